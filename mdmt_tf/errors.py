@@ -1,0 +1,21 @@
+"""What can go wrong by the user's doing, as opposed to a bug.
+
+Every message says what was expected, what was received, where (file, row, key) and what
+to do. The command lines print it without a traceback and exit with status 2.
+"""
+
+
+class MdmtError(Exception):
+    """Base of all errors that a user can mend without reading the source."""
+
+
+class ConfigError(MdmtError):
+    """A configuration that cannot be run; the message lists every problem found."""
+
+
+class DataError(MdmtError):
+    """A file, row or dataset that is missing, unreadable or contradicts itself."""
+
+
+class LeakageError(DataError):
+    """A patient on two sides of a split."""
