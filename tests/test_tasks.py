@@ -1,0 +1,103 @@
+"""Targets, indicators and probabilities of every kind of task, by arithmetic."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.tasks import Kind, Task, label_is_known
+
+SEVERITY = Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(5, 9, 14))
+PROGNOSIS = Task(name="prognosis", kind=Kind.BINARY, classes=("mild", "severe"))
+COMA = Task(name="coma", kind=Kind.ORDINAL, classes=("mild", "moderate", "severe"))
+AGE = Task(name="age", kind=Kind.REGRESSION)
+
+
+def test_equation_4_lower_bounds_are_inclusive():
+    scores = np.array([0, 4, 5, 8, 9, 13, 14, 18])
+    expected = [0, 0, 1, 1, 2, 2, 3, 3]
+    assert SEVERITY.to_class(scores).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "known"),
+    [
+        (np.array([3, -1, 0]), [True, False, True]),
+        (np.array([0.0, np.nan, -1.0]), [True, False, True]),
+        (np.array(["severe", "", "mild"], object), [True, False, True]),
+        (np.array([True, False]), [True, True]),
+    ],
+)
+def test_unknown_is_minus_one_nan_or_empty_by_type(labels, known):
+    assert label_is_known(labels).tolist() == known
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "targets"),
+    [
+        (SEVERITY, np.array([14, -1, 5]), [3, 0, 1]),
+        (PROGNOSIS, np.array(["severe", "", "mild"], object), [[1.0], [0.0], [0.0]]),
+        (COMA, np.array([2, -1, 1]), [[1, 1], [0, 0], [1, 0]]),
+        (AGE, np.array([71.5, np.nan, 30.0]), [[71.5], [0.0], [30.0]]),
+    ],
+)
+def test_targets_are_finite_placeholders_where_the_indicator_is_zero(
+    task, labels, targets
+):
+    target, known = task.to_target(labels)
+    assert target.tolist() == targets
+    assert known.tolist() == [True, False, True]
+
+
+def test_widths_follow_the_kind():
+    assert [t.n_outputs for t in (SEVERITY, PROGNOSIS, COMA, AGE)] == [4, 1, 2, 1]
+    assert [t.n_classes for t in (SEVERITY, PROGNOSIS, COMA, AGE)] == [4, 2, 3, 0]
+
+
+def test_class_names_come_from_cut_points():
+    assert SEVERITY.class_names == ("<5", "5 to <9", "9 to <14", ">=14")
+
+
+@pytest.mark.parametrize(
+    ("task", "labels"),
+    [
+        (PROGNOSIS, np.array([0, 2, 1])),
+        (PROGNOSIS, np.array([0.0, 0.5, 1.0])),
+        (PROGNOSIS, np.array([0, -2, 1])),
+        (PROGNOSIS, np.array(["mild", "dead", "severe"], object)),
+    ],
+)
+def test_a_label_that_is_no_class_is_refused_with_its_row(task, labels):
+    with pytest.raises(DataError, match=r"'prognosis'.*row 1.*mild, severe.*1 such"):
+        task.to_class(labels)
+
+
+def test_probabilities_of_a_softmax():
+    probabilities = SEVERITY.to_probabilities(np.log([[1.0, 2.0, 3.0, 4.0]]) + 1000)
+    np.testing.assert_allclose(probabilities, [[0.1, 0.2, 0.3, 0.4]], rtol=1e-12)
+
+
+def test_probabilities_of_a_logit():
+    # sigmoid(log 3) = 3 / 4, and a logit of -1000 must not overflow.
+    probabilities = PROGNOSIS.to_probabilities(np.array([[math.log(3)], [-1000.0]]))
+    np.testing.assert_allclose(probabilities, [[0.25, 0.75], [1.0, 0.0]], atol=1e-12)
+
+
+def test_probabilities_of_cumulative_logits_are_differences():
+    # P(class > 0) = 3/4, P(class > 1) = 1/4.
+    logits = np.log([[3.0, 1 / 3]])
+    np.testing.assert_allclose(COMA.to_probabilities(logits), [[0.25, 0.5, 0.25]])
+
+
+def test_rising_cumulative_logits_still_give_a_distribution():
+    probabilities = COMA.to_probabilities(np.array([[-2.0, 2.0]]))
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(), 1.0)
+
+
+def test_ordinal_prediction_is_the_median_not_the_mode():
+    # The mode is class 0, but P(class > 0) = 0.6 says that it is more likely above.
+    assert COMA.to_prediction([[0.4, 0.3, 0.3]]).tolist() == [1]
+    assert SEVERITY.to_prediction([[0.4, 0.3, 0.2, 0.1]]).tolist() == [0]
+    assert AGE.to_prediction([[71.5]]).tolist() == [71.5]
