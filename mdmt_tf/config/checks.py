@@ -1,0 +1,216 @@
+"""What several settings must be together.
+
+Each check works on what is right by itself, and is silent where it needs more: a
+section may be missing, and `sections["incomplete"]` names those with wrong entries.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mdmt_tf.config.files import nearest
+from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.tasks import Kind
+
+# The key it is about, and what is wrong with it.
+Problem = tuple[tuple[str, ...], str]
+
+# The datasets that `mdmt_tf.imaging.phantom_files` can imitate.
+PHANTOM_DATASETS = ("aiforcovid", "brixia")
+
+# Validation figures that may choose the epoch, by kind of task. `loss` goes down, the
+# error measures too; all others go up.
+_CLASS_METRICS = ("loss", "accuracy", "balanced_accuracy", "f1", "g_mean", "auc")
+SELECTION_METRICS = {
+    Kind.CATEGORICAL: _CLASS_METRICS,
+    Kind.BINARY: _CLASS_METRICS,
+    Kind.ORDINAL: (*_CLASS_METRICS, "mae"),
+    Kind.REGRESSION: ("loss", "mae", "rmse", "r2"),
+}
+
+
+def _check_tasks(sections: dict) -> Iterator[Problem]:
+    for name, task in (sections.get("tasks") or {}).items():
+        path = ("tasks", name)
+        cuts, classes = list(task.cut_points), list(task.classes)
+        if cuts != sorted(set(cuts)):
+            yield (*path, "cut_points"), f" = {cuts}: should ascend."
+        if len(set(classes)) != len(classes):
+            yield (*path, "classes"), f" = {classes}: a name is there twice."
+        if task.kind is Kind.REGRESSION:
+            if cuts or classes or task.class_weights:
+                text = ": a regression has no classes, cut_points or class_weights."
+                yield path, text
+            continue
+        count = len(classes) or len(cuts) + 1
+        if cuts and count != len(cuts) + 1:
+            yield (
+                (*path, "classes"),
+                f" = {classes}: {len(cuts)} cut points make {len(cuts) + 1} classes, "
+                f"but {count} are named.",
+            )
+        elif count < 2:
+            yield path, ": needs `classes` (two or more names) or `cut_points`."
+        elif task.kind is Kind.BINARY and count != 2:
+            yield path, f": a binary task has 2 classes, this one {count}."
+        elif isinstance(task.class_weights, tuple) and (
+            len(task.class_weights) != count
+        ):
+            yield (
+                (*path, "class_weights"),
+                f" = {list(task.class_weights)}: expected {count} numbers, one a class "
+                "in the order of `classes`.",
+            )
+
+
+def _check_feeding(sections: dict) -> Iterator[Problem]:
+    tasks, datasets = sections.get("tasks"), sections.get("datasets")
+    if not tasks or not datasets:
+        return
+    known = list(datasets)
+    for name, task in tasks.items():
+        for source in task.sources:
+            if source not in known:
+                yield (
+                    ("tasks", name, "from", source),
+                    f": is not one of the datasets.{nearest(source, known)} Listed "
+                    f"under `datasets`: {', '.join(known)}.",
+                )
+        if not task.sources:
+            yield (
+                ("tasks", name, "from"),
+                ": no dataset feeds this task. Name one and its label field, or remove "
+                "the task.",
+            )
+    if "tasks" in sections["incomplete"]:
+        return  # A task that is wrong may be the one that a dataset feeds.
+    fed = {source for task in tasks.values() for source in task.sources}
+    for name in known:
+        if name not in fed:
+            yield (
+                ("datasets", name),
+                ": feeds no task, so its images would be trained for nothing. Name it "
+                "in the `from` of a task, or remove it.",
+            )
+
+
+def _check_selection(sections: dict) -> Iterator[Problem]:
+    tasks, training = sections.get("tasks"), sections.get("training")
+    if not tasks or not training:
+        return
+    chosen, known = training.select_on, list(tasks)
+    if chosen.task not in tasks:
+        if "tasks" not in sections["incomplete"]:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen.task!r}: is not one of the tasks."
+                f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
+            )
+        return
+    kind = tasks[chosen.task].kind
+    metrics = SELECTION_METRICS[kind]
+    if chosen.metric not in metrics:
+        yield (
+            ("training", "select_on", "metric"),
+            f" = {chosen.metric!r}: unknown for a {kind.value} task."
+            f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
+        )
+
+
+def _check_training(sections: dict) -> Iterator[Problem]:
+    training = sections.get("training")
+    if (
+        training
+        and "training" not in sections["incomplete"]
+        and training.warmup_epochs >= training.epochs
+    ):
+        yield (
+            ("training", "warmup_epochs"),
+            f" = {training.warmup_epochs}: no epoch is selected during the warm-up, so "
+            f"it must be less than training.epochs = {training.epochs}.",
+        )
+
+
+def _check_split(sections: dict) -> Iterator[Problem]:
+    split, datasets = sections.get("split"), list(sections.get("datasets") or ())
+    if not split:
+        return
+    if split.kind == "kfold" and split.fold >= split.folds:
+        yield (
+            ("split", "fold"),
+            f" = {split.fold}: there is no such fold; with split.folds = {split.folds} "
+            f"they are 0 to {split.folds - 1}.",
+        )
+    if split.kind == "leave_one_site_out" and not split.leave_out:
+        yield (
+            ("split", "leave_out"),
+            ": leave_one_site_out needs the datasets whose sites are left out in turn, "
+            "for example split.leave_out=[aiforcovid].",
+        )
+    for name in split.leave_out:
+        if datasets and name not in datasets:
+            yield (
+                ("split", "leave_out"),
+                f": {name!r} is not one of the datasets.{nearest(name, datasets)}",
+            )
+    if split.kind == "file" and split.file is None:
+        yield (
+            ("split", "file"),
+            ": missing; split.kind = file needs the path of a file of lists.",
+        )
+    if split.file is not None and not Path(split.file).is_file():
+        yield ("split", "file"), f" = {split.file!r}: no such file."
+
+
+def _check_model(sections: dict) -> Iterator[Problem]:
+    model = sections.get("model")
+    if not model:
+        return
+    if model.backbone not in BACKBONES:
+        known = sorted(BACKBONES)
+        yield (
+            ("model", "backbone"),
+            f" = {model.backbone!r}: is not a backbone."
+            f"{nearest(model.backbone, known)} Known: {', '.join(known)}.",
+        )
+    if model.weights is not None and not Path(model.weights).is_file():
+        yield (
+            ("model", "weights"),
+            f" = {model.weights!r}: no such file. Expected null (random start) or the "
+            "path of a .weights.h5 file.",
+        )
+
+
+def _check_data(sections: dict) -> Iterator[Problem]:
+    data_dir, datasets = sections.get("data_dir"), sections.get("datasets") or {}
+    if sections.get("phantoms") is not None:
+        for name in datasets:
+            if name not in PHANTOM_DATASETS:
+                yield (
+                    ("datasets", name),
+                    ": there are no phantoms of this dataset, only of "
+                    f"{', '.join(PHANTOM_DATASETS)}. Set phantoms=null and data_dir to "
+                    "read real data.",
+                )
+    elif data_dir is None:
+        yield (
+            ("data_dir",),
+            ": missing. Expected the folder that `python -m mdmt_tf.prepare` filled: "
+            "data_dir=PATH.",
+        )
+    elif not Path(data_dir).is_dir():
+        yield (
+            ("data_dir",),
+            f" = {data_dir!r}: no such folder. Fill it with `python -m "
+            "mdmt_tf.prepare NAME --manual-dir ... --data-dir ...`.",
+        )
+
+
+CHECKS = (
+    _check_data,
+    _check_tasks,
+    _check_feeding,
+    _check_split,
+    _check_model,
+    _check_selection,
+    _check_training,
+)

@@ -1,0 +1,151 @@
+"""Configuration files and overrides as plain values that remember where they stand."""
+
+import contextlib
+import difflib
+import importlib.resources
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from mdmt_tf.errors import ConfigError
+
+# Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12".
+Origins = dict[tuple[str, ...], str]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are those of Python: 1e-3 is one, as people write it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Did you mean ...? or the empty string."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def names() -> list[str]:
+    """The names of the configurations that come with the package."""
+    folder = importlib.resources.files("mdmt_tf.configs")
+    return sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def read(name_or_path: str) -> tuple[dict, Origins]:
+    """The content of a configuration file.
+
+    Args:
+        name_or_path: a name in `configs/`, or the path of a YAML file.
+    Raises: ConfigError when there is no such file, it cannot be read, is not YAML, or
+        says a key twice.
+    """
+    if name_or_path in names():
+        resource = importlib.resources.files("mdmt_tf.configs")
+        text = (resource / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+        return parse(text, f"configs/{name_or_path}.yaml")
+    path = Path(name_or_path)
+    if not path.exists():
+        raise ConfigError(
+            f"--config {name_or_path}: no such configuration or file."
+            f"{nearest(name_or_path, names())} Names: {', '.join(names())}; "
+            "or the path of a YAML file."
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"{name_or_path}: cannot be read as a UTF-8 text file: {reason}."
+        ) from error
+    return parse(text, name_or_path)
+
+
+def parse(text: str, where: str) -> tuple[dict, Origins]:
+    """Plain values of a YAML text, and the line of each key.
+
+    Raises: ConfigError with `where` and the line.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        origins: Origins = {}
+        value = {} if node is None else _construct(loader, node, (), where, origins)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"{where}{line}: not valid YAML: {problem}.") from error
+    finally:
+        loader.dispose()
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected `key: value` lines, received {value!r}.")
+    return value, origins
+
+
+def _construct(loader, node, path, where, origins):
+    origins.setdefault(path, f"{where}:{node.start_mark.line + 1}")
+    if isinstance(node, yaml.MappingNode):
+        result = {}
+        for key_node, value_node in node.value:
+            line = f"{where}:{key_node.start_mark.line + 1}"
+            key = str(loader.construct_object(key_node, deep=True))
+            if key in result:
+                raise ConfigError(
+                    f"{line}: key {'.'.join((*path, key))} is here a second time; the "
+                    f"first is in {origins[(*path, key)]}. Remove one."
+                )
+            origins[(*path, key)] = line
+            result[key] = _construct(loader, value_node, (*path, key), where, origins)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [
+            _construct(loader, item, (*path, str(index)), where, origins)
+            for index, item in enumerate(node.value)
+        ]
+    return loader.construct_object(node, deep=True)
+
+
+def override(values: dict, origins: Origins, assignment: str) -> None:
+    """Apply one `key.path=value` in place; the value is YAML.
+
+    Raises: ConfigError when it has no `=` or descends into a value that has no keys.
+    """
+    dotted, equals, text = assignment.partition("=")
+    path = tuple(dotted.strip().split("."))
+    if not equals or not all(path):
+        raise ConfigError(
+            f"{assignment!r}: expected key.path=value, for example training.epochs=3."
+        )
+    value = text
+    # A text that is not YAML (a title with a colon, say) is meant as it stands.
+    with contextlib.suppress(yaml.YAMLError):
+        value = yaml.load(text, _Loader)
+    parent = values
+    for depth, key in enumerate(path[:-1]):
+        if parent.get(key) is None:
+            parent[key] = {}
+        parent = parent[key]
+        if not isinstance(parent, dict):
+            raise ConfigError(
+                f"{assignment!r}: {'.'.join(path[: depth + 1])} is {parent!r}, which "
+                "has no keys of its own."
+            )
+    parent[path[-1]] = value
+    for known in [known for known in origins if known[: len(path)] == path]:
+        del origins[known]
+    origins[path] = "command line"
+
+
+def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:
+    """Write plain values as YAML, keys in their order."""
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=88)
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    Path(path).write_text(head + text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Keras networks: layers, backbones, heads. Importing this package loads no Keras."""

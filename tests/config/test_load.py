@@ -1,0 +1,226 @@
+"""Reading, overriding and checking a configuration; every message."""
+
+import re
+
+import pytest
+import yaml
+
+from mdmt_tf import config
+from mdmt_tf.config import files
+from mdmt_tf.config.schema import ModelSection
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.backbones.table import BACKBONES
+
+MINIMAL = """\
+experiment: small
+data_dir: .
+tasks:
+  prognosis:
+    kind: categorical
+    classes: [mild, severe]
+    from: {aiforcovid: prognosis}
+  severity: {kind: categorical, cut_points: [5, 9, 14], from: {brixia: brixia_global}}
+datasets:
+  aiforcovid: {}
+  brixia: {}
+training:
+  epochs: 3
+  warmup_epochs: 0
+  select_on: {task: prognosis}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "my.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def minimal(write):
+    return write(MINIMAL)
+
+
+def problems(path, *overrides):
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", files.names())
+def test_every_shipped_configuration_is_valid(name, tmp_path):
+    overrides = [] if name == "phantom" else [f"data_dir={tmp_path}"]
+    loaded = config.load(name, overrides)
+    assert loaded.tasks and loaded.datasets
+
+
+@pytest.mark.parametrize("name", files.names())
+def test_shipped_configurations_are_complete_and_commented(name):
+    values, _ = files.read(name)
+    missing = set(config.Config.model_fields) - set(values)
+    assert not missing, f"{name}.yaml relies on defaults of {missing}"
+    for section in ("split", "model", "training"):
+        fields = config.Config.model_fields[section].annotation.model_fields
+        optional = {"leave_out", "validation_fraction", "file", "devices"}
+        assert not set(fields) - set(values[section]) - optional
+
+
+def test_tasks_keep_their_order_and_their_facts(minimal):
+    prognosis, severity = config.load(minimal).build_tasks()
+    assert (prognosis.name, severity.name) == ("prognosis", "severity")
+    assert severity.cut_points == (5.0, 9.0, 14.0)
+    assert dict(severity.sources) == {"brixia": "brixia_global"}
+
+
+def test_numbers_may_be_written_as_people_write_them(minimal):
+    loaded = config.load(
+        minimal, ["training.learning_rate=1e-3", "training.epochs=1e1"]
+    )
+    assert loaded.training.learning_rate == 0.001
+    assert loaded.training.epochs == 10
+
+
+def test_resolved_settings_survive_a_round_trip(minimal, tmp_path):
+    loaded = config.load(minimal, ["pipeline.augmentation=null", "seed=7"])
+    path = tmp_path / "resolved.yaml"
+    files.write(loaded.to_plain(), path, "a comment")
+    assert config.load(str(path)) == loaded
+    assert yaml.safe_load(path.read_text())["pipeline"]["augmentation"] is None
+
+
+def test_all_problems_are_reported_at_once(minimal):
+    text = problems(
+        minimal,
+        "training.epochs=many",
+        "model.backbone=resnet81",
+        "split.fold=5",
+        "tasks.severity.from={}",
+        "sed=1",
+    )
+    assert "6 problems" in text  # brixia now feeds nothing, too
+    for part in ("training.epochs", "resnet81", "split.fold", "severity.from", "sed"):
+        assert part in text
+    assert "datasets.brixia: feeds no task" in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (
+            ["modle.heads=stl"],
+            r"modle: unknown key. Did you mean 'model'\? Allowed: .*",
+        ),
+        (
+            ["training.optimiser=adam"],
+            r"training.optimiser: unknown key. Did you mean 'optimizer'\?",
+        ),
+        (
+            ["pipeline.augmentation.shift=1"],
+            r"augmentation.shift: unknown key. Did you mean 'shift_fraction'",
+        ),
+        (["training.epochs=many"], r"training.epochs = 'many': .*valid integer"),
+        (["training.epochs=2.5"], r"training.epochs = 2.5: .*valid integer"),
+        (["training.batch_size=1"], r"batch_size = 1: .*greater than or equal to 2"),
+        (["training.learning_rate=.nan"], r"learning_rate = nan: "),
+        (
+            ["split.kind=random"],
+            r"split.kind = 'random': should be 'kfold', 'leave_one",
+        ),
+        (["split.fold=5"], r"split.fold = 5: there is no such fold.*0 to 4"),
+        (["split.kind=file"], r"split.file: missing; split.kind = file needs"),
+        (["split.file=none.json"], r"split.file = 'none.json': no such file"),
+        (["split.kind=leave_one_site_out"], r"split.leave_out: .*leave_out=\[aifor"),
+        (
+            ["split.kind=leave_one_site_out", "split.leave_out=[brixa]"],
+            r"leave_out: 'brixa' is not one of the datasets. Did you mean 'brixia'\?",
+        ),
+        (
+            ["model.backbone=resnet81"],
+            r"'resnet81': is not a backbone. Did you .*18'\?",
+        ),
+        (["model.weights=none.h5"], r"model.weights = 'none.h5': no such file"),
+        (["data_dir=null"], r"data_dir: missing. Expected the folder"),
+        (["data_dir=/no/such"], r"data_dir = '/no/such': no such folder.*prepare"),
+        (["phantoms={}", "datasets.hannover={}"], r"no phantoms of this dataset"),
+        (["tasks.severity.from={}"], r"severity.from: no dataset feeds this task"),
+        (["tasks.severity.from={brixa: x}"], r"from.brixa: is not one of the datasets"),
+        (["datasets.hannover={}"], r"datasets.hannover: feeds no task"),
+        (["tasks.severity.cut_points=[5, 5]"], r"cut_points = \[5.0, 5.0\]: .*ascend"),
+        (["tasks.prognosis.classes=[a, a]"], r"classes = .*a name is there twice"),
+        (["tasks.prognosis.classes=[a]"], r"prognosis: needs `classes`"),
+        (["tasks.severity.classes=[a, b]"], r"3 cut points make 4 classes, but 2"),
+        (["tasks.severity.kind=binary"], r"a binary task has 2 classes, this one 4"),
+        (["tasks.severity.kind=regression"], r"a regression has no classes"),
+        (["tasks.severity.class_weights=[1, 2]"], r"expected 4 numbers"),
+        (["tasks.severity.class_weights=even"], r"'even': should be 'balanced'"),
+        (["tasks.Prognosis={}"], r"tasks.Prognosis: a name should be lower-case"),
+        (
+            ["training.select_on.task=prognosys"],
+            r"'prognosys': is not one of the tasks",
+        ),
+        (["training.select_on.metric=aucc"], r"'aucc': unknown.*Did you mean 'auc'\?"),
+        (["training.warmup_epochs=3"], r"warmup_epochs = 3: no epoch is selected"),
+        (["training.devices=[TPU:0]"], r"training.devices.0 = 'TPU:0': "),
+        (["training.epochs"], r"'training.epochs': expected key.path=value"),
+        (["=3"], r"'=3': expected key.path=value"),
+        (
+            ["training.epochs.x=3"],
+            r"training.epochs is 3, which has no keys of its own",
+        ),
+    ],
+)
+def test_each_problem_says_what_and_where(minimal, overrides, expected):
+    assert re.search(expected, problems(minimal, *overrides))
+
+
+def test_a_problem_of_the_file_names_its_line(write):
+    path = write(MINIMAL.replace("epochs: 3\n", "epochs: -3\n", 1))
+    assert f"{path}:13: training.epochs = -3" in problems(path)
+
+
+def test_a_problem_of_an_override_names_the_command_line(minimal):
+    assert "command line: training.epochs = 0" in problems(minimal, "training.epochs=0")
+
+
+def test_a_missing_section_is_named(write):
+    path = write(MINIMAL.split("training:")[0])
+    assert "training: missing; it has no default." in problems(path)
+
+
+def test_a_wrong_task_does_not_accuse_the_dataset_it_may_feed(minimal):
+    text = problems(minimal, "tasks.severity.kind=categoricl")
+    assert "1 problem in" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: [1\n", r"my.yaml:\d+: not valid YAML"),
+        ("seed: 1\nseed: 2\n", r"my.yaml:2: key seed is here a second time.*my.yaml:1"),
+        ("- 1\n", r"expected `key: value` lines"),
+    ],
+)
+def test_unreadable_files_say_where(write, text, expected):
+    path = write(text)
+    with pytest.raises(ConfigError, match=expected):
+        config.load(path)
+
+
+def test_a_binary_file_is_no_configuration(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read as a UTF-8 text file"):
+        config.load(str(path))
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(ConfigError, match=r"phantm: no such .*Did you mean 'phantom'"):
+        config.load("phantm")
+
+
+def test_the_default_backbone_exists():
+    assert ModelSection().backbone in BACKBONES
