@@ -1,0 +1,43 @@
+"""`python -m mdmt_tf.evaluate`: the figures of a run again, from its SavedModel."""
+
+from collections.abc import Sequence
+
+from mdmt_tf import cli
+
+DESCRIPTION = """\
+Predict the images of a finished run again with its SavedModel, compute the figures anew
+and compare them with its metrics.json. Exit status 1 when they differ.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = cli.parser("evaluate", DESCRIPTION)
+    arguments.add_argument("run_dir", metavar="RUN_DIR", help="folder of the run")
+    arguments.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="where the prepared data are now (default: where they were in training)",
+    )
+    options = arguments.parse_args(argv)
+
+    from mdmt_tf.training.run_folder import RunFolder
+
+    run = RunFolder.open(options.run_dir)
+    run.require_finished()
+
+    cli.load_tensorflow()
+    from mdmt_tf.training import evaluation
+
+    differences = evaluation.reproduce(run, data_dir=options.data_dir)
+    cli.print_metrics(run, "test")
+    if differences:
+        print(f"\n{len(differences)} figures differ from {run.metrics}:")
+        for line in differences:
+            print(f"  {line}")
+        return 1
+    print(f"\nThe SavedModel reproduces {run.metrics}.")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

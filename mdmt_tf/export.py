@@ -1,0 +1,196 @@
+"""A trained model as a SavedModel that takes images and answers in probabilities.
+
+Signatures:
+    serving_default   image: float32 (n, h, w, 1), 0 black to 1 white, any size
+    predict_encoded   encoded: string (n,), whole PNG or JPEG files
+    information       no input; one string: JSON with tasks, classes, and whether the
+                      model was trained on synthetic data
+The first two return one float32 (n, classes) a task, under the task's name; (n, 1) for
+a regression. Resizing and normalisation are those of training, inside the graph.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mdmt_tf.data.normalize import normalize, resize
+from mdmt_tf.errors import DataError, MdmtError
+from mdmt_tf.tasks import Kind, Task
+
+# The largest difference in a probability between Keras and the SavedModel.
+TOLERANCE = 1e-5
+
+
+def probabilities_in_graph(task: Task, logits):
+    """`Task.to_probabilities` as graph operations, float32."""
+    logits = tf.cast(logits, tf.float32)
+    if task.kind is Kind.REGRESSION:
+        return logits
+    if task.kind is Kind.CATEGORICAL:
+        return tf.nn.softmax(logits)
+    above = [tf.sigmoid(logits[:, :1])]
+    for index in range(1, task.n_outputs):
+        following = tf.sigmoid(logits[:, index : index + 1])
+        above.append(tf.minimum(above[-1], following))
+    edges = tf.concat([tf.ones_like(above[0]), *above, tf.zeros_like(above[0])], -1)
+    return edges[:, :-1] - edges[:, 1:]
+
+
+def export_model(
+    model: keras.Model, tasks: Sequence[Task], path: Path, information: dict
+) -> None:
+    """Write the SavedModel, and `information` beside its graph as `model.json`.
+
+    Args:
+        model: input (n, s, s, 3) normalised, outputs {task: logits}.
+        tasks: of the model.
+        path: folder to make.
+        information: plain values; says whether the training data were synthetic.
+    """
+    size = model.inputs[0].shape[1]
+    text = json.dumps(information, indent=2)
+
+    def answer(grey):
+        logits = model(normalize(resize(grey, size)), training=False)
+        return {
+            task.name: tf.identity(
+                probabilities_in_graph(task, logits[task.name]), name=task.name
+            )
+            for task in tasks
+        }
+
+    def predict_encoded(encoded):
+        specification = tf.TensorSpec((size, size, 1), tf.float32)
+        return answer(
+            tf.map_fn(
+                lambda file: resize(decode_grey(file)[None], size)[0],
+                encoded,
+                fn_output_signature=specification,
+            )
+        )
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default",
+        answer,
+        input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32, "image")],
+    )
+    archive.add_endpoint(
+        "predict_encoded",
+        predict_encoded,
+        input_signature=[tf.TensorSpec((None,), tf.string, "encoded")],
+    )
+    archive.add_endpoint(
+        "information", lambda: {"json": tf.constant(text)}, input_signature=[]
+    )
+    archive.write_out(str(path), verbose=False)
+    (path / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def decode_grey(file: tf.Tensor) -> tf.Tensor:
+    """A PNG or JPEG file as float32 (h, w, 1) in [0, 1], colour as its luminance.
+
+    Follows `mdmt_tf.imaging.dicom.read_image`: transparency lies on black, and values
+    of 16 bits are divided by the largest one of 10, 12, 14 or 16 bits that holds them.
+    """
+    values = tf.cond(tf.io.is_jpeg(file), lambda: _jpeg(file), lambda: _png(file))
+    channels = tf.shape(values)[-1]
+    alpha = tf.cond(
+        channels % 2 == 0,
+        lambda: values[..., -1:],
+        lambda: tf.ones_like(values[..., :1]),
+    )
+    grey = tf.cond(
+        channels > 2,
+        lambda: tf.image.rgb_to_grayscale(values[..., :3]),
+        lambda: values[..., :1],
+    )
+    return tf.ensure_shape(grey * alpha, (None, None, 1))
+
+
+def _jpeg(file: tf.Tensor) -> tf.Tensor:
+    # The default is fast and off by up to three grey levels.
+    pixels = tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE")
+    return tf.cast(pixels, tf.float32) / 255.0
+
+
+def _png(file: tf.Tensor) -> tf.Tensor:
+    values = tf.cast(tf.io.decode_png(file, dtype=tf.uint16), tf.float32)
+    # Byte 24 is the bit depth; what has fewer than 16 is scaled to 16 by the decoder.
+    is_16_bit = tf.strings.substr(file, 24, 1) == b"\x10"
+    largest = tf.reduce_max(values)
+    white = tf.constant(65535.0)
+    for bits in (14, 12, 10):
+        fits = tf.logical_and(is_16_bit, largest < 2.0**bits)
+        white = tf.where(fits, 2.0**bits - 1.0, white)
+    return values / white
+
+
+class ServedModel:
+    """A SavedModel on disk, as its users call it.
+
+    Raises: DataError when `path` holds no SavedModel of this package.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            self._loaded = tf.saved_model.load(str(path))
+            signatures = self._loaded.signatures
+            text = signatures["information"]()["json"].numpy()
+        except (OSError, KeyError) as error:
+            raise DataError(
+                f"{path}: no SavedModel of mdmt_tf: expected saved_model.pb with the "
+                f"signatures serving_default, predict_encoded, information ({error})."
+            ) from error
+        self.information = json.loads(text)
+        self._serve = signatures["serving_default"]
+        self._encoded = signatures["predict_encoded"]
+
+    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """{task: (n, classes)} probabilities of float32 (n, h, w, 1) in [0, 1]."""
+        answer = self._serve(image=tf.constant(images, tf.float32))
+        return {name: value.numpy() for name, value in answer.items()}
+
+    def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """{task: (n, classes)} probabilities of whole PNG or JPEG files."""
+        answer = self._encoded(encoded=tf.constant(list(files)))
+        return {name: value.numpy() for name, value in answer.items()}
+
+
+def check_export(
+    path: Path, images: Sequence[np.ndarray], expected: Mapping[str, np.ndarray]
+) -> float:
+    """Compare the SavedModel with the model it was made from.
+
+    Args:
+        path: of the SavedModel.
+        images: uint8 or uint16 (h, w, 1), as prepared; sent as they are and as PNG.
+        expected: {task: probabilities (n, classes)} of the Keras model.
+    Returns: the largest difference in a probability.
+    Raises: MdmtError when it is above `TOLERANCE`.
+    """
+    served = ServedModel(path)
+    largest = 0.0
+    for row, image in enumerate(images):
+        scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
+        file = tf.io.encode_png(image).numpy()
+        for signature, answer in (
+            ("serving_default", served.predict(scaled[None])),
+            ("predict_encoded", served.predict_encoded([file])),
+        ):
+            for name, probabilities in expected.items():
+                difference = np.max(np.abs(answer[name][0] - probabilities[row]))
+                if not difference <= TOLERANCE:
+                    raise MdmtError(
+                        f"{path}: signature {signature}, task {name}: the SavedModel "
+                        f"differs from the trained model by {difference:.2g} on image "
+                        f"{row} of {len(images)}; {TOLERANCE:g} is allowed. The export "
+                        "must not be used."
+                    )
+                largest = max(largest, float(difference))
+    return largest

@@ -1,0 +1,64 @@
+"""`python -m mdmt_tf.train`: one fit, from settings to a finished run folder."""
+
+import sys
+from collections.abc import Sequence
+
+from mdmt_tf import cli
+
+DESCRIPTION = """\
+Train one model on several datasets and tasks.
+
+Without arguments: two synthetic datasets, two tasks, a small network; it works at once,
+offline, and shows nothing about patients. With real data:
+
+  python -m mdmt_tf.train --config mdmt data_dir=DATA split.fold=2
+  python -m mdmt_tf.train --config my.yaml training.epochs=50 run_dir=runs/first
+  python -m mdmt_tf.train --resume runs/first
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = cli.parser("train", DESCRIPTION)
+    cli.add_config_arguments(arguments)
+    arguments.add_argument(
+        "--resume",
+        metavar="RUN_DIR",
+        help="go on with an interrupted run, with its own settings",
+    )
+    options = arguments.parse_args(argv)
+    if options.resume and (options.overrides or options.config != cli.DEFAULT_CONFIG):
+        arguments.error("--resume takes the settings of the run; leave the others out")
+
+    # Settings first: TensorFlow takes seconds to load, a wrong key should not.
+    from mdmt_tf import config, phantoms
+
+    if options.resume:
+        from mdmt_tf.training.run_folder import RunFolder
+
+        settings = config.load(str(RunFolder.open(options.resume).config))
+    else:
+        settings = config.load(options.config, options.overrides)
+        settings = phantoms.provide(settings)
+
+    cli.load_tensorflow()
+    from mdmt_tf.training import trainer
+
+    run = trainer.train(
+        settings,
+        resume_from=options.resume,
+        write=_write,
+        is_terminal=sys.stdout.isatty(),
+    )
+    cli.print_metrics(run, "test")
+    print(f"\nrun folder   {run.path}")
+    print(f"monitor      tensorboard --logdir {run.path}")
+    print(f"check again  python -m mdmt_tf.evaluate {run.path}")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    cli.run(main)

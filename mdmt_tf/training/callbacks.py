@@ -1,0 +1,224 @@
+"""What happens at the end of an epoch: evaluate, select, stop, record, show, save.
+
+The callbacks run in the order of `trainer.py` and share the epoch's `logs`: the first
+adds exact figures under `<split>/<task>/<figure>`, the others read them. What one must
+remember for an interrupted run to go on is in its `progress`, plain values.
+"""
+
+import csv
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mdmt_tf.tasks import Task
+from mdmt_tf.training import checkpoint
+from mdmt_tf.training.losses import MaskedLoss
+from mdmt_tf.training.metrics import improves
+
+NAN = float("nan")
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Add the epoch's figures to `logs`.
+
+    `train/<task>/loss` is the masked mean of the training loss (with class weights,
+    augmentation and dropout, as trained on); `validation/<task>/<figure>` are exact
+    figures on the labelled validation rows.
+    """
+
+    def __init__(
+        self,
+        training_losses: Mapping[str, MaskedLoss],
+        validate: Callable[[], dict[str, dict[str, float]]],
+    ):
+        super().__init__()
+        self._losses = training_losses
+        self._validate = validate
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        trained = time.perf_counter() - self._start
+        train_loss = float(logs["loss"])
+        logs.clear()
+        logs["train/loss"] = train_loss
+        for name, metric in self._losses.items():
+            logs[f"train/{name}/loss"] = float(metric.result())
+        for name, figures in self._validate().items():
+            for figure, value in figures.items():
+                logs[f"validation/{name}/{figure}"] = value
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["seconds"] = round(trained, 2)
+
+
+class Selection(keras.callbacks.Callback):
+    """Keep the weights of the best epoch; stop when it stays the best for long.
+
+    During the first `warmup_epochs` epochs nothing is selected and patience does not
+    run: the warm-up of Ruffini et al., which is not one of the learning rate. If the
+    figure is never defined (no labelled row of one class, say), the last epoch is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        task: str,
+        metric: str,
+        warmup_epochs: int,
+        patience: int | None,
+    ):
+        super().__init__()
+        self._path, self._metric = path, metric
+        self._key = f"validation/{task}/{metric}"
+        self._warmup, self._patience = warmup_epochs, patience
+        self.progress = {
+            "best": None,
+            "best_epoch": None,
+            "waited": 0,
+            "stopped": False,
+        }
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["selected"] = 0
+        if epoch < self._warmup:
+            return
+        value, best = logs[self._key], self.progress["best"]
+        if improves(self._metric, value, NAN if best is None else best):
+            self.progress.update(best=value, best_epoch=epoch, waited=0)
+            self._keep(logs)
+            return
+        if best is None:
+            self.progress["best_epoch"] = epoch
+            self._keep(logs)
+        self.progress["waited"] += 1
+        if self._patience is not None and self.progress["waited"] >= self._patience:
+            self.progress["stopped"] = self.model.stop_training = True
+
+    def _keep(self, logs):
+        logs["selected"] = 1
+        # Renamed into place: a killed process leaves the previous best whole.
+        partial = self._path.with_name("partial.weights.h5")
+        self.model.save_weights(partial)
+        os.replace(partial, self._path)
+
+
+class History(keras.callbacks.Callback):
+    """`history.csv`: one row an epoch, written anew and renamed into place."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self._path = path
+        self.progress: list[dict] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.progress.append({"epoch": epoch, **logs})
+        partial = self._path.with_name(self._path.name + ".partial")
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(self.progress[-1]), lineterminator="\n")
+            writer.writeheader()
+            for row in self.progress:
+                writer.writerow(
+                    {key: "" if _is_nan(value) else value for key, value in row.items()}
+                )
+        os.replace(partial, self._path)
+
+
+class SaveState(keras.callbacks.Callback):
+    """`checkpoints/last.h5` after each epoch; comes after those that remember."""
+
+    def __init__(self, path: Path, selection: Selection, history: History):
+        super().__init__()
+        self._path, self._selection, self._history = path, selection, history
+
+    def on_epoch_end(self, epoch, logs=None):
+        progress = {
+            "next_epoch": epoch + 1,
+            "selection": self._selection.progress,
+            "history": self._history.progress,
+        }
+        checkpoint.save_state(self._path, self.model, progress)
+
+    def restore(self, model: keras.Model) -> int:
+        """Go back to the last finished epoch; returns the next one to train."""
+        progress = checkpoint.load_state(self._path, model)
+        self._selection.progress = progress["selection"]
+        self._history.progress = progress["history"]
+        return progress["next_epoch"]
+
+
+class Progress(keras.callbacks.Callback):
+    """A table that grows by a line an epoch; three tasks fit into 80 columns.
+
+    On a terminal, the count of steps moves while an epoch is under way.
+    """
+
+    def __init__(
+        self,
+        tasks: tuple[Task, ...],
+        epochs: int,
+        steps: int,
+        metric: str,
+        write: Callable[[str], object],
+        is_terminal: bool,
+    ):
+        super().__init__()
+        self._epochs, self._steps = epochs, steps
+        self._write, self._is_terminal = write, is_terminal
+        second = metric if metric != "loss" else "balanced_accuracy"
+        self._figures = {t.name: second if t.n_classes else "mae" for t in tasks}
+        self._width = max(5, 2 * len(str(epochs)) + 1)
+
+    def header(self) -> str:
+        """Headings of the columns, and what they mean."""
+        meanings = dict.fromkeys(
+            f"{_SHORT[figure]} = {figure.replace('_', ' ')}"
+            for figure in self._figures.values()
+            if _SHORT[figure] != figure
+        )
+        legend = ["losses on training and validation images", *meanings, "* kept"]
+        tasks = "".join(f"  {name[:19]:<19}" for name in self._figures)
+        columns = "".join(
+            f"   train  valid {_SHORT[figure]:>5}" for figure in self._figures.values()
+        )
+        return (
+            f"{'; '.join(legend)}\n"
+            f"{'':{self._width + 5}}{tasks.rstrip()}\n"
+            f"{'epoch':>{self._width}} time{columns}\n"
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._head = f"{f'{epoch + 1}/{self._epochs}':>{self._width}}"
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._is_terminal:
+            self._write(f"\r{self._head}  step {batch + 1}/{self._steps}\033[K")
+
+    def on_epoch_end(self, epoch, logs=None):
+        line = f"{self._head} {logs['seconds']:>4.0f}s"
+        for name, figure in self._figures.items():
+            losses = (logs[f"{part}/{name}/loss"] for part in ("train", "validation"))
+            value = logs[f"validation/{name}/{figure}"]
+            line += "".join(f" {loss:>6.3f}" for loss in losses) + f" {value:>5.3f} "
+        start = "\r\033[K" if self._is_terminal else ""
+        self._write(f"{start}{line}{' *' if logs['selected'] else ''}\n")
+
+
+_SHORT = {
+    "accuracy": "acc",
+    "balanced_accuracy": "bal",
+    "f1": "f1",
+    "g_mean": "gm",
+    "auc": "auc",
+    "mae": "mae",
+    "rmse": "rmse",
+    "r2": "r2",
+}
+
+
+def _is_nan(value) -> bool:
+    return isinstance(value, float) and np.isnan(value)

@@ -1,0 +1,91 @@
+"""The indicator loss: eq. 2 of Ruffini et al. (MICCAI 2024) through sample weights.
+
+    L = sum_i sum_t  lambda_t  I(x_i, t)  c_t(y_i)  L_t(O_i, Y_i)
+
+over the rows i of a batch and the tasks t; lambda_t is `Task.weight` (1 in the paper),
+c_t the class weight (1 in the paper), L_t the cross-entropy of eq. 3. The pipeline
+gives I * c as the sample weight of output t, so Keras' own losses, weighted and summed
+over outputs, are eq. 2. Keras divides by the number of rows of the batch, labelled or
+not (`sum_over_batch_size`); every training batch has the same size B, so the loss is
+eq. 2 / B with B constant: a change of scale that Adam does not see.
+
+Dividing by the labelled rows instead would weigh a row by who else is in its batch, and
+would differ between one replica and several.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from mdmt_tf.tasks import Kind, Task
+
+_LOSSES = {
+    Kind.CATEGORICAL: lambda **options: keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, **options
+    ),
+    Kind.BINARY: lambda **options: keras.losses.BinaryCrossentropy(
+        from_logits=True, **options
+    ),
+    # The mean over the k - 1 thresholds.
+    Kind.ORDINAL: lambda **options: keras.losses.BinaryCrossentropy(
+        from_logits=True, **options
+    ),
+    Kind.REGRESSION: lambda **options: keras.losses.MeanSquaredError(**options),
+}
+
+
+def build_loss(task: Task, reduction: str | None = "sum_over_batch_size"):
+    """The loss of one task on its logits, as a `keras.losses.Loss`.
+
+    Args:
+        task: its kind decides; targets as `Task.to_target` makes them.
+        reduction: None for one value a row, shape (batch,).
+    """
+    return _LOSSES[task.kind](reduction=reduction, name=f"{task.name}_loss")
+
+
+class MaskedLoss(keras.metrics.Metric):
+    """Mean loss of a task over the rows that count, sum(w l) / sum(w), over batches.
+
+    Keras' own `<output>_loss` divides by all rows, those of other datasets included,
+    and so is smaller the rarer the task. Here the sums are kept apart until the end of
+    the epoch. NaN when no row counted, so that "no data" never reads as 0.
+    """
+
+    def __init__(self, task: Task, name: str = "masked_loss", **options):
+        super().__init__(name=name, dtype="float32", **options)
+        self._row_loss = build_loss(task, reduction=None)
+        self.total = self.add_variable((), initializer="zeros", name="total")
+        self.count = self.add_variable((), initializer="zeros", name="count")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        losses = keras.ops.cast(self._row_loss(y_true, y_pred), "float32")
+        if sample_weight is None:
+            weights = keras.ops.ones_like(losses)
+        else:
+            weights = keras.ops.cast(sample_weight, "float32")
+        weights = keras.ops.reshape(weights, keras.ops.shape(losses))
+        self.total.assign_add(keras.ops.sum(losses * weights))
+        self.count.assign_add(keras.ops.sum(weights))
+
+    def result(self):
+        # 0 / 0 is NaN, which is what "no data" is.
+        return self.total / self.count
+
+
+def compile_model(
+    model: keras.Model, tasks: Sequence[Task], optimizer: keras.optimizers.Optimizer
+) -> dict[str, MaskedLoss]:
+    """Compile for the indicator loss; returns the training metric of each task.
+
+    The metrics are handed back because their names in Keras' logs depend on the number
+    of outputs. Call inside the strategy's scope.
+    """
+    metrics = {task.name: MaskedLoss(task) for task in tasks}
+    model.compile(
+        optimizer=optimizer,
+        loss={task.name: build_loss(task) for task in tasks},
+        loss_weights={task.name: task.weight for task in tasks},
+        weighted_metrics={name: [metric] for name, metric in metrics.items()},
+    )
+    return metrics

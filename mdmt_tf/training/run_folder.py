@@ -1,0 +1,187 @@
+"""The folder of a run: where each of its files is, and what it was made with.
+
+config.yaml       resolved settings
+manifest.json     versions, commit, devices, data, and whether the data are synthetic
+split.json        which image is on which side
+history.csv       one row an epoch
+tensorboard/
+checkpoints/      best.weights.h5, last.h5 (state for resuming)
+saved_model/
+predictions.csv   one row an image and task
+metrics.json      {split: {task: {figure: value}}}; written last: the run is finished
+"""
+
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import mdmt_tf
+from mdmt_tf.config import files
+from mdmt_tf.config.schema import Config
+from mdmt_tf.errors import ConfigError, DataError
+
+_PACKAGES = [
+    "tensorflow",
+    "keras",
+    "tensorflow-datasets",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "pydicom",
+    "opencv-python-headless",
+]
+
+
+class RunFolder:
+    """Paths of a run's files, and how the small ones are read and written."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.manifest = self.path / "manifest.json"
+        self.split = self.path / "split.json"
+        self.history = self.path / "history.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.best_weights = self.path / "checkpoints" / "best.weights.h5"
+        self.last_state = self.path / "checkpoints" / "last.h5"
+        self.saved_model = self.path / "saved_model"
+        self.predictions = self.path / "predictions.csv"
+        self.metrics = self.path / "metrics.json"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.metrics.is_file()
+
+    @classmethod
+    def create(cls, config: Config) -> "RunFolder":
+        """Make a new folder; an existing one is never touched.
+
+        Raises: ConfigError when `run_dir` exists.
+        """
+        time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = Path(config.run_dir or f"runs/{config.experiment}-{time}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise ConfigError(
+                f"run_dir = {str(path)!r} exists and is not overwritten. Choose "
+                "another name, or go on with an interrupted run: "
+                f"`python -m mdmt_tf.train --resume {path}`."
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"run_dir = {str(path)!r} cannot be made: {error.strerror}."
+            ) from error
+        run = cls(path)
+        run.best_weights.parent.mkdir()
+        files.write(config.to_plain(), run.config, "Resolved settings of this run.")
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "RunFolder":
+        """An existing run.
+
+        Raises: DataError when the folder is none.
+        """
+        run = cls(path)
+        if not run.config.is_file():
+            raise DataError(
+                f"{path}: not the folder of a run: it has no config.yaml. Expected a "
+                "folder that `python -m mdmt_tf.train` made."
+            )
+        return run
+
+    def require_finished(self) -> None:
+        """Raises: DataError when the run is not finished."""
+        if not self.is_finished:
+            raise DataError(
+                f"{self.path}: the run is not finished: it has no metrics.json. Go on "
+                f"with `python -m mdmt_tf.train --resume {self.path}`."
+            )
+
+    def read_json(self, path: Path) -> dict:
+        """Raises: DataError when the file is missing or is no JSON."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"{path}: missing; this is no whole run folder.") from None
+        except ValueError as error:
+            raise DataError(f"{path}: not valid JSON: {error}.") from error
+
+
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat("T", "seconds")
+
+
+def write_json(path: Path, values: dict) -> None:
+    """Write atomically; NaN, which JSON does not have, becomes null."""
+    partial = path.with_name(path.name + ".partial")
+    text = json.dumps(_without_nan(values), indent=2, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _without_nan(value):
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def build_manifest(
+    config: Config, datasets: dict[str, dict], devices: list[str]
+) -> dict:
+    """What a run was made with.
+
+    Args:
+        config: resolved settings.
+        datasets: for each dataset its version, fingerprint, counts, and `synthetic`.
+        devices: names of the devices that the fit uses.
+    """
+    synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
+    return {
+        "experiment": config.experiment,
+        "synthetic": bool(synthetic),
+        "synthetic_datasets": synthetic,
+        "mdmt_tf": mdmt_tf.__version__,
+        "commit": _commit(),
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "started": now(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "devices": devices,
+        "seeds": {"run": config.seed, "split": config.split.seed},
+        "datasets": datasets,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, `+` when changed."""
+    package = Path(mdmt_tf.__file__).parent
+    if not (package.parent / ".git").exists():
+        return None
+    git = ["git", "-C", str(package.parent)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed else "")

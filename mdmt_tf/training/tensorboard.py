@@ -1,0 +1,156 @@
+"""What TensorBoard shows of a run.
+
+Scalars: losses and figures of each task, learning rate. Images: an example batch with
+its targets and weights, confusion matrices on the validation rows. Text: the settings,
+and what the data are. Whatever was made from synthetic data says so.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import yaml
+
+from mdmt_tf.data.normalize import denormalize
+from mdmt_tf.tasks import Kind, Task
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Write the epoch's `logs` and pictures.
+
+    Args:
+        folder: of the event files.
+        tasks: of the model.
+        settings: the resolved configuration, plain values.
+        note: what the data are; shown beside every picture.
+        example_batch: (image, targets, weights) of a training step.
+        confusion: {task: counts (k, k)} on the validation rows, of this epoch.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tasks: Sequence[Task],
+        settings: dict,
+        note: str,
+        example_batch: Callable[[], tuple],
+        confusion: Callable[[], dict[str, np.ndarray]],
+    ):
+        super().__init__()
+        self._folder, self._tasks, self._settings = folder, tasks, settings
+        self._note, self._example_batch, self._confusion = (
+            note,
+            example_batch,
+            confusion,
+        )
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        self._writer = tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default():
+            text = yaml.safe_dump(self._settings, sort_keys=False)
+            tf.summary.text("data", self._note, step=0)
+            indented = "".join(f"    {line}\n" for line in text.splitlines())
+            tf.summary.text("config", indented, step=0)
+            picture = draw_batch(self._example_batch(), self._tasks, self._note)
+            tf.summary.image("example batch", picture, step=0, description=self._note)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self._writer.as_default():
+            for name, value in logs.items():
+                # n is the same in every epoch; a gap says "not defined" better than 0.
+                if not name.endswith("/n") and not np.isnan(value):
+                    tf.summary.scalar(_tag(name), value, step=epoch)
+            if logs["selected"]:
+                for name, counts in self._confusion().items():
+                    task = next(task for task in self._tasks if task.name == name)
+                    picture = draw_confusion(counts, task, self._note)
+                    tag = f"confusion/{name}"
+                    tf.summary.image(tag, picture, step=epoch, description=self._note)
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+def _tag(name: str) -> str:
+    """`validation/prognosis/auc` -> `prognosis/validation_auc`: a card a task."""
+    parts = name.split("/")
+    if len(parts) == 3:
+        return f"{parts[1]}/{parts[0]}_{parts[2]}"
+    return "run/" + "_".join(parts)
+
+
+def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.ndarray:
+    """The first images of a training batch with targets and weights; (1, H, W, 3)."""
+    images, targets, weights = batch
+    count = min(most, len(images))
+    shown = np.clip(denormalize(np.asarray(images[:count])), 0, 1)
+    figure, axes = _figure(note, 4, -(-count // 4), cell=(2.3, 2.6))
+    for axis in axes[count:]:
+        axis.remove()
+    for index, axis in enumerate(axes[:count]):
+        axis.imshow(shown[index, ..., 0], cmap="gray", vmin=0, vmax=1)
+        lines = []
+        for task in tasks:
+            weight = float(weights[task.name][index])
+            target = _target_text(task, np.asarray(targets[task.name][index]))
+            lines.append(
+                f"{task.name}: {target} (w {weight:.2g})"
+                if weight
+                else f"{task.name}: - (w 0)"
+            )
+        axis.set_title("\n".join(lines), fontsize=7)
+        axis.axis("off")
+    return _render(figure)
+
+
+def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
+    """A confusion matrix with counts and shares of the true class; (1, H, W, 3)."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, (axis,) = _figure(note, 1, 1, cell=(4.5, 4.0))
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    names = task.class_names
+    axis.set_xticks(range(len(names)), names, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    axis.set_title(f"{task.name}, validation", fontsize=9)
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        axis.text(
+            column,
+            row,
+            f"{count}\n{share:.0%}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if share > 0.5 else "black",
+        )
+    return _render(figure)
+
+
+def _target_text(task: Task, target: np.ndarray) -> str:
+    if task.kind is Kind.REGRESSION:
+        return f"{float(target[0]):g}"
+    index = int(target) if task.kind is Kind.CATEGORICAL else int(target.sum())
+    return task.class_names[index]
+
+
+def _figure(note: str, columns: int, rows: int, cell: tuple[float, float]):
+    # The object interface: pyplot would keep figures alive and choose a window system.
+    from matplotlib.figure import Figure
+
+    size = (cell[0] * columns, cell[1] * rows)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    figure.suptitle(note, fontsize=8)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def _render(figure) -> np.ndarray:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return tf.image.decode_png(buffer.getvalue(), channels=3)[None]

@@ -1,0 +1,285 @@
+"""One fit, from prepared data to a finished run folder. Reads top to bottom."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+
+from mdmt_tf import export
+from mdmt_tf.config import Config
+from mdmt_tf.data import pipeline
+from mdmt_tf.data.samples import Samples
+from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.multitask import build_model
+from mdmt_tf.tasks import label_is_known
+from mdmt_tf.training import callbacks, predictions, run_folder
+from mdmt_tf.training.inputs import Inputs, check_same_data, open_inputs
+from mdmt_tf.training.losses import compile_model
+from mdmt_tf.training.metrics import confusion_matrix, task_metrics
+from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.run_folder import RunFolder
+from mdmt_tf.training.strategy import (
+    build_strategy,
+    check_batch_size,
+    device_names,
+)
+from mdmt_tf.training.tensorboard import TensorBoard
+
+
+def train(
+    config: Config,
+    *,
+    resume_from: str | os.PathLike | None = None,
+    write: Callable[[str], object] = lambda text: None,
+    is_terminal: bool = False,
+) -> RunFolder:
+    """Fit a model and leave a finished run folder.
+
+    Args:
+        config: resolved settings; for a resumed run those it was started with.
+        resume_from: folder of an interrupted run to go on with; None for a new one.
+        write: receives the progress, line by line.
+        is_terminal: whether a line may be written over.
+    Raises: ConfigError, DataError, LeakageError for what the user can mend, before the
+        run folder is made where that is possible.
+    """
+    strategy = build_strategy(config.training.devices)
+    check_batch_size(config.training.batch_size, strategy)
+    if resume_from is None:
+        inputs = open_inputs(config)
+        run = RunFolder.create(config)
+        manifest = run_folder.build_manifest(
+            config, inputs.describe_datasets(), device_names(strategy)
+        )
+        run_folder.write_json(run.manifest, manifest)
+        inputs.split.write(run.split)
+    else:
+        run = RunFolder.open(resume_from)
+        inputs = open_inputs(config, run.split)
+        manifest = run.read_json(run.manifest)
+        check_same_data(inputs, manifest, run.path)
+        if run.is_finished:
+            write(f"{run.path} is finished; nothing to do.\n")
+            return run
+
+    write(_overview(inputs, manifest))
+    with _precision(config.training.precision):
+        with strategy.scope():
+            model = build(config, inputs)
+            losses = compile_model(model, inputs.tasks, _optimizer(config, model))
+        _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
+    if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
+        # What is evaluated and exported runs in single precision on any one device.
+        model = build(config, inputs)
+    model.load_weights(run.best_weights)
+    _conclude(config, run, inputs, manifest, model, write)
+    return run
+
+
+def build(config: Config, inputs: Inputs) -> keras.Model:
+    """The model of the settings; its initial weights depend on the seed alone.
+
+    Layers compute in the precision of Keras' global policy.
+    """
+    size = config.image_size
+    backbone = build_backbone(
+        config.model.backbone,
+        image_shape=(size, size, 3),
+        weights=config.model.weights,
+        seed=config.seed,
+    )
+    return build_model(
+        backbone, inputs.tasks, heads=config.model.heads, seed=config.seed
+    )
+
+
+def predict(
+    model: keras.Model, samples: Samples, inputs: Inputs, batch_size: int
+) -> dict[str, np.ndarray]:
+    """{task: probabilities (n, classes)} of samples, in their order."""
+    dataset = pipeline.evaluation_dataset(samples, inputs.images, batch_size=batch_size)
+    logits = model.predict(dataset, verbose=0)
+    return {
+        task.name: task.to_probabilities(logits[task.name][: len(samples)])
+        for task in inputs.tasks
+    }
+
+
+def _optimizer(config: Config, model: keras.Model) -> keras.optimizers.Optimizer:
+    settings = config.training
+    optimizer = build_optimizer(
+        settings.optimizer, settings.learning_rate, settings.weight_decay
+    )
+    # Built beforehand, or the training step would be traced twice.
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> None:
+    settings = config.training
+    train_set, validation = inputs.parts["train"], inputs.parts["validation"]
+    steps = steps_per_epoch(len(train_set), settings.batch_size)
+    confusion = {}
+
+    def validate() -> dict[str, dict[str, float]]:
+        probabilities = predict(model, validation, inputs, settings.batch_size)
+        figures = {}
+        for task in inputs.tasks:
+            known = label_is_known(validation.labels[task.name])
+            labels = validation.labels[task.name][known]
+            said = probabilities[task.name][known]
+            figures[task.name] = task_metrics(task, labels, said)
+            if task.n_classes:
+                predicted = task.to_prediction(said)
+                confusion[task.name] = confusion_matrix(task, labels, predicted)
+        return figures
+
+    selection = callbacks.Selection(
+        run.best_weights,
+        task=settings.select_on.task,
+        metric=settings.select_on.metric,
+        warmup_epochs=settings.warmup_epochs,
+        patience=settings.patience,
+    )
+    history = callbacks.History(run.history)
+    state = callbacks.SaveState(run.last_state, selection, history)
+    progress = callbacks.Progress(
+        inputs.tasks,
+        settings.epochs,
+        steps,
+        settings.select_on.metric,
+        write,
+        is_terminal,
+    )
+    first_epoch = state.restore(model) if run.last_state.is_file() else 0
+    if first_epoch >= settings.epochs or selection.progress["stopped"]:
+        return
+    dataset = pipeline.training_dataset(
+        train_set,
+        inputs.images,
+        batch_size=settings.batch_size,
+        seed=config.seed,
+        epochs=settings.epochs,
+        first_epoch=first_epoch,
+        augmentation=config.pipeline.augmentation,
+        sampling=config.pipeline.sampling,
+        temperature=config.pipeline.temperature,
+    )
+    board = TensorBoard(
+        run.tensorboard,
+        inputs.tasks,
+        settings=config.to_plain(),
+        note=data_note(manifest),
+        example_batch=lambda: next(iter(dataset.take(1))),
+        confusion=lambda: confusion,
+    )
+    write(progress.header())
+    model.fit(
+        dataset,
+        initial_epoch=first_epoch,
+        epochs=settings.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            callbacks.Evaluation(losses, validate),
+            selection,
+            history,
+            board,
+            state,
+            progress,
+        ],
+    )
+
+
+def _conclude(config, run, inputs, manifest, model, write) -> None:
+    """Predictions, export, comparison, figures; the figures come last."""
+    probabilities = {
+        part: predict(model, samples, inputs, config.training.batch_size)
+        for part, samples in inputs.parts.items()
+        if len(samples)
+    }
+    table = predictions.gather(inputs.parts, probabilities, inputs.split.fold)
+    predictions.write(table, run.predictions)
+
+    write("exporting the SavedModel and comparing it with the trained model ...\n")
+    about = information(config, inputs, manifest)
+    export.export_model(model, inputs.tasks, run.saved_model, about)
+    manifest["export"] = _check_export(run, inputs, probabilities)
+    manifest["finished"] = run_folder.now()
+    run_folder.write_json(run.manifest, manifest)
+    run_folder.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+
+
+def _check_export(run, inputs, probabilities, most: int = 16) -> dict:
+    """Compare the SavedModel with what the model said about real images."""
+    part = "test" if "test" in probabilities else "validation"
+    samples = inputs.parts[part]
+    rows = np.unique(np.linspace(0, len(samples) - 1, most).astype(int))
+    images = [inputs.stored_image(samples, row) for row in rows]
+    expected = {name: values[rows] for name, values in probabilities[part].items()}
+    largest = export.check_export(run.saved_model, images, expected)
+    return {"compared_images": len(rows), "largest_difference": largest}
+
+
+def data_note(manifest: dict) -> str:
+    """What the data are, in one line, for pictures and tables."""
+    names = ", ".join(manifest["datasets"])
+    if manifest["synthetic"]:
+        return f"SYNTHETIC data ({names}): no patients"
+    return names
+
+
+def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
+    """What the exported model says about itself."""
+    return {
+        "experiment": config.experiment,
+        "mdmt_tf": manifest["mdmt_tf"],
+        "synthetic": manifest["synthetic"],
+        "trained_on": data_note(manifest),
+        "not_for": "diagnosis or treatment; research only",
+        "backbone": config.model.backbone,
+        "image": {
+            "size": config.image_size,
+            "channels": 1,
+            "range": [0.0, 1.0],
+            "meaning": "0 black (air) to 1 white (bone); the whole radiograph",
+        },
+        "tasks": {
+            task.name: {"kind": task.kind.value, "classes": list(task.class_names)}
+            for task in inputs.tasks
+        },
+    }
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Layers built inside compute in this precision; weights stay float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _overview(inputs: Inputs, manifest: dict) -> str:
+    """A few lines on what goes in: images and classes of each task and side."""
+    sizes = ", ".join(f"{len(s)} {part}" for part, s in inputs.parts.items())
+    rows = [
+        ("data", data_note(manifest)),
+        ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
+    ]
+    for task in inputs.tasks:
+        counts = inputs.parts["train"].class_counts[task.name]
+        if task.n_classes:
+            named = zip(task.class_names, counts, strict=True)
+            text = ", ".join(f"{count} {name}" for name, count in named)
+        else:
+            text = f"{counts[0]} values"
+        rows.append((task.name, f"{text} in training"))
+    width = max(len(name) for name, _ in rows)
+    return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)

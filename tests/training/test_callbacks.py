@@ -1,0 +1,144 @@
+"""Selection, patience, history and resuming, on a model of a few weights."""
+
+import csv
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training import callbacks, checkpoint
+
+NAN = float("nan")
+TASK = Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe"))
+
+
+def small_model(seed=0):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((3,), name="image")
+    x = keras.layers.Dense(4, name="hidden")(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Dropout(0.5, seed=5, name="dropout")(x)
+    outputs = {"prognosis": keras.layers.Dense(2, name="prognosis")(x)}
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.Adam(0.05), loss={"prognosis": "mse"})
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def select(values, tmp_path, metric="loss", warmup=0, patience=None):
+    """The selection after a run whose validation figure takes these values."""
+    model = small_model()
+    model.stop_training = False
+    selection = callbacks.Selection(
+        tmp_path / "best.weights.h5", "prognosis", metric, warmup, patience
+    )
+    selection.set_model(model)
+    kept = []
+    for epoch, value in enumerate(values):
+        model.get_layer("hidden").bias.assign(np.full(4, epoch))
+        logs = {f"validation/prognosis/{metric}": value}
+        selection.on_epoch_end(epoch, logs)
+        kept.append(logs["selected"])
+        if model.stop_training:
+            break
+    best = small_model()
+    if (tmp_path / "best.weights.h5").exists():
+        best.load_weights(tmp_path / "best.weights.h5")
+        assert best.get_layer("hidden").bias[0] == selection.progress["best_epoch"]
+    return selection.progress, kept
+
+
+def test_the_lowest_loss_is_kept(tmp_path):
+    progress, kept = select([3.0, 1.0, 2.0], tmp_path)
+    assert (progress["best"], progress["best_epoch"]) == (1.0, 1)
+    assert kept == [1, 1, 0]
+
+
+def test_the_highest_auc_is_kept(tmp_path):
+    progress, _ = select([0.6, 0.9, 0.7], tmp_path, metric="auc")
+    assert (progress["best"], progress["best_epoch"]) == (0.9, 1)
+
+
+def test_nothing_is_selected_or_stopped_in_the_warm_up(tmp_path):
+    progress, kept = select([0.1, 0.2, 3.0, 2.0], tmp_path, warmup=2, patience=1)
+    assert (progress["best"], progress["best_epoch"]) == (2.0, 3)
+    assert kept == [0, 0, 1, 1] and not progress["stopped"]
+
+
+def test_patience_counts_epochs_without_improvement(tmp_path):
+    progress, kept = select([5.0, 4.0, 4.0, 4.5, 1.0], tmp_path, patience=2)
+    assert progress["stopped"] and len(kept) == 4
+    assert progress["best_epoch"] == 1
+
+
+def test_an_undefined_figure_keeps_the_last_epoch_until_one_is_defined(tmp_path):
+    progress, _ = select([NAN, NAN], tmp_path, metric="auc")
+    assert progress["best_epoch"] == 1 and progress["best"] is None
+    progress, _ = select([NAN, 0.6, NAN], tmp_path, metric="auc")
+    assert progress["best_epoch"] == 1 and progress["best"] == 0.6
+
+
+def test_history_has_a_row_an_epoch_and_gaps_for_nan(tmp_path):
+    history = callbacks.History(tmp_path / "history.csv")
+    history.on_epoch_end(0, {"a": 1.5, "b": NAN})
+    history.on_epoch_end(1, {"a": 2.5, "b": 3.0})
+    with (tmp_path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [
+        {"epoch": "0", "a": "1.5", "b": ""},
+        {"epoch": "1", "a": "2.5", "b": "3.0"},
+    ]
+
+
+def test_state_brings_back_weights_optimizer_and_random_state(tmp_path):
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    y = {"prognosis": np.ones((8, 2), "float32")}
+    straight = small_model()
+    straight.fit(x, y, epochs=4, verbose=0, shuffle=False)
+
+    half = small_model()
+    half.fit(x, y, epochs=2, verbose=0, shuffle=False)
+    checkpoint.save_state(tmp_path / "last.h5", half, {"next_epoch": 2, "best": 1.0})
+    resumed = small_model(seed=9)
+    progress = checkpoint.load_state(tmp_path / "last.h5", resumed)
+    assert progress == {"next_epoch": 2, "best": 1.0}
+    resumed.fit(x, y, initial_epoch=2, epochs=4, verbose=0, shuffle=False)
+    for expected, received in zip(straight.variables, resumed.variables, strict=True):
+        np.testing.assert_array_equal(received, expected)
+
+
+def test_state_of_another_model_is_refused(tmp_path):
+    checkpoint.save_state(tmp_path / "last.h5", small_model(), {})
+    inputs = keras.Input((3,), name="image")
+    other = keras.Model(inputs, {"prognosis": keras.layers.Dense(2)(inputs)})
+    other.compile(keras.optimizers.Adam(), loss={"prognosis": "mse"})
+    other.optimizer.build(other.trainable_variables)
+    with pytest.raises(DataError, match="last.h5: the state of another model"):
+        checkpoint.load_state(tmp_path / "last.h5", other)
+
+
+def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
+    written = []
+    severity = Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(5, 9, 14))
+    age = Task(name="age", kind=Kind.REGRESSION)
+    progress = callbacks.Progress(
+        (TASK, severity, age), 300, 7, "loss", written.append, False
+    )
+    progress.on_epoch_begin(9)
+    logs = {"seconds": 12.3, "selected": 1}
+    for task in ("prognosis", "severity", "age"):
+        logs[f"train/{task}/loss"] = 0.61234
+        logs[f"validation/{task}/loss"] = 11.51234
+        logs[f"validation/{task}/balanced_accuracy"] = 0.71234
+        logs[f"validation/{task}/mae"] = 4.0
+    progress.on_epoch_end(9, logs)
+    (line,) = written
+    legend, names, columns = progress.header().splitlines()
+    assert max(map(len, (line.rstrip("\n"), legend, names, columns))) <= 80
+    ends = [match.end() for match in re.finditer(r"train|valid|bal|mae", columns)]
+    assert [line[:end].split()[-1] for end in ends[:3]] == ["0.612", "11.512", "0.712"]
+    assert all(line[end] == " " for end in ends)
+    assert line.split()[:2] == ["10/300", "12s"] and line.rstrip().endswith("*")

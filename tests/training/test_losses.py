@@ -1,0 +1,144 @@
+"""Equation 2 through sample weights, by arithmetic."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training.losses import MaskedLoss, build_loss, compile_model
+
+# Names that sort against the order of the tasks: Keras sorts dict outputs by key.
+ZEBRA = Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b"))
+MIDDLE = Task(name="middle", kind=Kind.BINARY, classes=("no", "yes"), weight=0.5)
+ALPHA = Task(name="alpha", kind=Kind.ORDINAL, cut_points=(1, 2), weight=2.0)
+TASKS = (ZEBRA, MIDDLE, ALPHA)
+
+INPUTS = np.array([[1.0, -2.0], [0.5, 1.5], [-1.0, 0.25], [2.0, 1.0]], np.float32)
+
+
+def linear_model(tasks):
+    """Outputs are known linear functions of two inputs."""
+    inputs = keras.Input((2,), name="image")
+    outputs = {}
+    for number, task in enumerate(tasks):
+        kernel = np.arange(2 * task.n_outputs).reshape(2, -1) * 0.3 - 0.2 * number
+        layer = keras.layers.Dense(task.n_outputs, use_bias=False, name=task.name)
+        outputs[task.name] = layer(inputs)
+        layer.set_weights([kernel.astype(np.float32)])
+    return keras.Model(inputs, outputs)
+
+
+def row_loss(task, target, logits):
+    """Equation 3 and its kin, one row, in plain Python."""
+    if task.kind is Kind.CATEGORICAL:
+        return math.log(sum(math.exp(z) for z in logits)) - logits[int(target)]
+    crosses = [
+        math.log1p(math.exp(z)) - t * z
+        for t, z in zip(np.atleast_1d(target), logits, strict=True)
+    ]
+    return sum(crosses) / len(crosses)
+
+
+def equation_2(model, tasks, targets, weights):
+    """sum_i sum_t lambda_t I c L, over the batch."""
+    total = 0.0
+    for task in tasks:
+        kernel = model.get_layer(task.name).get_weights()[0].astype(float)
+        for i, row in enumerate(INPUTS.astype(float)):
+            if weights[task.name][i]:
+                loss = row_loss(task, targets[task.name][i], row @ kernel)
+                total += task.weight * weights[task.name][i] * loss
+    return total
+
+
+TARGETS = {
+    "zebra": np.array([0, 1, 0, 1], np.int32),
+    "middle": np.array([[1.0], [0.0], [0.0], [1.0]], np.float32),
+    "alpha": np.array([[1, 1], [1, 0], [0, 0], [1, 0]], np.float32),
+}
+WEIGHTS = {
+    "zebra": np.array([1, 1, 0, 0], np.float32),
+    "middle": np.array([0, 0, 1.5, 0], np.float32),  # a class weight of 1.5
+    "alpha": np.array([0, 1, 0, 1], np.float32),
+}
+
+
+def one_step(tasks, targets, weights):
+    """Logged loss, masked losses and kernels after one step of plain descent."""
+    model = linear_model(tasks)
+    metrics = compile_model(model, tasks, keras.optimizers.SGD(0.1))
+    pick = [task.name for task in tasks]
+    logged = model.train_on_batch(
+        INPUTS,
+        {name: targets[name] for name in pick},
+        {name: weights[name] for name in pick},
+        return_dict=True,
+    )
+    kernels = {name: model.get_layer(name).get_weights()[0] for name in pick}
+    masked = {name: float(metric.result()) for name, metric in metrics.items()}
+    return float(logged["loss"]), masked, kernels
+
+
+@pytest.mark.parametrize("tasks", [TASKS, (ZEBRA, MIDDLE), (ALPHA,)])
+def test_loss_is_equation_2_over_the_batch_size(tasks):
+    loss, masked, _ = one_step(tasks, TARGETS, WEIGHTS)
+    model = linear_model(tasks)
+    assert loss == pytest.approx(
+        equation_2(model, tasks, TARGETS, WEIGHTS) / 4, rel=1e-5
+    )
+    for task in tasks:
+        alone = {t.name: WEIGHTS[t.name] * (t.name == task.name) for t in tasks}
+        counted = WEIGHTS[task.name].sum() * task.weight
+        expected = equation_2(model, tasks, TARGETS, alone) / counted
+        assert masked[task.name] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("poison", [0.0, 1e6, -7.0])
+def test_unlabelled_targets_cannot_matter(poison):
+    targets = {name: values.copy() for name, values in TARGETS.items()}
+    for name in ("middle", "alpha"):
+        targets[name][WEIGHTS[name] == 0] = poison
+    targets["zebra"][WEIGHTS["zebra"] == 0] = int(poison > 0)
+    expected, received = (one_step(TASKS, t, WEIGHTS) for t in (TARGETS, targets))
+    assert received[0] == expected[0]
+    assert received[1] == expected[1]
+    for name, kernel in expected[2].items():
+        np.testing.assert_array_equal(received[2][name], kernel)
+
+
+def test_a_batch_without_labels_changes_nothing():
+    none = {name: np.zeros(4, np.float32) for name in WEIGHTS}
+    loss, masked, kernels = one_step(TASKS, TARGETS, none)
+    assert loss == 0.0
+    # "No data" must not read as a perfect 0.
+    assert all(math.isnan(value) for value in masked.values())
+    for name, kernel in kernels.items():
+        np.testing.assert_array_equal(
+            kernel, linear_model(TASKS).get_layer(name).get_weights()[0]
+        )
+
+
+def test_a_task_without_labels_leaves_the_others_alone():
+    weights = WEIGHTS | {"middle": np.zeros(4, np.float32)}
+    _, _, with_middle = one_step(TASKS, TARGETS, weights)
+    _, _, without = one_step((ZEBRA, ALPHA), TARGETS, weights)
+    # Task number enters the kernels of `linear_model`, so compare the gradients.
+    start = linear_model(TASKS), linear_model((ZEBRA, ALPHA))
+    steps = [
+        kernels["zebra"] - model.get_layer("zebra").get_weights()[0]
+        for kernels, model in zip((with_middle, without), start, strict=True)
+    ]
+    np.testing.assert_allclose(steps[0], steps[1], rtol=1e-6)
+
+
+def test_masked_mean_equals_the_mean_of_the_rows_kept():
+    metric, loss = MaskedLoss(ZEBRA), build_loss(ZEBRA, reduction=None)
+    logits = np.array([[0.0, 1.0], [2.0, -1.0], [0.3, 0.3]], np.float32)
+    targets, keep = np.array([0, 1, 1]), np.array([1.0, 0.0, 1.0])
+    # In two batches: the mean is over rows, not over batches.
+    metric.update_state(targets[:1], logits[:1], keep[:1])
+    metric.update_state(targets[1:], logits[1:], keep[1:])
+    expected = np.mean(loss(targets[keep > 0], logits[keep > 0]))
+    assert float(metric.result()) == pytest.approx(float(expected), rel=1e-6)
