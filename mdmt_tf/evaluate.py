@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from mdmt_tf import cli
 
 DESCRIPTION = """\
-Predict the images of a finished run again with its SavedModel, compute the figures anew
-and compare them with its metrics.json. Exit status 1 when they differ.
+Predict the images of a finished run again with its SavedModel, compute the
+figures anew and compare them with metrics.json. Exit status 1 when they differ.
 """
 
 

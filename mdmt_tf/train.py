@@ -8,8 +8,8 @@ from mdmt_tf import cli
 DESCRIPTION = """\
 Train one model on several datasets and tasks.
 
-Without arguments: two synthetic datasets, two tasks, a small network; it works at once,
-offline, and shows nothing about patients. With real data:
+Without arguments: two synthetic datasets, two tasks, a small network; it works
+at once, offline, and shows nothing about patients. With real data:
 
   python -m mdmt_tf.train --config mdmt data_dir=DATA split.fold=2
   python -m mdmt_tf.train --config my.yaml training.epochs=50 run_dir=runs/first
@@ -31,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     # Settings first: TensorFlow takes seconds to load, a wrong key should not.
     from mdmt_tf import config, phantoms
+    from mdmt_tf.training.run_folder import RunFolder
 
     if options.resume:
-        from mdmt_tf.training.run_folder import RunFolder
-
         settings = config.load(str(RunFolder.open(options.resume).config))
     else:
         settings = config.load(options.config, options.overrides)
+        RunFolder.refuse_existing(settings.run_dir)
         settings = phantoms.provide(settings)
 
     cli.load_tensorflow()

@@ -155,7 +155,8 @@ def test_encoded_files_are_read_as_the_package_reads_them(form, tmp_path):
     assert cv2.imwrite(str(path), pixels)
     received = decode_grey(tf.constant(path.read_bytes())).numpy()[..., 0]
     # A JPEG decoder may differ from another by a grey level.
-    np.testing.assert_allclose(received, read_image(path), atol=1.01 / 255 if suffix == ".jpg" else 1e-3)
+    tolerance = 1.01 / 255 if suffix == ".jpg" else 1e-3
+    np.testing.assert_allclose(received, read_image(path), atol=tolerance)
 
 
 def test_a_folder_without_a_model_is_an_error(tmp_path):

@@ -4,6 +4,7 @@ Each check works on what is right by itself, and is silent where it needs more: 
 section may be missing, and `sections["incomplete"]` names those with wrong entries.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,6 @@ from mdmt_tf.tasks import Kind
 
 # The key it is about, and what is wrong with it.
 Problem = tuple[tuple[str, ...], str]
-
-# The datasets that `mdmt_tf.imaging.phantom_files` can imitate.
-PHANTOM_DATASETS = ("aiforcovid", "brixia")
 
 # Validation figures that may choose the epoch, by kind of task. `loss` goes down, the
 # error measures too; all others go up.
@@ -182,14 +180,21 @@ def _check_model(sections: dict) -> Iterator[Problem]:
 
 def _check_data(sections: dict) -> Iterator[Problem]:
     data_dir, datasets = sections.get("data_dir"), sections.get("datasets") or {}
-    if sections.get("phantoms") is not None:
-        for name in datasets:
-            if name not in PHANTOM_DATASETS:
+    phantoms = sections.get("phantoms")
+    if phantoms is not None:
+        for name, section in datasets.items():
+            if not getattr(phantoms, f"{name}_patients", 0):
                 yield (
                     ("datasets", name),
-                    ": there are no phantoms of this dataset, only of "
-                    f"{', '.join(PHANTOM_DATASETS)}. Set phantoms=null and data_dir to "
-                    "read real data.",
+                    f": no phantoms of it are asked for. Set phantoms.{name}_patients "
+                    "for one of the datasets that have builders, or phantoms=null and "
+                    "data_dir=PATH to read real data.",
+                )
+            if not re.fullmatch(r"full_[1-9]\d{1,3}", section.config):
+                yield (
+                    ("datasets", name, "config"),
+                    f" = {section.config!r}: phantoms are prepared as full_SIZE, for "
+                    "example full_256.",
                 )
     elif data_dir is None:
         yield (

@@ -18,6 +18,7 @@ DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Patients = Annotated[int, Field(ge=0, le=100_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -131,8 +132,12 @@ class TrainingSection(Section):
 class PhantomSection(Section):
     """The embedded synthetic datasets; what is made from them says so everywhere."""
 
-    aiforcovid_patients: Annotated[int, Field(ge=0, le=100_000)] = 320
-    brixia_patients: Annotated[int, Field(ge=0, le=100_000)] = 320
+    aiforcovid_patients: Patients = 0
+    brixia_patients: Patients = 0
+    hannover_patients: Patients = 0
+    cohen_brixia_patients: Patients = 0
+    # Nominal columns of a radiograph, as it comes from the detector.
+    matrix: Annotated[int, Field(ge=64, le=4096)] = 384
     seed: Seed = 0
 
 

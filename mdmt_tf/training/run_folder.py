@@ -58,22 +58,30 @@ class RunFolder:
     def is_finished(self) -> bool:
         return self.metrics.is_file()
 
+    @staticmethod
+    def refuse_existing(run_dir: str | None) -> None:
+        """An existing folder is never touched.
+
+        Raises: ConfigError when it exists.
+        """
+        if run_dir is not None and os.path.lexists(run_dir):
+            raise ConfigError(
+                f"run_dir = {run_dir!r} exists and is not overwritten. Choose another "
+                "name, or go on with an interrupted run: `python -m mdmt_tf.train "
+                f"--resume {run_dir}`."
+            )
+
     @classmethod
     def create(cls, config: Config) -> "RunFolder":
-        """Make a new folder; an existing one is never touched.
+        """Make a new folder.
 
-        Raises: ConfigError when `run_dir` exists.
+        Raises: ConfigError when `run_dir` exists or cannot be made.
         """
+        cls.refuse_existing(config.run_dir)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         path = Path(config.run_dir or f"runs/{config.experiment}-{time}")
         try:
             path.mkdir(parents=True)
-        except FileExistsError:
-            raise ConfigError(
-                f"run_dir = {str(path)!r} exists and is not overwritten. Choose "
-                "another name, or go on with an interrupted run: "
-                f"`python -m mdmt_tf.train --resume {path}`."
-            ) from None
         except OSError as error:
             raise ConfigError(
                 f"run_dir = {str(path)!r} cannot be made: {error.strerror}."

@@ -145,7 +145,11 @@ def test_all_problems_are_reported_at_once(minimal):
         (["model.weights=none.h5"], r"model.weights = 'none.h5': no such file"),
         (["data_dir=null"], r"data_dir: missing. Expected the folder"),
         (["data_dir=/no/such"], r"data_dir = '/no/such': no such folder.*prepare"),
-        (["phantoms={}", "datasets.hannover={}"], r"no phantoms of this dataset"),
+        (["phantoms={brixia_patients: 9}"], r"aiforcovid: no phantoms of it are asked"),
+        (
+            ["phantoms={brixia_patients: 9}", "datasets.brixia.config=lungs"],
+            r"brixia.config = 'lungs': phantoms are prepared as full_SIZE",
+        ),
         (["tasks.severity.from={}"], r"severity.from: no dataset feeds this task"),
         (["tasks.severity.from={brixa: x}"], r"from.brixa: is not one of the datasets"),
         (["datasets.hannover={}"], r"datasets.hannover: feeds no task"),

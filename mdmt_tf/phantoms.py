@@ -1,0 +1,56 @@
+"""The embedded datasets of a configuration: drawn, prepared and ready when it is read.
+
+    DATA_DIR/originals/    files in the form in which the real datasets are published
+    DATA_DIR/<dataset>/    what the datasets' own builders made of them
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from mdmt_tf import prepare
+from mdmt_tf.config import Config
+
+
+def provide(config: Config) -> Config:
+    """Settings whose `data_dir` holds the phantoms that they ask for.
+
+    Without `phantoms` the settings come back as they are. Without `data_dir` a folder in
+    the user's cache is taken, one for each plan: what is there is not made again.
+
+    Raises: DataError when the folder holds something else or cannot be written.
+    """
+    if config.phantoms is None:
+        return config
+    # Loads OpenCV and pydicom: not needed to answer --help.
+    from mdmt_tf.imaging import phantom, phantom_files
+
+    plan = phantom_files.PhantomPlan(**config.phantoms.model_dump())
+    folder = Path(config.data_dir or _cache_folder(phantom.VERSION, plan))
+    originals = folder / "originals"
+    with prepare._progress_bar("drawing synthetic radiographs") as progress:
+        phantom_files.write_phantoms(
+            originals, plan, workers=os.cpu_count() or 1, progress=progress
+        )
+    for name, section in config.datasets.items():
+        with prepare._progress_bar(f"preparing {name}") as progress:
+            prepare.prepare_dataset(
+                name,
+                originals,
+                folder,
+                size=int(section.config.removeprefix("full_")),
+                progress=progress,
+            )
+    return config.model_copy(update={"data_dir": str(folder)})
+
+
+def _cache_folder(version, plan) -> Path:
+    import dataclasses
+
+    import platformdirs
+
+    text = json.dumps([version, dataclasses.asdict(plan)], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return platformdirs.user_cache_path("mdmt_tf") / "phantoms" / key

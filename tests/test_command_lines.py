@@ -1,0 +1,89 @@
+"""The command lines from outside: speed of --help, exit statuses, messages."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMANDS = ["train", "evaluate", "prepare"]
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd
+    )
+
+
+def without_tensorflow(module, *arguments):
+    """Code that runs a module as `python -m` does and fails if TensorFlow is loaded."""
+    return (
+        f"import runpy, sys; sys.argv = {[module, *arguments]!r}\n"
+        "try:\n"
+        f"    runpy.run_module({module!r}, run_name='__main__')\n"
+        "except SystemExit as done:\n"
+        "    status = done.code\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'matplotlib', 'sklearn'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "sys.exit(status)"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_and_loads_no_tensorflow(command):
+    shortest = 9.0
+    for _ in range(3):  # the quickest of three: others may be using the machine
+        start = time.perf_counter()
+        result = run("-c", without_tensorflow(f"mdmt_tf.{command}", "--help"))
+        shortest = min(shortest, time.perf_counter() - start)
+        assert result.returncode == 0, result.stderr
+    assert f"python -m mdmt_tf.{command}" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert shortest < 1.0
+
+
+def test_import_is_quick_and_loads_no_tensorflow():
+    code = "import mdmt_tf, sys; assert 'tensorflow' not in sys.modules"
+    start = time.perf_counter()
+    assert run("-c", code).returncode == 0
+    assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "training.epochz=3"], "training.epochz: unknown key. Did you mean"),
+        (["train", "--config", "phantm"], "Did you mean 'phantom'?"),
+        (["train", "--config", "mdmt"], "data_dir: missing"),
+        (["train", "--resume", "nowhere"], "nowhere: not the folder of a run"),
+        (["evaluate", "nowhere"], "nowhere: not the folder of a run"),
+    ],
+)
+def test_mistakes_end_with_status_2_and_no_traceback(arguments, message, tmp_path):
+    command, *rest = arguments
+    result = run("-c", without_tensorflow(f"mdmt_tf.{command}", *rest), cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("error: ") and message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_resume_refuses_other_settings(tmp_path):
+    result = run("-m", "mdmt_tf.train", "--resume", "x", "seed=1")
+    assert result.returncode == 2
+    assert "--resume takes the settings of the run" in result.stderr
+
+
+def test_an_existing_run_folder_is_refused_before_anything_is_loaded(tmp_path):
+    code = without_tensorflow("mdmt_tf.train", f"run_dir={tmp_path}")
+    result = run("-c", code)
+    assert result.returncode == 2
+    assert "exists and is not overwritten" in result.stderr
+    assert f"--resume {tmp_path}" in result.stderr
+
+
+def test_an_unfinished_run_cannot_be_evaluated(tmp_path):
+    (tmp_path / "config.yaml").write_text("experiment: x\n")
+    result = run("-m", "mdmt_tf.evaluate", str(tmp_path))
+    assert result.returncode == 2
+    assert "the run is not finished" in result.stderr

@@ -1,0 +1,286 @@
+"""`python -m mdmt_tf.prepare`: what it does, and what it says on 80 columns."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mdmt_tf import prepare
+from mdmt_tf.errors import ConfigError, DataError
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("aiforcovid", "brixia", "cohen_brixia", "hannover")
+HANNOVER = ROOT / "datasets" / "hannover" / "dummy_data"
+
+
+@pytest.fixture
+def downloads(tmp_path):
+    """A folder with two of the datasets, as a user may keep them."""
+    folder = tmp_path / "downloads"
+    shutil.copytree(HANNOVER, folder / "hannover")
+    brixia = ROOT / "datasets" / "brixia" / "dummy_data" / "BRIXIA"
+    shutil.copytree(brixia, folder / "BRIXIA")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, downloads, capsys, monkeypatch):
+    """`run(name)`: standard output and standard error of the command."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(name, *options):
+        arguments = ["--manual-dir", str(downloads), "--data-dir", str(tmp_path / "D")]
+        prepare.main([name, *arguments, "--size", "8", *options])
+        return capsys.readouterr()
+
+    return call
+
+
+def shell(*arguments):
+    command = [sys.executable, "-m", "mdmt_tf.prepare", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_names_are_the_folders_with_a_builder():
+    assert prepare.dataset_names() == NAMES
+    for name in NAMES:
+        assert prepare.load_builder(name).name == name
+
+
+def test_help_is_quick_and_loads_no_framework():
+    script = (
+        "import sys\n"
+        "from mdmt_tf import prepare\n"
+        "try:\n"
+        "    prepare.main(['--help'])\n"
+        "except SystemExit:\n"
+        "    heavy = {'tensorflow', 'tensorflow_datasets', 'pandas', 'cv2', 'numpy'}\n"
+        "    sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    start = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - start < 2  # measured: 0.2 s; other tests run beside it
+    assert "aiforcovid, brixia, cohen_brixia, hannover; or all" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_unknown_dataset(tmp_path):
+    result = shell("hanover", "--manual-dir", "x", "--data-dir", str(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: 'hanover' is not a dataset. Did you mean ")
+    assert "'hannover'?" in result.stderr
+    assert "Known: aiforcovid, brixia, cohen_brixia, hannover; or all" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_missing_files(tmp_path):
+    result = shell("brixia", "--manual-dir", str(tmp_path), "--data-dir", "D")
+    assert result.returncode == 2
+    assert "error: brixia: none of dicom_clean, metadata_global_v2.csv" in result.stderr
+    assert "Register at https://brixia.github.io/" in result.stderr
+    assert "    dicom_clean/\n      <Filename>.dcm\n" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("size", ["0", "-3", "5000", "x"])
+def test_impossible_sizes(size, capsys):
+    with pytest.raises(SystemExit):
+        prepare.main(
+            ["hannover", "--manual-dir", "x", "--data-dir", "x", "--size", size]
+        )
+    assert "--size" in capsys.readouterr().err
+
+
+def numbers(output):
+    """Row of the table -> its numbers."""
+    rows = {}
+    for line in output.splitlines():
+        words = line.split()
+        figures = [int(word) for word in words if word.isdigit()]
+        name = " ".join(word for word in words if not word.isdigit())
+        rows.setdefault(name, []).extend(figures)
+    return rows
+
+
+def test_the_table_of_one_dataset(run, tmp_path):
+    output = run("hannover").out
+    rows = numbers(output)
+    assert rows["prepared"] == [4, 3]  # images, patients
+    assert rows["not severe"] == [1, 1]
+    assert rows["severe"] == [3, 2]
+    assert "unknown" not in rows
+    assert rows["hannover"] == [4]  # the site
+    assert rows["rows of the tables"] == [6]
+    assert rows["rejected"] == [2]
+    assert rows["image missing"] == [1]
+    assert rows["unreadable image"] == [1]
+    path = tmp_path / "D" / "hannover" / "full_8" / "1.0.0"
+    assert f"hannover prepared in {path}\n" in output
+    assert f"rejected: {path / 'rejected.csv'}\n" in output
+    assert "SYNTHETIC" not in output
+    for line in output.splitlines():
+        assert len(line) <= 80 or str(path) in line
+
+
+def test_rejections_are_reported_at_once_with_file_and_reason(run):
+    errors = run("hannover").err
+    assert "png/d1.png (data.csv:7): unreadable image: truncated PNG" in errors
+    assert "a0 (data.csv:2): image missing: there is no file for 'a0'" in errors
+
+
+def test_many_rejections_do_not_flood_the_terminal(run, downloads):
+    with (downloads / "hannover" / "data.csv").open("a") as file:
+        for index in range(40):
+            file.write(f"px,x{index},m,,0,,,,CR,ap\n")
+    errors = run("hannover").err
+    assert errors.count("image missing") == 10
+    assert "and 32 more such messages" in errors  # 40 + a0 + d1 - 10
+
+
+def test_a_prepared_dataset_is_used_again(run, tmp_path):
+    first = run("hannover").out
+    path = tmp_path / "D" / "hannover" / "full_8" / "1.0.0"
+    before = {file.name: file.stat().st_mtime_ns for file in path.iterdir()}
+    second = run("hannover").out
+    assert {f.name: f.stat().st_mtime_ns for f in path.iterdir()} == before
+    assert f"hannover was already prepared in {path}\n" in second
+    assert numbers(second)["prepared"] == numbers(first)["prepared"] == [4, 3]
+
+
+def test_overwrite_does_it_again(run, downloads):
+    run("hannover")
+    shutil.copy(
+        downloads / "hannover" / "png" / "a1.png",
+        downloads / "hannover" / "png" / "d1.png",
+    )
+    assert numbers(run("hannover").out)["prepared"] == [4, 3]
+    output = run("hannover", "--overwrite").out
+    assert numbers(output)["prepared"] == [5, 4]
+    assert numbers(output)["rejected"] == [1]
+    assert "hannover prepared in" in output
+
+
+def test_overwrite_with_files_missing_keeps_what_is_there(run, downloads, tmp_path):
+    run("hannover")
+    (downloads / "hannover" / "data.csv").unlink()
+    with pytest.raises(DataError, match=r"without data\.csv"):
+        run("hannover", "--overwrite")
+    path = tmp_path / "D" / "hannover" / "full_8" / "1.0.0" / "dataset_info.json"
+    assert path.is_file()
+
+
+def test_sizes_are_kept_apart(run, tmp_path):
+    run("hannover")
+    run("hannover", "--size", "16")
+    folders = {path.name for path in (tmp_path / "D" / "hannover").iterdir()}
+    assert {"full_8", "full_16"} <= folders
+
+
+def test_only_datasets_are_left_in_the_data_folder(run, tmp_path):
+    run("hannover")
+    assert [path.name for path in (tmp_path / "D").iterdir()] == ["hannover"]
+
+
+def test_all(run, downloads):
+    output = run("all").out
+    words = " ".join(output.split())
+    assert (
+        f"not in {downloads}: aiforcovid (a folder AIforCOVID), cohen_brixia (a folder "
+        "cohen_brixia)"
+    ) in words
+    assert "brixia prepared in" in output
+    assert "hannover prepared in" in output
+
+
+def test_all_of_nothing(tmp_path):
+    with pytest.raises(DataError) as error:
+        prepare.main(["all", "--manual-dir", str(tmp_path), "--data-dir", "D"])
+    assert f"{tmp_path} holds none of the datasets: aiforcovid" in str(error.value)
+
+
+def test_one_broken_dataset_does_not_cost_the_others(run, downloads, capsys):
+    shutil.rmtree(downloads / "BRIXIA" / "dicom_clean")
+    with pytest.raises(DataError, match="brixia: .* is incomplete"):
+        run("all")
+    assert "hannover prepared in" in capsys.readouterr().out
+
+
+def test_synthetic_data_say_so_everywhere(run, downloads, tmp_path):
+    details = {"synthetic": True, "generator": "mdmt_tf.imaging.phantom", "seed": 7}
+    (downloads / "SYNTHETIC.json").write_text(json.dumps(details))
+    output = run("brixia").out
+    assert "brixia is SYNTHETIC: phantoms, not patients" in output
+    path = tmp_path / "D" / "brixia" / "full_8" / "1.0.0" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    assert metadata["synthetic"] is True
+    assert metadata["synthetic_details"] == details
+    assert "SYNTHETIC" in run("brixia").out  # the second time too
+
+
+@pytest.mark.parametrize("first, second", [(None, 1), (1, None), (1, 2)])
+def test_phantoms_are_never_taken_for_the_data_asked_for(run, downloads, first, second):
+    path = downloads / "SYNTHETIC.json"
+    for seed in (first, second):
+        path.unlink(missing_ok=True)
+        if seed is not None:
+            path.write_text(json.dumps({"seed": seed}))
+        if seed == first:
+            run("brixia")
+    with pytest.raises(DataError) as error:
+        run("brixia")
+    message = str(error.value)
+    assert "was prepared from" in message
+    assert "--data-dir, or --overwrite" in message
+    for seed in (first, second):
+        assert ("real images" if seed is None else f"'seed': {seed}") in message
+    output = run("brixia", "--overwrite").out
+    assert ("SYNTHETIC" in output) == (second is not None)
+
+
+def test_prepared_data_outlive_the_originals(downloads, tmp_path):
+    arguments = ("hannover", downloads / "hannover", tmp_path / "D")
+    first = prepare.prepare_dataset(*arguments, size=8)
+    shutil.rmtree(downloads)
+    again = prepare.prepare_dataset(*arguments, size=8)
+    assert again.reused
+    assert not first.reused
+    assert again.metadata == first.metadata
+
+
+def test_two_processes_at_once(tmp_path):
+    # The other one finishes while this one is at its second image.
+    def other(done, total):
+        if done == 2:
+            finished.append(prepare.prepare_dataset("hannover", *folders, size=8))
+
+    finished, folders = [], (HANNOVER, tmp_path / "D")
+    mine = prepare.prepare_dataset("hannover", *folders, size=8, progress=other)
+    assert not finished[0].reused
+    assert mine.reused
+    assert mine.metadata == finished[0].metadata
+
+
+def test_a_data_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "D").touch()
+    with pytest.raises(DataError, match="hannover cannot be prepared in"):
+        prepare.prepare_dataset("hannover", HANNOVER, tmp_path / "D", size=8)
+
+
+def test_unknown_name_from_python(tmp_path):
+    with pytest.raises(ConfigError, match="Did you mean 'cohen_brixia'"):
+        prepare.prepare_dataset("cohen-brixia", tmp_path, tmp_path)
+
+
+def test_many_sites_are_summed_up():
+    sites = {f"s{index:02}": 30 - index for index in range(20)}
+    rows = prepare._largest(sites)
+    assert rows[:8] == [(f"s{index:02}", 30 - index) for index in range(8)]
+    assert rows[8] == ("12 others", sum(30 - index for index in range(8, 20)))
+    assert prepare._largest({"b": 1, "a": 5, "c": 9}) == [("a", 5), ("b", 1), ("c", 9)]

@@ -1,0 +1,79 @@
+"""One device and several: the same step, and batches that can be shared."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.multitask import build_model
+from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training.losses import compile_model
+from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.strategy import build_strategy, check_batch_size, device_names
+
+TASKS = (
+    Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b")),
+    Task(name="alpha", kind=Kind.ORDINAL, cut_points=(1, 2), weight=0.5),
+)
+
+
+def batches():
+    """Three batches of 8 rows; all labels of a task may lie on one replica."""
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(24, 6, 6, 3)).astype("float32")
+    targets = {
+        "zebra": generator.integers(0, 2, 24).astype("int32"),
+        "alpha": generator.integers(0, 2, (24, 2)).astype("float32"),
+    }
+    weights = {
+        "zebra": np.tile([1, 1, 1, 0, 0, 0, 0, 0], 3).astype("float32"),
+        "alpha": np.tile([0, 0, 0, 0.5, 1, 2, 1, 1], 3).astype("float32"),
+    }
+    return tf.data.Dataset.from_tensor_slices((images, targets, weights)).batch(8)
+
+
+def fit(devices):
+    strategy = build_strategy(devices)
+    with strategy.scope():
+        inputs = keras.Input((6, 6, 3), name="image")
+        # Statistics of a batch are a replica's own, so there is no normalisation here.
+        x = keras.layers.Conv2D(
+            4, 3, kernel_initializer=keras.initializers.GlorotUniform(3)
+        )(inputs)
+        backbone = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+        model = build_model(backbone, TASKS, "mdmt", seed=1, dropout=0.0)
+        optimizer = build_optimizer("adam", 0.01, 1e-4)
+        metrics = compile_model(model, TASKS, optimizer)
+    logged = model.fit(batches(), epochs=2, verbose=0, shuffle=False).history["loss"]
+    masked = {name: float(metric.result()) for name, metric in metrics.items()}
+    return logged, masked, [np.array(weight) for weight in model.weights]
+
+
+def test_two_replicas_take_the_same_steps_as_one(two_cpus):
+    one, two = fit(["CPU:0"]), fit(two_cpus)
+    np.testing.assert_allclose(two[0], one[0], rtol=0, atol=1e-6)
+    for name, value in one[1].items():
+        assert two[1][name] == pytest.approx(value, abs=1e-6)
+    for expected, received in zip(one[2], two[2], strict=True):
+        np.testing.assert_allclose(received, expected, rtol=0, atol=1e-6)
+
+
+def test_the_devices_are_named(two_cpus):
+    assert device_names(build_strategy(two_cpus)) == two_cpus
+    assert device_names(build_strategy(["CPU:1"])) == ["CPU:1"]
+    assert device_names(build_strategy()) in (["CPU:0"], ["GPU:0"])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(two_cpus):
+    strategy = build_strategy(two_cpus)
+    check_batch_size(8, strategy)
+    with pytest.raises(ConfigError, match=r"batch_size = 7: 2 devices.*Use 6 or 8"):
+        check_batch_size(7, strategy)
+
+
+def test_a_device_that_does_not_exist_is_refused(two_cpus):
+    with pytest.raises(
+        ConfigError, match="'GPU:7' does not exist. Known: CPU:0"
+    ):
+        build_strategy(["GPU:7"])
