@@ -1,19 +1,30 @@
 """What the command lines share: exit statuses and the arguments of a configuration."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mdmt_tf.errors import MdmtError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mdmt_tf.training.run_folder import RunFolder
 
 DEFAULT_CONFIG = "phantom"
+
+# How TensorFlow's lines of no consequence begin.
+_START_UP_NOTES = (
+    "I0000",
+    "WARNING: All log messages before",
+    "To enable the following instructions",
+)
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
@@ -63,7 +74,7 @@ def load_tensorflow() -> None:
             os.close(kept)
             notes.seek(0)
             for line in notes:
-                note = line.startswith(("I0000", "WARNING: All log messages before"))
+                note = line.startswith(_START_UP_NOTES)
                 no_gpu = "cuInit" in line and not os.path.exists("/dev/nvidiactl")
                 if line.strip() and not note and not no_gpu:
                     sys.stderr.write(line)
@@ -92,6 +103,81 @@ def add_config_arguments(arguments: argparse.ArgumentParser) -> None:
         metavar="key.path=value",
         help="settings that replace those of the file, e.g. training.epochs=3",
     )
+
+
+@contextlib.contextmanager
+def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, above which the first warnings are printed.
+
+    Yields: what to call with (images done, images in all).
+    """
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("images,"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("left"),
+    )
+    handler = _Above(console)
+    with (
+        progress.Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as bar,
+        _messages_to(handler),
+    ):
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+    if handler.left_out:
+        console.print(f"... and {handler.left_out} more such messages")
+
+
+# What these say, of a config made here and of faulty files, our messages say better.
+_NOISY = ("absl", "pydicom")
+
+
+@contextlib.contextmanager
+def _messages_to(handler: logging.Handler) -> Iterator[None]:
+    """Messages of this package go to `handler` alone, those of others are left out."""
+    own = logging.getLogger("mdmt_tf")
+    noisy = [logging.getLogger(name) for name in _NOISY]
+    kept = own.propagate, [log.level for log in noisy]
+    own.addHandler(handler)
+    own.propagate = False
+    for log in noisy:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            yield
+    finally:
+        own.removeHandler(handler)
+        own.propagate = kept[0]
+        for log, level in zip(noisy, kept[1], strict=True):
+            log.setLevel(level)
+
+
+class _Above(logging.Handler):
+    """Prints the first messages above a progress bar and counts the others."""
+
+    LIMIT = 10
+
+    def __init__(self, console: "Console"):
+        super().__init__(logging.WARNING)
+        self._console = console
+        self._printed = self.left_out = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._printed == self.LIMIT:
+            self.left_out += 1
+            return
+        self._printed += 1
+        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        self._console.print(text, markup=False, soft_wrap=True)
 
 
 # Columns of the closing table: key in metrics.json, heading.

@@ -1,25 +1,29 @@
 """The embedded datasets of a configuration: drawn, prepared and ready when it is read.
 
-    DATA_DIR/originals/    files in the form in which the real datasets are published
-    DATA_DIR/<dataset>/    what the datasets' own builders made of them
+DATA_DIR/originals/    files in the form in which the real datasets are published
+DATA_DIR/<dataset>/    what the datasets' own builders made of them
 """
 
 import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from mdmt_tf import prepare
+from mdmt_tf import cli, prepare
 from mdmt_tf.config import Config
 
 
-def provide(config: Config) -> Config:
+def provide(config: Config, write: Callable[[str], object]) -> Config:
     """Settings whose `data_dir` holds the phantoms that they ask for.
 
-    Without `phantoms` the settings come back as they are. Without `data_dir` a folder in
-    the user's cache is taken, one for each plan: what is there is not made again.
+    Without `phantoms` the settings come back as they are. Without `data_dir` a folder
+    in the user's cache is taken, one for each plan: what is there is not made again.
 
+    Args:
+        config: resolved settings.
+        write: receives a line that says where they are.
     Raises: DataError when the folder holds something else or cannot be written.
     """
     if config.phantoms is None:
@@ -30,12 +34,13 @@ def provide(config: Config) -> Config:
     plan = phantom_files.PhantomPlan(**config.phantoms.model_dump())
     folder = Path(config.data_dir or _cache_folder(phantom.VERSION, plan))
     originals = folder / "originals"
-    with prepare._progress_bar("drawing synthetic radiographs") as progress:
+    write(f"synthetic radiographs in {folder}\n")
+    with cli.progress_bar("drawing synthetic radiographs") as progress:
         phantom_files.write_phantoms(
             originals, plan, workers=os.cpu_count() or 1, progress=progress
         )
     for name, section in config.datasets.items():
-        with prepare._progress_bar(f"preparing {name}") as progress:
+        with cli.progress_bar(f"preparing {name}") as progress:
             prepare.prepare_dataset(
                 name,
                 originals,
@@ -47,8 +52,6 @@ def provide(config: Config) -> Config:
 
 
 def _cache_folder(version, plan) -> Path:
-    import dataclasses
-
     import platformdirs
 
     text = json.dumps([version, dataclasses.asdict(plan)], sort_keys=True)

@@ -1,0 +1,130 @@
+"""AIforCOVID: 1585 radiographs of six hospitals with the outcome; see README.md."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from mdmt_tf.datasets import radiographs, records, tables
+from mdmt_tf.datasets.manual_files import Images, image_stem
+from mdmt_tf.datasets.tables import RowError
+
+# Image folder -> its spreadsheet, in the order of the releases.
+_RELEASES = {
+    "imgs": "AIforCOVID.xlsx",
+    "imgs_r2": "AIforCOVID_r2.xlsx",
+    "imgs_r3": "AIforCOVID_r3.xlsx",
+}
+_COLUMNS = ("ImageFile", "Hospital", "Prognosis")
+_OUTCOMES = {"": -1, "MILD": 0, "SEVERE": 1}
+
+# Images without a usable chest, left out by Ruffini et al., MICCAI 2024.
+UNUSABLE = (
+    *("P_1_16", "P_3_20", "P_3_108", "P_3_208"),
+    *("P_3_341", "P_3_377", "P_3_391", "P_3_411"),
+)
+
+
+@dataclasses.dataclass(eq=False)
+class Config(radiographs.RadiographConfig):
+    """As `RadiographConfig`, and
+
+    Attributes:
+        exclude: images to leave out, without suffix. A config with another list needs
+            a name of its own, e.g. `Config(name="full_256_all", exclude=())`.
+    """
+
+    exclude: tuple[str, ...] = UNUSABLE
+
+
+class Builder(radiographs.RadiographBuilder):
+    """One image a patient; any of the three releases, each with its spreadsheet."""
+
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Register at https://aiforcovid.radiomica.it/ or
+    https://doi.org/10.5281/zenodo.5760978 to obtain the dataset. Expected, for any of
+    the releases, each as DICOM or PNG:
+
+    MANUAL_DIR/
+      AIforCOVID/
+        imgs/       P_1.dcm ...     AIforCOVID.xlsx      (release 1)
+        imgs_r2/    P_2_1.dcm ...   AIforCOVID_r2.xlsx   (release 2)
+        imgs_r3/    P_3_1.dcm ...   AIforCOVID_r3.xlsx   (release 3)
+    """
+    CONFIG_CLASS = Config
+    FOLDER = "AIforCOVID"
+    PARTS = (*_RELEASES, *_RELEASES.values())
+    COUNTED = {"prognosis": records.Classes(("MILD", "SEVERE"))}
+
+    @classmethod
+    def _missing(cls, root):
+        """A release may be absent, but not half of it."""
+        missing = []
+        for folder, table in _RELEASES.items():
+            has_folder, has_table = (root / folder).is_dir(), (root / table).is_file()
+            if has_folder != has_table:
+                there, absent = (folder, table) if has_folder else (table, folder)
+                missing.append(f"{absent}, though {there} is there")
+        return missing
+
+    def _info(self):
+        return self.radiograph_info(
+            labels={
+                "prognosis": tfds.features.Scalar(np.int8),  # 0 MILD, 1 SEVERE
+                "death": tfds.features.Scalar(np.int8),
+                "age": tfds.features.Scalar(np.float32),
+                "sex": tfds.features.Text(),
+                "release": tfds.features.Scalar(np.int8),
+            },
+            homepage="https://aiforcovid.radiomica.it/",
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(self.manual_root(dl_manager))}
+
+    def _generate_examples(self, root):
+        folders = [folder for folder in _RELEASES if (root / folder).is_dir()]
+        rows = [
+            row
+            for folder in folders
+            for row in tables.read_spreadsheet(
+                root / _RELEASES[folder], columns=_COLUMNS
+            )
+        ]
+        images = Images(root, folders)
+
+        def parse(row):
+            path = images.find(row.required("ImageFile"))
+            image_id = image_stem(path.name)
+            return records.Record(
+                image_id=image_id,
+                patient_id=image_id,
+                site=row.text("Hospital").upper(),
+                path=path,
+                row=row,
+                labels={
+                    "prognosis": _outcome(row),
+                    "death": row.flag_in("Death"),
+                    "age": row.years_in("Age"),
+                    "sex": row.text("Sex"),
+                    # A later spreadsheet may list the images of earlier releases.
+                    "release": 1 + list(_RELEASES).index(path.parent.name),
+                },
+            )
+
+        yield from self.examples(
+            rows,
+            images,
+            parse,
+            image_column="ImageFile",
+            exclude=frozenset(self.builder_config.exclude),
+        )
+
+
+def _outcome(row):
+    prognosis = row.text("Prognosis")
+    if prognosis.upper() not in _OUTCOMES:
+        raise RowError(
+            "bad value", f"Prognosis = {prognosis!r}, expected MILD, SEVERE or empty"
+        )
+    return _OUTCOMES[prognosis.upper()]

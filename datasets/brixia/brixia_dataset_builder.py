@@ -1,0 +1,128 @@
+"""BRIXIA: 4700 radiographs of one hospital with Brixia scores; see README.md."""
+
+import re
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from mdmt_tf.datasets import brixia_scores, radiographs, records, tables
+from mdmt_tf.datasets.manual_files import Images, image_stem
+from mdmt_tf.datasets.rejections import Rejections
+from mdmt_tf.datasets.tables import RowError
+
+_TABLE = "metadata_global_v2.csv"
+_CONSENSUS = "metadata_consensus_v1.csv"
+_MODES = tuple(f"Mode{zone}" for zone in brixia_scores.ZONES)
+
+# One company under several names, in lower case; others stand for themselves.
+_COMPANIES = {"agfa-gevaert": "Agfa", "agfa": "Agfa"}
+
+
+class Builder(radiographs.RadiographBuilder):
+    """Several studies a patient; the site is the maker of the X-ray machine."""
+
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Register at https://brixia.github.io/ to obtain the dataset. Expected:
+
+    MANUAL_DIR/
+      BRIXIA/
+        dicom_clean/
+          <Filename>.dcm
+          ...
+        metadata_global_v2.csv
+        metadata_consensus_v1.csv   (optional)
+    """
+    FOLDER = "BRIXIA"
+    PARTS = ("dicom_clean", _TABLE)
+    COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
+
+    def _info(self):
+        return self.radiograph_info(
+            labels={
+                "brixia_scores": brixia_scores.zones_feature(),
+                "brixia_global": brixia_scores.global_feature(),
+                "consensus_test": tfds.features.Scalar(np.int8),
+                "consensus_scores": brixia_scores.zones_feature(),
+                "sex": tfds.features.Text(),
+                "age_five_year": tfds.features.Scalar(np.float32),
+                "manufacturer": tfds.features.Text(),
+                "modality": tfds.features.Text(),
+            },
+            homepage="https://brixia.github.io/",
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(self.manual_root(dl_manager))}
+
+    def _generate_examples(self, root):
+        rows = tables.read_csv(
+            root / _TABLE,
+            columns=("Filename", "BrixiaScore", "BrixiaScoreGlobal", "Subject"),
+            delimiter=";",
+        )
+        rejections = Rejections()
+        consensus = _read_consensus(root / _CONSENSUS, rejections)
+        images = Images(root, ["dicom_clean"])
+
+        def parse(row):
+            name = row.required("Filename")
+            path = images.find(name)
+            zones = _zones(row)
+            total = row.integer_in("BrixiaScoreGlobal", 0, 18)
+            brixia_scores.check_sum(zones, total, "BrixiaScore", "BrixiaScoreGlobal")
+            manufacturer = row.text("Manufacturer")
+            return records.Record(
+                image_id=image_stem(name),
+                patient_id=row.required("Subject"),
+                site=_COMPANIES.get(manufacturer.lower(), manufacturer),
+                path=path,
+                row=row,
+                labels={
+                    "brixia_scores": zones,
+                    "brixia_global": total,
+                    "consensus_test": row.flag_in("ConsensusTestset"),
+                    "consensus_scores": consensus.get(
+                        image_stem(name), brixia_scores.UNKNOWN_ZONES
+                    ),
+                    "sex": row.text("Sex"),
+                    "age_five_year": row.years_in("AgeAtStudyDateFiveYear"),
+                    "manufacturer": manufacturer,
+                    "modality": row.text("Modality"),
+                },
+            )
+
+        yield from self.examples(
+            rows, images, parse, image_column="Filename", rejections=rejections
+        )
+
+
+def _zones(row):
+    """Six digits, A to F; a spreadsheet program drops zeros in front: "12" is 000012.
+
+    Returns: int8 (6,), all -1 where the cell is empty.
+    """
+    score = row.text("BrixiaScore")
+    if not score:
+        return brixia_scores.UNKNOWN_ZONES
+    digits = re.sub(r"\.0+$", "", score).zfill(6)
+    if not re.fullmatch("[0-3]{6}", digits):
+        raise RowError(
+            "bad value",
+            f"BrixiaScore = {score!r}, expected six digits from 0 to 3 (leading zeros "
+            "may be missing)",
+        )
+    return np.array([int(digit) for digit in digits], np.int8)
+
+
+def _read_consensus(path, rejections):
+    """Image -> scores that several radiologists agreed on; {} without the file."""
+    if not path.exists():
+        return {}
+    consensus = {}
+    for row in tables.read_csv(path, columns=("Filename", *_MODES)):
+        try:
+            name = image_stem(row.required("Filename"))
+            consensus[name] = brixia_scores.zones_of(row, _MODES)
+        except RowError as error:
+            rejections.add(row.text("Filename"), row.place, error.kind, error.detail)
+    return consensus

@@ -1,0 +1,266 @@
+"""Read one radiograph, whatever kind of file it comes in, as grey values in [0, 1].
+
+The scale of the result, 0 black to 1 white (air dark, bone bright), is that of a
+radiograph on a viewing screen:
+
+- DICOM with a VOI lookup table or window: the output range of that transformation.
+- DICOM without: the smallest to the largest pixel value, padding left out.
+- DICOM in colour, PNG, JPEG, TIFF: the range of the stored values, see `raster`.
+"""
+
+import io
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.uid import ExplicitVRLittleEndian
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import raster
+
+logger = logging.getLogger(__name__)
+
+# Only these are parsed: a header of thousands of elements, half of them malformed,
+# costs time and warnings. Everything about the patient stays unread.
+_TAGS = """
+    Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration
+    BitsAllocated BitsStored HighBit PixelRepresentation NumberOfFrames
+    PixelPaddingValue PixelPaddingRangeLimit ModalityLUTSequence RescaleSlope
+    RescaleIntercept VOILUTSequence VOILUTFunction WindowCenter WindowWidth
+    RedPaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
+    GreenPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableData
+    BluePaletteColorLookupTableDescriptor BluePaletteColorLookupTableData
+    PixelData ExtendedOffsetTable ExtendedOffsetTableLengths
+"""
+
+
+def read_image(
+    source: str | os.PathLike | bytes, name: str | None = None
+) -> np.ndarray:
+    """Read a DICOM, PNG, JPEG or TIFF file; its content, not its name, says which.
+
+    Args:
+        source: a path, or the bytes of a file.
+        name: what to call the file in messages; the path where it is None.
+    Returns: float32 (height, width) in [0, 1]; see the module for the scale. An image
+        without contrast and without VOI transformation is 0 everywhere.
+    Raises:
+        DataError: missing, empty, truncated or corrupt file, several frames or pages,
+            an unknown format. The message names the file and the reason.
+    """
+    if isinstance(source, bytes):
+        data, name = source, name or "<bytes>"
+    else:
+        name = name or os.fspath(source)
+        try:
+            data = Path(source).read_bytes()
+        except OSError as error:
+            raise DataError(f"{name}: cannot be read: {error.strerror}") from error
+    if not data:
+        raise DataError(f"{name}: the file is empty")
+    # DICOM first: its preamble may make the same file a TIFF as well (PS3.10 7.1).
+    if _is_dicom(data):
+        return _decode_dicom(data, name)
+    if raster.is_raster(data):
+        return raster.decode_raster(data, name)
+    raise DataError(
+        f"{name}: expected a DICOM, PNG, JPEG or TIFF file, received one that begins "
+        f"with {data[:8]!r}"
+    )
+
+
+def _is_dicom(data: bytes) -> bool:
+    """With the preamble of part 10, or bare: then group 2 or 8 comes first."""
+    return data[128:132] == b"DICM" or data[:2] in (b"\x02\0", b"\x08\0")
+
+
+def _decode_dicom(data: bytes, name: str) -> np.ndarray:
+    try:
+        dataset = pydicom.dcmread(
+            io.BytesIO(data), force=True, specific_tags=_TAGS.split()
+        )
+        if "PixelData" not in dataset:
+            raise DataError(f"{name}: this DICOM file holds no image")
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        if frames != 1:
+            raise DataError(
+                f"{name}: expected one image, received {frames} frames. "
+                "Save the frame to use as a file of its own."
+            )
+        if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
+            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        stored = pixel_array(dataset, index=0, allow_excess_frames=False)
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            stored = apply_color_lut(stored, dataset)
+            return _colour(stored, np.iinfo(stored.dtype).max)
+        if dataset.SamplesPerPixel > 1:
+            return _colour(stored, 2**dataset.BitsStored - 1)
+        image = _monochrome(stored, dataset, name)
+    except DataError:
+        raise
+    # pydicom and its decoders raise dozens of types on malformed files, bare
+    # `Exception` among them.
+    except Exception as error:
+        raise DataError(
+            f"{name}: this DICOM file cannot be read: {type(error).__name__}: {error}"
+        ) from error
+    if not np.isfinite(image).all():
+        raise DataError(f"{name}: the image has pixels that are not finite")
+    return image
+
+
+def _colour(rgb: np.ndarray, white: int) -> np.ndarray:
+    """RGB (h, w, 3), of which pydicom has undone any YBR, to luminance in [0, 1]."""
+    return np.minimum(raster.luminance(rgb) / np.float32(white), np.float32(1))
+
+
+def _monochrome(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray:
+    """Stored values to [0, 1]: modality, then VOI, then the inversion of MONOCHROME1.
+
+    Padding becomes black, as it is no part of the image (PS3.3 C.7.5.1.1.2).
+    PresentationLUTShape is not read: INVERSE says of a radiograph what MONOCHROME1
+    says already, and obeying both would undo the inversion.
+    """
+    values = _apply_modality(stored, dataset)
+    padding = _padding(stored, dataset)
+    image = _apply_voi(values, dataset, name)
+    if image is None:
+        image = _stretch(values, padding)
+        if image is None:
+            return np.zeros(stored.shape, np.float32)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        image = 1 - image
+    if padding is not None:
+        image[padding] = 0
+    return image
+
+
+def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
+    """Mask of the pixels whose stored value says that they are not of the image."""
+    value = dataset.get("PixelPaddingValue")
+    if value is None:
+        return None
+    limit = dataset.get("PixelPaddingRangeLimit")
+    low, high = sorted((value, value if limit is None else limit))
+    padding = (stored >= low) & (stored <= high)
+    return padding if padding.any() else None
+
+
+def _apply_modality(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+    """Modality lookup table, or slope and intercept (PS3.3 C.11.1)."""
+    if dataset.get("ModalityLUTSequence"):
+        table, first = _lookup_table(dataset.ModalityLUTSequence[0], dataset)
+        return _look_up(stored, table, first)
+    slope = dataset.get("RescaleSlope")
+    intercept = dataset.get("RescaleIntercept")
+    slope = 1.0 if slope is None else float(slope)
+    intercept = 0.0 if intercept is None else float(intercept)
+    if (slope, intercept) == (1.0, 0.0):
+        return stored
+    return stored * np.float32(slope) + np.float32(intercept)
+
+
+def _apply_voi(
+    values: np.ndarray, dataset: pydicom.Dataset, name: str
+) -> np.ndarray | None:
+    """VOI transformation to [0, 1] (PS3.3 C.11.2); None where the file has none.
+
+    The table goes before the window, the first of several. A table of n bits reaches
+    white at 2^n - 1; as writers of 16-bit words say "16" whatever they hold, n is then
+    the smallest of 8, 10, 12, 14, 16 that holds the table's largest entry.
+    """
+    if dataset.get("VOILUTSequence"):
+        item = dataset.VOILUTSequence[0]
+        table, first = _lookup_table(item, dataset)
+        bits = item.LUTDescriptor[2]
+        if bits == 16:
+            bits = raster.smallest_depth(int(table.max()), (8, 10, 12, 14, 16))
+        scaled = np.minimum(table / np.float32(2**bits - 1), np.float32(1))
+        return _look_up(values, scaled, first)
+    center, width = (
+        _first(dataset.get(key)) for key in ("WindowCenter", "WindowWidth")
+    )
+    if center is None or width is None:
+        return None
+    function = dataset.get("VOILUTFunction") or "LINEAR"
+    if width < (1 if function == "LINEAR" else np.finfo(np.float32).tiny):
+        logger.warning(
+            "%s: a %s window of width %s is impossible; the range of the pixels is "
+            "used instead",
+            *(name, function, width),
+        )
+        return None
+    return _window(values.astype(np.float32), center, width, function)
+
+
+def _window(x: np.ndarray, center: float, width: float, function: str) -> np.ndarray:
+    """The three window functions of PS3.3 C.11.2.1, scaled to [0, 1]; may reuse x.
+
+    LINEAR:        (x - (c - 0.5)) / (w - 1) + 0.5, clipped; a step where w = 1
+    LINEAR_EXACT:  (x - c) / w + 0.5, clipped
+    SIGMOID:       1 / (1 + exp(-4 (x - c) / w))
+    """
+    if function == "SIGMOID":
+        # Beyond 80 the result is 0 or 1 to float32 and the exponential overflows.
+        return 1 / (1 + np.exp(np.clip((-4 / width) * (x - center), -80, 80)))
+    if function == "LINEAR":
+        center, width = center - 0.5, width - 1
+        if width == 0:
+            return (x > center).astype(np.float32)
+    elif function != "LINEAR_EXACT":
+        raise ValueError(
+            "expected VOILUTFunction LINEAR, LINEAR_EXACT or SIGMOID, received "
+            f"{function!r}"
+        )
+    x -= np.float32(center)
+    x *= np.float32(1 / width)
+    x += np.float32(0.5)
+    return np.clip(x, 0, 1, out=x)
+
+
+def _stretch(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray | None:
+    """Smallest to largest value to [0, 1], padding left out; None without contrast."""
+    counted = values if padding is None else values[~padding]
+    if not counted.size:
+        return None
+    low, high = float(counted.min()), float(counted.max())
+    if low == high:
+        return None
+    image = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(image, 0, 1, out=image)
+
+
+def _lookup_table(
+    item: pydicom.Dataset, dataset: pydicom.Dataset
+) -> tuple[np.ndarray, int]:
+    """Entries of a lookup table and the input value of the first (PS3.3 C.11.1.1).
+
+    Read here, since pydicom 3.0 wraps the inputs of a table of 8-bit entries at 256.
+    """
+    count, first, _ = item.LUTDescriptor
+    count = count % 2**16 or 2**16  # 0 stands for 65536; a signed count wraps
+    data = item.LUTData
+    if isinstance(data, bytes):
+        big_endian = dataset.original_encoding[1] is False
+        kind = "u1" if len(data) < 2 * count else ">u2" if big_endian else "<u2"
+        data = np.frombuffer(data, kind)
+    table = np.atleast_1d(np.asarray(data))[:count]
+    if not table.size:
+        raise ValueError("a lookup table without entries")
+    return table.astype(np.float32), first
+
+
+def _look_up(values: np.ndarray, table: np.ndarray, first: int) -> np.ndarray:
+    """Inputs before the first entry get the first, beyond the last the last."""
+    index = np.rint(values).astype(np.int32) - first
+    return table[np.clip(index, 0, table.size - 1)]
+
+
+def _first(value) -> float | None:
+    """The first of one or several decimal strings; None for absent or empty."""
+    if isinstance(value, pydicom.multival.MultiValue):
+        value = value[0] if value else None
+    return None if value is None or value == "" else float(value)

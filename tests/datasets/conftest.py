@@ -1,0 +1,61 @@
+"""Datasets prepared from their dummy files."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from mdmt_tf import prepare
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Dummy:
+    """One dataset prepared from `dummy_data`, or from files that a test has made."""
+
+    def __init__(self, name, data_dir, manual_dir=None, size=8):
+        import tensorflow_datasets as tfds
+
+        manual_dir = manual_dir or ROOT / "datasets" / name / "dummy_data"
+        self.prepared = prepare.prepare_dataset(name, manual_dir, data_dir, size=size)
+        self.metadata = self.prepared.metadata
+        builder = tfds.builder_from_directory(self.prepared.path)
+        self.builder = builder
+        self.examples = {
+            example["image_id"].decode(): example
+            for example in tfds.as_numpy(builder.as_dataset(split="train"))
+        }
+        with (self.prepared.path / "rejected.csv").open(newline="") as file:
+            self.rejected = list(csv.DictReader(file))
+
+    def reason(self, file, row=""):
+        """The only rejection of a file and, where it is given, a row."""
+        (found,) = (
+            item
+            for item in self.rejected
+            if item["file"] == file and row in ("", item["row"])
+        )
+        return found["reason"]
+
+
+@pytest.fixture(scope="session")
+def dummy(tmp_path_factory):
+    """`dummy(name)`: prepared once for all tests."""
+    kept = {}
+
+    def get(name):
+        if name not in kept:
+            kept[name] = Dummy(name, tmp_path_factory.mktemp(name))
+        return kept[name]
+
+    return get
+
+
+@pytest.fixture
+def prepare_files(tmp_path):
+    """`prepare_files(name, manual_dir)`: prepared from other files."""
+
+    def get(name, manual_dir, size=8):
+        return Dummy(name, tmp_path / "prepared", manual_dir, size)
+
+    return get

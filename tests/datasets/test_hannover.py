@@ -1,0 +1,69 @@
+"""Builder of the Hannover repository, on dummy files and on the real ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from mdmt_tf.datasets.hannover import hannover_dataset_builder
+
+ROOT = Path(__file__).parents[2]
+DUMMY = ROOT / "datasets" / "hannover" / "dummy_data"
+REAL = ROOT.parent / "shared" / "data" / "open_cxr" / "hannover"
+
+
+class HannoverTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = hannover_dataset_builder.Builder
+    EXAMPLE_DIR = DUMMY
+    SPLITS = {"train": 4}
+
+
+def test_severe_belongs_to_the_patient_and_comes_from_all_rows(dummy):
+    examples = dummy("hannover").examples
+    assert {
+        key: (example["patient_id"].decode(), int(example["severe"]))
+        for key, example in examples.items()
+    } == {
+        "a1": ("pa", 1),  # only the row of a0 says so, and a0 has no image
+        "a2": ("pa", 1),
+        "b1": ("pb", 0),
+        "c1": ("pc", 1),  # died: offset 0 is an offset
+    }
+
+
+def test_the_other_fields(dummy):
+    examples = dummy("hannover").examples
+    a1, c1 = examples["a1"], examples["c1"]
+    assert (a1["site"], a1["projection"], a1["sex"]) == (b"hannover", b"pa", b"f")
+    assert a1["admission_offset"] == -3
+    assert np.isnan(a1["icu_admission_offset"])
+    assert np.isnan(a1["death_offset"])
+    assert c1["death_offset"] == 0
+
+
+def test_rejections(dummy):
+    data = dummy("hannover")
+    assert data.reason("a0", "data.csv:2") == (
+        "image missing: there is no file for 'a0'"
+    )
+    assert "truncated PNG" in data.reason("png/d1.png", "data.csv:7")
+    assert len(data.rejected) == 2
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs ../shared/data/open_cxr")
+def test_the_real_repository(prepare_files):
+    data = prepare_files("hannover", REAL, size=64)
+    patients = {}
+    for example in data.examples.values():
+        patients.setdefault(example["patient_id"], set()).add(int(example["severe"]))
+    assert len(data.examples) == 204
+    assert len(patients) == 58
+    assert sorted(map(sorted, patients.values())) == [[0]] * 33 + [[1]] * 25
+    assert data.rejected == []
+    assert data.metadata["labels"]["severe"]["severe"]["patients"] == 25
+    assert data.metadata["synthetic"] is False
+    # A chest: the mediastinum is brighter than the lungs beside it.
+    mean = np.mean([e["image"][..., 0] for e in data.examples.values()], axis=0)
+    assert mean[24:40, 28:36].mean() > mean[24:40, 12:24].mean() + 20
+    assert mean[24:40, 28:36].mean() > mean[24:40, 42:52].mean() + 20

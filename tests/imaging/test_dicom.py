@@ -1,0 +1,433 @@
+"""DICOM files through `read_image`, against arithmetic and pydicom's own functions."""
+
+import concurrent.futures
+import io
+import warnings
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.pixels import apply_voi_lut
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+)
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.dicom import read_image
+
+
+def make_dicom(pixels, *, bits=None, photometric="MONOCHROME2", **elements):
+    """A minimal data set around `pixels` (h, w) or (h, w, 3)."""
+    dataset = FileDataset("", {}, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3"
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    dataset.Rows, dataset.Columns = pixels.shape[:2]
+    dataset.SamplesPerPixel = 1 if pixels.ndim == 2 else pixels.shape[2]
+    if dataset.SamplesPerPixel > 1:
+        dataset.PlanarConfiguration = 0
+    dataset.PhotometricInterpretation = photometric
+    dataset.BitsAllocated = pixels.dtype.itemsize * 8
+    dataset.BitsStored = bits or dataset.BitsAllocated
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    dataset.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
+    dataset["PixelData"].VR = "OW"
+    for key, value in elements.items():
+        setattr(dataset, key, value)
+    return dataset
+
+
+def to_bytes(dataset):
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def read(dataset):
+    return read_image(to_bytes(dataset), "test.dcm")
+
+
+def table(entries, first, bits):
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), first, bits])
+    item.add_new("LUTData", "US", [int(entry) for entry in entries])
+    return item
+
+
+RAMP = np.arange(0, 4096, 16, dtype=np.uint16).reshape(16, 16)  # 12 bits, 0 to 4080
+
+
+def test_without_window_the_range_of_the_pixels_becomes_0_to_1():
+    image = read(make_dicom(RAMP + np.uint16(10), bits=12))
+    assert image.dtype == np.float32
+    assert image.shape == (16, 16)
+    np.testing.assert_allclose(image, RAMP / 4080, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype, bits", [("u1", 8), ("<u2", 10), ("<u2", 16)])
+def test_depths(dtype, bits):
+    pixels = np.array([[0, 1], [2, 2**bits - 1]], dtype)
+    image = read(make_dicom(pixels, bits=bits))
+    np.testing.assert_allclose(image, pixels / (2**bits - 1), rtol=1e-6)
+
+
+def test_signed_pixels():
+    pixels = np.array([[-1000, 0], [500, 1000]], "<i2")
+    image = read(make_dicom(pixels, bits=12))
+    np.testing.assert_allclose(image, [[0, 0.5], [0.75, 1]], rtol=1e-6)
+
+
+def test_bits_above_those_stored_are_ignored():
+    # An overlay of older files: the upper four bits of a 12-bit pixel.
+    pixels = np.array([[0xF000, 0x0FFF], [0x3800, 0x0400]], "<u2")
+    image = read(make_dicom(pixels, bits=12))
+    np.testing.assert_allclose(
+        image, np.array([[0, 4095], [2048, 1024]]) / 4095, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("function", [None, "LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_window_functions_agree_with_pydicom(function, photometric):
+    dataset = make_dicom(
+        RAMP,
+        bits=12,
+        photometric=photometric,
+        RescaleSlope=2,
+        RescaleIntercept=-50,
+        WindowCenter=3000,
+        WindowWidth=2501,
+    )
+    if function:
+        dataset.VOILUTFunction = function
+    # pydicom's range is that of the rescaled 12 bits, 2 * 0 - 50 to 2 * 4095 - 50.
+    expected = (apply_voi_lut(RAMP * 2.0 - 50, dataset) + 50) / 8190
+    if photometric == "MONOCHROME1":
+        expected = 1 - expected
+    np.testing.assert_allclose(read(dataset), expected, atol=1e-6)
+
+
+def test_linear_window_by_arithmetic():
+    # PS3.3 C.11.2.1.2.1: c = 2048, w = 4096 is the identity on 0..4095.
+    image = read(make_dicom(RAMP, bits=12, WindowCenter=2048, WindowWidth=4096))
+    np.testing.assert_allclose(image, RAMP / 4095, atol=1e-6)
+
+
+def test_linear_window_of_width_1_is_a_step():
+    pixels = np.array([[99, 100, 101]], "<u2")
+    image = read(make_dicom(pixels, WindowCenter=100.5, WindowWidth=1))
+    np.testing.assert_array_equal(image, [[0, 0, 1]])
+
+
+def test_of_several_windows_the_first_counts():
+    image = read(
+        make_dicom(RAMP, bits=12, WindowCenter=[2048, 50], WindowWidth=[4096, 10])
+    )
+    np.testing.assert_allclose(image, RAMP / 4095, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"WindowCenter": 100, "WindowWidth": 0},
+        {"WindowCenter": 100, "WindowWidth": 0.5},
+        {"WindowCenter": 100, "WindowWidth": -5, "VOILUTFunction": "SIGMOID"},
+    ],
+)
+def test_an_impossible_window_is_reported_and_left_out(window, caplog):
+    image = read(make_dicom(RAMP, bits=12, **window))
+    np.testing.assert_allclose(image, RAMP / 4080, atol=1e-6)
+    assert "test.dcm" in caplog.text
+    assert str(float(window["WindowWidth"])) in caplog.text
+
+
+def test_empty_window_elements_count_as_absent():
+    image = read(make_dicom(RAMP, bits=12, WindowCenter=None, WindowWidth=None))
+    np.testing.assert_allclose(image, RAMP / 4080, atol=1e-6)
+
+
+def test_monochrome1_is_inverted_after_the_window():
+    # Without the order, a window over the lower quarter would show the upper quarter.
+    dataset = make_dicom(
+        RAMP,
+        bits=12,
+        photometric="MONOCHROME1",
+        PresentationLUTShape="INVERSE",
+        WindowCenter=512,
+        WindowWidth=1024,
+    )
+    expected = 1 - np.clip(RAMP / 1023, 0, 1)
+    np.testing.assert_allclose(read(dataset), expected, atol=1e-6)
+
+
+def test_lookup_table_goes_before_the_window():
+    entries = np.linspace(0, 1, 3000) ** 2 * 1023
+    entries = entries.astype(int)
+    dataset = make_dicom(RAMP, bits=12, WindowCenter=100, WindowWidth=10)
+    dataset.VOILUTSequence = [table(entries, first=500, bits=10)]
+    expected = apply_voi_lut(RAMP, dataset) / 1023
+    assert 0 < expected.mean() < 1
+    np.testing.assert_allclose(read(dataset), expected, atol=1e-6)
+
+
+def test_lookup_table_of_8_bit_entries_takes_12_bit_inputs():
+    # pydicom 3.0 computes the index in the type of the entries and wraps at 256.
+    dataset = make_dicom(RAMP, bits=12)
+    dataset.VOILUTSequence = [table(np.arange(4096) // 16, first=0, bits=8)]
+    np.testing.assert_allclose(read(dataset), (RAMP // 16) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("largest, white", [(4095, 4095), (65535, 65535)])
+def test_lookup_table_of_16_bit_words_may_hold_fewer_bits(largest, white):
+    entries = np.linspace(0, largest, 4096).astype(int)
+    dataset = make_dicom(RAMP, bits=12)
+    dataset.VOILUTSequence = [table(entries, first=0, bits=16)]
+    np.testing.assert_allclose(read(dataset), entries[RAMP] / white, atol=1e-6)
+
+
+@pytest.mark.parametrize("words", ["u1", "<u2"])
+def test_lookup_table_stored_as_bytes(words):
+    dataset = make_dicom(RAMP, bits=12)
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [4096, 0, 8])
+    item.add_new("LUTData", "OW", (np.arange(4096) // 16).astype(words).tobytes())
+    dataset.VOILUTSequence = [item]
+    np.testing.assert_allclose(read(dataset), (RAMP // 16) / 255, atol=1e-6)
+
+
+def test_lookup_table_of_negative_inputs():
+    pixels = np.array([[-101, -100], [-99, 5000]], "<i2")
+    dataset = make_dicom(pixels)
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS", [3, -100, 8])
+    item.add_new("LUTData", "US", [0, 51, 255])
+    dataset.VOILUTSequence = [item]
+    np.testing.assert_allclose(read(dataset), [[0, 0], [0.2, 1]], rtol=1e-6)
+
+
+def test_modality_lookup_table_comes_before_the_window():
+    dataset = make_dicom(RAMP, bits=12, WindowCenter=2048, WindowWidth=4096)
+    item = table(4095 - np.arange(4096), first=0, bits=16)
+    item.ModalityLUTType = "US"
+    dataset.ModalityLUTSequence = [item]
+    np.testing.assert_allclose(read(dataset), (4095 - RAMP) / 4095, atol=1e-6)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_and_does_not_stretch(photometric):
+    pixels = np.array([[100, 200], [300, 65535]], "<u2")
+    dataset = make_dicom(pixels, photometric=photometric, PixelPaddingValue=65535)
+    grey = np.array([[0, 0.5], [1, 0]])
+    if photometric == "MONOCHROME1":
+        grey = np.array([[1, 0.5], [0, 0]])
+    np.testing.assert_allclose(read(dataset), grey, atol=1e-6)
+
+
+def test_padding_range():
+    pixels = np.array([[-2000, -1990], [0, 100]], "<i2")
+    dataset = make_dicom(pixels, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1900)
+    np.testing.assert_allclose(read(dataset), [[0, 0], [0, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("padding", [{}, {"PixelPaddingValue": 7}])
+def test_no_contrast_is_black(photometric, padding):
+    pixels = np.full((4, 5), 7, "<u2")
+    image = read(make_dicom(pixels, photometric=photometric, **padding))
+    np.testing.assert_array_equal(image, np.zeros((4, 5)))
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+@pytest.mark.parametrize("dtype, bits", [("u1", 8), ("<u2", 12), ("<i2", 12)])
+def test_compressed_equals_uncompressed(syntax, dtype, bits):
+    pixels = np.random.default_rng(0).integers(0, 2 ** (bits - 1), (64, 48))
+    dataset = make_dicom(pixels.astype(dtype), bits=bits)
+    expected = read(dataset)
+    dataset.compress(syntax, generate_instance_uid=False)
+    assert dataset.file_meta.TransferSyntaxUID == syntax
+    np.testing.assert_array_equal(read(dataset), expected)
+
+
+def test_jpeg_baseline():
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))
+    _, code = cv2.imencode(".jpg", ramp, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    dataset = make_dicom(ramp)
+    dataset.PixelData = pydicom.encaps.encapsulate([code.tobytes()])
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.50"
+    np.testing.assert_allclose(read(dataset), ramp / 252, atol=3 / 255)
+
+
+def test_deflated():
+    dataset = make_dicom(RAMP, bits=12)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    np.testing.assert_allclose(read(dataset), RAMP / 4080, atol=1e-6)
+
+
+RGB = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [200, 100, 50]]], np.uint8)
+LUMINANCE = (RGB @ [0.299, 0.587, 0.114]) / 255
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+def test_rgb_becomes_luminance(planar):
+    dataset = make_dicom(RGB, photometric="RGB")
+    if planar:
+        dataset.PlanarConfiguration = 1
+        dataset.PixelData = RGB.transpose(2, 0, 1).tobytes()
+    np.testing.assert_allclose(read(dataset), LUMINANCE, atol=1e-6)
+
+
+def test_ybr_becomes_luminance():
+    ycrcb = cv2.cvtColor(RGB, cv2.COLOR_RGB2YCrCb)
+    dataset = make_dicom(ycrcb[..., [0, 2, 1]], photometric="YBR_FULL")
+    np.testing.assert_allclose(read(dataset), LUMINANCE, atol=2 / 255)
+
+
+def test_colour_jpeg_2000_becomes_luminance():
+    pixels = np.kron(RGB, np.ones((16, 16, 1), np.uint8))
+    dataset = make_dicom(pixels, photometric="RGB")
+    dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
+    expected = np.kron(LUMINANCE, np.ones((16, 16)))
+    np.testing.assert_allclose(read(dataset), expected, atol=1e-6)
+
+
+def test_white_in_colour_is_1_at_most():
+    white = np.full((3, 3, 3), 255, np.uint8)
+    assert read(make_dicom(white, photometric="RGB")).max() == 1
+
+
+def test_palette_colour():
+    dataset = make_dicom(np.array([[0, 1], [2, 3]], np.uint8))
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    for index, colour in enumerate(("Red", "Green", "Blue")):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [4, 0, 8])
+        entries = RGB[..., index].tobytes()
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", entries)
+    np.testing.assert_allclose(read(dataset), LUMINANCE, atol=1e-6)
+
+
+def test_content_decides_not_the_name(tmp_path):
+    path = tmp_path / "scan.png"
+    path.write_bytes(to_bytes(make_dicom(RAMP, bits=12)))
+    np.testing.assert_allclose(read_image(path), RAMP / 4080, atol=1e-6)
+
+
+def test_preamble_of_another_format():
+    data = to_bytes(make_dicom(RAMP, bits=12))
+    for start in (b"II*\0", b"MM\0*"):
+        np.testing.assert_allclose(read_image(start + data[4:]), RAMP / 4080, atol=1e-6)
+
+
+@pytest.mark.parametrize("group", [2, 8])
+def test_bare_data_set_without_preamble(group):
+    dataset = make_dicom(RAMP, bits=12)
+    data = to_bytes(dataset)[132:]
+    if group == 8:  # nor the group that names the transfer syntax
+        buffer = io.BytesIO()
+        bare = Dataset(dataset)
+        pydicom.dcmwrite(buffer, bare, implicit_vr=True, little_endian=True)
+        data = buffer.getvalue()
+    assert data[0] == group
+    np.testing.assert_allclose(read_image(data), RAMP / 4080, atol=1e-6)
+
+
+def test_header_of_the_patient_is_neither_read_nor_complained_about():
+    dataset = make_dicom(RAMP, bits=12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset.add_new("PatientAge", "AS", "sixty or so")
+        dataset.add_new("StudyDate", "DA", "yesterday")
+        data = to_bytes(dataset)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_image(data)
+
+
+def without(key):
+    dataset = make_dicom(RAMP, bits=12)
+    delattr(dataset, key)
+    return to_bytes(dataset)
+
+
+def three_frames():
+    dataset = make_dicom(RAMP, bits=12, NumberOfFrames=3)
+    dataset.PixelData = dataset.PixelData * 3
+    return to_bytes(dataset)
+
+
+def cubic_window():
+    window = {"WindowCenter": 1, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}
+    return to_bytes(make_dicom(RAMP, bits=12, **window))
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"", "bad.dcm: the file is empty"),
+        (b"GIF89a, no radiograph", "expected a DICOM, PNG, JPEG or TIFF"),
+        (b"\0" * 128 + b"DICM", "holds no image"),
+        (without("PixelData"), "holds no image"),
+        (three_frames(), "received 3 frames"),
+        (to_bytes(make_dicom(RAMP, bits=12))[:-100], "412 vs 512 bytes"),
+        (to_bytes(make_dicom(RAMP, bits=12))[:400], "bad.dcm"),
+        (without("Rows"), "Rows"),
+        (cubic_window(), "received 'CUBIC'"),
+    ],
+)
+def test_errors_name_the_file_and_the_reason(data, message):
+    with pytest.raises(DataError) as error:
+        read_image(data, "bad.dcm")
+    assert "bad.dcm" in str(error.value)
+    assert message in str(error.value)
+
+
+def test_frames_that_the_header_does_not_announce_are_left_out():
+    dataset = make_dicom(RAMP, bits=12)
+    dataset.PixelData = dataset.PixelData + bytes(RAMP.nbytes)
+    np.testing.assert_allclose(read(dataset), RAMP / 4080, atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_truncated_compressed_pixels(syntax, keep):
+    pixels = np.random.default_rng(0).integers(0, 4096, (64, 64)).astype("<u2")
+    dataset = make_dicom(pixels, bits=12)
+    dataset.compress(syntax, generate_instance_uid=False)
+    data = to_bytes(dataset)
+    with pytest.raises(DataError, match=r"cut\.dcm"):
+        read_image(data[: int(keep * len(data))], "cut.dcm")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DataError, match=r"none\.dcm: cannot be read: No such file"):
+        read_image(tmp_path / "none.dcm")
+
+
+def test_folder(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_image(tmp_path)
+
+
+def test_threads_get_their_own_images():
+    rng = np.random.default_rng(0)
+    files, expected = [], []
+    for index in range(24):
+        pixels = rng.integers(0, 4096, (40 + index, 50)).astype("<u2")
+        dataset = make_dicom(pixels, bits=12, WindowCenter=2048, WindowWidth=4096)
+        if index % 3:
+            dataset.compress(
+                (RLELossless, JPEG2000Lossless)[index % 2], generate_instance_uid=False
+            )
+        files.append(to_bytes(dataset))
+        expected.append(pixels / 4095)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        images = list(pool.map(read_image, files * 4))
+    for image, wanted in zip(images, expected * 4, strict=True):
+        np.testing.assert_allclose(image, wanted, atol=1e-6)
