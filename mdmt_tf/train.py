@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         settings = config.load(options.config, options.overrides)
         RunFolder.refuse_existing(settings.run_dir)
-        settings = phantoms.provide(settings)
+        settings = phantoms.provide(settings, _write)
 
     cli.load_tensorflow()
     from mdmt_tf.training import trainer

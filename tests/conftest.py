@@ -3,8 +3,10 @@
 import os
 import sys
 import types
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # Read when TensorFlow is loaded.
@@ -35,8 +37,8 @@ def shared():
     return SHARED
 
 
-@pytest.fixture
-def tiny_backbone(monkeypatch):
+@pytest.fixture(scope="module")
+def tiny_backbone():
     """A backbone that is traced in a second; returns its name."""
     import keras
 
@@ -51,7 +53,183 @@ def tiny_backbone(monkeypatch):
 
     module = types.ModuleType("mdmt_tf.models.backbones.tiny")
     module.tiny = build
-    monkeypatch.setitem(sys.modules, module.__name__, module)
     row = table.Backbone("tiny", "tiny:tiny", 8, 3 * 3 * 3 * 8 + 16, "none", "none")
-    monkeypatch.setitem(table.BACKBONES, "tiny", row)
-    return "tiny"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        patch.setitem(table.BACKBONES, "tiny", row)
+        yield "tiny"
+
+
+# Two small prepared datasets: real tfds files with known pixels and labels.
+
+SIZE = 32
+
+
+def pixels_of(image_id: str, size: int = SIZE, dtype=np.uint8) -> np.ndarray:
+    """The image that an image_id stands for, (size, size, 1)."""
+    generator = np.random.default_rng(zlib.crc32(image_id.encode()))
+    return generator.integers(
+        0, np.iinfo(dtype).max, (size, size, 1), dtype=dtype, endpoint=True
+    )
+
+
+def example(image_id: str, patient_id: str, site: str = "A", **labels) -> dict:
+    return {
+        "image": pixels_of(image_id),
+        "image_id": image_id,
+        "patient_id": patient_id,
+        "site": site,
+        **labels,
+    }
+
+
+def alpha_examples() -> list[dict]:
+    """40 images of 25 patients at 3 sites."""
+    return [
+        example(
+            f"a{i:02d}",
+            f"p{i % 25:02d}",
+            "XYZ"[i % 25 % 3],
+            outcome=("mild", "severe", "")[i % 5 // 2],
+            severe=(0, 1, -1)[i % 5 // 2],
+            age=np.float32(np.nan if i % 4 == 0 else 40 + i),
+            scores=np.arange(6, dtype=np.int32) + i,
+        )
+        for i in range(40)
+    ]
+
+
+def beta_examples() -> list[dict]:
+    """23 images of 23 patients, one site."""
+    return [
+        example(f"b{i:02d}", f"p{i:02d}", grade=i % 5 - 1, total=i) for i in range(23)
+    ]
+
+
+def features_of(examples: list[dict]):
+    """tfds features that fit the first example."""
+    import tensorflow_datasets as tfds
+
+    features = {}
+    for key, value in examples[0].items():
+        if isinstance(value, str):
+            features[key] = tfds.features.Text()
+        elif key == "image":
+            features[key] = tfds.features.Image(shape=value.shape, dtype=value.dtype)
+        else:
+            array = np.asarray(value)
+            features[key] = tfds.features.Tensor(shape=array.shape, dtype=array.dtype)
+    return features
+
+
+def prepare_dataset(
+    data_dir,
+    name: str,
+    examples: list[dict],
+    *,
+    features=None,
+    config: str | None = "full_256",
+    version: str = "1.0.0",
+    metadata: dict | None = None,
+    num_shards: int | None = None,
+):
+    """Write a dataset as `download_and_prepare` does; returns its builder."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version(version)
+        BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=config)] if config else []
+
+        def __init__(self, **kwargs):
+            self.name = name
+            super().__init__(**kwargs)
+
+        def _info(self):
+            return tfds.core.DatasetInfo(
+                builder=self,
+                features=tfds.features.FeaturesDict(features or features_of(examples)),
+                metadata=tfds.core.MetadataDict(metadata or {}),
+            )
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            yield from enumerate(examples)
+
+    builder = Builder(data_dir=str(data_dir), config=config)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(num_shards=num_shards)
+    )
+    return builder
+
+
+@pytest.fixture(scope="session")
+def prepare():
+    return prepare_dataset
+
+
+@pytest.fixture(scope="session")
+def stored_pixels():
+    return pixels_of
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    """alpha (synthetic, 3 files) and beta."""
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare_dataset(
+        folder, "alpha", alpha_examples(), metadata={"synthetic": True}, num_shards=3
+    )
+    prepare_dataset(folder, "beta", beta_examples())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def alpha(data_dir):
+    from mdmt_tf.data.sources import open_dataset
+
+    return open_dataset(data_dir, "alpha", "full_256")
+
+
+@pytest.fixture(scope="session")
+def beta(data_dir):
+    from mdmt_tf.data.sources import open_dataset
+
+    return open_dataset(data_dir, "beta", "full_256")
+
+
+@pytest.fixture(scope="session")
+def two_tasks():
+    """A categorical task on alpha, a four-class one by cut points on beta."""
+    from mdmt_tf.tasks import Kind, Task
+
+    return (
+        Task(
+            name="outcome",
+            kind=Kind.CATEGORICAL,
+            classes=("mild", "severe"),
+            sources={"alpha": "outcome"},
+            class_weights="balanced",
+        ),
+        Task(
+            name="grade",
+            kind=Kind.ORDINAL,
+            cut_points=(1, 2, 3),
+            sources={"beta": "grade"},
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def samples(alpha, beta, two_tasks):
+    """part -> samples of the first of 3 folds."""
+    from mdmt_tf.config.schema import SplitSection
+    from mdmt_tf.data.samples import build_samples
+    from mdmt_tf.data.splits import make_split
+
+    tables = {"alpha": alpha.table, "beta": beta.table}
+    split = make_split(tables, two_tasks, SplitSection(folds=3))
+    return build_samples([alpha, beta], split, two_tasks)

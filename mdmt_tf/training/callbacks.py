@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mdmt_tf.errors import MdmtError
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import checkpoint
 from mdmt_tf.training.losses import MaskedLoss
@@ -45,6 +46,12 @@ class Evaluation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         trained = time.perf_counter() - self._start
         train_loss = float(logs["loss"])
+        if not np.isfinite(train_loss):
+            raise MdmtError(
+                f"the training loss is {train_loss} in epoch {epoch + 1}: the weights "
+                "are lost. Lower training.learning_rate, or use precision float32. The "
+                "epochs before are in history.csv, the best weights in checkpoints/."
+            )
         logs.clear()
         logs["train/loss"] = train_loss
         for name, metric in self._losses.items():
@@ -52,7 +59,8 @@ class Evaluation(keras.callbacks.Callback):
         for name, figures in self._validate().items():
             for figure, value in figures.items():
                 logs[f"validation/{name}/{figure}"] = value
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = float(rate)
         logs["seconds"] = round(trained, 2)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 
 import keras
@@ -65,7 +66,7 @@ def train(
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
-    write(_overview(inputs, manifest))
+    write(_overview(run, inputs, manifest))
     with _precision(config.training.precision):
         with strategy.scope():
             model = build(config, inputs)
@@ -207,21 +208,25 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
 
     write("exporting the SavedModel and comparing it with the trained model ...\n")
     about = information(config, inputs, manifest)
-    export.export_model(model, inputs.tasks, run.saved_model, about)
-    manifest["export"] = _check_export(run, inputs, probabilities)
+    unchecked = run.path / "saved_model.unchecked"
+    export.export_model(model, inputs.tasks, unchecked, about)
+    manifest["export"] = _check_export(unchecked, inputs, probabilities)
+    # Only now it has the name under which it may be served.
+    shutil.rmtree(run.saved_model, ignore_errors=True)
+    unchecked.rename(run.saved_model)
     manifest["finished"] = run_folder.now()
     run_folder.write_json(run.manifest, manifest)
     run_folder.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
 
 
-def _check_export(run, inputs, probabilities, most: int = 16) -> dict:
+def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     """Compare the SavedModel with what the model said about real images."""
     part = "test" if "test" in probabilities else "validation"
     samples = inputs.parts[part]
     rows = np.unique(np.linspace(0, len(samples) - 1, most).astype(int))
     images = [inputs.stored_image(samples, row) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[part].items()}
-    largest = export.check_export(run.saved_model, images, expected)
+    largest = export.check_export(path, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 
@@ -266,10 +271,11 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _overview(inputs: Inputs, manifest: dict) -> str:
+def _overview(run: RunFolder, inputs: Inputs, manifest: dict) -> str:
     """A few lines on what goes in: images and classes of each task and side."""
     sizes = ", ".join(f"{len(s)} {part}" for part, s in inputs.parts.items())
     rows = [
+        ("run", str(run.path)),
         ("data", data_note(manifest)),
         ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
     ]

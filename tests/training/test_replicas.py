@@ -73,7 +73,5 @@ def test_a_batch_that_cannot_be_shared_is_refused(two_cpus):
 
 
 def test_a_device_that_does_not_exist_is_refused(two_cpus):
-    with pytest.raises(
-        ConfigError, match="'GPU:7' does not exist. Known: CPU:0"
-    ):
+    with pytest.raises(ConfigError, match="'GPU:7' does not exist. Known: CPU:0"):
         build_strategy(["GPU:7"])

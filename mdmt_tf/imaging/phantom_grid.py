@@ -1,0 +1,155 @@
+"""The pixel grid of a synthetic radiograph, and drawing on it in cm.
+
+Coordinates are cm in the patient's frame: x = 0 the midline, negative on the image's
+left (the patient's right), y = 0 the lung apices, downward positive.
+"""
+
+import cv2
+import numpy as np
+
+_SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
+
+
+class Grid:
+    """Pixels before an upright patient: shape, size, and where the midline lies.
+
+    Args:
+        shape: (rows, columns).
+        cm_per_px: pixel size in cm.
+        origin: (x, y) in cm of the centre of pixel (0, 0).
+    """
+
+    def __init__(self, shape, cm_per_px, origin):
+        self.shape = tuple(shape)
+        self.cm_per_px = float(cm_per_px)
+        self.origin = np.asarray(origin, dtype=np.float64)
+        rows, columns = self.shape
+        left, top = self.origin.tolist()  # numpy's scalars would make them float64
+        columns, rows = (np.arange(n, dtype=np.float32) for n in (columns, rows))
+        self.x = (left + self.cm_per_px * columns)[None, :]
+        self.y = (top + self.cm_per_px * rows)[:, None]
+
+    def points(self, cm):
+        """Points (..., 2) in cm as OpenCV's fixed-point pixel coordinates."""
+        px = (np.asarray(cm, dtype=np.float64) - self.origin) / self.cm_per_px
+        return np.rint(px * (1 << _SHIFT)).astype(np.int32)
+
+    def stroke(self, layer, lines, width_cm, value):
+        """Draw k open lines of n points each, (k, n, 2) in cm, in place.
+
+        Without antialiasing, which takes twice the time: what is drawn gets blurred.
+        """
+        width = max(1, round(width_cm / self.cm_per_px))
+        lines = list(self.points(lines))
+        cv2.polylines(layer, lines, False, int(value), width, cv2.LINE_8, _SHIFT)
+
+    def fill(self, layer, outlines, value):
+        """Fill k closed outlines of n points each, (k, n, 2) in cm, in place."""
+        outlines = list(self.points(outlines))
+        cv2.fillPoly(layer, outlines, int(value), cv2.LINE_8, _SHIFT)
+
+    def window(self, low, high):
+        """Slices (rows, columns) of the pixels between two corners (x, y) in cm."""
+        low, high = np.minimum(low, high), np.maximum(low, high)
+        first = np.floor((low - self.origin) / self.cm_per_px).astype(int)
+        last = np.ceil((high - self.origin) / self.cm_per_px).astype(int) + 1
+        first, last = np.maximum(first, 0), np.maximum(last, 0)
+        return slice(first[1], last[1]), slice(first[0], last[0])
+
+    def crop(self, low, high):
+        """The part between two corners (x, y) in cm.
+
+        Returns: its slices (rows, columns) and its own `Grid`.
+        """
+        rows, columns = self.window(low, high)
+        rows, columns = (
+            slice(*s.indices(n)[:2])
+            for s, n in zip((rows, columns), self.shape, strict=True)
+        )
+        corner = self.origin + self.cm_per_px * np.array([columns.start, rows.start])
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return (rows, columns), Grid(shape, self.cm_per_px, corner)
+
+    def coarse(self, cm_per_px):
+        """The same area on larger pixels, for what is smooth."""
+        rows, columns = self.shape
+        factor = max(cm_per_px / self.cm_per_px, 1.0)
+        shape = (round(rows / factor), round(columns / factor))
+        # The outer edges of the two grids agree, as cv2.resize assumes.
+        step = np.array([columns / shape[1], rows / shape[0]])
+        corner = self.origin + 0.5 * self.cm_per_px * (step - 1.0)
+        return Grid(shape, self.cm_per_px * step.mean(), corner)
+
+    def enlarge(self, image):
+        """An image of a coarse grid on this one, linear interpolation."""
+        return cv2.resize(image, self.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    def ellipsoid(self, target, centre, axes, degrees, chord, combine=np.add):
+        """Put the chord of an ellipsoid into `target`, in place.
+
+        Args:
+            target: float32 (rows, columns), cm.
+            centre: (x, y) in cm.
+            axes: the two semi-axes in the image plane, in cm.
+            degrees: rotation of the first axis from x towards y.
+            chord: length of the longest chord, in cm.
+            combine: ufunc that joins the chord to what `target` holds.
+        """
+        reach = float(max(axes))
+        centre = np.asarray(centre, dtype=np.float64)
+        rows, columns = self.window(centre - reach, centre + reach)
+        cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        dx = self.x[:, columns] - np.float32(centre[0])
+        dy = self.y[rows] - np.float32(centre[1])
+        u = (dx * np.float32(cos / axes[0])) + (dy * np.float32(sin / axes[0]))
+        v = (dx * np.float32(-sin / axes[1])) + (dy * np.float32(cos / axes[1]))
+        inside = np.maximum(1.0 - u * u - v * v, 0.0)
+        part = target[rows, columns]
+        combine(part, np.float32(chord) * np.sqrt(inside, out=inside), out=part)
+
+    def limb(self, target, start, end, radius):
+        """Lay a capsule between two points (cm) into `target`: the larger chord wins.
+
+        Args:
+            target: float32 (rows, columns), cm.
+        """
+        start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
+        rows, columns = self.window(
+            np.minimum(start, end) - radius, np.maximum(start, end) + radius
+        )
+        axis = end - start
+        dx, dy = self.x[:, columns] - start[0], self.y[rows] - start[1]
+        t = np.clip((dx * axis[0] + dy * axis[1]) / (axis @ axis), 0.0, 1.0)
+        dx, dy = dx - t * axis[0], dy - t * axis[1]
+        inside = np.maximum(np.float32(radius**2) - dx * dx - dy * dy, 0.0)
+        part = target[rows, columns]
+        np.maximum(part, 2.0 * np.sqrt(inside, out=inside), out=part)
+
+    def blur(self, image, sigma_cm):
+        """Gaussian blur by a length in cm."""
+        return cv2.GaussianBlur(image, (0, 0), sigma_cm / self.cm_per_px)
+
+
+def noise_field(rng, grid, cell_cm):
+    """Smooth noise of unit variance whose grains are about `cell_cm` wide, float32."""
+    rows, columns = grid.shape
+    cell = max(cell_cm / grid.cm_per_px, 1.0)
+    small = (max(int(rows / cell) + 2, 3), max(int(columns / cell) + 2, 3))
+    coarse = rng.standard_normal(small, dtype=np.float32)
+    # Cubic interpolation of white noise loses variance between its nodes.
+    return 1.35 * cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
+
+
+def spline(points, samples=10):
+    """Closed Catmull-Rom curve through (n, 2) points, (n * samples, 2)."""
+    p = np.asarray(points, dtype=np.float64)
+    before, after, then = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
+    t = (np.arange(samples) / samples)[None, :, None]
+    a, b, c, d = (q[:, None, :] for q in (before, p, after, then))
+    curve = 0.5 * (
+        2 * b
+        + (c - a) * t
+        + (2 * a - 5 * b + 4 * c - d) * t**2
+        + (3 * b - a - 3 * c + d) * t**3
+    )
+    return curve.reshape(-1, 2)

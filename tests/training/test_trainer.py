@@ -1,0 +1,292 @@
+"""A whole run on two small prepared datasets: files, figures, resumption."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+from mdmt_tf import config
+from mdmt_tf.config import files
+from mdmt_tf.errors import DataError
+from mdmt_tf.export import ServedModel
+from mdmt_tf.training import evaluation, predictions, trainer
+from mdmt_tf.training.run_folder import RunFolder
+
+SETTINGS = {
+    "experiment": "small",
+    "seed": 3,
+    "image_size": 32,
+    "tasks": {
+        # Sorts against the order of the outputs.
+        "outcome": {
+            "kind": "categorical",
+            "classes": ["mild", "severe"],
+            "from": {"alpha": "outcome"},
+        },
+        "grade": {
+            "kind": "ordinal",
+            "cut_points": [1, 2, 3],
+            "from": {"beta": "grade"},
+        },
+        "age": {"kind": "regression", "from": {"alpha": "age"}, "weight": 0.001},
+    },
+    "datasets": {"alpha": {}, "beta": {}},
+    "split": {"folds": 3},
+    "model": {"backbone": "tiny"},
+    "training": {
+        "epochs": 4,
+        "batch_size": 8,
+        "warmup_epochs": 1,
+        "select_on": {"task": "outcome"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_backbone, data_dir, tmp_path_factory):
+    """Resolved settings with a run folder of their own."""
+
+    def settings(*overrides):
+        folder = tmp_path_factory.mktemp("settings")
+        path = folder / "settings.yaml"
+        files.write(SETTINGS | {"data_dir": str(data_dir)}, path)
+        return config.load(str(path), [f"run_dir={folder / 'run'}", *overrides])
+
+    return settings
+
+
+@pytest.fixture(scope="module")
+def run(settings):
+    """A finished run that no test may change."""
+    return trainer.train(settings())
+
+
+@pytest.fixture
+def changeable(run, tmp_path):
+    """A copy of the run."""
+    shutil.copytree(run.path, tmp_path / "copy")
+    return RunFolder(tmp_path / "copy")
+
+
+def interrupted(settings, after_epoch):
+    """A run whose process ends right after the line of an epoch was written."""
+
+    def write(text):
+        if f" {after_epoch}/" in text or text.startswith(f"{after_epoch}/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(settings, write=write)
+    return settings.run_dir
+
+
+def test_a_run_leaves_the_files_of_the_design(run):
+    present = {path.name for path in run.path.iterdir()}
+    assert present == {
+        "config.yaml",
+        "manifest.json",
+        "split.json",
+        "history.csv",
+        "tensorboard",
+        "checkpoints",
+        "saved_model",
+        "predictions.csv",
+        "metrics.json",
+    }
+    assert len(pd.read_csv(run.history)) == 4
+    assert not list(run.path.rglob("*.partial"))
+
+
+def test_synthetic_data_are_called_so_everywhere(run):
+    import tensorflow as tf
+
+    manifest = run.read_json(run.manifest)
+    assert manifest["synthetic"] is True
+    assert manifest["synthetic_datasets"] == ["alpha"]
+    assert ServedModel(run.saved_model).information["synthetic"] is True
+    texts = []
+    for path in run.tensorboard.iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.tag == "data":
+                    texts.append(tf.make_ndarray(value.tensor).item().decode())
+                if value.metadata.plugin_data.plugin_name == "images":
+                    texts.append(value.metadata.summary_description)
+    # The example batch, the text, and confusion matrices of two tasks.
+    assert len(texts) >= 4 and all("SYNTHETIC" in text for text in texts)
+
+
+def test_real_data_are_not_called_synthetic(settings):
+    only_beta = settings(
+        "datasets={beta: {}}",
+        "tasks={grade: {kind: ordinal, cut_points: [1, 2, 3], from: {beta: grade}}}",
+        "training.select_on.task=grade",
+        "training.epochs=2",
+    )
+    run = trainer.train(only_beta)
+    assert run.read_json(run.manifest)["synthetic"] is False
+    assert "SYNTHETIC" not in json.dumps(ServedModel(run.saved_model).information)
+
+
+def test_figures_follow_from_the_predictions(run):
+    table = predictions.read(run.predictions)
+    figures = run.read_json(run.metrics)
+    assert list(table.columns[:9]) == [*predictions.KEYS, "target", "prediction"]
+    for split in ("train", "validation", "test"):
+        rows = table[(table["split"] == split) & (table["task"] == "outcome")]
+        rows = rows[rows["target"].notna()]
+        target, predicted = rows["target"].astype(int), rows["prediction"].astype(int)
+        expected = {
+            "n": len(rows),
+            "accuracy": metrics.accuracy_score(target, predicted),
+            "f1": metrics.f1_score(target, predicted, zero_division=0),
+            "balanced_accuracy": metrics.balanced_accuracy_score(target, predicted),
+            "auc": metrics.roc_auc_score(target, rows["p_1"]),
+            "loss": metrics.log_loss(target, rows[["p_0", "p_1"]]),
+        }
+        for name, value in expected.items():
+            assert figures[split]["outcome"][name] == pytest.approx(value, abs=1e-12)
+
+
+def test_every_image_is_predicted_once_for_the_tasks_of_its_dataset(run):
+    table = predictions.read(run.predictions)
+    count = table.groupby(["dataset", "task"]).size().to_dict()
+    labelled_or_not_trained = {
+        key: value for key, value in count.items() if key[0] == "beta"
+    }
+    assert set(count) == {("alpha", "age"), ("alpha", "outcome"), ("beta", "grade")}
+    assert not table.duplicated(["dataset", "task", "image_id"]).any()
+    split = run.read_json(run.split)
+    listed = sum(len(split["datasets"]["beta"][p]) for p in ("validation", "test"))
+    assert labelled_or_not_trained[("beta", "grade")] >= listed
+
+
+def test_the_kept_epoch_is_the_best_after_the_warm_up(run):
+    history = pd.read_csv(run.history)
+    after = history[history["epoch"] >= 1]["validation/outcome/loss"]
+    best = run.read_json(run.metrics)["validation"]["outcome"]["loss"]
+    assert best == pytest.approx(after.min(), abs=1e-6)
+
+
+def test_evaluation_reproduces_the_figures_from_the_saved_model(run):
+    assert evaluation.reproduce(run) == []
+
+
+def test_evaluation_notices_other_figures(changeable):
+    figures = changeable.read_json(changeable.metrics)
+    figures["test"]["outcome"]["accuracy"] += 0.01
+    changeable.metrics.write_text(json.dumps(figures))
+    (line,) = evaluation.reproduce(changeable)
+    assert line.startswith("test outcome accuracy: ")
+
+
+def test_evaluation_refuses_other_data(changeable):
+    manifest = changeable.read_json(changeable.manifest)
+    manifest["datasets"]["beta"]["fingerprint"] = "0" * 64
+    changeable.manifest.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="dataset 'beta' is not what the run was made"):
+        evaluation.reproduce(changeable)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_end(settings, run):
+    path = interrupted(settings(), after_epoch=2)
+    folder = RunFolder.open(path)
+    assert not folder.is_finished
+    resumed = trainer.train(config.load(str(folder.config)), resume_from=path)
+    assert resumed.predictions.read_text() == run.predictions.read_text()
+    history = [pd.read_csv(r.history).drop(columns="seconds") for r in (run, resumed)]
+    pd.testing.assert_frame_equal(*history)
+
+
+def test_a_finished_run_is_left_alone(run):
+    before = run.metrics.stat().st_mtime_ns
+    lines = []
+    again = trainer.train(
+        config.load(str(run.config)), resume_from=run.path, write=lines.append
+    )
+    assert again.metrics.stat().st_mtime_ns == before
+    assert lines == [f"{run.path} is finished; nothing to do.\n"]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(settings, run):
+    same = trainer.train(settings())
+    other = trainer.train(settings("seed=4"))
+    assert same.predictions.read_text() == run.predictions.read_text()
+    assert other.predictions.read_text() != run.predictions.read_text()
+
+
+def test_two_devices_and_mixed_precision_end_in_a_single_precision_model(
+    settings, two_cpus
+):
+    run = trainer.train(
+        settings(
+            f"training.devices=[{', '.join(two_cpus)}]",
+            "training.precision=mixed_bfloat16",
+            "training.epochs=2",
+        )
+    )
+    assert run.read_json(run.manifest)["devices"] == two_cpus
+    assert evaluation.reproduce(run) == []
+    import keras
+
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_nothing_is_written_when_the_data_are_wrong(settings):
+    wrong = settings("tasks.grade.from={beta: grad}")
+    with pytest.raises(DataError, match="Did you mean 'grade'"):
+        trainer.train(wrong)
+    assert not RunFolder(wrong.run_dir).path.exists()
+
+
+def test_a_task_without_any_test_label_has_no_figures_but_a_row(settings, tmp_path):
+    # Grades of beta are trained and validated with, none is tested. Patient p of
+    # alpha has the images p and p + 25.
+    patient = {f"a{i:02d}": i % 25 for i in range(40)}
+    lists = {
+        "alpha": {
+            "train": [image for image, p in patient.items() if p < 15],
+            "validation": [image for image, p in patient.items() if 15 <= p < 20],
+            "test": [image for image, p in patient.items() if p >= 20],
+        },
+        "beta": {
+            "train": [f"b{i:02d}" for i in range(15)],
+            "validation": [f"b{i:02d}" for i in range(15, 23)],
+            "test": [],
+        },
+    }
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps({"datasets": lists}))
+    run = trainer.train(
+        settings("split.kind=file", f"split.file={path}", "training.epochs=2")
+    )
+    figures = run.read_json(run.metrics)["test"]["grade"]
+    assert figures["n"] == 0
+    assert figures["accuracy"] is None and figures["loss"] is None
+    assert np.isfinite(run.read_json(run.metrics)["test"]["outcome"]["accuracy"])
+
+
+def test_a_loss_that_is_lost_stops_the_run_with_advice(settings):
+    from mdmt_tf.errors import MdmtError
+
+    wrong = settings("tasks.age.weight=1e38", "training.learning_rate=9")
+    with pytest.raises(MdmtError, match=r"loss is (nan|inf) in epoch 1.*learning_rate"):
+        trainer.train(wrong)
+    assert not RunFolder(wrong.run_dir).is_finished
+
+
+def test_a_model_that_fails_the_comparison_is_not_left_under_its_name(
+    settings, monkeypatch
+):
+    from mdmt_tf import export
+    from mdmt_tf.errors import MdmtError
+
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    failing = settings("training.epochs=2")
+    with pytest.raises(MdmtError, match="must not be used"):
+        trainer.train(failing)
+    run = RunFolder.open(failing.run_dir)
+    assert not run.saved_model.exists() and not run.is_finished
