@@ -72,31 +72,39 @@ class Adam(keras.optimizers.Adam):
         super()._backend_update_step(grads, trainable_variables, scalars)
 
     def _step_scalars(self, learning_rate, dtype):
-        """(step size with both bias corrections, epsilon hat) in `dtype`.
+        """The kernel's scalar arguments at this step, in `dtype`.
 
-        In float64: 1 - 0.999^t loses four digits in float32. The betas are those that
-        the kernel uses, that is rounded to `dtype`, so that the corrections fit them.
+        Both bias corrections are in the step size `lr`, computed in float64 (in float32
+        1 - 0.999^t loses four digits); powers of 0 keep the kernel from correcting
+        again. The betas are those that the kernel uses, that is rounded to `dtype`, so
+        that the corrections fit them.
         """
+        round_to_dtype = dtype.as_numpy_dtype
+        beta_1 = float(round_to_dtype(self.beta_1))
+        beta_2 = float(round_to_dtype(self.beta_2))
         step = tf.cast(self.iterations + 1, tf.float64)
-        beta_1, beta_2 = (
-            float(tf.as_dtype(dtype).as_numpy_dtype(beta))
-            for beta in (self.beta_1, self.beta_2)
-        )
         correction_1 = 1.0 - tf.pow(tf.constant(beta_1, tf.float64), step)
         correction_2 = tf.sqrt(1.0 - tf.pow(tf.constant(beta_2, tf.float64), step))
         step_size = tf.cast(learning_rate, tf.float64) * correction_2 / correction_1
-        epsilon_hat = self.epsilon * correction_2
-        return tf.cast(step_size, dtype), tf.cast(epsilon_hat, dtype)
+        zero = tf.zeros([], dtype)
+        return {
+            "lr": tf.cast(step_size, dtype),
+            "epsilon": tf.cast(self.epsilon * correction_2, dtype),
+            "beta1": tf.constant(beta_1, dtype),
+            "beta2": tf.constant(beta_2, dtype),
+            "beta1_power": zero,
+            "beta2_power": zero,
+        }
 
     def update_step(self, gradient, variable, learning_rate):
         dtype = tf.as_dtype(variable.dtype)
         if isinstance(learning_rate, dict):
-            step_size, epsilon_hat = learning_rate[dtype.name]
+            scalars = learning_rate[dtype.name]
         else:
-            step_size, epsilon_hat = self._step_scalars(learning_rate, dtype)
+            scalars = self._step_scalars(learning_rate, dtype)
         gradient = tf.cast(tf.convert_to_tensor(gradient), dtype)
         if self.l2:
-            gradient += tf.constant(self.l2, dtype) * variable
+            gradient += self.l2 * variable
         index = self._get_variable_index(variable)
         slots = {"m": self._momentums[index], "v": self._velocities[index]}
         operation = tf.raw_ops.ResourceApplyAdam
@@ -106,13 +114,7 @@ class Adam(keras.optimizers.Adam):
         operation(
             var=variable.handle,
             **{name: slot.value.handle for name, slot in slots.items()},
-            # Powers of 0: the bias corrections are in the step size already.
-            beta1_power=tf.zeros([], dtype),
-            beta2_power=tf.zeros([], dtype),
-            lr=step_size,
-            beta1=tf.constant(self.beta_1, dtype),
-            beta2=tf.constant(self.beta_2, dtype),
-            epsilon=epsilon_hat,
+            **scalars,
             grad=gradient,
         )
 

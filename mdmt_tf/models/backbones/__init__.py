@@ -6,6 +6,7 @@ its table loads no Keras.
 
 import difflib
 import importlib
+import warnings
 
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones.table import BACKBONES
@@ -61,7 +62,10 @@ def build_backbone(name, image_shape, weights=None, *, seed=0, dtype=None):
 
 def _load_weights(model, path):
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras warns of each layer that does not fit before it raises for all.
+            warnings.simplefilter("ignore")
+            model.load_weights(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file of weights for {model.name}.") from error
     except (OSError, ValueError) as error:

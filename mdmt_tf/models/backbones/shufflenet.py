@@ -1,0 +1,63 @@
+"""ShuffleNetV2 for images (Ma et al. 2018), in torchvision's definition.
+
+Source: https://arxiv.org/abs/1807.11164; names and order of the layers as in
+torchvision.models.shufflenetv2, so that its checkpoints can be loaded.
+"""
+
+from mdmt_tf.models.backbones.blocks import Blocks, uniform_fan_in
+from mdmt_tf.models.layers import ChannelInterleave, ChannelSplit
+
+
+def shufflenet_v2_x0_5(images, seed, dtype):
+    """ShuffleNetV2 of half width: images (N, H, W, 3) to features (N, 1024)."""
+    make = Blocks(uniform_fan_in, seed, dtype)
+    return _shufflenet(images, (4, 8, 4), (24, 48, 96, 192, 1024), make)
+
+
+def _shufflenet(images, depths, widths, make):
+    stem, *stages, last = widths
+    x = _conv_norm_relu(images, stem, 3, ("conv1", 0), make, stride=2)
+    x = make.max_pool(x, 3, 2, "maxpool")
+    for stage, (depth, width) in enumerate(zip(depths, stages, strict=True), start=2):
+        x = _downsampling_unit(x, width, f"stage{stage}.0", make)
+        for index in range(1, depth):
+            x = _basic_unit(x, width, f"stage{stage}.{index}", make)
+    x = _conv_norm_relu(x, last, 1, ("conv5", 0), make)
+    return make.global_average(x, "pool")
+
+
+def _basic_unit(x, width, name, make):
+    """Half of the channels pass unchanged, half are convolved; then both mix."""
+    kept, x = ChannelSplit(dtype=make.dtype, name=f"{name}.split")(x)
+    x = _branch2(x, width // 2, 1, f"{name}.branch2", make)
+    return ChannelInterleave(dtype=make.dtype, name=f"{name}.shuffle")([kept, x])
+
+
+def _downsampling_unit(x, width, name, make):
+    """Both branches see all channels and halve the map."""
+    branch1 = f"{name}.branch1"
+    kept = _depthwise_norm(x, 2, (branch1, 0), make)
+    kept = _conv_norm_relu(kept, width // 2, 1, (branch1, 2), make)
+    x = _branch2(x, width // 2, 2, f"{name}.branch2", make)
+    return ChannelInterleave(dtype=make.dtype, name=f"{name}.shuffle")([kept, x])
+
+
+def _branch2(x, filters, stride, name, make):
+    x = _conv_norm_relu(x, filters, 1, (name, 0), make)
+    x = _depthwise_norm(x, stride, (name, 3), make)
+    return _conv_norm_relu(x, filters, 1, (name, 5), make)
+
+
+def _conv_norm_relu(x, filters, kernel_size, at, make, stride=1):
+    """Three consecutive members of a reference Sequential; at = (its name, first)."""
+    parent, first = at
+    x = make.conv(x, filters, kernel_size, f"{parent}.{first}", stride)
+    x = make.norm(x, f"{parent}.{first + 1}")
+    return make.relu(x, f"{parent}.{first + 2}")
+
+
+def _depthwise_norm(x, stride, at, make):
+    parent, first = at
+    channels = x.shape[-1]
+    x = make.conv(x, channels, 3, f"{parent}.{first}", stride, groups=channels)
+    return make.norm(x, f"{parent}.{first + 1}")

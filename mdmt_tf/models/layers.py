@@ -1,0 +1,160 @@
+"""Keras layers that the backbones need and Keras lacks.
+
+All are registered under the package name `mdmt_tf`, so a saved `.keras` model names
+them; import this module before `keras.saving.load_model`.
+"""
+
+import keras
+import tensorflow as tf
+
+# Element types that the fused kernel takes for its input. Its scale, offset and
+# statistics are float32 whatever the input is.
+_FUSED_DTYPES = ("float16", "bfloat16", "float32")
+_FUSED_FORMATS = {4: "NHWC", 5: "NDHWC"}
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation in one kernel, with PyTorch's defaults and statistics.
+
+    For each channel, with n = batch x height x width values of mean m and (biased)
+    variance s:
+
+        y = gamma (x - m) / sqrt(s + epsilon) + beta
+        moving_mean <- momentum moving_mean + (1 - momentum) m
+        moving_variance <- momentum moving_variance + (1 - momentum) s n / (n - 1)
+
+    Keras' own layer computes the same y from a dozen kernels, which is slower to trace
+    and to run, and keeps the biased s. The weights are its weights: same names, same
+    order, exchangeable files.
+
+    Images (N, H, W, C) and volumes (N, D, H, W, C) in 16 or 32 bits take the fused
+    kernel. Other ranks and axes, float64, a mask, `renorm` and `synchronized=True` take
+    Keras' path, with Keras' biased variance.
+
+    Under `tf.distribute`, each replica normalises by its own part of the batch, and the
+    moving statistics are the mean over the replicas. (Keras' layer lets the copies
+    drift apart, evaluates each replica with its own and saves those of the first.)
+
+    When n = 1 there is nothing to normalise: y = beta, no gradient reaches x, and
+    moving_variance shrinks by `momentum`; PyTorch raises an error there. It takes one
+    image on a replica *and* a map of one pixel, so keep either above one. An empty
+    batch makes the statistics NaN.
+
+    Args:
+        axis: the axis of the channels; fused where it is the last.
+        momentum: weight of the old moving statistics, in [0, 1]. PyTorch counts the
+            other way round: its `momentum=0.1` is 0.9 here.
+        epsilon: positive; added to the variance.
+        **kwargs: those of `keras.layers.BatchNormalization`.
+    Source: Ioffe and Szegedy 2015; defaults and the unbiased moving variance as in
+        `torch.nn.BatchNorm2d`.
+    """
+
+    def __init__(self, axis=-1, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(axis=axis, momentum=momentum, epsilon=epsilon, **kwargs)
+
+    def add_weight(self, *args, **kwargs):
+        # Keras declares the moving statistics without aggregation: under
+        # MirroredStrategy every replica would keep its own.
+        if kwargs.get("trainable") is False:
+            kwargs.setdefault("aggregation", "mean")
+        return super().add_weight(*args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None):
+        if mask is not None or not self._can_fuse(inputs):
+            return super().call(inputs, training=training, mask=mask)
+        channels = inputs.shape[-1]
+        if _is_slow_in_16_bits(channels):
+            inputs = tf.cast(inputs, tf.float32)
+        # A frozen layer is in evaluation mode even in training, as in Keras.
+        update = bool(training) and self.trainable
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            _as_float32(self.gamma) if self.scale else tf.ones([channels]),
+            _as_float32(self.beta) if self.center else tf.zeros([channels]),
+            mean=_as_float32(self.moving_mean),
+            variance=_as_float32(self.moving_variance),
+            epsilon=self.epsilon,
+            data_format=_FUSED_FORMATS[len(inputs.shape)],
+            is_training=update,
+            exponential_avg_factor=1.0 - self.momentum,
+        )
+        if update:
+            self.moving_mean.assign(mean)
+            self.moving_variance.assign(variance)
+        return tf.cast(outputs, self.compute_dtype)
+
+    def _can_fuse(self, inputs):
+        rank = len(inputs.shape)
+        return (
+            rank in _FUSED_FORMATS
+            and self.axis in (-1, rank - 1)
+            and keras.backend.standardize_dtype(inputs.dtype) in _FUSED_DTYPES
+            and self.compute_dtype in _FUSED_DTYPES
+            and not self.synchronized
+            and not self.renorm
+        )
+
+
+def _as_float32(variable):
+    return tf.cast(tf.convert_to_tensor(variable), tf.float32)
+
+
+def _is_slow_in_16_bits(channels):
+    """Whether float32 is the faster type for this number of channels.
+
+    On CPU, oneDNN's kernel for bfloat16 works in blocks of 16 channels and takes three
+    times as long as that for float32 where they do not come out even.
+    """
+    return channels % 16 != 0 and not tf.config.list_physical_devices("GPU")
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class Dropout(keras.layers.Dropout):
+    """Dropout whose random state is saved with the weights, so that training can go on.
+
+    Keras' own layer begins its random numbers anew in a model that is loaded.
+    """
+
+    def save_own_variables(self, store):
+        if self.rate > 0:
+            store["0"] = keras.ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        if self.rate > 0:
+            self.seed_generator.state.assign(store["0"])
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class ChannelSplit(keras.layers.Layer):
+    """The first and the second half of the channels of (..., C), C even."""
+
+    def call(self, inputs):
+        return tuple(tf.split(inputs, 2, axis=-1))
+
+    def compute_output_shape(self, input_shape):
+        half = (*input_shape[:-1], input_shape[-1] // 2)
+        return half, half
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class ChannelInterleave(keras.layers.Layer):
+    """A pair a, b of (N, H, W, C) joined to (N, H, W, 2C) with channels a0 b0 a1 b1 ...
+
+    Source: concatenation and channel shuffle in two groups, Zhang et al. 2018
+        (ShuffleNet).
+    """
+
+    def call(self, inputs):
+        _, height, width, channels = inputs[0].shape
+        # On CPU a little faster than stacking along a new last axis.
+        joined = tf.reshape(
+            tf.concat(inputs, axis=-1), (-1, height, width, 2, channels)
+        )
+        mixed = tf.transpose(joined, (0, 1, 2, 4, 3))
+        return tf.reshape(mixed, (-1, height, width, 2 * channels))
+
+    def compute_output_shape(self, input_shape):
+        first, _ = input_shape
+        return (*first[:-1], 2 * first[-1])

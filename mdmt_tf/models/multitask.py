@@ -1,0 +1,98 @@
+"""One backbone, one head for each task.
+
+Source of the heads: Ruffini et al. (MICCAI 2024), section on the model, and its code.
+"""
+
+import difflib
+from collections.abc import Sequence
+
+import keras
+
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.backbones.blocks import derived_seed
+from mdmt_tf.models.layers import Dropout
+from mdmt_tf.tasks import Task
+
+HEADS = ("mdmt", "stl")
+_HIDDEN_UNITS = (128, 32)  # of the "mdmt" head
+_BIAS = 0.01  # initial value of every bias of a head
+
+
+def build_model(
+    backbone: keras.Model,
+    tasks: Sequence[Task],
+    heads: str = "mdmt",
+    *,
+    seed: int = 0,
+    dropout: float = 0.5,
+) -> keras.Model:
+    """Put a head for each task on a backbone.
+
+        mdmt: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
+        stl:  dropout, Linear n_outputs
+
+    All Linear weights start from Xavier's uniform values, all biases from 0.01.
+
+    Args:
+        backbone: images (N, H, W, C) to features (N, F); it becomes one layer of the
+            model and keeps its name, so `model.get_layer(backbone.name)` returns it.
+        tasks: one or more, of distinct names. Only `name` and `n_outputs` count.
+        heads: "mdmt" or "stl".
+        seed: integer; initial values and dropout follow from it and the layers' names.
+        dropout: rate in [0, 1).
+    Returns: functional model "mdmt" from `image` (N, H, W, C) to a dict from task name
+        to logits (N, n_outputs), float32 also under a mixed precision policy. Keras
+        sorts the outputs by name: address them by key.
+    Raises:
+        ConfigError: unknown heads, no task, or a name given twice.
+    """
+    if heads not in HEADS:
+        nearest = difflib.get_close_matches(str(heads), HEADS, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ConfigError(
+            f"{heads!r} is no kind of heads.{hint} Known: {', '.join(HEADS)}."
+        )
+    names = [task.name for task in tasks]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if not names or repeated:
+        raise ConfigError(
+            "a model needs one task or more, of distinct names. Received: "
+            + (f"{', '.join(repeated)} more than once." if repeated else "none.")
+        )
+    build_head = _mdmt_head if heads == "mdmt" else _stl_head
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    features = backbone(image)
+    logits = {
+        task.name: build_head(features, task, seed, dropout)
+        for task in sorted(tasks, key=lambda task: task.name)
+    }
+    return keras.Model(image, logits, name="mdmt")
+
+
+def _mdmt_head(x, task, seed, dropout):
+    for index, units in enumerate(_HIDDEN_UNITS, start=1):
+        x = _linear(x, units, f"{task.name}.hidden{index}", seed, activation="relu")
+        x = _dropout(x, dropout, f"{task.name}.dropout{index}", seed)
+    # The last layer bears the task's own name: Keras derives output names from it.
+    return _linear(x, task.n_outputs, task.name, seed)
+
+
+def _stl_head(x, task, seed, dropout):
+    x = _dropout(x, dropout, f"{task.name}.dropout", seed)
+    return _linear(x, task.n_outputs, task.name, seed)
+
+
+def _linear(x, units, name, seed, activation=None):
+    return keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_initializer=keras.initializers.GlorotUniform(derived_seed(seed, name)),
+        bias_initializer=keras.initializers.Constant(_BIAS),
+        # Softmax and small differences of logits want more than bfloat16's 3 digits.
+        dtype="float32",
+        name=name,
+    )(x)
+
+
+def _dropout(x, rate, name, seed):
+    return Dropout(rate, seed=derived_seed(seed, name), dtype="float32", name=name)(x)

@@ -1,0 +1,90 @@
+"""Weights of reference (PyTorch) networks in and out of Keras backbones.
+
+The layers of a backbone bear the names of the reference's modules, so a parameter's
+name follows from the layer and from what the variable means; there is no table to keep.
+"""
+
+import keras
+import numpy as np
+
+from mdmt_tf.errors import DataError
+
+# The reference's word for each Keras weight of convolution, dense and normalisation.
+_REFERENCE_WORDS = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def reference_state(model):
+    """The weights of a backbone under the reference's names and axes.
+
+    Args:
+        model: `keras.Model` whose layers bear the names of the reference's modules.
+    Returns: dict from parameter name ("layer1.0.conv1.weight") to a numpy array;
+        kernels are (out, in, height, width), dense ones (out, in).
+    """
+    return {
+        name: np.transpose(keras.ops.convert_to_numpy(variable), axes)
+        for name, (variable, axes) in _reference_entries(model).items()
+    }
+
+
+def load_reference_state(model, name, state):
+    """Fill a backbone with the parameters and statistics of a reference network.
+
+    Args:
+        model: `keras.Model` whose layers bear the names of the reference's modules.
+        name: where `state` comes from; used in messages.
+        state: dict from parameter name to an array with the axes of `reference_state`,
+            without classification head and without `num_batches_tracked`.
+    Raises:
+        DataError: names are missing or too many, or shapes differ; lists them all. The
+            model is then unchanged.
+    """
+    entries = _reference_entries(model)
+    arrays = {key: np.asarray(value) for key, value in state.items()}
+    problems = [f"missing: {key}" for key in entries if key not in arrays]
+    problems += [f"not in the model: {key}" for key in arrays if key not in entries]
+    for key in entries.keys() & arrays.keys():
+        variable, axes = entries[key]
+        expected = tuple(variable.shape[axis] for axis in axes)
+        if arrays[key].shape != expected:
+            problems.append(
+                f"shape of {key}: expected {expected}, received {arrays[key].shape}"
+            )
+    if problems:
+        raise DataError(
+            f"{name}: {len(problems)} of its entries do not fit {model.name}. "
+            f"Expected the reference network's parameters and running statistics "
+            f"without its head.\n  " + "\n  ".join(sorted(problems))
+        )
+    for key, (variable, axes) in entries.items():
+        variable.assign(np.transpose(arrays[key], np.argsort(axes)))
+
+
+def _reference_entries(model):
+    """Reference name -> (Keras variable, the variable's axes in reference order)."""
+    return {
+        f"{layer.name}.{_REFERENCE_WORDS[variable.name]}": (
+            variable,
+            _reference_axes(layer, variable),
+        )
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+def _reference_axes(layer, variable):
+    rank = len(variable.shape)
+    if rank == 1:
+        return (0,)
+    *spatial, inputs, outputs = range(rank)
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        # Keras: (height, width, channels, 1); PyTorch: (channels, 1, height, width).
+        inputs, outputs = outputs, inputs
+    return (outputs, inputs, *spatial)
