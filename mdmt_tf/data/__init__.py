@@ -1,0 +1,1 @@
+"""From prepared datasets to batches: reading, folds, sampling, augmentation."""

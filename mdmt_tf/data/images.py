@@ -1,0 +1,213 @@
+"""The pixels of several datasets as one sequence, from memory or from disk.
+
+Where they come from changes neither their order nor their values: memory is filled by
+reading from disk once, through the same operations.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from mdmt_tf.data.normalize import resize, to_unit
+from mdmt_tf.data.sources import PreparedDataset
+from mdmt_tf.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+# Larger machines gain nothing from more threads: the network is the slower part.
+_MOST_THREADS = 16
+
+# Where Linux states the limits of the container that a process is in.
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+class Images:
+    """Images of equal size, numbered through: those of the first dataset come first.
+
+    Integers as stored where all datasets hold images of `size` and of one type;
+    otherwise float32 in [0, 1], resized (rounding them to save memory would make
+    training and the exported model see different images).
+
+    Attributes:
+        datasets: names, in order.
+        offsets: int64, number of the first image of each dataset.
+        shape: of an image, (size, size, channels).
+        dtype: of the pixels.
+        cached: whether they are in memory.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[PreparedDataset],
+        size: int,
+        cache: str = "auto",
+        available: int | None = None,
+    ):
+        """Open the images, and decode them all when they are to be in memory.
+
+        Args:
+            datasets: each with images (h, w, c) of one c.
+            size: pixels a side.
+            cache: "memory"; "stream", read when needed; "auto", memory when they take
+                less than half of `available`.
+            available: bytes; None: what the system says is free.
+        Raises: DataError for volumes or datasets of different channels.
+        """
+        self._sources = tuple(datasets)
+        self.datasets = tuple(dataset.name for dataset in datasets)
+        counts = [len(dataset) for dataset in datasets]
+        self.offsets = np.cumsum([0, *counts[:-1]])
+        self._count = sum(counts)
+        self.shape, self.dtype = _common_form(self._sources, size)
+        self._stored: np.ndarray | None = None
+        if available is None:
+            available = available_bytes()
+        if cache == "memory" or (cache == "auto" and self.nbytes < available / 2):
+            self._stored = self._decode_all()
+        logger.info(
+            "%d images %s %s, %.2f GB, %s",
+            self._count,
+            self.shape,
+            self.dtype.name,
+            self.nbytes / 1e9,
+            "in memory" if self.cached else "read when needed",
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def cached(self) -> bool:
+        return self._stored is not None
+
+    @property
+    def nbytes(self) -> int:
+        """What all of them take, decoded."""
+        return self._count * int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def gather(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Some images, inside or outside a `tf.data` pipeline.
+
+        Args:
+            numbers: int64 (b,), b known; offset of the dataset + row in it.
+        Returns: (b, *shape) of type `dtype`.
+        """
+        if self._stored is None:
+            return self._load(numbers)
+        stored = self._stored
+        images = tf.numpy_function(
+            lambda chosen: stored[chosen], [numbers], self.dtype, stateful=False
+        )
+        return tf.ensure_shape(images, (*numbers.shape, *self.shape))
+
+    def stored(self, number: int) -> np.ndarray:
+        """One image as its dataset holds it, in its own size and type."""
+        records, sources = self._read(np.array([number]))
+        return self._sources[sources[0]].decode(records[0]).numpy()
+
+    def _load(self, numbers: tf.Tensor) -> tf.Tensor:
+        records, sources = tf.numpy_function(
+            self._read, [numbers], (tf.string, tf.int32), stateful=False
+        )
+
+        def decode(pair):
+            record, number = pair
+            branches = [
+                lambda source=source: self._fit(source.decode(record))
+                for source in self._sources
+            ]
+            return tf.switch_case(number, branches)
+
+        images = tf.map_fn(
+            decode, (records, sources), fn_output_signature=tf.as_dtype(self.dtype)
+        )
+        return tf.ensure_shape(images, (*numbers.shape, *self.shape))
+
+    def _fit(self, image: tf.Tensor) -> tf.Tensor:
+        if self.dtype != np.float32:
+            return tf.ensure_shape(image, self.shape)
+        return tf.ensure_shape(resize(to_unit(image), self.shape[0]), self.shape)
+
+    def _read(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sources = np.searchsorted(self.offsets, numbers, side="right") - 1
+        records = np.empty(len(numbers), object)
+        for source in np.unique(sources):
+            chosen = sources == source
+            rows = numbers[chosen] - self.offsets[source]
+            records[chosen] = self._sources[source].records.read(rows)
+        return records, sources.astype(np.int32)
+
+    def _decode_all(self) -> np.ndarray:
+        started = time.perf_counter()
+        images = np.empty((self._count, *self.shape), self.dtype)
+        numbers = tf.data.Dataset.range(self._count).batch(32)
+        batches = numbers.map(
+            lambda chosen: (chosen, self._load(chosen)),
+            num_parallel_calls=threads(),
+            deterministic=False,
+        )
+        for chosen, batch in batches.as_numpy_iterator():
+            images[chosen] = batch
+        seconds = time.perf_counter() - started
+        logger.info("decoded %d images in %.1f s", self._count, seconds)
+        return images
+
+
+def threads() -> int:
+    """Threads of a pipeline: the processors that this process may use, at most 16."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return min(count, _MOST_THREADS)
+
+
+def available_bytes() -> int:
+    """Memory that can still be taken, within the limit of the container, if any."""
+    available = psutil.virtual_memory().available
+    try:
+        limit = (_CONTROL_GROUP / "memory.max").read_text().strip()
+        used = int((_CONTROL_GROUP / "memory.current").read_text())
+        lines = (_CONTROL_GROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return available
+    if limit == "max":
+        return available
+    # Copies of files count as used, but are given up when memory is needed.
+    files = int(dict(line.split() for line in lines)["inactive_file"])
+    return min(available, int(limit) - used + files)
+
+
+def _common_form(
+    datasets: Sequence[PreparedDataset], size: int
+) -> tuple[tuple[int, int, int], np.dtype]:
+    """Shape and type of pixels in which images of all these datasets can be given."""
+    for dataset in datasets:
+        if len(dataset.image_shape) != 3 or dataset.image_shape[-1] is None:
+            raise DataError(
+                f"dataset {dataset.name!r}: expected images (height, width, channels). "
+                f"Received: {dataset.image_key} of shape {dataset.image_shape}."
+            )
+        if dataset.image_dtype.kind not in "uf":
+            raise DataError(
+                f"dataset {dataset.name!r}: expected pixels of an unsigned integer "
+                "type, or floats in [0, 1], so that their range is known. Received: "
+                f"{dataset.image_dtype.name}."
+            )
+    channels = {dataset.name: dataset.image_shape[-1] for dataset in datasets}
+    if len(set(channels.values())) > 1:
+        raise DataError(
+            "Expected images with equally many channels in all datasets. Received: "
+            f"{channels}. Prepare them alike."
+        )
+    shape = (size, size, next(iter(channels.values())))
+    dtypes = {dataset.image_dtype for dataset in datasets}
+    if len(dtypes) == 1 and all(dataset.image_shape == shape for dataset in datasets):
+        return shape, dtypes.pop()
+    return shape, np.dtype(np.float32)

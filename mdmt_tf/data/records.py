@@ -1,0 +1,92 @@
+"""Random access to the records of TFRecord files. No TensorFlow.
+
+A record is: length (uint64), checksum of the length (uint32), data, checksum of the
+data (uint32), all little-endian. Walking from header to header finds where each one
+begins without reading the data.
+"""
+
+import os
+import struct
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mdmt_tf.errors import DataError
+
+_HEADER = struct.Struct("<QI")
+_FOOTER = struct.Struct("<I")
+
+
+class Records:
+    """The records of several files, as one sequence of bytes objects.
+
+    Attributes:
+        length: int64 (n,), bytes of data in each record.
+        checksum: uint32 (n,), of the data, as stored.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike]):
+        """Find the records; reads 16 bytes of each.
+
+        Args:
+            paths: TFRecord files, not compressed, in order.
+        Raises: DataError for a file that is missing or ends within a record.
+        """
+        self.paths = tuple(Path(path) for path in paths)
+        self._descriptors: list[int] = []
+        weakref.finalize(self, _close, self._descriptors)
+        parts = []
+        for number, path in enumerate(self.paths):
+            try:
+                self._descriptors.append(os.open(path, os.O_RDONLY))
+            except OSError as error:
+                raise DataError(
+                    f"{path}: cannot be read ({error.strerror}). Prepare the dataset "
+                    "again."
+                ) from error
+            parts.append(_scan(self._descriptors[number], path, number))
+        table = np.concatenate(parts) if parts else np.empty((0, 4), np.int64)
+        self._file, self._offset = table[:, 0], table[:, 1]
+        self.length, self.checksum = table[:, 2], table[:, 3].astype(np.uint32)
+
+    def __len__(self) -> int:
+        return len(self._offset)
+
+    def read(self, rows: Sequence[int]) -> list[bytes]:
+        """The data of some records, in the order of `rows`; safe from many threads."""
+        return [
+            os.pread(self._descriptors[file], length, offset)
+            for file, offset, length in zip(
+                self._file[rows].tolist(),
+                self._offset[rows].tolist(),
+                self.length[rows].tolist(),
+                strict=True,
+            )
+        ]
+
+
+def _scan(descriptor: int, path: Path, number: int) -> np.ndarray:
+    """int64 (n, 4): file, offset and length of the data, checksum of the data."""
+    size, position, found = os.fstat(descriptor).st_size, 0, []
+    while position < size:
+        header = os.pread(descriptor, _HEADER.size, position)
+        start = position + _HEADER.size
+        length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else size
+        end = start + length
+        footer = os.pread(descriptor, _FOOTER.size, end) if end < size else b""
+        if len(footer) != _FOOTER.size:
+            raise DataError(
+                f"{path}: record {len(found)} at byte {position} goes beyond the end "
+                f"of the file ({size} bytes). The copy is incomplete or no TFRecord "
+                "file: copy or prepare the dataset again."
+            )
+        found.append((number, start, length, _FOOTER.unpack(footer)[0]))
+        position = end + _FOOTER.size
+    return np.array(found, np.int64).reshape(-1, 4)
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
