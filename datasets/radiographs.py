@@ -30,7 +30,6 @@ from etils import epath
 from mdmt_tf import __version__
 from mdmt_tf.datasets import manual_files
 from mdmt_tf.datasets.records import (
-    UNKNOWN_SITE,
     Classes,
     Counts,
     Record,
@@ -274,7 +273,7 @@ def _encode(record: Record, size: int) -> dict[str, Any] | DataError:
         "image": png.tobytes(),
         "image_id": record.image_id,
         "patient_id": record.patient_id,
-        "site": record.site or UNKNOWN_SITE,
+        "site": record.site,
         "box": np.array(box, np.int32),
         "original_shape": np.array(image.shape, np.int32),
         **record.labels,

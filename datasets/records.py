@@ -11,12 +11,9 @@ import numpy as np
 from mdmt_tf.datasets.rejections import Rejections
 from mdmt_tf.datasets.tables import Row, RowError
 
-# What `site` says where the dataset does not.
-UNKNOWN_SITE = "unknown"
-
 # Facts about the patient that one table may give and another correct. Rows of the same
 # image may differ in them; in anything else a difference makes the image unusable.
-_DESCRIPTIVE = frozenset({"age", "sex"})
+_DESCRIPTIVE = frozenset({"age", "age_five_year", "sex"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +120,7 @@ class Counts:
         """Count one prepared image."""
         self.prepared += 1
         self._patients.add(record.patient_id)
-        self._sites[record.site or UNKNOWN_SITE] += 1
+        self._sites[record.site or "unknown"] += 1
         for field, classes in self._counted.items():
             value = record.labels[field]
             known = not is_unknown(value)

@@ -138,7 +138,7 @@ def prepare_dataset(
 
     tfds.disable_progress_bar()
 
-    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    class TinyBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         VERSION = tfds.core.Version(version)
         BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=config)] if config else []
 
@@ -159,7 +159,7 @@ def prepare_dataset(
         def _generate_examples(self):
             yield from enumerate(examples)
 
-    builder = Builder(data_dir=str(data_dir), config=config)
+    builder = TinyBuilder(data_dir=str(data_dir), config=config)
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(num_shards=num_shards)
     )

@@ -31,13 +31,18 @@ def affine_map(shift, zoom, degrees, flip, size: int) -> tf.Tensor:
     radians = degrees * (np.pi / 180)
     cos, sin = tf.cos(radians) / zoom, tf.sin(radians) / zoom
     mirror = tf.where(flip, -1.0, 1.0)
-    # The steps undone in reverse order.
-    x0 = -centre - shift[:, 1] * size
-    y0 = -centre - shift[:, 0] * size
-    across = [cos, -sin, cos * x0 - sin * y0]
-    down = [sin, cos, sin * x0 + cos * y0 + centre]
+    # The steps undone, the last one first.
+    x = -centre - shift[:, 1] * size
+    y = -centre - shift[:, 0] * size
     return tf.stack(
-        [*(mirror * term for term in across[:2]), mirror * across[2] + centre, *down],
+        [
+            mirror * cos,
+            mirror * -sin,
+            mirror * (cos * x - sin * y) + centre,
+            sin,
+            cos,
+            sin * x + cos * y + centre,
+        ],
         axis=1,
     )
 

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from mdmt_tf.config import Config
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import Samples, build_samples
@@ -32,14 +30,6 @@ class Inputs:
     split: Split
     parts: Mapping[str, Samples]
     images: Images
-
-    def stored_image(self, samples: Samples, row: int) -> np.ndarray:
-        """One image as it was prepared, (h, w, c), neither resized nor scaled."""
-        number = samples.dataset[row]
-        dataset = self.datasets[number]
-        position = samples.image[row] - self.images.offsets[number]
-        (record,) = dataset.records.read(np.array([position]))
-        return dataset.decode(record).numpy()
 
     def describe_datasets(self) -> dict[str, dict]:
         """Version, content and origin of each dataset, for the manifest."""

@@ -224,7 +224,7 @@ def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     part = "test" if "test" in probabilities else "validation"
     samples = inputs.parts[part]
     rows = np.unique(np.linspace(0, len(samples) - 1, most).astype(int))
-    images = [inputs.stored_image(samples, row) for row in rows]
+    images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[part].items()}
     largest = export.check_export(path, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}

@@ -1,8 +1,5 @@
 """Batches: their form, their order, and where they come from."""
 
-import subprocess
-import sys
-import textwrap
 from collections import Counter
 
 import numpy as np
@@ -211,51 +208,19 @@ def test_fit_sees_the_epochs_one_after_another(samples, images):
     assert_same([np.ravel(y) for y in seen[-3 * steps :]], expected)
 
 
-TWO_DEVICES = """
-    import sys
-    import numpy as np
+@pytest.mark.parametrize("cache", ["memory", "stream"])
+def test_two_devices_share_each_batch(two_cpus, samples, alpha, beta, cache):
     import tensorflow as tf
 
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    parts = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpu, parts)
-
-    from mdmt_tf.config.schema import AugmentationSection, SplitSection
-    from mdmt_tf.data.images import Images
-    from mdmt_tf.data.pipeline import training_dataset
-    from mdmt_tf.data.samples import build_samples
-    from mdmt_tf.data.sources import open_dataset
-    from mdmt_tf.data.splits import make_split
-    from mdmt_tf.tasks import Kind, Task
-
-    data = open_dataset(sys.argv[1], "alpha", "full_256")
-    task = Task(name="severe", kind=Kind.BINARY, classes=("no", "yes"),
-                sources={"alpha": "severe"})
-    split = make_split({"alpha": data.table}, [task], SplitSection(folds=3))
-    train = build_samples([data], split, [task])["train"]
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    for cache in ("memory", "stream"):
-        dataset = training_dataset(
-            train, Images([data], 32, cache), batch_size=6, seed=0, epochs=2,
-            augmentation=AugmentationSection(),
-        )
-        whole = list(dataset.as_numpy_iterator())
-        shared = list(strategy.experimental_distribute_dataset(dataset))
-        assert len(shared) == len(whole) == 4
-        for one, two in zip(whole, shared):
-            for value, parts in zip(tf.nest.flatten(one), tf.nest.flatten(two)):
-                parts = strategy.experimental_local_results(parts)
-                assert [len(part) for part in parts] == [3, 3]
-                np.testing.assert_array_equal(np.concatenate(parts), value)
-    print("shared")
-"""
-
-
-def test_two_devices_share_each_batch(data_dir, alpha):
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(TWO_DEVICES), str(data_dir)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.stdout == "shared\n", result.stderr
+    strategy = tf.distribute.MirroredStrategy(two_cpus)
+    images = Images([alpha, beta], 32, cache)
+    dataset = training(samples, images, epochs=2, augmentation=MIXED)
+    whole = listed(dataset)
+    shared = list(strategy.experimental_distribute_dataset(dataset))
+    assert len(shared) == len(whole) == 2 * -(-len(samples["train"]) // BATCH)
+    for one, two in zip(whole, shared, strict=True):
+        flat = zip(tf.nest.flatten(one), tf.nest.flatten(two), strict=True)
+        for value, parts in flat:
+            parts = strategy.experimental_local_results(parts)
+            assert [len(part) for part in parts] == [BATCH // 2] * 2
+            np.testing.assert_array_equal(np.concatenate(parts), value)

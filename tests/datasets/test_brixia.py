@@ -52,7 +52,7 @@ def test_the_other_fields(dummy):
         "101": ("S1", "Agfa", "Agfa", "CR", "F", 1),
         "102": ("S1", "Agfa", "Agfa-Gevaert", "DX", "F", 0),
         "103": ("S2", "SIEMENS", "SIEMENS", "DX", "M", 0),
-        "104": ("S3", "unknown", "", "CR", "", 0),
+        "104": ("S3", "", "", "CR", "", 0),
         "107": ("S6", "Kodak", "Kodak", "CR", "M", 0),
     }
     assert examples["104"]["age_five_year"] == 14  # as it stands

@@ -49,7 +49,7 @@ def test_metadata_by_the_present_and_by_the_original_name(dummy):
     assert first["site"] == first["location"] == b"Hanoi, Vietnam"  # blank cut off
     assert (third["view"], third["sex"]) == (b"AP Supine", b"M")
     assert np.isnan(third["age"])
-    assert (third["site"], third["location"]) == (b"unknown", b"")
+    assert (third["site"], third["location"]) == (b"", b"")
     assert examples["scan 2.png"]["view"] == b""
 
 

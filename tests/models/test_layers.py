@@ -12,13 +12,6 @@ from mdmt_tf.models.layers import BatchNormalization, ChannelInterleave, Channel
 
 REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
 
-# Two replicas on one machine. Devices are fixed at the first operation, so it is done
-# while pytest collects.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-
 
 def images(shape=(4, 3, 5, 6), seed=0):
     values = np.random.default_rng(seed).standard_normal(shape)
@@ -170,10 +163,10 @@ def test_a_single_value_gives_the_offset_and_finite_statistics():
     np.testing.assert_allclose(layer.moving_variance, 0.9 * variance, rtol=1e-6)
 
 
-def test_replicas_share_the_mean_of_their_statistics():
+def test_replicas_share_the_mean_of_their_statistics(two_cpus):
     x = images((4, 2, 2, 3))
     halves = np.stack([x[:2], x[2:]])
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = tf.distribute.MirroredStrategy(two_cpus)
     with strategy.scope():
         layer = BatchNormalization()
         layer.build(x.shape)

@@ -14,13 +14,6 @@ from mdmt_tf.training.optimizers import Adam, build_optimizer
 
 REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
 
-# Two replicas on one machine. Devices are fixed at the first operation, so it is done
-# while pytest collects.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-
 TRACES = {
     "Adam(lr=1e-2)": {},
     "Adam(lr=1e-2, weight_decay=1e-1)": {"l2": 0.1},
@@ -163,10 +156,10 @@ def batches():
     ("options", "built_beforehand"),
     [({"l2": 0.1}, True), ({"weight_decay": 0.1, "amsgrad": True}, False)],
 )
-def test_two_replicas_take_the_same_steps(options, built_beforehand):
+def test_two_replicas_take_the_same_steps(options, built_beforehand, two_cpus):
     alone = compiled(Adam(1e-2, **options))
     alone.fit(batches(), epochs=2, verbose=0)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = tf.distribute.MirroredStrategy(two_cpus)
     with strategy.scope():
         model = compiled(Adam(1e-2, **options))
         if built_beforehand:

@@ -1,0 +1,95 @@
+"""The main job on real radiographs: prepared, split by patient, trained, evaluated."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mdmt_tf import config, prepare
+from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.data.splits import Split
+from mdmt_tf.training import evaluation, predictions, trainer
+
+
+@pytest.fixture(scope="module")
+def real_data(shared, tmp_path_factory):
+    """DATA with both datasets prepared, 64 pixels a side."""
+    folder = tmp_path_factory.mktemp("open_cxr")
+    for name in ("hannover", "cohen_brixia"):
+        manual_dir = shared / "data" / "open_cxr" / name
+        prepare.prepare_dataset(name, manual_dir, folder, size=64)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(real_data, tiny_backbone, tmp_path_factory):
+    return config.load(
+        "open_cxr",
+        [
+            f"data_dir={real_data}",
+            f"run_dir={tmp_path_factory.mktemp('runs') / 'run'}",
+            "datasets={hannover: {config: full_64}, cohen_brixia: {config: full_64}}",
+            f"model.backbone={tiny_backbone}",
+            "image_size=64",
+            "training.epochs=2",
+            "training.warmup_epochs=0",
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def run(settings):
+    return trainer.train(settings)
+
+
+def test_real_images_are_trained_and_evaluated(run, settings):
+    assert run.read_json(run.manifest)["synthetic"] is False
+    table = predictions.read(run.predictions)
+    # Every image is predicted once: all have a label.
+    assert table.groupby("dataset").size().to_dict() == {
+        "hannover": 204,
+        "cohen_brixia": 143,
+    }
+    assert table["target"].notna().all()
+    assert evaluation.reproduce(run) == []
+
+
+def test_no_patient_is_on_two_sides_of_any_fold(settings, real_data):
+    from mdmt_tf.data.splits import make_split
+
+    tables = {
+        name: open_dataset(real_data, name, "full_64").table
+        for name in ("hannover", "cohen_brixia")
+    }
+    tested = {name: [] for name in tables}
+    for fold in range(5):
+        section = settings.split.model_copy(update={"fold": fold})
+        split = make_split(tables, settings.build_tasks(), section)
+        for name, parts in split.datasets.items():
+            patient = dict(
+                zip(tables[name]["image_id"], tables[name]["patient_id"], strict=True)
+            )
+            sides = [
+                {patient[image] for image in parts[part]}
+                for part in ("train", "validation", "test")
+            ]
+            assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
+            tested[name] += parts["test"]
+    for name, images in tested.items():
+        assert sorted(images) == sorted(tables[name]["image_id"])
+
+
+def test_the_frozen_split_is_the_one_that_was_used(run):
+    split = Split.read(run.split)
+    table = predictions.read(run.predictions)
+    for name, parts in split.datasets.items():
+        for part in ("train", "validation", "test"):
+            rows = table[(table["dataset"] == name) & (table["split"] == part)]
+            assert sorted(rows["image_id"]) == list(parts[part])
+
+
+def test_projection_alone_predicts_the_outcome_of_hannover(real_data):
+    """The warning of the README and of configs/open_cxr.yaml, in figures."""
+    table = open_dataset(real_data, "hannover", "full_64").table
+    at_the_bedside = np.char.lower(table["projection"].astype(str)) == "ap"
+    agreement = pd.Series(at_the_bedside == (table["severe"] == 1)).mean()
+    assert round(100 * agreement) == 91
