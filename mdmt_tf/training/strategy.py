@@ -1,5 +1,6 @@
 """Which devices a fit runs on."""
 
+import functools
 import logging
 from collections.abc import Sequence
 
@@ -23,7 +24,7 @@ def build_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strate
     if devices is None:
         gpus = tf.config.list_logical_devices("GPU")
         if len(gpus) > 1:
-            return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus])
+            return _mirrored(tuple(gpu.name for gpu in gpus))
         return tf.distribute.get_strategy()
     _make_logical_cpus(devices)
     known = [
@@ -37,7 +38,17 @@ def build_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strate
             )
     if len(devices) == 1:
         return tf.distribute.OneDeviceStrategy(f"/device:{devices[0]}")
-    return tf.distribute.MirroredStrategy([f"/device:{name}" for name in devices])
+    return _mirrored(tuple(f"/device:{name}" for name in devices))
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
+    """One strategy for the same devices, however often a process asks.
+
+    Replicas find each other by numbers that each strategy counts from the start: with
+    a second one over the same devices, two different sums could bear one number.
+    """
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def _make_logical_cpus(devices: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from mdmt_tf.data import pipeline
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.training.strategy import build_strategy
 
 BATCH = 8
 MIXED = AugmentationSection(elastic_probability=0.5)
@@ -212,7 +213,7 @@ def test_fit_sees_the_epochs_one_after_another(samples, images):
 def test_two_devices_share_each_batch(two_cpus, samples, alpha, beta, cache):
     import tensorflow as tf
 
-    strategy = tf.distribute.MirroredStrategy(two_cpus)
+    strategy = build_strategy(two_cpus)
     images = Images([alpha, beta], 32, cache)
     dataset = training(samples, images, epochs=2, augmentation=MIXED)
     whole = listed(dataset)

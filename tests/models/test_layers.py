@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mdmt_tf.models.layers import BatchNormalization, ChannelInterleave, ChannelSplit
+from mdmt_tf.training.strategy import build_strategy
 
 REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
 
@@ -166,7 +167,7 @@ def test_a_single_value_gives_the_offset_and_finite_statistics():
 def test_replicas_share_the_mean_of_their_statistics(two_cpus):
     x = images((4, 2, 2, 3))
     halves = np.stack([x[:2], x[2:]])
-    strategy = tf.distribute.MirroredStrategy(two_cpus)
+    strategy = build_strategy(two_cpus)
     with strategy.scope():
         layer = BatchNormalization()
         layer.build(x.shape)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.training.optimizers import Adam, build_optimizer
+from mdmt_tf.training.strategy import build_strategy
 
 REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
 
@@ -159,7 +160,7 @@ def batches():
 def test_two_replicas_take_the_same_steps(options, built_beforehand, two_cpus):
     alone = compiled(Adam(1e-2, **options))
     alone.fit(batches(), epochs=2, verbose=0)
-    strategy = tf.distribute.MirroredStrategy(two_cpus)
+    strategy = build_strategy(two_cpus)
     with strategy.scope():
         model = compiled(Adam(1e-2, **options))
         if built_beforehand:

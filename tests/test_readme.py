@@ -1,0 +1,77 @@
+"""What the README tells a reader to type exists and is accepted."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mdmt_tf import config, evaluate, prepare, train
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    shlex.split(line.partition("mdmt_tf.")[2])
+    for block in BLOCKS
+    for line in block.splitlines()
+    if "python -m mdmt_tf." in line
+]
+
+
+def test_the_first_two_blocks_set_up_and_run():
+    job, tests = BLOCKS[:2]
+    for block in (job, tests):
+        assert block.startswith("python3 -m venv ")
+        assert "pip install" in block
+    assert "python -m mdmt_tf.train" in job
+    assert "python -m pytest" in tests
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_commands_are_accepted(words, monkeypatch, tmp_path):
+    """Up to the point where they would begin to work."""
+    command, *arguments = words
+
+    class Accepted(Exception):
+        pass
+
+    def accept(*_, **__):
+        raise Accepted
+
+    arguments = [
+        word.replace("data_dir=DATA", f"data_dir={tmp_path}") for word in arguments
+    ]
+    if command == "train":
+        real_load = config.load
+
+        def load(*settings):
+            real_load(*settings)
+            raise Accepted
+
+        monkeypatch.setattr(config, "load", load)
+        main = train.main
+    elif command == "prepare":
+        monkeypatch.setattr(prepare, "load_builder", accept)
+        main = prepare.main
+    else:
+        from mdmt_tf.training.run_folder import RunFolder
+
+        monkeypatch.setattr(RunFolder, "open", accept)
+        main = evaluate.main
+    with pytest.raises(Accepted):
+        main(arguments)
+
+
+def test_links_lead_to_files():
+    for target in re.findall(r"\[[^]]+\]\((?!http|#)([^)\s]+)\)", TEXT):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_tasks_shown_are_valid(tmp_path):
+    import yaml
+
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    tasks = yaml.safe_load(block)["tasks"]
+    loaded = config.load("mdmt", [f"data_dir={tmp_path}", f"tasks={tasks!r}"])
+    assert [task.name for task in loaded.build_tasks()] == ["prognosis", "severity"]
