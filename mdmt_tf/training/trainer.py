@@ -169,8 +169,10 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         sampling=config.pipeline.sampling,
         temperature=config.pipeline.temperature,
     )
+    # The name of the folder stands beside every curve.
+    name = "synthetic_data" if manifest["synthetic"] else "real_data"
     board = TensorBoard(
-        run.tensorboard,
+        run.tensorboard / name,
         inputs.tasks,
         settings=config.to_plain(),
         note=data_note(manifest),

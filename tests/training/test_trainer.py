@@ -108,7 +108,9 @@ def test_synthetic_data_are_called_so_everywhere(run):
     assert manifest["synthetic_datasets"] == ["alpha"]
     assert ServedModel(run.saved_model).information["synthetic"] is True
     texts = []
-    for path in run.tensorboard.iterdir():
+    (folder,) = run.tensorboard.iterdir()
+    assert folder.name == "synthetic_data"
+    for path in folder.iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
                 if value.tag == "data":
