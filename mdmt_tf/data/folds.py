@@ -15,6 +15,10 @@ from mdmt_tf.tasks import Kind, Task, label_is_known
 
 logger = logging.getLogger(__name__)
 
+# Releases of scikit-learn, the last for Python 3.10 among them, whose grouped folds
+# lose their stratification when they are shuffled.
+_UNDONE_BY_SHUFFLING = ("1.4.", "1.5.", "1.6.", "1.7.")
+
 
 def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
     """The stratum of each row, as text such as "prognosis=severe".
@@ -54,6 +58,7 @@ def assign_folds(
 
     Raises: DataError when there are fewer patients than folds, or a fold is empty.
     """
+    import sklearn
     from sklearn.model_selection import StratifiedGroupKFold
 
     # scikit-learn does not promise that the order of the rows has no influence.
@@ -86,6 +91,10 @@ def assign_folds(
     stratum[np.bincount(stratum)[stratum] < n_folds] = len(names)
     fold_of = np.empty(len(patients), np.int64)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    if sklearn.__version__.startswith(_UNDONE_BY_SHUFFLING):
+        # Ties between like patients fall by their number instead: shuffle that.
+        splitter = StratifiedGroupKFold(n_folds)
+        patients = np.random.default_rng(seed).permutation(n_patients)[patients]
     with warnings.catch_warnings():
         # It warns of rare classes too, without naming them.
         warnings.simplefilter("ignore", UserWarning)

@@ -93,7 +93,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and keras.backend.standardize_dtype(inputs.dtype) in _FUSED_DTYPES
             and self.compute_dtype in _FUSED_DTYPES
             and not self.synchronized
-            and not self.renorm
+            # Keras has it since 3.13.
+            and not getattr(self, "renorm", False)
         )
 
 
