@@ -4,6 +4,9 @@ Every message says what was expected, what was received, where (file, row, key) 
 to do. The command lines print it without a traceback and exit with status 2.
 """
 
+import difflib
+from collections.abc import Collection
+
 
 class MdmtError(Exception):
     """Base of all errors that a user can mend without reading the source."""
@@ -19,3 +22,9 @@ class DataError(MdmtError):
 
 class LeakageError(DataError):
     """A patient on two sides of a split."""
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Did you mean ...? or the empty string."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

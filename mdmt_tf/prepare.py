@@ -6,7 +6,6 @@ DATA_DIR/<name>/full_<size>/<version>/    in the format of tensorflow-datasets
 
 import argparse
 import dataclasses
-import difflib
 import importlib
 import os
 import pkgutil
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdmt_tf import cli
-from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,8 +67,7 @@ def load_builder(name: str) -> type["RadiographBuilder"]:
     """
     names = dataset_names()
     if name not in names:
-        close = difflib.get_close_matches(name.lower(), (*names, ALL), 1, 0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = nearest(name.lower(), (*names, ALL))
         raise ConfigError(
             f"{name!r} is not a dataset.{hint} Known: {', '.join(names)}; or {ALL}."
         )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mdmt_tf.config.files import nearest
+from mdmt_tf.errors import nearest
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind
 

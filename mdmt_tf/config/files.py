@@ -1,16 +1,14 @@
 """Configuration files and overrides as plain values that remember where they stand."""
 
 import contextlib
-import difflib
 import importlib.resources
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, nearest
 
 # Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12".
 Origins = dict[tuple[str, ...], str]
@@ -25,12 +23,6 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
     list("-+.0123456789"),
 )
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Did you mean ...? or the empty string."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def names() -> list[str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import pydantic
 
 from mdmt_tf.config.checks import Problem
-from mdmt_tf.config.files import nearest
 from mdmt_tf.config.schema import Config
+from mdmt_tf.errors import nearest
 
 
 def check_values(values: dict) -> tuple[dict, list[Problem]]:

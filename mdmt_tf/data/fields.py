@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mdmt_tf.config.files import nearest
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, nearest
 from mdmt_tf.tasks import Task
 
 # Field name -> array (n,) or (n, k), one row an example in the order of storage.

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdmt_tf.config.files import nearest
 from mdmt_tf.data.fields import REQUIRED, Table
 from mdmt_tf.data.records import Records
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, nearest
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf.config.files import nearest
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, nearest
 
 SIDES = ("train", "validation", "test")
 # Images that are on no side: neither trained with nor counted.

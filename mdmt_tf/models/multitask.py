@@ -3,12 +3,11 @@
 Source of the heads: Ruffini et al. (MICCAI 2024), section on the model, and its code.
 """
 
-import difflib
 from collections.abc import Sequence
 
 import keras
 
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.models.backbones.blocks import derived_seed
 from mdmt_tf.models.layers import Dropout
 from mdmt_tf.tasks import Task
@@ -47,10 +46,9 @@ def build_model(
         ConfigError: unknown heads, no task, or a name given twice.
     """
     if heads not in HEADS:
-        nearest = difflib.get_close_matches(str(heads), HEADS, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ConfigError(
-            f"{heads!r} is no kind of heads.{hint} Known: {', '.join(HEADS)}."
+            f"{heads!r} is no kind of heads.{nearest(str(heads), HEADS)} Known: "
+            f"{', '.join(HEADS)}."
         )
     names = [task.name for task in tasks]
     repeated = sorted({name for name in names if names.count(name) > 1})

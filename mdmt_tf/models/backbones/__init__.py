@@ -4,11 +4,10 @@
 its table loads no Keras.
 """
 
-import difflib
 import importlib
 import warnings
 
-from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.models.backbones.table import BACKBONES
 
 
@@ -30,10 +29,9 @@ def build_backbone(name, image_shape, weights=None, *, seed=0, dtype=None):
         DataError: the file of weights is missing or belongs to another network.
     """
     if name not in BACKBONES:
-        nearest = difflib.get_close_matches(name, BACKBONES, n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise ConfigError(
-            f"{name!r} is not a backbone.{hint} Known: {', '.join(sorted(BACKBONES))}."
+            f"{name!r} is not a backbone.{nearest(name, BACKBONES)} Known: "
+            f"{', '.join(sorted(BACKBONES))}."
         )
     image_shape = tuple(image_shape)
     sizes_known = all(isinstance(n, int) and n > 0 for n in image_shape)
