@@ -12,7 +12,7 @@ import sys
 import cv2
 import numpy as np
 
-from mdmt_tf.imaging import phantom
+from mdmt_tf.imaging import contact_sheet, phantom
 from mdmt_tf.imaging.phantom_detector import HOSPITALS
 
 
@@ -33,11 +33,7 @@ def tile(site, column, seed, size):
         shape = picture.shape[1::-1]
         zones = cv2.resize(seen.zones, shape, interpolation=cv2.INTER_NEAREST)
         for zone in range(1, 7):
-            mask = (zones == zone).astype(np.uint8)
-            outline, _ = cv2.findContours(
-                mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-            )
-            cv2.drawContours(picture, outline, -1, (0, 200, 255), 1)
+            contact_sheet.outline(picture, zones == zone, (0, 200, 255))
     card = np.zeros((size + 16, size, 3), np.uint8)
     card[16 : 16 + picture.shape[0], : picture.shape[1]] = picture
     text = f"{site} {''.join(map(str, grades))} {'AP' if seen.ap else 'PA'}"

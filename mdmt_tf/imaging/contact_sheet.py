@@ -1,0 +1,78 @@
+"""Pictures to look at: radiographs with their lungs, their box, and what is kept."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import crop
+from mdmt_tf.imaging.prepared import Prepared
+
+TILES = 24  # of a sheet
+_COLUMNS = 4
+_SIDE = 256  # pixels of each of the two pictures of a tile
+_CAPTION = 18
+
+# Blue, green, red. Told apart with any colour vision, and from grey.
+_RIGHT, _LEFT, _BOX = (255, 200, 0), (0, 160, 255), (255, 255, 255)
+
+
+def tile(image: Prepared, caption: str) -> np.ndarray:
+    """The original with the outlines of its lungs and its box, and the crop beside it.
+
+    Args:
+        image: with or without a mask.
+        caption: a line of ASCII, cut where it is too long.
+    Returns: uint8 (height, width, 3), blue, green, red; the same size for all.
+    """
+    original, mask, box = image.original, image.mask, image.box
+    scale = _SIDE / max(original.shape)
+    height, width = (max(1, round(scale * side)) for side in original.shape)
+    small = cv2.resize(original, (width, height), interpolation=cv2.INTER_AREA)
+    left = cv2.cvtColor(crop.to_uint8(small), cv2.COLOR_GRAY2BGR)
+    if mask is not None:
+        seen = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+        for lung, colour in ((1, _RIGHT), (2, _LEFT)):
+            outline(left, seen == lung, colour)
+    y0, x0, y1, x1 = (round(scale * edge) for edge in box)
+    cv2.rectangle(left, (x0, y0), (x1 - 1, y1 - 1), _BOX, 1)
+    right = cv2.resize(image.pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    result = np.zeros((_CAPTION + _SIDE, 2 * _SIDE + 4, 3), np.uint8)
+    result[_CAPTION : _CAPTION + height, :width] = left
+    result[_CAPTION:, _SIDE : 2 * _SIDE] = right[..., np.newaxis]
+    cv2.putText(
+        *(result, caption[:72], (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,) * 3),
+        lineType=cv2.LINE_AA,
+    )
+    return result
+
+
+def outline(
+    picture: np.ndarray, region: np.ndarray, colour: tuple[int, int, int]
+) -> None:
+    """Draw the outer border of a boolean region into a picture of its size."""
+    outlines, _ = cv2.findContours(
+        region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    cv2.drawContours(picture, outlines, -1, colour, 1)
+
+
+def write(file: str | os.PathLike, tiles: Sequence[np.ndarray]) -> None:
+    """Write tiles of one size, row by row, to a PNG file.
+
+    Raises: DataError when the file cannot be written.
+    """
+    rows = -(-len(tiles) // _COLUMNS)
+    height, width, _ = tiles[0].shape
+    sheet = np.zeros((rows * height, min(_COLUMNS, len(tiles)) * width, 3), np.uint8)
+    for number, one in enumerate(tiles):
+        y, x = (number // _COLUMNS) * height, (number % _COLUMNS) * width
+        sheet[y : y + height, x : x + width] = one
+    _, data = cv2.imencode(".png", sheet)
+    try:
+        Path(file).write_bytes(data.tobytes())
+    except OSError as error:
+        raise DataError(f"{file}: cannot be written: {error.strerror}") from error

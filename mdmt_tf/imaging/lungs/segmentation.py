@@ -1,0 +1,115 @@
+"""From radiographs to masks of their lungs.
+
+`segment_lungs` does all of it. The steps before and after the network are functions of
+their own, so that many images can be decoded, segmented and cropped at the same time.
+"""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from mdmt_tf.imaging.lungs import network
+from mdmt_tf.imaging.lungs.inputs import network_input
+
+# Images a step of the network. More are no faster on a CPU.
+_BATCH = 8
+
+RIGHT, LEFT = 1, 2  # of the patient; the right lung is at the left of the image
+
+# The outline of the network's answer is refined up to this side; larger images get the
+# same outline in larger steps.
+_LARGEST_SIDE = 1024
+
+
+def segment_lungs(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Find both lungs in chest radiographs, the part behind the heart included.
+
+    Works on frontal views (PA, AP, supine), whatever the size, aspect ratio and range
+    of the grey values, bright or dark bone. What it cannot make out is background: see
+    MODEL_CARD.md for how often that happens.
+
+    Args:
+        images: each (height, width), of any real type. NaN and infinity count as black.
+    Returns: one mask an image, uint8 (height, width): 0 background, 1 right lung of the
+        patient (at the left of the image), 2 left lung. Each lung is one piece without
+        holes; a lung that was not found is absent.
+    Raises:
+        ValueError: something is not a 2-D array of real numbers with a pixel or more.
+    """
+    return segment(images, network.predict)
+
+
+def segment(
+    images: Sequence[np.ndarray], predict: Callable[[np.ndarray], np.ndarray]
+) -> list[np.ndarray]:
+    """`segment_lungs` by a network of your own; `predict` as `network.predict`."""
+    for index, image in enumerate(images):
+        _check(image, index)
+    masks = []
+    for start in range(0, len(images), _BATCH):
+        part = images[start : start + _BATCH]
+        inputs = np.stack([network_input(image, network.SIZE) for image in part])
+        for image, logits in zip(part, predict(inputs), strict=True):
+            masks.append(to_mask(logits, image.shape))
+    return masks
+
+
+def to_mask(logits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The network's answer to one image as a mask of the image's `shape`.
+
+    Args:
+        logits: float32 (h, w, 3): background, right lung, left lung.
+        shape: (height, width).
+    Returns: as `segment_lungs`.
+    """
+    fine = tuple(min(side, _LARGEST_SIDE) for side in shape)
+    logits = cv2.resize(logits, fine[::-1], interpolation=cv2.INTER_LINEAR)
+    logits = logits.reshape(*fine, -1)  # OpenCV drops sides of 1
+    labels = np.argmax(logits, axis=-1).astype(np.uint8)
+    mask = np.zeros(fine, np.uint8)
+    right, left = (_largest_piece(labels == lung) for lung in (RIGHT, LEFT))
+    if right.any() and left.any() and _column(right) > _column(left):
+        right, left = left, right
+    mask[right] = RIGHT
+    mask[left] = LEFT
+    if fine != tuple(shape):
+        mask = cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return mask
+
+
+def _check(image: np.ndarray, index: int) -> None:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.ndim != 2
+        or not image.size
+        or image.dtype.kind not in "buif"
+    ):
+        what = (
+            f"an array of shape {image.shape} and type {image.dtype}"
+            if isinstance(image, np.ndarray)
+            else f"{type(image).__name__}"
+        )
+        raise ValueError(
+            f"images[{index}]: expected an array (height, width) of real numbers, with "
+            f"a pixel or more, received {what}. Take a channel of a colour image, and "
+            "one frame of several."
+        )
+
+
+def _largest_piece(region: np.ndarray) -> np.ndarray:
+    """The largest connected piece of a boolean region, its holes filled."""
+    outlines, _ = cv2.findContours(
+        region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    if not outlines:
+        return np.zeros(region.shape, bool)
+    filled = np.zeros(region.shape, np.uint8)
+    largest = max(outlines, key=cv2.contourArea)
+    cv2.drawContours(filled, [largest], -1, 1, cv2.FILLED)
+    return filled.astype(bool)
+
+
+def _column(region: np.ndarray) -> float:
+    """Mean column of a region that is not empty."""
+    return float(np.nonzero(region)[1].mean())
