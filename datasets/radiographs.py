@@ -1,34 +1,37 @@
 """What the builders of radiograph datasets share.
 
 A builder reads the tables of its dataset and says what one row means; here the rows
-become examples: repeated rows are merged, images are decoded by several threads while
-others are written, and whatever cannot be used is listed instead of stopping the rest.
+become examples: repeated rows are merged, images are prepared while others are written
+(`encoding`), and whatever cannot be used is listed instead of stopping the rest.
 
 Every example has
 
 - `image`: uint8 (size, size, 1), 0 black to 255 white, the content of `box`
 - `image_id`, `patient_id`, `site`: text; the site is the unit of leave-one-site-out
 - `box`: int32 (4,), y0, x0, y1, x1 in pixels of the original image, half open
+- `box_source`: text, where the box comes from: "lungs"; "whole" in the config `full`;
+  "whole: " and the reason where lungs were looked for and not made out
 - `original_shape`: int32 (2,), height and width of the original image
 - the label fields of the dataset; an unknown value is -1, NaN or "".
 """
 
-import collections
-import concurrent.futures
+import abc
 import dataclasses
 import inspect
+import itertools
+import operator
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
 from mdmt_tf import __version__
-from mdmt_tf.datasets import manual_files
+from mdmt_tf.datasets import encoding, manual_files
 from mdmt_tf.datasets.records import (
     Classes,
     Counts,
@@ -38,7 +41,8 @@ from mdmt_tf.datasets.records import (
 from mdmt_tf.datasets.rejections import Rejections
 from mdmt_tf.datasets.tables import Row, RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging import crop, dicom
+from mdmt_tf.imaging.prepared import Prepared
+from mdmt_tf.preparation import DEFAULT, PARTS, Preparation
 
 
 @dataclasses.dataclass(eq=False)
@@ -46,10 +50,29 @@ class RadiographConfig(tfds.core.BuilderConfig):
     """A builder's config: what changes the bytes on disk.
 
     Attributes:
-        size: side of the prepared images in pixels.
+        preparation: which part of an image is kept, and its size.
     """
 
-    size: int = 256
+    preparation: Preparation = Preparation.parse(DEFAULT)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A dataset as its tables have it.
+
+    Attributes:
+        rows: of the table that lists the images.
+        images: the image files.
+        parse: what a row means; raises RowError where it means nothing.
+        image_column: the column that names the image.
+        rejections: what reading the tables has rejected already.
+    """
+
+    rows: Sequence[Row]
+    images: manual_files.Images
+    parse: Callable[[Row], Record]
+    image_column: str
+    rejections: Rejections = dataclasses.field(default_factory=Rejections)
 
 
 class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -59,38 +82,41 @@ class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         FOLDER: name of the dataset's folder as distributed.
         PARTS: files and folders of which the dataset consists; all must be there.
         COUNTED: label field -> its classes, for the counts in the metadata.
+        UNUSABLE: ids of images that are left out unless `exclude` says otherwise.
+        exclude: ids of images to leave out.
         progress: called with (images done, images in all) while preparing.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
-    CONFIG_CLASS: ClassVar[type[RadiographConfig]] = RadiographConfig
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.0.0": "First release.",
+        "1.1.0": "Crops to the lungs; the field box_source.",
+    }
     FOLDER: ClassVar[str]
     PARTS: ClassVar[tuple[str, ...]]
     COUNTED: ClassVar[Mapping[str, Classes]]
+    UNUSABLE: ClassVar[frozenset[str]] = frozenset()
 
+    exclude: Collection[str]
     progress: Callable[[int, int], None] | None = None
 
     def __init_subclass__(cls, **kwargs):
         # README, citation and tags lie beside the builder. tfds would look for them
         # below the package's folder, where a checkout does not have `datasets/`.
         cls.pkg_dir_path = epath.Path(inspect.getfile(cls)).parent
-        cls.BUILDER_CONFIGS = [cls._full_size(256)]
+        # The first is what tfds takes where none is named.
+        size = Preparation.parse(DEFAULT).size
+        cls.BUILDER_CONFIGS = [_config(Preparation(part, size)) for part in PARTS]
+        cls.exclude = cls.UNUSABLE
         super().__init_subclass__(**kwargs)
 
     @classmethod
-    def config_for(cls, size: int) -> RadiographConfig:
-        """The config with the whole image resized to (size, size)."""
-        known = cls.builder_configs.get(f"full_{size}")
-        return known or cls._full_size(size)
+    def config_for(cls, name: str) -> RadiographConfig:
+        """The config of that name, of any size.
 
-    @classmethod
-    def _full_size(cls, size: int) -> RadiographConfig:
-        return cls.CONFIG_CLASS(
-            name=f"full_{size}",
-            description=f"The whole image, resized to {size} x {size} pixels.",
-            size=size,
-        )
+        Raises: ValueError: not a name of a `Preparation`.
+        """
+        return cls.builder_configs.get(name) or _config(Preparation.parse(name))
 
     @classmethod
     def find_root(cls, manual_dir: str | os.PathLike) -> Path | None:
@@ -133,7 +159,7 @@ class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info with the fields that all have and its own `labels`."""
-        size = self.builder_config.size
+        size = self.builder_config.preparation.size
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(
                 {
@@ -144,6 +170,7 @@ class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     "patient_id": tfds.features.Text(),
                     "site": tfds.features.Text(),
                     "box": tfds.features.Tensor(shape=(4,), dtype=np.int32),
+                    "box_source": tfds.features.Text(),
                     "original_shape": tfds.features.Tensor(shape=(2,), dtype=np.int32),
                     **labels,
                 }
@@ -152,60 +179,45 @@ class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             metadata=tfds.core.MetadataDict(),
         )
 
-    def manual_root(self, dl_manager: tfds.download.DownloadManager) -> Path:
-        """`checked_root` of the manual folder that tfds was given."""
+    def _split_generators(self, dl_manager):
         try:
             manual_dir = dl_manager.manual_dir
         except AssertionError as error:  # missing or empty
             raise DataError(str(error)) from error
-        return self.checked_root(manual_dir)
+        return {"train": self._generate_examples(self.checked_root(manual_dir))}
 
-    def examples(
-        self,
-        rows: Sequence[Row],
-        images: manual_files.Images,
-        parse: Callable[[Row], Record],
-        *,
-        image_column: str,
-        exclude: Collection[str] = (),
-        rejections: Rejections | None = None,
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
+    @abc.abstractmethod
+    def _read(self, root: Path) -> Table:
+        """What the dataset in the folder `root` says about its images."""
+
+    def _generate_examples(self, root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Keys and examples of all rows that can be used.
 
         When they are exhausted, `rejected.csv` with the others is in the prepared
         folder, and the counts are in the metadata of the dataset.
 
-        Args:
-            rows: of the dataset's table.
-            images: its image files.
-            parse: what a row means; raises RowError where it means nothing.
-            image_column: the column that names the image.
-            exclude: ids of images to leave out as unusable.
-            rejections: what the builder has rejected before.
         Raises:
             DataError: no image can be used.
         """
-        rejections = Rejections() if rejections is None else rejections
-        chosen, repeated = _choose(
-            rows, images, parse, image_column, exclude, rejections
-        )
+        table = self._read(root)
+        images, rejections = table.images, table.rejections
+        chosen, repeated = _choose(table, self.exclude)
         counts = Counts(self.COUNTED)
-        size = self.builder_config.size
-        decoded = _map_ahead(lambda record: _encode(record, size), chosen)
-        for done, (record, result) in enumerate(zip(chosen, decoded, strict=True), 1):
+        results = self._process(chosen, _example)
+        for done, (record, result) in enumerate(results, 1):
             if isinstance(result, DataError):
                 file = images.relative(record.path)
                 reason = str(result).removeprefix(f"{record.path}: ")
                 rejections.add(file, record.row.place, "unreadable image", reason)
             else:
-                counts.add(record)
+                counts.add(record, result["box_source"])
                 yield record.image_id, result
             if self.progress is not None:
                 self.progress(done, len(chosen))
         if not counts.prepared:
             raise DataError(
                 f"{self.name}: no image of {images.root} can be used; "
-                f"{len(rows)} rows read, for example\n"
+                f"{len(table.rows)} rows read, for example\n"
                 + "\n".join(rejections.examples())
             )
         # tfds writes to a folder of another name until all is done, and renames it
@@ -216,11 +228,36 @@ class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             synthetic=details is not None,
             synthetic_details=details or {},
             mdmt_tf_version=__version__,
-            rows_read=len(rows),
+            excluded=sorted(self.exclude),
+            rows_read=len(table.rows),
             rows_repeated=repeated,
             rejected=len(rejections),
             rejected_by_reason=rejections.by_kind(),
             **counts.as_dict(),
+        )
+
+    def sample(
+        self,
+        manual_dir: str | os.PathLike,
+        count: int,
+        finish: Callable[[Record, Prepared], Any],
+        seed: int = 0,
+    ) -> list[Any]:
+        """What `finish` makes of a few images, drawn at random, and prepared.
+
+        Those that cannot be read are left out. Raises: as `checked_root`.
+        """
+        chosen, _ = _choose(self._read(self.checked_root(manual_dir)), self.exclude)
+        # More than asked for, in place of those that cannot be read.
+        drawn = random.Random(seed).sample(chosen, min(2 * count, len(chosen)))
+        results = (result for _, result in self._process(drawn, finish))
+        readable = (r for r in results if not isinstance(r, DataError))
+        return list(itertools.islice(readable, count))
+
+    def _process(self, records: Sequence[Record], finish: Callable):
+        preparation = self.builder_config.preparation
+        return encoding.process(
+            records, operator.attrgetter("path"), preparation, finish
         )
 
     # tfds prints these two to standard output, whatever the verbosity.
@@ -231,21 +268,15 @@ class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         pass
 
 
-def _choose(
-    rows: Iterable[Row],
-    images: manual_files.Images,
-    parse: Callable[[Row], Record],
-    image_column: str,
-    exclude: Collection[str],
-    rejections: Rejections,
-) -> tuple[list[Record], int]:
+def _choose(table: Table, exclude: Collection[str]) -> tuple[list[Record], int]:
     """The images to decode, one record each; and how many rows were repeats."""
+    images, rejections = table.images, table.rejections
     records = []
-    for row in rows:
+    for row in table.rows:
         try:
-            records.append(parse(row))
+            records.append(table.parse(row))
         except RowError as error:
-            name = row.text(image_column)
+            name = row.text(table.image_column)
             rejections.add(name, row.place, error.kind, error.detail)
     merged, repeated = merge_repeats(records, rejections)
     chosen = []
@@ -260,42 +291,22 @@ def _choose(
     return chosen, repeated
 
 
-def _encode(record: Record, size: int) -> dict[str, Any] | DataError:
-    """The example of one record, its image as PNG bytes, or why it cannot be made."""
-    try:
-        image = dicom.read_image(record.path)
-    except DataError as error:
-        return error
-    box = crop.whole_box(image.shape)
-    pixels = crop.to_uint8(crop.resize(crop.crop(image, box), size))
-    _, png = cv2.imencode(".png", pixels)
+def _config(preparation: Preparation) -> RadiographConfig:
+    return RadiographConfig(
+        name=preparation.name,
+        description=preparation.description,
+        preparation=preparation,
+    )
+
+
+def _example(record: Record, prepared: Prepared) -> dict[str, Any]:
     return {
-        "image": png.tobytes(),
+        "image": prepared.png(),
         "image_id": record.image_id,
         "patient_id": record.patient_id,
         "site": record.site,
-        "box": np.array(box, np.int32),
-        "original_shape": np.array(image.shape, np.int32),
+        "box": np.array(prepared.box, np.int32),
+        "box_source": prepared.box_source,
+        "original_shape": np.array(prepared.original.shape, np.int32),
         **record.labels,
     }
-
-
-def _map_ahead(function: Callable, items: Iterable) -> Iterator:
-    """`map` by threads, a few items ahead of the consumer and never more.
-
-    Decoding and resizing release the interpreter's lock, and so do they while examples
-    are written. Memory does not grow with the number of items.
-    """
-    workers = min(8, max(2, os.cpu_count() or 1))
-    pending: collections.deque[concurrent.futures.Future] = collections.deque()
-    with concurrent.futures.ThreadPoolExecutor(workers, "decode") as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()

@@ -107,17 +107,19 @@ def is_unknown(value: Any) -> bool:
 
 
 class Counts:
-    """How many images and patients there are, per site and per class of a label."""
+    """How many images and patients there are, per site, kind of box and class."""
 
     def __init__(self, counted: Mapping[str, Classes]):
         self._counted = counted
         self._patients: set[str] = set()
         self._sites: collections.Counter[str] = collections.Counter()
+        self._boxes: collections.Counter[str] = collections.Counter()
         self._owners: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
         self.prepared = 0
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, box_source: str) -> None:
         """Count one prepared image."""
+        self._boxes[box_source] += 1
         self.prepared += 1
         self._patients.add(record.patient_id)
         self._sites[record.site or "unknown"] += 1
@@ -140,5 +142,6 @@ class Counts:
             "prepared": self.prepared,
             "patients": len(self._patients),
             "sites": dict(sorted(self._sites.items())),
+            "boxes": dict(sorted(self._boxes.items())),
             "labels": labels,
         }

@@ -45,7 +45,7 @@ def provide(config: Config, write: Callable[[str], object]) -> Config:
                 name,
                 originals,
                 folder,
-                size=int(section.config.removeprefix("full_")),
+                config=section.config,
                 progress=progress,
             )
     return config.model_copy(update={"data_dir": str(folder)})

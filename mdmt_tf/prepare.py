@@ -1,7 +1,7 @@
 """`python -m mdmt_tf.prepare`: a dataset as distributed, to images ready for training.
 
-DATA_DIR/<name>/full_<size>/<version>/    in the format of tensorflow-datasets
-                            rejected.csv  what could not be used, and why
+DATA_DIR/<name>/<config>/<version>/       in the format of tensorflow-datasets
+                         rejected.csv     what could not be used, and why
 """
 
 import argparse
@@ -10,12 +10,13 @@ import importlib
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mdmt_tf import cli
+from mdmt_tf import cli, closing_table
 from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.preparation import DEFAULT, Preparation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,8 @@ Prepare a dataset once, for training any number of times.
   python -m mdmt_tf.prepare all --manual-dir FILES --data-dir DATA
 
 Images and rows that cannot be used are left out and listed in rejected.csv.
+Where no lungs are made out, the whole image is kept, and the field box_source
+of the example says so.
 """
 
 ALL = "all"
@@ -80,7 +83,8 @@ def prepare_dataset(
     manual_dir: str | os.PathLike,
     data_dir: str | os.PathLike,
     *,
-    size: int = 256,
+    config: str = DEFAULT,
+    exclude: Collection[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
@@ -92,25 +96,25 @@ def prepare_dataset(
         name: one of `dataset_names()`.
         manual_dir: the dataset's folder as distributed, or the folder around it.
         data_dir: where prepared datasets are kept.
-        size: side of the prepared images in pixels.
+        config: which part of the images and which size, see `mdmt_tf.preparation`.
+        exclude: ids of images to leave out, in place of the dataset's own list.
         overwrite: delete what is there and prepare again.
         progress: called with (images done, images in all).
     Raises:
-        ConfigError: unknown dataset.
+        ConfigError: unknown dataset or config.
         DataError: `manual_dir` is incomplete, nothing in it can be used, `data_dir`
-            cannot be written, or holds a synthetic dataset where `manual_dir` is not
-            synthetic or is another one.
+            cannot be written, or holds the dataset prepared from other images: a
+            synthetic one where `manual_dir` is not synthetic or is another one, or
+            with another list of images to leave out.
     """
     import tensorflow_datasets as tfds
 
-    builder_class = load_builder(name)
-    config = builder_class.config_for(size)
-    builder = builder_class(data_dir=data_dir, config=config)
+    builder = open_builder(name, data_dir, config, exclude)
     if _is_prepared(builder) and not overwrite:
         _check_origin(builder, manual_dir)
         return _prepared(builder, reused=True)
     # Before anything that is there is deleted.
-    root = builder_class.checked_root(manual_dir)
+    root = builder.checked_root(manual_dir)
     builder.progress = progress
     cli.load_tensorflow()  # tfds writes with it
     tfds.disable_progress_bar()
@@ -128,7 +132,7 @@ def prepare_dataset(
                 ),
             )
     except OSError as error:
-        builder = builder_class(data_dir=data_dir, config=config)
+        builder = open_builder(name, data_dir, config, exclude)
         if overwrite or not _is_prepared(builder):
             raise DataError(
                 f"{name} cannot be prepared in {data_dir}: {error}"
@@ -136,6 +140,25 @@ def prepare_dataset(
         # Another process has finished first, with the same result.
         return _prepared(builder, reused=True)
     return _prepared(builder, reused=False)
+
+
+def open_builder(
+    name: str,
+    data_dir: str | os.PathLike,
+    config: str = DEFAULT,
+    exclude: Collection[str] | None = None,
+) -> "RadiographBuilder":
+    """The builder of a dataset; arguments and errors as `prepare_dataset`."""
+    builder_class = load_builder(name)
+    try:
+        builder = builder_class(
+            data_dir=data_dir, config=builder_class.config_for(config)
+        )
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    if exclude is not None:
+        builder.exclude = frozenset(exclude)
+    return builder
 
 
 def _is_prepared(builder: "RadiographBuilder") -> bool:
@@ -149,20 +172,33 @@ def _prepared(builder: "RadiographBuilder", *, reused: bool) -> Prepared:
 
 
 def _check_origin(builder: "RadiographBuilder", manual_dir: str | os.PathLike) -> None:
-    """Nobody may take phantoms prepared earlier for the data that he names now."""
+    """Nobody may take what was prepared earlier for the data that he names now."""
     from mdmt_tf.datasets.manual_files import synthetic_details
 
+    metadata = builder.info.metadata
+    if metadata["excluded"] != sorted(builder.exclude):
+        raise DataError(
+            f"{builder.data_dir} was prepared without the images "
+            f"{_listed(metadata['excluded'])}; asked for is it without "
+            f"{_listed(builder.exclude)}. {_ELSEWHERE}"
+        )
     root = builder.find_root(manual_dir)
     if root is None:  # the originals may be gone
         return
     asked = synthetic_details(root)
-    metadata = builder.info.metadata
     there = metadata["synthetic_details"] if metadata["synthetic"] else None
     if asked != there:
         raise DataError(
             f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
-            f"{_origin(asked)}. Give another --data-dir, or --overwrite to replace it."
+            f"{_origin(asked)}. {_ELSEWHERE}"
         )
+
+
+_ELSEWHERE = "Give another --data-dir, or --overwrite to replace it."
+
+
+def _listed(images: Collection[str]) -> str:
+    return ", ".join(sorted(images)) or "(none)"
 
 
 def _origin(details: dict | None) -> str:
@@ -175,6 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    exclude = None if options.exclude is None else _read_list(options.exclude)
     if options.name == ALL:
         names = _present(options.manual_dir, console)
     else:
@@ -188,11 +225,19 @@ def main(argv: Sequence[str] | None = None) -> None:
                     name,
                     options.manual_dir,
                     options.data_dir,
-                    size=options.size,
+                    config=options.config,
+                    exclude=exclude,
                     overwrite=options.overwrite,
                     progress=progress,
                 )
-            _print_summary(console, prepared)
+            closing_table.print_summary(console, prepared)
+            if options.preview is not None:
+                file = options.preview
+                if options.name == ALL:
+                    file = file.with_stem(f"{file.stem}_{name}")
+                builder = open_builder(name, options.data_dir, options.config, exclude)
+                _write_preview(builder, options.manual_dir, file)
+                console.print(f"preview: {file}", markup=False, soft_wrap=True)
         except DataError as error:  # must not cost the other datasets
             problems.append(str(error))
     if problems:
@@ -217,11 +262,25 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="where to keep prepared datasets",
     )
     arguments.add_argument(
-        "--size",
-        type=_side,
-        default=256,
-        metavar="PIXELS",
-        help="side of the prepared images (default: %(default)s)",
+        "--config",
+        type=_config_name,
+        default=DEFAULT,
+        metavar="PART_SIZE",
+        help="what to keep of an image: lungs, masked (black outside the lungs) or "
+        "full, and the side in pixels (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--exclude",
+        metavar="FILE",
+        help="text file of images to leave out, an id a line, in place of the "
+        "dataset's own list; an empty file keeps all",
+    )
+    arguments.add_argument(
+        "--preview",
+        type=_png,
+        metavar="FILE.png",
+        help="draw images at random with the lungs, the box and the crop; with "
+        f"{ALL} one file a dataset",
     )
     arguments.add_argument(
         "--overwrite", action="store_true", help="prepare again what is there already"
@@ -229,11 +288,31 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments.parse_args(argv)
 
 
-def _side(text: str) -> int:
-    side = int(text)
-    if not 1 <= side <= 4096:
-        raise argparse.ArgumentTypeError(f"expected 1 to 4096 pixels, received {side}")
-    return side
+def _config_name(text: str) -> str:
+    try:
+        return Preparation.parse(text).name
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _png(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"expected a file .png in a folder that is there, received {text}"
+        )
+    return path
+
+
+def _read_list(path: str) -> frozenset[str]:
+    """Ids of a text file, one a line; what follows # is a remark."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"--exclude {path}: expected a text file with an image id a line: {error}"
+        ) from error
+    return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines)))
 
 
 def _present(manual_dir: str, console: "Console") -> list[str]:
@@ -255,52 +334,14 @@ def _present(manual_dir: str, console: "Console") -> list[str]:
     return found
 
 
-def _print_summary(console: "Console", prepared: Prepared) -> None:
-    """What was read, what was left out and why, classes and sites, and where it is."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+def _write_preview(builder: "RadiographBuilder", manual_dir: str, file: Path) -> None:
+    from mdmt_tf.imaging import contact_sheet
 
-    metadata = prepared.metadata
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(escape(prepared.name), min_width=40)
-    table.add_column("images", justify="right")
-    table.add_column("patients", justify="right")
-    table.add_row("prepared", str(metadata["prepared"]), str(metadata["patients"]))
-    for field, classes in metadata["labels"].items():
-        table.add_row(escape(field))
-        for name, counts in classes.items():
-            if name != "unknown" or counts["images"]:
-                numbers = str(counts["images"]), str(counts["patients"])
-                table.add_row(escape(f"  {name}"), *numbers)
-    table.add_row("site")
-    for site, images in _largest(metadata["sites"]):
-        table.add_row(escape(f"  {site}"), str(images))
-    table.add_row("rows of the tables", str(metadata["rows_read"]))
-    if metadata["rows_repeated"]:
-        table.add_row("  that repeat another", str(metadata["rows_repeated"]))
-    table.add_row("rejected", str(metadata["rejected"]))
-    for kind, images in metadata["rejected_by_reason"].items():
-        table.add_row(f"  {kind}", str(images))
-    console.print(table)
-    if metadata["synthetic"]:
-        console.print(f"[bold]{prepared.name} is SYNTHETIC[/]: phantoms, not patients")
-    # Not in the table: a path is to be copied whole.
-    plain = {"markup": False, "soft_wrap": True}
-    done = "was already prepared in" if prepared.reused else "prepared in"
-    console.print(f"{prepared.name} {done} {prepared.path}", **plain)
-    if metadata["rejected"]:
-        console.print(f"rejected: {prepared.path / 'rejected.csv'}", **plain)
+    def draw(record, image):
+        return contact_sheet.tile(image, f"{record.image_id}: {image.box_source}")
 
-
-def _largest(sites: dict[str, int], limit: int = 8) -> list[tuple[str, int]]:
-    """The sites with most images, and the others as one."""
-    ordered = sorted(sites.items(), key=lambda item: (-item[1], item[0]))
-    if len(ordered) <= limit + 1:
-        return sorted(ordered)
-    others = ordered[limit:]
-    total = sum(images for _, images in others)
-    return [*ordered[:limit], (f"{len(others)} others", total)]
+    tiles = builder.sample(manual_dir, contact_sheet.TILES, draw)
+    contact_sheet.write(file, tiles)
 
 
 if __name__ == "__main__":

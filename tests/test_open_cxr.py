@@ -16,7 +16,7 @@ def real_data(shared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("open_cxr")
     for name in ("hannover", "cohen_brixia"):
         manual_dir = shared / "data" / "open_cxr" / name
-        prepare.prepare_dataset(name, manual_dir, folder, size=64)
+        prepare.prepare_dataset(name, manual_dir, folder, config="full_64")
     return folder
 
 

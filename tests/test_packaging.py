@@ -66,13 +66,15 @@ def wheel(tmp_path_factory):
     return path
 
 
-def test_the_wheel_holds_configurations_and_descriptions(wheel):
+def test_the_wheel_holds_configurations_weights_and_descriptions(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "configs").glob("*.yaml"):
         assert f"mdmt_tf/configs/{path.name}" in names
     for path in (ROOT / "datasets").glob("*/*.*"):
         if path.suffix in (".md", ".bib", ".txt", ".py"):
             assert f"mdmt_tf/datasets/{path.relative_to(ROOT / 'datasets')}" in names
+    for file in ("lungs.npz", "MODEL_CARD.md"):
+        assert f"mdmt_tf/imaging/lungs/{file}" in names
     assert not [
         name for name in names if name.startswith(("tests", "datasets", "tools"))
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf import prepare
+from mdmt_tf import closing_table, prepare
 from mdmt_tf.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +34,7 @@ def run(tmp_path, downloads, capsys, monkeypatch):
 
     def call(name, *options):
         arguments = ["--manual-dir", str(downloads), "--data-dir", str(tmp_path / "D")]
-        prepare.main([name, *arguments, "--size", "8", *options])
+        prepare.main([name, *arguments, "--config", "full_8", *options])
         return capsys.readouterr()
 
     return call
@@ -89,13 +89,24 @@ def test_missing_files(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("size", ["0", "-3", "5000", "x"])
-def test_impossible_sizes(size, capsys):
+@pytest.mark.parametrize(
+    "option, value, expected",
+    [
+        ("--config", "full_0", "expected lungs_SIZE, full_SIZE, masked_SIZE"),
+        ("--config", "full_5000", "a size of 1 to 4096 pixels"),
+        ("--config", "lung_256", "received 'lung_256'"),
+        ("--preview", "sheet.jpg", "expected a file .png"),
+        ("--preview", "no/such/sheet.png", "in a folder that is there"),
+    ],
+)
+def test_impossible_options(option, value, expected, capsys):
     with pytest.raises(SystemExit):
         prepare.main(
-            ["hannover", "--manual-dir", "x", "--data-dir", "x", "--size", size]
+            ["hannover", "--manual-dir", "x", "--data-dir", "x", option, value]
         )
-    assert "--size" in capsys.readouterr().err
+    error = " ".join(capsys.readouterr().err.split())
+    assert option in error
+    assert expected in error
 
 
 def numbers(output):
@@ -121,7 +132,7 @@ def test_the_table_of_one_dataset(run, tmp_path):
     assert rows["rejected"] == [2]
     assert rows["image missing"] == [1]
     assert rows["unreadable image"] == [1]
-    path = tmp_path / "D" / "hannover" / "full_8" / "1.0.0"
+    path = tmp_path / "D" / "hannover" / "full_8" / "1.1.0"
     assert f"hannover prepared in {path}\n" in output
     assert f"rejected: {path / 'rejected.csv'}\n" in output
     assert "SYNTHETIC" not in output
@@ -146,7 +157,7 @@ def test_many_rejections_do_not_flood_the_terminal(run, downloads):
 
 def test_a_prepared_dataset_is_used_again(run, tmp_path):
     first = run("hannover").out
-    path = tmp_path / "D" / "hannover" / "full_8" / "1.0.0"
+    path = tmp_path / "D" / "hannover" / "full_8" / "1.1.0"
     before = {file.name: file.stat().st_mtime_ns for file in path.iterdir()}
     second = run("hannover").out
     assert {f.name: f.stat().st_mtime_ns for f in path.iterdir()} == before
@@ -172,13 +183,13 @@ def test_overwrite_with_files_missing_keeps_what_is_there(run, downloads, tmp_pa
     (downloads / "hannover" / "data.csv").unlink()
     with pytest.raises(DataError, match=r"without data\.csv"):
         run("hannover", "--overwrite")
-    path = tmp_path / "D" / "hannover" / "full_8" / "1.0.0" / "dataset_info.json"
+    path = tmp_path / "D" / "hannover" / "full_8" / "1.1.0" / "dataset_info.json"
     assert path.is_file()
 
 
 def test_sizes_are_kept_apart(run, tmp_path):
     run("hannover")
-    run("hannover", "--size", "16")
+    run("hannover", "--config", "full_16")
     folders = {path.name for path in (tmp_path / "D" / "hannover").iterdir()}
     assert {"full_8", "full_16"} <= folders
 
@@ -217,7 +228,7 @@ def test_synthetic_data_say_so_everywhere(run, downloads, tmp_path):
     (downloads / "SYNTHETIC.json").write_text(json.dumps(details))
     output = run("brixia").out
     assert "brixia is SYNTHETIC: phantoms, not patients" in output
-    path = tmp_path / "D" / "brixia" / "full_8" / "1.0.0" / "metadata.json"
+    path = tmp_path / "D" / "brixia" / "full_8" / "1.1.0" / "metadata.json"
     metadata = json.loads(path.read_text())
     assert metadata["synthetic"] is True
     assert metadata["synthetic_details"] == details
@@ -256,10 +267,14 @@ def test_two_processes_at_once(tmp_path):
     # The other one finishes while this one is at its second image.
     def other(done, total):
         if done == 2:
-            finished.append(prepare.prepare_dataset("hannover", *folders, size=8))
+            finished.append(
+                prepare.prepare_dataset("hannover", *folders, config="full_8")
+            )
 
     finished, folders = [], (HANNOVER, tmp_path / "D")
-    mine = prepare.prepare_dataset("hannover", *folders, size=8, progress=other)
+    mine = prepare.prepare_dataset(
+        "hannover", *folders, config="full_8", progress=other
+    )
     assert not finished[0].reused
     assert mine.reused
     assert mine.metadata == finished[0].metadata
@@ -268,7 +283,12 @@ def test_two_processes_at_once(tmp_path):
 def test_a_data_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "D").touch()
     with pytest.raises(DataError, match="hannover cannot be prepared in"):
-        prepare.prepare_dataset("hannover", HANNOVER, tmp_path / "D", size=8)
+        prepare.prepare_dataset("hannover", HANNOVER, tmp_path / "D", config="full_8")
+
+
+def test_impossible_config_from_python(tmp_path):
+    with pytest.raises(ConfigError, match="hannover: expected lungs_SIZE, .*'big'"):
+        prepare.prepare_dataset("hannover", HANNOVER, tmp_path, config="big")
 
 
 def test_unknown_name_from_python(tmp_path):
@@ -278,7 +298,109 @@ def test_unknown_name_from_python(tmp_path):
 
 def test_many_sites_are_summed_up():
     sites = {f"s{index:02}": 30 - index for index in range(20)}
-    rows = prepare._largest(sites)
+    rows = closing_table.largest(sites)
     assert rows[:8] == [(f"s{index:02}", 30 - index) for index in range(8)]
     assert rows[8] == ("12 others", sum(30 - index for index in range(8, 20)))
-    assert prepare._largest({"b": 1, "a": 5, "c": 9}) == [("a", 5), ("b", 1), ("c", 9)]
+    assert closing_table.largest({"b": 1, "a": 5, "c": 9}) == [
+        ("a", 5),
+        ("b", 1),
+        ("c", 9),
+    ]
+
+
+def test_boxes_are_counted(run, tmp_path):
+    output = run("hannover").out
+    assert numbers(output)["whole"] == [4]
+    output = run("hannover", "--config", "lungs_8").out
+    rows = numbers(output)
+    boxes = {name: n for name, n in rows.items() if name.startswith(("whole", "lungs"))}
+    assert sum(n for (n,) in boxes.values()) == 4
+    path = tmp_path / "D" / "hannover" / "lungs_8" / "1.1.0" / "metadata.json"
+    counted = json.loads(path.read_text())["boxes"]
+    assert boxes == {name: [n] for name, n in counted.items()}
+
+
+@pytest.fixture
+def listed(tmp_path):
+    path = tmp_path / "unusable.txt"
+    path.write_text("\ufeff# seen by two readers\na1   # half of it missing\n\nnone\n")
+    return str(path)
+
+
+def test_images_can_be_left_out_by_a_list(run, tmp_path, listed):
+    output = run("hannover", "--exclude", listed).out
+    assert numbers(output)["listed as unusable"] == [1]
+    folder = tmp_path / "D" / "hannover" / "full_8" / "1.1.0"
+    assert "a1.png,data.csv:" in (folder / "rejected.csv").read_text()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["excluded"] == ["a1", "none"]
+
+
+def test_another_list_is_not_ignored(run, listed):
+    run("hannover")
+    with pytest.raises(DataError) as error:
+        run("hannover", "--exclude", listed)
+    message = str(error.value)
+    assert "was prepared without the images (none)" in message
+    assert "asked for is it without a1, none" in message
+    assert "--data-dir, or --overwrite" in message
+    output = run("hannover", "--exclude", listed, "--overwrite").out
+    assert numbers(output)["listed as unusable"] == [1]
+
+
+def test_a_list_that_cannot_be_read(run, tmp_path):
+    with pytest.raises(DataError, match="--exclude .*an image id a line"):
+        run("hannover", "--exclude", str(tmp_path / "no.txt"))
+
+
+def test_the_preview_shows_images_of_the_dataset(run, tmp_path):
+    import cv2
+
+    file = tmp_path / "sheet.png"
+    for _ in range(2):  # just prepared, and there already
+        output = run("hannover", "--preview", str(file)).out
+        assert f"preview: {file}\n" in output
+        sheet = cv2.imread(str(file))
+        assert sheet.shape == (274, 4 * 516, 3)  # four images can be read
+        assert sheet[18:].std() > 10
+        file.unlink()
+
+
+def test_all_datasets_have_a_preview_each(run, tmp_path):
+    run("all", "--preview", str(tmp_path / "sheet.png"))
+    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert names == ["sheet_brixia.png", "sheet_hannover.png"]
+
+
+def test_killed_while_it_prepares(tmp_path):
+    """SIGKILL leaves nothing that reads as complete, and the next run does it all."""
+    script = (
+        "import sys, time\n"
+        "from mdmt_tf import prepare\n"
+        "def stop(done, total):\n"
+        "    if done == 2:\n"
+        "        print('half', flush=True)\n"
+        "        time.sleep(600)\n"
+        "prepare.prepare_dataset('hannover', *sys.argv[1:], config='full_8',"
+        " progress=stop)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(HANNOVER), str(tmp_path / "D")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline() == "half\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    from mdmt_tf.data.sources import open_dataset
+
+    with pytest.raises(DataError):
+        open_dataset(tmp_path / "D", "hannover", "full_8")
+    again = prepare.prepare_dataset(
+        "hannover", HANNOVER, tmp_path / "D", config="full_8"
+    )
+    assert not again.reused
+    assert again.metadata["prepared"] == 4
+    assert len(open_dataset(tmp_path / "D", "hannover", "full_8")) == 4

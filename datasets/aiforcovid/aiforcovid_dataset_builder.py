@@ -1,7 +1,5 @@
 """AIforCOVID: 1585 radiographs of six hospitals with the outcome; see README.md."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -19,22 +17,10 @@ _COLUMNS = ("ImageFile", "Hospital", "Prognosis")
 _OUTCOMES = {"": -1, "MILD": 0, "SEVERE": 1}
 
 # Images without a usable chest, left out by Ruffini et al., MICCAI 2024.
-UNUSABLE = (
+_UNUSABLE = (
     *("P_1_16", "P_3_20", "P_3_108", "P_3_208"),
     *("P_3_341", "P_3_377", "P_3_391", "P_3_411"),
 )
-
-
-@dataclasses.dataclass(eq=False)
-class Config(radiographs.RadiographConfig):
-    """As `RadiographConfig`, and
-
-    Attributes:
-        exclude: images to leave out, without suffix. A config with another list needs
-            a name of its own, e.g. `Config(name="full_256_all", exclude=())`.
-    """
-
-    exclude: tuple[str, ...] = UNUSABLE
 
 
 class Builder(radiographs.RadiographBuilder):
@@ -51,9 +37,9 @@ class Builder(radiographs.RadiographBuilder):
         imgs_r2/    P_2_1.dcm ...   AIforCOVID_r2.xlsx   (release 2)
         imgs_r3/    P_3_1.dcm ...   AIforCOVID_r3.xlsx   (release 3)
     """
-    CONFIG_CLASS = Config
     FOLDER = "AIforCOVID"
     PARTS = (*_RELEASES, *_RELEASES.values())
+    UNUSABLE = frozenset(_UNUSABLE)
     COUNTED = {"prognosis": records.Classes(("MILD", "SEVERE"))}
 
     @classmethod
@@ -79,10 +65,7 @@ class Builder(radiographs.RadiographBuilder):
             homepage="https://aiforcovid.radiomica.it/",
         )
 
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(self.manual_root(dl_manager))}
-
-    def _generate_examples(self, root):
+    def _read(self, root):
         folders = [folder for folder in _RELEASES if (root / folder).is_dir()]
         rows = [
             row
@@ -112,13 +95,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        yield from self.examples(
-            rows,
-            images,
-            parse,
-            image_column="ImageFile",
-            exclude=frozenset(self.builder_config.exclude),
-        )
+        return radiographs.Table(rows, images, parse, "ImageFile")
 
 
 def _outcome(row):

@@ -51,10 +51,7 @@ class Builder(radiographs.RadiographBuilder):
             homepage="https://brixia.github.io/",
         )
 
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(self.manual_root(dl_manager))}
-
-    def _generate_examples(self, root):
+    def _read(self, root):
         rows = tables.read_csv(
             root / _TABLE,
             columns=("Filename", "BrixiaScore", "BrixiaScoreGlobal", "Subject"),
@@ -91,9 +88,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        yield from self.examples(
-            rows, images, parse, image_column="Filename", rejections=rejections
-        )
+        return radiographs.Table(rows, images, parse, "Filename", rejections)
 
 
 def _zones(row):

@@ -54,10 +54,7 @@ class Builder(radiographs.RadiographBuilder):
             homepage="https://github.com/BrixIA/Brixia-score-COVID-19",
         )
 
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(self.manual_root(dl_manager))}
-
-    def _generate_examples(self, root):
+    def _read(self, root):
         columns = ("filename", *_SENIOR, "S-Global", *_JUNIOR, "J-Global")
         rows = tables.read_csv(root / _TABLE, columns=columns)
         about = _read_metadata(root / _METADATA)
@@ -90,7 +87,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        yield from self.examples(rows, images, parse, image_column="filename")
+        return radiographs.Table(rows, images, parse, "filename")
 
 
 # What is known about an image that the metadata do not list.

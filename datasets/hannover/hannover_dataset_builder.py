@@ -43,10 +43,7 @@ class Builder(radiographs.RadiographBuilder):
             homepage="https://github.com/ml-workgroup/covid-19-image-repository",
         )
 
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples(self.manual_root(dl_manager))}
-
-    def _generate_examples(self, root):
+    def _read(self, root):
         rows = tables.read_csv(root / "data.csv", columns=_COLUMNS)
         # Of the whole table: the row with the admission may lack a usable image.
         severe = {row.text("patient_id") for row in rows if _went_badly(row)}
@@ -69,7 +66,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        yield from self.examples(rows, images, parse, image_column="image_id")
+        return radiographs.Table(rows, images, parse, "image_id")
 
 
 def _went_badly(row):

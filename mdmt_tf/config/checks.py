@@ -4,12 +4,12 @@ Each check works on what is right by itself, and is silent where it needs more: 
 section may be missing, and `sections["incomplete"]` names those with wrong entries.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mdmt_tf.errors import nearest
 from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.preparation import Preparation
 from mdmt_tf.tasks import Kind
 
 # The key it is about, and what is wrong with it.
@@ -190,12 +190,10 @@ def _check_data(sections: dict) -> Iterator[Problem]:
                     "for one of the datasets that have builders, or phantoms=null and "
                     "data_dir=PATH to read real data.",
                 )
-            if not re.fullmatch(r"full_[1-9]\d{1,3}", section.config):
-                yield (
-                    ("datasets", name, "config"),
-                    f" = {section.config!r}: phantoms are prepared as full_SIZE, for "
-                    "example full_256.",
-                )
+            try:
+                Preparation.parse(section.config)
+            except ValueError as error:
+                yield ("datasets", name, "config"), f": {error}."
     elif data_dir is None:
         yield (
             ("data_dir",),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
+from mdmt_tf.preparation import DEFAULT
 from mdmt_tf.tasks import Kind, Task
 
 # A task is an output of the model, a column of tables and a folder of TensorBoard, and
@@ -49,7 +50,7 @@ class TaskSection(Section):
 class DatasetSection(Section):
     """One entry of `datasets`: which preparation of it to read."""
 
-    config: str = "full_256"
+    config: str = DEFAULT
     version: str | None = None  # None: the newest one that is prepared
 
 

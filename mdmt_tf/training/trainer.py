@@ -253,8 +253,10 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
             "size": config.image_size,
             "channels": 1,
             "range": [0.0, 1.0],
-            "meaning": "0 black (air) to 1 white (bone); the whole radiograph",
+            "meaning": "0 black (air) to 1 white (bone), prepared as in training",
         },
+        # Input for `mdmt_tf.imaging.prepared.prepare_image`.
+        "prepared_as": {d.name: d.config for d in inputs.datasets},
         "tasks": {
             task.name: {"kind": task.kind.value, "classes": list(task.class_names)}
             for task in inputs.tasks

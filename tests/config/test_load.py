@@ -148,7 +148,7 @@ def test_all_problems_are_reported_at_once(minimal):
         (["phantoms={brixia_patients: 9}"], r"aiforcovid: no phantoms of it are asked"),
         (
             ["phantoms={brixia_patients: 9}", "datasets.brixia.config=lungs"],
-            r"brixia.config = 'lungs': phantoms are prepared as full_SIZE",
+            r"brixia.config: expected lungs_SIZE, .*received 'lungs'",
         ),
         (["tasks.severity.from={}"], r"severity.from: no dataset feeds this task"),
         (["tasks.severity.from={brixa: x}"], r"from.brixa: is not one of the datasets"),

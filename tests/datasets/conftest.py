@@ -13,11 +13,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 class Dummy:
     """One dataset prepared from `dummy_data`, or from files that a test has made."""
 
-    def __init__(self, name, data_dir, manual_dir=None, size=8):
+    def __init__(self, name, data_dir, manual_dir=None, config="full_8"):
         import tensorflow_datasets as tfds
 
         manual_dir = manual_dir or ROOT / "datasets" / name / "dummy_data"
-        self.prepared = prepare.prepare_dataset(name, manual_dir, data_dir, size=size)
+        self.prepared = prepare.prepare_dataset(
+            name, manual_dir, data_dir, config=config
+        )
         self.metadata = self.prepared.metadata
         builder = tfds.builder_from_directory(self.prepared.path)
         self.builder = builder
@@ -55,7 +57,7 @@ def dummy(tmp_path_factory):
 def prepare_files(tmp_path):
     """`prepare_files(name, manual_dir)`: prepared from other files."""
 
-    def get(name, manual_dir, size=8):
-        return Dummy(name, tmp_path / "prepared", manual_dir, size)
+    def get(name, manual_dir, config="full_8"):
+        return Dummy(name, tmp_path / "prepared", manual_dir, config)
 
     return get

@@ -163,20 +163,26 @@ def test_an_empty_cell_is_completed_by_another_row(copy, prepare_files):
     assert data.examples["P_1_4"]["age"] == 48
 
 
-def test_the_list_of_unusable_images_can_be_replaced(tmp_path):
-    config = aiforcovid_dataset_builder.Config(
-        name="own_8", size=8, exclude=("P_1_1", "P_1_2")
+@pytest.mark.parametrize(
+    "exclude, absent", [(None, {"P_1_16"}), ((), set()), (("P_1_1",), {"P_1_1"})]
+)
+def test_the_list_of_unusable_images_can_be_replaced(tmp_path, exclude, absent):
+    prepared = prepare.prepare_dataset(
+        "aiforcovid", DUMMY, tmp_path, config="full_8", exclude=exclude
     )
-    builder = aiforcovid_dataset_builder.Builder(data_dir=tmp_path, config=config)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=DUMMY)
-    )
+    builder = tfds.builder_from_directory(prepared.path)
     names = {
         example["image_id"].decode()
         for example in tfds.as_numpy(builder.as_dataset(split="train"))
     }
-    assert "P_1_16" in names
-    assert not names & {"P_1_1", "P_1_2"}
+    assert {"P_1_1", "P_1_2", "P_1_16"} - names == absent
+
+
+def test_the_list_is_that_of_the_paper():
+    assert {
+        *("P_1_16", "P_3_20", "P_3_108", "P_3_208"),
+        *("P_3_341", "P_3_377", "P_3_391", "P_3_411"),
+    } == aiforcovid_dataset_builder.Builder.UNUSABLE
 
 
 def test_a_spreadsheet_without_a_needed_column(copy, tmp_path):

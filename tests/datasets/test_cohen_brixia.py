@@ -107,13 +107,15 @@ def test_rejections(dummy):
 @needs_real
 @pytest.mark.parametrize("manual_dir", [REAL, REAL / "cohen_brixia"])
 def test_the_real_images(prepare_files, manual_dir):
-    data = prepare_files("cohen_brixia", manual_dir, size=64)
+    data = prepare_files("cohen_brixia", manual_dir, config="lungs_64")
     scores = [int(e["brixia_global"]) for e in data.examples.values()]
     categories = collections.Counter(int(np.digitize(s, [5, 9, 14])) for s in scores)
     assert len(data.examples) == 143
     assert categories == {0: 45, 1: 44, 2: 41, 3: 13}
     assert len({e["patient_id"] for e in data.examples.values()}) == 90
     assert data.rejected == []
+    assert sum(data.metadata["boxes"].values()) == 143
+    assert data.metadata["boxes"]["lungs"] >= 140
     for example in data.examples.values():
         assert example["brixia_scores"].sum() == example["brixia_global"]
         assert example["image"].std() > 5
@@ -125,7 +127,7 @@ def test_the_real_images(prepare_files, manual_dir):
 @needs_real
 def test_the_two_observers_agree_on_zones_more_than_by_chance(prepare_files):
     # Zones read in another order than written would not.
-    examples = prepare_files("cohen_brixia", REAL, size=8).examples.values()
+    examples = prepare_files("cohen_brixia", REAL, config="full_8").examples.values()
     senior = np.array([e["brixia_scores"] for e in examples]).astype(float)
     junior = np.array([e["junior_scores"] for e in examples]).astype(float)
     zones = range(6)

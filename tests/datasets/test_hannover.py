@@ -1,5 +1,6 @@
 """Builder of the Hannover repository, on dummy files and on the real ones."""
 
+import collections
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_rejections(dummy):
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs ../shared/data/open_cxr")
 def test_the_real_repository(prepare_files):
-    data = prepare_files("hannover", REAL, size=64)
+    data = prepare_files("hannover", REAL, config="lungs_64")
     patients = {}
     for example in data.examples.values():
         patients.setdefault(example["patient_id"], set()).add(int(example["severe"]))
@@ -63,6 +64,11 @@ def test_the_real_repository(prepare_files):
     assert data.rejected == []
     assert data.metadata["labels"]["severe"]["severe"]["patients"] == 25
     assert data.metadata["synthetic"] is False
+    boxes = collections.Counter(
+        e["box_source"].decode() for e in data.examples.values()
+    )
+    assert boxes == data.metadata["boxes"]
+    assert boxes["lungs"] >= 200
     # A chest: the mediastinum is brighter than the lungs beside it.
     mean = np.mean([e["image"][..., 0] for e in data.examples.values()], axis=0)
     assert mean[24:40, 28:36].mean() > mean[24:40, 12:24].mean() + 20

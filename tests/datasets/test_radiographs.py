@@ -1,8 +1,6 @@
 """What all builders of radiographs do."""
 
-import itertools
 import json
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,6 @@ import pytest
 import tensorflow_datasets as tfds
 
 from mdmt_tf import __version__, prepare
-from mdmt_tf.datasets import radiographs
 from mdmt_tf.errors import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +31,38 @@ def test_fields_that_all_have(dummy, name):
         np.testing.assert_array_equal(example["original_shape"], [40, 32])
         for key in ("box", "original_shape"):
             assert example[key].dtype == np.int32
+        assert example["box_source"] == b"whole"
+
+
+def test_builders_offer_three_forms_and_take_the_lungs_by_default():
+    for name in NAMES:
+        builder = prepare.load_builder(name)
+        names = [config.name for config in builder.BUILDER_CONFIGS]
+        assert names == ["lungs_256", "full_256", "masked_256"]
+        assert builder.config_for("masked_99").preparation.size == 99
+
+
+def test_a_sample_holds_what_was_prepared(dummy, tmp_path):
+    data = dummy("brixia")
+    builder = prepare.open_builder("brixia", tmp_path, "full_8")
+
+    def sample(count, **options):
+        return builder.sample(
+            manual_dir("brixia"),
+            count,
+            lambda record, image: (record.image_id, image.pixels),
+            **options,
+        )
+
+    sampled = sample(3)
+    assert len({image_id for image_id, _ in sampled}) == 3
+    for image_id, pixels in sampled:
+        stored = data.examples[image_id]["image"][..., 0]
+        np.testing.assert_array_equal(pixels, stored)
+    assert {image_id for image_id, _ in sample(99)} == set(data.examples)
+    names = [[name for name, _ in sample(3, seed=seed)] for seed in (0, 0, 5)]
+    assert names[0] == names[1] != names[2]
+    assert not list(tmp_path.rglob("*.tfrecord*"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,8 +85,8 @@ def test_metadata(dummy, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_documents(name, tmp_path):
     builder = prepare.load_builder(name)(data_dir=tmp_path)
-    assert builder.builder_config.name == "full_256"
-    assert str(builder.version) == "1.0.0"
+    assert builder.builder_config.name == "lungs_256"
+    assert str(builder.version) == "1.1.0"
     assert str(builder.version) in builder.release_notes
     assert builder.info.features["image"].shape == (256, 256, 1)
     assert "doi" in builder.info.citation or "arXiv" in builder.info.citation
@@ -83,12 +112,12 @@ def test_an_interrupted_preparation_never_looks_complete(tmp_path, stop):
 
     with pytest.raises(stop):
         prepare.prepare_dataset(
-            "hannover", manual_dir("hannover"), tmp_path, size=8, progress=fail
+            "hannover", manual_dir("hannover"), tmp_path, config="full_8", progress=fail
         )
     assert not list(tmp_path.rglob("dataset_info.json"))
     assert not list(tmp_path.rglob("*.tfrecord*"))
     again = prepare.prepare_dataset(
-        "hannover", manual_dir("hannover"), tmp_path, size=8
+        "hannover", manual_dir("hannover"), tmp_path, config="full_8"
     )
     assert not again.reused
     assert again.metadata["prepared"] == 4
@@ -96,14 +125,14 @@ def test_an_interrupted_preparation_never_looks_complete(tmp_path, stop):
 
 def test_remains_of_a_killed_preparation_do_not_look_complete(tmp_path):
     finished = prepare.prepare_dataset(
-        "hannover", manual_dir("hannover"), tmp_path, size=8
+        "hannover", manual_dir("hannover"), tmp_path, config="full_8"
     )
     remains = finished.path.with_name("incomplete.ABC123_1.0.0")
     finished.path.rename(remains)
     with pytest.raises(Exception, match="Could not find|not found|dataset"):
         tfds.builder_from_directory(finished.path)
     again = prepare.prepare_dataset(
-        "hannover", manual_dir("hannover"), tmp_path, size=8
+        "hannover", manual_dir("hannover"), tmp_path, config="full_8"
     )
     assert not again.reused
 
@@ -114,7 +143,7 @@ def test_progress_counts_every_image(tmp_path):
         "hannover",
         manual_dir("hannover"),
         tmp_path,
-        size=8,
+        config="full_8",
         progress=lambda done, total: calls.append((done, total)),
     )
     assert calls == [(i, 5) for i in range(1, 6)]  # one of them unreadable
@@ -128,7 +157,7 @@ def test_nothing_usable(tmp_path):
         "patient_id,image_id,icu_admission_offset,death_offset\npa,a1,,\npb,b1,,\n"
     )
     with pytest.raises(DataError) as error:
-        prepare.prepare_dataset("hannover", root, tmp_path / "out", size=8)
+        prepare.prepare_dataset("hannover", root, tmp_path / "out", config="full_8")
     assert "no image of" in str(error.value)
     assert "2 rows read" in str(error.value)
     assert "b1: image missing" in str(error.value)
@@ -175,29 +204,3 @@ def test_tfds_itself_gets_the_same_message(tmp_path, make):
     config = tfds.download.DownloadConfig(manual_dir=folder)
     with pytest.raises(DataError, match="github.com/ml-workgroup"):
         builder.download_and_prepare(download_config=config)
-
-
-def test_decoding_runs_ahead_by_a_bounded_number():
-    started, lock = itertools.count(), threading.Lock()
-    highest = 0
-
-    def function(item):
-        nonlocal highest
-        with lock:
-            highest = next(started) + 1
-        return -item
-
-    mapped = radiographs._map_ahead(function, range(500))
-    for consumed, value in enumerate(mapped):
-        assert value == -consumed
-        assert highest - consumed <= 2 * 8 + 1 + 8
-    assert consumed == 499
-
-
-def test_decoding_stops_when_the_consumer_does():
-    called = []
-    mapped = radiographs._map_ahead(called.append, range(500))
-    next(mapped)
-    mapped.close()
-    assert len(called) < 50
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]

@@ -100,6 +100,14 @@ def test_a_run_leaves_the_files_of_the_design(run):
     assert not list(run.path.rglob("*.partial"))
 
 
+def test_the_exported_model_says_how_its_images_were_prepared(run):
+    about = ServedModel(run.saved_model).information
+    manifest = run.read_json(run.manifest)
+    assert set(about["prepared_as"]) == set(manifest["datasets"])
+    for name, prepared_as in about["prepared_as"].items():
+        assert prepared_as == manifest["datasets"][name]["config"]
+
+
 def test_synthetic_data_are_called_so_everywhere(run):
     import tensorflow as tf
 

@@ -1,0 +1,59 @@
+"""What `prepare` says in the end: counts of images, patients, classes and losses."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mdmt_tf.prepare import Prepared
+
+
+def print_summary(console: "Console", prepared: "Prepared") -> None:
+    """What was read, what was left out and why, classes and sites, and where it is."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    metadata = prepared.metadata
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(escape(prepared.name), min_width=40)
+    table.add_column("images", justify="right")
+    table.add_column("patients", justify="right")
+    table.add_row("prepared", str(metadata["prepared"]), str(metadata["patients"]))
+    for field, classes in metadata["labels"].items():
+        table.add_row(escape(field))
+        for name, counts in classes.items():
+            if name != "unknown" or counts["images"]:
+                numbers = str(counts["images"]), str(counts["patients"])
+                table.add_row(escape(f"  {name}"), *numbers)
+    table.add_row("site")
+    for site, images in largest(metadata["sites"]):
+        table.add_row(escape(f"  {site}"), str(images))
+    table.add_row("box")
+    for source, images in metadata["boxes"].items():
+        table.add_row(escape(f"  {source}"), str(images))
+    table.add_row("rows of the tables", str(metadata["rows_read"]))
+    if metadata["rows_repeated"]:
+        table.add_row("  that repeat another", str(metadata["rows_repeated"]))
+    table.add_row("rejected", str(metadata["rejected"]))
+    for kind, images in metadata["rejected_by_reason"].items():
+        table.add_row(f"  {kind}", str(images))
+    console.print(table)
+    if metadata["synthetic"]:
+        console.print(f"[bold]{prepared.name} is SYNTHETIC[/]: phantoms, not patients")
+    # Not in the table: a path is to be copied whole.
+    plain = {"markup": False, "soft_wrap": True}
+    done = "was already prepared in" if prepared.reused else "prepared in"
+    console.print(f"{prepared.name} {done} {prepared.path}", **plain)
+    if metadata["rejected"]:
+        console.print(f"rejected: {prepared.path / 'rejected.csv'}", **plain)
+
+
+def largest(sites: dict[str, int], limit: int = 8) -> list[tuple[str, int]]:
+    """The sites with most images, and the others as one."""
+    ordered = sorted(sites.items(), key=lambda item: (-item[1], item[0]))
+    if len(ordered) <= limit + 1:
+        return sorted(ordered)
+    others = ordered[limit:]
+    total = sum(images for _, images in others)
+    return [*ordered[:limit], (f"{len(others)} others", total)]
