@@ -38,10 +38,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         settings = config.load(options.config, options.overrides)
         RunFolder.refuse_existing(settings.run_dir)
-        settings = phantoms.provide(settings, _write)
 
     cli.load_tensorflow()
-    from mdmt_tf.training import trainer
+    from mdmt_tf.training import strategy, trainer
+
+    # Before anything computes: TensorFlow keeps the devices with which it starts, and
+    # the phantoms are prepared with it.
+    strategy.build_strategy(settings.training.devices)
+    if not options.resume:
+        settings = phantoms.provide(settings, _write)
 
     run = trainer.train(
         settings,

@@ -87,3 +87,21 @@ def test_an_unfinished_run_cannot_be_evaluated(tmp_path):
     result = run("-m", "mdmt_tf.evaluate", str(tmp_path))
     assert result.returncode == 2
     assert "the run is not finished" in result.stderr
+
+
+def test_phantoms_are_prepared_without_fixing_the_devices(tmp_path):
+    """Finding lungs starts TensorFlow, which then keeps the devices it has."""
+    script = (
+        "import sys\n"
+        "import tensorflow as tf\n"
+        "from mdmt_tf import train\n"
+        "from mdmt_tf.training import trainer\n"
+        "def stop(*_, **__):\n"
+        "    sys.exit(len(tf.config.list_logical_devices('CPU')))\n"
+        "trainer.train = stop\n"
+        "train.main(sys.argv[1:])\n"
+    )
+    phantoms = "{aiforcovid_patients: 4, brixia_patients: 2, matrix: 96}"
+    settings = [f"phantoms={phantoms}", f"data_dir={tmp_path}"]
+    result = run("-c", script, *settings, "training.devices=[CPU:0, CPU:1]")
+    assert result.returncode == 2, result.stderr
