@@ -33,7 +33,7 @@ SETTINGS = {
         },
         "age": {"kind": "regression", "from": {"alpha": "age"}, "weight": 0.001},
     },
-    "datasets": {"alpha": {}, "beta": {}},
+    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
     "split": {"folds": 3},
     "model": {"backbone": "tiny"},
     "training": {
@@ -131,7 +131,7 @@ def test_synthetic_data_are_called_so_everywhere(run):
 
 def test_real_data_are_not_called_synthetic(settings):
     only_beta = settings(
-        "datasets={beta: {}}",
+        "datasets={beta: {config: full_256}}",
         "tasks={grade: {kind: ordinal, cut_points: [1, 2, 3], from: {beta: grade}}}",
         "training.select_on.task=grade",
         "training.epochs=2",
