@@ -1,0 +1,282 @@
+"""Tensors from files that PyTorch wrote, without PyTorch and without running them.
+
+`torch.save` writes pickles, and a pickle can call anything. This reader knows the few
+names that tensors need and refuses a file with any other, so that reading a file from
+the internet cannot do more than make arrays.
+
+Source: the two forms of torch.serialization: the archive since 1.6 (a ZIP with data.pkl
+and a file for each storage) and the stream before (five pickles, then the storages).
+"""
+
+import collections
+import math
+import os
+import pickle
+import struct
+import zipfile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mdmt_tf.errors import DataError
+
+# The number with which a stream begins.
+_STREAM_MAGIC = 0x1950A86A20F9469CFC6C
+_STREAM_PROTOCOL = 1001
+
+# PyTorch's name of a storage to numpy's of its elements, little-endian.
+_ELEMENTS = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "<u2",  # numpy has no such type; see `_as_numbers`
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "<?",
+}
+
+
+def read_torch_file(path: str | os.PathLike) -> Any:
+    """What `torch.save` wrote: containers, numbers and strings, tensors as arrays.
+
+    Args:
+        path: a `.pth` or `.pt` file in either of PyTorch's forms.
+    Returns: usually a dict from parameter name to numpy array; bfloat16 as float32.
+    Raises: DataError for a missing or damaged file, and for one that holds anything
+        else than tensors, containers, numbers and strings, which is not run.
+    """
+    try:
+        with open(path, "rb") as stream:
+            if zipfile.is_zipfile(stream):
+                stored, storages = _read_archive(stream)
+            else:
+                stream.seek(0)  # the question has moved it
+                stored, storages = _read_stream(stream)
+            return _with_arrays(stored, storages)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except _NotTensorsError as error:
+        raise DataError(
+            f"{path}: contains {error}, which is no tensor and was not run. Expected "
+            "tensors, containers, numbers and strings, as `torch.save` writes of "
+            "`model.state_dict()`."
+        ) from error
+    except (OSError, MemoryError, *_DAMAGE) as error:
+        raise DataError(
+            f"{path}: not a file of tensors by `torch.save`, or a damaged one "
+            f"({type(error).__name__}: {error})."
+        ) from error
+
+
+class _NotTensorsError(Exception):
+    """The pickle names something that this reader does not know."""
+
+
+# What unpickling random bytes may raise, and what the checks below do.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    AssertionError,
+    RecursionError,
+    struct.error,
+    NotImplementedError,
+)
+
+
+# What a pickle can lay hands on. None of it can be changed: a pickle may also set
+# attributes and call `__setstate__`.
+
+
+class _Elements(NamedTuple):
+    """A class of storages."""
+
+    type: str
+
+
+class _Storage(NamedTuple):
+    elements: str
+    key: str
+    size: int
+    offset: int  # of a view into another storage
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple
+    strides: tuple
+
+
+class _RebuildTensor:
+    """`torch._utils._rebuild_tensor_v2`; `_rebuild_tensor` has the first four."""
+
+    __slots__ = ()
+
+    def __call__(self, storage, offset, shape, strides, *_gradient_and_hooks):
+        if not isinstance(storage, _Storage):
+            raise pickle.UnpicklingError("a tensor without storage")
+        return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+class _RebuildParameter:
+    """`torch._utils._rebuild_parameter`: a tensor that is trained."""
+
+    __slots__ = ()
+
+    def __call__(self, tensor, *_gradient_and_hooks):
+        return tensor
+
+
+# The one in Python: that in C takes gigabytes for a damaged number of a remembered
+# object. These pickles are short.
+class _Unpickler(pickle._Unpickler):
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if module == "torch._utils" and name in (
+            "_rebuild_tensor",
+            "_rebuild_tensor_v2",
+        ):
+            return _RebuildTensor()
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _RebuildParameter()
+        if module == "torch" and name in _ELEMENTS:
+            return _Elements(_ELEMENTS[name])
+        raise _NotTensorsError(f"{module}.{name}")
+
+    def persistent_load(self, identifier):
+        kind, elements, key, _device, size, *view = identifier
+        if kind != "storage" or not isinstance(elements, _Elements):
+            raise pickle.UnpicklingError(f"{kind!r} instead of a storage")
+        offset = 0
+        if view and view[0] is not None:
+            _, offset, size = view[0]
+        return _Storage(elements.type, str(key), size, offset)
+
+
+def _read_archive(stream):
+    """The pickle of a ZIP, and the bytes of each storage."""
+    archive = zipfile.ZipFile(stream)
+    names = archive.namelist()
+    pickles = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
+    if len(pickles) != 1:
+        raise ValueError(f"a ZIP with {len(pickles)} files data.pkl instead of one")
+    folder = pickles[0].removesuffix("data.pkl")
+    if f"{folder}byteorder" in names:
+        order = archive.read(f"{folder}byteorder")
+        if order != b"little":
+            raise NotImplementedError(f"byte order {order!r}")
+    with archive.open(pickles[0]) as data:
+        stored = _Unpickler(data).load()
+    storages = {}
+    for key in {tensor.storage.key for tensor in _tensors(stored)}:
+        member = archive.getinfo(f"{folder}data/{key}")
+        if member.compress_type != zipfile.ZIP_STORED:
+            # PyTorch does not compress; a few bytes could stand for gigabytes.
+            raise ValueError(f"{member.filename} is compressed")
+        storages[key] = archive.read(member)
+    return stored, storages
+
+
+def _read_stream(stream):
+    """The pickle of the form before 1.6, and the bytes of each storage."""
+    if _Unpickler(stream).load() != _STREAM_MAGIC:
+        raise ValueError("it does not begin as such a file does")
+    protocol = _Unpickler(stream).load()
+    if protocol != _STREAM_PROTOCOL:
+        raise ValueError(f"protocol {protocol!r} instead of {_STREAM_PROTOCOL}")
+    system = _Unpickler(stream).load()
+    if not system["little_endian"]:
+        raise NotImplementedError("big-endian numbers")
+    stored = _Unpickler(stream).load()
+    keys = _Unpickler(stream).load()
+    widths = {
+        tensor.storage.key: np.dtype(tensor.storage.elements).itemsize
+        for tensor in _tensors(stored)
+    }
+    storages = {}
+    for key in map(str, keys):
+        size = int.from_bytes(_read(stream, 8), "little")
+        if key not in widths:
+            raise ValueError(f"storage {key} belongs to no tensor")
+        storages[key] = _read(stream, size * widths[key])
+    return stored, storages
+
+
+def _read(stream, size):
+    missing = size - (os.fstat(stream.fileno()).st_size - stream.tell())
+    if missing > 0:
+        raise EOFError(f"{missing} bytes are missing")
+    return stream.read(size)
+
+
+def _tensors(stored):
+    """Every tensor in containers in containers."""
+    if isinstance(stored, _Tensor):
+        yield stored
+    elif isinstance(stored, dict):
+        for value in stored.values():
+            yield from _tensors(value)
+    elif isinstance(stored, (list, tuple)):
+        for value in stored:
+            yield from _tensors(value)
+
+
+def _with_arrays(stored, storages):
+    if isinstance(stored, _Tensor):
+        return _array(stored, storages[stored.storage.key])
+    if isinstance(stored, (_Storage, _Elements)):
+        raise _NotTensorsError("a storage without a tensor")
+    if isinstance(stored, dict):
+        return {key: _with_arrays(value, storages) for key, value in stored.items()}
+    if isinstance(stored, (list, tuple)):
+        return type(stored)(_with_arrays(value, storages) for value in stored)
+    if stored is None or isinstance(stored, (bool, int, float, str, bytes)):
+        return stored
+    raise _NotTensorsError(f"a {type(stored).__name__.lstrip('_')}")
+
+
+def _array(tensor, content):
+    numbers = (*tensor.shape, *tensor.strides, tensor.offset, tensor.storage.offset)
+    if not all(type(n) is int and n >= 0 for n in numbers) or (
+        len(tensor.shape) != len(tensor.strides)
+    ):
+        raise ValueError(f"impossible shape or strides: {tensor}")
+    elements = np.frombuffer(content, tensor.storage.elements)
+    elements = elements[tensor.storage.offset :][: tensor.storage.size]
+    # The strides come from the file: nothing may lie outside the storage, and a few
+    # bytes may not stand for more numbers than there are.
+    count = math.prod(tensor.shape)
+    last = tensor.offset + sum(
+        (length - 1) * stride
+        for length, stride in zip(tensor.shape, tensor.strides, strict=True)
+    )
+    if count > len(elements) or (count and last >= len(elements)):
+        raise ValueError(
+            f"a tensor of shape {tensor.shape} reaches beyond its storage of "
+            f"{len(elements)} numbers"
+        )
+    view = np.lib.stride_tricks.as_strided(
+        elements[tensor.offset :],
+        tensor.shape,
+        [stride * elements.itemsize for stride in tensor.strides],
+        writeable=False,
+    )
+    return _as_numbers(view, tensor.storage.elements)
+
+
+def _as_numbers(view, elements):
+    if elements == _ELEMENTS["BFloat16Storage"]:
+        # The upper half of a float32.
+        return (view.astype(np.uint32) << 16).view(np.float32)
+    return view.copy()
