@@ -29,12 +29,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     order, exchangeable files.
 
     Images (N, H, W, C) and volumes (N, D, H, W, C) in 16 or 32 bits take the fused
-    kernel. Other ranks and axes, float64, a mask, `renorm` and `synchronized=True` take
-    Keras' path, with Keras' biased variance.
+    kernel. Other ranks and axes, float64, a mask and `renorm` take Keras' path, with
+    Keras' biased variance.
 
     Under `tf.distribute`, each replica normalises by its own part of the batch, and the
     moving statistics are the mean over the replicas. (Keras' layer lets the copies
-    drift apart, evaluates each replica with its own and saves those of the first.)
+    drift apart, evaluates each replica with its own and saves those of the first.) With
+    `synchronized=True` all replicas normalise by m and s of the whole batch, as one
+    device would: slower, for batches that leave each replica few images.
 
     When n = 1 there is nothing to normalise: y = beta, no gradient reaches x, and
     moving_variance shrinks by `momentum`; PyTorch raises an error there. It takes one
@@ -64,26 +66,64 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if mask is not None or not self._can_fuse(inputs):
             return super().call(inputs, training=training, mask=mask)
-        channels = inputs.shape[-1]
-        if _is_slow_in_16_bits(channels):
-            inputs = tf.cast(inputs, tf.float32)
         # A frozen layer is in evaluation mode even in training, as in Keras.
         update = bool(training) and self.trainable
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs,
+        if update and self.synchronized and _number_of_replicas() > 1:
+            outputs, mean, variance = self._normalize_over_replicas(inputs)
+        else:
+            outputs, mean, variance = self._normalize_fused(inputs, update)
+        if update:
+            self.moving_mean.assign(mean)
+            self.moving_variance.assign(variance)
+        return tf.cast(outputs, self.compute_dtype)
+
+    def _normalize_fused(self, x, update):
+        """y, and the moving statistics after this batch."""
+        channels = x.shape[-1]
+        if _is_slow_in_16_bits(channels):
+            x = tf.cast(x, tf.float32)
+        return tf.compat.v1.nn.fused_batch_norm(
+            x,
             _as_float32(self.gamma) if self.scale else tf.ones([channels]),
             _as_float32(self.beta) if self.center else tf.zeros([channels]),
             mean=_as_float32(self.moving_mean),
             variance=_as_float32(self.moving_variance),
             epsilon=self.epsilon,
-            data_format=_FUSED_FORMATS[len(inputs.shape)],
+            data_format=_FUSED_FORMATS[len(x.shape)],
             is_training=update,
             exponential_avg_factor=1.0 - self.momentum,
         )
-        if update:
-            self.moving_mean.assign(mean)
-            self.moving_variance.assign(variance)
-        return tf.cast(outputs, self.compute_dtype)
+
+    def _normalize_over_replicas(self, x):
+        """The same, by the mean and variance of all replicas' values together."""
+        x = tf.cast(x, tf.float32)
+        axes = list(range(len(x.shape) - 1))
+        # The count travels with the sums: each exchange makes all replicas wait.
+        count = tf.cast(tf.size(x) / x.shape[-1], tf.float32)
+        sums = tf.concat([tf.reduce_sum(x, axes), count[tf.newaxis]], axis=0)
+        sums = _sum_over_replicas(sums)
+        total, count = sums[:-1], sums[-1]
+        mean = total / count
+        # Not by the mean square, which in float32 drowns a small variance.
+        squares = tf.reduce_sum(tf.math.squared_difference(x, mean), axes)
+        squares = _sum_over_replicas(squares)
+        outputs = tf.nn.batch_normalization(
+            x,
+            mean,
+            squares / count,
+            offset=_as_float32(self.beta) if self.center else None,
+            scale=_as_float32(self.gamma) if self.scale else None,
+            variance_epsilon=self.epsilon,
+        )
+        unbiased = squares / tf.maximum(count - 1.0, 1.0)
+        return (
+            outputs,
+            self._moved(self.moving_mean, mean),
+            self._moved(self.moving_variance, unbiased),
+        )
+
+    def _moved(self, variable, value):
+        return self.momentum * _as_float32(variable) + (1.0 - self.momentum) * value
 
     def _can_fuse(self, inputs):
         rank = len(inputs.shape)
@@ -92,10 +132,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.axis in (-1, rank - 1)
             and keras.backend.standardize_dtype(inputs.dtype) in _FUSED_DTYPES
             and self.compute_dtype in _FUSED_DTYPES
-            and not self.synchronized
             # Keras has it since 3.13.
             and not getattr(self, "renorm", False)
         )
+
+
+def _number_of_replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _sum_over_replicas(values):
+    """The sum over all replicas, on each; gradients flow back to all of them."""
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
 def _as_float32(variable):
@@ -159,3 +208,40 @@ class ChannelInterleave(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         first, _ = input_shape
         return (*first[:-1], 2 * first[-1])
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class Renormalize(keras.layers.Layer):
+    """y = scale x + offset by channel; one channel becomes as many as `scale` has.
+
+    Brings images normalised in one way into the way in which a network was trained.
+    `scale` and `offset` are weights, so that they travel with the network's; no
+    optimizer changes them. A new layer returns its input, in `channels` channels.
+
+    Args:
+        channels: of the result.
+    """
+
+    def __init__(self, channels=3, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def build(self, input_shape):
+        shape = (self.channels,)
+        self.scale = self.add_weight(
+            name="scale", shape=shape, initializer="ones", trainable=False
+        )
+        self.offset = self.add_weight(
+            name="offset", shape=shape, initializer="zeros", trainable=False
+        )
+
+    def call(self, inputs):
+        scale = tf.cast(tf.convert_to_tensor(self.scale), inputs.dtype)
+        offset = tf.cast(tf.convert_to_tensor(self.offset), inputs.dtype)
+        return inputs * scale + offset
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.channels)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}

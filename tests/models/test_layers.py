@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mdmt_tf.models.layers import BatchNormalization, ChannelInterleave, ChannelSplit
+from mdmt_tf.models.layers import (
+    BatchNormalization,
+    ChannelInterleave,
+    ChannelSplit,
+    Renormalize,
+)
 from mdmt_tf.training.strategy import build_strategy
 
 REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
@@ -122,7 +127,6 @@ def test_frozen_layer_keeps_its_statistics(training):
         ({}, (7, 6)),
         ({}, (4, 5, 6)),
         ({"axis": 1}, (4, 6, 3, 5)),
-        ({"synchronized": True}, (4, 3, 5, 6)),
         ({"dtype": "float64"}, (4, 3, 5, 6)),
         pytest.param(
             {"renorm": True},
@@ -195,6 +199,78 @@ def test_replicas_share_the_mean_of_their_statistics(two_cpus):
         np.testing.assert_allclose(copy, 0.1 * mean, rtol=1e-5)
     for copy in layer.moving_variance.value.values:
         np.testing.assert_allclose(copy, 0.9 + 0.1 * variance, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}])
+def test_synchronized_replicas_equal_one_device(two_cpus, dtype, options):
+    """Outputs, gradients and PyTorch's statistics of the whole batch."""
+    x = images((6, 2, 2, 4))
+    x[3:] = 50 + 4 * x[3:]  # the parts differ, and far from 0 squares lose digits
+    options = {**options, "synchronized": True, "dtype": dtype}
+    alone = filled(BatchNormalization(**options), 4)
+    expected, expected_gradients = output_and_gradients(alone, x, True)
+
+    strategy = build_strategy(two_cpus)
+    with strategy.scope():
+        layer = filled(BatchNormalization(**options), 4)
+    before = {weight.name: weight.numpy() for weight in layer.weights}
+    values = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(x[3 * context.replica_id_in_sync_group :][:3])
+    )
+
+    @tf.function
+    def step(batch):
+        def part(inputs):
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                y = layer(inputs, training=True)
+                loss = tf.reduce_sum(tf.cast(y, tf.float32) ** 3)
+            sources = [inputs, *(w.value for w in layer.trainable_weights)]
+            return y, tape.gradient(loss, sources)
+
+        return strategy.run(part, args=(batch,))
+
+    outputs, (x_gradient, *gradients) = step(values)
+    tolerance = 1e-4 if dtype == "float32" else 0.02
+    for both, single in ((outputs, expected), (x_gradient, expected_gradients[0])):
+        both = np.concatenate(
+            [
+                tf.cast(part, tf.float32)
+                for part in strategy.experimental_local_results(both)
+            ]
+        )
+        single = tf.cast(single, tf.float32).numpy()
+        assert np.abs(both - single).max() < tolerance * np.abs(single).max()
+    for parts, single in zip(gradients, expected_gradients[1:], strict=True):
+        total = sum(np.asarray(p) for p in strategy.experimental_local_results(parts))
+        np.testing.assert_allclose(total, single, rtol=tolerance, atol=tolerance)
+    flat = x.reshape(-1, 4)
+    for weight, value in (
+        (layer.moving_mean, flat.mean(0)),
+        (layer.moving_variance, flat.var(0, ddof=1)),
+    ):
+        moved = 0.9 * before[weight.name] + 0.1 * value
+        for copy in weight.value.values:
+            np.testing.assert_allclose(copy, moved, rtol=tolerance)
+
+
+def test_synchronized_is_fused_on_one_device():
+    assert runs_fused(BatchNormalization(synchronized=True), images())
+    assert runs_fused(BatchNormalization(synchronized=True), images(), training=False)
+
+
+def test_renormalize_is_an_identity_until_it_is_filled():
+    layer = Renormalize()
+    x = images((2, 3, 4, 3))
+    np.testing.assert_array_equal(layer(x), x)
+    assert layer.trainable_weights == []
+    layer.set_weights(np.array([[1, 2, 3], [0.5, 0, -1]]))
+    np.testing.assert_allclose(layer(x), x * [1, 2, 3] + [0.5, 0, -1], rtol=1e-6)
+    grey = layer(x[..., :1])
+    np.testing.assert_allclose(grey[..., 2:], 3 * x[..., :1] - 1, rtol=1e-5)
+    again = Renormalize.from_config(layer.get_config())
+    assert again(x[..., :1]).shape == layer.compute_output_shape((2, 3, 4, 1))
 
 
 def test_split_and_interleave_undo_and_mix_the_channels():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.training.losses import compile_model
@@ -33,14 +34,19 @@ def batches():
     return tf.data.Dataset.from_tensor_slices((images, targets, weights)).batch(8)
 
 
-def fit(devices):
+def fit(devices, normalization=None):
     strategy = build_strategy(devices)
     with strategy.scope():
         inputs = keras.Input((6, 6, 3), name="image")
-        # Statistics of a batch are a replica's own, so there is no normalisation here.
         x = keras.layers.Conv2D(
-            4, 3, kernel_initializer=keras.initializers.GlorotUniform(3)
+            4,
+            3,
+            # After it, a normalisation takes any constant out: its steps are noise.
+            use_bias=normalization is None,
+            kernel_initializer=keras.initializers.GlorotUniform(3),
         )(inputs)
+        if normalization is not None:
+            x = BatchNormalization(synchronized=normalization == "synchronized")(x)
         backbone = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
         model = build_model(backbone, TASKS, "mdmt", seed=1, dropout=0.0)
         optimizer = build_optimizer("adam", 0.01, 1e-4)
@@ -50,13 +56,20 @@ def fit(devices):
     return logged, masked, [np.array(weight) for weight in model.weights]
 
 
-def test_two_replicas_take_the_same_steps_as_one(two_cpus):
-    one, two = fit(["CPU:0"]), fit(two_cpus)
+@pytest.mark.parametrize("normalization", [None, "synchronized"])
+def test_two_replicas_take_the_same_steps_as_one(two_cpus, normalization):
+    one, two = fit(["CPU:0"], normalization), fit(two_cpus, normalization)
     np.testing.assert_allclose(two[0], one[0], rtol=0, atol=1e-6)
     for name, value in one[1].items():
         assert two[1][name] == pytest.approx(value, abs=1e-6)
     for expected, received in zip(one[2], two[2], strict=True):
         np.testing.assert_allclose(received, expected, rtol=0, atol=1e-6)
+
+
+def test_with_local_statistics_they_do_not(two_cpus):
+    """Each replica normalises by half of the batch: another network, a little."""
+    one, two = fit(["CPU:0"], "local"), fit(two_cpus, "local")
+    assert max(np.abs(a - b).max() for a, b in zip(one[2], two[2], strict=True)) > 1e-3
 
 
 def test_the_devices_are_named(two_cpus):
