@@ -40,20 +40,23 @@ def shared():
 @pytest.fixture(scope="module")
 def tiny_backbone():
     """A backbone that is traced in a second; returns its name."""
-    import keras
-
     from mdmt_tf.models.backbones import blocks, table
-    from mdmt_tf.models.layers import BatchNormalization
 
-    def build(x, *, seed, dtype):
-        make = blocks.Blocks(blocks.he_normal_fan_out, seed, dtype)
-        x = make.conv(x, 8, 3, "conv", stride=2)
-        x = keras.layers.ReLU(name="relu")(BatchNormalization(name="norm")(x))
-        return make.global_average(x, "pool")
+    def build(images, options):
+        make = blocks.Blocks(blocks.he_normal_fan_out, options)
+        x = make.conv(images, 8, 3, "conv", stride=2)
+        return make.relu(make.norm(x, "norm"), "relu")
 
     module = types.ModuleType("mdmt_tf.models.backbones.tiny")
     module.tiny = build
-    row = table.Backbone("tiny", "tiny:tiny", 8, 3 * 3 * 3 * 8 + 16, "none", "none")
+    row = table.Backbone(
+        "tiny",
+        "tiny:tiny",
+        feature_dim=8,
+        parameters=3 * 3 * 3 * 8 + 16,
+        stem=("conv", "norm"),
+        weights=None,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)
         patch.setitem(table.BACKBONES, "tiny", row)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.models.layers import Renormalize
 
 # The reference's word for each Keras weight of convolution, dense and normalisation.
 _REFERENCE_WORDS = {
@@ -75,6 +76,8 @@ def _reference_entries(model):
             _reference_axes(layer, variable),
         )
         for layer in model.layers
+        # The reference normalises its images elsewhere.
+        if not isinstance(layer, Renormalize)
         for variable in layer.weights
     }
 

@@ -5,69 +5,90 @@ its table loads no Keras.
 """
 
 import importlib
-import warnings
 
-from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.models.backbones.table import BACKBONES
 
+IMAGENET = "imagenet"
 
-def build_backbone(name, image_shape, weights=None, *, seed=0, dtype=None):
+
+def build_backbone(
+    name,
+    image_shape,
+    weights=None,
+    *,
+    feature_maps=False,
+    seed=0,
+    dtype=None,
+    batch_norm="local",
+):
     """Build a backbone: a functional model from images to pooled features.
 
     Args:
         name: a key of `BACKBONES`.
-        image_shape: (H, W, 3), positive; the published weights expect RGB normalised
-            by ImageNet's mean and standard deviation.
-        weights: None for random values by the reference's rule, or the path of a
-            `.weights.h5` file written by `save_weights` of the same backbone.
+        image_shape: (H, W, 3), positive, of RGB normalised by ImageNet's mean and
+            standard deviation, whatever the published weights expect: where that is
+            something else, the network begins with a layer that leads there. (H, W, 1)
+            stands for three equal channels.
+        weights: None for random values by the reference's rule; "imagenet" for the
+            published ones, see `mdmt_tf.models.pretrained`; or the path of a
+            `.weights.h5` file written by `save_weights` of the same backbone. From
+            weights for three channels the first kernel's are summed when the images
+            have one.
+        feature_maps: whether to return the last map, too.
         seed: integer; the random values depend on it and on the layers' names alone.
         dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None for the global one.
-    Returns: `keras.Model` called `name`, (N, H, W, 3) to float32 (N, feature_dim).
-        Layers bear the names of the reference's modules.
+        batch_norm: by what the replicas of `tf.distribute` normalise in training:
+            "local", each by its part of the batch; "synchronized", all by all of it.
+    Returns: `keras.Model` called `name`, (N, H, W, C) to float32 (N, feature_dim); with
+        `feature_maps` to a dict of these "features" and, before pooling, "feature_map"
+        (N, h, w, feature_dim). Layers bear the names of the reference's modules.
     Raises:
-        ConfigError: an unknown name, shape or kind of weights.
+        ConfigError: an unknown name, shape, kind of weights or of normalisation.
         DataError: the file of weights is missing or belongs to another network.
     """
+    _check(name, tuple(image_shape), weights, batch_norm)
+    import keras
+
+    from mdmt_tf.models import pretrained
+    from mdmt_tf.models.backbones.blocks import Options
+    from mdmt_tf.models.layers import Renormalize
+
+    row = BACKBONES[name]
+    module, function = row.builder.split(":")
+    builder = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
+    if row.renormalizes:
+        x = Renormalize(dtype=dtype, name="renormalize")(x)
+    x = builder(x, Options(seed=seed, dtype=dtype, batch_norm=batch_norm))
+    # In float32 under any policy.
+    features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
+    outputs = {"features": features, "feature_map": x} if feature_maps else features
+    model = keras.Model(images, outputs, name=name)
+    if weights is not None:
+        pretrained.load_weights(model, pretrained.locate(name, weights))
+    return model
+
+
+def _check(name, image_shape, weights, batch_norm):
     if name not in BACKBONES:
         raise ConfigError(
             f"{name!r} is not a backbone.{nearest(name, BACKBONES)} Known: "
             f"{', '.join(sorted(BACKBONES))}."
         )
-    image_shape = tuple(image_shape)
     sizes_known = all(isinstance(n, int) and n > 0 for n in image_shape)
-    if len(image_shape) != 3 or image_shape[2] != 3 or not sizes_known:
+    if len(image_shape) != 3 or image_shape[2] not in (1, 3) or not sizes_known:
         raise ConfigError(
-            f"{name} takes images of shape (height, width, 3), positive integers. "
-            f"Received: image_shape={image_shape}."
+            f"{name} takes images of shape (height, width, 3) or (height, width, 1), "
+            f"positive integers. Received: image_shape={image_shape}."
         )
-    if weights is not None and not str(weights).endswith(".weights.h5"):
+    if weights not in (None, IMAGENET) and not str(weights).endswith(".weights.h5"):
         raise ConfigError(
-            f"weights={str(weights)!r} for {name}: expected null (random values) or "
-            "the path of a file *.weights.h5 saved from the same backbone."
+            f"weights={str(weights)!r} for {name}: expected null (random values), "
+            f"{IMAGENET!r}, or the path of a file *.weights.h5 saved from the same "
+            "backbone."
         )
-
-    import keras
-
-    module, function = BACKBONES[name].builder.split(":")
-    builder = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-    images = keras.Input(image_shape, dtype="float32", name="image")
-    features = builder(images, seed=seed, dtype=dtype)
-    model = keras.Model(images, features, name=name)
-    if weights is not None:
-        _load_weights(model, weights)
-    return model
-
-
-def _load_weights(model, path):
-    try:
-        with warnings.catch_warnings():
-            # Keras warns of each layer that does not fit before it raises for all.
-            warnings.simplefilter("ignore")
-            model.load_weights(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file of weights for {model.name}.") from error
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: not the weights of {model.name}. Expected a file written by "
-            f"`save_weights` of that backbone. Keras says: {error}"
-        ) from error
+    if batch_norm not in ("local", "synchronized"):
+        raise ConfigError(
+            f"batch_norm={batch_norm!r} for {name}: expected 'local' or 'synchronized'."
+        )

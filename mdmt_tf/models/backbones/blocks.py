@@ -4,7 +4,7 @@ import dataclasses
 import math
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -19,20 +19,65 @@ def derived_seed(seed, name):
     return zlib.crc32(f"{seed}/{name}".encode()) & 0x7FFFFFFF
 
 
-def he_normal_fan_out(fan_in, fan_out, seed):
-    """Normal(0, 2 / fan_out), the kernels of torchvision's ResNets.
+def he_normal_fan_out(fan_in, fan_out, groups, seed):
+    """Normal(0, 2 / fan_out): torchvision's ResNet and MobileNetV2.
 
     Source: He et al. 2015; `torch.nn.init.kaiming_normal_(mode="fan_out")`.
     """
+    del fan_in, groups
+    return _normal(math.sqrt(2 / fan_out), seed)
+
+
+def he_normal_fan_out_of_group(fan_in, fan_out, groups, seed):
+    """Normal(0, 2 groups / fan_out): timm's EfficientNet.
+
+    Source: Tan and Le 2019 (the TensorFlow code, where the fan of a depthwise kernel is
+        its area).
+    """
     del fan_in
-    return keras.initializers.RandomNormal(stddev=math.sqrt(2 / fan_out), seed=seed)
+    return _normal(math.sqrt(2 * groups / fan_out), seed)
 
 
-def uniform_fan_in(fan_in, fan_out, seed):
+def he_normal_fan_in(fan_in, fan_out, groups, seed):
+    """Normal(0, 2 / fan_in): torchvision's DenseNet.
+
+    Source: He et al. 2015; the default of `torch.nn.init.kaiming_normal_`.
+    """
+    del fan_out, groups
+    return _normal(math.sqrt(2 / fan_in), seed)
+
+
+def normal_0_01(fan_in, fan_out, groups, seed):
+    """Normal(0, 0.01 ** 2), whatever the fans: torchvision's GoogLeNet."""
+    del fan_in, fan_out, groups
+    return _normal(0.01, seed)
+
+
+def uniform_fan_in(fan_in, fan_out, groups, seed):
     """Uniform between -+1 / sqrt(fan_in), the default of `torch.nn.Conv2d`."""
-    del fan_out
+    del fan_out, groups
     limit = 1 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-limit, limit, seed=seed)
+
+
+def _normal(deviation, seed):
+    return keras.initializers.RandomNormal(stddev=deviation, seed=seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the builder of every backbone takes beside its images.
+
+    Attributes:
+        seed: integer; see `derived_seed`.
+        dtype: name or policy of every layer; None for the global policy.
+        batch_norm: statistics of a training step: "local", of each replica's part of
+            the batch; "synchronized", of the whole batch.
+    """
+
+    seed: int = 0
+    dtype: Any = None
+    batch_norm: Literal["local", "synchronized"] = "local"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,22 +85,28 @@ class Blocks:
     """Makes the layers of one backbone.
 
     A layer bears the name of its module in the reference network ("layer1.0.conv1"),
-    which is how `mdmt_tf.models.weights` finds it. Convolutions carry no bias: a
-    normalisation follows each.
+    which is how `mdmt_tf.models.weights` finds it.
 
     Attributes:
-        initializer: `(fan_in, fan_out, seed) -> keras.initializers.Initializer`, the
-            fans counted as PyTorch does for an OIHW kernel.
-        seed: of the model; see `derived_seed`.
-        dtype: name or policy of every layer; None for the global policy.
+        initializer: `(fan_in, fan_out, groups, seed) -> keras.initializers.Initializer`
+            of the kernels, the fans counted as PyTorch does for an OIHW kernel.
+        options: see `Options`.
+        padding: "pytorch", kernel_size // 2 on every side; or "tensorflow", whose
+            "same" has as many pixels as needed, the odd one at the end.
+        epsilon: of the normalisations; their momentum is 0.9 in every reference.
     """
 
     initializer: Callable
-    seed: int = 0
-    dtype: Any = None
+    options: Options
+    padding: Literal["pytorch", "tensorflow"] = "pytorch"
+    epsilon: float = 1e-5
 
-    def conv(self, x, filters, kernel_size, name, stride=1, groups=1):
-        """Convolution of (N, H, W, C), padded by kernel_size // 2 on every side.
+    @property
+    def dtype(self):
+        return self.options.dtype
+
+    def conv(self, x, filters, kernel_size, name, stride=1, groups=1, bias=False):
+        """Convolution of (N, H, W, C).
 
         `groups=C` with `filters=C` gives a depthwise convolution.
         """
@@ -64,19 +115,19 @@ class Blocks:
         initializer = self.initializer(
             fan_in=channels // groups * area,
             fan_out=filters * area,
-            seed=derived_seed(self.seed, name),
+            groups=groups,
+            seed=derived_seed(self.options.seed, name),
         )
         x, padding = self._pad(x, kernel_size, stride, name)
         options = {
             "kernel_size": kernel_size,
             "strides": stride,
             "padding": padding,
-            "use_bias": False,
+            "use_bias": bias,
             "dtype": self.dtype,
             "name": name,
         }
         if groups == channels == filters and groups > 1:
-            # On CPU TensorFlow has kernels for this case, not for groups in general.
             return keras.layers.DepthwiseConv2D(
                 depthwise_initializer=initializer, **options
             )(x)
@@ -85,10 +136,28 @@ class Blocks:
         )(x)
 
     def norm(self, x, name):
-        return BatchNormalization(dtype=self.dtype, name=name)(x)
+        return BatchNormalization(
+            epsilon=self.epsilon,
+            synchronized=self.options.batch_norm == "synchronized",
+            dtype=self.dtype,
+            name=name,
+        )(x)
 
     def relu(self, x, name):
         return keras.layers.ReLU(dtype=self.dtype, name=name)(x)
+
+    def relu6(self, x, name):
+        return keras.layers.ReLU(max_value=6, dtype=self.dtype, name=name)(x)
+
+    def silu(self, x, name):
+        """x sigmoid(x), also called swish."""
+        return keras.layers.Activation("silu", dtype=self.dtype, name=name)(x)
+
+    def add(self, x, y, name):
+        return keras.layers.Add(dtype=self.dtype, name=name)([x, y])
+
+    def concatenate(self, maps, name):
+        return keras.layers.Concatenate(dtype=self.dtype, name=name)(maps)
 
     def max_pool(self, x, kernel_size, stride, name):
         """Max pooling of x >= 0, where padding with 0 equals PyTorch's with -inf."""
@@ -97,12 +166,14 @@ class Blocks:
             kernel_size, strides=stride, padding=padding, dtype=self.dtype, name=name
         )(x)
 
-    def global_average(self, x, name):
-        """(N, H, W, C) to the pooled features (N, C), in float32 under any policy."""
-        return keras.layers.GlobalAveragePooling2D(dtype="float32", name=name)(x)
+    def average_pool(self, x, size, name):
+        """Means of squares that do not overlap; a rest at the end is left out."""
+        return keras.layers.AveragePooling2D(size, dtype=self.dtype, name=name)(x)
 
     def _pad(self, x, kernel_size, stride, name):
-        """Pads by kernel_size // 2 a side; returns also Keras' name for the rest."""
+        """Pads where Keras cannot; returns also Keras' name for the rest."""
+        if self.padding == "tensorflow":
+            return x, "same"
         if stride == 1:
             return x, "same"  # symmetric, since kernels are odd
         if kernel_size > 1:

@@ -7,23 +7,31 @@ torchvision.models.shufflenetv2, so that its checkpoints can be loaded.
 from mdmt_tf.models.backbones.blocks import Blocks, uniform_fan_in
 from mdmt_tf.models.layers import ChannelInterleave, ChannelSplit
 
+# Table 5 of the paper.
+_STEM = 24
+_DEPTHS = (4, 8, 4)
+_LAST = 1024
 
-def shufflenet_v2_x0_5(images, seed, dtype):
-    """ShuffleNetV2 of half width: images (N, H, W, 3) to features (N, 1024)."""
-    make = Blocks(uniform_fan_in, seed, dtype)
-    return _shufflenet(images, (4, 8, 4), (24, 48, 96, 192, 1024), make)
+
+def shufflenet_v2_x0_5(images, options):
+    """Of half width: images (N, H, W, C) to the last map (N, h, w, 1024)."""
+    return _shufflenet(images, (48, 96, 192), options)
 
 
-def _shufflenet(images, depths, widths, make):
-    stem, *stages, last = widths
-    x = _conv_norm_relu(images, stem, 3, ("conv1", 0), make, stride=2)
+def shufflenet_v2_x1_0(images, options):
+    """Images (N, H, W, C) to the last map (N, h, w, 1024)."""
+    return _shufflenet(images, (116, 232, 464), options)
+
+
+def _shufflenet(images, widths, options):
+    make = Blocks(uniform_fan_in, options)
+    x = _conv_norm_relu(images, _STEM, 3, ("conv1", 0), make, stride=2)
     x = make.max_pool(x, 3, 2, "maxpool")
-    for stage, (depth, width) in enumerate(zip(depths, stages, strict=True), start=2):
+    for stage, (depth, width) in enumerate(zip(_DEPTHS, widths, strict=True), start=2):
         x = _downsampling_unit(x, width, f"stage{stage}.0", make)
         for index in range(1, depth):
             x = _basic_unit(x, width, f"stage{stage}.{index}", make)
-    x = _conv_norm_relu(x, last, 1, ("conv5", 0), make)
-    return make.global_average(x, "pool")
+    return _conv_norm_relu(x, _LAST, 1, ("conv5", 0), make)
 
 
 def _basic_unit(x, width, name, make):

@@ -1,0 +1,65 @@
+"""DenseNet, in torchvision's definition.
+
+Source: Huang et al. 2017 (https://arxiv.org/abs/1608.06993); names and order of the
+layers as in torchvision.models.densenet.
+"""
+
+from mdmt_tf.models.backbones.blocks import Blocks, he_normal_fan_in
+
+_BOTTLENECK = 4  # width of the 1 x 1 convolutions, in growths
+
+
+def densenet121(images, options):
+    """Images (N, H, W, C) to the last map (N, h, w, 1024)."""
+    return _densenet(images, 64, 32, (6, 12, 24, 16), options)
+
+
+def densenet161(images, options):
+    """Images (N, H, W, C) to the last map (N, h, w, 2208)."""
+    return _densenet(images, 96, 48, (6, 12, 36, 24), options)
+
+
+def densenet169(images, options):
+    """Images (N, H, W, C) to the last map (N, h, w, 1664)."""
+    return _densenet(images, 64, 32, (6, 12, 32, 32), options)
+
+
+def densenet201(images, options):
+    """Images (N, H, W, C) to the last map (N, h, w, 1920)."""
+    return _densenet(images, 64, 32, (6, 12, 48, 32), options)
+
+
+def _densenet(images, width, growth, depths, options):
+    """`width` channels after the stem, `growth` more after each layer."""
+    make = Blocks(he_normal_fan_in, options)
+    x = make.conv(images, width, 7, "features.conv0", stride=2)
+    x = make.norm(x, "features.norm0")
+    x = make.relu(x, "features.relu0")
+    x = make.max_pool(x, 3, 2, "features.pool0")
+    for block, depth in enumerate(depths, start=1):
+        for index in range(1, depth + 1):
+            name = f"features.denseblock{block}.denselayer{index}"
+            x = _dense_layer(x, growth, name, make)
+        if block < len(depths):
+            x = _transition(x, f"features.transition{block}", make)
+    x = make.norm(x, "features.norm5")
+    return make.relu(x, "features.relu5")
+
+
+def _dense_layer(x, growth, name, make):
+    """All maps so far, and `growth` new ones made of them."""
+    new = make.norm(x, f"{name}.norm1")
+    new = make.relu(new, f"{name}.relu1")
+    new = make.conv(new, _BOTTLENECK * growth, 1, f"{name}.conv1")
+    new = make.norm(new, f"{name}.norm2")
+    new = make.relu(new, f"{name}.relu2")
+    new = make.conv(new, growth, 3, f"{name}.conv2")
+    return make.concatenate([x, new], f"{name}.concat")
+
+
+def _transition(x, name, make):
+    """Half of the channels, a quarter of the pixels."""
+    x = make.norm(x, f"{name}.norm")
+    x = make.relu(x, f"{name}.relu")
+    x = make.conv(x, x.shape[-1] // 2, 1, f"{name}.conv")
+    return make.average_pool(x, 2, f"{name}.pool")
