@@ -40,12 +40,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         RunFolder.refuse_existing(settings.run_dir)
 
     cli.load_tensorflow()
+    from mdmt_tf.models import pretrained
     from mdmt_tf.training import strategy, trainer
 
     # Before anything computes: TensorFlow keeps the devices with which it starts, and
     # the phantoms are prepared with it.
     strategy.build_strategy(settings.training.devices)
     if not options.resume:
+        if settings.model.weights is not None:
+            # Now, before anything takes minutes: a download may fail.
+            pretrained.locate(settings.model.backbone, settings.model.weights, _write)
         settings = phantoms.provide(settings, _write)
 
     run = trainer.train(

@@ -29,6 +29,7 @@ def settings(real_data, tiny_backbone, tmp_path_factory):
             f"run_dir={tmp_path_factory.mktemp('runs') / 'run'}",
             "datasets={hannover: {config: full_64}, cohen_brixia: {config: full_64}}",
             f"model.backbone={tiny_backbone}",
+            "model.weights=null",
             "image_size=64",
             "training.epochs=2",
             "training.warmup_epochs=0",

@@ -170,11 +170,22 @@ def _check_model(sections: dict) -> Iterator[Problem]:
             f" = {model.backbone!r}: is not a backbone."
             f"{nearest(model.backbone, known)} Known: {', '.join(known)}.",
         )
-    if model.weights is not None and not Path(model.weights).is_file():
+    if model.weights == "imagenet":
+        row = BACKBONES.get(model.backbone)
+        if row is not None and row.weights is None:
+            text = f" = 'imagenet': nobody has published such of {model.backbone}."
+            yield ("model", "weights"), text
+    # Whether a file is there counts when a run begins, not when it is looked at later.
+    elif model.weights is not None and not model.weights.endswith(".weights.h5"):
         yield (
             ("model", "weights"),
-            f" = {model.weights!r}: no such file. Expected null (random start) or the "
+            f" = {model.weights!r}: expected null (random start), imagenet, or the "
             "path of a .weights.h5 file.",
+        )
+    if model.weights is None and model.freeze != "none":
+        yield (
+            ("model", "freeze"),
+            f" = {model.freeze!r}: would keep random values. Give model.weights, too.",
         )
 
 

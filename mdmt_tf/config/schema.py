@@ -100,8 +100,15 @@ class ModelSection(Section):
     """The shared backbone and the heads."""
 
     backbone: str = "resnet18"
-    weights: str | None = None  # None: random; else the path of a .weights.h5 file
+    # None: random values; "imagenet"; or the path of a .weights.h5 file.
+    weights: str | None = None
     heads: Literal["mdmt", "stl"] = "mdmt"
+    # What is not trained: that part, or that share of the backbone's layers.
+    freeze: Literal["none", "stem", "all"] | Annotated[float, Field(gt=0, lt=1)] = (
+        "none"
+    )
+    # Statistics of a training step on several devices: of each, or of all together.
+    batch_norm: Literal["local", "synchronized"] = "local"
 
 
 class SelectionSection(Section):

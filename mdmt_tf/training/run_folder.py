@@ -147,7 +147,10 @@ def _without_nan(value):
 
 
 def build_manifest(
-    config: Config, datasets: dict[str, dict], devices: list[str]
+    config: Config,
+    datasets: dict[str, dict],
+    devices: list[str],
+    initial_weights: dict | None = None,
 ) -> dict:
     """What a run was made with.
 
@@ -155,6 +158,7 @@ def build_manifest(
         config: resolved settings.
         datasets: for each dataset its version, fingerprint, counts, and `synthetic`.
         devices: names of the devices that the fit uses.
+        initial_weights: source and sha256 of those of the backbone; None: random.
     """
     synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
     return {
@@ -170,6 +174,7 @@ def build_manifest(
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "devices": devices,
         "seeds": {"run": config.seed, "split": config.split.seed},
+        "initial_weights": initial_weights,
         "datasets": datasets,
     }
 

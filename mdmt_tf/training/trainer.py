@@ -13,7 +13,9 @@ from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.models import pretrained
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import label_is_known
 from mdmt_tf.training import callbacks, predictions, run_folder
@@ -51,9 +53,10 @@ def train(
     check_batch_size(config.training.batch_size, strategy)
     if resume_from is None:
         inputs = open_inputs(config)
+        initial = pretrained.describe(config.model.backbone, config.model.weights)
         run = RunFolder.create(config)
         manifest = run_folder.build_manifest(
-            config, inputs.describe_datasets(), device_names(strategy)
+            config, inputs.describe_datasets(), device_names(strategy), initial
         )
         run_folder.write_json(run.manifest, manifest)
         inputs.split.write(run.split)
@@ -69,7 +72,9 @@ def train(
     write(_overview(run, inputs, manifest))
     with _precision(config.training.precision):
         with strategy.scope():
-            model = build(config, inputs)
+            # A resumed run has its weights from the state that it left.
+            new = resume_from is None or not run.last_state.is_file()
+            model = build(config, inputs, config.model.weights if new else None)
             losses = compile_model(model, inputs.tasks, _optimizer(config, model))
         _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
@@ -80,18 +85,21 @@ def train(
     return run
 
 
-def build(config: Config, inputs: Inputs) -> keras.Model:
-    """The model of the settings; its initial weights depend on the seed alone.
+def build(config: Config, inputs: Inputs, weights: str | None = None) -> keras.Model:
+    """The model of the settings, its backbone filled with `weights`.
 
-    Layers compute in the precision of Keras' global policy.
+    Random weights depend on the seed alone. Layers compute in the precision of Keras'
+    global policy.
     """
     size = config.image_size
     backbone = build_backbone(
         config.model.backbone,
         image_shape=(size, size, 3),
-        weights=config.model.weights,
+        weights=weights,
         seed=config.seed,
+        batch_norm=config.model.batch_norm,
     )
+    freeze(backbone, config.model.freeze)
     return build_model(
         backbone, inputs.tasks, heads=config.model.heads, seed=config.seed
     )

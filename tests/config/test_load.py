@@ -142,7 +142,14 @@ def test_all_problems_are_reported_at_once(minimal):
             ["model.backbone=resnet81"],
             r"'resnet81': is not a backbone. Did you .*18'\?",
         ),
-        (["model.weights=none.h5"], r"model.weights = 'none.h5': no such file"),
+        (["model.weights=a.pth"], r"weights = 'a.pth': expected null .*, imagenet, or"),
+        (
+            ["model.freeze=half"],
+            r"freeze = 'half': should be 'none', 'stem' or 'all'; or .* valid number",
+        ),
+        (["model.freeze=1.5"], r"freeze = 1.5: .*; or should be less than 1"),
+        (["model.freeze=stem"], r"freeze = 'stem': would keep random values"),
+        (["model.batch_norm=all"], r"'all': should be 'local' or 'synchronized'"),
         (["data_dir=null"], r"data_dir: missing. Expected the folder"),
         (["data_dir=/no/such"], r"data_dir = '/no/such': no such folder.*prepare"),
         (["phantoms={brixia_patients: 9}"], r"aiforcovid: no phantoms of it are asked"),
@@ -179,6 +186,17 @@ def test_all_problems_are_reported_at_once(minimal):
 )
 def test_each_problem_says_what_and_where(minimal, overrides, expected):
     assert re.search(expected, problems(minimal, *overrides))
+
+
+def test_imagenet_weights_are_asked_for_by_name(minimal):
+    settings = config.load(minimal, ["model.weights=imagenet", "model.freeze=0.5"])
+    assert settings.model.weights == "imagenet"
+    assert settings.model.freeze == 0.5
+
+
+def test_imagenet_weights_that_nobody_has_published(minimal, tiny_backbone):
+    text = problems(minimal, "model.backbone=tiny", "model.weights=imagenet")
+    assert "model.weights = 'imagenet': nobody has published such of tiny." in text
 
 
 def test_a_problem_of_the_file_names_its_line(write):

@@ -12,7 +12,11 @@ from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.errors import DataError
 from mdmt_tf.export import ServedModel
+from mdmt_tf.models import pretrained
+from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.weights import reference_state
 from mdmt_tf.training import evaluation, predictions, trainer
+from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.run_folder import RunFolder
 
 SETTINGS = {
@@ -106,6 +110,48 @@ def test_the_exported_model_says_how_its_images_were_prepared(run):
     assert set(about["prepared_as"]) == set(manifest["datasets"])
     for name, prepared_as in about["prepared_as"].items():
         assert prepared_as == manifest["datasets"][name]["config"]
+
+
+@pytest.fixture
+def own_weights(tmp_path):
+    """Weights of the backbone that are not those of any seed here."""
+    path = tmp_path / "own.weights.h5"
+    build_backbone("tiny", (64, 64, 3), seed=99).save_weights(path)
+    return path
+
+
+def backbone_state(run, settings):
+    """The selected weights of a run's backbone."""
+    inputs = open_inputs(settings)
+    model = trainer.build(settings, inputs)
+    model.load_weights(run.best_weights)
+    return reference_state(model.get_layer("tiny"))
+
+
+def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
+    start = reference_state(build_backbone("tiny", (64, 64, 3), own_weights))
+    frozen = settings(f"model.weights={own_weights}", "model.freeze=all")
+    begun = trainer.train(frozen)
+    for name, array in backbone_state(begun, frozen).items():
+        np.testing.assert_array_equal(array, start[name])
+    facts = begun.read_json(begun.manifest)["initial_weights"]
+    assert facts["file"] == str(own_weights)
+    assert facts["sha256"] == pretrained.sha256_of(own_weights)
+    assert run.read_json(run.manifest)["initial_weights"] is None
+    # Trained, they change.
+    trained = settings(f"model.weights={own_weights}", "training.epochs=2")
+    after = backbone_state(trainer.train(trained), trained)["conv.weight"]
+    assert 0 < np.abs(after - start["conv.weight"]).max() < 0.1
+
+
+def test_resuming_needs_the_first_weights_no_more(settings, own_weights):
+    options = (f"model.weights={own_weights}", "model.freeze=0.5")
+    whole = trainer.train(settings(*options))
+    folder = interrupted(settings(*options), after_epoch=2)
+    own_weights.unlink()
+    resumed = trainer.train(config.load(f"{folder}/config.yaml"), resume_from=folder)
+    expected = whole.predictions.read_bytes()
+    assert resumed.predictions.read_bytes() == expected
 
 
 def test_synthetic_data_are_called_so_everywhere(run):

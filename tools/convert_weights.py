@@ -1,0 +1,56 @@
+"""Convert a checkpoint of PyTorch into the weights of a backbone.
+
+    python tools/convert_weights.py resnet50 my_chest_xrays.pth my_resnet50.weights.h5
+    python -m mdmt_tf.train model.backbone=resnet50 model.weights=my_resnet50.weights.h5
+
+Reads .safetensors and what `torch.save` wrote, without PyTorch and without running what
+a file may contain; a classifier is left out. Beside the result a manifest says where it
+came from. The network must have been trained on images normalised like those of the
+backbone's published weights.
+
+With --imagenet, instead of two files, the published weights are fetched and kept where
+model.weights=imagenet looks for them:
+
+    python tools/convert_weights.py resnet50 --imagenet
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mdmt_tf import cli
+from mdmt_tf.models.backbones.table import BACKBONES
+
+
+def main(argv=None):
+    options = _parse(argv)
+    cli.load_tensorflow()
+    from mdmt_tf.models import pretrained
+
+    if options.imagenet:
+        target = pretrained.provide(options.backbone, sys.stdout.write)
+    else:
+        target = options.target
+        pretrained.convert(options.backbone, options.checkpoint, target)
+    print(f"weights   {target}")
+    print(f"manifest  {pretrained.manifest_path(Path(target))}")
+
+
+def _parse(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("backbone", choices=sorted(BACKBONES), metavar="BACKBONE")
+    parser.add_argument("checkpoint", nargs="?", type=Path, metavar="CHECKPOINT")
+    parser.add_argument("target", nargs="?", type=Path, metavar="NAME.weights.h5")
+    parser.add_argument("--imagenet", action="store_true")
+    options = parser.parse_args(argv)
+    if options.imagenet == (options.target is not None):
+        parser.error("give a checkpoint and a target, or --imagenet alone")
+    if options.target and not options.target.name.endswith(".weights.h5"):
+        parser.error(f"{options.target}: the target's name must end in .weights.h5")
+    return options
+
+
+if __name__ == "__main__":
+    cli.run(main)
