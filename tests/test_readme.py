@@ -63,12 +63,17 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         main(arguments)
 
 
-def test_links_lead_to_files():
-    prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL)
-    targets = re.findall(r"\[[^]]+\]\((?!http|#)([^)\s]+)\)", prose)
-    assert targets
-    for target in targets:
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md"]
+    + sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")),
+)
+def test_links_lead_to_files(page):
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\[[^]]+\]\((?!http|#)([^)\s]+)\)", prose):
+        assert (path.parent / target).exists(), target
 
 
 def test_the_tasks_shown_are_valid(tmp_path):
