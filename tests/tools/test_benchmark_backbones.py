@@ -33,10 +33,11 @@ def test_the_baseline_has_the_layers_of_keras(pair):
         assert baseline.epsilon == layer.epsilon
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_both_compute_the_same(pair, training):
+# The last normalisations see six values each in training: rounding is magnified.
+@pytest.mark.parametrize(("training", "tolerance"), [(False, 1e-5), (True, 1e-3)])
+def test_both_compute_the_same(pair, training, tolerance):
     ours, stock = (model(images(6), training=training) for model in pair)
-    assert np.abs(ours - stock).max() < 1e-4 * np.abs(stock).max()
+    assert np.abs(ours - stock).max() < tolerance * np.abs(stock).max()
 
 
 def test_files_of_weights_are_exchangeable(pair, tmp_path):

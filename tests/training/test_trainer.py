@@ -12,7 +12,7 @@ from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.errors import DataError
 from mdmt_tf.export import ServedModel
-from mdmt_tf.models import pretrained
+from mdmt_tf.models import published
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.weights import reference_state
 from mdmt_tf.training import evaluation, predictions, trainer
@@ -136,7 +136,7 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
         np.testing.assert_array_equal(array, start[name])
     facts = begun.read_json(begun.manifest)["initial_weights"]
     assert facts["file"] == str(own_weights)
-    assert facts["sha256"] == pretrained.sha256_of(own_weights)
+    assert facts["sha256"] == published.sha256_of(own_weights)
     assert run.read_json(run.manifest)["initial_weights"] is None
     # Trained, they change.
     trained = settings(f"model.weights={own_weights}", "training.epochs=2")
