@@ -69,7 +69,7 @@ def train(
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
-    write(_overview(run, inputs, manifest))
+    write(_overview(config, run, inputs, manifest))
     with _precision(config.training.precision):
         with strategy.scope():
             # A resumed run has its weights from the state that it left.
@@ -283,12 +283,15 @@ def _precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _overview(run: RunFolder, inputs: Inputs, manifest: dict) -> str:
+def _overview(config: Config, run: RunFolder, inputs: Inputs, manifest: dict) -> str:
     """A few lines on what goes in: images and classes of each task and side."""
+    start = manifest.get("initial_weights") or {"source": "random values"}
+    start = start.get("source") or start.get("file") or start["checkpoint"]
     sizes = ", ".join(f"{len(s)} {part}" for part, s in inputs.parts.items())
     rows = [
         ("run", str(run.path)),
         ("data", data_note(manifest)),
+        ("backbone", f"{config.model.backbone} from {start}"),
         ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
     ]
     for task in inputs.tasks:

@@ -131,7 +131,9 @@ def backbone_state(run, settings):
 def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     start = reference_state(build_backbone("tiny", (64, 64, 3), own_weights))
     frozen = settings(f"model.weights={own_weights}", "model.freeze=all")
-    begun = trainer.train(frozen)
+    lines = []
+    begun = trainer.train(frozen, write=lines.append)
+    assert f"backbone  tiny from {own_weights}\n" in lines[0]
     for name, array in backbone_state(begun, frozen).items():
         np.testing.assert_array_equal(array, start[name])
     facts = begun.read_json(begun.manifest)["initial_weights"]
