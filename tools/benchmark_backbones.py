@@ -3,7 +3,7 @@
     python tools/benchmark_backbones.py [BACKBONE ...] [--size 96] [--batch 16]
 
 For each backbone two models of the same architecture, weights and optimizer: one with
-this package's normalisation, one with Keras' own. Their steps are timed in turn, one of
+this package's layers, one with Keras' own. Their steps are timed in turn, one of
 each, after the first, in which TensorFlow traces and which is given apart. Prints a
 Markdown table: medians of n steps, their smallest and largest in brackets, and the
 ratio of the medians.
@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.models.backbones import BACKBONES, build_backbone
-from mdmt_tf.models.layers import BatchNormalization
+from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.training.losses import compile_model
@@ -33,13 +33,18 @@ _HEADER = (
 )
 
 
-def with_stock_normalization(backbone):
-    """The same network, with Keras' own batch normalisation."""
+# Our layer to Keras' own.
+_STOCK = {
+    BatchNormalization: keras.layers.BatchNormalization,
+    GroupedConv2D: keras.layers.Conv2D,
+}
+
+
+def with_stock_layers(backbone):
+    """The same network, with Keras' own layers where it has them."""
 
     def clone(layer):
-        if isinstance(layer, BatchNormalization):
-            return keras.layers.BatchNormalization.from_config(layer.get_config())
-        return layer.__class__.from_config(layer.get_config())
+        return _STOCK.get(type(layer), type(layer)).from_config(layer.get_config())
 
     stock = keras.models.clone_model(backbone, clone_function=clone)
     stock.set_weights(backbone.get_weights())
@@ -73,7 +78,7 @@ def measure(name, size, batch_size, steps):
         {task.name: np.ones(batch_size, "float32") for task in _TASKS},
     )
     backbone = build_backbone(name, (size, size, 3))
-    models = compiled(backbone), compiled(with_stock_normalization(backbone))
+    models = compiled(backbone), compiled(with_stock_layers(backbone))
     first = [seconds_of_step(model, batch) for model in models]
     further = [
         [seconds_of_step(model, batch) for model in models] for _ in range(steps)

@@ -4,6 +4,8 @@ All are registered under the package name `mdmt_tf`, so a saved `.keras` model n
 them; import this module before `keras.saving.load_model`.
 """
 
+import os
+
 import keras
 import tensorflow as tf
 
@@ -174,6 +176,21 @@ class Dropout(keras.layers.Dropout):
     def load_own_variables(self, store):
         if self.rate > 0:
             self.seed_generator.state.assign(store["0"])
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class GroupedConv2D(keras.layers.Conv2D):
+    """Keras' convolution in groups by TensorFlow's own kernel.
+
+    On CPU Keras compiles such a convolution with XLA, which takes tens of times as long
+    since TensorFlow has had a kernel by oneDNN. Without oneDNN TensorFlow has none for
+    the gradient; there Keras' way remains. Same arguments, weights and files.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+            return super().convolution_op(inputs, kernel)
+        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper())
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")

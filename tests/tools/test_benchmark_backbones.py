@@ -14,7 +14,7 @@ def pair():
     """A backbone whose statistics are not the initial ones, and the baseline."""
     backbone = build_backbone("shufflenet_v2_x0_5", (32, 32, 3), seed=1)
     backbone(images(4), training=True)
-    return backbone, benchmark_backbones.with_stock_normalization(backbone)
+    return backbone, benchmark_backbones.with_stock_layers(backbone)
 
 
 def images(count):

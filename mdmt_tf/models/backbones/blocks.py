@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import keras
 
-from mdmt_tf.models.layers import BatchNormalization
+from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D
 
 
 def derived_seed(seed, name):
@@ -131,9 +131,13 @@ class Blocks:
             return keras.layers.DepthwiseConv2D(
                 depthwise_initializer=initializer, **options
             )(x)
-        return keras.layers.Conv2D(
-            filters, groups=groups, kernel_initializer=initializer, **options
-        )(x)
+        if groups > 1:
+            return GroupedConv2D(
+                filters, groups=groups, kernel_initializer=initializer, **options
+            )(x)
+        return keras.layers.Conv2D(filters, kernel_initializer=initializer, **options)(
+            x
+        )
 
     def norm(self, x, name):
         return BatchNormalization(
