@@ -56,14 +56,18 @@ def fit(devices, normalization=None):
     return logged, masked, [np.array(weight) for weight in model.weights]
 
 
-@pytest.mark.parametrize("normalization", [None, "synchronized"])
-def test_two_replicas_take_the_same_steps_as_one(two_cpus, normalization):
+# Statistics over replicas are sums in another order, and Adam's division magnifies the
+# rounding of small gradients; local statistics are off by ten times the tolerance.
+@pytest.mark.parametrize(
+    ("normalization", "tolerance"), [(None, 1e-6), ("synchronized", 1e-4)]
+)
+def test_two_replicas_take_the_same_steps_as_one(two_cpus, normalization, tolerance):
     one, two = fit(["CPU:0"], normalization), fit(two_cpus, normalization)
-    np.testing.assert_allclose(two[0], one[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(two[0], one[0], rtol=0, atol=tolerance)
     for name, value in one[1].items():
-        assert two[1][name] == pytest.approx(value, abs=1e-6)
+        assert two[1][name] == pytest.approx(value, abs=tolerance)
     for expected, received in zip(one[2], two[2], strict=True):
-        np.testing.assert_allclose(received, expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(received, expected, rtol=0, atol=tolerance)
 
 
 def test_with_local_statistics_they_do_not(two_cpus):
