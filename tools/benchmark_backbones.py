@@ -88,7 +88,7 @@ def measure(name, size, batch_size, steps):
 
 def row(name, first, further, batch_size):
     rates = [sorted(batch_size / seconds for seconds in times) for times in further]
-    cells = [f"{statistics.median(r):.0f} ({r[0]:.0f} to {r[-1]:.0f})" for r in rates]
+    cells = [f"{statistics.median(r):.3g} ({r[0]:.3g} to {r[-1]:.3g})" for r in rates]
     ratio = statistics.median(rates[0]) / statistics.median(rates[1])
     millions = BACKBONES[name].parameters / 1e6
     return (

@@ -180,17 +180,23 @@ class Dropout(keras.layers.Dropout):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class GroupedConv2D(keras.layers.Conv2D):
-    """Keras' convolution in groups by TensorFlow's own kernel.
+    """Keras' convolution in groups, channels last, by TensorFlow's own kernel.
 
     On CPU Keras compiles such a convolution with XLA, which takes tens of times as long
-    since TensorFlow has had a kernel by oneDNN. Without oneDNN TensorFlow has none for
-    the gradient; there Keras' way remains. Same arguments, weights and files.
+    as the kernel that TensorFlow has from oneDNN. Without oneDNN there is none for the
+    gradient, and Keras' way remains. Same arguments, weights and files.
     """
 
     def convolution_op(self, inputs, kernel):
         if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
             return super().convolution_op(inputs, kernel)
-        return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper())
+        return tf.nn.conv2d(
+            inputs,
+            kernel,
+            self.strides,
+            self.padding.upper(),
+            dilations=self.dilation_rate,
+        )
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")

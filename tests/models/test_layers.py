@@ -275,11 +275,11 @@ def test_renormalize_is_an_identity_until_it_is_filled():
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize("strides", [1, 2])
-def test_grouped_convolution_equals_that_of_keras(padding, strides):
+@pytest.mark.parametrize("steps", [{}, {"strides": 2}, {"dilation_rate": 2}], ids=str)
+def test_grouped_convolution_equals_that_of_keras(padding, steps):
     options = {"filters": 8, "kernel_size": 3, "groups": 4, "padding": padding}
-    ours = GroupedConv2D(strides=strides, **options)
-    stock = keras.layers.Conv2D(strides=strides, **options)
+    ours = GroupedConv2D(**options, **steps)
+    stock = keras.layers.Conv2D(**options, **steps)
     x = images((2, 7, 8, 12))
     ours.build(x.shape)
     stock.build(x.shape)

@@ -176,10 +176,8 @@ class Blocks:
 
     def _pad(self, x, kernel_size, stride, name):
         """Pads where Keras cannot; returns also Keras' name for the rest."""
-        if self.padding == "tensorflow":
-            return x, "same"
-        if stride == 1:
-            return x, "same"  # symmetric, since kernels are odd
+        if self.padding == "tensorflow" or stride == 1:
+            return x, "same"  # with stride 1 symmetric, since kernels are odd
         if kernel_size > 1:
             # Keras' "same" would put the odd pixel at the end: a shifted network.
             x = keras.layers.ZeroPadding2D(
