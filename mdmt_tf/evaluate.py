@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from mdmt_tf import cli
 
 DESCRIPTION = """\
-Predict the images of a finished run again with its SavedModel, compute the
-figures anew and compare them with metrics.json. Exit status 1 when they differ.
+Predict the images of a finished run again with its SavedModel (or its weights
+where none was to be exported), compute the figures anew and compare them with
+metrics.json. Exit status 1 when they differ.
 """
 
 
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in differences:
             print(f"  {line}")
         return 1
-    print(f"\nThe SavedModel reproduces {run.metrics}.")
+    what = "SavedModel" if run.saved_model.is_dir() else "trained model"
+    print(f"\nThe {what} reproduces {run.metrics}.")
     return 0
 
 

@@ -50,7 +50,7 @@ class Evaluation(keras.callbacks.Callback):
             raise MdmtError(
                 f"the training loss is {train_loss} in epoch {epoch + 1}: the weights "
                 "are lost. Lower training.learning_rate, or use precision float32. The "
-                "epochs before are in history.csv, the best weights in checkpoints/."
+                "epochs before are in history.csv."
             )
         logs.clear()
         logs["train/loss"] = train_loss
@@ -70,18 +70,21 @@ class Selection(keras.callbacks.Callback):
     During the first `warmup_epochs` epochs nothing is selected and patience does not
     run: the warm-up of Ruffini et al., which is not one of the learning rate. If the
     figure is never defined (no labelled row of one class, say), the last epoch is kept.
+
+    `best` holds the values of the model's variables in that epoch: in memory, since a
+    file of weights for every better epoch took a third of the time of a small one.
     """
 
     def __init__(
         self,
-        path: Path,
         task: str,
         metric: str,
         warmup_epochs: int,
         patience: int | None,
     ):
         super().__init__()
-        self._path, self._metric = path, metric
+        self._metric = metric
+        self.best: list[np.ndarray] | None = None
         self._key = f"validation/{task}/{metric}"
         self._warmup, self._patience = warmup_epochs, patience
         self.progress = {
@@ -109,10 +112,16 @@ class Selection(keras.callbacks.Callback):
 
     def _keep(self, logs):
         logs["selected"] = 1
-        # Renamed into place: a killed process leaves the previous best whole.
-        partial = self._path.with_name("partial.weights.h5")
-        self.model.save_weights(partial)
-        os.replace(partial, self._path)
+        self.best = checkpoint.values_of(self.model.variables)
+
+    def write_best(self, model: keras.Model, path: Path) -> None:
+        """Bring the model back to its best epoch and save its weights."""
+        for variable, value in zip(model.variables, self.best, strict=True):
+            variable.assign(value)
+        # Renamed into place, so that the file is always whole.
+        partial = path.with_name("partial.weights.h5")
+        model.save_weights(partial)
+        os.replace(partial, path)
 
 
 class History(keras.callbacks.Callback):
@@ -137,25 +146,40 @@ class History(keras.callbacks.Callback):
 
 
 class SaveState(keras.callbacks.Callback):
-    """`checkpoints/last.h5` after each epoch; comes after those that remember."""
+    """`checkpoints/last.h5` after an epoch; comes after those that remember.
 
-    def __init__(self, path: Path, selection: Selection, history: History):
+    Args:
+        path: of the file.
+        remembering: name -> callback whose `progress` is kept; among them "selection".
+    """
+
+    # Between two files, at least; after the last epoch there is always one. What an
+    # interrupted run has to do again, it does to the same values.
+    SECONDS = 20.0
+
+    def __init__(self, path: Path, remembering: Mapping[str, keras.callbacks.Callback]):
         super().__init__()
-        self._path, self._selection, self._history = path, selection, history
+        self._path, self._remembering = path, remembering
+
+    def on_train_begin(self, logs=None):
+        self._saved = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        progress = {
-            "next_epoch": epoch + 1,
-            "selection": self._selection.progress,
-            "history": self._history.progress,
-        }
-        checkpoint.save_state(self._path, self.model, progress)
+        is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        if not is_last and time.monotonic() - self._saved < self.SECONDS:
+            return
+        progress = {name: item.progress for name, item in self._remembering.items()}
+        progress["next_epoch"] = epoch + 1
+        best = self._remembering["selection"].best
+        checkpoint.save_state(self._path, self.model, progress, best)
+        self._saved = time.monotonic()
 
     def restore(self, model: keras.Model) -> int:
         """Go back to the last finished epoch; returns the next one to train."""
-        progress = checkpoint.load_state(self._path, model)
-        self._selection.progress = progress["selection"]
-        self._history.progress = progress["history"]
+        progress, best = checkpoint.load_state(self._path, model)
+        self._remembering["selection"].best = best
+        for name, item in self._remembering.items():
+            item.progress = progress[name]
         return progress["next_epoch"]
 
 

@@ -1,4 +1,4 @@
-"""The figures of a finished run again, from its SavedModel and the prepared data."""
+"""The figures of a finished run again, from what it exported and the prepared data."""
 
 import math
 import os
@@ -10,7 +10,7 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import to_unit
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.export import ServedModel
-from mdmt_tf.training import predictions
+from mdmt_tf.training import predictions, trainer
 from mdmt_tf.training.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.training.run_folder import RunFolder
 
@@ -19,7 +19,10 @@ TOLERANCE = 1e-5
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
-    """Predict all images of the run with its SavedModel and compare the figures.
+    """Predict all images of the run again and compare the figures.
+
+    With its SavedModel; with the weights of its best epoch where the settings say that
+    none was to be exported.
 
     Args:
         run: a finished run.
@@ -31,9 +34,13 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
     config: Config = configuration.load(str(run.config), overrides)
     inputs = open_inputs(config, run.split)
     check_same_data(inputs, run.read_json(run.manifest), run.path)
-    served = ServedModel(run.saved_model)
+    if config.training.saved_model:
+        model, ask = ServedModel(run.saved_model), predict
+    else:
+        model, ask = trainer.build(config, inputs), trainer.predict
+        model.load_weights(run.best_weights)
     probabilities = {
-        part: predict(served, samples, inputs, config.training.batch_size)
+        part: ask(model, samples, inputs, config.training.batch_size)
         for part, samples in inputs.parts.items()
         if len(samples)
     }

@@ -5,7 +5,9 @@ manifest.json     versions, commit, devices, data, and whether the data are synt
 split.json        which image is on which side
 history.csv       one row an epoch
 tensorboard/
-checkpoints/      best.weights.h5, last.h5 (state for resuming)
+checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the end
+                  best.weights.h5, and backbone.weights.h5, the backbone of it alone,
+                  for other runs to start from
 saved_model/
 predictions.csv   one row an image and task
 metrics.json      {split: {task: {figure: value}}}; written last: the run is finished
@@ -19,6 +21,8 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import mdmt_tf
@@ -49,6 +53,7 @@ class RunFolder:
         self.history = self.path / "history.csv"
         self.tensorboard = self.path / "tensorboard"
         self.best_weights = self.path / "checkpoints" / "best.weights.h5"
+        self.backbone_weights = self.path / "checkpoints" / "backbone.weights.h5"
         self.last_state = self.path / "checkpoints" / "last.h5"
         self.saved_model = self.path / "saved_model"
         self.predictions = self.path / "predictions.csv"
@@ -72,24 +77,42 @@ class RunFolder:
             )
 
     @classmethod
-    def create(cls, config: Config) -> "RunFolder":
-        """Make a new folder.
+    def create(
+        cls,
+        config: Config,
+        manifest: dict,
+        write_split: Callable[[Path], object],
+    ) -> "RunFolder":
+        """Make a new folder with all that a resumed run needs.
 
+        It appears whole or not at all: a killed process leaves a hidden folder beside
+        it, which nothing reads.
+
+        Args:
+            config: resolved settings.
+            manifest: of `build_manifest`.
+            write_split: writes the split to a path.
         Raises: ConfigError when `run_dir` exists or cannot be made.
         """
         cls.refuse_existing(config.run_dir)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         path = Path(config.run_dir or f"runs/{config.experiment}-{time}")
         try:
-            path.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = cls(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            # mkdtemp lets nobody else read it.
+            partial.path.chmod(0o777 & ~_umask())
+            partial.best_weights.parent.mkdir()
+            comment = "Resolved settings of this run."
+            files.write(config.to_plain(), partial.config, comment)
+            write_json(partial.manifest, manifest)
+            write_split(partial.split)
+            partial.path.rename(path)
         except OSError as error:
             raise ConfigError(
                 f"run_dir = {str(path)!r} cannot be made: {error.strerror}."
             ) from error
-        run = cls(path)
-        run.best_weights.parent.mkdir()
-        files.write(config.to_plain(), run.config, "Resolved settings of this run.")
-        return run
+        return cls(path)
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "RunFolder":
@@ -121,6 +144,12 @@ class RunFolder:
             raise DataError(f"{path}: missing; this is no whole run folder.") from None
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON: {error}.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def now() -> str:

@@ -23,6 +23,7 @@ from mdmt_tf.training.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.metrics import confusion_matrix, task_metrics
 from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.plateau import Plateau
 from mdmt_tf.training.run_folder import RunFolder
 from mdmt_tf.training.strategy import (
     build_strategy,
@@ -54,12 +55,10 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
-        run = RunFolder.create(config)
         manifest = run_folder.build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
         )
-        run_folder.write_json(run.manifest, manifest)
-        inputs.split.write(run.split)
+        run = RunFolder.create(config, manifest, inputs.split.write)
     else:
         run = RunFolder.open(resume_from)
         inputs = open_inputs(config, run.split)
@@ -73,7 +72,7 @@ def train(
     with _precision(config.training.precision):
         with strategy.scope():
             # A resumed run has its weights from the state that it left.
-            new = resume_from is None or not run.last_state.is_file()
+            new = not run.last_state.is_file()
             model = build(config, inputs, config.model.weights if new else None)
             losses = compile_model(model, inputs.tasks, _optimizer(config, model))
         _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
@@ -147,14 +146,18 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         return figures
 
     selection = callbacks.Selection(
-        run.best_weights,
         task=settings.select_on.task,
         metric=settings.select_on.metric,
         warmup_epochs=settings.warmup_epochs,
         patience=settings.patience,
     )
     history = callbacks.History(run.history)
-    state = callbacks.SaveState(run.last_state, selection, history)
+    remembering = {"selection": selection, "history": history}
+    if settings.plateau is not None:
+        remembering["plateau"] = Plateau(
+            settings.plateau, settings.select_on.task, settings.select_on.metric
+        )
+    state = callbacks.SaveState(run.last_state, remembering)
     progress = callbacks.Progress(
         inputs.tasks,
         settings.epochs,
@@ -165,6 +168,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
     )
     first_epoch = state.restore(model) if run.last_state.is_file() else 0
     if first_epoch >= settings.epochs or selection.progress["stopped"]:
+        selection.write_best(model, run.best_weights)
         return
     dataset = pipeline.training_dataset(
         train_set,
@@ -177,16 +181,19 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         sampling=config.pipeline.sampling,
         temperature=config.pipeline.temperature,
     )
-    # The name of the folder stands beside every curve.
-    name = "synthetic_data" if manifest["synthetic"] else "real_data"
-    board = TensorBoard(
-        run.tensorboard / name,
-        inputs.tasks,
-        settings=config.to_plain(),
-        note=data_note(manifest),
-        example_batch=lambda: next(iter(dataset.take(1))),
-        confusion=lambda: confusion,
-    )
+    shown = []
+    if settings.tensorboard:
+        # The name of the folder stands beside every curve.
+        name = "synthetic_data" if manifest["synthetic"] else "real_data"
+        board = TensorBoard(
+            run.tensorboard / name,
+            inputs.tasks,
+            settings=config.to_plain(),
+            note=data_note(manifest),
+            example_batch=lambda: next(iter(dataset.take(1))),
+            confusion=lambda: confusion,
+        )
+        shown.append(board)
     write(progress.header())
     model.fit(
         dataset,
@@ -197,13 +204,13 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         verbose=0,
         callbacks=[
             callbacks.Evaluation(losses, validate),
-            selection,
-            history,
-            board,
+            *remembering.values(),
+            *shown,
             state,
             progress,
         ],
     )
+    selection.write_best(model, run.best_weights)
 
 
 def _conclude(config, run, inputs, manifest, model, write) -> None:
@@ -215,15 +222,18 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
     }
     table = predictions.gather(inputs.parts, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    # What other runs may start from.
+    model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
 
-    write("exporting the SavedModel and comparing it with the trained model ...\n")
-    about = information(config, inputs, manifest)
-    unchecked = run.path / "saved_model.unchecked"
-    export.export_model(model, inputs.tasks, unchecked, about)
-    manifest["export"] = _check_export(unchecked, inputs, probabilities)
-    # Only now it has the name under which it may be served.
-    shutil.rmtree(run.saved_model, ignore_errors=True)
-    unchecked.rename(run.saved_model)
+    if config.training.saved_model:
+        write("exporting the SavedModel and comparing it with the trained model ...\n")
+        about = information(config, inputs, manifest)
+        unchecked = run.path / "saved_model.unchecked"
+        export.export_model(model, inputs.tasks, unchecked, about)
+        manifest["export"] = _check_export(unchecked, inputs, probabilities)
+        # Only now it has the name under which it may be served.
+        shutil.rmtree(run.saved_model, ignore_errors=True)
+        unchecked.rename(run.saved_model)
     manifest["finished"] = run_folder.now()
     run_folder.write_json(run.manifest, manifest)
     run_folder.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))

@@ -32,9 +32,7 @@ def select(values, tmp_path, metric="loss", warmup=0, patience=None):
     """The selection after a run whose validation figure takes these values."""
     model = small_model()
     model.stop_training = False
-    selection = callbacks.Selection(
-        tmp_path / "best.weights.h5", "prognosis", metric, warmup, patience
-    )
+    selection = callbacks.Selection("prognosis", metric, warmup, patience)
     selection.set_model(model)
     kept = []
     for epoch, value in enumerate(values):
@@ -45,7 +43,8 @@ def select(values, tmp_path, metric="loss", warmup=0, patience=None):
         if model.stop_training:
             break
     best = small_model()
-    if (tmp_path / "best.weights.h5").exists():
+    if selection.best is not None:
+        selection.write_best(model, tmp_path / "best.weights.h5")
         best.load_weights(tmp_path / "best.weights.h5")
         assert best.get_layer("hidden").bias[0] == selection.progress["best_epoch"]
     return selection.progress, kept
@@ -101,10 +100,15 @@ def test_state_brings_back_weights_optimizer_and_random_state(tmp_path):
 
     half = small_model()
     half.fit(x, y, epochs=2, verbose=0, shuffle=False)
-    checkpoint.save_state(tmp_path / "last.h5", half, {"next_epoch": 2, "best": 1.0})
+    kept = checkpoint.values_of(half.variables)
+    # As long as the history of hundreds of epochs.
+    progress = {"next_epoch": 2, "history": [0.123456789] * 100_000}
+    checkpoint.save_state(tmp_path / "last.h5", half, progress, kept)
     resumed = small_model(seed=9)
-    progress = checkpoint.load_state(tmp_path / "last.h5", resumed)
-    assert progress == {"next_epoch": 2, "best": 1.0}
+    received, best = checkpoint.load_state(tmp_path / "last.h5", resumed)
+    assert received == progress
+    for expected, value in zip(kept, best, strict=True):
+        np.testing.assert_array_equal(value, expected)
     resumed.fit(x, y, initial_epoch=2, epochs=4, verbose=0, shuffle=False)
     for expected, received in zip(straight.variables, resumed.variables, strict=True):
         np.testing.assert_array_equal(received, expected)

@@ -15,7 +15,7 @@ from mdmt_tf.export import ServedModel
 from mdmt_tf.models import published
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.weights import reference_state
-from mdmt_tf.training import evaluation, predictions, trainer
+from mdmt_tf.training import callbacks, evaluation, predictions, trainer
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.run_folder import RunFolder
 
@@ -146,7 +146,8 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     assert 0 < np.abs(after - start["conv.weight"]).max() < 0.1
 
 
-def test_resuming_needs_the_first_weights_no_more(settings, own_weights):
+def test_resuming_needs_the_first_weights_no_more(settings, own_weights, monkeypatch):
+    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
     options = (f"model.weights={own_weights}", "model.freeze=0.5")
     whole = trainer.train(settings(*options))
     folder = interrupted(settings(*options), after_epoch=2)
@@ -249,10 +250,16 @@ def test_evaluation_refuses_other_data(changeable):
         evaluation.reproduce(changeable)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_end(settings, run):
+@pytest.mark.parametrize("seconds", [0, 1e9])
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    settings, run, seconds, monkeypatch
+):
+    monkeypatch.setattr(callbacks.SaveState, "SECONDS", seconds)
     path = interrupted(settings(), after_epoch=2)
     folder = RunFolder.open(path)
     assert not folder.is_finished
+    # With a state to go on from; or killed before there was one.
+    assert folder.last_state.is_file() == (seconds == 0)
     resumed = trainer.train(config.load(str(folder.config)), resume_from=path)
     assert resumed.predictions.read_text() == run.predictions.read_text()
     history = [pd.read_csv(r.history).drop(columns="seconds") for r in (run, resumed)]

@@ -1,0 +1,77 @@
+"""The learning rate on a plateau: epochs counted by hand, with torch's rules."""
+
+import types
+
+import numpy as np
+import pytest
+
+from mdmt_tf.config.schema import PlateauSection
+from mdmt_tf.training.plateau import Plateau
+
+NAN = float("nan")
+
+
+def rates(values, metric="loss", **settings):
+    """The rate after each epoch, from 1.0, when the figure takes these values."""
+    plateau = Plateau(PlateauSection(**settings), "prognosis", metric)
+    optimizer = types.SimpleNamespace(learning_rate=1.0)
+    plateau.set_model(types.SimpleNamespace(optimizer=optimizer))
+    result = []
+    for epoch, value in enumerate(values):
+        plateau.on_epoch_end(epoch, {f"validation/prognosis/{metric}": value})
+        result.append(float(optimizer.learning_rate))
+    return result
+
+
+def test_patience_epochs_are_borne_and_the_next_lowers_the_rate():
+    # Best in epoch 0, then bad epochs 1, 2 (borne), 3 (lowers), 4, 5, 6 (lowers).
+    assert rates([1.0] * 7, factor=0.5, patience=2) == [1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+
+
+def test_an_improvement_begins_the_count_anew():
+    values = [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]
+    assert rates(values, factor=0.5, patience=2) == [1, 1, 1, 1, 1, 1, 0.5]
+
+
+def test_the_threshold_is_relative():
+    # 0.995 is not below 1.0 * (1 - 0.01); 0.98 is.
+    settings = {"factor": 0.5, "patience": 0, "threshold": 0.01}
+    assert rates([1.0, 0.995], **settings) == [1, 0.5]
+    assert rates([1.0, 0.98], **settings) == [1, 1]
+    assert rates([100.0, 99.5], **settings) == [1, 0.5]
+
+
+def test_figures_that_should_rise():
+    settings = {"factor": 0.5, "patience": 0}
+    assert rates([0.6, 0.7, 0.65], metric="auc", **settings) == [1, 1, 0.5]
+
+
+def test_the_rate_stops_at_the_least():
+    received = rates([1.0] * 4, factor=0.1, patience=0, min_learning_rate=0.05)
+    np.testing.assert_allclose(received, [1, 0.1, 0.05, 0.05])
+
+
+def test_a_change_too_small_is_not_made():
+    # torch's eps: 1e-8.
+    received = rates([1.0] * 3, factor=0.5, patience=0, min_learning_rate=1 - 5e-9)
+    assert received == [1, 1, 1]
+
+
+def test_an_undefined_figure_is_bad():
+    assert rates([NAN, 0.5, NAN], factor=0.5, patience=0) == [0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_it_goes_on_after_an_interruption(cut):
+    values = [1.0, 0.9, 0.95, 0.92, 0.91, 0.8, 0.85, 0.86]
+    settings = PlateauSection(factor=0.5, patience=1)
+    whole = rates(values, factor=0.5, patience=1)
+    first, second = (Plateau(settings, "prognosis", "loss") for _ in range(2))
+    optimizer = types.SimpleNamespace(learning_rate=1.0)
+    for epoch, value in enumerate(values):
+        plateau = first if epoch < cut else second
+        if epoch == cut:
+            second.progress = dict(first.progress)
+        plateau.set_model(types.SimpleNamespace(optimizer=optimizer))
+        plateau.on_epoch_end(epoch, {"validation/prognosis/loss": value})
+    assert float(optimizer.learning_rate) == whole[-1]
