@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mdmt_tf.errors import DataError, nearest
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Task, label_is_known
 
 # Field name -> array (n,) or (n, k), one row an example in the order of storage.
 Table = Mapping[str, np.ndarray]
@@ -15,15 +15,20 @@ REQUIRED = ("image_id", "patient_id", "site")
 
 
 def field_values(dataset: str, table: Table, field: str) -> np.ndarray:
-    """The values of one field, or of one element of a vector field.
+    """The values of one field, of one element of a vector field, or sums of some.
 
     Args:
         dataset: name of the dataset, for messages.
         table: its fields.
-        field: "score", or "scores[3]" for the fourth element of each row.
+        field: "score"; "scores[3]" for the fourth element of each row; or
+            "sum(scores[0:3])" for the sum of the first three, which is unknown where
+            one of them is.
     Returns: array (n,).
     Raises: DataError when there is no such field, naming those that there are.
     """
+    span = re.fullmatch(r"sum\((.+)\[(\d+):(\d+)\]\)", field)
+    if span and field not in table:
+        return _sum(dataset, table, span[1], int(span[2]), int(span[3]))
     element = re.fullmatch(r"(.+)\[(\d+)\]", field)
     name = element[1] if element and field not in table else field
     if name not in table:
@@ -47,6 +52,27 @@ def field_values(dataset: str, table: Table, field: str) -> np.ndarray:
             f"Received: {field!r}."
         )
     return values[:, int(element[2])]
+
+
+def _sum(dataset, table, name, first, end):
+    """Sums of the elements `first` to `end` - 1 of each row."""
+    if first >= end:
+        raise DataError(
+            f"dataset {dataset!r}: sum({name}[{first}:{end}]) adds up nothing; "
+            f"expected FIRST:END with END above FIRST, for example {name}[0:3]."
+        )
+    parts = [
+        field_values(dataset, table, f"{name}[{index}]") for index in range(first, end)
+    ]
+    if parts[0].dtype.kind not in "iuf":
+        raise DataError(
+            f"dataset {dataset!r}: {name!r} holds no numbers that could be added up."
+        )
+    known = np.logical_and.reduce([label_is_known(part) for part in parts])
+    if parts[0].dtype.kind == "f":
+        return np.where(known, np.sum(parts, axis=0), np.nan)
+    # int64: int8 would overflow for long vectors.
+    return np.where(known, np.sum(parts, axis=0, dtype=np.int64), -1)
 
 
 def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:

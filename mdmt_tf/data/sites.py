@@ -1,7 +1,8 @@
 """Leave-one-site-out: is the model any good at a hospital that it has never seen?
 
 Fold f leaves out the f-th combination of one site of each dataset in `leave_out`; the
-images at these sites are the test part. A patient who is there is out of training for
+images at these sites are the test part. Where the settings group the sites of a
+dataset, a group stands for a site. A patient who is there is out of training for
 good. Images of the same patient at other sites are excluded from all parts: tested,
 they would not be of the site that is asked about; trained with, they would tell about
 the patient. Images whose site is not known might be of the site left out, and are
@@ -26,11 +27,55 @@ from mdmt_tf.tasks import Task
 logger = logging.getLogger(__name__)
 
 
+def grouped(
+    tables: Mapping[str, Table], groups: Mapping[str, Mapping[str, Sequence[str]]]
+) -> dict[str, Table]:
+    """The tables with the name of its group instead of each site.
+
+    Args:
+        tables: dataset -> fields.
+        groups: dataset -> group -> its sites; other datasets stay as they are.
+    Raises: DataError for an unknown dataset, a site in two groups or in none. A group
+        may name sites that the data do not have.
+    """
+    result = dict(tables)
+    for name, of_dataset in groups.items():
+        if name not in tables:
+            raise DataError(
+                f"split.site_groups: {name!r} is not one of the datasets: "
+                f"{', '.join(tables)}."
+            )
+        group_of = {"": ""}
+        for group, members in of_dataset.items():
+            for site in members:
+                if site in group_of:
+                    raise DataError(
+                        f"split.site_groups.{name}: site {site!r} is in two groups, "
+                        f"{group_of[site]!r} and {group!r}."
+                    )
+                group_of[site] = group
+        sites = np.asarray(tables[name]["site"], str)
+        missing = sorted(set(sites.tolist()) - set(group_of))
+        if missing:
+            raise DataError(
+                f"split.site_groups.{name}: the site {missing[0]!r} is in no group "
+                f"({len(missing)} such sites: {', '.join(missing[:8])})."
+            )
+        site = np.array([group_of[s] for s in sites], object)
+        result[name] = {**tables[name], "site": site}
+    return result
+
+
 def combinations(
-    tables: Mapping[str, Table], leave_out: Sequence[str]
+    tables: Mapping[str, Table], leave_out: Sequence[str], combine: str = "product"
 ) -> list[dict[str, str]]:
     """The folds: dataset -> site left out, the sites of each dataset ascending.
 
+    Args:
+        tables: dataset -> fields.
+        leave_out: the datasets of which one site each is left out.
+        combine: "product", every combination: 6 and 3 sites are 18 folds; "cycle", side
+            by side: 6 folds, in which each of the 3 comes twice.
     Raises: DataError when there is nothing to leave out: an unknown dataset, or one
         with fewer than two known sites.
     """
@@ -54,10 +99,12 @@ def combinations(
             "split.leave_out is empty; expected the datasets of which one site each is "
             "left out."
         )
-    return [
-        dict(zip(leave_out, chosen, strict=True))
-        for chosen in itertools.product(*sites)
-    ]
+    if combine == "cycle":
+        longest = max(map(len, sites))
+        chosen = [[known[f % len(known)] for known in sites] for f in range(longest)]
+    else:
+        chosen = itertools.product(*sites)
+    return [dict(zip(leave_out, of_fold, strict=True)) for of_fold in chosen]
 
 
 def check_fold(fold: int, folds: Sequence[Mapping[str, str]]) -> None:

@@ -151,16 +151,17 @@ def make_split(
         sides.
     """
     if settings.kind == "file":
-        split = _from_file(tables, settings)
+        split, lists_test = _from_file(tables, settings)
     elif settings.kind == "kfold":
         split = _kfold(tables, tasks, settings)
     else:
-        combinations = sites.combinations(tables, settings.leave_out)
+        grouped = sites.grouped(tables, settings.site_groups)
+        combinations = sites.combinations(grouped, settings.leave_out, settings.combine)
         sites.check_fold(settings.fold, combinations)
         left_out = combinations[settings.fold]
         part_of = {
             name: sites.part_of_rows(name, table, tasks, left_out.get(name), settings)
-            for name, table in tables.items()
+            for name, table in grouped.items()
         }
         split = Split(
             kind=settings.kind,
@@ -173,11 +174,29 @@ def make_split(
         )
     split.check_leakage(tables)
     for part in SIDES:
+        # Lists may be for more datasets than are used here: of a split that leaves out
+        # a site of one dataset, a fit on another one has nothing to be tested on.
+        if part == "test" and settings.kind == "file" and lists_test:
+            continue
         if not any(parts[part] for parts in split.datasets.values()):
             raise DataError(
                 f"{split.source}: the {part} part holds no image of any dataset."
             )
     return split
+
+
+def count_folds(tables: Mapping[str, Table], settings: SplitSection) -> int:
+    """How many folds the settings make.
+
+    Args: as for `make_split`.
+    Raises: DataError as `make_split`.
+    """
+    if settings.kind == "kfold":
+        return settings.folds
+    if settings.kind == "file":
+        return 1
+    grouped = sites.grouped(tables, settings.site_groups)
+    return len(sites.combinations(grouped, settings.leave_out, settings.combine))
 
 
 def _kfold(tables, tasks, settings) -> Split:
@@ -214,7 +233,8 @@ def _lists(tables, part_of) -> Lists:
     }
 
 
-def _from_file(tables, settings) -> Split:
+def _from_file(tables, settings) -> tuple[Split, bool]:
+    """The split of the datasets used, and whether the file tests any dataset at all."""
     if settings.file is None:
         raise DataError("split.kind = file needs split.file, the path of the lists.")
     lists, plain = split_files.read(settings.file)
@@ -233,7 +253,8 @@ def _from_file(tables, settings) -> Split:
             f"{', '.join(lists)}."
         )
     ordered = {name: {part: lists[name][part] for part in PARTS} for name in tables}
-    return dataclasses.replace(split, datasets=ordered)
+    lists_test = any(parts["test"] for parts in lists.values())
+    return dataclasses.replace(split, datasets=ordered), lists_test
 
 
 def _verify(split: Split, stated: str, path) -> None:

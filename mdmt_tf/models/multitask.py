@@ -12,7 +12,7 @@ from mdmt_tf.models.backbones.blocks import derived_seed
 from mdmt_tf.models.layers import Dropout
 from mdmt_tf.tasks import Task
 
-HEADS = ("mdmt", "stl")
+HEADS = ("mdmt", "stl", "serial")
 _HIDDEN_UNITS = (128, 32)  # of the "mdmt" head
 _BIAS = 0.01  # initial value of every bias of a head
 
@@ -29,14 +29,17 @@ def build_model(
 
         mdmt: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
         stl:  dropout, Linear n_outputs
+        serial: as mdmt; the head of the first task sees the logits of all others beside
+            the features, so that what is severe can bear on the outcome
 
     All Linear weights start from Xavier's uniform values, all biases from 0.01.
 
     Args:
         backbone: images (N, H, W, C) to features (N, F); it becomes one layer of the
             model and keeps its name, so `model.get_layer(backbone.name)` returns it.
-        tasks: one or more, of distinct names. Only `name` and `n_outputs` count.
-        heads: "mdmt" or "stl".
+        tasks: one or more, of distinct names. Only `name` and `n_outputs` count, and
+            for "serial" which is first.
+        heads: "mdmt", "stl" or "serial".
         seed: integer; initial values and dropout follow from it and the layers' names.
         dropout: rate in [0, 1).
     Returns: functional model "mdmt" from `image` (N, H, W, C) to a dict from task name
@@ -57,14 +60,21 @@ def build_model(
             "a model needs one task or more, of distinct names. Received: "
             + (f"{', '.join(repeated)} more than once." if repeated else "none.")
         )
-    build_head = _mdmt_head if heads == "mdmt" else _stl_head
+    build_head = _stl_head if heads == "stl" else _mdmt_head
     image = keras.Input(backbone.input_shape[1:], name="image")
     features = backbone(image)
+    last = [tasks[0]] if heads == "serial" and len(tasks) > 1 else []
     logits = {
         task.name: build_head(features, task, seed, dropout)
         for task in sorted(tasks, key=lambda task: task.name)
+        if task not in last
     }
-    return keras.Model(image, logits, name="mdmt")
+    for task in last:
+        seen = keras.layers.Concatenate(dtype="float32", name=f"{task.name}.inputs")(
+            [features, *logits.values()]
+        )
+        logits[task.name] = build_head(seen, task, seed, dropout)
+    return keras.Model(image, dict(sorted(logits.items())), name="mdmt")
 
 
 def _mdmt_head(x, task, seed, dropout):

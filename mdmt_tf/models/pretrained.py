@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -81,6 +81,16 @@ def locate(
     if not Path(weights).is_file():
         raise DataError(f"{weights}: no such file of weights for {name}.")
     return Path(weights)
+
+
+def locate_all(
+    name: str,
+    weights: str | Mapping[str, float] | None,
+    write: Callable[[str], object] = lambda text: None,
+) -> list[Path]:
+    """The files of whatever `build_backbone` takes as weights; none for None."""
+    files = weights if isinstance(weights, Mapping) else [weights]
+    return [locate(name, file, write) for file in files if file is not None]
 
 
 def convert(
@@ -155,10 +165,45 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         load_reference_state(model, str(path), state)
 
 
-def describe(name: str, weights: str | None) -> dict | None:
+def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
+    """Fill a backbone with the average of several files, sum_i s_i w_i.
+
+    Every floating variable is averaged, the running statistics of normalisation among
+    them: left behind, they would belong to other kernels than those they stand beside.
+    (The mean of two variances leaves out the distance of the two means.)
+
+    Args:
+        model: of `build_backbone`.
+        shares: path of a `.weights.h5` file of the same backbone -> its share s_i.
+    Raises:
+        ConfigError: the shares do not sum to 1.
+        DataError: a file is missing or belongs to another network.
+    Source: Ruffini et al. 2024, section 2: beta * prognosis + (1 - beta) * severity.
+    """
+    if abs(sum(shares.values()) - 1.0) > 1e-6:
+        raise ConfigError(
+            f"the shares of an average must sum to 1. Received: {dict(shares)}."
+        )
+    # In double precision, so that equal files average to themselves.
+    sums = [np.zeros(variable.shape, np.float64) for variable in model.weights]
+    for path, share in shares.items():
+        load_weights(model, locate(model.name, path))
+        for total, variable in zip(sums, model.weights, strict=True):
+            total += share * keras.ops.convert_to_numpy(variable)
+    for total, variable in zip(sums, model.weights, strict=True):
+        variable.assign(total.astype(variable.dtype))
+
+
+def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | None:
     """Source and sha256 of the weights that a backbone starts from; None: random."""
     if weights is None:
         return None
+    if isinstance(weights, Mapping):
+        parts = [
+            {**describe(name, path), "share": share} for path, share in weights.items()
+        ]
+        files = ", ".join(f"{share:g} of {path}" for path, share in weights.items())
+        return {"backbone": name, "source": f"average: {files}", "average": parts}
     path = locate(name, weights)
     digest = published.sha256_of(path)
     manifest = manifest_path(path)

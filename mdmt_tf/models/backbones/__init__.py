@@ -31,10 +31,10 @@ def build_backbone(
             something else, the network begins with a layer that leads there. (H, W, 1)
             stands for three equal channels.
         weights: None for random values by the reference's rule; "imagenet" for the
-            published ones, see `mdmt_tf.models.pretrained`; or the path of a
-            `.weights.h5` file written by `save_weights` of the same backbone. From
-            weights for three channels the first kernel's are summed when the images
-            have one.
+            published ones, see `mdmt_tf.models.pretrained`; the path of a
+            `.weights.h5` file written by `save_weights` of the same backbone; or a dict
+            from such paths to the shares in their average. From weights for three
+            channels the first kernel's are summed when the images have one.
         feature_maps: whether to return the last map, too.
         seed: integer; the random values depend on it and on the layers' names alone.
         dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None for the global one.
@@ -65,7 +65,9 @@ def build_backbone(
     features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     outputs = {"features": features, "feature_map": x} if feature_maps else features
     model = keras.Model(images, outputs, name=name)
-    if weights is not None:
+    if isinstance(weights, dict):
+        pretrained.load_average(model, weights)
+    elif weights is not None:
         pretrained.load_weights(model, pretrained.locate(name, weights))
     return model
 
@@ -82,12 +84,14 @@ def _check(name, image_shape, weights, batch_norm):
             f"{name} takes images of shape (height, width, 3) or (height, width, 1), "
             f"positive integers. Received: image_shape={image_shape}."
         )
-    if weights not in (None, IMAGENET) and not str(weights).endswith(".weights.h5"):
-        raise ConfigError(
-            f"weights={str(weights)!r} for {name}: expected null (random values), "
-            f"{IMAGENET!r}, or the path of a file *.weights.h5 saved from the same "
-            "backbone."
-        )
+    files = weights if isinstance(weights, dict) else [weights]
+    for file in files:
+        if file not in (None, IMAGENET) and not str(file).endswith(".weights.h5"):
+            raise ConfigError(
+                f"weights={str(file)!r} for {name}: expected null (random values), "
+                f"{IMAGENET!r}, or the path of a file *.weights.h5 saved from the same "
+                "backbone."
+            )
     if batch_norm not in ("local", "synchronized"):
         raise ConfigError(
             f"batch_norm={batch_norm!r} for {name}: expected 'local' or 'synchronized'."
