@@ -89,13 +89,21 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     )
 
 
-def add_config_arguments(arguments: argparse.ArgumentParser) -> None:
-    """Add `--config NAME|PATH` and any number of `key.path=value`."""
+def add_config_arguments(
+    arguments: argparse.ArgumentParser, default: str | None = DEFAULT_CONFIG
+) -> None:
+    """Add `--config NAME|PATH` and any number of `key.path=value`.
+
+    Args:
+        default: the configuration to take without `--config`; None: it is required.
+    """
+    text = "a name in configs/ or the path of a YAML file"
     arguments.add_argument(
         "--config",
-        default=DEFAULT_CONFIG,
+        default=default,
+        required=default is None,
         metavar="NAME|PATH",
-        help="a name in configs/ or the path of a YAML file (default: %(default)s)",
+        help=f"{text} (default: {default})" if default else text,
     )
     arguments.add_argument(
         "overrides",

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="RUN_DIR",
         help="go on with an interrupted run, with its own settings",
     )
-    options = arguments.parse_args(argv)
+    options = arguments.parse_intermixed_args(argv)
     if options.resume and (options.overrides or options.config != cli.DEFAULT_CONFIG):
         arguments.error("--resume takes the settings of the run; leave the others out")
 
@@ -47,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # the phantoms are prepared with it.
     strategy.build_strategy(settings.training.devices)
     if not options.resume:
-        if settings.model.weights is not None:
-            # Now, before anything takes minutes: a download may fail.
-            pretrained.locate(settings.model.backbone, settings.model.weights, _write)
+        # Now, before anything takes minutes: a download may fail.
+        pretrained.locate_all(settings.model.backbone, settings.model.weights, _write)
         settings = phantoms.provide(settings, _write)
 
     run = trainer.train(

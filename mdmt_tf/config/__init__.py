@@ -9,7 +9,7 @@ from mdmt_tf.config.schema import Config
 from mdmt_tf.config.validation import check_values
 from mdmt_tf.errors import ConfigError
 
-__all__ = ["Config", "load"]
+__all__ = ["Config", "check", "load"]
 
 
 def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
@@ -27,13 +27,28 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
             files.override(values, origins, assignment)
         except ConfigError as error:
             problems.append(str(error))
+    return check(values, f"configuration {name_or_path}", origins, problems)
+
+
+def check(
+    values: dict, where: str, origins: Origins | None = None, problems: Sequence = ()
+) -> Config:
+    """A configuration from plain values.
+
+    Args:
+        values: of all sections.
+        where: what they are, for the message.
+        origins: where each key was written, if that is known.
+        problems: found before, to be listed with the others.
+    Raises: ConfigError that lists every problem.
+    """
     sections, found = check_values(values)
-    found += [problem for check in CHECKS for problem in check(sections)]
-    problems += [_describe(problem, origins) for problem in found]
+    found += [problem for rule in CHECKS for problem in rule(sections)]
+    problems = [*problems, *(_describe(problem, origins or {}) for problem in found)]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem}" for problem in problems)
-        raise ConfigError(f"{count} in configuration {name_or_path}:{lines}")
+        raise ConfigError(f"{count} in {where}:{lines}")
     return Config.model_validate(values)
 
 

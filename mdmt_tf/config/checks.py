@@ -129,34 +129,41 @@ def _check_training(sections: dict) -> Iterator[Problem]:
 
 
 def _check_split(sections: dict) -> Iterator[Problem]:
-    split, datasets = sections.get("split"), list(sections.get("datasets") or ())
-    if not split:
-        return
+    datasets = list(sections.get("datasets") or ())
+    if sections.get("split"):
+        yield from _problems_of_split(sections["split"], ("split",), datasets)
+    benchmark = sections.get("benchmark")
+    for name, split in (benchmark.validation if benchmark else {}).items():
+        path = ("benchmark", "validation", name)
+        yield from _problems_of_split(split, path, datasets)
+
+
+def _problems_of_split(split, path, datasets) -> Iterator[Problem]:
     if split.kind == "kfold" and split.fold >= split.folds:
         yield (
-            ("split", "fold"),
+            (*path, "fold"),
             f" = {split.fold}: there is no such fold; with split.folds = {split.folds} "
             f"they are 0 to {split.folds - 1}.",
         )
     if split.kind == "leave_one_site_out" and not split.leave_out:
         yield (
-            ("split", "leave_out"),
+            (*path, "leave_out"),
             ": leave_one_site_out needs the datasets whose sites are left out in turn, "
             "for example split.leave_out=[aiforcovid].",
         )
     for name in split.leave_out:
         if datasets and name not in datasets:
             yield (
-                ("split", "leave_out"),
+                (*path, "leave_out"),
                 f": {name!r} is not one of the datasets.{nearest(name, datasets)}",
             )
     if split.kind == "file" and split.file is None:
         yield (
-            ("split", "file"),
+            (*path, "file"),
             ": missing; split.kind = file needs the path of a file of lists.",
         )
     if split.file is not None and not Path(split.file).is_file():
-        yield ("split", "file"), f" = {split.file!r}: no such file."
+        yield (*path, "file"), f" = {split.file!r}: no such file."
 
 
 def _check_model(sections: dict) -> Iterator[Problem]:
@@ -175,12 +182,21 @@ def _check_model(sections: dict) -> Iterator[Problem]:
         if row is not None and row.weights is None:
             text = f" = 'imagenet': nobody has published such of {model.backbone}."
             yield ("model", "weights"), text
-    # Whether a file is there counts when a run begins, not when it is looked at later.
-    elif model.weights is not None and not model.weights.endswith(".weights.h5"):
+    averaged = isinstance(model.weights, dict)
+    files = model.weights if averaged else [model.weights]
+    for file in files:
+        # Whether it is there counts when a run begins, not when it is looked at later.
+        if file not in (None, "imagenet") and not file.endswith(".weights.h5"):
+            yield (
+                ("model", "weights"),
+                f" = {file!r}: expected null (random start), imagenet, the path of a "
+                ".weights.h5 file, or several such paths with their shares.",
+            )
+    if averaged and abs(sum(model.weights.values()) - 1) > 1e-6:
         yield (
             ("model", "weights"),
-            f" = {model.weights!r}: expected null (random start), imagenet, or the "
-            "path of a .weights.h5 file.",
+            f" = {model.weights}: the shares sum to {sum(model.weights.values()):g}, "
+            "they must sum to 1.",
         )
     if model.weights is None and model.freeze != "none":
         yield (
@@ -219,6 +235,111 @@ def _check_data(sections: dict) -> Iterator[Problem]:
         )
 
 
+def _check_benchmark(sections: dict) -> Iterator[Problem]:
+    benchmark = sections.get("benchmark")
+    if not benchmark or "benchmark" in sections["incomplete"]:
+        return
+    for name in benchmark.backbones:
+        if name not in BACKBONES:
+            known = sorted(BACKBONES)
+            yield (
+                ("benchmark", "backbones"),
+                f": {name!r} is not a backbone.{nearest(name, known)} Known: "
+                f"{', '.join(known)}.",
+            )
+    for name in benchmark.weights:
+        if name not in benchmark.backbones:
+            yield (
+                ("benchmark", "weights", name),
+                f": is none of the backbones: {', '.join(benchmark.backbones)}.",
+            )
+    for key in ("backbones", "seeds"):
+        values = getattr(benchmark, key)
+        if len(set(values)) < len(values):
+            yield ("benchmark", key), f" = {list(values)}: one is there twice."
+    tasks, known = list(sections.get("tasks") or ()), list(benchmark.experiments)
+    for name, experiment in benchmark.experiments.items():
+        path = ("benchmark", "experiments", name)
+        for task in experiment.tasks:
+            if tasks and task not in tasks:
+                yield (
+                    (*path, "tasks"),
+                    f": {task!r} is not one of the tasks.{nearest(task, tasks)} Tasks: "
+                    f"{', '.join(tasks)}.",
+                )
+        for other in experiment.start:
+            if other not in known:
+                yield (
+                    (*path, "start"),
+                    f": {other!r} is not one of the experiments.{nearest(other, known)}"
+                    f" Experiments: {', '.join(known)}.",
+                )
+        total = sum(experiment.start.values())
+        if experiment.start and abs(total - 1) > 1e-6:
+            yield (
+                (*path, "start"),
+                f" = {experiment.start}: the shares sum to {total:g}, they must sum to "
+                "1.",
+            )
+        if (circle := _circle(name, benchmark.experiments)) is not None:
+            yield (
+                (*path, "start"),
+                f": goes round in a circle: {' from '.join(circle)}.",
+            )
+    if benchmark.candidate is not None and benchmark.candidate not in known:
+        yield (
+            ("benchmark", "candidate"),
+            f" = {benchmark.candidate!r}: is not one of the experiments."
+            f"{nearest(benchmark.candidate, known)} Experiments: {', '.join(known)}.",
+        )
+    yield from _problems_of_baselines(benchmark, sections)
+    if benchmark.executor == "ray" and benchmark.address is None:
+        yield (
+            ("benchmark", "address"),
+            ": missing; executor=ray needs that of a running Ray cluster, "
+            "address=HOST:PORT.",
+        )
+
+
+def _problems_of_baselines(benchmark, sections) -> Iterator[Problem]:
+    tasks = sections.get("tasks") or {}
+    for name, baseline in benchmark.baselines.items():
+        path = ("benchmark", "baselines", name)
+        if name in benchmark.experiments:
+            yield path, ": there is an experiment of this name."
+        task = tasks.get(baseline.task)
+        if tasks and task is None:
+            yield (
+                (*path, "task"),
+                f" = {baseline.task!r}: is not one of the tasks."
+                f"{nearest(baseline.task, list(tasks))} Tasks: {', '.join(tasks)}.",
+            )
+        elif task is not None and task.kind is Kind.REGRESSION:
+            yield (
+                (*path, "task"),
+                f" = {baseline.task!r}: is a regression; a baseline needs classes.",
+            )
+        elif task is not None and set(task.sources) != set(baseline.fields):
+            yield (
+                (*path, "fields"),
+                f": expected fields of each dataset that feeds {baseline.task}: "
+                f"{', '.join(task.sources)}. Received: {', '.join(baseline.fields)}.",
+            )
+
+
+def _circle(name: str, experiments: dict) -> list[str] | None:
+    """The way from an experiment to itself along what starts from what."""
+    ways = [[name]]
+    while ways:
+        way = ways.pop()
+        for other in experiments[way[-1]].start if way[-1] in experiments else ():
+            if other == name:
+                return [*way, name]
+            if other not in way:
+                ways.append([*way, other])
+    return None
+
+
 CHECKS = (
     _check_data,
     _check_tasks,
@@ -227,4 +348,5 @@ CHECKS = (
     _check_model,
     _check_selection,
     _check_training,
+    _check_benchmark,
 )

@@ -10,6 +10,15 @@ import yaml
 
 from mdmt_tf.errors import ConfigError, nearest
 
+# Sections whose keys are names of the user's: a file with a base replaces them whole.
+_NAMED = {
+    ("tasks",),
+    ("datasets",),
+    ("benchmark", "experiments"),
+    ("benchmark", "validation"),
+    ("benchmark", "baselines"),
+}
+
 # Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12".
 Origins = dict[tuple[str, ...], str]
 
@@ -32,13 +41,57 @@ def names() -> list[str]:
 
 
 def read(name_or_path: str) -> tuple[dict, Origins]:
-    """The content of a configuration file.
+    """The content of a configuration file, laid over that of its `base`, if it has one.
+
+    `base` is a name in `configs/`, or a path as seen from the file's own folder. Keys
+    are merged one by one; only sections of the user's own names (tasks, datasets, and
+    experiments, validation, baselines of a benchmark) replace those of the base whole.
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
-    Raises: ConfigError when there is no such file, it cannot be read, is not YAML, or
-        says a key twice.
+    Raises: ConfigError when there is no such file, it cannot be read, is not YAML, says
+        a key twice, or is a base of itself.
     """
+    values, origins = _read_one(name_or_path)
+    chain = [name_or_path]
+    while "base" in values:
+        base, where = values.pop("base"), origins.pop(("base",))
+        if not isinstance(base, str):
+            raise ConfigError(f"{where}: base = {base!r}: expected a name or a path.")
+        if base not in names():
+            base = str(Path(chain[-1]).parent / base)
+        if base in chain:
+            raise ConfigError(f"{where}: base: {base} is a base of itself.")
+        chain.append(base)
+        below, origins_below = _read_one(base)
+        values, origins = _lay_over(below, origins_below, values, origins)
+    return values, origins
+
+
+def _lay_over(below, origins_below, above, origins_above):
+    """Merge two files' values; what is above counts. Also the lines they stand in."""
+    origins = dict(origins_below)
+
+    def merge(low, high, path):
+        if not (isinstance(low, dict) and isinstance(high, dict)) or path in _NAMED:
+            for key in [key for key in origins if key[: len(path)] == path]:
+                del origins[key]
+            for key, where in origins_above.items():
+                if key[: len(path)] == path:
+                    origins[key] = where
+            return high
+        result = dict(low)
+        for key, value in high.items():
+            if key in low:
+                result[key] = merge(low[key], value, (*path, key))
+            else:
+                result[key] = merge(None, value, (*path, key))
+        return result
+
+    return merge(below, above, ()), origins
+
+
+def _read_one(name_or_path: str) -> tuple[dict, Origins]:
     if name_or_path in names():
         resource = importlib.resources.files("mdmt_tf.configs")
         text = (resource / f"{name_or_path}.yaml").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ The sections mirror `configs/*.yaml`. What a single value must be is said here; 
 several values must be together is checked in `mdmt_tf.config`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -16,6 +16,8 @@ from mdmt_tf.tasks import Kind, Task
 # stands in metric names such as `prognosis/auc`.
 TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+# Of an experiment, a baseline or a validation: part of file names and of tables.
+TableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -63,6 +65,11 @@ class SplitSection(Section):
     seed: Seed = 0
     # leave_one_site_out: the datasets of which one site each is left out for testing.
     leave_out: tuple[DatasetName, ...] = ()
+    # dataset -> group -> its sites: whole groups are left out instead of single sites.
+    site_groups: dict[DatasetName, dict[str, tuple[str, ...]]] = {}
+    # Several datasets in leave_out: every combination of their sites is a fold, or the
+    # sites go side by side and those of the datasets with fewer come round again.
+    combine: Literal["product", "cycle"] = "product"
     # leave_one_site_out: share of the remaining patients used for validation.
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     file: str | None = None
@@ -100,9 +107,10 @@ class ModelSection(Section):
     """The shared backbone and the heads."""
 
     backbone: str = "resnet18"
-    # None: random values; "imagenet"; or the path of a .weights.h5 file.
-    weights: str | None = None
-    heads: Literal["mdmt", "stl"] = "mdmt"
+    # None: random values; "imagenet"; the path of a .weights.h5 file; or several such
+    # files, each with its share in their average.
+    weights: str | dict[str, Positive] | None = None
+    heads: Literal["mdmt", "stl", "serial"] = "mdmt"
     # What is not trained: that part, or that share of the backbone's layers.
     freeze: Literal["none", "stem", "all"] | Annotated[float, Field(gt=0, lt=1)] = (
         "none"
@@ -118,6 +126,17 @@ class SelectionSection(Section):
     metric: str = "loss"
 
 
+class PlateauSection(Section):
+    """Lower the learning rate while the selected figure does not improve, as torch."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    # Epochs without improvement that are borne; the one after them lowers the rate.
+    patience: Annotated[int, Field(ge=0)] = 10
+    # What counts as improvement, relative to the best figure so far.
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
+    min_learning_rate: NotNegative = 0.0
+
+
 class TrainingSection(Section):
     """The optimisation."""
 
@@ -131,8 +150,14 @@ class TrainingSection(Section):
     warmup_epochs: Annotated[int, Field(ge=0)] = 40
     # Epochs without improvement after which training stops; None: never.
     patience: Annotated[int, Field(ge=1)] | None = 40
+    # None: the learning rate stays.
+    plateau: PlateauSection | None = None
     select_on: SelectionSection
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    # Whether to leave these in the run's folder; of hundreds of fits they take a third
+    # of the time, and the weights are kept anyway.
+    tensorboard: bool = True
+    saved_model: bool = True
     # None: every GPU, or the CPU; else names such as GPU:0, CPU:1.
     devices: tuple[Annotated[str, Field(pattern=r"^(GPU|CPU):\d+$")], ...] | None = None
 
@@ -147,6 +172,46 @@ class PhantomSection(Section):
     # Nominal columns of a radiograph, as it comes from the detector.
     matrix: Annotated[int, Field(ge=64, le=4096)] = 384
     seed: Seed = 0
+
+
+class ExperimentSection(Section):
+    """One way to train: which tasks, from which start, with which other settings."""
+
+    tasks: Annotated[tuple[TaskName, ...], Field(min_length=1)]
+    # Experiment -> its share in the average of the backbones to start from; they are
+    # those of the same backbone, fold and seed. None: from model.weights.
+    start: dict[TableName, Positive] = {}
+    # key.path -> value, as on the command line of `mdmt_tf.train`.
+    settings: dict[str, Any] = Field(default={}, alias="set")
+
+
+class BaselineSection(Section):
+    """What the fields of the tables say without any image, by logistic regression."""
+
+    task: TaskName
+    fields: Annotated[dict[DatasetName, tuple[str, ...]], Field(min_length=1)]
+
+
+class BenchmarkSection(Section):
+    """A grid of fits, and what carries them out."""
+
+    backbones: Annotated[tuple[str, ...], Field(min_length=1)]
+    # Backbone -> its model.weights, where they are not those of all.
+    weights: dict[str, str | None] = {}
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    # Every fold of each is run; `fold` has no meaning here.
+    validation: Annotated[dict[TableName, SplitSection], Field(min_length=1)]
+    experiments: Annotated[dict[TableName, ExperimentSection], Field(min_length=1)]
+    # The experiment that the tests compare with each of the others; None: no tests.
+    candidate: TableName | None = None
+    baselines: dict[TableName, BaselineSection] = {}
+    executor: Literal["local", "ray"] = "local"
+    # Of a running Ray cluster, HOST:PORT.
+    address: str | None = None
+    # Fits at a time on this machine; None: as many as cores, GPUs and memory allow.
+    processes: Annotated[int, Field(ge=1, le=1024)] | None = None
+    cores_per_fit: Annotated[int, Field(ge=1, le=1024)] = 2
+    gpus_per_fit: Annotated[int, Field(ge=0, le=64)] = 1
 
 
 class Config(Section):
@@ -164,6 +229,7 @@ class Config(Section):
     model: ModelSection = ModelSection()
     pipeline: PipelineSection = PipelineSection()
     training: TrainingSection
+    benchmark: BenchmarkSection | None = None
 
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
