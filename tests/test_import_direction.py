@@ -19,6 +19,7 @@ ROWS = [
     ["mdmt_tf.models"],
     ["mdmt_tf.export"],
     ["mdmt_tf.training"],
+    ["mdmt_tf.experiments"],
     [
         "mdmt_tf.cli",
         "mdmt_tf.prepare",
@@ -26,6 +27,8 @@ ROWS = [
         "mdmt_tf.phantoms",
         "mdmt_tf.train",
         "mdmt_tf.evaluate",
+        "mdmt_tf.benchmark",
+        "mdmt_tf.report",
     ],
 ]
 
@@ -37,6 +40,7 @@ FORBIDDEN = {
     "mdmt_tf.imaging": {"tensorflow", "keras", "tensorflow_datasets"},
     "mdmt_tf.imaging.lungs.network": {"tensorflow", "tensorflow_datasets"},
     "mdmt_tf.datasets": {"tensorflow", "keras"},
+    "mdmt_tf.experiments": {"tensorflow", "keras", "tensorflow_datasets"},
 }
 
 

@@ -1,0 +1,141 @@
+"""What the fields of the tables alone say: predictions without any image.
+
+A network that does no better than the projection, the age or the ward of a patient has
+learned nothing else. Logistic regression, trained on the training part of the same
+split and written in the form of a run. No TensorFlow.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from mdmt_tf.config.schema import BaselineSection
+from mdmt_tf.data.fields import Table, field_values, label_is_known, task_labels
+from mdmt_tf.data.split_files import PARTS, SIDES, assign
+from mdmt_tf.data.splits import Split
+from mdmt_tf.errors import DataError
+from mdmt_tf.tasks import Task
+from mdmt_tf.training import predictions
+from mdmt_tf.training.run_folder import RunFolder, now, write_json
+
+
+def fit_baseline(
+    section: BaselineSection,
+    task: Task,
+    tables: Mapping[str, Table],
+    split: Split,
+    run: RunFolder,
+    facts: dict,
+) -> None:
+    """Fit a logistic regression and leave a folder as of a finished run.
+
+    Text fields become indicators of their values, whatever their case; unknown is a
+    value of its own. Numbers are standardised, unknown ones set to the median beside an
+    indicator. Penalty: ridge, C = 1, as scikit-learn has it.
+
+    Args:
+        section: the task's name, and the fields of each dataset that feeds it.
+        task: with classes.
+        tables: dataset -> fields.
+        split: its training part is fitted, every part is predicted.
+        run: the folder; appears whole or not at all.
+        facts: for the manifest.
+    Raises: DataError for a field that is missing, or fewer than two classes to fit.
+    """
+    rows, columns = _gather(section, task, tables, split)
+    labels = rows.pop("label").to_numpy()
+    fitted = (rows["split"] == "train").to_numpy() & (labels >= 0)
+    if len(np.unique(labels[fitted])) < 2:
+        raise DataError(
+            f"baseline of {task.name}: the training part of {split.source} has fewer "
+            "than two classes."
+        )
+    model = _model(columns)
+    model.fit(columns[fitted], labels[fitted])
+    probabilities = np.zeros((len(rows), task.n_classes))
+    probabilities[:, model.classes_] = model.predict_proba(columns)
+    # In the order of the parts, like the predictions of a network.
+    order = np.argsort([SIDES.index(part) for part in rows["split"]], kind="stable")
+    table = predictions.prediction_table(
+        task, rows.iloc[order], labels[order], probabilities[order]
+    )
+    run.path.parent.mkdir(parents=True, exist_ok=True)
+    partial = RunFolder(
+        tempfile.mkdtemp(prefix=f".{run.path.name}.", dir=run.path.parent)
+    )
+    started = now()
+    predictions.write(table, partial.predictions)
+    split.write(partial.split)
+    manifest = {**facts, "baseline": section.model_dump(), "started": started}
+    write_json(partial.manifest, {**manifest, "finished": now()})
+    write_json(partial.metrics, predictions.metrics_of(table, [task]))
+    try:
+        os.rename(partial.path, run.path)
+    except OSError:
+        # Another process was quicker, with the same result.
+        shutil.rmtree(partial.path)
+
+
+def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The images on any side, with their labels, and their fields."""
+    rows, columns = [], []
+    for name, fields in section.fields.items():
+        table = tables[name]
+        part_of = assign(name, split.datasets[name], table["image_id"], split.source)
+        on_a_side = part_of != PARTS[-1]
+        frame = {key: table[key] for key in ("image_id", "patient_id", "site")}
+        frame |= {"dataset": name, "split": part_of, "fold": split.fold}
+        frame["label"] = task.to_class(task_labels(name, table, task))
+        rows.append(pd.DataFrame(frame)[on_a_side])
+        values = {
+            f"field_{number}": _column(field_values(name, table, field))
+            for number, field in enumerate(fields)
+        }
+        columns.append(pd.DataFrame(values)[on_a_side])
+    return (
+        pd.concat(rows, ignore_index=True),
+        pd.concat(columns, ignore_index=True),
+    )
+
+
+def _column(values: np.ndarray) -> np.ndarray:
+    """Text in lower case, or floats with NaN where unknown."""
+    if values.dtype.kind in "OSU":
+        words = [str(value).strip().lower() for value in values]
+        return np.array(words, object)
+    return np.where(label_is_known(values), values, np.nan).astype(np.float64)
+
+
+def _model(columns: pd.DataFrame):
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = list(columns.select_dtypes("number"))
+    texts = [name for name in columns if name not in numbers]
+    return make_pipeline(
+        ColumnTransformer(
+            [
+                (
+                    "numbers",
+                    make_pipeline(
+                        SimpleImputer(
+                            strategy="median",
+                            add_indicator=True,
+                            keep_empty_features=True,
+                        ),
+                        StandardScaler(),
+                    ),
+                    numbers,
+                ),
+                ("texts", OneHotEncoder(handle_unknown="ignore"), texts),
+            ]
+        ),
+        LogisticRegression(max_iter=1000),
+    )

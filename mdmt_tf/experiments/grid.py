@@ -1,0 +1,248 @@
+"""Backbones x validation x folds x experiments x seeds: which fits that makes.
+
+Several cells may need the same fit: left out a hospital of one dataset, a fit on the
+other dataset is the same for every hospital. It is trained once. No TensorFlow.
+
+    <folder>/benchmark.yaml      resolved settings
+    <folder>/data.json           where the data are, their fingerprints, the folds
+    <folder>/splits/             who is on which side, a file a validation and fold
+    <folder>/grid.csv            a row a cell, and the name of its fit
+    <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
+    <folder>/runs/<fit>/         run folders
+    <folder>/logs/, failures/    what fits printed; those that ended with an error
+"""
+
+import csv
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mdmt_tf.config import Config, files
+from mdmt_tf.config.schema import SplitSection
+from mdmt_tf.data.splits import Split
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments.protocol import Fit
+from mdmt_tf.training.run_folder import RunFolder, write_json
+
+# Backbone of the cells of a baseline.
+NO_BACKBONE = "none"
+
+_COLUMNS = ("validation", "backbone", "seed", "fold", "experiment", "fit")
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """Paths of a benchmark's files."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.path / "benchmark.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
+
+    @property
+    def cells(self) -> Path:
+        return self.path / "grid.csv"
+
+    def split(self, validation: str, fold: int) -> Path:
+        return self.path / "splits" / f"{validation}-{fold}.json"
+
+    def fit_settings(self, fit: str) -> Path:
+        return self.path / "fits" / f"{fit}.yaml"
+
+    def run(self, fit: str) -> RunFolder:
+        return RunFolder(self.path / "runs" / fit)
+
+    def log(self, fit: str) -> Path:
+        return self.path / "logs" / f"{fit}.log"
+
+    def lock(self, fit: str) -> Path:
+        return self.path / "locks" / fit
+
+    def failure(self, fit: str) -> Path:
+        return self.path / "failures" / f"{fit}.json"
+
+    def read_failure(self, fit: str) -> dict | None:
+        """The last failure of a fit; None when it has not failed."""
+        try:
+            return json.loads(self.failure(fit).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def read_data(self) -> dict:
+        """What `plan` found.
+
+        Raises: DataError when it has not run.
+        """
+        try:
+            return json.loads(self.data.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(
+                f"{self.path}: not the folder of a benchmark: it has no data.json. "
+                "Expected one that `python -m mdmt_tf.benchmark` made."
+            ) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A place in the tables, and the fit that fills it."""
+
+    validation: str
+    backbone: str
+    seed: int
+    fold: int
+    experiment: str
+    fit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """All cells, and each fit once, those that others start from first."""
+
+    cells: tuple[Cell, ...]
+    fits: Mapping[str, Fit]
+
+
+def build_grid(
+    config: Config,
+    splits: Mapping[tuple[str, int], Split],
+    fingerprints: Mapping[str, str],
+) -> Grid:
+    """The cells and fits that the settings ask for.
+
+    Args:
+        config: with a section `benchmark`, and `data_dir` set.
+        splits: (validation, fold) -> lists, every fold of every validation in order.
+        fingerprints: dataset -> that of its content.
+    Raises: ConfigError for settings that do not go together.
+    """
+    benchmark = config.benchmark
+    settings = {
+        (experiment, backbone): protocol.settings_of(config, experiment, backbone)
+        for experiment in benchmark.experiments
+        for backbone in benchmark.backbones
+    }
+    feeding = {name: tuple(task.sources) for name, task in config.tasks.items()}
+
+    @functools.cache
+    def data_of(where: tuple[str, int], datasets: tuple[str, ...]) -> list:
+        lists = splits[where].datasets
+        text = json.dumps([lists[name] for name in datasets], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return [digest, {name: fingerprints[name] for name in datasets}]
+
+    fits: dict[str, Fit] = {}
+    identities: dict[str, str] = {}
+
+    def add(experiment, backbone, seed, where, plain, section, datasets, starts) -> str:
+        identity = protocol.identity_of(
+            section, data_of(where, datasets), {identities[n]: s for n, s in starts}
+        )
+        seed_part = f"-s{seed}" if plain is not None else ""
+        name = f"{experiment}-{backbone}{seed_part}-{identity[:12]}"
+        if name not in fits:
+            baseline = section if plain is None else None
+            fits[name] = Fit(name, identity, plain, baseline, where, dict(starts))
+            identities[name] = identity
+        return name
+
+    cells = []
+    order = _in_order(benchmark.experiments)
+    for where in splits:
+        for experiment, baseline in benchmark.baselines.items():
+            name = add(
+                experiment, NO_BACKBONE, 0, where, None, baseline,
+                feeding[baseline.task], (),
+            )  # fmt: skip
+            cells.append(Cell(where[0], NO_BACKBONE, 0, where[1], experiment, name))
+        for seed in benchmark.seeds:
+            for backbone in benchmark.backbones:
+                of_experiment: dict[str, str] = {}
+                for experiment in order:
+                    plain = settings[experiment, backbone].model_copy(
+                        update={"seed": seed}
+                    )
+                    start = benchmark.experiments[experiment].start
+                    of_experiment[experiment] = add(
+                        experiment, backbone, seed, where, plain, plain,
+                        tuple(plain.datasets),
+                        [(of_experiment[other], s) for other, s in start.items()],
+                    )  # fmt: skip
+                cells += [
+                    Cell(where[0], backbone, seed, where[1], name, of_experiment[name])
+                    for name in benchmark.experiments
+                ]
+    return Grid(tuple(cells), fits)
+
+
+def _in_order(experiments: Mapping) -> list[str]:
+    """Experiments, each after those that it starts from."""
+    order: list[str] = []
+    while len(order) < len(experiments):
+        # Never endless: circles were refused when the settings were read.
+        order += [
+            name
+            for name, section in experiments.items()
+            if name not in order and all(other in order for other in section.start)
+        ]
+    return order
+
+
+def write_cells(grid: Grid, folder: Folder) -> None:
+    """Write `grid.csv`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(dataclasses.astuple(cell) for cell in grid.cells)
+    _write(folder.cells, text.getvalue())
+
+
+def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
+    """Write the settings of a fit, with the paths of its data, lists and start."""
+    weights = {
+        str(folder.run(name).backbone_weights.resolve()): share
+        for name, share in fit.starts.items()
+    }
+    settings = fit.settings
+    if len(weights) == 1:
+        (weights,) = weights
+    if weights:
+        model = settings.model.model_copy(update={"weights": weights})
+        settings = settings.model_copy(update={"model": model})
+    validation, fold = fit.split
+    split = folder.split(validation, fold).resolve()
+    settings = settings.model_copy(
+        update={
+            "data_dir": data_dir,
+            "run_dir": str(folder.run(fit.name).path.resolve()),
+            "split": SplitSection(kind="file", file=str(split), fold=fold),
+        }
+    )
+    path = folder.fit_settings(fit.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    files.write(settings.to_plain(), partial, f"Settings of {fit.name}.")
+    os.replace(partial, path)
+
+
+def write_failure(folder: Folder, fit: str, facts: dict) -> None:
+    """Write down that a fit has failed."""
+    path = folder.failure(fit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, facts)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,198 @@
+"""Carry out the fits of a grid: each after those that it starts from, finished ones not
+again, failed ones on request. No TensorFlow."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mdmt_tf.experiments.executors.fit_process import Outcome
+from mdmt_tf.experiments.grid import Folder, Grid, write_failure, write_fit
+from mdmt_tf.training.run_folder import now
+
+_WAIT_SECONDS = 5.0
+
+
+class Executor(Protocol):
+    """What `run` asks of who carries out the fits."""
+
+    @property
+    def capacity(self) -> int: ...
+    def describe(self) -> str: ...
+    def submit(self, fit: str) -> None: ...
+    def wait(self, seconds: float) -> list[tuple[str, Outcome]]: ...
+    def close(self) -> None: ...
+
+
+@dataclasses.dataclass
+class State:
+    """Where each fit of a grid stands.
+
+    Attributes:
+        finished: names.
+        failed: name -> what went wrong.
+        blocked: name -> the failed fit that it waits for.
+        waiting: names of all others, in the order of the grid.
+    """
+
+    finished: set[str]
+    failed: dict[str, str]
+    blocked: dict[str, str]
+    waiting: list[str]
+
+
+def state_of(grid: Grid, folder: Folder, *, retry_failed: bool = False) -> State:
+    """Look at the files: a fit is finished when its run is.
+
+    Args:
+        retry_failed: whether failed fits count as waiting.
+    """
+    state = State(set(), {}, {}, [])
+    for name in grid.fits:
+        if folder.run(name).is_finished:
+            state.finished.add(name)
+            continue
+        failure = None if retry_failed else folder.read_failure(name)
+        if failure is not None:
+            state.failed[name] = failure["error"]
+        else:
+            state.waiting.append(name)
+    _block(grid, state)
+    return state
+
+
+def _block(grid: Grid, state: State) -> None:
+    """Move what cannot be begun out of `waiting`; fits are in order of their starts."""
+    for name in list(state.waiting):
+        for other in grid.fits[name].starts:
+            cause = other if other in state.failed else state.blocked.get(other)
+            if cause is not None:
+                state.blocked[name] = cause
+                state.waiting.remove(name)
+                break
+
+
+def run(
+    grid: Grid,
+    folder: Folder,
+    data_dir: str,
+    executor: Executor,
+    write: Callable[[str], object],
+    *,
+    retry_failed: bool = False,
+) -> State:
+    """Carry out what is not finished; returns where the fits stand then.
+
+    Args:
+        grid: of `build_grid`.
+        folder: of the benchmark.
+        data_dir: where the prepared data are.
+        executor: who carries them out; closed in the end.
+        write: receives a line a fit.
+        retry_failed: try those again that failed before.
+    """
+    state = state_of(grid, folder, retry_failed=retry_failed)
+    progress = Progress(grid, len(state.finished), write)
+    running: set[str] = set()
+    try:
+        while state.waiting or running:
+            for name in _ready(grid, state)[: max(0, executor.capacity - len(running))]:
+                write_fit(grid.fits[name], folder, data_dir)
+                executor.submit(name)
+                state.waiting.remove(name)
+                running.add(name)
+            for name, outcome in executor.wait(_WAIT_SECONDS):
+                running.remove(name)
+                if outcome.error:
+                    _record(folder, name, outcome)
+                    state.failed[name] = outcome.error
+                    _block(grid, state)
+                else:
+                    state.finished.add(name)
+                left = [*state.waiting, *running]
+                progress.ended(name, outcome, left, executor.capacity)
+    finally:
+        executor.close()
+    return state
+
+
+def _ready(grid: Grid, state: State) -> list[str]:
+    return [
+        name
+        for name in state.waiting
+        if all(other in state.finished for other in grid.fits[name].starts)
+    ]
+
+
+def _record(folder: Folder, name: str, outcome: Outcome) -> None:
+    before = folder.read_failure(name)
+    write_failure(
+        folder,
+        name,
+        {
+            "error": outcome.error,
+            "attempts": 1 + (before["attempts"] if before else 0),
+            "exit_status": outcome.exit_status,
+            "when": now(),
+            "log": str(folder.log(name)),
+        },
+    )
+
+
+class Progress:
+    """A line for each fit that ends, with the time that is left.
+
+    The time of a fit that is to come is taken as the mean of those of its experiment
+    and backbone that have ended in this session, or else of all.
+    """
+
+    def __init__(self, grid: Grid, finished: int, write: Callable[[str], object]):
+        self._grid, self._done, self._write = grid, finished, write
+        self._seconds: dict[str, list[float]] = {}
+        self._started = time.monotonic()
+
+    def ended(self, name: str, outcome: Outcome, left: list[str], capacity: int):
+        self._done += 1
+        total = len(self._grid.fits)
+        count = f"[{self._done:>{len(str(total))}}/{total}]"
+        if outcome.error:
+            first = outcome.error.splitlines()[0]
+            self._write(f"{count} {name} FAILED: {first[:200]}\n")
+            return
+        self._seconds.setdefault(_sort_of(name), []).append(outcome.seconds)
+        rest = self.seconds_left(left, capacity)
+        ends = f"; {duration(rest)} left" if left else ""
+        self._write(f"{count} {name} in {duration(outcome.seconds)}{ends}\n")
+
+    def seconds_left(self, left: list[str], capacity: int) -> float:
+        """Estimate for the fits in `left`, `capacity` at a time."""
+        every = [seconds for known in self._seconds.values() for seconds in known]
+        mean = sum(every) / len(every)
+        total = 0.0
+        for name in left:
+            known = self._seconds.get(_sort_of(name))
+            total += sum(known) / len(known) if known else mean
+        return total / min(capacity, max(1, len(left)))
+
+
+def _sort_of(name: str) -> str:
+    """Experiment and backbone of a fit's name."""
+    return name.rsplit("-", 2)[0]
+
+
+def duration(seconds: float) -> str:
+    """Such as "41 s", "8 min", "3 h 20 min"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def failures(state: State) -> Mapping[str, str]:
+    """name -> why, of what failed and of what waits for it."""
+    return {
+        **state.failed,
+        **{name: f"waits for {cause}" for name, cause in state.blocked.items()},
+    }
