@@ -189,7 +189,7 @@ def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
     for path, share in shares.items():
         load_weights(model, locate(model.name, path))
         for total, variable in zip(sums, model.weights, strict=True):
-            total += share * keras.ops.convert_to_numpy(variable)
+            total += share * keras.ops.convert_to_numpy(variable).astype(np.float64)
     for total, variable in zip(sums, model.weights, strict=True):
         variable.assign(total.astype(variable.dtype))
 

@@ -141,3 +141,40 @@ def test_two_remaining_patients_are_one_for_each():
     split = leave_out({"cxr": table_of("AABB")})
     parts = split.datasets["cxr"]
     assert (len(parts["train"]), len(parts["validation"])) == (1, 1)
+
+
+GROUPS = {"cxr": {"big": ["A", "B"], "rest": ["C", "D"]}}
+
+
+def test_groups_of_sites_are_left_out_together(tables):
+    split = leave_out(tables, fold=0, site_groups=GROUPS)
+    assert split.sites == {"cxr": "big"} and split.folds == 2
+    tested = rows(tables, split, "cxr", "test")
+    assert set(tables["cxr"]["site"][tested]) == {"A", "B"}
+    assert (tables["cxr"]["site"][~tested] == "C").all()
+
+
+@pytest.mark.parametrize(
+    "groups, message",
+    [
+        ({"cxr": {"big": ["A", "B"]}}, r"site 'C' is in no group"),
+        ({"cxr": {"a": ["A"], "b": ["A", "B", "C"]}}, r"'A' is in two groups"),
+        ({"cxx": {"a": ["A"]}}, r"'cxx' is not one of the datasets"),
+    ],
+)
+def test_wrong_groups(tables, groups, message):
+    with pytest.raises(DataError, match=message):
+        leave_out(tables, site_groups=groups)
+
+
+def test_both_datasets_in_every_combination_or_side_by_side(tables):
+    both = {"leave": ("cxr", "other")}
+    product = [leave_out(tables, fold, **both).sites for fold in range(6)]
+    assert len({tuple(sites.values()) for sites in product}) == 3 * 2
+    cycle = [
+        tuple(leave_out(tables, fold, **both, combine="cycle").sites.values())
+        for fold in range(3)
+    ]
+    assert cycle == [("A", "M"), ("B", "N"), ("C", "M")]
+    with pytest.raises(DataError, match="there is no such fold"):
+        leave_out(tables, 3, **both, combine="cycle")

@@ -140,3 +140,21 @@ def test_lists_that_tear_a_patient_apart(tmp_path):
 def test_no_file():
     with pytest.raises(DataError, match="needs split.file"):
         make_split(TABLES, [], SplitSection(kind="file"))
+
+
+def test_lists_may_test_a_dataset_that_is_not_used(tmp_path):
+    """Left out a site of one dataset, a fit on another has nothing to be tested on."""
+    lists = {
+        "used": {"train": ["a", "b"], "validation": ["c"], "test": []},
+        "tested": {"train": [], "validation": [], "test": ["x"]},
+    }
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps({"datasets": lists}))
+    ids = np.array(list("abc"), object)
+    table = {"image_id": ids, "patient_id": ids, "site": ids}
+    section = SplitSection(kind="file", file=str(path))
+    split = make_split({"used": table}, [], section)
+    assert split.datasets["used"]["test"] == []
+    path.write_text(json.dumps({"datasets": {"used": lists["used"]}}))
+    with pytest.raises(DataError, match="the test part holds no image"):
+        make_split({"used": table}, [], section)

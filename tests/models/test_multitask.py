@@ -35,7 +35,7 @@ def head_layers(model, task):
     return [layer for layer in model.layers if layer.name.split(".")[0] == task]
 
 
-@pytest.mark.parametrize("heads", ["mdmt", "stl"])
+@pytest.mark.parametrize("heads", ["mdmt", "stl", "serial"])
 def test_outputs_are_addressed_by_the_name_of_the_task(heads):
     model = build_model(backbone(), TASKS, heads)
     outputs = model(IMAGES)
@@ -163,3 +163,29 @@ def test_a_saved_model_goes_on_as_the_original(tmp_path):
 def test_what_cannot_be_built_is_refused(tasks, heads, message):
     with pytest.raises(ConfigError, match=message):
         build_model(backbone(), tasks, heads)
+
+
+def test_serial_head_of_the_first_task_sees_the_logits_of_the_others():
+    model = build_model(backbone(), TASKS, "serial")
+    outputs = model(IMAGES)
+    assert {name: y.shape[1] for name, y in outputs.items()} == {
+        "severity": 4,
+        "prognosis": 2,
+        "age": 1,
+    }
+    features = model.get_layer("tiny")(IMAGES).numpy()
+    # In the order of names, after the features.
+    seen = np.concatenate([features, outputs["age"], outputs["prognosis"]], axis=1)
+    x = seen
+    for layer in head_layers(model, "severity"):
+        if isinstance(layer, keras.layers.Dense):
+            x = layer(x)
+    np.testing.assert_allclose(outputs["severity"], x, rtol=1e-5, atol=1e-6)
+
+
+def test_serial_head_of_a_single_task_is_the_common_one():
+    weights = [
+        [w.shape for w in build_model(backbone(), TASKS[:1], heads).weights]
+        for heads in ("serial", "mdmt")
+    ]
+    assert weights[0] == weights[1]

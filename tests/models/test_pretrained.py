@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,3 +272,57 @@ def test_a_manifest_says_where_a_run_begins(published, cache, tmp_path):
         "file": str(own),
         "sha256": published_files.sha256_of(own),
     }
+
+
+@pytest.fixture
+def two_files(tiny_backbone, tmp_path):
+    """Weights of two tiny backbones, running statistics included; their values."""
+    values = []
+    for number in range(2):
+        model = build_backbone(tiny_backbone, (32, 32, 3), seed=number)
+        for variable in model.weights:
+            noise = np.random.default_rng(number).uniform(0.5, 2, variable.shape)
+            variable.assign(noise.astype("float32"))
+        model.save_weights(tmp_path / f"{number}.weights.h5")
+        values.append([np.array(variable) for variable in model.weights])
+    return [str(tmp_path / f"{n}.weights.h5") for n in range(2)], values
+
+
+@pytest.mark.parametrize("beta", [0.5, 0.25])
+def test_average_of_two_backbones_with_their_statistics(tiny_backbone, two_files, beta):
+    (a, b), (values_a, values_b) = two_files
+    model = build_backbone(tiny_backbone, (32, 32, 3), {a: beta, b: 1 - beta})
+    paths = [variable.path for variable in model.weights]
+    assert any("moving_mean" in path for path in paths)
+    for variable, x, y in zip(model.weights, values_a, values_b, strict=True):
+        np.testing.assert_allclose(variable, beta * x + (1 - beta) * y, rtol=1e-6)
+
+
+def test_average_of_a_file_with_itself_is_the_file(tiny_backbone, two_files, tmp_path):
+    (a, _), (values, _) = two_files
+    copy = tmp_path / "copy.weights.h5"
+    copy.write_bytes((tmp_path / "0.weights.h5").read_bytes())
+    model = build_backbone(tiny_backbone, (32, 32, 3), {a: 0.3, str(copy): 0.7})
+    for variable, expected in zip(model.weights, values, strict=True):
+        np.testing.assert_array_equal(variable, expected)
+
+
+def test_shares_that_do_not_sum_to_1_are_refused(tiny_backbone, two_files):
+    (a, b), _ = two_files
+    with pytest.raises(ConfigError, match="must sum to 1"):
+        build_backbone(tiny_backbone, (32, 32, 3), {a: 0.5, b: 0.6})
+
+
+def test_a_missing_part_of_an_average_is_named(tiny_backbone, two_files, tmp_path):
+    (a, _), _ = two_files
+    missing = str(tmp_path / "none.weights.h5")
+    with pytest.raises(DataError, match="none.weights.h5: no such file"):
+        build_backbone(tiny_backbone, (32, 32, 3), {a: 0.5, missing: 0.5})
+
+
+def test_the_manifest_names_the_parts_of_an_average(tiny_backbone, two_files):
+    (a, b), _ = two_files
+    facts = pretrained.describe(tiny_backbone, {a: 0.25, b: 0.75})
+    assert [part["share"] for part in facts["average"]] == [0.25, 0.75]
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (a, b)]
+    assert [part["sha256"] for part in facts["average"]] == digests

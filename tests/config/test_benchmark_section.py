@@ -1,0 +1,130 @@
+"""The section `benchmark`: what goes together, and every message."""
+
+import pytest
+
+from mdmt_tf import config
+from mdmt_tf.config import files
+from mdmt_tf.config.schema import TrainingSection
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.backbones.table import BACKBONES
+
+TEXT = """\
+base: phantom
+benchmark:
+  backbones: [resnet18]
+  validation: {cv: {folds: 3}}
+  experiments:
+    a: {tasks: [prognosis]}
+    b: {tasks: [severity], start: {a: 1}}
+"""
+
+
+def load(tmp_path, *overrides):
+    (tmp_path / "my.yaml").write_text(TEXT, encoding="utf-8")
+    return config.load(str(tmp_path / "my.yaml"), overrides)
+
+
+def test_the_example_is_right(tmp_path):
+    assert list(load(tmp_path).benchmark.experiments) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "override, message",
+    [
+        ("backbones=[resnet19]", r"'resnet19' is not a backbone\. Did you mean"),
+        ("backbones=[resnet18, resnet18]", "one is there twice"),
+        ("weights={resnet34: null}", "weights.resnet34: is none of the backbones"),
+        ("seeds=[]", "seeds"),
+        (
+            "experiments={a: {tasks: [prognoses]}}",
+            r"experiments.a.tasks: 'prognoses' is not one of the tasks. Did you mean",
+        ),
+        (
+            "experiments={a: {tasks: [prognosis], start: {c: 1}}}",
+            r"a.start: 'c' is not one of the experiments",
+        ),
+        ("experiments.b.start={a: 0.4}", "the shares sum to 0.4"),
+        ("experiments.a.start={b: 1}", "goes round in a circle: a from b from a"),
+        ("experiments.a.start={a: 1}", "goes round in a circle: a from a"),
+        ("candidate=c", r"candidate = 'c': is not one of the experiments"),
+        ("validation.cv.kind=leave_one_site_out", "validation.cv.leave_out"),
+        ("validation={cv: {kind: file}}", "validation.cv.file: missing"),
+        ("executor=ray", "benchmark.address: missing"),
+        (
+            "baselines={a: {task: prognosis, fields: {aiforcovid: [age]}}}",
+            "there is an experiment of this name",
+        ),
+        (
+            "baselines={x: {task: prognosis, fields: {brixia: [sex]}}}",
+            "expected fields of each dataset that feeds prognosis: aiforcovid",
+        ),
+        ("baselines={x: {task: y, fields: {brixia: [sex]}}}", "'y': is not one of"),
+    ],
+)
+def test_what_does_not_go_together(tmp_path, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path, f"benchmark.{override}")
+
+
+def test_a_baseline_needs_classes(tmp_path):
+    with pytest.raises(ConfigError, match="is a regression; a baseline needs classes"):
+        load(
+            tmp_path,
+            "tasks.prognosis={kind: regression, from: {aiforcovid: age}}",
+            "training.select_on={task: prognosis}",
+            "benchmark.baselines={x: {task: prognosis, fields: {aiforcovid: [age]}}}",
+        )
+
+
+@pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])
+def test_wrong_averages_of_weights(tmp_path, weights):
+    with pytest.raises(ConfigError, match="shares sum to 0.5|expected null"):
+        load(tmp_path, f"model.weights={weights}")
+
+
+# The rows of the table in section 1 of the facts about the paper, and of its code.
+PAPER = {
+    "epochs": 300,
+    "batch_size": 128,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-4,
+    "warmup_epochs": 40,
+    "patience": 40,
+    "plateau": None,
+}
+
+
+def test_the_settings_of_the_paper(tmp_path):
+    paper = config.load("paper", [f"data_dir={tmp_path}"])
+    for key, value in PAPER.items():
+        assert getattr(paper.training, key) == value, key
+    assert paper.image_size == 256 and paper.model.weights == "imagenet"
+    select = paper.training.select_on
+    assert (select.task, select.metric) == ("prognosis", "loss")
+    benchmark = paper.benchmark
+    others = {"tf_efficientnet_lite0", "resnext50_32x4d"}
+    assert set(benchmark.backbones) == set(BACKBONES) - others
+    assert len(benchmark.backbones) == 18
+    mdmt = benchmark.experiments["mdmt"]
+    assert mdmt.start == {"stl_prognosis": 0.5, "stl_severity": 0.5}
+    assert benchmark.experiments["ft"].start == {"stl_severity": 1.0}
+
+
+def test_the_settings_of_the_published_code(tmp_path):
+    paper, code = (
+        config.load(name, [f"data_dir={tmp_path}"]) for name in ("paper", "paper_code")
+    )
+    assert code.training.patience == 65 and code.training.weight_decay == 1e-5
+    plateau = code.training.plateau
+    assert (plateau.patience, plateau.min_learning_rate) == (15, 1e-8)
+    assert 0.65 <= plateau.factor <= 0.75
+    changed = {"patience", "weight_decay", "plateau"}
+    for key in set(TrainingSection.model_fields) - changed:
+        assert getattr(paper.training, key) == getattr(code.training, key), key
+    assert paper.benchmark == code.benchmark
+
+
+@pytest.mark.parametrize("name", files.names())
+def test_every_configuration_that_comes_along_is_right(name, tmp_path):
+    config.load(name, [f"data_dir={tmp_path}"])
