@@ -1,0 +1,323 @@
+"""`python -m mdmt_tf.benchmark` itself: real processes, real fits of a tiny network."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.training import predictions
+from mdmt_tf.training.run_folder import RunFolder
+
+# Makes the tiny backbone known to every process that Python starts.
+SITE = """\
+import mdmt_tf.models.backbones as backbones
+from mdmt_tf.models.backbones import table
+
+backbones.__path__.append({folder!r})
+table.BACKBONES["tiny"] = table.Backbone(
+    "tiny", "tiny:tiny", feature_dim=8, parameters=3 * 3 * 3 * 8 + 16,
+    stem=("conv", "norm"), weights=None,
+)
+"""
+TINY = """\
+from mdmt_tf.models.backbones import blocks
+
+
+def tiny(images, options):
+    make = blocks.Blocks(blocks.he_normal_fan_out, options)
+    x = make.conv(images, 8, 3, "conv", stride=2)
+    return make.relu(make.norm(x, "norm"), "relu")
+"""
+SETTINGS = {
+    "experiment": "small",
+    "image_size": 32,
+    "tasks": {
+        "outcome": {
+            "kind": "categorical",
+            "classes": ["mild", "severe"],
+            "from": {"alpha": "outcome"},
+        },
+        "grade": {
+            "kind": "categorical",
+            "cut_points": [1, 2, 3],
+            "from": {"beta": "grade"},
+        },
+    },
+    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
+    "model": {"backbone": "tiny"},
+    "training": {
+        "epochs": 3,
+        "batch_size": 8,
+        "warmup_epochs": 1,
+        "tensorboard": False,
+        "saved_model": False,
+        "select_on": {"task": "outcome"},
+    },
+    "benchmark": {
+        "backbones": ["tiny"],
+        # Sites of alpha are left out: fits on beta are the same for all.
+        "validation": {
+            "loco": {
+                "kind": "leave_one_site_out",
+                "leave_out": ["alpha"],
+                "site_groups": {"alpha": {"one": ["X"], "two": ["Y", "Z"]}},
+            }
+        },
+        "experiments": {
+            "stl_outcome": {"tasks": ["outcome"], "set": {"model.heads": "stl"}},
+            "stl_grade": {"tasks": ["grade"]},
+            "mdmt": {
+                "tasks": ["outcome", "grade"],
+                "start": {"stl_outcome": 0.5, "stl_grade": 0.5},
+            },
+        },
+        "baselines": {"age": {"task": "outcome", "fields": {"alpha": ["age"]}}},
+        "candidate": "mdmt",
+        "cores_per_fit": 1,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(SITE.format(folder=str(folder)))
+    (folder / "tiny.py").write_text(TINY)
+    return {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "80"}
+
+
+@pytest.fixture(scope="module")
+def settings(data_dir, tmp_path_factory):
+    path = tmp_path_factory.mktemp("settings") / "small.yaml"
+    path.write_text(yaml.safe_dump(SETTINGS | {"data_dir": str(data_dir)}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def begin(environment, settings):
+    """Starts the benchmark in a folder; returns the process."""
+
+    def begin(path, *arguments):
+        return subprocess.Popen(
+            [sys.executable, "-m", "mdmt_tf.benchmark", "--config", str(settings)]
+            + [f"run_dir={path}", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return begin
+
+
+@pytest.fixture(scope="module")
+def finished(begin, tmp_path_factory):
+    """An uninterrupted benchmark, and what it printed."""
+    path = tmp_path_factory.mktemp("benchmark") / "whole"
+    process = begin(path)
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
+    return Folder(path), printed
+
+
+def cells_of(folder):
+    return pd.read_csv(folder.cells)
+
+
+def fit_of(folder, experiment, fold):
+    cells = cells_of(folder)
+    row = cells[(cells["experiment"] == experiment) & (cells["fold"] == fold)]
+    return row["fit"].item()
+
+
+def test_every_cell_has_a_finished_run(finished):
+    folder, printed = finished
+    cells = cells_of(folder)
+    assert len(cells) == 2 * (3 + 1)
+    # stl_grade once instead of twice.
+    assert cells["fit"].nunique() == 2 + 1 + 2 + 2
+    for fit in cells["fit"]:
+        assert folder.run(fit).is_finished
+    assert "8 cells, 7 fits" in printed and "python -m mdmt_tf.report" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_the_fits_share_the_lists_of_their_fold(finished):
+    folder, _ = finished
+    for fold, sites in enumerate([{"X"}, {"Y", "Z"}]):
+        lists = [
+            json.loads(folder.run(fit_of(folder, name, fold)).split.read_text())
+            for name in ("stl_outcome", "mdmt", "age")
+        ]
+        alpha = [plain["datasets"]["alpha"] for plain in lists]
+        assert alpha[0] == alpha[1] == alpha[2]
+        rows = predictions.read(folder.run(fit_of(folder, "mdmt", fold)).predictions)
+        tested = rows[(rows["split"] == "test") & (rows["dataset"] == "alpha")]
+        assert set(tested["site"]) == sites
+
+
+def test_mdmt_starts_from_the_average_of_its_single_tasks(finished, environment):
+    """Variable by variable, by the files alone."""
+    import h5py
+
+    folder, _ = finished
+    mdmt = folder.run(fit_of(folder, "mdmt", 1))
+    manifest = json.loads(mdmt.manifest.read_text())
+    parts = manifest["initial_weights"]["average"]
+    paths = [
+        folder.run(fit_of(folder, name, 1)).backbone_weights.resolve()
+        for name in ("stl_outcome", "stl_grade")
+    ]
+    assert {part["file"]: part["share"] for part in parts} == {
+        str(path): 0.5 for path in paths
+    }
+    code = (
+        "import sys\n"
+        "from mdmt_tf.models.backbones import build_backbone\n"
+        "paths = sys.argv[1:3]\n"
+        "model = build_backbone('tiny', (32, 32, 3), dict.fromkeys(paths, 0.5))\n"
+        "model.save_weights(sys.argv[3])\n"
+    )
+    target = folder.path / "average.weights.h5"
+    command = [sys.executable, "-c", code, *map(str, paths), str(target)]
+    subprocess.run(command, env=environment, check=True)
+
+    def arrays(path):
+        found = {}
+        with h5py.File(path) as file:
+            file.visititems(
+                lambda name, item: (
+                    found.update({name: item[()]})
+                    if isinstance(item, h5py.Dataset)
+                    else None
+                )
+            )
+        return found
+
+    first, second, average = map(arrays, (*paths, target))
+    assert len(average) == 5  # kernel; scale, offset, mean and variance
+    for name, value in average.items():
+        np.testing.assert_allclose(value, (first[name] + second[name]) / 2, rtol=1e-6)
+
+
+def test_the_baseline_is_a_run_without_a_network(finished):
+    folder, _ = finished
+    run = folder.run(fit_of(folder, "age", 0))
+    rows = predictions.read(run.predictions)
+    assert set(rows["split"]) == {"train", "validation", "test"}
+    np.testing.assert_allclose(rows[["p_0", "p_1"]].sum(axis=1), 1)
+    assert json.loads(run.manifest.read_text())["baseline"]["task"] == "outcome"
+
+
+def test_a_second_start_finds_nothing_to_do(finished, begin):
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in folder.path.rglob("metrics.json")}
+    process = begin(folder.path)
+    printed = process.communicate()[0]
+    assert process.returncode == 0 and "7 finished, 0 to do" in printed
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def state_of_files(path):
+    """Every run's predictions, figures, split and history but for the times."""
+    files = {}
+    for run in sorted(path.glob("runs/*")):
+        files[run.name] = [
+            (run / name).read_bytes() for name in ("predictions.csv", "metrics.json")
+        ]
+        history = run / "history.csv"
+        if history.is_file():
+            table = pd.read_csv(history).drop(columns="seconds")
+            files[run.name].append(table.to_csv())
+    return files
+
+
+def test_killed_twice_it_ends_with_the_same_files(finished, begin, tmp_path):
+    whole, _ = finished
+    path = tmp_path / "killed"
+    for count in (1, 3):
+        process = begin(path)
+        # Until so many fits are finished and others are under way.
+        while len(list(path.glob("runs/*-tiny-*/metrics.json"))) < count:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        # Its fits died with it.
+        time.sleep(0.5)
+        running = subprocess.run(
+            ["pgrep", "-f", f"mdmt_tf.train.*{path}"], capture_output=True, text=True
+        )
+        assert running.stdout == ""
+    process = begin(path)
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
+    assert state_of_files(path) == state_of_files(whole.path)
+
+
+def test_two_benchmarks_do_not_share_a_folder(finished, begin):
+    import fcntl
+
+    folder, _ = finished
+    with (folder.path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = begin(folder.path)
+        printed = process.communicate()[0]
+    assert process.returncode == 2 and "a benchmark is running there" in printed
+
+
+def test_failed_fits_are_reported_and_retried(finished, begin, tmp_path):
+    """The file that mdmt starts from is damaged; then it is whole again."""
+    import shutil
+
+    whole, _ = finished
+    path = tmp_path / "failing"
+    shutil.copytree(whole.path, path)
+    folder = Folder(path)
+    fit = fit_of(folder, "mdmt", 1)
+    shutil.rmtree(folder.run(fit).path)
+    start = folder.run(fit_of(folder, "stl_grade", 1)).backbone_weights
+    good = start.read_bytes()
+    start.write_bytes(good[: len(good) // 2])
+    process = begin(path)
+    printed = process.communicate()[0]
+    assert process.returncode == 1
+    assert f"{fit} FAILED" in printed and "1 fits are not finished" in printed
+    assert "not the weights of tiny" in folder.read_failure(fit)["error"]
+    process = begin(path)
+    assert "1 failed before" in process.communicate()[0]
+    assert process.returncode == 1
+    start.write_bytes(good)
+    process = begin(path, "--retry-failed")
+    assert process.wait() == 0
+    assert state_of_files(path) == state_of_files(whole.path)
+
+
+def test_a_fit_of_a_benchmark_can_be_evaluated_again(finished, environment):
+    folder, _ = finished
+    run = RunFolder(folder.run(fit_of(folder, "mdmt", 0)).path)
+    command = [sys.executable, "-m", "mdmt_tf.evaluate", str(run.path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "The trained model reproduces" in done.stdout.replace("\n", " ")
+
+
+def test_a_configuration_without_a_grid_is_refused(environment, tmp_path):
+    command = [sys.executable, "-m", "mdmt_tf.benchmark", "--config", "phantom"]
+    done = subprocess.run(
+        [*command, f"run_dir={tmp_path}/x"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "no section `benchmark`" in done.stderr
+    assert not (tmp_path / "x").exists()

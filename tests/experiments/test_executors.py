@@ -1,0 +1,141 @@
+"""Slots of a machine, and one fit in a process of its own."""
+
+import fcntl
+import os
+
+import pytest
+
+from mdmt_tf.config.schema import BenchmarkSection
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.experiments.executors import fit_process, local
+from mdmt_tf.experiments.grid import Folder
+
+GIB = 2**30
+
+
+def section(**settings):
+    return BenchmarkSection(
+        backbones=("resnet18",),
+        validation={"cv": {}},
+        experiments={"a": {"tasks": ("t",)}},
+        **settings,
+    )
+
+
+def slots(cores, gpus=(), memory=64 * GIB, **settings):
+    return local.slots(range(cores), gpus, memory, section(**settings))
+
+
+def test_cores_are_shared_out():
+    assert slots(4) == [([0, 1], []), ([2, 3], [])]
+    assert slots(5, cores_per_fit=1, processes=2) == [([0], []), ([1], [])]
+    assert slots(1, cores_per_fit=8) == [([0], [])]
+
+
+def test_memory_limits_the_fits_at_a_time():
+    assert len(slots(64, cores_per_fit=1)) == 32
+    assert len(slots(64, memory=7 * GIB)) == 3
+    assert len(slots(64, memory=GIB)) == 1
+
+
+def test_gpus_go_round_once():
+    received = slots(8, ["0", "1", "3"])
+    assert [devices for _, devices in received] == [["0"], ["1"], ["3"]]
+    assert [cores for cores, _ in received] == [[0, 1], [2, 3], [4, 5]]
+    pairs = slots(8, ["0", "1", "2", "3"], gpus_per_fit=2)
+    assert [devices for _, devices in pairs] == [["0", "1"], ["2", "3"]]
+
+
+def test_a_machine_with_gpus_may_leave_them():
+    assert slots(4, ["0"], gpus_per_fit=0) == [([0, 1], []), ([2, 3], [])]
+
+
+@pytest.mark.parametrize(
+    "cores, gpus, settings, message",
+    [
+        (4, ["0"], {"gpus_per_fit": 2}, "this machine has 1 GPUs"),
+        (4, (), {"processes": 5}, "4 cores are enough for 4 at a time"),
+        (8, ["0", "1"], {"processes": 3}, "2 GPUs are enough for 2 at a time"),
+    ],
+)
+def test_what_a_machine_does_not_have(cores, gpus, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        slots(cores, gpus, **settings)
+
+
+def test_gpus_are_asked_for_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert local.gpus() == []
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 0\necho 1\n")
+    program.chmod(0o755)
+    assert local.gpus() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
+    assert local.gpus() == ["1", "2"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert local.gpus() == []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = Folder(tmp_path)
+    folder.fit_settings("f").parent.mkdir()
+    return folder
+
+
+def ended(process):
+    process.process.wait()
+    return process.outcome()
+
+
+def test_the_words_of_a_wrong_configuration_are_the_error(folder):
+    folder.fit_settings("f").write_text("base: phantom\nimage_size: 1\n")
+    outcome = ended(fit_process.start(folder, "f", cores=1))
+    assert outcome.exit_status == 2
+    assert outcome.error.startswith("1 problem in configuration")
+    assert "image_size = 1" in outcome.error
+
+
+def test_a_killed_process_is_called_so(folder):
+    folder.fit_settings("f").write_text("base: phantom\n")
+    process = fit_process.start(folder, "f", cores=1)
+    assert process.outcome() is None
+    process.kill()
+    assert process.outcome().error == "killed by SIGKILL (out of memory?)"
+
+
+def test_no_run_is_trained_by_two(folder):
+    folder.fit_settings("f").write_text("base: phantom\nimage_size: 1\n")
+    folder.lock("f").parent.mkdir()
+    with folder.lock("f").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(fit_process.Busy, match="another process is training f"):
+            fit_process.start(folder, "f", cores=1, wait_for_lock=0.2)
+    # The lock ends with its holder, so with the fit's process.
+    process = fit_process.start(folder, "f", cores=1, wait_for_lock=0.2)
+    with pytest.raises(fit_process.Busy):
+        fit_process.start(folder, "f", cores=1, wait_for_lock=0.0)
+    ended(process)
+    ended(fit_process.start(folder, "f", cores=1, wait_for_lock=0.2))
+
+
+def test_a_fit_has_its_cores_and_gpus_alone(folder, monkeypatch, tmp_path):
+    shown = tmp_path / "shown"
+    program = tmp_path / "python"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"echo $TF_NUM_INTRAOP_THREADS $CUDA_VISIBLE_DEVICES $2 $3 > {shown}\n"
+        f"grep Cpus_allowed_list /proc/self/status >> {shown}\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(fit_process.sys, "executable", str(program))
+    core = min(os.sched_getaffinity(0))
+    ended(fit_process.start(folder, "f", cores=[core], gpus=["2"]))
+    first, second = shown.read_text().splitlines()
+    assert first.split() == ["1", "2", "mdmt_tf.train", "--config"]
+    assert second.split()[-1] == str(core)
+    folder.run("f").path.mkdir(parents=True)
+    ended(fit_process.start(folder, "f", cores=1))
+    assert shown.read_text().split()[-3:-1] != ["--config", ""]
+    assert "--resume" in shown.read_text()
