@@ -69,6 +69,8 @@ def training_dataset(
 
     rows = functools.partial(_rows, samples, images)
 
+    # No Python control flow depends on a tensor: AutoGraph would only cost seconds.
+    @tf.autograph.experimental.do_not_convert
     def load(epoch, index, repeat, counted):
         pixels, targets, weights = rows(index, counted)
         if augmentation is not None:
@@ -94,6 +96,7 @@ def evaluation_dataset(
     """
     steps = steps_per_epoch(len(samples), batch_size)
 
+    @tf.autograph.experimental.do_not_convert
     def load(step):
         position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
         counted = tf.cast(position < len(samples), tf.float32)

@@ -143,7 +143,7 @@ def test_all_problems_are_reported_at_once(minimal):
             ["model.backbone=resnet81"],
             r"'resnet81': is not a backbone. Did you .*18'\?",
         ),
-        (["model.weights=a.pth"], r"weights = 'a.pth': expected null .*, imagenet, the"),
+        (["model.weights=a.pth"], r"weights = 'a.pth': expected null .*path of"),
         (
             ["model.freeze=half"],
             r"freeze = 'half': should be 'none', 'stem' or 'all'; or .* valid number",

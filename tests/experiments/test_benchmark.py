@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -226,6 +227,20 @@ def test_a_second_start_finds_nothing_to_do(finished, begin):
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
+def fits_below(pid):
+    """Processes of fits among the children of a process, their children included."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        try:
+            # Forked from the server, whose command line they have.
+            pair = child, child.parent()
+            if all("forkserver" in " ".join(p.cmdline()) for p in pair):
+                found.append(child)
+        except (psutil.Error, AttributeError):
+            continue  # Ended meanwhile.
+    return found
+
+
 def state_of_files(path):
     """Every run's predictions, figures, split and history but for the times."""
     files = {}
@@ -250,14 +265,11 @@ def test_killed_twice_it_ends_with_the_same_files(finished, begin, tmp_path):
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
         time.sleep(1.0)
+        fits = fits_below(process.pid)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        # Its fits died with it.
-        time.sleep(0.5)
-        running = subprocess.run(
-            ["pgrep", "-f", f"mdmt_tf.train.*{path}"], capture_output=True, text=True
-        )
-        assert running.stdout == ""
+        # Its fits die with it.
+        assert fits and not psutil.wait_procs(fits, timeout=10)[1]
     process = begin(path)
     printed = process.communicate()[0]
     assert process.returncode == 0, printed
@@ -321,3 +333,45 @@ def test_a_configuration_without_a_grid_is_refused(environment, tmp_path):
     )
     assert done.returncode == 2 and "no section `benchmark`" in done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_on_a_ray_cluster_that_loses_a_machine(
+    finished, begin, environment, tmp_path, monkeypatch
+):
+    """Two nodes on loopback; the one is killed while it trains."""
+    from ray.cluster_utils import Cluster
+
+    whole, _ = finished
+    path = tmp_path / "cluster"
+    # Ray's own processes and those that they start.
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    memory = {"object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **memory})
+    try:
+        second = cluster.add_node(num_cpus=1, **memory)
+        cluster.wait_for_nodes()
+        process = begin(path, "executor=ray", f"address={cluster.address}")
+        raylet = second.all_processes["raylet"][0].process.pid
+        end = time.monotonic() + 300
+        while not (lost := fits_below(raylet)):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        time.sleep(3.0)
+        cluster.remove_node(second, allow_graceful=False)
+        # Its fit dies with it, so that no run is trained by two.
+        _, alive = psutil.wait_procs(lost, timeout=60)
+        assert not alive
+        printed = process.communicate(timeout=500)[0]
+    finally:
+        cluster.shutdown()
+    assert process.returncode == 0, printed
+    assert "Ray, 2 machines, 2 at a time" in printed
+    assert state_of_files(path) == state_of_files(whole.path)
+
+
+def test_a_cluster_that_does_not_answer(begin, finished, tmp_path):
+    process = begin(tmp_path / "none", "executor=ray", "address=127.0.0.1:1")
+    printed = process.communicate()[0]
+    assert process.returncode == 2
+    assert "no Ray cluster answers" in printed and "ray start --head" in printed

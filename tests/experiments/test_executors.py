@@ -1,6 +1,7 @@
 """Slots of a machine, and one fit in a process of its own."""
 
 import fcntl
+import multiprocessing
 import os
 
 import pytest
@@ -84,58 +85,63 @@ def folder(tmp_path):
     return folder
 
 
-def ended(process):
-    process.process.wait()
-    return process.outcome()
+WRONG = "base: phantom\nimage_size: 1\n"
 
 
 def test_the_words_of_a_wrong_configuration_are_the_error(folder):
-    folder.fit_settings("f").write_text("base: phantom\nimage_size: 1\n")
-    outcome = ended(fit_process.start(folder, "f", cores=1))
+    folder.fit_settings("f").write_text(WRONG)
+    outcome = fit_process.start(folder, "f", cores=1).join()
     assert outcome.exit_status == 2
     assert outcome.error.startswith("1 problem in configuration")
     assert "image_size = 1" in outcome.error
 
 
 def test_a_killed_process_is_called_so(folder):
-    folder.fit_settings("f").write_text("base: phantom\n")
-    process = fit_process.start(folder, "f", cores=1)
-    assert process.outcome() is None
-    process.kill()
+    folder.lock("f").parent.mkdir()
+    with folder.lock("f").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # It waits for this.
+        process = fit_process.start(folder, "f", cores=1)
+        assert process.outcome() is None
+        process.kill()
     assert process.outcome().error == "killed by SIGKILL (out of memory?)"
 
 
 def test_no_run_is_trained_by_two(folder):
-    folder.fit_settings("f").write_text("base: phantom\nimage_size: 1\n")
+    folder.fit_settings("f").write_text(WRONG)
     folder.lock("f").parent.mkdir()
     with folder.lock("f").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(fit_process.Busy, match="another process is training f"):
-            fit_process.start(folder, "f", cores=1, wait_for_lock=0.2)
-    # The lock ends with its holder, so with the fit's process.
-    process = fit_process.start(folder, "f", cores=1, wait_for_lock=0.2)
-    with pytest.raises(fit_process.Busy):
-        fit_process.start(folder, "f", cores=1, wait_for_lock=0.0)
-    ended(process)
-    ended(fit_process.start(folder, "f", cores=1, wait_for_lock=0.2))
+        outcome = fit_process.start(folder, "f", cores=1, wait_for_lock=0.2).join()
+        assert outcome.error == "another process is training f."
+        waiting = fit_process.start(folder, "f", cores=1)
+    # The lock ends with its holder.
+    assert "image_size = 1" in waiting.join().error
 
 
-def test_a_fit_has_its_cores_and_gpus_alone(folder, monkeypatch, tmp_path):
-    shown = tmp_path / "shown"
-    program = tmp_path / "python"
-    program.write_text(
-        "#!/bin/sh\n"
-        f"echo $TF_NUM_INTRAOP_THREADS $CUDA_VISIBLE_DEVICES $2 $3 > {shown}\n"
-        f"grep Cpus_allowed_list /proc/self/status >> {shown}\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setattr(fit_process.sys, "executable", str(program))
+def test_a_fit_has_its_cores_and_gpus_alone(folder):
+    """As a process of its own finds them before TensorFlow looks."""
     core = min(os.sched_getaffinity(0))
-    ended(fit_process.start(folder, "f", cores=[core], gpus=["2"]))
-    first, second = shown.read_text().splitlines()
-    assert first.split() == ["1", "2", "mdmt_tf.train", "--config"]
-    assert second.split()[-1] == str(core)
+    context = multiprocessing.get_context("forkserver")
+    receiver, sender = context.Pipe()
+    context.Process(target=found_by, args=(folder, core, sender)).start()
+    assert receiver.recv() == ("1", "2", {core})
+
+
+def found_by(folder, core, sender):
+    """Runs in the process of a fit whose training only tells what it finds."""
+    from mdmt_tf import train
+
+    def main(_):
+        names = "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES"
+        sender.send((*(os.environ[n] for n in names), os.sched_getaffinity(0)))
+
+    train.main = main
+    folder.log("f").parent.mkdir()
+    folder.lock("f").parent.mkdir()
+    fit_process._train(folder, "f", [core], ["2"], 1.0)
+
+
+def test_what_was_begun_is_gone_on_with(folder):
+    assert fit_process.arguments(folder, "f")[0] == "--config"
     folder.run("f").path.mkdir(parents=True)
-    ended(fit_process.start(folder, "f", cores=1))
-    assert shown.read_text().split()[-3:-1] != ["--config", ""]
-    assert "--resume" in shown.read_text()
+    assert fit_process.arguments(folder, "f") == ["--resume", str(folder.run("f").path)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments.executors.fit_process import Busy, Outcome, start
+from mdmt_tf.experiments.executors.fit_process import Outcome, start
 from mdmt_tf.experiments.grid import Folder
 
 # How often a fit is begun again that was lost with its machine. Its run goes on where
@@ -113,9 +113,4 @@ class RayExecutor:
 
 def _train(folder: str, fit: str, cores: int) -> Outcome:
     """On a machine of the cluster: one fit, from its beginning or where it was."""
-    try:
-        process = start(Folder(Path(folder)), fit, cores=cores)
-    except Busy as error:
-        return Outcome(str(error), None, 0.0)
-    process.process.wait()
-    return process.outcome()
+    return start(Folder(Path(folder)), fit, cores=cores).join()

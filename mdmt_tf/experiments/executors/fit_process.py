@@ -1,14 +1,18 @@
-"""One fit, one process: `python -m mdmt_tf.train`, begun or gone on with."""
+"""One fit, one process: `mdmt_tf.train`, begun or gone on with.
+
+The processes are forked from one that has loaded TensorFlow and done nothing else with
+it: loading takes a third of the time of a small fit. (A process in which TensorFlow has
+computed must not be forked.)
+"""
 
 import ctypes
 import dataclasses
 import fcntl
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from mdmt_tf.experiments.grid import Folder
 
@@ -17,6 +21,8 @@ _PR_SET_PDEATHSIG = 1
 
 # How long another process may still hold a run, one that is about to die, say.
 LOCK_SECONDS = 60.0
+
+_PRELOADED = "mdmt_tf.experiments.executors.preloaded"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,22 +34,18 @@ class Outcome:
     seconds: float
 
 
-class Busy(Exception):
-    """Another process is training the same run."""
-
-
 @dataclasses.dataclass
 class FitProcess:
     """A running fit."""
 
     folder: Folder
     fit: str
-    process: subprocess.Popen
+    process: multiprocessing.process.BaseProcess
     started: float
 
     def outcome(self) -> Outcome | None:
         """None while it runs."""
-        status = self.process.poll()
+        status = self.process.exitcode
         if status is None:
             return None
         seconds = time.monotonic() - self.started
@@ -51,17 +53,22 @@ class FitProcess:
             return Outcome("", status, seconds)
         return Outcome(_reason(self.folder, self.fit, status), status, seconds)
 
+    def join(self) -> Outcome:
+        """Wait for its end."""
+        self.process.join()
+        return self.outcome()
+
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
 
 def start(
     folder: Folder,
     fit: str,
     *,
-    cores: Collection[int] | int,
-    gpus: Collection[str] | None = None,
+    cores: Sequence[int] | int,
+    gpus: Sequence[str] | None = None,
     wait_for_lock: float = LOCK_SECONDS,
 ) -> FitProcess:
     """Begin a fit, or go on with it where it was interrupted.
@@ -74,61 +81,71 @@ def start(
         fit: its name.
         cores: numbers of those that it may use, or how many.
         gpus: those that it sees; None for what this process sees.
-        wait_for_lock: seconds.
-    Raises: Busy.
+        wait_for_lock: seconds after which a run that another process holds is an error.
     """
-    run = folder.run(fit)
-    if run.path.is_dir():
-        arguments = ["--resume", str(run.path)]
-    else:
-        arguments = ["--config", str(folder.fit_settings(fit))]
-    environment = dict(os.environ)
-    count = cores if isinstance(cores, int) else len(cores)
-    for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
-        environment[name] = str(count)
-    if gpus is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-    lock = _lock(folder, fit, wait_for_lock)
-    parent = os.getpid()
-
-    def prepare_child():
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)  # It has died before.
-        if not isinstance(cores, int):
-            # TensorFlow makes as many threads as it may use cores.
-            os.sched_setaffinity(0, cores)
-
+    context = multiprocessing.get_context("forkserver")
+    # Read when the server starts, with the first fit.
+    context.set_forkserver_preload([_PRELOADED])
+    process = context.Process(
+        target=_train,
+        args=(folder, fit, cores, gpus, wait_for_lock),
+        name=fit,
+        daemon=True,
+    )
     folder.log(fit).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with folder.log(fit).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mdmt_tf.train", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                pass_fds=(lock,),
-                preexec_fn=prepare_child,
-            )
-    finally:
-        os.close(lock)  # The child has its own copy, and so the lock while it lives.
+    folder.lock(fit).parent.mkdir(parents=True, exist_ok=True)
+    process.start()
     return FitProcess(folder, fit, process, time.monotonic())
 
 
-def _lock(folder: Folder, fit: str, wait: float) -> int:
-    path = folder.lock(fit)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
+    """In the new process: train and leave."""
+    # Forked from the server, which ends with the process that asked for this one.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with folder.log(fit).open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    count = cores if isinstance(cores, int) else len(cores)
+    # Read by TensorFlow when it first computes.
+    for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = str(count)
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    if not isinstance(cores, int):
+        # TensorFlow makes as many threads as it may use cores.
+        os.sched_setaffinity(0, cores)
+
+    from mdmt_tf import cli, train
+
+    def main(_):
+        with _lock(folder, fit, wait_for_lock):
+            return train.main(arguments(folder, fit))
+
+    cli.run(main)
+
+
+def arguments(folder: Folder, fit: str) -> list[str]:
+    """Of `python -m mdmt_tf.train`."""
+    run = folder.run(fit)
+    if run.path.is_dir():
+        return ["--resume", str(run.path)]
+    return ["--config", str(folder.fit_settings(fit))]
+
+
+def _lock(folder: Folder, fit: str, wait: float):
+    """An open file that is locked until it is closed, by whatever end."""
+    from mdmt_tf.errors import MdmtError
+
+    file = folder.lock(fit).open("a")
     end = time.monotonic() + wait
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
         except BlockingIOError:
             if time.monotonic() >= end:
-                os.close(descriptor)
-                raise Busy(f"another process is training {fit}") from None
+                file.close()
+                raise MdmtError(f"another process is training {fit}.") from None
             time.sleep(0.1)
 
 

@@ -10,7 +10,7 @@ import psutil
 
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments.executors.fit_process import Busy, FitProcess, Outcome, start
+from mdmt_tf.experiments.executors.fit_process import FitProcess, Outcome, start
 from mdmt_tf.experiments.grid import Folder
 
 # TensorFlow with a small network and its images; large ones need `processes`.
@@ -36,7 +36,6 @@ class LocalExecutor:
             settings,
         )
         self._running: dict[int, FitProcess] = {}
-        self._refused: list[tuple[str, Outcome]] = []
 
     @property
     def capacity(self) -> int:
@@ -54,18 +53,15 @@ class LocalExecutor:
         """Begin a fit; there must be room."""
         slot = next(n for n in range(self.capacity) if n not in self._running)
         cores, devices = self._slots[slot]
-        try:
-            self._running[slot] = start(
-                self._folder, fit, cores=cores, gpus=devices if devices else None
-            )
-        except Busy as error:
-            self._refused.append((fit, Outcome(str(error), None, 0.0)))
+        self._running[slot] = start(
+            self._folder, fit, cores=cores, gpus=devices or None
+        )
 
     def wait(self, seconds: float) -> list[tuple[str, Outcome]]:
         """Fits that have ended; waits for one at most so long."""
         end = time.monotonic() + seconds
         while True:
-            ended, self._refused = self._refused, []
+            ended = []
             for slot, process in list(self._running.items()):
                 outcome = process.outcome()
                 if outcome is not None:

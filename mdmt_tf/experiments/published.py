@@ -1,0 +1,70 @@
+"""What Ruffini et al. (MICCAI 2024) print, to stand beside our own figures.
+
+Task prognosis, AIforCOVID release 3 and BRIXIA, means over 18 backbones and the folds.
+"CV" there is 5-fold cross-validation, "LOCO" leaves one of six hospitals out.
+"""
+
+SOURCE = "AIforCOVID + BRIXIA, 18 backbones"
+TASK = "prognosis"
+DATASETS = frozenset({"aiforcovid", "brixia"})
+BACKBONES = 18
+
+CV, LOCO = "kfold", "leave_one_site_out"
+
+# Table 1: kind of validation -> experiment -> figure -> share (the paper: per cent).
+TABLE_1 = {
+    CV: {
+        "stl_prognosis": {"accuracy": 0.660, "f1": 0.639, "g_mean": 0.659},
+        "ft": {"accuracy": 0.673, "f1": 0.631, "g_mean": 0.669},
+        "mdmt": {"accuracy": 0.686, "f1": 0.666, "g_mean": 0.685},
+    },
+    LOCO: {
+        "stl_prognosis": {"accuracy": 0.612, "f1": 0.573, "g_mean": 0.601},
+        "ft": {"accuracy": 0.648, "f1": 0.589, "g_mean": 0.638},
+        "mdmt": {"accuracy": 0.657, "f1": 0.643, "g_mean": 0.660},
+    },
+}
+
+CANDIDATE = "mdmt"
+NO_STAR = "no star"
+# Two of the three figures have a star. The printed table and the text of the paper
+# differ on which: accuracy and G-mean there, accuracy and F1 here.
+TWO_OF_THREE = "* in two of three"
+TWO_OF_THREE_NOTE = (
+    f"“{TWO_OF_THREE}”: for the standard deviation under LOCO the paper has a star for "
+    "two of accuracy, F1 and G-mean; its table and its text do not agree on which two."
+)
+
+# Table 2: (kind, statistic, other experiment) -> stars of accuracy, F1, G-mean.
+_TABLE_2 = {
+    (CV, "mean", "stl_prognosis"): ("***", "***", "***"),
+    (CV, "mean", "ft"): ("**", "***", "**"),
+    (CV, "sd", "stl_prognosis"): ("*", "*", "*"),
+    (CV, "sd", "ft"): (NO_STAR,) * 3,
+    (LOCO, "mean", "stl_prognosis"): ("***", "***", "***"),
+    (LOCO, "mean", "ft"): (NO_STAR,) * 3,
+    (LOCO, "sd", "stl_prognosis"): (TWO_OF_THREE,) * 3,
+    (LOCO, "sd", "ft"): (TWO_OF_THREE,) * 3,
+}
+
+
+def value(task: str, kind: str, experiment: str, figure: str) -> float | None:
+    """What Table 1 of the paper has for it; None when it has nothing."""
+    if task != TASK:
+        return None
+    return TABLE_1.get(kind, {}).get(experiment, {}).get(figure)
+
+
+def stars(
+    task: str, kind: str, statistic: str, candidate: str, other: str, figure: str
+) -> str | None:
+    """What Table 2 of the paper has for it; None when it has nothing.
+
+    Args:
+        statistic: "mean" (candidate greater) or "sd" (candidate smaller).
+    """
+    figures = ("accuracy", "f1", "g_mean")
+    if task != TASK or candidate != CANDIDATE or figure not in figures:
+        return None
+    found = _TABLE_2.get((kind, statistic, other))
+    return found and found[figures.index(figure)]

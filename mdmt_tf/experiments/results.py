@@ -1,0 +1,270 @@
+"""What a benchmark folder holds, read once: settings, cells, figures, predictions.
+
+benchmark.yaml           resolved settings
+data.json                which data, how many folds (optional)
+grid.csv                 one row a cell of the grid, and the name of its fit
+runs/<fit>/              a run folder; several cells may share one
+failures/<fit>.json      why a fit failed
+
+Nothing here is computed from an image, and TensorFlow is not loaded.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pydantic
+
+from mdmt_tf.config import files
+from mdmt_tf.config.schema import BenchmarkSection, TaskSection
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.experiments.cells import (
+    FAILED,
+    FINISHED,
+    KEYS,
+    MISSING,
+    NO_BACKBONE,
+    again,
+    read_cells,
+    read_json,
+)
+from mdmt_tf.tasks import Task
+from mdmt_tf.training import predictions
+from mdmt_tf.training.run_folder import RunFolder
+
+_NOT_FIGURES = ("n",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """A benchmark folder in memory.
+
+    Attributes:
+        folder, name: where it is, and the name of the experiment.
+        tasks: by name, in the order of the configuration.
+        benchmark: the settings of the grid.
+        cells: a row a cell: `KEYS`, fit, state (finished, failed, missing), error.
+        figures: validation, backbone, seed, fold, experiment, task, figure, value; of
+            the test set, labelled rows only, from metrics.json. No row where a fit has
+            no test rows of a task; NaN where a figure is not defined.
+        tests: fit -> its test rows of predictions.csv.
+        histories: fit -> history.csv; baselines have none.
+        synthetic: whether any of the data are; None when no fit is finished.
+        datasets: name -> facts, from the manifests.
+    """
+
+    folder: Path
+    name: str
+    tasks: Mapping[str, Task]
+    benchmark: BenchmarkSection
+    cells: pd.DataFrame
+    figures: pd.DataFrame
+    tests: Mapping[str, pd.DataFrame]
+    histories: Mapping[str, pd.DataFrame]
+    synthetic: bool | None
+    datasets: Mapping[str, dict]
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike) -> "Results":
+        """Raises: DataError when it is no benchmark folder or a file is damaged."""
+        folder = Path(folder)
+        name, tasks, benchmark = _read_settings(folder)
+        data = folder / "data.json"
+        facts = read_json(data) if data.is_file() else {}
+        cells = read_cells(folder, benchmark, facts.get("folds", {}))
+        _check_tasks(folder, tasks, benchmark)
+        found = {}
+        for fit in cells.loc[cells["state"] == FINISHED, "fit"].unique():
+            found[fit] = _read_run(folder, fit)
+        datasets, synthetic = _data_of(
+            [facts, *(r["manifest"] for r in found.values())]
+        )
+        results = cls(
+            folder=folder,
+            name=name,
+            tasks=tasks,
+            benchmark=benchmark,
+            cells=cells,
+            figures=pd.DataFrame(),
+            tests={fit: run["tests"] for fit, run in found.items()},
+            histories={
+                fit: run["history"]
+                for fit, run in found.items()
+                if run["history"] is not None
+            },
+            synthetic=synthetic,
+            datasets=dict(sorted(datasets.items())),
+        )
+        metrics = {fit: run["metrics"] for fit, run in found.items()}
+        return dataclasses.replace(results, figures=_figures(results, metrics))
+
+    def tasks_of(self, experiment: str) -> tuple[str, ...]:
+        """What an experiment or a baseline predicts."""
+        if experiment in self.benchmark.experiments:
+            return self.benchmark.experiments[experiment].tasks
+        return (self.benchmark.baselines[experiment].task,)
+
+    def is_baseline(self, experiment: str) -> bool:
+        return experiment in self.benchmark.baselines
+
+    def experiments_of(self, task: str, validation: str) -> list[str]:
+        """Those of the grid that predict the task, as configured; baselines last."""
+        here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
+        known = [*self.benchmark.experiments, *self.benchmark.baselines]
+        return [e for e in known if e in here and task in self.tasks_of(e)]
+
+    def backbones_of(self, experiment: str) -> tuple[str, ...]:
+        """`none` for a baseline, else all of the benchmark."""
+        if self.is_baseline(experiment):
+            return (NO_BACKBONE,)
+        return self.benchmark.backbones
+
+    def labelled(self, fit: str, task: str) -> pd.DataFrame:
+        """The labelled test rows of a finished fit; none when it has none."""
+        table = self.tests[fit]
+        return table[(table["task"] == task) & table["target"].notna()]
+
+    def counts(self) -> dict[str, int]:
+        """state -> number of cells."""
+        return {
+            state: int((self.cells["state"] == state).sum())
+            for state in (FINISHED, FAILED, MISSING)
+        }
+
+    def failures(self) -> pd.DataFrame:
+        """fit, cells, error of each fit that failed, in the order of the grid."""
+        failed = self.cells[self.cells["state"] == FAILED]
+        grouped = failed.groupby("fit", sort=False)
+        return pd.DataFrame(
+            [(fit, len(rows), rows["error"].iloc[0]) for fit, rows in grouped],
+            columns=["fit", "cells", "error"],
+        )
+
+
+def _data_of(sources: list[dict]) -> tuple[dict[str, dict], bool | None]:
+    """Facts of each dataset, and whether any is synthetic; None when nobody says."""
+    datasets: dict[str, dict] = {}
+    said = []
+    for source in sources:
+        if "synthetic" in source:
+            said.append(bool(source["synthetic"]))
+        for dataset, facts in source.get("datasets", {}).items():
+            datasets.setdefault(dataset, facts)
+            if "synthetic" in facts:
+                said.append(bool(facts["synthetic"]))
+    return datasets, any(said) if said else None
+
+
+def _read_settings(folder: Path) -> tuple[str, dict[str, Task], BenchmarkSection]:
+    path = folder / "benchmark.yaml"
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: not the folder of a benchmark: it has no benchmark.yaml. "
+            "Expected a folder that `python -m mdmt_tf.benchmark` made."
+        )
+    try:
+        values, _ = files.read(str(path))
+    except ConfigError as error:
+        raise DataError(f"{error} The folder is damaged: run it again.") from error
+    missing = [
+        key for key in ("experiment", "tasks", "benchmark") if not values.get(key)
+    ]
+    if missing:
+        raise DataError(
+            f"{path}: expected the keys experiment, tasks and benchmark. Missing or "
+            f"empty: {', '.join(missing)}. Is it the settings of a single run?"
+        )
+    try:
+        tasks = {
+            name: TaskSection.model_validate(section).to_task(name)
+            for name, section in values["tasks"].items()
+        }
+        benchmark = BenchmarkSection.model_validate(values["benchmark"])
+    except (pydantic.ValidationError, AttributeError) as error:
+        raise DataError(
+            f"{path}: not the settings of a benchmark: {error} Written by another "
+            "version of mdmt_tf?"
+        ) from error
+    return str(values["experiment"]), tasks, benchmark
+
+
+def _check_tasks(folder: Path, tasks, benchmark: BenchmarkSection) -> None:
+    named = {task for e in benchmark.experiments.values() for task in e.tasks}
+    named |= {baseline.task for baseline in benchmark.baselines.values()}
+    if unknown := sorted(named - set(tasks)):
+        raise DataError(
+            f"{folder / 'benchmark.yaml'}: experiments name the tasks "
+            f"{', '.join(unknown)}; tasks has {', '.join(tasks)}. The file is damaged."
+        )
+
+
+def _read_run(folder: Path, fit: str) -> dict:
+    run = RunFolder(folder / "runs" / fit)
+    try:
+        table = predictions.read(run.predictions)
+        needed = [*predictions.KEYS, "target", "prediction"]
+        if absent := [name for name in needed if name not in table.columns]:
+            raise ValueError(f"the columns {', '.join(absent)} are missing")
+    except FileNotFoundError:
+        raise DataError(
+            f"{run.predictions}: missing, although the run is finished; "
+            f"{again(run.predictions)}"
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            f"{run.predictions}: not a table of predictions: {error}; "
+            f"{again(run.predictions)}"
+        ) from error
+    history = None
+    if run.history.is_file():
+        try:
+            history = pd.read_csv(run.history)
+            if "epoch" not in history.columns:
+                raise ValueError("it has no column epoch")
+        except ValueError as error:
+            raise DataError(
+                f"{run.history}: not a table of epochs: {error}; {again(run.history)}"
+            ) from error
+    return {
+        "tests": table[table["split"] == "test"].reset_index(drop=True),
+        "metrics": read_json(run.metrics),
+        "manifest": read_json(run.manifest),
+        "history": history,
+    }
+
+
+def _figures(results: Results, metrics: Mapping[str, dict]) -> pd.DataFrame:
+    """The long table; checks that the figures are of the rows in predictions.csv."""
+    of_fit: dict[tuple[str, str], dict] = {}
+    rows = []
+    for cell in results.cells[results.cells["state"] == FINISHED].itertuples():
+        for task in results.tasks_of(cell.experiment):
+            key = (cell.fit, task)
+            if key not in of_fit:
+                of_fit[key] = _checked(results, *key, metrics[cell.fit])
+            identity = tuple(getattr(cell, name) for name in KEYS)
+            for figure, value in of_fit[key].items():
+                rows.append((*identity, task, figure, value))
+    return pd.DataFrame(rows, columns=[*KEYS, "task", "figure", "value"])
+
+
+def _checked(results: Results, fit: str, task: str, metrics: dict) -> dict[str, float]:
+    """The figures of one fit and task, n left out; empty when it has no test rows."""
+    path = results.folder / "runs" / fit / "metrics.json"
+    figures = metrics.get("test", {}).get(task, {})
+    stated, found = figures.get("n") or 0, len(results.labelled(fit, task))
+    if stated != found:
+        raise DataError(
+            f"{path}: speaks of {stated} labelled test rows of {task}; predictions.csv "
+            f"has {found}. One of them is damaged; {again(path)}"
+        )
+    if not found:
+        return {}
+    # JSON has no NaN: null is "not defined".
+    return {
+        name: float("nan") if value is None else float(value)
+        for name, value in figures.items()
+        if name not in _NOT_FIGURES
+    }

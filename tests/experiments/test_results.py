@@ -1,0 +1,237 @@
+"""What is read from a benchmark folder, and how damage is told."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.aggregates import Aggregates
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.training.run_folder import write_json
+
+
+def test_reporting_does_not_load_tensorflow():
+    code = (
+        "import sys, mdmt_tf.report, mdmt_tf.experiments.report; "
+        "print([n for n in ('tensorflow', 'keras', 'tensorflow_datasets') "
+        "if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_whole_folder(whole):
+    results = Results.read(whole)
+    assert results.name == "tiny"
+    assert results.counts() == {"finished": 27, "failed": 0, "missing": 0}
+    assert results.synthetic is True
+    assert list(results.datasets) == ["aiforcovid", "brixia"]
+    assert results.experiments_of("prognosis", "cv") == [
+        "stl_prognosis",
+        "ft",
+        "mdmt",
+        "age_and_sex",
+    ]
+    metrics = json.loads(
+        (whole / "runs" / "mdmt-resnet18-s0-cv1" / "metrics.json").read_text()
+    )
+    table = results.figures.set_index([*results.figures.columns[:-1]])["value"]
+    for task, figures in metrics["test"].items():
+        for name in set(figures) - {"n"}:
+            key = ("cv", "resnet18", 0, 1, "mdmt", task, name)
+            assert table[key] == figures[name]
+    # Only labelled rows count, only those of the test set are kept.
+    fit = results.tests["mdmt-resnet18-s0-cv1"]
+    assert set(fit["split"]) == {"test"}
+    assert fit["target"].isna().sum() == 2
+    assert len(results.labelled("mdmt-resnet18-s0-cv1", "severity")) == 53
+
+
+def test_states_and_errors(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "ft", missing=fold == 1)
+        error = {"error": "out of memory"} if fold == 2 else {}
+        folder.add("cv", "resnet18", 0, fold, "mdmt", **error)
+    results = Results.read(folder.path)
+    assert results.counts() == {"finished": 4, "failed": 1, "missing": 1}
+    (failure,) = results.failures().itertuples(index=False)
+    assert tuple(failure) == (
+        "mdmt-resnet18-s0-cv2",
+        1,
+        "out of memory (2 attempts)",
+    )
+
+
+def test_a_run_that_was_finished_later_has_not_failed(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "ft")
+    failures = folder.path / "failures"
+    failures.mkdir()
+    (failures / "ft-resnet18-s0-cv1.json").write_text('{"error": "once"}')
+    assert Results.read(folder.path).counts()["failed"] == 0
+
+
+def test_a_grid_that_was_cut_off_counts_what_it_lacks(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b")
+    folder.add("cv", "resnet18", 0, 0, "ft")
+    folder.add("cv", "resnet18", 0, 0, "stl_prognosis")
+    results = Results.read(folder.path)
+    # 2 backbones x 3 folds of each; the other experiments are not in the grid at all.
+    assert results.counts() == {"finished": 2, "failed": 0, "missing": 10}
+    aggregates = Aggregates(results, resamples=0)
+    value = aggregates.over_backbones("cv", "ft", "prognosis", "accuracy")
+    assert (np.isnan(value.number), value.reason) == (True, "0 of 2 backbones")
+
+
+def test_folds_come_from_the_plan(benchmark_folder, tmp_path):
+    folder = benchmark_folder(
+        tmp_path / "b",
+        backbones=["resnet18"],
+        validation={"loco": {"kind": "leave_one_site_out", "leave_out": ["brixia"]}},
+    )
+    folder.add("loco", "resnet18", 0, 0, "ft")
+    assert Results.read(folder.path).counts()["missing"] == 0
+    write_json(folder.path / "data.json", {"folds": {"loco": 6}})
+    assert Results.read(folder.path).counts()["missing"] == 5
+
+
+def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
+    benchmark_folder, tmp_path, monkeypatch
+):
+    from mdmt_tf.training import predictions
+
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "mdmt")
+        folder.add("cv", "resnet18", 0, fold, "stl_severity", fit="shared")
+    read, original = [], predictions.read
+    monkeypatch.setattr(
+        predictions, "read", lambda path: read.append(path) or original(path)
+    )
+    results = Results.read(folder.path)
+    assert len(read) == len(set(read)) == 4
+    chosen = results.figures[results.figures["experiment"] == "stl_severity"]
+    assert sorted(set(chosen["fold"])) == [0, 1, 2]
+    aggregates = Aggregates(results, resamples=0)
+    group = aggregates.groups["cv", "resnet18", "stl_severity", "severity"]
+    # The same 53 images of 40 patients in each of the three.
+    assert group.count() == (159, 53, 40)
+    assert aggregates.tested_twice("severity")
+    assert not aggregates.tested_twice("prognosis")
+
+
+def test_a_task_without_test_rows(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "mdmt", without_test=["severity"])
+    aggregates = Aggregates(Results.read(folder.path), resamples=0)
+    value = aggregates.over_backbones("cv", "mdmt", "severity", "accuracy")
+    assert value.reason == "no test rows"
+    value = aggregates.over_backbones("cv", "mdmt", "prognosis", "accuracy")
+    assert not value.reason
+    # Nothing to show, as long as nothing can come.
+    assert aggregates.validations_of("severity") == []
+    assert aggregates.validations_of("prognosis") == ["cv"]
+    folder.add("cv", "resnet18", 0, 0, "stl_severity", missing=True)
+    aggregates = Aggregates(Results.read(folder.path), resamples=0)
+    assert aggregates.validations_of("severity") == ["cv"]
+
+
+def test_an_undefined_figure_is_not_averaged_away(whole):
+    results = Results.read(whole)
+    changed = results.figures["figure"].eq("auc") & results.figures["fold"].eq(1)
+    results.figures.loc[changed, "value"] = np.nan
+    aggregates = Aggregates(results, resamples=0)
+    value = aggregates.over_backbones("cv", "mdmt", "severity", "auc")
+    assert value.reason == "undefined in 1 of 3 folds"
+
+
+def test_seeds_are_averaged_within_folds(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"], seeds=[3, 5])
+    for seed in (3, 5):
+        for fold in range(3):
+            folder.add("cv", "resnet18", seed, fold, "ft")
+    results = Results.read(folder.path)
+    group = Aggregates(results, 0).groups["cv", "resnet18", "ft", "prognosis"]
+    values = results.figures.query("figure == 'f1'").pivot(
+        index="seed", columns="fold", values="value"
+    )
+    assert group.mean("f1").number == pytest.approx(values.to_numpy().mean())
+    expected = values.to_numpy().std(axis=1, ddof=1).mean()
+    assert group.deviation("f1").number == pytest.approx(expected)
+
+
+@pytest.fixture
+def small(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "ft")
+    return folder.path
+
+
+RUN = "runs/ft-resnet18-s0-cv1"
+
+
+@pytest.mark.parametrize(
+    "path, content, words",
+    [
+        ("benchmark.yaml", None, ["not the folder of a benchmark", "benchmark"]),
+        ("benchmark.yaml", "a: [", ["benchmark.yaml", "not valid YAML"]),
+        ("benchmark.yaml", "experiment: x\n", ["tasks, benchmark"]),
+        ("grid.csv", None, ["grid.csv", "missing"]),
+        ("grid.csv", "a,b\n1,2\n", ["grid.csv", "a, b", "validation"]),
+        ("grid.csv", "", ["grid.csv", "damaged"]),
+        (f"{RUN}/metrics.json", "{", ["metrics.json", "not valid JSON"]),
+        (f"{RUN}/metrics.json", "[]", ["metrics.json", "expected a JSON object"]),
+        (f"{RUN}/metrics.json", "{}", ["0 labelled test rows of prognosis", "39"]),
+        (f"{RUN}/predictions.csv", None, ["predictions.csv", "missing"]),
+        (f"{RUN}/predictions.csv", "a,b\n1,2\n", ["the columns dataset", "target"]),
+        (f"{RUN}/predictions.csv", "", ["predictions.csv", "not a table"]),
+        (f"{RUN}/manifest.json", None, ["manifest.json", "missing"]),
+        (f"{RUN}/history.csv", "", ["history.csv", "not a table"]),
+    ],
+)
+def test_damage_is_named(small, path, content, words):
+    if content is None:
+        (small / path).unlink()
+    else:
+        (small / path).write_text(content)
+    with pytest.raises(DataError) as error:
+        Results.read(small)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "column, value, words",
+    [
+        ("experiment", "other", "experiment 'other' is not in benchmark.yaml"),
+        ("backbone", "vgg", "backbone 'vgg' is not in benchmark.yaml"),
+        ("fit", "../../etc", "no name of a folder"),
+        ("fold", "one", "seed and fold as integers"),
+        ("fold", "0", "the same cell stands above"),
+        ("seed", "7", "its seed is not in benchmark.yaml"),
+        ("backbone", "none", "is for baselines"),
+    ],
+)
+def test_a_grid_of_something_else_is_refused(small, column, value, words):
+    grid = pd.read_csv(small / "grid.csv", dtype=str)
+    grid.loc[1, column] = value
+    grid.to_csv(small / "grid.csv", index=False)
+    with pytest.raises(DataError, match=words) as error:
+        Results.read(small)
+    assert "grid.csv" in str(error.value)
+
+
+def test_predictions_cut_off_do_not_agree_with_the_figures(small):
+    path = small / RUN / "predictions.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:20]))
+    with pytest.raises(DataError, match="39 labelled test rows of prognosis"):
+        Results.read(small)
