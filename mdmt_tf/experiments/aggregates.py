@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from mdmt_tf.experiments.bootstrap import Interval, bootstrap_intervals
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.experiments.statistics import Interval, bootstrap_intervals
 
 NAN = float("nan")
 NO_ROWS = "no test rows"
