@@ -1,4 +1,4 @@
-"""python -m mdmt_tf.report DIR: tables, figures and a page of a benchmark."""
+"""`python -m mdmt_tf.report`: tables, figures and a page of a benchmark."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from mdmt_tf.experiments.report import Report
 
 DESCRIPTION = """\
-Make tables (Markdown, LaTeX, CSV), figures (SVG, PNG) and a page (index.html) from
-the folder of a benchmark, finished or not. They are written into that folder and
-replace those of an earlier report; nothing else in it is touched.
+Make tables (Markdown, LaTeX, CSV), figures (SVG, PNG) and a page (index.html)
+from the folder of a benchmark, finished or not. They are written into that
+folder and replace those of an earlier report; nothing else in it is touched.
 """
 # Fits that are named in the terminal; the page has them all.
 _SHOWN = 5

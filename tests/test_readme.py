@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf import config, evaluate, prepare, train
+from mdmt_tf import benchmark, config, evaluate, prepare, report, train
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+DOCS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))]
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = SHELL.findall(TEXT)
 COMMANDS = [
     shlex.split(line.partition("mdmt_tf.")[2])
-    for block in BLOCKS
+    for page in (TEXT, *DOCS)
+    for block in SHELL.findall(page)
     for line in block.splitlines()
     if "python -m mdmt_tf." in line
 ]
@@ -42,7 +45,7 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
     arguments = [
         word.replace("data_dir=DATA", f"data_dir={tmp_path}") for word in arguments
     ]
-    if command == "train":
+    if command in ("train", "benchmark"):
         real_load = config.load
 
         def load(*settings):
@@ -50,10 +53,15 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
             raise Accepted
 
         monkeypatch.setattr(config, "load", load)
-        main = train.main
+        main = train.main if command == "train" else benchmark.main
     elif command == "prepare":
         monkeypatch.setattr(prepare, "load_builder", accept)
         main = prepare.main
+    elif command == "report":
+        from mdmt_tf.experiments.results import Results
+
+        monkeypatch.setattr(Results, "read", accept)
+        main = report.main
     else:
         from mdmt_tf.training.run_folder import RunFolder
 

@@ -3,6 +3,7 @@
 import fcntl
 import multiprocessing
 import os
+import sys
 
 import pytest
 
@@ -128,17 +129,15 @@ def test_a_fit_has_its_cores_and_gpus_alone(folder):
 
 
 def found_by(folder, core, sender):
-    """Runs in the process of a fit whose training only tells what it finds."""
-    from mdmt_tf import train
-
-    def main(_):
-        names = "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES"
-        sender.send((*(os.environ[n] for n in names), os.sched_getaffinity(0)))
-
-    train.main = main
+    """Runs in the process of a fit, whose training is a program that does nothing."""
+    (folder.path / "program.py").write_text("")
+    sys.path.insert(0, str(folder.path))
+    fit_process.PROGRAM = "program"
     folder.log("f").parent.mkdir()
     folder.lock("f").parent.mkdir()
     fit_process._train(folder, "f", [core], ["2"], 1.0)
+    names = "TF_NUM_INTRAOP_THREADS", "CUDA_VISIBLE_DEVICES"
+    sender.send((*(os.environ[n] for n in names), os.sched_getaffinity(0)))
 
 
 def test_what_was_begun_is_gone_on_with(folder):

@@ -10,10 +10,13 @@ import dataclasses
 import fcntl
 import multiprocessing
 import os
+import runpy
 import signal
+import sys
 import time
 from collections.abc import Sequence
 
+from mdmt_tf.errors import MdmtError
 from mdmt_tf.experiments.grid import Folder
 
 # Of Linux: the signal that a process gets when the one that began it dies.
@@ -21,6 +24,9 @@ _PR_SET_PDEATHSIG = 1
 
 # How long another process may still hold a run, one that is about to die, say.
 LOCK_SECONDS = 60.0
+
+# What a fit's process runs, as `python -m` does.
+PROGRAM = "mdmt_tf.train"
 
 _PRELOADED = "mdmt_tf.experiments.executors.preloaded"
 
@@ -115,13 +121,14 @@ def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
         # TensorFlow makes as many threads as it may use cores.
         os.sched_setaffinity(0, cores)
 
-    from mdmt_tf import cli, train
-
-    def main(_):
-        with _lock(folder, fit, wait_for_lock):
-            return train.main(arguments(folder, fit))
-
-    cli.run(main)
+    try:
+        lock = _lock(folder, fit, wait_for_lock)
+    except MdmtError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    with lock:
+        sys.argv[1:] = arguments(folder, fit)
+        runpy.run_module(PROGRAM, run_name="__main__")
 
 
 def arguments(folder: Folder, fit: str) -> list[str]:
@@ -134,8 +141,6 @@ def arguments(folder: Folder, fit: str) -> list[str]:
 
 def _lock(folder: Folder, fit: str, wait: float):
     """An open file that is locked until it is closed, by whatever end."""
-    from mdmt_tf.errors import MdmtError
-
     file = folder.lock(fit).open("a")
     end = time.monotonic() + wait
     while True:
