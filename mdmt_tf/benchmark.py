@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         files.write(
             settings.to_plain(), folder.settings, "Resolved settings of a benchmark."
         )
-        # In a process of its own: TensorFlow, which it needs, would stay in memory, and
-        # processes are best begun from one that has no threads.
+        # In a process of its own: TensorFlow, where it is needed for that, would stay in
+        # memory.
         status = subprocess.run(
             [
                 *(sys.executable, "-m", "mdmt_tf.benchmark", "--plan"),
@@ -78,16 +78,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _plan(settings, folder) -> None:
-    cli.load_tensorflow()
-    from mdmt_tf import phantoms
     from mdmt_tf.experiments import plan, protocol
-    from mdmt_tf.models import pretrained
 
-    for backbone in settings.benchmark.backbones:
-        # Once, before several fits would do so at a time.
-        weights = protocol.start_of(settings, backbone)
-        pretrained.locate_all(backbone, weights, _write)
-    plan.make_plan(phantoms.provide(settings, _write), folder)
+    starts = {b: protocol.start_of(settings, b) for b in settings.benchmark.backbones}
+    if any(starts.values()) or settings.phantoms is not None:
+        cli.load_tensorflow()
+        from mdmt_tf import phantoms
+        from mdmt_tf.models import pretrained
+
+        for backbone, weights in starts.items():
+            # Once, before several fits would do so at a time.
+            pretrained.locate_all(backbone, weights, _write)
+        settings = phantoms.provide(settings, _write)
+    plan.make_plan(settings, folder)
 
 
 def _carry_out(settings, folder, retry_failed: bool) -> int:

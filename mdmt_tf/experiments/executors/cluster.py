@@ -1,5 +1,6 @@
 """Fits on a Ray cluster whose machines share the benchmark's folder."""
 
+import socket
 from pathlib import Path
 
 from mdmt_tf.config.schema import BenchmarkSection
@@ -34,8 +35,9 @@ class RayExecutor:
         self._ray = ray
         self._folder = Folder(Path(folder.path).resolve())
         try:
+            _knock(settings.address)
             ray.init(address=settings.address, log_to_driver=False, logging_level=40)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"benchmark.address = {settings.address!r}: no Ray cluster answers "
                 f"({error}). Start one with `ray start --head` and join machines with "
@@ -109,6 +111,14 @@ class RayExecutor:
                 f"{settings.gpus_per_fit}: the largest machine of the cluster has "
                 f"{largest['CPU']:g} cores and {largest['GPU']:g} GPUs."
             )
+
+
+def _knock(address: str, seconds: float = 10.0) -> None:
+    """Raises: OSError when nothing listens there; Ray itself would wait for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError("expected HOST:PORT")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
 
 
 def _train(folder: str, fit: str, cores: int) -> Outcome:
