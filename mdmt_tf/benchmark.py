@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         files.write(
             settings.to_plain(), folder.settings, "Resolved settings of a benchmark."
         )
-        # In a process of its own: TensorFlow, where that needs it, would stay in memory.
+        # In a process of its own, or TensorFlow, where it is needed, would stay.
         status = subprocess.run(
             [
                 *(sys.executable, "-m", "mdmt_tf.benchmark", "--plan"),
