@@ -219,6 +219,33 @@ def test_the_baseline_is_a_run_without_a_network(finished):
     assert json.loads(run.manifest.read_text())["baseline"]["task"] == "outcome"
 
 
+def test_its_report(finished, environment):
+    folder, _ = finished
+    done = subprocess.run(
+        [sys.executable, "-m", "mdmt_tf.report", str(folder.path), "--resamples", "50"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "8 of 8 cells of the grid are finished" in done.stdout
+    table = pd.read_csv(folder.path / "tables" / "table_1.csv")
+    # No image of beta is tested: its task has no place in the tables.
+    assert set(table["task"]) == {"outcome"}
+    assert {"stl_outcome", "mdmt", "age"} <= set(table["experiment"])
+    # An independent mean over the folds.
+    expected = []
+    for fold in range(2):
+        rows = predictions.read(folder.run(fit_of(folder, "mdmt", fold)).predictions)
+        rows = rows[(rows["split"] == "test") & rows["target"].notna()]
+        rows = rows[rows["task"] == "outcome"]
+        expected.append(
+            (rows["target"] == rows[["p_0", "p_1"]].values.argmax(1)).mean()
+        )
+    row = table[(table["experiment"] == "mdmt") & (table["figure"] == "accuracy")]
+    assert row["mean"].item() == pytest.approx(np.mean(expected))
+
+
 def test_a_second_start_finds_nothing_to_do(finished, begin):
     folder, _ = finished
     before = {p: p.stat().st_mtime_ns for p in folder.path.rglob("metrics.json")}
