@@ -15,13 +15,16 @@ from mdmt_tf.tasks import Kind
 # The key it is about, and what is wrong with it.
 Problem = tuple[tuple[str, ...], str]
 
-# Validation figures that may choose the epoch, by kind of task. `loss` goes down, the
-# error measures too; all others go up.
-_CLASS_METRICS = ("loss", "accuracy", "balanced_accuracy", "f1", "g_mean", "auc")
+# Validation figures that may choose the epoch, by kind of task; which of them should go
+# down is said in `mdmt_tf.training.metrics`.
+_CLASS_METRICS = (
+    *("loss", "accuracy", "balanced_accuracy", "g_mean", "auc", "brier"),
+    *("f1", "f1_macro", "f1_weighted"),
+)
 SELECTION_METRICS = {
     Kind.CATEGORICAL: _CLASS_METRICS,
     Kind.BINARY: _CLASS_METRICS,
-    Kind.ORDINAL: (*_CLASS_METRICS, "mae"),
+    Kind.ORDINAL: (*_CLASS_METRICS, "kappa", "mae"),
     Kind.REGRESSION: ("loss", "mae", "rmse", "r2"),
 }
 

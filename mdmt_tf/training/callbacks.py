@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from mdmt_tf.config.checks import SELECTION_METRICS
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import checkpoint
@@ -201,8 +202,12 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._epochs, self._steps = epochs, steps
         self._write, self._is_terminal = write, is_terminal
-        second = metric if metric != "loss" else "balanced_accuracy"
-        self._figures = {t.name: second if t.n_classes else "mae" for t in tasks}
+        # Beside the losses: the figure that selects, where the task has it.
+        self._figures = {}
+        for task in tasks:
+            usual = "balanced_accuracy" if task.n_classes else "mae"
+            has_it = metric != "loss" and metric in SELECTION_METRICS[task.kind]
+            self._figures[task.name] = metric if has_it else usual
         self._width = max(5, 2 * len(str(epochs)) + 1)
 
     def header(self) -> str:
@@ -246,6 +251,10 @@ _SHORT = {
     "f1": "f1",
     "g_mean": "gm",
     "auc": "auc",
+    "brier": "brier",
+    "f1_macro": "f1m",
+    "f1_weighted": "f1w",
+    "kappa": "kappa",
     "mae": "mae",
     "rmse": "rmse",
     "r2": "r2",

@@ -17,6 +17,9 @@ from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.training import predictions
 from mdmt_tf.training.run_folder import RunFolder
 
+# One worker: the finished benchmark is made once.
+pytestmark = pytest.mark.xdist_group("benchmark")
+
 # Makes the tiny backbone known to every process that Python starts.
 SITE = """\
 import mdmt_tf.models.backbones as backbones

@@ -10,6 +10,7 @@ import pytest
 from mdmt_tf.errors import DataError
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.training import callbacks, checkpoint
+from mdmt_tf.training.metrics import task_metrics
 
 NAN = float("nan")
 TASK = Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe"))
@@ -146,3 +147,25 @@ def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
     assert [line[:end].split()[-1] for end in ends[:3]] == ["0.612", "11.512", "0.712"]
     assert all(line[end] == " " for end in ends)
     assert line.split()[:2] == ["10/300", "12s"] and line.rstrip().endswith("*")
+
+
+@pytest.mark.parametrize("metric", ["kappa", "mae", "rmse", "brier"])
+def test_progress_shows_what_each_task_has(metric):
+    """A figure of one task may select while the others do not have it."""
+    written = []
+    tasks = (
+        TASK,
+        Task(name="grade", kind=Kind.ORDINAL, cut_points=(5, 9)),
+        Task(name="age", kind=Kind.REGRESSION),
+    )
+    progress = callbacks.Progress(tasks, 3, 7, metric, written.append, False)
+    progress.on_epoch_begin(0)
+    logs = {"seconds": 1.0, "selected": 0}
+    for task in tasks:
+        classes = np.arange(2) if task.n_classes else np.array([0.5, 2.0])
+        said = np.full((2, max(task.n_classes, 1)), 1 / max(task.n_classes, 1))
+        logs[f"train/{task.name}/loss"] = 1.0
+        for name, value in task_metrics(task, classes, said).items():
+            logs[f"validation/{task.name}/{name}"] = value
+    progress.on_epoch_end(0, logs)
+    assert len(written) == 1 and len(progress.header().splitlines()[2]) <= 80
