@@ -3,8 +3,11 @@
 import fcntl
 import multiprocessing
 import os
+import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from mdmt_tf.config.schema import BenchmarkSection
@@ -144,3 +147,37 @@ def test_what_was_begun_is_gone_on_with(folder):
     assert fit_process.arguments(folder, "f")[0] == "--config"
     folder.run("f").path.mkdir(parents=True)
     assert fit_process.arguments(folder, "f") == ["--resume", str(folder.run("f").path)]
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from mdmt_tf.experiments.executors import fit_process
+from mdmt_tf.experiments.grid import Folder
+
+if __name__ == "__main__":
+    fits = [fit_process.start(Folder(Path(sys.argv[1])), f, cores=1) for f in "fg"]
+    print(*(fit.process.pid for fit in fits), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_fits_die_with_the_process_that_began_them(folder):
+    """They would wait for the lock for a minute."""
+    folder.lock("f").parent.mkdir()
+    program = folder.path / "parent.py"
+    program.write_text(PARENT)
+    with folder.lock("f").open("w") as one, folder.lock("g").open("w") as other:
+        for lock in (one, other):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        parent = subprocess.Popen(
+            [sys.executable, str(program), str(folder.path)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        fits = [psutil.Process(int(p)) for p in parent.stdout.readline().split()]
+        time.sleep(1.0)
+        assert len(fits) == 2 and all(fit.is_running() for fit in fits)
+        parent.kill()
+        parent.wait()
+        assert not psutil.wait_procs(fits, timeout=10)[1]

@@ -5,7 +5,6 @@ it: loading takes a third of the time of a small fit. (A process in which Tensor
 computed must not be forked.)
 """
 
-import ctypes
 import dataclasses
 import fcntl
 import multiprocessing
@@ -13,14 +12,12 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.experiments.grid import Folder
-
-# Of Linux: the signal that a process gets when the one that began it dies.
-_PR_SET_PDEATHSIG = 1
 
 # How long another process may still hold a run, one that is about to die, say.
 LOCK_SECONDS = 60.0
@@ -106,8 +103,7 @@ def start(
 
 def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
     """In the new process: train and leave."""
-    # Forked from the server, which ends with the process that asked for this one.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     with folder.log(fit).open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -129,6 +125,13 @@ def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
     with lock:
         sys.argv[1:] = arguments(folder, fit)
         runpy.run_module(PROGRAM, run_name="__main__")
+
+
+def _die_with_parent() -> None:
+    """The parent is the process that asked for this one, not the server that forked it,
+    which lives as long as any of its children."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arguments(folder: Folder, fit: str) -> list[str]:

@@ -1,0 +1,121 @@
+"""Predictions from tables alone."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from mdmt_tf.config.schema import BaselineSection, SplitSection
+from mdmt_tf.data.splits import make_split
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.baselines import fit_baseline
+from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training import predictions
+from mdmt_tf.training.run_folder import RunFolder
+
+TASK = Task(
+    name="outcome",
+    kind=Kind.CATEGORICAL,
+    classes=("mild", "severe"),
+    sources={"cxr": "severe"},
+)
+
+
+@pytest.fixture
+def table():
+    """AP is severe in 9 of 10, PA in 1 of 10, whatever the age."""
+    n = 200
+    ap = np.arange(n) % 2 == 0
+    agrees = np.arange(n) // 2 % 10 != 0
+    ids = np.array([f"i{row:03d}" for row in range(n)], object)
+    age = 40.0 + np.arange(n) * 7 % 50
+    return {
+        "image_id": ids,
+        "patient_id": ids,
+        "site": np.full(n, "A", object),
+        "severe": np.where(ap == agrees, 1, 0),
+        "projection": np.array([("AP", "ap ")[r % 3 == 0] if a else "PA"
+                                for r, a in enumerate(ap)], object),
+        "age": np.where(np.arange(n) % 11 == 0, np.nan, age),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def fitted(table, tmp_path):
+    def fitted(*fields, name="run", changed=None):
+        tables = {"cxr": table | (changed or {})}
+        split = make_split({"cxr": table}, [TASK], SplitSection())
+        section = BaselineSection(task="outcome", fields={"cxr": fields})
+        run = RunFolder(tmp_path / name)
+        fit_baseline(section, TASK, tables, split, run, {"synthetic": True})
+        return run, split
+
+    return fitted
+
+
+def test_two_columns_are_told_apart_by_their_shares(fitted):
+    run, _ = fitted("projection")
+    rows = predictions.read(run.predictions)
+    assert len(rows) == 200 and set(rows["split"]) == {"train", "validation", "test"}
+    figures = json.loads(run.metrics.read_text())
+    assert figures["test"]["outcome"]["accuracy"] == pytest.approx(0.9, abs=0.08)
+    # "ap " and "AP" are one value: two different probabilities in all.
+    assert len(set(rows["p_1"].round(12))) == 2
+    assert run.is_finished and run.split.is_file()
+    assert json.loads(run.manifest.read_text())["synthetic"] is True
+
+
+def test_it_is_scikit_learns_regression_on_the_training_part(fitted, table):
+    run, split = fitted("age", name="age")
+    train = np.isin(table["image_id"], split.datasets["cxr"]["train"])
+    age, known = table["age"], ~np.isnan(table["age"])
+    filled = np.where(known, age, np.median(age[train & known]))
+    columns = np.stack([filled, ~known], axis=1).astype(float)
+    mean, sd = columns[train].mean(axis=0), columns[train].std(axis=0)
+    columns = (columns - mean) / sd
+    model = LogisticRegression(max_iter=1000).fit(
+        columns[train], table["severe"][train]
+    )
+    expected = dict(
+        zip(table["image_id"], model.predict_proba(columns)[:, 1], strict=True)
+    )
+    rows = predictions.read(run.predictions)
+    np.testing.assert_allclose(
+        rows["p_1"], [expected[image] for image in rows["image_id"]], atol=1e-6
+    )
+
+
+def test_labels_outside_the_training_part_do_not_matter(fitted, table):
+    first, split = fitted("projection", "age")
+    outside = ~np.isin(table["image_id"], split.datasets["cxr"]["train"])
+    changed = {"severe": np.where(outside, 1 - table["severe"], table["severe"])}
+    second, _ = fitted("projection", "age", name="second", changed=changed)
+    columns = [predictions.read(run.predictions)["p_1"] for run in (first, second)]
+    np.testing.assert_array_equal(*columns)
+
+
+def test_unknown_labels_are_predicted_and_not_counted(fitted, table):
+    unknown = np.arange(200) % 4 == 0
+    changed = {"severe": np.where(unknown, -1, table["severe"])}
+    run, _ = fitted("projection", changed=changed)
+    rows = predictions.read(run.predictions)
+    assert rows["target"].isna().sum() == unknown.sum() and rows["p_1"].notna().all()
+
+
+def test_wrong_fields_and_a_single_class(fitted, table):
+    with pytest.raises(DataError, match="no field 'projektion'. Did you mean"):
+        fitted("projektion")
+    with pytest.raises(DataError, match="fewer than two classes"):
+        fitted("age", changed={"severe": np.ones(200, int)})
+    with pytest.raises(DataError, match="'age' is a single value"):
+        fitted("age[0]")
+
+
+def test_a_finished_one_is_not_written_over(fitted):
+    run, _ = fitted("age")
+    before = run.metrics.stat().st_mtime_ns
+    fitted("age")
+    assert run.metrics.stat().st_mtime_ns == before
+    # Nothing half-made is left beside it.
+    assert [path.name for path in run.path.parent.iterdir()] == ["run"]
