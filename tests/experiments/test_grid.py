@@ -321,14 +321,15 @@ def test_the_whole_paper_costs_less_than_a_second(tables, tmp_path):
     for fold in range(3, 6):
         splits["loco", fold] = splits["loco", fold - 3]
     folder = Folder(tmp_path)
-    start = time.perf_counter()
-    made = build_grid(paper, splits, FINGERPRINTS)
-    grid.write_cells(made, folder)
-    state = schedule.state_of(made, folder)
-    seconds = time.perf_counter() - start
+    shortest = 9.0
+    for _ in range(3):  # the quickest of three: others may be using the machine
+        start = time.perf_counter()
+        made = build_grid(paper, splits, FINGERPRINTS)
+        grid.write_cells(made, folder)
+        state = schedule.state_of(made, folder)
+        shortest = min(shortest, time.perf_counter() - start)
     assert len(made.cells) == 792 and len(state.waiting) == len(made.fits)
-    # 0.4 s on an idle core.
-    assert seconds < 1.5
+    assert shortest < 1.0
 
 
 def test_bookkeeping_loads_no_tensorflow():
