@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -141,19 +142,21 @@ def build_grid(
         digest = hashlib.sha256(text.encode()).hexdigest()
         return [digest, {name: fingerprints[name] for name in datasets}]
 
-    fits: dict[str, Fit] = {}
-    identities: dict[str, str] = {}
+    @functools.cache
+    def of_seed(experiment: str, backbone: str, seed: int) -> tuple[Config, str]:
+        made = settings[experiment, backbone].model_copy(update={"seed": seed})
+        has_start = bool(benchmark.experiments[experiment].start)
+        return made, protocol.digest_of(made, has_start=has_start)
 
-    def add(experiment, backbone, seed, where, plain, section, datasets, starts) -> str:
-        identity = protocol.identity_of(
-            section, data_of(where, datasets), {identities[n]: s for n, s in starts}
-        )
-        seed_part = f"-s{seed}" if plain is not None else ""
-        name = f"{experiment}-{backbone}{seed_part}-{identity[:12]}"
+    fits: dict[str, Fit] = {}
+
+    def add(name, where, datasets, digest, starts=None, **what) -> str:
+        starts = starts or {}
+        shares = {fits[other].identity: share for other, share in starts.items()}
+        identity = protocol.identity_of(digest, data_of(where, datasets), shares)
+        name = f"{name}-{identity[:12]}"
         if name not in fits:
-            baseline = section if plain is None else None
-            fits[name] = Fit(name, identity, plain, baseline, where, dict(starts))
-            identities[name] = identity
+            fits[name] = Fit(name, identity, split=where, starts=starts, **what)
         return name
 
     cells = []
@@ -161,27 +164,30 @@ def build_grid(
     for where in splits:
         for experiment, baseline in benchmark.baselines.items():
             name = add(
-                experiment, NO_BACKBONE, 0, where, None, baseline,
-                feeding[baseline.task], (),
-            )  # fmt: skip
+                f"{experiment}-{NO_BACKBONE}",
+                where,
+                feeding[baseline.task],
+                protocol.digest_of(baseline),
+                baseline=baseline,
+            )
             cells.append(Cell(where[0], NO_BACKBONE, 0, where[1], experiment, name))
-        for seed in benchmark.seeds:
-            for backbone in benchmark.backbones:
-                of_experiment: dict[str, str] = {}
-                for experiment in order:
-                    plain = settings[experiment, backbone].model_copy(
-                        update={"seed": seed}
-                    )
-                    start = benchmark.experiments[experiment].start
-                    of_experiment[experiment] = add(
-                        experiment, backbone, seed, where, plain, plain,
-                        tuple(plain.datasets),
-                        [(of_experiment[other], s) for other, s in start.items()],
-                    )  # fmt: skip
-                cells += [
-                    Cell(where[0], backbone, seed, where[1], name, of_experiment[name])
-                    for name in benchmark.experiments
-                ]
+        for seed, backbone in itertools.product(benchmark.seeds, benchmark.backbones):
+            of: dict[str, str] = {}
+            for experiment in order:
+                made, digest = of_seed(experiment, backbone, seed)
+                start = benchmark.experiments[experiment].start
+                of[experiment] = add(
+                    f"{experiment}-{backbone}-s{seed}",
+                    where,
+                    tuple(made.datasets),
+                    digest,
+                    {of[other]: share for other, share in start.items()},
+                    settings=made,
+                )
+            cells += [
+                Cell(where[0], backbone, seed, where[1], name, of[name])
+                for name in benchmark.experiments
+            ]
     return Grid(tuple(cells), fits)
 
 

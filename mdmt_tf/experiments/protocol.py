@@ -42,18 +42,18 @@ class Fit:
         identity: SHA-256 of all that its result depends on: settings, data, the lists
             of its split, and the identities of the fits that it starts from. Equal
             exactly when a result can be used again.
-        settings: of the fit, but for its paths; None for a baseline.
-        baseline: for a baseline, else None.
         split: (validation, fold) of the file with its lists.
         starts: name of a fit -> its share in the backbone to start from.
+        settings: of the fit, but for its paths; None for a baseline.
+        baseline: for a baseline, else None.
     """
 
     name: str
     identity: str
-    settings: Config | None
-    baseline: BaselineSection | None
     split: tuple[str, int]
-    starts: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    starts: Mapping[str, float]
+    settings: Config | None = None
+    baseline: BaselineSection | None = None
 
 
 def settings_of(config: Config, experiment: str, backbone: str) -> Config:
@@ -113,26 +113,33 @@ def _assign(plain: dict, key: str, value: Any, experiment: str) -> None:
     plain[path[-1]] = value
 
 
-def identity_of(
-    settings: Config | BaselineSection, data: object, starts: Mapping[str, float]
-) -> str:
-    """SHA-256 of what a fit's result depends on.
+def digest_of(settings: Config | BaselineSection, *, has_start: bool = False) -> str:
+    """SHA-256 of the settings on which a result depends.
 
-    Args:
-        settings: of the fit. Where files are and which devices compute does not count.
-        data: plain values that stand for the datasets' content and the split's lists.
-        starts: identities of the fits that it starts from, and their shares.
+    Where files are and which devices compute does not count; with a start, neither do
+    the weights that `start` stands for.
     """
     if isinstance(settings, Config):
         plain = settings.to_plain()
         for section, keys in _NOT_IDENTITY.items():
             for key in keys:
                 del (plain[section] if section else plain)[key]
-        if starts:
+        if has_start:
             del plain["model"]["weights"]
         # The order of tasks counts: a serial head belongs to the first.
         plain["order_of_tasks"] = list(plain["tasks"])
     else:
         plain = settings.model_dump(mode="json")
-    text = json.dumps([plain, data, dict(starts)], sort_keys=True)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def identity_of(settings: str, data: object, starts: Mapping[str, float]) -> str:
+    """SHA-256 of what a fit's result depends on.
+
+    Args:
+        settings: of `digest_of`.
+        data: plain values that stand for the datasets' content and the split's lists.
+        starts: identities of the fits that it starts from, and their shares.
+    """
+    text = json.dumps([settings, data, dict(starts)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -347,7 +347,10 @@ def test_bookkeeping_loads_no_tensorflow():
 
 def test_identity_is_a_function_of_the_content():
     section = protocol.BaselineSection(task="t", fields={"d": ("f",)})
-    same = protocol.identity_of(section, ["x", {"d": "1"}], {})
-    assert same == protocol.identity_of(section, ["x", {"d": "1"}], {})
-    assert same != protocol.identity_of(section, ["y", {"d": "1"}], {})
-    assert same != protocol.identity_of(section, ["x", {"d": "1"}], {"a": 1.0})
+    digest = protocol.digest_of(section)
+    same = protocol.identity_of(digest, ["x", {"d": "1"}], {})
+    assert same == protocol.identity_of(digest, ["x", {"d": "1"}], {})
+    assert same != protocol.identity_of(digest, ["y", {"d": "1"}], {})
+    assert same != protocol.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
+    other = protocol.BaselineSection(task="t", fields={"d": ("g",)})
+    assert digest != protocol.digest_of(other)

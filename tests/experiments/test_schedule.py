@@ -19,8 +19,6 @@ def made(monkeypatch):
         f"{name}-net-s0-{name * 12}": Fit(
             f"{name}-net-s0-{name * 12}",
             name * 64,
-            None,
-            None,
             ("cv", 0),
             {f"{other}-net-s0-{other * 12}": share for other, share in start.items()},
         )
