@@ -286,10 +286,13 @@ def state_of_files(path):
     return files
 
 
-def test_killed_twice_it_ends_with_the_same_files(finished, begin, tmp_path):
+@pytest.mark.parametrize(
+    "counts", [(2,), pytest.param((1, 3), marks=pytest.mark.large)]
+)
+def test_killed_it_ends_with_the_same_files(finished, begin, tmp_path, counts):
     whole, _ = finished
     path = tmp_path / "killed"
-    for count in (1, 3):
+    for count in counts:
         process = begin(path)
         # Until so many fits are finished and others are under way.
         fits = []
@@ -367,6 +370,7 @@ def test_a_configuration_without_a_grid_is_refused(environment, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.large
 def test_on_a_ray_cluster_that_loses_a_machine(
     finished, begin, environment, tmp_path, monkeypatch
 ):
