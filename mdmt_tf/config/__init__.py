@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mdmt_tf.config import files
+from mdmt_tf.config.benchmark_checks import check_benchmark
 from mdmt_tf.config.checks import CHECKS, Problem
 from mdmt_tf.config.files import Origins
 from mdmt_tf.config.schema import Config
@@ -43,7 +44,9 @@ def check(
     Raises: ConfigError that lists every problem.
     """
     sections, found = check_values(values)
-    found += [problem for rule in CHECKS for problem in rule(sections)]
+    found += [
+        problem for rule in (*CHECKS, check_benchmark) for problem in rule(sections)
+    ]
     problems = [*problems, *(_describe(problem, origins or {}) for problem in found)]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

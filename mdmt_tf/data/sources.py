@@ -66,6 +66,16 @@ class PreparedDataset:
     def __len__(self) -> int:
         return len(self.records)
 
+    def describe(self) -> dict:
+        """Version, content and origin, for manifests."""
+        return {
+            "config": self.config,
+            "version": self.version,
+            "fingerprint": self.fingerprint,
+            "examples": len(self),
+            "synthetic": self.synthetic,
+        }
+
     def decode(self, record: "tf.Tensor") -> "tf.Tensor":
         """The pixels of one record (string scalar); nothing else of it is decoded."""
         return self.features.deserialize_example(record)[self.image_key]

@@ -8,16 +8,13 @@ import pandas as pd
 
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import DataError
-from mdmt_tf.training.run_folder import RunFolder
+from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
 
-KEYS = ["validation", "backbone", "seed", "fold", "experiment"]
-# The backbone of a baseline, which uses no network.
-NO_BACKBONE = "none"
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 
 
 def read_cells(
-    folder: Path, benchmark: BenchmarkSection, folds: Mapping[str, int]
+    folder: Folder, benchmark: BenchmarkSection, folds: Mapping[str, int]
 ) -> pd.DataFrame:
     """The grid with the state of each cell; what it lacks is added as missing.
 
@@ -28,7 +25,7 @@ def read_cells(
     Returns: a row a cell: `KEYS`, fit, state, error.
     Raises: DataError when the grid is missing, damaged or of another benchmark.
     """
-    path = folder / "grid.csv"
+    path = folder.cells
     columns = [*KEYS, "fit"]
     try:
         grid = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -127,13 +124,13 @@ def _complete(
     )
 
 
-def _state(folder: Path, fit: str) -> tuple[str, str]:
+def _state(folder: Folder, fit: str) -> tuple[str, str]:
     """The state of a fit and, when it failed, why."""
     if not fit:
         return MISSING, ""
-    if RunFolder(folder / "runs" / fit).is_finished:
+    if folder.run(fit).is_finished:
         return FINISHED, ""
-    path = folder / "failures" / f"{fit}.json"
+    path = folder.failure(fit)
     if not path.is_file():
         return MISSING, ""
     failure = read_json(path)

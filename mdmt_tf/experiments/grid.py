@@ -34,7 +34,8 @@ from mdmt_tf.training.run_folder import RunFolder, write_json
 # Backbone of the cells of a baseline.
 NO_BACKBONE = "none"
 
-_COLUMNS = ("validation", "backbone", "seed", "fold", "experiment", "fit")
+# What a cell is known by: the columns of `grid.csv` but for the fit.
+KEYS = ["validation", "backbone", "seed", "fold", "experiment"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,7 +209,7 @@ def write_cells(grid: Grid, folder: Folder) -> None:
     """Write `grid.csv`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow([*KEYS, "fit"])
     writer.writerows(dataclasses.astuple(cell) for cell in grid.cells)
     _write(folder.cells, text.getvalue())
 

@@ -6,11 +6,11 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.data.splits import Split, count_folds, make_split
 from mdmt_tf.experiments.baselines import fit_baseline
-from mdmt_tf.experiments.grid import Folder, Grid, build_grid
+from mdmt_tf.experiments.grid import Folder, build_grid
 from mdmt_tf.training.run_folder import write_json
 
 
-def make_plan(config: Config, folder: Folder) -> Grid:
+def make_plan(config: Config, folder: Folder) -> None:
     """Write `data.json` and `splits/`, and fit the baselines.
 
     Done again, it leaves the same files. Where the data have changed, so have the
@@ -26,46 +26,34 @@ def make_plan(config: Config, folder: Folder) -> Grid:
         for name, section in config.datasets.items()
     ]
     tables = {dataset.name: dataset.table for dataset in datasets}
-    tasks = config.build_tasks()
-    folds = {}
+    tasks = {task.name: task for task in config.build_tasks()}
+    folds, splits = {}, {}
     for name, section in config.benchmark.validation.items():
         folds[name] = count_folds(tables, section)
         for fold in range(folds[name]):
             settings = section.model_copy(update={"fold": fold})
-            split = make_split(tables, tasks, settings)
+            split = make_split(tables, tuple(tasks.values()), settings)
             path = folder.split(name, fold)
             path.parent.mkdir(parents=True, exist_ok=True)
             split.write(path)
-    write_json(
-        folder.data,
-        {
-            "data_dir": str(Path(config.data_dir).resolve()),
-            "folds": folds,
-            "datasets": {
-                dataset.name: {
-                    "config": dataset.config,
-                    "version": dataset.version,
-                    "fingerprint": dataset.fingerprint,
-                    "examples": len(dataset),
-                    "synthetic": dataset.synthetic,
-                }
-                for dataset in datasets
-            },
-        },
-    )
-    grid = build_grid(config, read_splits(folder), fingerprints_of(folder.read_data()))
+            splits[name, fold] = split
+    data = {
+        "data_dir": str(Path(config.data_dir).resolve()),
+        "folds": folds,
+        "datasets": {dataset.name: dataset.describe() for dataset in datasets},
+    }
+    write_json(folder.data, data)
+    grid = build_grid(config, splits, fingerprints_of(data))
     for fit in grid.fits.values():
         run = folder.run(fit.name)
         if fit.baseline is not None and not run.is_finished:
-            task = next(task for task in tasks if task.name == fit.baseline.task)
-            split = Split.read(folder.split(*fit.split))
+            task = tasks[fit.baseline.task]
             used = [dataset for dataset in datasets if dataset.name in task.sources]
             facts = {
                 "synthetic": any(dataset.synthetic for dataset in used),
-                "datasets": {d.name: {"fingerprint": d.fingerprint} for d in used},
+                "datasets": {dataset.name: dataset.describe() for dataset in used},
             }
-            fit_baseline(fit.baseline, task, tables, split, run, facts)
-    return grid
+            fit_baseline(fit.baseline, task, tables, splits[fit.split], run, facts)
 
 
 def fingerprints_of(data: dict) -> dict[str, str]:

@@ -23,16 +23,14 @@ from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.cells import (
     FAILED,
     FINISHED,
-    KEYS,
     MISSING,
-    NO_BACKBONE,
     again,
     read_cells,
     read_json,
 )
+from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import predictions
-from mdmt_tf.training.run_folder import RunFolder
 
 _NOT_FIGURES = ("n",)
 
@@ -69,20 +67,19 @@ class Results:
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "Results":
         """Raises: DataError when it is no benchmark folder or a file is damaged."""
-        folder = Path(folder)
-        name, tasks, benchmark = _read_settings(folder)
-        data = folder / "data.json"
-        facts = read_json(data) if data.is_file() else {}
-        cells = read_cells(folder, benchmark, facts.get("folds", {}))
-        _check_tasks(folder, tasks, benchmark)
+        files_of = Folder(Path(folder))
+        name, tasks, benchmark = _read_settings(files_of)
+        facts = read_json(files_of.data) if files_of.data.is_file() else {}
+        cells = read_cells(files_of, benchmark, facts.get("folds", {}))
+        _check_tasks(files_of, tasks, benchmark)
         found = {}
         for fit in cells.loc[cells["state"] == FINISHED, "fit"].unique():
-            found[fit] = _read_run(folder, fit)
+            found[fit] = _read_run(files_of, fit)
         datasets, synthetic = _data_of(
             [facts, *(r["manifest"] for r in found.values())]
         )
         results = cls(
-            folder=folder,
+            folder=files_of.path,
             name=name,
             tasks=tasks,
             benchmark=benchmark,
@@ -157,11 +154,11 @@ def _data_of(sources: list[dict]) -> tuple[dict[str, dict], bool | None]:
     return datasets, any(said) if said else None
 
 
-def _read_settings(folder: Path) -> tuple[str, dict[str, Task], BenchmarkSection]:
-    path = folder / "benchmark.yaml"
+def _read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSection]:
+    path = folder.settings
     if not path.is_file():
         raise DataError(
-            f"{folder}: not the folder of a benchmark: it has no benchmark.yaml. "
+            f"{folder.path}: not the folder of a benchmark: it has no benchmark.yaml. "
             "Expected a folder that `python -m mdmt_tf.benchmark` made."
         )
     try:
@@ -190,18 +187,18 @@ def _read_settings(folder: Path) -> tuple[str, dict[str, Task], BenchmarkSection
     return str(values["experiment"]), tasks, benchmark
 
 
-def _check_tasks(folder: Path, tasks, benchmark: BenchmarkSection) -> None:
+def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
     named = {task for e in benchmark.experiments.values() for task in e.tasks}
     named |= {baseline.task for baseline in benchmark.baselines.values()}
     if unknown := sorted(named - set(tasks)):
         raise DataError(
-            f"{folder / 'benchmark.yaml'}: experiments name the tasks "
+            f"{folder.settings}: experiments name the tasks "
             f"{', '.join(unknown)}; tasks has {', '.join(tasks)}. The file is damaged."
         )
 
 
-def _read_run(folder: Path, fit: str) -> dict:
-    run = RunFolder(folder / "runs" / fit)
+def _read_run(folder: Folder, fit: str) -> dict:
+    run = folder.run(fit)
     try:
         table = predictions.read(run.predictions)
         needed = [*predictions.KEYS, "target", "prediction"]
@@ -252,7 +249,7 @@ def _figures(results: Results, metrics: Mapping[str, dict]) -> pd.DataFrame:
 
 def _checked(results: Results, fit: str, task: str, metrics: dict) -> dict[str, float]:
     """The figures of one fit and task, n left out; empty when it has no test rows."""
-    path = results.folder / "runs" / fit / "metrics.json"
+    path = Folder(results.folder).run(fit).metrics
     figures = metrics.get("test", {}).get(task, {})
     stated, found = figures.get("n") or 0, len(results.labelled(fit, task))
     if stated != found:

@@ -6,13 +6,14 @@ import pandas as pd
 
 from mdmt_tf.experiments import published
 from mdmt_tf.experiments.aggregates import NAN, Aggregates, Group, Value
-from mdmt_tf.experiments.cells import FINISHED, KEYS
+from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.comparison import (
     compared,
     data_differ,
     table_2,
     title_of,
 )
+from mdmt_tf.experiments.grid import KEYS
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.experiments.table_files import (
     NO_NUMBER,

@@ -33,16 +33,7 @@ class Inputs:
 
     def describe_datasets(self) -> dict[str, dict]:
         """Version, content and origin of each dataset, for the manifest."""
-        return {
-            dataset.name: {
-                "config": dataset.config,
-                "version": dataset.version,
-                "fingerprint": dataset.fingerprint,
-                "examples": len(dataset),
-                "synthetic": dataset.synthetic,
-            }
-            for dataset in self.datasets
-        }
+        return {dataset.name: dataset.describe() for dataset in self.datasets}
 
 
 def open_inputs(config: Config, split_file: Path | None = None) -> Inputs:

@@ -143,6 +143,53 @@ def found_by(folder, core, sender):
     sender.send((*(os.environ[n] for n in names), os.sched_getaffinity(0)))
 
 
+class Recorded:
+    """In the place of multiprocessing: remembers what a process is begun with."""
+
+    def get_context(self, method):
+        return self
+
+    def set_forkserver_preload(self, modules):
+        pass
+
+    def Process(self, *, args, **options):
+        self.gpus = args[3]
+        return self
+
+    def start(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "gpus, visible, expected",
+    [
+        (["2"], "0,1", ["2"]),
+        ([], "0,1", []),
+        (None, "0,1", ["0", "1"]),
+        (None, None, None),
+    ],
+)
+def test_gpus_are_those_of_now(folder, monkeypatch, gpus, visible, expected):
+    """A process has the environment of the server that forks it, which is older."""
+    recorded = Recorded()
+    monkeypatch.setattr(fit_process, "multiprocessing", recorded)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    fit_process.start(folder, "f", cores=1, gpus=gpus)
+    assert recorded.gpus == expected
+
+
+def test_fits_without_gpus_see_none(folder, monkeypatch):
+    """Or all of them would share the first one."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    given = []
+    monkeypatch.setattr(local, "start", lambda *_, gpus, **__: given.append(gpus))
+    executor = local.LocalExecutor(folder, section(gpus_per_fit=0, processes=1))
+    executor.submit("f")
+    assert given == [[]]
+
+
 def test_what_was_begun_is_gone_on_with(folder):
     assert fit_process.arguments(folder, "f")[0] == "--config"
     folder.run("f").path.mkdir(parents=True)

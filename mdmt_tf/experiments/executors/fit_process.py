@@ -86,6 +86,9 @@ def start(
         gpus: those that it sees; None for what this process sees.
         wait_for_lock: seconds after which a run that another process holds is an error.
     """
+    if gpus is None and (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        # The new process has the server's environment, and that of its first day.
+        gpus = visible.split(",")
     context = multiprocessing.get_context("forkserver")
     # Read when the server starts, with the first fit.
     context.set_forkserver_preload([_PRELOADED])

@@ -53,9 +53,7 @@ class LocalExecutor:
         """Begin a fit; there must be room."""
         slot = next(n for n in range(self.capacity) if n not in self._running)
         cores, devices = self._slots[slot]
-        self._running[slot] = start(
-            self._folder, fit, cores=cores, gpus=devices or None
-        )
+        self._running[slot] = start(self._folder, fit, cores=cores, gpus=devices)
 
     def wait(self, seconds: float) -> list[tuple[str, Outcome]]:
         """Fits that have ended; waits for one at most so long."""
