@@ -146,8 +146,7 @@ def build_grid(
     @functools.cache
     def of_seed(experiment: str, backbone: str, seed: int) -> tuple[Config, str]:
         made = settings[experiment, backbone].model_copy(update={"seed": seed})
-        has_start = bool(benchmark.experiments[experiment].start)
-        return made, protocol.digest_of(made, has_start=has_start)
+        return made, protocol.digest_of(made)
 
     fits: dict[str, Fit] = {}
 

@@ -113,19 +113,16 @@ def _assign(plain: dict, key: str, value: Any, experiment: str) -> None:
     plain[path[-1]] = value
 
 
-def digest_of(settings: Config | BaselineSection, *, has_start: bool = False) -> str:
+def digest_of(settings: Config | BaselineSection) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Where files are and which devices compute does not count; with a start, neither do
-    the weights that `start` stands for.
+    Where files are and which devices compute does not count.
     """
     if isinstance(settings, Config):
         plain = settings.to_plain()
         for section, keys in _NOT_IDENTITY.items():
             for key in keys:
                 del (plain[section] if section else plain)[key]
-        if has_start:
-            del plain["model"]["weights"]
         # The order of tasks counts: a serial head belongs to the first.
         plain["order_of_tasks"] = list(plain["tasks"])
     else:

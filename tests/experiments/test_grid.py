@@ -214,6 +214,13 @@ def test_a_start_is_part_of_the_identity(settings, tables):
     assert {n.split("-")[0] for n in changed} == {"stl_severity", "ft", "mdmt"}
 
 
+def test_the_order_of_tasks_is_part_of_the_identity(settings, tables):
+    """A serial head belongs to the first."""
+    turned = settings("benchmark.experiments.mdmt.tasks=[severity, prognosis]")
+    changed = names(grid_of(settings(), tables)) - names(grid_of(turned, tables))
+    assert {n.split("-")[0] for n in changed} == {"mdmt"}
+
+
 def test_changed_data_and_changed_lists_are_other_fits(settings, tables):
     before = grid_of(settings(), tables)
     after = grid_of(settings(), tables, fingerprints=FINGERPRINTS | {"brixia": "f3"})
