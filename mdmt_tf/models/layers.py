@@ -179,6 +179,20 @@ class Dropout(keras.layers.Dropout):
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
+class SpatialDropout(Dropout):
+    """Dropout of whole channels of (N, ..., C), images and volumes alike.
+
+    What `torch.nn.Dropout2d` and `Dropout3d` do: neighbouring values of a map are so
+    alike that dropping single ones leaves what they say. Random state as in `Dropout`.
+    Source: Tompson et al. 2015.
+    """
+
+    def build(self, input_shape):
+        self.noise_shape = (None, *(1 for _ in input_shape[1:-1]), input_shape[-1])
+        super().build(input_shape)
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
 class GroupedConv2D(keras.layers.Conv2D):
     """Keras' convolution in groups, channels last, by TensorFlow's own kernel.
 

@@ -118,7 +118,9 @@ def convert(
     if source is not None:
         published.check_digest(checkpoint, digest, source)
     state = backbone_state(read_checkpoint(checkpoint))
-    model = build_backbone(name, (64, 64, 3))  # the weights are those of every size
+    row = BACKBONES[name]
+    # The weights are those of every size.
+    model = build_backbone(name, (*(64,) * row.dimensions, row.channels))
     load_reference_state(model, str(checkpoint), state)
     _set_normalization(model, name)
     facts = {

@@ -1,4 +1,4 @@
-"""Networks from an image to a vector of features.
+"""Networks from an image or a volume to a vector of features.
 
 `build_backbone` makes any of those in `table.BACKBONES`. Importing this package and
 its table loads no Keras.
@@ -21,15 +21,20 @@ def build_backbone(
     seed=0,
     dtype=None,
     batch_norm="local",
+    dropout=0.0,
 ):
     """Build a backbone: a functional model from images to pooled features.
+
+    Images stand for volumes, too: which of them a backbone takes is in its row of the
+    table.
 
     Args:
         name: a key of `BACKBONES`.
         image_shape: (H, W, 3), positive, of RGB normalised by ImageNet's mean and
             standard deviation, whatever the published weights expect: where that is
             something else, the network begins with a layer that leads there. (H, W, 1)
-            stands for three equal channels.
+            stands for three equal channels. For volumes (D, H, W, 1), values in [0, 1]
+            as they are.
         weights: None for random values by the reference's rule; "imagenet" for the
             published ones, see `mdmt_tf.models.pretrained`; the path of a
             `.weights.h5` file written by `save_weights` of the same backbone; or a dict
@@ -40,6 +45,7 @@ def build_backbone(
         dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None for the global one.
         batch_norm: by what the replicas of `tf.distribute` normalise in training:
             "local", each by its part of the batch; "synchronized", all by all of it.
+        dropout: rate in [0, 1), of backbones that drop channels within (DenseNet).
     Returns: `keras.Model` called `name`, (N, H, W, C) to float32 (N, feature_dim); with
         `feature_maps` to a dict of these "features" and, before pooling, "feature_map"
         (N, h, w, feature_dim). Layers bear the names of the reference's modules.
@@ -51,7 +57,7 @@ def build_backbone(
     import keras
 
     from mdmt_tf.models import pretrained
-    from mdmt_tf.models.backbones.blocks import Options
+    from mdmt_tf.models.backbones.blocks import Options, global_average_pool
     from mdmt_tf.models.layers import Renormalize
 
     row = BACKBONES[name]
@@ -60,9 +66,9 @@ def build_backbone(
     x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
     if row.renormalizes:
         x = Renormalize(dtype=dtype, name="renormalize")(x)
-    x = builder(x, Options(seed=seed, dtype=dtype, batch_norm=batch_norm))
-    # In float32 under any policy.
-    features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
+    options = Options(seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout)
+    x = builder(x, options)
+    features = global_average_pool(x, "pool")
     outputs = {"features": features, "feature_map": x} if feature_maps else features
     model = keras.Model(images, outputs, name=name)
     if isinstance(weights, dict):
@@ -78,11 +84,15 @@ def _check(name, image_shape, weights, batch_norm):
             f"{name!r} is not a backbone.{nearest(name, BACKBONES)} Known: "
             f"{', '.join(sorted(BACKBONES))}."
         )
+    row = BACKBONES[name]
     sizes_known = all(isinstance(n, int) and n > 0 for n in image_shape)
-    if len(image_shape) != 3 or image_shape[2] not in (1, 3) or not sizes_known:
+    right_rank = len(image_shape) == row.dimensions + 1
+    if not (right_rank and image_shape[-1] in (1, row.channels) and sizes_known):
+        axes = ("depth, height, width", "height, width")[row.dimensions == 2]
+        shapes = dict.fromkeys((f"({axes}, {row.channels})", f"({axes}, 1)"))
         raise ConfigError(
-            f"{name} takes images of shape (height, width, 3) or (height, width, 1), "
-            f"positive integers. Received: image_shape={image_shape}."
+            f"{name} takes images of shape {' or '.join(shapes)}, positive integers. "
+            f"Received: image_shape={image_shape}."
         )
     files = weights if isinstance(weights, dict) else [weights]
     for file in files:

@@ -8,7 +8,28 @@ from typing import Any, Literal
 
 import keras
 
-from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D
+from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D, SpatialDropout
+
+# By the number of spatial axes: 2 for images (N, H, W, C), 3 for volumes
+# (N, D, H, W, C). Keras has no N-dimensional layers.
+_CONVOLUTION = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+_ZERO_PADDING = {2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
+_MAX_POOLING = {2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}
+_AVERAGE_POOLING = {2: keras.layers.AveragePooling2D, 3: keras.layers.AveragePooling3D}
+_GLOBAL_POOLING = {
+    2: keras.layers.GlobalAveragePooling2D,
+    3: keras.layers.GlobalAveragePooling3D,
+}
+
+
+def global_average_pool(x, name):
+    """(N, ..., C) to float32 (N, C), under any policy."""
+    return _GLOBAL_POOLING[_dimensions(x)](dtype="float32", name=name)(x)
+
+
+def _dimensions(x):
+    """Spatial axes of a map (N, ..., C)."""
+    return len(x.shape) - 2
 
 
 def derived_seed(seed, name):
@@ -73,18 +94,21 @@ class Options:
         dtype: name or policy of every layer; None for the global policy.
         batch_norm: statistics of a training step: "local", of each replica's part of
             the batch; "synchronized", of the whole batch.
+        dropout: rate in [0, 1) of `Blocks.dropout`, where the network has such layers.
     """
 
     seed: int = 0
     dtype: Any = None
     batch_norm: Literal["local", "synchronized"] = "local"
+    dropout: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """Makes the layers of one backbone.
+    """Makes the layers of one backbone, for images or for volumes.
 
-    A layer bears the name of its module in the reference network ("layer1.0.conv1"),
+    Maps are (N, H, W, C) or (N, D, H, W, C); kernels, strides and padding are the same
+    along all their spatial axes. A layer bears the name of its module in the reference network ("layer1.0.conv1"),
     which is how `mdmt_tf.models.weights` finds it.
 
     Attributes:
@@ -106,12 +130,12 @@ class Blocks:
         return self.options.dtype
 
     def conv(self, x, filters, kernel_size, name, stride=1, groups=1, bias=False):
-        """Convolution of (N, H, W, C).
+        """Convolution of (N, H, W, C) or (N, D, H, W, C).
 
-        `groups=C` with `filters=C` gives a depthwise convolution.
+        `groups=C` with `filters=C` gives a depthwise convolution; images only.
         """
         channels = x.shape[-1]
-        area = kernel_size**2
+        area = kernel_size ** _dimensions(x)
         initializer = self.initializer(
             fan_in=channels // groups * area,
             fan_out=filters * area,
@@ -135,9 +159,8 @@ class Blocks:
             return GroupedConv2D(
                 filters, groups=groups, kernel_initializer=initializer, **options
             )(x)
-        return keras.layers.Conv2D(filters, kernel_initializer=initializer, **options)(
-            x
-        )
+        convolution = _CONVOLUTION[_dimensions(x)]
+        return convolution(filters, kernel_initializer=initializer, **options)(x)
 
     def norm(self, x, name):
         return BatchNormalization(
@@ -166,13 +189,22 @@ class Blocks:
     def max_pool(self, x, kernel_size, stride, name):
         """Max pooling of x >= 0, where padding with 0 equals PyTorch's with -inf."""
         x, padding = self._pad(x, kernel_size, stride, name)
-        return keras.layers.MaxPooling2D(
+        return _MAX_POOLING[_dimensions(x)](
             kernel_size, strides=stride, padding=padding, dtype=self.dtype, name=name
         )(x)
 
     def average_pool(self, x, size, name):
         """Means of squares that do not overlap; a rest at the end is left out."""
-        return keras.layers.AveragePooling2D(size, dtype=self.dtype, name=name)(x)
+        return _AVERAGE_POOLING[_dimensions(x)](size, dtype=self.dtype, name=name)(x)
+
+    def dropout(self, x, name):
+        """Whole channels of a sample dropped together, at the rate of the options."""
+        if not self.options.dropout:
+            return x
+        seed = derived_seed(self.options.seed, name)
+        return SpatialDropout(
+            self.options.dropout, seed=seed, dtype=self.dtype, name=name
+        )(x)
 
     def _pad(self, x, kernel_size, stride, name):
         """Pads where Keras cannot; returns also Keras' name for the rest."""
@@ -180,7 +212,7 @@ class Blocks:
             return x, "same"  # with stride 1 symmetric, since kernels are odd
         if kernel_size > 1:
             # Keras' "same" would put the odd pixel at the end: a shifted network.
-            x = keras.layers.ZeroPadding2D(
+            x = _ZERO_PADDING[_dimensions(x)](
                 kernel_size // 2, dtype=self.dtype, name=f"{name}.pad"
             )(x)
         return x, "valid"

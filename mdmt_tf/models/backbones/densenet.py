@@ -1,7 +1,8 @@
-"""DenseNet, in torchvision's definition.
+"""DenseNet, in torchvision's definition for images and MONAI's for volumes.
 
 Source: Huang et al. 2017 (https://arxiv.org/abs/1608.06993); names and order of the
-layers as in torchvision.models.densenet.
+layers as in torchvision.models.densenet and monai.networks.nets.DenseNet, which differ
+in the names of a dense layer's parts, and in the dropout that MONAI has after each.
 """
 
 from mdmt_tf.models.backbones.blocks import Blocks, he_normal_fan_in
@@ -29,7 +30,12 @@ def densenet201(images, options):
     return _densenet(images, 64, 32, (6, 12, 48, 32), options)
 
 
-def _densenet(images, width, growth, depths, options):
+def densenet121_3d(volumes, options):
+    """Volumes (N, D, H, W, C) to the last map (N, d, h, w, 1024)."""
+    return _densenet(volumes, 64, 32, (6, 12, 24, 16), options, parts="layers.")
+
+
+def _densenet(images, width, growth, depths, options, parts=""):
     """`width` channels after the stem, `growth` more after each layer."""
     make = Blocks(he_normal_fan_in, options)
     x = make.conv(images, width, 7, "features.conv0", stride=2)
@@ -39,26 +45,27 @@ def _densenet(images, width, growth, depths, options):
     for block, depth in enumerate(depths, start=1):
         for index in range(1, depth + 1):
             name = f"features.denseblock{block}.denselayer{index}"
-            x = _dense_layer(x, growth, name, make)
+            x = _dense_layer(x, growth, name, f"{name}.{parts}", make)
         if block < len(depths):
             x = _transition(x, f"features.transition{block}", make)
     x = make.norm(x, "features.norm5")
     return make.relu(x, "features.relu5")
 
 
-def _dense_layer(x, growth, name, make):
+def _dense_layer(x, growth, name, parts, make):
     """All maps so far, and `growth` new ones made of them."""
-    new = make.norm(x, f"{name}.norm1")
-    new = make.relu(new, f"{name}.relu1")
-    new = make.conv(new, _BOTTLENECK * growth, 1, f"{name}.conv1")
-    new = make.norm(new, f"{name}.norm2")
-    new = make.relu(new, f"{name}.relu2")
-    new = make.conv(new, growth, 3, f"{name}.conv2")
+    new = make.norm(x, f"{parts}norm1")
+    new = make.relu(new, f"{parts}relu1")
+    new = make.conv(new, _BOTTLENECK * growth, 1, f"{parts}conv1")
+    new = make.norm(new, f"{parts}norm2")
+    new = make.relu(new, f"{parts}relu2")
+    new = make.conv(new, growth, 3, f"{parts}conv2")
+    new = make.dropout(new, f"{parts}dropout")
     return make.concatenate([x, new], f"{name}.concat")
 
 
 def _transition(x, name, make):
-    """Half of the channels, a quarter of the pixels."""
+    """Half of the channels, half the side."""
     x = make.norm(x, f"{name}.norm")
     x = make.relu(x, f"{name}.relu")
     x = make.conv(x, x.shape[-1] // 2, 1, f"{name}.conv")

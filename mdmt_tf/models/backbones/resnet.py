@@ -18,6 +18,15 @@ def resnet18(images, options):
     return _resnet(images, _DEPTHS_18, _basic_block, options)
 
 
+def resnet18_3d(volumes, options):
+    """ResNet-18 with cubes for squares; (N, D, H, W, C) to the map (N, d, h, w, 512).
+
+    Kernels and strides are those of the network for images along all three axes, as in
+    Hara et al. 2018 (https://arxiv.org/abs/1711.09577), with shortcut B.
+    """
+    return _resnet(volumes, _DEPTHS_18, _basic_block, options)
+
+
 def resnet34(images, options):
     """Images (N, H, W, C) to the last map (N, h, w, 512)."""
     return _resnet(images, _DEPTHS_34_50, _basic_block, options)

@@ -6,6 +6,8 @@ import dataclasses
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 INCEPTION = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _TENSORFLOW_LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
+# One channel, taken as it is: the window of a CT.
+UNIT = ((0.0,), (1.0,))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,13 @@ class Backbone:
     parameters: int  # trainable ones, without a classification head
     stem: tuple[str, ...]  # reference modules before the first block
     weights: Weights | None  # None: there are none
+    dimensions: int = 2  # 2: images (H, W, C); 3: volumes (D, H, W, C)
+    expects: tuple = IMAGENET  # mean, std by channel of what it is given, in [0, 1]
+    smallest: int = 1  # along each axis; less would be halved to nothing
+
+    @property
+    def channels(self) -> int:
+        return len(self.expects[0])
 
     @property
     def renormalizes(self) -> bool:
@@ -82,6 +91,18 @@ _ROWS = (
         parameters=6_953_856,
         stem=_DENSENET,
         weights=_torchvision("densenet121-a639ec97.pth"),
+    ),
+    # Not one of the paper's: that of Cobo et al. 2024.
+    Backbone(
+        "densenet121_3d",
+        "densenet:densenet121_3d",
+        feature_dim=1024,
+        parameters=11_242_624,
+        stem=_DENSENET,
+        weights=None,
+        dimensions=3,
+        expects=UNIT,
+        smallest=32,
     ),
     Backbone(
         "densenet161",
@@ -204,6 +225,16 @@ _ROWS = (
         parameters=11_176_512,
         stem=_RESNET,
         weights=_torchvision("resnet18-f37072fd.pth"),
+    ),
+    Backbone(
+        "resnet18_3d",
+        "resnet:resnet18_3d",
+        feature_dim=512,
+        parameters=33_160_000,
+        stem=_RESNET,
+        weights=None,
+        dimensions=3,
+        expects=UNIT,
     ),
     Backbone(
         "resnet34",

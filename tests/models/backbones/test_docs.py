@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.models.backbones.table import BACKBONES, UNIT
 
 TEXT = (Path(__file__).parents[3] / "docs/backbones.md").read_text(encoding="utf-8")
 ROWS = {
@@ -24,6 +24,10 @@ def test_its_facts_are_those_of_the_table(name):
     features, parameters, source, licence, normalization = ROWS[name]
     assert int(features) == row.feature_dim
     assert int(parameters.replace(",", "")) == row.parameters
+    if row.weights is None:
+        assert (source, licence, normalization) == ("none", "-", "[0, 1]")
+        assert row.expects == UNIT
+        return
     assert source == row.weights.source
     assert licence == row.weights.licence
     assert (normalization == "ImageNet") != row.renormalizes
