@@ -1,8 +1,10 @@
 """A trained model as a SavedModel that takes images and answers in probabilities.
 
 Signatures:
-    serving_default   image: float32 (n, h, w, 1), 0 black to 1 white, any size
-    predict_encoded   encoded: string (n,), whole PNG or JPEG files
+    serving_default   image: float32 (n, h, w, 1), 0 black to 1 white, any size; or
+                      (n, d, h, w, 1) of a model for volumes
+    predict_encoded   encoded: string (n,), whole PNG or JPEG files; not for volumes,
+                      which no such file holds
     information       no input; one string: JSON with tasks, classes, and whether the
                       model was trained on synthetic data
 The first two return one float32 (n, classes) a task, under the task's name; (n, 1) for
@@ -19,6 +21,7 @@ import tensorflow as tf
 
 from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import DataError, MdmtError
+from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.tasks import Kind, Task
 
 # The largest difference in a probability between Keras and the SavedModel.
@@ -41,21 +44,28 @@ def probabilities_in_graph(task: Task, logits):
 
 
 def export_model(
-    model: keras.Model, tasks: Sequence[Task], path: Path, information: dict
+    model: keras.Model,
+    tasks: Sequence[Task],
+    path: Path,
+    information: dict,
+    normalization: tuple = IMAGENET,
 ) -> None:
     """Write the SavedModel, and `information` beside its graph as `model.json`.
 
     Args:
-        model: input (n, s, s, 3) normalised, outputs {task: logits}.
+        model: input (n, h, w, c) or (n, d, h, w, c) normalised, outputs {task: logits}.
         tasks: of the model.
         path: folder to make.
         information: plain values; says whether the training data were synthetic.
+        normalization: mean and standard deviation by channel of its input.
     """
-    size = model.inputs[0].shape[1]
+    shape = model.inputs[0].shape[1:-1]
+    any_size = (None,) * (len(shape) + 1)
     text = json.dumps(information, indent=2)
 
     def answer(grey):
-        logits = model(normalize(resize(grey, size)), training=False)
+        images = normalize(resize(grey, shape), *normalization)
+        logits = model(images, training=False)
         return {
             task.name: tf.identity(
                 probabilities_in_graph(task, logits[task.name]), name=task.name
@@ -64,10 +74,10 @@ def export_model(
         }
 
     def predict_encoded(encoded):
-        specification = tf.TensorSpec((size, size, 1), tf.float32)
+        specification = tf.TensorSpec((*shape, 1), tf.float32)
         return answer(
             tf.map_fn(
-                lambda file: resize(decode_grey(file)[None], size)[0],
+                lambda file: resize(decode_grey(file), shape),
                 encoded,
                 fn_output_signature=specification,
             )
@@ -78,13 +88,14 @@ def export_model(
     archive.add_endpoint(
         "serving_default",
         answer,
-        input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32, "image")],
+        input_signature=[tf.TensorSpec((*any_size, 1), tf.float32, "image")],
     )
-    archive.add_endpoint(
-        "predict_encoded",
-        predict_encoded,
-        input_signature=[tf.TensorSpec((None,), tf.string, "encoded")],
-    )
+    if len(shape) == 2:
+        archive.add_endpoint(
+            "predict_encoded",
+            predict_encoded,
+            input_signature=[tf.TensorSpec((None,), tf.string, "encoded")],
+        )
     archive.add_endpoint(
         "information", lambda: {"json": tf.constant(text)}, input_signature=[]
     )
@@ -145,20 +156,26 @@ class ServedModel:
         except (OSError, KeyError) as error:
             raise DataError(
                 f"{path}: no SavedModel of mdmt_tf: expected saved_model.pb with the "
-                f"signatures serving_default, predict_encoded, information ({error})."
+                f"signatures serving_default and information ({error})."
             ) from error
         self.information = json.loads(text)
-        self._serve = signatures["serving_default"]
-        self._encoded = signatures["predict_encoded"]
+        self._signatures = signatures
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether it has the signature predict_encoded."""
+        return "predict_encoded" in self._signatures
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, classes)} probabilities of float32 (n, h, w, 1) in [0, 1]."""
-        answer = self._serve(image=tf.constant(images, tf.float32))
+        """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1]."""
+        serve = self._signatures["serving_default"]
+        answer = serve(image=tf.constant(images, tf.float32))
         return {name: value.numpy() for name, value in answer.items()}
 
     def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
         """{task: (n, classes)} probabilities of whole PNG or JPEG files."""
-        answer = self._encoded(encoded=tf.constant(list(files)))
+        serve = self._signatures["predict_encoded"]
+        answer = serve(encoded=tf.constant(list(files)))
         return {name: value.numpy() for name, value in answer.items()}
 
 
@@ -169,7 +186,8 @@ def check_export(
 
     Args:
         path: of the SavedModel.
-        images: uint8 or uint16 (h, w, 1), as prepared; sent as they are and as PNG.
+        images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
+            where the model takes files, as PNG.
         expected: {task: probabilities (n, classes)} of the Keras model.
     Returns: the largest difference in a probability.
     Raises: MdmtError when it is above `TOLERANCE`.
@@ -178,11 +196,11 @@ def check_export(
     largest = 0.0
     for row, image in enumerate(images):
         scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
-        file = tf.io.encode_png(image).numpy()
-        for signature, answer in (
-            ("serving_default", served.predict(scaled[None])),
-            ("predict_encoded", served.predict_encoded([file])),
-        ):
+        answers = {"serving_default": served.predict(scaled[None])}
+        if served.takes_files:
+            file = tf.io.encode_png(image).numpy()
+            answers["predict_encoded"] = served.predict_encoded([file])
+        for signature, answer in answers.items():
             for name, probabilities in expected.items():
                 difference = np.max(np.abs(answer[name][0] - probabilities[row]))
                 if not difference <= TOLERANCE:

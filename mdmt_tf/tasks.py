@@ -41,6 +41,8 @@ class Task:
         weight: factor of this task's loss in the total loss.
         class_weights: factor of the loss of a row by its class; "balanced" stands for
             n / (k n_c) counted on the training rows; None for 1.
+        oversample: whether training draws the rows of each class equally often, those
+            of smaller classes several times an epoch; see `mdmt_tf.data.sampling`.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Task:
     sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
     weight: float = 1.0
     class_weights: tuple[float, ...] | str | None = None
+    oversample: bool = False
+    descending: bool = False
 
     @property
     def n_classes(self) -> int:
@@ -80,7 +84,8 @@ class Task:
             return tuple(str(index) for index in range(self.n_classes))
         cuts = [f"{cut:g}" for cut in self.cut_points]
         inner = [f"{a} to <{b}" for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-        return (f"<{cuts[0]}", *inner, f">={cuts[-1]}")
+        names = (f"<{cuts[0]}", *inner, f">={cuts[-1]}")
+        return names[::-1] if self.descending else names
 
     def to_class(self, labels: np.ndarray) -> np.ndarray:
         """Class index of each label, -1 where the label is unknown.
@@ -98,7 +103,8 @@ class Task:
             result[known] = 0
         elif self.cut_points:
             # Lower bound inclusive, as eq. 4 has it: G < 5 -> 0, 5 <= G < 9 -> 1, ...
-            result[known] = np.digitize(labels[known].astype(float), self.cut_points)
+            steps = np.digitize(labels[known].astype(float), self.cut_points)
+            result[known] = len(self.cut_points) - steps if self.descending else steps
         elif labels.dtype.kind in "OSU":
             index = {name: i for i, name in enumerate(self.class_names)}
             self._refuse(labels, known & ~np.isin(labels, list(index)))

@@ -47,7 +47,7 @@ def provided(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phantoms")
     lines = []
     ready = phantoms.provide(settings(folder, folder / "data"), lines.append)
-    assert lines == [f"synthetic radiographs in {folder / 'data'}\n"]
+    assert lines == [f"synthetic images in {folder / 'data'}\n"]
     return ready
 
 
@@ -93,7 +93,7 @@ def test_bone_is_bright_whatever_the_file_says(provided, name):
     from mdmt_tf.data.images import Images
 
     dataset = open_dataset(provided.data_dir, name, "full_64")
-    pixels = Images([dataset], 64).gather(np.arange(len(dataset))).numpy()
+    pixels = Images([dataset], (64, 64)).gather(np.arange(len(dataset))).numpy()
     spine_and_heart = pixels[:, 20:50, 28:36].mean(axis=(1, 2, 3))
     assert (spine_and_heart > 1.2 * pixels.mean(axis=(1, 2, 3))).all()
     assert (pixels.max(axis=(1, 2, 3)) > 180).all()

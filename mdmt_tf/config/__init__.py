@@ -18,12 +18,14 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
-        overrides: `key.path=value`, applied in order.
+        overrides: `key.path=value`, applied in order; `base=NAME` lays the file over
+            another base than its own.
     Raises: ConfigError that lists every problem, each with its file and line.
     """
-    values, origins = files.read(name_or_path)
+    bases = [text for text in overrides if text.startswith("base=")]
+    values, origins = files.read(name_or_path, *(b[5:] for b in bases[-1:]))
     problems = []
-    for assignment in overrides:
+    for assignment in (text for text in overrides if text not in bases):
         try:
             files.override(values, origins, assignment)
         except ConfigError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mdmt_tf.config.checks import Problem
+from mdmt_tf.config.checks import Problem, size_problems
 from mdmt_tf.errors import nearest
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind
@@ -21,6 +21,9 @@ def check_benchmark(sections: dict) -> Iterator[Problem]:
                 f": {name!r} is not a backbone.{nearest(name, known)} Known: "
                 f"{', '.join(known)}.",
             )
+        elif (size := sections.get("image_size")) is not None:
+            path = ("benchmark", "backbones")
+            yield from size_problems(size, BACKBONES[name], path)
     for name in benchmark.weights:
         if name not in benchmark.backbones:
             yield (

@@ -40,7 +40,7 @@ def names() -> list[str]:
     return sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml"))
 
 
-def read(name_or_path: str) -> tuple[dict, Origins]:
+def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
     """The content of a configuration file, laid over that of its `base`, if it has one.
 
     `base` is a name in `configs/`, or a path as seen from the file's own folder. Keys
@@ -49,11 +49,15 @@ def read(name_or_path: str) -> tuple[dict, Origins]:
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
+        base: as seen from the working folder, in place of the one that the file names.
     Raises: ConfigError when there is no such file, it cannot be read, is not YAML, says
         a key twice, or is a base of itself.
     """
     values, origins = _read_one(name_or_path)
     chain = [name_or_path]
+    if base is not None:
+        values["base"] = base if base in names() else str(Path(base).absolute())
+        origins["base",] = "command line"
     while "base" in values:
         base, where = values.pop("base"), origins.pop(("base",))
         if not isinstance(base, str):

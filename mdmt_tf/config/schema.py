@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.preparation import DEFAULT
 from mdmt_tf.tasks import Kind, Task
 
@@ -23,6 +24,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Patients = Annotated[int, Field(ge=0, le=100_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Side = Annotated[int, Field(ge=32, le=4096)]  # of an image, in pixels
+Length = Annotated[int, Field(ge=8, le=1024)]  # of a volume along one axis, in voxels
 
 
 class Section(pydantic.BaseModel):
@@ -39,9 +42,11 @@ class TaskSection(Section):
     kind: Kind
     classes: tuple[str, ...] = ()
     cut_points: tuple[float, ...] = ()
+    descending: bool = False
     sources: dict[DatasetName, str] = Field(alias="from")
     weight: Positive = 1.0
     class_weights: Literal["balanced"] | tuple[Positive, ...] | None = None
+    oversample: bool = False
 
     def to_task(self, name: str) -> Task:
         return Task(
@@ -70,13 +75,22 @@ class SplitSection(Section):
     # Several datasets in leave_out: every combination of their sites is a fold, or the
     # sites go side by side and those of the datasets with fewer come round again.
     combine: Literal["product", "cycle"] = "product"
-    # leave_one_site_out: share of the remaining patients used for validation.
+    # Tasks by whose classes the folds are stratified; none: by all of them together.
+    stratify_by: tuple[TaskName, ...] = ()
+    # kfold: whether the fold after `fold` is for validation, or a share of the patients
+    # of all other folds.
+    validation: Literal["next_fold", "fraction"] = "next_fold"
+    # That share; and of the remaining patients in leave_one_site_out.
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     file: str | None = None
 
 
 class AugmentationSection(Section):
-    """Random changes of a training image, each with a probability of its own."""
+    """Random changes of a training image, each with a probability of its own.
+
+    Of volumes, too: shift, flip (left and right) and zoom likewise, rotation about each
+    of the three axes by itself; there is no elastic deformation of volumes.
+    """
 
     shift_probability: Probability = 0.3
     shift_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -88,6 +102,12 @@ class AugmentationSection(Section):
     elastic_probability: Probability = 0.3
     elastic_alpha: tuple[NotNegative, NotNegative] = (20.0, 40.0)
     elastic_sigma: Positive = 7.0
+    # Standard deviation of Gaussian noise on pixels in [0, 1].
+    noise_probability: Probability = 0.0
+    noise_deviation: NotNegative = 0.01
+    # Volumes: distance of slices in units of that of pixels within one. With 1 the grid
+    # is turned as if its voxels were cubes.
+    slice_spacing: Positive = 1.0
 
 
 class PipelineSection(Section):
@@ -117,6 +137,10 @@ class ModelSection(Section):
     )
     # Statistics of a training step on several devices: of each, or of all together.
     batch_norm: Literal["local", "synchronized"] = "local"
+    # Rates of dropout: of whole channels within the backbone, where it has such layers;
+    # of the features in the heads.
+    backbone_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
 
 class SelectionSection(Section):
@@ -146,6 +170,10 @@ class TrainingSection(Section):
     learning_rate: Annotated[float, Field(gt=0, lt=10)] = 1e-3
     # adam: L2 added to the gradient, as torch has it; adamw: decoupled.
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 1e-4
+    # Divide by the largest second moment so far (Reddi et al. 2018).
+    amsgrad: bool = False
+    # Batches whose gradients are averaged for one step of the optimizer.
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
     # Epochs in which nothing is selected or stopped; no learning-rate warm-up.
     warmup_epochs: Annotated[int, Field(ge=0)] = 40
     # Epochs without improvement after which training stops; None: never.
@@ -158,6 +186,8 @@ class TrainingSection(Section):
     # of the time, and the weights are kept anyway.
     tensorboard: bool = True
     saved_model: bool = True
+    # Images of the test part to explain when the fit is finished.
+    saliency: Annotated[int, Field(ge=0, le=10_000)] = 0
     # None: every GPU, or the CPU; else names such as GPU:0, CPU:1.
     devices: tuple[Annotated[str, Field(pattern=r"^(GPU|CPU):\d+$")], ...] | None = None
 
@@ -169,8 +199,11 @@ class PhantomSection(Section):
     brixia_patients: Patients = 0
     hannover_patients: Patients = 0
     cohen_brixia_patients: Patients = 0
+    ich_csic_patients: Patients = 0
     # Nominal columns of a radiograph, as it comes from the detector.
     matrix: Annotated[int, Field(ge=64, le=4096)] = 384
+    # Rows and columns of a slice of a head CT.
+    head_matrix: Annotated[int, Field(ge=32, le=512)] = 128
     seed: Seed = 0
 
 
@@ -186,9 +219,11 @@ class ExperimentSection(Section):
 
 
 class BaselineSection(Section):
-    """What the fields of the tables say without any image, by logistic regression."""
+    """What the fields of the tables say without any image."""
 
     task: TaskName
+    # logistic: logistic regression; mlp: a multilayer perceptron of one small layer.
+    model: Literal["logistic", "mlp"] = "logistic"
     fields: Annotated[dict[DatasetName, tuple[str, ...]], Field(min_length=1)]
 
 
@@ -221,7 +256,8 @@ class Config(Section):
     seed: Seed = 0
     data_dir: str | None = None
     run_dir: str | None = None
-    image_size: Annotated[int, Field(ge=32, le=4096)] = 256
+    # Of images, pixels a side; of volumes, [depth, height, width] in voxels.
+    image_size: Side | tuple[Length, Length, Length] = 256
     phantoms: PhantomSection | None = None
     tasks: Annotated[dict[TaskName, TaskSection], Field(min_length=1)]
     datasets: Annotated[dict[DatasetName, DatasetSection], Field(min_length=1)]
@@ -230,6 +266,17 @@ class Config(Section):
     pipeline: PipelineSection = PipelineSection()
     training: TrainingSection
     benchmark: BenchmarkSection | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(height, width), or (depth, height, width) of volumes."""
+        size = self.image_size
+        return size if isinstance(size, tuple) else (size, size)
+
+    @property
+    def normalization(self) -> tuple:
+        """Mean and standard deviation by channel of what the backbone is given."""
+        return BACKBONES[self.model.backbone].expects
 
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""

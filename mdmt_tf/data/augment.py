@@ -2,7 +2,8 @@
 
 Shift, zoom, flip, rotation and elastic deformation, each drawn for each image with a
 probability of its own (Ruffini et al. 2024, and their code). What was drawn is put
-together and the image resampled once, so that it is blurred once.
+together and the image resampled once, so that it is blurred once. Noise comes last.
+Volumes: `augment_volumes`.
 
 Neither the place in a batch nor what else is in it matters, nor how many threads work:
 an interrupted training that goes on sees what it would have seen.
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mdmt_tf.config.schema import AugmentationSection
-from mdmt_tf.data import warp
+from mdmt_tf.data import augment_volumes, warp
 
 
 class Changes(NamedTuple):
@@ -37,19 +38,12 @@ def draw_changes(seed, epoch, index, repeat, settings: AugmentationSection) -> C
         settings: probabilities and ranges; values are uniform in their range.
     """
 
-    def draw(sample):
-        key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
-        for number in sample:
-            key = tf.random.fold_in(key, number, alg="philox")
-        noise_key = tf.random.fold_in(key, tf.constant(1, tf.int64), alg="philox")
-        return tf.random.stateless_uniform((10,), key, alg="philox"), noise_key
-
-    signature = (
-        tf.TensorSpec((10,), tf.float32),
-        tf.TensorSpec((2,), tf.int64),
+    keys = sample_keys(seed, epoch, index, repeat)
+    uniform = tf.map_fn(
+        lambda key: tf.random.stateless_uniform((10,), key, alg="philox"),
+        keys,
+        fn_output_signature=tf.TensorSpec((10,), tf.float32),
     )
-    samples = (tf.cast(index, tf.int64), tf.cast(repeat, tf.int64))
-    uniform, noise_seed = tf.map_fn(draw, samples, fn_output_signature=signature)
 
     def drawn(column: int, probability: float, value, otherwise):
         return tf.where(uniform[:, column] < probability, value, otherwise)
@@ -74,7 +68,7 @@ def draw_changes(seed, epoch, index, repeat, settings: AugmentationSection) -> C
         alpha=drawn(
             4, settings.elastic_probability, low + (high - low) * uniform[:, 9], 0.0
         ),
-        noise_seed=noise_seed,
+        noise_seed=fold_in(keys, _ELASTIC),
     )
 
 
@@ -110,9 +104,70 @@ def apply_changes(images: tf.Tensor, changes: Changes, sigma: float) -> tf.Tenso
     return tf.ensure_shape(tf.dynamic_stitch(rows, parts), images.shape)
 
 
+def add_noise(images, keys, settings: AugmentationSection) -> tf.Tensor:
+    """Gaussian noise on some images, drawn for each.
+
+    Args:
+        images: float32 (b, ..., c), b known.
+        keys: of `sample_keys`, for these images.
+        settings: probability and standard deviation.
+    """
+    if not settings.noise_probability:
+        return images
+
+    def change(pair):
+        image, key = pair
+        chosen = tf.random.stateless_uniform((), key, alg="philox")
+        return tf.cond(
+            chosen < settings.noise_probability,
+            lambda: image
+            + tf.random.stateless_normal(
+                tf.shape(image), key, stddev=settings.noise_deviation, alg="philox"
+            ),
+            lambda: image,
+        )
+
+    signature = tf.TensorSpec(images.shape[1:], tf.float32)
+    pairs = (images, fold_in(keys, _NOISE))
+    return tf.map_fn(change, pairs, fn_output_signature=signature)
+
+
 def augment(
     images: tf.Tensor, seed, epoch, index, repeat, settings: AugmentationSection
 ) -> tf.Tensor:
-    """`draw_changes`, then `apply_changes`."""
-    changes = draw_changes(seed, epoch, index, repeat, settings)
-    return apply_changes(images, changes, settings.elastic_sigma)
+    """Change images (b, s, s, c) or volumes (b, d, h, w, c) as their samples' draws say.
+
+    Args:
+        images: float32 in [0, 1], sizes known.
+        seed, epoch, index, repeat, settings: see `draw_changes`.
+    """
+    keys = sample_keys(seed, epoch, index, repeat)
+    if len(images.shape) == 5:
+        moved = augment_volumes.move(images, keys, settings)
+    else:
+        changes = draw_changes(seed, epoch, index, repeat, settings)
+        moved = apply_changes(images, changes, settings.elastic_sigma)
+    return add_noise(moved, keys, settings)
+
+
+# What a key is folded with for draws beside the first ones.
+_ELASTIC, _NOISE = 1, 2
+
+
+def sample_keys(seed, epoch, index, repeat) -> tf.Tensor:
+    """int64 (b, 2), a key of random numbers for each sample; see `draw_changes`."""
+
+    def fold(sample):
+        key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
+        for number in sample:
+            key = tf.random.fold_in(key, number, alg="philox")
+        return key
+
+    samples = (tf.cast(index, tf.int64), tf.cast(repeat, tf.int64))
+    return tf.map_fn(fold, samples, fn_output_signature=tf.TensorSpec((2,), tf.int64))
+
+
+def fold_in(keys: tf.Tensor, number: int) -> tf.Tensor:
+    """Other keys (b, 2), for other draws of the same samples."""
+    number = tf.constant(number, tf.int64)
+    return tf.map_fn(lambda key: tf.random.fold_in(key, number, alg="philox"), keys)

@@ -30,14 +30,14 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 class Images:
     """Images of equal size, numbered through: those of the first dataset come first.
 
-    Integers as stored where all datasets hold images of `size` and of one type;
+    Volumes likewise, with one axis more. Integers as stored where all datasets hold images of `size` and of one type;
     otherwise float32 in [0, 1], resized (rounding them to save memory would make
     training and the exported model see different images).
 
     Attributes:
         datasets: names, in order.
         offsets: int64, number of the first image of each dataset.
-        shape: of an image, (size, size, channels).
+        shape: of an image, (h, w, channels) or (d, h, w, channels).
         dtype: of the pixels.
         cached: whether they are in memory.
     """
@@ -45,19 +45,20 @@ class Images:
     def __init__(
         self,
         datasets: Sequence[PreparedDataset],
-        size: int,
+        size: Sequence[int],
         cache: str = "auto",
         available: int | None = None,
     ):
         """Open the images, and decode them all when they are to be in memory.
 
         Args:
-            datasets: each with images (h, w, c) of one c.
-            size: pixels a side.
+            datasets: each with images (h, w, c) or volumes (d, h, w, c) of one c.
+            size: (h, w) or (d, h, w) of the images.
             cache: "memory"; "stream", read when needed; "auto", memory when they take
                 less than half of `available`.
             available: bytes; None: what the system says is free.
-        Raises: DataError for volumes or datasets of different channels.
+        Raises: DataError for images where volumes are expected and the other way
+            round, or datasets of different channels.
         """
         self._sources = tuple(datasets)
         self.datasets = tuple(dataset.name for dataset in datasets)
@@ -65,6 +66,7 @@ class Images:
         self.offsets = np.cumsum([0, *counts[:-1]])
         self._count = sum(counts)
         self.shape, self.dtype = _common_form(self._sources, size)
+        _check_range(self._sources)
         self._stored: np.ndarray | None = None
         if available is None:
             available = available_bytes()
@@ -132,7 +134,7 @@ class Images:
     def _fit(self, image: tf.Tensor) -> tf.Tensor:
         if self.dtype != np.float32:
             return tf.ensure_shape(image, self.shape)
-        return tf.ensure_shape(resize(to_unit(image), self.shape[0]), self.shape)
+        return tf.ensure_shape(resize(to_unit(image), self.shape[:-1]), self.shape)
 
     def _read(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         sources = np.searchsorted(self.offsets, numbers, side="right") - 1
@@ -185,20 +187,23 @@ def available_bytes() -> int:
 
 
 def _common_form(
-    datasets: Sequence[PreparedDataset], size: int
-) -> tuple[tuple[int, int, int], np.dtype]:
+    datasets: Sequence[PreparedDataset], size: Sequence[int]
+) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of pixels in which images of all these datasets can be given."""
+    axes = {2: "images (height, width, channels)"}
+    axes[3] = "volumes (depth, height, width, channels)"
     for dataset in datasets:
-        if len(dataset.image_shape) != 3 or dataset.image_shape[-1] is None:
+        shape = dataset.image_shape
+        if len(shape) != len(size) + 1 or shape[-1] is None:
             raise DataError(
-                f"dataset {dataset.name!r}: expected images (height, width, channels). "
-                f"Received: {dataset.image_key} of shape {dataset.image_shape}."
+                f"dataset {dataset.name!r}: image_size = {list(size)} is for "
+                f"{axes[len(size)]}. Received: {dataset.image_key} of shape {shape}."
             )
-        if dataset.image_dtype.kind not in "uf":
+        if dataset.image_dtype.kind not in "iuf":
             raise DataError(
-                f"dataset {dataset.name!r}: expected pixels of an unsigned integer "
-                "type, or floats in [0, 1], so that their range is known. Received: "
-                f"{dataset.image_dtype.name}."
+                f"dataset {dataset.name!r}: expected pixels of an integer type, from 0 "
+                "to its largest number, or floats in [0, 1], so that their range is "
+                f"known. Received: {dataset.image_dtype.name}."
             )
     channels = {dataset.name: dataset.image_shape[-1] for dataset in datasets}
     if len(set(channels.values())) > 1:
@@ -206,8 +211,22 @@ def _common_form(
             "Expected images with equally many channels in all datasets. Received: "
             f"{channels}. Prepare them alike."
         )
-    shape = (size, size, next(iter(channels.values())))
+    shape = (*size, next(iter(channels.values())))
     dtypes = {dataset.image_dtype for dataset in datasets}
     if len(dtypes) == 1 and all(dataset.image_shape == shape for dataset in datasets):
         return shape, dtypes.pop()
     return shape, np.dtype(np.float32)
+
+
+def _check_range(datasets: Sequence[PreparedDataset]) -> None:
+    """Signed integers must not be Hounsfield units or the like, as the first shows."""
+    for dataset in datasets:
+        if dataset.image_dtype.kind == "i":
+            smallest = int(np.min(dataset.decode(dataset.records.read([0])[0])))
+            if smallest < 0:
+                raise DataError(
+                    f"dataset {dataset.name!r}: expected pixels from 0, black, to the "
+                    f"largest {dataset.image_dtype.name}, white. Received: {smallest} "
+                    "in the first image. Apply the window before storing, as "
+                    "mdmt_tf.imaging.volume does."
+                )

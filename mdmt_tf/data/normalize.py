@@ -4,6 +4,8 @@ Works on tensors inside a graph. Sizes, channels, mean and deviation are argumen
 read from the data, so that another modality brings its own.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -17,25 +19,40 @@ def to_unit(images: tf.Tensor) -> tf.Tensor:
     """Stored pixels as float32 in [0, 1], 0 black.
 
     Args:
-        images: any shape; unsigned integers, whose largest value is white, or floats,
-            which are in [0, 1] already.
+        images: any shape; integers from 0 to the largest of their type, which is
+            white, or floats, which are in [0, 1] already.
     """
     if images.dtype.is_floating:
         return tf.cast(images, tf.float32)
     return tf.cast(images, tf.float32) / float(images.dtype.max)
 
 
-def resize(images: tf.Tensor, size: int) -> tf.Tensor:
-    """Bilinear, antialiased (TensorFlow does not antialias by default).
+def resize(images: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+    """Linear along each axis, antialiased (TensorFlow does not antialias by default).
 
     Args:
-        images: float (n, h, w, c) or (h, w, c), of any height and width.
-        size: pixels a side of the result. Images of that size are returned unchanged.
-    Returns: float32 (n, size, size, c) or (size, size, c).
+        images: float (n, h, w, c) or (h, w, c), or volumes (n, d, h, w, c) or
+            (d, h, w, c), of any size.
+        shape: (h, w) or (d, h, w) of the result. Images of that shape are returned
+            unchanged.
+    Returns: float32, the axes of `images`.
     """
-    if images.shape[-3:-1] == (size, size):
+    shape = tuple(shape)
+    if tuple(images.shape[-1 - len(shape) : -1]) == shape:
         return tf.cast(images, tf.float32)
-    return tf.image.resize(images, (size, size), antialias=True)
+    *planes, height, width = shape
+    before, channels = tf.shape(images), images.shape[-1]
+    flat = tf.reshape(images, tf.concat([[-1], before[-3:]], axis=0))
+    flat = tf.image.resize(flat, (height, width), antialias=True)
+    for depth in planes:
+        # TensorFlow resizes two axes at a time: depth, and all pixels of a slice.
+        flat = tf.reshape(flat, (-1, before[-4], height * width, channels))
+        flat = tf.image.resize(flat, (depth, height * width), antialias=True)
+    lead = before[: -1 - len(shape)]
+    resized = tf.reshape(flat, tf.concat([lead, (*shape, channels)], axis=0))
+    return tf.ensure_shape(
+        resized, (*images.shape[: -1 - len(shape)], *shape, channels)
+    )
 
 
 def normalize(images: tf.Tensor, mean=IMAGENET_MEAN, std=IMAGENET_STD) -> tf.Tensor:

@@ -1,9 +1,9 @@
 """Batches for training and evaluation as `tf.data`.
 
 Each batch is (image, {task: target}, {task: weight}), of one specification whatever the
-datasets: image float32 (b, s, s, 3) normalised; targets see `Task.to_target`; weights
-float32 (b,), I(x, task) times the weight of the class, 0 where the batch was filled up.
-All batches are full.
+datasets: image float32 (b, h, w, c) or (b, d, h, w, c), normalised; targets see
+`Task.to_target`; weights float32 (b,), I(x, task) times the weight of the class, 0 where
+the batch was filled up. All batches are full.
 """
 
 import functools
@@ -15,49 +15,46 @@ from mdmt_tf.data.augment import augment
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.data.sampling import epoch_batches, steps_per_epoch
+from mdmt_tf.data.sampling import Draws, epoch_batches, steps_per_epoch
+from mdmt_tf.models.backbones.table import IMAGENET
 
 
 def training_dataset(
     samples: Samples,
     images: Images,
+    draws: Draws,
     *,
     batch_size: int,
     seed: int,
     epochs: int,
     first_epoch: int = 0,
     augmentation: AugmentationSection | None = None,
-    sampling: str = "union",
-    temperature: float = 1.0,
+    normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.
 
-    For `fit(steps_per_epoch=steps_per_epoch(len(samples), batch_size))`. Epoch e is the
+    For `fit(steps_per_epoch=steps_per_epoch(draws.total, batch_size))`. Epoch e is the
     same whether or not it is the first one asked for, whatever the number of threads
     and wherever the pixels come from.
 
     Args:
         samples: training rows.
         images: of the same datasets.
+        draws: of these rows, what an epoch takes.
         batch_size: rows a step, over all devices.
         seed: of the run, not negative.
         epochs: number of epochs of the whole training.
         augmentation: None for none.
-        sampling, temperature: see `mdmt_tf.data.sampling`.
+        normalization: mean and standard deviation by channel.
     """
 
     def order(epoch):
         batches = epoch_batches(
-            samples.dataset,
-            batch_size=batch_size,
-            seed=seed,
-            epoch=int(epoch),
-            sampling=sampling,
-            temperature=temperature,
+            draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
         )
         return batches.index, batches.repeat, batches.counted
 
-    steps = steps_per_epoch(len(samples), batch_size)
+    steps = steps_per_epoch(draws.total, batch_size)
     shape = (steps, batch_size)
 
     def batches_of(epoch):
@@ -75,7 +72,7 @@ def training_dataset(
         pixels, targets, weights = rows(index, counted)
         if augmentation is not None:
             pixels = augment(pixels, seed, epoch, index, repeat, augmentation)
-        return normalize(pixels), targets, weights
+        return normalize(pixels, *normalization), targets, weights
 
     batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(batches_of)
     batches = batches.apply(
@@ -85,7 +82,11 @@ def training_dataset(
 
 
 def evaluation_dataset(
-    samples: Samples, images: Images, *, batch_size: int
+    samples: Samples,
+    images: Images,
+    *,
+    batch_size: int,
+    normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
     """All rows once, in order, unchanged.
 
@@ -103,7 +104,7 @@ def evaluation_dataset(
         pixels, targets, weights = _rows(
             samples, images, position % len(samples), counted
         )
-        return normalize(pixels), targets, weights
+        return normalize(pixels, *normalization), targets, weights
 
     return _finish(tf.data.Dataset.range(steps).map(load, num_parallel_calls=threads()))
 

@@ -49,6 +49,17 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def oversampled_classes(self) -> np.ndarray:
+        """int64 (n,), the class of the task for which the dataset of a row is
+        oversampled; -1 where it is for none, or the class is unknown."""
+        classes = np.full(len(self), -1)
+        for task in self.tasks:
+            if task.oversample:
+                known = self.labels[task.name] >= 0
+                classes[known] = self.labels[task.name][known]
+        return classes
+
     def take(self, chosen: np.ndarray) -> "Samples":
         """Some of the rows, by number or as bool (n,)."""
         labels = {name: values[chosen] for name, values in self.labels.items()}

@@ -9,7 +9,12 @@ takes the next q_d samples of dataset d and shuffles what it took:
     balanced     q_d equal, the limit of T to infinity
 
 An epoch always has sum(n_d) draws. Within a dataset no sample comes again before all
-others have come, across epochs too. No TensorFlow.
+others have come, across epochs too.
+
+A dataset that is oversampled for a task is one such sequence for each class c, and one
+for the rows of unknown class, who count as they are; the classes are drawn equally
+often. With m_d samples in its largest class and k_d classes it counts as
+n_d = k_d m_d (and the unknown). No TensorFlow.
 """
 
 import dataclasses
@@ -66,52 +71,100 @@ def draws_per_dataset(
         )
     counts = np.asarray(counts, np.int64)
     shares = counts.astype(np.float64) ** powers[sampling]
-    exact = shares * (counts.sum() / shares.sum())
-    draws = np.floor(exact).astype(np.int64)
-    largest = np.argsort(draws - exact, kind="stable")
-    draws[largest[: counts.sum() - draws.sum()]] += 1
-    return draws
+    return _apportion(shares * (counts.sum() / shares.sum()))
 
 
-def epoch_batches(
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """What an epoch takes from where.
+
+    Attributes:
+        stream: int64 (n,), of which sequence of permutations each sample is a member.
+        counts: int64 (s,), how many samples of each sequence an epoch takes.
+    """
+
+    stream: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """Samples in an epoch."""
+        return int(self.counts.sum())
+
+
+def plan_draws(
     dataset: np.ndarray,
-    *,
-    batch_size: int,
-    seed: int,
-    epoch: int,
+    classes: np.ndarray | None = None,
     sampling: str = "union",
     temperature: float = 1.0,
-) -> Epoch:
-    """The batches of an epoch; the same whenever and wherever they are asked for.
+) -> Draws:
+    """How often an epoch takes samples of which dataset, and of which class.
 
     Args:
         dataset: int (n,), the dataset of each sample, 0 to d - 1.
+        classes: int (n,), the class by which its dataset is oversampled, -1 where that
+            is unknown or the dataset is not oversampled; None: none is.
+        sampling, temperature: see `draws_per_dataset`.
+    """
+    if classes is None:
+        classes = np.full(len(dataset), -1)
+    keys, stream = np.unique(
+        np.stack([dataset, classes], axis=1), axis=0, return_inverse=True
+    )
+    stream = stream.reshape(-1)
+    members = np.bincount(stream)
+    of_dataset, is_class = keys[:, 0], keys[:, 1] >= 0
+    wanted = members.copy()
+    for d in np.unique(of_dataset):
+        chosen = (of_dataset == d) & is_class
+        wanted[chosen] = members[chosen].max(initial=0)
+    numbers = np.unique(of_dataset)
+    totals = np.array([wanted[of_dataset == d].sum() for d in numbers])
+    counts = np.zeros(len(keys), np.int64)
+    for d, draws in zip(
+        numbers, draws_per_dataset(totals, sampling, temperature), strict=True
+    ):
+        own = of_dataset == d
+        counts[own] = _apportion(wanted[own] / wanted[own].sum() * draws)
+    return Draws(stream.astype(np.int64), counts)
+
+
+def epoch_batches(draws: Draws, *, batch_size: int, seed: int, epoch: int) -> Epoch:
+    """The batches of an epoch; the same whenever and wherever they are asked for.
+
+    Args:
+        draws: of `plan_draws`.
         batch_size: rows of a batch.
         seed: of the run, not negative.
         epoch: number of the epoch, from 0.
-        sampling, temperature: see `draws_per_dataset`.
     """
-    members = [np.flatnonzero(dataset == d) for d in np.unique(dataset)]
-    counts = np.array([len(rows) for rows in members])
-    draws = draws_per_dataset(counts, sampling, temperature)
     indices, repeats = [], []
-    for d, (rows, count) in enumerate(zip(members, draws, strict=True)):
+    for stream, count in enumerate(draws.counts):
+        rows = np.flatnonzero(draws.stream == stream)
         positions = epoch * count + np.arange(count)
         repeat, within = np.divmod(positions, len(rows))
         for number in np.unique(repeat):
-            order = _generator(seed, _WITHIN, d, number).permutation(rows)
+            order = _generator(seed, _WITHIN, stream, number).permutation(rows)
             indices.append(order[within[repeat == number]])
         repeats.append(repeat)
-    shuffle = _generator(seed, _BETWEEN, epoch).permutation(len(dataset))
+    shuffle = _generator(seed, _BETWEEN, epoch).permutation(draws.total)
     index, repeat = np.concatenate(indices)[shuffle], np.concatenate(repeats)[shuffle]
-    shape = (steps_per_epoch(len(dataset), batch_size), batch_size)
-    counted = np.arange(shape[0] * shape[1]).reshape(shape) < len(dataset)
+    shape = (steps_per_epoch(draws.total, batch_size), batch_size)
+    counted = np.arange(shape[0] * shape[1]).reshape(shape) < draws.total
     # np.resize repeats from the start.
     return Epoch(
         index=np.resize(index, shape).astype(np.int64),
         repeat=np.resize(repeat, shape).astype(np.int64),
         counted=counted.astype(np.float32),
     )
+
+
+def _apportion(exact: np.ndarray) -> np.ndarray:
+    """int64: whole numbers near `exact` with its sum, by largest remainder."""
+    whole = np.floor(exact).astype(np.int64)
+    largest = np.argsort(whole - exact, kind="stable")
+    whole[largest[: round(exact.sum()) - whole.sum()]] += 1
+    return whole
 
 
 def _generator(*key: int) -> np.random.Generator:

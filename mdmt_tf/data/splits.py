@@ -33,7 +33,7 @@ class Split:
         fold: its number.
         folds: how many there are; None where the lists came from a file.
         seed: of the shuffling; None where the lists came from a file.
-        validation_fraction: asked for, in leave_one_site_out; else None.
+        validation_fraction: asked for, where a share is drawn; else None.
         sites: dataset -> the site left out, in leave_one_site_out; else empty.
         file: path of the lists, where they came from a file; else None.
         datasets: dataset -> part -> image_ids, ascending. The parts are train,
@@ -134,7 +134,8 @@ def make_split(
     """Make or read the split that the settings ask for, and check it.
 
     kfold: in each dataset by itself the patients are put into folds, stratified by the
-    classes of the tasks that the dataset feeds. Test is `fold`, validation the next.
+    classes of the tasks that the dataset feeds. Test is `fold`; validation the next, or
+    a share of the patients of all others, drawn with the same strata.
 
     leave_one_site_out: see `mdmt_tf.data.sites`. A dataset of which no site is left out
     has no test part.
@@ -150,6 +151,8 @@ def make_split(
         any image, or lists that do not fit the data; LeakageError for a patient on two
         sides.
     """
+    by = settings.stratify_by
+    tasks = [task for task in tasks if task.name in by] if by else tasks
     if settings.kind == "file":
         split, lists_test = _from_file(tables, settings)
     elif settings.kind == "kfold":
@@ -211,15 +214,34 @@ def _kfold(tables, tasks, settings) -> Split:
             name, table, tasks, settings.folds, seed=settings.seed
         )
         part_of[name] = np.full(len(fold_of), "train", object)
-        part_of[name][fold_of == (settings.fold + 1) % settings.folds] = "validation"
+        if settings.validation == "next_fold":
+            chosen = fold_of == (settings.fold + 1) % settings.folds
+        else:
+            chosen = _drawn(name, table, tasks, fold_of != settings.fold, settings)
+        part_of[name][chosen] = "validation"
         part_of[name][fold_of == settings.fold] = "test"
     return Split(
         kind=settings.kind,
         fold=settings.fold,
         folds=settings.folds,
         seed=settings.seed,
+        validation_fraction=(
+            settings.validation_fraction if settings.validation == "fraction" else None
+        ),
         datasets=_lists(tables, part_of),
     )
+
+
+def _drawn(name, table, tasks, others: np.ndarray, settings) -> np.ndarray:
+    """bool (n,): the share for validation of the rows `others`, by patients."""
+    rows = np.flatnonzero(others)
+    remaining = {key: np.asarray(values)[rows] for key, values in table.items()}
+    chosen = folds.choose_patients(
+        name, remaining, tasks, settings.validation_fraction, seed=settings.seed
+    )
+    result = np.zeros(len(others), bool)
+    result[rows] = chosen
+    return result
 
 
 def _lists(tables, part_of) -> Lists:

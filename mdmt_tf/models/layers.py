@@ -12,7 +12,7 @@ import tensorflow as tf
 # Element types that the fused kernel takes for its input. Its scale, offset and
 # statistics are float32 whatever the input is.
 _FUSED_DTYPES = ("float16", "bfloat16", "float32")
-_FUSED_FORMATS = {4: "NHWC", 5: "NDHWC"}
+_FUSED_RANKS = (4, 5)
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
@@ -81,20 +81,21 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _normalize_fused(self, x, update):
         """y, and the moving statistics after this batch."""
-        channels = x.shape[-1]
+        channels, shape = x.shape[-1], tf.shape(x)
         if _is_slow_in_16_bits(channels):
             x = tf.cast(x, tf.float32)
-        return tf.compat.v1.nn.fused_batch_norm(
-            x,
+        # A volume as one high image: on CPU the kernel for volumes takes twice as long.
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            tf.reshape(x, (shape[0], -1, shape[-2], channels)),
             _as_float32(self.gamma) if self.scale else tf.ones([channels]),
             _as_float32(self.beta) if self.center else tf.zeros([channels]),
             mean=_as_float32(self.moving_mean),
             variance=_as_float32(self.moving_variance),
             epsilon=self.epsilon,
-            data_format=_FUSED_FORMATS[len(x.shape)],
             is_training=update,
             exponential_avg_factor=1.0 - self.momentum,
         )
+        return tf.reshape(outputs, shape), mean, variance
 
     def _normalize_over_replicas(self, x):
         """The same, by the mean and variance of all replicas' values together."""
@@ -130,7 +131,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _can_fuse(self, inputs):
         rank = len(inputs.shape)
         return (
-            rank in _FUSED_FORMATS
+            rank in _FUSED_RANKS
             and self.axis in (-1, rank - 1)
             and keras.backend.standardize_dtype(inputs.dtype) in _FUSED_DTYPES
             and self.compute_dtype in _FUSED_DTYPES

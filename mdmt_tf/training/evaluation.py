@@ -40,7 +40,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         model, ask = trainer.build(config, inputs), trainer.predict
         model.load_weights(run.best_weights)
     probabilities = {
-        part: ask(model, samples, inputs, config.training.batch_size)
+        part: ask(model, samples, inputs, config)
         for part, samples in inputs.parts.items()
         if len(samples)
     }
@@ -52,10 +52,10 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
 
 
 def predict(
-    served: ServedModel, samples: Samples, inputs: Inputs, batch_size: int
+    served: ServedModel, samples: Samples, inputs: Inputs, config: Config
 ) -> dict[str, np.ndarray]:
     """{task: probabilities (n, classes)} of samples, in their order."""
-    batches = []
+    batches, batch_size = [], config.training.batch_size
     for start in range(0, len(samples), batch_size):
         numbers = samples.image[start : start + batch_size]
         images = to_unit(inputs.images.gather(numbers)).numpy()

@@ -59,7 +59,7 @@ def open_inputs(config: Config, split_file: Path | None = None) -> Inputs:
         datasets=datasets,
         split=split,
         parts=build_samples(datasets, split, tasks),
-        images=Images(datasets, config.image_size, config.pipeline.cache),
+        images=Images(datasets, config.image_shape, config.pipeline.cache),
     )
 
 

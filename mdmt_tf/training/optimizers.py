@@ -18,7 +18,14 @@ class Adam(keras.optimizers.Adam):
         v <- beta_2 v + (1 - beta_2) g^2;            with amsgrad: u <- max(u, v)
         w <- w - learning_rate / (1 - beta_1^t) m / (sqrt(v / (1 - beta_2^t)) + epsilon)
 
-    and with amsgrad u instead of v in the last line. TensorFlow's kernel and Keras put
+    and with amsgrad u instead of v in the last line. With `accumulate` = k the first
+    k - 1 of k calls only add up their gradients, and the last one takes a step with
+    their mean: the step of one batch k times as large, but for what depends on the
+    batch itself (BatchNormalization). Calls are counted through all epochs. This is
+    arithmetic without a branch, since replicas of `MirroredStrategy` cannot branch
+    (which is why Keras' own accumulation fails there).
+
+    TensorFlow's kernel and Keras put
     epsilon beside sqrt(v) ("epsilon hat" of the paper); multiplied through, PyTorch's
     is epsilon sqrt(1 - beta_2^t) there, which is what the kernel is given.
 
@@ -34,6 +41,7 @@ class Adam(keras.optimizers.Adam):
         l2: factor of the penalty l2/2 |w|^2, which enters the moments; every variable,
             biases and normalisation included.
         weight_decay: decoupled decay, which does not; None for none.
+        accumulate: k, calls for one step, 1 or more.
         **kwargs: those of `keras.optimizers.Adam`.
     Source: Kingma and Ba 2015; Loshchilov and Hutter 2019 (decoupled); Reddi et al.
         2018 (amsgrad).
@@ -48,6 +56,7 @@ class Adam(keras.optimizers.Adam):
         amsgrad=False,
         l2=0.0,
         weight_decay=None,
+        accumulate=1,
         **kwargs,
     ):
         super().__init__(
@@ -60,9 +69,26 @@ class Adam(keras.optimizers.Adam):
             **kwargs,
         )
         self.l2 = l2
+        self.accumulate = accumulate
 
     def get_config(self):
-        return {**super().get_config(), "l2": self.l2}
+        own = {"l2": self.l2, "accumulate": self.accumulate}
+        return {**super().get_config(), **own}
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._sums = []
+        if self.accumulate > 1:
+            self._sums = self.add_optimizer_variables(variables, "gradient_sum")
+
+    def _is_step(self):
+        """Whether this call is the last of its k, bool scalar."""
+        return tf.equal((self.iterations + 1) % self.accumulate, 0)
+
+    def _apply_weight_decay(self, variables):
+        """In `update_step`, as part of the step."""
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # What depends on the step alone is computed once, not once per variable, and
@@ -82,30 +108,47 @@ class Adam(keras.optimizers.Adam):
         round_to_dtype = dtype.as_numpy_dtype
         beta_1 = float(round_to_dtype(self.beta_1))
         beta_2 = float(round_to_dtype(self.beta_2))
-        step = tf.cast(self.iterations + 1, tf.float64)
+        # The step that this call takes, or belongs to.
+        step = tf.cast(self.iterations // self.accumulate + 1, tf.float64)
         correction_1 = 1.0 - tf.pow(tf.constant(beta_1, tf.float64), step)
         correction_2 = tf.sqrt(1.0 - tf.pow(tf.constant(beta_2, tf.float64), step))
         step_size = tf.cast(learning_rate, tf.float64) * correction_2 / correction_1
         zero = tf.zeros([], dtype)
-        return {
+        scalars = {
             "lr": tf.cast(step_size, dtype),
             "epsilon": tf.cast(self.epsilon * correction_2, dtype),
             "beta1": tf.constant(beta_1, dtype),
             "beta2": tf.constant(beta_2, dtype),
             "beta1_power": zero,
             "beta2_power": zero,
+            # What decoupled decay leaves of a variable.
+            "kept": tf.cast(1.0 - (self.weight_decay or 0.0) * learning_rate, dtype),
         }
+        if self.accumulate > 1:
+            # With these the kernel changes neither moments nor variable.
+            idle = {"lr": 0.0, "beta1": 1.0, "beta2": 1.0, "kept": 1.0}
+            takes = self._is_step()
+            for name, value in idle.items():
+                scalars[name] = tf.where(takes, scalars[name], tf.cast(value, dtype))
+        return scalars
 
     def update_step(self, gradient, variable, learning_rate):
         dtype = tf.as_dtype(variable.dtype)
         if isinstance(learning_rate, dict):
-            scalars = learning_rate[dtype.name]
+            scalars = dict(learning_rate[dtype.name])
         else:
             scalars = self._step_scalars(learning_rate, dtype)
         gradient = tf.cast(tf.convert_to_tensor(gradient), dtype)
+        index = self._get_variable_index(variable)
+        if self.accumulate > 1:
+            total = gradient + self._sums[index]
+            gradient = total / self.accumulate
+            self._sums[index].assign(tf.where(self._is_step(), 0.0, total))
         if self.l2:
             gradient += self.l2 * variable
-        index = self._get_variable_index(variable)
+        kept = scalars.pop("kept")
+        if self.weight_decay and self._use_weight_decay(variable):
+            variable.assign(variable * kept)
         slots = {"m": self._momentums[index], "v": self._velocities[index]}
         operation = tf.raw_ops.ResourceApplyAdam
         if self.amsgrad:
@@ -119,13 +162,16 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-def build_optimizer(name, learning_rate, weight_decay=0.0):
+def build_optimizer(
+    name, learning_rate, weight_decay=0.0, *, amsgrad=False, accumulate=1
+):
     """An optimizer by the name and with the meaning that it has in PyTorch.
 
     Args:
         name: "adam" (weight decay is L2, on every variable) or "adamw" (decoupled).
         learning_rate: positive.
         weight_decay: not negative.
+        amsgrad, accumulate: see `Adam`.
     Raises:
         ConfigError: an unknown name or a value out of range.
     """
@@ -134,8 +180,10 @@ def build_optimizer(name, learning_rate, weight_decay=0.0):
             "an optimizer needs learning_rate > 0 and weight_decay >= 0. Received: "
             f"learning_rate={learning_rate}, weight_decay={weight_decay}."
         )
+    options = {"amsgrad": amsgrad, "accumulate": accumulate}
     if name == "adam":
-        return Adam(float(learning_rate), l2=float(weight_decay))
+        return Adam(float(learning_rate), l2=float(weight_decay), **options)
     if name == "adamw":
-        return Adam(float(learning_rate), weight_decay=float(weight_decay) or None)
+        decay = float(weight_decay) or None
+        return Adam(float(learning_rate), weight_decay=decay, **options)
     raise ConfigError(f"{name!r} is not an optimizer. Known: adam, adamw.")

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import yaml
 
-from mdmt_tf.data.normalize import denormalize
+from mdmt_tf.imaging.montage import to_picture
 from mdmt_tf.tasks import Kind, Task
 
 
@@ -26,7 +26,7 @@ class TensorBoard(keras.callbacks.Callback):
         tasks: of the model.
         settings: the resolved configuration, plain values.
         note: what the data are; shown beside every picture.
-        example_batch: (image, targets, weights) of a training step.
+        example_batch: (image in [0, 1], targets, weights) of a training step.
         confusion: {task: counts (k, k)} on the validation rows, of this epoch.
     """
 
@@ -85,15 +85,18 @@ def _tag(name: str) -> str:
 
 
 def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.ndarray:
-    """The first images of a training batch with targets and weights; (1, H, W, 3)."""
+    """The first images of a training batch with targets and weights; (1, H, W, 3).
+
+    Of a volume some slices are shown.
+    """
     images, targets, weights = batch
     count = min(most, len(images))
-    shown = np.clip(denormalize(np.asarray(images[:count])), 0, 1)
+    shown = [to_picture(np.clip(image, 0, 1)) for image in images[:count]]
     figure, axes = _figure(note, 4, -(-count // 4), cell=(2.3, 2.6))
     for axis in axes[count:]:
         axis.remove()
     for index, axis in enumerate(axes[:count]):
-        axis.imshow(shown[index, ..., 0], cmap="gray", vmin=0, vmax=1)
+        axis.imshow(shown[index], cmap="gray", vmin=0, vmax=1)
         lines = []
         for task in tasks:
             weight = float(weights[task.name][index])

@@ -11,8 +11,9 @@ import numpy as np
 from mdmt_tf import export
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
 from mdmt_tf.models import pretrained
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
@@ -90,25 +91,35 @@ def build(config: Config, inputs: Inputs, weights: str | None = None) -> keras.M
     Random weights depend on the seed alone. Layers compute in the precision of Keras'
     global policy.
     """
-    size = config.image_size
+    mean, _ = config.normalization
     backbone = build_backbone(
         config.model.backbone,
-        image_shape=(size, size, 3),
+        image_shape=(*config.image_shape, len(mean)),
         weights=weights,
         seed=config.seed,
         batch_norm=config.model.batch_norm,
+        dropout=config.model.backbone_dropout,
     )
     freeze(backbone, config.model.freeze)
     return build_model(
-        backbone, inputs.tasks, heads=config.model.heads, seed=config.seed
+        backbone,
+        inputs.tasks,
+        heads=config.model.heads,
+        seed=config.seed,
+        dropout=config.model.head_dropout,
     )
 
 
 def predict(
-    model: keras.Model, samples: Samples, inputs: Inputs, batch_size: int
+    model: keras.Model, samples: Samples, inputs: Inputs, config: Config
 ) -> dict[str, np.ndarray]:
     """{task: probabilities (n, classes)} of samples, in their order."""
-    dataset = pipeline.evaluation_dataset(samples, inputs.images, batch_size=batch_size)
+    dataset = pipeline.evaluation_dataset(
+        samples,
+        inputs.images,
+        batch_size=config.training.batch_size,
+        normalization=config.normalization,
+    )
     logits = model.predict(dataset, verbose=0)
     return {
         task.name: task.to_probabilities(logits[task.name][: len(samples)])
@@ -119,7 +130,11 @@ def predict(
 def _optimizer(config: Config, model: keras.Model) -> keras.optimizers.Optimizer:
     settings = config.training
     optimizer = build_optimizer(
-        settings.optimizer, settings.learning_rate, settings.weight_decay
+        settings.optimizer,
+        settings.learning_rate,
+        settings.weight_decay,
+        amsgrad=settings.amsgrad,
+        accumulate=settings.accumulate,
     )
     # Built beforehand, or the training step would be traced twice.
     optimizer.build(model.trainable_variables)
@@ -129,11 +144,17 @@ def _optimizer(config: Config, model: keras.Model) -> keras.optimizers.Optimizer
 def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> None:
     settings = config.training
     train_set, validation = inputs.parts["train"], inputs.parts["validation"]
-    steps = steps_per_epoch(len(train_set), settings.batch_size)
+    draws = plan_draws(
+        train_set.dataset,
+        train_set.oversampled_classes,
+        config.pipeline.sampling,
+        config.pipeline.temperature,
+    )
+    steps = steps_per_epoch(draws.total, settings.batch_size)
     confusion = {}
 
     def validate() -> dict[str, dict[str, float]]:
-        probabilities = predict(model, validation, inputs, settings.batch_size)
+        probabilities = predict(model, validation, inputs, config)
         figures = {}
         for task in inputs.tasks:
             known = label_is_known(validation.labels[task.name])
@@ -173,16 +194,21 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
     dataset = pipeline.training_dataset(
         train_set,
         inputs.images,
+        draws,
         batch_size=settings.batch_size,
         seed=config.seed,
         epochs=settings.epochs,
         first_epoch=first_epoch,
         augmentation=config.pipeline.augmentation,
-        sampling=config.pipeline.sampling,
-        temperature=config.pipeline.temperature,
+        normalization=config.normalization,
     )
     shown = []
     if settings.tensorboard:
+
+        def example_batch():
+            images, targets, weights = next(iter(dataset.take(1)))
+            return denormalize(images, *config.normalization), targets, weights
+
         # The name of the folder stands beside every curve.
         name = "synthetic_data" if manifest["synthetic"] else "real_data"
         board = TensorBoard(
@@ -190,7 +216,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
             inputs.tasks,
             settings=config.to_plain(),
             note=data_note(manifest),
-            example_batch=lambda: next(iter(dataset.take(1))),
+            example_batch=example_batch,
             confusion=lambda: confusion,
         )
         shown.append(board)
@@ -216,7 +242,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
 def _conclude(config, run, inputs, manifest, model, write) -> None:
     """Predictions, export, comparison, figures; the figures come last."""
     probabilities = {
-        part: predict(model, samples, inputs, config.training.batch_size)
+        part: predict(model, samples, inputs, config)
         for part, samples in inputs.parts.items()
         if len(samples)
     }
@@ -229,7 +255,9 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
         about = information(config, inputs, manifest)
         unchecked = run.path / "saved_model.unchecked"
-        export.export_model(model, inputs.tasks, unchecked, about)
+        export.export_model(
+            model, inputs.tasks, unchecked, about, config.normalization
+        )
         manifest["export"] = _check_export(unchecked, inputs, probabilities)
         # Only now it has the name under which it may be served.
         shutil.rmtree(run.saved_model, ignore_errors=True)
@@ -268,12 +296,13 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         "not_for": "diagnosis or treatment; research only",
         "backbone": config.model.backbone,
         "image": {
-            "size": config.image_size,
+            "size": list(config.image_shape),
             "channels": 1,
             "range": [0.0, 1.0],
-            "meaning": "0 black (air) to 1 white (bone), prepared as in training",
+            "meaning": "0 black to 1 white, prepared as in training",
         },
-        # Input for `mdmt_tf.imaging.prepared.prepare_image`.
+        # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
+        # `mdmt_tf.imaging.volume.prepare_volume`.
         "prepared_as": {d.name: d.config for d in inputs.datasets},
         "tasks": {
             task.name: {"kind": task.kind.value, "classes": list(task.class_names)}

@@ -19,7 +19,7 @@ def _stored(datasets):
 def test_stored_pixels_unchanged(alpha, beta, stored_pixels, cache):
     import tensorflow as tf
 
-    images = Images([alpha, beta], 32, cache)
+    images = Images([alpha, beta], (32, 32), cache)
     assert images.cached == (cache == "memory")
     assert (len(images), images.shape, images.dtype) == (63, (32, 32, 1), np.uint8)
     assert images.offsets.tolist() == [0, 40]
@@ -36,12 +36,12 @@ def test_resized_pixels_are_the_same_from_memory_and_disk(alpha, beta, size):
     import tensorflow as tf
 
     numbers = tf.range(63, dtype=tf.int64)
-    stored = Images([alpha, beta], 32).gather(numbers)
+    stored = Images([alpha, beta], (32, 32)).gather(numbers)
     expected = tf.image.resize(
         tf.cast(stored, tf.float32) / 255, (size, size), antialias=True
     )
     for cache in ("memory", "stream"):
-        images = Images([alpha, beta], size, cache)
+        images = Images([alpha, beta], (size, size), cache)
         assert images.dtype == np.float32
         np.testing.assert_array_equal(images.gather(numbers), expected)
 
@@ -55,7 +55,7 @@ def test_datasets_of_different_sizes_and_types(tmp_path, prepare, alpha, stored_
     wide = open_dataset(tmp_path, "wide", "full_256")
     numbers = tf.constant([0, 40], tf.int64)
     for cache in ("memory", "stream"):
-        images = Images([alpha, wide], 32, cache)
+        images = Images([alpha, wide], (32, 32), cache)
         result = images.gather(numbers).numpy()
         assert result.dtype == np.float32
         first = stored_pixels(alpha.table["image_id"][0])
@@ -71,7 +71,7 @@ def test_datasets_of_different_sizes_and_types(tmp_path, prepare, alpha, stored_
     "available, cached", [(2 * 40 * 32 * 32, False), (2 * 40 * 32 * 32 + 1, True)]
 )
 def test_memory_is_taken_up_to_half_of_what_is_free(alpha, available, cached):
-    images = Images([alpha], 32, "auto", available=available)
+    images = Images([alpha], (32, 32), "auto", available=available)
     assert images.nbytes == 40 * 32 * 32
     assert images.cached == cached
 
@@ -97,11 +97,12 @@ def test_available_bytes_respects_the_limit_of_a_container(tmp_path, monkeypatch
         ),
         (
             {"image_shape": (8, 32, 32, 1), "image_key": "volume"},
-            r"'alpha': expected images \(height, width, channels\)\. Received: volume",
+            r"'alpha': image_size = \[32, 32\] is for images \(height, width, channels\)\. "
+            "Received: volume",
         ),
-        ({"image_dtype": np.dtype("int16")}, "'alpha': expected pixels of an unsigned"),
+        ({"image_dtype": np.dtype("bool")}, "'alpha': expected pixels of an integer"),
     ],
 )
 def test_images_that_do_not_fit(alpha, beta, changes, message):
     with pytest.raises(DataError, match=message):
-        Images([dataclasses.replace(alpha, **changes), beta], 32)
+        Images([dataclasses.replace(alpha, **changes), beta], (32, 32))

@@ -9,7 +9,7 @@ from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data import pipeline
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.normalize import IMAGENET_MEAN, IMAGENET_STD
-from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
 from mdmt_tf.training.strategy import build_strategy
 
 BATCH = 8
@@ -18,12 +18,14 @@ MIXED = AugmentationSection(elastic_probability=0.5)
 
 @pytest.fixture(scope="module")
 def images(alpha, beta):
-    return Images([alpha, beta], 32, "memory")
+    return Images([alpha, beta], (32, 32), "memory")
 
 
 def training(samples, images, **settings):
     settings = {"batch_size": BATCH, "seed": 0, "epochs": 1, **settings}
-    return pipeline.training_dataset(samples["train"], images, **settings)
+    train = samples["train"]
+    draws = plan_draws(train.dataset, sampling=settings.pop("sampling", "union"))
+    return pipeline.training_dataset(train, images, draws, **settings)
 
 
 def listed(dataset):
@@ -49,7 +51,7 @@ def expected_pixels(stored_pixels, image_ids):
 def test_specification(samples, alpha, beta, cache, kind):
     import tensorflow as tf
 
-    images = Images([alpha, beta], 32, cache)
+    images = Images([alpha, beta], (32, 32), cache)
     if kind == "training":
         dataset = training(samples, images, augmentation=MIXED)
     else:
@@ -103,7 +105,7 @@ def test_targets_and_weights_belong_to_their_images(samples, images, stored_pixe
 
 
 def test_streamed_is_cached(samples, images, alpha, beta):
-    streamed = Images([alpha, beta], 32, "stream")
+    streamed = Images([alpha, beta], (32, 32), "stream")
     assert_same(
         listed(training(samples, images, augmentation=MIXED, epochs=2)),
         listed(training(samples, streamed, augmentation=MIXED, epochs=2)),
@@ -214,7 +216,7 @@ def test_two_devices_share_each_batch(two_cpus, samples, alpha, beta, cache):
     import tensorflow as tf
 
     strategy = build_strategy(two_cpus)
-    images = Images([alpha, beta], 32, cache)
+    images = Images([alpha, beta], (32, 32), cache)
     dataset = training(samples, images, epochs=2, augmentation=MIXED)
     whole = listed(dataset)
     shared = list(strategy.experimental_distribute_dataset(dataset))

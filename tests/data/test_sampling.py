@@ -3,20 +3,25 @@
 import numpy as np
 import pytest
 
-from mdmt_tf.data.sampling import draws_per_dataset, epoch_batches, steps_per_epoch
+from mdmt_tf.data.sampling import (
+    draws_per_dataset,
+    epoch_batches,
+    plan_draws,
+    steps_per_epoch,
+)
 
 DATASET = np.array([0] * 70 + [1] * 23 + [2] * 7)
 
 
-def drawn(epoch, **settings):
-    settings = {"batch_size": 8, "seed": 3, **settings}
-    batches = epoch_batches(DATASET, epoch=epoch, **settings)
+def drawn(epoch, seed=3, **settings):
+    draws = plan_draws(DATASET, **settings)
+    batches = epoch_batches(draws, batch_size=8, seed=seed, epoch=epoch)
     return batches.index[batches.counted == 1]
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 25, 100, 128])
 def test_union_has_every_sample_once_in_full_batches(batch_size):
-    batches = epoch_batches(DATASET, batch_size=batch_size, seed=3, epoch=5)
+    batches = epoch_batches(plan_draws(DATASET), batch_size=batch_size, seed=3, epoch=5)
     steps = -(-100 // batch_size)
     assert steps_per_epoch(100, batch_size) == steps
     for part in (batches.index, batches.repeat, batches.counted):
@@ -27,14 +32,14 @@ def test_union_has_every_sample_once_in_full_batches(batch_size):
 
 
 def test_last_batch_is_filled_from_the_start_with_weight_0():
-    batches = epoch_batches(DATASET, batch_size=32, seed=0, epoch=0)
+    batches = epoch_batches(plan_draws(DATASET), batch_size=32, seed=0, epoch=0)
     flat, counted = batches.index.ravel(), batches.counted.ravel()
     np.testing.assert_array_equal(counted, [1] * 100 + [0] * 28)
     np.testing.assert_array_equal(flat[100:], flat[:28])
 
 
 def test_batch_larger_than_all_samples():
-    batches = epoch_batches(np.zeros(3, int), batch_size=8, seed=0, epoch=0)
+    batches = epoch_batches(plan_draws(np.zeros(3, int)), batch_size=8, seed=0, epoch=0)
     flat = batches.index.ravel()
     assert sorted(flat[:3]) == [0, 1, 2]
     np.testing.assert_array_equal(flat, np.tile(flat[:3], 3)[:8])
@@ -48,7 +53,7 @@ def test_order_is_a_function_of_seed_and_epoch():
 
 
 def test_datasets_are_mixed():
-    batches = epoch_batches(DATASET, batch_size=25, seed=0, epoch=0)
+    batches = epoch_batches(plan_draws(DATASET), batch_size=25, seed=0, epoch=0)
     # Of 70 % of the samples 17.5 are expected in a batch.
     counts = (DATASET[batches.index] == 0).sum(axis=1)
     assert (counts >= 10).all() and (counts <= 24).all()
@@ -96,18 +101,16 @@ def test_each_pass_has_an_order_of_its_own():
     dataset = np.array([0] * 60 + [1] * 20)
     taken = []
     for epoch in (0, 3):
-        batches = epoch_batches(
-            dataset, batch_size=80, seed=0, epoch=epoch, sampling="balanced"
-        )
+        draws = plan_draws(dataset, sampling="balanced")
+        batches = epoch_batches(draws, batch_size=80, seed=0, epoch=epoch)
         taken.append({index for index in batches.index.ravel() if index < 60})
     assert len(taken[0]) == len(taken[1]) == 40
     assert taken[0] != taken[1]
 
 
 def test_two_draws_of_a_sample_differ_in_repeat():
-    batches = epoch_batches(
-        DATASET, batch_size=10, seed=0, epoch=3, sampling="balanced"
-    )
+    plan = plan_draws(DATASET, sampling="balanced")
+    batches = epoch_batches(plan, batch_size=10, seed=0, epoch=3)
     draws = list(zip(batches.index.ravel(), batches.repeat.ravel(), strict=True))
     assert len(set(draws)) == 100
     assert len({index for index, _ in draws}) < 100
@@ -116,3 +119,48 @@ def test_two_draws_of_a_sample_differ_in_repeat():
 def test_unknown_sampling():
     with pytest.raises(ValueError, match="Received: sampling='fair'"):
         draws_per_dataset(np.array([1]), "fair")
+
+
+# Dataset 0: 50 rows of class 0, 15 of class 1, 5 unknown; the others as they are.
+CLASSES = np.array([0] * 50 + [1] * 15 + [-1] * 35)
+
+
+def test_oversampling_draws_the_classes_equally_often():
+    draws = plan_draws(DATASET, CLASSES)
+    # 50 of each class, the 5 unknown once, 23 and 7 of the other datasets.
+    assert draws.total == 50 + 50 + 5 + 23 + 7
+    order = drawn(2, classes=CLASSES)
+    counts = np.bincount(order, minlength=100)
+    assert (counts[:50] == 1).all() and (counts[65:] == 1).all()
+    # 50 draws of 15 rows: each three or four times.
+    assert counts[50:65].sum() == 50
+    assert set(counts[50:65]) == {3, 4}
+
+
+def test_oversampled_rows_are_told_apart_and_take_turns():
+    draws = plan_draws(DATASET, CLASSES)
+    seen = []
+    for epoch in range(3):
+        batches = epoch_batches(draws, batch_size=9, seed=1, epoch=epoch)
+        chosen = batches.counted == 1
+        pairs = zip(batches.index[chosen], batches.repeat[chosen], strict=True)
+        seen += [(index, repeat) for index, repeat in pairs if 50 <= index < 65]
+    # No draw of the three epochs is another's double: each is augmented by itself.
+    assert len(seen) == len(set(seen)) == 150
+    assert set(np.bincount([index for index, _ in seen])[50:]) == {10}
+
+
+def test_no_oversampling_is_the_union():
+    plain, none = plan_draws(DATASET), plan_draws(DATASET, np.full(100, -1))
+    np.testing.assert_array_equal(plain.stream, none.stream)
+    np.testing.assert_array_equal(plain.counts, [70, 23, 7])
+    np.testing.assert_array_equal(none.counts, [70, 23, 7])
+
+
+def test_oversampling_within_balanced_datasets():
+    draws = plan_draws(DATASET, CLASSES, sampling="balanced")
+    # 135 draws, 45 of each dataset; in the first 50 : 50 : 5 of 105, so 21.4, 21.4 and
+    # 2.1, the rest to the largest remainders.
+    assert draws.counts.tolist() == [2, 22, 21, 45, 45]
+    members = [draws.stream[i] for i in (99, 0, 50, 69)]
+    assert members == [4, 1, 2, 0]

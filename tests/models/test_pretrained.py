@@ -57,7 +57,7 @@ def photograph(name):
     side = min(image.shape[:2])
     top, left = (np.array(image.shape[:2]) - side) // 2
     image = image[top : top + side, left : left + side]
-    image = normalize.resize(tf.constant(image[None], tf.float32) / 255, 224)
+    image = normalize.resize(tf.constant(image[None], tf.float32) / 255, (224, 224))
     return normalize.normalize(image)
 
 

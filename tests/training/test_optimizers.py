@@ -148,9 +148,9 @@ def compiled(optimizer):
     return model
 
 
-def batches():
+def batches(size=8):
     x = np.random.default_rng(0).standard_normal((32, 6)).astype("float32")
-    return tf.data.Dataset.from_tensor_slices((x, np.sin(x[:, :1]))).batch(8)
+    return tf.data.Dataset.from_tensor_slices((x, np.sin(x[:, :1]))).batch(size)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +212,81 @@ def test_optimizers_by_name():
 def test_what_is_no_optimizer_is_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         build_optimizer(*arguments)
+
+
+ACCUMULATED = [{"l2": 0.1}, {"weight_decay": 0.1, "amsgrad": True}]
+
+
+@pytest.mark.parametrize("options", ACCUMULATED)
+def test_accumulated_batches_are_one_large_batch(options):
+    """Four times 8 rows, accumulated, against 32 rows; a network without BatchNorm."""
+    large = compiled(Adam(1e-2, **options))
+    large.fit(batches(32), epochs=6, verbose=0)
+    small = compiled(Adam(1e-2, accumulate=4, **options))
+    small.fit(batches(), epochs=6, verbose=0)
+    start = compiled(Adam(1e-2)).get_weights()
+    for a, b, c in zip(
+        small.get_weights(), large.get_weights(), start, strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        assert np.abs(a - c).max() > 1e-3
+
+
+def test_nothing_moves_before_the_last_of_the_accumulated():
+    variable = keras.Variable(np.float32(2.0))
+    optimizer = Adam(0.3, epsilon=1.0, weight_decay=0.1, amsgrad=True, accumulate=3)
+    optimizer.build([variable])
+    for gradient in (0.1, 0.4):
+        optimizer.apply([tf.constant(gradient)])
+        assert float(variable) == 2.0
+        assert float(optimizer._momentums[0]) == float(optimizer._velocities[0]) == 0
+    optimizer.apply([tf.constant(1.0)])
+    # The mean gradient is 0.5; see test_weight_decay_does_not.
+    expected = 2.0 - (0.3 * 0.1 * 2.0 + 0.3 * 0.5 / (0.5 + 1.0))
+    assert float(variable) == pytest.approx(expected, rel=1e-6)
+    # The sum begins anew.
+    optimizer.apply([tf.constant(7.0)])
+    assert float(optimizer._sums[0]) == 7.0
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference")
+@pytest.mark.parametrize("trace", TRACES)
+def test_accumulated_steps_match_the_pytorch_trace(trace):
+    """Each gradient as the mean of three that differ; powers of beta count steps."""
+    reference = json.loads((REFERENCE / "torch_traces.json").read_text())
+    variable = keras.Variable(np.array(reference["w0"], "float32"))
+    optimizer = Adam(1e-2, accumulate=3, **TRACES[trace])
+    optimizer.build([variable])
+    expected = reference["optimizers"][trace]
+    for gradient, weights in zip(reference["g"], expected, strict=True):
+        for change in (-0.5, 0.2, 0.3):
+            optimizer.apply([tf.constant(np.array(gradient) + change, "float32")])
+        np.testing.assert_allclose(variable.numpy(), weights, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("options", ACCUMULATED)
+def test_two_replicas_accumulate_alike(options, two_cpus):
+    alone = compiled(Adam(1e-2, accumulate=3, **options))
+    alone.fit(batches(), epochs=2, verbose=0)
+    with build_strategy(two_cpus).scope():
+        model = compiled(Adam(1e-2, accumulate=3, **options))
+        model.optimizer.build(model.trainable_variables)
+    model.fit(batches(), epochs=2, verbose=0)
+    for variable, expected in zip(
+        model.trainable_variables, alone.get_weights(), strict=True
+    ):
+        for copy in variable.value.values:
+            np.testing.assert_allclose(copy, expected, atol=1e-6)
+
+
+def test_an_accumulating_optimizer_goes_on_in_the_middle(tmp_path):
+    """Four batches an epoch, three a step: the sum of one is carried over."""
+    model = compiled(Adam(1e-2, epsilon=1e-3, accumulate=3))
+    model.fit(batches(), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.accumulate == 3
+    for each in (model, loaded):
+        each.fit(batches(), epochs=2, verbose=0)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

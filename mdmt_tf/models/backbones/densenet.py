@@ -35,6 +35,14 @@ def densenet121_3d(volumes, options):
     return _densenet(volumes, 64, 32, (6, 12, 24, 16), options, parts="layers.")
 
 
+def densenet21_3d(volumes, options):
+    """Two dense layers a block, for small volumes; to the last map (N, d, h, w, 128).
+
+    MONAI's DenseNet with block_config=(2, 2, 2, 2).
+    """
+    return _densenet(volumes, 64, 32, (2, 2, 2, 2), options, parts="layers.")
+
+
 def _densenet(images, width, growth, depths, options, parts=""):
     """`width` channels after the stem, `growth` more after each layer."""
     make = Blocks(he_normal_fan_in, options)

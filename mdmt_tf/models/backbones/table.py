@@ -128,6 +128,18 @@ _ROWS = (
         stem=_DENSENET,
         weights=_torchvision("densenet201-c1103571.pth"),
     ),
+    # MONAI's of two layers a block, for small volumes and processors.
+    Backbone(
+        "densenet21_3d",
+        "densenet:densenet21_3d",
+        feature_dim=128,
+        parameters=1_017_664,
+        stem=_DENSENET,
+        weights=None,
+        dimensions=3,
+        expects=UNIT,
+        smallest=32,
+    ),
     Backbone(
         "efficientnet_b0",
         "efficientnet:efficientnet_b0",

@@ -91,6 +91,22 @@ def test_resnet18_3d_on_a_slice_is_resnet18(resnet):
     np.testing.assert_allclose(received / scale, expected / scale, **FAR)
 
 
+def test_densenet21_3d_has_two_layers_a_block():
+    """Parameters by hand: stem, 8 layers, 3 transitions, last normalisation."""
+    model = build_backbone("densenet21_3d", (32, 32, 32, 1))
+    layer = sum(2 * c + 128 * c + 256 + 128 * 32 * 27 for c in (64, 96))
+    expected = 343 * 64 + 128 + 4 * layer + 3 * (256 + 128 * 64) + 256
+    counted = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    assert counted == expected == BACKBONES["densenet21_3d"].parameters
+    # It begins as DenseNet-121 does, with the same values for the same names.
+    state = reference_state(model)
+    large = reference_state(build_backbone("densenet121_3d", (32, 32, 32, 1)))
+    shared = [name for name in state if ".denselayer" in name and "block1" in name]
+    assert len(shared) == 2 * 10
+    for name in shared:
+        np.testing.assert_array_equal(state[name], large[name])
+
+
 def test_resnet18_3d_treats_all_axes_alike():
     """Axes of the volume and of the kernels exchanged together: the same features."""
     first = build_backbone("resnet18_3d", (32, 48, 64, 1), seed=2)
