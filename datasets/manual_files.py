@@ -11,7 +11,10 @@ from mdmt_tf.errors import DataError
 # Written by the generator of phantoms, at the root of what it made.
 SYNTHETIC_FILE = "SYNTHETIC.json"
 
-_SUFFIXES = frozenset({".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_SUFFIXES = frozenset(
+    {".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii"}
+)
+_COMPRESSED_VOLUME = ".nii.gz"
 
 
 def find_root(
@@ -60,6 +63,8 @@ def synthetic_details(root: Path) -> dict | None:
 
 def image_stem(name: str) -> str:
     """The name without the suffix of an image file; other dots belong to the name."""
+    if name.lower().endswith(_COMPRESSED_VOLUME):
+        return name[: -len(_COMPRESSED_VOLUME)]
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in _SUFFIXES else name
 
@@ -82,16 +87,21 @@ class Images:
                     stem = image_stem(path.name).casefold()
                     self._by_stem.setdefault(stem, []).append(path)
 
-    def find(self, name: str) -> Path:
-        """The file called `name`, or else the one with that name but for the suffix.
-
-        Raises:
-            RowError: no such file, or several.
-        """
+    def find_all(self, name: str) -> list[Path]:
+        """The files called `name`, or else those with that name but for the suffix."""
         paths = self._by_stem.get(image_stem(name).casefold(), [])
         exact = [path for path in paths if path.name.casefold() == name.casefold()]
         paths = exact or paths
         self._asked.update(paths)
+        return paths
+
+    def find(self, name: str) -> Path:
+        """The one file that `find_all` finds.
+
+        Raises:
+            RowError: no such file, or several.
+        """
+        paths = self.find_all(name)
         if not paths:
             raise RowError("image missing", f"there is no file for {name!r}")
         if len(paths) > 1:

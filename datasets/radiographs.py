@@ -1,312 +1,75 @@
 """What the builders of radiograph datasets share.
 
-A builder reads the tables of its dataset and says what one row means; here the rows
-become examples: repeated rows are merged, images are prepared while others are written
-(`encoding`), and whatever cannot be used is listed instead of stopping the rest.
-
-Every example has
+Besides the fields of `manual_builder` every example has
 
 - `image`: uint8 (size, size, 1), 0 black to 255 white, the content of `box`
-- `image_id`, `patient_id`, `site`: text; the site is the unit of leave-one-site-out
 - `box`: int32 (4,), y0, x0, y1, x1 in pixels of the original image, half open
 - `box_source`: text, where the box comes from: "lungs"; "whole" in the config `full`;
   "whole: " and the reason where lungs were looked for and not made out
-- `original_shape`: int32 (2,), height and width of the original image
-- the label fields of the dataset; an unknown value is -1, NaN or "".
+- `original_shape`: int32 (2,), height and width of the original image.
 """
 
-import abc
-import dataclasses
-import inspect
-import itertools
 import operator
-import os
-import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
 
-from mdmt_tf import __version__
-from mdmt_tf.datasets import encoding, manual_files
-from mdmt_tf.datasets.records import (
-    Classes,
-    Counts,
-    Record,
-    merge_repeats,
-)
-from mdmt_tf.datasets.rejections import Rejections
-from mdmt_tf.datasets.tables import Row, RowError
-from mdmt_tf.errors import DataError
+from mdmt_tf.datasets import encoding
+from mdmt_tf.datasets.manual_builder import ManualBuilder, identity_features
+from mdmt_tf.datasets.records import Record
+from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.imaging.prepared import Prepared
 from mdmt_tf.preparation import DEFAULT, PARTS, Preparation
 
 
-@dataclasses.dataclass(eq=False)
-class RadiographConfig(tfds.core.BuilderConfig):
-    """A builder's config: what changes the bytes on disk.
-
-    Attributes:
-        preparation: which part of an image is kept, and its size.
-    """
-
-    preparation: Preparation = Preparation.parse(DEFAULT)
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A dataset as its tables have it.
-
-    Attributes:
-        rows: of the table that lists the images.
-        images: the image files.
-        parse: what a row means; raises RowError where it means nothing.
-        image_column: the column that names the image.
-        rejections: what reading the tables has rejected already.
-    """
-
-    rows: Sequence[Row]
-    images: manual_files.Images
-    parse: Callable[[Row], Record]
-    image_column: str
-    rejections: Rejections = dataclasses.field(default_factory=Rejections)
-
-
-class RadiographBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base of the builders; see the module.
-
-    Attributes:
-        FOLDER: name of the dataset's folder as distributed.
-        PARTS: files and folders of which the dataset consists; all must be there.
-        COUNTED: label field -> its classes, for the counts in the metadata.
-        UNUSABLE: ids of images that are left out unless `exclude` says otherwise.
-        exclude: ids of images to leave out.
-        progress: called with (images done, images in all) while preparing.
-    """
+class RadiographBuilder(ManualBuilder, skip_registration=True):
+    """Base of the builders; see the module."""
 
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "1.0.0": "First release.",
         "1.1.0": "Crops to the lungs; the field box_source.",
     }
-    FOLDER: ClassVar[str]
-    PARTS: ClassVar[tuple[str, ...]]
-    COUNTED: ClassVar[Mapping[str, Classes]]
-    UNUSABLE: ClassVar[frozenset[str]] = frozenset()
-
-    exclude: Collection[str]
-    progress: Callable[[int, int], None] | None = None
-
-    def __init_subclass__(cls, **kwargs):
-        # README, citation and tags lie beside the builder. tfds would look for them
-        # below the package's folder, where a checkout does not have `datasets/`.
-        cls.pkg_dir_path = epath.Path(inspect.getfile(cls)).parent
-        # The first is what tfds takes where none is named.
-        size = Preparation.parse(DEFAULT).size
-        cls.BUILDER_CONFIGS = [_config(Preparation(part, size)) for part in PARTS]
-        cls.exclude = cls.UNUSABLE
-        super().__init_subclass__(**kwargs)
-
-    @classmethod
-    def config_for(cls, name: str) -> RadiographConfig:
-        """The config of that name, of any size.
-
-        Raises: ValueError: not a name of a `Preparation`.
-        """
-        return cls.builder_configs.get(name) or _config(Preparation.parse(name))
-
-    @classmethod
-    def find_root(cls, manual_dir: str | os.PathLike) -> Path | None:
-        """The dataset's folder, `manual_dir` itself or within it; None if absent."""
-        return manual_files.find_root(manual_dir, cls.FOLDER, cls._marks())
-
-    @classmethod
-    def _marks(cls) -> Sequence[str]:
-        """Files and folders of which any one says that this is the dataset."""
-        return cls.PARTS
-
-    @classmethod
-    def _missing(cls, root: Path) -> list[str]:
-        """Parts of the dataset that `root` lacks."""
-        return [part for part in cls.PARTS if not (root / part).exists()]
-
-    @classmethod
-    def checked_root(cls, manual_dir: str | os.PathLike) -> Path:
-        """The dataset's folder, complete.
-
-        Raises:
-            DataError: absent or incomplete; says what is missing, where it was looked
-                for, which tree is expected and where to obtain it.
-        """
-        manual_dir = os.fspath(manual_dir)
-        root = cls.find_root(manual_dir)
-        if root is None:
-            problem = (
-                f"{cls.name}: none of {', '.join(cls._marks())} is in {manual_dir} or "
-                f"in a folder {cls.FOLDER} within it."
-            )
-        elif missing := cls._missing(root):
-            problem = f"{cls.name}: {root} is incomplete: without {'; '.join(missing)}."
-        else:
-            return root
-        instructions = inspect.cleandoc(cls.MANUAL_DOWNLOAD_INSTRUCTIONS)
-        raise DataError(f"{problem}\n\n{instructions}")
+    FORMS = tuple(Preparation(part, Preparation.parse(DEFAULT).size) for part in PARTS)
 
     def radiograph_info(
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info with the fields that all have and its own `labels`."""
         size = self.builder_config.preparation.size
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(
-                        shape=(size, size, 1), dtype=np.uint8, encoding_format="png"
-                    ),
-                    "image_id": tfds.features.Text(),
-                    "patient_id": tfds.features.Text(),
-                    "site": tfds.features.Text(),
-                    "box": tfds.features.Tensor(shape=(4,), dtype=np.int32),
-                    "box_source": tfds.features.Text(),
-                    "original_shape": tfds.features.Tensor(shape=(2,), dtype=np.int32),
-                    **labels,
-                }
+        features = {
+            "image": tfds.features.Image(
+                shape=(size, size, 1), dtype=np.uint8, encoding_format="png"
             ),
-            homepage=homepage,
-            metadata=tfds.core.MetadataDict(),
-        )
+            **identity_features(),
+            "box": tfds.features.Tensor(shape=(4,), dtype=np.int32),
+            "box_source": tfds.features.Text(),
+            "original_shape": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+            **labels,
+        }
+        return self._info_with(features, homepage)
 
-    def _split_generators(self, dl_manager):
-        try:
-            manual_dir = dl_manager.manual_dir
-        except AssertionError as error:  # missing or empty
-            raise DataError(str(error)) from error
-        return {"train": self._generate_examples(self.checked_root(manual_dir))}
-
-    @abc.abstractmethod
-    def _read(self, root: Path) -> Table:
-        """What the dataset in the folder `root` says about its images."""
-
-    def _generate_examples(self, root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Keys and examples of all rows that can be used.
-
-        When they are exhausted, `rejected.csv` with the others is in the prepared
-        folder, and the counts are in the metadata of the dataset.
-
-        Raises:
-            DataError: no image can be used.
-        """
-        table = self._read(root)
-        images, rejections = table.images, table.rejections
-        chosen, repeated = _choose(table, self.exclude)
-        counts = Counts(self.COUNTED)
-        results = self._process(chosen, _example)
-        for done, (record, result) in enumerate(results, 1):
-            if isinstance(result, DataError):
-                file = images.relative(record.path)
-                reason = str(result).removeprefix(f"{record.path}: ")
-                rejections.add(file, record.row.place, "unreadable image", reason)
-            else:
-                counts.add(record, result["box_source"])
-                yield record.image_id, result
-            if self.progress is not None:
-                self.progress(done, len(chosen))
-        if not counts.prepared:
-            raise DataError(
-                f"{self.name}: no image of {images.root} can be used; "
-                f"{len(table.rows)} rows read, for example\n"
-                + "\n".join(rejections.examples())
-            )
-        # tfds writes to a folder of another name until all is done, and renames it
-        # then: an interrupted preparation never looks complete.
-        rejections.write(Path(self.data_dir))
-        details = manual_files.synthetic_details(images.root)
-        self.info.metadata.update(
-            synthetic=details is not None,
-            synthetic_details=details or {},
-            mdmt_tf_version=__version__,
-            excluded=sorted(self.exclude),
-            rows_read=len(table.rows),
-            rows_repeated=repeated,
-            rejected=len(rejections),
-            rejected_by_reason=rejections.by_kind(),
-            **counts.as_dict(),
-        )
-
-    def sample(
-        self,
-        manual_dir: str | os.PathLike,
-        count: int,
-        finish: Callable[[Record, Prepared], Any],
-        seed: int = 0,
-    ) -> list[Any]:
-        """What `finish` makes of a few images, drawn at random, and prepared.
-
-        Those that cannot be read are left out. Raises: as `checked_root`.
-        """
-        chosen, _ = _choose(self._read(self.checked_root(manual_dir)), self.exclude)
-        # More than asked for, in place of those that cannot be read.
-        drawn = random.Random(seed).sample(chosen, min(2 * count, len(chosen)))
-        results = (result for _, result in self._process(drawn, finish))
-        readable = (r for r in results if not isinstance(r, DataError))
-        return list(itertools.islice(readable, count))
-
-    def _process(self, records: Sequence[Record], finish: Callable):
+    def _process(self, records, finish):
         preparation = self.builder_config.preparation
         return encoding.process(
             records, operator.attrgetter("path"), preparation, finish
         )
 
-    # tfds prints these two to standard output, whatever the verbosity.
-    def _log_download_bytes(self) -> None:
-        pass
+    @staticmethod
+    def _example(record: Record, prepared: Prepared) -> dict[str, Any]:
+        return {
+            "image": prepared.png(),
+            "image_id": record.image_id,
+            "patient_id": record.patient_id,
+            "site": record.site,
+            "box": np.array(prepared.box, np.int32),
+            "box_source": prepared.box_source,
+            "original_shape": np.array(prepared.original.shape, np.int32),
+            **record.labels,
+        }
 
-    def _log_download_done(self) -> None:
-        pass
-
-
-def _choose(table: Table, exclude: Collection[str]) -> tuple[list[Record], int]:
-    """The images to decode, one record each; and how many rows were repeats."""
-    images, rejections = table.images, table.rejections
-    records = []
-    for row in table.rows:
-        try:
-            records.append(table.parse(row))
-        except RowError as error:
-            name = row.text(table.image_column)
-            rejections.add(name, row.place, error.kind, error.detail)
-    merged, repeated = merge_repeats(records, rejections)
-    chosen = []
-    for record in merged:
-        if record.image_id in exclude:
-            file = images.relative(record.path)
-            rejections.add(file, record.row.place, "listed as unusable", "")
-        else:
-            chosen.append(record)
-    for path in images.not_asked_for():
-        rejections.add(images.relative(path), "", "not in the table", "")
-    return chosen, repeated
-
-
-def _config(preparation: Preparation) -> RadiographConfig:
-    return RadiographConfig(
-        name=preparation.name,
-        description=preparation.description,
-        preparation=preparation,
-    )
-
-
-def _example(record: Record, prepared: Prepared) -> dict[str, Any]:
-    return {
-        "image": prepared.png(),
-        "image_id": record.image_id,
-        "patient_id": record.patient_id,
-        "site": record.site,
-        "box": np.array(prepared.box, np.int32),
-        "box_source": prepared.box_source,
-        "original_shape": np.array(prepared.original.shape, np.int32),
-        **record.labels,
-    }
+    @staticmethod
+    def tile(record: Record, prepared: Prepared) -> np.ndarray:
+        return contact_sheet.tile(prepared, f"{record.image_id}: {prepared.box_source}")

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from mdmt_tf.datasets.rejections import Rejections
 from mdmt_tf.datasets.tables import Row, RowError
 
 # Facts about the patient that one table may give and another correct. Rows of the same
-# image may differ in them; in anything else a difference makes the image unusable.
-_DESCRIPTIVE = frozenset({"age", "age_five_year", "sex"})
+# image may differ in them, unless one is a label of the dataset; in anything else a
+# difference makes the image unusable.
+DESCRIPTIVE = frozenset({"age", "age_five_year", "sex"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +53,15 @@ class Classes:
 
 
 def merge_repeats(
-    records: Iterable[Record], rejections: Rejections
+    records: Iterable[Record],
+    rejections: Rejections,
+    descriptive: Collection[str] = DESCRIPTIVE,
 ) -> tuple[list[Record], int]:
     """One record an image; all are rejected where the rows of an image disagree.
 
-    A value that one row gives and another leaves open is taken. Returns the records in
-    the order of their first rows, and how many rows were repeats.
+    A value that one row gives and another leaves open is taken; of different values in
+    a field of `descriptive` the first. Returns the records in the order of their first
+    rows, and how many rows were repeats.
     """
     by_id: dict[str, list[Record]] = {}
     for record in records:
@@ -65,7 +69,7 @@ def merge_repeats(
     merged, repeated = [], 0
     for image_id, group in by_id.items():
         try:
-            merged.append(_merge(group))
+            merged.append(_merge(group, descriptive))
             repeated += len(group) - 1
         except RowError as error:
             for record in group:
@@ -73,7 +77,7 @@ def merge_repeats(
     return merged, repeated
 
 
-def _merge(group: Sequence[Record]) -> Record:
+def _merge(group: Sequence[Record], descriptive: Collection[str]) -> Record:
     first = group[0]
     merged = {"patient_id": first.patient_id, "site": first.site, **first.labels}
     for other in group[1:]:
@@ -82,7 +86,7 @@ def _merge(group: Sequence[Record]) -> Record:
             if is_unknown(merged[field]):
                 merged[field] = value
             elif (
-                field not in _DESCRIPTIVE
+                field not in descriptive
                 and not is_unknown(value)
                 and not np.array_equal(merged[field], value)
             ):
@@ -117,9 +121,10 @@ class Counts:
         self._owners: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
         self.prepared = 0
 
-    def add(self, record: Record, box_source: str) -> None:
-        """Count one prepared image."""
-        self._boxes[box_source] += 1
+    def add(self, record: Record, box_source: str | None = None) -> None:
+        """Count one prepared image; None: it has no box."""
+        if box_source is not None:
+            self._boxes[box_source] += 1
         self.prepared += 1
         self._patients.add(record.patient_id)
         self._sites[record.site or "unknown"] += 1

@@ -29,7 +29,8 @@ def print_summary(console: "Console", prepared: "Prepared") -> None:
     table.add_row("site")
     for site, images in largest(metadata["sites"]):
         table.add_row(escape(f"  {site}"), str(images))
-    table.add_row("box")
+    if metadata["boxes"]:  # volumes have none
+        table.add_row("box")
     for source, images in metadata["boxes"].items():
         table.add_row(escape(f"  {source}"), str(images))
     table.add_row("rows of the tables", str(metadata["rows_read"]))

@@ -1,4 +1,8 @@
-"""The forms in which a radiograph can be prepared: which part of it, and its size."""
+"""The forms in which images are prepared.
+
+A radiograph: which part of it, and its size, `Preparation`. A head CT: its voxels,
+`VolumePreparation`.
+"""
 
 import dataclasses
 import re
@@ -10,6 +14,7 @@ PARTS = {
     "masked": "As lungs, with everything outside the lungs black.",
 }
 LARGEST_SIZE = 4096
+LARGEST_VOLUME_SIZE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +49,73 @@ class Preparation:
             or not re.fullmatch(r"[1-9]\d{0,3}", size)
             or int(size) > LARGEST_SIZE
         ):
-            raise ValueError(
-                f"expected {'_SIZE, '.join(PARTS)}_SIZE, with a size of 1 to "
-                f"{LARGEST_SIZE} pixels, for example {DEFAULT}; received {name!r}"
-            )
+            raise ValueError(f"expected {_RADIOGRAPH}; received {name!r}")
         return cls(part, int(size))
 
 
+@dataclasses.dataclass(frozen=True)
+class VolumePreparation:
+    """One form of a head CT, and the name of its config, "head_40x301x301".
+
+    Attributes:
+        depth, rows, columns: voxels of the prepared volume from below upwards, from the
+            front backwards, and from the patient's right to the left; each from 1 to
+            LARGEST_VOLUME_SIZE.
+    """
+
+    depth: int
+    rows: int
+    columns: int
+
+    @property
+    def name(self) -> str:
+        return f"head_{self.depth}x{self.rows}x{self.columns}"
+
+    @property
+    def description(self) -> str:
+        return (
+            "The whole volume in the window of blood and brain, padded to at least "
+            f"{self.depth} slices. Resized to {self.depth} x {self.rows} x "
+            f"{self.columns} voxels."
+        )
+
+    @classmethod
+    def parse(cls, name: str) -> "VolumePreparation":
+        """The form of a name.
+
+        Raises: ValueError, with what was expected.
+        """
+        match = re.fullmatch(r"head_([1-9]\d{0,3})x([1-9]\d{0,3})x([1-9]\d{0,3})", name)
+        sizes = [int(size) for size in match.groups()] if match else []
+        if not sizes or max(sizes) > LARGEST_VOLUME_SIZE:
+            raise ValueError(f"expected {_VOLUME}; received {name!r}")
+        return cls(*sizes)
+
+
+def parse(name: str) -> Preparation | VolumePreparation:
+    """The form of a name, of either kind.
+
+    Raises: ValueError, with what was expected.
+    """
+    for form in (Preparation, VolumePreparation):
+        try:
+            return form.parse(name)
+        except ValueError:
+            pass
+    raise ValueError(
+        f"expected {_RADIOGRAPH}, for radiographs; or {_VOLUME}, for head CTs; "
+        f"received {name!r}"
+    )
+
+
 DEFAULT = "lungs_256"
+DEFAULT_VOLUME = "head_40x301x301"
+
+_RADIOGRAPH = (
+    f"{'_SIZE, '.join(PARTS)}_SIZE, with a size of 1 to {LARGEST_SIZE} pixels, for "
+    f"example {DEFAULT}"
+)
+_VOLUME = (
+    f"head_DEPTHxROWSxCOLUMNS, each of 1 to {LARGEST_VOLUME_SIZE} voxels, for example "
+    f"{DEFAULT_VOLUME}"
+)

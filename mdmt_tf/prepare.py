@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from mdmt_tf import cli, closing_table
 from mdmt_tf.errors import ConfigError, DataError, nearest
-from mdmt_tf.preparation import DEFAULT, Preparation
+from mdmt_tf.preparation import DEFAULT, DEFAULT_VOLUME, parse
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mdmt_tf.datasets.radiographs import RadiographBuilder
+    from mdmt_tf.datasets.manual_builder import ManualBuilder
 
 DESCRIPTION = """\
 Prepare a dataset once, for training any number of times.
@@ -44,7 +44,7 @@ class Prepared:
     Attributes:
         name: of the dataset.
         path: its folder, with the version.
-        metadata: what its builder counted; see `datasets.radiographs`.
+        metadata: what its builder counted; see `datasets.manual_builder`.
         reused: it was there before.
     """
 
@@ -62,7 +62,7 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in modules if module.ispkg))
 
 
-def load_builder(name: str) -> type["RadiographBuilder"]:
+def load_builder(name: str) -> type["ManualBuilder"]:
     """The builder class of a dataset.
 
     Raises:
@@ -83,7 +83,7 @@ def prepare_dataset(
     manual_dir: str | os.PathLike,
     data_dir: str | os.PathLike,
     *,
-    config: str = DEFAULT,
+    config: str | None = None,
     exclude: Collection[str] | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -96,12 +96,13 @@ def prepare_dataset(
         name: one of `dataset_names()`.
         manual_dir: the dataset's folder as distributed, or the folder around it.
         data_dir: where prepared datasets are kept.
-        config: which part of the images and which size, see `mdmt_tf.preparation`.
+        config: which part of the images and which size, see `mdmt_tf.preparation`;
+            None: the default of the dataset.
         exclude: ids of images to leave out, in place of the dataset's own list.
         overwrite: delete what is there and prepare again.
         progress: called with (images done, images in all).
     Raises:
-        ConfigError: unknown dataset or config.
+        ConfigError: unknown dataset or config, or a config for other images.
         DataError: `manual_dir` is incomplete, nothing in it can be used, `data_dir`
             cannot be written, or holds the dataset prepared from other images: a
             synthetic one where `manual_dir` is not synthetic or is another one, or
@@ -145,9 +146,9 @@ def prepare_dataset(
 def open_builder(
     name: str,
     data_dir: str | os.PathLike,
-    config: str = DEFAULT,
+    config: str | None = None,
     exclude: Collection[str] | None = None,
-) -> "RadiographBuilder":
+) -> "ManualBuilder":
     """The builder of a dataset; arguments and errors as `prepare_dataset`."""
     builder_class = load_builder(name)
     try:
@@ -161,17 +162,17 @@ def open_builder(
     return builder
 
 
-def _is_prepared(builder: "RadiographBuilder") -> bool:
+def _is_prepared(builder: "ManualBuilder") -> bool:
     # builder.is_prepared() says the same, and warns where it is not.
     return (Path(builder.data_dir) / "dataset_info.json").is_file()
 
 
-def _prepared(builder: "RadiographBuilder", *, reused: bool) -> Prepared:
+def _prepared(builder: "ManualBuilder", *, reused: bool) -> Prepared:
     metadata = dict(builder.info.metadata)
     return Prepared(builder.name, Path(builder.data_dir), metadata, reused)
 
 
-def _check_origin(builder: "RadiographBuilder", manual_dir: str | os.PathLike) -> None:
+def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> None:
     """Nobody may take what was prepared earlier for the data that he names now."""
     from mdmt_tf.datasets.manual_files import synthetic_details
 
@@ -214,9 +215,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     exclude = None if options.exclude is None else _read_list(options.exclude)
     if options.name == ALL:
         names = _present(options.manual_dir, console)
+        configs = _configs_of_all(names, options.config)
     else:
         load_builder(options.name)  # a wrong name is answered before any bar
         names = [options.name]
+        configs = {options.name: options.config}
     problems = []
     for name in names:
         try:
@@ -225,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     name,
                     options.manual_dir,
                     options.data_dir,
-                    config=options.config,
+                    config=configs[name],
                     exclude=exclude,
                     overwrite=options.overwrite,
                     progress=progress,
@@ -235,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 file = options.preview
                 if options.name == ALL:
                     file = file.with_stem(f"{file.stem}_{name}")
-                builder = open_builder(name, options.data_dir, options.config, exclude)
+                builder = open_builder(name, options.data_dir, configs[name], exclude)
                 _write_preview(builder, options.manual_dir, file)
                 console.print(f"preview: {file}", markup=False, soft_wrap=True)
         except DataError as error:  # must not cost the other datasets
@@ -264,10 +267,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments.add_argument(
         "--config",
         type=_config_name,
-        default=DEFAULT,
         metavar="PART_SIZE",
-        help="what to keep of an image: lungs, masked (black outside the lungs) or "
-        "full, and the side in pixels (default: %(default)s)",
+        help="what to keep of a radiograph: lungs, masked (black outside the lungs) or "
+        f"full, and the side in pixels (default: {DEFAULT}); of a head CT: head, and "
+        f"depth x rows x columns in voxels (default: {DEFAULT_VOLUME}). With {ALL} the "
+        "datasets of the other kind have their default",
     )
     arguments.add_argument(
         "--exclude",
@@ -279,8 +283,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--preview",
         type=_png,
         metavar="FILE.png",
-        help="draw images at random with the lungs, the box and the crop; with "
-        f"{ALL} one file a dataset",
+        help="draw images at random, with the lungs, the box and the crop, or slice by "
+        f"slice; with {ALL} one file a dataset",
     )
     arguments.add_argument(
         "--overwrite", action="store_true", help="prepare again what is there already"
@@ -290,7 +294,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _config_name(text: str) -> str:
     try:
-        return Preparation.parse(text).name
+        return parse(text).name
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -334,13 +338,22 @@ def _present(manual_dir: str, console: "Console") -> list[str]:
     return found
 
 
-def _write_preview(builder: "RadiographBuilder", manual_dir: str, file: Path) -> None:
+def _configs_of_all(names: Sequence[str], config: str | None) -> dict[str, str | None]:
+    """Name -> `config` for datasets of its kind, None (the default) for the others."""
+    form = type(parse(config)) if config else None
+    kinds = {name: type(load_builder(name).FORMS[0]) for name in names}
+    if form and form not in kinds.values():
+        raise ConfigError(
+            f"--config {config} is a form of none of the datasets found: "
+            f"{', '.join(names)}."
+        )
+    return {name: config if kinds[name] is form else None for name in names}
+
+
+def _write_preview(builder: "ManualBuilder", manual_dir: str, file: Path) -> None:
     from mdmt_tf.imaging import contact_sheet
 
-    def draw(record, image):
-        return contact_sheet.tile(image, f"{record.image_id}: {image.box_source}")
-
-    tiles = builder.sample(manual_dir, contact_sheet.TILES, draw)
+    tiles = builder.sample(manual_dir, contact_sheet.TILES, builder.tile)
     contact_sheet.write(file, tiles)
 
 

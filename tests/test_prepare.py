@@ -13,7 +13,7 @@ from mdmt_tf import closing_table, prepare
 from mdmt_tf.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("aiforcovid", "brixia", "cohen_brixia", "hannover")
+NAMES = ("aiforcovid", "brixia", "cohen_brixia", "hannover", "ich_csic")
 HANNOVER = ROOT / "datasets" / "hannover" / "dummy_data"
 
 
@@ -67,7 +67,7 @@ def test_help_is_quick_and_loads_no_framework():
     )
     assert result.returncode == 0, result.stderr
     assert time.monotonic() - start < 2  # measured: 0.2 s; other tests run beside it
-    assert "aiforcovid, brixia, cohen_brixia, hannover; or all" in result.stdout
+    assert f"{', '.join(NAMES)}; or all" in " ".join(result.stdout.split())
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
@@ -76,7 +76,7 @@ def test_unknown_dataset(tmp_path):
     assert result.returncode == 2
     assert result.stderr.startswith("error: 'hanover' is not a dataset. Did you mean ")
     assert "'hannover'?" in result.stderr
-    assert "Known: aiforcovid, brixia, cohen_brixia, hannover; or all" in result.stderr
+    assert f"Known: {', '.join(NAMES)}; or all" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import openpyxl
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -80,6 +81,20 @@ def write_spreadsheet(path: Path, rows) -> None:
     for row in rows:
         workbook.active.append(row)
     workbook.save(path)
+
+
+def write_volume(path: Path, seed: int, order: str) -> None:
+    """A head of 14 x 12 x 5 voxels in HU, axes in the given order, such as "RAS"."""
+    noise = np.random.default_rng(seed).random((3, 4, 4))
+    planes = [cv2.resize(plane, (12, 14)) for plane in noise[[0, 0, 1, 2, 2]]]
+    affine = np.diag([9.0, 10.0, 30.0, 1.0])
+    affine[:3, 3] = (-58, -55, -60)
+    head = nibabel.Nifti1Image(120 * np.stack(planes, axis=-1), affine)
+    axes = nibabel.orientations.axcodes2ornt(tuple(order))
+    turn = nibabel.orientations.ornt_transform([[0, 1], [1, 1], [2, 1]], axes)
+    head = head.as_reoriented(turn)
+    head.set_data_dtype(np.int16)  # so with a slope and an intercept
+    nibabel.save(head, path)
 
 
 def truncate(path: Path) -> None:
@@ -228,11 +243,44 @@ def make_cohen_brixia(folder: Path) -> None:
     write_table(folder / "cohen_patient_groups.csv", [header, *rows])
 
 
+def make_ich_csic(folder: Path) -> None:
+    good, poor = folder / "GOOD_PROGNOSIS", folder / "POOR_PROGNOSIS"
+    good.mkdir(parents=True)
+    poor.mkdir()
+    for path, seed, order in (
+        *((good / "1", 1, "RAS"), (good / "2", 2, "LPS"), (good / "007", 7, "LAS")),
+        *((good / "4", 4, "RAS"), (good / "5", 5, "RAS"), (good / "8", 8, "RAS")),
+        *((good / "9", 9, "RAS"), (poor / "3", 3, "ASR"), (poor / "5", 5, "RAS")),
+        *((poor / "6", 6, "RAS"), (poor / "10", 10, "RAS"), (poor / "11", 11, "PIR")),
+    ):
+        write_volume(path.with_name(f"{path.name}_brain.nii.gz"), seed, order)
+    truncate(good / "8_brain.nii.gz")
+    header = ["PatientID", "Age", "Gender", "GCS", "HT", "Tº", "Glucose", "Urea"]
+    rows = [
+        [1, 79, 1, 15, 0, 36.5, 100, 31, 0],
+        [2, 80, 0, 12, 1, "", 140, "", ""],  # its folder alone says how it went
+        ["007", "", "", "", "", "", "", "", 0],
+        [3, 91, 1, 3, 1, 35, 210, 40, 1],
+        [4, 60, 1, 8, 1, 37, 120, 50, 1],  # in the folder of good prognosis
+        [5, 61, 1, 8, 1, 37, 120, 50, 1],  # in both folders
+        [6, 62, 1, 16, 1, 37, 120, 50, 1],
+        [8, 63, 1, 9, 1, 37, 120, 50, 0],
+        [10, 64, 1, 9, 1, 37, 120, 50, 1],
+        [10, 84, 1, 9, 1, 37, 120, 50, 1],  # on which side of 80 years?
+        [11, 65, 0, 8, 1, 37, 120, "", 1],
+        ["11.0", 65, 0, 8, 1, 37, "", 50, 1],  # what the other leaves open
+        [12, 66, 1, 9, 1, 37, 120, 50, 1],  # no volume
+    ]
+    table = [[*header, "Label (poor_prognosis)"], *rows]
+    write_table(folder / "CLINICAL_DATA_ICH.csv", table)
+
+
 MAKERS = {
     "aiforcovid": make_aiforcovid,
     "brixia": make_brixia,
     "cohen_brixia": make_cohen_brixia,
     "hannover": make_hannover,
+    "ich_csic": make_ich_csic,
 }
 
 

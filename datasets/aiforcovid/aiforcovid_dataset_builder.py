@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import radiographs, records, tables
+from mdmt_tf.datasets import manual_builder, radiographs, records, tables
 from mdmt_tf.datasets.manual_files import Images, image_stem
 from mdmt_tf.datasets.tables import RowError
 
@@ -95,7 +95,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return radiographs.Table(rows, images, parse, "ImageFile")
+        return manual_builder.Table(rows, images, parse, "ImageFile")
 
 
 def _outcome(row):

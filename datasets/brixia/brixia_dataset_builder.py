@@ -5,7 +5,13 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import brixia_scores, radiographs, records, tables
+from mdmt_tf.datasets import (
+    brixia_scores,
+    manual_builder,
+    radiographs,
+    records,
+    tables,
+)
 from mdmt_tf.datasets.manual_files import Images, image_stem
 from mdmt_tf.datasets.rejections import Rejections
 from mdmt_tf.datasets.tables import RowError
@@ -88,7 +94,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return radiographs.Table(rows, images, parse, "Filename", rejections)
+        return manual_builder.Table(rows, images, parse, "Filename", rejections)
 
 
 def _zones(row):

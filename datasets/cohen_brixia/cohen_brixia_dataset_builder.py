@@ -5,7 +5,13 @@ import logging
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import brixia_scores, radiographs, records, tables
+from mdmt_tf.datasets import (
+    brixia_scores,
+    manual_builder,
+    radiographs,
+    records,
+    tables,
+)
 from mdmt_tf.datasets.manual_files import Images, image_stem
 
 logger = logging.getLogger(__name__)
@@ -87,7 +93,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return radiographs.Table(rows, images, parse, "filename")
+        return manual_builder.Table(rows, images, parse, "filename")
 
 
 # What is known about an image that the metadata do not list.

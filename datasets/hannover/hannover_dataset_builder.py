@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import radiographs, records, tables
+from mdmt_tf.datasets import manual_builder, radiographs, records, tables
 from mdmt_tf.datasets.manual_files import Images
 
 _COLUMNS = ("patient_id", "image_id", "icu_admission_offset", "death_offset")
@@ -66,7 +66,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return radiographs.Table(rows, images, parse, "image_id")
+        return manual_builder.Table(rows, images, parse, "image_id")
 
 
 def _went_badly(row):

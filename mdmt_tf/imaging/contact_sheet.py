@@ -1,4 +1,6 @@
-"""Pictures to look at: radiographs with their lungs, their box, and what is kept."""
+"""Pictures to look at: radiographs with their lungs, their box, and what is kept;
+prepared head CTs, slice by slice.
+"""
 
 import os
 from collections.abc import Sequence
@@ -8,13 +10,16 @@ import cv2
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging import crop
+from mdmt_tf.imaging import crop, montage
 from mdmt_tf.imaging.prepared import Prepared
+from mdmt_tf.imaging.volume import FULL_SCALE, PreparedVolume
 
 TILES = 24  # of a sheet
 _COLUMNS = 4
 _SIDE = 256  # pixels of each of the two pictures of a tile
 _CAPTION = 18
+_SLICES = 12  # of a volume
+_SLICE_SIDE = 128
 
 # Blue, green, red. Told apart with any colour vision, and from grey.
 _RIGHT, _LEFT, _BOX = (255, 200, 0), (0, 160, 255), (255, 255, 255)
@@ -43,11 +48,36 @@ def tile(image: Prepared, caption: str) -> np.ndarray:
     result = np.zeros((_CAPTION + _SIDE, 2 * _SIDE + 4, 3), np.uint8)
     result[_CAPTION : _CAPTION + height, :width] = left
     result[_CAPTION:, _SIDE : 2 * _SIDE] = right[..., np.newaxis]
+    _write_caption(result, caption)
+    return result
+
+
+def volume_tile(image: PreparedVolume, caption: str) -> np.ndarray:
+    """Axial slices of a prepared volume, the lowest first, evenly spaced.
+
+    The nose is above and the patient's right is on the left, if the file says so.
+
+    Args:
+        image: of any size.
+        caption: a line of ASCII, cut where it is too long.
+    Returns: uint8 (height, width, 3), blue, green, red; the same size for all of as
+        many slices.
+    """
+    grey = image.pixels[..., 0].astype(np.float32) / FULL_SCALE
+    chosen = montage.spread(len(grey), _SLICES)
+    slices = np.stack([crop.resize(grey[number], _SLICE_SIDE) for number in chosen])
+    picture = crop.to_uint8(montage.montage(slices, list(range(len(chosen)))))
+    result = np.zeros((_CAPTION + len(picture), picture.shape[1], 3), np.uint8)
+    result[_CAPTION:] = picture[..., np.newaxis]
+    _write_caption(result, caption)
+    return result
+
+
+def _write_caption(picture: np.ndarray, caption: str) -> None:
     cv2.putText(
-        *(result, caption[:72], (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,) * 3),
+        *(picture, caption[:72], (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,) * 3),
         lineType=cv2.LINE_AA,
     )
-    return result
 
 
 def outline(

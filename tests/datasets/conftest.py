@@ -9,16 +9,23 @@ from mdmt_tf import prepare
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+# Small forms, by dataset; of all others:
+CONFIG = "full_8"
+CONFIGS = {"ich_csic": "head_6x7x8"}
+
 
 class Dummy:
     """One dataset prepared from `dummy_data`, or from files that a test has made."""
 
-    def __init__(self, name, data_dir, manual_dir=None, config="full_8"):
+    def __init__(self, name, data_dir, manual_dir=None, config=None):
         import tensorflow_datasets as tfds
 
         manual_dir = manual_dir or ROOT / "datasets" / name / "dummy_data"
         self.prepared = prepare.prepare_dataset(
-            name, manual_dir, data_dir, config=config
+            name,
+            manual_dir,
+            data_dir,
+            config=config or CONFIGS.get(name, CONFIG),
         )
         self.metadata = self.prepared.metadata
         builder = tfds.builder_from_directory(self.prepared.path)
@@ -57,7 +64,7 @@ def dummy(tmp_path_factory):
 def prepare_files(tmp_path):
     """`prepare_files(name, manual_dir)`: prepared from other files."""
 
-    def get(name, manual_dir, config="full_8"):
+    def get(name, manual_dir, config=None):
         return Dummy(name, tmp_path / "prepared", manual_dir, config)
 
     return get

@@ -36,6 +36,9 @@ def test_no_root(tmp_path):
         ("1-s2.0-S0929.JPG", "1-s2.0-S0929"),
         ("1-s2.0-S0929", "1-s2.0-S0929"),
         ("ryct.2020.fig5-day7.jpeg", "ryct.2020.fig5-day7"),
+        ("007_brain.nii.gz", "007_brain"),
+        ("007_brain.nii", "007_brain"),
+        ("P_1.gz", "P_1.gz"),
     ],
 )
 def test_only_the_suffix_of_an_image_is_cut_off(name, stem):
@@ -73,6 +76,14 @@ def test_images_that_are_not_there(images):
         images.find("P_3")
     with pytest.raises(RowError, match=r"'two' may be a/two\.dcm, a/two\.png"):
         images.find("two")
+
+
+def test_all_images_of_a_name(images):
+    names = [images.relative(path) for path in images.find_all("two")]
+    assert names == ["a/two.dcm", "a/two.png"]
+    assert [images.relative(path) for path in images.find_all("TWO.png")] == names[1:]
+    assert images.find_all("none") == []
+    assert not [path for path in images.not_asked_for() if path.stem == "two"]
 
 
 def test_images_that_nobody_asked_for(images):

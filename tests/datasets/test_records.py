@@ -55,6 +55,13 @@ def test_the_first_age_stays():
     assert one.labels["age"] == 60.0
 
 
+def test_an_age_that_is_a_label_must_not_differ():
+    rejections = Rejections()
+    rows = [record(2, age=60.0), record(3, age=61.0)]
+    assert merge_repeats(rows, rejections, descriptive=()) == ([], 0)
+    assert rejections.by_kind() == {"contradictory rows": 2}
+
+
 @pytest.mark.parametrize(
     "other, message",
     [

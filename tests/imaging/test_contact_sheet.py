@@ -7,6 +7,7 @@ import pytest
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.imaging.prepared import Prepared
+from mdmt_tf.imaging.volume import FULL_SCALE, PreparedVolume
 
 
 @pytest.fixture
@@ -69,3 +70,23 @@ def test_tiles_are_laid_out_row_by_row(tmp_path, count, rows, columns):
 def test_a_file_that_cannot_be_written(tmp_path):
     with pytest.raises(DataError, match="cannot be written: "):
         contact_sheet.write(tmp_path / "no" / "a.png", [np.zeros((2, 2, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("depth, rows, columns", [(24, 3, 4), (12, 3, 4), (5, 2, 3)])
+def test_slices_of_a_volume(depth, rows, columns):
+    pixels = np.zeros((depth, 16, 20, 1), np.int16)
+    pixels[:, :8, :10] = FULL_SCALE  # in front, on the patient's right
+    pixels[:, 8:] = (np.arange(depth) * 1000)[:, np.newaxis, np.newaxis, np.newaxis]
+    image = PreparedVolume(pixels, np.eye(4), (20, 16, depth), np.eye(4))
+    tile = contact_sheet.volume_tile(image, "12: 20 x 16 x 5 voxels")
+    assert tile.shape == (18 + rows * 128, columns * 128, 3)
+    assert tile[:18].any()
+    chosen = [
+        (2 * i + 1) * depth // (2 * min(12, depth)) for i in range(min(12, depth))
+    ]
+    for place, number in enumerate(chosen):
+        top, left = 18 + place // columns * 128, place % columns * 128
+        one = tile[top : top + 128, left : left + 128]
+        assert (one[:60, :60] == 255).all()
+        assert (one[:60, 70:] == 0).all()
+        assert (one[70:] == round(number * 1000 / FULL_SCALE * 255)).all()

@@ -1,0 +1,187 @@
+"""Head CTs after intracranial haemorrhage, with the outcome; see README.md."""
+
+import collections
+import contextlib
+import math
+import re
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from mdmt_tf.datasets import manual_builder, records, tables, volumes
+from mdmt_tf.datasets.manual_files import Images
+from mdmt_tf.errors import DataError
+
+# The classes of Cobo et al. 2024. Glasgow coma scale, points from 3 to 15:
+GCS_SEVERE_AT_MOST = 8
+GCS_MODERATE_AT_MOST = 12
+# Age, years:
+OLD_FROM_YEARS = 80
+
+_LARGEST_AGE = 120  # years
+_TABLE = "CLINICAL_DATA_ICH.csv"
+_FOLDERS = ("GOOD_PROGNOSIS", "POOR_PROGNOSIS")  # poor_prognosis 0 and 1
+# Names that the column with the outcome has in different releases.
+_OUTCOMES = ("Label (poor_prognosis)", "poor_prognosis", "Label")
+# Name of a column -> name of its field. Numbers, with the codes and units of the table.
+_COVARIATES = {
+    name: name.lower()
+    for name in (
+        *("Smoker", "Alcohol", "HT", "DM", "Dyslipidemia", "MH_ICH", "MH_CVD"),
+        *("MH_neuro", "MH_dementia", "MH_cancer", "MH_hematho", "MH_others"),
+        *("Anticoagulant", "Antiaggregant", "Antihypertensive_drugs"),
+        *("Calcium_antag", "Alpha_blockers", "PE_neuro", "Cause_head_trauma"),
+        *("Systolic_AP", "Dyastolic_AP", "OxSat", "HR", "RF", "Glucose"),
+        *("Creatinine", "Urea", "Sodium", "Potassium", "WBC", "Hgb", "Platelets"),
+        *("MCV", "RCDW", "CMHC", "MPV", "INR", "Fibrinogen"),
+    )
+}
+# How the column with the temperature begins in one encoding or the other.
+_DEGREES = ("Tº", "T°", "T\ufffd")
+
+
+def _gcs_class(gcs):
+    return int(gcs <= GCS_MODERATE_AT_MOST) + int(gcs <= GCS_SEVERE_AT_MOST)
+
+
+def _age_class(years):
+    return int(years >= OLD_FROM_YEARS)
+
+
+class Builder(volumes.VolumeBuilder):
+    """One hospital, one volume a patient, outcome, coma scale and age."""
+
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Ask for access at https://digital.csic.es/handle/10261/275792 (Head-CT 2D/3D images
+    with and without ICH prepared for Deep Learning). Expected, without the skull:
+
+    MANUAL_DIR/
+      CLINICAL_DATA_ICH.csv
+      GOOD_PROGNOSIS/
+        <PatientID>_brain.nii.gz
+        ...
+      POOR_PROGNOSIS/
+        <PatientID>_brain.nii.gz
+        ...
+    """
+    FOLDER = "ich_csic"
+    PARTS = (_TABLE, *_FOLDERS)
+    COUNTED = {
+        "poor_prognosis": records.Classes(("good", "poor")),
+        "gcs": records.Classes(
+            (
+                f"mild: more than {GCS_MODERATE_AT_MOST}",
+                f"moderate: {GCS_SEVERE_AT_MOST + 1} to {GCS_MODERATE_AT_MOST}",
+                f"severe: {GCS_SEVERE_AT_MOST} or less",
+            ),
+            _gcs_class,
+        ),
+        "age": records.Classes(
+            (f"under {OLD_FROM_YEARS} years", f"{OLD_FROM_YEARS} years or more"),
+            _age_class,
+        ),
+    }
+    DESCRIPTIVE = frozenset()  # the age is a label here
+
+    def _info(self):
+        number = tfds.features.Scalar(np.float32)
+        return self.volume_info(
+            labels={
+                "poor_prognosis": tfds.features.Scalar(np.int8),
+                "gcs": tfds.features.Scalar(np.int8),
+                "age": number,
+                "gender": tfds.features.Text(),
+                **dict.fromkeys((*_COVARIATES.values(), "temperature"), number),
+            },
+            homepage="https://digital.csic.es/handle/10261/275792",
+        )
+
+    def _read(self, root):
+        rows = tables.read_csv(root / _TABLE, columns=("PatientID", "Age", "GCS"))
+        outcomes = [name for name in _OUTCOMES if _has(rows, name)]
+        if rows and not outcomes:
+            raise DataError(
+                f"{root / _TABLE}: expected a column {' or '.join(_OUTCOMES)}. "
+                f"Received: {', '.join(rows[0].cells)}"
+            )
+        covariates = dict(_COVARIATES)
+        covariates.update(
+            (name, "temperature") for name in _DEGREES if _has(rows, name)
+        )
+        images = Images(root, _FOLDERS)
+        # Of the whole table: where one row of a patient contradicts the folder, another
+        # that agrees with it is no better.
+        stated = collections.defaultdict(list)
+        for row in rows:
+            with contextlib.suppress(tables.RowError):  # `parse` will say so
+                stated[_patient_id(row)] += _outcomes_in(row, outcomes)
+
+        def parse(row):
+            row.required("PatientID")
+            patient_id = _patient_id(row)
+            # Before anything is wrong: a file of a rejected row is not without a row.
+            paths = images.find_all(f"{patient_id}_brain")
+            folders = sorted({path.parent.name for path in paths})
+            if len(folders) > 1:
+                raise tables.RowError(
+                    "contradictory outcome", f"volumes in {' and '.join(folders)}"
+                )
+            path = images.find(f"{patient_id}_brain")
+            poor = _FOLDERS.index(path.parent.name)
+            for value, where in (*_outcomes_in(row, outcomes), *stated[patient_id]):
+                if value not in (-1, poor):
+                    raise tables.RowError(
+                        "contradictory outcome", f"{path.parent.name}, but {where}"
+                    )
+            return records.Record(
+                image_id=patient_id,
+                patient_id=patient_id,
+                site="ich_csic",
+                path=path,
+                row=row,
+                labels={
+                    "poor_prognosis": poor,  # the folder's, where a cell is empty
+                    "gcs": row.integer_in("GCS", 3, 15),
+                    "age": _age(row),
+                    "gender": row.text("Gender").lower(),
+                    "temperature": math.nan,  # a column of several names, or none
+                    **{
+                        field: row.number_in(column)
+                        for column, field in covariates.items()
+                    },
+                },
+            )
+
+        return manual_builder.Table(rows, images, parse, "PatientID")
+
+
+def _has(rows, column):
+    return any(column in row.cells for row in rows)
+
+
+def _outcomes_in(row, columns):
+    """What the row says: (0, 1 or -1 for nothing, the words for it), each column."""
+    return [
+        (row.integer_in(name, 0, 1), f"{row.place} has {name} = {row.text(name)}")
+        for name in columns
+    ]
+
+
+def _patient_id(row):
+    """The name of the patient's files: text, as leading zeros belong to it.
+
+    A program that takes the column for numbers may have written 12.0 for 12.
+    """
+    return re.sub(r"^(\d+)\.0+$", r"\1", row.text("PatientID"))
+
+
+def _age(row):
+    """Years, NaN where unknown; a label, so nothing but a number will do."""
+    years = row.number_in("Age")
+    if years < 0 or years > _LARGEST_AGE:
+        raise tables.RowError(
+            "bad value",
+            f"Age = {row.text('Age')!r}, expected 0 to {_LARGEST_AGE} years or an "
+            "empty cell",
+        )
+    return years

@@ -1,0 +1,467 @@
+"""Head CTs: read, oriented, windowed, resized; and maps on their own voxels."""
+
+import gzip
+import itertools
+
+import nibabel
+import numpy as np
+import PIL.Image
+import pytest
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import volume
+from mdmt_tf.imaging.volume import (
+    FULL_SCALE,
+    Volume,
+    prepare_volume,
+    read_volume,
+    resize,
+    to_original_grid,
+    write_nifti,
+)
+from mdmt_tf.preparation import VolumePreparation
+
+SPACING = (0.5, 0.75, 5.0)  # right, front, up
+
+
+def world(affine, voxels):
+    """Coordinates in mm of voxel indices (n, 3)."""
+    voxels = np.atleast_2d(voxels)
+    return voxels @ affine[:3, :3].T + affine[:3, 3]
+
+
+def make(hu, affine=None):
+    if affine is None:
+        affine = np.diag([*SPACING, 1.0])
+        affine[:3, 3] = (-20, -31, 7)
+    spacing = tuple(np.linalg.norm(affine[:3, :3], axis=0))
+    return Volume(np.asarray(hu, np.float32), affine, spacing)
+
+
+def turned(original, order, flips):
+    """The same head in a file whose axes are exchanged and reversed."""
+    hu = original.hu.transpose(order)
+    matrix = np.zeros((4, 4))
+    matrix[3, 3] = 1
+    for new, old in enumerate(order):
+        matrix[old, new] = 1
+    for axis in range(3):
+        if flips[axis]:
+            hu = np.flip(hu, axis)
+            reverse = np.eye(4)
+            reverse[axis, axis], reverse[axis, 3] = -1, hu.shape[axis] - 1
+            matrix = matrix @ reverse
+    return make(hu, original.affine @ matrix)
+
+
+def rotation(degrees, axis):
+    angle = np.deg2rad(degrees)
+    one, two = (i for i in range(3) if i != axis)
+    matrix = np.eye(4)
+    matrix[one, one] = matrix[two, two] = np.cos(angle)
+    matrix[one, two], matrix[two, one] = -np.sin(angle), np.sin(angle)
+    return matrix
+
+
+def noise(shape, seed=0):
+    return np.random.default_rng(seed).uniform(-20, 130, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("tilt", [0, 20])
+@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("flips", itertools.product([False, True], repeat=3))
+def test_the_order_of_the_axes_in_the_file_cannot_matter(order, flips, tilt):
+    original = make(noise((9, 14, 6)))
+    original = make(original.hu, rotation(tilt, 0) @ original.affine)
+    expected = prepare_volume(original, VolumePreparation(8, 10, 12))
+    other = turned(original, order, flips)
+    corner = [[0, 0, 0]]
+    found = prepare_volume(other, "head_8x10x12")
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    np.testing.assert_allclose(found.affine, expected.affine, atol=1e-9)
+    assert found.original_shape == other.hu.shape
+    # The helper of this test keeps voxels where they were.
+    where = np.argwhere(other.hu == original.hu[0, 0, 0])
+    np.testing.assert_allclose(
+        world(other.affine, where), world(original.affine, corner), atol=1e-9
+    )
+
+
+def test_axes_go_upwards_backwards_and_to_the_left():
+    hu = np.full((5, 6, 7), 15.0)
+    hu[4, 3, 3] = 100  # to the patient's right
+    hu[2, 5, 3] = 75  # in front
+    hu[2, 3, 6] = 50  # above
+    pixels = prepare_volume(make(hu), "head_7x6x5").pixels[..., 0]
+    assert pixels.shape == (7, 6, 5)
+    assert pixels[3, 2, 0] == FULL_SCALE  # right: the first column
+    assert pixels[3, 0, 2] == round(60 / 85 * FULL_SCALE)  # front: the first row
+    assert pixels[6, 2, 2] == round(35 / 85 * FULL_SCALE)  # above: the last slice
+    assert np.count_nonzero(pixels) == 3
+
+
+@pytest.mark.parametrize(
+    "shape, size",
+    [
+        ((40, 50, 60), (15, 17, 11)),  # shrinks
+        ((12, 10, 9), (30, 28, 33)),  # grows, after filling up
+        ((40, 30, 8), (21, 25, 40)),  # filled up, and shrinks
+        ((20, 24, 60), (40, 48, 40)),  # both
+        ((21, 17, 12), (12, 17, 21)),  # as it is
+    ],
+)
+@pytest.mark.parametrize("tilt", [0, 15])
+def test_a_mark_is_found_where_it_is_in_the_world(shape, size, tilt):
+    hu = np.full(shape, 15.0)
+    where = [int(0.7 * shape[0]), int(0.4 * shape[1]), int(0.55 * shape[2])]
+    hu[tuple(slice(i - 1, i + 2) for i in where)] = 100
+    original = make(hu)
+    original = make(hu, rotation(tilt, 1) @ original.affine)
+    prepared = prepare_volume(original, VolumePreparation(*size))
+    values = prepared.pixels[..., 0].astype(float)
+    centre = [(i * values).sum() / values.sum() for i in np.indices(size)]
+    expected = world(original.affine, where)
+    voxels = world(np.linalg.inv(prepared.affine), expected)
+    np.testing.assert_allclose([centre], voxels, atol=0.05)
+    nearest = tuple(np.rint(voxels[0]).astype(int))
+    assert values[nearest] > 0.8 * values.max()
+    np.testing.assert_allclose(
+        world(prepared.affine, centre), expected, atol=0.05 * max(SPACING)
+    )
+
+
+@pytest.mark.parametrize("size", [(15, 17, 11), (40, 48, 40), (60, 50, 40)])
+def test_the_outer_faces_stay_where_they_are(size):
+    original = make(noise((40, 50, 60)))
+    prepared = prepare_volume(original, VolumePreparation(*size))
+
+    def faces(shape):
+        return np.array(list(itertools.product(*[(-0.5, n - 0.5) for n in shape])))
+
+    before = world(original.affine, faces(original.hu.shape))
+    after = world(prepared.affine, faces(prepared.pixels.shape[:3]))
+    order = [np.lexsort(corners.round(6).T) for corners in (before, after)]
+    np.testing.assert_allclose(after[order[1]], before[order[0]], atol=1e-9)
+
+
+@pytest.mark.parametrize("slices, below, above", [(7, 1, 2), (8, 1, 1), (10, 0, 0)])
+def test_missing_slices_are_empty_and_the_odd_one_is_above(slices, below, above):
+    original = make(np.full((3, 4, slices), 100.0))
+    prepared = prepare_volume(original, "head_10x4x3")
+    filled = prepared.pixels.any(axis=(1, 2, 3))
+    expected = [False] * below + [True] * slices + [False] * above
+    assert filled.tolist() == expected
+    lowest = world(prepared.affine, [below, 0, 0])[0, 2]
+    assert lowest == pytest.approx(original.affine[2, 3])
+
+
+@pytest.mark.parametrize(
+    "hu, fraction",
+    [(-1000, 0), (15, 0), (15 + 85 / 4, 0.25), (57.5, 0.5), (100, 1), (3000, 1)],
+)
+@pytest.mark.parametrize("size", [(4, 5, 6), (2, 3, 3), (4, 9, 11)])
+def test_the_window_and_constant_volumes(hu, fraction, size):
+    prepared = prepare_volume(make(np.full((6, 5, 4), hu)), VolumePreparation(*size))
+    assert prepared.pixels.dtype == np.int16
+    assert prepared.pixels.shape == (*size, 1)
+    # Python and NumPy round halves to even alike.
+    assert set(np.unique(prepared.pixels)) == {round(fraction * 32767)}
+
+
+@pytest.mark.parametrize("old", [1, 2, 7, 30, 31])
+@pytest.mark.parametrize("new", [1, 2, 7, 13, 30, 60, 64])
+def test_each_axis_is_resized_as_pillow_does(old, new):
+    values = noise((old, 3, 2))
+    picture = PIL.Image.fromarray(values[:, :, 0]).resize(
+        (3, new), PIL.Image.Resampling.BILINEAR
+    )
+    found = resize(values, (new, 3, 2))
+    np.testing.assert_allclose(found[:, :, 0], np.asarray(picture), atol=2e-4)
+    for axis, size in ((1, (3, new, 2)), (2, (3, 2, new))):
+        again = resize(np.moveaxis(values, 0, axis), size)
+        np.testing.assert_allclose(np.moveaxis(again, axis, 0), found, atol=2e-4)
+
+
+@pytest.mark.parametrize("size", [(40, 30, 36), (9, 20, 25)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_a_map_returns_to_the_place_it_speaks_of(size, order):
+    grid = np.indices((30, 34, 12))
+    centre = np.array([11, 20, 7])
+    distance = np.moveaxis(grid, 0, -1) - centre
+    blob = np.exp(-((distance * SPACING) ** 2).sum(-1) / (2 * 8.0**2))
+    original = turned(make(15 + 85 * blob), order, (True, False, True))
+    prepared = prepare_volume(original, VolumePreparation(*size))
+    back = to_original_grid(
+        prepared.pixels[..., 0] / FULL_SCALE,
+        prepared.affine,
+        prepared.original_affine,
+        prepared.original_shape,
+    )
+    assert back.shape == original.hu.shape
+    assert back.dtype == np.float32
+    peak = np.unravel_index(back.argmax(), back.shape)
+    expected = np.unravel_index(original.hu.argmax(), back.shape)
+    np.testing.assert_allclose(
+        world(original.affine, peak), world(original.affine, expected), atol=0.76
+    )
+    np.testing.assert_allclose(back, (original.hu - 15) / 85, atol=0.12)
+
+
+def test_a_map_reaches_to_the_border_of_the_volume_and_no_further():
+    original = make(np.full((20, 21, 50), 100.0))
+    prepared = prepare_volume(original, "head_10x6x30")
+    ones = np.ones(prepared.pixels.shape[:3])
+    same = to_original_grid(ones, prepared.affine, original.affine, original.hu.shape)
+    np.testing.assert_array_equal(same, 1)
+    # 3 voxels further to the right, front and top: beyond three of the faces
+    moved = original.affine.copy()
+    moved[:3, 3] += 3 * np.array(SPACING)
+    found = to_original_grid(ones, prepared.affine, moved, original.hu.shape)
+    inside = np.ones(original.hu.shape)
+    inside[-3:], inside[:, -3:], inside[:, :, -3:] = 0, 0, 0
+    np.testing.assert_array_equal(found, inside)
+
+
+# Files
+
+
+def save(path, data):
+    nibabel.save(nibabel.Nifti1Image(data, np.diag([1, 2, 3, 1])), path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a"])
+def test_what_is_written_is_read(tmp_path, name):
+    hu = noise((4, 5, 6))
+    affine = rotation(10, 2) @ np.diag([0.5, 0.5, 5, 1])
+    affine[:3, 3] = (1, 2, 3)
+    suffix = "" if "." in name else ".nii"
+    write_nifti(tmp_path / (name + suffix), hu, affine)
+    (tmp_path / (name + suffix)).rename(tmp_path / name)  # known by its content
+    found = read_volume(tmp_path / name)
+    np.testing.assert_array_equal(found.hu, hu)
+    assert found.hu.dtype == np.float32
+    np.testing.assert_allclose(found.affine, affine, atol=1e-6)
+    assert found.affine.dtype == np.float64
+    assert found.spacing_mm == pytest.approx((0.5, 0.5, 5))
+
+
+def test_slope_and_intercept(tmp_path):
+    stored = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    image = nibabel.Nifti1Image(stored, np.eye(4))
+    image.header.set_slope_inter(2, -1024)
+    image.to_filename(tmp_path / "unscaled.nii")
+    data = bytearray((tmp_path / "unscaled.nii").read_bytes())
+    # nibabel divides by a slope that it is given; the stored integers are to remain
+    data[352:] = stored.tobytes(order="F")
+    (tmp_path / "a.nii").write_bytes(data)
+    np.testing.assert_array_equal(
+        read_volume(tmp_path / "a.nii").hu, stored * 2.0 - 1024
+    )
+
+
+def test_a_fourth_axis_of_length_one(tmp_path):
+    hu = noise((3, 4, 5))
+    found = read_volume(save(tmp_path / "a.nii.gz", hu[..., None, None]))
+    np.testing.assert_array_equal(found.hu, hu)
+
+
+def test_the_qform_is_read_where_there_is_no_sform(tmp_path):
+    affine = rotation(30, 0) @ np.diag([1, 2, 3, 1.0])
+    image = nibabel.Nifti1Image(noise((3, 4, 5)), affine)
+    image.set_qform(affine, code=1)
+    image.set_sform(None, code=0)
+    nibabel.save(image, tmp_path / "a.nii")
+    found = read_volume(tmp_path / "a.nii")
+    np.testing.assert_allclose(found.affine, affine, atol=1e-5)
+
+
+RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        (np.zeros((3, 4), np.int16), r"three axes. Received: shape \(3, 4\)"),
+        (np.zeros((3, 4, 5, 2), np.int16), r"Received: shape \(3, 4, 5, 2\)"),
+        (np.zeros((3, 4, 5), RGB), "one real number a voxel. Received: .* type RGB"),
+        (np.zeros((3, 4, 5), np.complex64), "voxels of type complex64"),
+        (np.full((3, 4, 5), np.nan, np.float32), "60 of 60 voxels"),
+        (np.full((3, 4, 5), 1e300), "a finite number in every voxel"),
+    ],
+)
+def test_files_without_a_volume_of_hounsfield_units(tmp_path, data, expected):
+    path = save(tmp_path / "a.nii.gz", data)
+    with pytest.raises(DataError, match=expected) as error:
+        read_volume(path)
+    assert str(error.value).startswith(f"{path}: expected ")
+
+
+def test_some_voxels_that_are_not_finite(tmp_path):
+    hu = noise((3, 4, 5))
+    hu[1, 1, 1:3] = np.inf, np.nan
+    with pytest.raises(DataError, match="Received: 2 of 60 voxels .* -1000 HU"):
+        read_volume(save(tmp_path / "a.nii", hu))
+
+
+def test_no_affine_is_no_guess(tmp_path):
+    path = save(tmp_path / "a.nii", noise((3, 4, 5)))
+    data = bytearray(path.read_bytes())
+    data[252:256] = bytes(4)  # both codes
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="left and right are. Received: code 0 for bo"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, 1, 0], [1, 1, 0], [0, 0, 1]],
+        [[1, 0, 0], [0, np.nan, 0], [0, 0, 1]],
+    ],
+)
+def test_an_affine_that_cannot_be_inverted(tmp_path, rows):
+    path = save(tmp_path / "a.nii", noise((3, 4, 5)))
+    data = bytearray(path.read_bytes())
+    sform = np.zeros((3, 4), "<f4")
+    sform[:, :3] = rows
+    data[280:328] = sform.tobytes()
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="that can be inverted. Received: \\[\\["):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no NIfTI", b"\x1f\x8b", b"\0" * 400])
+def test_other_files(tmp_path, content):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        read_volume(path)
+    assert str(error.value).startswith(f"{path}: expected a ")
+    assert "opy" in str(error.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="a.nii: expected a readable file.*No such"):
+        read_volume(tmp_path / "a.nii")
+
+
+def test_a_volume_that_cannot_be_written(tmp_path):
+    with pytest.raises(DataError, match="no/a.nii: cannot be written: No such"):
+        write_nifti(tmp_path / "no" / "a.nii", noise((2, 2, 2)), np.eye(4))
+    with pytest.raises(DataError, match="expected a name that ends in .nii or"):
+        write_nifti(tmp_path / "a.png", noise((2, 2, 2)), np.eye(4))
+
+
+# Two real head CTs: 0.72 x 0.72 x 1 mm; 0.81 x 0.81 x 2.4 mm, rotated by 16 degrees
+
+
+@pytest.fixture(params=["CT_AVM", "CT_pitch"])
+def real(request, shared):
+    return shared / "data" / "head_ct" / f"{request.param}.nii.gz"
+
+
+def test_a_real_head_is_read_and_prepared(real):
+    found = read_volume(real)
+    image = nibabel.load(real)
+    assert found.hu.shape == image.shape
+    np.testing.assert_allclose(found.hu, image.get_fdata(), rtol=1e-6)
+    assert -1100 < found.hu.min() <= 0
+    assert 200 < found.hu.max() < 4000
+    prepared = prepare_volume(found, "head_40x301x301")
+    assert prepared.pixels.shape == (40, 301, 301, 1)
+    assert 0 <= prepared.pixels.min() < prepared.pixels.max() <= FULL_SCALE
+    scale = np.divide(found.hu.shape[::-1], (40, 301, 301))
+    for depth, row, column in itertools.product((0, 39), (0, 300), (0, 300)):
+        # Both files count to the right, forwards and upwards.
+        k, j, i = (np.array([depth, row, column]) + 0.5) * scale - 0.5
+        voxel = [found.hu.shape[0] - 1 - i, found.hu.shape[1] - 1 - j, k]
+        np.testing.assert_allclose(
+            world(prepared.affine, [depth, row, column]),
+            world(found.affine, voxel),
+            atol=1e-9,
+        )
+    # The mean over a region far larger than a voxel is that of the window.
+    window = np.clip((found.hu - 15) / 85, 0, 1)
+    np.testing.assert_allclose(
+        prepared.pixels.mean() / FULL_SCALE, window.mean(), atol=5e-3
+    )
+
+
+@pytest.mark.parametrize("order", [(2, 0, 1), (1, 0, 2)])
+def test_a_real_head_in_another_order_of_axes(real, order):
+    found = read_volume(real)
+    expected = prepare_volume(found, "head_40x64x64")
+    other = prepare_volume(turned(found, order, (True, False, True)), "head_40x64x64")
+    np.testing.assert_array_equal(other.pixels, expected.pixels)
+    np.testing.assert_allclose(other.affine, expected.affine, atol=1e-6)
+
+
+def test_a_real_head_returns_to_its_voxels(real, tmp_path):
+    found = read_volume(real)
+    prepared = prepare_volume(found, "head_40x301x301")
+    back = to_original_grid(
+        prepared.pixels[..., 0],
+        prepared.affine,
+        prepared.original_affine,
+        prepared.original_shape,
+    )
+    window = np.clip((found.hu - 15) / 85, 0, 1)
+    assert np.corrcoef(back.ravel(), window.ravel())[0, 1] > 0.8
+    path = tmp_path / "map.nii.gz"
+    write_nifti(path, back, found.affine)
+    again = nibabel.load(path)
+    assert again.shape == found.hu.shape
+    np.testing.assert_allclose(again.affine, found.affine, atol=1e-4)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_a_real_head_cut_off(real, tmp_path, kept):
+    data = real.read_bytes()
+    path = tmp_path / "cut.nii.gz"
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(DataError, match="expected a readable file. Received: Compre"):
+        read_volume(path)
+    plain = gzip.decompress(data)
+    path = tmp_path / "cut.nii"
+    path.write_bytes(plain[: int(kept * len(plain))])
+    with pytest.raises(DataError, match=r"expected \d+ bytes for \d+ x .*truncated"):
+        read_volume(path)
+
+
+def test_a_real_head_with_a_changed_byte(real, tmp_path):
+    data = bytearray(real.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path = tmp_path / "changed.nii.gz"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="expected a readable file"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(
+    "start, stop, value, expected",
+    [
+        (0, 348, b"\xff", "expected a NIfTI file"),  # all of it
+        (344, 348, b"\x07", "expected a NIfTI file"),  # the name of the format
+        (40, 56, b"\x7f", "expected"),  # dimensions
+        (42, 48, b"\0", "three axes"),  # lengths of the axes
+        (70, 72, b"\x7f", "damaged header"),  # type of the voxels
+        (252, 256, b"\0", "code 0 for both"),
+        (280, 328, b"\0", "can be inverted"),
+    ],
+)
+def test_a_real_head_with_an_overwritten_header(
+    real, tmp_path, start, stop, value, expected
+):
+    data = bytearray(gzip.decompress(real.read_bytes()))
+    data[start:stop] = value * (stop - start)
+    path = tmp_path / "overwritten.nii"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=expected) as error:
+        read_volume(path)
+    assert str(error.value).startswith(f"{path}: expected")
+
+
+def test_the_constants_are_those_of_the_paper():
+    assert (volume.WINDOW_LOW_HU, volume.WINDOW_WIDTH_HU) == (15, 85)
