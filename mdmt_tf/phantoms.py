@@ -29,13 +29,13 @@ def provide(config: Config, write: Callable[[str], object]) -> Config:
     if config.phantoms is None:
         return config
     # Loads OpenCV and pydicom: not needed to answer --help.
-    from mdmt_tf.imaging import phantom, phantom_files
+    from mdmt_tf.imaging import phantom_files
 
     plan = phantom_files.PhantomPlan(**config.phantoms.model_dump())
-    folder = Path(config.data_dir or _cache_folder(phantom.VERSION, plan))
+    folder = Path(config.data_dir or _cache_folder(plan.version, plan))
     originals = folder / "originals"
-    write(f"synthetic radiographs in {folder}\n")
-    with cli.progress_bar("drawing synthetic radiographs") as progress:
+    write(f"synthetic images in {folder}\n")
+    with cli.progress_bar("drawing synthetic images") as progress:
         phantom_files.write_phantoms(
             originals, plan, workers=os.cpu_count() or 1, progress=progress
         )

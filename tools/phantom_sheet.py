@@ -1,9 +1,13 @@
 """Draw a contact sheet of phantoms, to see what a change to the generator does.
 
     python tools/phantom_sheet.py sheet.png
+    python tools/phantom_sheet.py heads.png --heads 8
 
-One row a hospital; columns: every zone graded 0, 1, 2, 3, then two random patients, the
-last with the outlines of its six zones.
+Radiographs: one row a hospital; columns: every zone graded 0, 1, 2, 3, then two random
+patients, the last with the outlines of its six zones.
+Heads: one row a patient, slices from below to the top in a window of 0 to 80 HU, the
+patient's right on the left. The outlines are the blood in the tissue (orange) and in
+the ventricles (blue); every second slice is without.
 """
 
 import argparse
@@ -12,8 +16,13 @@ import sys
 import cv2
 import numpy as np
 
-from mdmt_tf.imaging import contact_sheet, phantom
+from mdmt_tf.imaging import contact_sheet, phantom, phantom_head, phantom_head_studies
 from mdmt_tf.imaging.phantom_detector import HOSPITALS
+
+_CAPTION = 16
+_SLICES = 9
+_WINDOW = 80.0  # HU of white; black is 0
+_BLOOD = {1: (0, 160, 255), 2: (255, 200, 0)}  # blue, green, red
 
 
 def tile(site, column, seed, size):
@@ -34,24 +43,72 @@ def tile(site, column, seed, size):
         zones = cv2.resize(seen.zones, shape, interpolation=cv2.INTER_NEAREST)
         for zone in range(1, 7):
             contact_sheet.outline(picture, zones == zone, (0, 200, 255))
-    card = np.zeros((size + 16, size, 3), np.uint8)
-    card[16 : 16 + picture.shape[0], : picture.shape[1]] = picture
     text = f"{site} {''.join(map(str, grades))} {'AP' if seen.ap else 'PA'}"
+    return _captioned(picture, text, size, size)
+
+
+def _captioned(picture, text, height, width):
+    card = np.zeros((height + _CAPTION, width, 3), np.uint8)
+    card[_CAPTION : _CAPTION + picture.shape[0], : picture.shape[1]] = picture
     white = (255, 255, 255)
     cv2.putText(card, text, (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, white, 1)
     return card
 
 
+def head_row(study, size):
+    """Slices of one patient under a caption, uint8 (size + 16, 10 size, 3)."""
+    head = phantom_head.render(study)
+    covered = np.flatnonzero(head.regions.any(axis=(0, 1)))
+    places = np.linspace(covered[0] + 5, covered[-1] - 2, _SLICES).round().astype(int)
+    pictures = []
+    for number, place in enumerate(places):
+        hu, lesion = (
+            cv2.resize(
+                _upright(a[..., place], head.affine), (size, size), interpolation=how
+            )
+            for a, how in (
+                (head.hu.astype(np.float32), cv2.INTER_LINEAR),
+                (head.lesion, cv2.INTER_NEAREST),
+            )
+        )
+        grey = np.rint(255 * np.clip(hu / _WINDOW, 0, 1)).astype(np.uint8)
+        picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+        for kind, colour in _BLOOD.items() if number % 2 else ():
+            contact_sheet.outline(picture, lesion == kind, colour)
+        pictures.append(picture)
+    text = (
+        f"{study.patient_id}: {study.volume_ml:.0f} ml, {study.side} {study.place}"
+        f"{', ventricles' if study.intraventricular else ''}, GCS {study.gcs}, "
+        f"{study.age} years, {'poor' if study.poor_prognosis else 'good'}"
+    )
+    return _captioned(np.hstack(pictures), text, size, _SLICES * size)
+
+
+def _upright(piece, affine):
+    """A slice (columns, rows) as radiologists see it: right on the left, front up."""
+    if affine[0, 0] > 0:
+        piece = piece[::-1]
+    edge = len(piece) // 10  # nothing is there
+    piece = piece[edge:-edge, edge:-edge]
+    return np.ascontiguousarray(piece.T[::-1])
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", help="PNG file to write")
+    parser.add_argument("--heads", type=int, help="draw so many head CTs instead")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--size", type=int, default=260, help="pixels a picture")
+    parser.add_argument("--size", type=int, help="pixels a picture (260, heads 160)")
     args = parser.parse_args(argv)
-    rows = [
-        np.hstack([tile(site, c, args.seed, args.size) for c in range(6)])
-        for site in HOSPITALS
-    ]
+    if args.heads:
+        studies = phantom_head_studies.ich_csic(args.seed, args.heads)
+        rows = [head_row(study, args.size or 160) for study in studies]
+    else:
+        size = args.size or 260
+        rows = [
+            np.hstack([tile(site, c, args.seed, size) for c in range(6)])
+            for site in HOSPITALS
+        ]
     if not cv2.imwrite(args.out, np.vstack(rows)):
         sys.exit(f"cannot write {args.out}")
     print(args.out)

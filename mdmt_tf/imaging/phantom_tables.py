@@ -114,8 +114,8 @@ def brixia_tables(studies, matrix):
             consensus.append({"Filename": f"{study.stem}.dcm"} | modes | total)
     columns = ["Filename", *(f"Mode{z}" for z in ZONES), "ModeGlobal"]
     return {
-        "BRIXIA/metadata_global_v2.csv": _csv(rows, delimiter=";", mark=True),
-        "BRIXIA/metadata_consensus_v1.csv": _csv(consensus, columns),
+        "BRIXIA/metadata_global_v2.csv": csv_bytes(rows, delimiter=";", mark=True),
+        "BRIXIA/metadata_consensus_v1.csv": csv_bytes(consensus, columns),
     }
 
 
@@ -163,7 +163,7 @@ def hannover_tables(studies):
             row[f"{name}_offset"] = "0.0" if known else ""
             row[f"{name}_val"] = value if known else ""
         rows.append(row)
-    return {"hannover/data.csv": _csv(rows)}
+    return {"hannover/data.csv": csv_bytes(rows)}
 
 
 def _offset(days):
@@ -219,9 +219,11 @@ def cohen_brixia_tables(studies):
             }
         )
     return {
-        "cohen_brixia/public-annotations.csv": _csv(annotations, mark=True, crlf=True),
-        "cohen_brixia/metadata.csv": _csv(metadata),
-        "cohen_patient_groups.csv": _csv(groups),
+        "cohen_brixia/public-annotations.csv": csv_bytes(
+            annotations, mark=True, crlf=True
+        ),
+        "cohen_brixia/metadata.csv": csv_bytes(metadata),
+        "cohen_patient_groups.csv": csv_bytes(groups),
     }
 
 
@@ -249,10 +251,10 @@ def truth_table(studies):
                 "severe": int(study.severe),
             }
         )
-    return _csv(rows)
+    return csv_bytes(rows)
 
 
-def _csv(rows, columns=None, *, delimiter=",", mark=False, crlf=False):
+def csv_bytes(rows, columns=None, *, delimiter=",", mark=False, crlf=False):
     """Rows (dicts) as the bytes of a csv file, with a byte order mark or without."""
     text = io.StringIO()
     writer = csv.DictWriter(
