@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from mdmt_tf.config import files
 from mdmt_tf.config.benchmark_checks import check_benchmark
-from mdmt_tf.config.checks import CHECKS, Problem
+from mdmt_tf.config.checks import CHECKS
 from mdmt_tf.config.files import Origins
 from mdmt_tf.config.schema import Config
-from mdmt_tf.config.validation import check_values
+from mdmt_tf.config.validation import Problem, check_values
 from mdmt_tf.errors import ConfigError
 
 __all__ = ["Config", "check", "load"]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mdmt_tf.config.checks import Problem, size_problems
+from mdmt_tf.config.model_checks import size_problems
+from mdmt_tf.config.validation import Problem
 from mdmt_tf.errors import nearest
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind

@@ -7,13 +7,11 @@ section may be missing, and `sections["incomplete"]` names those with wrong entr
 from collections.abc import Iterator
 from pathlib import Path
 
+from mdmt_tf import preparation
+from mdmt_tf.config.model_checks import check_model, check_size
+from mdmt_tf.config.validation import Problem
 from mdmt_tf.errors import nearest
-from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.preparation import Preparation
 from mdmt_tf.tasks import Kind
-
-# The key it is about, and what is wrong with it.
-Problem = tuple[tuple[str, ...], str]
 
 # Validation figures that may choose the epoch, by kind of task; which of them should go
 # down is said in `mdmt_tf.training.metrics`.
@@ -23,8 +21,8 @@ _CLASS_METRICS = (
 )
 SELECTION_METRICS = {
     Kind.CATEGORICAL: _CLASS_METRICS,
-    Kind.BINARY: _CLASS_METRICS,
-    Kind.ORDINAL: (*_CLASS_METRICS, "kappa", "mae"),
+    Kind.BINARY: (*_CLASS_METRICS, "recall", "specificity", "precision", "npv"),
+    Kind.ORDINAL: (*_CLASS_METRICS, "kappa", "ordinal_index", "mae", "rmse"),
     Kind.REGRESSION: ("loss", "mae", "rmse", "r2"),
 }
 
@@ -61,6 +59,29 @@ def _check_tasks(sections: dict) -> Iterator[Problem]:
                 f" = {list(task.class_weights)}: expected {count} numbers, one a class "
                 "in the order of `classes`.",
             )
+
+
+def _check_oversampling(sections: dict) -> Iterator[Problem]:
+    by_dataset: dict[str, str] = {}
+    for name, task in (sections.get("tasks") or {}).items():
+        path = ("tasks", name, "oversample")
+        if not task.oversample:
+            continue
+        if task.kind is Kind.REGRESSION:
+            yield path, ": a regression has no classes to draw equally often."
+        if task.class_weights is not None:
+            yield (
+                path,
+                ": class_weights balances the classes already; leave out one of them.",
+            )
+        for source in task.sources:
+            other = by_dataset.setdefault(source, name)
+            if other != name:
+                yield (
+                    path,
+                    f": dataset {source!r} is oversampled for {other!r} already; its "
+                    "rows can be drawn by the classes of one task only.",
+                )
 
 
 def _check_feeding(sections: dict) -> Iterator[Problem]:
@@ -132,13 +153,20 @@ def _check_training(sections: dict) -> Iterator[Problem]:
 
 
 def _check_split(sections: dict) -> Iterator[Problem]:
-    datasets = list(sections.get("datasets") or ())
-    if sections.get("split"):
-        yield from _problems_of_split(sections["split"], ("split",), datasets)
     benchmark = sections.get("benchmark")
+    splits = {("split",): sections["split"]} if sections.get("split") else {}
     for name, split in (benchmark.validation if benchmark else {}).items():
-        path = ("benchmark", "validation", name)
+        splits["benchmark", "validation", name] = split
+    datasets, tasks = (list(sections.get(key) or ()) for key in ("datasets", "tasks"))
+    for path, split in splits.items():
         yield from _problems_of_split(split, path, datasets)
+        for name in split.stratify_by:
+            if tasks and name not in tasks:
+                yield (
+                    (*path, "stratify_by"),
+                    f": {name!r} is not one of the tasks.{nearest(name, tasks)} Tasks: "
+                    f"{', '.join(tasks)}.",
+                )
 
 
 def _problems_of_split(split, path, datasets) -> Iterator[Problem]:
@@ -169,45 +197,6 @@ def _problems_of_split(split, path, datasets) -> Iterator[Problem]:
         yield (*path, "file"), f" = {split.file!r}: no such file."
 
 
-def _check_model(sections: dict) -> Iterator[Problem]:
-    model = sections.get("model")
-    if not model:
-        return
-    if model.backbone not in BACKBONES:
-        known = sorted(BACKBONES)
-        yield (
-            ("model", "backbone"),
-            f" = {model.backbone!r}: is not a backbone."
-            f"{nearest(model.backbone, known)} Known: {', '.join(known)}.",
-        )
-    if model.weights == "imagenet":
-        row = BACKBONES.get(model.backbone)
-        if row is not None and row.weights is None:
-            text = f" = 'imagenet': nobody has published such of {model.backbone}."
-            yield ("model", "weights"), text
-    averaged = isinstance(model.weights, dict)
-    files = model.weights if averaged else [model.weights]
-    for file in files:
-        # Whether it is there counts when a run begins, not when it is looked at later.
-        if file not in (None, "imagenet") and not file.endswith(".weights.h5"):
-            yield (
-                ("model", "weights"),
-                f" = {file!r}: expected null (random start), imagenet, the path of a "
-                ".weights.h5 file, or several such paths with their shares.",
-            )
-    if averaged and abs(sum(model.weights.values()) - 1) > 1e-6:
-        yield (
-            ("model", "weights"),
-            f" = {model.weights}: the shares sum to {sum(model.weights.values()):g}, "
-            "they must sum to 1.",
-        )
-    if model.weights is None and model.freeze != "none":
-        yield (
-            ("model", "freeze"),
-            f" = {model.freeze!r}: would keep random values. Give model.weights, too.",
-        )
-
-
 def _check_data(sections: dict) -> Iterator[Problem]:
     data_dir, datasets = sections.get("data_dir"), sections.get("datasets") or {}
     phantoms = sections.get("phantoms")
@@ -221,7 +210,7 @@ def _check_data(sections: dict) -> Iterator[Problem]:
                     "data_dir=PATH to read real data.",
                 )
             try:
-                Preparation.parse(section.config)
+                preparation.parse(section.config)
             except ValueError as error:
                 yield ("datasets", name, "config"), f": {error}."
     elif data_dir is None:
@@ -241,9 +230,11 @@ def _check_data(sections: dict) -> Iterator[Problem]:
 CHECKS = (
     _check_data,
     _check_tasks,
+    _check_oversampling,
     _check_feeding,
     _check_split,
-    _check_model,
+    check_model,
+    check_size,
     _check_selection,
     _check_training,
 )

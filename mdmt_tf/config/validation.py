@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import pydantic
 
-from mdmt_tf.config.checks import Problem
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import nearest
+
+# The key it is about, and what is wrong with it.
+Problem = tuple[tuple[str, ...], str]
 
 
 def check_values(values: dict) -> tuple[dict, list[Problem]]:

@@ -1,8 +1,8 @@
 """What the fields of the tables alone say: predictions without any image.
 
 A network that does no better than the projection, the age or the ward of a patient has
-learned nothing else. Logistic regression, trained on the training part of the same
-split and written in the form of a run. No TensorFlow.
+learned nothing else. Logistic regression or a small multilayer perceptron, trained on
+the training part of the same split and written in the form of a run. No TensorFlow.
 """
 
 import os
@@ -31,14 +31,15 @@ def fit_baseline(
     run: RunFolder,
     facts: dict,
 ) -> None:
-    """Fit a logistic regression and leave a folder as of a finished run.
+    """Fit a model of the fields and leave a folder as of a finished run.
 
     Text fields become indicators of their values, whatever their case; unknown is a
     value of its own. Numbers are standardised, unknown ones set to the median beside an
-    indicator. Penalty: ridge, C = 1, as scikit-learn has it.
+    indicator.
 
     Args:
-        section: the task's name, and the fields of each dataset that feeds it.
+        section: the task's name, which model (see `MODELS`), and the fields of each
+            dataset that feeds the task.
         task: with classes.
         tables: dataset -> fields.
         split: its training part is fitted, every part is predicted.
@@ -54,7 +55,7 @@ def fit_baseline(
             f"baseline of {task.name}: the training part of {split.source} has fewer "
             "than two classes."
         )
-    model = _model(columns)
+    model = _model(section.model, columns)
     model.fit(columns[fitted], labels[fitted])
     probabilities = np.zeros((len(rows), task.n_classes))
     probabilities[:, model.classes_] = model.predict_proba(columns)
@@ -92,7 +93,7 @@ def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
         frame["label"] = task.to_class(task_labels(name, table, task))
         rows.append(pd.DataFrame(frame)[on_a_side])
         values = {
-            f"field_{number}": _column(field_values(name, table, field))
+            f"field_{number}": as_column(field_values(name, table, field))
             for number, field in enumerate(fields)
         }
         columns.append(pd.DataFrame(values)[on_a_side])
@@ -102,7 +103,7 @@ def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def _column(values: np.ndarray) -> np.ndarray:
+def as_column(values: np.ndarray) -> np.ndarray:
     """Text in lower case, or floats with NaN where unknown."""
     if values.dtype.kind in "OSU":
         words = [str(value).strip().lower() for value in values]
@@ -110,10 +111,44 @@ def _column(values: np.ndarray) -> np.ndarray:
     return np.where(label_is_known(values), values, np.nan).astype(np.float64)
 
 
-def _model(columns: pd.DataFrame):
+def _logistic():
+    """Logistic regression; penalty: ridge, C = 1, as scikit-learn has it."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=1000)
+
+
+def _mlp():
+    """A perceptron of one layer of 16 units (tanh): fields may bend and cross.
+
+    The penalty, alpha |w|^2 / 2 beside the sum of the losses, is five times that of the
+    logistic regression: on simulated tables of 60 to 1200 rows and 2 to 35 fields,
+    alpha = 1 learned noise by heart and 10 no longer found what two fields say only
+    together. L-BFGS sees all rows in every step, so it needs no learning rate, no order
+    of batches and no part for early stopping; tanh is smooth, as it wants it, and takes
+    a hundred iterations or so where ReLU takes a thousand. The first weights come from
+    a fixed seed, so the same rows give the same model.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    return MLPClassifier(
+        hidden_layer_sizes=(16,),
+        activation="tanh",
+        solver="lbfgs",
+        alpha=5.0,
+        max_iter=2000,
+        max_fun=20_000,
+        random_state=0,
+    )
+
+
+# `model` of a baseline -> what makes a classifier. Loaded when one is fitted.
+MODELS = {"logistic": _logistic, "mlp": _mlp}
+
+
+def _model(name: str, columns: pd.DataFrame):
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -137,5 +172,5 @@ def _model(columns: pd.DataFrame):
                 ("texts", OneHotEncoder(handle_unknown="ignore"), texts),
             ]
         ),
-        LogisticRegression(max_iter=1000),
+        MODELS[name](),
     )

@@ -1,12 +1,11 @@
 """Table 2: the candidate against the other experiments, and the paper's beside it."""
 
-import math
-
 import pandas as pd
 
 from mdmt_tf.experiments import published
 from mdmt_tf.experiments.aggregates import Aggregates
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.experiments.shown_figures import compared
 from mdmt_tf.experiments.statistics import Comparison, compare, holm, stars
 from mdmt_tf.experiments.table_files import (
     NO_NUMBER,
@@ -15,17 +14,11 @@ from mdmt_tf.experiments.table_files import (
     Section,
     Table,
     numbered,
+    p_value,
     plain_heading,
     shown,
 )
-from mdmt_tf.tasks import Kind, Task
-
-_COMPARED = ("accuracy", "f1", "g_mean", "balanced_accuracy", "auc")
-
-
-def compared(task: Task) -> tuple[str, ...]:
-    """The figures of Table 2."""
-    return ("mae", "rmse", "r2") if task.kind is Kind.REGRESSION else _COMPARED
+from mdmt_tf.tasks import Task
 
 
 def data_differ(results: Results) -> list[str]:
@@ -142,7 +135,7 @@ def _tests(
                 other=other,
                 validation=validation,
             ):
-                rows.append({**facts, **_test_row(comparison, kind)})
+                rows.append({**facts, **_test_row(comparison, task, kind)})
     families: dict[tuple, list[dict]] = {}
     for row in rows:
         if "p" in row:
@@ -154,12 +147,12 @@ def _tests(
     return rows
 
 
-def _test_row(comparison: Comparison, kind: str) -> dict:
+def _test_row(comparison: Comparison, task: Task, kind: str) -> dict:
     test = comparison.test
     of_paper = None
     if test.name == "paired t" and test.unit == "backbone":
         of_paper = published.stars(
-            comparison.task,
+            task,
             kind,
             comparison.statistic_of,
             comparison.candidate,
@@ -203,17 +196,11 @@ def _section_2(title: str, tests: list[dict]) -> Section:
             ),
             Entry(str(row["n"]), row["n"]),
             numbered(difference, row["difference"]),
-            _p(row["p"]),
-            _p(row["p_holm"]),
+            p_value(row["p"]),
+            p_value(row["p_holm"]),
             Entry(row["stars"]),
         ]
         if with_paper:
             cells.append(Entry(row["paper_stars"]))
         rows.append(tuple(cells))
     return Section(title, (*headings, *(["paper"] if with_paper else [])), rows)
-
-
-def _p(p: float) -> Entry:
-    if math.isnan(p):
-        return Entry(NO_NUMBER)
-    return Entry(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", p)

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from mdmt_tf.experiments.aggregates import Aggregates, Group
 from mdmt_tf.experiments.panels import COLOURS, finished, panels, scale
 from mdmt_tf.experiments.pooled_figures import calibration, confusion
+from mdmt_tf.experiments.shown_figures import headline
 from mdmt_tf.experiments.table_files import heading
-from mdmt_tf.experiments.tables import headline
 from mdmt_tf.tasks import Task
 
 _MARKERS = "os^Dv"

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from mdmt_tf.config import Config
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.data.splits import Split, count_folds, make_split
+from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.baselines import fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
 from mdmt_tf.training.run_folder import write_json
 
 
 def make_plan(config: Config, folder: Folder) -> None:
-    """Write `data.json` and `splits/`, and fit the baselines.
+    """Write `data.json`, `splits/` and `correlations.csv`, and fit the baselines.
 
     Done again, it leaves the same files. Where the data have changed, so have the
     identities of all fits, and earlier runs are no longer part of the grid.
@@ -43,6 +46,12 @@ def make_plan(config: Config, folder: Folder) -> None:
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
     }
     write_json(folder.data, data)
+    if baselines := config.benchmark.baselines:
+        found = [
+            correlations.correlate(name, section, tasks[section.task], tables)
+            for name, section in baselines.items()
+        ]
+        correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
     grid = build_grid(config, splits, fingerprints_of(data))
     for fit in grid.fits.values():
         run = folder.run(fit.name)

@@ -4,8 +4,11 @@ Task prognosis, AIforCOVID release 3 and BRIXIA, means over 18 backbones and the
 "CV" there is 5-fold cross-validation, "LOCO" leaves one of six hospitals out.
 """
 
+from mdmt_tf.tasks import Kind, Task
+
 SOURCE = "AIforCOVID + BRIXIA, 18 backbones"
-TASK = "prognosis"
+# Name and kind; another paper's prognosis may be of another kind.
+TASK = ("prognosis", Kind.CATEGORICAL)
 DATASETS = frozenset({"aiforcovid", "brixia"})
 BACKBONES = 18
 
@@ -48,15 +51,15 @@ _TABLE_2 = {
 }
 
 
-def value(task: str, kind: str, experiment: str, figure: str) -> float | None:
+def value(task: Task, kind: str, experiment: str, figure: str) -> float | None:
     """What Table 1 of the paper has for it; None when it has nothing."""
-    if task != TASK:
+    if (task.name, task.kind) != TASK:
         return None
     return TABLE_1.get(kind, {}).get(experiment, {}).get(figure)
 
 
 def stars(
-    task: str, kind: str, statistic: str, candidate: str, other: str, figure: str
+    task: Task, kind: str, statistic: str, candidate: str, other: str, figure: str
 ) -> str | None:
     """What Table 2 of the paper has for it; None when it has nothing.
 
@@ -64,7 +67,8 @@ def stars(
         statistic: "mean" (candidate greater) or "sd" (candidate smaller).
     """
     figures = ("accuracy", "f1", "g_mean")
-    if task != TASK or candidate != CANDIDATE or figure not in figures:
+    is_it = (task.name, task.kind) == TASK and candidate == CANDIDATE
+    if not is_it or figure not in figures:
         return None
     found = _TABLE_2.get((kind, statistic, other))
     return found and found[figures.index(figure)]

@@ -2,6 +2,7 @@
 
 benchmark.yaml           resolved settings
 data.json                which data, how many folds (optional)
+correlations.csv         fields of the baselines and the outcome (optional)
 grid.csv                 one row a cell of the grid, and the name of its fit
 runs/<fit>/              a run folder; several cells may share one
 failures/<fit>.json      why a fit failed
@@ -20,6 +21,7 @@ import pydantic
 from mdmt_tf.config import files
 from mdmt_tf.config.schema import BenchmarkSection, TaskSection
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.cells import (
     FAILED,
     FINISHED,
@@ -51,6 +53,7 @@ class Results:
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the data are; None when no fit is finished.
         datasets: name -> facts, from the manifests.
+        correlations: of `correlations.csv`; None when there is none.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Results:
     histories: Mapping[str, pd.DataFrame]
     synthetic: bool | None
     datasets: Mapping[str, dict]
+    correlations: pd.DataFrame | None
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "Results":
@@ -93,6 +97,11 @@ class Results:
             },
             synthetic=synthetic,
             datasets=dict(sorted(datasets.items())),
+            correlations=(
+                correlations.read(files_of.correlations)
+                if files_of.correlations.is_file()
+                else None
+            ),
         )
         metrics = {fit: run["metrics"] for fit, run in found.items()}
         return dataclasses.replace(results, figures=_figures(results, metrics))

@@ -9,7 +9,10 @@ from typing import NamedTuple
 import pandas as pd
 
 # Figures that are shares, shown in per cent; others are shown as they are.
-SHARES = ("accuracy", "f1", "f1_macro", "f1_weighted", "g_mean", "balanced_accuracy")
+SHARES = (
+    *("accuracy", "f1", "f1_macro", "f1_weighted", "g_mean", "balanced_accuracy"),
+    *("recall", "specificity", "precision", "npv"),
+)
 _HEADINGS = {
     "accuracy": "accuracy",
     "f1": "F1",
@@ -19,6 +22,8 @@ _HEADINGS = {
     "balanced_accuracy": "bal. accuracy",
     "auc": "AUC",
     "brier": "Brier",
+    "npv": "NPV",
+    "ordinal_index": "ordinal index",
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R2",
@@ -91,6 +96,13 @@ def shown(figure: str, value: float, sign: str = "") -> str:
 def numbered(text: str, number: float) -> Entry:
     """A place that sorts by its number, unless that is NaN."""
     return Entry(text, None if math.isnan(number) else number)
+
+
+def p_value(p: float) -> Entry:
+    """A p with three decimals, or as a power where these would be zeros."""
+    if math.isnan(p):
+        return Entry(NO_NUMBER)
+    return Entry(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", p)
 
 
 def markdown(table: Table, status: str) -> str:

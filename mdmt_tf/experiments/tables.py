@@ -1,30 +1,25 @@
-"""Table 1, Table S1 and the table of runs of a benchmark."""
+"""All tables of a benchmark; Table S1 and the table of runs are made here."""
 
 import math
 
 import pandas as pd
 
-from mdmt_tf.experiments import published
-from mdmt_tf.experiments.aggregates import NAN, Aggregates, Group, Value
+from mdmt_tf.experiments.aggregates import NAN, Aggregates, Group
 from mdmt_tf.experiments.cells import FINISHED
-from mdmt_tf.experiments.comparison import (
-    compared,
-    data_differ,
-    table_2,
-    title_of,
-)
+from mdmt_tf.experiments.comparison import table_2, title_of
+from mdmt_tf.experiments.correlations import correlation_table
 from mdmt_tf.experiments.grid import KEYS
-from mdmt_tf.experiments.results import Results
+from mdmt_tf.experiments.means_table import table_1
+from mdmt_tf.experiments.shown_figures import SHOWN, compared, titled
 from mdmt_tf.experiments.table_files import (
-    NO_NUMBER,
     Entry,
     Section,
     Table,
     heading,
     numbered,
+    plain_heading,
     shown,
 )
-from mdmt_tf.tasks import Kind, Task
 
 _INTERVAL_NOTE = (
     "[low, high]: 95 % percentile bootstrap over patients, within each fold. It speaks "
@@ -37,117 +32,48 @@ _TWICE_NOTE = (
 )
 
 
-def headline(task: Task) -> tuple[str, ...]:
-    """The figures of Table 1."""
-    if task.kind is Kind.REGRESSION:
-        return ("mae", "rmse", "r2")
-    return ("accuracy", "f1", "g_mean")
-
-
 def build_tables(aggregates: Aggregates) -> list[Table]:
     """All tables, in the order of the page."""
-    return [
+    tables = [
         table_1(aggregates),
         table_2(aggregates),
         table_s1(aggregates),
         runs(aggregates),
     ]
-
-
-def table_1(aggregates: Aggregates) -> Table:
-    """Mean over folds and backbones, a row an experiment, beside the paper's."""
     results = aggregates.results
-    sections, data, beside = [], [], False
-    for task in results.tasks.values():
-        figures = headline(task)
-        for validation in aggregates.validations_of(task.name):
-            kind = results.benchmark.validation[validation].kind
-            experiments = results.experiments_of(task.name, validation)
-            printed = {
-                (e, f): published.value(task.name, kind, e, f)
-                for e in experiments
-                for f in figures
-            }
-            has_printed = any(value is not None for value in printed.values())
-            beside |= has_printed
-            rows = []
-            for experiment in experiments:
-                groups = aggregates.of(validation, experiment, task.name)
-                row = [Entry(_name(results, experiment)), _folds(groups)]
-                for figure in figures:
-                    value = aggregates.over_backbones(
-                        validation, experiment, task.name, figure
-                    )
-                    row.append(entry(figure, value))
-                    paper = printed[experiment, figure]
-                    data.append(
-                        {
-                            "task": task.name,
-                            "validation": validation,
-                            "experiment": experiment,
-                            "figure": figure,
-                            "mean": value.number,
-                            "not_complete": value.reason,
-                            "backbones": len(groups),
-                            "folds": max(group.folds for group in groups),
-                            "paper": NAN if paper is None else paper,
-                        }
-                    )
-                if has_printed:
-                    row += [
-                        _printed(figure, printed[experiment, figure])
-                        for figure in figures
-                    ]
-                rows.append(tuple(row))
-            headings = ["experiment", "folds x backbones", *map(heading, figures)]
-            if has_printed:
-                headings += [f"paper: {heading(figure)}" for figure in figures]
-            title = f"{task.name}, {title_of(results, validation)}"
-            sections.append(Section(title, tuple(headings), rows))
-    notes = [
-        "Mean over the folds of a backbone, then over the backbones; test set, "
-        "labelled images only. F1 is that of the positive class, macro-averaged for "
-        "more than two classes.",
-    ]
-    if results.benchmark.baselines:
-        notes.append(
-            "A baseline uses no image and no backbone: it is fitted once for each fold "
-            "and is part of no mean over backbones."
-        )
-    if beside:
-        notes.append(
-            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 1)."
-        )
-        if differences := data_differ(results):
-            notes.append(
-                "The paper's figures cannot be compared with these: here "
-                f"{' and '.join(differences)}."
-            )
-    return Table(
-        "table_1",
-        "Table 1: mean over folds and backbones",
-        sections,
-        notes,
-        pd.DataFrame(data),
-    )
+    if results.benchmark.baselines and results.correlations is not None:
+        tables.append(correlation_table(results.correlations))
+    return tables
 
 
 def table_s1(aggregates: Aggregates) -> Table:
     """Every backbone and experiment: mean, deviation and interval of every figure."""
     results = aggregates.results
-    sections, data = [], []
+    sections, data, left_out = [], [], set()
     for task in results.tasks:
         figures = aggregates.figures_of(task)
+        detailed = SHOWN[results.tasks[task].kind].detailed
+        blocks = [tuple(f for f in block if f in figures) for block in detailed]
+        # Of a benchmark of which nothing is finished there is one table without them.
+        blocks = tuple(block for block in blocks if block) or ((),)
+        left_out |= set(figures).difference(*blocks)
         for validation in aggregates.validations_of(task):
-            rows = []
+            rows: list[tuple[list[Entry], dict[str, Entry]]] = []
             for experiment in results.experiments_of(task, validation):
                 for group in aggregates.of(validation, experiment, task):
-                    text, numbers = _group_rows(aggregates, group, figures)
-                    rows.append(text)
+                    head, entries, numbers = _group_rows(aggregates, group, figures)
+                    rows.append((head, entries))
                     data += numbers
             headings = ["backbone", "experiment", "folds", "images", "patients"]
             title = f"{task}, {title_of(results, validation)}"
-            sections.append(Section(title, (*headings, *map(heading, figures)), rows))
+            sections += [
+                Section(
+                    titled(title, block, blocks),
+                    (*headings, *map(heading, block)),
+                    [(*head, *(entries[f] for f in block)) for head, entries in rows],
+                )
+                for block in blocks
+            ]
     notes = [
         "Mean over folds ± standard deviation over folds (n − 1)"
         + (
@@ -159,6 +85,9 @@ def table_s1(aggregates: Aggregates) -> Table:
         _INTERVAL_NOTE,
         "images, patients: different ones among the labelled test rows.",
     ]
+    if left_out:
+        names = ", ".join(map(plain_heading, sorted(left_out)))
+        notes.append(f"Only in table_s1.csv: {names}.")
     if any(aggregates.tested_twice(task) for task in results.tasks):
         notes.append(_TWICE_NOTE)
     return Table(
@@ -171,12 +100,12 @@ def table_s1(aggregates: Aggregates) -> Table:
 
 
 def _group_rows(aggregates: Aggregates, group: Group, figures: list[str]):
-    """One row for people, one a figure for programs."""
+    """For people the head of a row and its figures; one row a figure for programs."""
     predictions, images, patients = group.count()
     intervals = aggregates.intervals(group)
-    text = [Entry(group.backbone), Entry(group.experiment)]
-    text += [Entry(str(n), n) for n in (group.folds, images, patients)]
-    data = []
+    head = [Entry(group.backbone), Entry(group.experiment)]
+    head += [Entry(str(n), n) for n in (group.folds, images, patients)]
+    entries, data = {}, []
     for figure in figures:
         mean, deviation = group.mean(figure), group.deviation(figure)
         interval = intervals.get(figure) if not mean.reason else None
@@ -184,7 +113,7 @@ def _group_rows(aggregates: Aggregates, group: Group, figures: list[str]):
         spread = shown(figure, deviation.number)
         words = f"{shown(figure, mean.number)} ± {spread}"
         words += _brackets(figure, low, high)
-        text.append(numbered(mean.reason or words, mean.number))
+        entries[figure] = numbered(mean.reason or words, mean.number)
         data.append(
             {
                 "validation": group.validation,
@@ -204,7 +133,7 @@ def _group_rows(aggregates: Aggregates, group: Group, figures: list[str]):
                 "not_complete": mean.reason,
             }
         )
-    return tuple(text), data
+    return head, entries, data
 
 
 def runs(aggregates: Aggregates) -> Table:
@@ -264,34 +193,7 @@ def runs(aggregates: Aggregates) -> Table:
     )
 
 
-def entry(figure: str, value: Value) -> Entry:
-    """A value, or the reason why there is none."""
-    if value.reason:
-        return Entry(value.reason)
-    return numbered(shown(figure, value.number), value.number)
-
-
 def _brackets(figure: str, low: float, high: float) -> str:
     if math.isnan(low):
         return ""
     return f" [{shown(figure, low)}, {shown(figure, high)}]"
-
-
-def _printed(figure: str, value: float | None) -> Entry:
-    return Entry(NO_NUMBER) if value is None else Entry(shown(figure, value), value)
-
-
-def _name(results: Results, experiment: str) -> str:
-    if results.is_baseline(experiment):
-        return f"{experiment} (no image)"
-    return experiment
-
-
-def _folds(groups: list[Group]) -> Entry:
-    """Folds x backbones, or how many cells there are when some are not."""
-    cells = pd.concat([group.cells for group in groups])
-    done = int((cells["state"] == FINISHED).sum())
-    if done < len(cells):
-        return Entry(f"{done} of {len(cells)} cells", done)
-    folds = max(group.folds for group in groups)
-    return Entry(f"{folds} x {len(groups)}", folds * len(groups))

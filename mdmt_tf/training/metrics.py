@@ -18,7 +18,7 @@ from mdmt_tf.tasks import Kind, Task
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 # Any other figure is better when it is greater.
-LOWER_IS_BETTER = ("loss", "brier", "mae", "rmse")
+LOWER_IS_BETTER = ("loss", "brier", "mae", "rmse", "ordinal_index")
 
 
 def task_metrics(
@@ -59,9 +59,12 @@ def weighted_metrics(
         `targets`; auc, of the positive class, or the mean of one-versus-rest over all
         classes, NaN unless every class is present; brier, the mean of (p_1 - y)^2
         when there are two classes (Brier 1950 halved, 0 to 1), else of
-        sum_c (p_c - [y = c])^2 (0 to 2). Ordered classes (ordinal, or from cut
-        points): kappa, Cohen's with quadratic weights. Ordinal also mae, in classes.
-        Regression: mae, rmse, r2.
+        sum_c (p_c - [y = c])^2 (0 to 2). Two classes: recall (sensitivity) and
+        specificity, the shares of the positive and of the negative rows that are so
+        called; precision and npv, the shares of those called positive, or negative,
+        that are so. Ordered classes (ordinal, or from cut points): kappa, Cohen's with
+        quadratic weights; ordinal_index, see `_ordinal_index`. Ordinal also mae and
+        rmse, in classes. Regression: mae, rmse, r2.
     """
     targets = np.asarray(targets)
     probabilities = np.asarray(probabilities, np.float64)
@@ -77,10 +80,15 @@ def weighted_metrics(
         "auc": _auc(targets, probabilities, weights),
         "brier": _mean(_brier(targets, probabilities), weights),
     }
+    if task.n_classes == 2:
+        result |= _of_two_classes(counts)
     if task.kind is Kind.ORDINAL or task.cut_points:
         result["kappa"] = _quadratic_kappa(counts)
+        result["ordinal_index"] = _ordinal_index(counts)
     if task.kind is Kind.ORDINAL:
-        result["mae"] = _mean(np.abs(predictions - targets), weights)
+        errors = predictions - targets
+        result["mae"] = _mean(np.abs(errors), weights)
+        result["rmse"] = np.sqrt(_mean(errors**2, weights))
     return result
 
 
@@ -159,6 +167,23 @@ def _from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def _of_two_classes(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """What the cells (R, 2, 2) say of either class; NaN where it is not there.
+
+    Like F1, none of them is 0 for want of rows: a precision without a positive call is
+    no bad precision.
+    """
+    hits = np.diagonal(counts, axis1=1, axis2=2)
+    of_true = _ratio(hits, counts.sum(axis=2))
+    of_called = _ratio(hits, counts.sum(axis=1))
+    return {
+        "recall": of_true[:, 1],
+        "specificity": of_true[:, 0],
+        "precision": of_called[:, 1],
+        "npv": of_called[:, 0],
+    }
+
+
 def _quadratic_kappa(counts: np.ndarray) -> np.ndarray:
     """1 - sum_ij (i - j)^2 O_ij / sum_ij (i - j)^2 E_ij with E_ij = O_i. O_.j / n.
 
@@ -171,6 +196,37 @@ def _quadratic_kappa(counts: np.ndarray) -> np.ndarray:
     chance = np.einsum("ri,rj,ij->r", support, called, cost)
     observed = (counts * cost).sum(axis=(1, 2)) * support.sum(axis=1)
     return 1 - _ratio(observed, chance)
+
+
+def _ordinal_index(counts: np.ndarray) -> np.ndarray:
+    """Ordinal classification index of Cardoso and Sousa, 0 (perfect) to 1 (worst).
+
+    The least, over all paths from cell (1, 1) to (k, k) by steps down, right or both of
+        1 - sum_path n_ij / (N + sum_ij n_ij |i - j|) + beta sum_path n_ij |i - j|
+    with beta = 0.75 / (N (k - 1)), N = sum_ij n_ij and gamma = 1: a path beside the
+    diagonal collects what errors in one direction leave in order, and pays for it.
+
+    Args:
+        counts: (R, k, k), row the true class, column the predicted one.
+    Returns: (R,); NaN without rows.
+    Source: Cardoso and Sousa 2011, "Measuring the performance of ordinal
+        classification", IJPRAI 25(8), 1173-1195; beta and the steps as in the authors'
+        OrdinalClassificationIndex.m.
+    """
+    k = counts.shape[1]
+    index = np.arange(k)
+    errors = counts * np.abs(index[:, None] - index)
+    total = counts.sum(axis=(1, 2))
+    scale = total + errors.sum(axis=(1, 2))
+    beta = _ratio(0.75 * np.ones(len(counts)), total * (k - 1))
+    # Times `scale`, so that whole numbers are summed and a perfect result is 0 exactly.
+    cost = (beta * scale)[:, None, None] * errors - counts
+    least = np.full((len(counts), k + 1, k + 1), np.inf)
+    least[:, 0, 0] = 0.0
+    for i, j in np.ndindex(k, k):
+        before = np.minimum(least[:, i, j + 1], least[:, i + 1, j])
+        least[:, i + 1, j + 1] = np.minimum(before, least[:, i, j]) + cost[:, i, j]
+    return 1 + _ratio(least[:, k, k], scale)
 
 
 def _auc(targets, probabilities, weights) -> np.ndarray:

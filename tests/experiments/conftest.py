@@ -1,5 +1,6 @@
 """A benchmark folder as `python -m mdmt_tf.benchmark` leaves it, made in a second."""
 
+import dataclasses
 import json
 import zlib
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from mdmt_tf.config.schema import TaskSection
+from mdmt_tf.tasks import Kind
 from mdmt_tf.training import predictions
 from mdmt_tf.training.run_folder import write_json
 
@@ -31,13 +33,31 @@ EXPERIMENTS = {
     "mdmt": ["prognosis", "severity"],
 }
 BACKBONES = ["resnet18", "mobilenet_v2"]
+# Of head CT: one task of either kind that the above have not.
+HEAD_TASKS = {
+    "prognosis": {
+        "kind": "binary",
+        "classes": ["good", "poor"],
+        "from": {"ich_csic": "poor_prognosis"},
+    },
+    "coma": {
+        "kind": "ordinal",
+        "classes": ["mild", "moderate", "severe"],
+        "from": {"ich_csic": "coma"},
+    },
+}
+HEAD_EXPERIMENTS = {
+    "image_only": ["prognosis"],
+    "coma_alone": ["coma"],
+    "mdmt": ["prognosis", "coma"],
+}
 FOLDS = 3
 # task -> patients of one test fold; every third has two images.
-PATIENTS = {"prognosis": 30, "severity": 40}
+PATIENTS = {"prognosis": 30, "severity": 40, "coma": 30}
 
 
-def tasks():
-    return [TaskSection.model_validate(s).to_task(n) for n, s in TASKS.items()]
+def built(tasks):
+    return [TaskSection.model_validate(s).to_task(n) for n, s in tasks.items()]
 
 
 def rows_of_test(task, fit: str, fold: int, patients: int) -> pd.DataFrame:
@@ -63,16 +83,14 @@ def rows_of_test(task, fit: str, fold: int, patients: int) -> pd.DataFrame:
             "site": "A",
         }
     )
-    return predictions.prediction_table(
-        task, rows, target, task.to_probabilities(logits)
-    )
+    softmax = dataclasses.replace(task, kind=Kind.CATEGORICAL).to_probabilities
+    return predictions.prediction_table(task, rows, target, softmax(logits))
 
 
-def write_run(folder, fit: str, fold: int, named: list[str], **options) -> None:
-    """A finished run folder."""
+def write_run(folder, fit: str, fold: int, own: list, **options) -> None:
+    """A finished run folder of the tasks `own`."""
     run = folder / "runs" / fit
     run.mkdir(parents=True)
-    own = [task for task in tasks() if task.name in named]
     tables = []
     for task in own:
         table = rows_of_test(task, fit, fold, PATIENTS[task.name])
@@ -109,21 +127,25 @@ class Folder:
 
     Args:
         path: does not exist yet.
-        settings: changes to the section `benchmark`.
         run: options of `write_run`.
+        tasks, experiments: sections of the tasks; what each experiment predicts.
+        settings: changes to the section `benchmark`.
     """
 
-    def __init__(self, path, run=None, **settings):
+    def __init__(
+        self, path, run=None, tasks=TASKS, experiments=EXPERIMENTS, **settings
+    ):
         self.path, self.rows, self.run = path, [], run or {}
+        self.tasks, self.experiments = built(tasks), experiments
         path.mkdir()
         self.benchmark = {
             "backbones": BACKBONES,
             "validation": {"cv": {"kind": "kfold", "folds": FOLDS}},
-            "experiments": {n: {"tasks": t} for n, t in EXPERIMENTS.items()},
+            "experiments": {n: {"tasks": t} for n, t in experiments.items()},
             "candidate": "mdmt",
             **settings,
         }
-        values = {"experiment": "tiny", "tasks": TASKS, "benchmark": self.benchmark}
+        values = {"experiment": "tiny", "tasks": tasks, "benchmark": self.benchmark}
         text = yaml.safe_dump(values, sort_keys=False)
         (path / "benchmark.yaml").write_text(text)
 
@@ -139,8 +161,9 @@ class Folder:
             failure = {"error": options["error"], "attempts": 2}
             (self.path / "failures" / f"{fit}.json").write_text(json.dumps(failure))
         elif not options.get("missing") and not (self.path / "runs" / fit).exists():
-            named = EXPERIMENTS.get(experiment, ["prognosis"])
-            write_run(self.path, fit, fold, named, **{**self.run, **options})
+            named = self.experiments.get(experiment, ["prognosis"])
+            own = [task for task in self.tasks if task.name in named]
+            write_run(self.path, fit, fold, own, **{**self.run, **options})
 
     def add_all(self, change=lambda *cell: {}, seeds=(0,)):
         """Every cell of the grid.
@@ -151,7 +174,7 @@ class Folder:
         for backbone in self.benchmark["backbones"]:
             for seed in seeds:
                 for fold in range(FOLDS):
-                    for name in EXPERIMENTS:
+                    for name in self.experiments:
                         options = change(backbone, fold, name)
                         self.add("cv", backbone, seed, fold, name, **options)
         return self
@@ -177,6 +200,26 @@ def whole(tmp_path_factory):
     ).add_all()
     for fold in range(FOLDS):
         folder.add("cv", "none", 0, fold, "age_and_sex", history=False)
+    return folder.path
+
+
+@pytest.fixture(scope="session")
+def head(tmp_path_factory):
+    """The same of binary prognosis and ordinal coma, with a baseline; all finished."""
+    folder = Folder(
+        tmp_path_factory.mktemp("benchmark") / "head",
+        tasks=HEAD_TASKS,
+        experiments=HEAD_EXPERIMENTS,
+        baselines={
+            "clinical": {
+                "task": "prognosis",
+                "model": "mlp",
+                "fields": {"ich_csic": ["age", "sex"]},
+            }
+        },
+    ).add_all()
+    for fold in range(FOLDS):
+        folder.add("cv", "none", 0, fold, "clinical", history=False)
     return folder.path
 
 

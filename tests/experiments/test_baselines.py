@@ -1,6 +1,7 @@
 """Predictions from tables alone."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from mdmt_tf.config.schema import BaselineSection, SplitSection
 from mdmt_tf.data.splits import make_split
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments.baselines import fit_baseline
+from mdmt_tf.experiments.baselines import MODELS, fit_baseline
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.training import predictions
 from mdmt_tf.training.run_folder import RunFolder
@@ -43,10 +44,10 @@ def table():
 
 @pytest.fixture
 def fitted(table, tmp_path):
-    def fitted(*fields, name="run", changed=None):
+    def fitted(*fields, name="run", changed=None, model="logistic"):
         tables = {"cxr": table | (changed or {})}
         split = make_split({"cxr": table}, [TASK], SplitSection())
-        section = BaselineSection(task="outcome", fields={"cxr": fields})
+        section = BaselineSection(task="outcome", model=model, fields={"cxr": fields})
         run = RunFolder(tmp_path / name)
         fit_baseline(section, TASK, tables, split, run, {"synthetic": True})
         return run, split
@@ -86,13 +87,71 @@ def test_it_is_scikit_learns_regression_on_the_training_part(fitted, table):
     )
 
 
-def test_labels_outside_the_training_part_do_not_matter(fitted, table):
-    first, split = fitted("projection", "age")
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_labels_outside_the_training_part_do_not_matter(fitted, table, model):
+    first, split = fitted("projection", "age", model=model)
     outside = ~np.isin(table["image_id"], split.datasets["cxr"]["train"])
     changed = {"severe": np.where(outside, 1 - table["severe"], table["severe"])}
-    second, _ = fitted("projection", "age", name="second", changed=changed)
+    options = {"changed": changed, "model": model}
+    second, _ = fitted("projection", "age", name="second", **options)
     columns = [predictions.read(run.predictions)["p_1"] for run in (first, second)]
     np.testing.assert_array_equal(*columns)
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_fields_outside_the_training_part_do_not_matter(fitted, table, model):
+    """Neither to the weights nor to the median, the mean and the deviation."""
+    first, split = fitted("projection", "age", model=model)
+    train = np.isin(table["image_id"], split.datasets["cxr"]["train"])
+    changed = {
+        "age": np.where(train, table["age"], 1e4),
+        "projection": np.where(train, table["projection"], "lateral"),
+    }
+    options = {"changed": changed, "model": model}
+    second, _ = fitted("projection", "age", name="second", **options)
+    tables = [predictions.read(run.predictions) for run in (first, second)]
+    parts = [rows.loc[rows["split"] == "train", "p_1"] for rows in tables]
+    np.testing.assert_array_equal(*parts)
+
+
+def accuracy_of(run) -> float:
+    return json.loads(run.metrics.read_text())["test"]["outcome"]["accuracy"]
+
+
+def test_a_perceptron_finds_what_two_fields_say_only_together(fitted, table):
+    """Severe where one of two is: of the four corners a plane gets three at most."""
+    a, b = np.arange(200) % 2, np.arange(200) // 2 % 2
+    options = {"changed": {"severe": a ^ b, "a": a, "b": words_of(b)}}
+    logistic, _ = fitted("a", "b", name="logistic", **options)
+    mlp, _ = fitted("a", "b", name="mlp", model="mlp", **options)
+    assert accuracy_of(mlp) == 1.0
+    assert accuracy_of(logistic) < 0.75
+    assert json.loads(mlp.manifest.read_text())["baseline"]["model"] == "mlp"
+
+
+def words_of(values):
+    return np.array(["yes" if value else "no" for value in values], object)
+
+
+def test_a_perceptron_does_not_learn_noise_by_heart(fitted, table):
+    generator = np.random.default_rng(0)
+    names = [f"noise{number}" for number in range(20)]
+    changed = {name: generator.normal(size=200) for name in names}
+    run, _ = fitted(*names, model="mlp", changed=changed)
+    figures = json.loads(run.metrics.read_text())
+    # log 2 for a coin; above 3 without the penalty.
+    assert figures["test"]["outcome"]["loss"] < 1.2
+
+
+def test_a_perceptron_is_the_same_twice(fitted):
+    with warnings.catch_warnings():
+        # Nor does it stop before it has converged.
+        warnings.simplefilter("error")
+        first, _ = fitted("projection", "age", model="mlp")
+        second, _ = fitted("projection", "age", name="second", model="mlp")
+    assert first.predictions.read_bytes() == second.predictions.read_bytes()
+    third, _ = fitted("projection", "age", name="third")
+    assert first.predictions.read_bytes() != third.predictions.read_bytes()
 
 
 def test_unknown_labels_are_predicted_and_not_counted(fitted, table):

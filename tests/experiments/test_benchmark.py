@@ -237,6 +237,8 @@ def test_its_report(finished, environment):
     # No image of beta is tested: its task has no place in the tables.
     assert set(table["task"]) == {"outcome"}
     assert {"stl_outcome", "mdmt", "age"} <= set(table["experiment"])
+    ages = pd.read_csv(folder.path / "tables" / "correlations.csv")
+    assert set(ages["field"]) == {"age"} and len(ages) == 2
     # An independent mean over the folds.
     expected = []
     for fold in range(2):

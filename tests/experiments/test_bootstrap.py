@@ -51,13 +51,14 @@ def simulated_folds(generator, folds=5, patients=40, images=3):
 
 
 def figure_means(task, folds):
+    """Over the folds that have it: a draw may leave nothing that is called mild."""
     each = [
         task_metrics(
             task, rows["target"].to_numpy(), rows[["p_0", "p_1"]].to_numpy(np.float64)
         )
         for rows in folds
     ]
-    return {name: np.mean([one[name] for one in each]) for name in each[0]}
+    return {name: np.nanmean([one[name] for one in each]) for name in each[0]}
 
 
 def ends(interval):

@@ -44,6 +44,11 @@ def test_two_classes_by_hand():
     assert result["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
     # Of 4 x 2 pairs, those ranked wrongly: 0.6 < 0.7 and 0.3 < 0.7.
     assert result["auc"] == pytest.approx(6 / 8)
+    assert result["recall"] == pytest.approx(3 / 4)
+    assert result["specificity"] == pytest.approx(1 / 2)
+    # 4 are called severe, of which 3 are; 2 are called mild, of which 1 is.
+    assert result["precision"] == pytest.approx(3 / 4)
+    assert result["npv"] == pytest.approx(1 / 2)
     chosen = [0.9, 0.8, 0.6, 0.3, 0.3, 0.8]
     assert result["loss"] == pytest.approx(-sum(map(math.log, chosen)) / 6)
 
@@ -170,6 +175,15 @@ def test_weighted_figures_agree_with_scikit_learn(task, seed):
         if not (task.cut_points or task.kind is Kind.ORDINAL):
             assert "kappa" not in result
             del expected["kappa"]
+        if two:
+            expected |= {
+                "recall": metrics.recall_score(**rows),
+                "specificity": metrics.recall_score(**rows, pos_label=0),
+                "precision": metrics.precision_score(**rows),
+                "npv": metrics.precision_score(**rows, pos_label=0),
+            }
+        else:
+            assert not {"recall", "specificity", "precision", "npv"} & set(result)
         for name, value in expected.items():
             assert result[name][row] == pytest.approx(value, abs=1e-12), name
 
@@ -226,6 +240,23 @@ def test_kappa_without_any_spread_is_not_defined():
     assert math.isnan(result["kappa"]) and result["accuracy"] == 1.0
     result = task_metrics(THREE, np.array([1, 1]), one_hot([2, 2], 3))
     assert result["kappa"] == 0.0
+
+
+@pytest.mark.parametrize("task", [TWO, SIGMOID], ids=lambda task: task.name)
+def test_what_has_no_rows_of_its_own_is_not_defined(task):
+    """Columns: true class, called; what is NaN then."""
+    for targets, said, undefined in (
+        ([0, 0, 1], [0, 0, 0], {"precision"}),
+        ([0, 1, 1], [1, 1, 1], {"npv"}),
+        ([1, 1, 1], [0, 1, 1], {"specificity"}),
+        ([0, 0, 0], [0, 1, 0], {"recall"}),
+        ([0, 0, 0], [0, 0, 0], {"recall", "precision"}),
+    ):
+        result = task_metrics(task, np.array(targets), one_hot(said, 2))
+        names = ("recall", "specificity", "precision", "npv")
+        assert {name for name in names if math.isnan(result[name])} == undefined
+    # Nothing positive is there or called, so F1 is not defined either.
+    assert math.isnan(result["f1"])
 
 
 def test_equal_targets_have_no_r2():
