@@ -1,6 +1,8 @@
 """Targets, indicators and probabilities of every kind of task, by arithmetic."""
 
+import dataclasses
 import math
+
 
 import numpy as np
 import pytest
@@ -57,6 +59,33 @@ def test_widths_follow_the_kind():
 
 def test_class_names_come_from_cut_points():
     assert SEVERITY.class_names == ("<5", "5 to <9", "9 to <14", ">=14")
+
+
+# Three classes of the Glasgow coma score, the worst last: Cobo et al. 2024, model B.
+GCS = Task(
+    name="gcs",
+    kind=Kind.ORDINAL,
+    classes=("mild", "moderate", "severe"),
+    cut_points=(9, 13),
+    descending=True,
+)
+
+
+def test_descending_classes_count_from_the_highest_labels_down():
+    scores = np.array([15, 13, 12, 9, 8, 3, -1])
+    assert GCS.to_class(scores).tolist() == [0, 0, 1, 1, 2, 2, -1]
+    unnamed = dataclasses.replace(GCS, classes=())
+    assert unnamed.class_names == (">=13", "9 to <13", "<9")
+    binary = Task(name="gcs", kind=Kind.BINARY, cut_points=(9,), descending=True)
+    assert binary.to_class(scores).tolist() == [0, 0, 0, 0, 1, 1, -1]
+    assert binary.class_names == (">=9", "<9")
+
+
+def test_ordinal_targets_of_the_coma_score():
+    """[0, 0] mild, [1, 0] moderate, [1, 1] severe; unknown: a placeholder, weight 0."""
+    target, known = GCS.to_target(np.array([14, 10, 5, -1]))
+    assert target.tolist() == [[0, 0], [1, 0], [1, 1], [0, 0]]
+    assert known.tolist() == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

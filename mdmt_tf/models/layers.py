@@ -215,6 +215,22 @@ class GroupedConv2D(keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
+class ZeroPadding3D(keras.layers.ZeroPadding3D):
+    """Keras' padding of volumes, channels last, by another operation of TensorFlow.
+
+    TensorFlow's optimizer of graphs tries to make one kernel of `Pad` and a convolution
+    of volumes, fails where the gradient needs the former, prints an error and gives up
+    its other improvements of the graph. It does not know `PadV2` in that place.
+    """
+
+    def call(self, inputs):
+        paddings = tf.constant([(0, 0), *self.padding, (0, 0)])
+        return tf.raw_ops.PadV2(
+            input=inputs, paddings=paddings, constant_values=tf.zeros([], inputs.dtype)
+        )
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
 class ChannelSplit(keras.layers.Layer):
     """The first and the second half of the channels of (..., C), C even."""
 

@@ -99,9 +99,7 @@ def test_zoom_keeps_the_centre():
 
 def test_rotation_is_rigid_in_millimetres():
     """Slices six times as far apart as pixels: distances in mm stay."""
-    chosen = settings(
-        rotation_probability=1.0, rotation_degrees=30, slice_spacing=6.0
-    )
+    chosen = settings(rotation_probability=1.0, rotation_degrees=30, slice_spacing=6.0)
     matrix, _ = affine_map(numbers(c10=0.9, c11=0.3, c12=0.8), SHAPE, chosen)
     spacing = np.diag([6.0, 1.0, 1.0])
     in_millimetres = spacing @ matrix @ np.linalg.inv(spacing)

@@ -78,9 +78,7 @@ def test_volumes_are_resized_along_each_axis():
     volume = np.random.default_rng(0).random((2, 7, 12, 9, 1)).astype("float32")
     received = resize(tf.constant(volume), (14, 6, 9)).numpy()
     assert received.shape == (2, 14, 6, 9, 1)
-    expected = np.einsum(
-        "nabcx,ia,jb->nijcx", volume, _linear(7, 14), _linear(12, 6)
-    )
+    expected = np.einsum("nabcx,ia,jb->nijcx", volume, _linear(7, 14), _linear(12, 6))
     np.testing.assert_allclose(received, expected, atol=1e-5)
     np.testing.assert_array_equal(
         resize(tf.constant(volume[0]), (14, 6, 9)), received[0]

@@ -74,6 +74,63 @@ def test_validation_is_the_next_fold(tables):
             )
 
 
+def fraction(tables, fold=0, tasks=(TASK,), **changes):
+    settings = SplitSection(
+        kind="kfold", folds=10, fold=fold, validation="fraction", **changes
+    )
+    return make_split(tables, tasks, settings)
+
+
+def test_validation_may_be_a_share_of_the_patients_of_all_other_folds(tables):
+    for fold in range(10):
+        split, next_fold = fraction(tables, fold), kfold(tables, fold, folds=10)
+        assert split.validation_fraction == 0.1
+        for name, table in tables.items():
+            here, there = part_of(split, name), part_of(next_fold, name)
+            tested = {image for image, part in here.items() if part == "test"}
+            assert tested == {i for i, part in there.items() if part == "test"}
+            patient_of = dict(zip(table["image_id"], table["patient_id"], strict=True))
+            patients = {
+                part: {patient_of[image] for image in split.datasets[name][part]}
+                for part in ("train", "validation")
+            }
+            assert not patients["train"] & patients["validation"]
+            both = len(patients["train"]) + len(patients["validation"])
+            assert len(patients["validation"]) == round(0.1 * both)
+
+
+def test_the_share_is_stratified(tables):
+    """A tenth of the patients of each class, rounded up or down."""
+    table = tables["cxr"]
+    label_of = dict(zip(table["patient_id"], table["severe"], strict=True))
+    patient_of = dict(zip(table["image_id"], table["patient_id"], strict=True))
+    parts = fraction(tables).datasets["cxr"]
+    counts = {}
+    for part in ("train", "validation"):
+        patients = {patient_of[image] for image in parts[part]}
+        counts[part] = Counter(label_of[patient] for patient in patients)
+    for label, count in counts["validation"].items():
+        assert abs(count - 0.1 * (count + counts["train"][label])) < 1
+
+
+def test_the_share_does_not_depend_on_the_order_of_rows(tables):
+    order = np.random.default_rng(1).permutation(300)
+    shuffled = {key: values[order] for key, values in tables["cxr"].items()}
+    expected = fraction(tables).datasets["cxr"]
+    assert fraction({"cxr": shuffled}).datasets["cxr"] == expected
+
+
+def test_stratified_by_one_of_several_tasks(tables):
+    """The split is that of the task alone, whichever others there are."""
+    table = tables["cxr"]
+    table["age"] = np.random.default_rng(0).integers(20, 95, 300)
+    age = Task(name="age", kind=Kind.BINARY, cut_points=(80,), sources={"cxr": "age"})
+    alone = fraction({"cxr": table})
+    both = fraction({"cxr": table}, tasks=(age, TASK))
+    chosen = fraction({"cxr": table}, tasks=(age, TASK), stratify_by=("prognosis",))
+    assert chosen.datasets == alone.datasets != both.datasets
+
+
 def test_patients_are_whole(tables):
     for fold in range(5):
         parts = part_of(kfold(tables, fold), "cxr")

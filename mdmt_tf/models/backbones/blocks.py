@@ -8,12 +8,17 @@ from typing import Any, Literal
 
 import keras
 
-from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D, SpatialDropout
+from mdmt_tf.models.layers import (
+    BatchNormalization,
+    GroupedConv2D,
+    SpatialDropout,
+    ZeroPadding3D,
+)
 
 # By the number of spatial axes: 2 for images (N, H, W, C), 3 for volumes
 # (N, D, H, W, C). Keras has no N-dimensional layers.
 _CONVOLUTION = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
-_ZERO_PADDING = {2: keras.layers.ZeroPadding2D, 3: keras.layers.ZeroPadding3D}
+_ZERO_PADDING = {2: keras.layers.ZeroPadding2D, 3: ZeroPadding3D}
 _MAX_POOLING = {2: keras.layers.MaxPooling2D, 3: keras.layers.MaxPooling3D}
 _AVERAGE_POOLING = {2: keras.layers.AveragePooling2D, 3: keras.layers.AveragePooling3D}
 _GLOBAL_POOLING = {

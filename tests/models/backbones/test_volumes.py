@@ -174,10 +174,14 @@ def _first_mean(name):
 
 @pytest.mark.parametrize("shape", [(32, 32, 1), (8, 32, 32, 3), (0, 32, 32, 1)])
 def test_wrong_shapes_are_refused(shape):
-    with pytest.raises(ConfigError, match=r"\(depth, height, width, 1\), pos.*Received"):
+    with pytest.raises(
+        ConfigError, match=r"\(depth, height, width, 1\), pos.*Received"
+    ):
         build_backbone("resnet18_3d", shape)
 
 
 def test_volumes_are_refused_by_networks_for_images():
-    with pytest.raises(ConfigError, match=r"\(height, width, 3\) or \(height, width, 1"):
+    with pytest.raises(
+        ConfigError, match=r"\(height, width, 3\) or \(height, width, 1"
+    ):
         build_backbone("resnet18", (8, 32, 32, 1))

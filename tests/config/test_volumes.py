@@ -1,0 +1,168 @@
+"""Settings of models for volumes: sizes, augmentation, oversampling, other bases."""
+
+import pytest
+
+from mdmt_tf import config
+from mdmt_tf.config.schema import AugmentationSection
+from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as builder
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.tasks import Kind
+
+MODELS = {
+    "ich_model_a": ["prognosis", "gcs_severe", "age"],
+    "ich_model_b": ["prognosis", "gcs", "age"],
+    "ich_image_only": ["prognosis"],
+    "ich_prognosis_gcs": ["prognosis", "gcs"],
+    "ich_prognosis_age": ["prognosis", "age"],
+    "ich_gcs_only": ["gcs"],
+    "ich_age_only": ["age"],
+}
+
+
+def problems(*overrides, name="ich_model_b"):
+    with pytest.raises(ConfigError) as caught:
+        config.load(name, overrides)
+    return str(caught.value)
+
+
+@pytest.fixture
+def paper(tmp_path):
+    return config.load("ich", [f"data_dir={tmp_path}"])
+
+
+def test_the_settings_of_cobo_et_al(paper):
+    assert paper.image_shape == (40, 301, 301)
+    assert paper.normalization == ((0.0,), (1.0,))
+    assert paper.model.backbone == "densenet121_3d"
+    assert (paper.model.heads, paper.model.head_dropout) == ("stl", 0)
+    assert paper.model.backbone_dropout == 0.2
+    training = paper.training
+    assert (training.optimizer, training.learning_rate) == ("adamw", 1e-3)
+    assert (training.weight_decay, training.amsgrad) == (1e-4, True)
+    assert (training.batch_size, training.accumulate) == (8, 3)
+    assert (training.epochs, training.patience) == (100, 20)
+    assert (training.plateau.factor, training.plateau.patience) == (0.98, 5)
+    chosen = training.select_on
+    assert (chosen.task, chosen.metric) == ("prognosis", "balanced_accuracy")
+    split = paper.benchmark.validation["cv"]
+    assert (split.folds, split.validation, split.validation_fraction) == (
+        10,
+        "fraction",
+        0.1,
+    )
+    augmentation = paper.pipeline.augmentation
+    assert augmentation == AugmentationSection(
+        shift_probability=0,
+        flip_probability=0,
+        elastic_probability=0,
+        zoom_probability=0.5,
+        zoom_fraction=0.1,
+        rotation_probability=0.5,
+        rotation_degrees=5,
+        slice_spacing=6,
+        noise_probability=0.5,
+        noise_deviation=0.01,
+    )
+    experiments = paper.benchmark.experiments
+    assert [list(section.tasks) for section in experiments.values()] == [
+        MODELS[f"ich_{name}"] if name != "image_only" else ["prognosis"]
+        for name in experiments
+    ]
+
+
+def test_thresholds_are_those_of_the_builder(paper):
+    """In points and years; a lower bound is inclusive, so 8 or less is below 9."""
+    severe, moderate = builder.GCS_SEVERE_AT_MOST, builder.GCS_MODERATE_AT_MOST
+    assert (severe, moderate, builder.OLD_FROM_YEARS) == (8, 12, 80)
+    tasks = {task.name: task for task in paper.build_tasks()}
+    assert tasks["gcs_severe"].cut_points == (severe + 1,)
+    assert tasks["gcs"].cut_points == (severe + 1, moderate + 1)
+    assert tasks["age"].cut_points == (builder.OLD_FROM_YEARS,)
+    assert tasks["gcs_severe"].descending and tasks["gcs"].descending
+    assert tasks["gcs"].kind is Kind.ORDINAL
+    assert {name: task.weight for name, task in tasks.items()} == {
+        "prognosis": 0.4,
+        "gcs_severe": 0.3,
+        "gcs": 0.3,
+        "age": 0.3,
+    }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_declares_its_tasks_as_the_paper_s_file(name, paper, tmp_path):
+    small = config.load(name)
+    assert list(small.tasks) == MODELS[name]
+    for task in small.build_tasks():
+        same = next(t for t in paper.build_tasks() if t.name == task.name)
+        assert (task.cut_points, task.descending, task.classes, task.weight) == (
+            same.cut_points,
+            same.descending,
+            same.classes,
+            same.weight,
+        )
+    # The smaller class of the first task is oversampled.
+    assert [t.oversample for t in small.build_tasks()] == [
+        index == 0 for index in range(len(MODELS[name]))
+    ]
+    large = config.load(name, ["base=ich", f"data_dir={tmp_path}"])
+    assert large.tasks == small.tasks
+    assert large.image_shape == paper.image_shape
+    assert large.phantoms is None and large.benchmark is None
+    assert large.model == paper.model
+
+
+def test_another_base_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("base: ich_phantom\nseed: 9\n")
+    made = config.load("ich_image_only", ["base=mine.yaml"])
+    assert made.seed == 9 and list(made.tasks) == ["prognosis"]
+    assert "nowhere.yaml: no such" in problems("base=nowhere.yaml")
+
+
+def test_sizes_of_images_and_volumes_are_told_apart():
+    text = problems("image_size=64")
+    assert "model.backbone = 'densenet21_3d': is for volumes" in text
+    assert "image_size = [depth, height, width]. Received: image_size = 64" in text
+    assert "resnet18" in text
+    text = problems("image_size=[32,64,64]", name="phantom")
+    assert "'resnet18': is for images, image_size = pixels a side" in text
+    assert "For volumes: densenet121_3d, densenet21_3d, resnet18_3d." in text
+    # Those of a benchmark, too.
+    text = problems("benchmark.backbones=[resnet18]", name="ich_phantom")
+    assert "benchmark.backbones = 'resnet18': is for images" in text
+
+
+@pytest.mark.parametrize("size", ["[32, 64]", "[4, 64, 64]", "[32, 64, many]"])
+def test_a_size_that_is_none(size):
+    assert "image_size" in problems(f"image_size={size}")
+
+
+def test_a_volume_that_is_halved_to_nothing():
+    text = problems("image_size=[16,64,64]")
+    assert "image_size = [16, 64, 64]: densenet21_3d halves" in text
+    assert "at least 32 along each axis" in text
+    config.load("ich_model_b", ["image_size=[16,64,64]", "model.backbone=resnet18_3d"])
+
+
+def test_volumes_are_not_deformed():
+    text = problems("pipeline.augmentation.elastic_probability=0.3")
+    assert "elastic_probability = 0.3: volumes are not deformed. Set it to 0." in text
+    config.load("ich_model_b", ["pipeline.augmentation=null"])
+
+
+def test_oversampling_that_contradicts_itself():
+    text = problems("tasks.age.oversample=true")
+    assert "tasks.age.oversample: dataset 'ich_csic' is oversampled for 'progn" in text
+    text = problems("tasks.prognosis.class_weights=balanced")
+    assert "tasks.prognosis.oversample: class_weights balances" in text
+    text = problems(
+        "tasks.prognosis={kind: regression, from: {ich_csic: age}, oversample: true}",
+        "training.select_on.metric=mae",
+    )
+    assert "a regression has no classes to draw" in text
+
+
+def test_strata_of_a_task_that_is_not_there():
+    text = problems("split.stratify_by=[prognoses]")
+    assert "split.stratify_by: 'prognoses' is not one of the tasks." in text
+    assert "'prognosis'?" in text
