@@ -120,9 +120,11 @@ def add_noise(images, keys, settings: AugmentationSection) -> tf.Tensor:
         chosen = tf.random.stateless_uniform((), key, alg="philox")
         return tf.cond(
             chosen < settings.noise_probability,
-            lambda: image
-            + tf.random.stateless_normal(
-                tf.shape(image), key, stddev=settings.noise_deviation, alg="philox"
+            lambda: (
+                image
+                + tf.random.stateless_normal(
+                    tf.shape(image), key, stddev=settings.noise_deviation, alg="philox"
+                )
             ),
             lambda: image,
         )

@@ -36,9 +36,7 @@ def move(volumes: tf.Tensor, keys: tf.Tensor, settings: AugmentationSection):
         pairs = zip(values, maps, strict=True)
         return np.stack([v if m is None else warp(v, *m) for v, m in pairs])
 
-    moved = tf.numpy_function(
-        resampled, [volumes, uniform], tf.float32, stateful=False
-    )
+    moved = tf.numpy_function(resampled, [volumes, uniform], tf.float32, stateful=False)
     return tf.ensure_shape(moved, volumes.shape)
 
 

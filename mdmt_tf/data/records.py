@@ -16,7 +16,7 @@ import numpy as np
 from mdmt_tf.errors import DataError
 
 _HEADER = struct.Struct("<QI")
-_FOOTER = struct.Struct("<I")
+_FOOTER_SIZE = struct.calcsize("<I")
 
 
 class Records:
@@ -24,7 +24,6 @@ class Records:
 
     Attributes:
         length: int64 (n,), bytes of data in each record.
-        checksum: uint32 (n,), of the data, as stored.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike]):
@@ -47,9 +46,8 @@ class Records:
                     "again."
                 ) from error
             parts.append(_scan(self._descriptors[number], path, number))
-        table = np.concatenate(parts) if parts else np.empty((0, 4), np.int64)
-        self._file, self._offset = table[:, 0], table[:, 1]
-        self.length, self.checksum = table[:, 2], table[:, 3].astype(np.uint32)
+        table = np.concatenate(parts) if parts else np.empty((0, 3), np.int64)
+        self._file, self._offset, self.length = table.T
 
     def __len__(self) -> int:
         return len(self._offset)
@@ -68,23 +66,23 @@ class Records:
 
 
 def _scan(descriptor: int, path: Path, number: int) -> np.ndarray:
-    """int64 (n, 4): file, offset and length of the data, checksum of the data."""
+    """int64 (n, 3): file, offset and length of the data."""
     size, position, found = os.fstat(descriptor).st_size, 0, []
     while position < size:
         header = os.pread(descriptor, _HEADER.size, position)
         start = position + _HEADER.size
         length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else size
         end = start + length
-        footer = os.pread(descriptor, _FOOTER.size, end) if end < size else b""
-        if len(footer) != _FOOTER.size:
+        footer = os.pread(descriptor, _FOOTER_SIZE, end) if end < size else b""
+        if len(footer) != _FOOTER_SIZE:
             raise DataError(
                 f"{path}: record {len(found)} at byte {position} goes beyond the end "
                 f"of the file ({size} bytes). The copy is incomplete or no TFRecord "
                 "file: copy or prepare the dataset again."
             )
-        found.append((number, start, length, _FOOTER.unpack(footer)[0]))
-        position = end + _FOOTER.size
-    return np.array(found, np.int64).reshape(-1, 4)
+        found.append((number, start, length))
+        position = end + _FOOTER_SIZE
+    return np.array(found, np.int64).reshape(-1, 3)
 
 
 def _close(descriptors: list[int]) -> None:

@@ -39,8 +39,8 @@ class PreparedDataset:
         name, config, version: what was opened; `config` is "" where there are none.
         folder: of the files.
         synthetic: whether the builder says that no patient is behind the images.
-        fingerprint: SHA-256 of the features and of the length and checksum of every
-            record in order: equal exactly when the content is equal.
+        fingerprint: SHA-256 of the features and of every field of every record in
+            order: equal exactly when the content is equal.
         table: field -> array (n,) or (n, k), all fields but the pixels, in the order of
             storage. Integers, floats, and text as str objects. A class label with names
             is its name, "" where it is -1.
@@ -289,7 +289,16 @@ def _check_table(folder: Path, table: Mapping[str, np.ndarray]) -> None:
 
 
 def _fingerprint(folder: Path, records: Records) -> str:
+    """Of the content, whatever its bytes: the order of the fields in a record differs
+    from one preparation to the next."""
+    import tensorflow as tf
+
     digest = hashlib.sha256((folder / "features.json").read_bytes())
-    digest.update(records.length.astype("<i8").tobytes())
-    digest.update(records.checksum.astype("<u4").tobytes())
+    for number in range(len(records)):
+        (record,) = records.read([number])
+        fields = tf.train.Example.FromString(record).features.feature
+        for name in sorted(fields):
+            value = fields[name].SerializeToString()
+            digest.update(f"{name} {len(value)} ".encode())
+            digest.update(value)
     return digest.hexdigest()

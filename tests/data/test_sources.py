@@ -81,6 +81,29 @@ def test_fingerprint_follows_the_content(tmp_path, prepare, stored_pixels):
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_fingerprint_is_not_of_the_order_of_fields(tmp_path, prepare, stored_pixels):
+    """protobuf writes the fields of a record in an order of its own in each process."""
+    import tensorflow as tf
+
+    prepare(tmp_path, "own", _examples(stored_pixels, [0, 1, 2]))
+    dataset = open_dataset(tmp_path, "own", "full_256")
+    (path,) = dataset.records.paths
+    before = path.read_bytes()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in dataset.records.read(range(3)):
+            fields = tf.train.Example.FromString(record).features.feature
+            # A message may be written in pieces: a field each, the last name first.
+            pieces = [
+                tf.train.Features(feature={name: fields[name]})
+                for name in sorted(fields, reverse=True)
+            ]
+            examples = [tf.train.Example(features=piece) for piece in pieces]
+            writer.write(b"".join(e.SerializeToString() for e in examples))
+    assert path.read_bytes() != before
+    again = open_dataset(tmp_path, "own", "full_256")
+    assert again.fingerprint == dataset.fingerprint
+
+
 def test_dataset_without_configurations(tmp_path, prepare, stored_pixels):
     prepare(tmp_path, "own", _examples(stored_pixels, [0, 1]), config=None)
     assert len(open_dataset(tmp_path, "own", "")) == 2

@@ -225,9 +225,7 @@ def test_accumulated_batches_are_one_large_batch(options):
     small = compiled(Adam(1e-2, accumulate=4, **options))
     small.fit(batches(), epochs=6, verbose=0)
     start = compiled(Adam(1e-2)).get_weights()
-    for a, b, c in zip(
-        small.get_weights(), large.get_weights(), start, strict=True
-    ):
+    for a, b, c in zip(small.get_weights(), large.get_weights(), start, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
         assert np.abs(a - c).max() > 1e-3
 
