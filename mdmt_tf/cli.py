@@ -15,8 +15,6 @@ from mdmt_tf.errors import MdmtError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mdmt_tf.training.run_folder import RunFolder
-
 DEFAULT_CONFIG = "phantom"
 
 # How TensorFlow's lines of no consequence begin.
@@ -186,43 +184,3 @@ class _Above(logging.Handler):
         self._printed += 1
         text = f"{record.levelname.lower()}: {record.getMessage()}"
         self._console.print(text, markup=False, soft_wrap=True)
-
-
-# Columns of the closing table: key in metrics.json, heading.
-_COLUMNS = (
-    ("n", "n"),
-    ("accuracy", "accuracy"),
-    ("f1", "F1"),
-    ("g_mean", "G-mean"),
-    ("balanced_accuracy", "bal. acc."),
-    ("auc", "AUC"),
-    ("mae", "MAE"),
-    ("r2", "R2"),
-)
-
-
-def print_metrics(run: "RunFolder", split: str) -> None:
-    """A table of one side of the split: a row a task, figures from `metrics.json`."""
-    from rich.console import Console
-    from rich.table import Table
-
-    figures = run.read_json(run.metrics).get(split, {})
-    manifest = run.read_json(run.manifest)
-    shown = [c for c in _COLUMNS if any(c[0] in row for row in figures.values())]
-    title = f"{split} set"
-    if manifest["synthetic"]:
-        title += ", SYNTHETIC data: says nothing about patients"
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("task")
-    for _, heading in shown:
-        table.add_column(heading, justify="right")
-    for task, row in figures.items():
-        table.add_row(task, *(_number(row.get(key)) for key, _ in shown))
-    console = Console(highlight=False)
-    console.print(table)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"

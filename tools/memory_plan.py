@@ -6,9 +6,9 @@
 The computed part is what the backward pass needs of the forward pass: the inputs of
 convolutions and normalisations, the outputs of ReLUs, each tensor once; and the weights
 with their gradients and moments. A step takes more at its peak: copies that live for a
-moment, and the workspace of the convolutions, which depends on the device. The measured
-part says how much: it is the growth of the process's peak memory over a step, each batch
-size in a process of its own.
+moment, and the workspace of the convolutions, which depends on the device. The
+measured part says how much: it is the growth of the process's peak memory over a step,
+each batch size in a process of its own.
 """
 
 import argparse
@@ -133,9 +133,7 @@ def main(argv=None) -> None:
         command += ["--precision", options.precision, "--one", str(batch)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         added, seconds = map(float, done.stdout.split()[-2:])
-        computed = sum(
-            size for _, size in plan(*arguments, batch, options.precision)
-        )
+        computed = sum(size for _, size in plan(*arguments, batch, options.precision))
         print(
             f"measured, batch {batch}: {added / GB:.2f} GB, {added / computed:.2f} of "
             f"what is computed; {seconds:.1f} s a step"

@@ -137,7 +137,7 @@ def add_noise(images, keys, settings: AugmentationSection) -> tf.Tensor:
 def augment(
     images: tf.Tensor, seed, epoch, index, repeat, settings: AugmentationSection
 ) -> tf.Tensor:
-    """Change images (b, s, s, c) or volumes (b, d, h, w, c) as their samples' draws say.
+    """Change images (b, s, s, c) or volumes (b, d, h, w, c) as drawn for their samples.
 
     Args:
         images: float32 in [0, 1], sizes known.

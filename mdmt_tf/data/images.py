@@ -30,9 +30,10 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 class Images:
     """Images of equal size, numbered through: those of the first dataset come first.
 
-    Volumes likewise, with one axis more. Integers as stored where all datasets hold images of `size` and of one type;
-    otherwise float32 in [0, 1], resized (rounding them to save memory would make
-    training and the exported model see different images).
+    Volumes likewise, with one axis more. Integers as stored where all datasets hold
+    images of `size` and of one type; otherwise float32 in [0, 1], resized (rounding
+    them to save memory would make training and the exported model see different
+    images).
 
     Attributes:
         datasets: names, in order.

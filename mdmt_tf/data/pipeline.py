@@ -1,9 +1,9 @@
 """Batches for training and evaluation as `tf.data`.
 
-Each batch is (image, {task: target}, {task: weight}), of one specification whatever the
-datasets: image float32 (b, h, w, c) or (b, d, h, w, c), normalised; targets see
-`Task.to_target`; weights float32 (b,), I(x, task) times the weight of the class, 0 where
-the batch was filled up. All batches are full.
+Each batch is (image, {task: target}, {task: weight}), of one specification whatever
+the datasets: image float32 (b, h, w, c) or (b, d, h, w, c), normalised; targets see
+`Task.to_target`; weights float32 (b,), I(x, task) times the weight of the class, 0
+where the batch was filled up. All batches are full.
 """
 
 import functools

@@ -88,17 +88,19 @@ def test_fingerprint_is_not_of_the_order_of_fields(tmp_path, prepare, stored_pix
     prepare(tmp_path, "own", _examples(stored_pixels, [0, 1, 2]))
     dataset = open_dataset(tmp_path, "own", "full_256")
     (path,) = dataset.records.paths
-    before = path.read_bytes()
+    before, records = path.read_bytes(), dataset.records.read(range(3))
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in dataset.records.read(range(3)):
+        for record in records:
             fields = tf.train.Example.FromString(record).features.feature
             # A message may be written in pieces: a field each, the last name first.
-            pieces = [
-                tf.train.Features(feature={name: fields[name]})
+            inner = b"".join(
+                tf.train.Features(feature={name: fields[name]}).SerializeToString()
                 for name in sorted(fields, reverse=True)
-            ]
-            examples = [tf.train.Example(features=piece) for piece in pieces]
-            writer.write(b"".join(e.SerializeToString() for e in examples))
+            )
+            # Field 1 of an Example: tag, length in groups of 7 bits, content.
+            low, high = len(inner) & 0x7F | 0x80, len(inner) >> 7
+            assert high < 128
+            writer.write(bytes([0x0A, low, high]) + inner)
     assert path.read_bytes() != before
     again = open_dataset(tmp_path, "own", "full_256")
     assert again.fingerprint == dataset.fingerprint

@@ -113,8 +113,8 @@ class Blocks:
     """Makes the layers of one backbone, for images or for volumes.
 
     Maps are (N, H, W, C) or (N, D, H, W, C); kernels, strides and padding are the same
-    along all their spatial axes. A layer bears the name of its module in the reference network ("layer1.0.conv1"),
-    which is how `mdmt_tf.models.weights` finds it.
+    along all their spatial axes. A layer bears the name of its module in the reference
+    network ("layer1.0.conv1"), which is how `mdmt_tf.models.weights` finds it.
 
     Attributes:
         initializer: `(fan_in, fan_out, groups, seed) -> keras.initializers.Initializer`

@@ -1,4 +1,4 @@
-"""The backbones for volumes: reference features, and agreement with those for images."""
+"""The backbones for volumes: reference features, agreement with those for images."""
 
 import json
 import math
