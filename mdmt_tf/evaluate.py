@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mdmt_tf import cli
+from mdmt_tf import cli, task_tables
 
 DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mdmt_tf.training import evaluation
 
     differences = evaluation.reproduce(run, data_dir=options.data_dir)
-    cli.print_metrics(run, "test")
+    task_tables.print_metrics(run)
     if differences:
         print(f"\n{len(differences)} figures differ from {run.metrics}:")
         for line in differences:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from mdmt_tf import cli
+from mdmt_tf import cli, task_tables
 
 DESCRIPTION = """\
 Train one model on several datasets and tasks.
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write=_write,
         is_terminal=sys.stdout.isatty(),
     )
-    cli.print_metrics(run, "test")
+    task_tables.print_metrics(run)
     print(f"\nrun folder   {run.path}")
     print(f"monitor      tensorboard --logdir {run.path}")
     print(f"check again  python -m mdmt_tf.evaluate {run.path}")

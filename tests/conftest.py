@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import contextlib
 import os
 import sys
 import types
@@ -39,13 +40,29 @@ def shared():
 
 @pytest.fixture(scope="module")
 def tiny_backbone():
-    """A backbone that is traced in a second; returns its name."""
+    """A backbone for images that is traced in a second; returns its name."""
+    with _tiny(parameters=3**2 * 3 * 8 + 16) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def tiny_volume_backbone():
+    """The same for volumes."""
+    from mdmt_tf.models.backbones.table import UNIT
+
+    with _tiny(parameters=3**3 * 1 * 8 + 16, dimensions=3, expects=UNIT) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def _tiny(**facts):
     from mdmt_tf.models.backbones import blocks, table
 
     def build(images, options):
         make = blocks.Blocks(blocks.he_normal_fan_out, options)
         x = make.conv(images, 8, 3, "conv", stride=2)
-        return make.relu(make.norm(x, "norm"), "relu")
+        x = make.relu(make.norm(x, "norm"), "relu")
+        return make.dropout(x, "dropout")
 
     module = types.ModuleType("mdmt_tf.models.backbones.tiny")
     module.tiny = build
@@ -53,9 +70,9 @@ def tiny_backbone():
         "tiny",
         "tiny:tiny",
         feature_dim=8,
-        parameters=3 * 3 * 3 * 8 + 16,
         stem=("conv", "norm"),
         weights=None,
+        **facts,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, module.__name__, module)

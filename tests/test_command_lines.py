@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-COMMANDS = ["train", "evaluate", "prepare", "benchmark", "report"]
+COMMANDS = ["train", "evaluate", "explain", "prepare", "benchmark", "report"]
 
 
 def run(*arguments, cwd=None):
@@ -57,6 +57,7 @@ def test_import_is_quick_and_loads_no_tensorflow():
         (["train", "--config", "mdmt"], "data_dir: missing"),
         (["train", "--resume", "nowhere"], "nowhere: not the folder of a run"),
         (["evaluate", "nowhere"], "nowhere: not the folder of a run"),
+        (["explain", "nowhere"], "nowhere: not the folder of a run"),
         (["benchmark", "--config", "phantom"], "has no section `benchmark`"),
         (["benchmark", "--config", "paper"], "data_dir: missing"),
     ],

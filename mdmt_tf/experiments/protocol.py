@@ -28,7 +28,7 @@ _OWN = ("benchmark", "data_dir", "phantoms", "run_dir", "seed", "split", "tasks"
 # the identity has in another form.
 _NOT_IDENTITY = {
     None: ("run_dir", "data_dir", "phantoms", "split", "benchmark"),
-    "training": ("devices", "tensorboard", "saved_model"),
+    "training": ("devices", "tensorboard", "saved_model", "saliency"),
     "pipeline": ("cache",),
 }
 
@@ -98,7 +98,9 @@ def start_of(config: Config, backbone: str) -> str | dict | None:
 
 def _assign(plain: dict, key: str, value: Any, experiment: str) -> None:
     path = key.split(".")
-    if path[0] in _OWN:
+    # How a task is trained may differ, but not which ones there are.
+    of_a_task = path[0] == "tasks" and len(path) > 2
+    if path[0] in _OWN and not of_a_task:
         raise ConfigError(
             f"benchmark.experiments.{experiment}.set: {key} is set by the grid itself. "
             f"Not to be set here: {', '.join(_OWN)}."

@@ -11,6 +11,7 @@ import gzip
 import math
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel
@@ -203,14 +204,21 @@ def prepare_volume(
     fraction = np.pad(fraction, ((below, missing - below), (0, 0), (0, 0)))
     affine = affine @ _shift(-below, 0, 0)
 
-    scale = np.divide(fraction.shape, size)
-    affine = affine @ _shift(*(scale - 1) / 2) @ np.diag([*scale, 1.0])
+    affine = resized_affine(affine, fraction.shape, size)
     # Rounding must not lead out of the range of the integers.
     fraction = np.clip(resize(fraction, size), 0, 1)
     pixels = np.rint(fraction * np.float32(FULL_SCALE)).astype(np.int16)
     return PreparedVolume(
         pixels[..., np.newaxis], affine, volume.hu.shape, volume.affine
     )
+
+
+def resized_affine(
+    affine: np.ndarray, size: Sequence[int], resized: Sequence[int]
+) -> np.ndarray:
+    """(4, 4) of a volume resized from one size to another, its outer faces in place."""
+    scale = np.divide(size, resized)
+    return affine @ _shift(*(scale - 1) / 2) @ np.diag([*scale, 1.0])
 
 
 def _shift(*offset: float) -> np.ndarray:

@@ -37,7 +37,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
     if config.training.saved_model:
         model, ask = ServedModel(run.saved_model), predict
     else:
-        model, ask = trainer.build(config, inputs), trainer.predict
+        model, ask = trainer.build(config, inputs.tasks), trainer.predict
         model.load_weights(run.best_weights)
     probabilities = {
         part: ask(model, samples, inputs, config)

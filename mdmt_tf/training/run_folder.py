@@ -9,6 +9,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the en
                   best.weights.h5, and backbone.weights.h5, the backbone of it alone,
                   for other runs to start from
 saved_model/
+saliency/         what the model looks at, where training.saliency asks for it
 predictions.csv   one row an image and task
 metrics.json      {split: {task: {figure: value}}}; written last: the run is finished
 """
@@ -37,6 +38,7 @@ _PACKAGES = [
     "numpy",
     "pandas",
     "scikit-learn",
+    "nibabel",
     "pydicom",
     "opencv-python-headless",
 ]
@@ -56,6 +58,7 @@ class RunFolder:
         self.backbone_weights = self.path / "checkpoints" / "backbone.weights.h5"
         self.last_state = self.path / "checkpoints" / "last.h5"
         self.saved_model = self.path / "saved_model"
+        self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
         self.metrics = self.path / "metrics.json"
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -18,8 +18,8 @@ from mdmt_tf.models import pretrained
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import label_is_known
-from mdmt_tf.training import callbacks, predictions, run_folder
+from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.training import callbacks, explanation, predictions, run_folder
 from mdmt_tf.training.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.metrics import confusion_matrix, task_metrics
@@ -74,19 +74,22 @@ def train(
         with strategy.scope():
             # A resumed run has its weights from the state that it left.
             new = not run.last_state.is_file()
-            model = build(config, inputs, config.model.weights if new else None)
+            weights = config.model.weights if new else None
+            model = build(config, inputs.tasks, weights)
             losses = compile_model(model, inputs.tasks, _optimizer(config, model))
         _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # What is evaluated and exported runs in single precision on any one device.
-        model = build(config, inputs)
+        model = build(config, inputs.tasks)
     model.load_weights(run.best_weights)
     _conclude(config, run, inputs, manifest, model, write)
     return run
 
 
-def build(config: Config, inputs: Inputs, weights: str | None = None) -> keras.Model:
-    """The model of the settings, its backbone filled with `weights`.
+def build(
+    config: Config, tasks: Sequence[Task], weights: str | Mapping | None = None
+) -> keras.Model:
+    """The model of the settings for their tasks, its backbone filled with `weights`.
 
     Random weights depend on the seed alone. Layers compute in the precision of Keras'
     global policy.
@@ -103,7 +106,7 @@ def build(config: Config, inputs: Inputs, weights: str | None = None) -> keras.M
     freeze(backbone, config.model.freeze)
     return build_model(
         backbone,
-        inputs.tasks,
+        tasks,
         heads=config.model.heads,
         seed=config.seed,
         dropout=config.model.head_dropout,
@@ -240,7 +243,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
 
 
 def _conclude(config, run, inputs, manifest, model, write) -> None:
-    """Predictions, export, comparison, figures; the figures come last."""
+    """Predictions, export, comparison, saliency, figures; the figures come last."""
     probabilities = {
         part: predict(model, samples, inputs, config)
         for part, samples in inputs.parts.items()
@@ -255,13 +258,22 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
         about = information(config, inputs, manifest)
         unchecked = run.path / "saved_model.unchecked"
-        export.export_model(
-            model, inputs.tasks, unchecked, about, config.normalization
-        )
+        export.export_model(model, inputs.tasks, unchecked, about, config.normalization)
         manifest["export"] = _check_export(unchecked, inputs, probabilities)
         # Only now it has the name under which it may be served.
         shutil.rmtree(run.saved_model, ignore_errors=True)
         unchecked.rename(run.saved_model)
+    if config.training.saliency:
+        write("explaining what the model says of some images ...\n")
+        explanation.explain_run(
+            config,
+            model,
+            explanation.of_part(
+                inputs, _judged_part(probabilities), config.training.saliency
+            ),
+            run.saliency,
+            note=data_note(manifest),
+        )
     manifest["finished"] = run_folder.now()
     run_folder.write_json(run.manifest, manifest)
     run_folder.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
@@ -269,13 +281,18 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
 
 def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     """Compare the SavedModel with what the model said about real images."""
-    part = "test" if "test" in probabilities else "validation"
+    part = _judged_part(probabilities)
     samples = inputs.parts[part]
     rows = np.unique(np.linspace(0, len(samples) - 1, most).astype(int))
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[part].items()}
     largest = export.check_export(path, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}
+
+
+def _judged_part(parts) -> str:
+    """The test part, or validation where a fold tests nothing."""
+    return "test" if "test" in parts else "validation"
 
 
 def data_note(manifest: dict) -> str:

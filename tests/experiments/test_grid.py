@@ -190,6 +190,7 @@ def test_identity_changes_with_what_changes_the_result(settings, tables, overrid
         "training.devices=[CPU:0]",
         "training.tensorboard=false",
         "training.saved_model=true",
+        "training.saliency=3",
         "pipeline.cache=stream",
         "run_dir=elsewhere",
         "benchmark.processes=7",
@@ -212,6 +213,24 @@ def test_a_start_is_part_of_the_identity(settings, tables):
     rate = "benchmark.experiments.stl_severity.set={training.learning_rate: 0.01}"
     changed = names(before) - names(grid_of(settings(rate), tables))
     assert {n.split("-")[0] for n in changed} == {"stl_severity", "ft", "mdmt"}
+
+
+def test_an_experiment_may_train_a_task_otherwise(settings, tables):
+    changed = settings("benchmark.experiments.mdmt.set={tasks.severity.weight: 0.3}")
+    made = grid_of(changed, tables)
+    found = {
+        fit.name.split("-")[0]: fit.settings.tasks["severity"].weight
+        for fit in made.fits.values()
+        if fit.settings and "severity" in fit.settings.tasks
+    }
+    assert found == {"mdmt": 0.3, "stl_severity": 1.0}
+    for key in ("tasks", "tasks.severity"):
+        wrong = f"benchmark.experiments.mdmt.set={{{key}: 1}}"
+        with pytest.raises(ConfigError, match=f"{key} is set by the grid itself"):
+            grid_of(settings(wrong), tables)
+    wrong = "benchmark.experiments.ft.set={tasks.severity.weight: 0.3}"
+    with pytest.raises(ConfigError, match="tasks.severity"):
+        grid_of(settings(wrong), tables)
 
 
 def test_the_order_of_tasks_is_part_of_the_identity(settings, tables):

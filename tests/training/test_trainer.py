@@ -123,7 +123,7 @@ def own_weights(tmp_path):
 def backbone_state(run, settings):
     """The selected weights of a run's backbone."""
     inputs = open_inputs(settings)
-    model = trainer.build(settings, inputs)
+    model = trainer.build(settings, inputs.tasks)
     model.load_weights(run.best_weights)
     return reference_state(model.get_layer("tiny"))
 

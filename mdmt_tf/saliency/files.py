@@ -1,0 +1,299 @@
+"""Saliency of some samples as files: pictures, volumes, and a table.
+
+<folder>/<image>/<task>-<method>.png
+<folder>/<image>/<task>-<method>.nii.gz   of volumes, on the voxels of the original
+<folder>/saliency.csv                     one row a picture
+"""
+
+import csv
+import dataclasses
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.volume import to_original_grid, write_nifti
+from mdmt_tf.saliency import lesions, overlays
+from mdmt_tf.saliency.maps import GRAD_CAM, METHODS, Explainer, possible_methods
+from mdmt_tf.tasks import Kind, Task
+
+TABLE = "saliency.csv"
+TITLES = dict(
+    zip(METHODS, ("Grad-CAM", "guided backpropagation", "guided Grad-CAM"), strict=True)
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?")
+_WITH_DIGEST = re.compile(r".*-[0-9a-f]{12}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Geometry:
+    """Where the voxels of a prepared volume lie, and those of its file.
+
+    Attributes:
+        prepared_affine: (4, 4), from (d, h, w) to mm to the right, front, and upwards.
+        original_affine: (4, 4), from the file's indices to the same.
+        original_shape: voxels of the file along its three axes.
+    """
+
+    prepared_affine: np.ndarray
+    original_affine: np.ndarray
+    original_shape: tuple[int, int, int]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Of the prepared volume."""
+        return tuple(np.linalg.norm(self.prepared_affine[:3, :3], axis=0).tolist())
+
+    def to_original(self, values: np.ndarray) -> np.ndarray:
+        """A prepared volume (d, h, w) on the voxels of the file; float32."""
+        return to_original_grid(
+            values, self.prepared_affine, self.original_affine, self.original_shape
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One map, in the columns of `saliency.csv`.
+
+    Attributes:
+        image_id, task, method: what it is of.
+        class_explained: name of the predicted class; "higher" for an ordinal task,
+            "value" for a regression, whose score is one whatever is predicted.
+        predicted: name of the predicted class, or the value.
+        probability: of the predicted class; None for a regression.
+        true_class: its name, or the value; "" where it is not known.
+        file: the picture, below the folder of the table.
+        volume: the map as NIfTI, likewise; "" for images.
+        share_inside, lesion_share, enrichment: see `lesions`, the region being the
+            `tissue`, the second its share in the lesion; None without a mask, NaN where
+            not defined.
+    """
+
+    image_id: str
+    task: str
+    method: str
+    class_explained: str
+    predicted: str
+    probability: float | None
+    true_class: str
+    file: str
+    volume: str = ""
+    share_inside: float | None = None
+    lesion_share: float | None = None
+    enrichment: float | None = None
+
+
+def explain_samples(
+    folder: str | os.PathLike,
+    model: keras.Model,
+    tasks: Sequence[Task],
+    images: Sequence[np.ndarray],
+    ids: Sequence[str],
+    probabilities: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray] | None = None,
+    *,
+    normalize: Callable,
+    methods: Sequence[str] | None = None,
+    geometry: Sequence[Geometry | None] | None = None,
+    masks: Sequence[np.ndarray | None] | None = None,
+    note: str = "",
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> list[Row]:
+    """Explain what a model says about each sample, for each task, by each method.
+
+    Args:
+        folder: made where it is missing; files of the same names are replaced.
+        model: of `build_model`, trained.
+        tasks: those to explain.
+        images: n of float32 (*spatial, 1) in [0, 1], prepared.
+        ids: n different ones, any text.
+        probabilities: task -> (n, n_classes), (n, 1) for a regression; the class with
+            the highest one is explained.
+        labels: task -> (n,), class index, -1 unknown; value, NaN unknown. None: of no
+            task are they known.
+        normalize: (1, *spatial, 1) in [0, 1] to what the network takes.
+        methods: of `maps.METHODS`; None: all that the network admits.
+        geometry: of each sample; None where there is none, as for radiographs. Without
+            it no NIfTI file is written.
+        masks: of each sample, not 0 in the lesion: on the voxels of the file where
+            there is a geometry, else on those of the image; None where there is none.
+        note: what the data are, shown in every picture.
+        progress: called with the samples done and the number of all.
+    Returns: the rows of `saliency.csv`.
+    Raises: ConfigError, see `Explainer`; DataError when a file cannot be written;
+        ValueError for ids that are not different.
+    """
+    folder = Path(folder)
+    names = folder_names(ids)
+    methods = possible_methods(model) if methods is None else methods
+    explainer = Explainer(model, tasks)
+    geometry = geometry or [None] * len(names)
+    masks = masks or [None] * len(names)
+    rows = []
+    for number, name in enumerate(names):
+        progress(number, len(names))
+        image = np.asarray(images[number], np.float32)
+        batch = np.asarray(normalize(image[np.newaxis]))
+        about = geometry[number]
+        shares = _shares(image[..., 0], masks[number], about)
+        _make(folder / name)
+        for task in tasks:
+            said = np.asarray(probabilities[task.name])[number]
+            label = None if labels is None else labels[task.name][number]
+            facts = _facts(task, said, label)
+            target = None
+            if task.kind in (Kind.CATEGORICAL, Kind.BINARY):
+                target = int(task.to_prediction(said[np.newaxis])[0])
+            maps = explainer.maps(batch, task.name, methods, target)
+            for method, (saliency,) in maps.items():
+                file = f"{name}/{task.name}-{method}"
+                row = Row(
+                    image_id=ids[number],
+                    task=task.name,
+                    method=method,
+                    file=f"{file}.png",
+                    **facts,
+                )
+                _write(folder / row.file, _picture(image, saliency, row, note, about))
+                if about is not None:
+                    saliency = about.to_original(saliency)
+                    row = dataclasses.replace(row, volume=f"{file}.nii.gz")
+                    affine = np.asarray(about.original_affine)
+                    write_nifti(folder / row.volume, saliency, affine)
+                rows.append(dataclasses.replace(row, **shares(saliency)))
+    progress(len(names), len(names))
+    write_table(folder / TABLE, rows, Row)
+    return rows
+
+
+def write_table(path: Path, rows: Sequence, kind: type) -> None:
+    """Rows of one dataclass as CSV; None and NaN are empty.
+
+    Raises: DataError when the file cannot be written.
+    """
+    _make(path.parent)
+    header = [field.name for field in dataclasses.fields(kind)]
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            for row in rows:
+                writer.writerow([_text(getattr(row, name)) for name in header])
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def folder_names(ids: Sequence[str]) -> list[str]:
+    """A name for each id that every file system takes, different for different ids.
+
+    An id of up to 80 letters, digits and `._-` is its own name. Any other one has its
+    other characters replaced and a digest of the whole added; so have those that look
+    as if they had one, or differ only in capitals.
+
+    Raises: ValueError when two ids are the same.
+    """
+    if len(set(ids)) != len(ids):
+        twice = sorted({name for name in ids if list(ids).count(name) > 1})
+        raise ValueError(f"Expected ids that are all different. Received: {twice}")
+    folded = [name.casefold() for name in ids]
+    return [
+        name
+        if _PLAIN_NAME.fullmatch(name)
+        and not _WITH_DIGEST.fullmatch(name)
+        and folded.count(name.casefold()) == 1
+        else _with_digest(name)
+        for name in ids
+    ]
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` rows, evenly over all of them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
+
+
+def tissue(image: np.ndarray) -> np.ndarray:
+    """Where an image is neither black nor white: bool. Of a head CT, without bone."""
+    return (np.asarray(image) > 0) & (np.asarray(image) < 1)
+
+
+def _with_digest(name: str) -> str:
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip(".")[:60]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _facts(task: Task, said: np.ndarray, label) -> dict:
+    """What the row says of the prediction and the truth."""
+    predicted = task.to_prediction(said[np.newaxis])[0]
+    if task.kind is Kind.REGRESSION:
+        known = label is not None and np.isfinite(label)
+        return {
+            "class_explained": "value",
+            "predicted": f"{predicted:.4g}",
+            "probability": None,
+            "true_class": f"{label:.4g}" if known else "",
+        }
+    names = task.class_names
+    known = label is not None and label >= 0
+    ordinal = task.kind is Kind.ORDINAL
+    return {
+        "class_explained": "higher" if ordinal else names[predicted],
+        "predicted": names[predicted],
+        "probability": float(said[predicted]),
+        "true_class": names[int(label)] if known else "",
+    }
+
+
+def _shares(image, mask, about: Geometry | None) -> Callable[[np.ndarray], dict]:
+    """What a map, on the grid of the mask, has to do with the lesion."""
+    if mask is None:
+        return lambda saliency: {}
+    region = tissue(image)
+    if about is not None:
+        region = about.to_original(region) >= 0.5
+    share = lesions.share_of_region(mask, region)
+    return lambda saliency: {
+        "share_inside": lesions.share_inside(saliency, mask),
+        "lesion_share": share,
+        "enrichment": lesions.enrichment(saliency, mask, region),
+    }
+
+
+def _picture(image, saliency, row: Row, note: str, about: Geometry | None) -> bytes:
+    chance = "" if row.probability is None else f" ({row.probability:.2f})"
+    truth = f", true {row.true_class}" if row.true_class else ""
+    what = {"higher": "a higher class", "value": "the value"}
+    explained = what.get(row.class_explained, row.class_explained)
+    return overlays.draw(
+        image[..., 0],
+        saliency,
+        f"{row.image_id}\n{row.task}: {TITLES[row.method]} for {explained}\n"
+        f"predicted {row.predicted}{chance}{truth}",
+        note,
+        signed=row.method != GRAD_CAM,
+        spacing=None if about is None else about.spacing_mm,
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _text(value) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

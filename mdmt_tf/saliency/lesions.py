@@ -1,0 +1,46 @@
+"""How much of a saliency map lies in a region that was drawn by hand."""
+
+import numpy as np
+
+
+def share_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
+    """sum of s+ in the mask / sum of s+, with s+ = max(saliency, 0).
+
+    Args:
+        saliency: float, any shape; only what speaks for the score counts.
+        mask: bool or 0 and not 0, the same shape.
+    Returns: in [0, 1]; NaN where the map is positive nowhere.
+    Raises: ValueError for different shapes.
+    """
+    _check_shapes(saliency, mask)
+    positive = np.maximum(np.asarray(saliency, np.float64), 0.0)
+    total = positive.sum()
+    return float(positive[np.asarray(mask) != 0].sum() / total) if total > 0 else np.nan
+
+
+def share_of_region(mask: np.ndarray, region: np.ndarray) -> float:
+    """Voxels of the mask in the region / voxels of the region; NaN without region."""
+    _check_shapes(mask, region)
+    region = np.asarray(region) != 0
+    count = region.sum()
+    return float((region & (np.asarray(mask) != 0)).sum() / count) if count else np.nan
+
+
+def enrichment(saliency: np.ndarray, mask: np.ndarray, region: np.ndarray) -> float:
+    """share_inside / share_of_region: 1 for a map that knows nothing of the mask.
+
+    Args:
+        saliency, mask: see `share_inside`.
+        region: where the mask could have been, e.g. the brain; the same shape.
+    Returns: >= 0; NaN without positive saliency or without mask in the region.
+    """
+    expected = share_of_region(mask, region)
+    return share_inside(saliency, mask) / expected if expected > 0 else np.nan
+
+
+def _check_shapes(first: np.ndarray, second: np.ndarray) -> None:
+    if np.shape(first) != np.shape(second):
+        raise ValueError(
+            "Expected arrays of one shape. "
+            f"Received: {np.shape(first)} and {np.shape(second)}"
+        )

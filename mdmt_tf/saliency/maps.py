@@ -1,0 +1,244 @@
+"""Saliency of each task: Grad-CAM, guided backpropagation, and their product.
+
+One code for images (n, h, w, c) and volumes (n, d, h, w, c). The score y whose origin
+is looked for is
+
+    categorical  the logit of the class
+    binary       the logit for the second class, minus the logit for the first
+    ordinal      the sum of the cumulative logits, which grows with the severity: the
+                 map shows what speaks for a higher class, whichever is predicted
+    regression   the output
+
+under `training=False`: stored statistics of the normalisations, no dropout.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.saliency import copies
+from mdmt_tf.tasks import Kind, Task
+
+GRAD_CAM = "grad_cam"
+GUIDED = "guided_backpropagation"
+GUIDED_GRAD_CAM = "guided_grad_cam"
+METHODS = (GRAD_CAM, GUIDED, GUIDED_GRAD_CAM)
+
+
+def possible_methods(model: keras.Model) -> tuple[str, ...]:
+    """Those that the activations of a model admit: without ReLUs Grad-CAM alone."""
+    return METHODS if copies.can_be_guided(model) else (GRAD_CAM,)
+
+
+def has_target(task: Task) -> bool:
+    """Whether a map of this task is one for a class."""
+    return task.kind in (Kind.CATEGORICAL, Kind.BINARY)
+
+
+class Explainer:
+    """Saliency maps through copies of a model.
+
+    The weights are those that the model has now; it may go on training, or be deleted.
+
+    Args:
+        model: of `build_model`: a backbone, and a head for each task.
+        tasks: of the model.
+        batch_size: samples that are computed together; memory grows with it.
+    Raises: ConfigError when the model has no backbone with a layer "pool".
+    """
+
+    def __init__(self, model: keras.Model, tasks: Sequence[Task], batch_size: int = 1):
+        self.tasks = {task.name: task for task in tasks}
+        self._batch_size = batch_size
+        self._plain = copies.copy_of(model)
+        self._guided_copy: copies.Copy | None = None  # made when it is needed
+
+    def set_weights(self, weights: copies.Weights) -> None:
+        """Explain the same network with other weights, by name of the layer."""
+        for copy in (self._plain, self._guided_copy):
+            if copy is not None:
+                copy.set_weights(weights)
+
+    def predicted(self, images: np.ndarray, task: str) -> np.ndarray:
+        """The class with the highest logit, int64 (n,), that `target=None` stands for.
+
+        Args: as for `maps`; of a categorical or binary task.
+        """
+        task = self._task(task)
+        logits = [
+            np.asarray(self._plain.whole(batch, training=False)[task.name])
+            for batch, _ in self._batches(images, None)
+        ]
+        return _predicted(task, np.concatenate(logits))
+
+    def maps(
+        self,
+        images: np.ndarray,
+        task: str,
+        methods: Sequence[str] = METHODS,
+        target: int | np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Several maps, each part computed once.
+
+        Args:
+            images: float (n, *spatial, c), normalised, as the network takes them.
+            task: name of one of the tasks.
+            methods: of METHODS.
+            target: index of the class, one for all images or (n,); None: of each image
+                the predicted one. Of ordinal and regression tasks always None.
+        Returns: {method: float32 (n, *spatial)}.
+        Raises: ConfigError for an unknown task or method, a class that is none, or
+            activations for which guided backpropagation is not defined.
+        """
+        task = self._task(task)
+        for method in methods:
+            if method not in METHODS:
+                raise ConfigError(
+                    f"{method!r} is no saliency method.{nearest(method, METHODS)} "
+                    f"Known: {', '.join(METHODS)}."
+                )
+        found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
+        for batch, classes in self._batches(images, _checked(task, target)):
+            part = {}
+            if not {GRAD_CAM, GUIDED_GRAD_CAM}.isdisjoint(methods):
+                part[GRAD_CAM] = self._grad_cam(batch, task, classes)
+            if not {GUIDED, GUIDED_GRAD_CAM}.isdisjoint(methods):
+                part[GUIDED] = self._guided(batch, task, classes)
+            if GUIDED_GRAD_CAM in methods:
+                part[GUIDED_GRAD_CAM] = part[GRAD_CAM] * part[GUIDED]
+            for method in methods:
+                found[method].append(part[method])
+        return {method: np.concatenate(parts) for method, parts in found.items()}
+
+    def grad_cam(self, images, task, target=None) -> np.ndarray:
+        """max(0, sum_k alpha_k A_k), enlarged to the size of the images; >= 0.
+
+            alpha_k = mean over positions of dy / dA_k
+
+        A is the last feature map, y the score, see the module.
+
+        Args, Raises: see `maps`.
+        Returns: float32 (n, *spatial).
+        Source: Selvaraju et al. 2017 (https://arxiv.org/abs/1610.02391), eq. 1 and 2.
+        """
+        return self.maps(images, task, [GRAD_CAM], target)[GRAD_CAM]
+
+    def guided_backpropagation(self, images, task, target=None) -> np.ndarray:
+        """dy / dx, passing back through a ReLU only where it is positive; signed.
+
+        Summed over the channels: they repeat one grey value, so by the chain rule the
+        sum is the derivative by that value (but for each channel's normalisation, a
+        factor). The largest channel alone would be the derivative by nothing that the
+        image has.
+
+        Args, Raises: see `maps`.
+        Returns: float32 (n, *spatial).
+        Source: Springenberg et al. 2015 (https://arxiv.org/abs/1412.6806).
+        """
+        return self.maps(images, task, [GUIDED], target)[GUIDED]
+
+    def guided_grad_cam(self, images, task, target=None) -> np.ndarray:
+        """The product of the two: fine, and specific to the class; signed.
+
+        Args, Raises: see `maps`.
+        Returns: float32 (n, *spatial).
+        Source: Selvaraju et al. 2017, section 3.2.
+        """
+        return self.maps(images, task, [GUIDED_GRAD_CAM], target)[GUIDED_GRAD_CAM]
+
+    def _grad_cam(self, images, task, target):
+        feature_map = self._plain.to_map(images, training=False)
+        with tf.GradientTape() as tape:
+            tape.watch(feature_map)
+            score = _score(task, self._plain.from_map(feature_map), target)
+        gradient = tf.cast(tape.gradient(score, feature_map), tf.float32)
+        positions = list(range(1, len(gradient.shape) - 1))
+        alpha = tf.reduce_mean(gradient, positions, keepdims=True)
+        weighted = tf.reduce_sum(alpha * tf.cast(feature_map, tf.float32), -1)
+        return enlarge(tf.nn.relu(weighted).numpy(), images.shape[1:-1])
+
+    def _guided(self, images, task, target):
+        if self._guided_copy is None:
+            self._guided_copy = copies.copy_of(self._plain.whole, copies.guided_layer)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            logits = self._guided_copy.whole(images, training=False)
+            score = _score(task, logits, target)
+        return tf.reduce_sum(tape.gradient(score, images), -1).numpy()
+
+    def _task(self, name: str) -> Task:
+        if name not in self.tasks:
+            raise ConfigError(
+                f"{name!r} is no task of the model.{nearest(name, self.tasks)} Known: "
+                f"{', '.join(self.tasks)}."
+            )
+        return self.tasks[name]
+
+    def _batches(self, images, target):
+        count = len(images)
+        if target is not None:
+            target = np.broadcast_to(target, (count,))
+        for start in range(0, count, self._batch_size):
+            rows = slice(start, start + self._batch_size)
+            batch = tf.constant(np.asarray(images[rows]), tf.float32)
+            yield batch, None if target is None else target[rows]
+
+
+def enlarge(maps: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Linear interpolation along every axis, half-pixel centres, edges continued.
+
+    Args:
+        maps: float (n, *small).
+        shape: of the result, as many sides as `small` has.
+    Returns: float32 (n, *shape).
+    """
+    result = maps
+    for axis, size in enumerate(shape, start=1):
+        matrix = _interpolation(maps.shape[axis], size)
+        result = np.moveaxis(np.tensordot(matrix, result, (1, axis)), 0, axis)
+    return np.ascontiguousarray(result, np.float32)
+
+
+def _interpolation(small: int, large: int) -> np.ndarray:
+    """(large, small), rows sum to 1."""
+    centres = (np.arange(large) + 0.5) * small / large - 0.5
+    centres = np.clip(centres, 0, small - 1)
+    return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(small))).astype(
+        np.float32
+    )
+
+
+def _checked(task: Task, target) -> np.ndarray | None:
+    if target is None:
+        return None
+    classes = np.asarray(target)
+    if not has_target(task):
+        raise ConfigError(
+            f"target={target} for task {task.name!r}: a map of a task of kind "
+            f"{task.kind.value} explains its one score, not a class. Expected None."
+        )
+    if classes.dtype.kind not in "iu" or np.any(classes != classes % task.n_classes):
+        raise ConfigError(
+            f"target={target} for task {task.name!r}: expected indices of its classes, "
+            f"0 to {task.n_classes - 1} ({', '.join(task.class_names)})."
+        )
+    return classes
+
+
+def _predicted(task: Task, logits: np.ndarray) -> np.ndarray:
+    return task.to_prediction(task.to_probabilities(logits))
+
+
+def _score(task: Task, logits: dict[str, tf.Tensor], target) -> tf.Tensor:
+    """y of each image, (n,)."""
+    values = tf.cast(logits[task.name], tf.float32)
+    if not has_target(task):
+        return tf.reduce_sum(values, -1)
+    if target is None:
+        target = _predicted(task, values.numpy())
+    if task.kind is Kind.BINARY:
+        return values[:, 0] * np.where(target == 1, 1.0, -1.0).astype(np.float32)
+    return tf.gather(values, np.asarray(target, np.int32), batch_dims=1)

@@ -1,0 +1,182 @@
+"""Saliency over the image it belongs to, as PNG: one picture, or a montage of slices.
+
+The colour says how strong the map is and, of a map of gradients, whether a brighter
+pixel would raise the score or lower it; where it is weak the grey image shows through.
+"""
+
+import io
+
+import numpy as np
+
+# The strongest thousandths of a gradient are single pixels; they would hide the rest.
+_SIGNED_PERCENTILE = 99.5
+_OPACITY = 0.8  # of the strongest
+_COLUMNS = 5
+_MOST_SLICES = 15
+_TILE_INCHES = 1.75  # of a slice; a picture has twice that
+_LINE_INCHES = 0.17  # of text
+_BAR_INCHES = 0.85  # with what is written beside it
+_MARGIN = 4  # pixels around what is not black
+# From weak to strong, and from lowering to raising; none of them grey.
+_UNSIGNED_COLOURS = ("#5b1a8b", "#c2306b", "#fa7d20", "#fde724")
+_SIGNED_COLOURS = ("#35e0ff", "#1278ff", "#777777", "#ff3b1f", "#ffc23d")
+
+
+def draw(
+    image: np.ndarray,
+    saliency: np.ndarray,
+    title: str,
+    note: str = "",
+    *,
+    signed: bool = False,
+    spacing: tuple[float, ...] | None = None,
+) -> bytes:
+    """A picture of one map.
+
+    Args:
+        image: float (h, w) or (d, h, w) in [0, 1], 0 black; of a volume, slices from
+            below upwards, seen as radiologists do (patient's right on the left).
+        saliency: float, the same shape.
+        title: one line or more above the picture.
+        note: what the data are; a line below it.
+        signed: whether it is a map of gradients; else negative values count as 0.
+        spacing: distance of neighbouring pixels along each axis, in one unit; None:
+            equal.
+    Returns: the bytes of a PNG file.
+    Raises: ValueError for different shapes or another number of axes.
+    """
+    if np.shape(image) != np.shape(saliency) or np.ndim(image) not in (2, 3):
+        raise ValueError(
+            "Expected an image and its map, (h, w) or (d, h, w) both. Received: shapes "
+            f"{np.shape(image)} and {np.shape(saliency)}"
+        )
+    # The object interface: pyplot would keep figures alive and choose a window system.
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.figure import Figure
+
+    colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
+    palette = LinearSegmentedColormap.from_list("saliency", colours)
+    grey = np.clip(np.asarray(image, np.float32), 0, 1)
+    strength = relative_strength(saliency, signed)
+    aspect = 1.0 if spacing is None else spacing[-2] / spacing[-1]
+    limits = Normalize(-1 if signed else 0, 1)
+    coloured = _blend(grey, palette(limits(strength))[..., :3], strength)
+    if grey.ndim == 2:
+        plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        tiles, labels, columns, inches = (
+            [plain, coloured],
+            ["", ""],
+            2,
+            2 * _TILE_INCHES,
+        )
+    else:
+        numbers = chosen_slices(grey, strength)
+        rows, cols = _content(grey)
+        tiles = [coloured[number, rows, cols] for number in numbers]
+        labels = [f"{number + 1}/{len(grey)}" for number in numbers]
+        columns, inches = min(_COLUMNS, len(tiles)), _TILE_INCHES
+    picture = _montage(tiles, columns)
+
+    height, width = tiles[0].shape[:2]
+    lines = -(-len(tiles) // columns)
+    across, down = columns * inches, lines * inches * height * aspect / width
+    head = _LINE_INCHES * len(title.splitlines()) + 0.08
+    size = (across + _BAR_INCHES, down + head + 2 * _LINE_INCHES)
+    figure = Figure(figsize=size, dpi=130, facecolor="white")
+
+    def place(x, width, height):  # in inches; a layout engine takes as long as the rest
+        inside = (x / size[0], 2 * _LINE_INCHES / size[1])
+        return figure.add_axes((*inside, width / size[0], height / size[1]))
+
+    axis = place(0.08, across, down)
+    axis.imshow(picture, aspect="auto", interpolation="bilinear")
+    axis.set_axis_off()
+    axis.set_title(title, fontsize=8, loc="left", linespacing=1.35)
+    small = {"color": "white", "fontsize": 6.5, "va": "top"}
+    for number, label in enumerate(labels):
+        x = (number % columns) * width + 0.02 * width
+        y = (number // columns) * height + 0.02 * height
+        axis.text(x, y, label, **small)
+    if grey.ndim == 3:
+        axis.text(0.02 * width, 0.98 * height, "R", **(small | {"va": "bottom"}))
+    if note:
+        y = 0.6 * _LINE_INCHES / size[1]
+        figure.text(0.08 / size[0], y, note, fontsize=7, color="#b00020")
+    scale = place(across + 0.2, 0.13, down)
+    bar = figure.colorbar(ScalarMappable(limits, palette), cax=scale)
+    bar.set_ticks([-1, 0, 1] if signed else [0, 0.5, 1])
+    bar.ax.tick_params(labelsize=7)
+    meaning = "effect of a brighter pixel on the score" if signed else "saliency"
+    bar.set_label(f"{meaning}, relative to the strongest", fontsize=7)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def relative_strength(saliency: np.ndarray, signed: bool) -> np.ndarray:
+    """The map in [-1, 1], or in [0, 1] where it has no sign; 0 for an empty map.
+
+    A map of gradients is divided by a high percentile of its magnitude, any other by
+    its maximum.
+    """
+    values = np.asarray(saliency, np.float32)
+    values = values if signed else np.maximum(values, 0)
+    magnitude = np.abs(values)
+    largest = magnitude.max(initial=0.0)
+    if signed and largest > 0:
+        most = np.percentile(magnitude[magnitude > 0], _SIGNED_PERCENTILE)
+        largest = most if most > 0 else largest
+    return np.clip(values / largest, -1, 1) if largest > 0 else np.zeros_like(values)
+
+
+def chosen_slices(
+    image: np.ndarray, strength: np.ndarray, most: int = _MOST_SLICES
+) -> list[int]:
+    """Evenly from the slices that show something, and the one with the strongest map.
+
+    Args:
+        image, strength: (d, h, w).
+        most: at most so many.
+    Returns: ascending numbers of slices.
+    """
+    shown = (np.asarray(image) > 0).mean(axis=(1, 2))
+    filled = np.flatnonzero(shown > 0.1 * shown.max(initial=0.0))
+    if not len(filled):
+        filled = np.arange(len(image))
+    places = np.linspace(0, len(filled) - 1, min(most, len(filled))).round()
+    numbers = filled[places.astype(int)]
+    sums = np.abs(strength).sum(axis=(1, 2))
+    peak = int(sums.argmax())
+    if sums[peak] > 0:
+        numbers[np.abs(numbers - peak).argmin()] = peak
+    return sorted(set(numbers.tolist()))
+
+
+def _content(volume: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns in which some slice is not black, with a margin."""
+    seen = volume.max(axis=0) > 0
+    slices = []
+    for axis in (1, 0):
+        filled = np.flatnonzero(seen.any(axis=axis))
+        if not len(filled):
+            filled = np.arange(seen.shape[1 - axis])
+        first, last = max(0, filled[0] - _MARGIN), filled[-1] + 1 + _MARGIN
+        slices.append(slice(int(first), int(last)))
+    return tuple(slices)
+
+
+def _blend(grey: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """(..., 3): the colour where the map is strong, the grey image where it is not."""
+    opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
+    return (1 - opacity) * grey[..., np.newaxis] + opacity * colours
+
+
+def _montage(tiles: list[np.ndarray], columns: int) -> np.ndarray:
+    height, width = tiles[0].shape[:2]
+    lines = -(-len(tiles) // columns)
+    result = np.zeros((lines * height, columns * width, 3), np.float32)
+    for number, tile in enumerate(tiles):
+        y, x = (number // columns) * height, (number % columns) * width
+        result[y : y + height, x : x + width] = tile
+    return result

@@ -1,0 +1,161 @@
+"""Do the maps depend on what was learned? Cascading randomisation of the weights.
+
+The heads first, then the layers of the backbone from the last to the first, get fresh
+initial values. Maps of a method that explains the model become unlike those of the
+trained one; maps that stay alike show edges of the image, whatever was learned.
+
+Source: Adebayo et al. 2018 (https://arxiv.org/abs/1810.03292), section 3.1.
+"""
+
+import copy
+import dataclasses
+import warnings
+import zlib
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from scipy import stats
+
+from mdmt_tf.models.layers import Renormalize
+from mdmt_tf.saliency import copies
+from mdmt_tf.saliency.maps import METHODS, Explainer, has_target
+from mdmt_tf.tasks import Task
+
+UNCHANGED = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Likeness of the maps after one stage to those of the trained model.
+
+    Attributes:
+        stage: what is random: "none", "heads", "+ 25 % of the backbone", ...
+        down_to: the layer nearest to the input that is random; "" for "none".
+        method: of the maps.
+        task: whose score they explain.
+        correlation: Spearman's, of |map| over positions, mean over the samples where
+            it is defined; NaN where it is for none (a map that is constant).
+        samples: number of those.
+    """
+
+    stage: str
+    down_to: str
+    method: str
+    task: str
+    correlation: float
+    samples: int
+
+
+def randomization(
+    model: keras.Model,
+    tasks: Sequence[Task],
+    images: np.ndarray,
+    methods: Sequence[str] = METHODS,
+    *,
+    seed: int = 0,
+    stages: int = 4,
+) -> list[Row]:
+    """Compare maps while more and more layers are random.
+
+    The class explained stays the one that the trained model predicts. The model is not
+    changed.
+
+    Args:
+        model: of `build_model`, trained.
+        tasks: those to explain.
+        images: float (n, *spatial, c), normalised, as the network takes them.
+        methods: of `maps.METHODS`.
+        seed: of the fresh values. They differ from those that training began with, or
+            a network that learned little would pass for one that ignores its weights.
+        stages: into how many the layers of the backbone are divided.
+    Returns: a row for each stage, method and task, stage "none" first.
+    Raises: ConfigError, see `Explainer`.
+    """
+    explainer = Explainer(model, tasks)
+    targets = {
+        task.name: explainer.predicted(images, task.name) if has_target(task) else None
+        for task in tasks
+    }
+
+    def explain() -> dict[str, dict[str, np.ndarray]]:
+        return {
+            name: explainer.maps(images, name, methods, target)
+            for name, target in targets.items()
+        }
+
+    weights = copies.weights_of(model)
+    fresh = fresh_weights(model, seed)
+    original, rows = explain(), []
+    for stage, layers in [(UNCHANGED, []), *_stages(model, stages)]:
+        weights |= {name: fresh[name] for name in layers}
+        explainer.set_weights(weights)
+        now = explain() if layers else original
+        for task in targets:
+            for method in methods:
+                pairs = zip(original[task][method], now[task][method], strict=True)
+                each = np.array([rank_correlation(*pair) for pair in pairs])
+                known = each[~np.isnan(each)]
+                mean = float(known.mean()) if len(known) else np.nan
+                lowest = layers[-1] if layers else ""
+                rows.append(Row(stage, lowest, method, task, mean, len(known)))
+    return rows
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's correlation of |first| and |second|; NaN where one is constant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        return float(
+            stats.spearmanr(np.abs(first).ravel(), np.abs(second).ravel()).statistic
+        )
+
+
+def fresh_weights(model: keras.Model, seed: int) -> dict[str, list[np.ndarray]]:
+    """Initial values by the layers' own rules, drawn anew; {layer: arrays}.
+
+    Normalisations get scale 1, offset and mean 0, variance 1. What leads from one
+    normalisation of the input to another was never random and is kept.
+    """
+
+    def reseeded(layer):
+        config = copy.deepcopy(layer.get_config())
+        _replace_seeds(config, zlib.crc32(f"{seed}/sanity/{layer.name}".encode()))
+        return type(layer).from_config(config)
+
+    fresh = copies.weights_of(copies.copy_of(model, reseeded, weights=False).whole)
+    kept = {
+        layer.name: layer.get_weights()
+        for layer in copies.leaves(model)
+        if isinstance(layer, Renormalize)
+    }
+    return fresh | kept
+
+
+def _replace_seeds(config, seed: int) -> None:
+    if isinstance(config, dict):
+        if "seed" in config:
+            config["seed"] = seed & 0x7FFFFFFF
+        for value in config.values():
+            _replace_seeds(value, seed + 1)
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            _replace_seeds(value, seed)
+
+
+def _stages(model: keras.Model, count: int) -> list[tuple[str, list[str]]]:
+    """(name, layers that become random in it, from the outputs to the input)."""
+    backbone = copies.backbone_of(model)
+    inner = [layer.name for layer in copies.leaves(backbone) if layer.weights]
+    inside = {layer.name for layer in copies.leaves(backbone)}
+    heads = [
+        layer.name
+        for layer in copies.leaves(model)
+        if layer.weights and layer.name not in inside
+    ]
+    result = [("heads", heads[::-1])]
+    done = 0
+    for part in np.array_split(inner[::-1], min(count, len(inner))):
+        done += len(part)
+        result.append((f"+ {done / len(inner):.0%} of the backbone", part.tolist()))
+    return result

@@ -1,0 +1,186 @@
+"""The files that explain_samples writes."""
+
+import csv
+
+import nibabel
+import numpy as np
+import pytest
+
+from mdmt_tf.saliency import files
+from mdmt_tf.saliency.files import Geometry, explain_samples, folder_names
+from mdmt_tf.saliency.maps import METHODS, Explainer
+
+# 2 x 3 x 1 mm voxels; axes of the file: left, back, up; prepared: up, back, left.
+ORIGINAL = np.array([[-1.0, 0, 0, 30], [0, -3, 0, 20], [0, 0, 2, -10], [0, 0, 0, 1]])
+PREPARED = ORIGINAL[:, [2, 1, 0, 3]]
+
+
+def double(image):
+    """One channel in [0, 1] to the two that the network takes."""
+    return np.concatenate([image, 1 - image], axis=-1)
+
+
+def read(folder):
+    with (folder / "saliency.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def samples(normal, tasks, spatial):
+    images = list(np.clip(0.5 + 0.3 * normal(2, *spatial, 1), 0, 1))
+    said = {
+        "organ": np.array([[0.1, 0.7, 0.2], [0.5, 0.25, 0.25]]),
+        "bleed": np.array([[0.2, 0.8], [0.9, 0.1]]),
+        "grade": np.array([[0.1, 0.1, 0.8], [0.7, 0.2, 0.1]]),
+        "age": np.array([[41.25], [63.0]]),
+    }
+    labels = {
+        "organ": np.array([1, -1]),
+        "bleed": np.array([-1, 0]),
+        "grade": np.array([1, -1]),
+        "age": np.array([40.0, np.nan]),
+    }
+    return images, ["p1", "p2/é"], said, labels
+
+
+def test_a_picture_for_each_sample_task_and_method(
+    point_network, tasks, samples, spatial, tmp_path
+):
+    images, ids, said, labels = samples
+    model = point_network(spatial)
+    steps = []
+    rows = explain_samples(
+        *(tmp_path / "new" / "out", model, tasks, *samples),
+        normalize=double,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    folder = tmp_path / "new" / "out"
+    table = read(folder)
+    assert len(rows) == len(table) == 2 * len(tasks) * len(METHODS)
+    assert steps == [(0, 2), (1, 2), (2, 2)]
+    for row in table:
+        assert (folder / row["file"]).read_bytes().startswith(b"\x89PNG")
+        assert row["volume"] == row["share_inside"] == row["enrichment"] == ""
+    assert table[0]["file"] == "p1/organ-grad_cam.png"
+    assert {row["image_id"] for row in table} == set(ids)
+    cells = {
+        (row["image_id"], row["task"]): [
+            row[key]
+            for key in ("class_explained", "predicted", "probability", "true_class")
+        ]
+        for row in table
+    }
+    assert cells == {
+        ("p1", "organ"): ["b", "b", "0.7", "b"],
+        ("p1", "bleed"): ["yes", "yes", "0.8", ""],
+        ("p1", "grade"): ["higher", ">=2", "0.8", "1 to <2"],
+        ("p1", "age"): ["value", "41.25", "", "40"],
+        ("p2/é", "organ"): ["a", "a", "0.5", ""],
+        ("p2/é", "bleed"): ["no", "no", "0.9", "no"],
+        ("p2/é", "grade"): ["higher", "<1", "0.7", ""],
+        ("p2/é", "age"): ["value", "63", "", ""],
+    }
+
+
+@pytest.mark.parametrize("spatial", [(3, 4, 5)])
+def test_maps_of_volumes_lie_on_the_voxels_of_the_file(
+    point_network, tasks, samples, spatial, tmp_path
+):
+    images, ids, said, labels = samples
+    model = point_network(spatial)
+    about = Geometry(
+        prepared_affine=PREPARED,
+        original_affine=ORIGINAL,
+        original_shape=spatial[::-1],
+    )
+    assert about.spacing_mm == (2, 3, 1)
+    mask = np.zeros(spatial[::-1])
+    mask[1:3, 2:, 1:] = 1
+    rows = explain_samples(
+        *(tmp_path, model, tasks[:1], images, ids, said),
+        normalize=double,
+        geometry=[about, None],
+        masks=[mask, None],
+        note="SYNTHETIC",
+    )
+    explainer = Explainer(model, tasks)
+    expected = explainer.maps(double(images[0][None]), "organ", METHODS, 1)
+    for row in rows[: len(METHODS)]:
+        written = nibabel.load(tmp_path / row.volume)
+        np.testing.assert_array_equal(written.affine, ORIGINAL)
+        found = written.get_fdata()
+        turned = expected[row.method][0].transpose(2, 1, 0)
+        np.testing.assert_allclose(found, turned, atol=1e-6 * np.abs(turned).max())
+        positive = np.maximum(turned, 0)
+        inside = positive[mask > 0].sum() / positive.sum()
+        assert row.share_inside == pytest.approx(inside, rel=1e-4)
+        region = files.tissue(images[0][..., 0]).transpose(2, 1, 0)
+        share = (region & (mask > 0)).sum() / region.sum()
+        assert row.lesion_share == pytest.approx(share)
+        assert row.enrichment == pytest.approx(inside / share, rel=1e-4)
+    for row in rows[len(METHODS) :]:
+        assert row.volume == "" and row.share_inside is None
+    assert read(tmp_path)[0]["share_inside"] == f"{rows[0].share_inside:.6g}"
+
+
+def test_masks_of_images_lie_on_the_image(point_network, tasks, normal, tmp_path):
+    image = np.full((4, 6, 1), 0.5, "float32") + 0.2 * normal(4, 6, 1)
+    mask = np.arange(24).reshape(4, 6) < 12
+    rows = explain_samples(
+        *(tmp_path, point_network((4, 6)), tasks[:1], [image], ["x"]),
+        {"organ": np.array([[0.7, 0.2, 0.1]])},
+        normalize=double,
+        methods=["grad_cam"],
+        masks=[mask],
+    )
+    assert rows[0].lesion_share == 0.5
+    # An empty map has no share anywhere.
+    assert np.isnan(rows[0].share_inside) or 0 <= rows[0].share_inside <= 1
+
+
+def test_without_relus_there_is_grad_cam_alone(point_network, tasks, normal, tmp_path):
+    import keras
+
+    model = point_network(
+        (4, 6), activation=lambda name: keras.layers.Activation("silu", name=name)
+    )
+    image = np.clip(normal(4, 6, 1), 0, 1)
+    rows = explain_samples(
+        *(tmp_path, model, tasks[3:], [image], ["x"], {"age": np.array([[3.0]])}),
+        normalize=double,
+    )
+    assert [row.method for row in rows] == ["grad_cam"]
+
+
+def test_names_of_folders_are_safe_and_all_different():
+    plain = ["p-1", "A_2.x", "0", "x" * 80]
+    assert folder_names(plain) == plain
+    strange = [
+        *("a/b", "a_b", "a\\b", "a b", "../a", "..", ".", "", ".hidden", "é", "e/"),
+        *("x" * 81, "x" * 82, "end.", "same", "Same", "a:b", "nul\0"),
+    ]
+    # An id that is the name of another one.
+    strange.append(folder_names(["a/b"])[0])
+    names = folder_names(strange)
+    assert len({name.casefold() for name in names}) == len(strange)
+    allowed = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+    for name in names:
+        assert name and set(name) <= allowed and len(name) <= 80
+        assert not name.startswith(".") and not name.endswith(".")
+    # What an id becomes does not depend on the others.
+    assert folder_names(["a/b"])[0] == names[0]
+    with pytest.raises(ValueError, match="all different.*'x'"):
+        folder_names(["x", "y", "x"])
+
+
+def test_bone_and_air_are_no_tissue():
+    np.testing.assert_array_equal(
+        files.tissue(np.array([0.0, 0.2, 0.99, 1.0])), [False, True, True, False]
+    )
+
+
+def test_rows_are_spread_over_a_part():
+    assert files.spread(10, 3) == [0, 4, 9]
+    assert files.spread(3, 8) == [0, 1, 2]
+    assert files.spread(5, 1) == [0]
+    assert files.spread(0, 4) == []
