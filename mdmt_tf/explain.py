@@ -49,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             help=what if name != "methods" else f"{what} (default: all possible)",
         )
     add(
+        "--layer",
+        metavar="NAME",
+        help="of the backbone, whose map Grad-CAM takes (default: the last map of at "
+        "least 2 positions along each axis and 4 along the longest)",
+    )
+    add(
         "--sanity",
         action="store_true",
         help="compare with maps of randomised weights, too (sanity.csv)",
@@ -105,6 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder,
             tasks=options.tasks,
             methods=options.methods or None,
+            layer=options.layer,
             masks=options.masks,
             with_sanity=options.sanity,
             note=note,

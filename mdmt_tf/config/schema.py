@@ -204,6 +204,8 @@ class PhantomSection(Section):
     matrix: Annotated[int, Field(ge=64, le=4096)] = 384
     # Rows and columns of a slice of a head CT.
     head_matrix: Annotated[int, Field(ge=32, le=512)] = 128
+    # Write the true haemorrhages beside the head CTs, for `mdmt_tf.explain --masks`.
+    lesion_masks: bool = False
     seed: Seed = 0
 
 

@@ -1,4 +1,4 @@
-"""Copies of a model cut at its last feature map; the model itself is never touched.
+"""Copies of a model cut at one of its feature maps; the model itself is never touched.
 
 Calling the layers of a trained model anew, or exchanging its activations, would leave
 traces in it. A copy has layers of its own that bear the same names.
@@ -11,12 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, nearest
 
 POOL = "pool"  # the layer of every backbone whose input is the last feature map
+# Positions that a map must have along each axis, and along the longest, to say where.
+_LEAST_POSITIONS, _LONGEST_AT_LEAST = 2, 4
 
 Weights = Mapping[str, Sequence[np.ndarray]]  # by layer
 
+_PADDING = (keras.layers.ZeroPadding2D, keras.layers.ZeroPadding3D)
 _OTHER_ACTIVATIONS = (
     keras.layers.ELU,
     keras.layers.LeakyReLU,
@@ -31,13 +34,15 @@ class Copy:
 
     Attributes:
         whole: (n, ..., c) to {task: logits}.
-        to_map: (n, ..., c) to the last feature map (n, ..., k).
+        to_map: (n, ..., c) to the feature map (n, ..., k).
         from_map: the feature map to {task: logits}.
+        layer: name of the layer that puts out the feature map.
     """
 
     whole: keras.Model
     to_map: keras.Model
     from_map: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    layer: str
 
     def set_weights(self, weights: Weights) -> None:
         for layer in leaves(self.whole):
@@ -136,6 +141,7 @@ def copy_of(
     model: keras.Model,
     clone_layer: Callable[[keras.layers.Layer], keras.layers.Layer] = plain_layer,
     weights: bool = True,
+    layer: str | None = None,
 ) -> Copy:
     """A copy made of `clone_layer(layer)` for each layer.
 
@@ -143,7 +149,13 @@ def copy_of(
         model: of `build_model`.
         clone_layer: returns a new layer of the same name and weights.
         weights: whether to copy the weights, too, or leave the initial ones.
-    Raises: ConfigError, see `backbone_of` and `guided_layer`.
+        layer: of the backbone, whose output is the feature map; None: the last one with
+            2 positions or more along each axis and 4 along the longest, on which all
+            that follows depends. (A volume of 32 slices is one position thick in the
+            end: its last map would say the same everywhere.) The last map where there
+            is none.
+    Raises: ConfigError, see `backbone_of` and `guided_layer`; for a layer that there is
+        not, or beside which others lead to the features.
     """
     backbone = backbone_of(model)
     outputs = {}
@@ -158,17 +170,61 @@ def copy_of(
         uncompiled, clone_function=clone_layer, call_function=call, recursive=True
     )
     inner = whole.get_layer(backbone.name)
-    feature_map = inner.get_layer(POOL).input
-    pool = keras.Model(feature_map, inner.output)
+    source, pool = _cut(inner, layer)
     heads = keras.Model(outputs[backbone.name], whole.output)
     result = Copy(
         whole=whole,
-        to_map=keras.Model(inner.input, feature_map),
+        to_map=keras.Model(inner.input, source.output),
         from_map=lambda maps: heads(pool(maps, training=False), training=False),
+        layer=source.name,
     )
     if weights:
         result.set_weights(weights_of(model))
     return result
+
+
+def _cut(backbone: keras.Model, name: str | None):
+    """A layer of the backbone, and the model from its output to the features."""
+    if name is None:
+        for layer in reversed(backbone.layers):
+            if _says_where(layer) and (rest := _rest(backbone, layer)) is not None:
+                return layer, rest
+        (pooled,) = backbone.get_layer(POOL).input._keras_history[:1]
+        return pooled, _rest(backbone, pooled)
+    if not _has_layer(backbone, name):
+        names = [layer.name for layer in backbone.layers]
+        raise ConfigError(
+            f"{name!r} is no layer of {backbone.name}.{nearest(name, names)} They are "
+            f"those of its reference network, the last {', '.join(names[-4:])}."
+        )
+    layer = backbone.get_layer(name)
+    rest = _rest(backbone, layer) if len(layer.output.shape) > 2 else None
+    if rest is None:
+        raise ConfigError(
+            f"layer {name!r} of {backbone.name} has no map on which all features "
+            "depend: expected the end of a block, such as the layer before a pooling."
+        )
+    return layer, rest
+
+
+def _rest(backbone: keras.Model, layer: keras.layers.Layer) -> keras.Model | None:
+    """From the output of a layer to the features; None where these need more."""
+    try:
+        return keras.Model(layer.output, backbone.output)
+    except ValueError:
+        return None
+
+
+def _says_where(layer: keras.layers.Layer) -> bool:
+    """Whether its output is a map of enough positions, without a frame of zeros."""
+    if isinstance(layer, (keras.layers.InputLayer, *_PADDING)):
+        return False
+    shape = getattr(layer.output, "shape", ())[1:-1]
+    return (
+        len(shape) > 1
+        and min(shape) >= _LEAST_POSITIONS
+        and max(shape) >= _LONGEST_AT_LEAST
+    )
 
 
 def _has_layer(model: keras.Model, name: str) -> bool:

@@ -19,7 +19,13 @@ import numpy as np
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.volume import to_original_grid, write_nifti
 from mdmt_tf.saliency import lesions, overlays
-from mdmt_tf.saliency.maps import GRAD_CAM, METHODS, Explainer, possible_methods
+from mdmt_tf.saliency.maps import (
+    GRAD_CAM,
+    GUIDED,
+    METHODS,
+    Explainer,
+    possible_methods,
+)
 from mdmt_tf.tasks import Kind, Task
 
 TABLE = "saliency.csv"
@@ -62,6 +68,7 @@ class Row:
 
     Attributes:
         image_id, task, method: what it is of.
+        layer: whose map Grad-CAM took; "" for guided backpropagation.
         class_explained: name of the predicted class; "higher" for an ordinal task,
             "value" for a regression, whose score is one whatever is predicted.
         predicted: name of the predicted class, or the value.
@@ -77,6 +84,7 @@ class Row:
     image_id: str
     task: str
     method: str
+    layer: str
     class_explained: str
     predicted: str
     probability: float | None
@@ -99,6 +107,7 @@ def explain_samples(
     *,
     normalize: Callable,
     methods: Sequence[str] | None = None,
+    layer: str | None = None,
     geometry: Sequence[Geometry | None] | None = None,
     masks: Sequence[np.ndarray | None] | None = None,
     note: str = "",
@@ -118,6 +127,7 @@ def explain_samples(
             task are they known.
         normalize: (1, *spatial, 1) in [0, 1] to what the network takes.
         methods: of `maps.METHODS`; None: all that the network admits.
+        layer: see `Explainer`.
         geometry: of each sample; None where there is none, as for radiographs. Without
             it no NIfTI file is written.
         masks: of each sample, not 0 in the lesion: on the voxels of the file where
@@ -131,7 +141,7 @@ def explain_samples(
     folder = Path(folder)
     names = folder_names(ids)
     methods = possible_methods(model) if methods is None else methods
-    explainer = Explainer(model, tasks)
+    explainer = Explainer(model, tasks, layer=layer)
     geometry = geometry or [None] * len(names)
     masks = masks or [None] * len(names)
     rows = []
@@ -156,6 +166,7 @@ def explain_samples(
                     image_id=ids[number],
                     task=task.name,
                     method=method,
+                    layer="" if method == GUIDED else explainer.layer,
                     file=f"{file}.png",
                     **facts,
                 )

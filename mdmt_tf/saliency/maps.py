@@ -47,13 +47,25 @@ class Explainer:
         model: of `build_model`: a backbone, and a head for each task.
         tasks: of the model.
         batch_size: samples that are computed together; memory grows with it.
-    Raises: ConfigError when the model has no backbone with a layer "pool".
+        layer: of the backbone, whose output Grad-CAM takes for the feature map; None:
+            see `copies.copy_of`.
+    Attributes:
+        layer: its name.
+    Raises: ConfigError when the model has no backbone with a layer "pool", or that has
+        no such layer.
     """
 
-    def __init__(self, model: keras.Model, tasks: Sequence[Task], batch_size: int = 1):
+    def __init__(
+        self,
+        model: keras.Model,
+        tasks: Sequence[Task],
+        batch_size: int = 1,
+        layer: str | None = None,
+    ):
         self.tasks = {task.name: task for task in tasks}
         self._batch_size = batch_size
-        self._plain = copies.copy_of(model)
+        self._plain = copies.copy_of(model, layer=layer)
+        self.layer = self._plain.layer
         self._guided_copy: copies.Copy | None = None  # made when it is needed
 
     def set_weights(self, weights: copies.Weights) -> None:
@@ -118,7 +130,7 @@ class Explainer:
 
             alpha_k = mean over positions of dy / dA_k
 
-        A is the last feature map, y the score, see the module.
+        A is the map of `layer`, y the score, see the module.
 
         Args, Raises: see `maps`.
         Returns: float32 (n, *spatial).

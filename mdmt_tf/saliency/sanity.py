@@ -55,6 +55,7 @@ def randomization(
     *,
     seed: int = 0,
     stages: int = 4,
+    layer: str | None = None,
 ) -> list[Row]:
     """Compare maps while more and more layers are random.
 
@@ -69,10 +70,11 @@ def randomization(
         seed: of the fresh values. They differ from those that training began with, or
             a network that learned little would pass for one that ignores its weights.
         stages: into how many the layers of the backbone are divided.
+        layer: see `Explainer`.
     Returns: a row for each stage, method and task, stage "none" first.
     Raises: ConfigError, see `Explainer`.
     """
-    explainer = Explainer(model, tasks)
+    explainer = Explainer(model, tasks, layer=layer)
     targets = {
         task.name: explainer.predicted(images, task.name) if has_target(task) else None
         for task in tasks

@@ -50,6 +50,7 @@ def explain_run(
     *,
     tasks: Sequence[str] = (),
     methods: Sequence[str] | None = None,
+    layer: str | None = None,
     masks: Path | None = None,
     with_sanity: bool = False,
     note: str = "",
@@ -63,7 +64,7 @@ def explain_run(
         samples: of `of_part` or `of_files`.
         folder: see `saliency.files`; `sanity.csv` comes beside.
         tasks: names of those to explain; none: all.
-        methods: see `explain_samples`.
+        methods, layer: see `explain_samples`.
         masks: folder of `<id>_lesion.nii.gz`; None for none.
         with_sanity: whether to randomise the weights, see `saliency.sanity`.
         note: what the data are.
@@ -85,6 +86,7 @@ def explain_run(
         samples.labels,
         normalize=prepare,
         methods=methods,
+        layer=layer,
         geometry=samples.geometry,
         masks=lesions,
         note=note,
@@ -94,7 +96,9 @@ def explain_run(
         return rows, []
     images = np.concatenate([prepare(image[np.newaxis]) for image in samples.images])
     used = list(dict.fromkeys(row.method for row in rows))
-    checked = sanity.randomization(model, chosen, images, used, seed=config.seed)
+    checked = sanity.randomization(
+        model, chosen, images, used, seed=config.seed, layer=layer
+    )
     files.write_table(folder / SANITY_TABLE, checked, sanity.Row)
     return rows, checked
 

@@ -1,0 +1,103 @@
+"""Whether the pipeline of volumes keeps up with the network.
+
+    python tools/benchmark_volumes.py densenet121_3d --shape 40x301x301 --batch 2
+
+Volumes a second of the pipeline with augmentation, of the same without, and of training
+steps, in turn in one sitting: the rounds' medians, with the smallest and the largest.
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from mdmt_tf import config
+from mdmt_tf.data.augment import augment
+from mdmt_tf.data.images import threads
+from mdmt_tf.data.normalize import to_unit
+from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.multitask import build_model
+from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training.losses import compile_model
+from mdmt_tf.training.optimizers import build_optimizer
+
+
+def pipeline(stored, batch, settings):
+    """Endless batches of stored int16 volumes, made as in `mdmt_tf.data.pipeline`."""
+
+    def load(index):
+        rows = tf.numpy_function(
+            lambda chosen: stored[chosen % len(stored)], [index], tf.int16
+        )
+        volumes = to_unit(tf.ensure_shape(rows, (batch, *stored.shape[1:])))
+        if settings is None:
+            return volumes
+        return augment(volumes, 0, 0, index, tf.zeros_like(index), settings)
+
+    numbers = tf.data.Dataset.range(1 << 40).batch(batch, drop_remainder=True)
+    return numbers.map(load, num_parallel_calls=threads()).prefetch(2)
+
+
+def rate(batches, batch, count) -> float:
+    """Volumes a second of the next `count` batches."""
+    started = time.perf_counter()
+    for _ in range(count):
+        next(batches)
+    return batch * count / (time.perf_counter() - started)
+
+
+def main(argv=None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("backbone")
+    parser.add_argument("--shape", default="40x301x301", metavar="DxHxW")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args(argv)
+    shape = tuple(int(length) for length in options.shape.split("x"))
+    batch = options.batch
+
+    rng = np.random.default_rng(0)
+    stored = rng.integers(0, 32767, (2 * batch, *shape, 1), np.int16)
+    # The augmentation of Cobo et al.; data_dir is not read here.
+    settings = config.load("ich", ["data_dir=."]).pipeline.augmentation
+    sources = {
+        "pipeline with augmentation": iter(pipeline(stored, batch, settings)),
+        "pipeline without": iter(pipeline(stored, batch, None)),
+    }
+    task = Task(name="prognosis", kind=Kind.BINARY)
+    model = build_model(build_backbone(options.backbone, (*shape, 1)), [task], "stl")
+    optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True)
+    optimizer.build(model.trainable_variables)
+    compile_model(model, [task], optimizer)
+    volumes = rng.random((batch, *shape, 1), np.float32)
+    target = {"prognosis": np.ones((batch, 1), np.float32)}
+
+    def step():
+        while True:
+            yield model.train_on_batch(volumes, target)
+
+    sources["training steps"] = step()
+    for source in sources.values():
+        rate(source, batch, 2)
+    rates = {name: [] for name in sources}
+    for _ in range(options.rounds):
+        for name, source in sources.items():
+            rates[name].append(rate(source, batch, 4))
+    print(f"{options.backbone}, {options.shape}, batch {batch}, {threads()} threads")
+    for name, values in rates.items():
+        print(
+            f"  {name:<28} {statistics.median(values):6.2f} volumes/s "
+            f"({min(values):.2f} to {max(values):.2f}, n = {len(values)})"
+        )
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    ratio = medians["pipeline with augmentation"] / medians["training steps"]
+    print(f"  the pipeline makes {ratio:.1f} times what the network takes")
+
+
+if __name__ == "__main__":
+    main()
