@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     cli.load_tensorflow()
     from mdmt_tf import config as configuration
-    from mdmt_tf.training import explanation, trainer
+    from mdmt_tf.training import description, explanation, trainer
     from mdmt_tf.training.inputs import check_same_data, open_inputs
 
     # Files need no prepared data: any folder that exists will do.
@@ -92,14 +92,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     manifest = run.read_json(run.manifest)
     if options.files:
         samples = explanation.of_files(config, options.files, options.prepared_as)
-        note = f"model trained on {trainer.data_note(manifest)}"
+        note = f"model trained on {description.data_note(manifest)}"
     else:
         inputs = open_inputs(config, run.split)
         check_same_data(inputs, manifest, run.path)
         samples = explanation.of_part(
             inputs, options.part, options.most, options.images
         )
-        note = trainer.data_note(manifest)
+        note = description.data_note(manifest)
     model = trainer.build(config, config.build_tasks())
     model.load_weights(run.best_weights)
     folder = Path(options.out) if options.out else run.path / "saliency"

@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     task_tables.print_metrics(run)
     print(f"\nrun folder   {run.path}")
+    if run.saliency.is_dir():
+        print(f"saliency     {run.saliency}")
     print(f"monitor      tensorboard --logdir {run.path}")
     print(f"check again  python -m mdmt_tf.evaluate {run.path}")
 

@@ -1,12 +1,13 @@
 """What the README tells a reader to type exists and is accepted."""
 
+import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from mdmt_tf import benchmark, config, evaluate, prepare, report, train
+from mdmt_tf import config, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,20 +54,17 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
             raise Accepted
 
         monkeypatch.setattr(config, "load", load)
-        main = train.main if command == "train" else benchmark.main
     elif command == "prepare":
         monkeypatch.setattr(prepare, "load_builder", accept)
-        main = prepare.main
     elif command == "report":
         from mdmt_tf.experiments.results import Results
 
         monkeypatch.setattr(Results, "read", accept)
-        main = report.main
     else:
         from mdmt_tf.training.run_folder import RunFolder
 
         monkeypatch.setattr(RunFolder, "open", accept)
-        main = evaluate.main
+    main = importlib.import_module(f"mdmt_tf.{command}").main
     with pytest.raises(Accepted):
         main(arguments)
 

@@ -28,17 +28,13 @@ class Changes(NamedTuple):
     noise_seed: tf.Tensor  # int64 (b, 2), of the elastic deformation
 
 
-def draw_changes(seed, epoch, index, repeat, settings: AugmentationSection) -> Changes:
+def draw_changes(keys: tf.Tensor, settings: AugmentationSection) -> Changes:
     """Draw for each sample whether and how it is changed.
 
     Args:
-        seed, epoch: scalars, not negative.
-        index: int64 (b,), which sample.
-        repeat: int64 (b,), tells draws of one sample in one epoch apart.
+        keys: of `sample_keys`.
         settings: probabilities and ranges; values are uniform in their range.
     """
-
-    keys = sample_keys(seed, epoch, index, repeat)
     uniform = tf.map_fn(
         lambda key: tf.random.stateless_uniform((10,), key, alg="philox"),
         keys,
@@ -141,13 +137,14 @@ def augment(
 
     Args:
         images: float32 in [0, 1], sizes known.
-        seed, epoch, index, repeat, settings: see `draw_changes`.
+        seed, epoch, index, repeat: see `sample_keys`.
+        settings: probabilities and ranges.
     """
     keys = sample_keys(seed, epoch, index, repeat)
     if len(images.shape) == 5:
         moved = augment_volumes.move(images, keys, settings)
     else:
-        changes = draw_changes(seed, epoch, index, repeat, settings)
+        changes = draw_changes(keys, settings)
         moved = apply_changes(images, changes, settings.elastic_sigma)
     return add_noise(moved, keys, settings)
 
@@ -157,7 +154,13 @@ _ELASTIC, _NOISE = 1, 2
 
 
 def sample_keys(seed, epoch, index, repeat) -> tf.Tensor:
-    """int64 (b, 2), a key of random numbers for each sample; see `draw_changes`."""
+    """int64 (b, 2), a key of random numbers for each sample.
+
+    Args:
+        seed, epoch: scalars, not negative.
+        index: int64 (b,), which sample.
+        repeat: int64 (b,), tells draws of one sample in one epoch apart.
+    """
 
     def fold(sample):
         key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])

@@ -19,7 +19,13 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import Task, label_is_known
-from mdmt_tf.training import callbacks, explanation, predictions, run_folder
+from mdmt_tf.training import (
+    callbacks,
+    description,
+    explanation,
+    predictions,
+    run_folder,
+)
 from mdmt_tf.training.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.metrics import confusion_matrix, task_metrics
@@ -69,7 +75,7 @@ def train(
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
-    write(_overview(config, run, inputs, manifest))
+    write(description.overview(config, run, inputs, manifest))
     with _precision(config.training.precision):
         with strategy.scope():
             # A resumed run has its weights from the state that it left.
@@ -218,7 +224,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
             run.tensorboard / name,
             inputs.tasks,
             settings=config.to_plain(),
-            note=data_note(manifest),
+            note=description.data_note(manifest),
             example_batch=example_batch,
             confusion=lambda: confusion,
         )
@@ -256,7 +262,7 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
 
     if config.training.saved_model:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
-        about = information(config, inputs, manifest)
+        about = description.information(config, inputs, manifest)
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(model, inputs.tasks, unchecked, about, config.normalization)
         manifest["export"] = _check_export(unchecked, inputs, probabilities)
@@ -272,7 +278,7 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
                 inputs, _judged_part(probabilities), config.training.saliency
             ),
             run.saliency,
-            note=data_note(manifest),
+            note=description.data_note(manifest),
         )
     manifest["finished"] = run_folder.now()
     run_folder.write_json(run.manifest, manifest)
@@ -295,39 +301,6 @@ def _judged_part(parts) -> str:
     return "test" if "test" in parts else "validation"
 
 
-def data_note(manifest: dict) -> str:
-    """What the data are, in one line, for pictures and tables."""
-    names = ", ".join(manifest["datasets"])
-    if manifest["synthetic"]:
-        return f"SYNTHETIC data ({names}): no patients"
-    return names
-
-
-def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
-    """What the exported model says about itself."""
-    return {
-        "experiment": config.experiment,
-        "mdmt_tf": manifest["mdmt_tf"],
-        "synthetic": manifest["synthetic"],
-        "trained_on": data_note(manifest),
-        "not_for": "diagnosis or treatment; research only",
-        "backbone": config.model.backbone,
-        "image": {
-            "size": list(config.image_shape),
-            "channels": 1,
-            "range": [0.0, 1.0],
-            "meaning": "0 black to 1 white, prepared as in training",
-        },
-        # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
-        # `mdmt_tf.imaging.volume.prepare_volume`.
-        "prepared_as": {d.name: d.config for d in inputs.datasets},
-        "tasks": {
-            task.name: {"kind": task.kind.value, "classes": list(task.class_names)}
-            for task in inputs.tasks
-        },
-    }
-
-
 @contextlib.contextmanager
 def _precision(policy: str) -> Iterator[None]:
     """Layers built inside compute in this precision; weights stay float32."""
@@ -337,26 +310,3 @@ def _precision(policy: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _overview(config: Config, run: RunFolder, inputs: Inputs, manifest: dict) -> str:
-    """A few lines on what goes in: images and classes of each task and side."""
-    start = manifest.get("initial_weights") or {"source": "random values"}
-    start = start.get("source") or start.get("file") or start["checkpoint"]
-    sizes = ", ".join(f"{len(s)} {part}" for part, s in inputs.parts.items())
-    rows = [
-        ("run", str(run.path)),
-        ("data", data_note(manifest)),
-        ("backbone", f"{config.model.backbone} from {start}"),
-        ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
-    ]
-    for task in inputs.tasks:
-        counts = inputs.parts["train"].class_counts[task.name]
-        if task.n_classes:
-            named = zip(task.class_names, counts, strict=True)
-            text = ", ".join(f"{count} {name}" for name, count in named)
-        else:
-            text = f"{counts[0]} values"
-        rows.append((task.name, f"{text} in training"))
-    width = max(len(name) for name, _ in rows)
-    return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)

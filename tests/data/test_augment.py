@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data import warp
-from mdmt_tf.data.augment import apply_changes, augment, draw_changes
+from mdmt_tf.data.augment import apply_changes, augment, draw_changes, sample_keys
 
 NONE = AugmentationSection(
     shift_probability=0,
@@ -36,7 +36,8 @@ def draw(n, settings, seed=1, epoch=2):
     @tf.function
     def all_of_them():
         index = tf.range(n, dtype=tf.int64)
-        return draw_changes(seed, epoch, index, tf.zeros_like(index), settings)
+        keys = sample_keys(seed, epoch, index, tf.zeros_like(index))
+        return draw_changes(keys, settings)
 
     return {name: value.numpy() for name, value in all_of_them()._asdict().items()}
 
@@ -158,7 +159,7 @@ def test_all_changes_in_one_resampling(images):
     import tensorflow as tf
 
     index = tf.range(12, dtype=tf.int64)
-    changes = draw_changes(1, 2, index, tf.zeros_like(index), ALL)
+    changes = draw_changes(sample_keys(1, 2, index, tf.zeros_like(index)), ALL)
     result = apply_changes(tf.constant(images), changes, 7.0).numpy()
     maps = warp.affine_map(
         changes.shift, changes.zoom, changes.degrees, changes.flip, 48

@@ -1,0 +1,61 @@
+"""What a run says about its data and its model, in words and for its files."""
+
+from mdmt_tf.config import Config
+from mdmt_tf.training.inputs import Inputs
+from mdmt_tf.training.run_folder import RunFolder
+
+
+def data_note(manifest: dict) -> str:
+    """What the data are, in one line, for pictures and tables."""
+    names = ", ".join(manifest["datasets"])
+    if manifest["synthetic"]:
+        return f"SYNTHETIC data ({names}): no patients"
+    return names
+
+
+def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
+    """What the exported model says about itself."""
+    return {
+        "experiment": config.experiment,
+        "mdmt_tf": manifest["mdmt_tf"],
+        "synthetic": manifest["synthetic"],
+        "trained_on": data_note(manifest),
+        "not_for": "diagnosis or treatment; research only",
+        "backbone": config.model.backbone,
+        "image": {
+            "size": list(config.image_shape),
+            "channels": 1,
+            "range": [0.0, 1.0],
+            "meaning": "0 black to 1 white, prepared as in training",
+        },
+        # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
+        # `mdmt_tf.imaging.volume.prepare_volume`.
+        "prepared_as": {d.name: d.config for d in inputs.datasets},
+        "tasks": {
+            task.name: {"kind": task.kind.value, "classes": list(task.class_names)}
+            for task in inputs.tasks
+        },
+    }
+
+
+def overview(config: Config, run: RunFolder, inputs: Inputs, manifest: dict) -> str:
+    """A few lines on what goes in: images and classes of each task and side."""
+    start = manifest.get("initial_weights") or {"source": "random values"}
+    start = start.get("source") or start.get("file") or start["checkpoint"]
+    sizes = ", ".join(f"{len(s)} {part}" for part, s in inputs.parts.items())
+    rows = [
+        ("run", str(run.path)),
+        ("data", data_note(manifest)),
+        ("backbone", f"{config.model.backbone} from {start}"),
+        ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
+    ]
+    for task in inputs.tasks:
+        counts = inputs.parts["train"].class_counts[task.name]
+        if task.n_classes:
+            named = zip(task.class_names, counts, strict=True)
+            text = ", ".join(f"{count} {name}" for name, count in named)
+        else:
+            text = f"{counts[0]} values"
+        rows.append((task.name, f"{text} in training"))
+    width = max(len(name) for name, _ in rows)
+    return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)
