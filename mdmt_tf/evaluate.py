@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mdmt_tf import cli, task_tables
+from mdmt_tf import cli
 
 DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights
@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = arguments.parse_args(argv)
 
+    from mdmt_tf import task_tables
     from mdmt_tf.training.run_folder import RunFolder
 
     run = RunFolder.open(options.run_dir)

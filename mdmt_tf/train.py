@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from mdmt_tf import cli, task_tables
+from mdmt_tf import cli
 
 DESCRIPTION = """\
 Train one model on several datasets and tasks.
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.error("--resume takes the settings of the run; leave the others out")
 
     # Settings first: TensorFlow takes seconds to load, a wrong key should not.
-    from mdmt_tf import config, phantoms
+    from mdmt_tf import config, phantoms, task_tables
     from mdmt_tf.training.run_folder import RunFolder
 
     if options.resume:

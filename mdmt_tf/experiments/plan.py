@@ -1,10 +1,12 @@
 """What a benchmark needs before its first fit: splits, the data's state, baselines."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from mdmt_tf.config import Config
+from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.data.splits import Split, count_folds, make_split
 from mdmt_tf.experiments import correlations
@@ -48,8 +50,10 @@ def make_plan(config: Config, folder: Folder) -> None:
     write_json(folder.data, data)
     if baselines := config.benchmark.baselines:
         found = [
-            correlations.correlate(name, section, tasks[section.task], tables)
-            for name, section in baselines.items()
+            correlations.correlate(
+                ", ".join(names), section, tasks[section.task], tables
+            )
+            for names, section in _of_same_fields(baselines)
         ]
         correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
     grid = build_grid(config, splits, fingerprints_of(data))
@@ -63,6 +67,17 @@ def make_plan(config: Config, folder: Folder) -> None:
                 "datasets": {dataset.name: dataset.describe() for dataset in used},
             }
             fit_baseline(fit.baseline, task, tables, splits[fit.split], run, facts)
+
+
+def _of_same_fields(
+    baselines: Mapping[str, BaselineSection],
+) -> list[tuple[list[str], BaselineSection]]:
+    """Names of the baselines that differ in their model alone, and one of them."""
+    found: dict[str, tuple[list[str], BaselineSection]] = {}
+    for name, section in baselines.items():
+        fields = section.model_dump_json(exclude={"model"})
+        found.setdefault(fields, ([], section))[0].append(name)
+    return list(found.values())
 
 
 def fingerprints_of(data: dict) -> dict[str, str]:

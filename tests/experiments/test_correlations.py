@@ -208,7 +208,9 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
     fitted = []
     monkeypatch.setattr(plan, "fit_baseline", lambda *args: fitted.append(args))
     section = "{task: prognosis, fields: {aiforcovid: [age]}}"
-    baseline = f"benchmark.baselines={{age: {section}}}"
+    # Two models of the same field share a row.
+    perceptron = section.replace("}}", "}, model: mlp}")
+    baseline = f"benchmark.baselines={{age: {section}, age_mlp: {perceptron}}}"
     for name, overrides in (("with", [baseline]), ("without", [])):
         settings = config.load(
             "paper",
@@ -226,6 +228,7 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
     assert not Folder(tmp_path / "without").correlations.exists()
     found = correlations.read(tmp_path / "with" / "correlations.csv")
     assert found["n"].tolist() == [60, 60]
+    assert found["baseline"].tolist() == ["age, age_mlp"] * 2
     rho = scipy.stats.spearmanr(np.arange(60) % 17, [0, 1] * 30)
     assert found["value"][0] == pytest.approx(rho.statistic)
     assert found["p_holm"][0] == pytest.approx(rho.pvalue)
