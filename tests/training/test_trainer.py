@@ -49,6 +49,10 @@ SETTINGS = {
 }
 
 
+# Without what takes half of the time of so small a run.
+BARE = ("training.tensorboard=false", "training.saved_model=false")
+
+
 @pytest.fixture(scope="module")
 def settings(tiny_backbone, data_dir, tmp_path_factory):
     """Resolved settings with a run folder of their own."""
@@ -130,7 +134,7 @@ def backbone_state(run, settings):
 
 def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     start = reference_state(build_backbone("tiny", (64, 64, 3), own_weights))
-    frozen = settings(f"model.weights={own_weights}", "model.freeze=all")
+    frozen = settings(f"model.weights={own_weights}", "model.freeze=all", *BARE)
     lines = []
     begun = trainer.train(frozen, write=lines.append)
     assert f"backbone  tiny from {own_weights}\n" in lines[0]
@@ -141,14 +145,14 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     assert facts["sha256"] == published.sha256_of(own_weights)
     assert run.read_json(run.manifest)["initial_weights"] is None
     # Trained, they change.
-    trained = settings(f"model.weights={own_weights}", "training.epochs=2")
+    trained = settings(f"model.weights={own_weights}", "training.epochs=2", *BARE)
     after = backbone_state(trainer.train(trained), trained)["conv.weight"]
     assert 0 < np.abs(after - start["conv.weight"]).max() < 0.1
 
 
 def test_resuming_needs_the_first_weights_no_more(settings, own_weights, monkeypatch):
     monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
-    options = (f"model.weights={own_weights}", "model.freeze=0.5")
+    options = (f"model.weights={own_weights}", "model.freeze=0.5", *BARE)
     whole = trainer.train(settings(*options))
     folder = interrupted(settings(*options), after_epoch=2)
     own_weights.unlink()
@@ -277,8 +281,8 @@ def test_a_finished_run_is_left_alone(run):
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(settings, run):
-    same = trainer.train(settings())
-    other = trainer.train(settings("seed=4"))
+    same = trainer.train(settings(*BARE))
+    other = trainer.train(settings("seed=4", *BARE))
     assert same.predictions.read_text() == run.predictions.read_text()
     assert other.predictions.read_text() != run.predictions.read_text()
 

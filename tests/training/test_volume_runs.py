@@ -79,6 +79,12 @@ SETTINGS = {
     },
 }
 N = 60
+# Without what is not looked at.
+BARE = (
+    "training.saliency=0",
+    "training.saved_model=false",
+    "training.tensorboard=false",
+)
 
 
 def head(number):
@@ -198,7 +204,7 @@ def test_saliency_of_each_task(run):
 def test_an_interrupted_run_ends_with_the_same_predictions(run, settings, monkeypatch):
     """Sums of gradients, the largest moments and the draws are all taken up again."""
     monkeypatch.setattr("mdmt_tf.training.callbacks.SaveState.SECONDS", 0)
-    again = settings("training.saliency=0", "training.saved_model=false")
+    again = settings(*BARE)
 
     def write(text):
         if text.lstrip().startswith("2/"):
@@ -214,8 +220,9 @@ def test_two_devices_train_volumes(settings, two_cpus):
     """Accumulation, oversampling and dropout of channels under MirroredStrategy."""
     made = settings(
         f"training.devices=[{', '.join(two_cpus)}]",
-        "training.saliency=0",
         "training.epochs=1",
+        "training.precision=mixed_bfloat16",
+        *BARE,
     )
     run = trainer.train(made)
     figures = run.read_json(run.metrics)
