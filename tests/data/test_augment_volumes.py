@@ -157,6 +157,17 @@ def test_noise_has_its_deviation_and_share():
     assert abs(values.mean()) < 4 * 0.01 / np.sqrt(values.size)
 
 
+def test_noise_is_drawn_apart_from_movements():
+    volumes = np.stack([smooth()] * 40)[..., None]
+    changes = [
+        changed(volumes, chosen=settings(**{f"{name}_probability": 0.5})) != volumes
+        for name in ("noise", "shift")
+    ]
+    noisy, shifted = (change.any(axis=(1, 2, 3, 4)) for change in changes)
+    # Of 40, all four kinds; none would be missing but once in 25 000 times.
+    assert len({*zip(noisy.tolist(), shifted.tolist(), strict=True)}) == 4
+
+
 def test_images_take_noise_too():
     images = np.full((8, 16, 16, 1), 0.5, np.float32)
     chosen = settings(noise_probability=1.0, noise_deviation=0.02)

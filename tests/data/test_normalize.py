@@ -73,16 +73,16 @@ def test_resize_antialiases():
     np.testing.assert_allclose(small[0, 1:-1], 1 / 8, atol=0.02)
 
 
-def test_volumes_are_resized_along_each_axis():
-    """Linear and antialiased: the middle of a product of hats, by matrices."""
+@pytest.mark.parametrize("shape", [(14, 6, 9), (3, 18, 5)])
+def test_volumes_are_resized_along_each_axis(shape):
+    """Linear, and antialiased where an axis shrinks: by the hats' matrices."""
     volume = np.random.default_rng(0).random((2, 7, 12, 9, 1)).astype("float32")
-    received = resize(tf.constant(volume), (14, 6, 9)).numpy()
-    assert received.shape == (2, 14, 6, 9, 1)
-    expected = np.einsum("nabcx,ia,jb->nijcx", volume, _linear(7, 14), _linear(12, 6))
+    received = resize(tf.constant(volume), shape).numpy()
+    assert received.shape == (2, *shape, 1)
+    matrices = [_linear(*sides) for sides in zip((7, 12, 9), shape, strict=True)]
+    expected = np.einsum("nabcx,ia,jb,kc->nijkx", volume, *matrices)
     np.testing.assert_allclose(received, expected, atol=1e-5)
-    np.testing.assert_array_equal(
-        resize(tf.constant(volume[0]), (14, 6, 9)), received[0]
-    )
+    np.testing.assert_array_equal(resize(tf.constant(volume[0]), shape), received[0])
 
 
 def _linear(length, wanted):
