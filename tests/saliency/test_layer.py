@@ -16,6 +16,8 @@ TASKS = [Task(name="prognosis", kind=Kind.BINARY)]
 # or apart nothing can be cut.
 LAYERS = [
     ("densenet21_3d", (32, 48, 48, 1), "features.transition2.conv", (4, 6, 6)),
+    # As of DenseNet-121 at 40 x 301 x 301: 1 x 5 x 5 in the end.
+    ("densenet21_3d", (32, 160, 160, 1), "features.transition3.conv", (2, 10, 10)),
     ("resnet18_3d", (40, 96, 96, 1), "layer3.1.relu2", (3, 6, 6)),
     ("resnet18", (64, 64, 3), "layer3.1.relu2", (4, 4)),
     ("resnet18", (128, 128, 3), "layer4.1.relu2", (4, 4)),
