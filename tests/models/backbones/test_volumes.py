@@ -2,7 +2,6 @@
 
 import json
 import math
-import zlib
 
 import keras
 import numpy as np
@@ -24,19 +23,6 @@ def normal(*shape):
     return np.random.default_rng(0).standard_normal(shape).astype("float32")
 
 
-def value_of(name, shape):
-    """The rule of the reference's README: values follow from the parameter's name."""
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    z = rng.standard_normal(shape).astype("float32")
-    if name.endswith("running_var"):
-        return np.abs(1 + 0.1 * z)
-    if name.endswith("running_mean"):
-        return 0.1 * z
-    if len(shape) == 1:
-        return 1 + 0.1 * z if name.endswith("weight") else 0.1 * z
-    return z * np.float32(math.sqrt(1 / math.prod(shape[1:])))
-
-
 @pytest.fixture(scope="module")
 def resnet():
     """ResNet-18 for images and for volumes with running statistics of their own."""
@@ -50,7 +36,7 @@ def resnet():
     return flat, state
 
 
-def test_densenet121_3d_equals_its_reference(shared):
+def test_densenet121_3d_equals_its_reference(shared, value_of):
     row = BACKBONES["densenet121_3d"]
     folder = shared / "reference/backbones"
     facts = json.loads((folder / "backbones.json").read_text())["backbones"][row.name]
