@@ -116,6 +116,11 @@ def build_samples(
     return result
 
 
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` rows, evenly over all of them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
+
+
 def class_weights(task: Task, counts: np.ndarray) -> np.ndarray:
     """The factor of the loss of a row, for each class of the task.
 

@@ -65,8 +65,8 @@ def volume_tile(image: PreparedVolume, caption: str) -> np.ndarray:
     """
     grey = image.pixels[..., 0].astype(np.float32) / FULL_SCALE
     chosen = montage.spread(len(grey), _SLICES)
-    slices = np.stack([crop.resize(grey[number], _SLICE_SIDE) for number in chosen])
-    picture = crop.to_uint8(montage.montage(slices, list(range(len(chosen)))))
+    slices = [crop.resize(grey[number], _SLICE_SIDE) for number in chosen]
+    picture = crop.to_uint8(montage.montage(slices))
     result = np.zeros((_CAPTION + len(picture), picture.shape[1], 3), np.uint8)
     result[_CAPTION:] = picture[..., np.newaxis]
     _write_caption(result, caption)

@@ -1,6 +1,7 @@
 """A picture of an image, or of some slices of a volume."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def to_picture(image: np.ndarray, slices: int = 4) -> np.ndarray:
     Returns: (h, w), or the tiles of `montage`.
     """
     grey = np.asarray(image)[..., 0]
-    return grey if grey.ndim == 2 else montage(grey, spread(len(grey), slices))
+    return grey if grey.ndim == 2 else montage(grey[spread(len(grey), slices)])
 
 
 def spread(depth: int, count: int) -> list[int]:
@@ -23,16 +24,19 @@ def spread(depth: int, count: int) -> list[int]:
     return [int((2 * i + 1) * depth / (2 * count)) for i in range(count)]
 
 
-def montage(volume: np.ndarray, chosen: list[int]) -> np.ndarray:
-    """Slices of (d, h, w) as tiles of one picture, from left to right, then down.
+def montage(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
+    """Tiles as one picture, from left to right, then down.
 
-    Returns: (rows h, columns w), about as wide as high; tiles that are left are 0.
+    Args:
+        tiles: arrays of one shape (h, w) or (h, w, c), such as slices of a volume.
+        columns: tiles beside each other; None: about as many as lines.
+    Returns: (lines h, columns w), or with c; places that are left are 0.
     """
-    columns = math.ceil(math.sqrt(len(chosen)))
-    rows = math.ceil(len(chosen) / columns)
-    height, width = volume.shape[1:]
-    picture = np.zeros((rows * height, columns * width), volume.dtype)
-    for place, number in enumerate(chosen):
-        top, left = place // columns * height, place % columns * width
-        picture[top : top + height, left : left + width] = volume[number]
+    columns = columns or math.ceil(math.sqrt(len(tiles)))
+    height, width, *channels = tiles[0].shape
+    lines = math.ceil(len(tiles) / columns)
+    picture = np.zeros((lines * height, columns * width, *channels), tiles[0].dtype)
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * height, number % columns * width
+        picture[top : top + height, left : left + width] = tile
     return picture

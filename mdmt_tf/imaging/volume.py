@@ -228,7 +228,7 @@ def _shift(*offset: float) -> np.ndarray:
     return matrix
 
 
-def resize(values: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+def resize(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Resize each axis by linear interpolation, without aliasing; centres of voxels.
 
     Each new voxel is the mean under a triangle that reaches one voxel of the coarser of
@@ -236,7 +236,7 @@ def resize(values: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
     shrinks the same filter as Pillow's BILINEAR and tf.image.resize with antialias.
 
     Args:
-        values: float32 (depth, rows, columns), all three 1 or more.
+        values: float32 (depth, rows, columns), or of any other axes, 1 or more each.
     Returns: float32 of shape `size`, within the range of the input but for rounding.
     """
     # Depth first: it shrinks most where volumes are large.

@@ -222,11 +222,6 @@ def folder_names(ids: Sequence[str]) -> list[str]:
     ]
 
 
-def spread(count: int, most: int) -> list[int]:
-    """At most so many of `count` rows, evenly over all of them."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
-
-
 def tissue(image: np.ndarray) -> np.ndarray:
     """Where an image is neither black nor white: bool. Of a head CT, without bone."""
     return (np.asarray(image) > 0) & (np.asarray(image) < 1)

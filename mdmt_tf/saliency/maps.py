@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.imaging.volume import resize
 from mdmt_tf.saliency import copies
 from mdmt_tf.tasks import Kind, Task
 
@@ -207,20 +208,7 @@ def enlarge(maps: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         shape: of the result, as many sides as `small` has.
     Returns: float32 (n, *shape).
     """
-    result = maps
-    for axis, size in enumerate(shape, start=1):
-        matrix = _interpolation(maps.shape[axis], size)
-        result = np.moveaxis(np.tensordot(matrix, result, (1, axis)), 0, axis)
-    return np.ascontiguousarray(result, np.float32)
-
-
-def _interpolation(small: int, large: int) -> np.ndarray:
-    """(large, small), rows sum to 1."""
-    centres = (np.arange(large) + 0.5) * small / large - 0.5
-    centres = np.clip(centres, 0, small - 1)
-    return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(small))).astype(
-        np.float32
-    )
+    return resize(np.asarray(maps, np.float32), (len(maps), *shape))
 
 
 def _checked(task: Task, target) -> np.ndarray | None:

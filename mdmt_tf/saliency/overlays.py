@@ -8,6 +8,8 @@ import io
 
 import numpy as np
 
+from mdmt_tf.imaging.montage import montage
+
 # The strongest thousandths of a gradient are single pixels; they would hide the rest.
 _SIGNED_PERCENTILE = 99.5
 _OPACITY = 0.8  # of the strongest
@@ -76,7 +78,7 @@ def draw(
         tiles = [coloured[number, rows, cols] for number in numbers]
         labels = [f"{number + 1}/{len(grey)}" for number in numbers]
         columns, inches = min(_COLUMNS, len(tiles)), _TILE_INCHES
-    picture = _montage(tiles, columns)
+    picture = montage(tiles, columns)
 
     height, width = tiles[0].shape[:2]
     lines = -(-len(tiles) // columns)
@@ -110,7 +112,8 @@ def draw(
     meaning = "effect of a brighter pixel on the score" if signed else "saliency"
     bar.set_label(f"{meaning}, relative to the strongest", fontsize=7)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    # Compressing well takes three times as long as drawing.
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
@@ -170,13 +173,3 @@ def _blend(grey: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.nd
     """(..., 3): the colour where the map is strong, the grey image where it is not."""
     opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
     return (1 - opacity) * grey[..., np.newaxis] + opacity * colours
-
-
-def _montage(tiles: list[np.ndarray], columns: int) -> np.ndarray:
-    height, width = tiles[0].shape[:2]
-    lines = -(-len(tiles) // columns)
-    result = np.zeros((lines * height, columns * width, 3), np.float32)
-    for number, tile in enumerate(tiles):
-        y, x = (number // columns) * height, (number % columns) * width
-        result[y : y + height, x : x + width] = tile
-    return result

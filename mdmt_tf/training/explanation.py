@@ -13,7 +13,7 @@ import tensorflow as tf
 from mdmt_tf import preparation
 from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import normalize, resize, to_unit
-from mdmt_tf.data.samples import Samples
+from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.imaging.volume import prepare_volume, read_volume, resized_affine
 from mdmt_tf.saliency import files, sanity
@@ -147,7 +147,7 @@ def of_part(
                 )
         chosen = [known[name] for name in dict.fromkeys(wanted)]
     else:
-        chosen = files.spread(len(ids), most)
+        chosen = spread(len(ids), most)
     return Explainable(
         ids=[ids[number] for number in chosen],
         images=_pixels(inputs, _joined(parts, "image")[chosen]),

@@ -12,7 +12,7 @@ from mdmt_tf import export
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
 from mdmt_tf.data.normalize import denormalize
-from mdmt_tf.data.samples import Samples
+from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
 from mdmt_tf.models import pretrained
 from mdmt_tf.models.backbones import build_backbone
@@ -289,7 +289,7 @@ def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     """Compare the SavedModel with what the model said about real images."""
     part = _judged_part(probabilities)
     samples = inputs.parts[part]
-    rows = np.unique(np.linspace(0, len(samples) - 1, most).astype(int))
+    rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[part].items()}
     largest = export.check_export(path, images, expected)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.data.samples import build_samples, class_weights
+from mdmt_tf.data.samples import build_samples, class_weights, spread
 from mdmt_tf.data.splits import make_split
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.tasks import Kind, Task
@@ -154,3 +154,10 @@ def test_a_split_with_a_torn_patient_is_refused(alpha, beta, two_tasks):
     lists[other].append("a00")
     with pytest.raises(LeakageError, match="patient 'p00' of dataset 'alpha'"):
         build_samples([alpha, beta], split, two_tasks)
+
+
+def test_rows_are_spread_over_a_part():
+    assert spread(10, 3) == [0, 4, 9]
+    assert spread(3, 8) == [0, 1, 2]
+    assert spread(5, 1) == [0]
+    assert spread(0, 4) == []

@@ -16,7 +16,7 @@ def test_slices_are_spread_evenly(depth, count, expected):
 
 def test_tiles_go_from_left_to_right_and_down():
     volume = np.arange(5)[:, None, None] * np.ones((5, 2, 3))
-    picture = montage(volume, [4, 2, 1])
+    picture = montage(volume[[4, 2, 1]])
     assert picture.shape == (4, 6)
     assert (picture[:2, :3] == 4).all() and (picture[:2, 3:] == 2).all()
     assert (picture[2:, :3] == 1).all() and (picture[2:, 3:] == 0).all()

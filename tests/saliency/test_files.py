@@ -177,10 +177,3 @@ def test_bone_and_air_are_no_tissue():
     np.testing.assert_array_equal(
         files.tissue(np.array([0.0, 0.2, 0.99, 1.0])), [False, True, True, False]
     )
-
-
-def test_rows_are_spread_over_a_part():
-    assert files.spread(10, 3) == [0, 4, 9]
-    assert files.spread(3, 8) == [0, 1, 2]
-    assert files.spread(5, 1) == [0]
-    assert files.spread(0, 4) == []
