@@ -38,7 +38,7 @@ from mdmt_tf.datasets._shared.records import (
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.tables import Row, RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.preprocess import Preparation, VolumePreparation
+from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
 
 @dataclasses.dataclass(eq=False)
@@ -46,10 +46,10 @@ class Config(tfds.core.BuilderConfig):
     """A builder's config: what changes the bytes on disk.
 
     Attributes:
-        preparation: the form of an image.
+        preprocessing: the form of an image.
     """
 
-    preparation: Preparation | VolumePreparation | None = None
+    preprocessing: Preprocessing | VolumePreprocessing | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +85,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         progress: called with (images done, images in all) while preparing.
     """
 
-    FORMS: ClassVar[tuple[Preparation | VolumePreparation, ...]] = ()
+    FORMS: ClassVar[tuple[Preprocessing | VolumePreprocessing, ...]] = ()
     FOLDER: ClassVar[str]
     PARTS: ClassVar[tuple[str, ...]]
     COUNTED: ClassVar[Mapping[str, Classes]]
@@ -222,7 +222,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 + "\n".join(rejections.examples())
             )
         # tfds writes to a folder of another name until all is done, and renames it
-        # then: an interrupted preparation never looks complete.
+        # then: an interrupted preprocessing never looks complete.
         rejections.write(Path(self.data_dir))
         details = manual_files.synthetic_details(images.root)
         self.info.metadata.update(
@@ -291,9 +291,9 @@ def identity_features() -> dict[str, tfds.features.Text]:
     return {name: tfds.features.Text() for name in names}
 
 
-def _config(preparation: Preparation | VolumePreparation) -> Config:
+def _config(preprocessing: Preprocessing | VolumePreprocessing) -> Config:
     return Config(
-        name=preparation.name,
-        description=preparation.description,
-        preparation=preparation,
+        name=preprocessing.name,
+        description=preprocessing.description,
+        preprocessing=preprocessing,
     )

@@ -174,7 +174,7 @@ def of_files(
     form = _preparation(config, prepared_as)
     images, geometry = [], []
     for path in paths:
-        if isinstance(form, preprocess.VolumePreparation):
+        if isinstance(form, preprocess.VolumePreprocessing):
             volume = prepare_volume(read_volume(path), form)
             pixels = volume.pixels
             geometry.append(
@@ -299,4 +299,4 @@ def _preparation(config: Config, name: str | None):
     try:
         return preprocess.parse(name or names[0])
     except ValueError as error:
-        raise ConfigError(f"the preparation of the files: {error}.") from None
+        raise ConfigError(f"the preprocessing of the files: {error}.") from None

@@ -265,5 +265,5 @@ def test_a_run_with_two_preparations_asks_which_one_files_take(run):
     )
     with pytest.raises(ConfigError, match=r"full_256, x_1.*--prepared-as"):
         explanation.of_files(settings, ["x.png"])
-    with pytest.raises(ConfigError, match="preparation of the files: expected lungs"):
+    with pytest.raises(ConfigError, match="preprocessing of the files: expected lungs"):
         explanation.of_files(settings, ["x.png"], "x_1")
