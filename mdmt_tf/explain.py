@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         help="folder of IMAGE_lesion.nii.gz: how much of a map lies in the lesion",
     )
-    add("--prepared-as", metavar="NAME", help="preprocessing of the FILEs")
+    add("--preprocessing", metavar="NAME", help="preprocessing of the FILEs")
     add(
         "--data-dir",
         metavar="DIR",
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = configuration.load(str(run.config), place)
     manifest = run.read_json(run.manifest)
     if options.files:
-        samples = explanation.of_files(config, options.files, options.prepared_as)
+        samples = explanation.of_files(config, options.files, options.preprocessing)
         note = f"model trained on {description.data_note(manifest)}"
     else:
         inputs = open_inputs(config, run.split)

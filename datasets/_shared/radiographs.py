@@ -32,7 +32,7 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         "1.0.0": "First release.",
         "1.1.0": "Crops to the lungs; the field box_source.",
     }
-    FORMS = tuple(
+    PREPROCESSINGS = tuple(
         Preprocessing(part, Preprocessing.parse(DEFAULT).size) for part in PARTS
     )
 
@@ -40,7 +40,7 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info with the fields that all have and its own `labels`."""
-        size = self.builder_config.preparation.size
+        size = self.builder_config.preprocessing.size
         features = {
             "image": tfds.features.Image(
                 shape=(size, size, 1), dtype=np.uint8, encoding_format="png"
@@ -54,7 +54,7 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         return self._info_with(features, homepage)
 
     def _process(self, records, finish):
-        preprocessing = self.builder_config.preparation
+        preprocessing = self.builder_config.preprocessing
         return encoding.process(
             records, operator.attrgetter("path"), preprocessing, finish
         )

@@ -37,13 +37,13 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
-    FORMS = (VolumePreprocessing.parse(DEFAULT_VOLUME),)
+    PREPROCESSINGS = (VolumePreprocessing.parse(DEFAULT_VOLUME),)
 
     def volume_info(
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info with the fields that all have and its own `labels`."""
-        form = self.builder_config.preparation
+        form = self.builder_config.preprocessing
         # As bytes: without, tfds stores 32 of the 64 bits.
         matrix = tfds.features.Tensor(
             shape=(16,), dtype=np.float64, encoding=tfds.features.Encoding.BYTES
@@ -63,7 +63,7 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
         return self._info_with(features, homepage)
 
     def _process(self, records, finish):
-        preprocessing = self.builder_config.preparation
+        preprocessing = self.builder_config.preprocessing
 
         def work(record: Record) -> Any:
             try:

@@ -19,7 +19,7 @@ LARGEST_VOLUME_SIZE = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Of a radiograph; its name is that of the config and of the folder on disk, "lungs_256".
+    """Of a radiograph; its name, "lungs_256", is that of the config and the folder.
 
     Attributes:
         part: a key of PARTS.

@@ -113,9 +113,9 @@ def test_a_run_leaves_the_files_of_the_design(run):
 def test_the_exported_model_says_how_its_images_were_prepared(run):
     about = ServedModel(run.saved_model).information
     manifest = run.read_json(run.manifest)
-    assert set(about["prepared_as"]) == set(manifest["datasets"])
-    for name, prepared_as in about["prepared_as"].items():
-        assert prepared_as == manifest["datasets"][name]["config"]
+    assert set(about["preprocessing"]) == set(manifest["datasets"])
+    for name, preprocessing in about["preprocessing"].items():
+        assert preprocessing == manifest["datasets"][name]["config"]
 
 
 @pytest.fixture
