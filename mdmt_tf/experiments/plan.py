@@ -7,7 +7,7 @@ import pandas as pd
 
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
-from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.data.sources import open_datasets
 from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.baselines import fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
@@ -26,10 +26,7 @@ def make_plan(config: Config, folder: Folder) -> None:
         folder: exists.
     Raises: DataError for anything missing or contradictory.
     """
-    datasets = [
-        open_dataset(config.data_dir, name, section.config, section.version)
-        for name, section in config.datasets.items()
-    ]
+    datasets = open_datasets(config.data_dir, config.dataset_versions)
     tables = {dataset.name: dataset.table for dataset in datasets}
     tasks = {task.name: task for task in config.build_tasks()}
     folds, splits = {}, {}
