@@ -64,10 +64,14 @@ def evaluate_on(
     # The data of the run are not read, so they may be gone: any folder will do.
     overrides = [f"data_dir={dataset.folder}"]
     config = configuration.load(str(run.config), overrides)
-    tasks = [
-        dataclasses.replace(
-            _task(config.build_tasks(), name), sources={dataset.name: field}
+    known = config.build_tasks()
+    if not fields:
+        raise ConfigError(
+            "no task to evaluate. Expected a label field for one of the tasks of the "
+            f"run or more: {', '.join(task.name for task in known)}."
         )
+    tasks = [
+        dataclasses.replace(_task(known, name), sources={dataset.name: field})
         for name, field in fields.items()
     ]
     check_unseen(run, dataset)
