@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mdmt_tf import config, prepare
+from mdmt_tf import config
 from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.runs import predictions
 from mdmt_tf.serving import evaluation
 from mdmt_tf.splits.split import Split

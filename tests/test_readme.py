@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf import config, prepare
+from mdmt_tf import config
+from mdmt_tf.datasets._shared import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
