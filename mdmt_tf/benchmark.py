@@ -1,13 +1,12 @@
 """`python -m mdmt_tf.benchmark`: a grid of fits, on one machine or a Ray cluster."""
 
 import contextlib
-import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mdmt_tf import cli
+from mdmt_tf import console, storage
 
 DESCRIPTION = """\
 Train backbones x validation x folds x experiments x seeds, one process a fit.
@@ -25,8 +24,8 @@ given without its name. Then: python -m mdmt_tf.report FOLDER.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser("benchmark", DESCRIPTION)
-    cli.add_config_arguments(arguments, default=None)
+    arguments = console.parser("benchmark", DESCRIPTION)
+    console.add_config_arguments(arguments, default=None)
     arguments.add_argument(
         "--retry-failed", action="store_true", help="try failed fits again, too"
     )
@@ -81,14 +80,14 @@ def _plan(settings, folder) -> None:
 
     starts = {b: protocol.start_of(settings, b) for b in settings.benchmark.backbones}
     if any(starts.values()) or settings.phantoms is not None:
-        cli.load_tensorflow()
-        from mdmt_tf import phantoms
-        from mdmt_tf.models import pretrained
+        console.load_tensorflow()
+        from mdmt_tf.data import embedded
+        from mdmt_tf.models.weights import pretrained
 
         for backbone, weights in starts.items():
             # Once, before several fits would do so at a time.
             pretrained.locate_all(backbone, weights, _write)
-        settings = phantoms.provide(settings, _write)
+        settings = embedded.provide(settings, _write)
     plan.make_plan(settings, folder)
 
 
@@ -148,14 +147,14 @@ def _only_one(folder) -> Iterator[None]:
     """Refuse to run beside another benchmark in the same folder."""
     from mdmt_tf.errors import ConfigError
 
-    with (folder.path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"{folder.path}: a benchmark is running there. Wait for it, or choose "
-                "another run_dir."
-            ) from None
+    try:
+        lock = storage.lock(folder.path / ".lock")
+    except BlockingIOError:
+        raise ConfigError(
+            f"{folder.path}: a benchmark is running there. Wait for it, or choose "
+            "another run_dir."
+        ) from None
+    with lock:
         yield
 
 
@@ -165,4 +164,4 @@ def _write(text: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    console.run(main)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mdmt_tf import cli
+from mdmt_tf import console
 
 DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights
@@ -12,7 +12,7 @@ metrics.json. Exit status 1 when they differ.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser("evaluate", DESCRIPTION)
+    arguments = console.parser("evaluate", DESCRIPTION)
     arguments.add_argument("run_dir", metavar="RUN_DIR", help="folder of the run")
     arguments.add_argument(
         "--data-dir",
@@ -21,17 +21,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = arguments.parse_args(argv)
 
-    from mdmt_tf import task_tables
-    from mdmt_tf.training.run_folder import RunFolder
+    from mdmt_tf.runs import summary
+    from mdmt_tf.runs.folder import RunFolder
 
     run = RunFolder.open(options.run_dir)
     run.require_finished()
 
-    cli.load_tensorflow()
-    from mdmt_tf.training import evaluation
+    console.load_tensorflow()
+    from mdmt_tf.serving import evaluation
 
     differences = evaluation.reproduce(run, data_dir=options.data_dir)
-    task_tables.print_metrics(run)
+    summary.print_metrics(run)
     if differences:
         print(f"\n{len(differences)} figures differ from {run.metrics}:")
         for line in differences:
@@ -43,4 +43,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    console.run(main)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from mdmt_tf import cli
+from mdmt_tf import console
 
 DESCRIPTION = """\
 Saliency maps of a finished run, for each task: Grad-CAM, guided
@@ -18,7 +18,7 @@ NIfTI files on the voxels of the original; and saliency.csv.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = cli.parser("explain", DESCRIPTION)
+    arguments = console.parser("explain", DESCRIPTION)
     add = arguments.add_argument
     add("run_dir", metavar="RUN_DIR", help="folder of the run")
     add("files", nargs="*", metavar="FILE", help="NIfTI files, or radiographs")
@@ -75,15 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.files and options.images:
         arguments.error("give FILEs or --images, not both")
 
-    from mdmt_tf.training.run_folder import RunFolder
+    from mdmt_tf.runs.folder import RunFolder
 
     run = RunFolder.open(options.run_dir)
     run.require_finished()
 
-    cli.load_tensorflow()
+    console.load_tensorflow()
     from mdmt_tf import config as configuration
-    from mdmt_tf.training import description, explanation, trainer
-    from mdmt_tf.training.inputs import check_same_data, open_inputs
+    from mdmt_tf.data.inputs import check_same_data, open_inputs
+    from mdmt_tf.saliency import explanation
+    from mdmt_tf.training import description, trainer
 
     # Files need no prepared data: any folder that exists will do.
     data_dir = run.path if options.files else options.data_dir
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = trainer.build(config, config.build_tasks())
     model.load_weights(run.best_weights)
     folder = Path(options.out) if options.out else run.path / "saliency"
-    with cli.progress_bar("explaining") as progress:
+    with console.progress_bar("explaining") as progress:
         rows, checked = explanation.explain_run(
             config,
             model,
@@ -228,4 +229,4 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    console.run(main)

@@ -14,14 +14,15 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mdmt_tf import cli, closing_table
+from mdmt_tf import console as cli
+from mdmt_tf.datasets._shared import summary
 from mdmt_tf.errors import ConfigError, DataError, nearest
-from mdmt_tf.preparation import DEFAULT, DEFAULT_VOLUME, parse
+from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mdmt_tf.datasets.manual_builder import ManualBuilder
+    from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
 
 DESCRIPTION = """\
 Prepare a dataset once, for training any number of times.
@@ -96,8 +97,8 @@ def prepare_dataset(
         name: one of `dataset_names()`.
         manual_dir: the dataset's folder as distributed, or the folder around it.
         data_dir: where prepared datasets are kept.
-        config: which part of the images and which size, see `mdmt_tf.preparation`;
-            None: the default of the dataset.
+        config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
+            default of the dataset.
         exclude: ids of images to leave out, in place of the dataset's own list.
         overwrite: delete what is there and prepare again.
         progress: called with (images done, images in all).
@@ -174,7 +175,7 @@ def _prepared(builder: "ManualBuilder", *, reused: bool) -> Prepared:
 
 def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> None:
     """Nobody may take what was prepared earlier for the data that he names now."""
-    from mdmt_tf.datasets.manual_files import synthetic_details
+    from mdmt_tf.datasets._shared.manual_files import synthetic_details
 
     metadata = builder.info.metadata
     if metadata["excluded"] != sorted(builder.exclude):
@@ -233,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     overwrite=options.overwrite,
                     progress=progress,
                 )
-            closing_table.print_summary(console, prepared)
+            summary.print_summary(console, prepared)
             if options.preview is not None:
                 file = options.preview
                 if options.name == ALL:

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mdmt_tf import cli
+from mdmt_tf import console as cli
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mdmt_tf.experiments.report import Report
+    from mdmt_tf.reporting.report import Report
 
 DESCRIPTION = """\
 Make tables (Markdown, LaTeX, CSV), figures (SVG, PNG) and a page (index.html)
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from rich.console import Console
 
-    from mdmt_tf.experiments.report import write_report
+    from mdmt_tf.reporting.report import write_report
 
     # Minutes for hundreds of fits; shown on a terminal only.
     with Console(stderr=True).status("tables, intervals, figures ..."):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from mdmt_tf import cli
+from mdmt_tf import console
 
 DESCRIPTION = """\
 Train one model on several datasets and tasks.
@@ -18,20 +18,23 @@ at once, offline, and shows nothing about patients. With real data:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    arguments = cli.parser("train", DESCRIPTION)
-    cli.add_config_arguments(arguments)
+    arguments = console.parser("train", DESCRIPTION)
+    console.add_config_arguments(arguments)
     arguments.add_argument(
         "--resume",
         metavar="RUN_DIR",
         help="go on with an interrupted run, with its own settings",
     )
     options = arguments.parse_intermixed_args(argv)
-    if options.resume and (options.overrides or options.config != cli.DEFAULT_CONFIG):
+    has_settings = options.overrides or options.config != console.DEFAULT_CONFIG
+    if options.resume and has_settings:
         arguments.error("--resume takes the settings of the run; leave the others out")
 
     # Settings first: TensorFlow takes seconds to load, a wrong key should not.
-    from mdmt_tf import config, phantoms, task_tables
-    from mdmt_tf.training.run_folder import RunFolder
+    from mdmt_tf import config
+    from mdmt_tf.data import embedded
+    from mdmt_tf.runs import summary
+    from mdmt_tf.runs.folder import RunFolder
 
     if options.resume:
         settings = config.load(str(RunFolder.open(options.resume).config))
@@ -39,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = config.load(options.config, options.overrides)
         RunFolder.refuse_existing(settings.run_dir)
 
-    cli.load_tensorflow()
-    from mdmt_tf.models import pretrained
+    console.load_tensorflow()
+    from mdmt_tf.models.weights import pretrained
     from mdmt_tf.training import strategy, trainer
 
     # Before anything computes: TensorFlow keeps the devices with which it starts, and
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not options.resume:
         # Now, before anything takes minutes: a download may fail.
         pretrained.locate_all(settings.model.backbone, settings.model.weights, _write)
-        settings = phantoms.provide(settings, _write)
+        settings = embedded.provide(settings, _write)
 
     run = trainer.train(
         settings,
@@ -57,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write=_write,
         is_terminal=sys.stdout.isatty(),
     )
-    task_tables.print_metrics(run)
+    summary.print_metrics(run)
     print(f"\nrun folder   {run.path}")
     if run.saliency.is_dir():
         print(f"saliency     {run.saliency}")
@@ -71,4 +74,4 @@ def _write(text: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    console.run(main)

@@ -13,6 +13,8 @@ import pytest
 # Read when TensorFlow is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+pytest_plugins = ["made_benchmarks"]
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -248,7 +250,7 @@ def samples(alpha, beta, two_tasks):
     """part -> samples of the first of 3 folds."""
     from mdmt_tf.config.schema import SplitSection
     from mdmt_tf.data.samples import build_samples
-    from mdmt_tf.data.splits import make_split
+    from mdmt_tf.splits.split import make_split
 
     tables = {"alpha": alpha.table, "beta": beta.table}
     split = make_split(tables, two_tasks, SplitSection(folds=3))

@@ -1,62 +1,73 @@
-"""Imports go one way: a module may import what stands above it, never below."""
+"""Imports go one way: a room may import the rooms above it, never those below."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 # From what depends on nothing to what may use everything. A module belongs to the
-# longest name that it starts with; within one row anything goes.
+# longest name that it starts with; within one row anything goes but a circle.
 ROWS = [
     ["mdmt_tf.errors"],
-    ["mdmt_tf.tasks", "mdmt_tf.preparation", "mdmt_tf.models.backbones.table"],
-    ["mdmt_tf.config", "mdmt_tf.configs"],
+    ["mdmt_tf.storage"],
+    ["mdmt_tf.tasks", "mdmt_tf.metrics"],
     ["mdmt_tf.imaging"],
+    ["mdmt_tf.models.backbones.table"],
+    ["mdmt_tf.config", "mdmt_tf.configs"],
+    ["mdmt_tf.phantoms"],
+    ["mdmt_tf.splits"],
     ["mdmt_tf.datasets"],
     ["mdmt_tf.data"],
     ["mdmt_tf.models"],
-    ["mdmt_tf.export", "mdmt_tf.saliency"],
+    ["mdmt_tf.runs"],
+    ["mdmt_tf.statistics"],
+    ["mdmt_tf.saliency", "mdmt_tf.serving"],
     ["mdmt_tf.training"],
     ["mdmt_tf.experiments"],
-    [
-        "mdmt_tf.cli",
-        "mdmt_tf.prepare",
-        "mdmt_tf.closing_table",
-        "mdmt_tf.task_tables",
-        "mdmt_tf.phantoms",
-        "mdmt_tf.train",
-        "mdmt_tf.evaluate",
-        "mdmt_tf.explain",
-        "mdmt_tf.benchmark",
-        "mdmt_tf.report",
-    ],
+    ["mdmt_tf.reporting"],
+    ["mdmt_tf.console"],
+]
+# Nothing imports these.
+COMMANDS = [
+    "mdmt_tf.prepare",
+    "mdmt_tf.train",
+    "mdmt_tf.evaluate",
+    "mdmt_tf.explain",
+    "mdmt_tf.benchmark",
+    "mdmt_tf.report",
 ]
 
-# Packages that a row may not import at all, even inside a function; of several rows
-# that fit a module, the longest counts.
-FORBIDDEN = {
-    "mdmt_tf.tasks": {"tensorflow", "keras", "pandas"},
-    "mdmt_tf.config": {"tensorflow", "keras", "pandas"},
-    "mdmt_tf.imaging": {"tensorflow", "keras", "tensorflow_datasets"},
-    "mdmt_tf.imaging.lungs.network": {"tensorflow", "tensorflow_datasets"},
-    "mdmt_tf.datasets": {"tensorflow", "keras"},
-    "mdmt_tf.experiments": {"tensorflow", "keras", "tensorflow_datasets"},
+# Rooms that never import TensorFlow or Keras, even inside a function.
+WITHOUT_TENSORFLOW = [
+    "mdmt_tf.errors",
+    "mdmt_tf.storage",
+    "mdmt_tf.tasks",
+    "mdmt_tf.metrics",
+    "mdmt_tf.config",
+    "mdmt_tf.imaging",
+    "mdmt_tf.phantoms",
+    "mdmt_tf.splits",
+    "mdmt_tf.datasets",
+    "mdmt_tf.runs",
+    "mdmt_tf.experiments",
+    "mdmt_tf.statistics",
+    "mdmt_tf.reporting",
+]
+FRAMEWORKS = {"tensorflow", "keras"}
+EXCEPT = {
+    # A Keras model; it is imported when lungs are looked for.
+    "mdmt_tf.imaging.lungs.network": {"keras"},
+    # Loads what the processes forked from it need; only those processes import it.
+    "mdmt_tf.experiments.executors.preloaded": set(),
 }
 
 
-def row_of(module: str) -> int:
-    """Number of the row of a module of this project; -1 for the package itself."""
-    while module != "mdmt_tf":
-        for number, names in enumerate(ROWS):
-            if module in names:
-                return number
-        module = module.rpartition(".")[0]
-    return -1
-
-
 def modules() -> dict[str, Path]:
+    """Every module of the package and its file."""
     found = {}
     for folder, package in (
         ("mdmt_tf", "mdmt_tf"),
@@ -70,8 +81,26 @@ def modules() -> dict[str, Path]:
     return found
 
 
+MODULES = modules()
+
+
+def is_in(module: str, room: str) -> bool:
+    return module == room or module.startswith(f"{room}.")
+
+
+def row_of(module: str) -> int | None:
+    """Number of the row of a module; None for the package itself and for no module."""
+    rooms = [
+        (len(room), number)
+        for number, rooms in enumerate([*ROWS, COMMANDS])
+        for room in rooms
+        if is_in(module, room)
+    ]
+    return max(rooms)[1] if rooms else None
+
+
 def imports(path: Path):
-    """(line, imported module) of every import statement, wherever it stands."""
+    """(line, imported name) of every import statement, wherever it stands."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -81,43 +110,120 @@ def imports(path: Path):
                 yield node.lineno, f"{node.module}.{alias.name}"
 
 
+def module_of(name: str) -> str:
+    """`mdmt_tf.console.run` is a function of the module `mdmt_tf.console`."""
+    while name not in MODULES and "." in name:
+        name = name.rpartition(".")[0]
+    return name
+
+
 def violations(name: str, path: Path) -> list[str]:
-    own = row_of(name)
-    package = max(
-        (row for row in FORBIDDEN if name.startswith(row)), key=len, default=None
-    )
-    found = []
+    """What is wrong with the imports of a module, one `file:line: ...` each."""
+    own, found = row_of(name), []
+    forbidden = FRAMEWORKS - EXCEPT.get(name, set())
+    without = any(is_in(name, room) for room in WITHOUT_TENSORFLOW)
     for line, imported in imports(path):
-        where = f"{path.relative_to(ROOT)}:{line}"
+        where = f"{path}:{line}: {name} imports {imported}"
         if imported.startswith("mdmt_tf"):
-            # `from mdmt_tf import cli` names a module, `from mdmt_tf.cli import run` a
-            # function of it: the longest known prefix is the module.
-            if row_of(imported) > own:
-                found.append(f"{where}: {name} imports {imported}, which is below it")
-        elif package and imported.split(".")[0] in FORBIDDEN[package]:
-            found.append(f"{where}: {name} imports {imported}")
+            row = row_of(module_of(imported))
+            if row is not None and row > own:
+                found.append(f"{where}, which is below it")
+            elif row == len(ROWS):
+                found.append(f"{where}, which is a command line")
+        elif without and imported.split(".")[0] in forbidden:
+            found.append(where)
     return found
 
 
-@pytest.mark.parametrize("name", modules())
+def graph() -> dict[str, set[str]]:
+    """Module -> the modules that it imports, at its top or inside a function."""
+    return {
+        name: {
+            module_of(imported)
+            for _, imported in imports(path)
+            if imported.startswith("mdmt_tf")
+        }
+        - {name, "mdmt_tf"}
+        for name, path in MODULES.items()
+    }
+
+
+def cycle(edges: dict[str, set[str]]) -> list[str] | None:
+    """Modules that import each other in a circle, the first once more in the end."""
+    done: set[str] = set()
+
+    def visit(name: str, way: list[str]) -> list[str] | None:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return None
+        for other in sorted(edges.get(name, ())):
+            if (found := visit(other, [*way, name])) is not None:
+                return found
+        done.add(name)
+        return None
+
+    for name in sorted(edges):
+        if (found := visit(name, [])) is not None:
+            return found
+    return None
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_imports_go_up(name):
-    assert name == "mdmt_tf" or row_of(name) >= 0, f"{name} is in no row"
-    assert not violations(name, modules()[name])
+    assert name == "mdmt_tf" or row_of(name) is not None, f"{name} is in no row"
+    assert not violations(name, MODULES[name])
 
 
-def test_the_check_finds_a_wrong_import(tmp_path):
-    path = ROOT / "mdmt_tf" / "tasks.py"
-    wrong = tmp_path / "tasks.py"
-    wrong.write_text(path.read_text() + "\n\ndef f():\n    from mdmt_tf import train\n")
-    lines = len(wrong.read_text().splitlines())
-    found = [
-        line
-        for line, imported in imports(wrong)
-        if imported.startswith("mdmt_tf") and row_of(imported) > row_of("mdmt_tf.tasks")
+def test_no_modules_import_each_other():
+    """Not even inside functions, where Python would not notice."""
+    found = cycle(graph())
+    assert found is None, " -> ".join(found)
+
+
+def test_a_cycle_is_found():
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}}) == ["b", "c", "b"]
+    assert cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+@pytest.mark.parametrize(
+    "module, statement, ending",
+    [
+        ("mdmt_tf.tasks.base", "from mdmt_tf.training import losses", "below it"),
+        ("mdmt_tf.tasks.base", "import keras", "imports keras"),
+        ("mdmt_tf.report", "from mdmt_tf import train", "a command line"),
+    ],
+)
+def test_a_wrong_import_is_found(tmp_path, module, statement, ending):
+    text = MODULES[module].read_text()
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(f"{text}\n\ndef f():\n    {statement}\n")
+    (found,) = violations(module, wrong)
+    assert found.startswith(f"{wrong}:{len(wrong.read_text().splitlines())}: ")
+    assert found.endswith(ending)
+
+
+def test_rooms_without_tensorflow_load_none():
+    """Not by what they import, either."""
+    names = [
+        name
+        for name in MODULES
+        if any(is_in(name, room) for room in WITHOUT_TENSORFLOW)
+        and name not in EXCEPT
+        and not name.endswith("_dataset_builder")
     ]
-    assert found == [lines]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    assert 'tensorflow' not in sys.modules, name\n"
+        "    assert 'keras' not in sys.modules, name\n"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
 
 
 def test_nothing_imports_the_tools():
-    for name, path in modules().items():
+    for name, path in MODULES.items():
         assert not [m for _, m in imports(path) if m.split(".")[0] == "tools"], name

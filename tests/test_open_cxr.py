@@ -6,8 +6,10 @@ import pytest
 
 from mdmt_tf import config, prepare
 from mdmt_tf.data.sources import open_dataset
-from mdmt_tf.data.splits import Split
-from mdmt_tf.training import evaluation, predictions, trainer
+from mdmt_tf.runs import predictions
+from mdmt_tf.serving import evaluation
+from mdmt_tf.splits.split import Split
+from mdmt_tf.training import trainer
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def test_real_images_are_trained_and_evaluated(run, settings):
 
 
 def test_no_patient_is_on_two_sides_of_any_fold(settings, real_data):
-    from mdmt_tf.data.splits import make_split
+    from mdmt_tf.splits.split import make_split
 
     tables = {
         name: open_dataset(real_data, name, "full_64").table

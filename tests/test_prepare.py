@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf import closing_table, prepare
+from mdmt_tf import prepare
+from mdmt_tf.datasets._shared import summary
 from mdmt_tf.errors import ConfigError, DataError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("aiforcovid", "brixia", "cohen_brixia", "hannover", "ich_csic")
 HANNOVER = ROOT / "datasets" / "hannover" / "dummy_data"
 
@@ -224,7 +225,11 @@ def test_one_broken_dataset_does_not_cost_the_others(run, downloads, capsys):
 
 
 def test_synthetic_data_say_so_everywhere(run, downloads, tmp_path):
-    details = {"synthetic": True, "generator": "mdmt_tf.imaging.phantom", "seed": 7}
+    details = {
+        "synthetic": True,
+        "generator": "mdmt_tf.phantoms.chest.radiograph",
+        "seed": 7,
+    }
     (downloads / "SYNTHETIC.json").write_text(json.dumps(details))
     output = run("brixia").out
     assert "brixia is SYNTHETIC: phantoms, not patients" in output
@@ -298,10 +303,10 @@ def test_unknown_name_from_python(tmp_path):
 
 def test_many_sites_are_summed_up():
     sites = {f"s{index:02}": 30 - index for index in range(20)}
-    rows = closing_table.largest(sites)
+    rows = summary.largest(sites)
     assert rows[:8] == [(f"s{index:02}", 30 - index) for index in range(8)]
     assert rows[8] == ("12 others", sum(30 - index for index in range(8, 20)))
-    assert closing_table.largest({"b": 1, "a": 5, "c": 9}) == [
+    assert summary.largest({"b": 1, "a": 5, "c": 9}) == [
         ("a", 5),
         ("b", 1),
         ("c", 9),

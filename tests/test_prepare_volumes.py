@@ -10,7 +10,7 @@ import pytest
 from mdmt_tf import prepare
 from mdmt_tf.errors import ConfigError
 
-DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+DATASETS = Path(__file__).resolve().parents[1] / "datasets"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from mdmt_tf import config, prepare
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))]
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
 
         monkeypatch.setattr(Results, "read", accept)
     else:
-        from mdmt_tf.training.run_folder import RunFolder
+        from mdmt_tf.runs.folder import RunFolder
 
         monkeypatch.setattr(RunFolder, "open", accept)
     main = importlib.import_module(f"mdmt_tf.{command}").main

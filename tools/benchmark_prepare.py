@@ -18,7 +18,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mdmt_tf.imaging import phantom, phantom_detector, phantom_dicom
+from mdmt_tf.phantoms.chest import (
+    detector,
+    dicom,
+    radiograph,
+)
 
 _SIDE = 2000
 
@@ -43,18 +47,18 @@ print(json.dumps({
 def write_collection(folder, count):
     """`count` files of four different chests, in the form of BRIXIA."""
     (folder / "dicom_clean").mkdir(parents=True)
-    appearance = phantom_detector.Appearance(bits=12)
+    appearance = detector.Appearance(bits=12)
     drawn = []
     for number in range(4):
         rng = np.random.default_rng([5, number])
-        small = phantom.render(rng, rng.integers(0, 4, 6).tolist()).pixels
+        small = radiograph.render(rng, rng.integers(0, 4, 6).tolist()).pixels
         drawn.append(cv2.resize(small, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC))
     lines = ["Filename;BrixiaScore;BrixiaScoreGlobal;Subject"]
     rng = np.random.default_rng(5)
     for number in range(count):
         # Grain, so that no two files have the same pixels.
         pixels = drawn[number % 4] + rng.normal(0, 0.01, (_SIDE, 1)).astype(np.float32)
-        header = phantom_dicom.Header(
+        header = dicom.Header(
             key=f"benchmark {number}",
             patient_id=f"p{number}",
             sex="F",
@@ -66,7 +70,7 @@ def write_collection(folder, count):
             cm_per_px=0.02,
         )
         path = folder / "dicom_clean" / f"{number}.dcm"
-        phantom_dicom.write_dicom(path, pixels, appearance, header)
+        dicom.write_dicom(path, pixels, appearance, header)
         lines.append(f"{path.name};111111;6;p{number}")
     (folder / "metadata_global_v2.csv").write_text("\n".join(lines) + "\n")
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf import config
-from mdmt_tf.data.augment import augment
+from mdmt_tf.data.augment.images import augment
 from mdmt_tf.data.images import threads
 from mdmt_tf.data.normalize import to_unit
 from mdmt_tf.models.backbones import build_backbone

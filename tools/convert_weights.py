@@ -18,14 +18,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from mdmt_tf import cli
+from mdmt_tf import console
 from mdmt_tf.models.backbones.table import BACKBONES
 
 
 def main(argv=None):
     options = _parse(argv)
-    cli.load_tensorflow()
-    from mdmt_tf.models import pretrained
+    console.load_tensorflow()
+    from mdmt_tf.models.weights import pretrained
 
     if options.imagenet:
         target = pretrained.provide(options.backbone, sys.stdout.write)
@@ -53,4 +53,4 @@ def _parse(argv):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    console.run(main)

@@ -1,12 +1,12 @@
 """Random changes of radiographs and their lung masks, a pure function of a seed.
 
-Much stronger than those for training classifiers (`mdmt_tf.data.augment`): a few
+Much stronger than those for training classifiers (`mdmt_tf.data.augment.images`): a few
 hundred images have to stand for all positions, exposures and diseases.
 """
 
 import tensorflow as tf
 
-from mdmt_tf.data import warp
+from mdmt_tf.data.augment import warp
 
 _ELASTIC_SIGMA = 12.0  # pixels
 

@@ -13,10 +13,11 @@ import pandas as pd
 import tensorflow as tf
 from sklearn.model_selection import StratifiedGroupKFold
 
-from mdmt_tf.imaging import dicom, phantom
+from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.lungs.inputs import network_input
 from mdmt_tf.imaging.lungs.network import OUTPUT_SIZE, SIZE
-from mdmt_tf.imaging.phantom_detector import HOSPITALS
+from mdmt_tf.phantoms.chest import radiograph
+from mdmt_tf.phantoms.chest.detector import HOSPITALS
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def draw_phantoms(count: int) -> Pictures:
 def _phantom(number: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng([77, number])
     appearances = list(HOSPITALS.values())
-    drawn = phantom.render(
+    drawn = radiograph.render(
         rng,
         rng.choice(4, 6, p=[0.4, 0.25, 0.2, 0.15]).tolist(),
         male=rng.random() < 0.5,

@@ -16,8 +16,15 @@ import sys
 import cv2
 import numpy as np
 
-from mdmt_tf.imaging import contact_sheet, phantom, phantom_head, phantom_head_studies
-from mdmt_tf.imaging.phantom_detector import HOSPITALS
+from mdmt_tf.imaging import contact_sheet
+from mdmt_tf.phantoms.chest import radiograph
+from mdmt_tf.phantoms.chest.detector import HOSPITALS
+from mdmt_tf.phantoms.head import (
+    head_ct,
+)
+from mdmt_tf.phantoms.head import (
+    studies as phantom_head_studies,
+)
 
 _CAPTION = 16
 _SLICES = 9
@@ -29,7 +36,7 @@ def tile(site, column, seed, size):
     """One captioned picture, uint8 (size + 16, size, 3)."""
     rng = np.random.default_rng([seed, ord(site), column])
     grades = [column] * 6 if column < 4 else rng.integers(0, 4, 6).tolist()
-    seen = phantom.render(
+    seen = radiograph.render(
         rng, grades, male=rng.random() < 0.5, appearance=HOSPITALS[site]
     )
     picture = np.rint(255 * np.clip(seen.pixels, 0, 1)).astype(np.uint8)
@@ -57,7 +64,7 @@ def _captioned(picture, text, height, width):
 
 def head_row(study, size):
     """Slices of one patient under a caption, uint8 (size + 16, 10 size, 3)."""
-    head = phantom_head.render(study)
+    head = head_ct.render(study)
     covered = np.flatnonzero(head.regions.any(axis=(0, 1)))
     places = np.linspace(covered[0] + 5, covered[-1] - 2, _SLICES).round().astype(int)
     pictures = []

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import manual_builder, radiographs, records, tables
-from mdmt_tf.datasets.manual_files import Images, image_stem
-from mdmt_tf.datasets.tables import RowError
+from mdmt_tf.datasets._shared import manual_builder, radiographs, records, tables
+from mdmt_tf.datasets._shared.manual_files import Images, image_stem
+from mdmt_tf.datasets._shared.tables import RowError
 
 # Image folder -> its spreadsheet, in the order of the releases.
 _RELEASES = {

@@ -5,16 +5,16 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import (
+from mdmt_tf.datasets._shared import (
     brixia_scores,
     manual_builder,
     radiographs,
     records,
     tables,
 )
-from mdmt_tf.datasets.manual_files import Images, image_stem
-from mdmt_tf.datasets.rejections import Rejections
-from mdmt_tf.datasets.tables import RowError
+from mdmt_tf.datasets._shared.manual_files import Images, image_stem
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.tables import RowError
 
 _TABLE = "metadata_global_v2.csv"
 _CONSENSUS = "metadata_consensus_v1.csv"

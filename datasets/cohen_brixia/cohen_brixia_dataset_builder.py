@@ -5,14 +5,14 @@ import logging
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import (
+from mdmt_tf.datasets._shared import (
     brixia_scores,
     manual_builder,
     radiographs,
     records,
     tables,
 )
-from mdmt_tf.datasets.manual_files import Images, image_stem
+from mdmt_tf.datasets._shared.manual_files import Images, image_stem
 
 logger = logging.getLogger(__name__)
 

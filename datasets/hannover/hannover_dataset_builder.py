@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import manual_builder, radiographs, records, tables
-from mdmt_tf.datasets.manual_files import Images
+from mdmt_tf.datasets._shared import manual_builder, radiographs, records, tables
+from mdmt_tf.datasets._shared.manual_files import Images
 
 _COLUMNS = ("patient_id", "image_id", "icu_admission_offset", "death_offset")
 _OFFSETS = (

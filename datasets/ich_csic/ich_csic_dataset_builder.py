@@ -8,8 +8,8 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets import manual_builder, records, tables, volumes
-from mdmt_tf.datasets.manual_files import Images
+from mdmt_tf.datasets._shared import manual_builder, records, tables, volumes
+from mdmt_tf.datasets._shared.manual_files import Images
 from mdmt_tf.errors import DataError
 
 # The classes of Cobo et al. 2024. Glasgow coma scale, points from 3 to 15:

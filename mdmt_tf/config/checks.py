@@ -7,14 +7,14 @@ section may be missing, and `sections["incomplete"]` names those with wrong entr
 from collections.abc import Iterator
 from pathlib import Path
 
-from mdmt_tf import preparation
 from mdmt_tf.config.model_checks import check_model, check_size
 from mdmt_tf.config.validation import Problem
 from mdmt_tf.errors import nearest
+from mdmt_tf.imaging import preprocess
 from mdmt_tf.tasks import Kind
 
 # Validation figures that may choose the epoch, by kind of task; which of them should go
-# down is said in `mdmt_tf.training.metrics`.
+# down is said in `mdmt_tf.metrics.formulas`.
 _CLASS_METRICS = (
     *("loss", "accuracy", "balanced_accuracy", "g_mean", "auc", "brier"),
     *("f1", "f1_macro", "f1_weighted"),
@@ -210,7 +210,7 @@ def _check_data(sections: dict) -> Iterator[Problem]:
                     "data_dir=PATH to read real data.",
                 )
             try:
-                preparation.parse(section.config)
+                preprocess.parse(section.config)
             except ValueError as error:
                 yield ("datasets", name, "config"), f": {error}."
     elif data_dir is None:

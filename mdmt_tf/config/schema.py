@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.preparation import DEFAULT
 from mdmt_tf.tasks import Kind, Task
 
 # A task is an output of the model, a column of tables and a folder of TensorBoard, and

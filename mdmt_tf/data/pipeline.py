@@ -11,7 +11,7 @@ import functools
 import tensorflow as tf
 
 from mdmt_tf.config.schema import AugmentationSection
-from mdmt_tf.data.augment import augment
+from mdmt_tf.data.augment.images import augment
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
 from mdmt_tf.data.samples import Samples

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.data.fields import task_labels
 from mdmt_tf.data.sources import PreparedDataset
-from mdmt_tf.data.splits import Split
 from mdmt_tf.errors import DataError
+from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks.labels import task_labels
 
 logger = logging.getLogger(__name__)
 

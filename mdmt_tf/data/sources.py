@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdmt_tf.data.fields import REQUIRED, Table
 from mdmt_tf.data.records import Records
 from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.tasks.labels import REQUIRED, Table
 
 if TYPE_CHECKING:
     import tensorflow as tf

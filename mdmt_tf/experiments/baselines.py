@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.config.schema import BaselineSection
-from mdmt_tf.data.fields import Table, field_values, label_is_known, task_labels
-from mdmt_tf.data.split_files import PARTS, SIDES, assign
-from mdmt_tf.data.splits import Split
 from mdmt_tf.errors import DataError
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.splits.files import PARTS, SIDES, assign
+from mdmt_tf.splits.split import Split
+from mdmt_tf.storage import now, write_json
 from mdmt_tf.tasks import Task
-from mdmt_tf.training import predictions
-from mdmt_tf.training.run_folder import RunFolder, now, write_json
+from mdmt_tf.tasks.labels import Table, field_values, label_is_known, task_labels
 
 
 def fit_baseline(

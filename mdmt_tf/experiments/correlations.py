@@ -11,21 +11,12 @@ import pandas as pd
 import scipy.stats
 
 from mdmt_tf.config.schema import BaselineSection
-from mdmt_tf.data.fields import Table as Fields
-from mdmt_tf.data.fields import field_values, task_labels
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.baselines import as_column
-from mdmt_tf.experiments.statistics import holm
-from mdmt_tf.experiments.table_files import (
-    NO_NUMBER,
-    Entry,
-    Section,
-    Table,
-    numbered,
-    p_value,
-    write_bytes,
-)
+from mdmt_tf.statistics.comparisons import holm
+from mdmt_tf.storage import write_text
 from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.labels import Table, field_values, task_labels
 
 SPEARMAN, PEARSON, CRAMER = "Spearman's rho", "Pearson's r", "Cramer's V"
 _TEXTS = ["baseline", "task", "dataset", "field", "measure"]
@@ -33,7 +24,7 @@ COLUMNS = [*_TEXTS[:4], "n", "measure", "value", "p", "p_holm"]
 
 
 def correlate(
-    name: str, section: BaselineSection, task: Task, tables: Mapping[str, Fields]
+    name: str, section: BaselineSection, task: Task, tables: Mapping[str, Table]
 ) -> pd.DataFrame:
     """Each field of a baseline against the class of its task, over all patients.
 
@@ -93,7 +84,7 @@ def _of_texts(values: np.ndarray, classes: np.ndarray) -> list[tuple]:
 
 def write(table: pd.DataFrame, path: Path) -> None:
     """`correlations.csv`, every digit; what is not defined is empty."""
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -114,37 +105,3 @@ def read(path: Path) -> pd.DataFrame:
             f"{path}: expected the columns {', '.join(COLUMNS)}; {error}. The file is "
             "damaged: remove it and run the benchmark again."
         ) from error
-
-
-def correlation_table(data: pd.DataFrame) -> Table:
-    """For people, a section a baseline."""
-    sections = []
-    for (baseline, task), own in data.groupby(["baseline", "task"], sort=False):
-        rows = [
-            (
-                Entry(row.dataset),
-                Entry(row.field),
-                Entry(str(row.n), row.n),
-                Entry(row.measure),
-                numbered(
-                    NO_NUMBER if np.isnan(row.value) else f"{row.value:.3f}", row.value
-                ),
-                p_value(row.p),
-                p_value(row.p_holm),
-            )
-            for row in own.itertuples(index=False)
-        ]
-        headings = ("dataset", "field", "n", "measure", "value", "p", "p (Holm)")
-        sections.append(Section(f"{baseline}: fields and {task}", headings, rows))
-    notes = [
-        "Association in this sample of patients, not causation: each field by itself, "
-        "without correction for any other.",
-        "n: patients of whom field and class are known, those of all folds; of several "
-        "images of a patient the first.",
-        "Numbers: Spearman's rho with the index of the class, and its two-sided test; "
-        "beside it Pearson's r, point-biserial for two classes, not tested. Texts: "
-        "Cramer's V and the chi-square test, whose p is rough where few patients share "
-        "a value. Holm's adjustment over the fields of the baseline.",
-    ]
-    title = "Correlations: fields of the tables and the outcome, without any image"
-    return Table("correlations", title, sections, notes, data)

@@ -16,21 +16,20 @@ other dataset is the same for every hospital. It is trained once. No TensorFlow.
 import csv
 import dataclasses
 import functools
-import hashlib
 import io
 import itertools
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from mdmt_tf.config import Config, files
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.data.splits import Split
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments import protocol
 from mdmt_tf.experiments.protocol import Fit
-from mdmt_tf.training.run_folder import RunFolder, write_json
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.splits.split import Split
+from mdmt_tf.storage import digest_of, replacing, write_json, write_text
 
 # Backbone of the cells of a baseline.
 NO_BACKBONE = "none"
@@ -144,8 +143,7 @@ def build_grid(
     @functools.cache
     def data_of(where: tuple[str, int], datasets: tuple[str, ...]) -> list:
         lists = splits[where].datasets
-        text = json.dumps([lists[name] for name in datasets], sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = digest_of([lists[name] for name in datasets])
         return [digest, {name: fingerprints[name] for name in datasets}]
 
     @functools.cache
@@ -215,7 +213,7 @@ def write_cells(grid: Grid, folder: Folder) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*KEYS, "fit"])
     writer.writerows(dataclasses.astuple(cell) for cell in grid.cells)
-    _write(folder.cells, text.getvalue())
+    write_text(folder.cells, text.getvalue())
 
 
 def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
@@ -241,9 +239,8 @@ def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
     )
     path = folder.fit_settings(fit.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    files.write(settings.to_plain(), partial, f"Settings of {fit.name}.")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        files.write(settings.to_plain(), partial, f"Settings of {fit.name}.")
 
 
 def write_failure(folder: Folder, fit: str, facts: dict) -> None:
@@ -251,9 +248,3 @@ def write_failure(folder: Folder, fit: str, facts: dict) -> None:
     path = folder.failure(fit)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, facts)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

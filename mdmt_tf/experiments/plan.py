@@ -8,11 +8,11 @@ import pandas as pd
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.sources import open_dataset
-from mdmt_tf.data.splits import Split, count_folds, make_split
 from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.baselines import fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
-from mdmt_tf.training.run_folder import write_json
+from mdmt_tf.splits.split import Split, count_folds, make_split
+from mdmt_tf.storage import write_json
 
 
 def make_plan(config: Config, folder: Folder) -> None:

@@ -12,11 +12,10 @@ of the backbones that it starts from, and other settings. No TensorFlow.
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from mdmt_tf import storage
 from mdmt_tf.config import Config, check
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import ConfigError
@@ -129,7 +128,7 @@ def digest_of(settings: Config | BaselineSection) -> str:
         plain["order_of_tasks"] = list(plain["tasks"])
     else:
         plain = settings.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return storage.digest_of(plain)
 
 
 def identity_of(settings: str, data: object, starts: Mapping[str, float]) -> str:
@@ -140,5 +139,4 @@ def identity_of(settings: str, data: object, starts: Mapping[str, float]) -> str
         data: plain values that stand for the datasets' content and the split's lists.
         starts: identities of the fits that it starts from, and their shares.
     """
-    text = json.dumps([settings, data, dict(starts)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return storage.digest_of([settings, data, dict(starts)])

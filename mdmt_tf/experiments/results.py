@@ -31,8 +31,8 @@ from mdmt_tf.experiments.cells import (
     read_json,
 )
 from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
+from mdmt_tf.runs import predictions
 from mdmt_tf.tasks import Task
-from mdmt_tf.training import predictions
 
 _NOT_FIGURES = ("n",)
 

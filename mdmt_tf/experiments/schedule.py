@@ -8,7 +8,7 @@ from typing import Protocol
 
 from mdmt_tf.experiments.executors.fit_process import Outcome
 from mdmt_tf.experiments.grid import Folder, Grid, write_failure, write_fit
-from mdmt_tf.training.run_folder import now
+from mdmt_tf.storage import now
 
 _WAIT_SECONDS = 5.0
 

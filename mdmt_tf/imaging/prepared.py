@@ -7,7 +7,7 @@ import numpy as np
 
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
-from mdmt_tf.preparation import Preparation
+from mdmt_tf.imaging.preprocess import Preparation
 
 
 @dataclasses.dataclass(frozen=True)

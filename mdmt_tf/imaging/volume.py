@@ -20,7 +20,7 @@ from nibabel import orientations
 from scipy import ndimage, sparse
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.preparation import VolumePreparation
+from mdmt_tf.imaging.preprocess import VolumePreparation
 
 # The window of Cobo et al. 2024: from above water to above clotted blood.
 WINDOW_LOW_HU = 15

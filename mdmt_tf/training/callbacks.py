@@ -6,7 +6,6 @@ remember for an interrupted run to go on is in its `progress`, plain values.
 """
 
 import csv
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,10 +15,11 @@ import numpy as np
 
 from mdmt_tf.config.checks import SELECTION_METRICS
 from mdmt_tf.errors import MdmtError
+from mdmt_tf.metrics.formulas import improves
+from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import checkpoint
 from mdmt_tf.training.losses import MaskedLoss
-from mdmt_tf.training.metrics import improves
 
 NAN = float("nan")
 
@@ -120,9 +120,8 @@ class Selection(keras.callbacks.Callback):
         for variable, value in zip(model.variables, self.best, strict=True):
             variable.assign(value)
         # Renamed into place, so that the file is always whole.
-        partial = path.with_name("partial.weights.h5")
-        model.save_weights(partial)
-        os.replace(partial, path)
+        with replacing(path, suffix=".weights.h5") as partial:
+            model.save_weights(partial)
 
 
 class History(keras.callbacks.Callback):
@@ -135,15 +134,16 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.progress.append({"epoch": epoch, **logs})
-        partial = self._path.with_name(self._path.name + ".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(self._path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, list(self.progress[-1]), lineterminator="\n")
             writer.writeheader()
             for row in self.progress:
                 writer.writerow(
                     {key: "" if _is_nan(value) else value for key, value in row.items()}
                 )
-        os.replace(partial, self._path)
 
 
 class SaveState(keras.callbacks.Callback):

@@ -8,7 +8,6 @@ is one) and the optimizer, and what the callbacks remember.
 
 import json
 import math
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.storage import replacing
 
 
 def values_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
@@ -43,15 +43,13 @@ def save_state(
     """
     variables = _variables(model)
     names = [[v.path, list(v.shape)] for v in variables]
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w") as file:
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
         # Not as attributes, which hold 64 kB at most.
         for name, plain in (("progress", progress), ("variables", names)):
             file[name] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
         _write(file, "last", values_of(variables))
         if best is not None:
             _write(file, "best", best)
-    os.replace(partial, path)
 
 
 def load_state(path: Path, model: keras.Model) -> tuple[dict, list[np.ndarray] | None]:

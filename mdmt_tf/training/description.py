@@ -1,8 +1,8 @@
 """What a run says about its data and its model, in words and for its files."""
 
 from mdmt_tf.config import Config
-from mdmt_tf.training.inputs import Inputs
-from mdmt_tf.training.run_folder import RunFolder
+from mdmt_tf.data.inputs import Inputs
+from mdmt_tf.runs.folder import RunFolder
 
 
 def data_note(manifest: dict) -> str:

@@ -8,30 +8,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import keras
 import numpy as np
 
-from mdmt_tf import export
+from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
-from mdmt_tf.models import pretrained
+from mdmt_tf.metrics.formulas import confusion_matrix, task_metrics
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
+from mdmt_tf.models.weights import pretrained
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.manifest import build_manifest
+from mdmt_tf.saliency import explanation
+from mdmt_tf.serving import export
 from mdmt_tf.tasks import Task, label_is_known
-from mdmt_tf.training import (
-    callbacks,
-    description,
-    explanation,
-    predictions,
-    run_folder,
-)
-from mdmt_tf.training.inputs import Inputs, check_same_data, open_inputs
+from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.losses import compile_model
-from mdmt_tf.training.metrics import confusion_matrix, task_metrics
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.plateau import Plateau
-from mdmt_tf.training.run_folder import RunFolder
 from mdmt_tf.training.strategy import (
     build_strategy,
     check_batch_size,
@@ -62,7 +60,7 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
-        manifest = run_folder.build_manifest(
+        manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
         )
         run = RunFolder.create(config, manifest, inputs.split.write)
@@ -280,9 +278,9 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
             run.saliency,
             note=description.data_note(manifest),
         )
-    manifest["finished"] = run_folder.now()
-    run_folder.write_json(run.manifest, manifest)
-    run_folder.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+    manifest["finished"] = storage.now()
+    storage.write_json(run.manifest, manifest)
+    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
 
 
 def _check_export(path, inputs, probabilities, most: int = 16) -> dict:

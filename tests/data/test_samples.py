@@ -7,8 +7,8 @@ import pytest
 
 from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.data.samples import build_samples, class_weights, spread
-from mdmt_tf.data.splits import make_split
 from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import Kind, Task
 
 

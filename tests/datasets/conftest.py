@@ -7,7 +7,7 @@ import pytest
 
 from mdmt_tf import prepare
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # Small forms, by dataset; of all others:
 CONFIG = "full_8"

@@ -8,12 +8,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from mdmt_tf.config.schema import BaselineSection, SplitSection
-from mdmt_tf.data.splits import make_split
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.baselines import MODELS, fit_baseline
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import Kind, Task
-from mdmt_tf.training import predictions
-from mdmt_tf.training.run_folder import RunFolder
 
 TASK = Task(
     name="outcome",

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.training import predictions
-from mdmt_tf.training.run_folder import RunFolder
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
 
 # Dozens of processes that load TensorFlow: five minutes. `.ci/run` runs them.
 pytestmark = pytest.mark.large

@@ -8,10 +8,10 @@ import yaml
 
 from mdmt_tf import config
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.data.splits import make_split
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import grid, protocol
 from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.splits.split import make_split
 
 # Made once: most tests are about the same lists.
 SPLITS = {}

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments.aggregates import Aggregates
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.training.run_folder import write_json
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.storage import write_json
 
 
 def test_reporting_does_not_load_tensorflow():
     code = (
-        "import sys, mdmt_tf.report, mdmt_tf.experiments.report; "
+        "import sys, mdmt_tf.report, mdmt_tf.reporting.report; "
         "print([n for n in ('tensorflow', 'keras', 'tensorflow_datasets') "
         "if n in sys.modules])"
     )
@@ -104,7 +104,7 @@ def test_folds_come_from_the_plan(benchmark_folder, tmp_path):
 def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     benchmark_folder, tmp_path, monkeypatch
 ):
-    from mdmt_tf.training import predictions
+    from mdmt_tf.runs import predictions
 
     folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
     for fold in range(3):

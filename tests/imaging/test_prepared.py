@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.imaging import crop, phantom
+from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.prepared import cut, prepare_image
-from mdmt_tf.preparation import Preparation
+from mdmt_tf.imaging.preprocess import Preparation
+from mdmt_tf.phantoms.chest import radiograph as phantom
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import volume
+from mdmt_tf.imaging.preprocess import VolumePreparation
 from mdmt_tf.imaging.volume import (
     FULL_SCALE,
     Volume,
@@ -19,7 +20,6 @@ from mdmt_tf.imaging.volume import (
     to_original_grid,
     write_nifti,
 )
-from mdmt_tf.preparation import VolumePreparation
 
 SPACING = (0.5, 0.75, 5.0)  # right, front, up
 

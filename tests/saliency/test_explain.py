@@ -14,7 +14,8 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging.volume import Volume, prepare_volume, write_nifti
 from mdmt_tf.models.backbones import blocks, table
-from mdmt_tf.training import explanation, trainer
+from mdmt_tf.saliency import explanation
+from mdmt_tf.training import trainer
 
 TRAINING = {"epochs": 2, "batch_size": 8, "warmup_epochs": 1, "saved_model": False}
 FORM = "head_8x32x32"

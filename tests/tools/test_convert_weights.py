@@ -9,7 +9,7 @@ import safetensors.numpy
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.weights import reference_state
+from mdmt_tf.models.weights.conversion import reference_state
 
 
 @pytest.fixture

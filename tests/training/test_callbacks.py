@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.metrics.formulas import task_metrics
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.training import callbacks, checkpoint
-from mdmt_tf.training.metrics import task_metrics
 
 NAN = float("nan")
 TASK = Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe"))

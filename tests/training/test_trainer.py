@@ -10,14 +10,15 @@ from sklearn import metrics
 
 from mdmt_tf import config
 from mdmt_tf.config import files
+from mdmt_tf.data.inputs import open_inputs
 from mdmt_tf.errors import DataError
-from mdmt_tf.export import ServedModel
-from mdmt_tf.models import published
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.weights import reference_state
-from mdmt_tf.training import callbacks, evaluation, predictions, trainer
-from mdmt_tf.training.inputs import open_inputs
-from mdmt_tf.training.run_folder import RunFolder
+from mdmt_tf.models.weights.conversion import reference_state
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving import evaluation
+from mdmt_tf.serving.export import ServedModel
+from mdmt_tf.training import callbacks, trainer
 
 SETTINGS = {
     "experiment": "small",
@@ -142,7 +143,7 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
         np.testing.assert_array_equal(array, start[name])
     facts = begun.read_json(begun.manifest)["initial_weights"]
     assert facts["file"] == str(own_weights)
-    assert facts["sha256"] == published.sha256_of(own_weights)
+    assert facts["sha256"] == sha256_of(own_weights)
     assert run.read_json(run.manifest)["initial_weights"] is None
     # Trained, they change.
     trained = settings(f"model.weights={own_weights}", "training.epochs=2", *BARE)
@@ -350,8 +351,8 @@ def test_a_loss_that_is_lost_stops_the_run_with_advice(settings):
 def test_a_model_that_fails_the_comparison_is_not_left_under_its_name(
     settings, monkeypatch
 ):
-    from mdmt_tf import export
     from mdmt_tf.errors import MdmtError
+    from mdmt_tf.serving import export
 
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     failing = settings("training.epochs=2")

@@ -12,11 +12,13 @@ from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.data import pipeline, sampling
 from mdmt_tf.data.images import Images
+from mdmt_tf.data.inputs import open_inputs
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.errors import DataError
-from mdmt_tf.export import ServedModel
-from mdmt_tf.training import evaluation, explanation, trainer
-from mdmt_tf.training.inputs import open_inputs
+from mdmt_tf.saliency import explanation
+from mdmt_tf.serving import evaluation
+from mdmt_tf.serving.export import ServedModel
+from mdmt_tf.training import trainer
 
 SHAPE = (8, 12, 10)
 TASKS = {

@@ -6,7 +6,6 @@ computed must not be forked.)
 """
 
 import dataclasses
-import fcntl
 import multiprocessing
 import os
 import runpy
@@ -16,6 +15,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from mdmt_tf import storage
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.experiments.grid import Folder
 
@@ -147,15 +147,12 @@ def arguments(folder: Folder, fit: str) -> list[str]:
 
 def _lock(folder: Folder, fit: str, wait: float):
     """An open file that is locked until it is closed, by whatever end."""
-    file = folder.lock(fit).open("a")
     end = time.monotonic() + wait
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
+            return storage.lock(folder.lock(fit))
         except BlockingIOError:
             if time.monotonic() >= end:
-                file.close()
                 raise MdmtError(f"another process is training {fit}.") from None
             time.sleep(0.1)
 

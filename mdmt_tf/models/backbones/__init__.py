@@ -36,7 +36,7 @@ def build_backbone(
             stands for three equal channels. For volumes (D, H, W, 1), values in [0, 1]
             as they are.
         weights: None for random values by the reference's rule; "imagenet" for the
-            published ones, see `mdmt_tf.models.pretrained`; the path of a
+            published ones, see `mdmt_tf.models.weights.pretrained`; the path of a
             `.weights.h5` file written by `save_weights` of the same backbone; or a dict
             from such paths to the shares in their average. From weights for three
             channels the first kernel's are summed when the images have one.
@@ -56,9 +56,9 @@ def build_backbone(
     _check(name, tuple(image_shape), weights, batch_norm)
     import keras
 
-    from mdmt_tf.models import pretrained
     from mdmt_tf.models.backbones.blocks import Options, global_average_pool
     from mdmt_tf.models.layers import Renormalize
+    from mdmt_tf.models.weights import pretrained
 
     row = BACKBONES[name]
     module, function = row.builder.split(":")

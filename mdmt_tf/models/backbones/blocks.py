@@ -114,7 +114,7 @@ class Blocks:
 
     Maps are (N, H, W, C) or (N, D, H, W, C); kernels, strides and padding are the same
     along all their spatial axes. A layer bears the name of its module in the reference
-    network ("layer1.0.conv1"), which is how `mdmt_tf.models.weights` finds it.
+    network ("layer1.0.conv1"): so `mdmt_tf.models.weights.conversion` finds it.
 
     Attributes:
         initializer: `(fan_in, fan_out, groups, seed) -> keras.initializers.Initializer`

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.imaging import phantom
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.lungs.segmentation import to_mask
-from mdmt_tf.imaging.phantom_detector import HOSPITALS
+from mdmt_tf.phantoms.chest import radiograph
+from mdmt_tf.phantoms.chest.detector import HOSPITALS
 
 
 def dice(a, b):
@@ -21,7 +21,7 @@ def chests():
     for number, appearance in enumerate([*HOSPITALS.values()] * 2):
         rng = np.random.default_rng([2026, number])
         grades = rng.integers(0, 3, 6).tolist()
-        drawn.append(phantom.render(rng, grades, appearance=appearance, matrix=300))
+        drawn.append(radiograph.render(rng, grades, appearance=appearance, matrix=300))
     return drawn
 
 
@@ -56,7 +56,7 @@ def test_turned(chests, degrees):
         lungs = cv2.warpAffine(
             chest.lungs, matrix, (width, height), flags=cv2.INTER_NEAREST
         )
-        turned.append(phantom.Radiograph(pixels, lungs, lungs, chest.ap, 0.1))
+        turned.append(radiograph.Radiograph(pixels, lungs, lungs, chest.ap, 0.1))
     check(segment_lungs([c.pixels for c in turned]), turned, 0.90, 0.7)
 
 
@@ -65,7 +65,7 @@ def test_the_lung_at_the_left_of_the_image_is_the_right_one_in_a_mirror_too(ches
     for chest in chests:
         lungs = np.array([0, 2, 1], np.uint8)[chest.lungs[:, ::-1]]
         pixels = np.ascontiguousarray(chest.pixels[:, ::-1])
-        mirrored.append(phantom.Radiograph(pixels, lungs, lungs, chest.ap, 0.1))
+        mirrored.append(radiograph.Radiograph(pixels, lungs, lungs, chest.ap, 0.1))
     check(segment_lungs([c.pixels for c in mirrored]), mirrored, 0.90, 0.7)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.backbones.blocks import Blocks, Options, he_normal_fan_out
-from mdmt_tf.models.weights import reference_state
+from mdmt_tf.models.weights.conversion import reference_state
 
 SHAPE = (32, 32, 3)
 

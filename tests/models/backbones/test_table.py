@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mdmt_tf.models.backbones import BACKBONES, build_backbone
 from mdmt_tf.models.layers import BatchNormalization
-from mdmt_tf.models.weights import load_reference_state
+from mdmt_tf.models.weights.conversion import load_reference_state
 
 REFERENCE = pathlib.Path(__file__).parents[3].parent / "shared/reference/backbones"
 

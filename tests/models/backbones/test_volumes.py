@@ -13,7 +13,7 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.backbones.blocks import Blocks, Options, he_normal_fan_in
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.models.layers import BatchNormalization
-from mdmt_tf.models.weights import load_reference_state, reference_state
+from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
 
 SHAPE = (40, 96, 96)
 FAR = {"rtol": 1e-4, "atol": 1e-5}

@@ -1,0 +1,152 @@
+"""What one image of a dataset is: its file, its labels, whose it is and where from."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.tables import Row, RowError
+
+# Facts about the patient that one table may give and another correct. Rows of the same
+# image may differ in them, unless one is a label of the dataset; in anything else a
+# difference makes the image unusable.
+DESCRIPTIVE = frozenset({"age", "age_five_year", "sex"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One image with its labels.
+
+    Attributes:
+        image_id: unique within the dataset.
+        patient_id: the same for all images of a patient.
+        site: hospital, manufacturer or location; the unit of leave-one-site-out;
+            "" where it is unknown.
+        path: the image file.
+        row: where the labels come from.
+        labels: label field -> value, unknown as -1, NaN or "".
+    """
+
+    image_id: str
+    patient_id: str
+    site: str
+    path: Path
+    row: Row
+    labels: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """Classes of a label, in which the closing table counts.
+
+    Attributes:
+        names: of the classes, in order.
+        index_of: label value that is known -> index of its class.
+    """
+
+    names: tuple[str, ...]
+    index_of: Callable[[Any], int] = int
+
+
+def merge_repeats(
+    records: Iterable[Record],
+    rejections: Rejections,
+    descriptive: Collection[str] = DESCRIPTIVE,
+) -> tuple[list[Record], int]:
+    """One record an image; all are rejected where the rows of an image disagree.
+
+    A value that one row gives and another leaves open is taken; of different values in
+    a field of `descriptive` the first. Returns the records in the order of their first
+    rows, and how many rows were repeats.
+    """
+    by_id: dict[str, list[Record]] = {}
+    for record in records:
+        by_id.setdefault(record.image_id, []).append(record)
+    merged, repeated = [], 0
+    for image_id, group in by_id.items():
+        try:
+            merged.append(_merge(group, descriptive))
+            repeated += len(group) - 1
+        except RowError as error:
+            for record in group:
+                rejections.add(image_id, record.row.place, error.kind, error.detail)
+    return merged, repeated
+
+
+def _merge(group: Sequence[Record], descriptive: Collection[str]) -> Record:
+    first = group[0]
+    merged = {"patient_id": first.patient_id, "site": first.site, **first.labels}
+    for other in group[1:]:
+        values = {"patient_id": other.patient_id, "site": other.site, **other.labels}
+        for field, value in values.items():
+            if is_unknown(merged[field]):
+                merged[field] = value
+            elif (
+                field not in descriptive
+                and not is_unknown(value)
+                and not np.array_equal(merged[field], value)
+            ):
+                raise RowError(
+                    "contradictory rows",
+                    f"{field} is {merged[field]} in {first.row.place} and {value} in "
+                    f"{other.row.place}",
+                )
+    patient_id, site = merged.pop("patient_id"), merged.pop("site")
+    return dataclasses.replace(first, patient_id=patient_id, site=site, labels=merged)
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether a label is the explicit unknown: "", NaN, -1, or an array of only that.
+
+    -1 says so in integers only: among numbers with a fraction it is a value.
+    """
+    if isinstance(value, str):
+        return not value
+    value = np.asarray(value)
+    return bool(np.all(np.isnan(value) if value.dtype.kind == "f" else value == -1))
+
+
+class Counts:
+    """How many images and patients there are, per site, kind of box and class."""
+
+    def __init__(self, counted: Mapping[str, Classes]):
+        self._counted = counted
+        self._patients: set[str] = set()
+        self._sites: collections.Counter[str] = collections.Counter()
+        self._boxes: collections.Counter[str] = collections.Counter()
+        self._owners: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+        self.prepared = 0
+
+    def add(self, record: Record, box_source: str | None = None) -> None:
+        """Count one prepared image; None: it has no box."""
+        if box_source is not None:
+            self._boxes[box_source] += 1
+        self.prepared += 1
+        self._patients.add(record.patient_id)
+        self._sites[record.site or "unknown"] += 1
+        for field, classes in self._counted.items():
+            value = record.labels[field]
+            known = not is_unknown(value)
+            name = classes.names[classes.index_of(value)] if known else "unknown"
+            self._owners[field, name].append(record.patient_id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON: `labels` is field -> class -> number of images and of patients."""
+        labels = {}
+        for field, classes in self._counted.items():
+            labels[field] = {}
+            for name in (*classes.names, "unknown"):
+                owners = self._owners[field, name]
+                counts = {"images": len(owners), "patients": len(set(owners))}
+                labels[field][name] = counts
+        return {
+            "prepared": self.prepared,
+            "patients": len(self._patients),
+            "sites": dict(sorted(self._sites.items())),
+            "boxes": dict(sorted(self._boxes.items())),
+            "labels": labels,
+        }

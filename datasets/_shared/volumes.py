@@ -1,0 +1,119 @@
+"""What the builders of datasets of volumes share: head CTs.
+
+Besides the fields of `manual_builder` every example has
+
+- `volume`: int16 (depth, rows, columns, 1), 0 to 32767 in proportion to the place in
+  the window, compressed by zlib; axes and window: `mdmt_tf.imaging.volume`
+- `affine`: float64 (16,), row by row: prepared voxel indices to mm
+- `original_shape`: int32 (3,), voxels of the file along its axes
+- `original_affine`: float64 (16,), row by row: indices of those voxels to mm.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
+from mdmt_tf.datasets._shared.records import Record
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import contact_sheet
+from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreparation
+from mdmt_tf.imaging.volume import PreparedVolume, prepare_volume, read_volume
+
+# Each thread needs about 0.5 GB for a volume of 512 x 512 x 150 voxels.
+_MOST_THREADS = 4
+# Prepared while the caller writes; 7 MB each at 40 x 301 x 301.
+_READY = 2
+
+
+class VolumeBuilder(ManualBuilder, skip_registration=True):
+    """Base of the builders; see the module."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
+    FORMS = (VolumePreparation.parse(DEFAULT_VOLUME),)
+
+    def volume_info(
+        self, labels: Mapping[str, Any], homepage: str
+    ) -> tfds.core.DatasetInfo:
+        """The dataset's info with the fields that all have and its own `labels`."""
+        form = self.builder_config.preparation
+        # As bytes: without, tfds stores 32 of the 64 bits.
+        matrix = tfds.features.Tensor(
+            shape=(16,), dtype=np.float64, encoding=tfds.features.Encoding.BYTES
+        )
+        features = {
+            "volume": tfds.features.Tensor(
+                shape=(form.depth, form.rows, form.columns, 1),
+                dtype=np.int16,
+                encoding=tfds.features.Encoding.ZLIB,
+            ),
+            **identity_features(),
+            "affine": matrix,
+            "original_shape": tfds.features.Tensor(shape=(3,), dtype=np.int32),
+            "original_affine": matrix,
+            **labels,
+        }
+        return self._info_with(features, homepage)
+
+    def _process(self, records, finish):
+        preparation = self.builder_config.preparation
+
+        def work(record: Record) -> Any:
+            try:
+                prepared = prepare_volume(read_volume(record.path), preparation)
+            except DataError as error:
+                return error
+            return finish(record, prepared)
+
+        return in_order(work, records)
+
+    @staticmethod
+    def _example(record: Record, prepared: PreparedVolume) -> dict[str, Any]:
+        return {
+            "volume": prepared.pixels,
+            "image_id": record.image_id,
+            "patient_id": record.patient_id,
+            "site": record.site,
+            "affine": prepared.affine.ravel(),
+            "original_shape": np.array(prepared.original_shape, np.int32),
+            "original_affine": prepared.original_affine.ravel(),
+            **record.labels,
+        }
+
+    @staticmethod
+    def tile(record: Record, prepared: PreparedVolume) -> np.ndarray:
+        shape = " x ".join(map(str, prepared.original_shape))
+        return contact_sheet.volume_tile(prepared, f"{record.image_id}: {shape} voxels")
+
+
+def in_order(
+    work: Callable[[Record], Any], records: Iterable[Record]
+) -> Iterator[tuple[Record, Any]]:
+    """The records with what `work` makes of them, in order, by several threads.
+
+    A few are under way or wait for the caller, and never more, so memory does not grow
+    with the dataset.
+    """
+    threads = min(_MOST_THREADS, max(2, os.cpu_count() or 1))
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(
+            concurrent.futures.ThreadPoolExecutor(threads, "volume")
+        )
+        under_way: collections.deque = collections.deque()
+        # Only what has begun is waited for when the caller stops.
+        stack.callback(lambda: [future.cancel() for _, future in under_way])
+        for record in records:
+            under_way.append((record, pool.submit(work, record)))
+            if len(under_way) >= threads + _READY:
+                first, future = under_way.popleft()
+                yield first, future.result()
+        while under_way:
+            first, future = under_way.popleft()
+            yield first, future.result()

@@ -1,0 +1,56 @@
+"""The embedded datasets of a configuration: drawn, prepared and ready when it is read.
+
+DATA_DIR/originals/    files in the form in which the real datasets are published
+DATA_DIR/<dataset>/    what the datasets' own builders made of them
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mdmt_tf import console, prepare, storage
+from mdmt_tf.config import Config
+
+
+def provide(config: Config, write: Callable[[str], object]) -> Config:
+    """Settings whose `data_dir` holds the phantoms that they ask for.
+
+    Without `phantoms` the settings come back as they are. Without `data_dir` a folder
+    in the user's cache is taken, one for each plan: what is there is not made again.
+
+    Args:
+        config: resolved settings.
+        write: receives a line that says where they are.
+    Raises: DataError when the folder holds something else or cannot be written.
+    """
+    if config.phantoms is None:
+        return config
+    # Loads OpenCV and pydicom: not needed to answer --help.
+    from mdmt_tf.phantoms import write as phantom_files
+
+    plan = phantom_files.PhantomPlan(**config.phantoms.model_dump())
+    folder = Path(config.data_dir or _cache_folder(plan.version, plan))
+    originals = folder / "originals"
+    write(f"synthetic images in {folder}\n")
+    with console.progress_bar("drawing synthetic images") as progress:
+        phantom_files.write_phantoms(
+            originals, plan, workers=os.cpu_count() or 1, progress=progress
+        )
+    for name, section in config.datasets.items():
+        with console.progress_bar(f"preparing {name}") as progress:
+            prepare.prepare_dataset(
+                name,
+                originals,
+                folder,
+                config=section.config,
+                progress=progress,
+            )
+    return config.model_copy(update={"data_dir": str(folder)})
+
+
+def _cache_folder(version, plan) -> Path:
+    import platformdirs
+
+    key = storage.digest_of([version, dataclasses.asdict(plan)])[:12]
+    return platformdirs.user_cache_path("mdmt_tf") / "phantoms" / key

@@ -1,0 +1,1 @@
+"""Metrics: one function and one row each. No TensorFlow."""

@@ -1,0 +1,1 @@
+"""Weights: published checkpoints, conversion, files."""

@@ -1,0 +1,145 @@
+"""Published checkpoints as `{reference parameter name: array}` of a backbone."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.models.weights.torch_files import read_torch_file
+
+# Where training scripts put the network's own tensors.
+_WRAPPERS = ("state_dict", "model")
+
+# What is not part of a backbone: classifiers of ImageNet's classes (GoogLeNet has two
+# more inside), and PyTorch's count of training steps.
+_HEADS = ("fc.", "classifier.", "aux1.", "aux2.", "_fc.")
+_COUNTER = "num_batches_tracked"
+
+
+def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """All tensors of a file, under the names that it gives them.
+
+    Args:
+        path: `.safetensors`, or anything else that `torch.save` wrote.
+    Raises: DataError for a missing or damaged file, or one without named tensors.
+    """
+    if Path(path).suffix == ".safetensors":
+        return _read_safetensors(path)
+    stored = read_torch_file(path)
+    for wrapper in _WRAPPERS:
+        if isinstance(stored, dict) and isinstance(stored.get(wrapper), dict):
+            stored = stored[wrapper]
+            break
+    if not isinstance(stored, dict) or not all(
+        isinstance(name, str) and isinstance(value, np.ndarray)
+        for name, value in stored.items()
+    ):
+        raise DataError(
+            f"{path}: expected tensors by name, at the top or under one of "
+            f"{', '.join(_WRAPPERS)}. Received: {_describe(stored)}."
+        )
+    return stored
+
+
+def backbone_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The entries of a checkpoint that belong to a backbone, under today's names.
+
+    Understands the names of torchvision and timm, those of torchvision's older DenseNet
+    files ("denselayer1.norm.1"), and those of lukemelas' EfficientNet ("_conv_stem").
+
+    Args:
+        tensors: as `read_checkpoint` returns them.
+    Returns: what `mdmt_tf.models.weights.conversion.load_reference_state` takes.
+    """
+    kept = {
+        name: array
+        for name, array in tensors.items()
+        if not name.startswith(_HEADS) and not name.endswith(_COUNTER)
+    }
+    if "_conv_stem.weight" in kept:
+        return _rename_lukemelas(kept)
+    return {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name): array
+        for name, array in kept.items()
+    }
+
+
+# Modules outside the blocks, and inside: a block that widens has a convolution more.
+_LUKEMELAS = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+}
+_LUKEMELAS_INVERTED = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_se_reduce": "se.conv_reduce",
+    "_se_expand": "se.conv_expand",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+_LUKEMELAS_SEPARABLE = {
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn1",
+    "_se_reduce": "se.conv_reduce",
+    "_se_expand": "se.conv_expand",
+    "_project_conv": "conv_pw",
+    "_bn2": "bn2",
+}
+
+
+def _rename_lukemelas(tensors):
+    """Names of EfficientNet-PyTorch to timm's, which count blocks within their stage.
+
+    A stage begins where the width changes, which is so in every EfficientNet.
+    """
+    blocks = {}
+    for name, array in tensors.items():
+        match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
+        if match:
+            number, module, word = match.groups()
+            blocks.setdefault(int(number), {})[module, word] = array
+    renamed = {}
+    for name, array in tensors.items():
+        module, _, word = name.partition(".")
+        if module != "_blocks":
+            renamed[f"{_LUKEMELAS.get(module, module)}.{word}"] = array
+    stage, index, width = -1, 0, None
+    for number in sorted(blocks):
+        block = blocks[number]
+        index += 1
+        width_before, width = width, len(block.get(("_project_conv", "weight"), ()))
+        if width != width_before:
+            stage, index = stage + 1, 0
+        widens = ("_expand_conv", "weight") in block
+        modules = _LUKEMELAS_INVERTED if widens else _LUKEMELAS_SEPARABLE
+        for (module, word), array in block.items():
+            name = f"blocks.{stage}.{index}.{modules.get(module, module)}.{word}"
+            renamed[name] = array
+    return renamed
+
+
+def _read_safetensors(path):
+    from safetensors import SafetensorError, numpy
+
+    try:
+        return numpy.load_file(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: not a safetensors file, a damaged one, or one with numbers that "
+            f"numpy does not have ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _describe(stored):
+    if isinstance(stored, dict):
+        names = ", ".join(map(repr, list(stored)[:5]))
+        return f"a dict with the keys {names}{', ...' if len(stored) > 5 else ''}"
+    return f"a {type(stored).__name__}"

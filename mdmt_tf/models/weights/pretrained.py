@@ -1,0 +1,251 @@
+"""ImageNet weights: found, fetched, verified, converted once and kept.
+
+In `published.weights_folder()`:
+
+<publisher's file>              as it was downloaded or put there
+<backbone>-<sha256>.weights.h5  converted; what `build_backbone` loads
+<backbone>-<sha256>.json        its manifest: source, sha256, licence
+"""
+
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import mdmt_tf
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.models.backbones import BACKBONES, IMAGENET, build_backbone, table
+from mdmt_tf.models.layers import Renormalize
+from mdmt_tf.models.weights import published
+from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
+from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
+from mdmt_tf.storage import sha256_of
+
+
+def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Path:
+    """The converted ImageNet weights of a backbone, made when they are not there.
+
+    The checkpoint is looked for in `published.weights_folder()` and in an installed
+    package that brings it along; else it is downloaded from its official address. Its
+    sha256 must begin as the table says.
+
+    Args:
+        name: a key of `BACKBONES`.
+        write: receives a line when something is downloaded or converted.
+    Raises:
+        ConfigError: there are no published weights.
+        DataError: they cannot be had; says what to download and where to put it. Or a
+            file is not what it should be.
+    """
+    weights = BACKBONES[name].weights
+    if weights is None:
+        raise ConfigError(
+            f"{name} has no published weights. Expected null or the path of a file."
+        )
+    folder = published.weights_folder()
+    target = folder / f"{name}-{weights.sha256[:8]}.weights.h5"
+    manifest = manifest_path(target)
+    if target.is_file() and manifest.is_file():
+        expected = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+        if sha256_of(target) != expected:
+            raise DataError(
+                f"{target}: its sha256 is not that of {manifest.name}: the file was "
+                "changed or damaged. Delete both; they will be made again."
+            )
+        return target
+    checkpoint = published.find(weights) or published.download(name, weights, write)
+    write(f"converting {checkpoint.name} for {name}\n")
+    convert(name, checkpoint, target, source=weights)
+    return target
+
+
+def locate(
+    name: str,
+    weights: str | os.PathLike,
+    write: Callable[[str], object] = lambda text: None,
+) -> Path:
+    """The file of weights that `build_backbone` means by its argument of that name.
+
+    Args:
+        name: a key of `BACKBONES`.
+        weights: "imagenet", see `provide`, or the path of a `.weights.h5` file.
+        write: as for `provide`.
+    Raises: as `provide`; DataError for a missing file.
+    """
+    if weights == IMAGENET:
+        return provide(name, write)
+    if not Path(weights).is_file():
+        raise DataError(f"{weights}: no such file of weights for {name}.")
+    return Path(weights)
+
+
+def locate_all(
+    name: str,
+    weights: str | Mapping[str, float] | None,
+    write: Callable[[str], object] = lambda text: None,
+) -> list[Path]:
+    """The files of whatever `build_backbone` takes as weights; none for None."""
+    files = weights if isinstance(weights, Mapping) else [weights]
+    return [locate(name, file, write) for file in files if file is not None]
+
+
+def convert(
+    name: str,
+    checkpoint: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    source: table.Weights | None = None,
+) -> None:
+    """Write a reference checkpoint as a backbone's `.weights.h5`, and a manifest.
+
+    Args:
+        name: a key of `BACKBONES`.
+        checkpoint: `.safetensors` or a file by `torch.save`, of tensors under the
+            names of the backbone's reference network. A classifier is left out.
+        target: ends in `.weights.h5`. The manifest stands beside it, in `.json`.
+        source: where the checkpoint comes from; None for one of the user's own.
+    Raises: DataError when the checkpoint is not one, not of this backbone, or not the
+        one that `source` describes. Nothing is written then.
+    """
+    checkpoint, target = Path(checkpoint), Path(target)
+    if not checkpoint.is_file():
+        raise DataError(f"{checkpoint}: no such file.")
+    digest = sha256_of(checkpoint)
+    if source is not None:
+        published.check_digest(checkpoint, digest, source)
+    state = backbone_state(read_checkpoint(checkpoint))
+    row = BACKBONES[name]
+    # The weights are those of every size.
+    model = build_backbone(name, (*(64,) * row.dimensions, row.channels))
+    load_reference_state(model, str(checkpoint), state)
+    _set_normalization(model, name)
+    facts = {
+        "backbone": name,
+        "source": source.source if source else "",
+        "url": source.url if source else "",
+        "licence": source.licence if source else "",
+        "checkpoint": checkpoint.name,
+        "checkpoint_sha256": digest,
+        "mdmt_tf": mdmt_tf.__version__,
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as partial:
+        weights = Path(partial) / target.name
+        model.save_weights(weights)
+        manifest = manifest_path(weights)
+        facts["sha256"] = sha256_of(weights)
+        manifest.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        # Each appears whole; the manifest last, since both together are valid.
+        os.replace(weights, target)
+        os.replace(manifest, manifest_path(target))
+
+
+def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
+    """Fill a backbone from a `.weights.h5` file of the same backbone.
+
+    Weights for three channels fit a backbone for one: it sees the same in each channel,
+    so the first kernel's are summed.
+
+    Raises: DataError for a file that belongs to another network.
+    """
+    try:
+        _load_h5(model, path)
+    except (OSError, ValueError, KeyError) as error:
+        three = _of_three_channels(model, path)
+        if three is None:
+            raise DataError(
+                f"{path}: not the weights of {model.name}. Expected a file written by "
+                f"`save_weights` of that backbone. Keras says: {error}"
+            ) from error
+        state = reference_state(three)
+        first = next(name for name, array in state.items() if array.ndim == 4)
+        state[first] = state[first].sum(axis=1, keepdims=True)
+        load_reference_state(model, str(path), state)
+
+
+def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
+    """Fill a backbone with the average of several files, sum_i s_i w_i.
+
+    Every floating variable is averaged, the running statistics of normalisation among
+    them: left behind, they would belong to other kernels than those they stand beside.
+    (The mean of two variances leaves out the distance of the two means.)
+
+    Args:
+        model: of `build_backbone`.
+        shares: path of a `.weights.h5` file of the same backbone -> its share s_i.
+    Raises:
+        ConfigError: the shares do not sum to 1.
+        DataError: a file is missing or belongs to another network.
+    Source: Ruffini et al. 2024, section 2: beta * prognosis + (1 - beta) * severity.
+    """
+    if abs(sum(shares.values()) - 1.0) > 1e-6:
+        raise ConfigError(
+            f"the shares of an average must sum to 1. Received: {dict(shares)}."
+        )
+    # In double precision, so that equal files average to themselves.
+    sums = [np.zeros(variable.shape, np.float64) for variable in model.weights]
+    for path, share in shares.items():
+        load_weights(model, locate(model.name, path))
+        for total, variable in zip(sums, model.weights, strict=True):
+            total += share * keras.ops.convert_to_numpy(variable).astype(np.float64)
+    for total, variable in zip(sums, model.weights, strict=True):
+        variable.assign(total.astype(variable.dtype))
+
+
+def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | None:
+    """Source and sha256 of the weights that a backbone starts from; None: random."""
+    if weights is None:
+        return None
+    if isinstance(weights, Mapping):
+        parts = [
+            {**describe(name, path), "share": share} for path, share in weights.items()
+        ]
+        files = ", ".join(f"{share:g} of {path}" for path, share in weights.items())
+        return {"backbone": name, "source": f"average: {files}", "average": parts}
+    path = locate(name, weights)
+    digest = sha256_of(path)
+    manifest = manifest_path(path)
+    if manifest.is_file():
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        if facts.get("sha256") == digest:
+            return facts
+    return {"backbone": name, "file": str(path), "sha256": digest}
+
+
+def manifest_path(weights: Path) -> Path:
+    return weights.with_name(weights.name.removesuffix(".weights.h5") + ".json")
+
+
+def _load_h5(model, path):
+    with warnings.catch_warnings():
+        # Keras warns of each layer that does not fit before it raises for all.
+        warnings.simplefilter("ignore")
+        model.load_weights(path)
+
+
+def _of_three_channels(model, path):
+    """The backbone for three channels that a file fits; None when it fits none."""
+    if model.input_shape[-1] != 1:
+        return None
+    three = build_backbone(model.name, (*model.input_shape[1:3], 3))
+    try:
+        _load_h5(three, path)
+    except (OSError, ValueError, KeyError):
+        return None
+    return three
+
+
+def _set_normalization(model, name):
+    """Make a network that begins so lead from ImageNet's normalisation to its own."""
+    for layer in model.layers:
+        if isinstance(layer, Renormalize):
+            mean, std = np.asarray(BACKBONES[name].weights.normalization)
+            mean_before, std_before = np.asarray(table.IMAGENET)
+            # x std_before + mean_before is the pixel that was normalised to x.
+            layer.scale.assign(std_before / std)
+            layer.offset.assign((mean_before - mean) / std)

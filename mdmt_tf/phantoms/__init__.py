@@ -1,0 +1,1 @@
+"""Synthetic studies in the files of the real datasets. No TensorFlow."""

@@ -1,0 +1,162 @@
+"""What fills the lungs of a synthetic patient: vessels, and opacities by Brixia zone.
+
+Source of the grades: Borghesi & Maroldi 2020. 0 no abnormality, 1 interstitial
+infiltrates, 2 interstitial and alveolar with interstitial predominance, 3 interstitial
+and alveolar with alveolar predominance.
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from mdmt_tf.phantoms.chest.anatomy import LEFT, RIGHT
+from mdmt_tf.phantoms.chest.grid import noise_field
+from mdmt_tf.phantoms.chest.labels import ZONES
+
+
+def zone_map(grid, body, mask):
+    """Number of the Brixia zone of each pixel.
+
+    Args:
+        grid, body: `phantom_grid.Grid`, `phantom_anatomy.Body`.
+        mask: uint8 lung mask with RIGHT and LEFT.
+    Returns: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for the zones A to F.
+    """
+    upper, lower = body.zone_limits
+    y = grid.y[:, 0]
+    third = (1 + (y >= upper) + (y >= lower)).astype(np.uint8)[:, None]
+    zones = np.zeros(mask.shape, np.uint8)
+    np.copyto(zones, third, where=mask == RIGHT)
+    np.copyto(zones, third + np.uint8(3), where=mask == LEFT)
+    return zones
+
+
+def vessel_chord(grid, body, rng, distance):
+    """Chord in cm through the arteries and veins of both lungs, float32.
+
+    Trees that leave the two hila, fork at every generation and thin out towards the
+    pleura. Each stands for a bundle, so it counts more than one tube.
+    """
+    layer = np.zeros(grid.shape, np.uint8)
+    full = 1.0  # cm at grey value 255
+    h = body.lung_height
+    strokes = []
+    for side, hilum in ((-1, (-3.2, 0.52 * h)), (1, (3.6, 0.47 * h))):
+        angles = np.deg2rad([-80, -62, -42, -20, -2, 18, 36, 52, 66, 80])
+        angles = angles + rng.normal(0.0, 0.1, angles.size)
+        start = np.array(hilum) + rng.normal(0.0, 0.6, (angles.size, 2)) * (0.5, 1.0)
+        length = rng.uniform(0.12, 0.20, angles.size) * h
+        diameter = rng.uniform(0.40, 0.75, angles.size)
+        for _ in range(5):
+            bend = rng.normal(0.0, 0.16, angles.size)
+            middle = start + _steps(angles - bend, 0.5 * length, side)
+            end = middle + _steps(angles + bend, 0.5 * length, side)
+            lines = np.stack([start, middle, end], axis=1)
+            order = np.argsort(-diameter)
+            for part in np.array_split(order, 2):
+                strokes.append((diameter[part].mean(), lines[part]))
+            # Fork: a thicker branch goes on, a thinner one turns away.
+            turn = rng.uniform(0.2, 0.55, angles.size)
+            turn *= rng.choice([-1.0, 1.0], angles.size)
+            angles = np.concatenate([angles - 0.4 * turn, angles + 1.2 * turn])
+            start = np.concatenate([end, end])
+            length = np.concatenate([0.86 * length, 0.72 * length])
+            length *= rng.uniform(0.75, 1.2, length.size)
+            diameter = np.concatenate([0.80 * diameter, 0.62 * diameter])
+    for width, lines in sorted(strokes, key=lambda stroke: stroke[0]):
+        grid.stroke(layer, lines, width, 255 * min(0.785 * width / full, 1.0))
+    fading = np.minimum(distance * np.float32(1 / 2.0), 1.0) * np.float32(
+        2.6 * full / 255
+    )
+    return grid.blur(layer.astype(np.float32), 0.04) * fading
+
+
+def _steps(angles, lengths, side):
+    return np.stack([side * np.cos(angles), np.sin(angles)], axis=1) * lengths[:, None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Grade:
+    """Share of the air that fluid or tissue replaces in a zone of this grade.
+
+    haze: evenly; strands: along the network of interstitial lines; cover: part of the
+    zone that consolidations take (above 0, so that there is an edge), `density` the
+    share of air lost inside of them.
+    """
+
+    haze: float = 0.0
+    strands: float = 0.0
+    cover: float = 0.02
+    density: float = 0.0
+
+
+GRADES = (
+    Grade(),
+    Grade(haze=0.06, strands=0.24, cover=0.15, density=0.12),
+    Grade(haze=0.10, strands=0.24, cover=0.50, density=0.36),
+    Grade(haze=0.34, strands=0.08, cover=0.80, density=0.45),
+)
+
+
+def opacity(grid, body, rng, zones, distance, grades):
+    """Share of the lungs' air that disease has replaced, float32, 0 to 0.95.
+
+    The consolidated patches are the highest parts of a noise field whose mean and
+    spread are fixed within each zone, so that the area follows from the grade and only
+    the shape from chance. Disease does not stop at the lines between zones: it fades
+    over about 2 cm across a wavy border.
+
+    Args:
+        zones: `zone_map`.
+        distance: cm to the lung border; disease prefers the periphery.
+        grades: six grades 0 to 3, in the order of `phantom_labels.ZONES`.
+    """
+    fine, grid = grid, grid.coarse(0.11)
+    zones = cv2.resize(zones, grid.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    distance = cv2.resize(distance, grid.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    scale = rng.uniform(0.85, 1.15, len(ZONES))
+    cells = rng.uniform(1.8, 3.0), rng.uniform(0.8, 1.1), 0.4
+    blobs = noise_field(rng, grid, cells[0])
+    blobs += np.float32(0.45) * noise_field(rng, grid, cells[1])
+    blobs += np.float32(0.2) * noise_field(rng, grid, cells[2])
+    ridges = [np.abs(noise_field(rng, grid, cell)) for cell in (0.7, 0.4)]
+    border = noise_field(rng, grid, 2.5)
+    if not any(grades):
+        return np.zeros(fine.shape, np.float32)
+    blobs += np.float32(0.6) * cv2.exp(distance * np.float32(-1 / 2.0))
+
+    table = np.zeros((len(ZONES), 4), np.float32)
+    for zone, grade in enumerate(grades):
+        g, factor = GRADES[grade], scale[zone]
+        inside = (zones == zone + 1).astype(np.uint8)
+        mean, deviation = cv2.meanStdDev(blobs, mask=inside)
+        spread = max(float(deviation[0, 0]), 1e-3)
+        edge = float(mean[0, 0]) + spread * _normal_quantile(1.0 - g.cover)
+        table[zone] = g.haze * factor, g.strands * factor, g.density * factor, edge
+
+    level = grid.y + np.float32(0.7) * border
+    below = [
+        np.clip((level - np.float32(limit - 0.9)) * np.float32(1 / 1.8), 0, 1)
+        for limit in body.zone_limits
+    ]
+
+    def spread_out(values):
+        """The values of the six zones as one smooth map."""
+        top, middle, base = np.where(
+            grid.x < 0, values[:3, None], values[3:, None]
+        )  # (columns,) each
+        return top + (middle - top) * below[0] + (base - middle) * below[1]
+
+    haze, strands, density, edge = (spread_out(column) for column in table.T)
+    lines = [np.maximum(1.0 - np.float32(2.5) * r, 0.0) for r in ridges]
+    broken = [np.minimum(r, np.float32(1.0)) for r in ridges]
+    network = lines[0] * broken[1] + lines[1] * broken[0]
+    patches = 1.0 / (1.0 + cv2.exp(np.float32(-1.8) * (blobs - edge)))
+    fill = haze + strands * network + density * patches
+    return fine.enlarge(np.minimum(fill, np.float32(0.95)))
+
+
+def _normal_quantile(p):
+    """Quantile of the standard normal; Tukey's lambda with 0.1349, good to 0.01."""
+    return (p**0.1349 - (1 - p) ** 0.1349) / 0.1975

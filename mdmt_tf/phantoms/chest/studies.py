@@ -1,0 +1,279 @@
+"""Who is in the synthetic datasets: one record a radiograph, nothing rendered yet.
+
+Every patient's draws come from a generator seeded with (seed, dataset, patient, use),
+so that a patient is the same whatever the number of others, and whichever worker
+renders the picture in whatever order.
+"""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from mdmt_tf.phantoms.chest import (
+    detector,
+)
+from mdmt_tf.phantoms.chest import (
+    labels as phantom_labels,
+)
+
+DATASETS = ("AIforCOVID", "BRIXIA", "hannover", "cohen_brixia")
+# Names that the users of AIforCOVID drop as unusable; no phantom may carry them.
+UNUSABLE = frozenset(
+    {"P_1_16", "P_3_20", "P_3_108", "P_3_208"}
+    | {"P_3_341", "P_3_377", "P_3_391", "P_3_411"}
+)
+# AIforCOVID's releases hold 820, 283 and 482 patients.
+RELEASE_SHARES = (820 / 1585, 283 / 1585)
+# Hospital F is the largest; a fixed cycle, so that ten patients come from all six.
+HOSPITAL_CYCLE = "FAFBFCFDFE"
+MANUFACTURER_CYCLE = (
+    "Siemens", "Agfa", "Carestream Health", "Villa Sistemi Medicali", "Agfa",
+    "Agfa-Gevaert", "Siemens", "Kodak", "Carestream Health", "Fujifilm Corporation",
+    "Agfa", "Siemens", "Digitec", "Agfa-Gevaert", "Villa Sistemi Medicali",
+    "Carestream Health",
+)  # fmt: skip
+# One Brixia subject in this many has a study in the consensus set.
+CONSENSUS_EVERY = 8
+_LABELS, _RENDER, _RECORD, _COURSE = range(4)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """One radiograph of a synthetic patient.
+
+    dataset: one of `DATASETS`; patient, number: indices from 0.
+    path: file below the root of the phantoms; patient_id, site: as the dataset has it.
+    grades: what the picture shows. routine: what the dataset's table says, where it
+    differs (another reader); otherwise equal.
+    probability, image_probability: of `phantom_labels.OutcomeModel` for these grades;
+    severe: the patient's outcome.
+    inverted: stored as MONOCHROME1; compressed: stored as RLE.
+    """
+
+    seed: int
+    dataset: str
+    patient: int
+    number: int
+    path: str
+    patient_id: str
+    site: str
+    appearance: detector.Appearance
+    grades: tuple[int, ...]
+    routine: tuple[int, ...]
+    consensus: bool = False
+    male: bool
+    age: int
+    ap: bool
+    day: int
+    probability: float
+    image_probability: float
+    severe: bool
+    inverted: bool
+    compressed: bool
+
+    @property
+    def key(self):
+        """Text that names the study, for UIDs and numbers derived from it."""
+        return f"{self.seed} {self.dataset} {self.patient} {self.number}"
+
+    @property
+    def stem(self):
+        """File name without folder and ending."""
+        return self.path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+    def render_rng(self):
+        """The generator of this study's picture."""
+        return patient_rng(self.seed, self.dataset, self.patient, _RENDER, self.number)
+
+    def record_rng(self):
+        """The generator of the clinical columns of this study's row."""
+        return patient_rng(self.seed, self.dataset, self.patient, _RECORD, self.number)
+
+    def course_rng(self):
+        """The generator of what all rows of one patient share."""
+        return patient_rng(self.seed, self.dataset, self.patient, _COURSE)
+
+
+def patient_rng(seed, dataset, patient, *use):
+    """Generator seeded by (seed, dataset, patient, what for)."""
+    entropy = [seed, DATASETS.index(dataset), patient, *use]
+    return np.random.default_rng(np.random.SeedSequence(entropy))
+
+
+def hexadecimal(*parts):
+    """Eight hexadecimal digits that depend on `parts` alone."""
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:8]
+
+
+def _first(rng, site, appearance):
+    """Labels and technique of a patient's first study, as fields of `Study`."""
+    labels = phantom_labels.draw_labels(rng, 1)
+    fields = {
+        "grades": tuple(labels.zones[0].tolist()),
+        "male": bool(labels.male[0]),
+        "age": int(labels.age[0]),
+        "probability": float(labels.probability[0]),
+        "image_probability": float(labels.image_probability[0]),
+        "severe": bool(labels.severe[0]),
+    }
+    fields["routine"] = fields["grades"]
+    fields |= _technique(rng, site, appearance)
+    return fields, float(labels.disease[0])
+
+
+def _technique(rng, site, appearance):
+    """Where and how a radiograph is taken; the same for mild and severe patients."""
+    draws = rng.random(3)
+    return {
+        "site": site,
+        "appearance": appearance,
+        "ap": bool(draws[0] < appearance.ap),
+        "inverted": bool(draws[1] < appearance.monochrome1),
+        "compressed": bool(draws[2] < appearance.compressed),
+        "day": int(rng.integers(0, 28)),
+    }
+
+
+def _follow_up(rng, fields, disease, site, appearance):
+    """A later study of the same patient: the disease has moved on a little."""
+    disease = 0.85 * disease + 0.53 * float(rng.standard_normal())
+    grades = phantom_labels.DEFAULT_SCORES.draw(rng, [disease])
+    total = grades.sum(axis=1)
+    outcome = phantom_labels.DEFAULT_OUTCOME
+    fields = fields | _technique(rng, site, appearance)
+    fields["grades"] = fields["routine"] = tuple(grades[0].tolist())
+    fields["probability"] = float(outcome.probability(total, fields["age"])[0])
+    fields["image_probability"] = float(outcome.image_probability(total)[0])
+    return fields, disease
+
+
+def _another_reader(rng, grades, disagreement):
+    """Grades of a second reader, who differs by one in some zones."""
+    step = rng.choice([-1, 1], len(grades)) * (rng.random(len(grades)) < disagreement)
+    return tuple(np.clip(np.array(grades) + step, 0, 3).tolist())
+
+
+def aiforcovid(seed, patients):
+    """Studies of the AIforCOVID layout, one a patient, over three releases."""
+    studies = []
+    first = round(RELEASE_SHARES[0] * patients)
+    second = first + round(RELEASE_SHARES[1] * patients)
+    count = {1: 0, 2: 0, 3: 0}
+    for patient in range(patients):
+        release = 1 + (patient >= first) + (patient >= second)
+        count[release] += 1
+        while f"P_{release}_{count[release]}" in UNUSABLE:
+            count[release] += 1
+        name = f"P_{release}_{count[release]}"
+        site = HOSPITAL_CYCLE[patient % len(HOSPITAL_CYCLE)]
+        rng = patient_rng(seed, "AIforCOVID", patient, _LABELS)
+        fields, _ = _first(rng, site, detector.HOSPITALS[site])
+        # In release 3 some images are PNG.
+        ending = "png" if release == 3 and count[3] % 3 == 0 else "dcm"
+        folder = "imgs" if release == 1 else f"imgs_r{release}"
+        studies.append(
+            Study(
+                seed=seed,
+                dataset="AIforCOVID",
+                patient=patient,
+                number=0,
+                path=f"AIforCOVID/{folder}/{name}.{ending}",
+                patient_id=name,
+                **fields,
+            )
+        )
+    return studies
+
+
+def brixia(seed, patients):
+    """Studies of the BRIXIA layout: one to four a subject, from eight makers."""
+    studies = []
+    for patient in range(patients):
+        rng = patient_rng(seed, "BRIXIA", patient, _LABELS)
+        total = 1 + int(rng.choice(4, p=[0.45, 0.3, 0.15, 0.1]))
+        fields, disease = None, None
+        for number in range(total):
+            site = MANUFACTURER_CYCLE[(3 * patient + number) % len(MANUFACTURER_CYCLE)]
+            look = detector.MANUFACTURERS[site]
+            if number == 0:
+                fields, disease = _first(rng, site, look)
+            else:
+                fields, disease = _follow_up(rng, fields, disease, site, look)
+            consensus = number == 0 and patient % CONSENSUS_EVERY == 3
+            if consensus:
+                # The table keeps the reading of the day, the consensus set the truth.
+                fields["routine"] = _another_reader(rng, fields["grades"], 0.15)
+            name = 4_000_000_000 + 10_007 * patient + 1_009 * number
+            studies.append(
+                Study(
+                    seed=seed,
+                    dataset="BRIXIA",
+                    patient=patient,
+                    number=number,
+                    path=f"BRIXIA/dicom_clean/{name}.dcm",
+                    patient_id=str(1000 + patient),
+                    consensus=consensus,
+                    **fields,
+                )
+            )
+    return studies
+
+
+def hannover(seed, patients):
+    """Studies of the Hannover layout: one to five a patient, one hospital."""
+    look = dataclasses.replace(
+        detector.HOSPITALS["D"], monochrome1=0.0, bits=8, aspect=0.82
+    )
+    studies = []
+    for patient in range(patients):
+        rng = patient_rng(seed, "hannover", patient, _LABELS)
+        fields, disease = None, None
+        for number in range(int(rng.integers(1, 6))):
+            if number == 0:
+                fields, disease = _first(rng, "hannover", look)
+            else:
+                fields, disease = _follow_up(rng, fields, disease, "hannover", look)
+            image = hexadecimal(seed, "image", patient, number)
+            studies.append(
+                Study(
+                    seed=seed,
+                    dataset="hannover",
+                    patient=patient,
+                    number=number,
+                    path=f"hannover/png/{image}.png",
+                    patient_id=hexadecimal(seed, "patient", patient),
+                    **fields,
+                )
+            )
+    return studies
+
+
+def cohen_brixia(seed, patients):
+    """Studies of the Cohen/Brixia layout: one or two a patient, many sources."""
+    studies = []
+    looks = list(detector.MANUFACTURERS.values())
+    for patient in range(patients):
+        rng = patient_rng(seed, "cohen_brixia", patient, _LABELS)
+        fields, disease = None, None
+        for number in range(1 + int(rng.random() < 0.4)):
+            look = dataclasses.replace(looks[int(rng.integers(len(looks)))], bits=8)
+            site = ("Italy", "Spain", "Australia", "")[patient % 4]
+            if number == 0:
+                fields, disease = _first(rng, site, look)
+            else:
+                fields, disease = _follow_up(rng, fields, disease, site, look)
+            ending = ("jpg", "png", "jpeg")[(patient + number) % 3]
+            name = f"synthetic-{patient:04d}-{'ab'[number]}.{ending}"
+            studies.append(
+                Study(
+                    seed=seed,
+                    dataset="cohen_brixia",
+                    patient=patient,
+                    number=number,
+                    path=f"cohen_brixia/public-cohen-subset/{name}",
+                    patient_id=str(patient),
+                    **fields,
+                )
+            )
+    return studies

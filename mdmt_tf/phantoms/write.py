@@ -1,0 +1,186 @@
+"""Folders of phantoms in the very form in which the real datasets are published.
+
+    root/SYNTHETIC.json                     what this is; written last
+    root/phantom_truth.csv                  grades and outcome odds of every radiograph
+    root/AIforCOVID/{imgs,imgs_r2,imgs_r3}/, AIforCOVID.xlsx, _r2.xlsx, _r3.xlsx
+    root/BRIXIA/dicom_clean/, metadata_global_v2.csv, metadata_consensus_v1.csv
+    root/hannover/png/, data.csv
+    root/cohen_brixia/public-cohen-subset/, public-annotations.csv, metadata.csv
+    root/cohen_patient_groups.csv
+    root/lung_masks/<file of the image>.png if asked for: 0, 1 right, 2 left lung
+    root/ICH_CSIC/{GOOD,POOR}_PROGNOSIS/<id>_brain.nii.gz, CLINICAL_DATA_ICH.csv
+    root/phantom_head_truth.csv             volume, place and outcome odds of every head
+    root/lesion_masks/ICH_CSIC/<id>_lesion.nii.gz if asked for: 0, 1 blood in the
+                                            tissue, 2 in the ventricles
+
+The same plan gives the same bytes on the same machine, whatever the number of workers.
+(Another processor or release of numpy or OpenCV may round a grey value differently.)
+"""
+
+import concurrent.futures
+import dataclasses
+import json
+import logging
+import multiprocessing
+import shutil
+import uuid
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.phantoms.chest import radiograph as phantom
+from mdmt_tf.phantoms.plan import DATASETS, PhantomPlan
+
+MARK = "SYNTHETIC.json"
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(PhantomPlan)}
+_log = logging.getLogger(__name__)
+
+
+def write_phantoms(root, plan: PhantomPlan, *, workers=1, progress=None):
+    """Write the planned phantoms, or find them already written.
+
+    The files are made in a hidden folder beside `root`, which becomes `root` at the
+    end: a folder of that name is complete. With more than one worker, the work is done
+    in processes started afresh ("spawn"), so a script that calls this needs the usual
+    `if __name__ == "__main__":`.
+
+    Args:
+        root: folder to make. Its parents are made too.
+        plan: `PhantomPlan`.
+        workers: most processes to start; each writes about 25 radiographs, or
+            5 head CTs, a second.
+        progress: called as progress(done, total) after every image, in this process.
+    Returns: `Path` of root.
+    Raises: DataError when `root` exists and holds anything but this very plan.
+    """
+    root = Path(root)
+    if _already_there(root, plan):
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    partial = root.parent / f".{root.name}.partial-{uuid.uuid4().hex[:12]}"
+    partial.mkdir()
+    try:
+        _write(partial, plan, workers, progress or (lambda done, total: None))
+        try:
+            partial.rename(root)
+        except OSError:
+            # Another process may have finished the same plan meanwhile.
+            if not _already_there(root, plan):
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return root
+
+
+def _already_there(root, plan):
+    """True: `root` holds this plan. False: there is no such folder, or an empty one."""
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    mark = root / MARK
+    if not mark.is_file():
+        raise DataError(
+            f"{root} exists but is no folder of phantoms (it has no {MARK}). Nothing "
+            "was written; name another folder."
+        )
+    try:
+        found = json.loads(mark.read_text(encoding="utf-8"))
+        # A field younger than the folder has the value that changes nothing.
+        found = {"version": found["version"], "plan": _DEFAULTS | found["plan"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{mark} cannot be read ({error!r}). Remove {root} to make the phantoms "
+            "again, or name another folder."
+        ) from error
+    wanted = {"version": plan.version, "plan": dataclasses.asdict(plan)}
+    if found != wanted:
+        raise DataError(
+            f"{root} holds phantoms of another plan. Expected {wanted}, found {found}. "
+            "Remove the folder or name another one."
+        )
+    return True
+
+
+def _write(folder, plan, workers, progress):
+    studies = plan.studies()
+    for path, content in _tables(plan, studies).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    _write_images(folder, plan, studies, workers, progress)
+    for dataset in sorted({study.dataset for study in studies}):
+        mark = _mark(plan, sum(s.dataset == dataset for s in studies))
+        _write_json(folder / dataset / MARK, {"dataset": dataset} | mark)
+    _write_json(folder / MARK, _mark(plan, len(studies)))
+    _log.info("wrote %d phantoms to %s", len(studies), folder)
+
+
+def _tables(plan, studies):
+    tables, together = {}, {}
+    for name, dataset in DATASETS.items():
+        own = [study for study in studies if study.dataset == name]
+        if own:
+            tables |= dataset.tables(own, plan)
+            together.setdefault((dataset.truth, dataset.truth_table), []).extend(own)
+    return tables | {name: table(own) for (name, table), own in together.items()}
+
+
+def _mark(plan, images):
+    return {
+        "synthetic": True,
+        "generator": phantom.GENERATOR,
+        "version": plan.version,
+        "seed": plan.seed,
+        "plan": dataclasses.asdict(plan),
+        "images": images,
+        "note": "Computed phantoms. No picture and no number comes from a patient.",
+    }
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_images(folder, plan, studies, workers, progress):
+    jobs = [(folder, plan, study) for study in studies]
+    total = len(jobs)
+    progress(0, total)
+    workers = min(workers, -(-total // 8))  # a process takes a second to start
+    if workers <= 1:
+        _keep_memory()
+        for done, job in enumerate(jobs, start=1):
+            _write_image(job)
+            progress(done, total)
+        return
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker
+    ) as pool:
+        try:
+            results = pool.map(_write_image, jobs, chunksize=4)
+            for done, _ in enumerate(results, start=1):
+                progress(done, total)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _start_worker():
+    cv2.setNumThreads(1)  # this process is ours alone; its neighbours have the cores
+    _keep_memory()
+
+
+def _keep_memory():
+    """Let the C library keep freed memory; a third faster.
+
+    glibc hands blocks above a threshold back to the system when they are freed, and the
+    next picture pays for mapping them again. Freeing one large block, never touched,
+    raises that threshold for the process. Elsewhere it does nothing.
+    """
+    np.empty(31 << 20, np.uint8)
+
+
+def _write_image(job):
+    """Render one study and write its files."""
+    folder, plan, study = job
+    DATASETS[study.dataset].write(folder, plan, study)

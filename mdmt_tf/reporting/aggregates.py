@@ -1,0 +1,194 @@
+"""Means over folds and backbones that exist only where the grid is complete.
+
+Every number of a table passes through here, so that none can be an average of what
+happened to be finished: what is not complete has a reason instead of a value.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.statistics.resampling import Interval, bootstrap_intervals
+
+NAN = float("nan")
+NO_ROWS = "no test rows"
+
+
+@dataclasses.dataclass(frozen=True)
+class Value:
+    """A number, or why there is none."""
+
+    number: float = NAN
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """One experiment with one backbone under one validation, for one task.
+
+    Attributes:
+        cells: its cells, folds x seeds.
+        figures: seed, fold, figure -> value, of the finished cells with test rows.
+        tests: labelled test rows of those cells, in the order of seed and fold.
+    """
+
+    validation: str
+    backbone: str
+    experiment: str
+    task: str
+    cells: pd.DataFrame
+    figures: pd.DataFrame
+    tests: tuple[pd.DataFrame, ...]
+
+    @property
+    def shortfall(self) -> str:
+        """How many cells are finished, when not all are; else the empty string."""
+        total = len(self.cells)
+        finished = int((self.cells["state"] == FINISHED).sum())
+        if finished == total:
+            return ""
+        unit = "folds" if self.cells["seed"].nunique() == 1 else "folds x seeds"
+        return f"{finished} of {total} {unit}"
+
+    @property
+    def folds(self) -> int:
+        """Folds with test rows of the task."""
+        return self.figures["fold"].nunique()
+
+    def mean(self, figure: str) -> Value:
+        """Over folds and seeds; all must be finished and have the figure defined."""
+        return self._over_folds(figure, lambda values: float(values.mean()))
+
+    def deviation(self, figure: str) -> Value:
+        """Standard deviation over folds (n - 1), the mean of those of the seeds."""
+        return self._over_folds(
+            figure,
+            lambda values: float(values.groupby("seed").std(ddof=1).mean(skipna=False)),
+        )
+
+    def _over_folds(self, figure, statistic) -> Value:
+        if self.shortfall:
+            return Value(reason=self.shortfall)
+        if self.figures.empty:
+            return Value(reason=NO_ROWS)
+        chosen = self.figures[self.figures["figure"] == figure]
+        if chosen.empty:
+            return Value(reason="not computed")
+        values = chosen.set_index(["seed", "fold"])["value"]
+        undefined = int(values.isna().sum())
+        if undefined:
+            return Value(reason=f"undefined in {undefined} of {len(values)} folds")
+        return Value(statistic(values))
+
+    def count(self) -> tuple[int, int, int]:
+        """Predictions, different images, different patients among the test rows."""
+        rows = pd.concat(self.tests) if self.tests else pd.DataFrame()
+        if rows.empty:
+            return 0, 0, 0
+        images = len(rows.drop_duplicates(["dataset", "image_id"]))
+        return len(rows), images, len(rows.drop_duplicates(["dataset", "patient_id"]))
+
+
+class Aggregates:
+    """All groups of a benchmark, and what is computed from them.
+
+    Args:
+        results: the benchmark.
+        resamples: of each bootstrap; 0 for no intervals.
+    """
+
+    def __init__(self, results: Results, resamples: int = 1000):
+        self.results, self.resamples = results, resamples
+        self.groups = _group(results)
+        self._of_fit: dict[tuple[str, str], Mapping[str, Interval]] = {}
+
+    def figures_of(self, task: str) -> list[str]:
+        """Names of the figures that the finished fits have, in their order."""
+        chosen = self.results.figures[self.results.figures["task"] == task]
+        return list(dict.fromkeys(chosen["figure"]))
+
+    def validations_of(self, task: str) -> list[str]:
+        """Validations that test the task, or may: not all of their cells are there.
+
+        Where all are and none has test rows (a hospital of another task's dataset is
+        left out), there is nothing to show.
+        """
+        found = {g.validation for g in self.of_task(task) if g.tests or g.shortfall}
+        return [name for name in self.results.benchmark.validation if name in found]
+
+    def of_task(self, task: str) -> list[Group]:
+        return [group for key, group in self.groups.items() if key[3] == task]
+
+    def of(self, validation: str, experiment: str, task: str) -> list[Group]:
+        """A group for each backbone."""
+        return [
+            self.groups[validation, backbone, experiment, task]
+            for backbone in self.results.backbones_of(experiment)
+        ]
+
+    def over_backbones(
+        self, validation: str, experiment: str, task: str, figure: str
+    ) -> Value:
+        """Mean over backbones of the means over folds; all must be complete."""
+        groups = self.of(validation, experiment, task)
+        means = [group.mean(figure) for group in groups]
+        short = [g for g in groups if g.shortfall]
+        if short and len(groups) > 1:
+            done = len(groups) - len(short)
+            return Value(reason=f"{done} of {len(groups)} backbones")
+        for mean in means:
+            if mean.reason:
+                return mean
+        return Value(float(np.mean([mean.number for mean in means])))
+
+    def intervals(self, group: Group) -> Mapping[str, Interval]:
+        """Of the means over folds; none for a group that is not complete."""
+        if not self.resamples or group.shortfall or not group.tests:
+            return {}
+        task = self.results.tasks[group.task]
+        return bootstrap_intervals(task, group.tests, resamples=self.resamples)
+
+    def intervals_of_fit(self, fit: str, task: str) -> Mapping[str, Interval]:
+        """Of one fit, computed once for all cells that share it."""
+        if (fit, task) not in self._of_fit:
+            rows = self.results.labelled(fit, task)
+            found: Mapping[str, Interval] = {}
+            if self.resamples and len(rows):
+                found = bootstrap_intervals(
+                    self.results.tasks[task], [rows], resamples=self.resamples
+                )
+            self._of_fit[fit, task] = found
+        return self._of_fit[fit, task]
+
+    def tested_twice(self, task: str) -> bool:
+        """Whether a complete group tests an image more than once."""
+        counts = [g.count() for g in self.of_task(task) if not g.shortfall]
+        return any(rows > images for rows, images, _ in counts)
+
+
+def _group(results: Results) -> dict[tuple[str, str, str, str], Group]:
+    """(validation, backbone, experiment, task) -> group, in the order of the grid."""
+    keys = ["validation", "backbone", "experiment", "task"]
+    figures = {
+        key: rows[["seed", "fold", "figure", "value"]]
+        for key, rows in results.figures.groupby(keys, sort=False)
+    }
+    nothing = pd.DataFrame(columns=["seed", "fold", "figure", "value"])
+    groups = {}
+    for key, cells in results.cells.groupby(keys[:3], sort=False):
+        cells = cells.sort_values(["seed", "fold"])
+        finished = cells.loc[cells["state"] == FINISHED, "fit"]
+        for task in results.tasks_of(key[2]):
+            tests = [results.labelled(fit, task) for fit in finished]
+            full_key = (*key, task)
+            groups[full_key] = Group(
+                *full_key,
+                cells=cells,
+                figures=figures.get(full_key, nothing),
+                tests=tuple(rows for rows in tests if len(rows)),
+            )
+    return groups

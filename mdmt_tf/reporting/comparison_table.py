@@ -1,0 +1,206 @@
+"""Table 2: the candidate against the other experiments, and the paper's beside it."""
+
+import pandas as pd
+
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting import published
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.shown_metrics import compared
+from mdmt_tf.reporting.table_files import (
+    NO_NUMBER,
+    SHARES,
+    Entry,
+    Section,
+    Table,
+    numbered,
+    p_value,
+    plain_heading,
+    shown,
+)
+from mdmt_tf.statistics.comparisons import Comparison, compare, holm, stars
+from mdmt_tf.tasks import Task
+
+
+def data_differ(results: Results) -> list[str]:
+    """In what the benchmark differs from the paper's; what can be known from files."""
+    found = []
+    if results.synthetic:
+        found.append("the data are SYNTHETIC")
+    elif set(results.datasets) != published.DATASETS:
+        names = ", ".join(results.datasets) or "not known yet"
+        found.append(f"the datasets are {names}")
+    if len(results.benchmark.backbones) != published.BACKBONES:
+        found.append(f"the backbones are {len(results.benchmark.backbones)}")
+    return found
+
+
+def title_of(results: Results, validation: str) -> str:
+    """Name of a validation with what it does."""
+    section = results.benchmark.validation[validation]
+    words = {
+        "kfold": f"{section.folds}-fold cross-validation",
+        "leave_one_site_out": "leave one site out",
+        "file": "split from a file",
+    }[section.kind]
+    return f"{validation} ({words})"
+
+
+def table_2(aggregates: Aggregates) -> Table:
+    """The candidate against each other experiment: all tests, p and adjusted p."""
+    results = aggregates.results
+    candidate = results.benchmark.candidate
+    sections, data = [], []
+    for task in results.tasks.values():
+        for validation in aggregates.validations_of(task.name):
+            experiments = results.experiments_of(task.name, validation)
+            if candidate not in experiments:
+                continue
+            others = [
+                e for e in experiments if e != candidate and not results.is_baseline(e)
+            ]
+            tests = _tests(aggregates, task, validation, others)
+            if not tests:
+                continue
+            data += tests
+            title = f"{task.name}, {title_of(results, validation)}"
+            sections.append(_section_2(title, tests))
+    columns = "task validation figure candidate other statistic_of test alternative"
+    columns += " unit n difference statistic p p_holm stars paper_stars not_complete"
+    notes = [
+        "One-tailed tests of the paired differences candidate − other: of the mean "
+        "(candidate better) and of the standard deviation over folds (candidate "
+        "smaller).",
+        "Holm's adjustment: one family is all tests of the same name (t or Wilcoxon) "
+        "on the same statistic (mean or sd) with the same unit, over all figures and "
+        "all other experiments of one task and validation. Stars mark the p before "
+        "adjustment, as the paper's do: * < 0.05, ** < 0.01, *** < 0.001.",
+        "No unit is a patient. Folds share training images, so tests with unit "
+        "“backbone x fold” give p that are too small; tests with unit “backbone” speak "
+        "about other backbones on the same data. The paper does not state its unit.",
+    ]
+    if any(row["paper_stars"] for row in data):
+        notes.append(
+            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), beside "
+            "the t-tests with unit “backbone”."
+        )
+        if any(row["paper_stars"] == published.TWO_OF_THREE for row in data):
+            notes.append(published.TWO_OF_THREE_NOTE)
+        if differences := data_differ(results):
+            notes.append(
+                "The paper's stars cannot be compared with these: here "
+                f"{' and '.join(differences)}."
+            )
+    if candidate is None:
+        notes = ["benchmark.candidate is not set, so nothing is compared."]
+    return Table(
+        "table_2",
+        f"Table 2: {candidate or 'no candidate'} compared with the other experiments",
+        sections,
+        notes,
+        pd.DataFrame(data, columns=columns.split()),
+    )
+
+
+def _tests(
+    aggregates: Aggregates, task: Task, validation: str, others: list[str]
+) -> list[dict]:
+    """A row a test; Holm-adjusted within this task and validation."""
+    results = aggregates.results
+    candidate = results.benchmark.candidate
+    kind = results.benchmark.validation[validation].kind
+    rows = []
+    for other in others:
+        for figure in compared(task):
+            reasons = {
+                e: aggregates.over_backbones(validation, e, task.name, figure).reason
+                for e in (candidate, other)
+            }
+            reason = "; ".join(f"{e}: {why}" for e, why in reasons.items() if why)
+            facts = {
+                "task": task.name,
+                "validation": validation,
+                "figure": figure,
+                "candidate": candidate,
+                "other": other,
+                "not_complete": reason,
+            }
+            if reason:
+                rows.append({**facts, "paper_stars": "", "stars": ""})
+                continue
+            for comparison in compare(
+                results.figures,
+                task=task.name,
+                figure=figure,
+                candidate=candidate,
+                other=other,
+                validation=validation,
+            ):
+                rows.append({**facts, **_test_row(comparison, task, kind)})
+    families: dict[tuple, list[dict]] = {}
+    for row in rows:
+        if "p" in row:
+            family = (row["test"], row["statistic_of"], row["unit"])
+            families.setdefault(family, []).append(row)
+    for family in families.values():
+        for row, p in zip(family, holm([row["p"] for row in family]), strict=True):
+            row["p_holm"] = float(p)
+    return rows
+
+
+def _test_row(comparison: Comparison, task: Task, kind: str) -> dict:
+    test = comparison.test
+    of_paper = None
+    if test.name == "paired t" and test.unit == "backbone":
+        of_paper = published.stars(
+            task,
+            kind,
+            comparison.statistic_of,
+            comparison.candidate,
+            comparison.other,
+            comparison.figure,
+        )
+    return {
+        "statistic_of": comparison.statistic_of,
+        "test": test.name,
+        "alternative": test.alternative,
+        "unit": test.unit,
+        "n": test.n,
+        "difference": test.difference,
+        "statistic": test.statistic,
+        "p": test.p,
+        "stars": stars(test.p),
+        "paper_stars": of_paper or "",
+    }
+
+
+def _section_2(title: str, tests: list[dict]) -> Section:
+    with_paper = any(row["paper_stars"] for row in tests)
+    headings = ["other", "figure", "of", "test", "expected", "unit", "n"]
+    headings += ["difference", "p", "p (Holm)", "stars"]
+    rows = []
+    for row in tests:
+        figure = row["figure"]
+        head = [Entry(row["other"]), Entry(plain_heading(figure))]
+        if row["not_complete"]:
+            empty = [Entry(NO_NUMBER)] * (len(headings) - 3 + with_paper)
+            rows.append((*head, Entry(row["not_complete"]), *empty))
+            continue
+        difference = shown(figure, row["difference"], "+")
+        if figure in SHARES and difference != NO_NUMBER:
+            difference += " pp"
+        cells = [
+            *head,
+            *(
+                Entry(row[key])
+                for key in ("statistic_of", "test", "alternative", "unit")
+            ),
+            Entry(str(row["n"]), row["n"]),
+            numbered(difference, row["difference"]),
+            p_value(row["p"]),
+            p_value(row["p_holm"]),
+            Entry(row["stars"]),
+        ]
+        if with_paper:
+            cells.append(Entry(row["paper_stars"]))
+        rows.append(tuple(cells))
+    return Section(title, (*headings, *(["paper"] if with_paper else [])), rows)

@@ -1,0 +1,136 @@
+"""Table 1: means over folds and backbones, and the paper's beside them."""
+
+import pandas as pd
+
+from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting import published
+from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group, Value
+from mdmt_tf.reporting.comparison_table import data_differ, title_of
+from mdmt_tf.reporting.shown_metrics import MEANINGS, SHOWN, headline, titled
+from mdmt_tf.reporting.table_files import (
+    NO_NUMBER,
+    Entry,
+    Section,
+    Table,
+    heading,
+    numbered,
+    shown,
+)
+
+
+def table_1(aggregates: Aggregates) -> Table:
+    """Mean over folds and backbones, a row an experiment, beside the paper's."""
+    results = aggregates.results
+    sections, data, beside = [], [], False
+    shown_here = {f for task in results.tasks.values() for f in headline(task)}
+    for task in results.tasks.values():
+        figures = headline(task)
+        blocks = SHOWN[task.kind].headline
+        for validation in aggregates.validations_of(task.name):
+            kind = results.benchmark.validation[validation].kind
+            experiments = results.experiments_of(task.name, validation)
+            printed = {
+                (e, f): published.value(task, kind, e, f)
+                for e in experiments
+                for f in figures
+            }
+            has_printed = any(value is not None for value in printed.values())
+            beside |= has_printed
+            title = f"{task.name}, {title_of(results, validation)}"
+            for block in blocks:
+                rows = []
+                for experiment in experiments:
+                    row, numbers = _means(
+                        aggregates, validation, experiment, task, block, printed
+                    )
+                    rows.append(row[: None if has_printed else 2 + len(block)])
+                    data += numbers
+                headings = ["experiment", "folds x backbones", *map(heading, block)]
+                if has_printed:
+                    headings += [f"paper: {heading(figure)}" for figure in block]
+                part = titled(title, block, blocks)
+                sections.append(Section(part, tuple(headings), rows))
+    notes = [
+        " ".join(
+            [
+                "Mean over the folds of a backbone, then over the backbones; test set, "
+                "labelled images only.",
+                *(text for figure, text in MEANINGS.items() if figure in shown_here),
+            ]
+        )
+    ]
+    if results.benchmark.baselines:
+        notes.append(
+            "A baseline uses no image and no backbone: it is fitted once for each fold "
+            "and is part of no mean over backbones."
+        )
+    if beside:
+        notes.append(
+            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 1)."
+        )
+        if differences := data_differ(results):
+            notes.append(
+                "The paper's figures cannot be compared with these: here "
+                f"{' and '.join(differences)}."
+            )
+    return Table(
+        "table_1",
+        "Table 1: mean over folds and backbones",
+        sections,
+        notes,
+        pd.DataFrame(data),
+    )
+
+
+def _means(aggregates, validation, experiment, task, block, printed):
+    """One row for people, the paper's figures last; one a figure for programs."""
+    results = aggregates.results
+    groups = aggregates.of(validation, experiment, task.name)
+    row, data = [Entry(_name(results, experiment)), _folds(groups)], []
+    for figure in block:
+        value = aggregates.over_backbones(validation, experiment, task.name, figure)
+        row.append(_entry(figure, value))
+        paper = printed[experiment, figure]
+        data.append(
+            {
+                "task": task.name,
+                "validation": validation,
+                "experiment": experiment,
+                "figure": figure,
+                "mean": value.number,
+                "not_complete": value.reason,
+                "backbones": len(groups),
+                "folds": max(group.folds for group in groups),
+                "paper": NAN if paper is None else paper,
+            }
+        )
+    row += [_printed(figure, printed[experiment, figure]) for figure in block]
+    return tuple(row), data
+
+
+def _entry(figure: str, value: Value) -> Entry:
+    """A value, or the reason why there is none."""
+    if value.reason:
+        return Entry(value.reason)
+    return numbered(shown(figure, value.number), value.number)
+
+
+def _printed(figure: str, value: float | None) -> Entry:
+    return Entry(NO_NUMBER) if value is None else Entry(shown(figure, value), value)
+
+
+def _name(results: Results, experiment: str) -> str:
+    if results.is_baseline(experiment):
+        return f"{experiment} (no image)"
+    return experiment
+
+
+def _folds(groups: list[Group]) -> Entry:
+    """Folds x backbones, or how many cells there are when some are not."""
+    cells = pd.concat([group.cells for group in groups])
+    done = int((cells["state"] == FINISHED).sum())
+    if done < len(cells):
+        return Entry(f"{done} of {len(cells)} cells", done)
+    folds = max(group.folds for group in groups)
+    return Entry(f"{folds} x {len(groups)}", folds * len(groups))

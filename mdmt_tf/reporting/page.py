@@ -1,0 +1,186 @@
+"""One self-contained page of a report: tables that sort, figures, failures, caveats.
+
+It loads nothing: styles, script and figures are inside, and a content security policy
+forbids the rest. Every text that comes from a file is escaped.
+"""
+
+import base64
+import importlib.resources
+import string
+from collections.abc import Sequence
+from html import escape
+
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.plots import Drawing
+from mdmt_tf.reporting.table_files import Section, Table, numeric_columns
+
+SYNTHETIC = "SYNTHETIC data: these figures say nothing about patients."
+_CAVEATS = (
+    "Backbones are no sample of patients: a test over backbones says that other "
+    "networks of this kind would likely show the same on the same images.",
+    "Folds of a cross-validation share most of their training images; their figures "
+    "are not independent, and a test that takes them so gives p that are too small.",
+    "Bootstrap intervals resample the patients of the test sets and keep the fitted "
+    "models. The variation from training again is not in them.",
+    "Nothing here has been tested on patients of other hospitals than those of the "
+    "datasets named above.",
+    "Many comparisons are made. Read p after Holm's adjustment, which is for the "
+    "family that the notes of Table 2 state.",
+)
+
+
+def build_page(
+    aggregates: Aggregates,
+    tables: Sequence[Table],
+    drawings: Sequence[Drawing],
+    status: str,
+) -> str:
+    """The page as HTML.
+
+    Args:
+        aggregates: for the facts in its head.
+        tables: as written to `tables/`.
+        drawings: as written to `figures/`.
+        status: what is finished, failed and missing.
+    """
+    results = aggregates.results
+    template = importlib.resources.files("mdmt_tf.reporting") / "page.html"
+    links = [(table.name, table.title.split(":")[0]) for table in tables]
+    links += [("figures", "Figures"), ("caveats", "Caveats"), ("again", "Again")]
+    counts = results.counts()
+    title = f"Benchmark {results.name}"
+    banner = f'<p class="banner">{escape(SYNTHETIC)}</p>' if results.synthetic else ""
+    resamples = aggregates.resamples
+    return string.Template(template.read_text(encoding="utf-8")).substitute(
+        title=escape(title),
+        banner=banner,
+        about=escape(about(results)),
+        data=escape(data_note(results)),
+        status=escape(status),
+        status_class="" if counts["finished"] == len(results.cells) else " open",
+        navigation=" ".join(
+            f'<a href="#{escape(name)}">{escape(text)}</a>' for name, text in links
+        ),
+        failures=_failures(results),
+        tables="\n".join(_table(table) for table in tables),
+        figures="\n".join(_figure(drawing) for drawing in drawings)
+        or "<p>No fit is finished yet.</p>",
+        caveats="".join(f"<li>{escape(text)}</li>" for text in _CAVEATS),
+        options="" if resamples == 1000 else f" --resamples {resamples}",
+        again=escape(
+            f"Intervals: {resamples} resamples, seed 0, so the same files give the "
+            "same numbers. All figures of merit can be computed from "
+            "runs/*/predictions.csv, rows with split “test” and a target."
+        ),
+    )
+
+
+def about(results: Results) -> str:
+    """One sentence: what has been crossed with what."""
+    benchmark = results.benchmark
+    parts = [
+        f"Experiments {', '.join(benchmark.experiments)}",
+        f"backbones {', '.join(benchmark.backbones)}",
+        f"validation {', '.join(benchmark.validation)}",
+        f"seeds {', '.join(map(str, benchmark.seeds))}",
+        f"tasks {', '.join(results.tasks)}",
+    ]
+    if benchmark.baselines:
+        parts.append(f"baselines without images {', '.join(benchmark.baselines)}")
+    return "; ".join(parts) + "."
+
+
+def data_note(results: Results) -> str:
+    """Which data, in which version, of how many images."""
+    if not results.datasets:
+        return "Data: not known yet, no fit is finished."
+    parts = []
+    for name, facts in results.datasets.items():
+        words = [str(facts[key]) for key in ("config", "version") if facts.get(key)]
+        if facts.get("examples"):
+            words.append(f"{facts['examples']} images")
+        if facts.get("synthetic"):
+            words.append("SYNTHETIC")
+        parts.append(f"{name} ({', '.join(words)})" if words else name)
+    return f"Data: {'; '.join(parts)}."
+
+
+def _failures(results: Results) -> str:
+    failures = results.failures()
+    if failures.empty:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(row.fit)}</td><td>{row.cells}</td>"
+        f'<td class="error">{escape(row.error)}</td></tr>'
+        for row in failures.itertuples()
+    )
+    return (
+        '<h2 id="failures">Fits that failed</h2><div class="scroll" tabindex="0">'
+        '<table><thead><tr><th scope="col">fit</th><th scope="col">cells</th>'
+        f'<th scope="col">error</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _table(table: Table) -> str:
+    parts = [f'<h2 id="{escape(table.name)}">{escape(table.title)}</h2>']
+    for number, section in enumerate(table.sections):
+        parts.append(_section(f"{table.name}-{number}", section))
+    if table.notes:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
+        parts.append(f'<ul class="notes">{notes}</ul>')
+    files = ", ".join(
+        f'<a href="tables/{escape(table.name)}.{suffix}">{suffix}</a>'
+        for suffix in ("csv", "md", "tex")
+    )
+    parts.append(f'<p class="notes">As a file: {files}</p>')
+    return "\n".join(parts)
+
+
+# Sections of more rows have a box to filter them.
+_FILTERED = 30
+
+
+def _section(name: str, section: Section) -> str:
+    numeric = numeric_columns(section)
+    head = "".join(
+        f'<th scope="col"{_class(number)}><button type="button">{escape(text)}</button>'
+        "</th>"
+        for text, number in zip(section.headings, numeric, strict=True)
+    )
+    rows = []
+    for row in section.rows:
+        cells = []
+        for entry, number in zip(row, numeric, strict=True):
+            value = "" if entry.number is None else f' data-value="{entry.number!r}"'
+            cells.append(f"<td{_class(number)}{value}>{escape(entry.text)}</td>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    box = ""
+    if len(section.rows) > _FILTERED:
+        box = (
+            f'<label for="{name}-box">Show rows with</label>'
+            f'<input id="{name}-box" type="search" data-filter="{name}" '
+            'placeholder="words, e.g. mdmt failed"> '
+            f'<span id="{name}-count" aria-live="polite">{len(rows)} rows</span>'
+        )
+    return (
+        f"<h3>{escape(section.title)}</h3>{box}"
+        f'<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(section.title)}">'
+        f'<table id="{name}"><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>{chr(10).join(rows)}</tbody></table></div>"
+    )
+
+
+def _class(numeric: bool) -> str:
+    return ' class="number"' if numeric else ""
+
+
+def _figure(drawing: Drawing) -> str:
+    data = base64.b64encode(drawing.svg).decode("ascii")
+    caption = escape(drawing.caption)
+    return (
+        f'<figure id="{escape(drawing.name)}">'
+        f'<img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )

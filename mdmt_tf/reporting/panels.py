@@ -1,0 +1,42 @@
+"""What figures share: colours, places to draw in, how much of a grid is there."""
+
+from matplotlib.figure import Figure
+
+from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.reporting.aggregates import Group
+from mdmt_tf.reporting.table_files import SHARES
+
+# Okabe & Ito 2008: told apart with any colour vision.
+COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#D55E00",
+    "#56B4E9",
+    "#000000",
+)
+
+
+def panels(count: int, width: float, height: float, most: int = 4, **options):
+    """A figure and `count` axes in rows of at most `most`."""
+    columns = min(count, most)
+    rows = -(-count // columns)
+    figure = Figure(
+        figsize=(max(columns * width, 5.0), rows * height + 0.4), layout="constrained"
+    )
+    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, axes[:count]
+
+
+def scale(figure: str) -> float:
+    """Factor to the unit in which a figure is shown."""
+    return 100.0 if figure in SHARES else 1.0
+
+
+def finished(groups: list[Group]) -> tuple[int, int]:
+    """Cells finished, cells in all."""
+    total = sum(len(group.cells) for group in groups)
+    return sum(int((g.cells["state"] == FINISHED).sum()) for g in groups), total

@@ -1,0 +1,89 @@
+"""From a benchmark folder to tables, figures and a page; nothing else goes in."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.page import SYNTHETIC, build_page
+from mdmt_tf.reporting.plots import draw_all
+from mdmt_tf.reporting.table_files import Table, write_table
+from mdmt_tf.reporting.tables import build_tables
+from mdmt_tf.storage import write_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What has been written.
+
+    Attributes:
+        results: what it was made from.
+        status: how many cells are finished, failed, missing.
+        tables: in the order of the page; the first is Table 1.
+        folder: holds `tables/`, `figures/` and `index.html`.
+    """
+
+    results: Results
+    status: str
+    tables: list[Table]
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        return self.folder / "index.html"
+
+
+def write_report(
+    folder: str | os.PathLike,
+    out: str | os.PathLike | None = None,
+    *,
+    resamples: int = 1000,
+) -> Report:
+    """Write `tables/`, `figures/` and `index.html`; the same files give the same bytes.
+
+    Args:
+        folder: of a benchmark; it may still be running.
+        out: where to; None: into `folder`.
+        resamples: of each bootstrap; 0: no intervals.
+    Raises: DataError when it is no benchmark folder or a file is damaged.
+    """
+    results = Results.read(folder)
+    aggregates = Aggregates(results, resamples)
+    out = Path(folder if out is None else out)
+    status = describe(results)
+    in_files = f"{SYNTHETIC} {status}" if results.synthetic else status
+    tables = build_tables(aggregates)
+    drawings = list(draw_all(aggregates))
+    page = build_page(aggregates, tables, drawings, status)
+    try:
+        for name in ("tables", "figures"):
+            (out / name).mkdir(parents=True, exist_ok=True)
+        for table in tables:
+            write_table(table, out / "tables", in_files)
+        for drawing in drawings:
+            stem = out / "figures" / drawing.name
+            write_bytes(stem.with_name(f"{drawing.name}.svg"), drawing.svg)
+            write_bytes(stem.with_name(f"{drawing.name}.png"), drawing.png)
+        write_bytes(out / "index.html", page.encode("utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or out}: cannot be written: {error.strerror}."
+        ) from error
+    return Report(results, status, tables, out)
+
+
+def describe(results: Results) -> str:
+    """One sentence on what is finished, and what that means for the tables."""
+    counts = results.counts()
+    text = (
+        f"{counts['finished']} of {len(results.cells)} cells of the grid are finished, "
+        f"{counts['failed']} failed, {counts['missing']} are missing."
+    )
+    if counts["finished"] < len(results.cells):
+        text += (
+            " Where a mean would leave out folds or backbones, the tables say how many "
+            "there are instead."
+        )
+    return text

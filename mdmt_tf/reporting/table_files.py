@@ -1,0 +1,236 @@
+"""A table as Markdown, LaTeX and CSV, and whole files at once."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from mdmt_tf.storage import write_text
+
+# Figures that are shares, shown in per cent; others are shown as they are.
+SHARES = (
+    *("accuracy", "f1", "f1_macro", "f1_weighted", "g_mean", "balanced_accuracy"),
+    *("recall", "specificity", "precision", "npv"),
+)
+_HEADINGS = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "f1_macro": "F1 macro",
+    "f1_weighted": "F1 weighted",
+    "g_mean": "G-mean",
+    "balanced_accuracy": "bal. accuracy",
+    "auc": "AUC",
+    "brier": "Brier",
+    "npv": "NPV",
+    "ordinal_index": "ordinal index",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+}
+# Stands where there is nothing to show.
+NO_NUMBER = "–"
+# Rows above which LaTeX breaks a table over pages.
+_LONG = 40
+
+
+class Entry(NamedTuple):
+    """What stands in one place of a table.
+
+    Attributes:
+        text: for people.
+        number: by which it sorts; None for text.
+    """
+
+    text: str
+    number: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One block of rows under its own heading."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: list[tuple[Entry, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table for people and for programs.
+
+    Attributes:
+        name: of the files.
+        title: one line.
+        sections: what people read.
+        notes: below the table, whole sentences.
+        data: what programs read, shares from 0 to 1 with every digit.
+    """
+
+    name: str
+    title: str
+    sections: list[Section]
+    notes: list[str]
+    data: pd.DataFrame
+
+
+def heading(figure: str) -> str:
+    """Name of a figure with its unit."""
+    return _HEADINGS.get(figure, figure) + (" (%)" if figure in SHARES else "")
+
+
+def plain_heading(figure: str) -> str:
+    """Name of a figure without its unit."""
+    return _HEADINGS.get(figure, figure)
+
+
+def shown(figure: str, value: float, sign: str = "") -> str:
+    """A figure in its unit: one decimal in per cent, else three."""
+    if math.isnan(value):
+        return NO_NUMBER
+    if figure in SHARES:
+        return f"{100 * value:{sign}.1f}"
+    return f"{value:{sign}.3f}"
+
+
+def numbered(text: str, number: float) -> Entry:
+    """A place that sorts by its number, unless that is NaN."""
+    return Entry(text, None if math.isnan(number) else number)
+
+
+def p_value(p: float) -> Entry:
+    """A p with three decimals, or as a power where these would be zeros."""
+    if math.isnan(p):
+        return Entry(NO_NUMBER)
+    return Entry(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", p)
+
+
+def markdown(table: Table, status: str) -> str:
+    """The table in GitHub's Markdown; `status` stands in its head."""
+    lines = [f"# {_md(table.title)}", "", _md(status), ""]
+    for section in table.sections:
+        numeric = numeric_columns(section)
+        lines += [
+            f"## {_md(section.title)}",
+            "",
+            _md_row(section.headings),
+            _md_row(["---:" if number else "---" for number in numeric], plain=True),
+            *(_md_row([entry.text for entry in row]) for row in section.rows),
+            "",
+        ]
+    lines += [f"- {_md(note)}" for note in table.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _md_row(cells, plain: bool = False) -> str:
+    return "| " + " | ".join(cell if plain else _md(cell) for cell in cells) + " |"
+
+
+def _md(text: str) -> str:
+    """Nothing in it is markup or HTML, and it stays on one line."""
+    text = " ".join(str(text).split())
+    for mark in "\\`*_|[]~":
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "−": "$-$",
+    "×": r"$\times$",
+    "“": "``",
+    "”": "''",
+    "’": "'",
+    "[": "{[}",
+    "]": "{]}",
+}
+
+
+def tex_escape(text: str) -> str:
+    """Text that LaTeX prints as it stands; what it has no letter for becomes `?`."""
+    out = []
+    for mark in " ".join(str(text).split()):
+        if mark in _TEX:
+            out.append(_TEX[mark])
+        else:
+            out.append(mark if mark.isascii() else "?")
+    return "".join(out)
+
+
+def latex(table: Table, status: str) -> str:
+    """The table for \\input in a document that loads booktabs and longtable."""
+    lines = [
+        f"% {tex_escape(table.title)}",
+        f"% {tex_escape(status)}",
+        "% Needs: \\usepackage[T1]{fontenc} \\usepackage{booktabs,longtable}",
+    ]
+    for section in table.sections:
+        columns = "".join("r" if number else "l" for number in numeric_columns(section))
+        long = len(section.rows) > _LONG
+        environment = "longtable" if long else "tabular"
+        # Wide tables in small print.
+        size = r"\footnotesize" if len(columns) < 9 else r"\tiny"
+        lines += [
+            "",
+            rf"\par\noindent\textbf{{{tex_escape(section.title)}}}\par\nopagebreak",
+            rf"{{{size}\setlength{{\tabcolsep}}{{3pt}}",
+            rf"\begin{{{environment}}}{{@{{}}{columns}@{{}}}}",
+            r"\toprule",
+            _tex_row(section.headings),
+            r"\midrule" + (r"\endhead" if long else ""),
+            *(_tex_row([entry.text for entry in row]) for row in section.rows),
+            r"\bottomrule",
+            rf"\end{{{environment}}}}}\par",
+        ]
+    if table.notes:
+        notes = " ".join(tex_escape(note) for note in table.notes)
+        lines += ["", rf"\par\noindent{{\footnotesize {notes}}}\par"]
+    return "\n".join(lines) + "\n"
+
+
+def _tex_row(cells) -> str:
+    return " & ".join(tex_escape(cell) for cell in cells) + r" \\"
+
+
+def numeric_columns(section: Section) -> list[bool]:
+    """Whether a column holds numbers anywhere."""
+    return [
+        any(row[index].number is not None for row in section.rows)
+        for index in range(len(section.headings))
+    ]
+
+
+def csv(table: Table) -> str:
+    """The data with every digit; what is not there is empty."""
+    return table.data.to_csv(index=False, lineterminator="\n")
+
+
+def write_table(table: Table, folder: Path, status: str) -> list[Path]:
+    """Write `<name>.md`, `.tex` and `.csv`."""
+    texts = {
+        "md": markdown(table, status),
+        "tex": latex(table, status),
+        "csv": csv(table),
+    }
+    paths = []
+    for suffix, text in texts.items():
+        path = folder / f"{table.name}.{suffix}"
+        write_text(path, text)
+        paths.append(path)
+    return paths

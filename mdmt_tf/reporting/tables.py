@@ -1,0 +1,199 @@
+"""All tables of a benchmark; Table S1 and the table of runs are made here."""
+
+import math
+
+import pandas as pd
+
+from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.experiments.grid import KEYS
+from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group
+from mdmt_tf.reporting.comparison_table import table_2, title_of
+from mdmt_tf.reporting.correlation_table import correlation_table
+from mdmt_tf.reporting.means_table import table_1
+from mdmt_tf.reporting.shown_metrics import SHOWN, compared, titled
+from mdmt_tf.reporting.table_files import (
+    Entry,
+    Section,
+    Table,
+    heading,
+    numbered,
+    plain_heading,
+    shown,
+)
+
+_INTERVAL_NOTE = (
+    "[low, high]: 95 % percentile bootstrap over patients, within each fold. It speaks "
+    "about other patients and the same fitted models; that other fits or other "
+    "backbones might do otherwise is not in it."
+)
+_TWICE_NOTE = (
+    "Some images are tested in several folds or with several seeds. Their patients are "
+    "drawn anew each time, so intervals of means over these folds are too narrow."
+)
+
+
+def build_tables(aggregates: Aggregates) -> list[Table]:
+    """All tables, in the order of the page."""
+    tables = [
+        table_1(aggregates),
+        table_2(aggregates),
+        table_s1(aggregates),
+        runs(aggregates),
+    ]
+    results = aggregates.results
+    if results.benchmark.baselines and results.correlations is not None:
+        tables.append(correlation_table(results.correlations))
+    return tables
+
+
+def table_s1(aggregates: Aggregates) -> Table:
+    """Every backbone and experiment: mean, deviation and interval of every figure."""
+    results = aggregates.results
+    sections, data, left_out = [], [], set()
+    for task in results.tasks:
+        figures = aggregates.figures_of(task)
+        detailed = SHOWN[results.tasks[task].kind].detailed
+        blocks = [tuple(f for f in block if f in figures) for block in detailed]
+        # Of a benchmark of which nothing is finished there is one table without them.
+        blocks = tuple(block for block in blocks if block) or ((),)
+        left_out |= set(figures).difference(*blocks)
+        for validation in aggregates.validations_of(task):
+            rows: list[tuple[list[Entry], dict[str, Entry]]] = []
+            for experiment in results.experiments_of(task, validation):
+                for group in aggregates.of(validation, experiment, task):
+                    head, entries, numbers = _group_rows(aggregates, group, figures)
+                    rows.append((head, entries))
+                    data += numbers
+            headings = ["backbone", "experiment", "folds", "images", "patients"]
+            title = f"{task}, {title_of(results, validation)}"
+            sections += [
+                Section(
+                    titled(title, block, blocks),
+                    (*headings, *map(heading, block)),
+                    [(*head, *(entries[f] for f in block)) for head, entries in rows],
+                )
+                for block in blocks
+            ]
+    notes = [
+        "Mean over folds ± standard deviation over folds (n − 1)"
+        + (
+            ", the latter averaged over seeds"
+            if len(results.benchmark.seeds) > 1
+            else ""
+        )
+        + ".",
+        _INTERVAL_NOTE,
+        "images, patients: different ones among the labelled test rows.",
+    ]
+    if left_out:
+        names = ", ".join(map(plain_heading, sorted(left_out)))
+        notes.append(f"Only in table_s1.csv: {names}.")
+    if any(aggregates.tested_twice(task) for task in results.tasks):
+        notes.append(_TWICE_NOTE)
+    return Table(
+        "table_s1",
+        "Table S1: every backbone and experiment",
+        sections,
+        notes,
+        pd.DataFrame(data),
+    )
+
+
+def _group_rows(aggregates: Aggregates, group: Group, figures: list[str]):
+    """For people the head of a row and its figures; one row a figure for programs."""
+    predictions, images, patients = group.count()
+    intervals = aggregates.intervals(group)
+    head = [Entry(group.backbone), Entry(group.experiment)]
+    head += [Entry(str(n), n) for n in (group.folds, images, patients)]
+    entries, data = {}, []
+    for figure in figures:
+        mean, deviation = group.mean(figure), group.deviation(figure)
+        interval = intervals.get(figure) if not mean.reason else None
+        low, high = (interval.low, interval.high) if interval else (NAN, NAN)
+        spread = shown(figure, deviation.number)
+        words = f"{shown(figure, mean.number)} ± {spread}"
+        words += _brackets(figure, low, high)
+        entries[figure] = numbered(mean.reason or words, mean.number)
+        data.append(
+            {
+                "validation": group.validation,
+                "task": group.task,
+                "backbone": group.backbone,
+                "experiment": group.experiment,
+                "figure": figure,
+                "mean": mean.number,
+                "sd": deviation.number,
+                "low": low,
+                "high": high,
+                "undefined_resamples": interval.undefined if interval else NAN,
+                "folds": group.folds,
+                "predictions": predictions,
+                "images": images,
+                "patients": patients,
+                "not_complete": mean.reason,
+            }
+        )
+    return head, entries, data
+
+
+def runs(aggregates: Aggregates) -> Table:
+    """A row a cell: its state and all test figures of each of its tasks."""
+    results = aggregates.results
+    values = {
+        key: dict(zip(rows["figure"], rows["value"], strict=True))
+        for key, rows in results.figures.groupby([*KEYS, "task"], sort=False)
+    }
+    columns = {task: aggregates.figures_of(task) for task in results.tasks}
+    brief = {
+        task: [f for f in compared(results.tasks[task]) if f in columns[task]]
+        for task in results.tasks
+    }
+    rows, data = [], []
+    for cell in results.cells.itertuples(index=False):
+        identity = {name: getattr(cell, name) for name in KEYS}
+        row = {**identity, "state": cell.state, "fit": cell.fit, "error": cell.error}
+        text = [
+            Entry(str(value), value if isinstance(value, int) else None)
+            for value in identity.values()
+        ]
+        text.append(Entry(cell.state))
+        for task in results.tasks:
+            own = values.get((*identity.values(), task), {})
+            fitted = cell.state == FINISHED and own
+            intervals = aggregates.intervals_of_fit(cell.fit, task) if fitted else {}
+            n = len(results.labelled(cell.fit, task)) if fitted else None
+            row[f"{task}/n"] = n
+            text.append(Entry("", None) if n is None else Entry(str(n), n))
+            for figure in columns[task]:
+                value = own.get(figure, NAN)
+                interval = intervals.get(figure)
+                low, high = (interval.low, interval.high) if interval else (NAN, NAN)
+                row[f"{task}/{figure}"] = value
+                row[f"{task}/{figure}/low"] = low
+                row[f"{task}/{figure}/high"] = high
+                if figure in brief[task]:
+                    words = shown(figure, value) + _brackets(figure, low, high)
+                    text.append(numbered(words if fitted else "", value))
+        text.append(Entry(cell.fit))
+        rows.append(tuple(text))
+        data.append(row)
+    table = pd.DataFrame(data)
+    counts = {column: "Int64" for column in table if column.endswith("/n")}
+    headings = [*KEYS, "state"]
+    for task in results.tasks:
+        headings.append(f"{task}: n")
+        headings += [f"{task}: {heading(figure)}" for figure in brief[task]]
+    section = Section("All cells", (*headings, "fit"), rows)
+    return Table(
+        "runs",
+        "Every cell of the grid",
+        [section],
+        ["All figures are in runs.csv.", _INTERVAL_NOTE],
+        table.astype(counts),
+    )
+
+
+def _brackets(figure: str, low: float, high: float) -> str:
+    if math.isnan(low):
+        return ""
+    return f" [{shown(figure, low)}, {shown(figure, high)}]"

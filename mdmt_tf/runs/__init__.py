@@ -1,0 +1,1 @@
+"""Run folders: their files, their predictions and their metrics. No TensorFlow."""

@@ -1,0 +1,138 @@
+"""The folder of a run: where each of its files is.
+
+config.yaml       resolved settings
+manifest.json     versions, commit, devices, data, and whether the data are synthetic
+split.json        which image is on which side
+history.csv       one row an epoch
+tensorboard/
+checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the end
+                  best.weights.h5, and backbone.weights.h5, the backbone of it alone,
+                  for other runs to start from
+saved_model/
+saliency/         what the model looks at, where training.saliency asks for it
+predictions.csv   one row an image and task
+metrics.json      {split: {task: {figure: value}}}; written last: the run is finished
+"""
+
+import datetime
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mdmt_tf.config import files
+from mdmt_tf.config.schema import Config
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.storage import write_json
+
+
+class RunFolder:
+    """Paths of a run's files, and how the small ones are read and written."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.manifest = self.path / "manifest.json"
+        self.split = self.path / "split.json"
+        self.history = self.path / "history.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.best_weights = self.path / "checkpoints" / "best.weights.h5"
+        self.backbone_weights = self.path / "checkpoints" / "backbone.weights.h5"
+        self.last_state = self.path / "checkpoints" / "last.h5"
+        self.saved_model = self.path / "saved_model"
+        self.saliency = self.path / "saliency"
+        self.predictions = self.path / "predictions.csv"
+        self.metrics = self.path / "metrics.json"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.metrics.is_file()
+
+    @staticmethod
+    def refuse_existing(run_dir: str | None) -> None:
+        """An existing folder is never touched.
+
+        Raises: ConfigError when it exists.
+        """
+        if run_dir is not None and os.path.lexists(run_dir):
+            raise ConfigError(
+                f"run_dir = {run_dir!r} exists and is not overwritten. Choose another "
+                "name, or go on with an interrupted run: `python -m mdmt_tf.train "
+                f"--resume {run_dir}`."
+            )
+
+    @classmethod
+    def create(
+        cls,
+        config: Config,
+        manifest: dict,
+        write_split: Callable[[Path], object],
+    ) -> "RunFolder":
+        """Make a new folder with all that a resumed run needs.
+
+        It appears whole or not at all: a killed process leaves a hidden folder beside
+        it, which nothing reads.
+
+        Args:
+            config: resolved settings.
+            manifest: of `build_manifest`.
+            write_split: writes the split to a path.
+        Raises: ConfigError when `run_dir` exists or cannot be made.
+        """
+        cls.refuse_existing(config.run_dir)
+        time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = Path(config.run_dir or f"runs/{config.experiment}-{time}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = cls(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            # mkdtemp lets nobody else read it.
+            partial.path.chmod(0o777 & ~_umask())
+            partial.best_weights.parent.mkdir()
+            comment = "Resolved settings of this run."
+            files.write(config.to_plain(), partial.config, comment)
+            write_json(partial.manifest, manifest)
+            write_split(partial.split)
+            partial.path.rename(path)
+        except OSError as error:
+            raise ConfigError(
+                f"run_dir = {str(path)!r} cannot be made: {error.strerror}."
+            ) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "RunFolder":
+        """An existing run.
+
+        Raises: DataError when the folder is none.
+        """
+        run = cls(path)
+        if not run.config.is_file():
+            raise DataError(
+                f"{path}: not the folder of a run: it has no config.yaml. Expected a "
+                "folder that `python -m mdmt_tf.train` made."
+            )
+        return run
+
+    def require_finished(self) -> None:
+        """Raises: DataError when the run is not finished."""
+        if not self.is_finished:
+            raise DataError(
+                f"{self.path}: the run is not finished: it has no metrics.json. Go on "
+                f"with `python -m mdmt_tf.train --resume {self.path}`."
+            )
+
+    def read_json(self, path: Path) -> dict:
+        """Raises: DataError when the file is missing or is no JSON."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"{path}: missing; this is no whole run folder.") from None
+        except ValueError as error:
+            raise DataError(f"{path}: not valid JSON: {error}.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

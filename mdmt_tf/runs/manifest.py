@@ -1,0 +1,78 @@
+"""`manifest.json`: versions, commit, devices and data that a run was made with."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import mdmt_tf
+from mdmt_tf.config.schema import Config
+from mdmt_tf.storage import now
+
+_PACKAGES = [
+    "tensorflow",
+    "keras",
+    "tensorflow-datasets",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "nibabel",
+    "pydicom",
+    "opencv-python-headless",
+]
+
+
+def build_manifest(
+    config: Config,
+    datasets: dict[str, dict],
+    devices: list[str],
+    initial_weights: dict | None = None,
+) -> dict:
+    """What a run was made with.
+
+    Args:
+        config: resolved settings.
+        datasets: for each dataset its version, fingerprint, counts, and `synthetic`.
+        devices: names of the devices that the fit uses.
+        initial_weights: source and sha256 of those of the backbone; None: random.
+    """
+    synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
+    return {
+        "experiment": config.experiment,
+        "synthetic": bool(synthetic),
+        "synthetic_datasets": synthetic,
+        "mdmt_tf": mdmt_tf.__version__,
+        "commit": _commit(),
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "started": now(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "devices": devices,
+        "seeds": {"run": config.seed, "split": config.split.seed},
+        "initial_weights": initial_weights,
+        "datasets": datasets,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, `+` when changed."""
+    package = Path(mdmt_tf.__file__).parent
+    if not (package.parent / ".git").exists():
+        return None
+    git = ["git", "-C", str(package.parent)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed else "")

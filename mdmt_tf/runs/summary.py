@@ -1,0 +1,69 @@
+"""What `train` and `evaluate` say in the end: a table for each task."""
+
+from typing import TYPE_CHECKING
+
+from mdmt_tf import config as configuration
+from mdmt_tf.reporting import shown_metrics
+
+if TYPE_CHECKING:
+    from mdmt_tf.runs.folder import RunFolder
+
+# Ten columns of a binary task fit into 80 characters.
+_HEADINGS = {
+    "accuracy": "acc.",
+    "balanced_accuracy": "bal. acc.",
+    "f1": "F1",
+    "g_mean": "G-mean",
+    "auc": "AUC",
+    "specificity": "spec.",
+    "npv": "NPV",
+    "precision": "prec.",
+    "recall": "recall",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "kappa": "kappa",
+    "ordinal_index": "ord. index",
+}
+
+
+def print_metrics(run: "RunFolder") -> None:
+    """Print the figures of a finished run, from its `metrics.json`.
+
+    A table a task; a row for each side of the split, the one that counts last; the
+    figures that the reports show of tasks of its kind.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    tasks = configuration.load(str(run.config)).build_tasks()
+    metrics, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
+    console = Console(highlight=False)
+    for task in tasks:
+        table = Table(
+            title=f"\n{task.name}",
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        for heading in ("", "n"):
+            table.add_column(heading, justify="right" if heading else "left")
+        names = shown_metrics.compared(task)
+        for name in names:
+            table.add_column(_HEADINGS[name], justify="right")
+        for part in ("train", "validation", "test"):
+            figures = metrics.get(part, {}).get(task.name)
+            if figures is not None:
+                style = "bold" if part == "test" else None
+                values = (_number(figures[name]) for name in names)
+                table.add_row(part, str(figures["n"]), *values, style=style)
+        console.print(table)
+    if manifest["synthetic"]:
+        console.print("SYNTHETIC data: says nothing about patients", style="bold")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

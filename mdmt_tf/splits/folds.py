@@ -1,0 +1,143 @@
+"""Patients into groups of like composition, however their rows are stored.
+
+No TensorFlow.
+"""
+
+import logging
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.tasks import Kind, Task, label_is_known
+from mdmt_tf.tasks.labels import Table, task_labels
+
+logger = logging.getLogger(__name__)
+
+# Releases of scikit-learn, the last for Python 3.10 among them, whose grouped folds
+# lose their stratification when they are shuffled.
+_UNDONE_BY_SHUFFLING = ("1.4.", "1.5.", "1.6.", "1.7.")
+
+
+def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
+    """The stratum of each row, as text such as "prognosis=severe".
+
+    It is the class of the task that the dataset feeds, or the classes of all such tasks
+    together; quarters of the range for a regression. Unknown labels are a class of
+    their own.
+
+    Returns: array of str (n,).
+    """
+    parts = [np.full(len(table["image_id"]), "", object)]
+    for task in tasks:
+        if dataset not in task.sources:
+            continue
+        labels = task_labels(dataset, table, task)
+        if task.kind is Kind.REGRESSION:
+            known = label_is_known(labels)
+            quarters = (
+                np.quantile(labels[known], (0.25, 0.5, 0.75)) if any(known) else []
+            )
+            classes = np.where(known, np.digitize(labels, quarters), -1)
+            names = ("quarter 1", "quarter 2", "quarter 3", "quarter 4")
+        else:
+            classes, names = task.to_class(labels), task.class_names
+        words = [f"{task.name}={name}" for name in (*names, "unknown")]
+        parts.append(np.array(words, object)[classes])
+    return np.array([" ".join(filter(None, row)) for row in zip(*parts, strict=True)])
+
+
+def assign_folds(
+    dataset: str, table: Table, tasks: Sequence[Task], n_folds: int, *, seed: int
+) -> np.ndarray:
+    """The fold of each image, int (n,), 0 to n_folds - 1; patients whole, stratified.
+
+    A class with fewer patients than folds is logged as a warning: some folds then have
+    none of it.
+
+    Raises: DataError when there are fewer patients than folds, or a fold is empty.
+    """
+    import sklearn
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    # scikit-learn does not promise that the order of the rows has no influence.
+    by_id = np.argsort(np.asarray(table["image_id"], str), kind="stable")
+    table = {key: np.asarray(values)[by_id] for key, values in table.items()}
+    patients = np.unique(np.asarray(table["patient_id"], str), return_inverse=True)[1]
+    n_patients = len(np.unique(patients))
+    if n_patients < n_folds:
+        raise DataError(
+            f"dataset {dataset!r} has {n_patients} patients; {n_folds} folds need at "
+            f"least {n_folds}. Lower split.folds."
+        )
+    names, stratum = np.unique(strata(dataset, table, tasks), return_inverse=True)
+    pairs = np.unique(np.stack([stratum, patients]), axis=1)
+    patients_of = np.bincount(pairs[0], minlength=len(names))
+    rare = [
+        f"{name} ({count})"
+        for name, count in zip(names, patients_of, strict=True)
+        if name and count < n_folds
+    ]
+    if rare:
+        logger.warning(
+            "dataset %r: fewer patients than the %d folds have %s; not every fold "
+            "gets one.",
+            dataset,
+            n_folds,
+            ", ".join(rare),
+        )
+    # Rare strata together: scikit-learn refuses when each is smaller than n_folds.
+    stratum[np.bincount(stratum)[stratum] < n_folds] = len(names)
+    fold_of = np.empty(len(patients), np.int64)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    if sklearn.__version__.startswith(_UNDONE_BY_SHUFFLING):
+        # Ties between like patients fall by their number instead: shuffle that.
+        splitter = StratifiedGroupKFold(n_folds)
+        patients = np.random.default_rng(seed).permutation(n_patients)[patients]
+    with warnings.catch_warnings():
+        # It warns of rare classes too, without naming them.
+        warnings.simplefilter("ignore", UserWarning)
+        for number, (_, rows) in enumerate(splitter.split(patients, stratum, patients)):
+            fold_of[by_id[rows]] = number
+    sizes = np.bincount(fold_of, minlength=n_folds)
+    if not sizes.all():
+        raise DataError(
+            f"dataset {dataset!r}: fold {int(sizes.argmin())} of {n_folds} is empty; "
+            "few patients have most of the images. Lower split.folds."
+        )
+    return fold_of
+
+
+def choose_patients(
+    dataset: str, table: Table, tasks: Sequence[Task], fraction: float, *, seed: int
+) -> np.ndarray:
+    """Draw a fraction of the patients, stratified by each patient's commonest stratum.
+
+    Args:
+        fraction: above 0 and below 1. This share of all patients is drawn, rounded, at
+            least one and not all; of each stratum the same share, rounded up or down.
+        seed: of the drawing.
+    Returns: bool (n,), True for all images of a drawn patient.
+    Raises: DataError when there are fewer than two patients.
+    """
+    patients = np.unique(np.asarray(table["patient_id"], str), return_inverse=True)[1]
+    stratum = np.unique(strata(dataset, table, tasks), return_inverse=True)[1]
+    counts = np.zeros((patients.max(initial=-1) + 1, stratum.max(initial=0) + 1), int)
+    np.add.at(counts, (patients, stratum), 1)
+    n_patients = len(counts)
+    if n_patients < 2:
+        raise DataError(
+            f"dataset {dataset!r}: {n_patients} patients remain for training and "
+            "validation; expected two or more, one for each."
+        )
+    wanted = int(np.clip(np.rint(fraction * n_patients), 1, n_patients - 1))
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(n_patients)
+    order = order[np.argsort(counts.argmax(axis=1)[order], kind="stable")]
+    # Patients in the order of their strata, every (n_patients / wanted)-th of them from
+    # a random start. Whole numbers, so that exactly `wanted` are drawn.
+    marks = np.arange(n_patients + 1) * wanted + generator.integers(n_patients)
+    drawn = np.zeros(n_patients, bool)
+    drawn[order] = np.diff(marks // n_patients) > 0
+    return drawn[patients]

@@ -1,0 +1,173 @@
+"""Leave-one-site-out: is the model any good at a hospital that it has never seen?
+
+Fold f leaves out the f-th combination of one site of each dataset in `leave_out`; the
+images at these sites are the test part. Where the settings group the sites of a
+dataset, a group stands for a site. A patient who is there is out of training for
+good. Images of the same patient at other sites are excluded from all parts: tested,
+they would not be of the site that is asked about; trained with, they would tell about
+the patient. Images whose site is not known might be of the site left out, and are
+excluded as well. Of the remaining patients of each dataset a fraction is for
+validation.
+
+No TensorFlow.
+"""
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mdmt_tf.config.schema import SplitSection
+from mdmt_tf.errors import DataError
+from mdmt_tf.splits.folds import choose_patients
+from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.labels import Table
+
+logger = logging.getLogger(__name__)
+
+
+def grouped(
+    tables: Mapping[str, Table], groups: Mapping[str, Mapping[str, Sequence[str]]]
+) -> dict[str, Table]:
+    """The tables with the name of its group instead of each site.
+
+    Args:
+        tables: dataset -> fields.
+        groups: dataset -> group -> its sites; other datasets stay as they are.
+    Raises: DataError for an unknown dataset, a site in two groups or in none. A group
+        may name sites that the data do not have.
+    """
+    result = dict(tables)
+    for name, of_dataset in groups.items():
+        if name not in tables:
+            raise DataError(
+                f"split.site_groups: {name!r} is not one of the datasets: "
+                f"{', '.join(tables)}."
+            )
+        group_of = {"": ""}
+        for group, members in of_dataset.items():
+            for site in members:
+                if site in group_of:
+                    raise DataError(
+                        f"split.site_groups.{name}: site {site!r} is in two groups, "
+                        f"{group_of[site]!r} and {group!r}."
+                    )
+                group_of[site] = group
+        sites = np.asarray(tables[name]["site"], str)
+        missing = sorted(set(sites.tolist()) - set(group_of))
+        if missing:
+            raise DataError(
+                f"split.site_groups.{name}: the site {missing[0]!r} is in no group "
+                f"({len(missing)} such sites: {', '.join(missing[:8])})."
+            )
+        site = np.array([group_of[s] for s in sites], object)
+        result[name] = {**tables[name], "site": site}
+    return result
+
+
+def combinations(
+    tables: Mapping[str, Table], leave_out: Sequence[str], combine: str = "product"
+) -> list[dict[str, str]]:
+    """The folds: dataset -> site left out, the sites of each dataset ascending.
+
+    Args:
+        tables: dataset -> fields.
+        leave_out: the datasets of which one site each is left out.
+        combine: "product", every combination: 6 and 3 sites are 18 folds; "cycle", side
+            by side: 6 folds, in which each of the 3 comes twice.
+    Raises: DataError when there is nothing to leave out: an unknown dataset, or one
+        with fewer than two known sites.
+    """
+    sites = []
+    for name in leave_out:
+        if name not in tables:
+            raise DataError(
+                f"split.leave_out: {name!r} is not one of the datasets: "
+                f"{', '.join(tables)}."
+            )
+        known = sorted(set(tables[name]["site"]) - {""})
+        if len(known) < 2:
+            raise DataError(
+                f"dataset {name!r}: leaving one site out needs two or more known "
+                f"sites. Received: {', '.join(known) or 'none'}. Take it out of "
+                "split.leave_out."
+            )
+        sites.append(known)
+    if not sites:
+        raise DataError(
+            "split.leave_out is empty; expected the datasets of which one site each is "
+            "left out."
+        )
+    if combine == "cycle":
+        longest = max(map(len, sites))
+        chosen = [[known[f % len(known)] for known in sites] for f in range(longest)]
+    else:
+        chosen = itertools.product(*sites)
+    return [dict(zip(leave_out, of_fold, strict=True)) for of_fold in chosen]
+
+
+def check_fold(fold: int, folds: Sequence[Mapping[str, str]]) -> None:
+    """Raises: DataError that names the folds when `fold` is none of them."""
+    if not 0 <= fold < len(folds):
+        words = [
+            f"{number}: {', '.join(f'{name} {site}' for name, site in chosen.items())}"
+            for number, chosen in enumerate(folds)
+        ]
+        if len(words) > 20:
+            words[10:-1] = ["..."]
+        raise DataError(
+            f"split.fold = {fold}: there is no such fold. They leave out "
+            f"{'; '.join(words)}."
+        )
+
+
+def part_of_rows(
+    dataset: str,
+    table: Table,
+    tasks: Sequence[Task],
+    site: str | None,
+    settings: SplitSection,
+) -> np.ndarray:
+    """The part of each row: train, validation, test or excluded; str (n,).
+
+    Args:
+        dataset, table: its name and its fields.
+        tasks: for the strata of the validation part.
+        site: the one left out; None: none of this dataset.
+        settings: `validation_fraction` and `seed`.
+    Raises: DataError when fewer than two patients remain.
+    """
+    part_of = np.full(len(table["image_id"]), "train", object)
+    if site is not None:
+        here = table["site"] == site
+        patient_is_here = np.isin(
+            np.asarray(table["patient_id"], str),
+            np.asarray(table["patient_id"][here], str),
+        )
+        elsewhere = patient_is_here & ~here
+        unknown = (table["site"] == "") & ~elsewhere
+        part_of[here] = "test"
+        part_of[elsewhere | unknown] = "excluded"
+        for rows, reason in (
+            (elsewhere, "their patients are tested at the site left out"),
+            (unknown, "their site is not known and might be the one left out"),
+        ):
+            if rows.any():
+                logger.warning(
+                    "dataset %r without site %r: %d images are excluded, %s.",
+                    dataset,
+                    site,
+                    rows.sum(),
+                    reason,
+                )
+    remaining = np.flatnonzero(part_of == "train")
+    chosen = choose_patients(
+        dataset,
+        {key: values[remaining] for key, values in table.items()},
+        tasks,
+        settings.validation_fraction,
+        seed=settings.seed,
+    )
+    part_of[remaining[chosen]] = "validation"
+    return part_of

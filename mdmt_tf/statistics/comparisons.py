@@ -1,0 +1,256 @@
+"""Means, deviations and tests of paired experiments: arithmetic, no TensorFlow."""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+from statsmodels.stats import multitest
+
+from mdmt_tf.metrics.formulas import LOWER_IS_BETTER
+
+# Figures are ratios of counts: 0.3 - 0.2 and 0.2 - 0.1 are tied, although their
+# floats differ in the 17th digit.
+_DECIMALS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Test:
+    """A test of paired differences.
+
+    Attributes:
+        name: "paired t" or "Wilcoxon signed-rank".
+        alternative: "greater" or "less": what a is, compared with b.
+        unit: what one pair is.
+        n: number of pairs.
+        difference: mean of a - b.
+        statistic: t, or the sum of the ranks of the positive differences.
+        p: one-tailed.
+    """
+
+    # Keeps pytest from collecting this as a class of tests.
+    __test__ = False
+
+    name: str
+    alternative: str
+    unit: str
+    n: int
+    difference: float
+    statistic: float
+    p: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """One test of two experiments, and what went into it.
+
+    Attributes:
+        statistic_of: "mean" or "sd", of the figure over folds.
+        test: of candidate - other.
+    """
+
+    task: str
+    figure: str
+    validation: str
+    candidate: str
+    other: str
+    statistic_of: str
+    test: Test
+
+
+def summarize(values: Sequence[float]) -> tuple[float, float, int]:
+    """(mean, standard deviation, n) of the figures of folds.
+
+    The deviation divides by n - 1 and is NaN for n = 1. A NaN among the values makes
+    both NaN: a mean over fewer folds than the table says would be another figure.
+    """
+    values = np.asarray(values, np.float64)
+    n = len(values)
+    mean = float(values.mean()) if n else float("nan")
+    return mean, float(values.std(ddof=1)) if n > 1 else float("nan"), n
+
+
+def paired_t_test(
+    a: Sequence[float], b: Sequence[float], *, alternative: str, unit: str
+) -> Test:
+    """One-tailed paired t-test, t = mean(d) / (sd(d) / sqrt(n)) with d = a - b.
+
+    Args:
+        a, b: (n,), pairs in the same order.
+        alternative: "greater" or "less", what the mean of a - b is.
+        unit: what one pair is.
+    Returns: p from `scipy.stats.ttest_rel`. Statistic and p are NaN for n < 2 and when
+        all differences are 0; when they are all the same other number, the statistic is
+        infinite and p is 0 or 1.
+    Raises: ValueError for a NaN and for unequal lengths.
+    """
+    a, b = _pairs(a, b, alternative)
+    differences = np.round(a - b, _DECIMALS)
+    statistic = p = float("nan")
+    if len(a) > 1 and np.ptp(differences) == 0:
+        # By hand: scipy divides by the rounding error of the deviation, and warns.
+        if differences[0] != 0:
+            statistic = float(np.copysign(np.inf, differences[0]))
+            p = float((statistic > 0) != (alternative == "greater"))
+    elif len(a) > 1:
+        with warnings.catch_warnings():
+            # Of differences that are nearly constant.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            result = scipy.stats.ttest_rel(a, b, alternative=alternative)
+        statistic, p = float(result.statistic), float(result.pvalue)
+    return _test("paired t", alternative, unit, a, b, statistic, p)
+
+
+def wilcoxon_test(
+    a: Sequence[float], b: Sequence[float], *, alternative: str, unit: str
+) -> Test:
+    """One-tailed Wilcoxon signed-rank test of the differences a - b.
+
+    Differences are rounded to 12 decimals, so that ties of figures are ties here; zeros
+    are dropped (Wilcoxon 1945), though `n` counts them. p is `scipy.stats.wilcoxon`'s
+    with method "auto": exact up to 50 differences without ties; with ties in recent
+    releases of scipy all sign changes up to 13 differences; else the normal
+    approximation with its correction for ties, without one for continuity.
+
+    Args: as for `paired_t_test`.
+    Returns: the statistic is the sum of the ranks of the positive differences. All
+        differences zero: statistic 0 and p 1. NaN for n < 2.
+    Raises: ValueError for a NaN and for unequal lengths.
+    """
+    a, b = _pairs(a, b, alternative)
+    differences = np.round(a - b, _DECIMALS)
+    differences = differences[differences != 0]
+    statistic = p = float("nan")
+    if len(a) > 1 and len(differences) == 0:
+        statistic, p = 0.0, 1.0
+    elif len(a) > 1:
+        result = scipy.stats.wilcoxon(differences, alternative=alternative)
+        statistic, p = float(result.statistic), float(result.pvalue)
+    return _test("Wilcoxon signed-rank", alternative, unit, a, b, statistic, p)
+
+
+def _pairs(a, b, alternative) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if alternative not in ("greater", "less"):
+        raise ValueError(f"Expected 'greater' or 'less'. Received: {alternative=}")
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"Expected pairs. Received: {a.shape} and {b.shape} values.")
+    for name, values in (("a", a), ("b", b)):
+        if np.isnan(values).any():
+            where = ", ".join(f"{name}[{i}]" for i in np.flatnonzero(np.isnan(values)))
+            raise ValueError(f"{where} of {len(values)} pairs is NaN.")
+    return a, b
+
+
+def _test(name, alternative, unit, a, b, statistic, p) -> Test:
+    difference = float(np.mean(a - b)) if len(a) else float("nan")
+    return Test(name, alternative, unit, len(a), difference, statistic, p)
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p-values adjusted by Holm 1979 for the family of those given, (n,).
+
+    The i-th smallest of m is multiplied by m - i + 1, is at least what the one before
+    became and at most 1. NaN, no test, stays NaN and does not count in m.
+    """
+    adjusted = np.array(p_values, np.float64)
+    known = ~np.isnan(adjusted)
+    if known.any():
+        adjusted[known] = multitest.multipletests(adjusted[known], method="holm")[1]
+    return adjusted
+
+
+def stars(p: float) -> str:
+    """ "***" for p < 0.001, "**" < 0.01, "*" < 0.05, else (and for NaN) ""."""
+    return "*" * sum(p < bound for bound in (0.05, 0.01, 0.001))
+
+
+def compare(
+    figures: pd.DataFrame,
+    *,
+    task: str,
+    figure: str,
+    candidate: str,
+    other: str,
+    validation: str,
+) -> list[Comparison]:
+    """The tests of Ruffini et al. (MICCAI 2024, Table 2), and two of single folds.
+
+    With unit "backbone" a pair is one backbone: its mean over seeds and folds, the
+    candidate expected to be better (less for loss, Brier score and errors); and its
+    standard deviation over the folds of a seed, averaged over seeds, the candidate
+    expected to be less. With unit "backbone x fold" a pair is one fold of one seed of
+    one backbone. Each by a paired t-test (the paper's) and by Wilcoxon's.
+
+    Neither unit is a patient. Folds share training data, so their pairs are not
+    independent and the tests of unit "backbone x fold" are anticonservative: their p is
+    too small. Unit "backbone" speaks about other backbones on the same data, not about
+    other patients.
+
+    Args:
+        figures: validation, backbone, seed, fold, experiment, task, figure, value; one
+            row for each combination.
+        task, figure, validation: which rows.
+        candidate, other: the two experiments.
+    Returns: six, t before Wilcoxon: mean and sd with unit "backbone", mean with unit
+        "backbone x fold". Where a backbone has a single fold there is no deviation, and
+        the two tests of "sd" have n = 0 and NaN.
+    Raises: ValueError that names the cells that are missing in one of the experiments,
+        NaN, or there twice.
+    """
+    chosen = figures[
+        (figures["validation"] == validation)
+        & (figures["task"] == task)
+        & (figures["figure"] == figure)
+        & figures["experiment"].isin([candidate, other])
+    ]
+    pairs = _cells(chosen, candidate, other, f"{figure} of {task} ({validation})")
+    better = "less" if figure in LOWER_IS_BETTER else "greater"
+    means = pairs.groupby(level="backbone").mean()
+    of_seeds = pairs.groupby(level=["backbone", "seed"])
+    spreads = of_seeds.std(ddof=1).groupby(level="backbone").mean()
+    if (of_seeds.size() < 2).any():
+        spreads = spreads.iloc[:0]
+    facts = (task, figure, validation, candidate, other)
+    return [
+        Comparison(
+            *facts,
+            statistic_of,
+            test(table[candidate], table[other], alternative=alternative, unit=unit),
+        )
+        for statistic_of, table, alternative, unit in (
+            ("mean", means, better, "backbone"),
+            ("sd", spreads, "less", "backbone"),
+            ("mean", pairs, better, "backbone x fold"),
+        )
+        for test in (paired_t_test, wilcoxon_test)
+    ]
+
+
+def _cells(rows, candidate, other, what) -> pd.DataFrame:
+    """Values: index backbone, seed, fold; columns candidate and other; none missing."""
+    keys = ["backbone", "seed", "fold"]
+    twice = rows[rows.duplicated([*keys, "experiment"])]
+    if len(twice):
+        raise ValueError(f"{what}: twice in the table: {_names(twice)}.")
+    table = rows.set_index([*keys, "experiment"])["value"].unstack("experiment")
+    table = table.reindex(columns=[candidate, other]).sort_index()
+    if table.empty:
+        raise ValueError(f"{what}: neither {candidate!r} nor {other!r} is there.")
+    gaps = table.isna().stack()
+    gaps = gaps[gaps].index.to_frame(index=False)
+    if len(gaps):
+        raise ValueError(
+            f"{what}: missing or NaN, so that nothing can be paired: {_names(gaps)}."
+        )
+    return table
+
+
+def _names(rows: pd.DataFrame) -> str:
+    cells = [
+        f"{row.experiment} {row.backbone} seed {row.seed} fold {row.fold}"
+        for row in rows.itertuples()
+    ]
+    return "; ".join(cells[:5]) + (f" and {len(cells) - 5} more" if cells[5:] else "")

@@ -1,0 +1,135 @@
+"""Decoding, segmenting and cropping at once: the same results, bounded memory."""
+
+import itertools
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mdmt_tf.datasets._shared import encoding
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import crop, dicom
+from mdmt_tf.imaging.lungs import network, segment_lungs
+from mdmt_tf.imaging.preprocess import Preparation
+from mdmt_tf.phantoms.chest import radiograph
+
+LUNGS, FULL = Preparation("lungs", 64), Preparation("full", 64)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Seven chests, no chest, and no image."""
+    folder = tmp_path_factory.mktemp("files")
+    paths = []
+    for number in range(7):
+        rng = np.random.default_rng([11, number])
+        drawn = radiograph.render(rng, rng.integers(0, 3, 6).tolist(), matrix=200)
+        pixels = crop.to_uint8(np.clip(drawn.pixels, 0, 1))
+        paths.append(folder / f"{number}.png")
+        cv2.imwrite(str(paths[-1]), pixels)
+    blank = folder / "blank.png"
+    cv2.imwrite(str(blank), np.full((50, 70), 90, np.uint8))
+    damaged = folder / "damaged.png"
+    damaged.write_bytes(paths[0].read_bytes()[:400])
+    return [*paths[:3], damaged, *paths[3:], blank]
+
+
+def prepare(files, preparation):
+    return list(encoding.process(files, Path, preparation, lambda item, image: image))
+
+
+def test_each_image_is_what_the_steps_make_of_it_alone(files):
+    for path, cropped in prepare(files, LUNGS):
+        if path.stem == "damaged":
+            assert isinstance(cropped, DataError)
+            continue
+        image = dicom.read_image(path)
+        np.testing.assert_array_equal(cropped.original, image)
+        (mask,) = segment_lungs([image])
+        assert np.mean(cropped.mask != mask) < 1e-3  # the last digit of the logits
+        assert (cropped.box, cropped.box_source) == crop.lung_box(cropped.mask)
+        y0, x0, y1, x1 = cropped.box
+        expected = crop.to_uint8(crop.resize(image[y0:y1, x0:x1], 64))
+        np.testing.assert_array_equal(cropped.pixels, expected)
+        decoded = cv2.imdecode(np.frombuffer(cropped.png(), np.uint8), -1)
+        np.testing.assert_array_equal(decoded, expected)
+
+
+def test_items_come_back_in_order_with_their_own_results(files):
+    for preparation in (LUNGS, FULL):
+        assert [path for path, _ in prepare(files, preparation)] == files
+
+
+def test_where_the_box_comes_from(files):
+    sources = {
+        path.stem: getattr(c, "box_source", None) for path, c in prepare(files, LUNGS)
+    }
+    assert sources.pop("damaged") is None
+    assert sources.pop("blank") == "whole: no lungs"
+    assert set(sources.values()) == {"lungs"}
+
+
+def test_the_whole_image(files):
+    for path, cropped in prepare(files, FULL):
+        if path.stem != "damaged":
+            assert cropped.mask is None
+            assert cropped.box == (0, 0, *cropped.original.shape)
+            assert cropped.box_source == "whole"
+
+
+def test_the_network_sees_batches_of_one_size(files, monkeypatch):
+    shapes = set()
+
+    def predict(inputs):
+        shapes.add(inputs.shape)
+        return np.zeros((len(inputs), 128, 128, 3), np.float32)
+
+    monkeypatch.setattr(network, "predict", predict)
+    prepare(files, LUNGS)
+    assert len(shapes) == 1
+
+
+def test_no_network_where_no_lungs_are_asked_for(files, monkeypatch):
+    monkeypatch.setattr(network, "predict", None)
+    assert len(prepare(files, FULL)) == len(files)
+
+
+def test_decoding_runs_ahead_by_a_bounded_number(monkeypatch):
+    started, lock = itertools.count(1), threading.Lock()
+    highest = 0
+
+    def decode(path, preparation):
+        nonlocal highest
+        with lock:
+            highest = next(started)
+        return DataError(str(path))
+
+    monkeypatch.setattr(encoding, "_decode", decode)
+    results = encoding.process(range(300), str, FULL, None)
+    for consumed, (item, _) in enumerate(results):
+        assert item == consumed
+        assert highest - consumed <= (encoding._BATCHES_AHEAD + 1) * encoding._BATCH
+    assert consumed == 299
+
+
+def test_it_stops_when_the_consumer_does(monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        encoding, "_decode", lambda path, _: called.append(path) or DataError("x")
+    )
+    results = encoding.process(range(300), str, FULL, None)
+    next(results)
+    results.close()
+    assert len(called) < 50
+    alive = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in alive if name.startswith(("decode", "segment"))]
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_bad_file(files):
+    def fail(item, cropped):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(encoding.process(files[:1], Path, FULL, fail))

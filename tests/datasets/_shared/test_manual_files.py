@@ -1,0 +1,111 @@
+"""Finding a dataset and its images among what the user has obtained."""
+
+import json
+
+import pytest
+
+from mdmt_tf.datasets._shared.manual_files import (
+    Images,
+    find_root,
+    image_stem,
+    synthetic_details,
+)
+from mdmt_tf.datasets._shared.tables import RowError
+from mdmt_tf.errors import DataError
+
+
+@pytest.mark.parametrize("given", [".", "BRIXIA"])
+@pytest.mark.parametrize("folder", ["BRIXIA", "Brixia"])
+def test_root_or_the_folder_around_it(tmp_path, given, folder):
+    (tmp_path / "BRIXIA" / "dicom_clean").mkdir(parents=True)
+    found = find_root(tmp_path / given, folder, ["table.csv", "dicom_clean"])
+    assert found == tmp_path / "BRIXIA"
+
+
+def test_no_root(tmp_path):
+    (tmp_path / "BRIXIA").mkdir()
+    assert find_root(tmp_path, "BRIXIA", ["table.csv"]) is None
+    assert find_root(tmp_path / "none", "BRIXIA", ["table.csv"]) is None
+
+
+@pytest.mark.parametrize(
+    "name, stem",
+    [
+        ("P_1.dcm", "P_1"),
+        ("P_1", "P_1"),
+        ("1-s2.0-S0929.JPG", "1-s2.0-S0929"),
+        ("1-s2.0-S0929", "1-s2.0-S0929"),
+        ("ryct.2020.fig5-day7.jpeg", "ryct.2020.fig5-day7"),
+        ("007_brain.nii.gz", "007_brain"),
+        ("007_brain.nii", "007_brain"),
+        ("P_1.gz", "P_1.gz"),
+    ],
+)
+def test_only_the_suffix_of_an_image_is_cut_off(name, stem):
+    assert image_stem(name) == stem
+
+
+@pytest.fixture
+def images(tmp_path):
+    for name in ("a/P_1.dcm", "a/x.y.png", "a/two.png", "a/two.dcm", "b/P_2"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (tmp_path / "a" / "._P_1.dcm").touch()
+    (tmp_path / "a" / "folder").mkdir()
+    return Images(tmp_path, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "name, found",
+    [
+        ("P_1.dcm", "a/P_1.dcm"),
+        ("P_1", "a/P_1.dcm"),
+        ("p_1.PNG", "a/P_1.dcm"),
+        ("P_2.dcm", "b/P_2"),
+        ("x.y", "a/x.y.png"),
+        ("two.dcm", "a/two.dcm"),
+    ],
+)
+def test_images_are_found(images, name, found):
+    assert images.relative(images.find(name)) == found
+
+
+def test_images_that_are_not_there(images):
+    with pytest.raises(RowError, match="image missing: there is no file for 'P_3'"):
+        images.find("P_3")
+    with pytest.raises(RowError, match=r"'two' may be a/two\.dcm, a/two\.png"):
+        images.find("two")
+
+
+def test_all_images_of_a_name(images):
+    names = [images.relative(path) for path in images.find_all("two")]
+    assert names == ["a/two.dcm", "a/two.png"]
+    assert [images.relative(path) for path in images.find_all("TWO.png")] == names[1:]
+    assert images.find_all("none") == []
+    assert not [path for path in images.not_asked_for() if path.stem == "two"]
+
+
+def test_images_that_nobody_asked_for(images):
+    images.find("P_1")
+    images.find("two.png")
+    names = [images.relative(path) for path in images.not_asked_for()]
+    assert names == ["a/two.dcm", "a/x.y.png", "b/P_2"]
+
+
+def test_synthetic_beside_or_within(tmp_path):
+    root = tmp_path / "BRIXIA"
+    root.mkdir()
+    assert synthetic_details(root) is None
+    (tmp_path / "SYNTHETIC.json").write_text(json.dumps({"seed": 1}))
+    assert synthetic_details(root) == {"seed": 1}
+    (root / "SYNTHETIC.json").write_text(json.dumps({"seed": 2}))
+    assert synthetic_details(root) == {"seed": 2}
+    (root / "SYNTHETIC.json").write_text("true")
+    assert synthetic_details(root) == {"synthetic": True}
+
+
+def test_an_unreadable_note_is_not_taken_for_none(tmp_path):
+    (tmp_path / "SYNTHETIC.json").write_text("{")
+    with pytest.raises(DataError, match=r"SYNTHETIC\.json: expected a JSON object"):
+        synthetic_details(tmp_path)

@@ -1,0 +1,82 @@
+"""Merging of repeated rows, and what counts as unknown."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mdmt_tf.datasets._shared.records import Record, is_unknown, merge_repeats
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.tables import Row
+
+
+def record(number, image_id="a", patient_id="p", site="A", **labels):
+    row = Row("t.csv", number, {})
+    return Record(image_id, patient_id, site, Path("a.png"), row, labels)
+
+
+@pytest.mark.parametrize(
+    "value, unknown",
+    [("", True), ("x", False), (-1, True), (0, False), (np.nan, True)]
+    + [(-1.0, False), (0.0, False), (np.int8(-1), True)]
+    + [(np.full(6, -1, np.int8), True), (np.array([-1, 0], np.int8), False)],
+)
+def test_unknown(value, unknown):
+    assert is_unknown(value) is unknown
+
+
+def test_equal_rows_become_one_in_the_first_place():
+    rejections = Rejections()
+    records = [record(2, y=1), record(3, image_id="b", y=0), record(4, y=1)]
+    merged, repeated = merge_repeats(records, rejections)
+    assert [(r.image_id, r.row.number) for r in merged] == [("a", 2), ("b", 3)]
+    assert (repeated, len(rejections)) == (1, 0)
+
+
+def test_rows_complete_each_other():
+    scores = np.array([0, 1, 2, 3, 0, 1], np.int8)
+    merged, _ = merge_repeats(
+        [
+            record(2, site="", y=-1, age=np.nan, z=scores * 0 - 1),
+            record(3, site="B", y=1, age=60.0, z=scores),
+        ],
+        Rejections(),
+    )
+    (one,) = merged
+    assert (one.site, one.labels["y"], one.labels["age"]) == ("B", 1, 60.0)
+    np.testing.assert_array_equal(one.labels["z"], scores)
+    assert set(one.labels) == {"y", "age", "z"}
+
+
+def test_the_first_age_stays():
+    ((one,), _) = merge_repeats(
+        [record(2, age=60.0), record(3, age=61.0)], Rejections()
+    )
+    assert one.labels["age"] == 60.0
+
+
+def test_an_age_that_is_a_label_must_not_differ():
+    rejections = Rejections()
+    rows = [record(2, age=60.0), record(3, age=61.0)]
+    assert merge_repeats(rows, rejections, descriptive=()) == ([], 0)
+    assert rejections.by_kind() == {"contradictory rows": 2}
+
+
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        ({"y": 0}, "y is 1 in t.csv:2 and 0 in t.csv:3"),
+        ({"y": 1, "site": "B"}, "site is A in t.csv:2 and B in t.csv:3"),
+        ({"y": 1, "patient_id": "q"}, "patient_id is p in t.csv:2 and q in t.csv:3"),
+    ],
+)
+def test_all_rows_of_an_image_go_when_they_disagree(tmp_path, other, message):
+    rejections = Rejections()
+    merged, repeated = merge_repeats([record(2, y=1), record(3, **other)], rejections)
+    assert (merged, repeated) == ([], 0)
+    rejections.write(tmp_path)
+    assert (tmp_path / "rejected.csv").read_text() == (
+        "file,row,reason\n"
+        f"a,t.csv:2,contradictory rows: {message}\n"
+        f"a,t.csv:3,contradictory rows: {message}\n"
+    )

@@ -1,0 +1,136 @@
+"""What all builders of volumes do."""
+
+import itertools
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mdmt_tf import __version__, prepare
+from mdmt_tf.datasets._shared import volumes
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.preprocess import VolumePreparation
+
+ROOT = Path(__file__).parents[3]
+NAMES = ("ich_csic",)
+
+
+def manual_dir(name):
+    return ROOT / "datasets" / name / "dummy_data"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forms(name):
+    builder = prepare.load_builder(name)
+    names = [config.name for config in builder.BUILDER_CONFIGS]
+    assert names == ["head_40x301x301"]
+    assert builder.config_for().name == "head_40x301x301"
+    form = builder.config_for("head_4x6x5").preparation
+    assert form == VolumePreparation(4, 6, 5)
+    with pytest.raises(ValueError, match="expected head_DEPTHxROWSxCOLUMNS"):
+        builder.config_for("full_8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata(dummy, name):
+    data = dummy(name)
+    metadata = json.loads((data.prepared.path / "metadata.json").read_text())
+    assert metadata == data.metadata
+    assert metadata["synthetic"] is False
+    assert metadata["mdmt_tf_version"] == __version__
+    assert metadata["prepared"] == len(data.examples)
+    assert metadata["rejected"] == len(data.rejected)
+    assert sum(metadata["rejected_by_reason"].values()) == len(data.rejected)
+    assert sum(metadata["sites"].values()) == len(data.examples)
+    for classes in metadata["labels"].values():
+        assert sum(c["images"] for c in classes.values()) == len(data.examples)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_documents(name, tmp_path):
+    builder = prepare.load_builder(name)(data_dir=tmp_path)
+    assert builder.builder_config.name == "head_40x301x301"
+    assert str(builder.version) in builder.release_notes
+    assert builder.info.features["volume"].shape == (40, 301, 301, 1)
+    assert "doi" in builder.info.citation or "arXiv" in builder.info.citation
+    assert "ml.task.image-classification" in builder.get_metadata().tags
+    for field in builder.info.features:  # the README explains each
+        assert f"`{field}`" in builder.info.description
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_files_give_the_same_bytes(dummy, prepare_files, name):
+    again = prepare_files(name, manual_dir(name))
+    first = dummy(name).prepared.path
+    for path in first.iterdir():
+        if path.name != "dataset_info.json":  # has the date
+            assert (again.prepared.path / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_files_say_where_to_get_them_and_draw_the_tree(tmp_path, name):
+    builder = prepare.load_builder(name)
+    with pytest.raises(DataError) as error:
+        builder.checked_root(tmp_path)
+    message = str(error.value)
+    assert message.startswith(f"{name}: none of ")
+    assert "https://" in message
+    assert "\nMANUAL_DIR/\n  " in message
+    for part in builder.PARTS:
+        assert part in message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_holds_what_was_prepared(dummy, tmp_path, name):
+    data = dummy(name)
+    builder = prepare.open_builder(name, tmp_path, "head_6x7x8")
+    sampled = builder.sample(
+        manual_dir(name), 99, lambda record, image: (record.image_id, image.pixels)
+    )
+    assert {image_id for image_id, _ in sampled} == set(data.examples)
+    for image_id, pixels in sampled:
+        np.testing.assert_array_equal(pixels, data.examples[image_id]["volume"])
+
+
+def test_results_come_in_order_and_few_are_under_way():
+    started, lock = itertools.count(1), threading.Lock()
+    highest = 0
+
+    def work(item):
+        nonlocal highest
+        with lock:
+            highest = next(started)
+        return -item
+
+    for consumed, (item, result) in enumerate(volumes.in_order(work, range(300))):
+        assert (item, result) == (consumed, -consumed)
+        assert highest - consumed <= volumes._MOST_THREADS + volumes._READY
+    assert consumed == 299
+
+
+def test_it_stops_when_the_consumer_does():
+    asked, called = itertools.count(), []
+
+    def work(item):
+        called.append(item)
+        time.sleep(0.2 if item else 0)
+
+    results = volumes.in_order(work, (next(asked) for _ in range(300)))
+    next(results)
+    results.close()
+    # What has begun is finished, what waits is not.
+    assert len(called) < next(asked) <= volumes._MOST_THREADS + volumes._READY
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("volume")]
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_bad_file(tmp_path):
+    builder = prepare.open_builder("ich_csic", tmp_path, "head_6x7x8")
+
+    def fail(record, prepared):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        builder.sample(manual_dir("ich_csic"), 1, fail)

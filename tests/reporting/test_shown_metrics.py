@@ -1,0 +1,179 @@
+"""What a report shows of binary and ordinal tasks, from the files to the terminal."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+from mdmt_tf import report as command
+from mdmt_tf.experiments import correlations
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting import plots
+from mdmt_tf.reporting import report as reports
+from mdmt_tf.reporting.shown_metrics import SHOWN, compared, headline
+
+# Cobo et al., MLMI 2024.
+PROGNOSIS = ["auc", "balanced_accuracy", "accuracy", "specificity", "npv"]
+PROGNOSIS += ["precision", "recall", "f1"]
+COMA = ["balanced_accuracy", "mae", "rmse", "kappa", "ordinal_index"]
+
+
+@pytest.fixture(scope="module")
+def made(head, tmp_path_factory):
+    """The report of the head benchmark, with correlations of its baseline."""
+    table = pd.DataFrame(
+        [
+            ("clinical", "prognosis", "ich_csic", "age", 90, correlations.SPEARMAN)
+            + (0.4, 2e-5, 4e-5),
+            ("clinical", "prognosis", "ich_csic", "age", 90, correlations.PEARSON)
+            + (0.35, np.nan, np.nan),
+            ("clinical", "prognosis", "ich_csic", "sex", 88, correlations.CRAMER)
+            + (0.1, 0.35, 0.35),
+        ],
+        columns=correlations.COLUMNS,
+    )
+    correlations.write(table, head / "correlations.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "KINDS", {"box": plots.box, "slopes": plots.slopes})
+        return reports.write_report(head, tmp_path_factory.mktemp("head"), resamples=50)
+
+
+def csv_of(made, name):
+    return pd.read_csv(made.folder / "tables" / f"{name}.csv")
+
+
+def test_the_figures_of_the_papers(made, report):
+    tasks = made.results.tasks
+    assert list(headline(tasks["prognosis"])) == PROGNOSIS
+    assert list(headline(tasks["coma"])) == COMA
+    for task in report.results.tasks.values():
+        assert headline(task) == ("accuracy", "f1", "g_mean")
+        assert compared(task) == (*headline(task), "balanced_accuracy", "auc")
+
+
+def test_table_1_has_them_in_parts_that_fit(made, head):
+    data = csv_of(made, "table_1").set_index(["task", "experiment"])
+    assert list(data.loc[("prognosis", "mdmt"), "figure"]) == PROGNOSIS
+    assert list(data.loc[("coma", "mdmt"), "figure"]) == COMA
+    sections = made.tables[0].sections
+    assert [section.title for section in sections] == [
+        "prognosis, cv (3-fold cross-validation), part 1 of 2",
+        "prognosis, cv (3-fold cross-validation), part 2 of 2",
+        "coma, cv (3-fold cross-validation)",
+    ]
+    words = ("NPV (%)", "precision (%)", "recall (%)", "F1 (%)")
+    assert sections[1].headings[2:] == words
+    for section in sections:
+        assert {len(row) for row in section.rows} == {len(section.headings)}
+    (note, *_) = made.tables[0].notes
+    assert "recall (sensitivity)" in note and "Ordinal index: Cardoso" in note
+    # Computed again from the predictions.
+    found = []
+    for path in head.glob("runs/mdmt-*/predictions.csv"):
+        rows = pd.read_csv(path)
+        rows = rows[(rows["split"] == "test") & rows["target"].notna()]
+        own = rows[rows["task"] == "prognosis"]
+        found.append(
+            metrics.precision_score(own["target"], own["prediction"], pos_label=0)
+        )
+    row = data.loc[("prognosis", "mdmt")].set_index("figure").loc["npv"]
+    assert len(found) == 6 and row["mean"] == pytest.approx(np.mean(found))
+
+
+def test_the_paper_on_chest_radiographs_is_not_beside_it(made):
+    """Another prognosis, though task and experiment have the names of that paper."""
+    assert csv_of(made, "table_1")["paper"].isna().all()
+    assert csv_of(made, "table_2")["paper_stars"].isna().all()
+
+
+def test_every_figure_has_an_interval(made):
+    data = csv_of(made, "table_s1")
+    for task, shown in (("prognosis", PROGNOSIS), ("coma", COMA)):
+        own = data[data["task"] == task]
+        assert set(shown) <= set(own["figure"])
+        rows = own[own["figure"].isin(shown)]
+        assert (rows["low"] < rows["mean"]).all()
+        assert (rows["mean"] < rows["high"]).all()
+    titles = [section.title for section in made.tables[2].sections]
+    assert [title[-6:] for title in titles] == ["1 of 2", "2 of 2"] * 2
+    text = (made.folder / "tables" / "table_s1.md").read_text()
+    assert re.search(r"ordinal index \|\n", text) and "Only in table" not in text
+
+
+def test_less_is_better_in_table_2(made):
+    data = csv_of(made, "table_2")
+    data = data[(data["statistic_of"] == "mean") & (data["task"] == "coma")]
+    ways = dict(zip(data["figure"], data["alternative"], strict=True))
+    assert ways == {
+        name: "less" if name in ("mae", "rmse", "ordinal_index") else "greater"
+        for name in COMA
+    }
+
+
+def test_tables_of_the_chest_show_what_they_showed(report):
+    first, _, detailed, runs = report.tables
+    headings = {section.headings[2:5] for section in first.sections}
+    assert headings == {("accuracy (%)", "F1 (%)", "G-mean (%)")}
+    assert [section.headings[5:] for section in detailed.sections] == [
+        ("loss", "accuracy (%)", "F1 (%)", "F1 macro (%)", "F1 weighted (%)")
+        + ("G-mean (%)", "bal. accuracy (%)", "AUC", "Brier", *more)
+        for more in ((), ("kappa",))
+    ]
+    left_out = "NPV, ordinal index, precision, recall, specificity"
+    assert f"Only in table_s1.csv: {left_out}." in detailed.notes
+    assert not [h for h in runs.sections[0].headings if "recall" in h]
+    assert "prognosis/recall" in runs.data
+
+
+def test_the_terminal_has_80_columns(made, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(reports, "write_report", lambda *args, **options: made)
+    command.main([str(made.results.folder)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if str(made.folder) not in line) <= 80
+    text = "\n".join(lines)
+    # No number is cut off.
+    assert "…" not in text
+    for figure in (*PROGNOSIS, *COMA):
+        row = made.tables[0].data.query("experiment == 'mdmt' and figure == @figure")
+        share = figure in ("accuracy", "balanced_accuracy", *PROGNOSIS[3:])
+        for mean in row["mean"]:
+            assert (f"{100 * mean:.1f}" if share else f"{mean:.3f}") in text
+
+
+def test_correlations_are_a_table_of_the_report(made, report):
+    table = made.tables[-1]
+    assert table.name == "correlations"
+    (section,) = table.sections
+    assert section.title == "clinical: fields and prognosis"
+    assert [entry.text for entry in section.rows[0]] == [
+        *("ich_csic", "age", "90", "Spearman's rho", "0.400", "2.0e-05", "4.0e-05"),
+    ]
+    assert [entry.text for entry in section.rows[1]][4:] == ["0.350", "–", "–"]
+    assert "not causation" in " ".join(table.notes)
+    page = made.page.read_text()
+    assert '<h2 id="correlations">' in page and "not causation" in page
+    read = pd.read_csv(made.folder / "tables" / "correlations.csv")
+    assert list(read.columns) == correlations.COLUMNS
+    # That benchmark has no such file: it was planned before there were any.
+    assert "correlations" not in [table.name for table in report.tables]
+
+
+def test_without_baselines_there_are_no_correlations(benchmark_folder, head, tmp_path):
+    from mdmt_tf.reporting.aggregates import Aggregates
+    from mdmt_tf.reporting.tables import build_tables
+
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    folder.add("cv", "resnet18", 0, 0, "mdmt")
+    correlations.write(pd.DataFrame(columns=correlations.COLUMNS), folder.path / "c")
+    (folder.path / "c").rename(folder.path / "correlations.csv")
+    tables = build_tables(Aggregates(Results.read(folder.path), 0))
+    assert [table.name for table in tables][-1] == "runs"
+
+
+def test_blocks_of_a_kind_are_those_compared():
+    for kind, shown in SHOWN.items():
+        names = [name for block in shown.headline for name in block]
+        assert set(names) <= set(shown.compared), kind

@@ -1,0 +1,360 @@
+"""Every number of the tables, computed again from predictions.csv by other code."""
+
+import dataclasses
+import functools
+import itertools
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from sklearn import metrics
+
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting import published
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.table_files import (
+    Entry,
+    Section,
+    Table,
+    latex,
+    markdown,
+    tex_escape,
+)
+from mdmt_tf.reporting.tables import build_tables, table_1
+from mdmt_tf.tasks import Kind
+
+CLASSES = {"prognosis": 2, "severity": 4}
+
+
+def recomputed(rows: pd.DataFrame, task: str) -> dict[str, float]:
+    """All figures by scikit-learn."""
+    k = CLASSES[task]
+    y, said = rows["target"].astype(int), rows["prediction"].astype(int)
+    p = rows[[f"p_{c}" for c in range(k)]].to_numpy()
+    recalls = metrics.recall_score(y, said, average=None, labels=range(k))
+    hot = np.eye(k)[y]
+    figures = {
+        "loss": metrics.log_loss(y, p, labels=range(k)),
+        "accuracy": metrics.accuracy_score(y, said),
+        "f1": metrics.f1_score(y, said, average="binary" if k == 2 else "macro"),
+        "f1_macro": metrics.f1_score(y, said, average="macro"),
+        "f1_weighted": metrics.f1_score(y, said, average="weighted"),
+        "g_mean": scipy.stats.gmean(recalls),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y, said),
+        "auc": (
+            metrics.roc_auc_score(y, p[:, 1])
+            if k == 2
+            else metrics.roc_auc_score(y, p, multi_class="ovr")
+        ),
+        "brier": ((p - hot) ** 2).sum(axis=1).mean() / (2 if k == 2 else 1),
+    }
+    if task == "severity":
+        figures["kappa"] = metrics.cohen_kappa_score(y, said, weights="quadratic")
+        counts = metrics.confusion_matrix(y, said)
+        figures["ordinal_index"] = ordinal_index(counts)
+    else:
+        figures["recall"] = metrics.recall_score(y, said)
+        figures["precision"] = metrics.precision_score(y, said)
+        figures["specificity"] = metrics.recall_score(y, said, pos_label=0)
+        figures["npv"] = metrics.precision_score(y, said, pos_label=0)
+    return figures
+
+
+def ordinal_index(counts) -> float:
+    """Cardoso and Sousa 2011, by going back from the last cell."""
+    k, n = len(counts), counts.sum()
+    apart = np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
+    spread = (counts * apart).sum()
+
+    @functools.cache
+    def least(i, j):
+        cost = -counts[i, j] / (n + spread)
+        cost += 0.75 / (n * (k - 1)) * counts[i, j] * apart[i, j]
+        before = [(i - 1, j), (i, j - 1), (i - 1, j - 1)]
+        ways = [least(*cell) for cell in before if min(cell) >= 0]
+        return cost + min(ways, default=1)
+
+    return least(k - 1, k - 1)
+
+
+@pytest.fixture(scope="module")
+def truth(whole) -> pd.DataFrame:
+    """backbone, fold, experiment, task, figure, value; and the rows themselves."""
+    grid = pd.read_csv(whole / "grid.csv")
+    found = []
+    for cell in grid.itertuples():
+        rows = pd.read_csv(whole / "runs" / cell.fit / "predictions.csv")
+        rows = rows[(rows["split"] == "test") & rows["target"].notna()]
+        for task, own in rows.groupby("task"):
+            for figure, value in recomputed(own, task).items():
+                found.append(
+                    (cell.backbone, cell.fold, cell.experiment, task, figure, value)
+                )
+    columns = ["backbone", "fold", "experiment", "task", "figure", "value"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def csv_of(report, name: str) -> pd.DataFrame:
+    return pd.read_csv(report.folder / "tables" / f"{name}.csv", keep_default_na=True)
+
+
+def test_table_1(report, truth):
+    table = csv_of(report, "table_1")
+    assert len(table) == 3 * (4 + 2)
+    for row in table.itertuples():
+        chosen = truth.query(
+            "experiment == @row.experiment and task == @row.task "
+            "and figure == @row.figure"
+        )
+        assert row.mean == pytest.approx(
+            chosen.groupby("backbone")["value"].mean().mean(), abs=1e-12
+        )
+        assert row.backbones == chosen["backbone"].nunique()
+        assert row.folds == chosen["fold"].nunique() == 3
+        expected = published.TABLE_1["kfold"].get(row.experiment, {}).get(row.figure)
+        if row.task == "severity" or expected is None:
+            assert np.isnan(row.paper)
+        else:
+            assert row.paper == expected
+
+
+def test_table_s1(report, truth):
+    table = csv_of(report, "table_s1")
+    # 13 figures of two classes, 11 of four ordered ones.
+    assert len(table) == 13 * (3 * 2 + 1) + 11 * 2 * 2
+    counts = {"prognosis": (117, 87, 90), "severity": (159, 117, 120)}
+    for row in table.itertuples():
+        values = truth.query(
+            "backbone == @row.backbone and experiment == @row.experiment "
+            "and task == @row.task and figure == @row.figure"
+        )["value"]
+        assert row.mean == pytest.approx(values.mean(), abs=1e-12)
+        assert row.sd == pytest.approx(values.std(ddof=1), abs=1e-12)
+        assert row.folds == len(values) == 3
+        assert row.predictions == row.images == counts[row.task][0]
+        # The last row of each fold has no label; it may be a patient's only image.
+        assert counts[row.task][1] <= row.patients <= counts[row.task][2]
+        assert row.low < row.mean < row.high
+        assert row.undefined_resamples <= 0.05
+
+
+def test_runs(report, truth, whole):
+    table = csv_of(report, "runs")
+    grid = pd.read_csv(whole / "grid.csv")
+    assert len(table) == len(grid)
+    keys = list(grid.columns)
+    assert table[keys].equals(grid[keys])
+    assert set(table["state"]) == {"finished"}
+    values = truth.groupby(["backbone", "fold", "experiment", "task"])
+    values_of = {k: v.set_index("figure")["value"] for k, v in values}
+    compared = 0
+    for _, row in table.iterrows():
+        for task in CLASSES:
+            cell = (row["backbone"], row["fold"], row["experiment"], task)
+            if cell not in values_of:
+                assert row.filter(regex=f"^{task}/").isna().all()
+                continue
+            assert row[f"{task}/n"] == {"prognosis": 39, "severity": 53}[task]
+            for figure, value in values_of[cell].items():
+                column = f"{task}/{figure}"
+                assert row[column] == pytest.approx(value, abs=1e-12)
+                # A percentile interval need not hold the point, but with so few
+                # resamples one that misses it by its own width is wrong.
+                low, high = row[f"{column}/low"], row[f"{column}/high"]
+                assert low <= high
+                assert 2 * low - high <= value <= 2 * high - low
+                compared += 1
+    assert compared == 13 * (3 * 2 * 3 + 3) + 11 * 2 * 2 * 3
+
+
+def test_table_2(report, truth):
+    table = csv_of(report, "table_2")
+    figures = ["accuracy", "f1", "g_mean", "balanced_accuracy", "auc"]
+    pairs = [("prognosis", "stl_prognosis"), ("prognosis", "ft")]
+    pairs += [("severity", "stl_severity")]
+    assert len(table) == len(pairs) * len(figures) * 6
+    for (task, other), figure in itertools.product(pairs, figures):
+        chosen = truth[(truth["task"] == task) & (truth["figure"] == figure)]
+        wide = chosen[chosen["experiment"].isin(["mdmt", other])].pivot(
+            index=["backbone", "fold"], columns="experiment", values="value"
+        )
+        by_backbone = wide.groupby("backbone")
+        for statistic, unit, pair, way in (
+            ("mean", "backbone", by_backbone.mean(), "greater"),
+            ("sd", "backbone", by_backbone.std(ddof=1), "less"),
+            ("mean", "backbone x fold", wide, "greater"),
+        ):
+            own = table[
+                (table["task"] == task)
+                & (table["other"] == other)
+                & (table["figure"] == figure)
+                & (table["statistic_of"] == statistic)
+                & (table["unit"] == unit)
+            ].set_index("test")
+            difference = pair["mdmt"] - pair[other]
+            assert list(own["alternative"]) == [way, way]
+            assert list(own["n"]) == [len(pair)] * 2
+            np.testing.assert_allclose(own["difference"], difference.mean(), 1e-9)
+            t = scipy.stats.ttest_1samp(difference, 0, alternative=way)
+            assert own.loc["paired t", "p"] == pytest.approx(t.pvalue, rel=1e-6)
+            assert own.loc["paired t", "statistic"] == pytest.approx(
+                t.statistic, rel=1e-6
+            )
+            w = scipy.stats.wilcoxon(np.round(difference, 12), alternative=way)
+            assert own.loc["Wilcoxon signed-rank", "p"] == pytest.approx(w.pvalue)
+            assert own.loc["Wilcoxon signed-rank", "statistic"] == w.statistic
+    for _, row in table.iterrows():
+        expected = sum(row["p"] < bound for bound in (0.05, 0.01, 0.001))
+        assert ("" if pd.isna(row["stars"]) else row["stars"]) == "*" * expected
+
+
+def test_holm_is_within_the_stated_family(report):
+    table = csv_of(report, "table_2")
+    family = ["task", "validation", "test", "statistic_of", "unit"]
+    sizes = set()
+    for _, rows in table.groupby(family):
+        p = rows["p"].to_numpy()
+        order = np.argsort(p, kind="stable")
+        steps = p[order] * np.arange(len(p), 0, -1)
+        expected = np.minimum(np.maximum.accumulate(steps), 1)
+        np.testing.assert_allclose(rows["p_holm"].to_numpy()[order], expected, 1e-12)
+        sizes.add(len(rows))
+    # 5 figures, 2 other experiments for prognosis and 1 for severity.
+    assert sizes == {10, 5}
+
+
+def test_stars_of_the_paper_stand_beside_its_own_test_only(report):
+    table = csv_of(report, "table_2")
+    beside = table[table["paper_stars"].notna()]
+    assert set(beside["test"]) == {"paired t"}
+    assert set(beside["unit"]) == {"backbone"}
+    assert set(beside["task"]) == {"prognosis"}
+    groups = beside.groupby(["other", "statistic_of"])["paper_stars"]
+    assert {key: stars.tolist() for key, stars in groups} == {
+        ("stl_prognosis", "mean"): ["***", "***", "***"],
+        ("ft", "mean"): ["**", "***", "**"],
+        ("stl_prognosis", "sd"): ["*", "*", "*"],
+        ("ft", "sd"): ["no star"] * 3,
+    }
+
+
+def test_the_notes_say_that_the_data_differ(report):
+    text = (report.folder / "tables" / "table_1.md").read_text()
+    assert "paper: AIforCOVID + BRIXIA, 18 backbones" in text
+    assert "cannot be compared with these: here the data are SYNTHETIC" in text
+    assert "SYNTHETIC data: these figures say nothing about patients" in text
+
+
+def test_means_over_an_incomplete_grid_are_not_there(benchmark_folder, tmp_path):
+    def change(backbone, fold, experiment):
+        if (backbone, fold, experiment) == ("mobilenet_v2", 2, "mdmt"):
+            return {"error": "lost"}
+        if (backbone, fold, experiment) == ("resnet18", 0, "ft"):
+            return {"missing": True}
+        return {}
+
+    folder = benchmark_folder(tmp_path / "b").add_all(change)
+    tables = build_tables(Aggregates(Results.read(folder.path), resamples=20))
+    one, two, s1, runs = (table.data for table in tables)
+
+    row = one.set_index(["task", "experiment", "figure"])
+    for task in ("prognosis", "severity"):
+        cell = row.loc[(task, "mdmt", "accuracy")]
+        assert np.isnan(cell["mean"])
+        assert cell["not_complete"] == "1 of 2 backbones"
+    assert row.loc[("prognosis", "stl_prognosis", "f1"), "not_complete"] == ""
+    assert not np.isnan(row.loc[("prognosis", "stl_prognosis", "f1"), "mean"])
+
+    assert two["p"].isna().all()
+    reasons = set(two["not_complete"])
+    assert "mdmt: 1 of 2 backbones; ft: 1 of 2 backbones" in reasons
+
+    rows = s1.set_index(["backbone", "experiment", "task"])
+    short = rows.loc[("mobilenet_v2", "mdmt", "severity")]
+    assert set(short["not_complete"]) == {"2 of 3 folds"}
+    assert short[["mean", "sd", "low", "high"]].isna().all(axis=None)
+    full = rows.loc[("resnet18", "mdmt", "severity")]
+    assert full[["mean", "sd", "low", "high"]].notna().all(axis=None)
+
+    counts = runs["state"].value_counts().to_dict()
+    assert counts == {"finished": 22, "failed": 1, "missing": 1}
+    failed = runs[runs["state"] == "failed"].iloc[0]
+    assert failed["error"] == "lost (2 attempts)"
+    assert np.isnan(failed["severity/accuracy"])
+    shown = [entry.text for row in tables[0].sections[0].rows for entry in row]
+    assert "1 of 2 backbones" in shown
+    assert "5 of 6 cells" in shown
+
+
+def test_a_baseline_stands_beside_and_is_in_no_mean(report, whole):
+    rows = {row[0].text: row for row in report.tables[0].sections[0].rows}
+    assert rows["age_and_sex (no image)"][1].text == "3 x 1"
+    results = Results.read(whole)
+    before = table_1(Aggregates(results, 0)).data
+    results.figures.loc[results.figures["backbone"] == "none", "value"] = 0.0
+    after = table_1(Aggregates(results, 0)).data
+    changed = before["mean"] != after["mean"]
+    assert set(before.loc[changed, "experiment"]) == {"age_and_sex"}
+    assert "age_and_sex" not in csv_of(report, "table_2").to_csv()
+
+
+def test_markdown_and_latex_print_any_text_as_it_stands():
+    odd = r"50% of $x_1$ & <b>|\x{}#~^ ±"
+    table = Table(
+        "odd",
+        odd,
+        [Section(odd, ("a_b", "n (%)"), [(Entry(odd), Entry("1 ± 2", 1.0))])],
+        [odd],
+        pd.DataFrame(),
+    )
+    text = latex(table, odd)
+    assert text.count(r"\begin{tabular}{@{}lr@{}}") == 1
+    assert (
+        r"50\% of \$x\_1\$ \& \textless{}b\textgreater{}\textbar{}\textbackslash{}x\{\}"
+        r"\#\textasciitilde{}\textasciicircum{} $\pm$ & 1 $\pm$ 2 \\"
+    ) in text
+    assert text.isascii()
+    body = [line for line in markdown(table, odd).splitlines() if line[:1] == "|"]
+    # As many unescaped bars in every row.
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in body} == {3}
+    assert "<b>" not in markdown(table, odd)
+
+
+def test_latex_is_balanced(report):
+    for name in ("table_1", "table_2", "table_s1", "runs"):
+        text = (report.folder / "tables" / f"{name}.tex").read_text()
+        lines = [line for line in text.splitlines() if not line.startswith("%")]
+        bare = re.sub(r"\\[{}]", "", "\n".join(lines))
+        assert bare.count("{") == bare.count("}")
+        opened = re.findall(r"\\begin\{(\w+)\}", bare)
+        assert opened == re.findall(r"\\end\{(\w+)\}", bare)
+        columns = None
+        for line in lines:
+            if found := re.match(r"\\begin\{\w+\}\{@\{\}([lr]+)@", line):
+                columns = len(found[1])
+            elif line.endswith(r"\\"):
+                assert len(re.findall(r"(?<!\\)&", line)) == columns - 1
+
+
+def test_letters_that_latex_lacks():
+    assert tex_escape("naïve\n 中") == "na?ve ?"
+
+
+def test_published_figures(whole):
+    tasks = Results.read(whole).tasks
+    prognosis = tasks["prognosis"]
+    loco = (prognosis, "leave_one_site_out")
+    assert published.value(*loco, "mdmt", "f1") == 0.643
+    assert published.value(tasks["severity"], "kfold", "mdmt", "f1") is None
+    assert published.value(prognosis, "file", "mdmt", "f1") is None
+    for other in ("ft", "stl_prognosis"):
+        words = published.stars(*loco, "sd", "mdmt", other, "f1")
+        assert words == "* in two of three"
+    assert published.stars(*loco, "mean", "ft", "mdmt", "f1") is None
+    assert published.stars(*loco, "mean", "mdmt", "ft", "auc") is None
+    # The prognosis of another paper, of the same name.
+    other = dataclasses.replace(prognosis, kind=Kind.BINARY)
+    assert published.value(other, *loco[1:], "mdmt", "f1") is None
+    assert published.stars(other, *loco[1:], "sd", "mdmt", "ft", "f1") is None

@@ -1,0 +1,180 @@
+"""The SavedModel against Keras, against the file reader, and against damage."""
+
+import json
+import shutil
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mdmt_tf.data.normalize import normalize
+from mdmt_tf.errors import DataError, MdmtError
+from mdmt_tf.imaging.dicom import read_image
+from mdmt_tf.serving.export import (
+    ServedModel,
+    check_export,
+    decode_grey,
+    export_model,
+    probabilities_in_graph,
+)
+from mdmt_tf.tasks import Kind, Task
+
+TASKS = (
+    Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b", "c")),
+    Task(name="middle", kind=Kind.BINARY, classes=("no", "yes")),
+    Task(name="alpha", kind=Kind.ORDINAL, cut_points=(1, 2)),
+    Task(name="value", kind=Kind.REGRESSION),
+)
+SIZE = 24
+ABOUT = {"synthetic": True, "trained_on": "SYNTHETIC data"}
+
+
+def network(seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((SIZE, SIZE, 3), name="image")
+    x = keras.layers.Conv2D(8, 5, activation="relu")(inputs)
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D(5)(x))
+    outputs = {t.name: keras.layers.Dense(t.n_outputs, name=t.name)(x) for t in TASKS}
+    return keras.Model(inputs, outputs)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return network(1)
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "saved_model"
+    export_model(model, TASKS, path, ABOUT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def images():
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (5, SIZE, SIZE, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def expected(model, images):
+    logits = model.predict(
+        normalize(tf.constant(images / 255.0, tf.float32)), verbose=0
+    )
+    return {task.name: task.to_probabilities(logits[task.name]) for task in TASKS}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind.value)
+def test_probabilities_in_the_graph_are_those_of_the_task(task):
+    logits = np.random.default_rng(0).normal(0, 3, (50, task.n_outputs))
+    in_graph = probabilities_in_graph(task, tf.constant(logits, tf.float32))
+    np.testing.assert_allclose(in_graph, task.to_probabilities(logits), atol=1e-6)
+
+
+def test_saved_model_equals_the_model_it_was_made_from(saved, images, expected):
+    assert check_export(saved, images, expected) < 1e-5
+
+
+def test_another_model_is_noticed(saved, images, expected):
+    wrong = dict(expected, middle=expected["middle"] + [[2e-5, -2e-5]])
+    with pytest.raises(MdmtError, match=r"task middle.*differs.*2e-05.*not be used"):
+        check_export(saved, images, wrong)
+
+
+def test_nan_is_noticed(saved, images, expected):
+    wrong = dict(expected, value=expected["value"] * np.nan)
+    with pytest.raises(MdmtError, match="task value"):
+        check_export(saved, images, wrong)
+
+
+def test_other_sizes_are_resized_with_antialiasing(saved):
+    # A chequered board of single pixels: antialiased it is an even grey, aliased not.
+    board = (np.indices((4 * SIZE, 4 * SIZE)).sum(axis=0) % 2).astype(np.float32)
+    even = np.full((SIZE, SIZE), 0.5, np.float32)
+    served = ServedModel(saved)
+    received = served.predict(board[None, ..., None])
+    wanted = served.predict(even[None, ..., None])
+    for name in received:
+        np.testing.assert_allclose(received[name], wanted[name], atol=0.02)
+
+
+def test_signatures_are_served_by_name(saved, images):
+    signatures = tf.saved_model.load(str(saved)).signatures
+    assert set(signatures) == {"serving_default", "predict_encoded", "information"}
+    answer = signatures["serving_default"](
+        image=tf.constant(images / 255.0, tf.float32)
+    )
+    shapes = {name: tuple(value.shape) for name, value in answer.items()}
+    assert shapes == {
+        "zebra": (5, 3),
+        "middle": (5, 2),
+        "alpha": (5, 3),
+        "value": (5, 1),
+    }
+
+
+def test_it_says_what_it_was_trained_on(saved):
+    assert ServedModel(saved).information == ABOUT
+    assert json.loads((saved / "model.json").read_text()) == ABOUT
+
+
+def test_files_of_several_sizes_in_one_call(saved, images):
+    small = cv2.imencode(".png", images[0])[1].tobytes()
+    large = cv2.imencode(".png", np.zeros((50, 70), np.uint8))[1].tobytes()
+    served = ServedModel(saved)
+    both = served.predict_encoded([small, large])
+    alone = served.predict_encoded([large])
+    for name in both:
+        np.testing.assert_allclose(both[name][1:], alone[name], atol=1e-6)
+
+
+def picture(form):
+    rows = np.linspace(0, 1, 40)[:, None] * np.ones((1, 30))
+    grey = (rows * 255).round().astype(np.uint8)
+    colour = np.stack([grey, grey[::-1], grey // 2], axis=-1)
+    if form == "grey":
+        return ".png", grey
+    if form == "sixteen bit":
+        return ".png", (rows * 65535).round().astype(np.uint16)
+    if form == "colour":
+        return ".png", colour
+    if form == "transparent":
+        alpha = np.where(np.arange(30) < 15, 255, 51).astype(np.uint8)
+        return ".png", np.dstack([colour, np.broadcast_to(alpha, grey.shape)])
+    return ".jpg", grey
+
+
+@pytest.mark.parametrize(
+    "form", ["grey", "sixteen bit", "colour", "transparent", "jpeg"]
+)
+def test_encoded_files_are_read_as_the_package_reads_them(form, tmp_path):
+    suffix, pixels = picture(form)
+    path = tmp_path / f"image{suffix}"
+    assert cv2.imwrite(str(path), pixels)
+    received = decode_grey(tf.constant(path.read_bytes())).numpy()[..., 0]
+    # A JPEG decoder may differ from another by a grey level.
+    tolerance = 1.01 / 255 if suffix == ".jpg" else 1e-3
+    np.testing.assert_allclose(received, read_image(path), atol=tolerance)
+
+
+def test_a_folder_without_a_model_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="no SavedModel of mdmt_tf"):
+        ServedModel(tmp_path)
+
+
+def test_a_damaged_model_is_an_error(saved, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(saved, broken)
+    (broken / "saved_model.pb").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="no SavedModel of mdmt_tf"):
+        ServedModel(broken)
+
+
+def test_12_bit_values_in_16_bit_files_are_scaled_as_when_prepared(tmp_path):
+    values = np.linspace(0, 4095, 1200).reshape(40, 30).round().astype(np.uint16)
+    path = tmp_path / "image.png"
+    assert cv2.imwrite(str(path), values)
+    received = decode_grey(tf.constant(path.read_bytes())).numpy()[..., 0]
+    np.testing.assert_allclose(received, read_image(path), atol=1e-4)

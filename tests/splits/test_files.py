@@ -1,0 +1,160 @@
+"""Lists of images that somebody wrote by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mdmt_tf.config.schema import SplitSection
+from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.splits.split import make_split
+
+IMAGES = ["a", "b", "c", "d"]
+TABLES = {
+    "cxr": {
+        "image_id": np.array(IMAGES, object),
+        "patient_id": np.array(IMAGES, object),
+        "site": np.array([""] * 4, object),
+    }
+}
+LISTS = {"train": ["b"], "validation": ["c"], "test": ["a"], "excluded": ["d"]}
+
+
+def read(path, tables=TABLES, **settings):
+    return make_split(tables, [], SplitSection(kind="file", file=str(path), **settings))
+
+
+def write_json(tmp_path, lists, **more):
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps({"datasets": lists, **more}), encoding="utf-8")
+    return path
+
+
+def write_csv(tmp_path, text):
+    path = tmp_path / "lists.csv"
+    path.write_text(text, encoding="utf-8-sig")
+    return path
+
+
+def test_json(tmp_path):
+    split = read(
+        write_json(tmp_path, {"cxr": LISTS, "other": {"train": ["x"]}}), fold=2
+    )
+    assert split.datasets == {"cxr": LISTS}
+    assert (split.kind, split.fold) == ("file", 2)
+    assert read(write_json(tmp_path, {"cxr": LISTS}, fold=7)).fold == 7
+
+
+def test_csv(tmp_path):
+    rows = "".join(
+        f"{image},cxr,{part}\r\n" for part, images in LISTS.items() for image in images
+    )
+    path = write_csv(tmp_path, "image_id,dataset,split\r\n" + rows)
+    assert read(path).datasets == {"cxr": LISTS}
+
+
+def test_order_in_the_file_does_not_matter(tmp_path):
+    tables = {"cxr": {key: v[:3] for key, v in TABLES["cxr"].items()}}
+    hashes = set()
+    for order in (["a", "b"], ["b", "a"]):
+        lists = {"train": order, "validation": ["c"], "test": []}
+        path = write_json(tmp_path, {"cxr": lists})
+        with pytest.raises(DataError, match="the test part holds no image"):
+            read(path, tables)
+        lists = {"train": ["c"], "validation": ["b"], "test": ["a"]}
+        items = sorted(lists.items(), reverse=order[0] == "a")
+        hashes.add(read(write_json(tmp_path, {"cxr": dict(items)}), tables).hash)
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"train": ["b", "e"]}, r"dataset 'cxr' has no image 'e'; 1 listed images are"),
+        ({"train": []}, r"1 images of dataset 'cxr' are on no list: 'b'\. List them"),
+        ({"train": ["b", "a"]}, r"image 'a' of dataset 'cxr' is listed twice"),
+        ({"train": ["b", "b"]}, r"image 'b' .* is listed twice \(train, train\)"),
+        ({"tset": []}, r"datasets\.cxr: 'tset' is no part\. Did you mean 'test'\?"),
+        ({"train": "b"}, r"datasets\.cxr\.train: expected a list of image_ids"),
+        ({"train": [1]}, r"datasets\.cxr\.train: expected a list of image_ids"),
+    ],
+)
+def test_wrong_lists(tmp_path, change, message):
+    path = write_json(tmp_path, {"cxr": LISTS | change})
+    with pytest.raises(DataError, match=r"lists\.json: .*" + message):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            "dataset;image_id;split\n",
+            r"Missing: dataset, image_id, split\. Received: da",
+        ),
+        ("", r"Received: nothing\."),
+        ("dataset,image_id,split\ncxr,a,train\ncxr,b\n", r"line 3: a value is missing"),
+        ("dataset,image_id,split\ncxr,a,trian\n", r"line 2: 'trian' is no part\. Did"),
+    ],
+)
+def test_wrong_table(tmp_path, text, message):
+    with pytest.raises(DataError, match=r"lists\.csv.*" + message):
+        read(write_csv(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("lists.txt", b"", r"lists\.txt: expected a file \.json or \.csv"),
+        ("lists.json", b"{", r"lists\.json: no JSON \(line 1: "),
+        ("lists.json", b"[]", r"The key `datasets` is missing"),
+        ("lists.json", b'{"datasets": {"cxr": []}}', r"datasets\.cxr: expected parts"),
+        ("lists.json", b"\xff\xff", r"lists\.json: cannot be read"),
+        ("lists.json", None, r"lists\.json: cannot be read"),
+    ],
+)
+def test_unreadable_file(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / name)
+
+
+def test_dataset_without_lists(tmp_path):
+    path = write_json(tmp_path, {"other": LISTS})
+    with pytest.raises(DataError, match="no lists for dataset 'cxr'. It has .* other"):
+        read(path)
+
+
+def test_lists_that_tear_a_patient_apart(tmp_path):
+    patients = np.array(["p", "q", "r", "p"], object)
+    tables = {"cxr": {**TABLES["cxr"], "patient_id": patients}}
+    lists = {"train": ["b", "d"], "validation": ["c"], "test": ["a"]}
+    path = write_json(tmp_path, {"cxr": lists})
+    with pytest.raises(
+        LeakageError, match=r"lists\.json: patient 'p' of dataset 'cxr'"
+    ):
+        read(path, tables)
+
+
+def test_no_file():
+    with pytest.raises(DataError, match="needs split.file"):
+        make_split(TABLES, [], SplitSection(kind="file"))
+
+
+def test_lists_may_test_a_dataset_that_is_not_used(tmp_path):
+    """Left out a site of one dataset, a fit on another has nothing to be tested on."""
+    lists = {
+        "used": {"train": ["a", "b"], "validation": ["c"], "test": []},
+        "tested": {"train": [], "validation": [], "test": ["x"]},
+    }
+    path = tmp_path / "lists.json"
+    path.write_text(json.dumps({"datasets": lists}))
+    ids = np.array(list("abc"), object)
+    table = {"image_id": ids, "patient_id": ids, "site": ids}
+    section = SplitSection(kind="file", file=str(path))
+    split = make_split({"used": table}, [], section)
+    assert split.datasets["used"]["test"] == []
+    path.write_text(json.dumps({"datasets": {"used": lists["used"]}}))
+    with pytest.raises(DataError, match="the test part holds no image"):
+        make_split({"used": table}, [], section)
