@@ -96,7 +96,7 @@ make_environment() {
         return
     fi
     rm -f "$folder/installed"
-    echo "installing mdmt_tf$extras: about 2 GB, some minutes the first time"
+    echo "installing mdmt_tf$extras: about 3 GB, some minutes the first time"
     run "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
         -e ".$extras" || fail "pip could not install it, see above. It needs a \
 connection to a package index and free disk space."
