@@ -128,7 +128,7 @@ def _carry_out(settings, folder, retry_failed: bool) -> int:
             f"What they printed is in {folder.path / 'logs'}. Try them again with "
             "--retry-failed.\n"
         )
-    _write(f"tables and figures: python -m mdmt_tf.report {folder.path}\n")
+    _write(f"tables and plots: python -m mdmt_tf.report {folder.path}\n")
     return 1 if failures else 0
 
 

@@ -1,4 +1,4 @@
-"""`python -m mdmt_tf.evaluate`: the figures of a run again, from its SavedModel."""
+"""`python -m mdmt_tf.evaluate`: the metrics of a run again, from its SavedModel."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from mdmt_tf import console
 
 DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights
-where none was to be exported), compute the figures anew and compare them with
+where none was to be exported), compute the metrics anew and compare them with
 metrics.json. Exit status 1 when they differ.
 """
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     differences = evaluation.reproduce(run, data_dir=options.data_dir)
     summary.print_metrics(run)
     if differences:
-        print(f"\n{len(differences)} figures differ from {run.metrics}:")
+        print(f"\n{len(differences)} metrics differ from {run.metrics}:")
         for line in differences:
             print(f"  {line}")
         return 1

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         help="folder of IMAGE_lesion.nii.gz: how much of a map lies in the lesion",
     )
-    add("--prepared-as", metavar="NAME", help="preparation of the FILEs")
+    add("--preprocessing", metavar="NAME", help="preprocessing of the FILEs")
     add(
         "--data-dir",
         metavar="DIR",
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = configuration.load(str(run.config), place)
     manifest = run.read_json(run.manifest)
     if options.files:
-        samples = explanation.of_files(config, options.files, options.prepared_as)
+        samples = explanation.of_files(config, options.files, options.preprocessing)
         note = f"model trained on {description.data_note(manifest)}"
     else:
         inputs = open_inputs(config, run.split)
@@ -161,13 +161,13 @@ def print_shares(rows: Sequence) -> None:
         *("task", "method", ">n", ">inside", ">by chance", ">enrichment"),
     )
     for (task, method), members in groups.items():
-        figures = [
+        numbers = [
             _mean([getattr(row, name) for row in members])
             for name in ("share_inside", "lesion_share", "enrichment")
         ]
         table.add_row(
             *(task, TITLES[method], str(len(members))),
-            *(f"{figures[0]:.1%}", f"{figures[1]:.1%}", f"{figures[2]:.2f}"),
+            *(f"{numbers[0]:.1%}", f"{numbers[1]:.1%}", f"{numbers[2]:.2f}"),
         )
     _print(table)
 

@@ -342,7 +342,7 @@ def _present(manual_dir: str, console: "Console") -> list[str]:
 def _configs_of_all(names: Sequence[str], config: str | None) -> dict[str, str | None]:
     """Name -> `config` for datasets of its kind, None (the default) for the others."""
     form = type(parse(config)) if config else None
-    kinds = {name: type(load_builder(name).FORMS[0]) for name in names}
+    kinds = {name: type(load_builder(name).PREPROCESSINGS[0]) for name in names}
     if form and form not in kinds.values():
         raise ConfigError(
             f"--config {config} is a form of none of the datasets found: "

@@ -1,4 +1,4 @@
-"""`python -m mdmt_tf.report`: tables, figures and a page of a benchmark."""
+"""`python -m mdmt_tf.report`: tables, plots and a page of a benchmark."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mdmt_tf.reporting.report import Report
 
 DESCRIPTION = """\
-Make tables (Markdown, LaTeX, CSV), figures (SVG, PNG) and a page (index.html)
+Make tables (Markdown, LaTeX, CSV), plots (SVG, PNG) and a page (index.html)
 from the folder of a benchmark, finished or not. They are written into that
 folder and replace those of an earlier report; nothing else in it is touched.
 """
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mdmt_tf.reporting.report import write_report
 
     # Minutes for hundreds of fits; shown on a terminal only.
-    with Console(stderr=True).status("tables, intervals, figures ..."):
+    with Console(stderr=True).status("tables, intervals, plots ..."):
         report = write_report(options.benchmark_dir, resamples=options.resamples)
     console = Console(highlight=False)
     _print_tables(console, report)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plain = {"markup": False, "soft_wrap": True}
     console.print(report.status, markup=False)
     console.print(f"tables:  {report.folder / 'tables'}", **plain)
-    console.print(f"figures: {report.folder / 'figures'}", **plain)
+    console.print(f"plots: {report.folder / 'plots'}", **plain)
     console.print(f"page:    {report.page}", **plain)
     return 0
 

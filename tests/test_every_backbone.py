@@ -25,7 +25,7 @@ def test_trains_on_phantoms(name, phantom_data, tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert set(figures["test"]) == {"prognosis", "severity"}
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert set(metrics["test"]) == {"prognosis", "severity"}
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["export"]["largest_difference"] < 1e-5

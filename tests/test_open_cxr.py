@@ -91,7 +91,7 @@ def test_the_frozen_split_is_the_one_that_was_used(run):
 
 
 def test_projection_alone_predicts_the_outcome_of_hannover(real_data):
-    """The warning of the README and of configs/open_cxr.yaml, in figures."""
+    """The warning of the README and of configs/open_cxr.yaml, in metrics."""
     table = open_dataset(real_data, "hannover", "full_64").table
     at_the_bedside = np.char.lower(table["projection"].astype(str)) == "ap"
     agreement = pd.Series(at_the_bedside == (table["severe"] == 1)).mean()

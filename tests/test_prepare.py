@@ -115,9 +115,9 @@ def numbers(output):
     rows = {}
     for line in output.splitlines():
         words = line.split()
-        figures = [int(word) for word in words if word.isdigit()]
+        metrics = [int(word) for word in words if word.isdigit()]
         name = " ".join(word for word in words if not word.isdigit())
-        rows.setdefault(name, []).extend(figures)
+        rows.setdefault(name, []).extend(metrics)
     return rows
 
 

@@ -76,7 +76,7 @@ def write_collection(folder, count):
 
 
 def prepare(folder, config):
-    """What the child says of one preparation."""
+    """What the child says of one preprocessing."""
     with tempfile.TemporaryDirectory() as data_dir:
         output = subprocess.run(
             [sys.executable, "-c", _CHILD, str(folder), data_dir, config],

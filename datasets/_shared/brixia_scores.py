@@ -45,7 +45,7 @@ def check_sum(zones, total, zones_name, total_name):
     """Check that the global score is the sum of the zones where both are known.
 
     Raises:
-        RowError: it is not; both figures are named.
+        RowError: it is not; both numbers are named.
     """
     if total >= 0 and (zones >= 0).all() and zones.sum() != total:
         digits = "".join(str(zone) for zone in zones)

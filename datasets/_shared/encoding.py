@@ -21,7 +21,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.lungs import inputs, network, segmentation
 from mdmt_tf.imaging.prepared import Prepared, cut
-from mdmt_tf.imaging.preprocess import Preparation
+from mdmt_tf.imaging.preprocess import Preprocessing
 
 # Images a step of the network, here so small because whole radiographs wait for it.
 _BATCH = 4
@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 def process(
     items: Iterable[Item],
     path_of: Callable[[Item], Path],
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     finish: Callable[[Item, Prepared], object],
 ) -> Iterator[tuple[Item, object]]:
     """Prepare the images of all items, in order.
@@ -41,7 +41,7 @@ def process(
     Args:
         items: anything that stands for an image.
         path_of: its file.
-        preparation: which part to keep, and its size.
+        preprocessing: which part to keep, and its size.
         finish: makes the result, in one of the threads.
     Yields: the item with its result, or with the DataError of its file.
     """
@@ -56,7 +56,7 @@ def process(
 
         def start(batch):
             decoded = [
-                pool.submit(_decode, path_of(item), preparation) for item in batch
+                pool.submit(_decode, path_of(item), preprocessing) for item in batch
             ]
             logits = segmenter.submit(_segment, decoded)
             under_way.append((batch, decoded, logits))
@@ -65,7 +65,7 @@ def process(
             batch, decoded, logits = under_way.popleft()
             found = logits.result()
             finished = [
-                pool.submit(_finish, item, one.result(), answer, preparation, finish)
+                pool.submit(_finish, item, one.result(), answer, preprocessing, finish)
                 for item, one, answer in zip(batch, decoded, found, strict=True)
             ]
             for item, result in zip(batch, finished, strict=True):
@@ -97,12 +97,12 @@ class _Decoded:
     network_input: np.ndarray | None
 
 
-def _decode(path: Path, preparation: Preparation) -> _Decoded | DataError:
+def _decode(path: Path, preprocessing: Preprocessing) -> _Decoded | DataError:
     try:
         image = dicom.read_image(path)
     except DataError as error:
         return error
-    if preparation.part == "full":
+    if preprocessing.part == "full":
         return _Decoded(image, None)
     return _Decoded(image, inputs.network_input(image, network.SIZE))
 
@@ -127,10 +127,10 @@ def _segment(
     return answers
 
 
-def _finish(item, decoded, logits, preparation, finish):
+def _finish(item, decoded, logits, preprocessing, finish):
     if isinstance(decoded, DataError):
         return decoded
     mask = None
     if logits is not None:
         mask = segmentation.to_mask(logits, decoded.image.shape)
-    return finish(item, cut(decoded.image, mask, preparation))
+    return finish(item, cut(decoded.image, mask, preprocessing))

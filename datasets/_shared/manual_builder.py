@@ -38,7 +38,7 @@ from mdmt_tf.datasets._shared.records import (
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.tables import Row, RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.preprocess import Preparation, VolumePreparation
+from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
 
 @dataclasses.dataclass(eq=False)
@@ -46,10 +46,10 @@ class Config(tfds.core.BuilderConfig):
     """A builder's config: what changes the bytes on disk.
 
     Attributes:
-        preparation: the form of an image.
+        preprocessing: how an image is made ready.
     """
 
-    preparation: Preparation | VolumePreparation | None = None
+    preprocessing: Preprocessing | VolumePreprocessing | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Base of the builders; see the module.
 
     Attributes:
-        FORMS: ways to prepare the images that have a config; the first is the default.
+        PREPROCESSINGS: those that have a config; the first is the default.
         FOLDER: name of the dataset's folder as distributed.
         PARTS: files and folders of which the dataset consists; all must be there.
         COUNTED: label field -> its classes, for the counts in the metadata.
@@ -85,7 +85,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         progress: called with (images done, images in all) while preparing.
     """
 
-    FORMS: ClassVar[tuple[Preparation | VolumePreparation, ...]] = ()
+    PREPROCESSINGS: ClassVar[tuple[Preprocessing | VolumePreprocessing, ...]] = ()
     FOLDER: ClassVar[str]
     PARTS: ClassVar[tuple[str, ...]]
     COUNTED: ClassVar[Mapping[str, Classes]]
@@ -100,7 +100,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # below the package's folder, where a checkout does not have `datasets/`.
         cls.pkg_dir_path = epath.Path(inspect.getfile(cls)).parent
         # The first is what tfds takes where none is named.
-        cls.BUILDER_CONFIGS = [_config(form) for form in cls.FORMS]
+        cls.BUILDER_CONFIGS = [_config(form) for form in cls.PREPROCESSINGS]
         cls.exclude = cls.UNUSABLE
         super().__init_subclass__(**kwargs)
 
@@ -112,7 +112,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """
         if name is None:
             return cls.BUILDER_CONFIGS[0]
-        form = type(cls.FORMS[0])
+        form = type(cls.PREPROCESSINGS[0])
         return cls.builder_configs.get(name) or _config(form.parse(name))
 
     @classmethod
@@ -222,7 +222,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 + "\n".join(rejections.examples())
             )
         # tfds writes to a folder of another name until all is done, and renames it
-        # then: an interrupted preparation never looks complete.
+        # then: an interrupted run never looks complete.
         rejections.write(Path(self.data_dir))
         details = manual_files.synthetic_details(images.root)
         self.info.metadata.update(
@@ -291,9 +291,9 @@ def identity_features() -> dict[str, tfds.features.Text]:
     return {name: tfds.features.Text() for name in names}
 
 
-def _config(preparation: Preparation | VolumePreparation) -> Config:
+def _config(preprocessing: Preprocessing | VolumePreprocessing) -> Config:
     return Config(
-        name=preparation.name,
-        description=preparation.description,
-        preparation=preparation,
+        name=preprocessing.name,
+        description=preprocessing.description,
+        preprocessing=preprocessing,
     )

@@ -21,7 +21,7 @@ from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_feat
 from mdmt_tf.datasets._shared.records import Record
 from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.imaging.prepared import Prepared
-from mdmt_tf.imaging.preprocess import DEFAULT, PARTS, Preparation
+from mdmt_tf.imaging.preprocess import DEFAULT, PARTS, Preprocessing
 
 
 class RadiographBuilder(ManualBuilder, skip_registration=True):
@@ -32,13 +32,15 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         "1.0.0": "First release.",
         "1.1.0": "Crops to the lungs; the field box_source.",
     }
-    FORMS = tuple(Preparation(part, Preparation.parse(DEFAULT).size) for part in PARTS)
+    PREPROCESSINGS = tuple(
+        Preprocessing(part, Preprocessing.parse(DEFAULT).size) for part in PARTS
+    )
 
     def radiograph_info(
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info with the fields that all have and its own `labels`."""
-        size = self.builder_config.preparation.size
+        size = self.builder_config.preprocessing.size
         features = {
             "image": tfds.features.Image(
                 shape=(size, size, 1), dtype=np.uint8, encoding_format="png"
@@ -52,9 +54,9 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         return self._info_with(features, homepage)
 
     def _process(self, records, finish):
-        preparation = self.builder_config.preparation
+        preprocessing = self.builder_config.preprocessing
         return encoding.process(
-            records, operator.attrgetter("path"), preparation, finish
+            records, operator.attrgetter("path"), preprocessing, finish
         )
 
     @staticmethod

@@ -23,7 +23,7 @@ from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_feat
 from mdmt_tf.datasets._shared.records import Record
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import contact_sheet
-from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreparation
+from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreprocessing
 from mdmt_tf.imaging.volume import PreparedVolume, prepare_volume, read_volume
 
 # Each thread needs about 0.5 GB for a volume of 512 x 512 x 150 voxels.
@@ -37,13 +37,13 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
-    FORMS = (VolumePreparation.parse(DEFAULT_VOLUME),)
+    PREPROCESSINGS = (VolumePreprocessing.parse(DEFAULT_VOLUME),)
 
     def volume_info(
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info with the fields that all have and its own `labels`."""
-        form = self.builder_config.preparation
+        form = self.builder_config.preprocessing
         # As bytes: without, tfds stores 32 of the 64 bits.
         matrix = tfds.features.Tensor(
             shape=(16,), dtype=np.float64, encoding=tfds.features.Encoding.BYTES
@@ -63,11 +63,11 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
         return self._info_with(features, homepage)
 
     def _process(self, records, finish):
-        preparation = self.builder_config.preparation
+        preprocessing = self.builder_config.preprocessing
 
         def work(record: Record) -> Any:
             try:
-                prepared = prepare_volume(read_volume(record.path), preparation)
+                prepared = prepare_volume(read_volume(record.path), preprocessing)
             except DataError as error:
                 return error
             return finish(record, prepared)

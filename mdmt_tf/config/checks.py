@@ -13,7 +13,7 @@ from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.tasks import Kind
 
-# Validation figures that may choose the epoch, by kind of task; which of them should go
+# Validation metrics that may choose the epoch, by kind of task; which of them should go
 # down is said in `mdmt_tf.metrics.formulas`.
 _CLASS_METRICS = (
     *("loss", "accuracy", "balanced_accuracy", "g_mean", "auc", "brier"),
@@ -155,8 +155,8 @@ def _check_training(sections: dict) -> Iterator[Problem]:
 def _check_split(sections: dict) -> Iterator[Problem]:
     benchmark = sections.get("benchmark")
     splits = {("split",): sections["split"]} if sections.get("split") else {}
-    for name, split in (benchmark.validation if benchmark else {}).items():
-        splits["benchmark", "validation", name] = split
+    for name, split in (benchmark.cross_validation if benchmark else {}).items():
+        splits["benchmark", "cross_validation", name] = split
     datasets, tasks = (list(sections.get(key) or ()) for key in ("datasets", "tasks"))
     for path, split in splits.items():
         yield from _problems_of_split(split, path, datasets)

@@ -15,7 +15,7 @@ _NAMED = {
     ("tasks",),
     ("datasets",),
     ("benchmark", "experiments"),
-    ("benchmark", "validation"),
+    ("benchmark", "cross_validation"),
     ("benchmark", "baselines"),
 }
 

@@ -55,7 +55,7 @@ class TaskSection(Section):
 
 
 class DatasetSection(Section):
-    """One entry of `datasets`: which preparation of it to read."""
+    """One entry of `datasets`: which preprocessing of it to read."""
 
     config: str = DEFAULT
     version: str | None = None  # None: the newest one that is prepared
@@ -130,7 +130,7 @@ class ModelSection(Section):
     # None: random values; "imagenet"; the path of a .weights.h5 file; or several such
     # files, each with its share in their average.
     weights: str | dict[str, Positive] | None = None
-    heads: Literal["mdmt", "stl", "serial"] = "mdmt"
+    heads: Literal["mlp", "linear", "serial"] = "mlp"
     # What is not trained: that part, or that share of the backbone's layers.
     freeze: Literal["none", "stem", "all"] | Annotated[float, Field(gt=0, lt=1)] = (
         "none"
@@ -144,19 +144,19 @@ class ModelSection(Section):
 
 
 class SelectionSection(Section):
-    """Which validation figure chooses the epoch and stops the training."""
+    """Which validation metric chooses the epoch and stops the training."""
 
     task: TaskName
     metric: str = "loss"
 
 
 class PlateauSection(Section):
-    """Lower the learning rate while the selected figure does not improve, as torch."""
+    """Lower the learning rate while the selected metric does not improve, as torch."""
 
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     # Epochs without improvement that are borne; the one after them lowers the rate.
     patience: Annotated[int, Field(ge=0)] = 10
-    # What counts as improvement, relative to the best figure so far.
+    # What counts as improvement, relative to the best metric so far.
     threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
     min_learning_rate: NotNegative = 0.0
 
@@ -237,7 +237,7 @@ class BenchmarkSection(Section):
     weights: dict[str, str | None] = {}
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     # Every fold of each is run; `fold` has no meaning here.
-    validation: Annotated[dict[TableName, SplitSection], Field(min_length=1)]
+    cross_validation: Annotated[dict[TableName, SplitSection], Field(min_length=1)]
     experiments: Annotated[dict[TableName, ExperimentSection], Field(min_length=1)]
     # The experiment that the tests compare with each of the others; None: no tests.
     candidate: TableName | None = None

@@ -167,7 +167,7 @@ def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
         unfinished = list(parent.glob("*incomplete*")) + list(
             (data_dir / name).glob("*incomplete*")
         )
-        hint = "An unfinished preparation is there. " if unfinished else ""
+        hint = "An unfinished dataset is there. " if unfinished else ""
         raise DataError(
             f"{data_dir}: dataset {name!r} is not prepared in the configuration "
             f"{config!r}.{nearest(config, configs)} {hint}Prepared configurations: "
@@ -290,7 +290,7 @@ def _check_table(folder: Path, table: Mapping[str, np.ndarray]) -> None:
 
 def _fingerprint(folder: Path, records: Records) -> str:
     """Of the content, whatever its bytes: the order of the fields in a record differs
-    from one preparation to the next."""
+    from one run of `prepare` to the next."""
     import tensorflow as tf
 
     digest = hashlib.sha256((folder / "features.json").read_bytes())

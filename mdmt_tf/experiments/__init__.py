@@ -1,1 +1,1 @@
-"""Experiments of many fits: what their figures show, and how sure that is."""
+"""Experiments of many fits: what their metrics show, and how sure that is."""

@@ -52,7 +52,7 @@ def read_cells(
 
 def _check_grid(path: Path, grid: pd.DataFrame, benchmark: BenchmarkSection) -> None:
     known = {
-        "validation": list(benchmark.validation),
+        "validation": list(benchmark.cross_validation),
         "backbone": [*benchmark.backbones, NO_BACKBONE],
         "experiment": [*benchmark.experiments, *benchmark.baselines],
     }
@@ -102,7 +102,7 @@ def _complete(
     added = []
     present = set(grid[KEYS].itertuples(index=False, name=None))
     for validation, rows in grid.groupby("validation", sort=False):
-        section = benchmark.validation[validation]
+        section = benchmark.cross_validation[validation]
         known = section.folds if section.kind == "kfold" else 0
         folds = sorted({*rows["fold"], *range(folds_of.get(validation, known))})
         for experiment in rows["experiment"].unique():

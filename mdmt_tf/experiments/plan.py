@@ -33,7 +33,7 @@ def make_plan(config: Config, folder: Folder) -> None:
     tables = {dataset.name: dataset.table for dataset in datasets}
     tasks = {task.name: task for task in config.build_tasks()}
     folds, splits = {}, {}
-    for name, section in config.benchmark.validation.items():
+    for name, section in config.benchmark.cross_validation.items():
         folds[name] = count_folds(tables, section)
         for fold in range(folds[name]):
             settings = section.model_copy(update={"fold": fold})

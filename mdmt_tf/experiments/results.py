@@ -1,4 +1,4 @@
-"""What a benchmark folder holds, read once: settings, cells, figures, predictions.
+"""What a benchmark folder holds, read once: settings, cells, metrics, predictions.
 
 benchmark.yaml           resolved settings
 data.json                which data, how many folds (optional)
@@ -34,7 +34,7 @@ from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
 from mdmt_tf.runs import predictions
 from mdmt_tf.tasks import Task
 
-_NOT_FIGURES = ("n",)
+_NOT_METRICS = ("n",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Results:
         tasks: by name, in the order of the configuration.
         benchmark: the settings of the grid.
         cells: a row a cell: `KEYS`, fit, state (finished, failed, missing), error.
-        figures: validation, backbone, seed, fold, experiment, task, figure, value; of
+        metrics: validation, backbone, seed, fold, experiment, task, metric, value; of
             the test set, labelled rows only, from metrics.json. No row where a fit has
-            no test rows of a task; NaN where a figure is not defined.
+            no test rows of a task; NaN where a metric is not defined.
         tests: fit -> its test rows of predictions.csv.
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the data are; None when no fit is finished.
@@ -61,7 +61,7 @@ class Results:
     tasks: Mapping[str, Task]
     benchmark: BenchmarkSection
     cells: pd.DataFrame
-    figures: pd.DataFrame
+    metrics: pd.DataFrame
     tests: Mapping[str, pd.DataFrame]
     histories: Mapping[str, pd.DataFrame]
     synthetic: bool | None
@@ -88,7 +88,7 @@ class Results:
             tasks=tasks,
             benchmark=benchmark,
             cells=cells,
-            figures=pd.DataFrame(),
+            metrics=pd.DataFrame(),
             tests={fit: run["tests"] for fit, run in found.items()},
             histories={
                 fit: run["history"]
@@ -103,8 +103,8 @@ class Results:
                 else None
             ),
         )
-        metrics = {fit: run["metrics"] for fit, run in found.items()}
-        return dataclasses.replace(results, figures=_figures(results, metrics))
+        stored = {fit: run["metrics"] for fit, run in found.items()}
+        return dataclasses.replace(results, metrics=_metrics(results, stored))
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """What an experiment or a baseline predicts."""
@@ -241,26 +241,26 @@ def _read_run(folder: Folder, fit: str) -> dict:
     }
 
 
-def _figures(results: Results, metrics: Mapping[str, dict]) -> pd.DataFrame:
-    """The long table; checks that the figures are of the rows in predictions.csv."""
+def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
+    """The long table; checks that the metrics are of the rows in predictions.csv."""
     of_fit: dict[tuple[str, str], dict] = {}
     rows = []
     for cell in results.cells[results.cells["state"] == FINISHED].itertuples():
         for task in results.tasks_of(cell.experiment):
             key = (cell.fit, task)
             if key not in of_fit:
-                of_fit[key] = _checked(results, *key, metrics[cell.fit])
+                of_fit[key] = _checked(results, *key, stored[cell.fit])
             identity = tuple(getattr(cell, name) for name in KEYS)
-            for figure, value in of_fit[key].items():
-                rows.append((*identity, task, figure, value))
+            for metric, value in of_fit[key].items():
+                rows.append((*identity, task, metric, value))
     return pd.DataFrame(rows, columns=[*KEYS, "task", "figure", "value"])
 
 
-def _checked(results: Results, fit: str, task: str, metrics: dict) -> dict[str, float]:
-    """The figures of one fit and task, n left out; empty when it has no test rows."""
+def _checked(results: Results, fit: str, task: str, stored: dict) -> dict[str, float]:
+    """The metrics of one fit and task, n left out; empty when it has no test rows."""
     path = Folder(results.folder).run(fit).metrics
-    figures = metrics.get("test", {}).get(task, {})
-    stated, found = figures.get("n") or 0, len(results.labelled(fit, task))
+    metrics = stored.get("test", {}).get(task, {})
+    stated, found = metrics.get("n") or 0, len(results.labelled(fit, task))
     if stated != found:
         raise DataError(
             f"{path}: speaks of {stated} labelled test rows of {task}; predictions.csv "
@@ -271,6 +271,6 @@ def _checked(results: Results, fit: str, task: str, metrics: dict) -> dict[str, 
     # JSON has no NaN: null is "not defined".
     return {
         name: float("nan") if value is None else float(value)
-        for name, value in figures.items()
-        if name not in _NOT_FIGURES
+        for name, value in metrics.items()
+        if name not in _NOT_METRICS
     }

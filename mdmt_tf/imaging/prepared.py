@@ -7,7 +7,7 @@ import numpy as np
 
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
-from mdmt_tf.imaging.preprocess import Preparation
+from mdmt_tf.imaging.preprocess import Preprocessing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +35,23 @@ class Prepared:
         return data.tobytes()
 
 
-def prepare_image(image: np.ndarray, preparation: str | Preparation) -> Prepared:
+def prepare_image(image: np.ndarray, preprocessing: str | Preprocessing) -> Prepared:
     """Bring a radiograph into the form that a model was trained with.
 
     Args:
         image: float32 (height, width) in [0, 1], as `dicom.read_image` returns it.
-        preparation: the form, or its name, e.g. "lungs_256"; the file
+        preprocessing: the form, or its name, e.g. "lungs_256"; the file
             `saved_model/model.json` of a run has it.
     Raises: ValueError: not an image, or not a name.
     """
-    if isinstance(preparation, str):
-        preparation = Preparation.parse(preparation)
-    mask = None if preparation.part == "full" else segment_lungs([image])[0]
-    return cut(image, mask, preparation)
+    if isinstance(preprocessing, str):
+        preprocessing = Preprocessing.parse(preprocessing)
+    mask = None if preprocessing.part == "full" else segment_lungs([image])[0]
+    return cut(image, mask, preprocessing)
 
 
 def cut(
-    image: np.ndarray, mask: np.ndarray | None, preparation: Preparation
+    image: np.ndarray, mask: np.ndarray | None, preprocessing: Preprocessing
 ) -> Prepared:
     """`prepare_image` where the mask is known; None: the whole image is kept."""
     if mask is None:
@@ -59,7 +59,7 @@ def cut(
     else:
         box, source = crop.lung_box(mask)
     kept = crop.crop(image, box)
-    if preparation.part == "masked" and source == crop.LUNGS:
+    if preprocessing.part == "masked" and source == crop.LUNGS:
         kept = kept * (crop.crop(mask, box) > 0)
-    pixels = crop.to_uint8(crop.resize(kept, preparation.size))
+    pixels = crop.to_uint8(crop.resize(kept, preprocessing.size))
     return Prepared(image, mask, box, source, pixels)

@@ -1,7 +1,7 @@
-"""The forms in which images are prepared.
+"""How images are made ready for a model, and the name of each way, "lungs_256".
 
-A radiograph: which part of it, and its size, `Preparation`. A head CT: its voxels,
-`VolumePreparation`.
+A radiograph: which part of it, and its size, `Preprocessing`. A head CT: its voxels,
+`VolumePreprocessing`. `mdmt_tf.imaging.prepared` and `mdmt_tf.imaging.volume` do it.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ LARGEST_VOLUME_SIZE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Preparation:
-    """One form, and the name of the config and of the folder on disk, "lungs_256".
+class Preprocessing:
+    """Of a radiograph; its name, "lungs_256", is that of the config and the folder.
 
     Attributes:
         part: a key of PARTS.
@@ -38,8 +38,8 @@ class Preparation:
         return f"{PARTS[self.part]} Resized to {self.size} x {self.size} pixels."
 
     @classmethod
-    def parse(cls, name: str) -> "Preparation":
-        """The form of a name.
+    def parse(cls, name: str) -> "Preprocessing":
+        """The preprocessing of a name.
 
         Raises: ValueError, with what was expected.
         """
@@ -54,8 +54,8 @@ class Preparation:
 
 
 @dataclasses.dataclass(frozen=True)
-class VolumePreparation:
-    """One form of a head CT, and the name of its config, "head_40x301x301".
+class VolumePreprocessing:
+    """Of a head CT, and the name of its config, "head_40x301x301".
 
     Attributes:
         depth, rows, columns: voxels of the prepared volume from below upwards, from the
@@ -80,8 +80,8 @@ class VolumePreparation:
         )
 
     @classmethod
-    def parse(cls, name: str) -> "VolumePreparation":
-        """The form of a name.
+    def parse(cls, name: str) -> "VolumePreprocessing":
+        """The preprocessing of a name.
 
         Raises: ValueError, with what was expected.
         """
@@ -92,14 +92,14 @@ class VolumePreparation:
         return cls(*sizes)
 
 
-def parse(name: str) -> Preparation | VolumePreparation:
-    """The form of a name, of either kind.
+def parse(name: str) -> Preprocessing | VolumePreprocessing:
+    """The preprocessing of a name, of either kind.
 
     Raises: ValueError, with what was expected.
     """
-    for form in (Preparation, VolumePreparation):
+    for kind in (Preprocessing, VolumePreprocessing):
         try:
-            return form.parse(name)
+            return kind.parse(name)
         except ValueError:
             pass
     raise ValueError(

@@ -20,7 +20,7 @@ from nibabel import orientations
 from scipy import ndimage, sparse
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.preprocess import VolumePreparation
+from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 # The window of Cobo et al. 2024: from above water to above clotted blood.
 WINDOW_LOW_HU = 15
@@ -171,7 +171,7 @@ def _lengths(affine: np.ndarray) -> tuple[float, float, float]:
 
 
 def prepare_volume(
-    volume: Volume, preparation: str | VolumePreparation
+    volume: Volume, preprocessing: str | VolumePreprocessing
 ) -> PreparedVolume:
     """Bring a head CT into the form that a model was trained with.
 
@@ -186,12 +186,12 @@ def prepare_volume(
 
     Args:
         volume: as `read_volume` returns it.
-        preparation: the form, or its name, e.g. "head_40x301x301".
+        preprocessing: the form, or its name, e.g. "head_40x301x301".
     Raises: ValueError: not a name.
     """
-    if isinstance(preparation, str):
-        preparation = VolumePreparation.parse(preparation)
-    size = (preparation.depth, preparation.rows, preparation.columns)
+    if isinstance(preprocessing, str):
+        preprocessing = VolumePreprocessing.parse(preprocessing)
+    size = (preprocessing.depth, preprocessing.rows, preprocessing.columns)
     turn = orientations.ornt_transform(
         orientations.io_orientation(volume.affine), orientations.axcodes2ornt(_AXES)
     )
@@ -199,7 +199,7 @@ def prepare_volume(
     affine = volume.affine @ orientations.inv_ornt_aff(turn, volume.hu.shape)
 
     fraction = np.clip((hu - np.float32(WINDOW_LOW_HU)) / WINDOW_WIDTH_HU, 0, 1)
-    missing = max(0, preparation.depth - len(fraction))
+    missing = max(0, preprocessing.depth - len(fraction))
     below = missing // 2
     fraction = np.pad(fraction, ((below, missing - below), (0, 0), (0, 0)))
     affine = affine @ _shift(-below, 0, 0)

@@ -1,8 +1,8 @@
-"""Figures of merit, computed exactly on gathered predictions.
+"""Metrics, computed exactly on gathered predictions.
 
 Keras' streaming metrics ignore sample weights unless told, approximate the AUC with 200
 thresholds and report 0 where nothing was labelled. Here everything comes from the whole
-list of labelled rows, so any figure can be computed again from `predictions.csv`.
+list of labelled rows, so any metric can be computed again from `predictions.csv`.
 NaN stands for "not defined on these rows".
 
 `weighted_metrics` is the one place of the formulas; rows carry weights, so that the
@@ -17,31 +17,31 @@ from mdmt_tf.tasks import Kind, Task
 # row by 87.3.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
-# Any other figure is better when it is greater.
+# Any other metric is better when it is greater.
 LOWER_IS_BETTER = ("loss", "brier", "mae", "rmse", "ordinal_index")
 
 
 def task_metrics(
     task: Task, targets: np.ndarray, probabilities: np.ndarray
 ) -> dict[str, float]:
-    """All figures of one task.
+    """All metrics of one task.
 
     Args:
         task: decides what is computed.
         targets: (n,) class indices, or values for regression; labelled rows only.
         probabilities: (n, n_classes), or (n, 1) values for regression.
-    Returns: n, the rows counted (int), then the figures of `weighted_metrics` with
+    Returns: n, the rows counted (int), then the metrics of `weighted_metrics` with
         every row counted once; without rows all of them are NaN.
     """
     n = len(targets)
-    figures = weighted_metrics(task, targets, probabilities, np.ones((1, n)))
-    return {"n": n, **{name: float(values[0]) for name, values in figures.items()}}
+    metrics = weighted_metrics(task, targets, probabilities, np.ones((1, n)))
+    return {"n": n, **{name: float(values[0]) for name, values in metrics.items()}}
 
 
 def weighted_metrics(
     task: Task, targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """All figures of one task under many weightings of the same rows.
+    """All metrics of one task under many weightings of the same rows.
 
     A row of weight 2 counts as two equal rows, one of weight 0 as none.
 
@@ -50,7 +50,7 @@ def weighted_metrics(
         targets: (n,) class indices, or values for regression; labelled rows only.
         probabilities: (n, n_classes), or (n, 1) values for regression.
         weights: (R, n), not negative; a row of it is one resample.
-    Returns: name -> float64 (R,), NaN where a figure is not defined.
+    Returns: name -> float64 (R,), NaN where a metric is not defined.
         loss: cross-entropy of the true class in nats, or the mean squared error.
         Classes: accuracy; f1, of the positive (last) class when there are two, else
         the mean over classes (macro); f1_macro; f1_weighted, the mean of the F1 of
@@ -144,7 +144,7 @@ def _confusion_counts(n_classes, targets, predictions, weights) -> np.ndarray:
 
 
 def _from_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Figures of the confusion counts (R, k, k)."""
+    """Metrics of the confusion counts (R, k, k)."""
     hits = np.diagonal(counts, axis1=1, axis2=2)
     support, called = counts.sum(axis=2), counts.sum(axis=1)
     total = support.sum(axis=1)

@@ -12,24 +12,24 @@ from mdmt_tf.models.backbones.blocks import derived_seed
 from mdmt_tf.models.layers import Dropout
 from mdmt_tf.tasks import Task
 
-HEADS = ("mdmt", "stl", "serial")
-_HIDDEN_UNITS = (128, 32)  # of the "mdmt" head
+HEADS = ("mlp", "linear", "serial")
+_HIDDEN_UNITS = (128, 32)  # of the "mlp" head
 _BIAS = 0.01  # initial value of every bias of a head
 
 
 def build_model(
     backbone: keras.Model,
     tasks: Sequence[Task],
-    heads: str = "mdmt",
+    heads: str = "mlp",
     *,
     seed: int = 0,
     dropout: float = 0.5,
 ) -> keras.Model:
     """Put a head for each task on a backbone.
 
-        mdmt: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
-        stl:  dropout, Linear n_outputs
-        serial: as mdmt; the head of the first task sees the logits of all others beside
+        mlp: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
+        linear: dropout, Linear n_outputs
+        serial: as mlp; the head of the first task sees the logits of all others beside
             the features, so that what is severe can bear on the outcome
 
     All Linear weights start from Xavier's uniform values, all biases from 0.01.
@@ -39,7 +39,7 @@ def build_model(
             model and keeps its name, so `model.get_layer(backbone.name)` returns it.
         tasks: one or more, of distinct names. Only `name` and `n_outputs` count, and
             for "serial" which is first.
-        heads: "mdmt", "stl" or "serial".
+        heads: "mlp", "linear" or "serial".
         seed: integer; initial values and dropout follow from it and the layers' names.
         dropout: rate in [0, 1).
     Returns: functional model "mdmt" from `image` (N, H, W, C) to a dict from task name
@@ -60,7 +60,7 @@ def build_model(
             "a model needs one task or more, of distinct names. Received: "
             + (f"{', '.join(repeated)} more than once." if repeated else "none.")
         )
-    build_head = _stl_head if heads == "stl" else _mdmt_head
+    build_head = _linear_head if heads == "linear" else _mlp_head
     image = keras.Input(backbone.input_shape[1:], name="image")
     features = backbone(image)
     last = [tasks[0]] if heads == "serial" and len(tasks) > 1 else []
@@ -77,7 +77,7 @@ def build_model(
     return keras.Model(image, dict(sorted(logits.items())), name="mdmt")
 
 
-def _mdmt_head(x, task, seed, dropout):
+def _mlp_head(x, task, seed, dropout):
     for index, units in enumerate(_HIDDEN_UNITS, start=1):
         x = _linear(x, units, f"{task.name}.hidden{index}", seed, activation="relu")
         x = _dropout(x, dropout, f"{task.name}.dropout{index}", seed)
@@ -85,7 +85,7 @@ def _mdmt_head(x, task, seed, dropout):
     return _linear(x, task.n_outputs, task.name, seed)
 
 
-def _stl_head(x, task, seed, dropout):
+def _linear_head(x, task, seed, dropout):
     x = _dropout(x, dropout, f"{task.name}.dropout", seed)
     return _linear(x, task.n_outputs, task.name, seed)
 

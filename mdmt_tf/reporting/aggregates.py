@@ -32,7 +32,7 @@ class Group:
 
     Attributes:
         cells: its cells, folds x seeds.
-        figures: seed, fold, figure -> value, of the finished cells with test rows.
+        metrics: seed, fold, metric -> value, of the finished cells with test rows.
         tests: labelled test rows of those cells, in the order of seed and fold.
     """
 
@@ -41,7 +41,7 @@ class Group:
     experiment: str
     task: str
     cells: pd.DataFrame
-    figures: pd.DataFrame
+    metrics: pd.DataFrame
     tests: tuple[pd.DataFrame, ...]
 
     @property
@@ -57,25 +57,25 @@ class Group:
     @property
     def folds(self) -> int:
         """Folds with test rows of the task."""
-        return self.figures["fold"].nunique()
+        return self.metrics["fold"].nunique()
 
-    def mean(self, figure: str) -> Value:
-        """Over folds and seeds; all must be finished and have the figure defined."""
-        return self._over_folds(figure, lambda values: float(values.mean()))
+    def mean(self, metric: str) -> Value:
+        """Over folds and seeds; all must be finished and have the metric defined."""
+        return self._over_folds(metric, lambda values: float(values.mean()))
 
-    def deviation(self, figure: str) -> Value:
+    def deviation(self, metric: str) -> Value:
         """Standard deviation over folds (n - 1), the mean of those of the seeds."""
         return self._over_folds(
-            figure,
+            metric,
             lambda values: float(values.groupby("seed").std(ddof=1).mean(skipna=False)),
         )
 
-    def _over_folds(self, figure, statistic) -> Value:
+    def _over_folds(self, metric, statistic) -> Value:
         if self.shortfall:
             return Value(reason=self.shortfall)
-        if self.figures.empty:
+        if self.metrics.empty:
             return Value(reason=NO_ROWS)
-        chosen = self.figures[self.figures["figure"] == figure]
+        chosen = self.metrics[self.metrics["figure"] == metric]
         if chosen.empty:
             return Value(reason="not computed")
         values = chosen.set_index(["seed", "fold"])["value"]
@@ -106,9 +106,9 @@ class Aggregates:
         self.groups = _group(results)
         self._of_fit: dict[tuple[str, str], Mapping[str, Interval]] = {}
 
-    def figures_of(self, task: str) -> list[str]:
-        """Names of the figures that the finished fits have, in their order."""
-        chosen = self.results.figures[self.results.figures["task"] == task]
+    def metrics_of(self, task: str) -> list[str]:
+        """Names of the metrics that the finished fits have, in their order."""
+        chosen = self.results.metrics[self.results.metrics["task"] == task]
         return list(dict.fromkeys(chosen["figure"]))
 
     def validations_of(self, task: str) -> list[str]:
@@ -118,7 +118,9 @@ class Aggregates:
         left out), there is nothing to show.
         """
         found = {g.validation for g in self.of_task(task) if g.tests or g.shortfall}
-        return [name for name in self.results.benchmark.validation if name in found]
+        return [
+            name for name in self.results.benchmark.cross_validation if name in found
+        ]
 
     def of_task(self, task: str) -> list[Group]:
         return [group for key, group in self.groups.items() if key[3] == task]
@@ -131,11 +133,11 @@ class Aggregates:
         ]
 
     def over_backbones(
-        self, validation: str, experiment: str, task: str, figure: str
+        self, validation: str, experiment: str, task: str, metric: str
     ) -> Value:
         """Mean over backbones of the means over folds; all must be complete."""
         groups = self.of(validation, experiment, task)
-        means = [group.mean(figure) for group in groups]
+        means = [group.mean(metric) for group in groups]
         short = [g for g in groups if g.shortfall]
         if short and len(groups) > 1:
             done = len(groups) - len(short)
@@ -173,9 +175,9 @@ class Aggregates:
 def _group(results: Results) -> dict[tuple[str, str, str, str], Group]:
     """(validation, backbone, experiment, task) -> group, in the order of the grid."""
     keys = ["validation", "backbone", "experiment", "task"]
-    figures = {
+    metrics = {
         key: rows[["seed", "fold", "figure", "value"]]
-        for key, rows in results.figures.groupby(keys, sort=False)
+        for key, rows in results.metrics.groupby(keys, sort=False)
     }
     nothing = pd.DataFrame(columns=["seed", "fold", "figure", "value"])
     groups = {}
@@ -188,7 +190,7 @@ def _group(results: Results) -> dict[tuple[str, str, str, str], Group]:
             groups[full_key] = Group(
                 *full_key,
                 cells=cells,
-                figures=figures.get(full_key, nothing),
+                metrics=metrics.get(full_key, nothing),
                 tests=tuple(rows for rows in tests if len(rows)),
             )
     return groups

@@ -36,7 +36,7 @@ def data_differ(results: Results) -> list[str]:
 
 def title_of(results: Results, validation: str) -> str:
     """Name of a validation with what it does."""
-    section = results.benchmark.validation[validation]
+    section = results.benchmark.cross_validation[validation]
     words = {
         "kfold": f"{section.folds}-fold cross-validation",
         "leave_one_site_out": "leave one site out",
@@ -64,14 +64,14 @@ def table_2(aggregates: Aggregates) -> Table:
             data += tests
             title = f"{task.name}, {title_of(results, validation)}"
             sections.append(_section_2(title, tests))
-    columns = "task validation figure candidate other statistic_of test alternative"
+    columns = "task validation metric candidate other statistic_of test alternative"
     columns += " unit n difference statistic p p_holm stars paper_stars not_complete"
     notes = [
         "One-tailed tests of the paired differences candidate − other: of the mean "
         "(candidate better) and of the standard deviation over folds (candidate "
         "smaller).",
         "Holm's adjustment: one family is all tests of the same name (t or Wilcoxon) "
-        "on the same statistic (mean or sd) with the same unit, over all figures and "
+        "on the same statistic (mean or sd) with the same unit, over all metrics and "
         "all other experiments of one task and validation. Stars mark the p before "
         "adjustment, as the paper's do: * < 0.05, ** < 0.01, *** < 0.001.",
         "No unit is a patient. Folds share training images, so tests with unit "
@@ -107,19 +107,19 @@ def _tests(
     """A row a test; Holm-adjusted within this task and validation."""
     results = aggregates.results
     candidate = results.benchmark.candidate
-    kind = results.benchmark.validation[validation].kind
+    kind = results.benchmark.cross_validation[validation].kind
     rows = []
     for other in others:
-        for figure in compared(task):
+        for metric in compared(task):
             reasons = {
-                e: aggregates.over_backbones(validation, e, task.name, figure).reason
+                e: aggregates.over_backbones(validation, e, task.name, metric).reason
                 for e in (candidate, other)
             }
             reason = "; ".join(f"{e}: {why}" for e, why in reasons.items() if why)
             facts = {
                 "task": task.name,
                 "validation": validation,
-                "figure": figure,
+                "figure": metric,
                 "candidate": candidate,
                 "other": other,
                 "not_complete": reason,
@@ -128,9 +128,9 @@ def _tests(
                 rows.append({**facts, "paper_stars": "", "stars": ""})
                 continue
             for comparison in compare(
-                results.figures,
+                results.metrics,
                 task=task.name,
-                figure=figure,
+                metric=metric,
                 candidate=candidate,
                 other=other,
                 validation=validation,
@@ -179,14 +179,14 @@ def _section_2(title: str, tests: list[dict]) -> Section:
     headings += ["difference", "p", "p (Holm)", "stars"]
     rows = []
     for row in tests:
-        figure = row["figure"]
-        head = [Entry(row["other"]), Entry(plain_heading(figure))]
+        metric = row["figure"]
+        head = [Entry(row["other"]), Entry(plain_heading(metric))]
         if row["not_complete"]:
             empty = [Entry(NO_NUMBER)] * (len(headings) - 3 + with_paper)
             rows.append((*head, Entry(row["not_complete"]), *empty))
             continue
-        difference = shown(figure, row["difference"], "+")
-        if figure in SHARES and difference != NO_NUMBER:
+        difference = shown(metric, row["difference"], "+")
+        if metric in SHARES and difference != NO_NUMBER:
             difference += " pp"
         cells = [
             *head,

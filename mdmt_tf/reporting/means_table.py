@@ -25,15 +25,15 @@ def table_1(aggregates: Aggregates) -> Table:
     sections, data, beside = [], [], False
     shown_here = {f for task in results.tasks.values() for f in headline(task)}
     for task in results.tasks.values():
-        figures = headline(task)
+        metrics = headline(task)
         blocks = SHOWN[task.kind].headline
         for validation in aggregates.validations_of(task.name):
-            kind = results.benchmark.validation[validation].kind
+            kind = results.benchmark.cross_validation[validation].kind
             experiments = results.experiments_of(task.name, validation)
             printed = {
                 (e, f): published.value(task, kind, e, f)
                 for e in experiments
-                for f in figures
+                for f in metrics
             }
             has_printed = any(value is not None for value in printed.values())
             beside |= has_printed
@@ -48,7 +48,7 @@ def table_1(aggregates: Aggregates) -> Table:
                     data += numbers
                 headings = ["experiment", "folds x backbones", *map(heading, block)]
                 if has_printed:
-                    headings += [f"paper: {heading(figure)}" for figure in block]
+                    headings += [f"paper: {heading(metric)}" for metric in block]
                 part = titled(title, block, blocks)
                 sections.append(Section(part, tuple(headings), rows))
     notes = [
@@ -56,7 +56,7 @@ def table_1(aggregates: Aggregates) -> Table:
             [
                 "Mean over the folds of a backbone, then over the backbones; test set, "
                 "labelled images only.",
-                *(text for figure, text in MEANINGS.items() if figure in shown_here),
+                *(text for metric, text in MEANINGS.items() if metric in shown_here),
             ]
         )
     ]
@@ -71,7 +71,7 @@ def table_1(aggregates: Aggregates) -> Table:
         )
         if differences := data_differ(results):
             notes.append(
-                "The paper's figures cannot be compared with these: here "
+                "The paper's metrics cannot be compared with these: here "
                 f"{' and '.join(differences)}."
             )
     return Table(
@@ -84,20 +84,20 @@ def table_1(aggregates: Aggregates) -> Table:
 
 
 def _means(aggregates, validation, experiment, task, block, printed):
-    """One row for people, the paper's figures last; one a figure for programs."""
+    """One row for people, the paper's metrics last; one a metric for programs."""
     results = aggregates.results
     groups = aggregates.of(validation, experiment, task.name)
     row, data = [Entry(_name(results, experiment)), _folds(groups)], []
-    for figure in block:
-        value = aggregates.over_backbones(validation, experiment, task.name, figure)
-        row.append(_entry(figure, value))
-        paper = printed[experiment, figure]
+    for metric in block:
+        value = aggregates.over_backbones(validation, experiment, task.name, metric)
+        row.append(_entry(metric, value))
+        paper = printed[experiment, metric]
         data.append(
             {
                 "task": task.name,
                 "validation": validation,
                 "experiment": experiment,
-                "figure": figure,
+                "figure": metric,
                 "mean": value.number,
                 "not_complete": value.reason,
                 "backbones": len(groups),
@@ -105,19 +105,19 @@ def _means(aggregates, validation, experiment, task, block, printed):
                 "paper": NAN if paper is None else paper,
             }
         )
-    row += [_printed(figure, printed[experiment, figure]) for figure in block]
+    row += [_printed(metric, printed[experiment, metric]) for metric in block]
     return tuple(row), data
 
 
-def _entry(figure: str, value: Value) -> Entry:
+def _entry(metric: str, value: Value) -> Entry:
     """A value, or the reason why there is none."""
     if value.reason:
         return Entry(value.reason)
-    return numbered(shown(figure, value.number), value.number)
+    return numbered(shown(metric, value.number), value.number)
 
 
-def _printed(figure: str, value: float | None) -> Entry:
-    return Entry(NO_NUMBER) if value is None else Entry(shown(figure, value), value)
+def _printed(metric: str, value: float | None) -> Entry:
+    return Entry(NO_NUMBER) if value is None else Entry(shown(metric, value), value)
 
 
 def _name(results: Results, experiment: str) -> str:

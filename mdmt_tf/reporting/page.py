@@ -1,6 +1,6 @@
-"""One self-contained page of a report: tables that sort, figures, failures, caveats.
+"""One self-contained page of a report: tables that sort, plots, failures, caveats.
 
-It loads nothing: styles, script and figures are inside, and a content security policy
+It loads nothing: styles, script and plots are inside, and a content security policy
 forbids the rest. Every text that comes from a file is escaped.
 """
 
@@ -15,11 +15,11 @@ from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.plots import Drawing
 from mdmt_tf.reporting.table_files import Section, Table, numeric_columns
 
-SYNTHETIC = "SYNTHETIC data: these figures say nothing about patients."
+SYNTHETIC = "SYNTHETIC data: these numbers say nothing about patients."
 _CAVEATS = (
     "Backbones are no sample of patients: a test over backbones says that other "
     "networks of this kind would likely show the same on the same images.",
-    "Folds of a cross-validation share most of their training images; their figures "
+    "Folds of a cross-validation share most of their training images; their metrics "
     "are not independent, and a test that takes them so gives p that are too small.",
     "Bootstrap intervals resample the patients of the test sets and keep the fitted "
     "models. The variation from training again is not in them.",
@@ -41,13 +41,13 @@ def build_page(
     Args:
         aggregates: for the facts in its head.
         tables: as written to `tables/`.
-        drawings: as written to `figures/`.
+        drawings: as written to `plots/`.
         status: what is finished, failed and missing.
     """
     results = aggregates.results
     template = importlib.resources.files("mdmt_tf.reporting") / "page.html"
     links = [(table.name, table.title.split(":")[0]) for table in tables]
-    links += [("figures", "Figures"), ("caveats", "Caveats"), ("again", "Again")]
+    links += [("plots", "Plots"), ("caveats", "Caveats"), ("again", "Again")]
     counts = results.counts()
     title = f"Benchmark {results.name}"
     banner = f'<p class="banner">{escape(SYNTHETIC)}</p>' if results.synthetic else ""
@@ -64,13 +64,13 @@ def build_page(
         ),
         failures=_failures(results),
         tables="\n".join(_table(table) for table in tables),
-        figures="\n".join(_figure(drawing) for drawing in drawings)
+        plots="\n".join(_plot(drawing) for drawing in drawings)
         or "<p>No fit is finished yet.</p>",
         caveats="".join(f"<li>{escape(text)}</li>" for text in _CAVEATS),
         options="" if resamples == 1000 else f" --resamples {resamples}",
         again=escape(
             f"Intervals: {resamples} resamples, seed 0, so the same files give the "
-            "same numbers. All figures of merit can be computed from "
+            "same numbers. All metrics can be computed from "
             "runs/*/predictions.csv, rows with split “test” and a target."
         ),
     )
@@ -82,7 +82,7 @@ def about(results: Results) -> str:
     parts = [
         f"Experiments {', '.join(benchmark.experiments)}",
         f"backbones {', '.join(benchmark.backbones)}",
-        f"validation {', '.join(benchmark.validation)}",
+        f"validation {', '.join(benchmark.cross_validation)}",
         f"seeds {', '.join(map(str, benchmark.seeds))}",
         f"tasks {', '.join(results.tasks)}",
     ]
@@ -176,7 +176,7 @@ def _class(numeric: bool) -> str:
     return ' class="number"' if numeric else ""
 
 
-def _figure(drawing: Drawing) -> str:
+def _plot(drawing: Drawing) -> str:
     data = base64.b64encode(drawing.svg).decode("ascii")
     caption = escape(drawing.caption)
     return (

@@ -1,4 +1,4 @@
-"""What figures share: colours, places to draw in, how much of a grid is there."""
+"""What plots share: colours, places to draw in, how much of a grid is there."""
 
 from matplotlib.figure import Figure
 
@@ -31,9 +31,9 @@ def panels(count: int, width: float, height: float, most: int = 4, **options):
     return figure, axes[:count]
 
 
-def scale(figure: str) -> float:
-    """Factor to the unit in which a figure is shown."""
-    return 100.0 if figure in SHARES else 1.0
+def scale(metric: str) -> float:
+    """Factor to the unit in which a metric is shown."""
+    return 100.0 if metric in SHARES else 1.0
 
 
 def finished(groups: list[Group]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The figures of a report: distributions, pairs, learning curves, and all of them.
+"""The plots of a report: distributions, pairs, learning curves, and all of them.
 
 Each function draws one task under one validation and returns a matplotlib figure, or
 None when there is nothing to draw. No global state of matplotlib is changed.
@@ -37,7 +37,7 @@ _MANY_LINES = 60
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """A finished figure.
+    """A finished plot.
 
     Attributes:
         name: of the files, without suffix.
@@ -51,9 +51,9 @@ class Drawing:
 
 
 def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
-    """Every figure of every task and validation for which there is something."""
+    """Every plot of every task and validation for which there is something."""
     results = aggregates.results
-    several = len(results.benchmark.validation) > 1
+    several = len(results.benchmark.cross_validation) > 1
     for task in results.tasks.values():
         for validation in aggregates.validations_of(task.name):
             suffix = f"_{validation}" if several else ""
@@ -87,25 +87,25 @@ def box(aggregates: Aggregates, task: Task, validation: str):
     """Distribution over backbones and folds; a box only where all cells are there."""
     results = aggregates.results
     experiments = results.experiments_of(task.name, validation)
-    figures = headline(task)
+    metrics = headline(task)
     values = {
         (e, f): _values(aggregates.of(validation, e, task.name), f)
         for e in experiments
-        for f in figures
+        for f in metrics
     }
     if not any(len(found) for found in values.values()):
         return None
     height = 1.2 + 0.42 * len(experiments)
-    figure, axes = panels(len(figures), 3.0, height, sharey=True)
+    figure, axes = panels(len(metrics), 3.0, height, sharey=True)
     generator = np.random.default_rng(0)
     labels = []
     for experiment in experiments:
         done, total = finished(aggregates.of(validation, experiment, task.name))
-        n = len(values[experiment, figures[0]])
+        n = len(values[experiment, metrics[0]])
         labels.append(
             f"{experiment}\n" + (f"n = {n}" if done == total else f"{done} of {total}")
         )
-    for axis, name in zip(axes, figures, strict=True):
+    for axis, name in zip(axes, metrics, strict=True):
         for place, experiment in enumerate(experiments):
             found = values[experiment, name] * scale(name)
             done, total = finished(aggregates.of(validation, experiment, task.name))
@@ -137,9 +137,9 @@ def box(aggregates: Aggregates, task: Task, validation: str):
     return figure, "Distribution over backbones and folds", caption
 
 
-def _values(groups: list[Group], figure: str) -> np.ndarray:
+def _values(groups: list[Group], metric: str) -> np.ndarray:
     """The defined values of all finished cells."""
-    found = [g.figures.loc[g.figures["figure"] == figure, "value"] for g in groups]
+    found = [g.metrics.loc[g.metrics["figure"] == metric, "value"] for g in groups]
     return np.concatenate([values.dropna().to_numpy(float) for values in found])
 
 
@@ -152,7 +152,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
         if not results.is_baseline(e)
     ]
     backbones = results.benchmark.backbones
-    figures = headline(task)
+    metrics = headline(task)
     means = {
         f: np.array(
             [
@@ -163,13 +163,13 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
                 for b in backbones
             ]
         )
-        for f in figures
+        for f in metrics
     }
     if len(experiments) < 2 or all(np.isnan(m).all() for m in means.values()):
         return None
-    figure, axes = panels(len(figures), 2.6, 3.2)
+    figure, axes = panels(len(metrics), 2.6, 3.2)
     places = np.arange(len(experiments))
-    for axis, name in zip(axes, figures, strict=True):
+    for axis, name in zip(axes, metrics, strict=True):
         for index, backbone in enumerate(backbones):
             axis.plot(
                 places,
@@ -196,7 +196,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
         axis.grid(axis="y", linewidth=0.3)
     lines, labels = axes[0].get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside right center", fontsize=7)
-    complete = int((~np.isnan(means[figures[0]])).all(axis=1).sum())
+    complete = int((~np.isnan(means[metrics[0]])).all(axis=1).sum())
     caption = (
         f"Mean over folds and seeds of each backbone (unit: backbone; {complete} of "
         f"{len(backbones)} are complete in every experiment); dashed: mean over "

@@ -1,4 +1,4 @@
-"""Figures of the predictions of all fits of an experiment together."""
+"""Plots of the predictions of all fits of an experiment together."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What Ruffini et al. (MICCAI 2024) print, to stand beside our own figures.
+"""What Ruffini et al. (MICCAI 2024) print, to stand beside our own metrics.
 
 Task prognosis, AIforCOVID release 3 and BRIXIA, means over 18 backbones and the folds.
 "CV" there is 5-fold cross-validation, "LOCO" leaves one of six hospitals out.
@@ -14,7 +14,7 @@ BACKBONES = 18
 
 CV, LOCO = "kfold", "leave_one_site_out"
 
-# Table 1: kind of validation -> experiment -> figure -> share (the paper: per cent).
+# Table 1: kind of validation -> experiment -> metric -> share (the paper: per cent).
 TABLE_1 = {
     CV: {
         "stl_prognosis": {"accuracy": 0.660, "f1": 0.639, "g_mean": 0.659},
@@ -30,7 +30,7 @@ TABLE_1 = {
 
 CANDIDATE = "mdmt"
 NO_STAR = "no star"
-# Two of the three figures have a star. The printed table and the text of the paper
+# Two of the three metrics have a star. The printed table and the text of the paper
 # differ on which: accuracy and G-mean there, accuracy and F1 here.
 TWO_OF_THREE = "* in two of three"
 TWO_OF_THREE_NOTE = (
@@ -51,24 +51,24 @@ _TABLE_2 = {
 }
 
 
-def value(task: Task, kind: str, experiment: str, figure: str) -> float | None:
+def value(task: Task, kind: str, experiment: str, metric: str) -> float | None:
     """What Table 1 of the paper has for it; None when it has nothing."""
     if (task.name, task.kind) != TASK:
         return None
-    return TABLE_1.get(kind, {}).get(experiment, {}).get(figure)
+    return TABLE_1.get(kind, {}).get(experiment, {}).get(metric)
 
 
 def stars(
-    task: Task, kind: str, statistic: str, candidate: str, other: str, figure: str
+    task: Task, kind: str, statistic: str, candidate: str, other: str, metric: str
 ) -> str | None:
     """What Table 2 of the paper has for it; None when it has nothing.
 
     Args:
         statistic: "mean" (candidate greater) or "sd" (candidate smaller).
     """
-    figures = ("accuracy", "f1", "g_mean")
+    metrics = ("accuracy", "f1", "g_mean")
     is_it = (task.name, task.kind) == TASK and candidate == CANDIDATE
-    if not is_it or figure not in figures:
+    if not is_it or metric not in metrics:
         return None
     found = _TABLE_2.get((kind, statistic, other))
-    return found and found[figures.index(figure)]
+    return found and found[metrics.index(metric)]

@@ -1,4 +1,4 @@
-"""From a benchmark folder to tables, figures and a page; nothing else goes in."""
+"""From a benchmark folder to tables, plots and a page; nothing else goes in."""
 
 import dataclasses
 import os
@@ -22,7 +22,7 @@ class Report:
         results: what it was made from.
         status: how many cells are finished, failed, missing.
         tables: in the order of the page; the first is Table 1.
-        folder: holds `tables/`, `figures/` and `index.html`.
+        folder: holds `tables/`, `plots/` and `index.html`.
     """
 
     results: Results
@@ -41,7 +41,7 @@ def write_report(
     *,
     resamples: int = 1000,
 ) -> Report:
-    """Write `tables/`, `figures/` and `index.html`; the same files give the same bytes.
+    """Write `tables/`, `plots/` and `index.html`; the same files give the same bytes.
 
     Args:
         folder: of a benchmark; it may still be running.
@@ -58,12 +58,12 @@ def write_report(
     drawings = list(draw_all(aggregates))
     page = build_page(aggregates, tables, drawings, status)
     try:
-        for name in ("tables", "figures"):
+        for name in ("tables", "plots"):
             (out / name).mkdir(parents=True, exist_ok=True)
         for table in tables:
             write_table(table, out / "tables", in_files)
         for drawing in drawings:
-            stem = out / "figures" / drawing.name
+            stem = out / "plots" / drawing.name
             write_bytes(stem.with_name(f"{drawing.name}.svg"), drawing.svg)
             write_bytes(stem.with_name(f"{drawing.name}.png"), drawing.png)
         write_bytes(out / "index.html", page.encode("utf-8"))

@@ -1,4 +1,4 @@
-"""Which figures of merit a report shows of a task, by its kind.
+"""Which metrics a report shows of a task, by its kind.
 
 All that are computed are in table_s1.csv and runs.csv; here is what people read.
 """
@@ -12,7 +12,7 @@ Block = tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """Figures of the tasks of one kind, in the order of their columns.
+    """Metrics of the tasks of one kind, in the order of their columns.
 
     Attributes:
         headline: of Table 1, box plots and slopes. Every block is a table of its own,
@@ -69,7 +69,7 @@ SHOWN = {
     ),
 }
 
-# What a reader may ask of a figure; said below Table 1 where the figure is shown.
+# What a reader may ask of a metric; said below Table 1 where the metric is shown.
 MEANINGS = {
     "f1": "F1 is that of the positive class, macro-averaged for more than two classes.",
     "recall": "The last of two classes is the positive one: recall (sensitivity) and "
@@ -82,12 +82,12 @@ MEANINGS = {
 
 
 def headline(task: Task) -> Block:
-    """The figures of Table 1, of all blocks."""
+    """The metrics of Table 1, of all blocks."""
     return tuple(name for block in SHOWN[task.kind].headline for name in block)
 
 
 def compared(task: Task) -> Block:
-    """The figures of Table 2."""
+    """The metrics of Table 2."""
     return SHOWN[task.kind].compared
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mdmt_tf.storage import write_text
 
-# Figures that are shares, shown in per cent; others are shown as they are.
+# Metrics that are shares, shown in per cent; others are shown as they are.
 SHARES = (
     *("accuracy", "f1", "f1_macro", "f1_weighted", "g_mean", "balanced_accuracy"),
     *("recall", "specificity", "precision", "npv"),
@@ -75,21 +75,21 @@ class Table:
     data: pd.DataFrame
 
 
-def heading(figure: str) -> str:
-    """Name of a figure with its unit."""
-    return _HEADINGS.get(figure, figure) + (" (%)" if figure in SHARES else "")
+def heading(metric: str) -> str:
+    """Name of a metric with its unit."""
+    return _HEADINGS.get(metric, metric) + (" (%)" if metric in SHARES else "")
 
 
-def plain_heading(figure: str) -> str:
-    """Name of a figure without its unit."""
-    return _HEADINGS.get(figure, figure)
+def plain_heading(metric: str) -> str:
+    """Name of a metric without its unit."""
+    return _HEADINGS.get(metric, metric)
 
 
-def shown(figure: str, value: float, sign: str = "") -> str:
-    """A figure in its unit: one decimal in per cent, else three."""
+def shown(metric: str, value: float, sign: str = "") -> str:
+    """A metric in its unit: one decimal in per cent, else three."""
     if math.isnan(value):
         return NO_NUMBER
-    if figure in SHARES:
+    if metric in SHARES:
         return f"{100 * value:{sign}.1f}"
     return f"{value:{sign}.3f}"
 

@@ -47,21 +47,21 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
 
 
 def table_s1(aggregates: Aggregates) -> Table:
-    """Every backbone and experiment: mean, deviation and interval of every figure."""
+    """Every backbone and experiment: mean, deviation and interval of every metric."""
     results = aggregates.results
     sections, data, left_out = [], [], set()
     for task in results.tasks:
-        figures = aggregates.figures_of(task)
+        metrics = aggregates.metrics_of(task)
         detailed = SHOWN[results.tasks[task].kind].detailed
-        blocks = [tuple(f for f in block if f in figures) for block in detailed]
+        blocks = [tuple(f for f in block if f in metrics) for block in detailed]
         # Of a benchmark of which nothing is finished there is one table without them.
         blocks = tuple(block for block in blocks if block) or ((),)
-        left_out |= set(figures).difference(*blocks)
+        left_out |= set(metrics).difference(*blocks)
         for validation in aggregates.validations_of(task):
             rows: list[tuple[list[Entry], dict[str, Entry]]] = []
             for experiment in results.experiments_of(task, validation):
                 for group in aggregates.of(validation, experiment, task):
-                    head, entries, numbers = _group_rows(aggregates, group, figures)
+                    head, entries, numbers = _group_rows(aggregates, group, metrics)
                     rows.append((head, entries))
                     data += numbers
             headings = ["backbone", "experiment", "folds", "images", "patients"]
@@ -99,28 +99,28 @@ def table_s1(aggregates: Aggregates) -> Table:
     )
 
 
-def _group_rows(aggregates: Aggregates, group: Group, figures: list[str]):
-    """For people the head of a row and its figures; one row a figure for programs."""
+def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
+    """For people the head of a row and its metrics; one row a metric for programs."""
     predictions, images, patients = group.count()
     intervals = aggregates.intervals(group)
     head = [Entry(group.backbone), Entry(group.experiment)]
     head += [Entry(str(n), n) for n in (group.folds, images, patients)]
     entries, data = {}, []
-    for figure in figures:
-        mean, deviation = group.mean(figure), group.deviation(figure)
-        interval = intervals.get(figure) if not mean.reason else None
+    for metric in metrics:
+        mean, deviation = group.mean(metric), group.deviation(metric)
+        interval = intervals.get(metric) if not mean.reason else None
         low, high = (interval.low, interval.high) if interval else (NAN, NAN)
-        spread = shown(figure, deviation.number)
-        words = f"{shown(figure, mean.number)} ± {spread}"
-        words += _brackets(figure, low, high)
-        entries[figure] = numbered(mean.reason or words, mean.number)
+        spread = shown(metric, deviation.number)
+        words = f"{shown(metric, mean.number)} ± {spread}"
+        words += _brackets(metric, low, high)
+        entries[metric] = numbered(mean.reason or words, mean.number)
         data.append(
             {
                 "validation": group.validation,
                 "task": group.task,
                 "backbone": group.backbone,
                 "experiment": group.experiment,
-                "figure": figure,
+                "figure": metric,
                 "mean": mean.number,
                 "sd": deviation.number,
                 "low": low,
@@ -137,13 +137,13 @@ def _group_rows(aggregates: Aggregates, group: Group, figures: list[str]):
 
 
 def runs(aggregates: Aggregates) -> Table:
-    """A row a cell: its state and all test figures of each of its tasks."""
+    """A row a cell: its state and all test metrics of each of its tasks."""
     results = aggregates.results
     values = {
         key: dict(zip(rows["figure"], rows["value"], strict=True))
-        for key, rows in results.figures.groupby([*KEYS, "task"], sort=False)
+        for key, rows in results.metrics.groupby([*KEYS, "task"], sort=False)
     }
-    columns = {task: aggregates.figures_of(task) for task in results.tasks}
+    columns = {task: aggregates.metrics_of(task) for task in results.tasks}
     brief = {
         task: [f for f in compared(results.tasks[task]) if f in columns[task]]
         for task in results.tasks
@@ -164,15 +164,15 @@ def runs(aggregates: Aggregates) -> Table:
             n = len(results.labelled(cell.fit, task)) if fitted else None
             row[f"{task}/n"] = n
             text.append(Entry("", None) if n is None else Entry(str(n), n))
-            for figure in columns[task]:
-                value = own.get(figure, NAN)
-                interval = intervals.get(figure)
+            for metric in columns[task]:
+                value = own.get(metric, NAN)
+                interval = intervals.get(metric)
                 low, high = (interval.low, interval.high) if interval else (NAN, NAN)
-                row[f"{task}/{figure}"] = value
-                row[f"{task}/{figure}/low"] = low
-                row[f"{task}/{figure}/high"] = high
-                if figure in brief[task]:
-                    words = shown(figure, value) + _brackets(figure, low, high)
+                row[f"{task}/{metric}"] = value
+                row[f"{task}/{metric}/low"] = low
+                row[f"{task}/{metric}/high"] = high
+                if metric in brief[task]:
+                    words = shown(metric, value) + _brackets(metric, low, high)
                     text.append(numbered(words if fitted else "", value))
         text.append(Entry(cell.fit))
         rows.append(tuple(text))
@@ -182,18 +182,18 @@ def runs(aggregates: Aggregates) -> Table:
     headings = [*KEYS, "state"]
     for task in results.tasks:
         headings.append(f"{task}: n")
-        headings += [f"{task}: {heading(figure)}" for figure in brief[task]]
+        headings += [f"{task}: {heading(metric)}" for metric in brief[task]]
     section = Section("All cells", (*headings, "fit"), rows)
     return Table(
         "runs",
         "Every cell of the grid",
         [section],
-        ["All figures are in runs.csv.", _INTERVAL_NOTE],
+        ["All metrics are in runs.csv.", _INTERVAL_NOTE],
         table.astype(counts),
     )
 
 
-def _brackets(figure: str, low: float, high: float) -> str:
+def _brackets(metric: str, low: float, high: float) -> str:
     if math.isnan(low):
         return ""
-    return f" [{shown(figure, low)}, {shown(figure, high)}]"
+    return f" [{shown(metric, low)}, {shown(metric, high)}]"

@@ -11,7 +11,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the en
 saved_model/
 saliency/         what the model looks at, where training.saliency asks for it
 predictions.csv   one row an image and task
-metrics.json      {split: {task: {figure: value}}}; written last: the run is finished
+metrics.json      {split: {task: {metric: value}}}; written last: the run is finished
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""Predictions of a fitted model as a table, and figures of merit from the table."""
+"""Predictions of a fitted model as a table, and metrics from the table."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +60,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
-    """{split: {task: figures}} from a table of predictions, labelled rows only."""
+    """{split: {task: metrics}} from a table of predictions, labelled rows only."""
     result: dict[str, dict] = {}
     for split in dict.fromkeys(table["split"]):
         result[split] = {}

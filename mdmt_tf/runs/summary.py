@@ -28,17 +28,17 @@ _HEADINGS = {
 
 
 def print_metrics(run: "RunFolder") -> None:
-    """Print the figures of a finished run, from its `metrics.json`.
+    """Print the metrics of a finished run, from its `metrics.json`.
 
     A table a task; a row for each side of the split, the one that counts last; the
-    figures that the reports show of tasks of its kind.
+    metrics that the reports show of tasks of its kind.
     """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     tasks = configuration.load(str(run.config)).build_tasks()
-    metrics, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
+    stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     console = Console(highlight=False)
     for task in tasks:
         table = Table(
@@ -55,11 +55,11 @@ def print_metrics(run: "RunFolder") -> None:
         for name in names:
             table.add_column(_HEADINGS[name], justify="right")
         for part in ("train", "validation", "test"):
-            figures = metrics.get(part, {}).get(task.name)
-            if figures is not None:
+            metrics = stored.get(part, {}).get(task.name)
+            if metrics is not None:
                 style = "bold" if part == "test" else None
-                values = (_number(figures[name]) for name in names)
-                table.add_row(part, str(figures["n"]), *values, style=style)
+                values = (_number(metrics[name]) for name in names)
+                table.add_row(part, str(metrics["n"]), *values, style=style)
         console.print(table)
     if manifest["synthetic"]:
         console.print("SYNTHETIC data: says nothing about patients", style="bold")

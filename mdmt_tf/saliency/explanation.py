@@ -160,21 +160,21 @@ def of_part(
 
 
 def of_files(
-    config: Config, paths: Sequence[str], prepared_as: str | None = None
+    config: Config, paths: Sequence[str], preprocessing: str | None = None
 ) -> Explainable:
     """Files that are not part of the data, brought into the form of the training.
 
     Args:
         config: of the run.
         paths: NIfTI files for a model of volumes, else radiographs.
-        prepared_as: name of the form; None: that of the datasets of the run.
+        preprocessing: name of the form; None: that of the datasets of the run.
     Raises: ConfigError when these have several; DataError for a file that cannot be
         read.
     """
-    form = _preparation(config, prepared_as)
+    form = _preprocessing_of(config, preprocessing)
     images, geometry = [], []
     for path in paths:
-        if isinstance(form, preprocess.VolumePreparation):
+        if isinstance(form, preprocess.VolumePreprocessing):
             volume = prepare_volume(read_volume(path), form)
             pixels = volume.pixels
             geometry.append(
@@ -289,14 +289,14 @@ def _geometry(inputs: Inputs, row: pd.Series) -> Geometry | None:
     )
 
 
-def _preparation(config: Config, name: str | None):
+def _preprocessing_of(config: Config, name: str | None):
     names = sorted({section.config for section in config.datasets.values()})
     if name is None and len(names) > 1:
         raise ConfigError(
             f"the datasets of the run are prepared in several ways: {', '.join(names)}."
-            " Say which one the files take (--prepared-as)."
+            " Say which one the files take (--preprocessing)."
         )
     try:
         return preprocess.parse(name or names[0])
     except ValueError as error:
-        raise ConfigError(f"the preparation of the files: {error}.") from None
+        raise ConfigError(f"the preprocessing of the files: {error}.") from None

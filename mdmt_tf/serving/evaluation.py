@@ -1,4 +1,4 @@
-"""The figures of a finished run again, from what it exported and the prepared data."""
+"""The metrics of a finished run again, from what it exported and the prepared data."""
 
 import math
 import os
@@ -15,12 +15,12 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.export import ServedModel
 from mdmt_tf.training import trainer
 
-# Keras and the SavedModel may differ by 1e-5 in a probability, so may the figures.
+# Keras and the SavedModel may differ by 1e-5 in a probability, so may the metrics.
 TOLERANCE = 1e-5
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
-    """Predict all images of the run again and compare the figures.
+    """Predict all images of the run again and compare the metrics.
 
     With its SavedModel; with the weights of its best epoch where the settings say that
     none was to be exported.
@@ -68,11 +68,11 @@ def predict(
 
 
 def compare(expected: dict, received: dict) -> list[str]:
-    """Differences of two {split: {task: {figure: value}}}; null is NaN."""
+    """Differences of two {split: {task: {metric: value}}}; null is NaN."""
     lines = []
     for split, tasks in expected.items():
-        for task, figures in tasks.items():
-            for name, value in figures.items():
+        for task, metrics in tasks.items():
+            for name, value in metrics.items():
                 other = received.get(split, {}).get(task, {}).get(name, math.nan)
                 value = math.nan if value is None else value
                 both_undefined = math.isnan(value) and math.isnan(other)

@@ -11,7 +11,7 @@ from statsmodels.stats import multitest
 
 from mdmt_tf.metrics.formulas import LOWER_IS_BETTER
 
-# Figures are ratios of counts: 0.3 - 0.2 and 0.2 - 0.1 are tied, although their
+# Metrics are ratios of counts: 0.3 - 0.2 and 0.2 - 0.1 are tied, although their
 # floats differ in the 17th digit.
 _DECIMALS = 12
 
@@ -47,12 +47,12 @@ class Comparison:
     """One test of two experiments, and what went into it.
 
     Attributes:
-        statistic_of: "mean" or "sd", of the figure over folds.
+        statistic_of: "mean" or "sd", of the metric over folds.
         test: of candidate - other.
     """
 
     task: str
-    figure: str
+    metric: str
     validation: str
     candidate: str
     other: str
@@ -61,10 +61,10 @@ class Comparison:
 
 
 def summarize(values: Sequence[float]) -> tuple[float, float, int]:
-    """(mean, standard deviation, n) of the figures of folds.
+    """(mean, standard deviation, n) of the metrics of folds.
 
     The deviation divides by n - 1 and is NaN for n = 1. A NaN among the values makes
-    both NaN: a mean over fewer folds than the table says would be another figure.
+    both NaN: a mean over fewer folds than the table says would be another metric.
     """
     values = np.asarray(values, np.float64)
     n = len(values)
@@ -108,7 +108,7 @@ def wilcoxon_test(
 ) -> Test:
     """One-tailed Wilcoxon signed-rank test of the differences a - b.
 
-    Differences are rounded to 12 decimals, so that ties of figures are ties here; zeros
+    Differences are rounded to 12 decimals, so that ties of metrics are ties here; zeros
     are dropped (Wilcoxon 1945), though `n` counts them. p is `scipy.stats.wilcoxon`'s
     with method "auto": exact up to 50 differences without ties; with ties in recent
     releases of scipy all sign changes up to 13 differences; else the normal
@@ -168,10 +168,10 @@ def stars(p: float) -> str:
 
 
 def compare(
-    figures: pd.DataFrame,
+    metrics: pd.DataFrame,
     *,
     task: str,
-    figure: str,
+    metric: str,
     candidate: str,
     other: str,
     validation: str,
@@ -190,9 +190,9 @@ def compare(
     other patients.
 
     Args:
-        figures: validation, backbone, seed, fold, experiment, task, figure, value; one
+        metrics: validation, backbone, seed, fold, experiment, task, metric, value; one
             row for each combination.
-        task, figure, validation: which rows.
+        task, metric, validation: which rows.
         candidate, other: the two experiments.
     Returns: six, t before Wilcoxon: mean and sd with unit "backbone", mean with unit
         "backbone x fold". Where a backbone has a single fold there is no deviation, and
@@ -200,20 +200,20 @@ def compare(
     Raises: ValueError that names the cells that are missing in one of the experiments,
         NaN, or there twice.
     """
-    chosen = figures[
-        (figures["validation"] == validation)
-        & (figures["task"] == task)
-        & (figures["figure"] == figure)
-        & figures["experiment"].isin([candidate, other])
+    chosen = metrics[
+        (metrics["validation"] == validation)
+        & (metrics["task"] == task)
+        & (metrics["figure"] == metric)
+        & metrics["experiment"].isin([candidate, other])
     ]
-    pairs = _cells(chosen, candidate, other, f"{figure} of {task} ({validation})")
-    better = "less" if figure in LOWER_IS_BETTER else "greater"
+    pairs = _cells(chosen, candidate, other, f"{metric} of {task} ({validation})")
+    better = "less" if metric in LOWER_IS_BETTER else "greater"
     means = pairs.groupby(level="backbone").mean()
     of_seeds = pairs.groupby(level=["backbone", "seed"])
     spreads = of_seeds.std(ddof=1).groupby(level="backbone").mean()
     if (of_seeds.size() < 2).any():
         spreads = spreads.iloc[:0]
-    facts = (task, figure, validation, candidate, other)
+    facts = (task, metric, validation, candidate, other)
     return [
         Comparison(
             *facts,

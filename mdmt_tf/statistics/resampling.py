@@ -1,4 +1,4 @@
-"""Intervals of figures of merit by resampling patients. No TensorFlow."""
+"""Intervals of metrics by resampling patients. No TensorFlow."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _BLOCK = 4_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A percentile interval of a figure.
+    """A percentile interval of a metric.
 
     Attributes:
         low, high: NaN when more than 5 % of the resamples were undefined.
-        undefined: share of the resamples in which no fold had the figure.
+        undefined: share of the resamples in which no fold had the metric.
     """
 
     low: float
@@ -38,16 +38,16 @@ def bootstrap_intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Patient-clustered percentile bootstrap of the mean over folds of each figure.
+    """Patient-clustered percentile bootstrap of the mean over folds of each metric.
 
     Resample r draws, in every fold f anew, as many patients as the fold has, with
-    replacement and all their rows together, and takes m_r = mean_f figure(f, r). The
+    replacement and all their rows together, and takes m_r = mean_f metric(f, r). The
     interval runs from the (1 - level) / 2 quantile of the m_r to the (1 + level) / 2
     one (Efron & Tibshirani 1993, ch. 13; clusters: Field & Welsh 2007). It speaks about
     other patients and the same fitted models, not about other fits.
 
     Args:
-        task: whose figures.
+        task: whose metrics.
         folds: labelled test rows of each fold: dataset, patient_id, target, prediction,
             p_0 ... A patient is the pair of dataset and patient_id.
         resamples: how many.
@@ -55,7 +55,7 @@ def bootstrap_intervals(
             matter. Equal patients give equal draws, so two models are resampled alike.
         level: coverage aimed at. Percentile intervals are narrow by about
             sqrt(1 - 1 / patients of a fold), so few patients are covered too rarely.
-    Returns: figure -> interval. A fold without the figure in a resample (an AUC without
+    Returns: metric -> interval. A fold without the metric in a resample (an AUC without
         one of the classes) is left out of that resample's mean. Balanced accuracy and
         G-mean are over the classes that a resample has.
     Raises: ValueError without folds or for a row without label.
@@ -81,7 +81,7 @@ def bootstrap_intervals(
 
 
 def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
-    """Figures (resamples,) of one fold."""
+    """Metrics (resamples,) of one fold."""
     targets = rows["target"].to_numpy(np.float64)
     if np.isnan(targets).any():
         raise ValueError(

@@ -1,7 +1,7 @@
 """What happens at the end of an epoch: evaluate, select, stop, record, show, save.
 
 The callbacks run in the order of `trainer.py` and share the epoch's `logs`: the first
-adds exact figures under `<split>/<task>/<figure>`, the others read them. What one must
+adds exact metrics under `<split>/<task>/<metric>`, the others read them. What one must
 remember for an interrupted run to go on is in its `progress`, plain values.
 """
 
@@ -25,11 +25,11 @@ NAN = float("nan")
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Add the epoch's figures to `logs`.
+    """Add the epoch's metrics to `logs`.
 
     `train/<task>/loss` is the masked mean of the training loss (with class weights,
-    augmentation and dropout, as trained on); `validation/<task>/<figure>` are exact
-    figures on the labelled validation rows.
+    augmentation and dropout, as trained on); `validation/<task>/<metric>` are exact
+    metrics on the labelled validation rows.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Evaluation(keras.callbacks.Callback):
         logs["train/loss"] = train_loss
         for name, metric in self._losses.items():
             logs[f"train/{name}/loss"] = float(metric.result())
-        for name, figures in self._validate().items():
-            for figure, value in figures.items():
-                logs[f"validation/{name}/{figure}"] = value
+        for name, metrics in self._validate().items():
+            for metric, value in metrics.items():
+                logs[f"validation/{name}/{metric}"] = value
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         logs["learning_rate"] = float(rate)
         logs["seconds"] = round(trained, 2)
@@ -70,7 +70,7 @@ class Selection(keras.callbacks.Callback):
 
     During the first `warmup_epochs` epochs nothing is selected and patience does not
     run: the warm-up of Ruffini et al., which is not one of the learning rate. If the
-    figure is never defined (no labelled row of one class, say), the last epoch is kept.
+    metric is never defined (no labelled row of one class, say), the last epoch is kept.
 
     `best` holds the values of the model's variables in that epoch: in memory, since a
     file of weights for every better epoch took a third of the time of a small one.
@@ -202,25 +202,25 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._epochs, self._steps = epochs, steps
         self._write, self._is_terminal = write, is_terminal
-        # Beside the losses: the figure that selects, where the task has it.
-        self._figures = {}
+        # Beside the losses: the metric that selects, where the task has it.
+        self._metrics = {}
         for task in tasks:
             usual = "balanced_accuracy" if task.n_classes else "mae"
             has_it = metric != "loss" and metric in SELECTION_METRICS[task.kind]
-            self._figures[task.name] = metric if has_it else usual
+            self._metrics[task.name] = metric if has_it else usual
         self._width = max(5, 2 * len(str(epochs)) + 1)
 
     def header(self) -> str:
         """Headings of the columns, and what they mean."""
         meanings = dict.fromkeys(
-            f"{_SHORT[figure]} = {figure.replace('_', ' ')}"
-            for figure in self._figures.values()
-            if _SHORT[figure] != figure
+            f"{_SHORT[metric]} = {metric.replace('_', ' ')}"
+            for metric in self._metrics.values()
+            if _SHORT[metric] != metric
         )
         legend = ["losses on training and validation images", *meanings, "* kept"]
-        tasks = "".join(f"  {name[:19]:<19}" for name in self._figures)
+        tasks = "".join(f"  {name[:19]:<19}" for name in self._metrics)
         columns = "".join(
-            f"   train  valid {_SHORT[figure]:>5}" for figure in self._figures.values()
+            f"   train  valid {_SHORT[metric]:>5}" for metric in self._metrics.values()
         )
         return (
             f"{'; '.join(legend)}\n"
@@ -237,9 +237,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         line = f"{self._head} {logs['seconds']:>4.0f}s"
-        for name, figure in self._figures.items():
+        for name, metric in self._metrics.items():
             losses = (logs[f"{part}/{name}/loss"] for part in ("train", "validation"))
-            value = logs[f"validation/{name}/{figure}"]
+            value = logs[f"validation/{name}/{metric}"]
             line += "".join(f" {loss:>6.3f}" for loss in losses) + f" {value:>5.3f} "
         start = "\r\033[K" if self._is_terminal else ""
         self._write(f"{start}{line}{' *' if logs['selected'] else ''}\n")

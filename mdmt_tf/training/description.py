@@ -30,7 +30,7 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         },
         # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
         # `mdmt_tf.imaging.volume.prepare_volume`.
-        "prepared_as": {d.name: d.config for d in inputs.datasets},
+        "preprocessing": {d.name: d.config for d in inputs.datasets},
         "tasks": {
             task.name: {"kind": task.kind.value, "classes": list(task.class_names)}
             for task in inputs.tasks

@@ -17,10 +17,10 @@ _SMALLEST_CHANGE = 1e-8
 class Plateau(keras.callbacks.Callback):
     """r <- max(factor r, min_learning_rate) after more than `patience` bad epochs.
 
-    An epoch is bad unless its figure is better than the best so far by the relative
-    `threshold`: below best (1 - threshold), or above best (1 + threshold) for figures
+    An epoch is bad unless its metric is better than the best so far by the relative
+    `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
     that should rise. After each reduction the count begins anew. It counts from the
-    first epoch on, in the warm-up too. A figure that is not defined is bad.
+    first epoch on, in the warm-up too. A metric that is not defined is bad.
 
     `progress` (best, bad_epochs) is all that it remembers; the rate is kept by the
     optimizer.

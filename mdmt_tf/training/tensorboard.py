@@ -1,6 +1,6 @@
 """What TensorBoard shows of a run.
 
-Scalars: losses and figures of each task, learning rate. Images: an example batch with
+Scalars: losses and metrics of each task, learning rate. Images: an example batch with
 its targets and weights, confusion matrices on the validation rows. Text: the settings,
 and what the data are. Whatever was made from synthetic data says so.
 """

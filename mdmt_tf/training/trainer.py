@@ -162,16 +162,16 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
 
     def validate() -> dict[str, dict[str, float]]:
         probabilities = predict(model, validation, inputs, config)
-        figures = {}
+        metrics = {}
         for task in inputs.tasks:
             known = label_is_known(validation.labels[task.name])
             labels = validation.labels[task.name][known]
             said = probabilities[task.name][known]
-            figures[task.name] = task_metrics(task, labels, said)
+            metrics[task.name] = task_metrics(task, labels, said)
             if task.n_classes:
                 predicted = task.to_prediction(said)
                 confusion[task.name] = confusion_matrix(task, labels, predicted)
-        return figures
+        return metrics
 
     selection = callbacks.Selection(
         task=settings.select_on.task,
@@ -247,7 +247,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
 
 
 def _conclude(config, run, inputs, manifest, model, write) -> None:
-    """Predictions, export, comparison, saliency, figures; the figures come last."""
+    """Predictions, export, comparison, saliency, metrics; the metrics come last."""
     probabilities = {
         part: predict(model, samples, inputs, config)
         for part, samples in inputs.parts.items()

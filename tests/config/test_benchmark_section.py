@@ -12,7 +12,7 @@ TEXT = """\
 base: phantom
 benchmark:
   backbones: [resnet18]
-  validation: {cv: {folds: 3}}
+  cross_validation: {cv: {folds: 3}}
   experiments:
     a: {tasks: [prognosis]}
     b: {tasks: [severity], start: {a: 1}}

@@ -112,7 +112,7 @@ def test_all_problems_are_reported_at_once(minimal):
     ("overrides", "expected"),
     [
         (
-            ["modle.heads=stl"],
+            ["modle.heads=linear"],
             r"modle: unknown key. Did you mean 'model'\? Allowed: .*",
         ),
         (

@@ -34,7 +34,7 @@ def test_the_settings_of_cobo_et_al(paper):
     assert paper.image_shape == (40, 301, 301)
     assert paper.normalization == ((0.0,), (1.0,))
     assert paper.model.backbone == "densenet121_3d"
-    assert (paper.model.heads, paper.model.head_dropout) == ("stl", 0)
+    assert (paper.model.heads, paper.model.head_dropout) == ("linear", 0)
     assert paper.model.backbone_dropout == 0.2
     training = paper.training
     assert (training.optimizer, training.learning_rate) == ("adamw", 1e-3)
@@ -44,7 +44,7 @@ def test_the_settings_of_cobo_et_al(paper):
     assert (training.plateau.factor, training.plateau.patience) == (0.98, 5)
     chosen = training.select_on
     assert (chosen.task, chosen.metric) == ("prognosis", "balanced_accuracy")
-    split = paper.benchmark.validation["cv"]
+    split = paper.benchmark.cross_validation["cv"]
     assert (split.folds, split.validation, split.validation_fraction) == (
         10,
         "fraction",

@@ -59,8 +59,8 @@ def test_two_columns_are_told_apart_by_their_shares(fitted):
     run, _ = fitted("projection")
     rows = predictions.read(run.predictions)
     assert len(rows) == 200 and set(rows["split"]) == {"train", "validation", "test"}
-    figures = json.loads(run.metrics.read_text())
-    assert figures["test"]["outcome"]["accuracy"] == pytest.approx(0.9, abs=0.08)
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["test"]["outcome"]["accuracy"] == pytest.approx(0.9, abs=0.08)
     # "ap " and "AP" are one value: two different probabilities in all.
     assert len(set(rows["p_1"].round(12))) == 2
     assert run.is_finished and run.split.is_file()
@@ -138,9 +138,9 @@ def test_a_perceptron_does_not_learn_noise_by_heart(fitted, table):
     names = [f"noise{number}" for number in range(20)]
     changed = {name: generator.normal(size=200) for name in names}
     run, _ = fitted(*names, model="mlp", changed=changed)
-    figures = json.loads(run.metrics.read_text())
+    metrics = json.loads(run.metrics.read_text())
     # log 2 for a coin; above 3 without the penalty.
-    assert figures["test"]["outcome"]["loss"] < 1.2
+    assert metrics["test"]["outcome"]["loss"] < 1.2
 
 
 def test_a_perceptron_is_the_same_twice(fitted):

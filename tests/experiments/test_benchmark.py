@@ -41,7 +41,7 @@ def tiny(images, options):
     return make.relu(make.norm(x, "norm"), "relu")
 """
 EXPERIMENTS = {
-    "stl_outcome": {"tasks": ["outcome"], "set": {"model.heads": "stl"}},
+    "stl_outcome": {"tasks": ["outcome"], "set": {"model.heads": "linear"}},
     "stl_grade": {"tasks": ["grade"]},
     "mdmt": {
         "tasks": ["outcome", "grade"],
@@ -276,7 +276,7 @@ def fits_below(pid):
 
 
 def state_of_files(path):
-    """Every run's predictions, figures, split and history but for the times."""
+    """Every run's predictions, metrics, split and history but for the times."""
     files = {}
     for run in sorted(path.glob("runs/*")):
         files[run.name] = [

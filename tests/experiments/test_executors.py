@@ -21,7 +21,7 @@ GIB = 2**30
 def section(**settings):
     return BenchmarkSection(
         backbones=("resnet18",),
-        validation={"cv": {}},
+        cross_validation={"cv": {}},
         experiments={"a": {"tasks": ("t",)}},
         **settings,
     )

@@ -145,10 +145,10 @@ def test_fits_have_their_tasks_and_the_data_that_feed_them(settings, tables):
     stl = cell(made, experiment="stl_severity", **place).settings
     assert list(stl.tasks) == ["severity"] and list(stl.datasets) == ["brixia"]
     assert stl.training.select_on.task == "severity"
-    assert stl.model.heads == "stl" and stl.model.weights == "imagenet"
+    assert stl.model.heads == "linear" and stl.model.weights == "imagenet"
     mdmt = cell(made, experiment="mdmt", **place).settings
     assert list(mdmt.tasks) == ["prognosis", "severity"]
-    assert mdmt.training.select_on.task == "prognosis" and mdmt.model.heads == "mdmt"
+    assert mdmt.training.select_on.task == "prognosis" and mdmt.model.heads == "mlp"
     assert mdmt.benchmark is None and mdmt.phantoms is None
 
 
@@ -245,9 +245,11 @@ def test_changed_data_and_changed_lists_are_other_fits(settings, tables):
     after = grid_of(settings(), tables, fingerprints=FINGERPRINTS | {"brixia": "f3"})
     same = names(before) & names(after)
     assert {n.split("-")[0] for n in same} == {"stl_prognosis"}
-    other_seed = settings("benchmark.validation={cv: {folds: 5, seed: 1}}")
+    other_seed = settings("benchmark.cross_validation={cv: {folds: 5, seed: 1}}")
     folds = {"cv": 5}
-    first = grid_of(settings("benchmark.validation={cv: {folds: 5}}"), tables, folds)
+    first = grid_of(
+        settings("benchmark.cross_validation={cv: {folds: 5}}"), tables, folds
+    )
     assert not names(first) & names(grid_of(other_seed, tables, folds))
 
 

@@ -39,11 +39,11 @@ def test_a_whole_folder(whole):
     metrics = json.loads(
         (whole / "runs" / "mdmt-resnet18-s0-cv1" / "metrics.json").read_text()
     )
-    table = results.figures.set_index([*results.figures.columns[:-1]])["value"]
-    for task, figures in metrics["test"].items():
-        for name in set(figures) - {"n"}:
+    table = results.metrics.set_index([*results.metrics.columns[:-1]])["value"]
+    for task, own in metrics["test"].items():
+        for name in set(own) - {"n"}:
             key = ("cv", "resnet18", 0, 1, "mdmt", task, name)
-            assert table[key] == figures[name]
+            assert table[key] == metrics[name]
     # Only labelled rows count, only those of the test set are kept.
     fit = results.tests["mdmt-resnet18-s0-cv1"]
     assert set(fit["split"]) == {"test"}
@@ -93,7 +93,9 @@ def test_folds_come_from_the_plan(benchmark_folder, tmp_path):
     folder = benchmark_folder(
         tmp_path / "b",
         backbones=["resnet18"],
-        validation={"loco": {"kind": "leave_one_site_out", "leave_out": ["brixia"]}},
+        cross_validation={
+            "loco": {"kind": "leave_one_site_out", "leave_out": ["brixia"]}
+        },
     )
     folder.add("loco", "resnet18", 0, 0, "ft")
     assert Results.read(folder.path).counts()["missing"] == 0
@@ -116,7 +118,7 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     )
     results = Results.read(folder.path)
     assert len(read) == len(set(read)) == 4
-    chosen = results.figures[results.figures["experiment"] == "stl_severity"]
+    chosen = results.metrics[results.metrics["experiment"] == "stl_severity"]
     assert sorted(set(chosen["fold"])) == [0, 1, 2]
     aggregates = Aggregates(results, resamples=0)
     group = aggregates.groups["cv", "resnet18", "stl_severity", "severity"]
@@ -143,10 +145,10 @@ def test_a_task_without_test_rows(benchmark_folder, tmp_path):
     assert aggregates.validations_of("severity") == ["cv"]
 
 
-def test_an_undefined_figure_is_not_averaged_away(whole):
+def test_an_undefined_metric_is_not_averaged_away(whole):
     results = Results.read(whole)
-    changed = results.figures["figure"].eq("auc") & results.figures["fold"].eq(1)
-    results.figures.loc[changed, "value"] = np.nan
+    changed = results.metrics["figure"].eq("auc") & results.metrics["fold"].eq(1)
+    results.metrics.loc[changed, "value"] = np.nan
     aggregates = Aggregates(results, resamples=0)
     value = aggregates.over_backbones("cv", "mdmt", "severity", "auc")
     assert value.reason == "undefined in 1 of 3 folds"
@@ -159,7 +161,7 @@ def test_seeds_are_averaged_within_folds(benchmark_folder, tmp_path):
             folder.add("cv", "resnet18", seed, fold, "ft")
     results = Results.read(folder.path)
     group = Aggregates(results, 0).groups["cv", "resnet18", "ft", "prognosis"]
-    values = results.figures.query("figure == 'f1'").pivot(
+    values = results.metrics.query("figure == 'f1'").pivot(
         index="seed", columns="fold", values="value"
     )
     assert group.mean("f1").number == pytest.approx(values.to_numpy().mean())
@@ -229,7 +231,7 @@ def test_a_grid_of_something_else_is_refused(small, column, value, words):
     assert "grid.csv" in str(error.value)
 
 
-def test_predictions_cut_off_do_not_agree_with_the_figures(small):
+def test_predictions_cut_off_do_not_agree_with_the_metrics(small):
     path = small / RUN / "predictions.csv"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:20]))

@@ -7,7 +7,7 @@ import pytest
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.prepared import cut, prepare_image
-from mdmt_tf.imaging.preprocess import Preparation
+from mdmt_tf.imaging.preprocess import Preprocessing
 from mdmt_tf.phantoms.chest import radiograph as phantom
 
 
@@ -30,7 +30,7 @@ def test_lungs(image):
 
 
 def test_full(image):
-    prepared = prepare_image(image, Preparation("full", 64))
+    prepared = prepare_image(image, Preprocessing("full", 64))
     assert (prepared.mask, prepared.box_source) == (None, "whole")
     assert prepared.box == (0, 0, *image.shape)
     np.testing.assert_array_equal(
@@ -54,7 +54,7 @@ def test_masked_is_black_outside_the_lungs_and_the_same_inside(image):
 @pytest.mark.parametrize("part", ["lungs", "masked"])
 def test_without_lungs_the_whole_image_is_kept_and_nothing_blackened(image, part):
     none = np.zeros(image.shape, np.uint8)
-    prepared = cut(image, none, Preparation(part, 64))
+    prepared = cut(image, none, Preprocessing(part, 64))
     assert prepared.box_source == "whole: no lungs"
     assert prepared.box == (0, 0, *image.shape)
     np.testing.assert_array_equal(

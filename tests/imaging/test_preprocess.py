@@ -6,8 +6,8 @@ from mdmt_tf.imaging.preprocess import (
     DEFAULT,
     DEFAULT_VOLUME,
     PARTS,
-    Preparation,
-    VolumePreparation,
+    Preprocessing,
+    VolumePreprocessing,
     parse,
 )
 
@@ -15,14 +15,14 @@ from mdmt_tf.imaging.preprocess import (
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("size", [1, 8, 256, 4096])
 def test_names_are_read_as_they_are_written(part, size):
-    form = Preparation(part, size)
+    form = Preprocessing(part, size)
     assert form.name == f"{part}_{size}"
-    assert Preparation.parse(form.name) == form
+    assert Preprocessing.parse(form.name) == form
     assert f"{size} x {size} pixels" in form.description
 
 
 def test_the_default_crops_to_the_lungs():
-    assert Preparation.parse(DEFAULT) == Preparation("lungs", 256)
+    assert Preprocessing.parse(DEFAULT) == Preprocessing("lungs", 256)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_default_crops_to_the_lungs():
 )
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError) as error:
-        Preparation.parse(name)
+        Preprocessing.parse(name)
     assert "expected lungs_SIZE, full_SIZE, masked_SIZE" in str(error.value)
     assert "example lungs_256" in str(error.value)
     assert f"received {name!r}" in str(error.value)
@@ -40,14 +40,16 @@ def test_other_names_are_refused(name):
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (40, 301, 301), (7, 1024, 96)])
 def test_names_of_volumes_are_read_as_they_are_written(sizes):
-    form = VolumePreparation(*sizes)
+    form = VolumePreprocessing(*sizes)
     assert form.name == "head_" + "x".join(map(str, sizes))
-    assert VolumePreparation.parse(form.name) == form
+    assert VolumePreprocessing.parse(form.name) == form
     assert " x ".join(map(str, sizes)) in form.description
 
 
 def test_the_default_of_volumes_is_the_size_of_the_paper():
-    assert VolumePreparation.parse(DEFAULT_VOLUME) == VolumePreparation(40, 301, 301)
+    assert VolumePreprocessing.parse(DEFAULT_VOLUME) == VolumePreprocessing(
+        40, 301, 301
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,15 +59,15 @@ def test_the_default_of_volumes_is_the_size_of_the_paper():
 )
 def test_other_names_of_volumes_are_refused(name):
     with pytest.raises(ValueError) as error:
-        VolumePreparation.parse(name)
+        VolumePreprocessing.parse(name)
     assert "expected head_DEPTHxROWSxCOLUMNS" in str(error.value)
     assert "1 to 1024 voxels, for example head_40x301x301" in str(error.value)
     assert f"received {name!r}" in str(error.value)
 
 
 def test_either_kind_is_read_by_its_name():
-    assert parse("masked_8") == Preparation("masked", 8)
-    assert parse("head_4x8x6") == VolumePreparation(4, 8, 6)
+    assert parse("masked_8") == Preprocessing("masked", 8)
+    assert parse("head_4x8x6") == VolumePreprocessing(4, 8, 6)
     with pytest.raises(ValueError) as error:
         parse("head_256")
     message = str(error.value)

@@ -10,7 +10,7 @@ import pytest
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import volume
-from mdmt_tf.imaging.preprocess import VolumePreparation
+from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.volume import (
     FULL_SCALE,
     Volume,
@@ -73,7 +73,7 @@ def noise(shape, seed=0):
 def test_the_order_of_the_axes_in_the_file_cannot_matter(order, flips, tilt):
     original = make(noise((9, 14, 6)))
     original = make(original.hu, rotation(tilt, 0) @ original.affine)
-    expected = prepare_volume(original, VolumePreparation(8, 10, 12))
+    expected = prepare_volume(original, VolumePreprocessing(8, 10, 12))
     other = turned(original, order, flips)
     corner = [[0, 0, 0]]
     found = prepare_volume(other, "head_8x10x12")
@@ -117,7 +117,7 @@ def test_a_mark_is_found_where_it_is_in_the_world(shape, size, tilt):
     hu[tuple(slice(i - 1, i + 2) for i in where)] = 100
     original = make(hu)
     original = make(hu, rotation(tilt, 1) @ original.affine)
-    prepared = prepare_volume(original, VolumePreparation(*size))
+    prepared = prepare_volume(original, VolumePreprocessing(*size))
     values = prepared.pixels[..., 0].astype(float)
     centre = [(i * values).sum() / values.sum() for i in np.indices(size)]
     expected = world(original.affine, where)
@@ -133,7 +133,7 @@ def test_a_mark_is_found_where_it_is_in_the_world(shape, size, tilt):
 @pytest.mark.parametrize("size", [(15, 17, 11), (40, 48, 40), (60, 50, 40)])
 def test_the_outer_faces_stay_where_they_are(size):
     original = make(noise((40, 50, 60)))
-    prepared = prepare_volume(original, VolumePreparation(*size))
+    prepared = prepare_volume(original, VolumePreprocessing(*size))
 
     def faces(shape):
         return np.array(list(itertools.product(*[(-0.5, n - 0.5) for n in shape])))
@@ -161,7 +161,7 @@ def test_missing_slices_are_empty_and_the_odd_one_is_above(slices, below, above)
 )
 @pytest.mark.parametrize("size", [(4, 5, 6), (2, 3, 3), (4, 9, 11)])
 def test_the_window_and_constant_volumes(hu, fraction, size):
-    prepared = prepare_volume(make(np.full((6, 5, 4), hu)), VolumePreparation(*size))
+    prepared = prepare_volume(make(np.full((6, 5, 4), hu)), VolumePreprocessing(*size))
     assert prepared.pixels.dtype == np.int16
     assert prepared.pixels.shape == (*size, 1)
     # Python and NumPy round halves to even alike.
@@ -190,7 +190,7 @@ def test_a_map_returns_to_the_place_it_speaks_of(size, order):
     distance = np.moveaxis(grid, 0, -1) - centre
     blob = np.exp(-((distance * SPACING) ** 2).sum(-1) / (2 * 8.0**2))
     original = turned(make(15 + 85 * blob), order, (True, False, True))
-    prepared = prepare_volume(original, VolumePreparation(*size))
+    prepared = prepare_volume(original, VolumePreprocessing(*size))
     back = to_original_grid(
         prepared.pixels[..., 0] / FULL_SCALE,
         prepared.affine,

@@ -1,4 +1,4 @@
-"""Figures of merit against hand computation."""
+"""Metrics against hand computation."""
 
 import math
 import subprocess
@@ -148,7 +148,7 @@ def random_rows(task, seed, n=60):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("task", ALL[:4], ids=lambda task: task.name)
-def test_weighted_figures_agree_with_scikit_learn(task, seed):
+def test_weighted_metrics_agree_with_scikit_learn(task, seed):
     targets, probabilities = random_rows(task, seed)
     weights = np.random.default_rng(seed).uniform(0, 2, (3, 60))
     weights[:, ::7] = 0
@@ -272,7 +272,7 @@ def test_a_score_that_is_nan_has_no_auc():
 
 
 @pytest.mark.parametrize("task", ALL, ids=lambda task: task.name)
-def test_undefined_figures_are_nan_without_a_warning(task):
+def test_undefined_metrics_are_nan_without_a_warning(task):
     targets, probabilities = random_rows(task, 0)
     targets[:2] = 0
     weights = np.zeros((3, 60))

@@ -1,4 +1,4 @@
-"""Figures that settings, the terminal and the tables name are those computed."""
+"""Metrics that settings, the terminal and the tables name are those computed."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_what_tables_show_is_computed(kind):
     shown = SHOWN[kind]
     blocks = [*shown.headline, shown.compared, *shown.detailed]
     assert {name for block in blocks for name in block} <= computed(kind)
-    # A figure stands in one block only.
+    # A metric stands in one block only.
     for places in (shown.headline, shown.detailed):
         names = [name for block in places for name in block]
         assert len(names) == len(set(names))

@@ -21,8 +21,10 @@ def index_of(counts) -> float:
     counts = np.asarray(counts, float)
     k = len(counts)
     truth, said = (axis.ravel() for axis in np.indices((k, k)))
-    figures = weighted_metrics(task_of(k), truth, np.eye(k)[said], counts.ravel()[None])
-    return float(figures["ordinal_index"][0])
+    computed = weighted_metrics(
+        task_of(k), truth, np.eye(k)[said], counts.ravel()[None]
+    )
+    return float(computed["ordinal_index"][0])
 
 
 def paths(k):
@@ -125,8 +127,8 @@ def test_which_tasks_have_it():
         (Task(name="t", kind=Kind.REGRESSION), False),
     ):
         k = max(task.n_classes, 1)
-        figures = task_metrics(task, np.zeros(2), np.full((2, k), 1 / k))
-        assert ("ordinal_index" in figures) == has_it
+        computed = task_metrics(task, np.zeros(2), np.full((2, k), 1 / k))
+        assert ("ordinal_index" in computed) == has_it
     assert "rmse" not in task_metrics(
         task_of(3, Kind.CATEGORICAL), np.zeros(2), np.eye(3)[:2]
     )
@@ -134,9 +136,9 @@ def test_which_tasks_have_it():
 
 def test_errors_count_classes():
     said = np.eye(3)[[2, 2, 0]]
-    figures = task_metrics(task_of(3), np.array([0, 2, 1]), said)
-    assert figures["mae"] == pytest.approx((2 + 0 + 1) / 3)
-    assert figures["rmse"] == pytest.approx(math.sqrt((4 + 0 + 1) / 3))
+    computed = task_metrics(task_of(3), np.array([0, 2, 1]), said)
+    assert computed["mae"] == pytest.approx((2 + 0 + 1) / 3)
+    assert computed["rmse"] == pytest.approx(math.sqrt((4 + 0 + 1) / 3))
 
 
 def test_a_resample_without_rows_has_none():

@@ -35,7 +35,7 @@ def head_layers(model, task):
     return [layer for layer in model.layers if layer.name.split(".")[0] == task]
 
 
-@pytest.mark.parametrize("heads", ["mdmt", "stl", "serial"])
+@pytest.mark.parametrize("heads", ["mlp", "linear", "serial"])
 def test_outputs_are_addressed_by_the_name_of_the_task(heads):
     model = build_model(backbone(), TASKS, heads)
     outputs = model(IMAGES)
@@ -72,7 +72,7 @@ def test_stl_head_by_arithmetic():
     np.testing.assert_allclose(model(IMAGES)["severity"], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("heads", "count"), [("mdmt", 2), ("stl", 1)])
+@pytest.mark.parametrize(("heads", "count"), [("mlp", 2), ("linear", 1)])
 def test_dropout_is_active_in_training_only(heads, count):
     model = build_model(backbone(), TASKS, heads)
     layers = [
@@ -186,6 +186,6 @@ def test_serial_head_of_the_first_task_sees_the_logits_of_the_others():
 def test_serial_head_of_a_single_task_is_the_common_one():
     weights = [
         [w.shape for w in build_model(backbone(), TASKS[:1], heads).weights]
-        for heads in ("serial", "mdmt")
+        for heads in ("serial", "mlp")
     ]
     assert weights[0] == weights[1]

@@ -1,4 +1,4 @@
-"""Figures are drawn for what is there and say what is not."""
+"""Metrics are drawn for what is there and say what is not."""
 
 import io
 
@@ -14,13 +14,13 @@ from mdmt_tf.reporting.pooled_plots import reliability
 from mdmt_tf.tasks import Kind, Task
 
 
-def texts_of(figure) -> str:
-    found = [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+def texts_of(metric) -> str:
+    found = [text.get_text() for text in metric.findobj(matplotlib.text.Text)]
     return "\n".join(found)
 
 
 def test_files_of_a_whole_benchmark(report):
-    names = {path.name for path in (report.folder / "figures").iterdir()}
+    names = {path.name for path in (report.folder / "metrics").iterdir()}
     assert names == {
         f"{kind}_{task}.{suffix}"
         for kind in ("box", "curves")
@@ -28,7 +28,7 @@ def test_files_of_a_whole_benchmark(report):
         for suffix in ("svg", "png")
     }
     for name in names:
-        content = (report.folder / "figures" / name).read_bytes()
+        content = (report.folder / "metrics" / name).read_bytes()
         if name.endswith("png"):
             pixels = matplotlib.image.imread(io.BytesIO(content))
             assert pixels.shape[1] > 500 and pixels.std() > 0.01
@@ -41,19 +41,19 @@ def test_files_of_a_whole_benchmark(report):
 def test_every_kind_draws_a_whole_benchmark(whole_aggregates, monkeypatch, kind):
     monkeypatch.setattr(plots, "KINDS", {kind: plots.KINDS[kind]})
     rendered = []
-    monkeypatch.setattr(plots, "_render", lambda figure, *_: rendered.append(figure))
+    monkeypatch.setattr(plots, "_render", lambda metric, *_: rendered.append(metric))
     drawings = list(plots.draw_all(whole_aggregates))
     assert [d.name for d in drawings] == [f"{kind}_prognosis", f"{kind}_severity"]
-    for drawing, figure in zip(drawings, rendered[::2], strict=True):
+    for drawing, metric in zip(drawings, rendered[::2], strict=True):
         assert "unit: " in drawing.caption
-        assert figure.get_suptitle().startswith("SYNTHETIC data. ")
+        assert metric.get_suptitle().startswith("SYNTHETIC data. ")
 
 
 def test_calibration_names_the_brier_score(whole_aggregates):
     task = whole_aggregates.results.tasks["prognosis"]
-    figure, _, _ = plots.calibration(whole_aggregates, task, "cv")
+    metric, _, _ = plots.calibration(whole_aggregates, task, "cv")
     brier = whole_aggregates.over_backbones("cv", "mdmt", "prognosis", "brier")
-    (title,) = [a.get_title() for a in figure.axes if "mdmt" in a.get_title()]
+    (title,) = [a.get_title() for a in metric.axes if "mdmt" in a.get_title()]
     assert title == f"mdmt\nn = 234, 6 cells\nBrier {brier.number:.3f}"
 
 
@@ -66,9 +66,9 @@ def whole_aggregates(whole):
 def incomplete(benchmark_folder, tmp_path_factory):
     """mdmt lacks a fold of one backbone; two validations, so names have a suffix."""
     folder = benchmark_folder(
-        tmp_path_factory.mktemp("figures") / "b",
+        tmp_path_factory.mktemp("metrics") / "b",
         run={"synthetic": False},
-        validation={
+        cross_validation={
             "cv": {"kind": "kfold", "folds": 3},
             "loco": {"kind": "leave_one_site_out", "leave_out": ["aiforcovid"]},
         },
@@ -84,10 +84,10 @@ def incomplete(benchmark_folder, tmp_path_factory):
 
 def test_an_incomplete_experiment_has_points_but_no_box(incomplete):
     task = incomplete.results.tasks["prognosis"]
-    figure, _, _ = plots.box(incomplete, task, "cv")
-    assert "mdmt\n5 of 6" in texts_of(figure)
-    assert "ft\nn = 6" in texts_of(figure)
-    axis = figure.axes[0]
+    metric, _, _ = plots.box(incomplete, task, "cv")
+    assert "mdmt\n5 of 6" in texts_of(metric)
+    assert "ft\nn = 6" in texts_of(metric)
+    axis = metric.axes[0]
     medians = [line for line in axis.lines if line.get_color() == "black"]
     assert len(medians) == 2
     points = [line for line in axis.lines if line.get_marker() == "o"]
@@ -96,8 +96,8 @@ def test_an_incomplete_experiment_has_points_but_no_box(incomplete):
 
 def test_slopes_leave_out_what_is_not_complete(incomplete):
     task = incomplete.results.tasks["prognosis"]
-    figure, _, caption = plots.slopes(incomplete, task, "cv")
-    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    metric, _, caption = plots.slopes(incomplete, task, "cv")
+    lines = {line.get_label(): line.get_ydata() for line in metric.axes[0].lines}
     expected = incomplete.groups["cv", "mobilenet_v2", "mdmt", "prognosis"]
     assert lines["mobilenet_v2"][-1] == 100 * expected.mean("accuracy").number
     assert np.isnan(lines["resnet18"]).tolist() == [False, False, True]
@@ -107,14 +107,14 @@ def test_slopes_leave_out_what_is_not_complete(incomplete):
 
 def test_confusion_counts_every_prediction_once(incomplete):
     task = incomplete.results.tasks["severity"]
-    figure, _, _ = plots.confusion(incomplete, task, "cv")
-    for axis, experiment in zip(figure.axes, ("stl_severity", "mdmt"), strict=True):
+    metric, _, _ = plots.confusion(incomplete, task, "cv")
+    for axis, experiment in zip(metric.axes, ("stl_severity", "mdmt"), strict=True):
         counts = [int(text.get_text().split("\n")[1]) for text in axis.texts]
         groups = incomplete.of("cv", experiment, "severity")
         rows = pd.concat([rows for group in groups for rows in group.tests])
         table = pd.crosstab(rows["target"], rows["prediction"])
         assert counts == table.to_numpy().ravel().tolist()
-    assert "5 of 6 cells" in figure.axes[1].get_title()
+    assert "5 of 6 cells" in metric.axes[1].get_title()
 
 
 def test_curves_draw_each_shared_fit_once(benchmark_folder, tmp_path):
@@ -123,10 +123,10 @@ def test_curves_draw_each_shared_fit_once(benchmark_folder, tmp_path):
         folder.add("cv", "resnet18", 0, fold, "stl_severity", fit="shared")
     aggregates = Aggregates(Results.read(folder.path), 0)
     task = aggregates.results.tasks["severity"]
-    figure, _, _ = plots.curves(aggregates, task, "cv")
-    assert figure.axes[0].get_title() == "stl_severity (1 fit)"
+    metric, _, _ = plots.curves(aggregates, task, "cv")
+    assert metric.axes[0].get_title() == "stl_severity (1 fit)"
     # One thin line and one median, for training and for validation.
-    assert len(figure.axes[0].lines) == 4
+    assert len(metric.axes[0].lines) == 4
 
 
 def test_titles_are_silent_on_real_data_and_names_have_the_validation(
@@ -138,7 +138,7 @@ def test_titles_are_silent_on_real_data_and_names_have_the_validation(
     assert [d.name for d in drawings] == ["box_prognosis_cv", "box_severity_cv"]
     titles = []
     monkeypatch.setattr(
-        plots, "_render", lambda figure, *_: titles.append(figure.get_suptitle())
+        plots, "_render", lambda metric, *_: titles.append(metric.get_suptitle())
     )
     list(plots.draw_all(incomplete))
     assert titles[0] == "Distribution over backbones and folds: prognosis, cv"

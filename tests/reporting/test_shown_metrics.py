@@ -44,7 +44,7 @@ def csv_of(made, name):
     return pd.read_csv(made.folder / "tables" / f"{name}.csv")
 
 
-def test_the_figures_of_the_papers(made, report):
+def test_the_metrics_of_the_papers(made, report):
     tasks = made.results.tasks
     assert list(headline(tasks["prognosis"])) == PROGNOSIS
     assert list(headline(tasks["coma"])) == COMA
@@ -88,7 +88,7 @@ def test_the_paper_on_chest_radiographs_is_not_beside_it(made):
     assert csv_of(made, "table_2")["paper_stars"].isna().all()
 
 
-def test_every_figure_has_an_interval(made):
+def test_every_metric_has_an_interval(made):
     data = csv_of(made, "table_s1")
     for task, shown in (("prognosis", PROGNOSIS), ("coma", COMA)):
         own = data[data["task"] == task]
@@ -136,9 +136,9 @@ def test_the_terminal_has_80_columns(made, monkeypatch, capsys):
     text = "\n".join(lines)
     # No number is cut off.
     assert "…" not in text
-    for figure in (*PROGNOSIS, *COMA):
+    for metric in (*PROGNOSIS, *COMA):
         row = made.tables[0].data.query("experiment == 'mdmt' and figure == @figure")
-        share = figure in ("accuracy", "balanced_accuracy", *PROGNOSIS[3:])
+        share = metric in ("accuracy", "balanced_accuracy", *PROGNOSIS[3:])
         for mean in row["mean"]:
             assert (f"{100 * mean:.1f}" if share else f"{mean:.3f}") in text
 

@@ -29,13 +29,13 @@ CLASSES = {"prognosis": 2, "severity": 4}
 
 
 def recomputed(rows: pd.DataFrame, task: str) -> dict[str, float]:
-    """All figures by scikit-learn."""
+    """All metrics by scikit-learn."""
     k = CLASSES[task]
     y, said = rows["target"].astype(int), rows["prediction"].astype(int)
     p = rows[[f"p_{c}" for c in range(k)]].to_numpy()
     recalls = metrics.recall_score(y, said, average=None, labels=range(k))
     hot = np.eye(k)[y]
-    figures = {
+    computed = {
         "loss": metrics.log_loss(y, p, labels=range(k)),
         "accuracy": metrics.accuracy_score(y, said),
         "f1": metrics.f1_score(y, said, average="binary" if k == 2 else "macro"),
@@ -51,15 +51,15 @@ def recomputed(rows: pd.DataFrame, task: str) -> dict[str, float]:
         "brier": ((p - hot) ** 2).sum(axis=1).mean() / (2 if k == 2 else 1),
     }
     if task == "severity":
-        figures["kappa"] = metrics.cohen_kappa_score(y, said, weights="quadratic")
+        computed["kappa"] = metrics.cohen_kappa_score(y, said, weights="quadratic")
         counts = metrics.confusion_matrix(y, said)
-        figures["ordinal_index"] = ordinal_index(counts)
+        computed["ordinal_index"] = ordinal_index(counts)
     else:
-        figures["recall"] = metrics.recall_score(y, said)
-        figures["precision"] = metrics.precision_score(y, said)
-        figures["specificity"] = metrics.recall_score(y, said, pos_label=0)
-        figures["npv"] = metrics.precision_score(y, said, pos_label=0)
-    return figures
+        computed["recall"] = metrics.recall_score(y, said)
+        computed["precision"] = metrics.precision_score(y, said)
+        computed["specificity"] = metrics.recall_score(y, said, pos_label=0)
+        computed["npv"] = metrics.precision_score(y, said, pos_label=0)
+    return computed
 
 
 def ordinal_index(counts) -> float:
@@ -81,16 +81,16 @@ def ordinal_index(counts) -> float:
 
 @pytest.fixture(scope="module")
 def truth(whole) -> pd.DataFrame:
-    """backbone, fold, experiment, task, figure, value; and the rows themselves."""
+    """backbone, fold, experiment, task, metric, value; and the rows themselves."""
     grid = pd.read_csv(whole / "grid.csv")
     found = []
     for cell in grid.itertuples():
         rows = pd.read_csv(whole / "runs" / cell.fit / "predictions.csv")
         rows = rows[(rows["split"] == "test") & rows["target"].notna()]
         for task, own in rows.groupby("task"):
-            for figure, value in recomputed(own, task).items():
+            for metric, value in recomputed(own, task).items():
                 found.append(
-                    (cell.backbone, cell.fold, cell.experiment, task, figure, value)
+                    (cell.backbone, cell.fold, cell.experiment, task, metric, value)
                 )
     columns = ["backbone", "fold", "experiment", "task", "figure", "value"]
     return pd.DataFrame(found, columns=columns)
@@ -122,7 +122,7 @@ def test_table_1(report, truth):
 
 def test_table_s1(report, truth):
     table = csv_of(report, "table_s1")
-    # 13 figures of two classes, 11 of four ordered ones.
+    # 13 metrics of two classes, 11 of four ordered ones.
     assert len(table) == 13 * (3 * 2 + 1) + 11 * 2 * 2
     counts = {"prognosis": (117, 87, 90), "severity": (159, 117, 120)}
     for row in table.itertuples():
@@ -157,8 +157,8 @@ def test_runs(report, truth, whole):
                 assert row.filter(regex=f"^{task}/").isna().all()
                 continue
             assert row[f"{task}/n"] == {"prognosis": 39, "severity": 53}[task]
-            for figure, value in values_of[cell].items():
-                column = f"{task}/{figure}"
+            for metric, value in values_of[cell].items():
+                column = f"{task}/{metric}"
                 assert row[column] == pytest.approx(value, abs=1e-12)
                 # A percentile interval need not hold the point, but with so few
                 # resamples one that misses it by its own width is wrong.
@@ -171,12 +171,12 @@ def test_runs(report, truth, whole):
 
 def test_table_2(report, truth):
     table = csv_of(report, "table_2")
-    figures = ["accuracy", "f1", "g_mean", "balanced_accuracy", "auc"]
+    computed = ["accuracy", "f1", "g_mean", "balanced_accuracy", "auc"]
     pairs = [("prognosis", "stl_prognosis"), ("prognosis", "ft")]
     pairs += [("severity", "stl_severity")]
-    assert len(table) == len(pairs) * len(figures) * 6
-    for (task, other), figure in itertools.product(pairs, figures):
-        chosen = truth[(truth["task"] == task) & (truth["figure"] == figure)]
+    assert len(table) == len(pairs) * len(computed) * 6
+    for (task, other), metric in itertools.product(pairs, computed):
+        chosen = truth[(truth["task"] == task) & (truth["figure"] == metric)]
         wide = chosen[chosen["experiment"].isin(["mdmt", other])].pivot(
             index=["backbone", "fold"], columns="experiment", values="value"
         )
@@ -189,7 +189,7 @@ def test_table_2(report, truth):
             own = table[
                 (table["task"] == task)
                 & (table["other"] == other)
-                & (table["figure"] == figure)
+                & (table["figure"] == metric)
                 & (table["statistic_of"] == statistic)
                 & (table["unit"] == unit)
             ].set_index("test")
@@ -221,7 +221,7 @@ def test_holm_is_within_the_stated_family(report):
         expected = np.minimum(np.maximum.accumulate(steps), 1)
         np.testing.assert_allclose(rows["p_holm"].to_numpy()[order], expected, 1e-12)
         sizes.add(len(rows))
-    # 5 figures, 2 other experiments for prognosis and 1 for severity.
+    # 5 metrics, 2 other experiments for prognosis and 1 for severity.
     assert sizes == {10, 5}
 
 
@@ -244,7 +244,7 @@ def test_the_notes_say_that_the_data_differ(report):
     text = (report.folder / "tables" / "table_1.md").read_text()
     assert "paper: AIforCOVID + BRIXIA, 18 backbones" in text
     assert "cannot be compared with these: here the data are SYNTHETIC" in text
-    assert "SYNTHETIC data: these figures say nothing about patients" in text
+    assert "SYNTHETIC data: these metrics say nothing about patients" in text
 
 
 def test_means_over_an_incomplete_grid_are_not_there(benchmark_folder, tmp_path):
@@ -293,7 +293,7 @@ def test_a_baseline_stands_beside_and_is_in_no_mean(report, whole):
     assert rows["age_and_sex (no image)"][1].text == "3 x 1"
     results = Results.read(whole)
     before = table_1(Aggregates(results, 0)).data
-    results.figures.loc[results.figures["backbone"] == "none", "value"] = 0.0
+    results.computed.loc[results.computed["backbone"] == "none", "value"] = 0.0
     after = table_1(Aggregates(results, 0)).data
     changed = before["mean"] != after["mean"]
     assert set(before.loc[changed, "experiment"]) == {"age_and_sex"}
@@ -342,7 +342,7 @@ def test_letters_that_latex_lacks():
     assert tex_escape("naïve\n 中") == "na?ve ?"
 
 
-def test_published_figures(whole):
+def test_published_metrics(whole):
     tasks = Results.read(whole).tasks
     prognosis = tasks["prognosis"]
     loco = (prognosis, "leave_one_site_out")

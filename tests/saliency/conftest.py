@@ -21,7 +21,7 @@ POOLING = {
 
 
 def point_network(
-    spatial, tasks=TASKS, *, widths=(6,), channels=2, activation=None, heads="stl"
+    spatial, tasks=TASKS, *, widths=(6,), channels=2, activation=None, heads="linear"
 ):
     """Convolutions of 1 pixel, each with an activation after it, random weights.
 

@@ -263,7 +263,7 @@ def test_a_run_with_two_preparations_asks_which_one_files_take(run):
     settings = config.load(
         str(run.config), ["datasets.alpha.config=full_256", "datasets.beta.config=x_1"]
     )
-    with pytest.raises(ConfigError, match=r"full_256, x_1.*--prepared-as"):
+    with pytest.raises(ConfigError, match=r"full_256, x_1.*--preprocessing"):
         explanation.of_files(settings, ["x.png"])
-    with pytest.raises(ConfigError, match="preparation of the files: expected lungs"):
+    with pytest.raises(ConfigError, match="preprocessing of the files: expected lungs"):
         explanation.of_files(settings, ["x.png"], "x_1")

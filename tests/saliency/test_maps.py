@@ -114,7 +114,7 @@ def guided_by_hand(model, images, depth, score):
 
 
 def test_guided_backpropagation_by_hand(point_network, normal, tasks, spatial):
-    model = point_network(spatial, widths=(8, 8), heads="mdmt")
+    model = point_network(spatial, widths=(8, 8), heads="mlp")
     images = normal(3, *spatial, 2)
     found = Explainer(model, tasks).guided_backpropagation(images, "organ", 1)
     expected = guided_by_hand(model, images, 2, np.array([0, 1, 0], "float32"))
@@ -214,7 +214,7 @@ def test_relu6_passes_nothing_where_it_is_flat(normal, tasks):
     backbone = keras.Model(
         backbone_input, keras.layers.GlobalAveragePooling2D(name="pool")(x), name="b"
     )
-    model = build_model(backbone, tasks, heads="stl")
+    model = build_model(backbone, tasks, heads="linear")
     backbone.get_layer("conv").set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])
     model.get_layer("age").set_weights([np.ones((1, 1)), np.zeros(1)])
     image = np.array([-1.0, 2.0, 5.9, 7.0], "float32").reshape(1, 1, 4, 1)

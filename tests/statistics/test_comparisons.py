@@ -63,7 +63,7 @@ def test_wilcoxon_by_hand(alternative):
     assert result.name == "Wilcoxon signed-rank" and result.n == 5
 
 
-def test_wilcoxon_zeros_and_ties_of_figures():
+def test_wilcoxon_zeros_and_ties_of_metrics():
     # Differences 0, 0.1, -0.1 and 0.5; as floats 0.3 - 0.2 is less than 0.2 - 0.1.
     a, b = [0.7, 0.3, 0.1, 0.9], [0.7, 0.2, 0.2, 0.4]
     result = wilcoxon_test(a, b, alternative="greater", unit="fold")
@@ -152,7 +152,7 @@ def test_stars():
 # --- Comparisons
 
 
-def grid(backbones=4, seeds=2, folds=3, figure="accuracy"):
+def grid(backbones=4, seeds=2, folds=3, metric="accuracy"):
     generator = np.random.default_rng(0)
     rows = [
         {
@@ -162,7 +162,7 @@ def grid(backbones=4, seeds=2, folds=3, figure="accuracy"):
             "fold": fold,
             "experiment": experiment,
             "task": "prognosis",
-            "figure": figure,
+            "figure": metric,
             "value": generator.normal(0.7 + 0.02 * (experiment == "multi"), 0.03),
         }
         for backbone, seed, fold, experiment in itertools.product(
@@ -172,11 +172,11 @@ def grid(backbones=4, seeds=2, folds=3, figure="accuracy"):
     return pd.DataFrame(rows)
 
 
-def compared(figures, figure="accuracy"):
+def compared(metrics, metric="accuracy"):
     return compare(
-        figures,
+        metrics,
         task="prognosis",
-        figure=figure,
+        metric=metric,
         candidate="multi",
         other="single",
         validation="cv",
@@ -186,19 +186,19 @@ def compared(figures, figure="accuracy"):
 @pytest.mark.parametrize(
     ("figure", "better"), [("accuracy", "greater"), ("brier", "less")]
 )
-def test_compare_is_scipy_on_the_right_pairs(figure, better):
-    figures = grid(figure=figure)
+def test_compare_is_scipy_on_the_right_pairs(metric, better):
+    metrics = grid(metric=metric)
     # (experiment, backbone, seed, fold), from the order in which the rows were made.
-    values = figures["value"].to_numpy().reshape(4, 2, 3, 2).transpose(3, 0, 1, 2)
+    values = metrics["value"].to_numpy().reshape(4, 2, 3, 2).transpose(3, 0, 1, 2)
     means = values.mean(axis=(2, 3))
     spreads = values.std(axis=3, ddof=1).mean(axis=2)
     single = values.reshape(2, -1)
-    noise = figures.sample(frac=1, random_state=1)
+    noise = metrics.sample(frac=1, random_state=1)
     others = [
-        figures.assign(**{key: "x", "value": 9.0})
+        metrics.assign(**{key: "x", "value": 9.0})
         for key in ("validation", "task", "figure", "experiment")
     ]
-    result = compared(pd.concat([noise, *others]), figure)
+    result = compared(pd.concat([noise, *others]), metric)
     expected = [
         ("mean", "backbone", means, better),
         ("sd", "backbone", spreads, "less"),
@@ -218,25 +218,25 @@ def test_compare_is_scipy_on_the_right_pairs(figure, better):
             assert one.test.difference == pytest.approx(np.mean(a - b))
             assert (one.test.name, one.test.unit) == (name, unit)
             assert (one.test.n, one.test.alternative) == (len(a), side)
-            assert (one.statistic_of, one.figure) == (statistic_of, figure)
+            assert (one.statistic_of, one.figure) == (statistic_of, metric)
             assert (one.candidate, one.other) == ("multi", "single")
             assert (one.task, one.validation) == ("prognosis", "cv")
 
 
 def test_compare_names_what_is_missing():
-    figures = grid()
+    metrics = grid()
     for damaged in (
-        figures.drop(index=5),
-        figures.assign(value=figures["value"].where(figures.index != 5)),
+        metrics.drop(index=5),
+        metrics.assign(value=metrics["value"].where(metrics.index != 5)),
     ):
         with pytest.raises(ValueError, match="NaN.*: single net0 seed 0 fold 2\\.$"):
             compared(damaged)
     with pytest.raises(ValueError, match="single net0 seed 0 fold 0; .* and 19 more"):
-        compared(figures[figures["experiment"] == "multi"])
+        compared(metrics[metrics["experiment"] == "multi"])
     with pytest.raises(ValueError, match="twice .* multi net0 seed 0 fold 0"):
-        compared(pd.concat([figures, figures[:1]]))
+        compared(pd.concat([metrics, metrics[:1]]))
     with pytest.raises(ValueError, match="neither 'multi' nor 'single' is there"):
-        compared(figures, "auc")
+        compared(metrics, "auc")
 
 
 def test_one_fold_has_no_deviation():

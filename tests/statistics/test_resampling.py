@@ -50,7 +50,7 @@ def simulated_folds(generator, folds=5, patients=40, images=3):
     return tables
 
 
-def figure_means(task, folds):
+def metric_means(task, folds):
     """Over the folds that have it: a draw may leave nothing that is called mild."""
     each = [
         task_metrics(
@@ -82,7 +82,7 @@ def test_equals_a_bootstrap_that_copies_rows():
             names = sorted(rows["patient_id"].unique(), key=str)
             parts = [rows[rows["patient_id"] == names[p]] for p in picks[resample]]
             drawn.append(pd.concat(parts))
-        values.append(figure_means(TWO, drawn))
+        values.append(metric_means(TWO, drawn))
     for name, interval in result.items():
         expected = np.quantile([value[name] for value in values], [0.1, 0.9])
         assert ends(interval) == pytest.approx(expected, abs=1e-12), name
@@ -121,7 +121,7 @@ def test_one_patient_a_fold_leaves_nothing_to_draw():
     folds = simulated_folds(np.random.default_rng(2), folds=3, patients=4)
     folds = [rows.assign(patient_id=0) for rows in folds]
     result = bootstrap_intervals(TWO, folds, resamples=50)
-    for name, mean in figure_means(TWO, folds).items():
+    for name, mean in metric_means(TWO, folds).items():
         if name != "n":
             assert ends(result[name]) == pytest.approx([mean, mean]), name
 
@@ -153,7 +153,7 @@ def test_a_class_that_is_rarely_drawn_leaves_no_interval():
     assert result["accuracy"].undefined == 0 and result["accuracy"].low >= 0
 
 
-def test_a_fold_without_the_figure_is_left_out_of_the_mean():
+def test_a_fold_without_the_metric_is_left_out_of_the_mean():
     good = simulated_folds(np.random.default_rng(0), folds=1)[0]
     bad = good[good["target"] == 0]
     result = bootstrap_intervals(TWO, [good, bad], resamples=200)

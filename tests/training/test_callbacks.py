@@ -30,7 +30,7 @@ def small_model(seed=0):
 
 
 def select(values, tmp_path, metric="loss", warmup=0, patience=None):
-    """The selection after a run whose validation figure takes these values."""
+    """The selection after a run whose validation metric takes these values."""
     model = small_model()
     model.stop_training = False
     selection = callbacks.Selection("prognosis", metric, warmup, patience)
@@ -74,7 +74,7 @@ def test_patience_counts_epochs_without_improvement(tmp_path):
     assert progress["best_epoch"] == 1
 
 
-def test_an_undefined_figure_keeps_the_last_epoch_until_one_is_defined(tmp_path):
+def test_an_undefined_metric_keeps_the_last_epoch_until_one_is_defined(tmp_path):
     progress, _ = select([NAN, NAN], tmp_path, metric="auc")
     assert progress["best_epoch"] == 1 and progress["best"] is None
     progress, _ = select([NAN, 0.6, NAN], tmp_path, metric="auc")
@@ -151,7 +151,7 @@ def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
 
 @pytest.mark.parametrize("metric", ["kappa", "mae", "rmse", "brier"])
 def test_progress_shows_what_each_task_has(metric):
-    """A figure of one task may select while the others do not have it."""
+    """A metric of one task may select while the others do not have it."""
     written = []
     tasks = (
         TASK,

@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 def rates(values, metric="loss", **settings):
-    """The rate after each epoch, from 1.0, when the figure takes these values."""
+    """The rate after each epoch, from 1.0, when the metric takes these values."""
     plateau = Plateau(PlateauSection(**settings), "prognosis", metric)
     optimizer = types.SimpleNamespace(learning_rate=1.0)
     plateau.set_model(types.SimpleNamespace(optimizer=optimizer))
@@ -41,7 +41,7 @@ def test_the_threshold_is_relative():
     assert rates([100.0, 99.5], **settings) == [1, 0.5]
 
 
-def test_figures_that_should_rise():
+def test_metrics_that_should_rise():
     settings = {"factor": 0.5, "patience": 0}
     assert rates([0.6, 0.7, 0.65], metric="auc", **settings) == [1, 1, 0.5]
 
@@ -57,7 +57,7 @@ def test_a_change_too_small_is_not_made():
     assert received == [1, 1, 1]
 
 
-def test_an_undefined_figure_is_bad():
+def test_an_undefined_metric_is_bad():
     assert rates([NAN, 0.5, NAN], factor=0.5, patience=0) == [0.5, 0.5, 0.25]
 
 

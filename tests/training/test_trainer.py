@@ -1,4 +1,4 @@
-"""A whole run on two small prepared datasets: files, figures, resumption."""
+"""A whole run on two small prepared datasets: files, metrics, resumption."""
 
 import json
 import shutil
@@ -18,6 +18,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.export import ServedModel
+from mdmt_tf.storage import sha256_of
 from mdmt_tf.training import callbacks, trainer
 
 SETTINGS = {
@@ -112,9 +113,9 @@ def test_a_run_leaves_the_files_of_the_design(run):
 def test_the_exported_model_says_how_its_images_were_prepared(run):
     about = ServedModel(run.saved_model).information
     manifest = run.read_json(run.manifest)
-    assert set(about["prepared_as"]) == set(manifest["datasets"])
-    for name, prepared_as in about["prepared_as"].items():
-        assert prepared_as == manifest["datasets"][name]["config"]
+    assert set(about["preprocessing"]) == set(manifest["datasets"])
+    for name, preprocessing in about["preprocessing"].items():
+        assert preprocessing == manifest["datasets"][name]["config"]
 
 
 @pytest.fixture
@@ -195,9 +196,9 @@ def test_real_data_are_not_called_synthetic(settings):
     assert "SYNTHETIC" not in json.dumps(ServedModel(run.saved_model).information)
 
 
-def test_figures_follow_from_the_predictions(run):
+def test_metrics_follow_from_the_predictions(run):
     table = predictions.read(run.predictions)
-    figures = run.read_json(run.metrics)
+    computed = run.read_json(run.metrics)
     assert list(table.columns[:9]) == [*predictions.KEYS, "target", "prediction"]
     for split in ("train", "validation", "test"):
         rows = table[(table["split"] == split) & (table["task"] == "outcome")]
@@ -212,7 +213,7 @@ def test_figures_follow_from_the_predictions(run):
             "loss": metrics.log_loss(target, rows[["p_0", "p_1"]]),
         }
         for name, value in expected.items():
-            assert figures[split]["outcome"][name] == pytest.approx(value, abs=1e-12)
+            assert computed[split]["outcome"][name] == pytest.approx(value, abs=1e-12)
 
 
 def test_every_image_is_predicted_once_for_the_tasks_of_its_dataset(run):
@@ -235,14 +236,14 @@ def test_the_kept_epoch_is_the_best_after_the_warm_up(run):
     assert best == pytest.approx(after.min(), abs=1e-6)
 
 
-def test_evaluation_reproduces_the_figures_from_the_saved_model(run):
+def test_evaluation_reproduces_the_metrics_from_the_saved_model(run):
     assert evaluation.reproduce(run) == []
 
 
-def test_evaluation_notices_other_figures(changeable):
-    figures = changeable.read_json(changeable.metrics)
-    figures["test"]["outcome"]["accuracy"] += 0.01
-    changeable.metrics.write_text(json.dumps(figures))
+def test_evaluation_notices_other_metrics(changeable):
+    computed = changeable.read_json(changeable.metrics)
+    computed["test"]["outcome"]["accuracy"] += 0.01
+    changeable.metrics.write_text(json.dumps(computed))
     (line,) = evaluation.reproduce(changeable)
     assert line.startswith("test outcome accuracy: ")
 
@@ -312,7 +313,7 @@ def test_nothing_is_written_when_the_data_are_wrong(settings):
     assert not RunFolder(wrong.run_dir).path.exists()
 
 
-def test_a_task_without_any_test_label_has_no_figures_but_a_row(settings, tmp_path):
+def test_a_task_without_any_test_label_has_no_metrics_but_a_row(settings, tmp_path):
     # Grades of beta are trained and validated with, none is tested. Patient p of
     # alpha has the images p and p + 25.
     patient = {f"a{i:02d}": i % 25 for i in range(40)}
@@ -333,9 +334,9 @@ def test_a_task_without_any_test_label_has_no_figures_but_a_row(settings, tmp_pa
     run = trainer.train(
         settings("split.kind=file", f"split.file={path}", "training.epochs=2")
     )
-    figures = run.read_json(run.metrics)["test"]["grade"]
-    assert figures["n"] == 0
-    assert figures["accuracy"] is None and figures["loss"] is None
+    computed = run.read_json(run.metrics)["test"]["grade"]
+    assert computed["n"] == 0
+    assert computed["accuracy"] is None and computed["loss"] is None
     assert np.isfinite(run.read_json(run.metrics)["test"]["outcome"]["accuracy"])
 
 

@@ -58,7 +58,7 @@ SETTINGS = {
     },
     "model": {
         "backbone": "tiny",
-        "heads": "stl",
+        "heads": "linear",
         "backbone_dropout": 0.1,
         "head_dropout": 0,
     },
@@ -166,15 +166,15 @@ def test_three_tasks_are_predicted_and_judged(run):
     table = pd.read_csv(run.predictions, dtype={"image_id": str})
     assert set(table["task"]) == set(TASKS)
     assert len(table) == 3 * N
-    figures = run.read_json(run.metrics)["test"]
-    assert {"auc", "specificity", "npv", "precision", "recall"} <= set(figures["age"])
-    assert {"mae", "rmse", "kappa", "ordinal_index"} <= set(figures["gcs"])
+    metrics = run.read_json(run.metrics)["test"]
+    assert {"auc", "specificity", "npv", "precision", "recall"} <= set(metrics["age"])
+    assert {"mae", "rmse", "kappa", "ordinal_index"} <= set(metrics["gcs"])
     # A score or an age that is not known counts for nobody.
     for task, every in (("gcs", 7), ("age", 9)):
         unknown = table[(table["task"] == task) & table["target"].isna()]
         assert set(unknown["image_id"]) == {f"h{n:02d}" for n in range(0, N, every)}
         known = table[(table["task"] == task) & (table["split"] == "test")]
-        assert figures[task]["n"] == known["target"].notna().sum()
+        assert metrics[task]["n"] == known["target"].notna().sum()
 
 
 def test_the_outcome_can_be_learned(run):
@@ -227,8 +227,8 @@ def test_two_devices_train_volumes(settings, two_cpus):
         *BARE,
     )
     run = trainer.train(made)
-    figures = run.read_json(run.metrics)
-    assert np.isfinite(figures["validation"]["prognosis"]["loss"])
+    metrics = run.read_json(run.metrics)
+    assert np.isfinite(metrics["validation"]["prognosis"]["loss"])
     assert run.read_json(run.manifest)["devices"] == two_cpus
 
 

@@ -12,10 +12,10 @@ from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import crop, dicom
 from mdmt_tf.imaging.lungs import network, segment_lungs
-from mdmt_tf.imaging.preprocess import Preparation
+from mdmt_tf.imaging.preprocess import Preprocessing
 from mdmt_tf.phantoms.chest import radiograph
 
-LUNGS, FULL = Preparation("lungs", 64), Preparation("full", 64)
+LUNGS, FULL = Preprocessing("lungs", 64), Preprocessing("full", 64)
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def files(tmp_path_factory):
     return [*paths[:3], damaged, *paths[3:], blank]
 
 
-def prepare(files, preparation):
-    return list(encoding.process(files, Path, preparation, lambda item, image: image))
+def prepare(files, preprocessing):
+    return list(encoding.process(files, Path, preprocessing, lambda item, image: image))
 
 
 def test_each_image_is_what_the_steps_make_of_it_alone(files):
@@ -58,8 +58,8 @@ def test_each_image_is_what_the_steps_make_of_it_alone(files):
 
 
 def test_items_come_back_in_order_with_their_own_results(files):
-    for preparation in (LUNGS, FULL):
-        assert [path for path, _ in prepare(files, preparation)] == files
+    for preprocessing in (LUNGS, FULL):
+        assert [path for path, _ in prepare(files, preprocessing)] == files
 
 
 def test_where_the_box_comes_from(files):
@@ -100,7 +100,7 @@ def test_decoding_runs_ahead_by_a_bounded_number(monkeypatch):
     started, lock = itertools.count(1), threading.Lock()
     highest = 0
 
-    def decode(path, preparation):
+    def decode(path, preprocessing):
         nonlocal highest
         with lock:
             highest = next(started)

@@ -12,7 +12,7 @@ import pytest
 from mdmt_tf import __version__, prepare
 from mdmt_tf.datasets._shared import volumes
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.preprocess import VolumePreparation
+from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("ich_csic",)
@@ -29,7 +29,7 @@ def test_forms(name):
     assert names == ["head_40x301x301"]
     assert builder.config_for().name == "head_40x301x301"
     form = builder.config_for("head_4x6x5").preparation
-    assert form == VolumePreparation(4, 6, 5)
+    assert form == VolumePreprocessing(4, 6, 5)
     with pytest.raises(ValueError, match="expected head_DEPTHxROWSxCOLUMNS"):
         builder.config_for("full_8")
 
