@@ -47,7 +47,7 @@ def draw() -> plt.Figure:
         (620, "Shared backbone"),
         (862, "One head per task"),
     ):
-        _text(axes, x, 337, title, size=13, weight="bold", align="baseline")
+        _text(axes, x, 337, title, size=14, weight="bold", align="baseline")
     _datasets(axes)
     _batch(axes)
     _network(axes)
@@ -65,15 +65,15 @@ def _datasets(axes: Axes) -> None:
         y = 242 - 86 * number
         dashed = "--" if color == GREEN else "-"
         _box(axes, (22, y), (160, 72), TINT[color], color, style=dashed)
-        _text(axes, 102, y + 53, name, size=12, weight="bold", color=color)
-        _text(axes, 102, y + 24, text, size=10.5, color=GREY, spacing=1.35)
+        _text(axes, 102, y + 53, name, size=13, weight="bold", color=color)
+        _text(axes, 102, y + 24, text, size=11.8, color=GREY, spacing=1.35)
         _arrow(axes, (184, y + 36), (226, 195 + 22 * (1 - number)), color=color)
 
 
 def _batch(axes: Axes) -> None:
     _box(axes, (230, 70), (232, 250), "white", LINE)
     for x, title, color in ((331, "prognosis", BLUE), (415, "severity", ORANGE)):
-        _text(axes, x, 303, title, size=11, color=color, weight="bold")
+        _text(axes, x, 303, title, size=12, color=color, weight="bold")
     for number, (color, *labels) in enumerate(BATCH):
         y = TOP - ROW * number
         _radiograph(axes, 262, y + 13, color)
@@ -82,8 +82,8 @@ def _batch(axes: Axes) -> None:
             fill, ink = (column, "white") if known else (PALE, GREY)
             _box(axes, (x, y), (76, 26), fill, fill, radius=4)
             text = f"{label}" if known else "unknown"
-            _text(axes, x + 38, y + 13, text, size=10.5, color=ink)
-    _text(axes, 346, 82, r"filled: $I(x, t) = 1$   grey: $I(x, t) = 0$", size=10.5)
+            _text(axes, x + 38, y + 13, text, size=11.8, color=ink)
+    _text(axes, 346, 82, r"filled: $I(x, t) = 1$   grey: $I(x, t) = 0$", size=11.8)
 
 
 def _radiograph(axes: Axes, x: float, y: float, color: str) -> None:
@@ -96,15 +96,15 @@ def _radiograph(axes: Axes, x: float, y: float, color: str) -> None:
 
 def _network(axes: Axes) -> None:
     _arrow(axes, (464, 215), (512, 215))
-    _text(axes, 488, 229, "images", size=10.5, color=GREY)
+    _text(axes, 488, 229, "images", size=11.8, color=GREY)
     corners = [(516, 318), (516, 112), (724, 162), (724, 268)]
     axes.add_patch(
         Polygon(
             corners, facecolor=PALE, edgecolor=INK, linewidth=1.4, joinstyle="round"
         )
     )
-    _text(axes, 616, 227, "20 networks for images", size=11)
-    _text(axes, 616, 204, "3 for volumes", size=11)
+    _text(axes, 616, 227, "20 networks for images", size=12)
+    _text(axes, 616, 204, "3 for volumes", size=12)
     heads = (
         (BLUE, "prognosis", "mild, severe", 258),
         (ORANGE, "severity", "4 classes", 189),
@@ -114,23 +114,23 @@ def _network(axes: Axes) -> None:
         _arrow(axes, (726, 215), (776, y + 26))
         dashed = "--" if color == GREEN else "-"
         _box(axes, (780, y), (164, 52), TINT[color], color, style=dashed)
-        _text(axes, 862, y + 35, name, size=12, weight="bold", color=color)
-        _text(axes, 862, y + 16, text, size=10.5, color=GREY)
+        _text(axes, 862, y + 35, name, size=13, weight="bold", color=color)
+        _text(axes, 862, y + 16, text, size=11.8, color=GREY)
         axes.plot([946, 962], [y + 26, y + 26], color=INK, linewidth=1.4)
 
 
 def _loss(axes: Axes) -> None:
     _box(axes, (516, 20), (462, 66), "white", INK, width=1.4)
-    _text(axes, 600, 64, "Loss", size=13, weight="bold")
-    _text(axes, 600, 41, "images $x$, tasks $t$", size=10.5, color=GREY)
+    _text(axes, 600, 64, "Loss", size=14, weight="bold")
+    _text(axes, 600, 41, "images $x$, tasks $t$", size=11.8, color=GREY)
     formula = r"$L = \sum_{x}\;\sum_{t}\;\lambda_t\; I(x, t)\; L_t(x)$"
-    _text(axes, 790, 53, formula, size=15)
+    _text(axes, 790, 53, formula, size=16)
     axes.plot([962, 962], [284, 92], color=INK, linewidth=1.4, solid_capstyle="butt")
     _arrow(axes, (962, 110), (962, 89))
-    _text(axes, 910, 101, "predictions", size=10.5, color=GREY)
+    _text(axes, 910, 101, "predictions", size=11.8, color=GREY)
     axes.plot([346, 346, 490], [68, 53, 53], color=INK, linewidth=1.4)
     _arrow(axes, (480, 53), (512, 53))
-    _text(axes, 428, 39, "labels and masks", size=10.5, color=GREY)
+    _text(axes, 428, 39, "labels and masks", size=11.8, color=GREY)
 
 
 def _box(axes, corner, size, fill, edge, *, radius=7, width=1.2, style="-") -> None:
