@@ -157,7 +157,7 @@ def _test_row(comparison: Comparison, task: Task, kind: str) -> dict:
             comparison.statistic_of,
             comparison.candidate,
             comparison.other,
-            comparison.figure,
+            comparison.metric,
         )
     return {
         "statistic_of": comparison.statistic_of,

@@ -55,7 +55,7 @@ def splits_of(configuration, tables, folds):
     """(validation, fold) -> lists, for as many folds of each as `folds` says."""
     tasks = configuration.build_tasks()
     made = {}
-    for name, section in configuration.benchmark.validation.items():
+    for name, section in configuration.benchmark.cross_validation.items():
         for fold in range(folds[name]):
             of_fold = section.model_copy(update={"fold": fold})
             key = repr(of_fold)
@@ -366,7 +366,7 @@ def test_bookkeeping_loads_no_tensorflow():
 
     code = (
         "import sys, mdmt_tf.benchmark\n"
-        "from mdmt_tf.experiments import grid, plan, protocol, schedule, statistics\n"
+        "from mdmt_tf.experiments import grid, plan, protocol, schedule\n"
         "from mdmt_tf.experiments.executors import local, cluster\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )

@@ -184,7 +184,7 @@ def compared(metrics, metric="accuracy"):
 
 
 @pytest.mark.parametrize(
-    ("figure", "better"), [("accuracy", "greater"), ("brier", "less")]
+    ("metric", "better"), [("accuracy", "greater"), ("brier", "less")]
 )
 def test_compare_is_scipy_on_the_right_pairs(metric, better):
     metrics = grid(metric=metric)
@@ -218,7 +218,7 @@ def test_compare_is_scipy_on_the_right_pairs(metric, better):
             assert one.test.difference == pytest.approx(np.mean(a - b))
             assert (one.test.name, one.test.unit) == (name, unit)
             assert (one.test.n, one.test.alternative) == (len(a), side)
-            assert (one.statistic_of, one.figure) == (statistic_of, metric)
+            assert (one.statistic_of, one.metric) == (statistic_of, metric)
             assert (one.candidate, one.other) == ("multi", "single")
             assert (one.task, one.validation) == ("prognosis", "cv")
 
