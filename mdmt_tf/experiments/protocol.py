@@ -179,27 +179,30 @@ def _settings_of_one(
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
 
 
-def _keep_only(tasks: Sequence[str], plain: dict, config: Config) -> None:
+def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
     """Leave out the other tasks and their datasets, but not of what the split is made.
 
-    The folds of a dataset depend on the classes of all tasks that it feeds, and on the
-    sites of the datasets of which some are left out.
+    The folds of a dataset depend on the classes of the tasks in `stratify_by`, or of
+    all that it feeds, and on the sites of the datasets of which some are left out.
     """
     every = config.to_plain()
-    plain["tasks"] = {name: plain["tasks"][name] for name in tasks}
-    used = {source for task in plain["tasks"].values() for source in task["from"]}
+    tasks = {name: plain["tasks"][name] for name in names}
+    used = {source for task in tasks.values() for source in task["from"]}
     of_split = used | set(config.split.leave_out)
-    whole = {
-        "tasks": {
-            name: task
-            for name, task in every["tasks"].items()
-            if name in config.split.stratify_by or of_split & set(task["from"])
-        },
-        "datasets": _among(every["datasets"], of_split),
+    by = config.split.stratify_by
+    strata = {
+        name: task
+        for name, task in every["tasks"].items()
+        if (name in by if by else of_split & set(task["from"]))
     }
+    own = [(name, task) for name, task in tasks.items() if name in by or not by]
+    plain["tasks"] = tasks
     plain["datasets"] = _among(plain["datasets"], used)
-    same = all(list(whole[key].items()) == list(plain[key].items()) for key in whole)
-    plain["split"]["whole"] = None if same else whole
+    plain["split"]["whole"] = (
+        None
+        if list(strata.items()) == own and of_split == used
+        else {"tasks": strata, "datasets": _among(every["datasets"], of_split)}
+    )
 
 
 def _among(facts: dict, names: Collection[str]) -> dict:

@@ -222,6 +222,14 @@ def test_the_lists_would_be_others_without_the_tasks_of_the_benchmark(load):
     assert lists[0] != lists[1]
 
 
+def test_settings_that_make_the_same_split_anyway_do_not_repeat_it(load):
+    assert load("experiment=grade_only").split.whole is None
+    made = load("experiment=outcome_only", "split.stratify_by=[outcome]")
+    assert list(made.split.whole.tasks) == ["outcome"]  # of another weight
+    made = load("experiment=old_only", "split.stratify_by=[old]")
+    assert made.split.whole is None
+
+
 def test_the_settings_of_a_run_say_all_that_its_split_is_made_of(load, tmp_path):
     from mdmt_tf.config import files
 
