@@ -97,5 +97,5 @@ def test_the_preview_shows_slices(run, tmp_path):
     # Fifteen volumes in four rows of four; 12 slices of 128 pixels each, four a row.
     assert sheet.shape == (4 * (18 + 3 * 128), 4 * 4 * 128, 3)
     assert sheet[18:402].std() > 10
-    assert sheet[402 + 18 :, : 4 * 128].std() > 10
-    assert not sheet[402:, 4 * 128 :].any()
+    assert sheet[3 * 402 + 18 :, : 3 * 4 * 128].std() > 10
+    assert not sheet[3 * 402 :, 3 * 4 * 128 :].any()
