@@ -178,6 +178,23 @@ def test_two_replicas_take_the_same_steps(options, built_beforehand, two_cpus):
             np.testing.assert_allclose(copy, value, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("options", "matters"),
+    [({}, False), ({"weight_decay": 0.1}, False), ({"l2": 0.1}, True)],
+)
+def test_the_scale_of_the_loss_matters_beside_a_penalty_alone(options, matters):
+    def stepped(scale):
+        variable = keras.Variable(np.float32([2.0, -1.0]))
+        optimizer = Adam(0.1, epsilon=1e-12, **options)
+        optimizer.build([variable])
+        for gradient in ([0.5, 0.1], [-0.2, 0.4], [0.3, -0.1]):
+            optimizer.apply([tf.constant(gradient) * scale])
+        return variable.numpy()
+
+    difference = np.abs(stepped(1 / 32) - stepped(1.0)).max()
+    assert (difference > 0.01) if matters else (difference < 1e-6)
+
+
 def test_a_saved_optimizer_goes_on_as_the_original(tmp_path):
     options = {"l2": 0.01, "epsilon": 1e-3, "amsgrad": True}
     model = compiled(Adam(1e-2, **options))
