@@ -35,7 +35,12 @@ make_environment .venv ""
 python=.venv/bin/python
 if [ ! -e "$run_dir" ]; then
     run "$python" -m mdmt_tf.train "$@"
-elif [ ! -e "$run_dir/metrics.json" ]; then
+    run "$python" -m mdmt_tf.evaluate "$run_dir"
+    exit
+fi
+# A run of another version may not be readable.
+trap '[ $? = 0 ] || echo "For a new run: sh tools/quickstart.sh run_dir=PATH" >&2' EXIT
+if [ ! -e "$run_dir/metrics.json" ]; then
     run "$python" -m mdmt_tf.train --resume "$run_dir"
 fi
 run "$python" -m mdmt_tf.evaluate "$run_dir"

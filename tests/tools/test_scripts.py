@@ -161,6 +161,17 @@ def test_a_failed_training_is_not_evaluated(checkout):
     assert (status, commands) == (1, FIRST[:3])
 
 
+def test_a_run_that_cannot_be_evaluated_says_how_to_make_another(checkout):
+    file = checkout.add("python3")
+    failing = 'case "$*" in *evaluate*) exit 2 ;; esac\n'
+    file.write_text(file.read_text() + failing)
+    (checkout.folder / "runs/first").mkdir(parents=True)
+    (checkout.folder / "runs/first/metrics.json").touch()
+    status, text, _ = checkout.run("quickstart")
+    assert status == 2
+    assert "For a new run: sh tools/quickstart.sh run_dir=PATH" in text
+
+
 def test_arguments_go_on_to_pytest(checkout):
     checkout.add("python3")
     status, _, commands = checkout.run("test", "-k", "heads")
