@@ -1,13 +1,11 @@
 """Imports go one way: a room may import the rooms above it, never those below."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from source_tree import MODULES, ROOT, imports, is_in, module_of
 
 # From what depends on nothing to what may use everything. A module belongs to the
 # longest name that it starts with; within one row anything goes but a circle.
@@ -66,28 +64,6 @@ EXCEPT = {
 }
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the package and its file."""
-    found = {}
-    for folder, package in (
-        ("mdmt_tf", "mdmt_tf"),
-        ("datasets", "mdmt_tf.datasets"),
-        ("configs", "mdmt_tf.configs"),
-    ):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            parts = path.relative_to(ROOT / folder).with_suffix("").parts
-            name = ".".join([package, *(part for part in parts if part != "__init__")])
-            found[name] = path
-    return found
-
-
-MODULES = modules()
-
-
-def is_in(module: str, room: str) -> bool:
-    return module == room or module.startswith(f"{room}.")
-
-
 def row_of(module: str) -> int | None:
     """Number of the row of a module; None for the package itself and for no module."""
     rooms = [
@@ -97,24 +73,6 @@ def row_of(module: str) -> int | None:
         if is_in(module, room)
     ]
     return max(rooms)[1] if rooms else None
-
-
-def imports(path: Path):
-    """(line, imported name) of every import statement, wherever it stands."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield node.lineno, f"{node.module}.{alias.name}"
-
-
-def module_of(name: str) -> str:
-    """`mdmt_tf.console.run` is a function of the module `mdmt_tf.console`."""
-    while name not in MODULES and "." in name:
-        name = name.rpartition(".")[0]
-    return name
 
 
 def violations(name: str, path: Path) -> list[str]:

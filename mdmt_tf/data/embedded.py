@@ -44,7 +44,7 @@ def provide(
         phantom_files.write_phantoms(
             originals, plan, workers=os.cpu_count() or 1, progress=progress
         )
-    for name, section in config.datasets.items():
+    for name, section in config.split_datasets.items():
         with bar(f"preparing {name}") as progress:
             prepare.prepare_dataset(
                 name,

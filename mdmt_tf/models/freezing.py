@@ -18,6 +18,11 @@ def freeze(backbone: keras.Model, part: str | float) -> list[str]:
             between 0 and 1 of the layers that have weights, rounded to whole ones.
     Returns: names of the frozen layers that have weights.
     Raises: ConfigError for another `part`.
+
+    Example:
+        >>> from mdmt_tf.models.backbones import build_backbone
+        >>> freeze(build_backbone("resnet18", (32, 32, 1)), "stem")
+        ['conv1', 'bn1']
     """
     layers = [layer for layer in backbone.layers if layer.trainable_weights]
     if part == "none":

@@ -22,6 +22,13 @@ def build_from_config(
         config: resolved settings.
         weights: see `build_backbone`; None: random values.
     Returns: see `build_model`.
+
+    Example:
+        >>> from mdmt_tf import config
+        >>> settings = config.load("phantom", ["model.backbone=shufflenet_v2_x0_5"])
+        >>> model = build_from_config(settings)
+        >>> {task: logits.shape for task, logits in model.output.items()}
+        {'prognosis': (None, 2), 'severity': (None, 4)}
     """
     mean, _ = config.normalization
     backbone = build_backbone(

@@ -53,6 +53,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         **kwargs: those of `keras.layers.BatchNormalization`.
     Source: Ioffe and Szegedy 2015; defaults and the unbiased moving variance as in
         `torch.nn.BatchNorm2d`.
+
+    Example:
+        >>> x = keras.ops.convert_to_tensor([[[[0.0]], [[2.0]]]])  # (1, 2, 1, 1)
+        >>> layer = BatchNormalization()
+        >>> layer(x, training=True).numpy().ravel().round(3).tolist()
+        [-1.0, 1.0]
+        >>> round(float(layer.moving_variance[0]), 3)  # 0.9 * 1 + 0.1 * 2
+        1.1
     """
 
     def __init__(self, axis=-1, momentum=0.9, epsilon=1e-5, **kwargs):
@@ -168,6 +176,11 @@ class Dropout(keras.layers.Dropout):
     """Dropout whose random state is saved with the weights, so that training can go on.
 
     Keras' own layer begins its random numbers anew in a model that is loaded.
+
+    Example:
+        >>> layer = Dropout(0.5, seed=0)
+        >>> float(keras.ops.sum(layer(keras.ops.ones((1, 4)), training=False)))
+        4.0
     """
 
     def save_own_variables(self, store):
@@ -186,6 +199,12 @@ class SpatialDropout(Dropout):
     What `torch.nn.Dropout2d` and `Dropout3d` do: neighbouring values of a map are so
     alike that dropping single ones leaves what they say. Random state as in `Dropout`.
     Source: Tompson et al. 2015.
+
+    Example:
+        >>> ones = keras.ops.ones((1, 3, 3, 8))
+        >>> maps = SpatialDropout(0.5, seed=0)(ones, training=True)
+        >>> sorted(set(keras.ops.sum(maps, (0, 1, 2)).numpy().tolist()))  # 0 or 9 / 0.5
+        [0.0, 18.0]
     """
 
     def build(self, input_shape):
@@ -200,6 +219,11 @@ class GroupedConv2D(keras.layers.Conv2D):
     On CPU Keras compiles such a convolution with XLA, which takes tens of times as long
     as the kernel that TensorFlow has from oneDNN. Without oneDNN there is none for the
     gradient, and Keras' way remains. Same arguments, weights and files.
+
+    Example:
+        >>> layer = GroupedConv2D(4, 1, groups=2)
+        >>> layer(keras.ops.ones((1, 5, 5, 6))).shape
+        TensorShape([1, 5, 5, 4])
     """
 
     def convolution_op(self, inputs, kernel):
@@ -221,6 +245,10 @@ class ZeroPadding3D(keras.layers.ZeroPadding3D):
     TensorFlow's optimizer of graphs tries to make one kernel of `Pad` and a convolution
     of volumes, fails where the gradient needs the former, prints an error and gives up
     its other improvements of the graph. It does not know `PadV2` in that place.
+
+    Example:
+        >>> ZeroPadding3D(1)(keras.ops.ones((1, 2, 2, 2, 1))).shape
+        TensorShape([1, 4, 4, 4, 1])
     """
 
     def call(self, inputs):
@@ -232,7 +260,13 @@ class ZeroPadding3D(keras.layers.ZeroPadding3D):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class ChannelSplit(keras.layers.Layer):
-    """The first and the second half of the channels of (..., C), C even."""
+    """The first and the second half of the channels of (..., C), C even.
+
+    Example:
+        >>> first, second = ChannelSplit()(keras.ops.convert_to_tensor([[1, 2, 3, 4]]))
+        >>> first.numpy().tolist(), second.numpy().tolist()
+        ([[1, 2]], [[3, 4]])
+    """
 
     def call(self, inputs):
         return tuple(tf.split(inputs, 2, axis=-1))
@@ -248,6 +282,12 @@ class ChannelInterleave(keras.layers.Layer):
 
     Source: concatenation and channel shuffle in two groups, Zhang et al. 2018
         (ShuffleNet).
+
+    Example:
+        >>> a = keras.ops.reshape([1, 2], (1, 1, 1, 2))
+        >>> b = keras.ops.reshape([10, 20], (1, 1, 1, 2))
+        >>> ChannelInterleave()((a, b)).numpy().ravel().tolist()
+        [1, 10, 2, 20]
     """
 
     def call(self, inputs):
@@ -274,6 +314,11 @@ class Renormalize(keras.layers.Layer):
 
     Args:
         channels: of the result.
+
+    Example:
+        >>> layer = Renormalize(channels=3)
+        >>> layer(keras.ops.ones((1, 2, 2, 1))).shape
+        TensorShape([1, 2, 2, 3])
     """
 
     def __init__(self, channels=3, **kwargs):

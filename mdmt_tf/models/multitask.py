@@ -47,6 +47,18 @@ def build_model(
         sorts the outputs by name: address them by key.
     Raises:
         ConfigError: unknown heads, no task, or a name given twice.
+
+    Example:
+        >>> from mdmt_tf.models.backbones import build_backbone
+        >>> from mdmt_tf.tasks import Kind, Task
+        >>> prognosis = Task(
+        ...     name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe")
+        ... )
+        >>> age = Task(name="age", kind=Kind.REGRESSION)
+        >>> backbone = build_backbone("resnet18", (32, 32, 1))
+        >>> model = build_model(backbone, [prognosis, age])
+        >>> {name: logits.shape for name, logits in model.output.items()}
+        {'age': (None, 1), 'prognosis': (None, 2)}
     """
     if heads not in HEADS:
         raise ConfigError(

@@ -65,6 +65,10 @@ def summarize(values: Sequence[float]) -> tuple[float, float, int]:
 
     The deviation divides by n - 1 and is NaN for n = 1. A NaN among the values makes
     both NaN: a mean over fewer folds than the table says would be another metric.
+
+    Example:
+        >>> summarize([1.0, 2.0, 3.0])
+        (2.0, 1.0, 3)
     """
     values = np.asarray(values, np.float64)
     n = len(values)
@@ -85,6 +89,12 @@ def paired_t_test(
         all differences are 0; when they are all the same other number, the statistic is
         infinite and p is 0 or 1.
     Raises: ValueError for a NaN and for unequal lengths.
+
+    Example:
+        >>> a, b = [0.8, 0.7, 0.9], [0.7, 0.7, 0.7]
+        >>> result = paired_t_test(a, b, alternative="greater", unit="fold")
+        >>> round(result.statistic, 3), round(result.p, 3)  # 0.1 / (0.1 / sqrt(3))
+        (1.732, 0.113)
     """
     a, b = _pairs(a, b, alternative)
     differences = np.round(a - b, _DECIMALS)
@@ -118,6 +128,11 @@ def wilcoxon_test(
     Returns: the statistic is the sum of the ranks of the positive differences. All
         differences zero: statistic 0 and p 1. NaN for n < 2.
     Raises: ValueError for a NaN and for unequal lengths.
+
+    Example:
+        >>> a, b = [0.8, 0.8, 0.9, 0.7], [0.7, 0.5, 0.7, 0.3]
+        >>> wilcoxon_test(a, b, alternative="greater", unit="fold").p  # 1 / 2 ** 4
+        0.0625
     """
     a, b = _pairs(a, b, alternative)
     differences = np.round(a - b, _DECIMALS)
@@ -154,6 +169,10 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
     The i-th smallest of m is multiplied by m - i + 1, is at least what the one before
     became and at most 1. NaN, no test, stays NaN and does not count in m.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).round(4).tolist()  # 3 * 0.01, then 2 * 0.03
+        [0.03, 0.06, 0.06]
     """
     adjusted = np.array(p_values, np.float64)
     known = ~np.isnan(adjusted)
@@ -163,7 +182,12 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def stars(p: float) -> str:
-    """ "***" for p < 0.001, "**" < 0.01, "*" < 0.05, else (and for NaN) ""."""
+    """ "***" for p < 0.001, "**" < 0.01, "*" < 0.05, else (and for NaN) "".
+
+    Example:
+        >>> stars(0.02), stars(0.2)
+        ('*', '')
+    """
     return "*" * sum(p < bound for bound in (0.05, 0.01, 0.001))
 
 
@@ -199,6 +223,25 @@ def compare(
         the two tests of "sd" have n = 0 and NaN.
     Raises: ValueError that names the cells that are missing in one of the experiments,
         NaN, or there twice.
+
+    Example:
+        >>> rows = [
+        ...     ("cv", backbone, 0, fold, experiment, "prognosis", "auc", value)
+        ...     for backbone in ("a", "b", "c")
+        ...     for fold in (0, 1)
+        ...     for experiment, value in (("mdmt", 0.8), ("stl", 0.7))
+        ... ]
+        >>> columns = "validation backbone seed fold experiment task figure value"
+        >>> tests = compare(
+        ...     pd.DataFrame(rows, columns=columns.split()),
+        ...     task="prognosis",
+        ...     metric="auc",
+        ...     candidate="mdmt",
+        ...     other="stl",
+        ...     validation="cv",
+        ... )
+        >>> tests[0].test.name, tests[0].test.unit, round(tests[0].test.difference, 3)
+        ('paired t', 'backbone', 0.1)
     """
     chosen = metrics[
         (metrics["validation"] == validation)

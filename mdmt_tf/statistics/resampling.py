@@ -59,6 +59,22 @@ def bootstrap_intervals(
         one of the classes) is left out of that resample's mean. Balanced accuracy and
         G-mean are over the classes that a resample has.
     Raises: ValueError without folds or for a row without label.
+
+    Example:
+        >>> from mdmt_tf.tasks import Kind
+        >>> task = Task(name="poor", kind=Kind.BINARY)
+        >>> fold = pd.DataFrame(
+        ...     {
+        ...         "dataset": "ward",
+        ...         "patient_id": ["a", "b", "c", "d"],
+        ...         "target": [0, 0, 1, 1],
+        ...         "prediction": [0, 0, 1, 1],
+        ...         "p_0": [0.9, 0.8, 0.2, 0.1],
+        ...         "p_1": [0.1, 0.2, 0.8, 0.9],
+        ...     }
+        ... )
+        >>> bootstrap_intervals(task, [fold], resamples=100)["accuracy"]
+        Interval(low=1.0, high=1.0, undefined=0.0)
     """
     if not len(folds):
         raise ValueError(f"task {task.name!r}: no folds to resample.")

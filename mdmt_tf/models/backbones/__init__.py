@@ -52,6 +52,11 @@ def build_backbone(
     Raises:
         ConfigError: an unknown name, shape, kind of weights or of normalisation.
         DataError: the file of weights is missing or belongs to another network.
+
+    Example:
+        >>> backbone = build_backbone("resnet18", (64, 64, 3))
+        >>> backbone.output_shape, backbone.count_params() - 9_600
+        ((None, 512), 11176512)
     """
     _check(name, tuple(image_shape), weights, batch_norm)
     import keras

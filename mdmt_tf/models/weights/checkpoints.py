@@ -24,6 +24,14 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Args:
         path: `.safetensors`, or anything else that `torch.save` wrote.
     Raises: DataError for a missing or damaged file, or one without named tensors.
+
+    Example:
+        >>> import tempfile
+        >>> from safetensors.numpy import save_file
+        >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+        >>> save_file({"conv1.weight": np.zeros((4, 3, 7, 7), np.float32)}, path)
+        >>> read_checkpoint(path)["conv1.weight"].shape
+        (4, 3, 7, 7)
     """
     if Path(path).suffix == ".safetensors":
         return _read_safetensors(path)
@@ -52,6 +60,11 @@ def backbone_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     Args:
         tensors: as `read_checkpoint` returns them.
     Returns: what `mdmt_tf.models.weights.conversion.load_reference_state` takes.
+
+    Example:
+        >>> tensors = {"denselayer1.norm.1.weight": np.ones(4), "fc.bias": np.ones(2)}
+        >>> list(backbone_state(tensors))
+        ['denselayer1.norm1.weight']
     """
     kept = {
         name: array

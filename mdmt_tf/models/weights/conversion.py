@@ -28,6 +28,12 @@ def reference_state(model):
         model: `keras.Model` whose layers bear the names of the reference's modules.
     Returns: dict from parameter name ("layer1.0.conv1.weight") to a numpy array;
         kernels are (out, in, height, width), dense ones (out, in).
+
+    Example:
+        >>> from mdmt_tf.models.backbones import build_backbone
+        >>> state = reference_state(build_backbone("resnet18", (32, 32, 3)))
+        >>> state["conv1.weight"].shape
+        (64, 3, 7, 7)
     """
     return {
         name: np.transpose(keras.ops.convert_to_numpy(variable), axes)
@@ -46,6 +52,14 @@ def load_reference_state(model, name, state):
     Raises:
         DataError: names are missing or too many, or shapes differ; lists them all. The
             model is then unchanged.
+
+    Example:
+        >>> from mdmt_tf.models.backbones import build_backbone
+        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> other = build_backbone("resnet18", (32, 32, 3), seed=2)
+        >>> load_reference_state(other, "one", reference_state(one))
+        >>> bool(np.all(one.get_weights()[0] == other.get_weights()[0]))
+        True
     """
     entries = _reference_entries(model)
     arrays = {key: np.asarray(value) for key, value in state.items()}

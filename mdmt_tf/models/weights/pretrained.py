@@ -89,7 +89,12 @@ def locate_all(
     weights: str | Mapping[str, float] | None,
     write: Callable[[str], object] = lambda text: None,
 ) -> list[Path]:
-    """The files of whatever `build_backbone` takes as weights; none for None."""
+    """The files of whatever `build_backbone` takes as weights; none for None.
+
+    Example:
+        >>> locate_all("resnet18", None)
+        []
+    """
     files = weights if isinstance(weights, Mapping) else [weights]
     return [locate(name, file, write) for file in files if file is not None]
 
@@ -152,6 +157,17 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     so the first kernel's are summed.
 
     Raises: DataError for a file that belongs to another network.
+
+    Example:
+        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "one.weights.h5")
+        ...     one.save_weights(path)
+        ...     grey = build_backbone("resnet18", (32, 32, 1))
+        ...     load_weights(grey, path)
+        >>> summed = one.get_layer("conv1").kernel.numpy().sum(2, keepdims=True)
+        >>> bool(np.allclose(grey.get_layer("conv1").kernel, summed))
+        True
     """
     try:
         _load_h5(model, path)
@@ -182,6 +198,16 @@ def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
         ConfigError: the shares do not sum to 1.
         DataError: a file is missing or belongs to another network.
     Source: Ruffini et al. 2024, section 2: beta * prognosis + (1 - beta) * severity.
+
+    Example:
+        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "one.weights.h5")
+        ...     one.save_weights(path)
+        ...     mean = build_backbone("resnet18", (32, 32, 3))
+        ...     load_average(mean, {path: 1.0})
+        >>> bool(np.all(mean.get_weights()[0] == one.get_weights()[0]))
+        True
     """
     if abs(sum(shares.values()) - 1.0) > 1e-6:
         raise ConfigError(
@@ -198,7 +224,12 @@ def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
 
 
 def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | None:
-    """Source and sha256 of the weights that a backbone starts from; None: random."""
+    """Source and sha256 of the weights that a backbone starts from; None: random.
+
+    Example:
+        >>> print(describe("resnet18", None))
+        None
+    """
     if weights is None:
         return None
     if isinstance(weights, Mapping):
@@ -218,6 +249,12 @@ def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | Non
 
 
 def manifest_path(weights: Path) -> Path:
+    """Where the source, digest and licence of a file of weights stand.
+
+    Example:
+        >>> manifest_path(Path("lite0-0c5f.weights.h5")).name
+        'lite0-0c5f.json'
+    """
     return weights.with_name(weights.name.removesuffix(".weights.h5") + ".json")
 
 

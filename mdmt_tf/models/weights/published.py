@@ -27,7 +27,13 @@ def weights_folder() -> Path:
 
 
 def check_digest(where: Path | str, digest: str, weights: Weights) -> None:
-    """Raise DataError unless a file's sha256 is that of the published checkpoint."""
+    """Raise DataError unless a file's sha256 is that of the published checkpoint.
+
+    Example:
+        >>> from mdmt_tf.models.backbones import BACKBONES
+        >>> weights = BACKBONES["resnet18"].weights
+        >>> check_digest("resnet18.pth", "f37072fd" + 56 * "0", weights)
+    """
     if not digest.startswith(weights.sha256):
         raise DataError(
             f"{where}: not the published file, or a damaged one. Expected a sha256 "

@@ -47,6 +47,15 @@ def read_torch_file(path: str | os.PathLike) -> Any:
     Returns: usually a dict from parameter name to numpy array; bfloat16 as float32.
     Raises: DataError for a missing or damaged file, and for one that holds anything
         else than tensors, containers, numbers and strings, which is not run.
+
+    Example:
+        >>> import tempfile
+        >>> empty = os.path.join(tempfile.mkdtemp(), "empty.pth")
+        >>> open(empty, "w").close()
+        >>> read_torch_file(empty)
+        Traceback (most recent call last):
+            ...
+        mdmt_tf.errors.DataError: ...
     """
     try:
         with open(path, "rb") as stream:
