@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.data.sources import PreparedDataset
-from mdmt_tf.splits.files import SIDES
+from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.tasks.labels import task_labels
@@ -131,7 +131,7 @@ def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
     for name, lists in split.datasets.items():
         for of_list, images in lists.items():
             split_of[[row_of[name, image] for image in images]] = of_list
-    result = {name: samples.take(split_of == name) for name in SIDES}
+    result = {name: samples.take(split_of == name) for name in SPLITS}
     train = result["train"]
     if not train.is_labelled.all():
         logger.info(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
 from mdmt_tf.data.sources import PreparedDataset, open_datasets
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
 
 
@@ -33,5 +34,6 @@ def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
     }
     for dataset in open_datasets(config.data_dir, others):
         tables[dataset.name] = dataset.table
-    split = make_split(tables, config.build_split_tasks(), config.split)
+    settings = SplitSettings.of(config.split)
+    split = make_split(tables, config.build_split_tasks(), settings)
     return split.only(config.datasets)

@@ -5,16 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.data.inputs import build_inputs
 from mdmt_tf.errors import LeakageError
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 
 
 @pytest.fixture
 def split(alpha, beta, two_tasks):
     tables = {"alpha": alpha.table, "beta": beta.table}
-    return make_split(tables, two_tasks, SplitSection(folds=3))
+    return make_split(tables, two_tasks, SplitSettings(folds=3))
 
 
 def test_numbers_of_the_rows_are_those_of_the_images(

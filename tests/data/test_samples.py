@@ -4,15 +4,15 @@ import dataclasses
 
 import numpy as np
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.data.samples import all_samples, split_samples, spread
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import Kind, Task
 
 
 def test_rows_are_those_of_the_lists(samples, alpha, beta, two_tasks):
     tables = {"alpha": alpha.table, "beta": beta.table}
-    split = make_split(tables, two_tasks, SplitSection(folds=3))
+    split = make_split(tables, two_tasks, SplitSettings(folds=3))
     for name in ("validation", "test"):
         rows = samples[name].rows
         for dataset in tables:
@@ -59,7 +59,7 @@ def test_unlabelled_rows_are_not_trained_with_but_predicted(samples):
 
 def _train(alpha, beta, task):
     tables = {"alpha": alpha.table, "beta": beta.table}
-    split = make_split(tables, [task], SplitSection(folds=3))
+    split = make_split(tables, [task], SplitSettings(folds=3))
     return split_samples(all_samples([alpha, beta], [task]), split)["train"]
 
 
