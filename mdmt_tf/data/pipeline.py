@@ -10,8 +10,8 @@ full.
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data.augment.images import augment
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
 from mdmt_tf.data.sampling import epoch_batches, steps_per_epoch
@@ -27,7 +27,7 @@ def training_dataset(
     seed: int,
     epochs: int,
     first_epoch: int = 0,
-    augmentation: AugmentationSection | None = None,
+    augmentation: Augmentation | None = None,
     normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.

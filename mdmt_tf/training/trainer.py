@@ -12,6 +12,7 @@ import numpy as np
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
@@ -202,7 +203,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         seed=config.seed,
         epochs=settings.epochs,
         first_epoch=first_epoch,
-        augmentation=config.pipeline.augmentation,
+        augmentation=Augmentation.of(config.pipeline.augmentation),
         normalization=config.normalization,
     )
     shown = []

@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
@@ -15,7 +15,7 @@ from mdmt_tf.data.training_set import build_training_set
 from mdmt_tf.training.strategy import build_strategy
 
 BATCH = 8
-MIXED = AugmentationSection(elastic_probability=0.5)
+MIXED = Augmentation(elastic_probability=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_sample_changes_from_epoch_to_epoch(samples, images):
         batch_size=BATCH,
         seed=0,
         epochs=2,
-        augmentation=AugmentationSection(rotation_probability=1),
+        augmentation=Augmentation(rotation_probability=1),
     )
     first, second = listed(dataset)
     assert (first[0] != second[0]).any()

@@ -28,7 +28,7 @@ def test_forms(name):
     names = [config.name for config in builder.BUILDER_CONFIGS]
     assert names == ["head_40x301x301"]
     assert builder.config_for().name == "head_40x301x301"
-    form = builder.config_for("head_4x6x5").preparation
+    form = builder.config_for("head_4x6x5").preprocessing
     assert form == VolumePreprocessing(4, 6, 5)
     with pytest.raises(ValueError, match="expected head_DEPTHxROWSxCOLUMNS"):
         builder.config_for("full_8")
