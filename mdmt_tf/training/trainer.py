@@ -36,6 +36,7 @@ from mdmt_tf.training.strategy import (
     device_names,
 )
 from mdmt_tf.training.tensorboard import TensorBoard
+from mdmt_tf.training.weighting import build_weighting
 
 
 def train(
@@ -80,8 +81,10 @@ def train(
             new = not run.last_state.is_file()
             weights = config.model.weights if new else None
             model = build(config, inputs.tasks, weights)
-            losses = compile_model(model, inputs.tasks, _optimizer(config, model))
-        _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
+            weighting = build_weighting(config.training.weighting, inputs.tasks)
+            fitted = weighting.attach(model, config.model.backbone)
+            losses = compile_model(fitted, inputs.tasks, _optimizer(config))
+        _fit(config, run, inputs, manifest, fitted, losses, write, is_terminal)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # What is evaluated and exported runs in single precision on any one device.
         model = build(config, inputs.tasks)
@@ -134,18 +137,15 @@ def predict(
     }
 
 
-def _optimizer(config: Config, model: keras.Model) -> keras.optimizers.Optimizer:
+def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     settings = config.training
-    optimizer = build_optimizer(
+    return build_optimizer(
         settings.optimizer,
         settings.learning_rate,
         settings.weight_decay,
         amsgrad=settings.amsgrad,
         accumulate=settings.accumulate,
     )
-    # Built beforehand, or the training step would be traced twice.
-    optimizer.build(model.trainable_variables)
-    return optimizer
 
 
 def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> None:

@@ -66,6 +66,7 @@ def test_shipped_configurations_are_complete_and_commented(name):
     for section in ("split", "model", "training"):
         fields = config.Config.model_fields[section].annotation.model_fields
         optional = {"leave_out", "validation_fraction", "file", "devices"}
+        optional |= {"weighting"}
         optional |= {"site_groups", "combine", "stratify_by", "validation"}
         assert not set(fields) - set(values[section]) - optional
 
