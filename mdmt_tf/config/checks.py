@@ -157,8 +157,13 @@ def _check_split(sections: dict) -> Iterator[Problem]:
     splits = {("split",): sections["split"]} if sections.get("split") else {}
     for name, split in (benchmark.cross_validation if benchmark else {}).items():
         splits["benchmark", "cross_validation", name] = split
-    datasets, tasks = (list(sections.get(key) or ()) for key in ("datasets", "tasks"))
     for path, split in splits.items():
+        datasets, tasks = (
+            list(
+                (getattr(split.whole, key) if split.whole else sections.get(key)) or ()
+            )
+            for key in ("datasets", "tasks")
+        )
         yield from _problems_of_split(split, path, datasets)
         for name in split.stratify_by:
             if tasks and name not in tasks:

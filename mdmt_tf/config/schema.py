@@ -62,6 +62,13 @@ class DatasetSection(Section):
     version: str | None = None  # None: the newest one that is prepared
 
 
+class WholeSection(Section):
+    """What folds are made of, where fewer tasks or datasets are trained."""
+
+    tasks: Annotated[dict[TaskName, TaskSection], Field(min_length=1)]
+    datasets: Annotated[dict[DatasetName, DatasetSection], Field(min_length=1)]
+
+
 class SplitSection(Section):
     """Who trains, who chooses the epoch, who is counted at the end."""
 
@@ -84,6 +91,9 @@ class SplitSection(Section):
     # That share; and of the remaining patients in leave_one_site_out.
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     file: str | None = None
+    # An experiment trained alone has here the tasks and datasets of its benchmark, so
+    # that its folds are those of the grid. None: those of the configuration.
+    whole: WholeSection | None = None
 
 
 class AugmentationSection(Section):
@@ -248,6 +258,8 @@ class BenchmarkSection(Section):
     experiments: Annotated[dict[TableName, ExperimentSection], Field(min_length=1)]
     # The experiment that the tests compare with each of the others; None: no tests.
     candidate: TableName | None = None
+    # What the fits of the grid do not leave in their folders; it changes no result.
+    omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = ()
     baselines: dict[TableName, BaselineSection] = {}
     executor: Literal["local", "ray"] = "local"
     # Of a running Ray cluster, HOST:PORT.
@@ -290,6 +302,18 @@ class Config(Section):
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())
+
+    @property
+    def split_datasets(self) -> dict[str, DatasetSection]:
+        """The datasets that the split is made of, those that are trained among them."""
+        whole = self.split.whole
+        return {**whole.datasets, **self.datasets} if whole else self.datasets
+
+    def build_split_tasks(self) -> tuple[Task, ...]:
+        """The tasks whose classes may stratify the split."""
+        if (whole := self.split.whole) is None:
+            return self.build_tasks()
+        return tuple(section.to_task(name) for name, section in whole.tasks.items())
 
     def to_plain(self) -> dict:
         """Dicts, lists, strings and numbers only, for YAML and JSON."""

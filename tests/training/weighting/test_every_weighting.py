@@ -31,7 +31,8 @@ def test_weighting_accumulated_batches_are_one_large_batch(name):
     _, small = fitted_model(name, adam(accumulate=3))
     fit(large, batch=24, epochs=4), fit(small, batch=8, epochs=4)
     start = fitted_model(name, adam())[1].variables
-    for a, b, c in zip(*map(values, (small.variables, large.variables, start))):
+    states = [values(each) for each in (small.variables, large.variables, start)]
+    for a, b, c in zip(*states, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
         assert np.abs(a - c).max() > 1e-3
 
@@ -45,7 +46,7 @@ def test_weighting_in_mixed_precision_is_nearly_the_same(name, policy):
         _, received = fitted_model(name, optimizer)
         fit(received)
     fit(expected)
-    for a, b in zip(*map(values, (received.variables, expected.variables))):
+    for a, b in zip(*(values(m.variables) for m in (received, expected)), strict=True):
         np.testing.assert_allclose(a, b, atol=0.02)
 
 

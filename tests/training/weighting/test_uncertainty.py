@@ -1,5 +1,6 @@
 """Uncertainty weighting, by arithmetic and against the likelihoods it comes from."""
 
+import itertools
 import math
 
 import keras
@@ -68,7 +69,7 @@ def test_uncertainty_heads_and_backbone_follow_the_total():
         float(fitted.train_on_batch(images, targets, weights, return_dict=True)["loss"])
         for _ in range(6)
     ]
-    assert all(after < before for before, after in zip(logged, logged[1:]))
+    assert all(after < before for before, after in itertools.pairwise(logged))
 
 
 def test_uncertainty_of_a_regression_is_the_gaussian_likelihood():
