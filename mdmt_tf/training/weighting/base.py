@@ -95,9 +95,9 @@ class Weighting(keras.layers.Layer):
         """
         return [sum(each) for each in zip(*gradients.values(), strict=True)]
 
-    def task_weights(self) -> dict[str, float]:
+    def task_weights(self) -> dict:
         """{task: factor of its loss L_t now}, for TensorBoard and `history.csv`.
 
-        Empty where there is nothing to follow.
+        Scalars or variables; empty where there is nothing to follow.
         """
         return {}

@@ -122,7 +122,12 @@ def current_weights(model: keras.Model) -> dict[str, float]:
         >>> current_weights(keras.Sequential())
         {}
     """
-    return model.weighting.task_weights() if isinstance(model, WeightedModel) else {}
+    if not isinstance(model, WeightedModel):
+        return {}
+    weights = model.weighting.task_weights()
+    return {
+        t: float(keras.ops.convert_to_numpy(weight)) for t, weight in weights.items()
+    }
 
 
 def _gradients(tape, loss, variables) -> list:

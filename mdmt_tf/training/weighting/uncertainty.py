@@ -47,8 +47,8 @@ class Uncertainty(Weighting):
         >>> from mdmt_tf.tasks import Kind, Task
         >>> method = Uncertainty([Task(name="age", kind=Kind.REGRESSION)])
         >>> _ = method.log_variances["age"].assign(math.log(4.0))
-        >>> method.task_weights()
-        {'age': 0.125}
+        >>> float(method.task_weights()["age"])
+        0.125
         >>> total = method.total({"age": 4.0}, {"age": 1.0})
         >>> f"{float(total):.4f}"  # 1/4 * 4/2 + log(4)/2
         '1.1931'
@@ -74,6 +74,6 @@ class Uncertainty(Weighting):
     def task_weights(self):
         """{task: lambda_t a_t exp(-s_t)}."""
         return {
-            name: self._constants[name] * self._factors[name] * float(keras.ops.exp(-s))
+            name: self._constants[name] * self._factors[name] * keras.ops.exp(-s)
             for name, s in self.log_variances.items()
         }

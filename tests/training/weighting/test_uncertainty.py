@@ -110,7 +110,7 @@ def test_uncertainty_weights_are_the_factors_of_the_losses():
         # The total grows by the weight for each unit of L_t, at its factor lambda_t.
         grown = method.total(zero | {task.name: task.weight}, zero)
         expected = float(grown) - float(method.total(zero, zero))
-        assert shown[task.name] == pytest.approx(expected, rel=1e-6)
+        assert float(shown[task.name]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_uncertainty_begins_as_the_fixed_weights_of_classes():
