@@ -14,6 +14,10 @@ at once, offline, and shows nothing about patients. With real data:
   python -m mdmt_tf.train --config mdmt data_dir=DATA split.fold=2
   python -m mdmt_tf.train --config my.yaml training.epochs=50 run_dir=runs/first
   python -m mdmt_tf.train --resume runs/first
+
+One experiment of a benchmark, on the folds of its grid:
+
+  python -m mdmt_tf.train --config ich_phantom experiment=model_b split.fold=2
 """
 
 
@@ -33,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Settings first: TensorFlow takes seconds to load, a wrong key should not.
     from mdmt_tf import config
     from mdmt_tf.data import embedded
+    from mdmt_tf.experiments import protocol
     from mdmt_tf.runs import summary
     from mdmt_tf.runs.folder import RunFolder
 
@@ -40,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = config.load(str(RunFolder.open(options.resume).config))
     else:
         settings = config.load(options.config, options.overrides)
+        settings = protocol.settings_alone(settings, options.overrides)
         RunFolder.refuse_existing(settings.run_dir)
 
     console.load_tensorflow()

@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import contextlib
+import json
 import os
 import sys
 import types
@@ -34,10 +35,22 @@ def two_cpus():
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of reference data beside the checkout; not part of the project."""
+    """The folder of real data beside the checkout; not part of the project."""
     if not SHARED.is_dir():
-        pytest.skip("needs the reference data in ../shared, which are not here")
+        pytest.skip("needs the real data in ../shared, which are not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The folder of what the originals make of fixed values; see its README."""
+    return Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="session")
+def torch_traces(reference):
+    """What PyTorch's optimizers, plateau schedule and normalisation do."""
+    return json.loads((reference / "torch_traces.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

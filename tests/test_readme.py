@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mdmt_tf import config, prepare
+from mdmt_tf.experiments import protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,8 +50,10 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
     if command in ("train", "benchmark"):
         real_load = config.load
 
-        def load(*settings):
-            real_load(*settings)
+        def load(name, overrides):
+            settings = real_load(name, overrides)
+            if command == "train":
+                protocol.settings_alone(settings, overrides)
             raise Accepted
 
         monkeypatch.setattr(config, "load", load)

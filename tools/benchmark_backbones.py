@@ -54,7 +54,6 @@ def with_stock_layers(backbone):
 def compiled(backbone):
     model = build_model(backbone, _TASKS)
     optimizer = build_optimizer("adam", 1e-3, 1e-4)
-    optimizer.build(model.trainable_variables)
     compile_model(model, _TASKS, optimizer)
     return model
 

@@ -74,7 +74,6 @@ def main(argv=None) -> None:
     task = Task(name="prognosis", kind=Kind.BINARY)
     model = build_model(build_backbone(options.backbone, (*shape, 1)), [task], "stl")
     optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True)
-    optimizer.build(model.trainable_variables)
     compile_model(model, [task], optimizer)
     volumes = rng.random((batch, *shape, 1), np.float32)
     target = {"prognosis": np.ones((batch, 1), np.float32)}

@@ -63,7 +63,6 @@ def build(name, shape, precision):
     backbone = build_backbone(name, (*shape, 1), dropout=0.2)
     model = build_model(backbone, tasks, "stl", dropout=0.0)
     optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True, accumulate=3)
-    optimizer.build(model.trainable_variables)
     compile_model(model, tasks, optimizer)
     return backbone, model
 

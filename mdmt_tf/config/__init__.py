@@ -62,7 +62,10 @@ def check(
 def _describe(problem: Problem, origins: Origins) -> str:
     path, text = problem
     key = ".".join(path)
-    while path and path not in origins:
-        path = path[:-1]
-    where = origins.get(path)
-    return f"{where}: {key}{text}" if where and path else f"{key}{text}"
+    # The key itself or, where it is not written, what is nearest below or above it.
+    below = [other for other in origins if other[: len(path)] == path]
+    above = [path[:end] for end in range(len(path) - 1, 0, -1)]
+    for place in [path, *below, *above]:
+        if place in origins:
+            return f"{origins[place]}: {key}{text}"
+    return f"{key}{text}"

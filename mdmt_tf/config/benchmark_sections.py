@@ -84,6 +84,10 @@ class BenchmarkSection(Section):
         description="Experiment that the statistical tests compare with each of the "
         "others; null: no tests.",
     )
+    omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = Field(
+        (),
+        description="What the fits leave out of their folders; it changes no result.",
+    )
     baselines: dict[Name, BaselineSection] = Field(
         {}, description="Models without images, under names of your own."
     )

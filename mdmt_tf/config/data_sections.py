@@ -172,6 +172,17 @@ class DatasetSection(Section):
     )
 
 
+class WholeSection(Section):
+    """What folds are made of, where fewer tasks or datasets are trained."""
+
+    tasks: dict[Name, TaskSection] = Field(
+        min_length=1, description="Tasks whose classes may stratify the folds."
+    )
+    datasets: dict[Name, DatasetSection] = Field(
+        min_length=1, description="Datasets whose patients are in the folds."
+    )
+
+
 class SplitSection(Section):
     """Which patients train, which choose the epoch, which are tested."""
 
@@ -223,6 +234,12 @@ class SplitSection(Section):
     )
     file: str | None = Field(
         None, description="file: path of a JSON file of lists, as split.json of a run."
+    )
+    whole: WholeSection | None = Field(
+        None,
+        description="Written by the program: the tasks and datasets of the benchmark "
+        "of which one experiment is trained alone, so that its folds are the same. "
+        "null: those of the configuration.",
     )
 
     @rule("kind", "fold", "folds")

@@ -8,7 +8,7 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic.fields import FieldInfo
 
@@ -77,6 +77,16 @@ def names_in(section: type[Section]) -> list[str]:
     return [field.alias or name for name, field in section.model_fields.items()]
 
 
+def names_below(path: Sequence[str]) -> list[str]:
+    """The keys of the section at a path such as tasks.prognosis; [] where is none."""
+    return [
+        key.name
+        for key in all_keys()
+        if len(key.path) == len(path) + 1
+        and all(own in (step, NAME) for own, step in zip(key.path, path, strict=False))
+    ]
+
+
 def section_in(annotation) -> type[Section] | None:
     """The section that a key holds, if it holds one: `Section`, `Section | None`."""
     for member in _members(annotation):
@@ -118,7 +128,7 @@ def _describe(annotation, metadata=()) -> str:
     if typing.get_origin(annotation) is tuple:
         items = typing.get_args(annotation)
         if items[-1] is Ellipsis:
-            return f"list of: {_describe(items[0])}"
+            return f"list of {_describe(items[0])}"
         return f"list of {len(items)}: {_describe(items[0])}"
     if typing.get_origin(annotation) is dict:
         return f"mapping from name to {_describe(typing.get_args(annotation)[1])}"

@@ -47,7 +47,7 @@ class _Reading:
                 partly = isinstance(value, (Section, dict))
                 if len(self.problems) == before or partly:
                     right[name] = value
-            elif field.is_required():
+            elif field.is_required() and not slips.has_old_name(key, values):
                 self.problems.append((key, ": missing; it has no default."))
         made = kind.model_construct(**right)
         self._sections.append((path, made))

@@ -126,6 +126,18 @@ class Config(Section):
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())
 
+    @property
+    def split_datasets(self) -> dict[str, DatasetSection]:
+        """The datasets that the split is made of, those that are trained among them."""
+        whole = self.split.whole
+        return {**whole.datasets, **self.datasets} if whole else self.datasets
+
+    def build_split_tasks(self) -> tuple[Task, ...]:
+        """The tasks whose classes may stratify the split."""
+        if (whole := self.split.whole) is None:
+            return self.build_tasks()
+        return tuple(section.to_task(name) for name, section in whole.tasks.items())
+
     def to_plain(self) -> dict:
         """Dicts, lists, strings and numbers only, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
@@ -202,15 +214,15 @@ class Config(Section):
 
     @rule("datasets")
     def _left_out_sites_are_of_datasets(self) -> Iterator[Problem]:
-        known = list(self.datasets)
         for path, split in self._splits():
+            known = list((split.whole or self).datasets)
             for name in split.leave_out:
                 yield from not_one_of(name, known, "datasets", (*path, "leave_out"))
 
     @rule("tasks")
     def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
-        known = list(self.tasks)
         for path, split in self._splits():
+            known = list((split.whole or self).tasks)
             for name in split.stratify_by:
                 yield from not_one_of(name, known, "tasks", (*path, "stratify_by"))
 

@@ -1,9 +1,9 @@
 """What was probably meant by a key that does not exist."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from mdmt_tf.config.keys import NAME, all_keys
+from mdmt_tf.config.keys import NAME, all_keys, names_below
 
 # Keys and values of earlier versions, and what they are called now.
 RENAMED_KEYS = {"benchmark.validation": "benchmark.cross_validation"}
@@ -50,10 +50,32 @@ def unknown_key(path: Sequence[str], allowed: Sequence[str]) -> str:
     return f": unknown key.{question} Allowed: {', '.join(allowed)}."
 
 
+def has_old_name(path: Sequence[str], written: Collection[str]) -> bool:
+    """Whether a key stands under the name that it had in an earlier version.
+
+    Args:
+        path: of the key.
+        written: the keys that are written in its section.
+    """
+    return any(
+        new == ".".join(path) and old.rpartition(".")[2] in written
+        for old, new in RENAMED_KEYS.items()
+    )
+
+
 def renamed_value(path: Sequence[str], value) -> str | None:
     """What is wrong with a value of an earlier version; None when it is none."""
     new = RENAMED_VALUES.get(".".join(path), {}).get(str(value))
     return f" = {value!r}: is now called {new!r}." if new else None
+
+
+def write_instead(dotted: str) -> str | None:
+    """The full key that somebody meant by `dotted`, which may be one; or None."""
+    path = dotted.split(".")
+    allowed = names_below(path[:-1])
+    if path[-1] in allowed:
+        return dotted
+    return next(iter(meant(path, allowed)), None)
 
 
 def meant(path: Sequence[str], allowed: Sequence[str]) -> list[str]:

@@ -37,7 +37,7 @@ def provide(config: Config, write: Callable[[str], object]) -> Config:
         phantom_files.write_phantoms(
             originals, plan, workers=os.cpu_count() or 1, progress=progress
         )
-    for name, section in config.datasets.items():
+    for name, section in config.split_datasets.items():
         with console.progress_bar(f"preparing {name}") as progress:
             prepare.prepare_dataset(
                 name,

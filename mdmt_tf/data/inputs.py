@@ -1,7 +1,7 @@
 """Everything a fit or an evaluation reads: datasets, split, samples, images."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mdmt_tf.config import Config
@@ -49,9 +49,8 @@ def open_inputs(config: Config, split_file: Path | None = None) -> Inputs:
         open_dataset(config.data_dir, name, section.config, section.version)
         for name, section in config.datasets.items()
     )
-    tables = {dataset.name: dataset.table for dataset in datasets}
     if split_file is None:
-        split = make_split(tables, tasks, config.split)
+        split = _make_split(config, datasets)
     else:
         split = Split.read(split_file)
     return Inputs(
@@ -61,6 +60,17 @@ def open_inputs(config: Config, split_file: Path | None = None) -> Inputs:
         parts=build_samples(datasets, split, tasks),
         images=Images(datasets, config.image_shape, config.pipeline.cache),
     )
+
+
+def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
+    """The split of the settings, and of it the lists of the datasets that are used."""
+    tables = {dataset.name: dataset.table for dataset in datasets}
+    for name, section in config.split_datasets.items():
+        if name not in tables:
+            other = open_dataset(config.data_dir, name, section.config, section.version)
+            tables[name] = other.table
+    split = make_split(tables, config.build_split_tasks(), config.split)
+    return split.only(config.datasets)
 
 
 def check_same_data(inputs: Inputs, manifest: dict, where: Path) -> None:

@@ -12,16 +12,29 @@ of the backbones that it starts from, and other settings. No TensorFlow.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mdmt_tf import storage
-from mdmt_tf.config import Config, check
-from mdmt_tf.config.schema import BaselineSection
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.config import Config, check, files
+from mdmt_tf.config.schema import BaselineSection, SplitSection
+from mdmt_tf.errors import ConfigError, nearest
+
+logger = logging.getLogger(__name__)
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
 _OWN = ("benchmark", "data_dir", "phantoms", "run_dir", "seed", "split", "tasks")
+
+# Keys of a split without meaning for its kind.
+_NOT_OF_KIND = {
+    "kfold": ("leave_out", "site_groups", "combine", "file"),
+    "leave_one_site_out": ("folds", "validation", "file"),
+    "file": ("folds", "validation", "leave_out", "site_groups", "combine"),
+}
+
+# What `benchmark.omit` may name, and the value that leaves it out.
+_OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
 
 # Of a fit's settings, what changes neither its weights nor its predictions, and what
 # the identity has in another form.
@@ -56,7 +69,7 @@ class Fit:
 
 
 def settings_of(config: Config, experiment: str, backbone: str) -> Config:
-    """The settings of an experiment's fits with one backbone.
+    """The settings of an experiment's fits in the grid, with one backbone.
 
     Its tasks and the datasets that feed them are kept; `set` is applied. The epoch is
     chosen by the task of `training.select_on` where the experiment has it, else by its
@@ -68,26 +81,132 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
         backbone: name of a backbone.
     Raises: ConfigError for settings that do not go together, with the experiment.
     """
-    section = config.benchmark.experiments[experiment]
-    plain = {**config.to_plain(), "experiment": experiment}
-    del plain["benchmark"]
-    plain["tasks"] = {name: plain["tasks"][name] for name in section.tasks}
-    used = {source for task in plain["tasks"].values() for source in task["from"]}
-    plain["datasets"] = {
-        name: facts for name, facts in plain["datasets"].items() if name in used
-    }
+    plain = config.to_plain()
     # The grid prepares the data; a fit finds them prepared.
     plain["phantoms"] = None
+    for part in config.benchmark.omit:
+        plain["training"][part] = _OMITTED[part]
+    return _settings_of_one(plain, config, experiment, backbone)
+
+
+def settings_alone(config: Config, overrides: Sequence[str] = ()) -> Config:
+    """The settings of a fit outside the grid.
+
+    Where `experiment` names an experiment of the benchmark, they are those of its fits
+    with the backbone `model.backbone`, seed `seed` and fold `split.fold`; otherwise
+    those of the configuration itself.
+
+    Args:
+        config: with or without a section `benchmark`.
+        overrides: `key.path=value` of the command line, which are in `config` already.
+            They win over `set` of the experiment.
+    Raises: ConfigError for an experiment that is not there, that starts from others, or
+        whose settings do not go together.
+    """
+    benchmark, name = config.benchmark, config.experiment
+    if benchmark is None:
+        return config
+    keys = {text.partition("=")[0].strip() for text in overrides}
+    known = list(benchmark.experiments)
+    if name not in known:
+        if "experiment" not in keys:
+            return config
+        raise ConfigError(
+            f"experiment = {name!r}: is not one of the experiments of the benchmark."
+            f"{nearest(name, known)} Experiments: {', '.join(known)}. To name the "
+            "folder of a run, set run_dir."
+        )
+    start = benchmark.experiments[name].start
+    if start and "model.weights" not in keys:
+        raise ConfigError(_needs(name, start))
+    grid = [_folds_of(section) for section in benchmark.cross_validation.values()]
+    if config.split.kind != "file" and _folds_of(config.split) not in grid:
+        logger.warning(
+            "split is none of benchmark.cross_validation (%s): the folds are not "
+            "those of the grid.",
+            ", ".join(benchmark.cross_validation),
+        )
+    backbone = config.model.backbone
+    return _settings_of_one(config.to_plain(), config, name, backbone, overrides)
+
+
+def _folds_of(split: SplitSection) -> dict:
+    """The settings on which the folds depend, whichever of them is tested."""
+    return split.model_dump(exclude={"fold", *_NOT_OF_KIND[split.kind]})
+
+
+def _needs(experiment: str, start: Mapping[str, float]) -> str:
+    """Why an experiment cannot be trained alone, and what to do."""
+    weights = {
+        f"{name}/checkpoints/backbone.weights.h5": w for name, w in start.items()
+    }
+    text = ", ".join(f"{file}: {weight:g}" for file, weight in weights.items())
+    value = f"{{{text}}}" if len(weights) > 1 else next(iter(weights))
+    others = " and ".join(start)
+    return (
+        f"experiment = {experiment!r}: starts from the backbones of {others}, trained "
+        "with the same backbone, fold and seed. Expected those fits: let `python -m "
+        f"mdmt_tf.benchmark` train them in order; or train {others} first and give the "
+        f"files in their run folders, such as 'model.weights={value}'; or start from "
+        "something else, such as model.weights=null."
+    )
+
+
+def _settings_of_one(
+    plain: dict,
+    config: Config,
+    experiment: str,
+    backbone: str,
+    overrides: Sequence[str] = (),
+) -> Config:
+    """Of the plain settings of `config` those of one experiment, checked."""
+    section = config.benchmark.experiments[experiment]
+    plain["experiment"] = experiment
     plain["model"]["backbone"] = backbone
-    plain["model"]["weights"] = start_of(config, backbone)
+    # A file in the place of those that are not there yet.
+    weights = "start.weights.h5" if section.start else start_of(config, backbone)
+    plain["model"]["weights"] = weights
     if plain["training"]["select_on"]["task"] not in section.tasks:
         plain["training"]["select_on"]["task"] = section.tasks[0]
-    if section.start:
-        # In the place of files that are not there yet.
-        plain["model"]["weights"] = "start.weights.h5"
     for key, value in section.settings.items():
-        _assign(plain, key, value, experiment)
+        _assign(plain, key, value, experiment, section.tasks)
+    for text in overrides:
+        files.override(plain, {}, text)
+    # `base` is no setting, but may be among the overrides.
+    plain.pop("base", None)
+    del plain["benchmark"]
+    _keep_only(section.tasks, plain, config)
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
+
+
+def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
+    """Leave out the other tasks and their datasets, but not of what the split is made.
+
+    The folds of a dataset depend on the classes of the tasks in `stratify_by`, or of
+    all that it feeds, and on the sites of the datasets of which some are left out.
+    """
+    every = config.to_plain()
+    tasks = {name: plain["tasks"][name] for name in names}
+    used = {source for task in tasks.values() for source in task["from"]}
+    of_split = used | set(config.split.leave_out)
+    by = config.split.stratify_by
+    strata = {
+        name: task
+        for name, task in every["tasks"].items()
+        if (name in by if by else of_split & set(task["from"]))
+    }
+    own = [(name, task) for name, task in tasks.items() if name in by or not by]
+    plain["tasks"] = tasks
+    plain["datasets"] = _among(plain["datasets"], used)
+    plain["split"]["whole"] = (
+        None
+        if list(strata.items()) == own and of_split == used
+        else {"tasks": strata, "datasets": _among(every["datasets"], of_split)}
+    )
+
+
+def _among(facts: dict, names: Collection[str]) -> dict:
+    return {name: value for name, value in facts.items() if name in names}
 
 
 def start_of(config: Config, backbone: str) -> str | dict | None:
@@ -95,7 +214,9 @@ def start_of(config: Config, backbone: str) -> str | dict | None:
     return config.benchmark.weights.get(backbone, config.model.weights)
 
 
-def _assign(plain: dict, key: str, value: Any, experiment: str) -> None:
+def _assign(
+    plain: dict, key: str, value: Any, experiment: str, tasks: Sequence[str]
+) -> None:
     path = key.split(".")
     # How a task is trained may differ, but not which ones there are.
     of_a_task = path[0] == "tasks" and len(path) > 2
@@ -103,6 +224,11 @@ def _assign(plain: dict, key: str, value: Any, experiment: str) -> None:
         raise ConfigError(
             f"benchmark.experiments.{experiment}.set: {key} is set by the grid itself. "
             f"Not to be set here: {', '.join(_OWN)}."
+        )
+    if of_a_task and path[1] not in tasks:
+        raise ConfigError(
+            f"benchmark.experiments.{experiment}.set: {key}: the experiment does not "
+            f"train this task, only {', '.join(tasks)}."
         )
     for step in path[:-1]:
         plain = plain.setdefault(step, {})

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,14 @@ class Split:
             ensure_ascii=True,
         )
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def only(self, names: Collection[str]) -> "Split":
+        """The same split without the datasets that are not named."""
+        return dataclasses.replace(
+            self,
+            sites={name: site for name, site in self.sites.items() if name in names},
+            datasets={name: self.datasets[name] for name in names},
+        )
 
     def write(self, path: Path) -> None:
         """Write `split.json`."""

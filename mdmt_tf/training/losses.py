@@ -7,7 +7,11 @@ c_t the class weight (1 in the paper), L_t the cross-entropy of eq. 3. The pipel
 gives I * c as the sample weight of output t, so Keras' own losses, weighted and summed
 over outputs, are eq. 2. Keras divides by the number of rows of the batch, labelled or
 not (`sum_over_batch_size`); every training batch has the same size B, so the loss is
-eq. 2 / B with B constant: a change of scale that Adam does not see.
+eq. 2 / B with B constant. Plain Adam and AdamW divide by the size of the gradient and
+take the same steps at any such scale, but for epsilon. Adam with L2 weight decay does
+not: the penalty joins the gradient unscaled, so a smaller loss means a stronger decay.
+There the sum of eq. 2 and its mean are different trainings, and `weight_decay` is
+relative to the mean.
 
 Dividing by the labelled rows instead would weigh a row by who else is in its batch, and
 would differ between one replica and several.
@@ -16,6 +20,7 @@ would differ between one replica and several.
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from mdmt_tf.tasks import Kind, Task
 
@@ -79,7 +84,8 @@ def compile_model(
     """Compile for the indicator loss; returns the training metric of each task.
 
     The metrics are handed back because their names in Keras' logs depend on the number
-    of outputs. Call inside the strategy's scope.
+    of outputs. The model is ready for its first step: see `create_step_variables`. Call
+    inside the strategy's scope.
     """
     metrics = {task.name: MaskedLoss(task) for task in tasks}
     model.compile(
@@ -88,4 +94,46 @@ def compile_model(
         loss_weights={task.name: task.weight for task in tasks},
         weighted_metrics={name: [metric] for name, metric in metrics.items()},
     )
+    create_step_variables(model, tasks)
     return metrics
+
+
+def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
+    """Create now what the first training step would create: the step is traced once.
+
+    TensorFlow traces a function again when its first trace has created variables, and
+    Keras creates those of the optimizer and of each output's logged loss there. Nothing
+    else changes: variables keep their values, seeds are not drawn from.
+
+    Args:
+        model: compiled; output t has the shape (batch, n_outputs of t).
+        tasks: those that the model was compiled for.
+    Source: "Creating tf.Variables" in TensorFlow's guide to `tf.function`.
+
+    Example:
+        >>> task = Task(name="severe", kind=Kind.BINARY)
+        >>> image = keras.Input((2,))
+        >>> model = keras.Model(image, {"severe": keras.layers.Dense(1)(image)})
+        >>> model.compile("adam", {"severe": build_loss(task)})
+        >>> model.optimizer.built
+        False
+        >>> create_step_variables(model, [task])
+        >>> model.optimizer.built
+        True
+    """
+    model.optimizer.build(model.trainable_variables)
+    # One row without any label, and the model's answer to it.
+    unknown = np.full(1, np.nan)
+    row = {
+        "y": {task.name: task.to_target(unknown)[0] for task in tasks},
+        "y_pred": {
+            task.name: np.zeros((1, task.n_outputs), np.float32) for task in tasks
+        },
+        "sample_weight": {task.name: np.ones(1, np.float32) for task in tasks},
+    }
+    row = keras.tree.map_structure(keras.ops.convert_to_tensor, row)
+    # Variables are created, but the row is not counted in any metric. Replicas could
+    # not count it: outside of a step their sums cannot be added to.
+    with keras.StatelessScope():
+        model.compute_loss(x=None, **row)
+        model.compute_metrics(x=None, **row)

@@ -30,8 +30,8 @@ class Adam(keras.optimizers.Adam):
     is epsilon sqrt(1 - beta_2^t) there, which is what the kernel is given.
 
     Keras' own Adam needs a dozen kernels per variable: a third of the time to trace a
-    ResNet and a tenth of its step. Build it before the first step
-    (`optimizer.build(model.trainable_variables)`), otherwise the step is traced twice.
+    ResNet and a tenth of its step. Build it before the first step, otherwise the step
+    is traced twice; `losses.compile_model` does.
 
     Args:
         learning_rate: positive float, or a Keras schedule.

@@ -80,7 +80,7 @@ def train(
             new = not run.last_state.is_file()
             weights = config.model.weights if new else None
             model = build(config, inputs.tasks, weights)
-            losses = compile_model(model, inputs.tasks, _optimizer(config, model))
+            losses = compile_model(model, inputs.tasks, _optimizer(config))
         _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # What is evaluated and exported runs in single precision on any one device.
@@ -134,18 +134,15 @@ def predict(
     }
 
 
-def _optimizer(config: Config, model: keras.Model) -> keras.optimizers.Optimizer:
+def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     settings = config.training
-    optimizer = build_optimizer(
+    return build_optimizer(
         settings.optimizer,
         settings.learning_rate,
         settings.weight_decay,
         amsgrad=settings.amsgrad,
         accumulate=settings.accumulate,
     )
-    # Built beforehand, or the training step would be traced twice.
-    optimizer.build(model.trainable_variables)
-    return optimizer
 
 
 def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> None:

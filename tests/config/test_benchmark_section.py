@@ -3,7 +3,6 @@
 import pytest
 
 from mdmt_tf import config
-from mdmt_tf.config import files
 from mdmt_tf.config.schema import TrainingSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones.table import BACKBONES
@@ -52,6 +51,7 @@ def test_the_example_is_right(tmp_path):
         ("candidate=c", r"candidate: 'c' is not one of the experiments"),
         ("cross_validation.cv.kind=leave_one_site_out", "validation.cv.leave_out"),
         ("cross_validation={cv: {kind: file}}", "validation.cv.file: missing"),
+        ("omit=[weights]", "omit.0 = 'weights': should be 'tensorboard', 'saved_mod"),
         ("executor=ray", "benchmark.address: missing"),
         (
             "baselines={a: {task: prognosis, fields: {aiforcovid: [age]}}}",
@@ -127,8 +127,3 @@ def test_the_settings_of_the_published_code(tmp_path):
     for key in set(TrainingSection.model_fields) - changed:
         assert getattr(paper.training, key) == getattr(code.training, key), key
     assert paper.benchmark == code.benchmark
-
-
-@pytest.mark.parametrize("name", files.names())
-def test_every_configuration_that_comes_along_is_right(name, tmp_path):
-    config.load(name, [f"data_dir={tmp_path}"])

@@ -51,25 +51,6 @@ def problems(path, *overrides):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", files.names())
-def test_every_shipped_configuration_is_valid(name, tmp_path):
-    overrides = [] if name == "phantom" else [f"data_dir={tmp_path}"]
-    loaded = config.load(name, overrides)
-    assert loaded.tasks and loaded.datasets
-
-
-@pytest.mark.parametrize("name", files.names())
-def test_shipped_configurations_are_complete_and_commented(name):
-    values, _ = files.read(name)
-    missing = set(config.Config.model_fields) - set(values) - {"benchmark"}
-    assert not missing, f"{name}.yaml relies on defaults of {missing}"
-    for section in ("split", "model", "training"):
-        fields = config.Config.model_fields[section].annotation.model_fields
-        optional = {"leave_out", "validation_fraction", "file", "devices"}
-        optional |= {"site_groups", "combine", "stratify_by", "validation"}
-        assert not set(fields) - set(values[section]) - optional
-
-
 def test_tasks_keep_their_order_and_their_facts(minimal):
     prognosis, severity = config.load(minimal).build_tasks()
     assert (prognosis.name, severity.name) == ("prognosis", "severity")

@@ -6,20 +6,21 @@ from mdmt_tf import config
 from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as builder
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.experiments import protocol
 from mdmt_tf.tasks import Kind
 
 MODELS = {
-    "ich_model_a": ["prognosis", "gcs_severe", "age"],
-    "ich_model_b": ["prognosis", "gcs", "age"],
-    "ich_image_only": ["prognosis"],
-    "ich_prognosis_gcs": ["prognosis", "gcs"],
-    "ich_prognosis_age": ["prognosis", "age"],
-    "ich_gcs_only": ["gcs"],
-    "ich_age_only": ["age"],
+    "image_only": ["prognosis"],
+    "model_a": ["prognosis", "gcs_severe", "age"],
+    "model_b": ["prognosis", "gcs", "age"],
+    "prognosis_gcs": ["prognosis", "gcs"],
+    "prognosis_age": ["prognosis", "age"],
+    "gcs_only": ["gcs"],
+    "age_only": ["age"],
 }
 
 
-def problems(*overrides, name="ich_model_b"):
+def problems(*overrides, name="ich_phantom"):
     with pytest.raises(ConfigError) as caught:
         config.load(name, overrides)
     return str(caught.value)
@@ -64,10 +65,7 @@ def test_the_settings_of_cobo_et_al(paper):
         noise_deviation=0.01,
     )
     experiments = paper.benchmark.experiments
-    assert [list(section.tasks) for section in experiments.values()] == [
-        MODELS[f"ich_{name}"] if name != "image_only" else ["prognosis"]
-        for name in experiments
-    ]
+    assert {name: list(made.tasks) for name, made in experiments.items()} == MODELS
 
 
 def test_thresholds_are_those_of_the_builder(paper):
@@ -89,33 +87,26 @@ def test_thresholds_are_those_of_the_builder(paper):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_each_model_declares_its_tasks_as_the_paper_s_file(name, paper, tmp_path):
-    small = config.load(name)
-    assert list(small.tasks) == MODELS[name]
-    for task in small.build_tasks():
-        same = next(t for t in paper.build_tasks() if t.name == task.name)
-        assert (task.cut_points, task.descending, task.classes, task.weight) == (
-            same.cut_points,
-            same.descending,
-            same.classes,
-            same.weight,
-        )
+def test_each_model_trains_its_tasks_as_the_benchmark_declares_them(
+    name, paper, tmp_path
+):
+    overrides = [f"data_dir={tmp_path}", f"experiment={name}"]
+    model = protocol.settings_alone(config.load("ich", overrides), overrides)
+    assert list(model.tasks) == MODELS[name]
     # The smaller class of the first task is oversampled.
-    assert [t.oversample for t in small.build_tasks()] == [
-        index == 0 for index in range(len(MODELS[name]))
-    ]
-    large = config.load(name, ["base=ich", f"data_dir={tmp_path}"])
-    assert large.tasks == small.tasks
-    assert large.image_shape == paper.image_shape
-    assert large.phantoms is None and large.benchmark is None
-    assert large.model == paper.model
+    for index, (task, section) in enumerate(model.tasks.items()):
+        declared = paper.tasks[task].model_copy(update={"oversample": index == 0})
+        assert section == declared
+    assert model.benchmark is None and model.model == paper.model
+    assert model.training.select_on.task == MODELS[name][0]
 
 
 def test_another_base_by_its_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("base: ich_phantom\nseed: 9\n")
-    made = config.load("ich_image_only", ["base=mine.yaml"])
-    assert made.seed == 9 and list(made.tasks) == ["prognosis"]
+    (tmp_path / "small.yaml").write_text("base: ich\nexperiment: small\n")
+    made = config.load("small.yaml", ["base=mine.yaml"])
+    assert (made.seed, made.experiment) == (9, "small")
     assert "nowhere.yaml: no such" in problems("base=nowhere.yaml")
 
 
@@ -141,13 +132,20 @@ def test_a_volume_that_is_halved_to_nothing():
     text = problems("image_size=[16,64,64]")
     assert "image_size = [16, 64, 64]: densenet21_3d halves" in text
     assert "at least 32 along each axis" in text
-    config.load("ich_model_b", ["image_size=[16,64,64]", "model.backbone=resnet18_3d"])
+    config.load(
+        "ich_phantom",
+        [
+            "image_size=[16,64,64]",
+            "model.backbone=resnet18_3d",
+            "benchmark=null",
+        ],
+    )
 
 
 def test_volumes_are_not_deformed():
     text = problems("pipeline.augmentation.elastic_probability=0.3")
     assert "elastic_probability = 0.3: volumes are not deformed. Set it to 0." in text
-    config.load("ich_model_b", ["pipeline.augmentation=null"])
+    config.load("ich_phantom", ["pipeline.augmentation=null"])
 
 
 def test_oversampling_that_contradicts_itself():

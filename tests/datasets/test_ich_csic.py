@@ -16,6 +16,9 @@ from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as ich
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.volume import prepare_volume, read_volume
 
+# Patients of whom nothing is wrong, as `tools/make_dummy_data.py` has them: n is aged
+# 4 n - 30 with n - 16 points, and fares badly where n is odd.
+ORDINARY = {str(n): (n % 2, n - 16, 4 * n - 30, b"0") for n in range(21, 31)}
 DUMMY = Path(__file__).parents[2] / "datasets" / "ich_csic" / "dummy_data"
 TABLE = "CLINICAL_DATA_ICH.csv"
 
@@ -24,7 +27,7 @@ class IchCsicTest(tfds.testing.DatasetBuilderTestCase):
     DATASET_CLASS = ich.Builder
     BUILDER_CONFIG_NAMES_TO_TEST = ["head_40x301x301"]
     EXAMPLE_DIR = DUMMY
-    SPLITS = {"train": 5}
+    SPLITS = {"train": 15}
 
 
 def file_of(patient_id):
@@ -43,6 +46,7 @@ def test_labels(dummy):
         "2": (0, 12, 80, b"0"),  # the folder alone says how it went
         "3": (1, 3, 91, b"1"),
         "11": (1, 8, 65, b"0"),
+        **ORDINARY,
     }
     assert unknown[:2] == (0, -1)
     assert np.isnan(unknown[2])
@@ -111,14 +115,14 @@ def test_counts(dummy):
         for field, classes in metadata["labels"].items()
     }
     assert images == {
-        "poor_prognosis": {"good": 3, "poor": 2, "unknown": 0},
+        "poor_prognosis": {"good": 3 + 5, "poor": 2 + 5, "unknown": 0},
         "gcs": {
-            "mild: more than 12": 1,
-            "moderate: 9 to 12": 1,
-            "severe: 8 or less": 2,
+            "mild: more than 12": 1 + 2,
+            "moderate: 9 to 12": 1 + 4,
+            "severe: 8 or less": 2 + 4,
             "unknown": 1,
         },
-        "age": {"under 80 years": 2, "80 years or more": 2, "unknown": 1},
+        "age": {"under 80 years": 2 + 7, "80 years or more": 2 + 3, "unknown": 1},
     }
     assert metadata["rows_repeated"] == 1
     assert metadata["boxes"] == {}

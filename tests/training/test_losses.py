@@ -5,9 +5,15 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mdmt_tf.models.layers import BatchNormalization, Dropout
+from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training import losses
 from mdmt_tf.training.losses import MaskedLoss, build_loss, compile_model
+from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.strategy import build_strategy
 
 # Names that sort against the order of the tasks: Keras sorts dict outputs by key.
 ZEBRA = Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b"))
@@ -142,3 +148,92 @@ def test_masked_mean_equals_the_mean_of_the_rows_kept():
     metric.update_state(targets[1:], logits[1:], keep[1:])
     expected = np.mean(loss(targets[keep > 0], logits[keep > 0]))
     assert float(metric.result()) == pytest.approx(float(expected), rel=1e-6)
+
+
+OMEGA = Task(name="omega", kind=Kind.REGRESSION, weight=0.1)
+EVERY_KIND = (*TASKS, OMEGA)
+
+
+def random_network(dimensions, tasks):
+    """Everything that has a state: normalisation, dropout in backbone and heads."""
+    image = keras.Input((6,) * dimensions + (1,), name="image")
+    layers = {2: ("Conv2D", "GlobalAveragePooling2D")}
+    layers[3] = ("Conv3D", "GlobalAveragePooling3D")
+    conv, pool = (getattr(keras.layers, name) for name in layers[dimensions])
+    x = conv(4, 3, kernel_initializer=keras.initializers.GlorotUniform(3))(image)
+    x = Dropout(0.2, seed=4)(keras.layers.ReLU()(BatchNormalization()(x)))
+    return build_model(keras.Model(image, pool()(x)), tasks, seed=1)
+
+
+def random_batches(dimensions, tasks):
+    """Three batches of 4 rows, some without a label."""
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(12,) + (6,) * dimensions + (1,))
+    labels = generator.integers(-1, 2, 12)
+    pairs = {task.name: task.to_target(labels) for task in tasks}
+    targets = {name: target for name, (target, _) in pairs.items()}
+    known = {name: known.astype("float32") for name, (_, known) in pairs.items()}
+    rows = (images.astype("float32"), targets, known)
+    return tf.data.Dataset.from_tensor_slices(rows).batch(4)
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """Grows by one whenever a training step is traced."""
+    traces = []
+    step = keras.Model.train_step
+
+    def counted(model, data):
+        traces.append(model.name)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    return traces
+
+
+def fit(tasks, devices=None, dimensions=2, **options):
+    """Two epochs; all numbers that they leave."""
+    with build_strategy(devices).scope():
+        model = random_network(dimensions, tasks)
+        optimizer = build_optimizer("adam", 0.01, 1e-2, **options)
+        metrics = compile_model(model, tasks, optimizer)
+    assert not any(np.any(np.array(v)) for v in model.metrics_variables)
+    batches = random_batches(dimensions, tasks)
+    history = model.fit(batches, epochs=2, verbose=0, shuffle=False).history
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    masked = [float(metric.result()) for metric in metrics.values()]
+    return history, masked, [np.array(variable) for variable in variables]
+
+
+@pytest.mark.parametrize(
+    "tasks", [EVERY_KIND, EVERY_KIND[::-1], TASKS[:2], *((t,) for t in EVERY_KIND)]
+)
+def test_a_fit_on_one_device_traces_its_step_once(tasks, traces):
+    fit(tasks)
+    assert len(traces) == 1
+
+
+CASES = {
+    "images": {},
+    "volumes": {"dimensions": 3, "accumulate": 2, "amsgrad": True},
+    "mixed precision": {},
+    "two devices": {"accumulate": 2},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_creating_variables_first_changes_no_bit(case, two_cpus, traces, monkeypatch):
+    devices = two_cpus if case == "two devices" else None
+    policy = keras.config.dtype_policy()
+    if case == "mixed precision":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        received = fit(EVERY_KIND, devices, **CASES[case])
+        assert len(traces) == (len(devices) if devices else 1)
+        monkeypatch.setattr(losses, "create_step_variables", lambda *_: None)
+        expected = fit(EVERY_KIND, devices, **CASES[case])
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert received[:2] == expected[:2]
+    for a, b in zip(received[2], expected[2], strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -306,6 +306,23 @@ def test_two_devices_and_mixed_precision_end_in_a_single_precision_model(
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_a_run_traces_its_step_once(settings, monkeypatch):
+    import keras
+
+    traces = []
+    step = keras.Model.train_step
+
+    def counted(model, data):
+        traces.append(model.name)
+        return step(model, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    run = trainer.train(settings("training.epochs=2", *BARE))
+    # Three tasks, and more than one step an epoch.
+    assert len(run.read_json(run.metrics)["test"]) == 3
+    assert traces == ["mdmt"]
+
+
 def test_nothing_is_written_when_the_data_are_wrong(settings):
     wrong = settings("tasks.grade.from={beta: grad}")
     with pytest.raises(DataError, match="Did you mean 'grade'"):
