@@ -170,6 +170,12 @@ def add_config_arguments(
     )
 
 
+def write(text: str) -> None:
+    """Print a text at once, without a line break."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def print_table(table: "Table") -> None:
     """Print a `rich` table, numbers and names in it as they are."""
     from rich.console import Console
