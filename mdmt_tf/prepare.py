@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdmt_tf import console as cli
-from mdmt_tf.datasets._shared import summary
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
 
@@ -211,6 +210,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = _parse(argv)
 
     from rich.console import Console
+
+    from mdmt_tf.datasets._shared import summary
 
     console = Console(highlight=False)
     exclude = None if options.exclude is None else _read_list(options.exclude)
