@@ -50,15 +50,19 @@ class Group:
 
 
 def groups() -> Iterator[Group]:
-    """All keys by section, in the order of the page."""
+    """All keys by section, in the order of the page; of repeated sections the first."""
     by_section: dict[tuple[str, ...], list[Key]] = {}
     for key in all_keys():
         by_section.setdefault(key.path[:-1], []).append(key)
     shown: dict[type, str] = {}
+    repeated: list[tuple[str, ...]] = []
     for path, keys in by_section.items():
+        if any(path[: len(other)] == other for other in repeated):
+            continue
         owner, title = keys[0].owner, ".".join(path)
         about = " ".join((owner.__doc__ or "").split())
         if owner in shown:
+            repeated.append(path)
             yield Group(title, about, (), shown[owner])
         else:
             shown[owner] = title

@@ -56,7 +56,7 @@ def test_all_keys(run):
 
 def test_keys_of_a_word_in_names_and_meanings(run):
     text = run("keys", "Learning_Rate")
-    assert "learning_rate" in text and "number above 0, below 10" in words(text)
+    assert "learning_rate number above 0, Step size" in words(text)
     assert "min_learning_rate" in text and "batch_size" not in text
     assert "zoom_fraction" in run("keys", "factor from 0.9 to 1.1")
 

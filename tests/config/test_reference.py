@@ -17,6 +17,8 @@ def test_the_page_is_current():
 def test_every_section_has_a_heading_and_every_key_a_row():
     text = reference.markdown()
     found, same = set(), {}
+    # What is below a repeated section is not repeated, either.
+    below = re.compile(r"whole\.tasks\.NAME\.|cross_validation\.NAME\.whole\.")
     for block in text.split("\n## ")[1:]:
         heading, _, rest = block.partition("\n")
         section = "" if heading == "Top level" else f"{heading.strip('`')}."
@@ -26,7 +28,7 @@ def test_every_section_has_a_heading_and_every_key_a_row():
             rows = [k.removeprefix(same[section]) for k in found]
             rows = [k for k in rows if "." not in k]
         found |= {f"{section}{row}" for row in rows}
-    assert {key.full for key in all_keys()} <= found
+    assert {k.full for k in all_keys() if not below.search(k.full)} <= found
     assert same["benchmark.cross_validation.NAME."] == "split."
 
 
