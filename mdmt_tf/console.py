@@ -38,7 +38,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     if importlib.util.find_spec("mdmt_tf.configs") is None:
         checkout = Path(__file__).resolve().parents[1]
         print(
-            f"error: mdmt_tf is not installed in this Python. Run: "
+            "error: this checkout of mdmt_tf is not installed. Run: "
             f"{sys.executable} -m pip install -e {checkout}",
             file=sys.stderr,
         )
@@ -166,7 +166,8 @@ def add_config_arguments(
         "overrides",
         nargs="*",
         metavar="key.path=value",
-        help="settings that replace those of the file, e.g. training.epochs=3",
+        help="settings that replace those of the file, e.g. training.epochs=3; "
+        "`python -m mdmt_tf.config keys` explains all of them",
     )
 
 

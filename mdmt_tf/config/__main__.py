@@ -33,15 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    from mdmt_tf.config import terminal
 
-    from mdmt_tf.config import files
-
-    table = Table(box=None, padding=(0, 2, 1, 0), show_header=False)
-    for name in files.names():
-        table.add_row(f"[bold]{name}[/]", escape(files.summary(name)))
-    console.print_table(table)
+    console.print_table(terminal.table_of_configurations())
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -58,46 +52,19 @@ def _copy(options: argparse.Namespace) -> None:
 
 
 def _keys(options: argparse.Namespace) -> None:
-    from mdmt_tf.config import reference, slips
+    from mdmt_tf.config import reference, slips, terminal
     from mdmt_tf.errors import ConfigError
 
     if options.markdown:
         sys.stdout.write(reference.markdown())
         return
-    tables = list(_tables(options.word or ""))
+    tables = list(terminal.tables_of_keys(options.word or ""))
     if not tables:
         near = slips.write_instead(options.word)
         question = f" Did you mean {near!r}?" if near else ""
         raise ConfigError(f"keys: none has to do with {options.word!r}.{question}")
     for table in tables:
         console.print_table(table)
-
-
-def _tables(word: str):
-    """A table of each section that has keys with this word in their name or meaning."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from mdmt_tf.config import reference
-
-    for group in reference.groups():
-        word = word.lower()
-        found = [k for k in group.keys if word in f"{k.full} {k.description}".lower()]
-        if not found and not (group.same_as and not word):
-            continue
-        title = f"[bold]{group.title or 'top level'}[/]  {escape(group.about)}"
-        if group.same_as:
-            title = f"[bold]{group.title}[/]  The keys of {group.same_as}."
-        table = Table(title=title, title_justify="left", title_style="")
-        table.box, table.padding, table.show_header = None, (0, 2, 0, 0), False
-        table.add_column(width=22, overflow="fold")
-        table.add_column(width=20)
-        table.add_column()
-        for key in found:
-            default = "" if key.default == "required" else f"default: {key.default}"
-            values = f"{key.values}\n{default or 'required'}"
-            table.add_row(key.name, escape(values), escape(key.description))
-        yield table
 
 
 _ACTIONS = {"list": _list, "show": _show, "copy": _copy, "keys": _keys}

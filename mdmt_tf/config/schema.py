@@ -27,6 +27,7 @@ from mdmt_tf.config.fit_sections import (
     SelectionSection,
     TrainingSection,
 )
+from mdmt_tf.config.image_sizes import problems_of_size
 from mdmt_tf.config.section import (
     Length,
     Name,
@@ -40,7 +41,7 @@ from mdmt_tf.config.section import (
 from mdmt_tf.config.selection_metrics import SELECTION_METRICS
 from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
-from mdmt_tf.models.backbones.table import BACKBONES, Backbone
+from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind, Task
 
 __all__ = [
@@ -256,13 +257,13 @@ class Config(Section):
     @rule("image_size", "model.backbone")
     def _backbone_fits_the_images(self) -> Iterator[Problem]:
         row = BACKBONES[self.model.backbone]
-        yield from _problems_of_size(self.image_size, row, ("model", "backbone"))
+        yield from problems_of_size(self.image_size, row, ("model", "backbone"))
 
     @rule("image_size", "benchmark.backbones")
     def _backbones_of_the_grid_fit_the_images(self) -> Iterator[Problem]:
         for name in self.benchmark.backbones if self.benchmark else ():
             key = ("benchmark", "backbones")
-            yield from _problems_of_size(self.image_size, BACKBONES[name], key)
+            yield from problems_of_size(self.image_size, BACKBONES[name], key)
 
     @rule("image_size", "pipeline.augmentation")
     def _volumes_are_not_deformed(self) -> Iterator[Problem]:
@@ -305,25 +306,3 @@ class Config(Section):
                     f"{', '.join(task.sources)}. Received: "
                     f"{', '.join(baseline.fields)}.",
                 )
-
-
-def _problems_of_size(size, row: Backbone, key: tuple[str, ...]) -> Iterator[Problem]:
-    """What is wrong with the size of the images for a backbone that `key` names."""
-    dimensions = len(size) if isinstance(size, tuple) else 2
-    shown = list(size) if isinstance(size, tuple) else size
-    if dimensions != row.dimensions:
-        fitting = [b.name for b in BACKBONES.values() if b.dimensions == dimensions]
-        form = {2: "pixels a side", 3: "[depth, height, width]"}[row.dimensions]
-        kind = {2: "images", 3: "volumes"}
-        yield (
-            key,
-            f" = {row.name!r}: is for {kind[row.dimensions]}, image_size = {form}. "
-            f"Received: image_size = {shown}. For {kind[dimensions]}: "
-            f"{', '.join(sorted(fitting))}.",
-        )
-    elif isinstance(size, tuple) and min(size) < row.smallest:
-        yield (
-            ("image_size",),
-            f" = {shown}: {row.name} halves a volume until nothing is left of it; "
-            f"expected at least {row.smallest} along each axis.",
-        )

@@ -180,7 +180,9 @@ def test_a_checkout_that_is_not_installed_says_how_to_install(module, checkout):
     )
     result = run("-c", code, cwd=checkout)
     assert result.returncode == 2, result.stderr
-    assert result.stderr.startswith("error: mdmt_tf is not installed in this Python.")
+    assert result.stderr.startswith(
+        "error: this checkout of mdmt_tf is not installed. Run: "
+    )
     assert result.stderr.rstrip().endswith(f"-m pip install -e {checkout}")
     assert len(result.stderr.splitlines()) == 1 and not result.stdout
 
