@@ -131,18 +131,29 @@ def parser(command: str, description: str) -> Parser:
         description: in which commands are written `python -m mdmt_tf.<command>`. They
             are shown as the user calls them.
     """
-    called = Path(sys.argv[0])
-    if called.stem == "mdmt-tf":
-        program, below = "mdmt-tf", "mdmt-tf "
-    elif called.name == "__main__.py" and called.parent.name == "mdmt_tf":
-        program, below = "python -m mdmt_tf", "python -m mdmt_tf "
-    else:
-        program, below = "python -m mdmt_tf", "python -m mdmt_tf."
+    below = _below()
+    program = f"{below}{command}" if command else below.rstrip(" .")
     return Parser(
-        prog=f"{below}{command}" if command else program,
-        description=description.replace("python -m mdmt_tf.", below),
+        prog=program,
+        description=as_called(description),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def as_called(text: str) -> str:
+    """A text with the commands in it, `python -m mdmt_tf.<command>`, as the user calls
+    them: `mdmt-tf <command>`, say."""
+    return text.replace("python -m mdmt_tf.", _below())
+
+
+def _below() -> str:
+    """What stands before the name of a command, as this process was started."""
+    called = Path(sys.argv[0])
+    if called.stem == "mdmt-tf":
+        return "mdmt-tf "
+    if called.name == "__main__.py" and called.parent.name == "mdmt_tf":
+        return "python -m mdmt_tf "
+    return "python -m mdmt_tf."
 
 
 def add_config_arguments(
@@ -166,8 +177,10 @@ def add_config_arguments(
         "overrides",
         nargs="*",
         metavar="key.path=value",
-        help="settings that replace those of the file, e.g. training.epochs=3; "
-        "`python -m mdmt_tf.config keys` explains all of them",
+        help=as_called(
+            "settings that replace those of the file, e.g. training.epochs=3; "
+            "`python -m mdmt_tf.config keys` explains all of them"
+        ),
     )
 
 
