@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
-from mdmt_tf.datasets._shared import prepare, summary
-from mdmt_tf.datasets._shared.prepare import ALL
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
 
 DESCRIPTION = """\
@@ -22,15 +20,17 @@ of the example says so.
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = _parse(argv)
-
     from rich.console import Console
+
+    from mdmt_tf.datasets._shared import prepare, summary
+
+    options = _parse(argv)
 
     screen = Console(highlight=False)
     exclude = None
     if options.exclude is not None:
         exclude = prepare.read_excluded(options.exclude)
-    if options.name == ALL:
+    if options.name == prepare.ALL:
         names, absent = prepare.find_datasets(options.manual_dir)
         if absent:
             text = f"not in {options.manual_dir}: {', '.join(absent)}"
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         summary.print_summary(screen, prepared)
         if (file := options.preview) is not None:
             name = prepared.name
-            if options.name == ALL:
+            if options.name == prepare.ALL:
                 file = file.with_stem(f"{file.stem}_{name}")
             config = configs[name]
             builder = prepare.open_builder(name, options.data_dir, config, exclude)
@@ -64,9 +64,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    from mdmt_tf.datasets._shared.prepare import ALL, dataset_names
+
     arguments = console.parser("prepare", DESCRIPTION)
     add = arguments.add_argument
-    text = f"{', '.join(prepare.dataset_names())}; or {ALL}"
+    text = f"{', '.join(dataset_names())}; or {ALL}"
     add("name", metavar=f"NAME|{ALL}", help=text)
     text = "the dataset as distributed, or the folder around it"
     add("--manual-dir", required=True, metavar="DIR", help=text)

@@ -19,12 +19,17 @@ import numpy as np
 
 import mdmt_tf
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.models.backbones import BACKBONES, IMAGENET, build_backbone, table
+from mdmt_tf.models.backbones import table
+from mdmt_tf.models.backbones.network import build_network
+from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.weights import published
 from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
 from mdmt_tf.storage import sha256_of
+
+# Stands for the published weights of a backbone.
+IMAGENET = "imagenet"
 
 
 def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Path:
@@ -62,6 +67,27 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
     write(f"converting {checkpoint.name} for {name}\n")
     convert(name, checkpoint, target, source=weights)
     return target
+
+
+def check_kind(name: str, weights: str | Mapping[str, float] | None) -> None:
+    """Whether this can be meant by `weights` of `build_backbone`.
+
+    Raises: ConfigError when it is no kind of weights; files are not opened.
+
+    Example:
+        >>> check_kind("resnet18", "resnet18.pth")
+        Traceback (most recent call last):
+            ...
+        mdmt_tf.errors.ConfigError: ...
+    """
+    files = weights if isinstance(weights, Mapping) else [weights]
+    for file in files:
+        if file not in (None, IMAGENET) and not str(file).endswith(".weights.h5"):
+            raise ConfigError(
+                f"weights={str(file)!r} for {name}: expected null (random values), "
+                f"{IMAGENET!r}, or the path of a file *.weights.h5 saved from the same "
+                "backbone."
+            )
 
 
 def locate(
@@ -126,7 +152,7 @@ def convert(
     state = backbone_state(read_checkpoint(checkpoint))
     row = BACKBONES[name]
     # The weights are those of every size.
-    model = build_backbone(name, (*(64,) * row.dimensions, row.channels))
+    model = build_network(name, (*(64,) * row.dimensions, row.channels))
     load_reference_state(model, str(checkpoint), state)
     _set_normalization(model, name)
     facts = {
@@ -159,11 +185,11 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     Raises: DataError for a file that belongs to another network.
 
     Example:
-        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> one = build_network("resnet18", (32, 32, 3), seed=1)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "one.weights.h5")
         ...     one.save_weights(path)
-        ...     grey = build_backbone("resnet18", (32, 32, 1))
+        ...     grey = build_network("resnet18", (32, 32, 1))
         ...     load_weights(grey, path)
         >>> summed = one.get_layer("conv1").kernel.numpy().sum(2, keepdims=True)
         >>> bool(np.allclose(grey.get_layer("conv1").kernel, summed))
@@ -200,11 +226,11 @@ def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
     Source: Ruffini et al. 2024, section 2: beta * prognosis + (1 - beta) * severity.
 
     Example:
-        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> one = build_network("resnet18", (32, 32, 3), seed=1)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "one.weights.h5")
         ...     one.save_weights(path)
-        ...     mean = build_backbone("resnet18", (32, 32, 3))
+        ...     mean = build_network("resnet18", (32, 32, 3))
         ...     load_average(mean, {path: 1.0})
         >>> bool(np.all(mean.get_weights()[0] == one.get_weights()[0]))
         True
@@ -269,7 +295,7 @@ def _of_three_channels(model, path):
     """The backbone for three channels that a file fits; None when it fits none."""
     if model.input_shape[-1] != 1:
         return None
-    three = build_backbone(model.name, (*model.input_shape[1:3], 3))
+    three = build_network(model.name, (*model.input_shape[1:3], 3))
     try:
         _load_h5(three, path)
     except (OSError, ValueError, KeyError):
