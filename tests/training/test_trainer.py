@@ -9,14 +9,14 @@ import pytest
 from sklearn import metrics
 
 from mdmt_tf import config
-from mdmt_tf.data.inputs import open_inputs
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights.conversion import reference_state
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
-from mdmt_tf.serving.export import ServedModel
+from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.storage import sha256_of
 from mdmt_tf.training import callbacks, trainer
 
@@ -84,8 +84,7 @@ def own_weights(tmp_path):
 
 def backbone_state(run, settings):
     """The selected weights of a run's backbone."""
-    inputs = open_inputs(settings)
-    model = trainer.build(settings, inputs.tasks)
+    model = build_from_config(settings)
     model.load_weights(run.best_weights)
     return reference_state(model.get_layer("tiny"))
 
@@ -284,6 +283,15 @@ def test_nothing_is_written_when_the_data_are_wrong(settings):
     with pytest.raises(DataError, match="Did you mean 'grade'"):
         trainer.train(wrong)
     assert not RunFolder(wrong.run_dir).path.exists()
+
+
+def test_nothing_is_written_when_a_task_cannot_be_trained(settings):
+    nobody = settings(
+        "tasks.grade.class_weights=balanced", "tasks.grade.cut_points=[99]"
+    )
+    with pytest.raises(DataError, match="'>=99' has no image in the training split"):
+        trainer.train(nobody)
+    assert not RunFolder(nobody.run_dir).path.exists()
 
 
 def test_a_task_without_any_test_label_has_no_metrics_but_a_row(settings, tmp_path):

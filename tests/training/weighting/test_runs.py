@@ -12,6 +12,7 @@ import tensorflow as tf
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.training import callbacks, trainer
@@ -70,7 +71,7 @@ def test_learned_weights_are_no_part_of_what_is_left_to_use(run, settings):
     build_backbone("tiny", (32, 32, 3), weights=str(run.backbone_weights))
     config_of_run = config.load(str(run.config))
     assert config_of_run.training.weighting == "uncertainty"
-    model = trainer.build(config_of_run, config_of_run.build_tasks())
+    model = build_from_config(config_of_run)
     model.load_weights(run.best_weights)
 
 
