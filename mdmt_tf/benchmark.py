@@ -71,7 +71,7 @@ def _plan(settings, folder) -> None:
         for backbone, weights in starts.items():
             # Once, before several fits would do so at a time.
             pretrained.locate_all(backbone, weights, console.write)
-        settings = embedded.provide(settings, console.write)
+        settings = embedded.provide(settings, console.write, console.progress_bar)
     plan.make_plan(settings, folder)
 
 

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         # Now, before anything takes minutes: a download may fail.
         model = settings.model
         pretrained.locate_all(model.backbone, model.weights, console.write)
-        settings = embedded.provide(settings, console.write)
+        settings = embedded.provide(settings, console.write, console.progress_bar)
 
     run = trainer.train(
         settings,

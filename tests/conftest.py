@@ -260,11 +260,11 @@ def two_tasks():
 
 @pytest.fixture(scope="session")
 def samples(alpha, beta, two_tasks):
-    """part -> samples of the first of 3 folds."""
-    from mdmt_tf.config.schema import SplitSection
-    from mdmt_tf.data.samples import build_samples
+    """split -> samples, of the first of 3 folds."""
+    from mdmt_tf.data.samples import all_samples, split_samples
+    from mdmt_tf.splits.settings import SplitSettings
     from mdmt_tf.splits.split import make_split
 
     tables = {"alpha": alpha.table, "beta": beta.table}
-    split = make_split(tables, two_tasks, SplitSection(folds=3))
-    return build_samples([alpha, beta], split, two_tasks)
+    split = make_split(tables, two_tasks, SplitSettings(folds=3))
+    return split_samples(all_samples([alpha, beta], two_tasks), split)

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import mdmt_tf
-from mdmt_tf import config, prepare
+from mdmt_tf import config
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.experiments import protocol
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf import benchmark, config, prepare
+from mdmt_tf import benchmark, config
 from mdmt_tf.config import files
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.experiments import protocol
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.splits.split import Split
@@ -84,7 +85,7 @@ def test_the_head_cts_can_be_planned(heads):
 
 @pytest.mark.parametrize("experiment", LOADED["ich"].benchmark.experiments)
 def test_a_model_of_head_cts_alone_has_the_lists_of_the_grid(heads, experiment):
-    from mdmt_tf.data.inputs import open_inputs
+    from mdmt_tf.training.inputs import open_inputs
 
     data_dir, folder = heads
     for fold in (0, 9):

@@ -249,7 +249,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         Those that cannot be read are left out. Raises: as `checked_root`.
         """
         chosen, _ = self._choose(self._read(self.checked_root(manual_dir)))
-        # More than asked for, in place of those that cannot be read.
+        # More than requested, in place of those that cannot be read.
         drawn = random.Random(seed).sample(chosen, min(2 * count, len(chosen)))
         results = (result for _, result in self._process(drawn, finish))
         readable = (r for r in results if not isinstance(r, DataError))
@@ -273,7 +273,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 rejections.add(file, record.row.place, "listed as unusable", "")
             else:
                 chosen.append(record)
-        for path in images.not_asked_for():
+        for path in images.not_requested():
             rejections.add(images.relative(path), "", "not in the table", "")
         return chosen, repeated
 

@@ -79,7 +79,7 @@ class Images:
     def __init__(self, root: Path, folders: Iterable[str]):
         self.root = root
         self._by_stem: dict[str, list[Path]] = {}
-        self._asked: set[Path] = set()
+        self._requested: set[Path] = set()
         for folder in folders:
             for path in sorted((root / folder).iterdir()):
                 # .DS_Store, ._P_1.dcm and the like come with archives
@@ -92,7 +92,7 @@ class Images:
         paths = self._by_stem.get(image_stem(name).casefold(), [])
         exact = [path for path in paths if path.name.casefold() == name.casefold()]
         paths = exact or paths
-        self._asked.update(paths)
+        self._requested.update(paths)
         return paths
 
     def find(self, name: str) -> Path:
@@ -113,11 +113,11 @@ class Images:
         """The path as lists and messages give it."""
         return path.relative_to(self.root).as_posix()
 
-    def not_asked_for(self) -> list[Path]:
+    def not_requested(self) -> list[Path]:
         """The files that no call of `find` has named."""
         return sorted(
             path
             for paths in self._by_stem.values()
             for path in paths
-            if path not in self._asked
+            if path not in self._requested
         )

@@ -17,6 +17,7 @@ from mdmt_tf.config.section import (
     rule,
 )
 from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 
 class AugmentationSection(Section):
@@ -224,6 +225,12 @@ class TrainingSection(Section):
         ge=1,
         le=1024,
         description="Batches whose gradients are averaged for one step.",
+    )
+    weighting: Literal[tuple(WEIGHTINGS)] = Field(
+        "fixed",
+        description="How the losses of the tasks are combined. fixed: their sum, each "
+        "multiplied by tasks.NAME.weight; uncertainty: with learned weights (Kendall "
+        "et al. 2018), on top of these.",
     )
     warmup_epochs: int = Field(
         40,

@@ -123,6 +123,11 @@ class Config(Section):
         """Mean and std by channel of what the backbone is given."""
         return BACKBONES[self.model.backbone].expects
 
+    @property
+    def dataset_versions(self) -> dict[str, tuple[str, str | None]]:
+        """Dataset -> the preprocessing and version of it to read; None: the newest."""
+        return {name: (d.config, d.version) for name, d in self.datasets.items()}
+
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())

@@ -9,13 +9,13 @@ import numpy as np
 import scipy.ndimage
 import tensorflow as tf
 
-from mdmt_tf.config.schema import AugmentationSection
+from mdmt_tf.data.augment.settings import Augmentation
 
 # Shift, zoom and flip, and rotation about each axis: whether, and how much.
 _DRAWS = 3 + 3 + 3 + 1 + 3
 
 
-def move(volumes: tf.Tensor, keys: tf.Tensor, settings: AugmentationSection):
+def move(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
     """Move each volume as its key says.
 
     Args:
@@ -41,7 +41,7 @@ def move(volumes: tf.Tensor, keys: tf.Tensor, settings: AugmentationSection):
 
 
 def affine_map(
-    uniform: np.ndarray, shape: tuple[int, int, int], settings: AugmentationSection
+    uniform: np.ndarray, shape: tuple[int, int, int], settings: Augmentation
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """From a voxel of the result to the place in the volume where its value is taken.
 

@@ -83,13 +83,13 @@ def test_all_images_of_a_name(images):
     assert names == ["a/two.dcm", "a/two.png"]
     assert [images.relative(path) for path in images.find_all("TWO.png")] == names[1:]
     assert images.find_all("none") == []
-    assert not [path for path in images.not_asked_for() if path.stem == "two"]
+    assert not [path for path in images.not_requested() if path.stem == "two"]
 
 
 def test_images_that_nobody_asked_for(images):
     images.find("P_1")
     images.find("two.png")
-    names = [images.relative(path) for path in images.not_asked_for()]
+    names = [images.relative(path) for path in images.not_requested()]
     assert names == ["a/two.dcm", "a/x.y.png", "b/P_2"]
 
 

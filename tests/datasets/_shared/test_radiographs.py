@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from mdmt_tf import __version__, prepare
+from mdmt_tf import __version__
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.errors import DataError
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def test_builders_offer_three_forms_and_take_the_lungs_by_default():
         builder = prepare.load_builder(name)
         names = [config.name for config in builder.BUILDER_CONFIGS]
         assert names == ["lungs_256", "full_256", "masked_256"]
-        assert builder.config_for("masked_99").preparation.size == 99
+        assert builder.config_for("masked_99").preprocessing.size == 99
 
 
 def test_a_sample_holds_what_was_prepared(dummy, tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdmt_tf import __version__, prepare
-from mdmt_tf.datasets._shared import volumes
+from mdmt_tf import __version__
+from mdmt_tf.datasets._shared import prepare, volumes
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
@@ -28,7 +28,7 @@ def test_forms(name):
     names = [config.name for config in builder.BUILDER_CONFIGS]
     assert names == ["head_40x301x301"]
     assert builder.config_for().name == "head_40x301x301"
-    form = builder.config_for("head_4x6x5").preparation
+    form = builder.config_for("head_4x6x5").preprocessing
     assert form == VolumePreprocessing(4, 6, 5)
     with pytest.raises(ValueError, match="expected head_DEPTHxROWSxCOLUMNS"):
         builder.config_for("full_8")
