@@ -4,12 +4,11 @@
 its table loads no Keras.
 """
 
-import importlib
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.backbones.network import build_network
+from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 
-from mdmt_tf.errors import ConfigError, nearest
-from mdmt_tf.models.backbones.table import BACKBONES
-
-IMAGENET = "imagenet"
+__all__ = ["BACKBONES", "build_backbone"]
 
 
 def build_backbone(
@@ -58,56 +57,33 @@ def build_backbone(
         >>> backbone.output_shape, backbone.count_params() - 9_600
         ((None, 512), 11176512)
     """
-    _check(name, tuple(image_shape), weights, batch_norm)
-    import keras
-
-    from mdmt_tf.models.backbones.blocks import Options, global_average_pool
-    from mdmt_tf.models.layers import Renormalize
+    _check_weights(name, weights)
+    model = build_network(
+        name,
+        image_shape,
+        feature_maps=feature_maps,
+        seed=seed,
+        dtype=dtype,
+        batch_norm=batch_norm,
+        dropout=dropout,
+    )
+    if weights is None:
+        return model
     from mdmt_tf.models.weights import pretrained
 
-    row = BACKBONES[name]
-    module, function = row.builder.split(":")
-    builder = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-    x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
-    if row.renormalizes:
-        x = Renormalize(dtype=dtype, name="renormalize")(x)
-    options = Options(seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout)
-    x = builder(x, options)
-    features = global_average_pool(x, "pool")
-    outputs = {"features": features, "feature_map": x} if feature_maps else features
-    model = keras.Model(images, outputs, name=name)
     if isinstance(weights, dict):
         pretrained.load_average(model, weights)
-    elif weights is not None:
+    else:
         pretrained.load_weights(model, pretrained.locate(name, weights))
     return model
 
 
-def _check(name, image_shape, weights, batch_norm):
-    if name not in BACKBONES:
-        raise ConfigError(
-            f"{name!r} is not a backbone.{nearest(name, BACKBONES)} Known: "
-            f"{', '.join(sorted(BACKBONES))}."
-        )
-    row = BACKBONES[name]
-    sizes_known = all(isinstance(n, int) and n > 0 for n in image_shape)
-    right_rank = len(image_shape) == row.dimensions + 1
-    if not (right_rank and image_shape[-1] in (1, row.channels) and sizes_known):
-        axes = ("depth, height, width", "height, width")[row.dimensions == 2]
-        shapes = dict.fromkeys((f"({axes}, {row.channels})", f"({axes}, 1)"))
-        raise ConfigError(
-            f"{name} takes images of shape {' or '.join(shapes)}, positive integers. "
-            f"Received: image_shape={image_shape}."
-        )
+def _check_weights(name, weights):
     files = weights if isinstance(weights, dict) else [weights]
     for file in files:
-        if file not in (None, IMAGENET) and not str(file).endswith(".weights.h5"):
+        if file not in (None, PUBLISHED) and not str(file).endswith(".weights.h5"):
             raise ConfigError(
                 f"weights={str(file)!r} for {name}: expected null (random values), "
-                f"{IMAGENET!r}, or the path of a file *.weights.h5 saved from the same "
-                "backbone."
+                f"{PUBLISHED!r}, or the path of a file *.weights.h5 saved from the "
+                "same backbone."
             )
-    if batch_norm not in ("local", "synchronized"):
-        raise ConfigError(
-            f"batch_norm={batch_norm!r} for {name}: expected 'local' or 'synchronized'."
-        )

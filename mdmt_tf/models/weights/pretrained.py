@@ -19,7 +19,9 @@ import numpy as np
 
 import mdmt_tf
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.models.backbones import BACKBONES, IMAGENET, build_backbone, table
+from mdmt_tf.models.backbones import table
+from mdmt_tf.models.backbones.network import build_network
+from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.weights import published
 from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
@@ -77,7 +79,7 @@ def locate(
         write: as for `provide`.
     Raises: as `provide`; DataError for a missing file.
     """
-    if weights == IMAGENET:
+    if weights == PUBLISHED:
         return provide(name, write)
     if not Path(weights).is_file():
         raise DataError(f"{weights}: no such file of weights for {name}.")
@@ -126,7 +128,7 @@ def convert(
     state = backbone_state(read_checkpoint(checkpoint))
     row = BACKBONES[name]
     # The weights are those of every size.
-    model = build_backbone(name, (*(64,) * row.dimensions, row.channels))
+    model = build_network(name, (*(64,) * row.dimensions, row.channels))
     load_reference_state(model, str(checkpoint), state)
     _set_normalization(model, name)
     facts = {
@@ -159,11 +161,11 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     Raises: DataError for a file that belongs to another network.
 
     Example:
-        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> one = build_network("resnet18", (32, 32, 3), seed=1)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "one.weights.h5")
         ...     one.save_weights(path)
-        ...     grey = build_backbone("resnet18", (32, 32, 1))
+        ...     grey = build_network("resnet18", (32, 32, 1))
         ...     load_weights(grey, path)
         >>> summed = one.get_layer("conv1").kernel.numpy().sum(2, keepdims=True)
         >>> bool(np.allclose(grey.get_layer("conv1").kernel, summed))
@@ -200,11 +202,11 @@ def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
     Source: Ruffini et al. 2024, section 2: beta * prognosis + (1 - beta) * severity.
 
     Example:
-        >>> one = build_backbone("resnet18", (32, 32, 3), seed=1)
+        >>> one = build_network("resnet18", (32, 32, 3), seed=1)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "one.weights.h5")
         ...     one.save_weights(path)
-        ...     mean = build_backbone("resnet18", (32, 32, 3))
+        ...     mean = build_network("resnet18", (32, 32, 3))
         ...     load_average(mean, {path: 1.0})
         >>> bool(np.all(mean.get_weights()[0] == one.get_weights()[0]))
         True
@@ -269,7 +271,7 @@ def _of_three_channels(model, path):
     """The backbone for three channels that a file fits; None when it fits none."""
     if model.input_shape[-1] != 1:
         return None
-    three = build_backbone(model.name, (*model.input_shape[1:3], 3))
+    three = build_network(model.name, (*model.input_shape[1:3], 3))
     try:
         _load_h5(three, path)
     except (OSError, ValueError, KeyError):
