@@ -12,6 +12,7 @@ from pydantic import Field
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 # A task is an output of the model, a column of tables and a folder of TensorBoard, and
 # stands in metric names such as `prognosis/auc`.
@@ -184,6 +185,12 @@ class TrainingSection(Section):
     amsgrad: bool = False
     # Batches whose gradients are averaged for one step of the optimizer.
     accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
+    weighting: Literal[tuple(WEIGHTINGS)] = Field(
+        default="fixed",
+        description="How the losses of the tasks are combined. fixed: their sum, each "
+        "multiplied by tasks.<task>.weight; uncertainty: with learned weights (Kendall "
+        "et al. 2018), on top of these.",
+    )
     # Epochs in which nothing is selected or stopped; no learning-rate warm-up.
     warmup_epochs: Annotated[int, Field(ge=0)] = 40
     # Epochs without improvement after which training stops; None: never.

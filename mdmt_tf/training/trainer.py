@@ -39,6 +39,7 @@ from mdmt_tf.training.strategy import (
     device_names,
 )
 from mdmt_tf.training.tensorboard import TensorBoard
+from mdmt_tf.training.weighting import build_weighting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,8 +107,10 @@ def train(
             new = not run.last_state.is_file()
             weights = config.model.weights if new else None
             model = build_from_config(config, weights)
-            losses = compile_model(model, inputs.tasks, _optimizer(config))
-        _fit(fit, model, losses)
+            weighting = build_weighting(config.training.weighting, inputs.tasks)
+            fitted = weighting.attach(model, config.model.backbone)
+            losses = compile_model(fitted, inputs.tasks, _optimizer(config))
+        _fit(fit, fitted, losses)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # What is evaluated and exported runs in single precision on any one device.
         model = build_from_config(config)
