@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
-from mdmt_tf.datasets._shared import prepare, summary
+from mdmt_tf.datasets._shared import choice, prepare, summary
 from mdmt_tf.datasets._shared.prepare import ALL
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
 
@@ -29,16 +29,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     screen = Console(highlight=False)
     exclude = None
     if options.exclude is not None:
-        exclude = prepare.read_excluded(options.exclude)
-    if options.name == ALL:
-        names, absent = prepare.find_datasets(options.manual_dir)
-        if absent:
-            text = f"not in {options.manual_dir}: {', '.join(absent)}"
-            screen.print(text, markup=False)
-        configs = prepare.configs_of(names, options.config)
-    else:
-        prepare.load_builder(options.name)  # a wrong name is answered before any bar
-        configs = {options.name: options.config}
+        exclude = choice.read_excluded(options.exclude)
+    # A wrong name is answered before any bar.
+    configs, absent = choice.choose(options.name, options.manual_dir, options.config)
+    if absent:
+        text = f"not in {options.manual_dir}: {', '.join(absent)}"
+        screen.print(text, markup=False)
 
     def finished(prepared: prepare.PreparedFolder) -> None:
         summary.print_summary(screen, prepared)

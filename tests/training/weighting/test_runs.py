@@ -12,6 +12,7 @@ import tensorflow as tf
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.training import callbacks, trainer
