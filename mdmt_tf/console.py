@@ -2,18 +2,21 @@
 
 import argparse
 import contextlib
+import importlib.util
 import logging
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdmt_tf.errors import MdmtError
+from mdmt_tf.errors import MdmtError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 DEFAULT_CONFIG = "phantom"
 
@@ -29,9 +32,17 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     """Run a command line and leave the process.
 
     Exit status 0, or what `main` returns; 2 with the message alone for an error that
-    the user can mend; 130 when interrupted. Anything else is a bug and shows its
-    traceback.
+    the user can mend, or in a checkout that is not installed; 130 when interrupted.
+    Anything else is a bug and shows its traceback.
     """
+    if importlib.util.find_spec("mdmt_tf.configs") is None:
+        checkout = Path(__file__).resolve().parents[1]
+        print(
+            "error: this checkout of mdmt_tf is not installed. Run: "
+            f"{sys.executable} -m pip install -e {checkout}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     # Read by TensorFlow when it is loaded: its notes would drown ours.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
@@ -78,23 +89,82 @@ def load_tensorflow() -> None:
                     sys.stderr.write(line)
 
 
-def parser(command: str, description: str) -> argparse.ArgumentParser:
-    """An argument parser for `python -m mdmt_tf.<command>`."""
-    return argparse.ArgumentParser(
-        prog=f"python -m mdmt_tf.{command}",
-        description=description,
+class Parser(argparse.ArgumentParser):
+    """An argument parser that suggests what was meant."""
+
+    takes_settings = False
+
+    def parse_intermixed_args(self, args=None, namespace=None):
+        if self.takes_settings:
+            self._refuse_flags(sys.argv[1:] if args is None else list(args))
+        return super().parse_intermixed_args(args, namespace)
+
+    def _refuse_flags(self, words: list[str]) -> None:
+        """Say how a setting is written that is given as an option, `--epochs 3`."""
+        for word, following in zip(words, [*words[1:], "-"], strict=True):
+            name, equals, value = word.partition("=")
+            known = self._option_string_actions
+            if any(option.startswith(name) for option in known) or name[:2] != "--":
+                continue
+            # Loads the schema, so only where it is needed.
+            from mdmt_tf.config import slips
+
+            key = slips.write_instead(name.strip("-").replace("-", "_"))
+            if key is None:
+                self.error(f"{name}: unknown option. `--help` lists the options.")
+            if not equals:
+                value = "VALUE" if following.startswith("-") else following
+            self.error(f"{name}: settings are written without --: {key}={value}")
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            known = list(action.choices)
+            text = f"{value!r}: expected one of {', '.join(known)}."
+            raise argparse.ArgumentError(action, text + nearest(value, known))
+
+
+def parser(command: str, description: str) -> Parser:
+    """An argument parser for one of our commands.
+
+    Args:
+        command: its name; "" for the command that has all others below it.
+        description: in which commands are written `python -m mdmt_tf.<command>`. They
+            are shown as the user calls them.
+    """
+    below = _below()
+    program = f"{below}{command}" if command else below.rstrip(" .")
+    return Parser(
+        prog=program,
+        description=as_called(description),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
+def as_called(text: str) -> str:
+    """A text with the commands in it, `python -m mdmt_tf.<command>`, as the user calls
+    them: `mdmt-tf <command>`, say."""
+    return text.replace("python -m mdmt_tf.", _below())
+
+
+def _below() -> str:
+    """What stands before the name of a command, as this process was started."""
+    called = Path(sys.argv[0])
+    if called.stem == "mdmt-tf":
+        return "mdmt-tf "
+    if called.name == "__main__.py" and called.parent.name == "mdmt_tf":
+        return "python -m mdmt_tf "
+    return "python -m mdmt_tf."
+
+
 def add_config_arguments(
-    arguments: argparse.ArgumentParser, default: str | None = DEFAULT_CONFIG
+    arguments: Parser, default: str | None = DEFAULT_CONFIG
 ) -> None:
     """Add `--config NAME|PATH` and any number of `key.path=value`.
 
     Args:
         default: the configuration to take without `--config`; None: it is required.
     """
+    arguments.takes_settings = True
     text = "a name in configs/ or the path of a YAML file"
     arguments.add_argument(
         "--config",
@@ -107,8 +177,24 @@ def add_config_arguments(
         "overrides",
         nargs="*",
         metavar="key.path=value",
-        help="settings that replace those of the file, e.g. training.epochs=3",
+        help=as_called(
+            "settings that replace those of the file, e.g. training.epochs=3; "
+            "`python -m mdmt_tf.config keys` explains all of them"
+        ),
     )
+
+
+def write(text: str) -> None:
+    """Print a text at once, without a line break."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def print_table(table: "Table") -> None:
+    """Print a `rich` table, numbers and names in it as they are."""
+    from rich.console import Console
+
+    Console(highlight=False).print(table)
 
 
 @contextlib.contextmanager

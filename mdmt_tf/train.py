@@ -57,13 +57,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     strategy.build_strategy(settings.training.devices)
     if not options.resume:
         # Now, before anything takes minutes: a download may fail.
-        pretrained.locate_all(settings.model.backbone, settings.model.weights, _write)
-        settings = embedded.provide(settings, _write, console.progress_bar)
+        model = settings.model
+        pretrained.locate_all(model.backbone, model.weights, console.write)
+        settings = embedded.provide(settings, console.write, console.progress_bar)
 
     run = trainer.train(
         settings,
         resume_from=options.resume,
-        write=_write,
+        write=console.write,
         is_terminal=sys.stdout.isatty(),
     )
     summary.print_metrics(run)
@@ -72,11 +73,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"saliency     {run.saliency}")
     print(f"monitor      tensorboard --logdir {run.path}")
     print(f"check again  python -m mdmt_tf.evaluate {run.path}")
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

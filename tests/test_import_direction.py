@@ -37,6 +37,8 @@ COMMANDS = [
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
+    "mdmt_tf.config.__main__",
+    "mdmt_tf.__main__",
 ]
 
 # Rooms that never import TensorFlow or Keras, even inside a function.

@@ -75,6 +75,9 @@ def test_the_wheel_holds_configurations_weights_and_descriptions(wheel):
             assert f"mdmt_tf/datasets/{path.relative_to(ROOT / 'datasets')}" in names
     for file in ("lungs.npz", "MODEL_CARD.md"):
         assert f"mdmt_tf/imaging/lungs/{file}" in names
+    (entries,) = [name for name in names if name.endswith("entry_points.txt")]
+    text = zipfile.ZipFile(wheel).read(entries).decode()
+    assert "mdmt-tf = mdmt_tf.__main__:command" in text
     assert not [
         name for name in names if name.startswith(("tests", "datasets", "tools"))
     ]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+import pydantic
+
 from mdmt_tf.config import files
-from mdmt_tf.config.benchmark_checks import check_benchmark
-from mdmt_tf.config.checks import CHECKS
 from mdmt_tf.config.files import Origins
+from mdmt_tf.config.problems import list_problems
 from mdmt_tf.config.schema import Config
-from mdmt_tf.config.validation import Problem, check_values
+from mdmt_tf.config.section import Problem
 from mdmt_tf.errors import ConfigError
 
 __all__ = ["Config", "check", "load"]
@@ -45,22 +46,26 @@ def check(
         problems: found before, to be listed with the others.
     Raises: ConfigError that lists every problem.
     """
-    sections, found = check_values(values)
-    found += [
-        problem for rule in (*CHECKS, check_benchmark) for problem in rule(sections)
-    ]
+    made, found = None, []
+    try:
+        made = Config.model_validate(values)
+    except pydantic.ValidationError:
+        found = list_problems(values)
     problems = [*problems, *(_describe(problem, origins or {}) for problem in found)]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise ConfigError(f"{count} in {where}:{lines}")
-    return Config.model_validate(values)
+    return made
 
 
 def _describe(problem: Problem, origins: Origins) -> str:
     path, text = problem
     key = ".".join(path)
-    while path and path not in origins:
-        path = path[:-1]
-    where = origins.get(path)
-    return f"{where}: {key}{text}" if where and path else f"{key}{text}"
+    # The key itself or, where it is not written, what is nearest below or above it.
+    below = [other for other in origins if other[: len(path)] == path]
+    above = [path[:end] for end in range(len(path) - 1, 0, -1)]
+    for place in [path, *below, *above]:
+        if place in origins:
+            return f"{origins[place]}: {key}{text}"
+    return f"{key}{text}"

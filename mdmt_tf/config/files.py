@@ -45,7 +45,7 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
 
     `base` is a name in `configs/`, or a path as seen from the file's own folder. Keys
     are merged one by one; only sections of the user's own names (tasks, datasets, and
-    experiments, validation, baselines of a benchmark) replace those of the base whole.
+    experiments, splits, baselines of a benchmark) replace those of the base whole.
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
@@ -96,10 +96,19 @@ def _lay_over(below, origins_below, above, origins_above):
 
 
 def _read_one(name_or_path: str) -> tuple[dict, Origins]:
+    is_ours = name_or_path in names()
+    where = f"configs/{name_or_path}.yaml" if is_ours else name_or_path
+    return parse(read_text(name_or_path), where)
+
+
+def read_text(name_or_path: str) -> str:
+    """The text of a configuration file, as it is written.
+
+    Raises: ConfigError when there is no such file or it cannot be read.
+    """
     if name_or_path in names():
         resource = importlib.resources.files("mdmt_tf.configs")
-        text = (resource / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-        return parse(text, f"configs/{name_or_path}.yaml")
+        return (resource / f"{name_or_path}.yaml").read_text(encoding="utf-8")
     path = Path(name_or_path)
     if not path.exists():
         raise ConfigError(
@@ -108,13 +117,23 @@ def _read_one(name_or_path: str) -> tuple[dict, Origins]:
             "or the path of a YAML file."
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
             f"{name_or_path}: cannot be read as a UTF-8 text file: {reason}."
         ) from error
-    return parse(text, name_or_path)
+
+
+def summary(name: str) -> str:
+    """What a shipped configuration is: the first lines of its comment."""
+    lines = []
+    for line in read_text(name).splitlines():
+        text = line.removeprefix("#").strip()
+        if not line.startswith("#") or not text:
+            break
+        lines.append(text)
+    return " ".join(lines)
 
 
 def parse(text: str, where: str) -> tuple[dict, Origins]:

@@ -1,292 +1,116 @@
-"""The settings of a run: every key, its type, its range, its default.
+"""The settings of a run as a whole, and what its sections must be together.
 
-The sections mirror `configs/*.yaml`. What a single value must be is said here; what
-several values must be together is checked in `mdmt_tf.config`.
+The sections mirror `configs/*.yaml`; `docs/configuration.md` is made from them.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from pathlib import Path
 
-import pydantic
 from pydantic import Field
 
-from mdmt_tf.imaging.preprocess import DEFAULT
+from mdmt_tf.config.benchmark_sections import (
+    BaselineSection,
+    BenchmarkSection,
+    ExperimentSection,
+)
+from mdmt_tf.config.data_sections import (
+    DatasetSection,
+    PhantomSection,
+    SplitSection,
+    TaskSection,
+)
+from mdmt_tf.config.fit_sections import (
+    AugmentationSection,
+    ModelSection,
+    PipelineSection,
+    PlateauSection,
+    SelectionSection,
+    TrainingSection,
+)
+from mdmt_tf.config.image_sizes import problems_of_size
+from mdmt_tf.config.section import (
+    Length,
+    Name,
+    Problem,
+    Section,
+    Seed,
+    Side,
+    not_one_of,
+    rule,
+)
+from mdmt_tf.config.selection_metrics import SELECTION_METRICS
+from mdmt_tf.errors import nearest
+from mdmt_tf.imaging import preprocess
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind, Task
-from mdmt_tf.training.weighting.table import WEIGHTINGS
 
-# A task is an output of the model, a column of tables and a folder of TensorBoard, and
-# stands in metric names such as `prognosis/auc`.
-TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-# Of an experiment, a baseline or a validation: part of file names and of tables.
-TableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Patients = Annotated[int, Field(ge=0, le=100_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-Side = Annotated[int, Field(ge=32, le=4096)]  # of an image, in pixels
-Length = Annotated[int, Field(ge=8, le=1024)]  # of a volume along one axis, in voxels
-
-
-class Section(pydantic.BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change."""
-
-    model_config = pydantic.ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
-    )
-
-
-class TaskSection(Section):
-    """One entry of `tasks`, see `mdmt_tf.tasks.Task`."""
-
-    kind: Kind
-    classes: tuple[str, ...] = ()
-    cut_points: tuple[float, ...] = ()
-    descending: bool = False
-    sources: dict[DatasetName, str] = Field(alias="from")
-    weight: Positive = 1.0
-    class_weights: Literal["balanced"] | tuple[Positive, ...] | None = None
-    oversample: bool = False
-
-    def to_task(self, name: str) -> Task:
-        return Task(
-            name=name, **{key: getattr(self, key) for key in type(self).model_fields}
-        )
-
-
-class DatasetSection(Section):
-    """One entry of `datasets`: which preprocessing of it to read."""
-
-    config: str = DEFAULT
-    version: str | None = None  # None: the newest one that is prepared
-
-
-class WholeSection(Section):
-    """What folds are made of, where fewer tasks or datasets are trained."""
-
-    tasks: Annotated[dict[TaskName, TaskSection], Field(min_length=1)]
-    datasets: Annotated[dict[DatasetName, DatasetSection], Field(min_length=1)]
-
-
-class SplitSection(Section):
-    """Who trains, who chooses the epoch, who is counted at the end."""
-
-    kind: Literal["kfold", "leave_one_site_out", "file"] = "kfold"
-    folds: Annotated[int, Field(ge=3, le=100)] = 5
-    fold: Annotated[int, Field(ge=0)] = 0
-    seed: Seed = 0
-    # leave_one_site_out: the datasets of which one site each is left out for testing.
-    leave_out: tuple[DatasetName, ...] = ()
-    # dataset -> group -> its sites: whole groups are left out instead of single sites.
-    site_groups: dict[DatasetName, dict[str, tuple[str, ...]]] = {}
-    # Several datasets in leave_out: every combination of their sites is a fold, or the
-    # sites go side by side and those of the datasets with fewer come round again.
-    combine: Literal["product", "cycle"] = "product"
-    # Tasks by whose classes the folds are stratified; none: by all of them together.
-    stratify_by: tuple[TaskName, ...] = ()
-    # kfold: whether the fold after `fold` is for validation, or a share of the patients
-    # of all other folds.
-    validation: Literal["next_fold", "fraction"] = "next_fold"
-    # That share; and of the remaining patients in leave_one_site_out.
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    file: str | None = None
-    # An experiment trained alone has here the tasks and datasets of its benchmark, so
-    # that its folds are those of the grid. None: those of the configuration.
-    whole: WholeSection | None = None
-
-
-class AugmentationSection(Section):
-    """Random changes of a training image, each with a probability of its own.
-
-    Of volumes, too: shift, flip (left and right) and zoom likewise, rotation about each
-    of the three axes by itself; there is no elastic deformation of volumes.
-    """
-
-    shift_probability: Probability = 0.3
-    shift_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    zoom_probability: Probability = 0.3
-    zoom_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    flip_probability: Probability = 0.3
-    rotation_probability: Probability = 0.3
-    rotation_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
-    elastic_probability: Probability = 0.3
-    elastic_alpha: tuple[NotNegative, NotNegative] = (20.0, 40.0)
-    elastic_sigma: Positive = 7.0
-    # Standard deviation of Gaussian noise on pixels in [0, 1].
-    noise_probability: Probability = 0.0
-    noise_deviation: NotNegative = 0.01
-    # Volumes: distance of slices in units of that of pixels within one. With 1 the grid
-    # is turned as if its voxels were cubes.
-    slice_spacing: Positive = 1.0
-
-
-class PipelineSection(Section):
-    """How training samples are drawn and changed."""
-
-    # union: every training sample once in an epoch; balanced: the datasets equally
-    # often; temperature: dataset d in proportion to n_d ** (1 / temperature).
-    sampling: Literal["union", "balanced", "temperature"] = "union"
-    temperature: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
-    # auto: decoded images stay in memory when they take less than half of what is free.
-    cache: Literal["auto", "memory", "stream"] = "auto"
-    # None: no augmentation.
-    augmentation: AugmentationSection | None = AugmentationSection()
-
-
-class ModelSection(Section):
-    """The shared backbone and the heads."""
-
-    backbone: str = "resnet18"
-    # None: random values; "imagenet"; the path of a .weights.h5 file; or several such
-    # files, each with its share in their average.
-    weights: str | dict[str, Positive] | None = None
-    heads: Literal["mlp", "linear", "serial"] = "mlp"
-    # What is not trained: that part, or that share of the backbone's layers.
-    freeze: Literal["none", "stem", "all"] | Annotated[float, Field(gt=0, lt=1)] = (
-        "none"
-    )
-    # Statistics of a training step on several devices: of each, or of all together.
-    batch_norm: Literal["local", "synchronized"] = "local"
-    # Rates of dropout: of whole channels within the backbone, where it has such layers;
-    # of the features in the heads.
-    backbone_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
-
-
-class SelectionSection(Section):
-    """Which validation metric chooses the epoch and stops the training."""
-
-    task: TaskName
-    metric: str = "loss"
-
-
-class PlateauSection(Section):
-    """Lower the learning rate while the selected metric does not improve, as torch."""
-
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    # Epochs without improvement that are borne; the one after them lowers the rate.
-    patience: Annotated[int, Field(ge=0)] = 10
-    # What counts as improvement, relative to the best metric so far.
-    threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
-    min_learning_rate: NotNegative = 0.0
-
-
-class TrainingSection(Section):
-    """The optimisation."""
-
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 300
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
-    optimizer: Literal["adam", "adamw"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0, lt=10)] = 1e-3
-    # adam: L2 added to the gradient, as torch has it; adamw: decoupled.
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 1e-4
-    # Divide by the largest second moment so far (Reddi et al. 2018).
-    amsgrad: bool = False
-    # Batches whose gradients are averaged for one step of the optimizer.
-    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
-    weighting: Literal[tuple(WEIGHTINGS)] = Field(
-        default="fixed",
-        description="How the losses of the tasks are combined. fixed: their sum, each "
-        "multiplied by tasks.<task>.weight; uncertainty: with learned weights (Kendall "
-        "et al. 2018), on top of these.",
-    )
-    # Epochs in which nothing is selected or stopped; no learning-rate warm-up.
-    warmup_epochs: Annotated[int, Field(ge=0)] = 40
-    # Epochs without improvement after which training stops; None: never.
-    patience: Annotated[int, Field(ge=1)] | None = 40
-    # None: the learning rate stays.
-    plateau: PlateauSection | None = None
-    select_on: SelectionSection
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    # Whether to leave these in the run's folder; of hundreds of fits they take a third
-    # of the time, and the weights are kept anyway.
-    tensorboard: bool = True
-    saved_model: bool = True
-    # Images of the test part to explain when the fit is finished.
-    saliency: Annotated[int, Field(ge=0, le=10_000)] = 0
-    # None: every GPU, or the CPU; else names such as GPU:0, CPU:1.
-    devices: tuple[Annotated[str, Field(pattern=r"^(GPU|CPU):\d+$")], ...] | None = None
-
-
-class PhantomSection(Section):
-    """The embedded synthetic datasets; what is made from them says so everywhere."""
-
-    aiforcovid_patients: Patients = 0
-    brixia_patients: Patients = 0
-    hannover_patients: Patients = 0
-    cohen_brixia_patients: Patients = 0
-    ich_csic_patients: Patients = 0
-    # Nominal columns of a radiograph, as it comes from the detector.
-    matrix: Annotated[int, Field(ge=64, le=4096)] = 384
-    # Rows and columns of a slice of a head CT.
-    head_matrix: Annotated[int, Field(ge=32, le=512)] = 128
-    # Write the true haemorrhages beside the head CTs, for `mdmt_tf.explain --masks`.
-    lesion_masks: bool = False
-    seed: Seed = 0
-
-
-class ExperimentSection(Section):
-    """One way to train: which tasks, from which start, with which other settings."""
-
-    tasks: Annotated[tuple[TaskName, ...], Field(min_length=1)]
-    # Experiment -> its share in the average of the backbones to start from; they are
-    # those of the same backbone, fold and seed. None: from model.weights.
-    start: dict[TableName, Positive] = {}
-    # key.path -> value, as on the command line of `mdmt_tf.train`.
-    settings: dict[str, Any] = Field(default={}, alias="set")
-
-
-class BaselineSection(Section):
-    """What the fields of the tables say without any image."""
-
-    task: TaskName
-    # logistic: logistic regression; mlp: a multilayer perceptron of one small layer.
-    model: Literal["logistic", "mlp"] = "logistic"
-    fields: Annotated[dict[DatasetName, tuple[str, ...]], Field(min_length=1)]
-
-
-class BenchmarkSection(Section):
-    """A grid of fits, and what carries them out."""
-
-    backbones: Annotated[tuple[str, ...], Field(min_length=1)]
-    # Backbone -> its model.weights, where they are not those of all.
-    weights: dict[str, str | None] = {}
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
-    # Every fold of each is run; `fold` has no meaning here.
-    cross_validation: Annotated[dict[TableName, SplitSection], Field(min_length=1)]
-    experiments: Annotated[dict[TableName, ExperimentSection], Field(min_length=1)]
-    # The experiment that the tests compare with each of the others; None: no tests.
-    candidate: TableName | None = None
-    # What the fits of the grid do not leave in their folders; it changes no result.
-    omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = ()
-    baselines: dict[TableName, BaselineSection] = {}
-    executor: Literal["local", "ray"] = "local"
-    # Of a running Ray cluster, HOST:PORT.
-    address: str | None = None
-    # Fits at a time on this machine; None: as many as cores, GPUs and memory allow.
-    processes: Annotated[int, Field(ge=1, le=1024)] | None = None
-    cores_per_fit: Annotated[int, Field(ge=1, le=1024)] = 2
-    gpus_per_fit: Annotated[int, Field(ge=0, le=64)] = 1
+__all__ = [
+    "AugmentationSection",
+    "BaselineSection",
+    "BenchmarkSection",
+    "Config",
+    "DatasetSection",
+    "ExperimentSection",
+    "ModelSection",
+    "PhantomSection",
+    "PipelineSection",
+    "PlateauSection",
+    "SelectionSection",
+    "SplitSection",
+    "TaskSection",
+    "TrainingSection",
+]
 
 
 class Config(Section):
     """A whole run, resolved: what `config.yaml` in the run's folder holds."""
 
-    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    seed: Seed = 0
-    data_dir: str | None = None
-    run_dir: str | None = None
-    # Of images, pixels a side; of volumes, [depth, height, width] in voxels.
-    image_size: Side | tuple[Length, Length, Length] = 256
-    phantoms: PhantomSection | None = None
-    tasks: Annotated[dict[TaskName, TaskSection], Field(min_length=1)]
-    datasets: Annotated[dict[DatasetName, DatasetSection], Field(min_length=1)]
-    split: SplitSection = SplitSection()
-    model: ModelSection = ModelSection()
-    pipeline: PipelineSection = PipelineSection()
-    training: TrainingSection
-    benchmark: BenchmarkSection | None = None
+    experiment: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the experiment, a part of the names of folders.",
+    )
+    seed: Seed = Field(
+        0,
+        description="Seed of the initial weights, the order of the samples, "
+        "augmentation and dropout.",
+    )
+    data_dir: str | None = Field(
+        None,
+        description="Folder that mdmt_tf.prepare filled. null: with phantoms, a folder "
+        "in the user's cache.",
+    )
+    run_dir: str | None = Field(
+        None,
+        description="Folder to make for the run; null: runs/<experiment>-<time>, or "
+        "benchmarks/<experiment> for a benchmark.",
+    )
+    image_size: Side | tuple[Length, Length, Length] = Field(
+        256,
+        description="Size that the network sees. Images: pixels a side; volumes: "
+        "[depth, height, width] in voxels.",
+    )
+    phantoms: PhantomSection | None = Field(
+        None, description="Synthetic datasets to use; null: real data."
+    )
+    tasks: dict[Name, TaskSection] = Field(
+        min_length=1, description="What to predict, under names of your own."
+    )
+    datasets: dict[Name, DatasetSection] = Field(
+        min_length=1, description="Which datasets to read, by their names."
+    )
+    split: SplitSection = Field(
+        SplitSection(), description="Which patients train, validate and are tested."
+    )
+    model: ModelSection = Field(
+        ModelSection(), description="The shared backbone and the heads."
+    )
+    pipeline: PipelineSection = Field(
+        PipelineSection(), description="How training samples are drawn and changed."
+    )
+    training: TrainingSection = Field(description="The optimisation.")
+    benchmark: BenchmarkSection | None = Field(
+        None, description="A grid of fits for mdmt_tf.benchmark; null: none."
+    )
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -296,7 +120,7 @@ class Config(Section):
 
     @property
     def normalization(self) -> tuple:
-        """Mean and standard deviation by channel of what the backbone is given."""
+        """Mean and std by channel of what the backbone is given."""
         return BACKBONES[self.model.backbone].expects
 
     @property
@@ -323,3 +147,167 @@ class Config(Section):
     def to_plain(self) -> dict:
         """Dicts, lists, strings and numbers only, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
+
+    @rule("data_dir", "phantoms")
+    def _data_are_there(self) -> Iterator[Problem]:
+        if self.phantoms is not None:
+            return
+        if self.data_dir is None:
+            yield (
+                ("data_dir",),
+                ": missing. Expected the folder that `python -m mdmt_tf.prepare` "
+                "filled: data_dir=PATH.",
+            )
+        elif not Path(self.data_dir).is_dir():
+            yield (
+                ("data_dir",),
+                f" = {self.data_dir!r}: no such folder. Fill it with `python -m "
+                "mdmt_tf.prepare NAME --manual-dir ... --data-dir ...`.",
+            )
+
+    @rule("phantoms")
+    def _phantoms_can_be_made(self) -> Iterator[Problem]:
+        if self.phantoms is None:
+            return
+        for name, section in (self.datasets or {}).items():
+            if not getattr(self.phantoms, f"{name}_patients", 0):
+                yield (
+                    ("datasets", name),
+                    f": no phantoms of it are requested. Set phantoms.{name}_patients "
+                    "for one of the datasets that have builders, or phantoms=null and "
+                    "data_dir=PATH to read real data.",
+                )
+            try:
+                preprocess.parse(section.config)
+            except ValueError as error:
+                yield ("datasets", name, "config"), f": {error}."
+
+    @rule("tasks")
+    def _one_task_oversamples_a_dataset(self) -> Iterator[Problem]:
+        by_dataset: dict[str, str] = {}
+        for name, task in self.tasks.items():
+            for source in task.sources if task.oversample else ():
+                other = by_dataset.setdefault(source, name)
+                if other != name:
+                    yield (
+                        ("tasks", name, "oversample"),
+                        f": dataset {source!r} is oversampled for {other!r} already; "
+                        "its rows can be drawn by the classes of one task only.",
+                    )
+
+    @rule("datasets")
+    def _tasks_are_fed_by_datasets(self) -> Iterator[Problem]:
+        known = list(self.datasets)
+        for name, task in (self.tasks or {}).items():
+            for source in task.sources:
+                if source not in known:
+                    yield (
+                        ("tasks", name, "from", source),
+                        f": is not one of the datasets.{nearest(source, known)} Listed "
+                        f"under `datasets`: {', '.join(known)}.",
+                    )
+
+    @rule("tasks", "datasets")
+    def _datasets_feed_tasks(self) -> Iterator[Problem]:
+        fed = {source for task in self.tasks.values() for source in task.sources}
+        for name in self.datasets:
+            if name not in fed:
+                yield (
+                    ("datasets", name),
+                    ": feeds no task, so its images would be trained for nothing. Name "
+                    "it in the `from` of a task, or remove it.",
+                )
+
+    @rule("datasets")
+    def _left_out_sites_are_of_datasets(self) -> Iterator[Problem]:
+        for path, split in self._splits():
+            known = list((split.whole or self).datasets)
+            for name in split.leave_out:
+                yield from not_one_of(name, known, "datasets", (*path, "leave_out"))
+
+    @rule("tasks")
+    def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
+        for path, split in self._splits():
+            known = list((split.whole or self).tasks)
+            for name in split.stratify_by:
+                yield from not_one_of(name, known, "tasks", (*path, "stratify_by"))
+
+    def _splits(self) -> Iterator[tuple[tuple[str, ...], SplitSection]]:
+        """Every split of the configuration and where it stands."""
+        if self.split is not None:
+            yield ("split",), self.split
+        named = self.benchmark.cross_validation if self.benchmark else None
+        for name, split in (named or {}).items():
+            yield ("benchmark", "cross_validation", name), split
+
+    @rule("tasks", "training.select_on")
+    def _selection_is_by_a_task(self) -> Iterator[Problem]:
+        chosen, known = self.training.select_on, list(self.tasks)
+        if chosen.task not in self.tasks:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen.task!r}: is not one of the tasks."
+                f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
+            )
+            return
+        kind = self.tasks[chosen.task].kind
+        metrics = SELECTION_METRICS[kind]
+        if chosen.metric not in metrics:
+            yield (
+                ("training", "select_on", "metric"),
+                f" = {chosen.metric!r}: unknown for a {kind.value} task."
+                f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
+            )
+
+    @rule("image_size", "model.backbone")
+    def _backbone_fits_the_images(self) -> Iterator[Problem]:
+        row = BACKBONES[self.model.backbone]
+        yield from problems_of_size(self.image_size, row, ("model", "backbone"))
+
+    @rule("image_size", "benchmark.backbones")
+    def _backbones_of_the_grid_fit_the_images(self) -> Iterator[Problem]:
+        for name in self.benchmark.backbones if self.benchmark else ():
+            key = ("benchmark", "backbones")
+            yield from problems_of_size(self.image_size, BACKBONES[name], key)
+
+    @rule("image_size", "pipeline.augmentation")
+    def _volumes_are_not_deformed(self) -> Iterator[Problem]:
+        augmentation = self.pipeline.augmentation
+        is_volume = isinstance(self.image_size, tuple)
+        if is_volume and augmentation and augmentation.elastic_probability:
+            yield (
+                ("pipeline", "augmentation", "elastic_probability"),
+                f" = {augmentation.elastic_probability:g}: volumes are not deformed. "
+                "Set it to 0.",
+            )
+
+    @rule("tasks")
+    def _experiments_train_tasks(self) -> Iterator[Problem]:
+        known = list(self.tasks)
+        experiments = self.benchmark.experiments if self.benchmark else None
+        for name, experiment in (experiments or {}).items():
+            key = ("benchmark", "experiments", name, "tasks")
+            for task in experiment.tasks:
+                yield from not_one_of(task, known, "tasks", key)
+
+    @rule("tasks")
+    def _baselines_predict_tasks(self) -> Iterator[Problem]:
+        baselines = self.benchmark.baselines if self.benchmark else {}
+        for name, baseline in baselines.items():
+            path = ("benchmark", "baselines", name)
+            task = self.tasks.get(baseline.task)
+            if task is None:
+                known = list(self.tasks)
+                yield from not_one_of(baseline.task, known, "tasks", (*path, "task"))
+            elif task.kind is Kind.REGRESSION:
+                yield (
+                    (*path, "task"),
+                    f" = {baseline.task!r}: is a regression; a baseline needs classes.",
+                )
+            elif set(task.sources) != set(baseline.fields):
+                yield (
+                    (*path, "fields"),
+                    f": expected fields of each dataset that feeds {baseline.task}: "
+                    f"{', '.join(task.sources)}. Received: "
+                    f"{', '.join(baseline.fields)}.",
+                )

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mdmt_tf.config.checks import SELECTION_METRICS
+from mdmt_tf.config.selection_metrics import SELECTION_METRICS
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.metrics.formulas import improves
 from mdmt_tf.storage import replacing

@@ -30,7 +30,10 @@ def test_the_example_is_right(tmp_path):
 @pytest.mark.parametrize(
     "override, message",
     [
-        ("backbones=[resnet19]", r"'resnet19' is not a backbone\. Did you mean"),
+        (
+            "backbones=[resnet19]",
+            r"backbones.0 = 'resnet19': is not a backbone\. Did you mean",
+        ),
         ("backbones=[resnet18, resnet18]", "one is there twice"),
         ("weights={resnet34: null}", "weights.resnet34: is none of the backbones"),
         ("seeds=[]", "seeds"),
@@ -42,12 +45,12 @@ def test_the_example_is_right(tmp_path):
             "experiments={a: {tasks: [prognosis], start: {c: 1}}}",
             r"a.start: 'c' is not one of the experiments",
         ),
-        ("experiments.b.start={a: 0.4}", "the shares sum to 0.4"),
-        ("experiments.a.start={b: 1}", "goes round in a circle: a from b from a"),
-        ("experiments.a.start={a: 1}", "goes round in a circle: a from a"),
-        ("candidate=c", r"candidate = 'c': is not one of the experiments"),
-        ("validation.cv.kind=leave_one_site_out", "validation.cv.leave_out"),
-        ("validation={cv: {kind: file}}", "validation.cv.file: missing"),
+        ("experiments.b.start={a: 0.4}", "the weights sum to 0.4"),
+        ("experiments.a.start={b: 1}", "is a cycle: a from b from a"),
+        ("experiments.a.start={a: 1}", "is a cycle: a from a"),
+        ("candidate=c", r"candidate: 'c' is not one of the experiments"),
+        ("cross_validation.cv.kind=leave_one_site_out", "validation.cv.leave_out"),
+        ("cross_validation={cv: {kind: file}}", "validation.cv.file: missing"),
         ("omit=[weights]", "omit.0 = 'weights': should be 'tensorboard', 'saved_mod"),
         ("executor=ray", "benchmark.address: missing"),
         (
@@ -58,7 +61,7 @@ def test_the_example_is_right(tmp_path):
             "baselines={x: {task: prognosis, fields: {brixia: [sex]}}}",
             "expected fields of each dataset that feeds prognosis: aiforcovid",
         ),
-        ("baselines={x: {task: y, fields: {brixia: [sex]}}}", "'y': is not one of"),
+        ("baselines={x: {task: y, fields: {brixia: [sex]}}}", "'y' is not one of"),
     ],
 )
 def test_what_does_not_go_together(tmp_path, override, message):
@@ -78,7 +81,7 @@ def test_a_baseline_needs_classes(tmp_path):
 
 @pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])
 def test_wrong_averages_of_weights(tmp_path, weights):
-    with pytest.raises(ConfigError, match="shares sum to 0.5|expected null"):
+    with pytest.raises(ConfigError, match="weights sum to 0.5|expected null"):
         load(tmp_path, f"model.weights={weights}")
 
 

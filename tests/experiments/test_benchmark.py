@@ -76,7 +76,7 @@ SETTINGS = {
     "benchmark": {
         "backbones": ["tiny"],
         # Sites of alpha are left out: fits on beta are the same for all.
-        "validation": {
+        "cross_validation": {
             "loco": {
                 "kind": "leave_one_site_out",
                 "leave_out": ["alpha"],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mdmt_tf.config.checks import SELECTION_METRICS
+from mdmt_tf.config.selection_metrics import SELECTION_METRICS
 from mdmt_tf.metrics.formulas import LOWER_IS_BETTER, task_metrics
 from mdmt_tf.reporting.shown_metrics import SHOWN
 from mdmt_tf.tasks import Kind, Task

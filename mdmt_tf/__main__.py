@@ -1,0 +1,50 @@
+"""`mdmt-tf`, or `python -m mdmt_tf`: one command for all command lines."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import mdmt_tf
+from mdmt_tf import console
+
+# Command -> what it does. Each is the function `main` of the module of its name.
+COMMANDS = {
+    "prepare": "prepare a dataset for training, once",
+    "train": "train one model on several datasets and tasks",
+    "evaluate": "count the metrics of a finished run again",
+    "explain": "make saliency maps of a finished run",
+    "benchmark": "train a grid of experiments",
+    "report": "make tables, plots and a page of a benchmark",
+    "config": "look up configurations and their keys",
+}
+_LINES = "".join(f"\n  {name:10} {text}" for name, text in COMMANDS.items())
+DESCRIPTION = f"""\
+Train one model on many small medical-imaging datasets whose labels differ.
+
+commands:{_LINES}
+
+`python -m mdmt_tf.COMMAND --help` says more about each.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int | None:
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = console.parser("", DESCRIPTION)
+    version = f"mdmt_tf {mdmt_tf.__version__}"
+    arguments.add_argument("--version", action="version", version=version)
+    arguments.add_argument(
+        "command", choices=COMMANDS, metavar="COMMAND", help="one of those above"
+    )
+    # What follows belongs to the command.
+    command = arguments.parse_args(words[:1]).command
+    name = "config.__main__" if command == "config" else command
+    return importlib.import_module(f"mdmt_tf.{name}").main(words[1:])
+
+
+def command() -> None:
+    """The console command."""
+    console.run(main)
+
+
+if __name__ == "__main__":
+    command()

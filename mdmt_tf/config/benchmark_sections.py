@@ -1,0 +1,170 @@
+"""Settings of a benchmark: which fits there are, and what carries them out."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mdmt_tf.config.data_sections import SplitSection
+from mdmt_tf.config.section import (
+    BackboneName,
+    Name,
+    Positive,
+    Problem,
+    Section,
+    Seed,
+    not_one_of,
+    rule,
+)
+
+
+class ExperimentSection(Section):
+    """One way to train: which tasks, from which start, with which other settings."""
+
+    tasks: tuple[Name, ...] = Field(min_length=1, description="The tasks to train.")
+    start: dict[Name, Positive] = Field(
+        {},
+        description="Experiments whose backbones are averaged to start from, each with "
+        "its weight; of the same backbone, fold and seed. {}: from model.weights.",
+    )
+    settings: dict[str, Any] = Field(
+        {},
+        alias="set",
+        description="Other settings: key.path and value, as on the command line.",
+    )
+
+    @rule("start")
+    def _weights_sum_to_one(self) -> Iterator[Problem]:
+        total = sum(self.start.values())
+        if self.start and abs(total - 1) > 1e-6:
+            yield (
+                ("start",),
+                f" = {self.start}: the weights sum to {total:g}, they must sum to 1.",
+            )
+
+
+class BaselineSection(Section):
+    """A model without images: what the fields of the tables predict."""
+
+    task: Name = Field(description="The task that it predicts.")
+    model: Literal["logistic", "mlp"] = Field(
+        "logistic",
+        description="logistic: logistic regression; mlp: a multilayer perceptron with "
+        "one small layer.",
+    )
+    fields: dict[Name, tuple[str, ...]] = Field(
+        min_length=1, description="For each dataset of the task, the fields to use."
+    )
+
+
+class BenchmarkSection(Section):
+    """A grid of fits, and what carries them out."""
+
+    backbones: tuple[BackboneName, ...] = Field(
+        min_length=1, description="Backbones to compare."
+    )
+    weights: dict[str, str | None] = Field(
+        {},
+        description="For a backbone, its model.weights where they differ from the "
+        "others'.",
+    )
+    seeds: tuple[Seed, ...] = Field(
+        (0,), min_length=1, description="Every fit is made once with each seed."
+    )
+    cross_validation: dict[Name, SplitSection] = Field(
+        min_length=1,
+        description="Splits, under names of your own. Every fold of each is run; "
+        "`fold` has no meaning here.",
+    )
+    experiments: dict[Name, ExperimentSection] = Field(
+        min_length=1, description="Experiments, under names of your own."
+    )
+    candidate: Name | None = Field(
+        None,
+        description="Experiment that the statistical tests compare with each of the "
+        "others; null: no tests.",
+    )
+    omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = Field(
+        (),
+        description="What the fits leave out of their folders; it changes no result.",
+    )
+    baselines: dict[Name, BaselineSection] = Field(
+        {}, description="Models without images, under names of your own."
+    )
+    executor: Literal["local", "ray"] = Field(
+        "local", description="What runs the fits: this machine, or a Ray cluster."
+    )
+    address: str | None = Field(
+        None, description="ray: address of the running cluster, HOST:PORT."
+    )
+    processes: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None,
+        description="Fits at a time on this machine; null: as many as cores, GPUs and "
+        "memory allow.",
+    )
+    cores_per_fit: int = Field(
+        2, ge=1, le=1024, description="Processor cores of a fit."
+    )
+    gpus_per_fit: int = Field(
+        1, ge=0, le=64, description="GPUs of a fit, where there are any."
+    )
+
+    @rule("backbones")
+    def _weights_are_of_backbones(self) -> Iterator[Problem]:
+        for name in self.weights:
+            if name not in self.backbones:
+                yield (
+                    ("weights", name),
+                    f": is none of the backbones: {', '.join(self.backbones)}.",
+                )
+
+    @rule("backbones", "seeds")
+    def _nothing_is_run_twice(self) -> Iterator[Problem]:
+        for key in ("backbones", "seeds"):
+            values = getattr(self, key)
+            if len(set(values)) < len(values):
+                yield (key,), f" = {list(values)}: one is there twice."
+
+    @rule("experiments")
+    def _starts_can_be_reached(self) -> Iterator[Problem]:
+        known = list(self.experiments)
+        for name, experiment in self.experiments.items():
+            key = ("experiments", name, "start")
+            for other in experiment.start:
+                yield from not_one_of(other, known, "experiments", key)
+            if (cycle := _cycle(name, self.experiments)) is not None:
+                yield key, f": is a cycle: {' from '.join(cycle)}."
+
+    @rule("experiments", "candidate")
+    def _candidate_is_an_experiment(self) -> Iterator[Problem]:
+        if self.candidate is not None:
+            known = list(self.experiments)
+            yield from not_one_of(self.candidate, known, "experiments", ("candidate",))
+
+    @rule("experiments")
+    def _baselines_have_names_of_their_own(self) -> Iterator[Problem]:
+        for name in self.baselines:
+            if name in self.experiments:
+                yield ("baselines", name), ": there is an experiment of this name."
+
+    @rule("executor", "address")
+    def _cluster_has_an_address(self) -> Iterator[Problem]:
+        if self.executor == "ray" and self.address is None:
+            yield (
+                ("address",),
+                ": missing; executor=ray needs that of a running Ray cluster, "
+                "address=HOST:PORT.",
+            )
+
+
+def _cycle(name: str, experiments: dict) -> list[str] | None:
+    """The way from an experiment to itself along what starts from what."""
+    ways = [[name]]
+    while ways:
+        way = ways.pop()
+        for other in experiments[way[-1]].start if way[-1] in experiments else ():
+            if other == name:
+                return [*way, name]
+            if other not in way:
+                ways.append([*way, other])
+    return None

@@ -1,0 +1,271 @@
+"""Settings of what is learned from: synthetic data, tasks, datasets, the split."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from mdmt_tf.config.section import (
+    Name,
+    Patients,
+    Positive,
+    Problem,
+    Section,
+    Seed,
+    rule,
+)
+from mdmt_tf.imaging.preprocess import DEFAULT
+from mdmt_tf.tasks import Kind, Task
+
+
+class PhantomSection(Section):
+    """Synthetic datasets to make and use; results made from them say so."""
+
+    aiforcovid_patients: Patients = Field(
+        0, description="Patients of the synthetic AIforCOVID, one radiograph each."
+    )
+    brixia_patients: Patients = Field(
+        0, description="Patients of the synthetic BRIXIA, about 1.9 radiographs each."
+    )
+    hannover_patients: Patients = Field(
+        0, description="Patients of the synthetic Hannover collection."
+    )
+    cohen_brixia_patients: Patients = Field(
+        0, description="Patients of the synthetic Cohen collection with Brixia scores."
+    )
+    ich_csic_patients: Patients = Field(
+        0, description="Patients of the synthetic ICH-CSIC, one head CT each."
+    )
+    matrix: int = Field(
+        384,
+        ge=64,
+        le=4096,
+        description="Columns of a synthetic radiograph as it leaves the detector, in "
+        "pixels.",
+    )
+    head_matrix: int = Field(
+        128,
+        ge=32,
+        le=512,
+        description="Rows and columns of a slice of a synthetic head CT, in pixels.",
+    )
+    lesion_masks: bool = Field(
+        False,
+        description="Whether to write the true haemorrhages beside the head CTs, for "
+        "mdmt_tf.explain --masks.",
+    )
+    seed: Seed = Field(0, description="Seed of the synthetic patients.")
+
+
+class TaskSection(Section):
+    """One thing to predict, an output of the model, under a name of your own."""
+
+    kind: Kind = Field(
+        description="What the target is: one of several classes (categorical), one of "
+        "two (binary), ordered classes (ordinal) or a number (regression)."
+    )
+    classes: tuple[str, ...] = Field(
+        (),
+        description="Names of the classes in the order of their index. The last of two "
+        "is the positive one. May be left out where cut_points are given.",
+    )
+    cut_points: tuple[float, ...] = Field(
+        (),
+        description="Ascending bounds that turn a numeric label into a class, in the "
+        "label's unit; a lower bound is inclusive. [5, 9, 14] makes 4 classes.",
+    )
+    descending: bool = Field(
+        False,
+        description="Whether a smaller label is a higher class, as for a coma score.",
+    )
+    sources: dict[Name, str] = Field(
+        alias="from",
+        description="For each dataset that feeds the task, its label field. field[2] "
+        "is the third number of a field that holds several.",
+    )
+    weight: Positive = Field(
+        1.0, description="Factor of the task's loss in the total loss."
+    )
+    class_weights: Literal["balanced"] | tuple[Positive, ...] | None = Field(
+        None,
+        description="Factor of a row's loss by its class. balanced: n / (k n_c), "
+        "counted on the training rows; null: 1 for every class.",
+    )
+    oversample: bool = Field(
+        False,
+        description="Whether training draws the rows of each class equally often. An "
+        "epoch then has the rows of smaller classes several times.",
+    )
+
+    def to_task(self, name: str) -> Task:
+        return Task(
+            name=name, **{key: getattr(self, key) for key in type(self).model_fields}
+        )
+
+    @rule("sources")
+    def _is_fed(self) -> Iterator[Problem]:
+        if not self.sources:
+            yield (
+                ("from",),
+                ": no dataset feeds this task. Name one and its label field, or remove "
+                "the task.",
+            )
+
+    @rule()
+    def _has_classes(self) -> Iterator[Problem]:
+        cuts, classes = list(self.cut_points), list(self.classes)
+        if cuts != sorted(set(cuts)):
+            yield ("cut_points",), f" = {cuts}: should ascend."
+        if len(set(classes)) != len(classes):
+            yield ("classes",), f" = {classes}: a name is there twice."
+        if self.kind is Kind.REGRESSION:
+            if cuts or classes or self.class_weights:
+                yield (), ": a regression has no classes, cut_points or class_weights."
+            return
+        count = len(classes) or len(cuts) + 1
+        if cuts and count != len(cuts) + 1:
+            yield (
+                ("classes",),
+                f" = {classes}: {len(cuts)} cut points make {len(cuts) + 1} classes, "
+                f"but {count} are named.",
+            )
+        elif count < 2:
+            yield (), ": needs `classes` (two or more names) or `cut_points`."
+        elif self.kind is Kind.BINARY and count != 2:
+            yield (), f": a binary task has 2 classes, this one {count}."
+        elif isinstance(self.class_weights, tuple) and (
+            len(self.class_weights) != count
+        ):
+            yield (
+                ("class_weights",),
+                f" = {list(self.class_weights)}: expected {count} numbers, one a class "
+                "in the order of `classes`.",
+            )
+
+    @rule()
+    def _can_be_oversampled(self) -> Iterator[Problem]:
+        if not self.oversample:
+            return
+        if self.kind is Kind.REGRESSION:
+            yield (
+                ("oversample",),
+                ": a regression has no classes to draw equally often.",
+            )
+        if self.class_weights is not None:
+            yield (
+                ("oversample",),
+                ": class_weights balances the classes already; leave out one of them.",
+            )
+
+
+class DatasetSection(Section):
+    """One dataset that `mdmt_tf.prepare` has prepared, under its name."""
+
+    config: str = Field(
+        DEFAULT,
+        description="Preprocessing of the images, as prepared: lungs_256, full_256, "
+        "head_40x301x301, ...",
+    )
+    version: str | None = Field(
+        None, description="Version of the prepared data; null: the newest one."
+    )
+
+
+class WholeSection(Section):
+    """What folds are made of, where fewer tasks or datasets are trained."""
+
+    tasks: dict[Name, TaskSection] = Field(
+        min_length=1, description="Tasks whose classes may stratify the folds."
+    )
+    datasets: dict[Name, DatasetSection] = Field(
+        min_length=1, description="Datasets whose patients are in the folds."
+    )
+
+
+class SplitSection(Section):
+    """Which patients train, which choose the epoch, which are tested."""
+
+    kind: Literal["kfold", "leave_one_site_out", "file"] = Field(
+        "kfold",
+        description="kfold: folds of patients, stratified by class; "
+        "leave_one_site_out: each hospital is tested once; file: lists that you give.",
+    )
+    folds: int = Field(5, ge=3, le=100, description="Number of folds of kfold.")
+    fold: int = Field(
+        0,
+        ge=0,
+        description="Which fold is tested: 0 is the first. Of leave_one_site_out, the "
+        "index of the site, or of the combination of sites.",
+    )
+    seed: Seed = Field(0, description="Seed of the assignment of patients.")
+    leave_out: tuple[Name, ...] = Field(
+        (),
+        description="leave_one_site_out: the datasets of which one site is left out "
+        "for testing.",
+    )
+    site_groups: dict[Name, dict[str, tuple[str, ...]]] = Field(
+        {},
+        description="For a dataset, groups of sites by name: whole groups are left out "
+        "instead of single sites.",
+    )
+    combine: Literal["product", "cycle"] = Field(
+        "product",
+        description="Several datasets in leave_out. product: every combination of "
+        "their sites is a fold; cycle: sites are paired in order, and those of the "
+        "dataset with fewer sites repeat.",
+    )
+    stratify_by: tuple[Name, ...] = Field(
+        (),
+        description="Tasks by whose classes the folds are stratified; []: by all of "
+        "them together.",
+    )
+    validation: Literal["next_fold", "fraction"] = Field(
+        "next_fold",
+        description="kfold: what validates. next_fold: the fold after the tested one; "
+        "fraction: a fraction of the patients of all other folds.",
+    )
+    validation_fraction: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="That fraction, and the fraction of the remaining patients in "
+        "leave_one_site_out.",
+    )
+    file: str | None = Field(
+        None, description="file: path of a JSON file of lists, as split.json of a run."
+    )
+    whole: WholeSection | None = Field(
+        None,
+        description="Written by the program: the tasks and datasets of the benchmark "
+        "of which one experiment is trained alone, so that its folds are the same. "
+        "null: those of the configuration.",
+    )
+
+    @rule("kind", "fold", "folds")
+    def _fold_exists(self) -> Iterator[Problem]:
+        if self.kind == "kfold" and self.fold >= self.folds:
+            yield (
+                ("fold",),
+                f" = {self.fold}: there is no such fold; with split.folds = "
+                f"{self.folds} they are 0 to {self.folds - 1}.",
+            )
+
+    @rule("kind", "leave_out")
+    def _something_is_left_out(self) -> Iterator[Problem]:
+        if self.kind == "leave_one_site_out" and not self.leave_out:
+            yield (
+                ("leave_out",),
+                ": leave_one_site_out needs the datasets whose sites are left out in "
+                "turn, for example split.leave_out=[aiforcovid].",
+            )
+
+    @rule("kind", "file")
+    def _file_exists(self) -> Iterator[Problem]:
+        if self.kind == "file" and self.file is None:
+            yield (
+                ("file",),
+                ": missing; split.kind = file needs the path of a file of lists.",
+            )
+        if self.file is not None and not Path(self.file).is_file():
+            yield ("file",), f" = {self.file!r}: no such file."

@@ -1,0 +1,288 @@
+"""Settings of one fit: how samples are drawn, the model, the optimisation."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mdmt_tf.config.section import (
+    BackboneName,
+    Fraction,
+    Name,
+    NotNegative,
+    Positive,
+    Probability,
+    Problem,
+    Section,
+    rule,
+)
+from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.training.weighting.table import WEIGHTINGS
+
+
+class AugmentationSection(Section):
+    """Random changes of a training image, each with its own probability.
+
+    Volumes are shifted, flipped (left and right), zoomed and rotated about each of the
+    three axes independently; they are not deformed.
+    """
+
+    shift_probability: Probability = Field(0.3, description="How often to shift.")
+    shift_fraction: float = Field(
+        0.1, ge=0, lt=1, description="Largest shift, as a fraction of the side."
+    )
+    zoom_probability: Probability = Field(0.3, description="How often to zoom.")
+    zoom_fraction: float = Field(
+        0.1, ge=0, lt=1, description="Largest zoom: 0.1 is a factor from 0.9 to 1.1."
+    )
+    flip_probability: Probability = Field(
+        0.3, description="How often to exchange left and right."
+    )
+    rotation_probability: Probability = Field(0.3, description="How often to rotate.")
+    rotation_degrees: float = Field(
+        15.0, ge=0, le=180, description="Largest rotation, in degrees."
+    )
+    elastic_probability: Probability = Field(
+        0.3, description="How often to deform elastically. 0 for volumes."
+    )
+    elastic_alpha: tuple[NotNegative, NotNegative] = Field(
+        (20.0, 40.0), description="Strength of the deformation, from and to."
+    )
+    elastic_sigma: Positive = Field(
+        7.0, description="Std of the Gaussian that smooths it, in pixels."
+    )
+    noise_probability: Probability = Field(0.0, description="How often to add noise.")
+    noise_deviation: NotNegative = Field(
+        0.01, description="Std of the Gaussian noise, on pixels in [0, 1]."
+    )
+    slice_spacing: Positive = Field(
+        1.0,
+        description="Volumes: distance of slices in units of the distance of pixels "
+        "within a slice. 1: rotation treats voxels as cubes.",
+    )
+
+
+class PipelineSection(Section):
+    """How training samples are drawn and changed."""
+
+    sampling: Literal["union", "balanced", "temperature"] = Field(
+        "union",
+        description="union: every training sample once in an epoch; balanced: every "
+        "dataset equally often; temperature: dataset d in proportion to "
+        "n_d ** (1 / temperature).",
+    )
+    temperature: float = Field(
+        1.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="Of that sampling; 1 is in proportion to the size, larger values "
+        "are closer to balanced.",
+    )
+    cache: Literal["auto", "memory", "stream"] = Field(
+        "auto",
+        description="Where decoded images are kept. auto: in memory when they take "
+        "less than half of what is free; stream: decoded again in every epoch.",
+    )
+    augmentation: AugmentationSection | None = Field(
+        AugmentationSection(),
+        description="Random changes of training images; null: none, {}: the defaults.",
+    )
+
+
+class ModelSection(Section):
+    """The shared backbone and the heads."""
+
+    backbone: BackboneName = Field(
+        "resnet18", description="Name of a backbone; docs/backbones.md lists them."
+    )
+    weights: str | dict[str, Positive] | None = Field(
+        None,
+        description="Weights to start from. null: random; imagenet; the path of a "
+        ".weights.h5 file; or several such files, each with its weight in the average.",
+    )
+    heads: Literal["mlp", "linear", "serial"] = Field(
+        "mlp",
+        description="What follows the backbone for each task. mlp: layers of 128 and "
+        "32 units, then the output; linear: the output alone; serial: as mlp, and the "
+        "head of the first task also sees the outputs of the others.",
+    )
+    freeze: Literal["none", "stem", "all"] | Fraction = Field(
+        "none",
+        description="What is not trained: nothing, the layers before the first "
+        "block, the whole backbone, or that fraction of its layers.",
+    )
+    batch_norm: Literal["local", "synchronized"] = Field(
+        "local",
+        description="Statistics of a training step on several devices: of each device, "
+        "or of all together.",
+    )
+    backbone_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Rate of dropout of whole channels, in backbones that have such "
+        "layers.",
+    )
+    head_dropout: float = Field(
+        0.5, ge=0, lt=1, description="Rate of dropout of the features in the heads."
+    )
+
+    @rule("backbone", "weights")
+    def _weights_are_published(self) -> Iterator[Problem]:
+        if self.weights == "imagenet" and BACKBONES[self.backbone].weights is None:
+            text = f" = 'imagenet': nobody has published such of {self.backbone}."
+            yield ("weights",), text
+
+    @rule("weights")
+    def _weights_are_files(self) -> Iterator[Problem]:
+        averaged = isinstance(self.weights, dict)
+        for file in self.weights if averaged else [self.weights]:
+            # Whether it is there counts when a run begins, not when it is read later.
+            if file not in (None, "imagenet") and not file.endswith(".weights.h5"):
+                yield (
+                    ("weights",),
+                    f" = {file!r}: expected null (random start), imagenet, the path of "
+                    "a .weights.h5 file, or several such paths with their weights.",
+                )
+        if averaged and abs((total := sum(self.weights.values())) - 1) > 1e-6:
+            yield (
+                ("weights",),
+                f" = {self.weights}: the weights sum to {total:g}, they must sum to 1.",
+            )
+
+    @rule("weights", "freeze")
+    def _no_random_value_is_frozen(self) -> Iterator[Problem]:
+        if self.weights is None and self.freeze != "none":
+            yield (
+                ("freeze",),
+                f" = {self.freeze!r}: would keep random values. Give model.weights, "
+                "too.",
+            )
+
+
+class SelectionSection(Section):
+    """Which validation metric chooses the epoch and stops the training."""
+
+    task: Name = Field(description="The task whose metric counts.")
+    metric: str = Field(
+        "loss", description="loss, or a metric of that kind of task, such as auc."
+    )
+
+
+class PlateauSection(Section):
+    """Lower the learning rate while the selected metric does not improve."""
+
+    factor: float = Field(
+        0.1, gt=0, lt=1, description="Factor by which the learning rate is lowered."
+    )
+    patience: int = Field(
+        10,
+        ge=0,
+        description="Epochs without improvement that are tolerated; the next one "
+        "lowers the rate.",
+    )
+    threshold: float = Field(
+        1e-4,
+        ge=0,
+        lt=1,
+        description="Smallest improvement that counts, relative to the best metric.",
+    )
+    min_learning_rate: NotNegative = Field(
+        0.0, description="The learning rate is never lowered below this."
+    )
+
+
+class TrainingSection(Section):
+    """The optimisation."""
+
+    epochs: int = Field(
+        300, ge=1, le=100_000, description="Passes over the training data, at most."
+    )
+    batch_size: int = Field(
+        128,
+        ge=2,
+        le=65_536,
+        description="Images of a step, of all devices together.",
+    )
+    optimizer: Literal["adam", "adamw"] = Field(
+        "adam",
+        description="adam: weight decay is L2, added to the gradient; adamw: it is "
+        "decoupled from the gradient.",
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, lt=10, description="Step size of the optimizer."
+    )
+    weight_decay: float = Field(
+        1e-4, ge=0, lt=1, description="Strength of the weight decay; 0: none."
+    )
+    amsgrad: bool = Field(
+        False,
+        description="Whether to divide by the largest second moment so far (Reddi et "
+        "al. 2018).",
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="Batches whose gradients are averaged for one step.",
+    )
+    weighting: Literal[tuple(WEIGHTINGS)] = Field(
+        "fixed",
+        description="How the losses of the tasks are combined. fixed: their sum, each "
+        "multiplied by tasks.<task>.weight. uncertainty: with learned weights on top "
+        "of these (Kendall et al. 2018).",
+    )
+    warmup_epochs: int = Field(
+        40,
+        ge=0,
+        description="First epochs, in which nothing is selected and training does not "
+        "stop. The learning rate is the same. Must be less than epochs.",
+    )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        40,
+        description="Epochs without improvement after which training stops; null: "
+        "never.",
+    )
+    plateau: PlateauSection | None = Field(
+        None,
+        description="Schedule that lowers the learning rate; null: it stays the same, "
+        "{}: the defaults.",
+    )
+    select_on: SelectionSection = Field(
+        description="What chooses the epoch whose weights are kept."
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32",
+        description="Precision of the computation; the mixed ones take about half of "
+        "the memory.",
+    )
+    tensorboard: bool = Field(
+        True, description="Whether to write files for TensorBoard into the run folder."
+    )
+    saved_model: bool = Field(
+        True,
+        description="Whether to export a SavedModel into the run folder. The weights "
+        "are kept in any case.",
+    )
+    saliency: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Number of test images to make saliency maps of in the end.",
+    )
+    devices: tuple[Annotated[str, Field(pattern=r"^(GPU|CPU):\d+$")], ...] | None = (
+        Field(
+            None,
+            description="Devices to train on, such as [GPU:0, GPU:1]; null: every GPU, "
+            "or the CPU where there is none.",
+        )
+    )
+
+    @rule("epochs", "warmup_epochs")
+    def _warm_up_ends(self) -> Iterator[Problem]:
+        if self.warmup_epochs >= self.epochs:
+            yield (
+                ("warmup_epochs",),
+                f" = {self.warmup_epochs}: no epoch is selected during the warm-up, so "
+                f"it must be less than training.epochs = {self.epochs}.",
+            )

@@ -1,0 +1,177 @@
+"""Every key of a configuration: its values, its default, what it means.
+
+Read from the schema, for the reference page, the command line and suggestions.
+"""
+
+import dataclasses
+import enum
+import functools
+import types
+import typing
+from collections.abc import Iterator, Sequence
+
+from pydantic.fields import FieldInfo
+
+from mdmt_tf.config.schema import Config
+from mdmt_tf.config.section import IS_BACKBONE, NAME_PATTERN, Section
+
+# Stands in full keys for a name that the user chooses, as in tasks.NAME.kind.
+NAME = "NAME"
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """One key.
+
+    Attributes:
+        path: of sections and names; `NAME` where the name is the user's.
+        owner: the section class that declares it.
+        values: what it may be, in words.
+        default: as in YAML; "required" where there is none.
+        description: what it means.
+        section: the section class that it holds, by itself or under names; or None.
+    """
+
+    path: tuple[str, ...]
+    owner: type[Section]
+    values: str
+    default: str
+    description: str
+    section: type[Section] | None
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+    @property
+    def full(self) -> str:
+        return ".".join(self.path)
+
+
+@functools.cache
+def all_keys() -> tuple[Key, ...]:
+    """All keys, in the order of the schema; those of a section follow it."""
+    return tuple(_keys_of(Config, ()))
+
+
+def _keys_of(owner: type[Section], path: tuple[str, ...]) -> Iterator[Key]:
+    for name, field in owner.model_fields.items():
+        key = (*path, field.alias or name)
+        section, named = section_in(field.annotation), section_under_names(field)
+        yield Key(
+            key,
+            owner,
+            _describe(field.annotation, field.metadata),
+            _default(field),
+            field.description or "",
+            section or named,
+        )
+        if section is not None:
+            yield from _keys_of(section, key)
+        elif named is not None:
+            yield from _keys_of(named, (*key, NAME))
+
+
+def names_in(section: type[Section]) -> list[str]:
+    """The keys of a section as they are written in YAML."""
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def names_below(path: Sequence[str]) -> list[str]:
+    """The keys of the section at a path such as tasks.prognosis; [] where is none."""
+    return [
+        key.name
+        for key in all_keys()
+        if len(key.path) == len(path) + 1
+        and all(own in (step, NAME) for own, step in zip(key.path, path, strict=False))
+    ]
+
+
+def section_in(annotation) -> type[Section] | None:
+    """The section that a key holds, if it holds one: `Section`, `Section | None`."""
+    for member in _members(annotation):
+        if isinstance(member, type) and issubclass(member, Section):
+            return member
+    return None
+
+
+def section_under_names(field: FieldInfo) -> type[Section] | None:
+    """The section that stands under each name of a key, if it holds such a mapping."""
+    if typing.get_origin(field.annotation) is dict:
+        return section_in(typing.get_args(field.annotation)[1])
+    return None
+
+
+def _members(annotation) -> tuple:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _describe(annotation, metadata=()) -> str:
+    """The values of a type, in words."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        inner, *more = typing.get_args(annotation)
+        found = list(metadata)
+        for fact in more:
+            # A `Field` keeps its constraints in a list of its own.
+            found += fact.metadata if isinstance(fact, FieldInfo) else [fact]
+        return _describe(inner, found)
+    members = _members(annotation)
+    if len(members) > 1:
+        texts = [_describe(member, metadata) for member in members]
+        return " or ".join(dict.fromkeys(texts))
+    if annotation is type(None):
+        return "null"
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(map(str, typing.get_args(annotation)))
+    if typing.get_origin(annotation) is tuple:
+        items = typing.get_args(annotation)
+        if items[-1] is Ellipsis:
+            return f"list of {_describe(items[0])}"
+        return f"list of {len(items)}: {_describe(items[0])}"
+    if typing.get_origin(annotation) is dict:
+        return f"mapping from name to {_describe(typing.get_args(annotation)[1])}"
+    if issubclass(annotation, Section):
+        return "section"
+    if issubclass(annotation, enum.Enum):
+        return " or ".join(member.value for member in annotation)
+    if IS_BACKBONE in metadata:
+        return "name of a backbone"
+    if NAME_PATTERN in [getattr(fact, "pattern", None) for fact in metadata]:
+        return "name"
+    words = {bool: "true or false", int: "integer", float: "number", str: "text"}
+    return words.get(annotation, "any value") + _range(metadata)
+
+
+def _range(metadata) -> str:
+    """The limits of a number, as in " from 0 to 1" or " above 0, below 10"."""
+    limits = {}
+    for fact in metadata:
+        for name in ("ge", "gt", "le", "lt"):
+            if hasattr(fact, name):
+                limits[name] = getattr(fact, name)
+    if "ge" in limits and "le" in limits:
+        return f" from {limits['ge']} to {limits['le']}"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    texts = [f"{words[name]} {limit}" for name, limit in limits.items()]
+    return f" {', '.join(texts)}" if texts else ""
+
+
+def _default(field: FieldInfo) -> str:
+    return "required" if field.is_required() else _plain(field.get_default())
+
+
+def _plain(value) -> str:
+    """A value as YAML has it."""
+    if isinstance(value, Section):
+        return "{}"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return str(value)

@@ -1,0 +1,152 @@
+"""All problems of the values of a configuration, in the words of the file.
+
+pydantic stops at a section in which a value is wrong and does not run its rules. Here
+every key is tried separately, and every rule whose keys are right.
+"""
+
+import typing
+from collections.abc import Iterator, Sequence
+
+import pydantic
+
+from mdmt_tf.config import keys, slips
+from mdmt_tf.config.schema import Config
+from mdmt_tf.config.section import Problem, Section
+
+
+def list_problems(values: dict) -> list[Problem]:
+    """Every problem of the plain values of a configuration, as (key, text)."""
+    reading = _Reading()
+    reading.section(Config, values, ())
+    return [*reading.problems, *reading.broken_rules()]
+
+
+class _Reading:
+    """Collects the problems of single values, and the sections with what is right."""
+
+    def __init__(self):
+        self.problems: list[Problem] = []
+        self._sections: list[tuple[tuple[str, ...], Section]] = []
+
+    def section(self, kind: type[Section], values: dict, path) -> Section:
+        """A section of what is right; what is wrong has its default, or None."""
+        allowed = keys.names_in(kind)
+        known = {*allowed, *kind.model_fields}
+        for name in values:
+            if name not in known:
+                key = (*path, name)
+                self.problems.append((key, slips.unknown_key(key, allowed)))
+        right = {}
+        for name, field in kind.model_fields.items():
+            written = name if name in values else field.alias or name
+            key = (*path, written)
+            right[name] = None if field.is_required() else field.get_default()
+            if written in values:
+                before = len(self.problems)
+                value = self._value(field, values[written], key)
+                partly = isinstance(value, (Section, dict))
+                if len(self.problems) == before or partly:
+                    right[name] = value
+            elif field.is_required() and not slips.has_old_name(key, values):
+                self.problems.append((key, ": missing; it has no default."))
+        made = kind.model_construct(**right)
+        self._sections.append((path, made))
+        return made
+
+    def _value(self, field, value, path):
+        section = keys.section_in(field.annotation)
+        if section is not None:
+            if isinstance(value, dict):
+                return self.section(section, value, path)
+            if value is None and type(None) in typing.get_args(field.annotation):
+                return None
+            self._expected_section(section, value, path)
+            return None
+        named = keys.section_under_names(field)
+        if named is not None and isinstance(value, dict):
+            return self._under_names(field, named, value, path)
+        return self._alone(field.annotation, field.metadata, value, path)
+
+    def _under_names(self, field, section, values, path) -> dict:
+        """Of a mapping from names to sections, the entries without any problem."""
+        # Whether there are enough entries, and their names.
+        entries = dict[typing.get_args(field.annotation)[0], typing.Any]
+        self._alone(entries, field.metadata, values, path)
+        right = {}
+        for name, value in values.items():
+            key, before = (*path, name), len(self.problems)
+            if isinstance(value, dict):
+                made = self.section(section, value, key)
+            else:
+                self._expected_section(section, value, key)
+            if len(self.problems) == before:
+                right[name] = made
+        return right
+
+    def _expected_section(self, section, value, path) -> None:
+        allowed = ", ".join(keys.names_in(section))
+        text = f" = {value!r}: should be a section with the keys {allowed}."
+        self.problems.append((path, text))
+
+    def _alone(self, annotation, constraints, value, path):
+        """A value without sections, as pydantic has it."""
+        for constraint in constraints:
+            annotation = typing.Annotated[annotation, constraint]
+        adapter = pydantic.TypeAdapter(
+            annotation, config=pydantic.ConfigDict(allow_inf_nan=False)
+        )
+        try:
+            return adapter.validate_python(value)
+        except pydantic.ValidationError as error:
+            renamed = slips.renamed_value(path, value)
+            found = [(path, renamed)] if renamed else _translate(path, value, error)
+            self.problems += found
+
+    def broken_rules(self) -> Iterator[Problem]:
+        """Problems of several values together, where each is right by itself."""
+        wrong = [path for path, _ in self.problems]
+
+        def is_right(path: tuple[str, ...]) -> bool:
+            return not any(
+                path[: len(other)] == other or other[: len(path)] == path
+                for other in wrong
+            )
+
+        for path, section in self._sections:
+            for rule in section.rules():
+                needed = [(*path, *key.split(".")) for key in rule.needs] or [path]
+                if all(map(is_right, needed)):
+                    yield from (((*path, *key), text) for key, text in rule(section))
+
+
+def _translate(path, value, error: pydantic.ValidationError) -> list[Problem]:
+    """pydantic's findings about one value, one a place."""
+    places: dict[tuple[str, ...], tuple[object, list[str]]] = {}
+    for item in error.errors():
+        place, current, rest = list(path), value, list(item["loc"])
+        while rest and _has(current, rest[0]):
+            current = current[rest[0]]
+            place.append(str(rest.pop(0)))
+        # What is left of the location is the member of a union that pydantic tried.
+        if item["loc"][-1:] == ("[key]",):
+            wish = "[key]"
+        elif item["type"] == "missing":
+            wish = "should have more entries"
+        else:
+            wish = item["msg"].removeprefix("Value error, ")
+            wish = (wish[0].lower() + wish[1:]).replace("input should", "should")
+        places.setdefault(tuple(place), (current, []))[1].append(wish.rstrip("."))
+    return [(key, _text(*found)) for key, found in places.items()]
+
+
+def _text(value, wishes: Sequence[str]) -> str:
+    """A value that fits no member of a union: name all members."""
+    if "[key]" in wishes:
+        return ": a name should be lower-case letters, digits and _, a letter first."
+    return f" = {value!r}: {'; or '.join(dict.fromkeys(wishes))}."
+
+
+def _has(value, step) -> bool:
+    if isinstance(value, dict):
+        return step in value
+    return isinstance(value, list) and isinstance(step, int) and step < len(value)

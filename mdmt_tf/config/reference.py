@@ -1,0 +1,97 @@
+"""The reference page of all keys, `docs/configuration.md`, made from the schema."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from mdmt_tf.config.keys import NAME, Key, all_keys
+
+_INTRODUCTION = f"""\
+# Configuration
+
+<!-- Made by `python -m mdmt_tf.config keys --markdown`. Change the descriptions in
+`mdmt_tf/config/`, not this page. -->
+
+`--config` takes a name in `configs/` or the path of a YAML file. Settings on the
+command line replace those of the file: `training.epochs=3`, `model.backbone=resnet50`,
+`training.plateau={{factor: 0.5}}`; the value is YAML. All problems of a file are
+reported at once, each with its line.
+
+- `python -m mdmt_tf.config list`: the configurations that come with the package
+- `python -m mdmt_tf.config show NAME`: one of them, with the settings of its bases
+- `python -m mdmt_tf.config copy NAME my.yaml`: a copy to change
+- `python -m mdmt_tf.config keys WORD`: the keys below that have to do with a word
+
+A file may start from another one: `base: NAME` or `base: path/of/another.yaml`. Its
+keys replace those of the base one by one. `tasks`, `datasets`, `benchmark.experiments`,
+`benchmark.cross_validation` and `benchmark.baselines` replace those of the base as a
+whole.
+
+A key with a default may be left out. `{NAME}` stands for a name that you choose:
+lower-case letters, digits and `_`, a letter first. `{{}}` as a default of a section
+means the defaults of its keys.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """The keys of one section.
+
+    Attributes:
+        title: full key of the section; "" for the top level.
+        about: what the section is.
+        keys: its keys.
+        same_as: title of an earlier group with the same keys, which `keys` then lacks.
+    """
+
+    title: str
+    about: str
+    keys: tuple[Key, ...]
+    same_as: str | None = None
+
+
+def groups() -> Iterator[Group]:
+    """All keys by section, in the order of the page; of repeated sections the first."""
+    by_section: dict[tuple[str, ...], list[Key]] = {}
+    for key in all_keys():
+        by_section.setdefault(key.path[:-1], []).append(key)
+    shown: dict[type, str] = {}
+    repeated: list[tuple[str, ...]] = []
+    for path, keys in by_section.items():
+        if any(path[: len(other)] == other for other in repeated):
+            continue
+        owner, title = keys[0].owner, ".".join(path)
+        about = " ".join((owner.__doc__ or "").split())
+        if owner in shown:
+            repeated.append(path)
+            yield Group(title, about, (), shown[owner])
+        else:
+            shown[owner] = title
+            yield Group(title, about, tuple(keys))
+
+
+def markdown() -> str:
+    """The page `docs/configuration.md`."""
+    blocks = [_INTRODUCTION]
+    for group in groups():
+        title = f"`{group.title}`" if group.title else "Top level"
+        about = group.about
+        if group.same_as is not None:
+            blocks.append(f"## {title}\n\nThe keys of `{group.same_as}`.\n")
+            continue
+        rows = [
+            f"| `{key.name}` | {_cell(key.values)} | {_default(key)} | "
+            f"{_cell(key.description)} |"
+            for key in group.keys
+        ]
+        table = ["| key | values | default | meaning |", "|---|---|---|---|", *rows]
+        blocks.append(f"## {title}\n\n{about}\n\n" + "\n".join(table) + "\n")
+    return "\n".join(blocks)
+
+
+def _default(key: Key) -> str:
+    return "required" if key.default == "required" else f"`{key.default}`"
+
+
+def _cell(text: str) -> str:
+    """A text that a Markdown table takes as it is."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

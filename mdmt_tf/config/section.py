@@ -1,0 +1,96 @@
+"""What all sections of a configuration share: base, rules, types of values."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import pydantic
+from pydantic import Field
+
+from mdmt_tf.errors import nearest
+from mdmt_tf.models.backbones.table import BACKBONES
+
+# The key it is about, and what is wrong with it.
+Problem = tuple[tuple[str, ...], str]
+
+
+def rule(*keys: str) -> Callable:
+    """Mark a method of a section as a rule: what its values must be together.
+
+    The method yields the problems that it finds, each as (key, text); the key is
+    relative to the section. A text continues the key: " = 3: should be ...".
+
+    Args:
+        keys: `key.path` of what the rule looks at, below its section. The rule is
+            skipped when one of them has a problem of its own, so that one mistake is
+            reported once. None: all keys of the section. Of other keys, a rule may
+            only use what it can do without: wrong entries of a mapping are left out.
+    """
+
+    def mark(method: Callable) -> Callable:
+        method.needs = keys
+        return method
+
+    return mark
+
+
+class Section(pydantic.BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change."""
+
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
+
+    @classmethod
+    def rules(cls) -> list[Callable]:
+        """The methods marked with `rule`, in their order."""
+        return [method for method in vars(cls).values() if hasattr(method, "needs")]
+
+    @pydantic.model_validator(mode="after")
+    def _follow_rules(self):
+        problems = [problem for method in self.rules() for problem in method(self)]
+        if problems:
+            texts = [f"{'.'.join(key)}{text}" for key, text in problems]
+            raise ValueError("; ".join(texts))
+        return self
+
+
+def not_one_of(
+    name: str, known: list[str], what: str, key: tuple[str, ...]
+) -> Iterator[Problem]:
+    """A problem unless `name` is known.
+
+    Args:
+        what: the known ones are, as in "tasks".
+        key: where the name stands.
+    """
+    if name not in known:
+        yield (
+            key,
+            f": {name!r} is not one of the {what}.{nearest(name, known)} "
+            f"{what.capitalize()}: {', '.join(known)}.",
+        )
+
+
+def _backbone(name: str) -> str:
+    if name not in BACKBONES:
+        known = sorted(BACKBONES)
+        raise ValueError(
+            f"is not a backbone.{nearest(name, known)} Known: {', '.join(known)}"
+        )
+    return name
+
+
+# A name is an output of the model, a column of tables, a folder, a part of file names
+# and of metric names such as `prognosis/auc`.
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+IS_BACKBONE = pydantic.AfterValidator(_backbone)
+BackboneName = Annotated[str, IS_BACKBONE]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Patients = Annotated[int, Field(ge=0, le=100_000)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Side = Annotated[int, Field(ge=32, le=4096)]  # of an image, in pixels
+Length = Annotated[int, Field(ge=8, le=1024)]  # of a volume along one axis, in voxels

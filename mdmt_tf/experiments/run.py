@@ -1,0 +1,106 @@
+"""Carry out a benchmark in its folder, from its plan to the last fit."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+from mdmt_tf import storage
+from mdmt_tf.config import Config, files
+from mdmt_tf.config.schema import BenchmarkSection
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.experiments import grid, plan, schedule
+from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.experiments.schedule import Executor, State
+
+
+def run_benchmark(
+    settings: Config,
+    folder: Folder,
+    write: Callable[[str], None],
+    *,
+    retry_failed: bool = False,
+) -> int:
+    """Plan the grid, carry out what is not finished, and say what is not.
+
+    The settings are left in the folder as `benchmark.yaml`.
+
+    Args:
+        settings: with a section `benchmark`.
+        folder: exists.
+        write: of texts for the user.
+        retry_failed: whether fits that failed are tried again.
+    Returns: exit status: 0 when everything is finished, 1 when some fits are not, else
+        that of the plan.
+    Raises: ConfigError when a benchmark is running in the folder.
+    """
+    with _only_one(folder):
+        head = "Resolved settings of a benchmark."
+        files.write(settings.to_plain(), folder.settings, head)
+        # In a process of its own, or TensorFlow, where it is needed, would stay.
+        command = [sys.executable, "-m", "mdmt_tf.benchmark", "--plan"]
+        command += ["--config", str(folder.settings), f"run_dir={folder.path}"]
+        status = subprocess.run(command, check=False).returncode
+        if status:
+            return status
+        state = _run_fits(settings, folder, write, retry_failed)
+    return _report_failures(schedule.failures(state), folder, write)
+
+
+def _run_fits(settings: Config, folder: Folder, write, retry_failed: bool) -> State:
+    data = folder.read_data()
+    settings = settings.model_copy(update={"data_dir": data["data_dir"]})
+    fingerprints = plan.fingerprints_of(data)
+    planned = grid.build_grid(settings, plan.read_splits(folder), fingerprints)
+    grid.write_cells(planned, folder)
+    state = schedule.state_of(planned, folder, retry_failed=retry_failed)
+    write(
+        f"{len(planned.cells)} cells, {len(planned.fits)} fits in {folder.path}: "
+        f"{len(state.finished)} finished, {len(state.waiting)} to do"
+    )
+    if state.failed:
+        write(f", {len(state.failed)} failed before (--retry-failed)")
+    write("\n")
+    if not state.waiting:
+        return state
+    executor = _build_executor(settings.benchmark, folder)
+    write(f"{executor.describe()}\n")
+    return schedule.run(
+        planned, folder, data["data_dir"], executor, write, retry_failed=retry_failed
+    )
+
+
+def _report_failures(failures, folder: Folder, write) -> int:
+    if failures:
+        write(f"\n{len(failures)} fits are not finished:\n")
+        for name, error in failures.items():
+            write(f"  {name}: {error}\n")
+        write(
+            f"What they printed is in {folder.path / 'logs'}. Try them again with "
+            "--retry-failed.\n"
+        )
+    return 1 if failures else 0
+
+
+def _build_executor(section: BenchmarkSection, folder: Folder) -> Executor:
+    if section.executor == "ray":
+        from mdmt_tf.experiments.executors.cluster import RayExecutor
+
+        return RayExecutor(folder, section)
+    from mdmt_tf.experiments.executors.local import LocalExecutor
+
+    return LocalExecutor(folder, section)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Folder) -> Iterator[None]:
+    """Refuse to run beside another benchmark in the same folder."""
+    try:
+        lock = storage.lock(folder.path / ".lock")
+    except BlockingIOError:
+        raise ConfigError(
+            f"{folder.path}: a benchmark is running there. Wait for it, or choose "
+            "another run_dir."
+        ) from None
+    with lock:
+        yield

@@ -1,0 +1,86 @@
+"""A report in the terminal: Table 1, and what is not finished."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mdmt_tf.reporting.report import Report
+from mdmt_tf.reporting.table_files import Section
+
+# Fits that are named in the terminal; the page has them all.
+_SHOWN = 5
+
+
+def print_report(report: Report) -> None:
+    """Print Table 1, what is not finished, and where the files are."""
+    console = Console(highlight=False)
+    _print_first_table(console, report)
+    _print_gaps(console, report)
+    _print_failures(console, report)
+    # Not wrapped: a path is to be copied whole.
+    plain = {"markup": False, "soft_wrap": True}
+    console.print(report.status, markup=False)
+    console.print(f"tables:  {report.folder / 'tables'}", **plain)
+    console.print(f"plots:   {report.folder / 'plots'}", **plain)
+    console.print(f"page:    {report.page}", **plain)
+
+
+def _print_first_table(console: Console, report: Report) -> None:
+    """Table 1, a block a task and validation."""
+    if report.results.synthetic:
+        console.print("[bold]SYNTHETIC data: says nothing about patients[/]\n")
+    first = report.tables[0]
+    for section in first.sections:
+        console.print(_build_table(section))
+    for note in first.notes:
+        if note.startswith(("paper:", "The paper's")):
+            console.print(note, markup=False)
+    console.print()
+
+
+def _build_table(section: Section) -> Table:
+    """A block; what the paper has stands in brackets behind our own means."""
+    paper = sum(heading.startswith("paper: ") for heading in section.headings)
+    own = len(section.headings) - paper
+    table = Table(
+        title=escape(section.title + (", in brackets: paper" if paper else "")),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for index, heading in enumerate(section.headings[:own]):
+        table.add_column(escape(heading), justify="right" if index else "left")
+    for row in section.rows:
+        texts = [entry.text for entry in row]
+        for place in range(paper):
+            if row[own + place].number is not None:
+                texts[own - paper + place] += f" ({texts[own + place]})"
+        table.add_row(*map(escape, texts[:own]))
+    return table
+
+
+def _print_gaps(console: Console, report: Report) -> None:
+    """Which experiments lack how many cells."""
+    cells = report.results.cells
+    open_cells = cells[cells["state"] != "finished"]
+    keys = ["validation", "backbone", "experiment"]
+    groups = list(open_cells.groupby(keys, sort=False))
+    for key, rows in groups[:_SHOWN]:
+        counts = rows["state"].value_counts()
+        words = ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
+        console.print(f"not finished: {' '.join(key)}: {words}", markup=False)
+    if len(groups) > _SHOWN:
+        console.print(f"not finished: {len(groups) - _SHOWN} more such groups")
+
+
+def _print_failures(console: Console, report: Report) -> None:
+    """The first errors."""
+    failures = report.results.failures()
+    for failure in failures.head(_SHOWN).itertuples():
+        error = " ".join(failure.error.split())
+        short = error if len(error) <= 200 else error[:199] + "…"
+        console.print(f"failed: {failure.fit}: {short}", markup=False)
+    if len(failures) > _SHOWN:
+        console.print(f"failed: {len(failures) - _SHOWN} more fits, see the page")
