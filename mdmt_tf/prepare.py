@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
+from mdmt_tf.datasets._shared import choice, prepare, summary
+from mdmt_tf.datasets._shared.prepare import ALL
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
 
 DESCRIPTION = """\
@@ -20,31 +22,25 @@ of the example says so.
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    from rich.console import Console
-
-    from mdmt_tf.datasets._shared import prepare, summary
-
     options = _parse(argv)
+
+    from rich.console import Console
 
     screen = Console(highlight=False)
     exclude = None
     if options.exclude is not None:
-        exclude = prepare.read_excluded(options.exclude)
-    if options.name == prepare.ALL:
-        names, absent = prepare.find_datasets(options.manual_dir)
-        if absent:
-            text = f"not in {options.manual_dir}: {', '.join(absent)}"
-            screen.print(text, markup=False)
-        configs = prepare.configs_of(names, options.config)
-    else:
-        prepare.load_builder(options.name)  # a wrong name is answered before any bar
-        configs = {options.name: options.config}
+        exclude = choice.read_excluded(options.exclude)
+    # A wrong name is answered before any bar.
+    configs, absent = choice.choose(options.name, options.manual_dir, options.config)
+    if absent:
+        text = f"not in {options.manual_dir}: {', '.join(absent)}"
+        screen.print(text, markup=False)
 
     def finished(prepared: prepare.PreparedFolder) -> None:
         summary.print_summary(screen, prepared)
         if (file := options.preview) is not None:
             name = prepared.name
-            if options.name == prepare.ALL:
+            if options.name == ALL:
                 file = file.with_stem(f"{file.stem}_{name}")
             config = configs[name]
             builder = prepare.open_builder(name, options.data_dir, config, exclude)
@@ -64,11 +60,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    from mdmt_tf.datasets._shared.prepare import ALL, dataset_names
-
     arguments = console.parser("prepare", DESCRIPTION)
     add = arguments.add_argument
-    text = f"{', '.join(dataset_names())}; or {ALL}"
+    text = f"{', '.join(prepare.dataset_names())}; or {ALL}"
     add("name", metavar=f"NAME|{ALL}", help=text)
     text = "the dataset as distributed, or the folder around it"
     add("--manual-dir", required=True, metavar="DIR", help=text)

@@ -10,12 +10,11 @@ import importlib
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdmt_tf.errors import ConfigError, DataError, nearest
-from mdmt_tf.imaging.preprocess import parse
 
 if TYPE_CHECKING:
     from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
@@ -191,56 +190,6 @@ def prepare_each(
             problems.append(str(error))
     if problems:
         raise DataError("\n\n".join(problems))
-
-
-def find_datasets(manual_dir: str | os.PathLike) -> tuple[list[str], list[str]]:
-    """The datasets found in or under `manual_dir`, and those that are not there, each
-    with the folder that it was expected in.
-
-    Raises: DataError when there is none.
-    """
-    found, absent = [], []
-    for name in dataset_names():
-        builder_class = load_builder(name)
-        if builder_class.find_root(manual_dir) is None:
-            absent.append(f"{name} (a folder {builder_class.FOLDER})")
-        else:
-            found.append(name)
-    if not found:
-        raise DataError(
-            f"{manual_dir} holds none of the datasets: {', '.join(absent)}. "
-            "`python -m mdmt_tf.prepare NAME ...` says where to obtain one."
-        )
-    return found, absent
-
-
-def configs_of(names: Sequence[str], config: str | None) -> dict[str, str | None]:
-    """Name -> `config` for datasets of its kind, None (the default) for the others.
-
-    Raises: ConfigError when it is for none of them.
-    """
-    kind = type(parse(config)) if config else None
-    kinds = {name: type(load_builder(name).PREPROCESSINGS[0]) for name in names}
-    if kind and kind not in kinds.values():
-        raise ConfigError(
-            f"--config {config} is a preprocessing of none of the datasets found: "
-            f"{', '.join(names)}."
-        )
-    return {name: config if kinds[name] is kind else None for name in names}
-
-
-def read_excluded(path: str | os.PathLike) -> frozenset[str]:
-    """Ids of images in a text file, one a line; what follows # is a remark.
-
-    Raises: DataError when it cannot be read.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"--exclude {path}: expected a text file with an image id a line: {error}"
-        ) from error
-    return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines)))
 
 
 def write_preview(

@@ -130,7 +130,7 @@ def plan_draws(
 
 
 def epoch_batches(draws: Draws, *, batch_size: int, seed: int, epoch: int) -> Epoch:
-    """The batches of an epoch; the same whenever and wherever they are asked for.
+    """The batches of an epoch; the same whenever and wherever they are requested.
 
     Args:
         draws: of `plan_draws`.

@@ -3,7 +3,7 @@
 import keras
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.models.backbones import BACKBONES
+from mdmt_tf.models.backbones.table import BACKBONES
 
 
 def freeze(backbone: keras.Model, part: str | float) -> list[str]:

@@ -9,7 +9,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the en
                   best.weights.h5, and backbone.weights.h5, the backbone of it alone,
                   for other runs to start from
 saved_model/
-saliency/         what the model looks at, where training.saliency asks for it
+saliency/         saliency maps, where training.saliency is not 0
 predictions.csv   one row an image and task
 metrics.json      {split: {task: {metric: value}}}; written last: the run is finished
 """

@@ -38,9 +38,9 @@ def print_rows(rows: Sequence, note: str) -> None:
 
 
 def print_shares(rows: Sequence) -> None:
-    """Share of the saliency in the lesion, mean over the images that have a mask.
+    """Fraction of the saliency in the lesion, mean over the images that have a mask.
 
-    By chance it would be the lesion's share of the tissue; see `saliency.lesions`.
+    By chance it would be the lesion's fraction of the tissue; see `saliency.lesions`.
     """
     groups = defaultdict(list)
     for row in rows:

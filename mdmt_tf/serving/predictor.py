@@ -71,7 +71,7 @@ class ServedModel:
 
 
 class TrainedModel:
-    """A model in memory, asked in the same way as a `ServedModel`."""
+    """A model in memory, called in the same way as a `ServedModel`."""
 
     def __init__(self, model: keras.Model, tasks: Sequence[Task], normalization: tuple):
         """

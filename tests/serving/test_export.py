@@ -159,11 +159,6 @@ def test_encoded_files_are_read_as_the_package_reads_them(form, tmp_path):
     np.testing.assert_allclose(received, read_image(path), atol=tolerance)
 
 
-def test_a_folder_without_a_model_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="no SavedModel of mdmt_tf"):
-        ServedModel(tmp_path)
-
-
 def test_a_damaged_model_is_an_error(saved, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(saved, broken)

@@ -4,8 +4,9 @@
 its table loads no Keras.
 """
 
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones.network import build_network
-from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 
 __all__ = ["BACKBONES", "build_backbone"]
 
@@ -56,8 +57,7 @@ def build_backbone(
         >>> backbone.output_shape, backbone.count_params() - 9_600
         ((None, 512), 11176512)
     """
-    from mdmt_tf.models.weights import pretrained
-
+    _check_weights(name, weights)
     model = build_network(
         name,
         image_shape,
@@ -67,9 +67,23 @@ def build_backbone(
         batch_norm=batch_norm,
         dropout=dropout,
     )
-    pretrained.check_kind(name, weights)
+    if weights is None:
+        return model
+    from mdmt_tf.models.weights import pretrained
+
     if isinstance(weights, dict):
         pretrained.load_average(model, weights)
-    elif weights is not None:
+    else:
         pretrained.load_weights(model, pretrained.locate(name, weights))
     return model
+
+
+def _check_weights(name, weights):
+    files = weights if isinstance(weights, dict) else [weights]
+    for file in files:
+        if file not in (None, PUBLISHED) and not str(file).endswith(".weights.h5"):
+            raise ConfigError(
+                f"weights={str(file)!r} for {name}: expected null (random values), "
+                f"{PUBLISHED!r}, or the path of a file *.weights.h5 saved from the "
+                "same backbone."
+            )

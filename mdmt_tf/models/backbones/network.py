@@ -1,7 +1,4 @@
-"""A backbone with random values: layers, pooling, names.
-
-`mdmt_tf.models.backbones.build_backbone` also fills it with weights.
-"""
+"""The network of a backbone, with random values; `build_backbone` fills it."""
 
 import importlib
 
@@ -19,14 +16,13 @@ def build_network(
     batch_norm="local",
     dropout=0.0,
 ):
-    """Build a backbone with random values by the reference's rule.
+    """Build a backbone with random values; arguments and result as `build_backbone`.
 
-    Args: as for `mdmt_tf.models.backbones.build_backbone`.
-    Raises: ConfigError: an unknown name, shape or kind of normalisation.
+    Raises: ConfigError for an unknown name, shape or kind of normalisation.
 
     Example:
-        >>> build_network("mobilenet_v2", (64, 64, 1)).output_shape
-        (None, 1280)
+        >>> build_network("resnet18", (64, 64, 1)).output_shape
+        (None, 512)
     """
     _check(name, tuple(image_shape), batch_norm)
     import keras
@@ -36,12 +32,13 @@ def build_network(
 
     row = BACKBONES[name]
     module, function = row.builder.split(":")
-    module = importlib.import_module(f"mdmt_tf.models.backbones.{module}")
+    module = importlib.import_module(f"{__package__}.{module}")
+    builder = getattr(module, function)
     x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
     if row.renormalizes:
         x = Renormalize(dtype=dtype, name="renormalize")(x)
     options = Options(seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout)
-    x = getattr(module, function)(x, options)
+    x = builder(x, options)
     features = global_average_pool(x, "pool")
     outputs = {"features": features, "feature_map": x} if feature_maps else features
     return keras.Model(images, outputs, name=name)

@@ -21,15 +21,12 @@ import mdmt_tf
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones import table
 from mdmt_tf.models.backbones.network import build_network
-from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.weights import published
 from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
 from mdmt_tf.storage import sha256_of
-
-# Stands for the published weights of a backbone.
-IMAGENET = "imagenet"
 
 
 def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Path:
@@ -69,27 +66,6 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
     return target
 
 
-def check_kind(name: str, weights: str | Mapping[str, float] | None) -> None:
-    """Whether this can be meant by `weights` of `build_backbone`.
-
-    Raises: ConfigError when it is no kind of weights; files are not opened.
-
-    Example:
-        >>> check_kind("resnet18", "resnet18.pth")
-        Traceback (most recent call last):
-            ...
-        mdmt_tf.errors.ConfigError: ...
-    """
-    files = weights if isinstance(weights, Mapping) else [weights]
-    for file in files:
-        if file not in (None, IMAGENET) and not str(file).endswith(".weights.h5"):
-            raise ConfigError(
-                f"weights={str(file)!r} for {name}: expected null (random values), "
-                f"{IMAGENET!r}, or the path of a file *.weights.h5 saved from the same "
-                "backbone."
-            )
-
-
 def locate(
     name: str,
     weights: str | os.PathLike,
@@ -103,7 +79,7 @@ def locate(
         write: as for `provide`.
     Raises: as `provide`; DataError for a missing file.
     """
-    if weights == IMAGENET:
+    if weights == PUBLISHED:
         return provide(name, write)
     if not Path(weights).is_file():
         raise DataError(f"{weights}: no such file of weights for {name}.")

@@ -30,7 +30,7 @@ def check_digest(where: Path | str, digest: str, weights: Weights) -> None:
     """Raise DataError unless a file's sha256 is that of the published checkpoint.
 
     Example:
-        >>> from mdmt_tf.models.backbones import BACKBONES
+        >>> from mdmt_tf.models.backbones.table import BACKBONES
         >>> weights = BACKBONES["resnet18"].weights
         >>> check_digest("resnet18.pth", "f37072fd" + 56 * "0", weights)
     """

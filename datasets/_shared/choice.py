@@ -1,0 +1,68 @@
+"""Which datasets to prepare, and which images of them to leave out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mdmt_tf.datasets._shared import prepare
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.imaging.preprocess import parse
+
+
+def choose(
+    name: str, manual_dir: str | os.PathLike, config: str | None
+) -> tuple[dict[str, str | None], list[str]]:
+    """What a name stands for: a dataset, or all that are found in or under a folder.
+
+    Args:
+        name: of a dataset, or `ALL`.
+        manual_dir: the folder.
+        config: name of a preprocessing; of all datasets, those that it is not for have
+            their default.
+    Returns: dataset -> config, None for the default; and the datasets that are not
+        there, each with the folder that it was expected in.
+    Raises: ConfigError for an unknown name, or a config for none of the datasets;
+        DataError when there is no dataset.
+    """
+    if name != prepare.ALL:
+        prepare.load_builder(name)
+        return {name: config}, []
+    found, absent = [], []
+    for dataset in prepare.dataset_names():
+        builder_class = prepare.load_builder(dataset)
+        if builder_class.find_root(manual_dir) is None:
+            absent.append(f"{dataset} (a folder {builder_class.FOLDER})")
+        else:
+            found.append(dataset)
+    if not found:
+        raise DataError(
+            f"{manual_dir} holds none of the datasets: {', '.join(absent)}. "
+            "`python -m mdmt_tf.prepare NAME ...` says where to obtain one."
+        )
+    return _configs_of(found, config), absent
+
+
+def _configs_of(names: Sequence[str], config: str | None) -> dict[str, str | None]:
+    """Name -> `config` for datasets of its kind, None (the default) for the others."""
+    kind = type(parse(config)) if config else None
+    kinds = {name: type(prepare.load_builder(name).PREPROCESSINGS[0]) for name in names}
+    if kind and kind not in kinds.values():
+        raise ConfigError(
+            f"--config {config} is a preprocessing of none of the datasets found: "
+            f"{', '.join(names)}."
+        )
+    return {name: config if kinds[name] is kind else None for name in names}
+
+
+def read_excluded(path: str | os.PathLike) -> frozenset[str]:
+    """Ids of images in a text file, one a line; what follows # is a remark.
+
+    Raises: DataError when it cannot be read.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"--exclude {path}: expected a text file with an image id a line: {error}"
+        ) from error
+    return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines)))
