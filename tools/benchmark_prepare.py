@@ -58,7 +58,7 @@ def write_collection(folder, count):
     for number in range(count):
         # Grain, so that no two files have the same pixels.
         pixels = drawn[number % 4] + rng.normal(0, 0.01, (_SIDE, 1)).astype(np.float32)
-        header = dicom.Header(
+        header = dicom.DicomHeader(
             key=f"benchmark {number}",
             patient_id=f"p{number}",
             sex="F",

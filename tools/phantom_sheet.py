@@ -19,12 +19,8 @@ import numpy as np
 from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.phantoms.chest import radiograph
 from mdmt_tf.phantoms.chest.detector import HOSPITALS
-from mdmt_tf.phantoms.head import (
-    head_ct,
-)
-from mdmt_tf.phantoms.head import (
-    studies as phantom_head_studies,
-)
+from mdmt_tf.phantoms.head import head_ct
+from mdmt_tf.phantoms.head.studies import ich_csic
 
 _CAPTION = 16
 _SLICES = 9
@@ -108,7 +104,7 @@ def main(argv=None):
     parser.add_argument("--size", type=int, help="pixels a picture (260, heads 160)")
     args = parser.parse_args(argv)
     if args.heads:
-        studies = phantom_head_studies.ich_csic(args.seed, args.heads)
+        studies = ich_csic(args.seed, args.heads)
         rows = [head_row(study, args.size or 160) for study in studies]
     else:
         size = args.size or 260

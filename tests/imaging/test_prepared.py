@@ -8,13 +8,13 @@ from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.prepared import cut, prepare_image
 from mdmt_tf.imaging.preprocess import Preprocessing
-from mdmt_tf.phantoms.chest import radiograph as phantom
+from mdmt_tf.phantoms.chest import radiograph
 
 
 @pytest.fixture(scope="module")
 def image():
     rng = np.random.default_rng(5)
-    return np.clip(phantom.render(rng, [0] * 6, matrix=220).pixels, 0, 1)
+    return np.clip(radiograph.render(rng, [0] * 6, matrix=220).pixels, 0, 1)
 
 
 def test_lungs(image):

@@ -1,4 +1,4 @@
-"""DICOM files of phantoms, read back by the standard's own equations and by ours."""
+"""DICOM files of phantoms, read back by the standard and by `read_image`."""
 
 import dataclasses
 import re
@@ -12,7 +12,7 @@ from mdmt_tf.imaging.dicom import read_image
 from mdmt_tf.phantoms.chest import detector, dicom
 
 SITES = detector.HOSPITALS | detector.MANUFACTURERS
-HEADER = dicom.Header(
+HEADER = dicom.DicomHeader(
     key="0 test 1 2",
     patient_id="P_1_1",
     sex="F",
@@ -78,8 +78,8 @@ def test_sites_cover_what_archives_hold():
     assert {look.bits for look in looks} == {8, 10, 12, 14}
     assert any(look.rescale != (1.0, 0.0) for look in looks)
     assert any(look.compressed > 0 for look in looks)
-    shares = [look.monochrome1 for look in detector.HOSPITALS.values()]
-    assert min(shares) == 0.0 and max(shares) == 1.0
+    fractions = [look.monochrome1 for look in detector.HOSPITALS.values()]
+    assert min(fractions) == 0.0 and max(fractions) == 1.0
 
 
 def test_compression_changes_the_bytes_and_not_the_values(tmp_path, pixels):
