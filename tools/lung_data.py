@@ -14,8 +14,8 @@ import tensorflow as tf
 from sklearn.model_selection import StratifiedGroupKFold
 
 from mdmt_tf.imaging import dicom
-from mdmt_tf.imaging.lungs.inputs import network_input
 from mdmt_tf.imaging.lungs.network import OUTPUT_SIZE, SIZE
+from mdmt_tf.imaging.lungs.network_input import network_input
 from mdmt_tf.phantoms.chest import radiograph
 from mdmt_tf.phantoms.chest.detector import HOSPITALS
 

@@ -1,4 +1,4 @@
-"""What all builders of radiographs do."""
+"""The common behaviour of all radiograph builders."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_builders_offer_three_forms_and_take_the_lungs_by_default():
         builder = prepare.load_builder(name)
         names = [config.name for config in builder.BUILDER_CONFIGS]
         assert names == ["lungs_256", "full_256", "masked_256"]
-        assert builder.config_for("masked_99").preparation.size == 99
+        assert builder.config_for("masked_99").preprocessing.size == 99
 
 
 def test_a_sample_holds_what_was_prepared(dummy, tmp_path):
@@ -176,8 +176,8 @@ def test_missing_files_say_where_to_get_them_and_draw_the_tree(tmp_path, name):
     assert f"in a folder {builder.FOLDER} within it" in message
     assert "https://" in message
     assert "\nMANUAL_DIR/\n  " in message
-    for part in builder.PARTS:
-        assert part.rstrip("/") in message
+    for required in builder.REQUIRED:
+        assert required.rstrip("/") in message
 
 
 @pytest.mark.parametrize(
