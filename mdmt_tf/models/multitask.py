@@ -1,4 +1,4 @@
-"""One backbone, one head for each task.
+"""One backbone with one head per task.
 
 Source of the heads: Ruffini et al. (MICCAI 2024), section on the model, and its code.
 """

@@ -14,7 +14,7 @@ SHAPE = (32, 32, 3)
 
 
 def kernels(model):
-    """Those of at least 1000 values, in the reference's axes (out, in, h, w)."""
+    """Kernels with at least 1000 values, in the reference's axes (out, in, h, w)."""
     return {
         name: array
         for name, array in reference_state(model).items()
@@ -39,19 +39,19 @@ def test_initial_values_are_the_normal_ones_of_the_reference(name):
     assert len(checked) > 15
     for key, kernel in checked.items():
         out, into, height, width = kernel.shape
-        deviation = math.sqrt(NORMAL[name](out, into, height * width))
+        std = math.sqrt(NORMAL[name](out, into, height * width))
         tolerance = 5 / math.sqrt(2 * kernel.size)  # five standard errors
-        assert abs(kernel.std() / deviation - 1) < tolerance, key
-        assert abs(kernel.mean()) < 5 * deviation / math.sqrt(kernel.size), key
-        assert np.abs(kernel).max() > 2.3 * deviation, key  # not truncated at two
+        assert abs(kernel.std() / std - 1) < tolerance, key
+        assert abs(kernel.mean()) < 5 * std / math.sqrt(kernel.size), key
+        assert np.abs(kernel).max() > 2.3 * std, key  # not truncated at 2 std
 
 
 def test_shufflenet_starts_from_the_default_of_torch():
     for name, kernel in kernels(build_backbone("shufflenet_v2_x0_5", SHAPE)).items():
         limit = 1 / math.sqrt(math.prod(kernel.shape[1:]))
         assert 0.95 * limit < np.abs(kernel).max() <= limit, name
-        deviation = limit / math.sqrt(3)
-        assert abs(kernel.mean()) < 5 * deviation / math.sqrt(kernel.size), name
+        std = limit / math.sqrt(3)
+        assert abs(kernel.mean()) < 5 * std / math.sqrt(kernel.size), name
 
 
 def initial_values(seed, first="conv1"):
