@@ -1,9 +1,9 @@
 """Batches for training and evaluation as `tf.data`.
 
-Each batch is (image, {task: target}, {task: weight}), of one specification whatever
-the datasets: image float32 (b, h, w, c) or (b, d, h, w, c), normalised; targets see
-`Task.to_target`; weights float32 (b,), I(x, task) times the weight of the class, 0
-where the batch was filled up. All batches are full.
+Each batch is (image, {task: target}, {task: weight}), with the same specification for
+all datasets. Images are normalised float32 (b, h, w, c) or (b, d, h, w, c). For targets
+see `Task.to_target`. Weights are float32 (b,): I(x, task) times the weight of the
+class, and 0 for padding samples. All batches are full.
 """
 
 import functools
@@ -33,19 +33,19 @@ def training_dataset(
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.
 
-    For `fit(steps_per_epoch=steps_per_epoch(draws.total, batch_size))`. Epoch e is the
-    same whether or not it is the first one asked for, whatever the number of threads
-    and wherever the pixels come from.
+    For `fit(steps_per_epoch=steps_per_epoch(draws.total, batch_size))`. An epoch does
+    not depend on `first_epoch`, the number of threads, or the source of the pixels.
 
     Args:
         samples: training rows.
-        images: of the same datasets.
-        draws: of these rows, what an epoch takes.
-        batch_size: rows a step, over all devices.
-        seed: of the run, not negative.
+        images: images of the same datasets.
+        draws: the rows that an epoch takes.
+        batch_size: rows per step, over all devices.
+        seed: seed of the run, not negative.
         epochs: number of epochs of the whole training.
-        augmentation: None for none.
-        normalization: mean and standard deviation by channel.
+        first_epoch: number of the first epoch, for a resumed training.
+        augmentation: settings of the augmentation; None: no augmentation.
+        normalization: mean and std by channel.
     """
 
     def order(epoch):
@@ -58,15 +58,15 @@ def training_dataset(
     shape = (steps, batch_size)
 
     def batches_of(epoch):
-        parts = tf.numpy_function(
+        arrays = tf.numpy_function(
             order, [epoch], (tf.int64, tf.int64, tf.float32), stateful=False
         )
-        parts = [tf.ensure_shape(part, shape) for part in parts]
-        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *parts))
+        arrays = [tf.ensure_shape(array, shape) for array in arrays]
+        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *arrays))
 
     rows = functools.partial(_rows, samples, images)
 
-    # No Python control flow depends on a tensor: AutoGraph would only cost seconds.
+    # No Python control flow depends on a tensor, so AutoGraph would only cost seconds.
     @tf.autograph.experimental.do_not_convert
     def load(epoch, index, repeat, counted):
         pixels, targets, weights = rows(index, counted)
@@ -88,10 +88,10 @@ def evaluation_dataset(
     batch_size: int,
     normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
-    """All rows once, in order, unchanged.
+    """All rows once, in order, without augmentation.
 
-    The last batch is filled up with the first rows, weight 0, so that devices share it
-    evenly: of the predictions, the first len(samples) are those of the samples.
+    The last batch is padded with the first rows, with weight 0, so that all devices get
+    equally many rows. The first len(samples) predictions are those of the samples.
 
     Args: as for `training_dataset`.
     """
@@ -126,8 +126,8 @@ def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = threads()
-    # One process feeds all devices of its machine: each gets a share of every batch.
-    # Sharding by file or by element would look for files that this pipeline hides.
+    # One process feeds all devices of its machine; each gets a slice of every batch.
+    # Sharding by file or by element would require files, which this pipeline hides.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
