@@ -87,7 +87,7 @@ def _plan(settings, folder) -> None:
         for backbone, weights in starts.items():
             # Once, before several fits would do so at a time.
             pretrained.locate_all(backbone, weights, _write)
-        settings = embedded.provide(settings, _write)
+        settings = embedded.provide(settings, _write, console.progress_bar)
     plan.make_plan(settings, folder)
 
 

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not options.resume:
         # Now, before anything takes minutes: a download may fail.
         pretrained.locate_all(settings.model.backbone, settings.model.weights, _write)
-        settings = embedded.provide(settings, _write)
+        settings = embedded.provide(settings, _write, console.progress_bar)
 
     run = trainer.train(
         settings,

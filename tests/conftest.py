@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import contextlib
+import json
 import os
 import sys
 import types
@@ -34,10 +35,22 @@ def two_cpus():
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of reference data beside the checkout; not part of the project."""
+    """The folder of real data beside the checkout; not part of the project."""
     if not SHARED.is_dir():
-        pytest.skip("needs the reference data in ../shared, which are not here")
+        pytest.skip("needs the real data in ../shared, which are not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The folder of what the originals make of fixed values; see its README."""
+    return Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="session")
+def torch_traces(reference):
+    """What PyTorch's optimizers, plateau schedule and normalisation do."""
+    return json.loads((reference / "torch_traces.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -247,11 +260,11 @@ def two_tasks():
 
 @pytest.fixture(scope="session")
 def samples(alpha, beta, two_tasks):
-    """part -> samples of the first of 3 folds."""
-    from mdmt_tf.config.schema import SplitSection
-    from mdmt_tf.data.samples import build_samples
+    """split -> samples, of the first of 3 folds."""
+    from mdmt_tf.data.samples import all_samples, split_samples
+    from mdmt_tf.splits.settings import SplitSettings
     from mdmt_tf.splits.split import make_split
 
     tables = {"alpha": alpha.table, "beta": beta.table}
-    split = make_split(tables, two_tasks, SplitSection(folds=3))
-    return build_samples([alpha, beta], split, two_tasks)
+    split = make_split(tables, two_tasks, SplitSettings(folds=3))
+    return split_samples(all_samples([alpha, beta], two_tasks), split)

@@ -14,6 +14,7 @@ WITH_EXAMPLES = [
     "mdmt_tf.splits",
     "mdmt_tf.statistics",
     "mdmt_tf.training.losses",
+    "mdmt_tf.training.weighting",
 ]
 # What these hold is used through something that has an example.
 THROUGH_ANOTHER = {

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mdmt_tf import config, prepare
+from mdmt_tf import config
 from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.runs import predictions
 from mdmt_tf.serving import evaluation
 from mdmt_tf.splits.split import Split
@@ -56,7 +57,8 @@ def test_real_images_are_trained_and_evaluated(run, settings):
     assert evaluation.reproduce(run) == []
 
 
-def test_no_patient_is_on_two_sides_of_any_fold(settings, real_data):
+def test_no_patient_is_in_two_splits_of_any_fold(settings, real_data):
+    from mdmt_tf.splits.settings import SplitSettings
     from mdmt_tf.splits.split import make_split
 
     tables = {
@@ -66,17 +68,17 @@ def test_no_patient_is_on_two_sides_of_any_fold(settings, real_data):
     tested = {name: [] for name in tables}
     for fold in range(5):
         section = settings.split.model_copy(update={"fold": fold})
-        split = make_split(tables, settings.build_tasks(), section)
-        for name, parts in split.datasets.items():
+        split = make_split(tables, settings.build_tasks(), SplitSettings.of(section))
+        for name, lists in split.datasets.items():
             patient = dict(
                 zip(tables[name]["image_id"], tables[name]["patient_id"], strict=True)
             )
-            sides = [
-                {patient[image] for image in parts[part]}
-                for part in ("train", "validation", "test")
-            ]
-            assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
-            tested[name] += parts["test"]
+            a, b, c = (
+                {patient[image] for image in lists[key]}
+                for key in ("train", "validation", "test")
+            )
+            assert not a & b | a & c | b & c
+            tested[name] += lists["test"]
     for name, images in tested.items():
         assert sorted(images) == sorted(tables[name]["image_id"])
 
@@ -84,10 +86,10 @@ def test_no_patient_is_on_two_sides_of_any_fold(settings, real_data):
 def test_the_frozen_split_is_the_one_that_was_used(run):
     split = Split.read(run.split)
     table = predictions.read(run.predictions)
-    for name, parts in split.datasets.items():
-        for part in ("train", "validation", "test"):
-            rows = table[(table["dataset"] == name) & (table["split"] == part)]
-            assert sorted(rows["image_id"]) == list(parts[part])
+    for name, lists in split.datasets.items():
+        for key in ("train", "validation", "test"):
+            rows = table[(table["dataset"] == name) & (table["split"] == key)]
+            assert sorted(rows["image_id"]) == list(lists[key])
 
 
 def test_projection_alone_predicts_the_outcome_of_hannover(real_data):

@@ -25,7 +25,7 @@ _SIDE = 2000
 
 _CHILD = """
 import json, resource, sys, time
-from mdmt_tf import prepare
+from mdmt_tf.datasets._shared import prepare
 begin, times = time.monotonic(), []
 prepare.prepare_dataset(
     "brixia", sys.argv[1], sys.argv[2], config=sys.argv[3],

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from mdmt_tf import config
 from mdmt_tf.data.augment.images import augment
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import threads
 from mdmt_tf.data.normalize import to_unit
 from mdmt_tf.models.backbones import build_backbone
@@ -67,13 +68,14 @@ def main(argv=None) -> None:
     rng = np.random.default_rng(0)
     stored = rng.integers(0, 32767, (2 * batch, *shape, 1), np.int16)
     # The augmentation of Cobo et al.; data_dir is not read here.
-    settings = config.load("ich", ["data_dir=."]).pipeline.augmentation
+    section = config.load("ich", ["data_dir=."]).pipeline.augmentation
+    settings = Augmentation.of(section)
     sources = {
         "pipeline with augmentation": iter(pipeline(stored, batch, settings)),
         "pipeline without": iter(pipeline(stored, batch, None)),
     }
     task = Task(name="prognosis", kind=Kind.BINARY)
-    model = build_model(build_backbone(options.backbone, (*shape, 1)), [task], "stl")
+    model = build_model(build_backbone(options.backbone, (*shape, 1)), [task], "linear")
     optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True)
     compile_model(model, [task], optimizer)
     volumes = rng.random((batch, *shape, 1), np.float32)

@@ -59,7 +59,7 @@ def build(name, shape, precision):
         Task(name="age", kind=Kind.BINARY, weight=0.3),
     ]
     backbone = build_backbone(name, (*shape, 1), dropout=0.2)
-    model = build_model(backbone, tasks, "stl", dropout=0.0)
+    model = build_model(backbone, tasks, "linear", dropout=0.0)
     optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True, accumulate=3)
     compile_model(model, tasks, optimizer)
     return backbone, model

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mdmt_tf.prepare import Prepared
+    from mdmt_tf.datasets._shared.prepare import PreparedFolder
 
 
-def print_summary(console: "Console", prepared: "Prepared") -> None:
+def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
     """What was read, what was left out and why, classes and sites, and where it is."""
     from rich import box
     from rich.markup import escape

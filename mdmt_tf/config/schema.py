@@ -12,6 +12,7 @@ from pydantic import Field
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 # A task is an output of the model, a column of tables and a folder of TensorBoard, and
 # stands in metric names such as `prognosis/auc`.
@@ -184,6 +185,12 @@ class TrainingSection(Section):
     amsgrad: bool = False
     # Batches whose gradients are averaged for one step of the optimizer.
     accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
+    weighting: Literal[tuple(WEIGHTINGS)] = Field(
+        default="fixed",
+        description="How the losses of the tasks are combined. fixed: their sum, each "
+        "multiplied by tasks.<task>.weight; uncertainty: with learned weights (Kendall "
+        "et al. 2018), on top of these.",
+    )
     # Epochs in which nothing is selected or stopped; no learning-rate warm-up.
     warmup_epochs: Annotated[int, Field(ge=0)] = 40
     # Epochs without improvement after which training stops; None: never.
@@ -291,6 +298,11 @@ class Config(Section):
     def normalization(self) -> tuple:
         """Mean and standard deviation by channel of what the backbone is given."""
         return BACKBONES[self.model.backbone].expects
+
+    @property
+    def dataset_versions(self) -> dict[str, tuple[str, str | None]]:
+        """Dataset -> the preprocessing and version of it to read; None: the newest."""
+        return {name: (d.config, d.version) for name, d in self.datasets.items()}
 
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""

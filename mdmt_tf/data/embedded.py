@@ -4,16 +4,22 @@ DATA_DIR/originals/    files in the form in which the real datasets are publishe
 DATA_DIR/<dataset>/    what the datasets' own builders made of them
 """
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mdmt_tf import console, prepare, storage
+from mdmt_tf import storage
 from mdmt_tf.config import Config
+from mdmt_tf.datasets._shared import prepare
 
 
-def provide(config: Config, write: Callable[[str], object]) -> Config:
+def provide(
+    config: Config,
+    write: Callable[[str], object],
+    bar: prepare.Bar = lambda name: contextlib.nullcontext(lambda done, total: None),
+) -> Config:
     """Settings whose `data_dir` holds the phantoms that they ask for.
 
     Without `phantoms` the settings come back as they are. Without `data_dir` a folder
@@ -22,6 +28,7 @@ def provide(config: Config, write: Callable[[str], object]) -> Config:
     Args:
         config: resolved settings.
         write: receives a line that says where they are.
+        bar: opens a progress bar, see `prepare.Bar`.
     Raises: DataError when the folder holds something else or cannot be written.
     """
     if config.phantoms is None:
@@ -33,12 +40,12 @@ def provide(config: Config, write: Callable[[str], object]) -> Config:
     folder = Path(config.data_dir or _cache_folder(plan.version, plan))
     originals = folder / "originals"
     write(f"synthetic images in {folder}\n")
-    with console.progress_bar("drawing synthetic images") as progress:
+    with bar("drawing synthetic images") as progress:
         phantom_files.write_phantoms(
             originals, plan, workers=os.cpu_count() or 1, progress=progress
         )
     for name, section in config.split_datasets.items():
-        with console.progress_bar(f"preparing {name}") as progress:
+        with bar(f"preparing {name}") as progress:
             prepare.prepare_dataset(
                 name,
                 originals,

@@ -7,7 +7,7 @@ once, with the same operations.
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +97,7 @@ class Images:
         """Get some images, inside or outside a `tf.data` pipeline.
 
         Args:
-            numbers: int64 (b,), b known; offset of the dataset + row in the dataset.
+            numbers: int64 (b,), offset of the dataset + row in the dataset.
         Returns: (b, *shape) of type `dtype`.
         """
         if self._stored is None:
@@ -107,6 +107,15 @@ class Images:
             lambda chosen: stored[chosen], [numbers], self.dtype, stateful=False
         )
         return tf.ensure_shape(images, (*numbers.shape, *self.shape))
+
+    def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        """Some images in their order, float32 (b, *shape) in [0, 1]; the last batch may
+        be smaller."""
+        chosen = tf.data.Dataset.from_tensor_slices(numbers).batch(batch_size)
+        pixels = chosen.map(
+            lambda batch: to_unit(self.gather(batch)), num_parallel_calls=threads()
+        )
+        return pixels.prefetch(2).as_numpy_iterator()
 
     def stored(self, number: int) -> np.ndarray:
         """One image as stored in its dataset, with its own size and type."""

@@ -1,34 +1,33 @@
-"""Everything a fit or an evaluation reads: datasets, split, samples, images."""
+"""Opened datasets as what a fit or an evaluation reads: rows of each split, images."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mdmt_tf.config import Config
 from mdmt_tf.data.images import Images
-from mdmt_tf.data.samples import Samples, build_samples
-from mdmt_tf.data.sources import PreparedDataset, open_dataset
+from mdmt_tf.data.samples import Samples, all_samples, split_samples
+from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError
-from mdmt_tf.splits.split import Split, make_split
+from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Inputs:
-    """What the settings ask for, opened and checked.
+    """Datasets, opened and checked.
 
     Attributes:
-        tasks: in the order of the configuration.
-        datasets: likewise.
-        split: who is on which side.
-        parts: train, validation, test -> samples.
+        tasks: of the model.
+        datasets: in the order that `images` has them.
+        split: which image is in which split.
+        samples: train, validation, test -> the rows of that split.
         images: pixels of all datasets.
     """
 
     tasks: tuple[Task, ...]
     datasets: tuple[PreparedDataset, ...]
     split: Split
-    parts: Mapping[str, Samples]
+    samples: Mapping[str, Samples]
     images: Images
 
     def describe_datasets(self) -> dict[str, dict]:
@@ -36,41 +35,32 @@ class Inputs:
         return {dataset.name: dataset.describe() for dataset in self.datasets}
 
 
-def open_inputs(config: Config, split_file: Path | None = None) -> Inputs:
-    """Open and check; nothing is written.
+def build_inputs(
+    datasets: Sequence[PreparedDataset],
+    tasks: Sequence[Task],
+    split: Split,
+    image_shape: Sequence[int],
+    cache: str = "auto",
+) -> Inputs:
+    """Choose the rows of each split and open the images.
 
     Args:
-        config: resolved settings.
-        split_file: `split.json` of an earlier run to use instead of a new split.
-    Raises: DataError for anything missing or contradictory, LeakageError.
+        datasets: opened.
+        tasks: of the model.
+        split: with lists for each of the datasets.
+        image_shape: (h, w) or (d, h, w).
+        cache: see `Images`.
+    Raises: DataError for labels, lists or images that do not fit; LeakageError for a
+        patient in two splits.
     """
-    tasks = config.build_tasks()
-    datasets = tuple(
-        open_dataset(config.data_dir, name, section.config, section.version)
-        for name, section in config.datasets.items()
-    )
-    if split_file is None:
-        split = _make_split(config, datasets)
-    else:
-        split = Split.read(split_file)
+    split.check_leakage({dataset.name: dataset.table for dataset in datasets})
     return Inputs(
-        tasks=tasks,
-        datasets=datasets,
+        tasks=tuple(tasks),
+        datasets=tuple(datasets),
         split=split,
-        parts=build_samples(datasets, split, tasks),
-        images=Images(datasets, config.image_shape, config.pipeline.cache),
+        samples=split_samples(all_samples(datasets, tasks), split),
+        images=Images(datasets, image_shape, cache),
     )
-
-
-def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
-    """The split of the settings, and of it the lists of the datasets that are used."""
-    tables = {dataset.name: dataset.table for dataset in datasets}
-    for name, section in config.split_datasets.items():
-        if name not in tables:
-            other = open_dataset(config.data_dir, name, section.config, section.version)
-            tables[name] = other.table
-    split = make_split(tables, config.build_split_tasks(), config.split)
-    return split.only(config.datasets)
 
 
 def check_same_data(inputs: Inputs, manifest: dict, where: Path) -> None:

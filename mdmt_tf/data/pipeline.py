@@ -1,45 +1,44 @@
-"""Batches for training and evaluation as `tf.data`.
+"""Batches for training and prediction as `tf.data`.
 
-Each batch is (image, {task: target}, {task: weight}), with the same specification for
-all datasets. Images are normalised float32 (b, h, w, c) or (b, d, h, w, c). For targets
-see `Task.to_target`. Weights are float32 (b,): I(x, task) times the weight of the
-class, and 0 for padding samples. All batches are full.
+A training batch is (image, {task: target}, {task: weight}), with the same specification
+for all datasets. Images are normalised float32 (b, h, w, c) or (b, d, h, w, c). For
+targets see `Task.to_target`. Weights are float32 (b,): I(x, task) times the weight of
+the class, and 0 for padding samples. A batch for prediction has images only. All
+batches are full.
 """
 
-import functools
-
+import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data.augment.images import augment
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
-from mdmt_tf.data.samples import Samples
-from mdmt_tf.data.sampling import Draws, epoch_batches, steps_per_epoch
+from mdmt_tf.data.sampling import epoch_batches, steps_per_epoch
+from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.backbones.table import IMAGENET
 
 
 def training_dataset(
-    samples: Samples,
+    rows: TrainingSet,
     images: Images,
-    draws: Draws,
     *,
     batch_size: int,
     seed: int,
     epochs: int,
     first_epoch: int = 0,
-    augmentation: AugmentationSection | None = None,
+    augmentation: Augmentation | None = None,
     normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.
 
-    For `fit(steps_per_epoch=steps_per_epoch(draws.total, batch_size))`. An epoch does
-    not depend on `first_epoch`, the number of threads, or the source of the pixels.
+    For `fit(steps_per_epoch=steps_per_epoch(rows.draws.total, batch_size))`. An epoch
+    does not depend on `first_epoch`, the number of threads, or the source of the
+    pixels.
 
     Args:
-        samples: training rows.
+        rows: training rows, with the number of their draws.
         images: images of the same datasets.
-        draws: the rows that an epoch takes.
         batch_size: rows per step, over all devices.
         seed: seed of the run, not negative.
         epochs: number of epochs of the whole training.
@@ -50,11 +49,11 @@ def training_dataset(
 
     def order(epoch):
         batches = epoch_batches(
-            draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
+            rows.draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
         )
         return batches.index, batches.repeat, batches.counted
 
-    steps = steps_per_epoch(draws.total, batch_size)
+    steps = steps_per_epoch(rows.draws.total, batch_size)
     shape = (steps, batch_size)
 
     def batches_of(epoch):
@@ -64,12 +63,19 @@ def training_dataset(
         arrays = [tf.ensure_shape(array, shape) for array in arrays]
         return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *arrays))
 
-    rows = functools.partial(_rows, samples, images)
+    samples = rows.samples
 
     # No Python control flow depends on a tensor, so AutoGraph would only cost seconds.
     @tf.autograph.experimental.do_not_convert
     def load(epoch, index, repeat, counted):
-        pixels, targets, weights = rows(index, counted)
+        pixels = to_unit(images.gather(tf.gather(samples.image, index)))
+        targets = {
+            name: tf.gather(values, index) for name, values in samples.targets.items()
+        }
+        weights = {
+            name: _times_rows(tf.gather(values, index), counted)
+            for name, values in rows.weights.items()
+        }
         if augmentation is not None:
             pixels = augment(pixels, seed, epoch, index, repeat, augmentation)
         return normalize(pixels, *normalization), targets, weights
@@ -81,45 +87,37 @@ def training_dataset(
     return _finish(batches.map(load, num_parallel_calls=threads()))
 
 
-def evaluation_dataset(
-    samples: Samples,
+def image_dataset(
+    numbers: np.ndarray,
     images: Images,
     *,
     batch_size: int,
     normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
-    """All rows once, in order, without augmentation.
+    """Images once, in order, without augmentation.
 
-    The last batch is padded with the first rows, with weight 0, so that all devices get
-    equally many rows. The first len(samples) predictions are those of the samples.
+    The last batch is padded with the first images, so that all devices get equally
+    many. The first len(numbers) predictions are those of the images.
 
-    Args: as for `training_dataset`.
+    Args:
+        numbers: int64 (n,), of the images.
+        images: see `Images.gather`.
+        batch_size, normalization: as for `training_dataset`.
     """
-    steps = steps_per_epoch(len(samples), batch_size)
+    steps = steps_per_epoch(len(numbers), batch_size)
 
     @tf.autograph.experimental.do_not_convert
     def load(step):
         position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        counted = tf.cast(position < len(samples), tf.float32)
-        pixels, targets, weights = _rows(
-            samples, images, position % len(samples), counted
-        )
-        return normalize(pixels, *normalization), targets, weights
+        chosen = tf.gather(numbers, position % len(numbers))
+        return normalize(to_unit(images.gather(chosen)), *normalization)
 
     return _finish(tf.data.Dataset.range(steps).map(load, num_parallel_calls=threads()))
 
 
-def _rows(samples: Samples, images: Images, index, counted):
-    """Pixels in [0, 1], targets and weights of some rows."""
-    pixels = to_unit(images.gather(tf.gather(samples.image, index)))
-    targets = {
-        name: tf.gather(values, index) for name, values in samples.targets.items()
-    }
-    weights = {
-        name: tf.gather(values, index) * counted
-        for name, values in samples.weights.items()
-    }
-    return pixels, targets, weights
+def _times_rows(values: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Each row of (b, ...) times its factor, (b,)."""
+    return values * tf.reshape(factors, (-1, *[1] * (len(values.shape) - 1)))
 
 
 def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:

@@ -1,7 +1,8 @@
-"""The union of the datasets: one part of a split as rows with targets and weights.
+"""Rows of prepared datasets with what is known about them: labels and targets.
 
 A row counts for a task exactly when its dataset feeds the task and the label is known:
-the indicator I(x, task) of eq. 2 of Ruffini et al. 2024.
+the indicator I(x, task) of eq. 2 of Ruffini et al. 2024. A split is one way to choose
+rows, all rows are another; what only training needs is in `training_set`.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.data.sources import PreparedDataset
-from mdmt_tf.errors import DataError
+from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Kind, Task
 from mdmt_tf.tasks.labels import task_labels
@@ -22,19 +23,17 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """One part of a split over all datasets, n rows.
+    """n rows of one dataset or several.
 
     Attributes:
-        tasks: of the model.
+        tasks: what is to be known about the rows.
         rows: DataFrame with dataset, image_id, patient_id, site.
         image: int64 (n,), number of each image in `Images` of the same datasets.
         dataset: int64 (n,), number of the dataset of each row.
-        labels: task -> (n,), class index (int64, -1 unknown) or, for a regression,
+        labels: task -> (n, ...), class index (int64, -1 unknown) or, for a regression,
             value (float64, NaN unknown).
         targets: task -> (n, ...), see `Task.to_target`; zeros where there is none.
-        weights: task -> float32 (n,), I(x, task) times the weight of the class.
-        class_counts: task -> int64 (n_classes,), rows of each class; (1,), the known
-            rows, for a regression.
+        known: task -> bool (n, ...), the indicator I(x, task).
     """
 
     tasks: tuple[Task, ...]
@@ -43,134 +42,40 @@ class Samples:
     dataset: np.ndarray
     labels: Mapping[str, np.ndarray]
     targets: Mapping[str, np.ndarray]
-    weights: Mapping[str, np.ndarray]
-    class_counts: Mapping[str, np.ndarray]
+    known: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def oversampled_classes(self) -> np.ndarray:
-        """int64 (n,), the class of the task for which the dataset of a row is
-        oversampled; -1 where it is for none, or the class is unknown."""
-        classes = np.full(len(self), -1)
-        for task in self.tasks:
-            if task.oversample:
-                known = self.labels[task.name] >= 0
-                classes[known] = self.labels[task.name][known]
-        return classes
+    def is_labelled(self) -> np.ndarray:
+        """bool (n,), whether a label of any task is known."""
+        known = [
+            values.reshape(len(self), -1).any(axis=1) for values in self.known.values()
+        ]
+        return np.logical_or.reduce(known)
 
     def take(self, chosen: np.ndarray) -> "Samples":
         """Some of the rows, by number or as bool (n,)."""
-        labels = {name: values[chosen] for name, values in self.labels.items()}
         return Samples(
             tasks=self.tasks,
             rows=self.rows.iloc[chosen].reset_index(drop=True),
             image=self.image[chosen],
             dataset=self.dataset[chosen],
-            labels=labels,
+            labels={name: values[chosen] for name, values in self.labels.items()},
             targets={name: values[chosen] for name, values in self.targets.items()},
-            weights={name: values[chosen] for name, values in self.weights.items()},
-            class_counts={t.name: count_classes(t, labels[t.name]) for t in self.tasks},
+            known={name: values[chosen] for name, values in self.known.items()},
         )
 
 
-def build_samples(
-    datasets: Sequence[PreparedDataset], split: Split, tasks: Sequence[Task]
-) -> dict[str, Samples]:
-    """The rows of each part, in the order of the datasets and of storage.
-
-    Class weights are counted on the training rows and hold for all parts. A training
-    row without a known label of any task is left out: it would take the place of
-    another one in a batch and teach nothing.
+def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> Samples:
+    """Every row, in the order of the datasets and of storage.
 
     Args:
         datasets: in the order that `Images` has them.
-        split: with lists for each of them.
-        tasks: of the model.
-    Returns: part (train, validation, test) -> samples; a part may have none.
-    Raises: DataError for a label field that is missing, a label that is no class, or a
-        task without any known label in the training part.
+        tasks: any; the labels of a dataset that does not feed a task are unknown.
+    Raises: DataError for a label field that is missing, or a label that is no class.
     """
-    split.check_leakage({dataset.name: dataset.table for dataset in datasets})
-    everything, part_of = _all_rows(datasets, split, tasks)
-    train = _labelled(everything.take(part_of == "train"))
-    for task in tasks:
-        if not train.class_counts[task.name].sum():
-            raise DataError(
-                f"task {task.name!r}: no image in the training part has a known label "
-                f"(from {', '.join(f'{d}.{f}' for d, f in task.sources.items())})."
-            )
-    factors = {
-        task.name: class_weights(task, train.class_counts[task.name]) for task in tasks
-    }
-    weights = {
-        name: everything.weights[name] * factors[name][np.maximum(_classes(values), 0)]
-        for name, values in everything.labels.items()
-    }
-    weighted = dataclasses.replace(everything, weights=weights)
-    result = {
-        part: weighted.take(part_of == part) for part in ("train", "validation", "test")
-    }
-    result["train"] = _labelled(result["train"])
-    return result
-
-
-def spread(count: int, most: int) -> list[int]:
-    """At most so many of `count` rows, evenly over all of them."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
-
-
-def class_weights(task: Task, counts: np.ndarray) -> np.ndarray:
-    """The factor of the loss of a row, for each class of the task.
-
-    Args:
-        task: its `class_weights` are "balanced", numbers, or None.
-        counts: int (n_classes,), training rows of each class.
-    Returns: float32 (n_classes,); (1,) of 1 for a regression. "balanced" is
-        n / (k n_c), so that each class has the same sum and the mean over rows is 1.
-    Raises: DataError for "balanced" when a class has no training row.
-    """
-    if task.class_weights is None:
-        return np.ones(len(counts), np.float32)
-    if task.class_weights != "balanced":
-        return np.asarray(task.class_weights, np.float32)
-    if not counts.all():
-        empty = task.class_names[int(np.argmin(counts))]
-        raise DataError(
-            f"task {task.name!r}: class_weights = balanced, but class {empty!r} has no "
-            "image in the training part. Give numbers, or merge classes."
-        )
-    return (counts.sum() / (len(counts) * counts)).astype(np.float32)
-
-
-def count_classes(task: Task, labels: np.ndarray) -> np.ndarray:
-    """Rows of each class, int64 (n_classes,); known rows, (1,), for a regression."""
-    classes = _classes(labels)
-    return np.bincount(classes[classes >= 0], minlength=max(task.n_classes, 1))
-
-
-def _classes(labels: np.ndarray) -> np.ndarray:
-    """Class indices; a value of a regression is class 0, NaN is -1."""
-    if labels.dtype.kind == "f":
-        return np.where(np.isnan(labels), -1, 0)
-    return labels
-
-
-def _labelled(samples: Samples) -> Samples:
-    known = [_classes(values) >= 0 for values in samples.labels.values()]
-    chosen = np.logical_or.reduce(known)
-    if not chosen.all():
-        logger.info(
-            "%d training images without any known label are left out.", (~chosen).sum()
-        )
-    return samples.take(chosen)
-
-
-def _all_rows(
-    datasets: Sequence[PreparedDataset], split: Split, tasks: Sequence[Task]
-) -> tuple[Samples, np.ndarray]:
-    """All rows of all datasets with weights of 0 and 1, and the part of each."""
     rows = pd.concat(
         [
             pd.DataFrame(
@@ -187,34 +92,59 @@ def _all_rows(
         ],
         ignore_index=True,
     )
-    part_of = np.full(len(rows), "excluded", object)
-    keys = zip(rows["dataset"], rows["image_id"], strict=True)
-    where = {key: row for row, key in enumerate(keys)}
-    for name, parts in split.datasets.items():
-        for part, images in parts.items():
-            part_of[[where[name, image] for image in images]] = part
-    labels, targets, weights = {}, {}, {}
+    labels, targets, known = {}, {}, {}
     for task in tasks:
         of_task = [_labels(task, dataset) for dataset in datasets]
-        parts = [task.to_target(values) for values in of_task]
-        targets[task.name] = np.concatenate([target for target, _ in parts])
-        weights[task.name] = np.concatenate([known for _, known in parts]).astype("f4")
+        pairs = [task.to_target(values) for values in of_task]
+        targets[task.name] = np.concatenate([target for target, _ in pairs])
+        known[task.name] = np.concatenate([is_known for _, is_known in pairs])
         if task.kind is Kind.REGRESSION:
             labels[task.name] = np.concatenate(of_task).astype(np.float64)
         else:
             classes = [task.to_class(values) for values in of_task]
             labels[task.name] = np.concatenate(classes)
-    samples = Samples(
+    return Samples(
         tasks=tuple(tasks),
         rows=rows,
         image=np.arange(len(rows), dtype=np.int64),
         dataset=np.repeat(np.arange(len(datasets)), [len(d) for d in datasets]),
         labels=labels,
         targets=targets,
-        weights=weights,
-        class_counts={t.name: count_classes(t, labels[t.name]) for t in tasks},
+        known=known,
     )
-    return samples, part_of
+
+
+def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
+    """The rows of each split, in their order.
+
+    A training row without a known label of any task is left out: it would take the
+    place of another one in a batch and teach nothing.
+
+    Args:
+        samples: all rows of the datasets of the split.
+        split: its lists.
+    Returns: train, validation, test -> samples; a split may have none.
+    """
+    split_of = np.full(len(samples), "excluded", object)
+    keys = zip(samples.rows["dataset"], samples.rows["image_id"], strict=True)
+    row_of = {key: row for row, key in enumerate(keys)}
+    for name, lists in split.datasets.items():
+        for of_list, images in lists.items():
+            split_of[[row_of[name, image] for image in images]] = of_list
+    result = {name: samples.take(split_of == name) for name in SPLITS}
+    train = result["train"]
+    if not train.is_labelled.all():
+        logger.info(
+            "%d training images without any known label are left out.",
+            (~train.is_labelled).sum(),
+        )
+        result["train"] = train.take(train.is_labelled)
+    return result
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` rows, evenly over all of them."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
 
 
 def _labels(task: Task, dataset: PreparedDataset) -> np.ndarray:

@@ -145,8 +145,24 @@ def open_dataset(
     return dataset
 
 
+def open_datasets(
+    data_dir: str | os.PathLike, versions: Mapping[str, tuple[str, str | None]]
+) -> tuple[PreparedDataset, ...]:
+    """Several prepared datasets of one folder.
+
+    Args:
+        data_dir: as for `open_dataset`.
+        versions: name -> its configuration and version, likewise.
+    Raises: DataError as `open_dataset`.
+    """
+    return tuple(
+        open_dataset(data_dir, name, config, version)
+        for name, (config, version) in versions.items()
+    )
+
+
 def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
-    """The folder of the version asked for; says what there is when there is none."""
+    """The folder of the requested version; says what there is when there is none."""
     command = _command(name, data_dir)
     if not (data_dir / name).is_dir():
         present = [

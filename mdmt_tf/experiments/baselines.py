@@ -2,7 +2,7 @@
 
 A network that does no better than the projection, the age or the ward of a patient has
 learned nothing else. Logistic regression or a small multilayer perceptron, trained on
-the training part of the same split and written in the form of a run. No TensorFlow.
+the training split of the same fold and written in the form of a run. No TensorFlow.
 """
 
 import os
@@ -17,7 +17,7 @@ from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.splits.files import PARTS, SIDES, assign
+from mdmt_tf.splits.files import SPLITS, assign
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import now, write_json
 from mdmt_tf.tasks import Task
@@ -43,7 +43,7 @@ def fit_baseline(
             dataset that feeds the task.
         task: with classes.
         tables: dataset -> fields.
-        split: its training part is fitted, every part is predicted.
+        split: its training split is fitted, every split is predicted.
         run: the folder; appears whole or not at all.
         facts: for the manifest.
     Raises: DataError for a field that is missing, or fewer than two classes to fit.
@@ -53,15 +53,15 @@ def fit_baseline(
     fitted = (rows["split"] == "train").to_numpy() & (labels >= 0)
     if len(np.unique(labels[fitted])) < 2:
         raise DataError(
-            f"baseline of {task.name}: the training part of {split.source} has fewer "
-            "than two classes."
+            f"baseline of {task.name}: the training split of {split.source} has "
+            "fewer than two classes."
         )
     model = _model(section.model, columns)
     model.fit(columns[fitted], labels[fitted])
     probabilities = np.zeros((len(rows), task.n_classes))
     probabilities[:, model.classes_] = model.predict_proba(columns)
-    # In the order of the parts, like the predictions of a network.
-    order = np.argsort([SIDES.index(part) for part in rows["split"]], kind="stable")
+    # In the order of the splits, like the predictions of a network.
+    order = np.argsort([SPLITS.index(name) for name in rows["split"]], kind="stable")
     table = predictions.prediction_table(
         task, rows.iloc[order], labels[order], probabilities[order]
     )
@@ -83,21 +83,21 @@ def fit_baseline(
 
 
 def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The images on any side, with their labels, and their fields."""
+    """The images of all splits, with their labels, and their fields."""
     rows, columns = [], []
     for name, fields in section.fields.items():
         table = tables[name]
-        part_of = assign(name, split.datasets[name], table["image_id"], split.source)
-        on_a_side = part_of != PARTS[-1]
+        split_of = assign(name, split.datasets[name], table["image_id"], split.source)
+        used = np.isin(split_of, SPLITS)
         frame = {key: table[key] for key in ("image_id", "patient_id", "site")}
-        frame |= {"dataset": name, "split": part_of, "fold": split.fold}
+        frame |= {"dataset": name, "split": split_of, "fold": split.fold}
         frame["label"] = task.to_class(task_labels(name, table, task))
-        rows.append(pd.DataFrame(frame)[on_a_side])
+        rows.append(pd.DataFrame(frame)[used])
         values = {
             f"field_{number}": as_column(field_values(name, table, field))
             for number, field in enumerate(fields)
         }
-        columns.append(pd.DataFrame(values)[on_a_side])
+        columns.append(pd.DataFrame(values)[used])
     return (
         pd.concat(rows, ignore_index=True),
         pd.concat(columns, ignore_index=True),

@@ -6,7 +6,7 @@ other dataset is the same for every hospital. It is trained once. No TensorFlow.
     <folder>/benchmark.yaml      resolved settings
     <folder>/data.json           where the data are, their fingerprints, the folds
     <folder>/correlations.csv    fields of the baselines and the outcome
-    <folder>/splits/             who is on which side, a file a validation and fold
+    <folder>/splits/             lists of images by split, a file a validation and fold
     <folder>/grid.csv            a row a cell, and the name of its fit
     <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
     <folder>/runs/<fit>/         run folders

@@ -1,5 +1,6 @@
 """What a benchmark needs before its first fit: splits, the data's state, baselines."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import pandas as pd
 
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
-from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.data.sources import open_datasets
 from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.baselines import fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.storage import write_json
 
@@ -26,17 +28,15 @@ def make_plan(config: Config, folder: Folder) -> None:
         folder: exists.
     Raises: DataError for anything missing or contradictory.
     """
-    datasets = [
-        open_dataset(config.data_dir, name, section.config, section.version)
-        for name, section in config.datasets.items()
-    ]
+    datasets = open_datasets(config.data_dir, config.dataset_versions)
     tables = {dataset.name: dataset.table for dataset in datasets}
     tasks = {task.name: task for task in config.build_tasks()}
     folds, splits = {}, {}
     for name, section in config.benchmark.cross_validation.items():
-        folds[name] = count_folds(tables, section)
+        made_by = SplitSettings.of(section)
+        folds[name] = count_folds(tables, made_by)
         for fold in range(folds[name]):
-            settings = section.model_copy(update={"fold": fold})
+            settings = dataclasses.replace(made_by, fold=fold)
             split = make_split(tables, tuple(tasks.values()), settings)
             path = folder.split(name, fold)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 config.yaml       resolved settings
 manifest.json     versions, commit, devices, data, and whether the data are synthetic
-split.json        which image is on which side
+split.json        which image is in which split
 history.csv       one row an epoch
 tensorboard/
 checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the end

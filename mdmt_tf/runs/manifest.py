@@ -57,6 +57,14 @@ def build_manifest(
     }
 
 
+def data_note(manifest: dict) -> str:
+    """What the data are, in one line, for pictures and tables."""
+    names = ", ".join(manifest["datasets"])
+    if manifest["synthetic"]:
+        return f"SYNTHETIC data ({names}): no patients"
+    return names
+
+
 def _commit() -> str | None:
     """The commit of the checkout that the package runs from, `+` when changed."""
     package = Path(mdmt_tf.__file__).parent

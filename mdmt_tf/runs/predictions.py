@@ -82,27 +82,26 @@ def probabilities_of(rows: pd.DataFrame, task: Task) -> np.ndarray:
 
 
 def gather(
-    parts: Mapping[str, Samples],
+    samples: Mapping[str, Samples],
     probabilities: Mapping[str, Mapping[str, np.ndarray]],
     fold: int,
 ) -> pd.DataFrame:
-    """The predictions of all parts and tasks in one table.
+    """The predictions of all splits and tasks in one table.
 
     Args:
-        parts: train, validation, test -> samples.
-        probabilities: part -> task -> (n, n_classes), of the parts to list.
+        samples: train, validation, test, or another choice of rows -> these rows.
+        probabilities: split -> task -> (n, n_classes), of the splits to list.
         fold: of the split.
     Returns: a row for each image and each task that its dataset feeds.
     """
     tables = []
-    for part, of_tasks in probabilities.items():
-        samples = parts[part]
-        rows = samples.rows.assign(split=part, fold=fold)
-        for task in samples.tasks:
+    for split, of_tasks in probabilities.items():
+        rows = samples[split].rows.assign(split=split, fold=fold)
+        for task in samples[split].tasks:
             fed = rows["dataset"].isin(list(task.sources)).to_numpy()
-            labels = samples.labels[task.name][fed]
-            said = of_tasks[task.name][fed]
-            tables.append(prediction_table(task, rows[fed], labels, said))
+            labels = samples[split].labels[task.name][fed]
+            predicted = of_tasks[task.name][fed]
+            tables.append(prediction_table(task, rows[fed], labels, predicted))
     return pd.concat(tables, ignore_index=True)
 
 

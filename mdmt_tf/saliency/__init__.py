@@ -2,5 +2,6 @@
 
 `maps` has the methods, `sanity` the test of whether their maps depend on the weights,
 `lesions` how much of a map lies in a region, `overlays` pictures, `files` all of it for
-some samples of a run.
+some samples. `choice` has the images to explain, `explanation` explains a run,
+`summary` prints what was found.
 """

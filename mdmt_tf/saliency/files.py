@@ -153,12 +153,12 @@ def explain_samples(
         shares = _shares(image[..., 0], masks[number], about)
         _make(folder / name)
         for task in tasks:
-            said = np.asarray(probabilities[task.name])[number]
+            predicted = np.asarray(probabilities[task.name])[number]
             label = None if labels is None else labels[task.name][number]
-            facts = _facts(task, said, label)
+            facts = _facts(task, predicted, label)
             target = None
             if task.kind in (Kind.CATEGORICAL, Kind.BINARY):
-                target = int(task.to_prediction(said[np.newaxis])[0])
+                target = int(task.to_prediction(predicted[np.newaxis])[0])
             maps = explainer.maps(batch, task.name, methods, target)
             for method, (saliency,) in maps.items():
                 file = f"{name}/{task.name}-{method}"
@@ -232,9 +232,9 @@ def _with_digest(name: str) -> str:
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _facts(task: Task, said: np.ndarray, label) -> dict:
-    """What the row says of the prediction and the truth."""
-    predicted = task.to_prediction(said[np.newaxis])[0]
+def _facts(task: Task, probabilities: np.ndarray, label) -> dict:
+    """The columns of a row about the prediction and the truth."""
+    predicted = task.to_prediction(probabilities[np.newaxis])[0]
     if task.kind is Kind.REGRESSION:
         known = label is not None and np.isfinite(label)
         return {
@@ -249,7 +249,7 @@ def _facts(task: Task, said: np.ndarray, label) -> dict:
     return {
         "class_explained": "higher" if ordinal else names[predicted],
         "predicted": names[predicted],
-        "probability": float(said[predicted]),
+        "probability": float(probabilities[predicted]),
         "true_class": names[int(label)] if known else "",
     }
 

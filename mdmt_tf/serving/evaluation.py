@@ -1,81 +1,94 @@
-"""The metrics of a finished run again, from what it exported and the prepared data."""
+"""A finished run evaluated: again on its own data, or on data that it has not seen."""
 
-import math
+import dataclasses
 import os
-
-import numpy as np
+from collections.abc import Mapping
 
 from mdmt_tf import config as configuration
-from mdmt_tf.config import Config
-from mdmt_tf.data.inputs import Inputs, check_same_data, open_inputs
-from mdmt_tf.data.normalize import to_unit
-from mdmt_tf.data.samples import Samples
-from mdmt_tf.runs import predictions
+from mdmt_tf.data.images import Images
+from mdmt_tf.data.samples import all_samples
+from mdmt_tf.data.sources import PreparedDataset
+from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.runs.evaluation import Evaluation, check_unseen, compare, evaluate
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.serving.export import ServedModel
-from mdmt_tf.training import trainer
+from mdmt_tf.serving.inputs import open_run_inputs
+from mdmt_tf.serving.predictor import open_predictor
+from mdmt_tf.splits.split import Split
+from mdmt_tf.tasks import Task
 
-# Keras and the SavedModel may differ by 1e-5 in a probability, so may the metrics.
-TOLERANCE = 1e-5
+# What stands in the column `split` for rows of other datasets.
+EXTERNAL = "external"
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
     """Predict all images of the run again and compare the metrics.
 
-    With its SavedModel; with the weights of its best epoch where the settings say that
-    none was to be exported.
-
     Args:
         run: a finished run.
         data_dir: where the prepared data are; None for where they were in training.
-    Returns: what differs from `metrics.json` by more than `TOLERANCE`, a line each.
+    Returns: what differs from `metrics.json` by more than the tolerance, a line each.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
     overrides = [] if data_dir is None else [f"data_dir={os.fspath(data_dir)}"]
-    config: Config = configuration.load(str(run.config), overrides)
-    inputs = open_inputs(config, run.split)
-    check_same_data(inputs, run.read_json(run.manifest), run.path)
-    if config.training.saved_model:
-        model, ask = ServedModel(run.saved_model), predict
-    else:
-        model, ask = trainer.build(config, inputs.tasks), trainer.predict
-        model.load_weights(run.best_weights)
-    probabilities = {
-        part: ask(model, samples, inputs, config)
-        for part, samples in inputs.parts.items()
-        if len(samples)
-    }
-    table = predictions.gather(inputs.parts, probabilities, inputs.split.fold)
-    return compare(
-        expected=run.read_json(run.metrics),
-        received=predictions.metrics_of(table, inputs.tasks),
+    config = configuration.load(str(run.config), overrides)
+    inputs = open_run_inputs(run, config)
+    again = evaluate(
+        open_predictor(run, config),
+        inputs.samples,
+        inputs.images,
+        fold=inputs.split.fold,
+        batch_size=config.training.batch_size,
+    )
+    return compare(expected=run.read_json(run.metrics), received=again.metrics)
+
+
+def evaluate_on(
+    run: RunFolder, dataset: PreparedDataset, fields: Mapping[str, str]
+) -> Evaluation:
+    """External validation: all rows of a dataset that the run has never seen.
+
+    The images are resized where they were prepared in another size; that they were
+    prepared in the same way otherwise is up to the caller.
+
+    Args:
+        run: a finished run.
+        dataset: any that is prepared.
+        fields: task -> the label field of the dataset that says the truth; other tasks
+            of the run are left out. Labels may be unknown, and classes missing.
+    Returns: predictions of all rows, split "external"; metrics of the labelled ones.
+    Raises: ConfigError for a task that the run does not have; DataError for a field
+        that is missing, a label that is no class, images that do not fit, or a dataset
+        of the run; LeakageError for images that the run was trained with.
+    """
+    run.require_finished()
+    # The data of the run are not read, so they may be gone: any folder will do.
+    overrides = [f"data_dir={dataset.folder}"]
+    config = configuration.load(str(run.config), overrides)
+    known = config.build_tasks()
+    if not fields:
+        raise ConfigError(
+            "no task to evaluate. Expected a label field for one of the tasks of the "
+            f"run or more: {', '.join(task.name for task in known)}."
+        )
+    tasks = [
+        dataclasses.replace(_task(known, name), sources={dataset.name: field})
+        for name, field in fields.items()
+    ]
+    check_unseen(run, dataset)
+    return evaluate(
+        open_predictor(run, config),
+        {EXTERNAL: all_samples([dataset], tasks)},
+        Images([dataset], config.image_shape, config.pipeline.cache),
+        fold=Split.read(run.split).fold,
+        batch_size=config.training.batch_size,
     )
 
 
-def predict(
-    served: ServedModel, samples: Samples, inputs: Inputs, config: Config
-) -> dict[str, np.ndarray]:
-    """{task: probabilities (n, classes)} of samples, in their order."""
-    batches, batch_size = [], config.training.batch_size
-    for start in range(0, len(samples), batch_size):
-        numbers = samples.image[start : start + batch_size]
-        images = to_unit(inputs.images.gather(numbers)).numpy()
-        batches.append(served.predict(images))
-    return {
-        task.name: np.concatenate([batch[task.name] for batch in batches])
-        for task in inputs.tasks
-    }
-
-
-def compare(expected: dict, received: dict) -> list[str]:
-    """Differences of two {split: {task: {metric: value}}}; null is NaN."""
-    lines = []
-    for split, tasks in expected.items():
-        for task, metrics in tasks.items():
-            for name, value in metrics.items():
-                other = received.get(split, {}).get(task, {}).get(name, math.nan)
-                value = math.nan if value is None else value
-                both_undefined = math.isnan(value) and math.isnan(other)
-                if not both_undefined and not abs(value - other) <= TOLERANCE:
-                    lines.append(f"{split} {task} {name}: {value:.6g}, now {other:.6g}")
-    return lines
+def _task(tasks: tuple[Task, ...], name: str) -> Task:
+    known = {task.name: task for task in tasks}
+    if name not in known:
+        raise ConfigError(
+            f"{name!r} is no task of the run.{nearest(name, known)} Known: "
+            f"{', '.join(known)}."
+        )
+    return known[name]

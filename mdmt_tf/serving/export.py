@@ -20,8 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.data.normalize import normalize, resize
-from mdmt_tf.errors import DataError, MdmtError
+from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
+from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.tasks import Kind, Task
 
 # The largest difference in a probability between Keras and the SavedModel.
@@ -140,43 +141,6 @@ def _png(file: tf.Tensor) -> tf.Tensor:
         fits = tf.logical_and(is_16_bit, largest < 2.0**bits)
         white = tf.where(fits, 2.0**bits - 1.0, white)
     return values / white
-
-
-class ServedModel:
-    """A SavedModel on disk, as its users call it.
-
-    Raises: DataError when `path` holds no SavedModel of this package.
-    """
-
-    def __init__(self, path: Path):
-        try:
-            self._loaded = tf.saved_model.load(str(path))
-            signatures = self._loaded.signatures
-            text = signatures["information"]()["json"].numpy()
-        except (OSError, KeyError) as error:
-            raise DataError(
-                f"{path}: no SavedModel of mdmt_tf: expected saved_model.pb with the "
-                f"signatures serving_default and information ({error})."
-            ) from error
-        self.information = json.loads(text)
-        self._signatures = signatures
-
-    @property
-    def takes_files(self) -> bool:
-        """Whether it has the signature predict_encoded."""
-        return "predict_encoded" in self._signatures
-
-    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1]."""
-        serve = self._signatures["serving_default"]
-        answer = serve(image=tf.constant(images, tf.float32))
-        return {name: value.numpy() for name, value in answer.items()}
-
-    def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
-        """{task: (n, classes)} probabilities of whole PNG or JPEG files."""
-        serve = self._signatures["predict_encoded"]
-        answer = serve(encoded=tf.constant(list(files)))
-        return {name: value.numpy() for name, value in answer.items()}
 
 
 def check_export(

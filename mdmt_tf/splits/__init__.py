@@ -1,1 +1,1 @@
-"""Who trains, who chooses the epoch, who is tested. No TensorFlow."""
+"""Who trains, who chooses the epoch, who is tested."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from mdmt_tf.errors import DataError, nearest
 
-SIDES = ("train", "validation", "test")
-# Images that are on no side: neither trained with nor counted.
-PARTS = (*SIDES, "excluded")
+SPLITS = ("train", "validation", "test")
+# Excluded images are in no split: neither trained with nor counted.
+LISTS = (*SPLITS, "excluded")
 
-# dataset -> part -> image_ids
+# dataset -> name of the list -> image_ids
 Lists = Mapping[str, Mapping[str, Sequence[str]]]
 
 _COLUMNS = ("dataset", "image_id", "split")
@@ -23,11 +23,21 @@ def read(path: str | Path) -> tuple[Lists, dict]:
     """Read lists of images.
 
     Args:
-        path: JSON as `split.json` has it, {"datasets": {dataset: {part: [image_id]}}},
+        path: JSON as `split.json` has it, {"datasets": {dataset: {split: [image_id]}}},
             where only `datasets` is required; or CSV, UTF-8, with the columns dataset,
-            image_id, split. The parts are train, validation, test and excluded.
+            image_id, split. A split is train, validation, test or excluded.
     Returns: the lists, and all of the JSON file (empty for CSV).
     Raises: DataError for a file that is neither, with the row or key.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "own.csv")
+        ...     lines = ["dataset,image_id,split", "cxr,a,train", "cxr,b,test"]
+        ...     _ = path.write_text("\\n".join(lines))
+        ...     lists, _ = read(path)
+        >>> lists["cxr"]["train"], lists["cxr"]["test"]
+        (['a'], ['b'])
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
@@ -41,7 +51,15 @@ def read(path: str | Path) -> tuple[Lists, dict]:
 def read_json(path: str | Path) -> dict:
     """The content of a JSON file with lists, their form checked.
 
-    Raises: DataError when it cannot be read or has another form.
+    Raises: DataError when it cannot be read or holds something else.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "own.json")
+        ...     _ = path.write_text('{"datasets": {"cxr": {"test": ["b", "a"]}}}')
+        ...     read_json(path)["datasets"]["cxr"]["test"]
+        ['a', 'b']
     """
     text = _read_text(path)
     try:
@@ -56,45 +74,52 @@ def read_json(path: str | Path) -> dict:
             f'{path}: expected {{"datasets": {{NAME: {{"train": [image_id, ...], '
             '"validation": [...], "test": [...]}}}}. The key `datasets` is missing.'
         )
-    for name, parts in lists.items():
-        if not isinstance(parts, dict):
-            raise DataError(f"{path}: datasets.{name}: expected parts with lists.")
-        for part, images in parts.items():
-            _check_part(part, f"{path}: datasets.{name}")
+    for name, of_dataset in lists.items():
+        if not isinstance(of_dataset, dict):
+            raise DataError(f"{path}: datasets.{name}: expected splits with lists.")
+        for split, images in of_dataset.items():
+            _check_split(split, f"{path}: datasets.{name}")
             if not isinstance(images, list) or any(
                 not isinstance(image, str) for image in images
             ):
                 raise DataError(
-                    f"{path}: datasets.{name}.{part}: expected a list of image_ids as "
+                    f"{path}: datasets.{name}.{split}: expected a list of image_ids as "
                     "strings."
                 )
-        plain["datasets"][name] = {part: sorted(parts.get(part, [])) for part in PARTS}
+        plain["datasets"][name] = {
+            split: sorted(of_dataset.get(split, [])) for split in LISTS
+        }
     return plain
 
 
 def assign(
-    dataset: str, parts: Mapping[str, Sequence[str]], image_ids: np.ndarray, source: str
+    dataset: str, lists: Mapping[str, Sequence[str]], image_ids: np.ndarray, source: str
 ) -> np.ndarray:
-    """The part of each image, str (n,).
+    """The split of each image, str (n,); "excluded" for those that are in none.
 
     Args:
         dataset: its name.
-        parts: part -> image_ids.
+        lists: split -> image_ids.
         image_ids: (n,), all images that the dataset has.
         source: where the lists are from, for messages.
     Raises: DataError for an image that is unknown, on no list, or on two.
+
+    Example:
+        >>> lists = {"train": ["a", "c"], "test": ["b"]}
+        >>> assign("cxr", lists, np.array(["a", "b", "c"]), "own.csv").tolist()
+        ['train', 'test', 'train']
     """
-    part_of: dict[str, str] = {}
-    for part, images in parts.items():
+    split_of: dict[str, str] = {}
+    for split, images in lists.items():
         for image in images:
-            if image in part_of:
+            if image in split_of:
                 raise DataError(
                     f"{source}: image {image!r} of dataset {dataset!r} is listed twice "
-                    f"({part_of[image]}, {part}). An image has one part."
+                    f"({split_of[image]}, {split}). An image has one split."
                 )
-            part_of[image] = part
+            split_of[image] = split
     known = set(image_ids)
-    unknown = sorted(set(part_of) - known)
+    unknown = sorted(set(split_of) - known)
     if unknown:
         raise DataError(
             f"{source}: dataset {dataset!r} has no image {some(unknown)}; "
@@ -102,18 +127,23 @@ def assign(
             f"{nearest(unknown[0], sorted(known))} Are the lists of another version of "
             "the dataset?"
         )
-    missing = sorted(known - set(part_of))
+    missing = sorted(known - set(split_of))
     if missing:
         raise DataError(
             f"{source}: {len(missing)} images of dataset {dataset!r} are on no list: "
-            f"{some(missing)}. List them; `excluded` is the part for images that are "
-            "not to be used."
+            f"{some(missing)}. List them; `excluded` is for images that are not to be "
+            "used."
         )
-    return np.array([part_of[image] for image in image_ids], object)
+    return np.array([split_of[image] for image in image_ids], object)
 
 
 def some(words: Sequence[str], most: int = 4) -> str:
-    """The first few words, quoted."""
+    """The first few words, quoted.
+
+    Example:
+        >>> some(["a", "b", "c"], most=2)
+        "'a', 'b', ..."
+    """
     shown = ", ".join(repr(str(word)) for word in words[:most])
     return f"{shown}, ..." if len(words) > most else shown
 
@@ -133,20 +163,20 @@ def _read_csv(path: Path) -> Lists:
         where = f"{path}, line {reader.line_num}"
         if any(not row[name] for name in _COLUMNS):
             raise DataError(f"{where}: a value is missing.")
-        _check_part(row["split"], where)
-        parts = lists.setdefault(row["dataset"], {part: [] for part in PARTS})
-        parts[row["split"]].append(row["image_id"])
+        _check_split(row["split"], where)
+        of_dataset = lists.setdefault(row["dataset"], {split: [] for split in LISTS})
+        of_dataset[row["split"]].append(row["image_id"])
     return {
-        name: {part: sorted(images) for part, images in parts.items()}
-        for name, parts in lists.items()
+        name: {split: sorted(images) for split, images in of_dataset.items()}
+        for name, of_dataset in lists.items()
     }
 
 
-def _check_part(part: str, where: str) -> None:
-    if part not in PARTS:
+def _check_split(split: str, where: str) -> None:
+    if split not in LISTS:
         raise DataError(
-            f"{where}: {part!r} is no part.{nearest(part, PARTS)} Expected one of "
-            f"{', '.join(PARTS)}."
+            f"{where}: {split!r} is no split.{nearest(split, LISTS)} Expected one of "
+            f"{', '.join(LISTS)}."
         )
 
 

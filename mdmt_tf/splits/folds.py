@@ -1,7 +1,4 @@
-"""Patients into groups of like composition, however their rows are stored.
-
-No TensorFlow.
-"""
+"""Patients into groups of like composition, however their rows are stored."""
 
 import logging
 import warnings
@@ -28,8 +25,15 @@ def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
     their own.
 
     Returns: array of str (n,).
+
+    Example:
+        >>> from mdmt_tf import config
+        >>> task = config.load("phantom").build_tasks()[0]
+        >>> table = {"image_id": np.array(["a", "b"]), "prognosis": np.array([1, -1])}
+        >>> strata("aiforcovid", table, [task]).tolist()
+        ['prognosis=severe', 'prognosis=unknown']
     """
-    parts = [np.full(len(table["image_id"]), "", object)]
+    of_tasks = [np.full(len(table["image_id"]), "", object)]
     for task in tasks:
         if dataset not in task.sources:
             continue
@@ -44,8 +48,9 @@ def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
         else:
             classes, names = task.to_class(labels), task.class_names
         words = [f"{task.name}={name}" for name in (*names, "unknown")]
-        parts.append(np.array(words, object)[classes])
-    return np.array([" ".join(filter(None, row)) for row in zip(*parts, strict=True)])
+        of_tasks.append(np.array(words, object)[classes])
+    rows = zip(*of_tasks, strict=True)
+    return np.array([" ".join(filter(None, row)) for row in rows])
 
 
 def assign_folds(
@@ -57,6 +62,13 @@ def assign_folds(
     none of it.
 
     Raises: DataError when there are fewer patients than folds, or a fold is empty.
+
+    Example:
+        >>> images, patients = np.array(list("abcd")), np.array(list("ppqr"))
+        >>> table = {"image_id": images, "patient_id": patients}
+        >>> fold_of = assign_folds("cxr", table, [], 3, seed=0)
+        >>> bool(fold_of[0] == fold_of[1]), sorted(set(fold_of.tolist()))
+        (True, [0, 1, 2])
     """
     import sklearn
     from sklearn.model_selection import StratifiedGroupKFold
@@ -115,11 +127,17 @@ def choose_patients(
     """Draw a fraction of the patients, stratified by each patient's commonest stratum.
 
     Args:
-        fraction: above 0 and below 1. This share of all patients is drawn, rounded, at
-            least one and not all; of each stratum the same share, rounded up or down.
+        fraction: above 0 and below 1. This fraction of all patients is drawn, rounded,
+            at least one and not all; of each stratum the same, rounded up or down.
         seed: of the drawing.
     Returns: bool (n,), True for all images of a drawn patient.
     Raises: DataError when there are fewer than two patients.
+
+    Example:
+        >>> images, patients = np.array(list("abcd")), np.array(list("pqrs"))
+        >>> table = {"image_id": images, "patient_id": patients}
+        >>> int(choose_patients("cxr", table, [], 0.5, seed=0).sum())
+        2
     """
     patients = np.unique(np.asarray(table["patient_id"], str), return_inverse=True)[1]
     stratum = np.unique(strata(dataset, table, tasks), return_inverse=True)[1]

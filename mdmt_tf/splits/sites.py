@@ -1,15 +1,12 @@
 """Leave-one-site-out: is the model any good at a hospital that it has never seen?
 
 Fold f leaves out the f-th combination of one site of each dataset in `leave_out`; the
-images at these sites are the test part. Where the settings group the sites of a
+images at these sites are the test split. Where the settings group the sites of a
 dataset, a group stands for a site. A patient who is there is out of training for
-good. Images of the same patient at other sites are excluded from all parts: tested,
-they would not be of the site that is asked about; trained with, they would tell about
-the patient. Images whose site is not known might be of the site left out, and are
-excluded as well. Of the remaining patients of each dataset a fraction is for
-validation.
-
-No TensorFlow.
+good. Images of the same patient at other sites are excluded from all splits: tested,
+they would not be of the site in question; trained with, they would tell about the
+patient. Images whose site is not known might be of the site left out, and are excluded
+as well. Of the remaining patients of each dataset a fraction is for validation.
 """
 
 import itertools
@@ -18,7 +15,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.splits.folds import choose_patients
 from mdmt_tf.tasks import Task
@@ -37,6 +33,12 @@ def grouped(
         groups: dataset -> group -> its sites; other datasets stay as they are.
     Raises: DataError for an unknown dataset, a site in two groups or in none. A group
         may name sites that the data do not have.
+
+    Example:
+        >>> tables = {"cxr": {"site": np.array(["Milan", "Pavia", "Bari", ""])}}
+        >>> groups = {"cxr": {"north": ["Milan", "Pavia"], "south": ["Bari"]}}
+        >>> grouped(tables, groups)["cxr"]["site"].tolist()
+        ['north', 'north', 'south', '']
     """
     result = dict(tables)
     for name, of_dataset in groups.items():
@@ -74,10 +76,15 @@ def combinations(
     Args:
         tables: dataset -> fields.
         leave_out: the datasets of which one site each is left out.
-        combine: "product", every combination: 6 and 3 sites are 18 folds; "cycle", side
-            by side: 6 folds, in which each of the 3 comes twice.
+        combine: "product", every combination: 6 and 3 sites are 18 folds; "cycle", each
+            with the next of the other: 6 folds, in which each of the 3 comes twice.
     Raises: DataError when there is nothing to leave out: an unknown dataset, or one
         with fewer than two known sites.
+
+    Example:
+        >>> tables = {"cxr": {"site": ["Pavia", "Milan", "", "Pavia"]}}
+        >>> combinations(tables, ["cxr"])
+        [{'cxr': 'Milan'}, {'cxr': 'Pavia'}]
     """
     sites = []
     for name in leave_out:
@@ -108,7 +115,13 @@ def combinations(
 
 
 def check_fold(fold: int, folds: Sequence[Mapping[str, str]]) -> None:
-    """Raises: DataError that names the folds when `fold` is none of them."""
+    """Make sure that there is such a fold.
+
+    Raises: DataError that names the folds when `fold` is none of them.
+
+    Example:
+        >>> check_fold(1, [{"cxr": "Milan"}, {"cxr": "Pavia"}])
+    """
     if not 0 <= fold < len(folds):
         words = [
             f"{number}: {', '.join(f'{name} {site}' for name, site in chosen.items())}"
@@ -122,23 +135,32 @@ def check_fold(fold: int, folds: Sequence[Mapping[str, str]]) -> None:
         )
 
 
-def part_of_rows(
+def split_of_rows(
     dataset: str,
     table: Table,
     tasks: Sequence[Task],
     site: str | None,
-    settings: SplitSection,
+    fraction: float,
+    seed: int,
 ) -> np.ndarray:
-    """The part of each row: train, validation, test or excluded; str (n,).
+    """The split of each row: train, validation, test or excluded; str (n,).
 
     Args:
         dataset, table: its name and its fields.
-        tasks: for the strata of the validation part.
+        tasks: for the strata of the patients for validation.
         site: the one left out; None: none of this dataset.
-        settings: `validation_fraction` and `seed`.
+        fraction: of the remaining patients, for validation.
+        seed: of the drawing.
     Raises: DataError when fewer than two patients remain.
+
+    Example:
+        >>> sites = np.array(["Milan", "Pavia", "Pavia"])
+        >>> table = {"image_id": np.array(list("abc")), "site": sites}
+        >>> table["patient_id"] = np.array(list("pqr"))
+        >>> sorted(split_of_rows("cxr", table, [], "Milan", 0.5, 0).tolist())
+        ['test', 'train', 'validation']
     """
-    part_of = np.full(len(table["image_id"]), "train", object)
+    split_of = np.full(len(table["image_id"]), "train", object)
     if site is not None:
         here = table["site"] == site
         patient_is_here = np.isin(
@@ -147,8 +169,8 @@ def part_of_rows(
         )
         elsewhere = patient_is_here & ~here
         unknown = (table["site"] == "") & ~elsewhere
-        part_of[here] = "test"
-        part_of[elsewhere | unknown] = "excluded"
+        split_of[here] = "test"
+        split_of[elsewhere | unknown] = "excluded"
         for rows, reason in (
             (elsewhere, "their patients are tested at the site left out"),
             (unknown, "their site is not known and might be the one left out"),
@@ -161,13 +183,13 @@ def part_of_rows(
                     rows.sum(),
                     reason,
                 )
-    remaining = np.flatnonzero(part_of == "train")
+    remaining = np.flatnonzero(split_of == "train")
     chosen = choose_patients(
         dataset,
         {key: values[remaining] for key, values in table.items()},
         tasks,
-        settings.validation_fraction,
-        seed=settings.seed,
+        fraction,
+        seed=seed,
     )
-    part_of[remaining[chosen]] = "validation"
-    return part_of
+    split_of[remaining[chosen]] = "validation"
+    return split_of

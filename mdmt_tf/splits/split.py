@@ -1,8 +1,9 @@
-"""Which image is on which side: train, validation, test. No TensorFlow.
+"""Which image is in which split: train, validation, test.
 
-A patient is known by dataset and patient_id, and is on one side only. A split is a pure
-function of the tables and the settings: neither the order of the rows nor the presence
-of other datasets changes the sides of a dataset. Frozen to `split.json` with a hash.
+A patient is known by dataset and patient_id, and is in one split only. The lists are a
+pure function of the tables and the settings: neither the order of the rows nor the
+presence of other datasets changes those of a dataset. Frozen to `split.json` with a
+hash.
 """
 
 import dataclasses
@@ -14,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits import files, folds, sites
-from mdmt_tf.splits.files import PARTS, SIDES, Lists
+from mdmt_tf.splits.files import LISTS, SPLITS, Lists
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table
 
@@ -26,18 +27,18 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Split:
-    """The images of each part of each dataset.
+    """The images of each dataset by split.
 
     Attributes:
         kind: kfold, leave_one_site_out or file.
         fold: its number.
         folds: how many there are; None where the lists came from a file.
         seed: of the shuffling; None where the lists came from a file.
-        validation_fraction: asked for, where a share is drawn; else None.
+        validation_fraction: of the patients, where it is drawn; else None.
         sites: dataset -> the site left out, in leave_one_site_out; else empty.
         file: path of the lists, where they came from a file; else None.
-        datasets: dataset -> part -> image_ids, ascending. The parts are train,
-            validation, test, and excluded for images that are on no side.
+        datasets: dataset -> split -> image_ids, ascending. The splits are train,
+            validation, test, and excluded for images that are in none of these.
     """
 
     kind: str
@@ -54,8 +55,8 @@ class Split:
         """SHA-256 of the lists, whatever made them."""
         text = json.dumps(
             {
-                name: {part: sorted(parts.get(part, ())) for part in PARTS}
-                for name, parts in self.datasets.items()
+                name: {split: sorted(lists.get(split, ())) for split in LISTS}
+                for name, lists in self.datasets.items()
             },
             sort_keys=True,
             separators=(",", ":"),
@@ -97,38 +98,38 @@ class Split:
         return split
 
     def check_leakage(self, tables: Mapping[str, Table]) -> None:
-        """Make sure that no patient is on two sides.
+        """Make sure that no patient is in two splits.
 
         Args:
             tables: dataset -> fields, with all images of the lists.
-        Raises: LeakageError naming the patient, the sides and the images; DataError for
-            an image that is unknown, on no list, or on two.
+        Raises: LeakageError naming the patient, the splits and the images; DataError
+            for an image that is unknown, on no list, or on two.
         """
-        for name, parts in self.datasets.items():
+        for name, lists in self.datasets.items():
             if name not in tables:
                 raise DataError(
                     f"{self.source}: has lists for dataset {name!r}, which is not "
                     f"among the datasets: {', '.join(tables)}."
                 )
             table = tables[name]
-            part_of = files.assign(name, parts, table["image_id"], self.source)
-            sides: dict[str, dict[str, list[str]]] = {}
-            for image, patient, part in zip(
-                table["image_id"], table["patient_id"], part_of, strict=True
+            split_of = files.assign(name, lists, table["image_id"], self.source)
+            found: dict[str, dict[str, list[str]]] = {}
+            for image, patient, split in zip(
+                table["image_id"], table["patient_id"], split_of, strict=True
             ):
-                if part in SIDES:
-                    sides.setdefault(patient, {}).setdefault(part, []).append(image)
-            torn = sorted(patient for patient, has in sides.items() if len(has) > 1)
-            if torn:
-                found = "; ".join(
-                    f"{part}: {files.some(sorted(images))}"
-                    for part, images in sorted(sides[torn[0]].items())
+                if split in SPLITS:
+                    found.setdefault(patient, {}).setdefault(split, []).append(image)
+            leaking = sorted(patient for patient, has in found.items() if len(has) > 1)
+            if leaking:
+                images_of = found[leaking[0]]
+                where = "; ".join(
+                    f"{split}: {files.some(sorted(images))}"
+                    for split, images in sorted(images_of.items())
                 )
-                count = len(sides[torn[0]])
                 raise LeakageError(
-                    f"{self.source}: patient {torn[0]!r} of dataset {name!r} is on "
-                    f"{count} sides ({found}); {len(torn)} such patients. All images "
-                    "of a patient must be in one part."
+                    f"{self.source}: patient {leaking[0]!r} of dataset {name!r} is in "
+                    f"{len(images_of)} splits ({where}); {len(leaking)} such patients. "
+                    "All images of a patient must be in one split."
                 )
 
     @property
@@ -137,16 +138,16 @@ class Split:
 
 
 def make_split(
-    tables: Mapping[str, Table], tasks: Sequence[Task], settings: SplitSection
+    tables: Mapping[str, Table], tasks: Sequence[Task], settings: SplitSettings
 ) -> Split:
-    """Make or read the split that the settings ask for, and check it.
+    """Make or read the lists of a fold, and check them.
 
     kfold: in each dataset by itself the patients are put into folds, stratified by the
     classes of the tasks that the dataset feeds. Test is `fold`; validation the next, or
-    a share of the patients of all others, drawn with the same strata.
+    a fraction of the patients of all others, drawn with the same strata.
 
     leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset of which no site is left
-    out has no test part.
+    out has no test split.
 
     file: the lists in `file`, see `files.read`. Their own `fold`, where they
     state one, goes before that of the settings.
@@ -154,10 +155,17 @@ def make_split(
     Args:
         tables: dataset -> fields, among them image_id, patient_id, site.
         tasks: which labels the strata are made of.
-        settings: section `split` of the configuration.
-    Raises: DataError for a fold that does not exist, too few patients, a part without
-        any image, or lists that do not fit the data; LeakageError for a patient on two
-        sides.
+        settings: how to split.
+    Raises: DataError for a fold that does not exist, too few patients, a split
+        without any image, or lists that do not fit the data; LeakageError for a patient
+        in two splits.
+
+    Example:
+        >>> ids = np.array(list("abcdef"))
+        >>> table = {"image_id": ids, "patient_id": ids}
+        >>> split = make_split({"cxr": table}, [], SplitSettings(folds=3, fold=1))
+        >>> {name: len(images) for name, images in split.datasets["cxr"].items()}
+        {'train': 2, 'validation': 2, 'test': 2, 'excluded': 0}
     """
     by = settings.stratify_by
     tasks = [task for task in tasks if task.name in by] if by else tasks
@@ -170,8 +178,15 @@ def make_split(
         combinations = sites.combinations(grouped, settings.leave_out, settings.combine)
         sites.check_fold(settings.fold, combinations)
         left_out = combinations[settings.fold]
-        part_of = {
-            name: sites.part_of_rows(name, table, tasks, left_out.get(name), settings)
+        split_of = {
+            name: sites.split_of_rows(
+                name,
+                table,
+                tasks,
+                left_out.get(name),
+                settings.validation_fraction,
+                settings.seed,
+            )
             for name, table in grouped.items()
         }
         split = Split(
@@ -181,26 +196,32 @@ def make_split(
             seed=settings.seed,
             validation_fraction=settings.validation_fraction,
             sites=left_out,
-            datasets=_lists(tables, part_of),
+            datasets=_lists(tables, split_of),
         )
     split.check_leakage(tables)
-    for part in SIDES:
+    for name in SPLITS:
         # Lists may be for more datasets than are used here: of a split that leaves out
         # a site of one dataset, a fit on another one has nothing to be tested on.
-        if part == "test" and settings.kind == "file" and lists_test:
+        if name == "test" and settings.kind == "file" and lists_test:
             continue
-        if not any(parts[part] for parts in split.datasets.values()):
+        if not any(lists[name] for lists in split.datasets.values()):
             raise DataError(
-                f"{split.source}: the {part} part holds no image of any dataset."
+                f"{split.source}: the {name} split holds no image of any dataset."
             )
     return split
 
 
-def count_folds(tables: Mapping[str, Table], settings: SplitSection) -> int:
+def count_folds(tables: Mapping[str, Table], settings: SplitSettings) -> int:
     """How many folds the settings make.
 
     Args: as for `make_split`.
     Raises: DataError as `make_split`.
+
+    Example:
+        >>> sites = {"site": np.array(["Milan", "Pavia", "Milan", "Bari"])}
+        >>> settings = SplitSettings(kind="leave_one_site_out", leave_out=["cxr"])
+        >>> count_folds({"cxr": sites}, settings)
+        3
     """
     if settings.kind == "kfold":
         return settings.folds
@@ -216,18 +237,18 @@ def _kfold(tables, tasks, settings) -> Split:
             f"split.fold = {settings.fold}: there is no such fold; with split.folds = "
             f"{settings.folds} they are 0 to {settings.folds - 1}."
         )
-    part_of = {}
+    split_of = {}
     for name, table in tables.items():
         fold_of = folds.assign_folds(
             name, table, tasks, settings.folds, seed=settings.seed
         )
-        part_of[name] = np.full(len(fold_of), "train", object)
+        split_of[name] = np.full(len(fold_of), "train", object)
         if settings.validation == "next_fold":
             chosen = fold_of == (settings.fold + 1) % settings.folds
         else:
             chosen = _drawn(name, table, tasks, fold_of != settings.fold, settings)
-        part_of[name][chosen] = "validation"
-        part_of[name][fold_of == settings.fold] = "test"
+        split_of[name][chosen] = "validation"
+        split_of[name][fold_of == settings.fold] = "test"
     return Split(
         kind=settings.kind,
         fold=settings.fold,
@@ -236,12 +257,12 @@ def _kfold(tables, tasks, settings) -> Split:
         validation_fraction=(
             settings.validation_fraction if settings.validation == "fraction" else None
         ),
-        datasets=_lists(tables, part_of),
+        datasets=_lists(tables, split_of),
     )
 
 
 def _drawn(name, table, tasks, others: np.ndarray, settings) -> np.ndarray:
-    """bool (n,): the share for validation of the rows `others`, by patients."""
+    """bool (n,): the rows for validation of the rows `others`, by patients."""
     rows = np.flatnonzero(others)
     remaining = {key: np.asarray(values)[rows] for key, values in table.items()}
     chosen = folds.choose_patients(
@@ -252,14 +273,14 @@ def _drawn(name, table, tasks, others: np.ndarray, settings) -> np.ndarray:
     return result
 
 
-def _lists(tables, part_of) -> Lists:
-    """dataset -> part -> image_ids, from the part of each row of each table."""
+def _lists(tables, split_of) -> Lists:
+    """dataset -> split -> image_ids, from the split of each row of each table."""
     return {
         name: {
-            part: sorted(str(i) for i in tables[name]["image_id"][parts == part])
-            for part in PARTS
+            split: sorted(str(i) for i in tables[name]["image_id"][of_rows == split])
+            for split in LISTS
         }
-        for name, parts in part_of.items()
+        for name, of_rows in split_of.items()
     }
 
 
@@ -282,8 +303,8 @@ def _from_file(tables, settings) -> tuple[Split, bool]:
             f"{settings.file}: no lists for dataset {missing[0]!r}. It has lists for "
             f"{', '.join(lists)}."
         )
-    ordered = {name: {part: lists[name][part] for part in PARTS} for name in tables}
-    lists_test = any(parts["test"] for parts in lists.values())
+    ordered = {name: {key: lists[name][key] for key in LISTS} for name in tables}
+    lists_test = any(of_dataset["test"] for of_dataset in lists.values())
     return dataclasses.replace(split, datasets=ordered), lists_test
 
 

@@ -20,6 +20,7 @@ from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import checkpoint
 from mdmt_tf.training.losses import MaskedLoss
+from mdmt_tf.training.weighting.model import current_weights
 
 NAN = float("nan")
 
@@ -28,8 +29,9 @@ class Evaluation(keras.callbacks.Callback):
     """Add the epoch's metrics to `logs`.
 
     `train/<task>/loss` is the masked mean of the training loss (with class weights,
-    augmentation and dropout, as trained on); `validation/<task>/<metric>` are exact
-    metrics on the labelled validation rows.
+    augmentation and dropout, as trained on); `weight/<task>` is its learned weight,
+    where weights are learned; `validation/<task>/<metric>` are exact metrics on the
+    labelled validation rows.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class Evaluation(keras.callbacks.Callback):
         logs["train/loss"] = train_loss
         for name, metric in self._losses.items():
             logs[f"train/{name}/loss"] = float(metric.result())
+        for name, weight in current_weights(self.model).items():
+            logs[f"weight/{name}"] = weight
         for name, metrics in self._validate().items():
             for metric, value in metrics.items():
                 logs[f"validation/{name}/{metric}"] = value

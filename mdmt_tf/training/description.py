@@ -2,15 +2,9 @@
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
+from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.runs.folder import RunFolder
-
-
-def data_note(manifest: dict) -> str:
-    """What the data are, in one line, for pictures and tables."""
-    names = ", ".join(manifest["datasets"])
-    if manifest["synthetic"]:
-        return f"SYNTHETIC data ({names}): no patients"
-    return names
+from mdmt_tf.runs.manifest import data_note
 
 
 def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
@@ -38,11 +32,17 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
     }
 
 
-def overview(config: Config, run: RunFolder, inputs: Inputs, manifest: dict) -> str:
-    """A few lines on what goes in: images and classes of each task and side."""
+def overview(
+    config: Config,
+    run: RunFolder,
+    inputs: Inputs,
+    training_set: TrainingSet,
+    manifest: dict,
+) -> str:
+    """A few lines on what goes in: images of each split, classes of each task."""
     start = manifest.get("initial_weights") or {"source": "random values"}
     start = start.get("source") or start.get("file") or start["checkpoint"]
-    sizes = ", ".join(f"{len(s)} {part}" for part, s in inputs.parts.items())
+    sizes = ", ".join(f"{len(s)} {name}" for name, s in inputs.samples.items())
     rows = [
         ("run", str(run.path)),
         ("data", data_note(manifest)),
@@ -50,7 +50,7 @@ def overview(config: Config, run: RunFolder, inputs: Inputs, manifest: dict) -> 
         ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
     ]
     for task in inputs.tasks:
-        counts = inputs.parts["train"].class_counts[task.name]
+        counts = training_set.class_counts[task.name]
         if task.n_classes:
             named = zip(task.class_names, counts, strict=True)
             text = ", ".join(f"{count} {name}" for name, count in named)

@@ -39,7 +39,8 @@ class Adam(keras.optimizers.Adam):
         epsilon: positive.
         amsgrad: whether to divide by the largest second moment so far.
         l2: factor of the penalty l2/2 |w|^2, which enters the moments; every variable,
-            biases and normalisation included.
+            biases and normalisation included, but for those that
+            `exclude_from_weight_decay` names.
         weight_decay: decoupled decay, which does not; None for none.
         accumulate: k, calls for one step, 1 or more.
         **kwargs: those of `keras.optimizers.Adam`.
@@ -144,7 +145,7 @@ class Adam(keras.optimizers.Adam):
             total = gradient + self._sums[index]
             gradient = total / self.accumulate
             self._sums[index].assign(tf.where(self._is_step(), 0.0, total))
-        if self.l2:
+        if self.l2 and self._use_weight_decay(variable):
             gradient += self.l2 * variable
         kept = scalars.pop("kept")
         if self.weight_decay and self._use_weight_decay(variable):

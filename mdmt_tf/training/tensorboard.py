@@ -1,8 +1,9 @@
 """What TensorBoard shows of a run.
 
-Scalars: losses and metrics of each task, learning rate. Images: an example batch with
-its targets and weights, confusion matrices on the validation rows. Text: the settings,
-and what the data are. Whatever was made from synthetic data says so.
+Scalars: losses and metrics of each task, its weight where weights are learned, learning
+rate. Images: an example batch with its targets and weights, confusion matrices on the
+validation rows. Text: the settings, and what the data are. Whatever was made from
+synthetic data says so.
 """
 
 import io
@@ -77,11 +78,14 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def _tag(name: str) -> str:
-    """`validation/prognosis/auc` -> `prognosis/validation_auc`: a card a task."""
+    """`validation/prognosis/auc` -> `prognosis/validation_auc`: a card a task.
+
+    `weight/prognosis` stays: the weights of all tasks are one card.
+    """
     parts = name.split("/")
     if len(parts) == 3:
         return f"{parts[1]}/{parts[0]}_{parts[2]}"
-    return "run/" + "_".join(parts)
+    return name if parts[0] == "weight" else "run/" + "_".join(parts)
 
 
 def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.ndarray:

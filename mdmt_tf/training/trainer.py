@@ -1,9 +1,10 @@
 """One fit, from prepared data to a finished run folder. Reads top to bottom."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
@@ -11,22 +12,24 @@ import numpy as np
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
-from mdmt_tf.data.inputs import Inputs, check_same_data, open_inputs
+from mdmt_tf.data.augment.settings import Augmentation
+from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
-from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
+from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.data.training_set import TrainingSet, build_training_set
 from mdmt_tf.metrics.formulas import confusion_matrix, task_metrics
-from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.freezing import freeze
-from mdmt_tf.models.multitask import build_model
+from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.runs.manifest import build_manifest
-from mdmt_tf.saliency import explanation
+from mdmt_tf.runs.manifest import build_manifest, data_note
+from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
-from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.serving.inputs import open_run_inputs
+from mdmt_tf.tasks import label_is_known
 from mdmt_tf.training import callbacks, description
+from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.plateau import Plateau
@@ -36,6 +39,20 @@ from mdmt_tf.training.strategy import (
     device_names,
 )
 from mdmt_tf.training.tensorboard import TensorBoard
+from mdmt_tf.training.weighting import build_weighting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Fit:
+    """What the steps of a fit share: `config` to `manifest` as in `train`."""
+
+    config: Config
+    run: RunFolder
+    inputs: Inputs
+    training_set: TrainingSet
+    manifest: dict
+    write: Callable[[str], object]
+    is_terminal: bool
 
 
 def train(
@@ -59,6 +76,7 @@ def train(
     check_batch_size(config.training.batch_size, strategy)
     if resume_from is None:
         inputs = open_inputs(config)
+        training_set = _training_set(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
@@ -66,63 +84,47 @@ def train(
         run = RunFolder.create(config, manifest, inputs.split.write)
     else:
         run = RunFolder.open(resume_from)
-        inputs = open_inputs(config, run.split)
+        inputs = open_run_inputs(run, config)
+        training_set = _training_set(config, inputs)
         manifest = run.read_json(run.manifest)
-        check_same_data(inputs, manifest, run.path)
         if run.is_finished:
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
-    write(description.overview(config, run, inputs, manifest))
+    fit = _Fit(
+        config=config,
+        run=run,
+        inputs=inputs,
+        training_set=training_set,
+        manifest=manifest,
+        write=write,
+        is_terminal=is_terminal,
+    )
+    write(description.overview(config, run, inputs, training_set, manifest))
     with _precision(config.training.precision):
         with strategy.scope():
             # A resumed run has its weights from the state that it left.
             new = not run.last_state.is_file()
             weights = config.model.weights if new else None
-            model = build(config, inputs.tasks, weights)
-            losses = compile_model(model, inputs.tasks, _optimizer(config))
-        _fit(config, run, inputs, manifest, model, losses, write, is_terminal)
+            model = build_from_config(config, weights)
+            weighting = build_weighting(config.training.weighting, inputs.tasks)
+            fitted = weighting.attach(model, config.model.backbone)
+            losses = compile_model(fitted, inputs.tasks, _optimizer(config))
+        _fit(fit, fitted, losses)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # What is evaluated and exported runs in single precision on any one device.
-        model = build(config, inputs.tasks)
+        model = build_from_config(config)
     model.load_weights(run.best_weights)
-    _conclude(config, run, inputs, manifest, model, write)
+    _conclude(fit, model)
     return run
-
-
-def build(
-    config: Config, tasks: Sequence[Task], weights: str | Mapping | None = None
-) -> keras.Model:
-    """The model of the settings for their tasks, its backbone filled with `weights`.
-
-    Random weights depend on the seed alone. Layers compute in the precision of Keras'
-    global policy.
-    """
-    mean, _ = config.normalization
-    backbone = build_backbone(
-        config.model.backbone,
-        image_shape=(*config.image_shape, len(mean)),
-        weights=weights,
-        seed=config.seed,
-        batch_norm=config.model.batch_norm,
-        dropout=config.model.backbone_dropout,
-    )
-    freeze(backbone, config.model.freeze)
-    return build_model(
-        backbone,
-        tasks,
-        heads=config.model.heads,
-        seed=config.seed,
-        dropout=config.model.head_dropout,
-    )
 
 
 def predict(
     model: keras.Model, samples: Samples, inputs: Inputs, config: Config
 ) -> dict[str, np.ndarray]:
     """{task: probabilities (n, classes)} of samples, in their order."""
-    dataset = pipeline.evaluation_dataset(
-        samples,
+    dataset = pipeline.image_dataset(
+        samples.image,
         inputs.images,
         batch_size=config.training.batch_size,
         normalization=config.normalization,
@@ -132,6 +134,13 @@ def predict(
         task.name: task.to_probabilities(logits[task.name][: len(samples)])
         for task in inputs.tasks
     }
+
+
+def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
+    settings = config.pipeline
+    return build_training_set(
+        inputs.samples["train"], settings.sampling, settings.temperature
+    )
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -145,16 +154,11 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     )
 
 
-def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> None:
+def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
+    config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     settings = config.training
-    train_set, validation = inputs.parts["train"], inputs.parts["validation"]
-    draws = plan_draws(
-        train_set.dataset,
-        train_set.oversampled_classes,
-        config.pipeline.sampling,
-        config.pipeline.temperature,
-    )
-    steps = steps_per_epoch(draws.total, settings.batch_size)
+    validation = inputs.samples["validation"]
+    steps = steps_per_epoch(fit.training_set.draws.total, settings.batch_size)
     confusion = {}
 
     def validate() -> dict[str, dict[str, float]]:
@@ -163,10 +167,10 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         for task in inputs.tasks:
             known = label_is_known(validation.labels[task.name])
             labels = validation.labels[task.name][known]
-            said = probabilities[task.name][known]
-            metrics[task.name] = task_metrics(task, labels, said)
+            of_known = probabilities[task.name][known]
+            metrics[task.name] = task_metrics(task, labels, of_known)
             if task.n_classes:
-                predicted = task.to_prediction(said)
+                predicted = task.to_prediction(of_known)
                 confusion[task.name] = confusion_matrix(task, labels, predicted)
         return metrics
 
@@ -189,21 +193,20 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         steps,
         settings.select_on.metric,
         write,
-        is_terminal,
+        fit.is_terminal,
     )
     first_epoch = state.restore(model) if run.last_state.is_file() else 0
     if first_epoch >= settings.epochs or selection.progress["stopped"]:
         selection.write_best(model, run.best_weights)
         return
     dataset = pipeline.training_dataset(
-        train_set,
+        fit.training_set,
         inputs.images,
-        draws,
         batch_size=settings.batch_size,
         seed=config.seed,
         epochs=settings.epochs,
         first_epoch=first_epoch,
-        augmentation=config.pipeline.augmentation,
+        augmentation=Augmentation.of(config.pipeline.augmentation),
         normalization=config.normalization,
     )
     shown = []
@@ -214,12 +217,12 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
             return denormalize(images, *config.normalization), targets, weights
 
         # The name of the folder stands beside every curve.
-        name = "synthetic_data" if manifest["synthetic"] else "real_data"
+        name = "synthetic_data" if fit.manifest["synthetic"] else "real_data"
         board = TensorBoard(
             run.tensorboard / name,
             inputs.tasks,
             settings=config.to_plain(),
-            note=description.data_note(manifest),
+            note=data_note(fit.manifest),
             example_batch=example_batch,
             confusion=lambda: confusion,
         )
@@ -243,14 +246,16 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
     selection.write_best(model, run.best_weights)
 
 
-def _conclude(config, run, inputs, manifest, model, write) -> None:
+def _conclude(fit: _Fit, model: keras.Model) -> None:
     """Predictions, export, comparison, saliency, metrics; the metrics come last."""
+    config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
+    manifest = dict(fit.manifest)
     probabilities = {
-        part: predict(model, samples, inputs, config)
-        for part, samples in inputs.parts.items()
+        split: predict(model, samples, inputs, config)
+        for split, samples in inputs.samples.items()
         if len(samples)
     }
-    table = predictions.gather(inputs.parts, probabilities, inputs.split.fold)
+    table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
     # What other runs may start from.
     model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
@@ -265,15 +270,15 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
         shutil.rmtree(run.saved_model, ignore_errors=True)
         unchecked.rename(run.saved_model)
     if config.training.saliency:
-        write("explaining what the model says of some images ...\n")
+        write("explaining some predictions ...\n")
         explanation.explain_run(
             config,
             model,
-            explanation.of_part(
-                inputs, _judged_part(probabilities), config.training.saliency
+            choice.of_split(
+                inputs, _judged_split(probabilities), config.training.saliency
             ),
             run.saliency,
-            note=description.data_note(manifest),
+            note=data_note(manifest),
         )
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
@@ -281,19 +286,19 @@ def _conclude(config, run, inputs, manifest, model, write) -> None:
 
 
 def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
-    """Compare the SavedModel with what the model said about real images."""
-    part = _judged_part(probabilities)
-    samples = inputs.parts[part]
+    """Compare the SavedModel with what the model predicted for real images."""
+    split = _judged_split(probabilities)
+    samples = inputs.samples[split]
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
-    expected = {name: values[rows] for name, values in probabilities[part].items()}
+    expected = {name: values[rows] for name, values in probabilities[split].items()}
     largest = export.check_export(path, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 
-def _judged_part(parts) -> str:
-    """The test part, or validation where a fold tests nothing."""
-    return "test" if "test" in parts else "validation"
+def _judged_split(predicted: Mapping) -> str:
+    """The test split, or validation where a fold tests nothing."""
+    return "test" if "test" in predicted else "validation"
 
 
 @contextlib.contextmanager

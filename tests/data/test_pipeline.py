@@ -1,19 +1,21 @@
 """Batches: shapes, order, and sources of the pixels."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.normalize import IMAGENET_MEAN, IMAGENET_STD
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
+from mdmt_tf.data.training_set import build_training_set
 from mdmt_tf.training.strategy import build_strategy
 
 BATCH = 8
-MIXED = AugmentationSection(elastic_probability=0.5)
+MIXED = Augmentation(elastic_probability=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +25,8 @@ def images(alpha, beta):
 
 def training(samples, images, **settings):
     settings = {"batch_size": BATCH, "seed": 0, "epochs": 1, **settings}
-    train = samples["train"]
-    draws = plan_draws(train.dataset, sampling=settings.pop("sampling", "union"))
-    return pipeline.training_dataset(train, images, draws, **settings)
+    rows = build_training_set(samples["train"], settings.pop("sampling", "union"))
+    return pipeline.training_dataset(rows, images, **settings)
 
 
 def listed(dataset):
@@ -47,15 +48,11 @@ def expected_pixels(stored_pixels, image_ids):
 
 
 @pytest.mark.parametrize("cache", ["memory", "stream"])
-@pytest.mark.parametrize("kind", ["training", "evaluation"])
-def test_specification(samples, alpha, beta, cache, kind):
+def test_specification(samples, alpha, beta, cache):
     import tensorflow as tf
 
     images = Images([alpha, beta], (32, 32), cache)
-    if kind == "training":
-        dataset = training(samples, images, augmentation=MIXED)
-    else:
-        dataset = pipeline.evaluation_dataset(samples["test"], images, batch_size=BATCH)
+    dataset = training(samples, images, augmentation=MIXED)
     assert dataset.element_spec == (
         tf.TensorSpec((BATCH, 32, 32, 3), tf.float32),
         {
@@ -74,6 +71,7 @@ def test_specification(samples, alpha, beta, cache, kind):
 
 def test_every_training_sample_counts_once_in_an_epoch(samples, images, stored_pixels):
     train = samples["train"]
+    row_weights = build_training_set(train).weights
     batches = listed(training(samples, images))
     assert len(batches) == steps_per_epoch(len(train), BATCH) == -(-len(train) // BATCH)
     # Each training row has exactly one task, so a weight in one of them.
@@ -86,11 +84,12 @@ def test_every_training_sample_counts_once_in_an_epoch(samples, images, stored_p
     assert seen == Counter(image.tobytes() for image in pixels)
     for task in ("outcome", "grade"):
         total = sum(weights[task].sum() for _, _, weights in batches)
-        np.testing.assert_allclose(total, train.weights[task].sum(), rtol=1e-6)
+        np.testing.assert_allclose(total, row_weights[task].sum(), rtol=1e-6)
 
 
 def test_targets_and_weights_belong_to_their_images(samples, images, stored_pixels):
     train = samples["train"]
+    row_weights = build_training_set(train).weights
     expected = expected_pixels(stored_pixels, train.rows["image_id"])
     for pixels, targets, weights in listed(training(samples, images, seed=3)):
         distance = abs(pixels[:, None] - expected[None]).max(axis=(2, 3, 4))
@@ -100,7 +99,7 @@ def test_targets_and_weights_belong_to_their_images(samples, images, stored_pixe
             np.testing.assert_array_equal(targets[task], train.targets[task][rows])
             counts = (weights["outcome"] + weights["grade"]) > 0
             np.testing.assert_array_equal(
-                weights[task], train.weights[task][rows] * counts
+                weights[task], row_weights[task][rows] * counts
             )
 
 
@@ -141,9 +140,22 @@ def test_seed_matters_to_order_and_to_augmentation(samples, images):
 
 
 def test_a_sample_changes_from_epoch_to_epoch(samples, images):
-    one = {"train": samples["train"].take(np.array([0]))}
-    settings = AugmentationSection(rotation_probability=1)
-    first, second = listed(training(one, images, epochs=2, augmentation=settings))
+    rows = build_training_set(samples["train"])
+    one = dataclasses.replace(
+        rows,
+        samples=rows.samples.take(np.array([0])),
+        weights={name: values[:1] for name, values in rows.weights.items()},
+        draws=plan_draws(np.zeros(1, int)),
+    )
+    dataset = pipeline.training_dataset(
+        one,
+        images,
+        batch_size=BATCH,
+        seed=0,
+        epochs=2,
+        augmentation=Augmentation(rotation_probability=1),
+    )
+    first, second = listed(dataset)
     assert (first[0] != second[0]).any()
     # The batch is padded with the same sample, augmented in the same way.
     assert_same(first[0][1:], np.repeat(first[0][:1], BATCH - 1, axis=0))
@@ -154,26 +166,49 @@ def test_number_of_batches_is_known(samples, images):
     assert len(training(samples, images, epochs=5, first_epoch=2)) == 3 * steps
 
 
+@pytest.mark.parametrize("cache", ["memory", "stream"])
 @pytest.mark.parametrize("batch_size", [4, 8, 64])
-def test_evaluation_is_in_order(samples, images, stored_pixels, batch_size):
+def test_images_to_predict_are_in_order(
+    samples, alpha, beta, stored_pixels, batch_size, cache
+):
+    images = Images([alpha, beta], (32, 32), cache)
     test = samples["test"]
-    batches = listed(pipeline.evaluation_dataset(test, images, batch_size=batch_size))
-    assert {len(pixels) for pixels, _, _ in batches} == {batch_size}
-    pixels = np.concatenate([pixels for pixels, _, _ in batches])
+    dataset = pipeline.image_dataset(test.image, images, batch_size=batch_size)
+    assert dataset.element_spec.shape == (batch_size, 32, 32, 3)
+    pixels = np.concatenate(listed(dataset))
     expected = expected_pixels(stored_pixels, test.rows["image_id"])
     assert 0 <= len(pixels) - len(test) < batch_size
     np.testing.assert_allclose(pixels[: len(test)], expected, atol=1e-5)
-    for task in ("outcome", "grade"):
-        targets = np.concatenate([targets[task] for _, targets, _ in batches])
-        weights = np.concatenate([weights[task] for _, _, weights in batches])
-        np.testing.assert_array_equal(targets[: len(test)], test.targets[task])
-        np.testing.assert_array_equal(weights[: len(test)], test.weights[task])
-        np.testing.assert_array_equal(weights[len(test) :], 0)
+    # The last batch is filled up from the start.
+    filled = np.resize(np.arange(len(test)), len(pixels))
+    np.testing.assert_array_equal(pixels, pixels[filled])
 
 
-def test_evaluation_of_nothing(samples, images):
-    nothing = samples["test"].take(np.zeros(0, int))
-    assert listed(pipeline.evaluation_dataset(nothing, images, batch_size=4)) == []
+def test_no_images_to_predict(images):
+    nothing = np.zeros(0, np.int64)
+    assert listed(pipeline.image_dataset(nothing, images, batch_size=4)) == []
+
+
+@pytest.mark.parametrize("of_row", [(), (2,)])
+def test_rows_that_fill_up_a_batch_count_for_nothing(samples, images, of_row):
+    """Whether a task has one weight a row or several."""
+    rows = build_training_set(samples["train"])
+    weights = {
+        name: np.ones((len(rows.samples), *of_row), np.float32) for name in rows.weights
+    }
+    dataset = pipeline.training_dataset(
+        dataclasses.replace(rows, weights=weights),
+        images,
+        batch_size=BATCH,
+        seed=0,
+        epochs=1,
+    )
+    received = np.concatenate([batch["grade"] for *_, batch in listed(dataset)])
+    assert received.shape[1:] == of_row
+    counted = received.reshape(len(received), -1)
+    np.testing.assert_array_equal(counted[: len(rows.samples)], 1)
+    assert len(counted) > len(rows.samples)
+    np.testing.assert_array_equal(counted[len(rows.samples) :], 0)
 
 
 def test_fit_sees_the_epochs_one_after_another(samples, images):

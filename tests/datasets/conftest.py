@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf import prepare
+from mdmt_tf.datasets._shared import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 import tensorflow_datasets as tfds
 
-from mdmt_tf import prepare
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.datasets.aiforcovid import aiforcovid_dataset_builder
 from mdmt_tf.errors import DataError
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from mdmt_tf import prepare
 from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as ich
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.volume import prepare_volume, read_volume

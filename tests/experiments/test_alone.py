@@ -4,11 +4,11 @@ import pytest
 import yaml
 
 from mdmt_tf import config
-from mdmt_tf.data.inputs import open_inputs
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import plan, protocol
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.splits.split import Split
+from mdmt_tf.training.inputs import open_inputs
 
 SETTINGS = {
     "experiment": "small",

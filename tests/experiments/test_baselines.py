@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from mdmt_tf.config.schema import BaselineSection, SplitSection
+from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.baselines import MODELS, fit_baseline
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import Kind, Task
 
@@ -46,7 +47,7 @@ def table():
 def fitted(table, tmp_path):
     def fitted(*fields, name="run", changed=None, model="logistic"):
         tables = {"cxr": table | (changed or {})}
-        split = make_split({"cxr": table}, [TASK], SplitSection())
+        split = make_split({"cxr": table}, [TASK], SplitSettings())
         section = BaselineSection(task="outcome", model=model, fields={"cxr": fields})
         run = RunFolder(tmp_path / name)
         fit_baseline(section, TASK, tables, split, run, {"synthetic": True})
@@ -67,7 +68,7 @@ def test_two_columns_are_told_apart_by_their_shares(fitted):
     assert json.loads(run.manifest.read_text())["synthetic"] is True
 
 
-def test_it_is_scikit_learns_regression_on_the_training_part(fitted, table):
+def test_it_is_scikit_learns_regression_on_the_training_split(fitted, table):
     run, split = fitted("age", name="age")
     train = np.isin(table["image_id"], split.datasets["cxr"]["train"])
     age, known = table["age"], ~np.isnan(table["age"])

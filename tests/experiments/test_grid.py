@@ -11,6 +11,7 @@ from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import grid, protocol
 from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 
 # Made once: most tests are about the same lists.
@@ -60,7 +61,7 @@ def splits_of(configuration, tables, folds):
             of_fold = section.model_copy(update={"fold": fold})
             key = repr(of_fold)
             if key not in SPLITS:
-                SPLITS[key] = make_split(tables, tasks, of_fold)
+                SPLITS[key] = make_split(tables, tasks, SplitSettings.of(of_fold))
             made[name, fold] = SPLITS[key]
     return made
 

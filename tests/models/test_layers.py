@@ -1,8 +1,5 @@
 """The fused normalisation against Keras' layer, PyTorch's trace and arithmetic."""
 
-import json
-import pathlib
-
 import keras
 import numpy as np
 import pytest
@@ -16,8 +13,6 @@ from mdmt_tf.models.layers import (
     Renormalize,
 )
 from mdmt_tf.training.strategy import build_strategy
-
-REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
 
 
 def images(shape=(4, 3, 5, 6), seed=0):
@@ -55,9 +50,8 @@ def runs_fused(layer, x, training=True):
     )
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference")
-def test_training_step_matches_the_pytorch_trace():
-    trace = json.loads((REFERENCE / "torch_traces.json").read_text())["batchnorm"]
+def test_training_step_matches_the_pytorch_trace(torch_traces):
+    trace = torch_traces["batchnorm"]
     x = np.random.default_rng(4).standard_normal((6, 2, 3, 3)).transpose(0, 2, 3, 1)
     layer = BatchNormalization()
     layer.build(x.shape)

@@ -13,12 +13,12 @@ from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import DataError, MdmtError
 from mdmt_tf.imaging.dicom import read_image
 from mdmt_tf.serving.export import (
-    ServedModel,
     check_export,
     decode_grey,
     export_model,
     probabilities_in_graph,
 )
+from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.tasks import Kind, Task
 
 TASKS = (

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 
 IMAGES = ["a", "b", "c", "d"]
@@ -21,7 +21,9 @@ LISTS = {"train": ["b"], "validation": ["c"], "test": ["a"], "excluded": ["d"]}
 
 
 def read(path, tables=TABLES, **settings):
-    return make_split(tables, [], SplitSection(kind="file", file=str(path), **settings))
+    return make_split(
+        tables, [], SplitSettings(kind="file", file=str(path), **settings)
+    )
 
 
 def write_json(tmp_path, lists, **more):
@@ -47,7 +49,9 @@ def test_json(tmp_path):
 
 def test_csv(tmp_path):
     rows = "".join(
-        f"{image},cxr,{part}\r\n" for part, images in LISTS.items() for image in images
+        f"{image},cxr,{split}\r\n"
+        for split, images in LISTS.items()
+        for image in images
     )
     path = write_csv(tmp_path, "image_id,dataset,split\r\n" + rows)
     assert read(path).datasets == {"cxr": LISTS}
@@ -59,7 +63,7 @@ def test_order_in_the_file_does_not_matter(tmp_path):
     for order in (["a", "b"], ["b", "a"]):
         lists = {"train": order, "validation": ["c"], "test": []}
         path = write_json(tmp_path, {"cxr": lists})
-        with pytest.raises(DataError, match="the test part holds no image"):
+        with pytest.raises(DataError, match="the test split holds no image"):
             read(path, tables)
         lists = {"train": ["c"], "validation": ["b"], "test": ["a"]}
         items = sorted(lists.items(), reverse=order[0] == "a")
@@ -74,7 +78,7 @@ def test_order_in_the_file_does_not_matter(tmp_path):
         ({"train": []}, r"1 images of dataset 'cxr' are on no list: 'b'\. List them"),
         ({"train": ["b", "a"]}, r"image 'a' of dataset 'cxr' is listed twice"),
         ({"train": ["b", "b"]}, r"image 'b' .* is listed twice \(train, train\)"),
-        ({"tset": []}, r"datasets\.cxr: 'tset' is no part\. Did you mean 'test'\?"),
+        ({"tset": []}, r"datasets\.cxr: 'tset' is no split\. Did you mean 'test'\?"),
         ({"train": "b"}, r"datasets\.cxr\.train: expected a list of image_ids"),
         ({"train": [1]}, r"datasets\.cxr\.train: expected a list of image_ids"),
     ],
@@ -94,7 +98,7 @@ def test_wrong_lists(tmp_path, change, message):
         ),
         ("", r"Received: nothing\."),
         ("dataset,image_id,split\ncxr,a,train\ncxr,b\n", r"line 3: a value is missing"),
-        ("dataset,image_id,split\ncxr,a,trian\n", r"line 2: 'trian' is no part\. Did"),
+        ("dataset,image_id,split\ncxr,a,trian\n", r"line 2: 'trian' is no split\. Did"),
     ],
 )
 def test_wrong_table(tmp_path, text, message):
@@ -108,7 +112,7 @@ def test_wrong_table(tmp_path, text, message):
         ("lists.txt", b"", r"lists\.txt: expected a file \.json or \.csv"),
         ("lists.json", b"{", r"lists\.json: no JSON \(line 1: "),
         ("lists.json", b"[]", r"The key `datasets` is missing"),
-        ("lists.json", b'{"datasets": {"cxr": []}}', r"datasets\.cxr: expected parts"),
+        ("lists.json", b'{"datasets": {"cxr": []}}', r"datasets\.cxr: expected splits"),
         ("lists.json", b"\xff\xff", r"lists\.json: cannot be read"),
         ("lists.json", None, r"lists\.json: cannot be read"),
     ],
@@ -139,7 +143,7 @@ def test_lists_that_tear_a_patient_apart(tmp_path):
 
 def test_no_file():
     with pytest.raises(DataError, match="needs split.file"):
-        make_split(TABLES, [], SplitSection(kind="file"))
+        make_split(TABLES, [], SplitSettings(kind="file"))
 
 
 def test_lists_may_test_a_dataset_that_is_not_used(tmp_path):
@@ -152,9 +156,9 @@ def test_lists_may_test_a_dataset_that_is_not_used(tmp_path):
     path.write_text(json.dumps({"datasets": lists}))
     ids = np.array(list("abc"), object)
     table = {"image_id": ids, "patient_id": ids, "site": ids}
-    section = SplitSection(kind="file", file=str(path))
+    section = SplitSettings(kind="file", file=str(path))
     split = make_split({"used": table}, [], section)
     assert split.datasets["used"]["test"] == []
     path.write_text(json.dumps({"datasets": {"used": lists["used"]}}))
-    with pytest.raises(DataError, match="the test part holds no image"):
+    with pytest.raises(DataError, match="the test split holds no image"):
         make_split({"used": table}, [], section)

@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import DataError
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import Kind, Task
 
@@ -34,14 +34,14 @@ def tables():
 
 
 def leave_out(tables, fold=0, leave=("cxr",), **settings):
-    section = SplitSection(
+    section = SplitSettings(
         kind="leave_one_site_out", leave_out=leave, fold=fold, **settings
     )
     return make_split(tables, [TASK], section)
 
 
-def rows(tables, split, name, part):
-    return np.isin(tables[name]["image_id"], split.datasets[name][part])
+def rows(tables, split, name, key):
+    return np.isin(tables[name]["image_id"], split.datasets[name][key])
 
 
 @pytest.mark.parametrize("fold, site", [(0, "A"), (1, "B"), (2, "C")])
@@ -139,8 +139,8 @@ def test_too_few_patients_remain():
 
 def test_two_remaining_patients_are_one_for_each():
     split = leave_out({"cxr": table_of("AABB")})
-    parts = split.datasets["cxr"]
-    assert (len(parts["train"]), len(parts["validation"])) == (1, 1)
+    lists = split.datasets["cxr"]
+    assert (len(lists["train"]), len(lists["validation"])) == (1, 1)
 
 
 GROUPS = {"cxr": {"big": ["A", "B"], "rest": ["C", "D"]}}

@@ -1,4 +1,4 @@
-"""Folds, their files and the check for patients on two sides."""
+"""Folds, their files and the check for patients in two splits."""
 
 import json
 import logging
@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
 from mdmt_tf.tasks import Kind, Task
 
@@ -42,25 +42,25 @@ def tables():
     }
 
 
-def part_of(split, name):
+def split_of(split, name):
     return {
-        image: part for part, images in split.datasets[name].items() for image in images
+        image: key for key, images in split.datasets[name].items() for image in images
     }
 
 
 def kfold(tables, fold=0, folds=5, seed=0, tasks=(TASK,)):
-    settings = SplitSection(kind="kfold", folds=folds, fold=fold, seed=seed)
+    settings = SplitSettings(kind="kfold", folds=folds, fold=fold, seed=seed)
     return make_split(tables, tasks, settings)
 
 
 def test_every_image_is_tested_once_and_validated_once(tables):
     splits = [kfold(tables, fold) for fold in range(5)]
     for name, table in tables.items():
-        for part in ("test", "validation"):
-            images = [i for split in splits for i in split.datasets[name][part]]
+        for key in ("test", "validation"):
+            images = [i for split in splits for i in split.datasets[name][key]]
             assert sorted(images) == sorted(table["image_id"])
         for split in splits:
-            assert sorted(part_of(split, name)) == sorted(table["image_id"])
+            assert sorted(split_of(split, name)) == sorted(table["image_id"])
             assert split.datasets[name]["excluded"] == []
 
 
@@ -75,7 +75,7 @@ def test_validation_is_the_next_fold(tables):
 
 
 def fraction(tables, fold=0, tasks=(TASK,), **changes):
-    settings = SplitSection(
+    settings = SplitSettings(
         kind="kfold", folds=10, fold=fold, validation="fraction", **changes
     )
     return make_split(tables, tasks, settings)
@@ -86,13 +86,13 @@ def test_validation_may_be_a_share_of_the_patients_of_all_other_folds(tables):
         split, next_fold = fraction(tables, fold), kfold(tables, fold, folds=10)
         assert split.validation_fraction == 0.1
         for name, table in tables.items():
-            here, there = part_of(split, name), part_of(next_fold, name)
-            tested = {image for image, part in here.items() if part == "test"}
-            assert tested == {i for i, part in there.items() if part == "test"}
+            here, there = split_of(split, name), split_of(next_fold, name)
+            tested = {image for image, key in here.items() if key == "test"}
+            assert tested == {i for i, key in there.items() if key == "test"}
             patient_of = dict(zip(table["image_id"], table["patient_id"], strict=True))
             patients = {
-                part: {patient_of[image] for image in split.datasets[name][part]}
-                for part in ("train", "validation")
+                key: {patient_of[image] for image in split.datasets[name][key]}
+                for key in ("train", "validation")
             }
             assert not patients["train"] & patients["validation"]
             both = len(patients["train"]) + len(patients["validation"])
@@ -104,11 +104,11 @@ def test_the_share_is_stratified(tables):
     table = tables["cxr"]
     label_of = dict(zip(table["patient_id"], table["severe"], strict=True))
     patient_of = dict(zip(table["image_id"], table["patient_id"], strict=True))
-    parts = fraction(tables).datasets["cxr"]
+    lists = fraction(tables).datasets["cxr"]
     counts = {}
-    for part in ("train", "validation"):
-        patients = {patient_of[image] for image in parts[part]}
-        counts[part] = Counter(label_of[patient] for patient in patients)
+    for key in ("train", "validation"):
+        patients = {patient_of[image] for image in lists[key]}
+        counts[key] = Counter(label_of[patient] for patient in patients)
     for label, count in counts["validation"].items():
         assert abs(count - 0.1 * (count + counts["train"][label])) < 1
 
@@ -133,12 +133,12 @@ def test_stratified_by_one_of_several_tasks(tables):
 
 def test_patients_are_whole(tables):
     for fold in range(5):
-        parts = part_of(kfold(tables, fold), "cxr")
-        sides = {}
+        of_image = split_of(kfold(tables, fold), "cxr")
+        found = {}
         rows = zip(tables["cxr"]["image_id"], tables["cxr"]["patient_id"], strict=True)
         for image, patient in rows:
-            sides.setdefault(patient, set()).add(parts[image])
-        assert max(map(len, sides.values())) == 1
+            found.setdefault(patient, set()).add(of_image[image])
+        assert max(map(len, found.values())) == 1
 
 
 def test_folds_are_stratified(tables):
@@ -242,7 +242,7 @@ def test_written_split_is_read_again(tables, tmp_path):
 def test_hash_is_of_the_lists_only(tables, tmp_path):
     split = kfold(tables)
     split.write(tmp_path / "split.json")
-    settings = SplitSection(kind="file", file=str(tmp_path / "split.json"))
+    settings = SplitSettings(kind="file", file=str(tmp_path / "split.json"))
     assert make_split(tables, [TASK], settings).hash == split.hash
 
 
@@ -255,7 +255,7 @@ def test_changed_lists_are_found_out(tables, tmp_path):
     path.write_text(json.dumps(plain))
     with pytest.raises(DataError, match="do not have the hash that the file states"):
         Split.read(path)
-    settings = SplitSection(kind="file", file=str(path))
+    settings = SplitSettings(kind="file", file=str(path))
     with pytest.raises(DataError, match="do not have the hash that the file states"):
         make_split(tables, [TASK], settings)
 
@@ -266,21 +266,21 @@ def test_file_that_is_no_split(tmp_path):
         Split.read(tmp_path / "split.json")
 
 
-def small_split(**parts):
-    parts = {"train": [], "validation": [], "test": [], "excluded": [], **parts}
-    return Split(kind="file", fold=0, file="own.csv", datasets={"cxr": parts})
+def small_split(**lists):
+    lists = {"train": [], "validation": [], "test": [], "excluded": [], **lists}
+    return Split(kind="file", fold=0, file="own.csv", datasets={"cxr": lists})
 
 
-def test_patient_on_two_sides():
+def test_patient_in_two_splits():
     tables = {"cxr": table_of([0, 1, 1, 2], [0, 0, 0, 0])}
     split = small_split(train=["i0000", "i0001"], test=["i0002"], validation=["i0003"])
     expected = (
-        "own.csv: patient 'p1' of dataset 'cxr' is on 2 sides (test: 'i0002'; "
+        "own.csv: patient 'p1' of dataset 'cxr' is in 2 splits (test: 'i0002'; "
         "train: 'i0001'); 1 such patients."
     )
     with pytest.raises(LeakageError, match=re.escape(expected)):
         split.check_leakage(tables)
-    # An excluded image is on no side.
+    # An excluded image is in no split.
     small_split(
         train=["i0000", "i0001"], excluded=["i0002"], test=["i0003"]
     ).check_leakage(tables)
@@ -289,9 +289,9 @@ def test_patient_on_two_sides():
 def test_same_patient_id_in_two_datasets_is_not_the_same_patient(tables):
     assert set(tables["cxr"]["patient_id"]) & set(tables["other"]["patient_id"])
     split = kfold(tables)
-    sides = [
+    found = [
         {
-            part_of(split, name)[image]
+            split_of(split, name)[image]
             for image, patient in zip(
                 table["image_id"], table["patient_id"], strict=True
             )
@@ -300,7 +300,7 @@ def test_same_patient_id_in_two_datasets_is_not_the_same_patient(tables):
         for name, table in tables.items()
     ]
     split.check_leakage(tables)
-    assert all(len(side) == 1 for side in sides)
+    assert all(len(splits) == 1 for splits in found)
 
 
 def test_lists_of_a_dataset_that_is_not_there():

@@ -1,8 +1,6 @@
 """Adam against PyTorch's traces, arithmetic, and one device against two."""
 
 import collections
-import json
-import pathlib
 
 import keras
 import numpy as np
@@ -12,8 +10,6 @@ import tensorflow as tf
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.training.optimizers import Adam, build_optimizer
 from mdmt_tf.training.strategy import build_strategy
-
-REFERENCE = pathlib.Path(__file__).parents[2].parent / "shared" / "reference"
 
 TRACES = {
     "Adam(lr=1e-2)": {},
@@ -34,18 +30,16 @@ def one_step(optimizer, value, gradient):
     return float(variable)
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference")
 # In float64, Keras still rounds the decoupled decay to float32.
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-6)])
 @pytest.mark.parametrize("trace", TRACES)
-def test_steps_match_the_pytorch_trace(trace, dtype, tolerance):
-    reference = json.loads((REFERENCE / "torch_traces.json").read_text())
-    variable = keras.Variable(np.array(reference["w0"]), dtype=dtype)
+def test_steps_match_the_pytorch_trace(trace, dtype, tolerance, torch_traces):
+    variable = keras.Variable(np.array(torch_traces["w0"]), dtype=dtype)
     # A function: as a number, the learning rate would be a float32 variable.
     optimizer = Adam(lambda: tf.constant(1e-2, tf.float64), **TRACES[trace])
     optimizer.build([variable])
-    expected = reference["optimizers"][trace]
-    for gradient, weights in zip(reference["g"], expected, strict=True):
+    expected = torch_traces["optimizers"][trace]
+    for gradient, weights in zip(torch_traces["g"], expected, strict=True):
         optimizer.apply([tf.constant(gradient, dtype)])
         np.testing.assert_allclose(variable.numpy(), weights, atol=tolerance, rtol=0)
 
@@ -264,16 +258,14 @@ def test_nothing_moves_before_the_last_of_the_accumulated():
     assert float(optimizer._sums[0]) == 7.0
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="no ../shared/reference")
 @pytest.mark.parametrize("trace", TRACES)
-def test_accumulated_steps_match_the_pytorch_trace(trace):
+def test_accumulated_steps_match_the_pytorch_trace(trace, torch_traces):
     """Each gradient as the mean of three that differ; powers of beta count steps."""
-    reference = json.loads((REFERENCE / "torch_traces.json").read_text())
-    variable = keras.Variable(np.array(reference["w0"], "float32"))
+    variable = keras.Variable(np.array(torch_traces["w0"], "float32"))
     optimizer = Adam(1e-2, accumulate=3, **TRACES[trace])
     optimizer.build([variable])
-    expected = reference["optimizers"][trace]
-    for gradient, weights in zip(reference["g"], expected, strict=True):
+    expected = torch_traces["optimizers"][trace]
+    for gradient, weights in zip(torch_traces["g"], expected, strict=True):
         for change in (-0.5, 0.2, 0.3):
             optimizer.apply([tf.constant(np.array(gradient) + change, "float32")])
         np.testing.assert_allclose(variable.numpy(), weights, atol=2e-6, rtol=0)

@@ -1,5 +1,6 @@
 """The learning rate on a plateau: epochs counted by hand, with torch's rules."""
 
+import json
 import types
 
 import numpy as np
@@ -21,6 +22,15 @@ def rates(values, metric="loss", **settings):
         plateau.on_epoch_end(epoch, {f"validation/prognosis/{metric}": value})
         result.append(float(optimizer.learning_rate))
     return result
+
+
+def test_rates_match_the_pytorch_traces(torch_traces):
+    plateau = torch_traces["plateau"]
+    assert len(plateau["traces"]) == 4
+    for options, expected in plateau["traces"].items():
+        settings = json.loads(options.replace("min_lr", "min_learning_rate"))
+        received = rates(plateau["losses"], **settings)
+        np.testing.assert_allclose(received, expected, rtol=1e-12, err_msg=options)
 
 
 def test_patience_epochs_are_borne_and_the_next_lowers_the_rate():

@@ -48,7 +48,7 @@ def fit(devices, normalization=None):
         if normalization is not None:
             x = BatchNormalization(synchronized=normalization == "synchronized")(x)
         backbone = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
-        model = build_model(backbone, TASKS, "mdmt", seed=1, dropout=0.0)
+        model = build_model(backbone, TASKS, "mlp", seed=1, dropout=0.0)
         optimizer = build_optimizer("adam", 0.01, 1e-4)
         metrics = compile_model(model, TASKS, optimizer)
     logged = model.fit(batches(), epochs=2, verbose=0, shuffle=False).history["loss"]

@@ -9,63 +9,19 @@ import pytest
 from sklearn import metrics
 
 from mdmt_tf import config
-from mdmt_tf.config import files
-from mdmt_tf.data.inputs import open_inputs
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights.conversion import reference_state
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
-from mdmt_tf.serving.export import ServedModel
+from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.storage import sha256_of
 from mdmt_tf.training import callbacks, trainer
 
-SETTINGS = {
-    "experiment": "small",
-    "seed": 3,
-    "image_size": 32,
-    "tasks": {
-        # Sorts against the order of the outputs.
-        "outcome": {
-            "kind": "categorical",
-            "classes": ["mild", "severe"],
-            "from": {"alpha": "outcome"},
-        },
-        "grade": {
-            "kind": "ordinal",
-            "cut_points": [1, 2, 3],
-            "from": {"beta": "grade"},
-        },
-        "age": {"kind": "regression", "from": {"alpha": "age"}, "weight": 0.001},
-    },
-    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
-    "split": {"folds": 3},
-    "model": {"backbone": "tiny"},
-    "training": {
-        "epochs": 4,
-        "batch_size": 8,
-        "warmup_epochs": 1,
-        "select_on": {"task": "outcome"},
-    },
-}
-
-
 # Without what takes half of the time of so small a run.
 BARE = ("training.tensorboard=false", "training.saved_model=false")
-
-
-@pytest.fixture(scope="module")
-def settings(tiny_backbone, data_dir, tmp_path_factory):
-    """Resolved settings with a run folder of their own."""
-
-    def settings(*overrides):
-        folder = tmp_path_factory.mktemp("settings")
-        path = folder / "settings.yaml"
-        files.write(SETTINGS | {"data_dir": str(data_dir)}, path)
-        return config.load(str(path), [f"run_dir={folder / 'run'}", *overrides])
-
-    return settings
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +84,7 @@ def own_weights(tmp_path):
 
 def backbone_state(run, settings):
     """The selected weights of a run's backbone."""
-    inputs = open_inputs(settings)
-    model = trainer.build(settings, inputs.tasks)
+    model = build_from_config(settings)
     model.load_weights(run.best_weights)
     return reference_state(model.get_layer("tiny"))
 
@@ -328,6 +283,15 @@ def test_nothing_is_written_when_the_data_are_wrong(settings):
     with pytest.raises(DataError, match="Did you mean 'grade'"):
         trainer.train(wrong)
     assert not RunFolder(wrong.run_dir).path.exists()
+
+
+def test_nothing_is_written_when_a_task_cannot_be_trained(settings):
+    nobody = settings(
+        "tasks.grade.class_weights=balanced", "tasks.grade.cut_points=[99]"
+    )
+    with pytest.raises(DataError, match="'>=99' has no image in the training split"):
+        trainer.train(nobody)
+    assert not RunFolder(nobody.run_dir).path.exists()
 
 
 def test_a_task_without_any_test_label_has_no_metrics_but_a_row(settings, tmp_path):

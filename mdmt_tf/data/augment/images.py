@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data.augment import warp
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.augment.volumes import move_volumes
 
 
@@ -29,7 +29,7 @@ class Changes(NamedTuple):
     noise_seed: tf.Tensor  # int64 (b, 2), of the elastic deformation
 
 
-def draw_changes(keys: tf.Tensor, settings: AugmentationSection) -> Changes:
+def draw_changes(keys: tf.Tensor, settings: Augmentation) -> Changes:
     """Draw the changes of each sample.
 
     Args:
@@ -101,7 +101,7 @@ def apply_changes(images: tf.Tensor, changes: Changes, sigma: float) -> tf.Tenso
     return tf.ensure_shape(tf.dynamic_stitch(rows, warped), images.shape)
 
 
-def add_noise(images, keys, settings: AugmentationSection) -> tf.Tensor:
+def add_noise(images, keys, settings: Augmentation) -> tf.Tensor:
     """Add Gaussian noise to randomly chosen images.
 
     Args:
@@ -132,7 +132,7 @@ def add_noise(images, keys, settings: AugmentationSection) -> tf.Tensor:
 
 
 def augment(
-    images: tf.Tensor, seed, epoch, index, repeat, settings: AugmentationSection
+    images: tf.Tensor, seed, epoch, index, repeat, settings: Augmentation
 ) -> tf.Tensor:
     """Augment images (b, s, s, c) or volumes (b, d, h, w, c).
 

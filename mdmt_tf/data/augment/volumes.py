@@ -9,13 +9,13 @@ import numpy as np
 import scipy.ndimage
 import tensorflow as tf
 
-from mdmt_tf.config.schema import AugmentationSection
+from mdmt_tf.data.augment.settings import Augmentation
 
 # Whether to shift, zoom and flip; whether to rotate about each axis; then the amounts.
 _DRAWS = 3 + 3 + 3 + 1 + 3
 
 
-def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: AugmentationSection):
+def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
     """Move each volume as drawn by its key.
 
     Args:
@@ -41,7 +41,7 @@ def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: AugmentationSect
 
 
 def affine_map(
-    uniform: np.ndarray, shape: tuple[int, int, int], settings: AugmentationSection
+    uniform: np.ndarray, shape: tuple[int, int, int], settings: Augmentation
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Map from voxels of the result to the positions in the volume to sample.
 

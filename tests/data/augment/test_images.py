@@ -1,10 +1,11 @@
 """Random augmentation: frequencies, amounts, and independence of anything else."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data.augment import warp
 from mdmt_tf.data.augment.images import (
     apply_changes,
@@ -12,15 +13,16 @@ from mdmt_tf.data.augment.images import (
     draw_changes,
     sample_keys,
 )
+from mdmt_tf.data.augment.settings import Augmentation
 
-NONE = AugmentationSection(
+NONE = Augmentation(
     shift_probability=0,
     zoom_probability=0,
     flip_probability=0,
     rotation_probability=0,
     elastic_probability=0,
 )
-ALL = AugmentationSection(
+ALL = Augmentation(
     shift_probability=1,
     zoom_probability=1,
     flip_probability=1,
@@ -54,7 +56,7 @@ def run(images, numbers=None, settings=None, seed=1, epoch=2, repeat=None):
         numbers = range(len(images))
     numbers = tf.constant(list(numbers), tf.int64)
     repeat = tf.zeros_like(numbers) if repeat is None else tf.constant(repeat, tf.int64)
-    settings = settings or AugmentationSection(elastic_alpha=(200, 400))
+    settings = settings or Augmentation(elastic_alpha=(200, 400))
     pixels = tf.constant(images)
     return augment(pixels, seed, epoch, numbers, repeat, settings).numpy()
 
@@ -77,7 +79,7 @@ def test_each_change_has_its_own_probability():
     n, probabilities = 4000, {}
     for number, name in enumerate(was_drawn(draw(1, NONE))):
         probabilities[name] = 0.1 + 0.2 * number
-    settings = AugmentationSection(
+    settings = Augmentation(
         **{f"{name}_probability": p for name, p in probabilities.items()}
     )
     drawn = was_drawn(draw(n, settings))
@@ -93,7 +95,7 @@ def test_each_change_has_its_own_probability():
 
 
 def test_default_probability_is_three_tenths():
-    for name, drawn in was_drawn(draw(4000, AugmentationSection())).items():
+    for name, drawn in was_drawn(draw(4000, Augmentation())).items():
         assert abs(drawn.mean() - 0.3) < 4 * np.sqrt(0.21 / 4000), name
 
 
@@ -115,12 +117,12 @@ def test_vertical_and_horizontal_shift_are_independent():
 
 
 def test_flip_alone_mirrors(images):
-    settings = NONE.model_copy(update={"flip_probability": 1})
+    settings = dataclasses.replace(NONE, flip_probability=1)
     result = run(images, settings=settings)
     np.testing.assert_allclose(result, images[:, :, ::-1], atol=1e-6)
 
 
-@pytest.mark.parametrize("settings", [NONE, ALL, AugmentationSection()])
+@pytest.mark.parametrize("settings", [NONE, ALL, Augmentation()])
 def test_same_inside_tf_data(images, settings):
     import tensorflow as tf
 
@@ -183,7 +185,7 @@ def test_all_changes_in_one_resampling(images):
 
 
 def test_images_with_and_without_elastic_deformation_keep_their_places(images):
-    settings = AugmentationSection(elastic_probability=0.5)
+    settings = Augmentation(elastic_probability=0.5)
     drawn = was_drawn(draw(12, settings))["elastic"]
     assert 0 < drawn.sum() < 12
     constant = (

@@ -5,8 +5,8 @@ import pytest
 import scipy.ndimage
 import tensorflow as tf
 
-from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.data.augment import images as augment
+from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.augment.volumes import affine_map, move_volumes, rotation, warp
 
 OFF = {
@@ -14,7 +14,7 @@ OFF = {
     for name in ("shift", "zoom", "flip", "rotation", "elastic", "noise")
 }
 # As in Cobo et al. 2024.
-ICH = AugmentationSection(
+ICH = Augmentation(
     **OFF
     | {"rotation_probability": 0.5, "zoom_probability": 0.5, "noise_probability": 0.5},
     rotation_degrees=5,
@@ -23,7 +23,7 @@ SHAPE = (12, 20, 16)
 
 
 def settings(**changes):
-    return AugmentationSection(**OFF | changes)
+    return Augmentation(**OFF | changes)
 
 
 def numbers(**columns):

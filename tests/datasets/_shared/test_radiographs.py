@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from mdmt_tf import __version__, prepare
+from mdmt_tf import __version__
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.errors import DataError
 
 ROOT = Path(__file__).parents[3]

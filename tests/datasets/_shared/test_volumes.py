@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdmt_tf import __version__, prepare
-from mdmt_tf.datasets._shared import volumes
+from mdmt_tf import __version__
+from mdmt_tf.datasets._shared import prepare, volumes
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 

@@ -1,6 +1,5 @@
 """The backbones for volumes: reference features, agreement with those for images."""
 
-import json
 import math
 
 import keras
@@ -15,7 +14,7 @@ from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
 
-SHAPE = (40, 96, 96)
+VOLUMES = [name for name, row in BACKBONES.items() if row.dimensions == 3]
 FAR = {"rtol": 1e-4, "atol": 1e-5}
 
 
@@ -36,20 +35,20 @@ def resnet():
     return flat, state
 
 
-def test_densenet121_3d_equals_its_reference(shared, value_of):
-    row = BACKBONES["densenet121_3d"]
-    folder = shared / "reference/backbones"
-    facts = json.loads((folder / "backbones.json").read_text())["backbones"][row.name]
+@pytest.mark.parametrize("name", VOLUMES)
+def test_equals_its_reference(name, originals, original_state, original_input):
+    row = BACKBONES[name]
+    facts = originals[name]
     assert row.feature_dim == facts["feature_dim"]
-    assert row.parameters == facts["params_without_head"]
+    assert row.parameters == facts["parameters"]
+    volume = original_input(facts)
     # Dropout is off in evaluation, and not in the state.
-    model = build_backbone(row.name, (*SHAPE, 1), dropout=0.2)
+    dropout = 0.2 if name.startswith("densenet") else 0.0
+    model = build_backbone(name, volume.shape[1:], dropout=dropout)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     assert trainable == row.parameters
-    state = {key: value_of(key, shape) for key, shape in facts["state"]}
-    load_reference_state(model, row.name, state)
-    volume = normal(1, 1, *SHAPE)[:, 0, ..., None]
-    expected = np.load(folder / "features_densenet121_3d.npz")[row.name]
+    load_reference_state(model, name, original_state(facts))
+    expected = facts["features"]
     difference = np.abs(model(volume, training=False) - expected).max()
     assert difference < 1e-4 * np.abs(expected).max()
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]

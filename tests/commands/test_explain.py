@@ -14,7 +14,7 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging.volume import Volume, prepare_volume, write_nifti
 from mdmt_tf.models.backbones import blocks, table
-from mdmt_tf.saliency import explanation
+from mdmt_tf.saliency import choice
 from mdmt_tf.training import trainer
 
 TRAINING = {"epochs": 2, "batch_size": 8, "warmup_epochs": 1, "saved_model": False}
@@ -139,7 +139,7 @@ def volume_run(tiny_3d, prepare, tmp_path_factory):
     )
 
 
-def test_images_of_the_test_part(run, capsys):
+def test_images_of_the_test_split(run, capsys):
     assert explain.main([str(run.path), "--most", "2", "--sanity"]) == 0
     folder = run.path / "saliency"
     rows = pd.read_csv(folder / "saliency.csv", keep_default_na=False)
@@ -147,16 +147,16 @@ def test_images_of_the_test_part(run, capsys):
     for file in rows["file"]:
         assert (folder / file).is_file()
     # Probabilities and truth are those of the run, which has those of fed tasks.
-    said = pd.read_csv(run.predictions, keep_default_na=False)
-    said = said.set_index(["image_id", "task"])
+    stored = pd.read_csv(run.predictions, keep_default_na=False)
+    stored = stored.set_index(["image_id", "task"])
     names = {
         "outcome": ("mild", "severe"),
         "grade": ("<1", "1 to <2", "2 to <3", ">=3"),
     }
     compared = set()
     for row in rows.itertuples():
-        if (row.image_id, row.task) in said.index:
-            expected = said.loc[row.image_id, row.task]
+        if (row.image_id, row.task) in stored.index:
+            expected = stored.loc[row.image_id, row.task]
             predicted = int(expected["prediction"])
             assert row.predicted == names[row.task][predicted]
             probability = float(expected[f"p_{predicted}"])
@@ -252,18 +252,11 @@ def test_masks_must_fit_their_volumes(volume_run, tmp_path):
             explain.main(arguments)
 
 
-def test_ids_of_several_datasets_stay_apart():
-    rows = pd.DataFrame(
-        {"dataset": ["a", "a", "b"], "image_id": ["1", "2", "1"]},
-    )
-    assert explanation.unique_ids(rows) == ["a:1", "2", "b:1"]
-
-
-def test_a_run_with_two_preparations_asks_which_one_files_take(run):
+def test_a_run_with_two_preprocessings_asks_which_one_files_take(run):
     settings = config.load(
         str(run.config), ["datasets.alpha.config=full_256", "datasets.beta.config=x_1"]
     )
     with pytest.raises(ConfigError, match=r"full_256, x_1.*--preprocessing"):
-        explanation.of_files(settings, ["x.png"])
+        choice.of_files(settings, ["x.png"])
     with pytest.raises(ConfigError, match="preprocessing of the files: expected lungs"):
-        explanation.of_files(settings, ["x.png"], "x_1")
+        choice.of_files(settings, ["x.png"], "x_1")

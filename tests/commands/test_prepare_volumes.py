@@ -10,7 +10,7 @@ import pytest
 from mdmt_tf import prepare
 from mdmt_tf.errors import ConfigError
 
-DATASETS = Path(__file__).resolve().parents[1] / "datasets"
+DATASETS = Path(__file__).resolve().parents[2] / "datasets"
 
 
 @pytest.fixture
@@ -51,12 +51,7 @@ def test_the_table_has_classes_and_no_boxes(run, tmp_path):
     assert "was already prepared in" in run("ich_csic", "--config", "head_6x7x8")
 
 
-def test_each_kind_has_its_own_default():
-    assert prepare.load_builder("hannover").config_for().name == "lungs_256"
-    assert prepare.load_builder("ich_csic").config_for().name == "head_40x301x301"
-
-
-def test_a_form_of_other_images(run, tmp_path):
+def test_a_preprocessing_of_other_images(run, tmp_path):
     with pytest.raises(ConfigError, match="^hannover: expected lungs_SIZE, .*'head_6x"):
         run("hannover", "--config", "head_6x7x8")
     with pytest.raises(ConfigError, match="^ich_csic: expected head_DEPTHx.*'full_8'"):
@@ -65,7 +60,7 @@ def test_a_form_of_other_images(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["head_8", "head_0x8x8", "head_8x8x2000"])
-def test_no_form_at_all(run, capsys, name):
+def test_no_preprocessing_at_all(run, capsys, name):
     with pytest.raises(SystemExit):
         run("ich_csic", "--config", name)
     error = " ".join(capsys.readouterr().err.split())
@@ -74,16 +69,16 @@ def test_no_form_at_all(run, capsys, name):
     assert f"received '{name}'" in error
 
 
-def test_all_takes_a_form_for_its_kind_and_defaults_for_the_other(run, tmp_path):
+def test_all_takes_a_preprocessing_for_its_kind_alone(run, tmp_path):
     run("all", "--config", "full_8", "--preview", str(tmp_path / "sheet.png"))
     assert prepared(tmp_path) == {"hannover/full_8", "ich_csic/head_40x301x301"}
     sheets = sorted(path.name for path in tmp_path.glob("*.png"))
     assert sheets == ["sheet_hannover.png", "sheet_ich_csic.png"]
 
 
-def test_all_with_a_form_of_nothing_that_is_there(run, tmp_path):
+def test_all_with_a_preprocessing_of_nothing_that_is_there(run, tmp_path):
     shutil.rmtree(tmp_path / "M" / "ich_csic")
-    with pytest.raises(ConfigError, match="head_6x7x8 is a form of none .*: hannover"):
+    with pytest.raises(ConfigError, match="a preprocessing of none .*: hannover"):
         run("all", "--config", "head_6x7x8")
     assert not prepared(tmp_path)
 

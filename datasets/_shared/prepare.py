@@ -1,0 +1,297 @@
+"""From a dataset as distributed to images ready for training: find builders, run them.
+
+DATA_DIR/<name>/<config>/<version>/       in the format of tensorflow-datasets
+                         rejected.csv     what could not be used, and why
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import os
+import pkgutil
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.imaging.preprocess import parse
+
+if TYPE_CHECKING:
+    from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
+
+# Stands for every dataset that is found.
+ALL = "all"
+
+# Opens a progress bar of that name: yields what to call with (images done, all).
+Bar = Callable[[str], contextlib.AbstractContextManager[Callable[[int, int], Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedFolder:
+    """A prepared dataset on disk.
+
+    Attributes:
+        name: of the dataset.
+        path: its folder, with the version.
+        metadata: what its builder counted; see `manual_builder`.
+        reused: it was there before.
+    """
+
+    name: str
+    path: Path
+    metadata: dict[str, Any]
+    reused: bool
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Names of all datasets that have a builder, in alphabetical order."""
+    from mdmt_tf import datasets
+
+    modules = pkgutil.iter_modules(datasets.__path__)
+    names = (module.name for module in modules if module.ispkg)
+    return tuple(sorted(name for name in names if not name.startswith("_")))
+
+
+def load_builder(name: str) -> type["ManualBuilder"]:
+    """The builder class of a dataset.
+
+    Raises:
+        ConfigError: there is none of that name; the nearest is given.
+    """
+    names = dataset_names()
+    if name not in names:
+        hint = nearest(name.lower(), (*names, ALL))
+        raise ConfigError(
+            f"{name!r} is not a dataset.{hint} Known: {', '.join(names)}; or {ALL}."
+        )
+    module = importlib.import_module(f"mdmt_tf.datasets.{name}.{name}_dataset_builder")
+    return module.Builder
+
+
+def prepare_dataset(
+    name: str,
+    manual_dir: str | os.PathLike,
+    data_dir: str | os.PathLike,
+    *,
+    config: str | None = None,
+    exclude: Collection[str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+    before_writing: Callable[[], object] = lambda: None,
+) -> PreparedFolder:
+    """Prepare one dataset, unless it is there already.
+
+    Progress bars of tensorflow-datasets are off from then on, in the whole process.
+
+    Args:
+        name: one of `dataset_names()`.
+        manual_dir: the dataset's folder as distributed, or the folder around it.
+        data_dir: where prepared datasets are kept.
+        config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
+            default of the dataset.
+        exclude: ids of images to leave out, in place of the dataset's own list.
+        overwrite: delete what is there and prepare again.
+        progress: called with (images done, images in all).
+        before_writing: called before TensorFlow is loaded, which is when there is
+            something to write.
+    Raises:
+        ConfigError: unknown dataset or config, or a config for other images.
+        DataError: `manual_dir` is incomplete, nothing in it can be used, `data_dir`
+            cannot be written, or holds the dataset prepared from other images: a
+            synthetic one where `manual_dir` is not synthetic or is another one, or
+            with another list of images to leave out.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = open_builder(name, data_dir, config, exclude)
+    if _is_prepared(builder) and not overwrite:
+        _check_origin(builder, manual_dir)
+        return _prepared(builder, reused=True)
+    # Before anything that is there is deleted.
+    root = builder.checked_root(manual_dir)
+    builder.progress = progress
+    before_writing()
+    tfds.disable_progress_bar()
+    modes = tfds.download.GenerateMode
+    mode = modes.REUSE_CACHE_IF_EXISTS if overwrite else modes.REUSE_DATASET_IF_EXISTS
+    try:
+        # tfds makes the folder for downloads even if nothing is downloaded.
+        with tempfile.TemporaryDirectory() as downloads:
+            builder.download_and_prepare(
+                download_dir=downloads,
+                download_config=tfds.download.DownloadConfig(
+                    manual_dir=root,
+                    compute_stats=tfds.download.ComputeStatsMode.SKIP,
+                    download_mode=mode,
+                ),
+            )
+    except OSError as error:
+        builder = open_builder(name, data_dir, config, exclude)
+        if overwrite or not _is_prepared(builder):
+            raise DataError(
+                f"{name} cannot be prepared in {data_dir}: {error}"
+            ) from error
+        # Another process has finished first, with the same result.
+        return _prepared(builder, reused=True)
+    return _prepared(builder, reused=False)
+
+
+def open_builder(
+    name: str,
+    data_dir: str | os.PathLike,
+    config: str | None = None,
+    exclude: Collection[str] | None = None,
+) -> "ManualBuilder":
+    """The builder of a dataset; arguments and errors as `prepare_dataset`."""
+    builder_class = load_builder(name)
+    try:
+        builder = builder_class(
+            data_dir=data_dir, config=builder_class.config_for(config)
+        )
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    if exclude is not None:
+        builder.exclude = frozenset(exclude)
+    return builder
+
+
+def prepare_each(
+    configs: Mapping[str, str | None],
+    manual_dir: str | os.PathLike,
+    data_dir: str | os.PathLike,
+    *,
+    bar: Bar,
+    finished: Callable[[PreparedFolder], object],
+    **options,
+) -> None:
+    """Prepare datasets one after another; an error in one does not cost the others.
+
+    Args:
+        configs: dataset -> its config, as for `prepare_dataset`.
+        manual_dir, data_dir, options: likewise.
+        bar: opens the progress bar of a dataset.
+        finished: called with each dataset when it is ready.
+    Raises: DataError with the messages of all datasets that could not be prepared.
+    """
+    problems = []
+    for name, config in configs.items():
+        try:
+            with bar(name) as progress:
+                prepared = prepare_dataset(
+                    name,
+                    manual_dir,
+                    data_dir,
+                    config=config,
+                    progress=progress,
+                    **options,
+                )
+            finished(prepared)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n\n".join(problems))
+
+
+def find_datasets(manual_dir: str | os.PathLike) -> tuple[list[str], list[str]]:
+    """The datasets found in or under `manual_dir`, and those that are not there, each
+    with the folder that it was expected in.
+
+    Raises: DataError when there is none.
+    """
+    found, absent = [], []
+    for name in dataset_names():
+        builder_class = load_builder(name)
+        if builder_class.find_root(manual_dir) is None:
+            absent.append(f"{name} (a folder {builder_class.FOLDER})")
+        else:
+            found.append(name)
+    if not found:
+        raise DataError(
+            f"{manual_dir} holds none of the datasets: {', '.join(absent)}. "
+            "`python -m mdmt_tf.prepare NAME ...` says where to obtain one."
+        )
+    return found, absent
+
+
+def configs_of(names: Sequence[str], config: str | None) -> dict[str, str | None]:
+    """Name -> `config` for datasets of its kind, None (the default) for the others.
+
+    Raises: ConfigError when it is for none of them.
+    """
+    kind = type(parse(config)) if config else None
+    kinds = {name: type(load_builder(name).PREPROCESSINGS[0]) for name in names}
+    if kind and kind not in kinds.values():
+        raise ConfigError(
+            f"--config {config} is a preprocessing of none of the datasets found: "
+            f"{', '.join(names)}."
+        )
+    return {name: config if kinds[name] is kind else None for name in names}
+
+
+def read_excluded(path: str | os.PathLike) -> frozenset[str]:
+    """Ids of images in a text file, one a line; what follows # is a remark.
+
+    Raises: DataError when it cannot be read.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"--exclude {path}: expected a text file with an image id a line: {error}"
+        ) from error
+    return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines)))
+
+
+def write_preview(
+    builder: "ManualBuilder", manual_dir: str | os.PathLike, file: Path
+) -> None:
+    """Draw images of a dataset at random, as they are and as they are prepared."""
+    from mdmt_tf.imaging import contact_sheet
+
+    tiles = builder.sample(manual_dir, contact_sheet.TILES, builder.tile)
+    contact_sheet.write(file, tiles)
+
+
+def _is_prepared(builder: "ManualBuilder") -> bool:
+    # builder.is_prepared() says the same, and warns where it is not.
+    return (Path(builder.data_dir) / "dataset_info.json").is_file()
+
+
+def _prepared(builder: "ManualBuilder", *, reused: bool) -> PreparedFolder:
+    metadata = dict(builder.info.metadata)
+    return PreparedFolder(builder.name, Path(builder.data_dir), metadata, reused)
+
+
+def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> None:
+    """Make sure that what was prepared earlier are the data that are named now."""
+    from mdmt_tf.datasets._shared.manual_files import synthetic_details
+
+    metadata = builder.info.metadata
+    if metadata["excluded"] != sorted(builder.exclude):
+        raise DataError(
+            f"{builder.data_dir} was prepared without the images "
+            f"{_listed(metadata['excluded'])}; requested is it without "
+            f"{_listed(builder.exclude)}. {_ELSEWHERE}"
+        )
+    root = builder.find_root(manual_dir)
+    if root is None:  # the originals may be gone
+        return
+    requested = synthetic_details(root)
+    there = metadata["synthetic_details"] if metadata["synthetic"] else None
+    if requested != there:
+        raise DataError(
+            f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
+            f"{_origin(requested)}. {_ELSEWHERE}"
+        )
+
+
+_ELSEWHERE = "Give another --data-dir, or --overwrite to replace it."
+
+
+def _listed(images: Collection[str]) -> str:
+    return ", ".join(sorted(images)) or "(none)"
+
+
+def _origin(details: dict | None) -> str:
+    return "real images" if details is None else f"synthetic images {details}"

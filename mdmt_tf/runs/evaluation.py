@@ -1,0 +1,137 @@
+"""Predictions and metrics of a model for rows of any prepared data.
+
+The model is whatever has `predict(images)`, see `Predictor`; nothing is trained, so no
+training data are needed.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from mdmt_tf.data.samples import Samples
+from mdmt_tf.data.sources import PreparedDataset
+from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.splits.split import Split
+from mdmt_tf.storage import write_json
+
+# Keras and the SavedModel may differ by 1e-5 in a probability, so may the metrics.
+TOLERANCE = 1e-5
+
+
+class Predictor(Protocol):
+    """A trained model: from pixels to probabilities."""
+
+    def predict(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
+        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1]."""
+
+
+class Pixels(Protocol):
+    """Where images come from, such as `mdmt_tf.data.images.Images`."""
+
+    def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        """The images of these numbers, in order, float32 (b, ..., 1) in [0, 1]."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """What a model predicts, and how good it is.
+
+    Attributes:
+        predictions: as `predictions.csv` has them.
+        metrics: {split: {task: {metric: value}}}, of the labelled rows.
+    """
+
+    predictions: pd.DataFrame
+    metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+    def write(self, folder: Path) -> None:
+        """Write `predictions.csv` and `metrics.json`."""
+        predictions.write(self.predictions, folder / "predictions.csv")
+        write_json(folder / "metrics.json", self.metrics)
+
+
+def evaluate(
+    predictor: Predictor,
+    samples: Mapping[str, Samples],
+    images: Pixels,
+    *,
+    fold: int,
+    batch_size: int = 32,
+) -> Evaluation:
+    """Predict rows and compare with their labels where these are known.
+
+    Args:
+        predictor: predicts the tasks of the samples, others too if it likes.
+        samples: name of a split, or of another choice of rows -> these rows. Those
+            without rows are left out.
+        images: of the same datasets.
+        fold: what to write into the column `fold`.
+        batch_size: images at a time.
+    """
+    predicted = {
+        split: predict(predictor, rows, images, batch_size)
+        for split, rows in samples.items()
+        if len(rows)
+    }
+    table = predictions.gather(samples, predicted, fold)
+    tasks = next(iter(samples.values())).tasks
+    return Evaluation(predictions=table, metrics=predictions.metrics_of(table, tasks))
+
+
+def predict(
+    predictor: Predictor, samples: Samples, images: Pixels, batch_size: int
+) -> dict[str, np.ndarray]:
+    """{task: probabilities (n, n_classes)} of one row or more, in their order."""
+    batches = [
+        predictor.predict(batch) for batch in images.batches(samples.image, batch_size)
+    ]
+    return {
+        task.name: np.concatenate([batch[task.name] for batch in batches])
+        for task in samples.tasks
+    }
+
+
+def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
+    """Make sure that a run was not made with any image of a dataset.
+
+    Raises: DataError when it is one of the datasets of the run, under whatever name;
+        LeakageError when it has images that a dataset of that name had in training or
+        validation.
+    """
+    for name, facts in run.read_json(run.manifest)["datasets"].items():
+        if facts["fingerprint"] == dataset.fingerprint:
+            raise DataError(
+                f"{dataset.folder}: the run {run.path} was made with it (dataset "
+                f"{name!r}). Expected data that it has not seen; the metrics of its "
+                f"own splits are in {run.metrics}."
+            )
+    lists = Split.read(run.split).datasets.get(dataset.name, {})
+    used = {*lists.get("train", ()), *lists.get("validation", ())}
+    seen = sorted(used & set(dataset.table["image_id"]))
+    if seen:
+        raise LeakageError(
+            f"{dataset.folder}: the run {run.path} was trained or its epoch chosen "
+            f"with {len(seen)} of these images, such as {seen[0]!r}. Expected data "
+            "that it has not seen."
+        )
+
+
+def compare(expected: dict, received: dict) -> list[str]:
+    """Differences of two {split: {task: {metric: value}}}, a line each; null is NaN."""
+    lines = []
+    for split, tasks in expected.items():
+        for task, metrics in tasks.items():
+            for name, value in metrics.items():
+                other = received.get(split, {}).get(task, {}).get(name, math.nan)
+                value = math.nan if value is None else value
+                both_undefined = math.isnan(value) and math.isnan(other)
+                if not both_undefined and not abs(value - other) <= TOLERANCE:
+                    lines.append(f"{split} {task} {name}: {value:.6g}, now {other:.6g}")
+    return lines

@@ -1,0 +1,112 @@
+"""What `explain` prints: tables of what was explained, of lesions, of the test."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from mdmt_tf.saliency.explanation import Explained
+from mdmt_tf.saliency.files import TITLES
+
+
+def print_summary(explained: Explained) -> None:
+    """A table of the images; of lesions where there are masks; of the sanity check."""
+    print_rows(explained.rows, explained.note)
+    if any(row.share_inside is not None for row in explained.rows):
+        print_shares(explained.rows)
+    if explained.sanity:
+        print_sanity(explained.sanity)
+
+
+def print_rows(rows: Sequence, note: str) -> None:
+    """What was explained: a line for each image and task."""
+    table = _table(note, "image", "task", "explained", "predicted", "true")
+    seen = set()
+    for row in rows:
+        if (row.image_id, row.task) not in seen:
+            seen.add((row.image_id, row.task))
+            chance = "" if row.probability is None else f" {row.probability:.2f}"
+            table.add_row(
+                row.image_id,
+                row.task,
+                row.class_explained,
+                row.predicted + chance,
+                row.true_class or "-",
+            )
+    _print(table)
+
+
+def print_shares(rows: Sequence) -> None:
+    """Share of the saliency in the lesion, mean over the images that have a mask.
+
+    By chance it would be the lesion's share of the tissue; see `saliency.lesions`.
+    """
+    groups = defaultdict(list)
+    for row in rows:
+        if row.share_inside is not None and row.share_inside == row.share_inside:
+            groups[row.task, row.method].append(row)
+    table = _table(
+        "share of the saliency inside the lesion, means over images",
+        "task",
+        "method",
+        ">n",
+        ">inside",
+        ">by chance",
+        ">enrichment",
+    )
+    for (task, method), members in groups.items():
+        numbers = [
+            _mean([getattr(row, name) for row in members])
+            for name in ("share_inside", "lesion_share", "enrichment")
+        ]
+        table.add_row(
+            task,
+            TITLES[method],
+            str(len(members)),
+            f"{numbers[0]:.1%}",
+            f"{numbers[1]:.1%}",
+            f"{numbers[2]:.2f}",
+        )
+    _print(table)
+
+
+def print_sanity(rows: Sequence) -> None:
+    """Rank correlation with the trained model's maps: a line for each stage."""
+    methods = list(dict.fromkeys(row.method for row in rows))
+    table = _table(
+        "rank correlation with the maps of the trained model",
+        "task",
+        "random weights",
+        *(f">{TITLES[method]}" for method in methods),
+    )
+    values = {(row.task, row.stage, row.method): row.correlation for row in rows}
+    for task, stage in dict.fromkeys((row.task, row.stage) for row in rows):
+        table.add_row(
+            task,
+            stage,
+            *(_number(values[task, stage, method]) for method in methods),
+        )
+    _print(table)
+
+
+def _table(title: str, *headings: str) -> Table:
+    """A `rich` table; headings that begin with > are those of numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left")
+    return table
+
+
+def _print(table: Table) -> None:
+    Console(highlight=False).print(table)
+
+
+def _number(value: float) -> str:
+    return "-" if value != value else f"{value:.2f}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return sum(known) / len(known) if known else float("nan")

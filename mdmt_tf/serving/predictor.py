@@ -1,0 +1,93 @@
+"""A trained model that predicts probabilities: its SavedModel, or its weights."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mdmt_tf.config import Config
+from mdmt_tf.data.normalize import normalize
+from mdmt_tf.errors import DataError
+from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.runs.evaluation import Predictor
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.tasks import Task
+
+
+def open_predictor(run: RunFolder, config: Config) -> Predictor:
+    """The SavedModel of a run; where its settings say that none was to be exported, the
+    model of the settings with the weights of the best epoch.
+
+    Args:
+        run: finished.
+        config: its settings.
+    Raises: DataError when files are missing.
+    """
+    if config.training.saved_model:
+        return ServedModel(run.saved_model)
+    model = build_from_config(config)
+    model.load_weights(run.best_weights)
+    return TrainedModel(model, config.build_tasks(), config.normalization)
+
+
+class ServedModel:
+    """A SavedModel on disk, as its users call it.
+
+    Raises: DataError when `path` holds no SavedModel of this package.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            self._loaded = tf.saved_model.load(str(path))
+            signatures = self._loaded.signatures
+            text = signatures["information"]()["json"].numpy()
+        except (OSError, KeyError) as error:
+            raise DataError(
+                f"{path}: no SavedModel of mdmt_tf: expected saved_model.pb with the "
+                f"signatures serving_default and information ({error})."
+            ) from error
+        self.information = json.loads(text)
+        self._signatures = signatures
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether it has the signature predict_encoded."""
+        return "predict_encoded" in self._signatures
+
+    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1]."""
+        serve = self._signatures["serving_default"]
+        answer = serve(image=tf.constant(images, tf.float32))
+        return {name: value.numpy() for name, value in answer.items()}
+
+    def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """{task: (n, classes)} probabilities of whole PNG or JPEG files."""
+        serve = self._signatures["predict_encoded"]
+        answer = serve(encoded=tf.constant(list(files)))
+        return {name: value.numpy() for name, value in answer.items()}
+
+
+class TrainedModel:
+    """A model in memory, asked in the same way as a `ServedModel`."""
+
+    def __init__(self, model: keras.Model, tasks: Sequence[Task], normalization: tuple):
+        """
+        Args:
+            model: input (n, ..., c) normalised, outputs {task: logits}.
+            tasks: of the model.
+            normalization: mean and standard deviation by channel of its input.
+        """
+        self._model = model
+        self._tasks = tuple(tasks)
+        self._normalization = normalization
+
+    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1], of the size that the
+        model was trained with."""
+        logits = self._model.predict_on_batch(normalize(images, *self._normalization))
+        return {
+            task.name: task.to_probabilities(logits[task.name]) for task in self._tasks
+        }

@@ -1,0 +1,45 @@
+"""How to split: what `make_split` needs to know."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """How patients are put into train, validation and test; see `make_split`.
+
+    Attributes:
+        kind: "kfold", "leave_one_site_out" or "file".
+        folds: how many, of kfold.
+        fold: which of them is tested.
+        seed: of the shuffling.
+        leave_out: leave_one_site_out: the datasets of which one site each is left out.
+        site_groups: dataset -> group -> its sites: groups are left out, not sites.
+        combine: how the sites of several datasets are combined, see
+            `sites.combinations`.
+        stratify_by: tasks by whose classes folds are stratified; none: by all together.
+        validation: kfold: "next_fold", the fold after `fold`; "fraction", some of the
+            patients of all other folds.
+        validation_fraction: how many of them; and of leave_one_site_out.
+        file: path of the lists, of kind file.
+    """
+
+    kind: str = "kfold"
+    folds: int = 5
+    fold: int = 0
+    seed: int = 0
+    leave_out: Sequence[str] = ()
+    site_groups: Mapping[str, Mapping[str, Sequence[str]]] = dataclasses.field(
+        default_factory=dict
+    )
+    combine: str = "product"
+    stratify_by: Sequence[str] = ()
+    validation: str = "next_fold"
+    validation_fraction: float = 0.1
+    file: str | None = None
+
+    @classmethod
+    def of(cls, section) -> "SplitSettings":
+        """The values of what has them as attributes: a section of a configuration."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: getattr(section, name) for name in names})

@@ -1,0 +1,39 @@
+"""The data of a new fit: datasets opened, split made."""
+
+from collections.abc import Sequence
+
+from mdmt_tf.config import Config
+from mdmt_tf.data.inputs import Inputs, build_inputs
+from mdmt_tf.data.sources import PreparedDataset, open_datasets
+from mdmt_tf.splits.settings import SplitSettings
+from mdmt_tf.splits.split import Split, make_split
+
+
+def open_inputs(config: Config) -> Inputs:
+    """Open and check what the settings say; nothing is written.
+
+    Raises: DataError for anything missing or contradictory, LeakageError.
+    """
+    datasets = open_datasets(config.data_dir, config.dataset_versions)
+    return build_inputs(
+        datasets,
+        config.build_tasks(),
+        _make_split(config, datasets),
+        config.image_shape,
+        config.pipeline.cache,
+    )
+
+
+def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
+    """The split of the settings, and of it the lists of the datasets that are used."""
+    tables = {dataset.name: dataset.table for dataset in datasets}
+    others = {
+        name: (section.config, section.version)
+        for name, section in config.split_datasets.items()
+        if name not in tables
+    }
+    for dataset in open_datasets(config.data_dir, others):
+        tables[dataset.name] = dataset.table
+    settings = SplitSettings.of(config.split)
+    split = make_split(tables, config.build_split_tasks(), settings)
+    return split.only(config.datasets)

@@ -1,0 +1,101 @@
+"""Predictions and metrics from anything that predicts; no network is needed."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from mdmt_tf.data.samples import all_samples
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.evaluation import compare, evaluate, predict
+
+
+class Pixels:
+    """Image number i is grey with the value i / 100."""
+
+    def batches(self, numbers, batch_size):
+        for start in range(0, len(numbers), batch_size):
+            grey = numbers[start : start + batch_size] / 100
+            yield np.tile(grey[:, None, None, None], (1, 4, 4, 1)).astype(np.float32)
+
+
+class Bright:
+    """The brighter, the more severe; and a grade that is always the second."""
+
+    def predict(self, images):
+        severe = images.mean(axis=(1, 2, 3)).astype(np.float64)
+        return {
+            "outcome": np.stack([1 - severe, severe], axis=1),
+            "grade": np.tile([0.0, 1.0, 0.0, 0.0], (len(images), 1)),
+            "other": np.full((len(images), 1), np.nan),
+        }
+
+
+@pytest.fixture(scope="module")
+def everything(alpha, beta, two_tasks):
+    return all_samples([alpha, beta], two_tasks)
+
+
+@pytest.fixture(scope="module")
+def evaluation(everything):
+    return evaluate(Bright(), {"all": everything}, Pixels(), fold=2, batch_size=7)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_predictions_are_in_the_order_of_the_rows(everything, batch_size):
+    rows = everything.take(np.array([50, 3, 20]))
+    predicted = predict(Bright(), rows, Pixels(), batch_size)
+    assert list(predicted) == ["outcome", "grade"]
+    np.testing.assert_allclose(predicted["outcome"][:, 1], [0.5, 0.03, 0.2], rtol=1e-6)
+
+
+def test_every_row_is_listed_for_the_tasks_of_its_dataset(evaluation):
+    table = evaluation.predictions
+    assert table.groupby(["dataset", "task"]).size().to_dict() == {
+        ("alpha", "outcome"): 40,
+        ("beta", "grade"): 23,
+    }
+    assert set(table["split"]) == {"all"} and set(table["fold"]) == {2}
+
+
+def test_metrics_are_those_of_the_labelled_rows(evaluation, everything):
+    known = everything.known["outcome"]
+    labels = everything.labels["outcome"][known]
+    severe = everything.image[known] / 100
+    computed = evaluation.metrics["all"]["outcome"]
+    assert computed["n"] == len(labels) == 32
+    assert computed["auc"] == pytest.approx(metrics.roc_auc_score(labels, severe))
+    assert computed["accuracy"] == metrics.accuracy_score(labels, severe > 0.5)
+
+
+def test_choices_without_rows_are_left_out(everything):
+    chosen = {"none": everything.take(np.zeros(0, int)), "one": everything.take([5])}
+    found = evaluate(Bright(), chosen, Pixels(), fold=0)
+    assert list(found.metrics) == ["one"]
+
+
+def test_written_as_a_run_writes_them(evaluation, tmp_path):
+    evaluation.write(tmp_path)
+    table = predictions.read(tmp_path / "predictions.csv")
+    assert len(table) == 63
+    assert (
+        table["target"].isna().sum()
+        == (~evaluation.predictions["target"].notna()).sum()
+    )
+    stored = json.loads((tmp_path / "metrics.json").read_text())
+    assert (
+        stored["all"]["outcome"]["auc"] == evaluation.metrics["all"]["outcome"]["auc"]
+    )
+
+
+def test_compare_names_what_differs():
+    stored = {"test": {"t": {"auc": 0.5, "f1": None, "loss": 1.0}}}
+    same = {"test": {"t": {"auc": 0.500001, "f1": np.nan, "loss": 1.0}}}
+    assert compare(stored, same) == []
+    other = {"test": {"t": {"auc": 0.51, "f1": 0.2}}}
+    assert compare(stored, other) == [
+        "test t auc: 0.5, now 0.51",
+        "test t f1: nan, now 0.2",
+        "test t loss: 1, now nan",
+    ]
