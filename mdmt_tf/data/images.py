@@ -109,8 +109,10 @@ class Images:
         return tf.ensure_shape(images, (*numbers.shape, *self.shape))
 
     def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """Some images in their order, float32 (b, *shape) in [0, 1]; the last batch may
-        be smaller."""
+        """Batches of images in the given order, float32 (b, *shape) in [0, 1].
+
+        The last batch may be smaller.
+        """
         chosen = tf.data.Dataset.from_tensor_slices(numbers).batch(batch_size)
         pixels = chosen.map(
             lambda batch: to_unit(self.gather(batch)), num_parallel_calls=threads()

@@ -7,6 +7,8 @@ the class, and 0 for padding samples. A batch for prediction has images only. Al
 batches are full.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -14,7 +16,7 @@ from mdmt_tf.data.augment.images import augment
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
-from mdmt_tf.data.sampling import epoch_batches, steps_per_epoch
+from mdmt_tf.data.sampling import Draws, epoch_batches, steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.backbones.table import IMAGENET
 
@@ -46,24 +48,8 @@ def training_dataset(
         augmentation: settings of the augmentation; None: no augmentation.
         normalization: mean and std by channel.
     """
-
-    def order(epoch):
-        batches = epoch_batches(
-            rows.draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
-        )
-        return batches.index, batches.repeat, batches.counted
-
-    steps = steps_per_epoch(rows.draws.total, batch_size)
-    shape = (steps, batch_size)
-
-    def batches_of(epoch):
-        arrays = tf.numpy_function(
-            order, [epoch], (tf.int64, tf.int64, tf.float32), stateful=False
-        )
-        arrays = [tf.ensure_shape(array, shape) for array in arrays]
-        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *arrays))
-
     samples = rows.samples
+    steps = steps_per_epoch(rows.draws.total, batch_size)
 
     # No Python control flow depends on a tensor, so AutoGraph would only cost seconds.
     @tf.autograph.experimental.do_not_convert
@@ -80,11 +66,32 @@ def training_dataset(
             pixels = augment(pixels, seed, epoch, index, repeat, augmentation)
         return normalize(pixels, *normalization), targets, weights
 
-    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(batches_of)
+    batches = tf.data.Dataset.range(first_epoch, epochs)
+    batches = batches.flat_map(_order(rows.draws, batch_size, seed))
     batches = batches.apply(
         tf.data.experimental.assert_cardinality(steps * (epochs - first_epoch))
     )
     return _finish(batches.map(load, num_parallel_calls=threads()))
+
+
+def _order(draws: Draws, batch_size: int, seed: int) -> Callable:
+    """A function from an epoch to its batches (epoch, index, repeat, counted)."""
+    steps = steps_per_epoch(draws.total, batch_size)
+
+    def order(epoch):
+        batches = epoch_batches(
+            draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
+        )
+        return batches.index, batches.repeat, batches.counted
+
+    def batches_of(epoch):
+        arrays = tf.numpy_function(
+            order, [epoch], (tf.int64, tf.int64, tf.float32), stateful=False
+        )
+        arrays = [tf.ensure_shape(array, (steps, batch_size)) for array in arrays]
+        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *arrays))
+
+    return batches_of
 
 
 def image_dataset(
@@ -100,7 +107,7 @@ def image_dataset(
     many. The first len(numbers) predictions are those of the images.
 
     Args:
-        numbers: int64 (n,), of the images.
+        numbers: int64 (n,), numbers of the images.
         images: see `Images.gather`.
         batch_size, normalization: as for `training_dataset`.
     """
@@ -116,7 +123,7 @@ def image_dataset(
 
 
 def _times_rows(values: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Each row of (b, ...) times its factor, (b,)."""
+    """Multiply each row of (b, ...) by its factor, (b,)."""
     return values * tf.reshape(factors, (-1, *[1] * (len(values.shape) - 1)))
 
 

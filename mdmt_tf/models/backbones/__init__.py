@@ -61,7 +61,7 @@ def build_backbone(
     _check(name, tuple(image_shape), weights, batch_norm)
     import keras
 
-    from mdmt_tf.models.backbones.blocks import Options, global_average_pool
+    from mdmt_tf.models.backbones.blocks import BackboneOptions, global_average_pool
     from mdmt_tf.models.layers import Renormalize
     from mdmt_tf.models.weights import pretrained
 
@@ -71,7 +71,9 @@ def build_backbone(
     x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
     if row.renormalizes:
         x = Renormalize(dtype=dtype, name="renormalize")(x)
-    options = Options(seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout)
+    options = BackboneOptions(
+        seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout
+    )
     x = builder(x, options)
     features = global_average_pool(x, "pool")
     outputs = {"features": features, "feature_map": x} if feature_maps else features

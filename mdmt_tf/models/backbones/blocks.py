@@ -95,7 +95,7 @@ def _normal(std, seed):
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class BackboneOptions:
     """Options of the builders of all backbones.
 
     Attributes:
@@ -124,14 +124,14 @@ class Blocks:
         initializer: initializer(fan_in, fan_out, groups, seed) returns the
             `keras.initializers.Initializer` of a kernel; fans are counted as in
             PyTorch for an OIHW kernel.
-        options: see `Options`.
+        options: see `BackboneOptions`.
         padding: "pytorch": kernel_size // 2 at both ends. "tensorflow": "same", with as
             many pixels as needed, and an odd one at the end.
         epsilon: of the normalisations; their momentum is 0.9 in every reference.
     """
 
     initializer: Callable
-    options: Options
+    options: BackboneOptions
     padding: Literal["pytorch", "tensorflow"] = "pytorch"
     epsilon: float = 1e-5
 

@@ -137,9 +137,10 @@ def _spine(grid, body, rng, layer):
     pitch = 0.098 * body.lung_height
     high = 0.42 * pitch  # half the height of a vertebral body
     number = np.arange(-5, 24)[:, None, None]
-    bend = rng.normal(0.0, 0.35)
+    curve = rng.normal(0.0, 0.35)
     centre = np.concatenate(
-        [bend * np.sin(0.16 * number), pitch * number - 0.04 * body.lung_height], axis=2
+        [curve * np.sin(0.16 * number), pitch * number - 0.04 * body.lung_height],
+        axis=2,
     )
     # Bodies widen downwards: scales of x and y.
     half = np.concatenate([1.53 + 0.035 * number, np.ones_like(number)], axis=2)

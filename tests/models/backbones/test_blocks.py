@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.backbones.blocks import Blocks, Options, he_normal_fan_out
+from mdmt_tf.models.backbones.blocks import BackboneOptions, Blocks, he_normal_fan_out
 from mdmt_tf.models.weights.conversion import reference_state
 
 SHAPE = (32, 32, 3)
@@ -55,7 +55,7 @@ def test_shufflenet_starts_from_the_default_of_torch():
 
 
 def initial_values(seed, first="conv1"):
-    make = Blocks(he_normal_fan_out, Options(seed=seed))
+    make = Blocks(he_normal_fan_out, BackboneOptions(seed=seed))
     image = keras.Input((8, 8, 16))
     x = make.conv(image, 16, 3, first)
     x = make.conv(x, 16, 3, "conv2", groups=16)
@@ -84,7 +84,7 @@ def test_initial_values_differ_by_layer_and_do_not_depend_on_the_others():
 @pytest.mark.parametrize("padding", ["pytorch", "tensorflow"])
 def test_where_a_strided_window_begins(padding, length):
     """A 3 x 3 mean of stride 2 over 0, 1, 2 ... by hand."""
-    make = Blocks(he_normal_fan_out, Options(), padding=padding)
+    make = Blocks(he_normal_fan_out, BackboneOptions(), padding=padding)
     image = keras.Input((length, length, 1))
     model = keras.Model(image, make.conv(image, 1, 3, "conv", stride=2))
     model.get_layer("conv").kernel.assign(np.full((3, 3, 1, 1), 1.0))

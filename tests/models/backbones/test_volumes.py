@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.backbones.blocks import Blocks, Options, he_normal_fan_in
+from mdmt_tf.models.backbones.blocks import BackboneOptions, Blocks, he_normal_fan_in
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
@@ -110,7 +110,7 @@ def test_resnet18_3d_treats_all_axes_alike():
 
 def test_initial_values_of_cubes():
     """He's rule with the fan of a cube: std sqrt(2 / (in 27))."""
-    make = Blocks(he_normal_fan_in, Options(seed=1))
+    make = Blocks(he_normal_fan_in, BackboneOptions(seed=1))
     volume = keras.Input((4, 4, 4, 32))
     kernel = keras.Model(volume, make.conv(volume, 64, 3, "conv")).weights[0]
     assert kernel.shape == (3, 3, 3, 32, 64)
@@ -119,7 +119,7 @@ def test_initial_values_of_cubes():
 
 
 def test_dropout_takes_whole_channels():
-    make = Blocks(he_normal_fan_in, Options(seed=1, dropout=0.25))
+    make = Blocks(he_normal_fan_in, BackboneOptions(seed=1, dropout=0.25))
     volume = keras.Input((3, 4, 5, 64))
     model = keras.Model(volume, make.dropout(volume, "dropout"))
     ones = np.ones((40, 3, 4, 5, 64), "float32")
