@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest import detector, dicom, radiograph
+from mdmt_tf.phantoms.chest import detector, dicom_writer, radiograph
 
 _SIDE = 2000
 
@@ -55,7 +55,7 @@ def write_collection(folder, count):
     for number in range(count):
         # The noise makes the pixels of all files differ.
         pixels = drawn[number % 4] + rng.normal(0, 0.01, (_SIDE, 1)).astype(np.float32)
-        header = dicom.DicomHeader(
+        header = dicom_writer.DicomHeader(
             key=f"benchmark {number}",
             patient_id=f"p{number}",
             sex="F",
@@ -67,7 +67,7 @@ def write_collection(folder, count):
             cm_per_px=0.02,
         )
         path = folder / "dicom_clean" / f"{number}.dcm"
-        dicom.write_dicom(path, pixels, appearance, header)
+        dicom_writer.write_dicom(path, pixels, appearance, header)
         lines.append(f"{path.name};111111;6;p{number}")
     (folder / "metadata_global_v2.csv").write_text("\n".join(lines) + "\n")
 

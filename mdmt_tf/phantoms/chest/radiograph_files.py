@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.phantoms.chest import dicom
+from mdmt_tf.phantoms.chest import dicom_writer
 from mdmt_tf.phantoms.chest.dataset_tables import study_date
 from mdmt_tf.phantoms.chest.radiograph import render
 
@@ -22,18 +22,18 @@ def write_radiograph(folder, plan, study):
     path = folder / study.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".dcm":
-        header = dicom.DicomHeader(
+        header = dicom_writer.DicomHeader(
             key=study.key,
             patient_id=study.patient_id,
             sex="M" if study.male else "F",
             age=study.age,
             date=study_date(study),
             manufacturer=_manufacturer(study),
-            institution=f"{dicom.SYNTHETIC} {study.site}",
+            institution=f"{dicom_writer.SYNTHETIC} {study.site}",
             view="AP" if study.ap else "PA",
             cm_per_px=radiograph.cm_per_px,
         )
-        dicom.write_dicom(
+        dicom_writer.write_dicom(
             path,
             radiograph.pixels,
             study.appearance,
@@ -50,7 +50,7 @@ def write_radiograph(folder, plan, study):
 
 
 def _manufacturer(study):
-    return study.site if study.dataset == "BRIXIA" else dicom.SYNTHETIC
+    return study.site if study.dataset == "BRIXIA" else dicom_writer.SYNTHETIC
 
 
 def _write_picture(path, pixels, bits):
