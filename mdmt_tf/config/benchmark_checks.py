@@ -6,7 +6,6 @@ from mdmt_tf.config.model_checks import size_problems
 from mdmt_tf.config.validation import Problem
 from mdmt_tf.errors import nearest
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.tasks import Kind
 
 
 def check_benchmark(sections: dict) -> Iterator[Problem]:
@@ -92,11 +91,10 @@ def _problems_of_baselines(benchmark, sections) -> Iterator[Problem]:
                 f" = {baseline.task!r}: is not one of the tasks."
                 f"{nearest(baseline.task, list(tasks))} Tasks: {', '.join(tasks)}.",
             )
-        elif task is not None and task.kind is Kind.REGRESSION:
-            yield (
-                (*path, "task"),
-                f" = {baseline.task!r}: is a regression; a baseline needs classes.",
-            )
+        elif task is not None and (
+            problem := task.to_task(baseline.task).baseline_problem()
+        ):
+            yield (*path, "task"), f" = {baseline.task!r}: {problem}"
         elif task is not None and set(task.sources) != set(baseline.fields):
             yield (
                 (*path, "fields"),

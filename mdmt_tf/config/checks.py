@@ -11,54 +11,13 @@ from mdmt_tf.config.model_checks import check_model, check_size
 from mdmt_tf.config.validation import Problem
 from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
-from mdmt_tf.tasks import Kind
-
-# Validation metrics that may choose the epoch, by kind of task; which of them should go
-# down is said in `mdmt_tf.metrics.formulas`.
-_CLASS_METRICS = (
-    *("loss", "accuracy", "balanced_accuracy", "g_mean", "auc", "brier"),
-    *("f1", "f1_macro", "f1_weighted"),
-)
-SELECTION_METRICS = {
-    Kind.CATEGORICAL: _CLASS_METRICS,
-    Kind.BINARY: (*_CLASS_METRICS, "recall", "specificity", "precision", "npv"),
-    Kind.ORDINAL: (*_CLASS_METRICS, "kappa", "ordinal_index", "mae", "rmse"),
-    Kind.REGRESSION: ("loss", "mae", "rmse", "r2"),
-}
+from mdmt_tf.metrics.table import selecting
 
 
 def _check_tasks(sections: dict) -> Iterator[Problem]:
-    for name, task in (sections.get("tasks") or {}).items():
-        path = ("tasks", name)
-        cuts, classes = list(task.cut_points), list(task.classes)
-        if cuts != sorted(set(cuts)):
-            yield (*path, "cut_points"), f" = {cuts}: should ascend."
-        if len(set(classes)) != len(classes):
-            yield (*path, "classes"), f" = {classes}: a name is there twice."
-        if task.kind is Kind.REGRESSION:
-            if cuts or classes or task.class_weights:
-                text = ": a regression has no classes, cut_points or class_weights."
-                yield path, text
-            continue
-        count = len(classes) or len(cuts) + 1
-        if cuts and count != len(cuts) + 1:
-            yield (
-                (*path, "classes"),
-                f" = {classes}: {len(cuts)} cut points make {len(cuts) + 1} classes, "
-                f"but {count} are named.",
-            )
-        elif count < 2:
-            yield path, ": needs `classes` (two or more names) or `cut_points`."
-        elif task.kind is Kind.BINARY and count != 2:
-            yield path, f": a binary task has 2 classes, this one {count}."
-        elif isinstance(task.class_weights, tuple) and (
-            len(task.class_weights) != count
-        ):
-            yield (
-                (*path, "class_weights"),
-                f" = {list(task.class_weights)}: expected {count} numbers, one a class "
-                "in the order of `classes`.",
-            )
+    for name, section in (sections.get("tasks") or {}).items():
+        for key, text in section.to_task(name).problems():
+            yield ("tasks", name, *key), text
 
 
 def _check_oversampling(sections: dict) -> Iterator[Problem]:
@@ -67,8 +26,6 @@ def _check_oversampling(sections: dict) -> Iterator[Problem]:
         path = ("tasks", name, "oversample")
         if not task.oversample:
             continue
-        if task.kind is Kind.REGRESSION:
-            yield path, ": a regression has no classes to draw equally often."
         if task.class_weights is not None:
             yield (
                 path,
@@ -128,12 +85,12 @@ def _check_selection(sections: dict) -> Iterator[Problem]:
                 f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
             )
         return
-    kind = tasks[chosen.task].kind
-    metrics = SELECTION_METRICS[kind]
+    task = tasks[chosen.task].to_task(chosen.task)
+    metrics = selecting(task)
     if chosen.metric not in metrics:
         yield (
             ("training", "select_on", "metric"),
-            f" = {chosen.metric!r}: unknown for a {kind.value} task."
+            f" = {chosen.metric!r}: unknown for a {task.kind} task."
             f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
         )
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import KINDS, Task, make_task
 
 # A task is an output of the model, a column of tables and a folder of TensorBoard, and
 # stands in metric names such as `prognosis/auc`.
@@ -39,17 +39,17 @@ class Section(pydantic.BaseModel):
 class TaskSection(Section):
     """One entry of `tasks`, see `mdmt_tf.tasks.Task`."""
 
-    kind: Kind
+    kind: Literal[tuple(KINDS)]
     classes: tuple[str, ...] = ()
     cut_points: tuple[float, ...] = ()
     descending: bool = False
-    sources: dict[DatasetName, str] = Field(alias="from")
+    sources: dict[DatasetName, str | tuple[str, ...]] = Field(alias="from")
     weight: Positive = 1.0
     class_weights: Literal["balanced"] | tuple[Positive, ...] | None = None
     oversample: bool = False
 
     def to_task(self, name: str) -> Task:
-        return Task(
+        return make_task(
             name=name, **{key: getattr(self, key) for key in type(self).model_fields}
         )
 

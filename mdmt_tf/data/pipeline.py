@@ -2,8 +2,8 @@
 
 Each batch is (image, {task: target}, {task: weight}), of one specification whatever
 the datasets: image float32 (b, h, w, c) or (b, d, h, w, c), normalised; targets see
-`Task.to_target`; weights float32 (b,), I(x, task) times the weight of the class, 0
-where the batch was filled up. All batches are full.
+`Task.targets`; weights float32 (b, *label_shape), I(x, task) times the weight of the
+class, 0 where the batch was filled up. All batches are full.
 """
 
 import functools
@@ -116,7 +116,8 @@ def _rows(samples: Samples, images: Images, index, counted):
         name: tf.gather(values, index) for name, values in samples.targets.items()
     }
     weights = {
-        name: tf.gather(values, index) * counted
+        name: tf.gather(values, index)
+        * tf.reshape(counted, (-1, *(1,) * (values.ndim - 1)))
         for name, values in samples.weights.items()
     }
     return pixels, targets, weights

@@ -14,7 +14,7 @@ import pandas as pd
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task, label_is_known
 from mdmt_tf.tasks.labels import task_labels
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,11 @@ class Samples:
         rows: DataFrame with dataset, image_id, patient_id, site.
         image: int64 (n,), number of each image in `Images` of the same datasets.
         dataset: int64 (n,), number of the dataset of each row.
-        labels: task -> (n,), class index (int64, -1 unknown) or, for a regression,
-            value (float64, NaN unknown).
-        targets: task -> (n, ...), see `Task.to_target`; zeros where there is none.
-        weights: task -> float32 (n,), I(x, task) times the weight of the class.
-        class_counts: task -> int64 (n_classes,), rows of each class; (1,), the known
-            rows, for a regression.
+        labels: task -> (n, *label_shape), see `Task.encode`.
+        targets: task -> (n, ...), see `Task.targets`; zeros where there is none.
+        weights: task -> float32 (n, *label_shape), I(x, task) times the weight of the
+            class.
+        class_counts: task -> int64, labels of each class, see `Task.class_counts`.
     """
 
     tasks: tuple[Task, ...]
@@ -71,7 +70,7 @@ class Samples:
             labels=labels,
             targets={name: values[chosen] for name, values in self.targets.items()},
             weights={name: values[chosen] for name, values in self.weights.items()},
-            class_counts={t.name: count_classes(t, labels[t.name]) for t in self.tasks},
+            class_counts={t.name: t.class_counts(labels[t.name]) for t in self.tasks},
         )
 
 
@@ -101,12 +100,12 @@ def build_samples(
                 f"task {task.name!r}: no image in the training part has a known label "
                 f"(from {', '.join(f'{d}.{f}' for d, f in task.sources.items())})."
             )
-    factors = {
-        task.name: class_weights(task, train.class_counts[task.name]) for task in tasks
-    }
     weights = {
-        name: everything.weights[name] * factors[name][np.maximum(_classes(values), 0)]
-        for name, values in everything.labels.items()
+        task.name: everything.weights[task.name]
+        * task.label_weights(
+            everything.labels[task.name], train.class_counts[task.name]
+        )
+        for task in tasks
     }
     weighted = dataclasses.replace(everything, weights=weights)
     result = {
@@ -121,45 +120,9 @@ def spread(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
 
 
-def class_weights(task: Task, counts: np.ndarray) -> np.ndarray:
-    """The factor of the loss of a row, for each class of the task.
-
-    Args:
-        task: its `class_weights` are "balanced", numbers, or None.
-        counts: int (n_classes,), training rows of each class.
-    Returns: float32 (n_classes,); (1,) of 1 for a regression. "balanced" is
-        n / (k n_c), so that each class has the same sum and the mean over rows is 1.
-    Raises: DataError for "balanced" when a class has no training row.
-    """
-    if task.class_weights is None:
-        return np.ones(len(counts), np.float32)
-    if task.class_weights != "balanced":
-        return np.asarray(task.class_weights, np.float32)
-    if not counts.all():
-        empty = task.class_names[int(np.argmin(counts))]
-        raise DataError(
-            f"task {task.name!r}: class_weights = balanced, but class {empty!r} has no "
-            "image in the training part. Give numbers, or merge classes."
-        )
-    return (counts.sum() / (len(counts) * counts)).astype(np.float32)
-
-
-def count_classes(task: Task, labels: np.ndarray) -> np.ndarray:
-    """Rows of each class, int64 (n_classes,); known rows, (1,), for a regression."""
-    classes = _classes(labels)
-    return np.bincount(classes[classes >= 0], minlength=max(task.n_classes, 1))
-
-
-def _classes(labels: np.ndarray) -> np.ndarray:
-    """Class indices; a value of a regression is class 0, NaN is -1."""
-    if labels.dtype.kind == "f":
-        return np.where(np.isnan(labels), -1, 0)
-    return labels
-
-
 def _labelled(samples: Samples) -> Samples:
-    known = [_classes(values) >= 0 for values in samples.labels.values()]
-    chosen = np.logical_or.reduce(known)
+    known = [label_is_known(values) for values in samples.labels.values()]
+    chosen = np.logical_or.reduce([k.reshape(len(k), -1).any(axis=1) for k in known])
     if not chosen.all():
         logger.info(
             "%d training images without any known label are left out.", (~chosen).sum()
@@ -196,14 +159,11 @@ def _all_rows(
     labels, targets, weights = {}, {}, {}
     for task in tasks:
         of_task = [_labels(task, dataset) for dataset in datasets]
-        parts = [task.to_target(values) for values in of_task]
+        parts = [task.targets(values) for values in of_task]
         targets[task.name] = np.concatenate([target for target, _ in parts])
         weights[task.name] = np.concatenate([known for _, known in parts]).astype("f4")
-        if task.kind is Kind.REGRESSION:
-            labels[task.name] = np.concatenate(of_task).astype(np.float64)
-        else:
-            classes = [task.to_class(values) for values in of_task]
-            labels[task.name] = np.concatenate(classes)
+        encoded = [task.encode(values) for values in of_task]
+        labels[task.name] = np.concatenate(encoded)
     samples = Samples(
         tasks=tuple(tasks),
         rows=rows,
@@ -212,7 +172,7 @@ def _all_rows(
         labels=labels,
         targets=targets,
         weights=weights,
-        class_counts={t.name: count_classes(t, labels[t.name]) for t in tasks},
+        class_counts={t.name: t.class_counts(labels[t.name]) for t in tasks},
     )
     return samples, part_of
 
@@ -220,9 +180,5 @@ def _all_rows(
 def _labels(task: Task, dataset: PreparedDataset) -> np.ndarray:
     """Labels of the dataset; all unknown where it does not feed the task."""
     if dataset.name not in task.sources:
-        return np.full(len(dataset), np.nan)
-    labels = task_labels(dataset.name, dataset.table, task)
-    if task.kind is Kind.REGRESSION and labels.dtype.kind in "iu":
-        # -1 is unknown in integers only; floats say NaN.
-        return np.where(labels == -1, np.nan, labels)
-    return labels
+        return np.full((len(dataset), *task.label_shape), np.nan)
+    return task_labels(dataset.name, dataset.table, task)

@@ -91,7 +91,7 @@ def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
         on_a_side = part_of != PARTS[-1]
         frame = {key: table[key] for key in ("image_id", "patient_id", "site")}
         frame |= {"dataset": name, "split": part_of, "fold": split.fold}
-        frame["label"] = task.to_class(task_labels(name, table, task))
+        frame["label"] = task.encode(task_labels(name, table, task))
         rows.append(pd.DataFrame(frame)[on_a_side])
         values = {
             f"field_{number}": as_column(field_values(name, table, field))

@@ -112,7 +112,7 @@ def probabilities(
         for image in images
     ]
     return {
-        task.name: task.to_probabilities(
+        task.name: task.probabilities(
             np.concatenate([np.asarray(answer[task.name]) for answer in answers])
         )
         for task in config.build_tasks()

@@ -17,31 +17,25 @@ from collections.abc import Sequence
 
 import keras
 
-from mdmt_tf.tasks import Kind, Task
-
-_LOSSES = {
-    Kind.CATEGORICAL: lambda **options: keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, **options
-    ),
-    Kind.BINARY: lambda **options: keras.losses.BinaryCrossentropy(
-        from_logits=True, **options
-    ),
-    # The mean over the k - 1 thresholds.
-    Kind.ORDINAL: lambda **options: keras.losses.BinaryCrossentropy(
-        from_logits=True, **options
-    ),
-    Kind.REGRESSION: lambda **options: keras.losses.MeanSquaredError(**options),
-}
+from mdmt_tf.tasks import Task
 
 
-def build_loss(task: Task, reduction: str | None = "sum_over_batch_size"):
-    """The loss of one task on its logits, as a `keras.losses.Loss`.
+class TaskLoss(keras.losses.Loss):
+    """The loss of one task on its logits.
+
+    The values and gradients are those of Keras' own loss of the same name.
 
     Args:
-        task: its kind decides; targets as `Task.to_target` makes them.
-        reduction: None for one value a row, shape (batch,).
+        task: its `loss` decides; targets as `Task.targets` makes them.
+        reduction: None for one value a label, shape (batch, *label_shape).
     """
-    return _LOSSES[task.kind](reduction=reduction, name=f"{task.name}_loss")
+
+    def __init__(self, task: Task, reduction: str | None = "sum_over_batch_size"):
+        super().__init__(name=f"{task.name}_loss", reduction=reduction)
+        self._task = task
+
+    def call(self, y_true, y_pred):
+        return self._task.loss(y_true, y_pred, keras.ops)
 
 
 class MaskedLoss(keras.metrics.Metric):
@@ -54,7 +48,7 @@ class MaskedLoss(keras.metrics.Metric):
 
     def __init__(self, task: Task, name: str = "masked_loss", **options):
         super().__init__(name=name, dtype="float32", **options)
-        self._row_loss = build_loss(task, reduction=None)
+        self._row_loss = TaskLoss(task, reduction=None)
         self.total = self.add_variable((), initializer="zeros", name="total")
         self.count = self.add_variable((), initializer="zeros", name="count")
 
@@ -84,7 +78,7 @@ def compile_model(
     metrics = {task.name: MaskedLoss(task) for task in tasks}
     model.compile(
         optimizer=optimizer,
-        loss={task.name: build_loss(task) for task in tasks},
+        loss={task.name: TaskLoss(task) for task in tasks},
         loss_weights={task.name: task.weight for task in tasks},
         weighted_metrics={name: [metric] for name, metric in metrics.items()},
     )

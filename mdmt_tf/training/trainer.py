@@ -15,7 +15,8 @@ from mdmt_tf.data.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
-from mdmt_tf.metrics.formulas import confusion_matrix, task_metrics
+from mdmt_tf.metrics.formulas import confusion_matrix
+from mdmt_tf.metrics.table import task_metrics
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
@@ -25,7 +26,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest
 from mdmt_tf.saliency import explanation
 from mdmt_tf.serving import export
-from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.tasks import Property, Task, label_is_known
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
@@ -129,7 +130,7 @@ def predict(
     )
     logits = model.predict(dataset, verbose=0)
     return {
-        task.name: task.to_probabilities(logits[task.name][: len(samples)])
+        task.name: task.probabilities(logits[task.name][: len(samples)])
         for task in inputs.tasks
     }
 
@@ -164,13 +165,11 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         probabilities = predict(model, validation, inputs, config)
         metrics = {}
         for task in inputs.tasks:
-            known = label_is_known(validation.labels[task.name])
-            labels = validation.labels[task.name][known]
-            said = probabilities[task.name][known]
-            metrics[task.name] = task_metrics(task, labels, said)
-            if task.n_classes:
-                predicted = task.to_prediction(said)
-                confusion[task.name] = confusion_matrix(task, labels, predicted)
+            answers = _labelled_answers(
+                task, validation.labels[task.name], probabilities[task.name]
+            )
+            metrics[task.name] = task_metrics(answers)
+            confusion.update(_confusion(answers))
         return metrics
 
     selection = callbacks.Selection(
@@ -244,6 +243,26 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         ],
     )
     selection.write_best(model, run.best_weights)
+
+
+def _labelled_answers(task: Task, labels, probabilities) -> list[tuple]:
+    """Each component of a task with its known labels and their probabilities."""
+    answers = []
+    for component, own, chances in task.answers(labels, probabilities):
+        known = label_is_known(own)
+        answers.append((component, own[known], chances[known]))
+    return answers
+
+
+def _confusion(answers) -> dict[str, np.ndarray]:
+    """Component -> counts, of those that have classes."""
+    return {
+        component.name: confusion_matrix(
+            component, labels, component.prediction(probabilities)
+        )
+        for component, labels, probabilities in answers
+        if Property.CLASSES in component.properties
+    }
 
 
 def _conclude(config, run, inputs, manifest, model, write) -> None:

@@ -9,7 +9,7 @@ from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.data.samples import build_samples, class_weights, spread
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits.split import make_split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
 
 def test_rows_are_those_of_the_lists(samples, alpha, beta, two_tasks):
@@ -72,7 +72,7 @@ def test_balanced_class_weights_are_counted_on_the_training_rows(samples):
     np.testing.assert_allclose(samples["train"].weights["outcome"].sum(), counts.sum())
 
 
-TASK = Task(name="t", kind=Kind.CATEGORICAL, classes=("a", "b", "c"))
+TASK = make_task(name="t", kind="categorical", classes=("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def _train(alpha, beta, task):
 
 
 def test_regression(alpha, beta):
-    task = Task(name="age", kind=Kind.REGRESSION, sources={"alpha": "age"})
+    task = make_task(name="age", kind="regression", sources={"alpha": "age"})
     train = _train(alpha, beta, task)
     number = train.rows["image_id"].str[1:].astype(int).to_numpy()
     assert (number % 4 != 0).all()
@@ -115,9 +115,9 @@ def test_regression(alpha, beta):
 
 
 def test_one_task_from_two_datasets_and_an_element_of_a_vector(alpha, beta):
-    task = Task(
+    task = make_task(
         name="score",
-        kind=Kind.CATEGORICAL,
+        kind="categorical",
         cut_points=(10, 20),
         sources={"alpha": "scores[2]", "beta": "total"},
     )
@@ -130,9 +130,9 @@ def test_one_task_from_two_datasets_and_an_element_of_a_vector(alpha, beta):
 
 
 def test_task_without_a_known_label(alpha, beta):
-    task = Task(
+    task = make_task(
         name="never",
-        kind=Kind.CATEGORICAL,
+        kind="categorical",
         classes=("a", "b"),
         sources={"beta": "none"},
     )

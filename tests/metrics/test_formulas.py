@@ -15,13 +15,13 @@ from mdmt_tf.metrics.formulas import (
     task_metrics,
     weighted_metrics,
 )
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TWO = Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe"))
-THREE = Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(1, 2))
-ORDINAL = Task(name="coma", kind=Kind.ORDINAL, cut_points=(1, 2))
-VALUE = Task(name="age", kind=Kind.REGRESSION)
-SIGMOID = Task(name="death", kind=Kind.BINARY, cut_points=(1,))
+TWO = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))
+THREE = make_task(name="severity", kind="categorical", cut_points=(1, 2))
+ORDINAL = make_task(name="coma", kind="ordinal", cut_points=(1, 2))
+VALUE = make_task(name="age", kind="regression")
+SIGMOID = make_task(name="death", kind="binary", cut_points=(1,))
 ALL = [TWO, SIGMOID, THREE, ORDINAL, VALUE]
 
 
@@ -140,7 +140,7 @@ def test_agrees_with_scikit_learn(seed):
 def random_rows(task, seed, n=60):
     """Targets and probabilities in fifths, so that many scores are tied."""
     generator = np.random.default_rng(seed)
-    if task.kind is Kind.REGRESSION:
+    if task.kind == "regression":
         return generator.normal(size=n), generator.normal(size=(n, 1))
     k = task.n_classes
     return generator.integers(0, k, n), generator.multinomial(5, [1 / k] * k, n) / 5
@@ -153,7 +153,7 @@ def test_weighted_metrics_agree_with_scikit_learn(task, seed):
     weights = np.random.default_rng(seed).uniform(0, 2, (3, 60))
     weights[:, ::7] = 0
     weights[0] = 1
-    said = task.to_prediction(probabilities)
+    said = task.prediction(probabilities)
     result = weighted_metrics(task, targets, probabilities, weights)
     two = task.n_classes == 2
     score = probabilities[:, 1] if two else probabilities
@@ -172,7 +172,7 @@ def test_weighted_metrics_agree_with_scikit_learn(task, seed):
                 targets, said, weights="quadratic", sample_weight=w
             ),
         }
-        if not (task.cut_points or task.kind is Kind.ORDINAL):
+        if not (task.cut_points or task.kind == "ordinal"):
             assert "kappa" not in result
             del expected["kappa"]
         if two:

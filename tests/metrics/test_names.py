@@ -6,14 +6,14 @@ import pytest
 from mdmt_tf.config.checks import SELECTION_METRICS
 from mdmt_tf.metrics.formulas import LOWER_IS_BETTER, task_metrics
 from mdmt_tf.reporting.shown_metrics import SHOWN
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.callbacks import _SHORT
 
 TASKS = {
-    Kind.CATEGORICAL: Task(name="t", kind=Kind.CATEGORICAL, cut_points=(1,)),
-    Kind.BINARY: Task(name="t", kind=Kind.BINARY, classes=("no", "yes")),
-    Kind.ORDINAL: Task(name="t", kind=Kind.ORDINAL, cut_points=(1, 2)),
-    Kind.REGRESSION: Task(name="t", kind=Kind.REGRESSION),
+    "categorical": make_task(name="t", kind="categorical", cut_points=(1,)),
+    "binary": make_task(name="t", kind="binary", classes=("no", "yes")),
+    "ordinal": make_task(name="t", kind="ordinal", cut_points=(1, 2)),
+    "regression": make_task(name="t", kind="regression"),
 }
 
 

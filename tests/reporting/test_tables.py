@@ -23,7 +23,6 @@ from mdmt_tf.reporting.table_files import (
     tex_escape,
 )
 from mdmt_tf.reporting.tables import build_tables, table_1
-from mdmt_tf.tasks import Kind
 
 CLASSES = {"prognosis": 2, "severity": 4}
 
@@ -355,6 +354,6 @@ def test_published_metrics(whole):
     assert published.stars(*loco, "mean", "ft", "mdmt", "f1") is None
     assert published.stars(*loco, "mean", "mdmt", "ft", "auc") is None
     # The prognosis of another paper, of the same name.
-    other = dataclasses.replace(prognosis, kind=Kind.BINARY)
+    other = dataclasses.replace(prognosis, kind="binary")
     assert published.value(other, *loco[1:], "mdmt", "f1") is None
     assert published.stars(other, *loco[1:], "sd", "mdmt", "ft", "f1") is None
