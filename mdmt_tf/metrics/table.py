@@ -11,11 +11,11 @@ import numpy as np
 
 from mdmt_tf.metrics import formulas
 from mdmt_tf.metrics.formulas import WeightedRows
-from mdmt_tf.tasks import Property, Task
+from mdmt_tf.tasks import Property, Task, label_is_known
 
 _CLASSES = frozenset({Property.CLASSES})
 _TWO = frozenset({Property.TWO_CLASSES})
-_ORDERED = frozenset({Property.CLASSES, Property.ORDERED})
+_ORDERED = frozenset({Property.ORDERED})
 _NOMINAL = frozenset({Property.NOMINAL})
 _SCALE = frozenset({Property.SCALE})
 _NUMBER = frozenset({Property.NUMBER})
@@ -188,29 +188,57 @@ METRICS = {
 }
 
 
+# A component of a task with its targets (n,) and its probabilities (n, n_classes), or
+# (n, 1) values; labelled rows only.
+Answers = tuple[Task, np.ndarray, np.ndarray]
+
+
 def task_metrics(
-    answers: Iterable[tuple[Task, np.ndarray, np.ndarray]],
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
 ) -> dict[str, float]:
     """All metrics of one task, every row counted once.
 
     Args:
-        answers: each component of the task with its targets (n,) and its probabilities
-            (n, n_classes), or (n, 1) values; labelled rows only.
-    Returns: n, the labels counted (int), then the metrics; without rows all of them are
-        NaN. Of several components the means, NaN where one of them has none.
+        task: decides what is computed.
+        labels: (n, *label_shape) of `Task.encode`; what is unknown does not count.
+        probabilities: (n, n_classes), or (n, 1) values.
+    Returns: see `metrics_of_answers`.
 
     Example:
 
     >>> from mdmt_tf.tasks import make_task
     >>> age = make_task(kind="regression", name="age")
-    >>> task_metrics([(age, np.array([30.0, 40.0]), np.array([[31.0], [43.0]]))])["mae"]
+    >>> task_metrics(age, np.array([30.0, 40.0]), np.array([[31.0], [43.0]]))["mae"]
     2.0
     """
+    return metrics_of_answers(labelled_answers(task, labels, probabilities))
+
+
+def labelled_answers(
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
+) -> list[Answers]:
+    """The rows of each component whose label is known.
+
+    Args: see `task_metrics`.
+    """
+    result = []
+    for component, own, chances in task.answers(labels, probabilities):
+        known = label_is_known(own)
+        result.append((component, own[known], chances[known]))
+    return result
+
+
+def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
+    """All metrics of one task, from the rows of each of its components.
+
+    Returns: n, the labels counted (int), then the metrics; without rows all of them are
+        NaN. Of several components the means, NaN where one of them has none.
+    """
     n, found = 0, []
-    for task, targets, probabilities in answers:
+    for component, targets, probabilities in answers:
         n += len(targets)
         weights = np.ones((1, len(targets)))
-        found.append(weighted_metrics(task, targets, probabilities, weights))
+        found.append(weighted_metrics(component, targets, probabilities, weights))
     means = mean_of_components(found)
     return {"n": n, **{name: float(values[0]) for name, values in means.items()}}
 

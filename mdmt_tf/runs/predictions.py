@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.metrics.table import metrics_of_answers
 from mdmt_tf.tasks import Task, label_is_known
 
 KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
@@ -66,7 +66,7 @@ def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
         result[split] = {}
         for task in tasks:
             rows = labelled_rows(table[table["split"] == split], task)
-            result[split][task.name] = task_metrics(
+            result[split][task.name] = metrics_of_answers(
                 (component, own["target"].to_numpy(), probabilities_of(own, component))
                 for component, own in rows_of_components(rows, task)
             )

@@ -16,7 +16,7 @@ from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
 from mdmt_tf.metrics.formulas import confusion_matrix
-from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.metrics.table import labelled_answers, metrics_of_answers
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
@@ -26,7 +26,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest
 from mdmt_tf.saliency import explanation
 from mdmt_tf.serving import export
-from mdmt_tf.tasks import Property, Task, label_is_known
+from mdmt_tf.tasks import Property, Task
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
@@ -165,10 +165,10 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         probabilities = predict(model, validation, inputs, config)
         metrics = {}
         for task in inputs.tasks:
-            answers = _labelled_answers(
+            answers = labelled_answers(
                 task, validation.labels[task.name], probabilities[task.name]
             )
-            metrics[task.name] = task_metrics(answers)
+            metrics[task.name] = metrics_of_answers(answers)
             confusion.update(_confusion(answers))
         return metrics
 
@@ -243,15 +243,6 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         ],
     )
     selection.write_best(model, run.best_weights)
-
-
-def _labelled_answers(task: Task, labels, probabilities) -> list[tuple]:
-    """Each component of a task with its known labels and their probabilities."""
-    answers = []
-    for component, own, chances in task.answers(labels, probabilities):
-        known = label_is_known(own)
-        answers.append((component, own[known], chances[known]))
-    return answers
 
 
 def _confusion(answers) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.data.samples import build_samples, class_weights, spread
+from mdmt_tf.data.samples import build_samples, spread
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import make_task
@@ -86,7 +86,7 @@ TASK = make_task(name="t", kind="categorical", classes=("a", "b", "c"))
 )
 def test_class_weights(setting, counts, expected):
     task = dataclasses.replace(TASK, class_weights=setting)
-    weights = class_weights(task, np.array(counts))
+    weights = task.class_factors(np.array(counts))
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
@@ -94,7 +94,7 @@ def test_class_weights(setting, counts, expected):
 def test_balanced_without_a_row_of_a_class():
     task = dataclasses.replace(TASK, class_weights="balanced")
     with pytest.raises(DataError, match="class 'b' has no image in the training part"):
-        class_weights(task, np.array([1, 0, 1]))
+        task.class_factors(np.array([1, 0, 1]))
 
 
 def _train(alpha, beta, task):

@@ -72,7 +72,9 @@ def test_agrees_with_scipy(seed):
     labels = generator.integers(0, 3, 80)
     age = generator.normal(labels, 2).round(1)
     ward = words(*generator.choice(["a", "b", "c", "d"], 80))
-    task = dataclasses.replace(TASK, kind="ordinal", classes=("a", "b", "c"))
+    task = make_task(
+        kind="ordinal", name="t", classes=("a", "b", "c"), sources=TASK.sources
+    )
     found = found_in(table_of(labels, age=age, ward=ward), "age", "ward", task=task)
     rho, p = scipy.stats.spearmanr(age, labels)
     assert found["age", SPEARMAN].value == pytest.approx(rho)

@@ -354,6 +354,6 @@ def test_published_metrics(whole):
     assert published.stars(*loco, "mean", "ft", "mdmt", "f1") is None
     assert published.stars(*loco, "mean", "mdmt", "ft", "auc") is None
     # The prognosis of another paper, of the same name.
-    other = dataclasses.replace(prognosis, kind="binary")
+    other = dataclasses.replace(prognosis, sources={"ich_csic": "prognosis"})
     assert published.value(other, *loco[1:], "mdmt", "f1") is None
     assert published.stars(other, *loco[1:], "sd", "mdmt", "ft", "f1") is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.tasks import make_task
-from mdmt_tf.training.losses import MaskedLoss, build_loss, compile_model
+from mdmt_tf.training.losses import MaskedLoss, TaskLoss, compile_model
 
 # Names that sort against the order of the tasks: Keras sorts dict outputs by key.
 ZEBRA = make_task(name="zebra", kind="categorical", classes=("a", "b"))
@@ -134,7 +134,7 @@ def test_a_task_without_labels_leaves_the_others_alone():
 
 
 def test_masked_mean_equals_the_mean_of_the_rows_kept():
-    metric, loss = MaskedLoss(ZEBRA), build_loss(ZEBRA, reduction=None)
+    metric, loss = MaskedLoss(ZEBRA), TaskLoss(ZEBRA, reduction=None)
     logits = np.array([[0.0, 1.0], [2.0, -1.0], [0.3, 0.3]], np.float32)
     targets, keep = np.array([0, 1, 1]), np.array([1.0, 0.0, 1.0])
     # In two batches: the mean is over rows, not over batches.
