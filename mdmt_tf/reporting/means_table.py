@@ -20,8 +20,8 @@ from mdmt_tf.reporting.table_files import (
     titled,
 )
 
-# Metrics in one block, so that it fits into 80 columns.
-_MOST = 5
+# Metrics in one block, so that it fits into 80 columns; with the paper's beside them.
+_MOST, _MOST_BESIDE = 5, 3
 
 
 def table_1(aggregates: Aggregates) -> Table:
@@ -32,7 +32,6 @@ def table_1(aggregates: Aggregates) -> Table:
     meanings = [row.note for name, row in METRICS.items() if name in shown_here]
     for task in results.tasks.values():
         metrics = headline(task)
-        blocks = blocks_of(metrics, most=_MOST)
         for validation in aggregates.validations_of(task.name):
             kind = results.benchmark.cross_validation[validation].kind
             experiments = results.experiments_of(task.name, validation)
@@ -42,6 +41,8 @@ def table_1(aggregates: Aggregates) -> Table:
                 for f in metrics
             }
             title = f"{task.name}, {title_of(results, validation)}"
+            none = all(value is None for value in printed.values())
+            blocks = blocks_of(metrics, most=_MOST if none else _MOST_BESIDE)
             for number, block in enumerate(blocks):
                 has_printed = any(
                     printed[e, f] is not None for e in experiments for f in block

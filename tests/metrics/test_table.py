@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.special
-from sklearn import metrics as sklearn
+from independent_metrics import INDEPENDENT, one_hot
 
 from mdmt_tf.metrics.table import (
     METRICS,
@@ -47,94 +47,6 @@ def rows_of(task, seed=0, n=80):
     return generator.integers(0, k, n), generator.multinomial(5, [1 / k] * k, n) / 5
 
 
-def one_hot(targets, k):
-    return (np.asarray(targets)[:, None] == np.arange(k)).astype(float)
-
-
-# Formulas of other libraries: (targets, predictions, probabilities, weights) -> value.
-
-
-def _loss(y, said, p, w):
-    if p.shape[1] == 1:
-        return sklearn.mean_squared_error(y, said, sample_weight=w)
-    # Rows that are certain and wrong make log_loss clip at another place.
-    chosen = np.maximum(p[np.arange(len(y)), y], np.finfo(np.float32).tiny)
-    return np.average(-np.log(chosen), weights=w)
-
-
-def _auc(y, said, p, w):
-    if p.shape[1] == 2:
-        return sklearn.roc_auc_score(y, p[:, 1], sample_weight=w)
-    return sklearn.roc_auc_score(
-        one_hot(y, p.shape[1]), p, sample_weight=w, average="macro"
-    )
-
-
-def _f1(y, said, p, w, average=None):
-    average = average or ("binary" if p.shape[1] == 2 else "macro")
-    return sklearn.f1_score(y, said, sample_weight=w, average=average)
-
-
-def _recalls(y, said, w):
-    return sklearn.recall_score(y, said, sample_weight=w, average=None)
-
-
-def _brier(y, said, p, w):
-    scale = 0.5 if p.shape[1] == 2 else 1.0
-    squares = ((p - one_hot(y, p.shape[1])) ** 2).sum(axis=1)
-    return scale * np.average(squares, weights=w)
-
-
-def _ordinal_index(y, said, p, w):
-    """The definition of Cardoso and Sousa 2011, by all paths through the matrix."""
-    counts = sklearn.confusion_matrix(
-        y, said, labels=range(p.shape[1]), sample_weight=w
-    )
-    k, n = len(counts), counts.sum()
-    errors = counts * np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
-    scale, beta = n + errors.sum(), 0.75 / (n * (k - 1))
-
-    def least(i, j):
-        own = beta * errors[i, j] - counts[i, j] / scale
-        before = [(i - 1, j), (i, j - 1), (i - 1, j - 1)]
-        ways = [least(a, b) for a, b in before if a >= 0 and b >= 0]
-        return own + min(ways, default=0.0)
-
-    return 1 + least(k - 1, k - 1)
-
-
-EXPECTED = {
-    "loss": _loss,
-    "accuracy": lambda y, said, p, w: sklearn.accuracy_score(y, said, sample_weight=w),
-    "f1": _f1,
-    "f1_macro": lambda *rows: _f1(*rows, average="macro"),
-    "f1_weighted": lambda *rows: _f1(*rows, average="weighted"),
-    "g_mean": lambda y, said, p, w: math.prod(_recalls(y, said, w)) ** (1 / p.shape[1]),
-    "balanced_accuracy": lambda y, said, p, w: sklearn.balanced_accuracy_score(
-        y, said, sample_weight=w
-    ),
-    "auc": _auc,
-    "brier": _brier,
-    "recall": lambda y, said, p, w: _recalls(y, said, w)[1],
-    "specificity": lambda y, said, p, w: _recalls(y, said, w)[0],
-    "precision": lambda y, said, p, w: sklearn.precision_score(
-        y, said, sample_weight=w
-    ),
-    "npv": lambda y, said, p, w: sklearn.precision_score(
-        y, said, sample_weight=w, pos_label=0
-    ),
-    "kappa": lambda y, said, p, w: sklearn.cohen_kappa_score(
-        y, said, weights="quadratic", sample_weight=w
-    ),
-    "ordinal_index": _ordinal_index,
-    "mae": lambda y, said, p, w: sklearn.mean_absolute_error(y, said, sample_weight=w),
-    "rmse": lambda y, said, p, w: sklearn.root_mean_squared_error(
-        y, said, sample_weight=w
-    ),
-    "r2": lambda y, said, p, w: sklearn.r2_score(y, said, sample_weight=w),
-}
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name, task", PAIRS)
 def test_the_formula_is_that_of_another_library(name, task, seed):
@@ -144,7 +56,7 @@ def test_the_formula_is_that_of_another_library(name, task, seed):
     weights[0] = 1
     found = weighted_metrics(task, targets, probabilities, weights)[name]
     for value, own in zip(found, weights, strict=True):
-        expected = EXPECTED[name](
+        expected = INDEPENDENT[name](
             targets, task.prediction(probabilities), probabilities, own
         )
         assert value == pytest.approx(expected, abs=1e-12)

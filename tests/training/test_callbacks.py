@@ -143,7 +143,7 @@ def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
     (line,) = written
     legend, names, columns = progress.header().splitlines()
     assert max(map(len, (line.rstrip("\n"), legend, names, columns))) <= 80
-    ends = [match.end() for match in re.finditer(r"train|valid|bal|mae", columns)]
+    ends = [match.end() for match in re.finditer(r"train|valid|BAcc|MAE", columns)]
     assert [line[:end].split()[-1] for end in ends[:3]] == ["0.612", "11.512", "0.712"]
     assert all(line[end] == " " for end in ends)
     assert line.split()[:2] == ["10/300", "12s"] and line.rstrip().endswith("*")
