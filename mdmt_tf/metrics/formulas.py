@@ -161,6 +161,26 @@ def balanced_accuracy(rows: WeightedRows) -> np.ndarray:
     return _ratio(np.nan_to_num(rows.recalls).sum(axis=1), n_present)
 
 
+def mcc(rows: WeightedRows) -> np.ndarray:
+    """Matthews correlation coefficient, of several classes R_K of Gorodkin.
+
+        (c s - sum_k p_k t_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2))
+
+    of s rows, c of them predicted right, p_k of predicted and t_k of true class k. NaN
+    where all rows are of one class, or are predicted as one.
+
+    Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category
+        correlation coefficient", Comput. Biol. Chem. 28, 367-374.
+    """
+    total = rows.total
+    covariance = rows.hits.sum(axis=1) * total - (rows.called * rows.support).sum(1)
+    of_called = total**2 - (rows.called**2).sum(axis=1)
+    of_true = total**2 - (rows.support**2).sum(axis=1)
+    # Not a rest of rounding where weights are fractions and one class has them all.
+    several = ((rows.called > 0).sum(1) > 1) & ((rows.support > 0).sum(1) > 1)
+    return _ratio(covariance, np.where(several, np.sqrt(of_called * of_true), 0.0))
+
+
 def auc(rows: WeightedRows) -> np.ndarray:
     """ROC area of the positive class, or the mean of one-versus-rest over all classes.
 

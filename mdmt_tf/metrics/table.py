@@ -102,6 +102,7 @@ METRICS = {
         headline=_TWO | _SCALE,
         compared=_CLASSES,
     ),
+    "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES),
     "auc": Metric(
         formulas.auc, "AUC", "AUC", _CLASSES, headline=_TWO, compared=_NOMINAL | _TWO
     ),
