@@ -195,6 +195,23 @@ def auc(rows: WeightedRows) -> np.ndarray:
     return np.mean(areas, axis=0)
 
 
+def pr_auc(rows: WeightedRows) -> np.ndarray:
+    """Average precision, sum_n (R_n - R_(n - 1)) P_n over the scores from the highest.
+
+    P_n and R_n are precision and recall of the rows that score so high. Of the positive
+    class, or the mean of one-versus-rest over all classes; NaN unless each is present.
+    """
+    areas = []
+    for ones, zeros in rows.ranked:
+        above, all_above = (
+            np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
+            for values in (ones, ones + zeros)
+        )
+        precisions = np.nan_to_num(_ratio(above, all_above))
+        areas.append(_ratio((ones * precisions).sum(axis=1), ones.sum(axis=1)))
+    return np.mean(areas, axis=0)
+
+
 def brier(rows: WeightedRows) -> np.ndarray:
     """Mean of (p_1 - y)^2 when there are two classes (Brier 1950 halved, 0 to 1), else
     of sum_c (p_c - [y = c])^2 (0 to 2)."""

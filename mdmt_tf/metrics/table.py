@@ -106,6 +106,7 @@ METRICS = {
     "auc": Metric(
         formulas.auc, "AUC", "AUC", _CLASSES, headline=_TWO, compared=_NOMINAL | _TWO
     ),
+    "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES),
     "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
     "recall": Metric(
         formulas.recall,
