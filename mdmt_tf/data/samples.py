@@ -98,7 +98,7 @@ def build_samples(
         if not train.class_counts[task.name].sum():
             raise DataError(
                 f"task {task.name!r}: no image in the training part has a known label "
-                f"(from {', '.join(f'{d}.{f}' for d, f in task.sources.items())})."
+                f"(from {task.sources_text})."
             )
     weights = {
         task.name: everything.weights[task.name]

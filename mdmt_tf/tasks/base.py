@@ -101,6 +101,16 @@ class Task(abc.ABC):
         """
         return (self,)
 
+    @property
+    def sources_text(self) -> str:
+        """The label fields for people: "brixia.brixia_global"."""
+        fields = [
+            f"{dataset}.{name}"
+            for dataset, field in self.sources.items()
+            for name in ([field] if isinstance(field, str) else field)
+        ]
+        return ", ".join(fields)
+
     # Configuration.
 
     def problems(self) -> Iterator[Problem]:
