@@ -155,8 +155,9 @@ class ClassTask(Task):
     def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
+            label = labels.tolist()[row]
             raise DataError(
-                f"task {self.name!r}: label {labels[row]!r} in row {row} is none of "
+                f"task {self.name!r}: label {label!r} in row {row} is none of "
                 f"its {self.n_classes} classes ({', '.join(self.class_names)}); "
                 f"{int(wrong.sum())} such rows. Expected a class index, -1 or NaN for "
                 "unknown, or a class name. Is `from` the right field, or are "

@@ -89,7 +89,7 @@ def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
         elif isinstance(field, str):
             labels = _vector(dataset, table, field, *task.label_shape)
         else:
-            labels = np.stack([field_values(dataset, table, f) for f in field], axis=1)
+            labels = _stacked([field_values(dataset, table, f) for f in field])
         task.encode(labels)
     except DataError as error:
         shown = field if isinstance(field, str) else list(field)
@@ -97,6 +97,13 @@ def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
             f"tasks.{task.name}.from.{dataset} = {shown!r}: {error}"
         ) from error
     return labels
+
+
+def _stacked(columns: list[np.ndarray]) -> np.ndarray:
+    """(n, k) of k columns; where only some are floats, unknown is NaN in all."""
+    if any(column.dtype.kind == "f" for column in columns):
+        columns = [np.where(label_is_known(c), c, np.nan) for c in columns]
+    return np.stack(columns, axis=1)
 
 
 def _vector(dataset, table, field, length):
