@@ -4,11 +4,14 @@ from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.tasks.base import Property, Task, label_is_known
 from mdmt_tf.tasks.binary import Binary
 from mdmt_tf.tasks.categorical import Categorical
+from mdmt_tf.tasks.multilabel import Multilabel
 from mdmt_tf.tasks.ordinal import Ordinal
 from mdmt_tf.tasks.regression import Regression
 
 # Name in the configuration -> class.
-KINDS = {kind.kind: kind for kind in (Categorical, Binary, Ordinal, Regression)}
+KINDS = {
+    kind.kind: kind for kind in (Categorical, Binary, Ordinal, Regression, Multilabel)
+}
 
 __all__ = ["KINDS", "Property", "Task", "label_is_known", "make_task"]
 
