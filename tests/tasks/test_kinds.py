@@ -21,7 +21,8 @@ from mdmt_tf.splits.folds import assign_folds
 from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.tasks import KINDS, label_is_known, make_task
 from mdmt_tf.tasks.labels import task_labels
-from mdmt_tf.training.losses import MaskedLoss, TaskLoss
+from mdmt_tf.training.losses import MaskedLoss, TaskLoss, compile_model
+from mdmt_tf.training.strategy import build_strategy
 from mdmt_tf.training.tensorboard import draw_batch
 
 N = 24
@@ -201,6 +202,27 @@ def test_unknown_targets_cannot_matter(task, labels, poison):
     for one, other in zip(expected, received, strict=True):
         assert np.isfinite(one).all()
         np.testing.assert_array_equal(one, other)
+
+
+@every_kind
+def test_two_devices_take_the_same_step_as_one(two_cpus, task, labels):
+    target, known = task.targets(labels)
+    images = np.random.default_rng(1).normal(size=(N, 5)).astype(np.float32)
+    rows = images, {task.name: target}, {task.name: known.astype(np.float32)}
+
+    def fitted(devices):
+        keras.utils.set_random_seed(0)
+        with build_strategy(devices).scope():
+            inputs = keras.Input((5,))
+            layer = keras.layers.Dense(task.n_outputs, name=task.name)
+            model = keras.Model(inputs, {task.name: layer(inputs)})
+            metrics = compile_model(model, [task], keras.optimizers.SGD(0.01))
+        batches = tf.data.Dataset.from_tensor_slices(rows).batch(8)
+        loss = model.fit(batches, verbose=0, shuffle=False).history["loss"]
+        return [*model.get_weights(), loss, float(metrics[task.name].result())]
+
+    for one, two in zip(fitted(["CPU:0"]), fitted(two_cpus), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
 
 
 # Answers.
