@@ -19,13 +19,13 @@ import numpy as np
 from mdmt_tf.models.backbones import BACKBONES, build_backbone
 from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 
 _TASKS = (
-    Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe")),
-    Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(5, 9, 14)),
+    make_task(name="prognosis", kind="categorical", classes=("mild", "severe")),
+    make_task(name="severity", kind="categorical", cut_points=(5, 9, 14)),
 )
 _HEADER = (
     "| backbone | parameters | images/s | stock Keras | ratio | first step | stock |\n"

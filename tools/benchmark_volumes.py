@@ -24,7 +24,7 @@ from mdmt_tf.data.images import threads
 from mdmt_tf.data.normalize import to_unit
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 
@@ -74,7 +74,7 @@ def main(argv=None) -> None:
         "pipeline with augmentation": iter(pipeline(stored, batch, settings)),
         "pipeline without": iter(pipeline(stored, batch, None)),
     }
-    task = Task(name="prognosis", kind=Kind.BINARY)
+    task = make_task(name="prognosis", kind="binary")
     model = build_model(build_backbone(options.backbone, (*shape, 1)), [task], "linear")
     optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True)
     compile_model(model, [task], optimizer)

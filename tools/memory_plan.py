@@ -48,15 +48,15 @@ def build(name, shape, precision):
 
     from mdmt_tf.models.backbones import build_backbone
     from mdmt_tf.models.multitask import build_model
-    from mdmt_tf.tasks import Kind, Task
+    from mdmt_tf.tasks import make_task
     from mdmt_tf.training.losses import compile_model
     from mdmt_tf.training.optimizers import build_optimizer
 
     keras.config.set_dtype_policy(precision)
     tasks = [
-        Task(name="prognosis", kind=Kind.BINARY, weight=0.4),
-        Task(name="gcs", kind=Kind.ORDINAL, cut_points=(9, 13), weight=0.3),
-        Task(name="age", kind=Kind.BINARY, weight=0.3),
+        make_task(name="prognosis", kind="binary", weight=0.4),
+        make_task(name="gcs", kind="ordinal", cut_points=(9, 13), weight=0.3),
+        make_task(name="age", kind="binary", weight=0.3),
     ]
     backbone = build_backbone(name, (*shape, 1), dropout=0.2)
     model = build_model(backbone, tasks, "linear", dropout=0.0)

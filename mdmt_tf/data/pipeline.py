@@ -2,9 +2,9 @@
 
 A training batch is (image, {task: target}, {task: weight}), with the same specification
 for all datasets. Images are normalised float32 (b, h, w, c) or (b, d, h, w, c). For
-targets see `Task.to_target`. Weights are float32 (b,): I(x, task) times the weight of
-the class, and 0 for padding samples. A batch for prediction has images only. All
-batches are full.
+targets see `Task.targets`. Weights are float32 (b, *label_shape): I(x, task) times the
+weight of the class, and 0 for padding samples. A batch for prediction has images only.
+All batches are full.
 """
 
 from collections.abc import Callable

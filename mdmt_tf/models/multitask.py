@@ -51,11 +51,11 @@ def build_model(
 
     Example:
         >>> from mdmt_tf.models.backbones import build_backbone
-        >>> from mdmt_tf.tasks import Kind, Task
-        >>> prognosis = Task(
-        ...     name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe")
+        >>> from mdmt_tf.tasks import make_task
+        >>> prognosis = make_task(
+        ...     name="prognosis", kind="categorical", classes=("mild", "severe")
         ... )
-        >>> age = Task(name="age", kind=Kind.REGRESSION)
+        >>> age = make_task(name="age", kind="regression")
         >>> backbone = build_backbone("resnet18", (32, 32, 1))
         >>> model = build_model(backbone, [prognosis, age])
         >>> {name: logits.shape for name, logits in model.output.items()}
