@@ -64,8 +64,8 @@ def test_mdmt_head_by_arithmetic():
     np.testing.assert_allclose(model(IMAGES)["severity"], expected, atol=1e-5)
 
 
-def test_stl_head_by_arithmetic():
-    model = build_model(backbone(), TASKS, "stl")
+def test_linear_head_by_arithmetic():
+    model = build_model(backbone(), TASKS, "linear")
     x = model.get_layer("tiny")(IMAGES).numpy()
     _, last = head_layers(model, "severity")
     expected = x @ last.kernel.numpy() + 0.01
@@ -155,9 +155,9 @@ def test_a_saved_model_goes_on_as_the_original(tmp_path):
 @pytest.mark.parametrize(
     ("tasks", "heads", "message"),
     [
-        (TASKS, "mdtm", r"'mdtm'.*mean 'mdmt'.*Known: mdmt, stl"),
-        ((), "mdmt", r"one task or more.*Received: none"),
-        ((Task("a", 2), Task("a", 4)), "mdmt", r"distinct.*Received: a more than once"),
+        (TASKS, "mpl", r"'mpl'.*mean 'mlp'.*Known: mlp, linear"),
+        ((), "mlp", r"one task or more.*Received: none"),
+        ((Task("a", 2), Task("a", 4)), "mlp", r"distinct.*Received: a more than once"),
     ],
 )
 def test_what_cannot_be_built_is_refused(tasks, heads, message):
