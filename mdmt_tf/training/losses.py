@@ -117,14 +117,12 @@ def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
     """
     model.optimizer.build(model.trainable_variables)
     # One row without any label, and the model's answer to it.
-    unknown = np.full(1, np.nan)
-    row = {
-        "y": {task.name: task.targets(unknown)[0] for task in tasks},
-        "y_pred": {
-            task.name: np.zeros((1, task.n_outputs), np.float32) for task in tasks
-        },
-        "sample_weight": {task.name: np.ones(1, np.float32) for task in tasks},
-    }
+    row: dict[str, dict[str, np.ndarray]] = {"y": {}, "y_pred": {}, "sample_weight": {}}
+    for task in tasks:
+        unknown = np.full((1, *task.label_shape), np.nan)
+        row["y"][task.name] = task.targets(unknown)[0]
+        row["y_pred"][task.name] = np.zeros((1, task.n_outputs), np.float32)
+        row["sample_weight"][task.name] = np.ones(unknown.shape, np.float32)
     row = keras.tree.map_structure(keras.ops.convert_to_tensor, row)
     # Variables are created, but the row is not counted in any metric. Replicas could
     # not count it: outside of a step their sums cannot be added to.
