@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.metrics.table import metrics_of_answers
+from mdmt_tf.metrics.computation import metrics_of_answers
 from mdmt_tf.tasks import Task, label_is_known
 
 KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
@@ -115,8 +115,8 @@ def gather(
         for task in samples.tasks:
             fed = rows["dataset"].isin(list(task.sources)).to_numpy()
             labels = samples.labels[task.name][fed]
-            said = of_tasks[task.name][fed]
-            tables.append(prediction_table(task, rows[fed], labels, said))
+            chances = of_tasks[task.name][fed]
+            tables.append(prediction_table(task, rows[fed], labels, chances))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -15,8 +15,8 @@ from mdmt_tf.data.inputs import Inputs, check_same_data, open_inputs
 from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import plan_draws, steps_per_epoch
-from mdmt_tf.metrics.formulas import confusion_matrix
-from mdmt_tf.metrics.table import labelled_answers, metrics_of_answers
+from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
+from mdmt_tf.metrics.rows import confusion_matrices
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
@@ -26,7 +26,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest
 from mdmt_tf.saliency import explanation
 from mdmt_tf.serving import export
-from mdmt_tf.tasks import Property, Task
+from mdmt_tf.tasks import Task
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
@@ -169,7 +169,7 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
                 task, validation.labels[task.name], probabilities[task.name]
             )
             metrics[task.name] = metrics_of_answers(answers)
-            confusion.update(_confusion(answers))
+            confusion.update(confusion_matrices(answers))
         return metrics
 
     selection = callbacks.Selection(
@@ -243,17 +243,6 @@ def _fit(config, run, inputs, manifest, model, losses, write, is_terminal) -> No
         ],
     )
     selection.write_best(model, run.best_weights)
-
-
-def _confusion(answers) -> dict[str, np.ndarray]:
-    """Component -> counts, of those that have classes."""
-    return {
-        component.name: confusion_matrix(
-            component, labels, component.prediction(probabilities)
-        )
-        for component, labels, probabilities in answers
-        if Property.CLASSES in component.properties
-    }
 
 
 def _conclude(config, run, inputs, manifest, model, write) -> None:
