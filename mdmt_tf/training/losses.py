@@ -23,7 +23,7 @@ from mdmt_tf.tasks import Task
 class TaskLoss(keras.losses.Loss):
     """The loss of one task on its logits.
 
-    The values and gradients are those of Keras' own loss of the same name.
+    Values and gradients are those of Keras' own loss of the same formula.
 
     Args:
         task: its `loss` decides; targets as `Task.targets` makes them.
