@@ -18,116 +18,19 @@ Example:
 [0.5, 1.0]
 """
 
-import functools
-
 import numpy as np
 
-from mdmt_tf.tasks import Task
-
-
-class WeightedRows:
-    """Labelled rows of one task under R weightings, and what metrics share.
-
-    A row of weight 2 counts as two equal rows, one of weight 0 as none, so that the
-    bootstrap can count a row twice without copying it.
-
-    Args:
-        task: with a single answer an image, its own only component.
-        targets: (n,) class indices, or values; labelled rows only.
-        probabilities: (n, n_classes), or (n, 1) values.
-        weights: (R, n), not negative; a row of it is one resample.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        targets: np.ndarray,
-        probabilities: np.ndarray,
-        weights: np.ndarray,
-    ):
-        self.task = task
-        self.probabilities = np.asarray(probabilities, np.float64)
-        self.weights = np.asarray(weights, np.float64)
-        self.predictions = task.prediction(self.probabilities)
-        self.targets = np.asarray(targets).astype(self.predictions.dtype)
-
-    @functools.cached_property
-    def counts(self) -> np.ndarray:
-        """(R, k, k): the weight of the rows of class i that were predicted as j."""
-        k = self.task.n_classes
-        cell = self.targets * k + self.predictions
-        # Sums of whole numbers are exact, in whichever order the matmul takes them.
-        cells = (cell[:, None] == np.arange(k**2)).astype(np.float64)
-        return (self.weights @ cells).reshape(len(self.weights), k, k)
-
-    @functools.cached_property
-    def hits(self) -> np.ndarray:
-        """(R, k): the weight of the rows of each class that were predicted right."""
-        return np.diagonal(self.counts, axis1=1, axis2=2)
-
-    @functools.cached_property
-    def support(self) -> np.ndarray:
-        """(R, k): the weight of the rows of each true class."""
-        return self.counts.sum(axis=2)
-
-    @functools.cached_property
-    def called(self) -> np.ndarray:
-        """(R, k): the weight of the rows of each predicted class."""
-        return self.counts.sum(axis=1)
-
-    @functools.cached_property
-    def total(self) -> np.ndarray:
-        """(R,): the weight of all rows."""
-        return self.support.sum(axis=1)
-
-    @functools.cached_property
-    def recalls(self) -> np.ndarray:
-        """(R, k): recall of each class; NaN where it has no row."""
-        return _ratio(self.hits, self.support)
-
-    @functools.cached_property
-    def precisions(self) -> np.ndarray:
-        """(R, k): precision of each class; NaN where it was never predicted."""
-        return _ratio(self.hits, self.called)
-
-    @functools.cached_property
-    def f1s(self) -> np.ndarray:
-        """(R, k): F1 of each class; NaN where it is neither present nor predicted."""
-        return _ratio(2 * self.hits, self.support + self.called)
-
-    @functools.cached_property
-    def ranked(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of the positive class, or of each of several against the rest: the weight of
-        its rows and of all others at each score, from the lowest to the highest.
-
-        Two arrays (R, scores) each; rows of the same score are tied. No column where a
-        score is NaN, which has no rank.
-        """
-        k = self.task.n_classes
-        return [
-            _rank(self.targets == index, self.probabilities[:, index], self.weights)
-            for index in ([1] if k == 2 else range(k))
-        ]
-
-    @functools.cached_property
-    def squared_error(self) -> np.ndarray:
-        """(R,): the mean squared error."""
-        return _mean(self.errors**2, self.weights)
-
-    @functools.cached_property
-    def errors(self) -> np.ndarray:
-        """(n,): prediction minus target, in classes or in units."""
-        return self.predictions - self.targets
+from mdmt_tf.metrics.rows import WeightedRows, mean, ratio
 
 
 def loss(rows: WeightedRows) -> np.ndarray:
     """Mean cross-entropy of the true class in nats, or the mean squared error."""
-    return _mean(rows.task.row_loss(rows.targets, rows.probabilities), rows.weights)
+    return mean(rows.task.row_loss(rows.targets, rows.probabilities), rows.weights)
 
 
 def accuracy(rows: WeightedRows) -> np.ndarray:
     """Fraction of the rows that are predicted right."""
-    return _ratio(rows.hits.sum(axis=1), rows.total)
+    return ratio(rows.hits.sum(axis=1), rows.total)
 
 
 def f1(rows: WeightedRows) -> np.ndarray:
@@ -138,12 +41,12 @@ def f1(rows: WeightedRows) -> np.ndarray:
 def f1_macro(rows: WeightedRows) -> np.ndarray:
     """Mean of the F1 of the classes that are present or predicted."""
     seen = (rows.support + rows.called > 0).sum(axis=1)
-    return _ratio(np.nan_to_num(rows.f1s).sum(axis=1), seen)
+    return ratio(np.nan_to_num(rows.f1s).sum(axis=1), seen)
 
 
 def f1_weighted(rows: WeightedRows) -> np.ndarray:
     """Mean of the F1 of the classes, weighted by their rows."""
-    return _ratio((rows.support * np.nan_to_num(rows.f1s)).sum(axis=1), rows.total)
+    return ratio((rows.support * np.nan_to_num(rows.f1s)).sum(axis=1), rows.total)
 
 
 def g_mean(rows: WeightedRows) -> np.ndarray:
@@ -158,7 +61,7 @@ def g_mean(rows: WeightedRows) -> np.ndarray:
 def balanced_accuracy(rows: WeightedRows) -> np.ndarray:
     """Arithmetic mean of the recalls of the classes present."""
     n_present = (rows.support > 0).sum(axis=1)
-    return _ratio(np.nan_to_num(rows.recalls).sum(axis=1), n_present)
+    return ratio(np.nan_to_num(rows.recalls).sum(axis=1), n_present)
 
 
 def mcc(rows: WeightedRows) -> np.ndarray:
@@ -178,7 +81,7 @@ def mcc(rows: WeightedRows) -> np.ndarray:
     of_true = total**2 - (rows.support**2).sum(axis=1)
     # Not a rest of rounding where weights are fractions and one class has them all.
     several = ((rows.called > 0).sum(1) > 1) & ((rows.support > 0).sum(1) > 1)
-    return _ratio(covariance, np.where(several, np.sqrt(of_called * of_true), 0.0))
+    return ratio(covariance, np.where(several, np.sqrt(of_called * of_true), 0.0))
 
 
 def auc(rows: WeightedRows) -> np.ndarray:
@@ -191,7 +94,7 @@ def auc(rows: WeightedRows) -> np.ndarray:
     for ones, zeros in rows.ranked:
         below = np.cumsum(zeros, axis=1) - zeros / 2
         pairs = ones.sum(axis=1) * zeros.sum(axis=1)
-        areas.append(_ratio((ones * below).sum(axis=1), pairs))
+        areas.append(ratio((ones * below).sum(axis=1), pairs))
     return np.mean(areas, axis=0)
 
 
@@ -207,8 +110,8 @@ def pr_auc(rows: WeightedRows) -> np.ndarray:
             np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
             for values in (ones, ones + zeros)
         )
-        precisions = np.nan_to_num(_ratio(above, all_above))
-        areas.append(_ratio((ones * precisions).sum(axis=1), ones.sum(axis=1)))
+        precisions = np.nan_to_num(ratio(above, all_above))
+        areas.append(ratio((ones * precisions).sum(axis=1), ones.sum(axis=1)))
     return np.mean(areas, axis=0)
 
 
@@ -218,7 +121,7 @@ def brier(rows: WeightedRows) -> np.ndarray:
     truth = rows.targets[:, None] == np.arange(rows.task.n_classes)
     squares = (rows.probabilities - truth) ** 2
     each = squares[:, 1] if rows.task.n_classes == 2 else squares.sum(axis=1)
-    return _mean(each, rows.weights)
+    return mean(each, rows.weights)
 
 
 # Like F1, none of the next four is 0 for want of rows: a precision without a positive
@@ -255,7 +158,7 @@ def kappa(rows: WeightedRows) -> np.ndarray:
     cost = (index[:, None] - index) ** 2
     chance = np.einsum("ri,rj,ij->r", rows.support, rows.called, cost)
     observed = (rows.counts * cost).sum(axis=(1, 2)) * rows.total
-    return 1 - _ratio(observed, chance)
+    return 1 - ratio(observed, chance)
 
 
 def ordinal_index(rows: WeightedRows) -> np.ndarray:
@@ -276,7 +179,7 @@ def ordinal_index(rows: WeightedRows) -> np.ndarray:
     errors = counts * np.abs(index[:, None] - index)
     total = counts.sum(axis=(1, 2))
     scale = total + errors.sum(axis=(1, 2))
-    beta = _ratio(0.75 * np.ones(len(counts)), total * (k - 1))
+    beta = ratio(0.75 * np.ones(len(counts)), total * (k - 1))
     # Times `scale`, so that whole numbers are summed and a perfect result is 0 exactly.
     cost = (beta * scale)[:, None, None] * errors - counts
     least = np.full((len(counts), k + 1, k + 1), np.inf)
@@ -284,12 +187,12 @@ def ordinal_index(rows: WeightedRows) -> np.ndarray:
     for i, j in np.ndindex(k, k):
         before = np.minimum(least[:, i, j + 1], least[:, i + 1, j])
         least[:, i + 1, j + 1] = np.minimum(before, least[:, i, j]) + cost[:, i, j]
-    return 1 + _ratio(least[:, k, k], scale)
+    return 1 + ratio(least[:, k, k], scale)
 
 
 def mae(rows: WeightedRows) -> np.ndarray:
     """Mean absolute error, in classes or in units."""
-    return _mean(np.abs(rows.errors), rows.weights)
+    return mean(np.abs(rows.errors), rows.weights)
 
 
 def rmse(rows: WeightedRows) -> np.ndarray:
@@ -300,51 +203,9 @@ def rmse(rows: WeightedRows) -> np.ndarray:
 def r2(rows: WeightedRows) -> np.ndarray:
     """1 - mean squared error / variance of the targets; NaN where these are equal."""
     targets, weights = rows.targets, rows.weights
-    centred = targets - _mean(targets, weights)[:, None]
-    variance = _ratio((weights * centred**2).sum(axis=1), weights.sum(axis=1))
+    centred = targets - mean(targets, weights)[:, None]
+    variance = ratio((weights * centred**2).sum(axis=1), weights.sum(axis=1))
     # Targets that are all equal have no spread, whatever rounding of their mean says.
     low = np.where(weights > 0, targets, np.inf).min(axis=1, initial=np.inf)
     high = np.where(weights > 0, targets, -np.inf).max(axis=1, initial=-np.inf)
-    return 1 - _ratio(rows.squared_error, np.where(high > low, variance, 0.0))
-
-
-def confusion_matrix(
-    task: Task, targets: np.ndarray, predictions: np.ndarray
-) -> np.ndarray:
-    """Counts (n_classes, n_classes): row the true class, column the predicted one.
-
-    Example:
-
-    >>> from mdmt_tf.tasks import make_task
-    >>> task = make_task(kind="binary", name="death", classes=("no", "yes"))
-    >>> confusion_matrix(task, [0, 1, 1], [0, 0, 1]).tolist()
-    [[1, 0], [1, 1]]
-    """
-    counts = np.zeros((task.n_classes, task.n_classes), np.int64)
-    np.add.at(counts, (np.asarray(targets, int), np.asarray(predictions, int)), 1)
-    return counts
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below; NaN where `below` is not positive."""
-    above, below = np.broadcast_arrays(above, below)
-    result = np.full(above.shape, np.nan)
-    return np.divide(above, below, out=result, where=below > 0)
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """sum_i w_ri v_i / sum_i w_ri, (R,)."""
-    # No matmul: numpy's pairwise sum does not depend on threads.
-    return _ratio((weights * values).sum(axis=1), weights.sum(axis=1))
-
-
-def _rank(positive, scores, weights) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the positive and of the other rows at each distinct score."""
-    if len(scores) == 0 or np.isnan(scores).any():
-        return np.zeros((len(weights), 0)), np.zeros((len(weights), 0))
-    order = np.argsort(scores, kind="stable")
-    scores, positive, ordered = scores[order], positive[order], weights.take(order, 1)
-    starts = np.flatnonzero(np.r_[True, scores[1:] > scores[:-1]])
-    ones = np.add.reduceat(ordered * positive, starts, axis=1)
-    zeros = np.add.reduceat(ordered * ~positive, starts, axis=1)
-    return ones, zeros
+    return 1 - ratio(rows.squared_error, np.where(high > low, variance, 0.0))

@@ -69,6 +69,12 @@ def table_1(aggregates: Aggregates) -> Table:
             ]
         )
     ]
+    notes += [
+        f"{task.name}: mean over {', '.join(task.class_names)}; a metric that one of "
+        "them does not have is undefined."
+        for task in results.tasks.values()
+        if len(task.components) > 1
+    ]
     if results.benchmark.baselines:
         notes.append(
             "A baseline uses no image and no backbone: it is fitted once for each fold "

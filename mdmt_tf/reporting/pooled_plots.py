@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mdmt_tf.metrics.formulas import confusion_matrix
+from mdmt_tf.metrics.rows import confusion_matrix
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.panels import COLOURS, finished, panels
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.metrics.table import metrics_of_answers
+from mdmt_tf.metrics.computation import metrics_of_answers
 from mdmt_tf.tasks import Task, label_is_known
 
 KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]

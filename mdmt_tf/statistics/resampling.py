@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.table import mean_of_components, weighted_metrics
+from mdmt_tf.metrics.computation import mean_of_components, weighted_metrics
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.tasks import Task
 

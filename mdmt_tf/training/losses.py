@@ -28,11 +28,20 @@ from mdmt_tf.tasks import Task
 class TaskLoss(keras.losses.Loss):
     """The loss of one task on its logits.
 
-    The values and gradients are those of Keras' own loss of the same name.
+    Values and gradients are those of Keras' own loss of the same formula.
 
     Args:
         task: its `loss` decides; targets as `Task.targets` makes them.
         reduction: None for one value a label, shape (batch, *label_shape).
+
+    Example:
+
+    >>> import numpy as np
+    >>> from mdmt_tf.tasks import make_task
+    >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+    >>> targets, logits = np.array([[1.0], [0.0]]), np.array([[0.0], [0.0]])
+    >>> round(float(TaskLoss(death)(targets, logits, np.array([1.0, 0.0]))), 4)
+    0.3466
     """
 
     def __init__(self, task: Task, reduction: str | None = "sum_over_batch_size"):

@@ -18,8 +18,8 @@ from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
-from mdmt_tf.metrics.formulas import confusion_matrix
-from mdmt_tf.metrics.table import labelled_answers, metrics_of_answers
+from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
+from mdmt_tf.metrics.rows import confusion_matrices
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
@@ -28,7 +28,6 @@ from mdmt_tf.runs.manifest import build_manifest, data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
-from mdmt_tf.tasks import Property
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
@@ -170,7 +169,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
                 task, validation.labels[task.name], probabilities[task.name]
             )
             metrics[task.name] = metrics_of_answers(answers)
-            confusion.update(_confusion(answers))
+            confusion.update(confusion_matrices(answers))
         return metrics
 
     selection = callbacks.Selection(
@@ -243,17 +242,6 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         ],
     )
     selection.write_best(model, run.best_weights)
-
-
-def _confusion(answers) -> dict[str, np.ndarray]:
-    """Component -> counts, of those that have classes."""
-    return {
-        component.name: confusion_matrix(
-            component, labels, component.prediction(probabilities)
-        )
-        for component, labels, probabilities in answers
-        if Property.CLASSES in component.properties
-    }
 
 
 def _conclude(fit: _Fit, model: keras.Model) -> None:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mdmt_tf.metrics.formulas import confusion_matrix
-from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.metrics.computation import task_metrics
+from mdmt_tf.metrics.rows import confusion_matrix
 from mdmt_tf.tasks import make_task
 
 TWO = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from mdmt_tf.metrics.table import improves, task_metrics, weighted_metrics
+from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
+from mdmt_tf.metrics.table import improves
 from mdmt_tf.tasks import make_task
 
 

@@ -9,6 +9,7 @@ import pytest
 import scipy.special
 from independent_metrics import CASES, INDEPENDENT, UNDEFINED, one_hot
 
+from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
 from mdmt_tf.metrics.table import (
     METRICS,
     compared,
@@ -16,8 +17,6 @@ from mdmt_tf.metrics.table import (
     improves,
     names_of,
     selecting,
-    task_metrics,
-    weighted_metrics,
 )
 from mdmt_tf.reporting import table_files
 from mdmt_tf.tasks import KINDS, Property, make_task

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.metrics.computation import task_metrics
 from mdmt_tf.statistics import resampling as bootstrap
 from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.tasks import make_task

@@ -15,7 +15,8 @@ from task_kinds import EXAMPLES, labels_of, logits_of, section_of, task_of
 
 from mdmt_tf.config.schema import TaskSection
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.metrics.table import compared, headline, selecting, task_metrics
+from mdmt_tf.metrics.computation import task_metrics
+from mdmt_tf.metrics.table import compared, headline, selecting
 from mdmt_tf.runs import predictions
 from mdmt_tf.splits.folds import assign_folds
 from mdmt_tf.statistics.resampling import bootstrap_intervals

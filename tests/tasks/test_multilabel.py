@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.metrics.computation import task_metrics
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.runs import predictions
 from mdmt_tf.saliency.maps import GUIDED, Explainer

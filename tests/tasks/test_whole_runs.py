@@ -201,6 +201,8 @@ def test_the_report_has_it_everywhere(report, run, kind):
             assert row.not_complete == "undefined in 3 of 3 folds"
         else:
             assert row.mean == pytest.approx(value)
+    notes = " ".join(report.tables[0].notes)
+    assert (f"{kind}: mean over " in notes) == (len(task.components) > 1)
     compared_here = tables["table_2"].query("task == @kind")["figure"]
     assert set(compared_here) == set(compared(task))
     detailed = tables["table_s1"].query("task == @kind and experiment == 'mdmt'")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.metrics.computation import task_metrics
 from mdmt_tf.tasks import make_task
 from mdmt_tf.training import callbacks, checkpoint
 

@@ -1,0 +1,90 @@
+"""All metrics of a task at once."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mdmt_tf.metrics.rows import WeightedRows
+from mdmt_tf.metrics.table import METRICS, names_of
+from mdmt_tf.tasks import Task, label_is_known
+
+# A component of a task with its targets (n,) and its probabilities (n, n_classes), or
+# (n, 1) values; labelled rows only.
+Answers = tuple[Task, np.ndarray, np.ndarray]
+
+
+def task_metrics(
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
+) -> dict[str, float]:
+    """All metrics of one task, every row counted once.
+
+    Args:
+        task: decides what is computed.
+        labels: (n, *label_shape) of `Task.encode`; what is unknown does not count.
+        probabilities: (n, n_classes), or (n, 1) values.
+    Returns: see `metrics_of_answers`.
+
+    Example:
+
+    >>> from mdmt_tf.tasks import make_task
+    >>> age = make_task(kind="regression", name="age")
+    >>> task_metrics(age, np.array([30.0, 40.0]), np.array([[31.0], [43.0]]))["mae"]
+    2.0
+    """
+    return metrics_of_answers(labelled_answers(task, labels, probabilities))
+
+
+def labelled_answers(
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
+) -> list[Answers]:
+    """The rows of each component whose label is known.
+
+    Args: see `task_metrics`.
+    """
+    result = []
+    for component, own, chances in task.answers(labels, probabilities):
+        known = label_is_known(own)
+        result.append((component, own[known], chances[known]))
+    return result
+
+
+def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
+    """All metrics of one task, from the rows of each of its components.
+
+    Returns: n, the labels counted (int), then the metrics; without rows all of them are
+        NaN. Of several components the means, NaN where one of them has none.
+    """
+    n, found = 0, []
+    for component, targets, probabilities in answers:
+        n += len(targets)
+        weights = np.ones((1, len(targets)))
+        found.append(weighted_metrics(component, targets, probabilities, weights))
+    means = mean_of_components(found)
+    return {"n": n, **{name: float(values[0]) for name, values in means.items()}}
+
+
+def weighted_metrics(
+    task: Task, targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """All metrics of a task of one component under many weightings of the same rows.
+
+    Args: see `WeightedRows`.
+    Returns: name -> float64 (R,), NaN where a metric is not defined.
+
+    Example:
+
+    >>> from mdmt_tf.tasks import make_task
+    >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+    >>> chances = np.array([[0.9, 0.1], [0.2, 0.8]])
+    >>> weighted_metrics(death, [0, 0], chances, [[1, 1], [3, 1]])["accuracy"].tolist()
+    [0.5, 0.75]
+    """
+    rows = WeightedRows(task, targets, probabilities, weights)
+    return {name: METRICS[name].formula(rows) for name in names_of(task)}
+
+
+def mean_of_components(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Mean of each metric over the components of a task; NaN where one is NaN."""
+    if len(found) == 1:
+        return found[0]
+    return {name: np.mean([own[name] for own in found], axis=0) for name in found[0]}

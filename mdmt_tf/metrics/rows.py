@@ -1,0 +1,162 @@
+"""Labelled rows of a task under many weightings, and what metrics share of them."""
+
+import functools
+from collections.abc import Iterable
+
+import numpy as np
+
+from mdmt_tf.tasks import Property, Task
+
+
+class WeightedRows:
+    """Labelled rows of one task under R weightings, and what metrics share.
+
+    A row of weight 2 counts as two equal rows, one of weight 0 as none, so that the
+    bootstrap can count a row twice without copying it.
+
+    Args:
+        task: with a single answer an image, its own only component.
+        targets: (n,) class indices, or values; labelled rows only.
+        probabilities: (n, n_classes), or (n, 1) values.
+        weights: (R, n), not negative; a row of it is one resample.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        targets: np.ndarray,
+        probabilities: np.ndarray,
+        weights: np.ndarray,
+    ):
+        self.task = task
+        self.probabilities = np.asarray(probabilities, np.float64)
+        self.weights = np.asarray(weights, np.float64)
+        self.predictions = task.prediction(self.probabilities)
+        self.targets = np.asarray(targets).astype(self.predictions.dtype)
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """(R, k, k): the weight of the rows of class i that were predicted as j."""
+        k = self.task.n_classes
+        cell = self.targets * k + self.predictions
+        # Sums of whole numbers are exact, in whichever order the matmul takes them.
+        cells = (cell[:, None] == np.arange(k**2)).astype(np.float64)
+        return (self.weights @ cells).reshape(len(self.weights), k, k)
+
+    @functools.cached_property
+    def hits(self) -> np.ndarray:
+        """(R, k): the weight of the rows of each class that were predicted right."""
+        return np.diagonal(self.counts, axis1=1, axis2=2)
+
+    @functools.cached_property
+    def support(self) -> np.ndarray:
+        """(R, k): the weight of the rows of each true class."""
+        return self.counts.sum(axis=2)
+
+    @functools.cached_property
+    def called(self) -> np.ndarray:
+        """(R, k): the weight of the rows of each predicted class."""
+        return self.counts.sum(axis=1)
+
+    @functools.cached_property
+    def total(self) -> np.ndarray:
+        """(R,): the weight of all rows."""
+        return self.support.sum(axis=1)
+
+    @functools.cached_property
+    def recalls(self) -> np.ndarray:
+        """(R, k): recall of each class; NaN where it has no row."""
+        return ratio(self.hits, self.support)
+
+    @functools.cached_property
+    def precisions(self) -> np.ndarray:
+        """(R, k): precision of each class; NaN where it was never predicted."""
+        return ratio(self.hits, self.called)
+
+    @functools.cached_property
+    def f1s(self) -> np.ndarray:
+        """(R, k): F1 of each class; NaN where it is neither present nor predicted."""
+        return ratio(2 * self.hits, self.support + self.called)
+
+    @functools.cached_property
+    def ranked(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of the positive class, or of each of several against the rest: the weight of
+        its rows and of all others at each score, from the lowest to the highest.
+
+        Two arrays (R, scores) each; rows of the same score are tied. No column where a
+        score is NaN, which has no rank.
+        """
+        k = self.task.n_classes
+        return [
+            _rank(self.targets == index, self.probabilities[:, index], self.weights)
+            for index in ([1] if k == 2 else range(k))
+        ]
+
+    @functools.cached_property
+    def squared_error(self) -> np.ndarray:
+        """(R,): the mean squared error."""
+        return mean(self.errors**2, self.weights)
+
+    @functools.cached_property
+    def errors(self) -> np.ndarray:
+        """(n,): prediction minus target, in classes or in units."""
+        return self.predictions - self.targets
+
+
+def confusion_matrices(
+    answers: Iterable[tuple[Task, np.ndarray, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """The confusion matrix of each component that has classes, by its name.
+
+    Args:
+        answers: each component with its known labels and their probabilities.
+    """
+    return {
+        component.name: confusion_matrix(
+            component, labels, component.prediction(probabilities)
+        )
+        for component, labels, probabilities in answers
+        if Property.CLASSES in component.properties
+    }
+
+
+def confusion_matrix(
+    task: Task, targets: np.ndarray, predictions: np.ndarray
+) -> np.ndarray:
+    """Counts (n_classes, n_classes): row the true class, column the predicted one.
+
+    Example:
+
+    >>> from mdmt_tf.tasks import make_task
+    >>> task = make_task(kind="binary", name="death", classes=("no", "yes"))
+    >>> confusion_matrix(task, [0, 1, 1], [0, 0, 1]).tolist()
+    [[1, 0], [1, 1]]
+    """
+    counts = np.zeros((task.n_classes, task.n_classes), np.int64)
+    np.add.at(counts, (np.asarray(targets, int), np.asarray(predictions, int)), 1)
+    return counts
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """above / below; NaN where `below` is not positive."""
+    above, below = np.broadcast_arrays(above, below)
+    result = np.full(above.shape, np.nan)
+    return np.divide(above, below, out=result, where=below > 0)
+
+
+def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """sum_i w_ri v_i / sum_i w_ri, (R,)."""
+    # No matmul: numpy's pairwise sum does not depend on threads.
+    return ratio((weights * values).sum(axis=1), weights.sum(axis=1))
+
+
+def _rank(positive, scores, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the positive and of the other rows at each distinct score."""
+    if len(scores) == 0 or np.isnan(scores).any():
+        return np.zeros((len(weights), 0)), np.zeros((len(weights), 0))
+    order = np.argsort(scores, kind="stable")
+    scores, positive, ordered = scores[order], positive[order], weights.take(order, 1)
+    starts = np.flatnonzero(np.r_[True, scores[1:] > scores[:-1]])
+    ones = np.add.reduceat(ordered * positive, starts, axis=1)
+    zeros = np.add.reduceat(ordered * ~positive, starts, axis=1)
+    return ones, zeros
