@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
-from mdmt_tf.datasets._shared import choice, prepare, summary
-from mdmt_tf.datasets._shared.prepare import ALL
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
 
 DESCRIPTION = """\
@@ -22,7 +20,10 @@ of the example says so.
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = _parse(argv)
+    # A checkout that is not installed has no such package; `console.run` tells.
+    from mdmt_tf.datasets._shared import choice, prepare, summary
+
+    options = _parse(argv, prepare.dataset_names(), prepare.ALL)
 
     from rich.console import Console
 
@@ -36,11 +37,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = f"not in {options.manual_dir}: {', '.join(absent)}"
         screen.print(text, markup=False)
 
-    def finished(prepared: prepare.PreparedFolder) -> None:
+    def finished(prepared) -> None:
         summary.print_summary(screen, prepared)
         if (file := options.preview) is not None:
             name = prepared.name
-            if options.name == ALL:
+            if options.name == prepare.ALL:
                 file = file.with_stem(f"{file.stem}_{name}")
             config = configs[name]
             builder = prepare.open_builder(name, options.data_dir, config, exclude)
@@ -59,11 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv, names: Sequence[str], every: str) -> argparse.Namespace:
     arguments = console.parser("prepare", DESCRIPTION)
     add = arguments.add_argument
-    text = f"{', '.join(prepare.dataset_names())}; or {ALL}"
-    add("name", metavar=f"NAME|{ALL}", help=text)
+    text = f"{', '.join(names)}; or {every}"
+    add("name", metavar=f"NAME|{every}", help=text)
     text = "the dataset as distributed, or the folder around it"
     add("--manual-dir", required=True, metavar="DIR", help=text)
     text = "where to keep prepared datasets"
@@ -71,13 +72,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "what to keep of a radiograph: lungs, masked (black outside the lungs) or "
     text += f"full, and the side in pixels (default: {DEFAULT}); of a head CT: head, "
     text += f"and depth x rows x columns in voxels (default: {DEFAULT_VOLUME}). With "
-    text += f"{ALL} the datasets of the other kind have their default"
+    text += f"{every} the datasets of the other kind have their default"
     add("--config", type=_config_name, metavar="PART_SIZE", help=text)
     text = "text file of images to leave out, an id a line, in place of the dataset's "
     text += "own list; an empty file keeps all"
     add("--exclude", metavar="FILE", help=text)
     text = "draw images at random, with the lungs, the box and the crop, or slice by "
-    text += f"slice; with {ALL} one file a dataset"
+    text += f"slice; with {every} one file a dataset"
     add("--preview", type=_png, metavar="FILE.png", help=text)
     text = "prepare again what is there already"
     add("--overwrite", action="store_true", help=text)
