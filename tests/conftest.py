@@ -239,19 +239,19 @@ def beta(data_dir):
 @pytest.fixture(scope="session")
 def two_tasks():
     """A categorical task on alpha, a four-class one by cut points on beta."""
-    from mdmt_tf.tasks import Kind, Task
+    from mdmt_tf.tasks import make_task
 
     return (
-        Task(
+        make_task(
             name="outcome",
-            kind=Kind.CATEGORICAL,
+            kind="categorical",
             classes=("mild", "severe"),
             sources={"alpha": "outcome"},
             class_weights="balanced",
         ),
-        Task(
+        make_task(
             name="grade",
-            kind=Kind.ORDINAL,
+            kind="ordinal",
             cut_points=(1, 2, 3),
             sources={"beta": "grade"},
         ),

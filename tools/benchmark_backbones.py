@@ -1,12 +1,12 @@
-"""Training speed of the backbones, against stock Keras layers in the same sitting.
+"""Training speed of the backbones, compared with stock Keras layers.
 
     python tools/benchmark_backbones.py [BACKBONE ...] [--size 96] [--batch 16]
 
-For each backbone two models of the same architecture, weights and optimizer: one with
-this package's layers, one with Keras' own. Their steps are timed in turn, one of
-each, after the first, in which TensorFlow traces and which is given apart. Prints a
-Markdown table: medians of n steps, their smallest and largest in brackets, and the
-ratio of the medians.
+Each backbone is built twice, with the same architecture, weights and optimizer: with
+this package's layers, and with Keras' own. Their steps are timed alternately. The first
+step, in which TensorFlow traces, is reported separately. The output is a Markdown
+table: medians of n steps with minimum and maximum in brackets, and the ratio of the
+medians.
 """
 
 import argparse
@@ -19,13 +19,13 @@ import numpy as np
 from mdmt_tf.models.backbones import BACKBONES, build_backbone
 from mdmt_tf.models.layers import BatchNormalization, GroupedConv2D
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 
 _TASKS = (
-    Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe")),
-    Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(5, 9, 14)),
+    make_task(name="prognosis", kind="categorical", classes=("mild", "severe")),
+    make_task(name="severity", kind="categorical", cut_points=(5, 9, 14)),
 )
 _HEADER = (
     "| backbone | parameters | images/s | stock Keras | ratio | first step | stock |\n"
@@ -33,7 +33,7 @@ _HEADER = (
 )
 
 
-# Our layer to Keras' own.
+# Layer of this package -> Keras' own layer.
 _STOCK = {
     BatchNormalization: keras.layers.BatchNormalization,
     GroupedConv2D: keras.layers.Conv2D,
@@ -41,7 +41,7 @@ _STOCK = {
 
 
 def with_stock_layers(backbone):
-    """The same network, with Keras' own layers where it has them."""
+    """The same network with Keras' own layers, where Keras has them."""
 
     def clone(layer):
         return _STOCK.get(type(layer), type(layer)).from_config(layer.get_config())
@@ -65,7 +65,7 @@ def seconds_of_step(model, batch):
 
 
 def measure(name, size, batch_size, steps):
-    """First steps and further steps of both models, in seconds."""
+    """Seconds of the first step and of further steps of both models."""
     keras.backend.clear_session()
     rng = np.random.default_rng(0)
     batch = (

@@ -2,10 +2,11 @@
 
     python tools/benchmark_prepare.py [--images 48] [--rounds 3]
 
-Draws radiographs of 2000 x 2000 pixels of 12 bits, as a BRIXIA collection, and prepares
-them in turn as full_256 (the baseline: decoding, resizing, writing) and as lungs_256,
-each in a process of its own; then four times as many as lungs_256, for the memory. The
-rates are of the images after the first tenth, when the programs are loaded.
+The tool draws radiographs of 2000 x 2000 pixels and 12 bits in the layout of BRIXIA. It
+prepares them alternately as full_256 (the baseline: decode, resize, write) and as
+lungs_256, each in its own process. Then it prepares four times as many as lungs_256, to
+measure the memory. Rates exclude the first tenth of the images, during which programs
+are loaded.
 """
 
 import argparse
@@ -18,11 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest import (
-    detector,
-    dicom,
-    radiograph,
-)
+from mdmt_tf.phantoms.chest import detector, dicom_writer, radiograph
 
 _SIDE = 2000
 
@@ -45,7 +42,7 @@ print(json.dumps({
 
 
 def write_collection(folder, count):
-    """`count` files of four different chests, in the form of BRIXIA."""
+    """Write `count` files of four different chests, in the layout of BRIXIA."""
     (folder / "dicom_clean").mkdir(parents=True)
     appearance = detector.Appearance(bits=12)
     drawn = []
@@ -56,9 +53,9 @@ def write_collection(folder, count):
     lines = ["Filename;BrixiaScore;BrixiaScoreGlobal;Subject"]
     rng = np.random.default_rng(5)
     for number in range(count):
-        # Grain, so that no two files have the same pixels.
+        # The noise makes the pixels of all files differ.
         pixels = drawn[number % 4] + rng.normal(0, 0.01, (_SIDE, 1)).astype(np.float32)
-        header = dicom.Header(
+        header = dicom_writer.DicomHeader(
             key=f"benchmark {number}",
             patient_id=f"p{number}",
             sex="F",
@@ -70,13 +67,13 @@ def write_collection(folder, count):
             cm_per_px=0.02,
         )
         path = folder / "dicom_clean" / f"{number}.dcm"
-        dicom.write_dicom(path, pixels, appearance, header)
+        dicom_writer.write_dicom(path, pixels, appearance, header)
         lines.append(f"{path.name};111111;6;p{number}")
     (folder / "metadata_global_v2.csv").write_text("\n".join(lines) + "\n")
 
 
 def prepare(folder, config):
-    """What the child says of one preprocessing."""
+    """The measurements of a child process that prepares with one config."""
     with tempfile.TemporaryDirectory() as data_dir:
         output = subprocess.run(
             [sys.executable, "-c", _CHILD, str(folder), data_dir, config],

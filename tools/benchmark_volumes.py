@@ -1,9 +1,10 @@
-"""Whether the pipeline of volumes keeps up with the network.
+"""Speed of the volume pipeline, compared with the network.
 
     python tools/benchmark_volumes.py densenet121_3d --shape 40x301x301 --batch 2
 
-Volumes a second of the pipeline with augmentation, of the same without, and of training
-steps, in turn in one sitting: the rounds' medians, with the smallest and the largest.
+The tool measures volumes per second of the pipeline with augmentation, of the pipeline
+without it, and of training steps, alternately. It reports medians over the rounds, with
+minimum and maximum.
 """
 
 import argparse
@@ -23,13 +24,13 @@ from mdmt_tf.data.images import threads
 from mdmt_tf.data.normalize import to_unit
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 
 
 def pipeline(stored, batch, settings):
-    """Endless batches of stored int16 volumes, made as in `mdmt_tf.data.pipeline`."""
+    """Endless batches of stored int16 volumes, built as in `mdmt_tf.data.pipeline`."""
 
     def load(index):
         rows = tf.numpy_function(
@@ -45,7 +46,7 @@ def pipeline(stored, batch, settings):
 
 
 def rate(batches, batch, count, ready) -> float:
-    """Volumes a second of `count` batches, after those that may be ready already."""
+    """Volumes per second of `count` batches, after `ready` batches."""
     for _ in range(ready):
         next(batches)
     started = time.perf_counter()
@@ -73,7 +74,7 @@ def main(argv=None) -> None:
         "pipeline with augmentation": iter(pipeline(stored, batch, settings)),
         "pipeline without": iter(pipeline(stored, batch, None)),
     }
-    task = Task(name="prognosis", kind=Kind.BINARY)
+    task = make_task(name="prognosis", kind="binary")
     model = build_model(build_backbone(options.backbone, (*shape, 1)), [task], "linear")
     optimizer = build_optimizer("adamw", 1e-3, 1e-4, amsgrad=True)
     compile_model(model, [task], optimizer)
@@ -86,7 +87,7 @@ def main(argv=None) -> None:
 
     sources["training steps"] = step()
     next(sources["training steps"])  # traced
-    # What was made while others were timed: prefetched, and one for each thread.
+    # Batches that were prepared while others were timed: prefetched, one per thread.
     ready = {name: 2 + threads() for name in sources} | {"training steps": 0}
     rates = {name: [] for name in sources}
     for _ in range(options.rounds):
@@ -100,7 +101,7 @@ def main(argv=None) -> None:
         )
     medians = {name: statistics.median(values) for name, values in rates.items()}
     ratio = medians["pipeline with augmentation"] / medians["training steps"]
-    print(f"  the pipeline makes {ratio:.1f} times what the network takes")
+    print(f"  the pipeline is {ratio:.1f} times as fast as the network")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""Convert a checkpoint of PyTorch into the weights of a backbone.
+"""Convert a PyTorch checkpoint to the weights of a backbone.
 
     python tools/convert_weights.py resnet50 my_chest_xrays.pth my_resnet50.weights.h5
     python -m mdmt_tf.train model.backbone=resnet50 model.weights=my_resnet50.weights.h5
 
-Reads .safetensors and what `torch.save` wrote, without PyTorch and without running what
-a file may contain; a classifier is left out. Beside the result a manifest says where it
-came from. The network must have been trained on images normalised like those of the
+The tool reads .safetensors files and files of `torch.save`, without PyTorch and without
+running code in them. A classifier is left out. A manifest next to the result states its
+source. The network must have been trained on images normalised like those of the
 backbone's published weights.
 
-With --imagenet, instead of two files, the published weights are fetched and kept where
-model.weights=imagenet looks for them:
+With --imagenet instead of two files, the tool downloads the published weights to the
+cache, where model.weights=imagenet finds them:
 
     python tools/convert_weights.py resnet50 --imagenet
 """

@@ -1,7 +1,7 @@
-"""Random changes of radiographs and their lung masks, a pure function of a seed.
+"""Random augmentation of radiographs and their lung masks, a pure function of a seed.
 
-Much stronger than those for training classifiers (`mdmt_tf.data.augment.images`): a few
-hundred images have to stand for all positions, exposures and diseases.
+It is much stronger than that of classifiers (`mdmt_tf.data.augment.images`), because a
+few hundred images have to represent all positions, exposures and diseases.
 """
 
 import tensorflow as tf
@@ -12,30 +12,31 @@ _ELASTIC_SIGMA = 12.0  # pixels
 
 
 def augment(images, masks, seed, strength=1.0):
-    """Change each image of a batch in its own way, and its mask likewise.
+    """Augment the images of a batch independently, each with its mask.
 
     Args:
         images: float32 (b, s, s, 1) in [0, 1].
-        masks: float32 (b, s / 2, s / 2, 2), share of right and left lung.
+        masks: float32 (b, s / 2, s / 2, 2), fractions of right and left lung.
         seed: int64 (2,).
-        strength: 0 to 1, of everything.
-    Returns: images and masks of the same shapes. The lung at the left of the image
-        stays the right lung when an image is mirrored: sides follow from the place.
+        strength: 0 to 1, strength of all changes.
+    Returns: images and masks of the same shapes. In a mirrored image, the lung at the
+        left of the image is still the right lung: sides follow from the position.
     """
     draw = _Draw(seed, tf.shape(images)[0])
     position = _Position(draw, strength)
     size, half = images.shape[1], masks.shape[1]
-    bend = warp.elastic_displacement(
+    displacement = warp.elastic_displacement(
         draw.seeds(), strength * draw.uniform(0, 90), size, _ELASTIC_SIGMA
     )
-    images = warp.warp_elastic(images, position.maps(size), bend)
-    masks = warp.warp_elastic(masks, position.maps(half), bend[..., ::2, ::2] / 2)
+    images = warp.warp_elastic(images, position.maps(size), displacement)
+    displacement = displacement[..., ::2, ::2] / 2
+    masks = warp.warp_elastic(masks, position.maps(half), displacement)
     masks = tf.where(position.flip[:, None, None, None], masks[..., ::-1], masks)
     return _expose(_disturb(images, draw, strength), draw, strength), masks
 
 
 class _Draw:
-    """Random numbers for b images, others at each call."""
+    """Random numbers for b images, new ones at each call."""
 
     def __init__(self, seed, count):
         self._seed, self._count, self._calls = tf.cast(seed, tf.int64), count, 0
@@ -50,9 +51,9 @@ class _Draw:
             (self._count, *shape), self._next(), low, high, alg="philox"
         )
 
-    def normal(self, deviation=1.0, shape=()):
+    def normal(self, std=1.0, shape=()):
         return tf.random.stateless_normal(
-            (self._count, *shape), self._next(), stddev=deviation, alg="philox"
+            (self._count, *shape), self._next(), stddev=std, alg="philox"
         )
 
     def chance(self, probability):
@@ -64,17 +65,17 @@ class _Draw:
         )
 
     def smooth(self, size, points):
-        """(b, size, size, 1) of unit variance at `points` x `points` knots."""
+        """(b, size, size, 1), with unit variance at `points` x `points` nodes."""
         return tf.image.resize(
             self.normal(shape=(points, points, 1)), (size, size), method="bicubic"
         )
 
 
 class _Position:
-    """How each image lies: turned, zoomed, stretched, sheared, shifted, mirrored."""
+    """Position of each image: rotation, zoom, stretch, shear, shift and mirroring."""
 
     def __init__(self, draw, strength):
-        # Most images near the position of a careful exposure, a few far from it.
+        # Most images are close to a careful exposure, a few are far from it.
         far = strength * draw.uniform(0.2, 1.0)
         self._degrees = far * tf.where(
             draw.chance(0.08), draw.uniform(-40, 40), draw.normal(7.0)
@@ -99,20 +100,20 @@ class _Position:
 
 
 def _disturb(images, draw, strength):
-    """Consolidations, scatter, devices and lettering."""
+    """Add consolidations, scatter, devices and lettering."""
     size = images.shape[1]
 
     def chance(p):
         return tf.cast(draw.chance(p * strength), tf.float32)[:, None, None, None]
 
-    # Patches that turn white, as consolidated lung does.
+    # Patches become white, like consolidated lung.
     white = tf.clip_by_value(draw.smooth(size, 7) - 0.3, 0, 1)
     opacity = draw.uniform(0.2, 0.9)[:, None, None, None] * chance(0.35)
     level = draw.uniform(0.5, 1.0)[:, None, None, None]
     images += opacity * white * tf.maximum(level - images, 0)
     # Uneven exposure.
     images *= 1 + 0.15 * chance(0.5) * draw.smooth(size, 4)
-    # A frame or a label of one grey.
+    # A frame or a label with one grey value.
     place = (tf.range(size, dtype=tf.float32) + 0.5) / size
     corner, extent = draw.uniform(-0.1, 1.0, (2,)), draw.uniform(0.03, 0.2, (2,))
     inside = (
@@ -133,7 +134,7 @@ def _disturb(images, draw, strength):
 
 
 def _expose(images, draw, strength):
-    """Gamma, brightness, contrast, sharpness, noise, and rarely the negative."""
+    """Change gamma, brightness, contrast, sharpness and noise; rarely invert."""
 
     def column(values):
         return values[:, None, None, None]
@@ -150,6 +151,6 @@ def _expose(images, draw, strength):
     images = tf.clip_by_value(images, 0, 1)
     negative = draw.chance(0.02 + 0.05 * strength)
     images = tf.where(column(negative), 1 - images, images)
-    deviation = strength * draw.uniform(0, 0.05)
-    noise = draw.normal(shape=images.shape[1:]) * column(deviation)
+    std = strength * draw.uniform(0, 0.05)
+    noise = draw.normal(shape=images.shape[1:]) * column(std)
     return tf.clip_by_value(images + noise, 0, 1)

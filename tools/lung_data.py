@@ -1,4 +1,4 @@
-"""Radiographs with lung masks: real ones, phantoms, and random changes of both."""
+"""Radiographs with lung masks: real ones, phantoms, and their augmentation."""
 
 import concurrent.futures
 import dataclasses
@@ -14,25 +14,25 @@ import tensorflow as tf
 from sklearn.model_selection import StratifiedGroupKFold
 
 from mdmt_tf.imaging import dicom
-from mdmt_tf.imaging.lungs.inputs import network_input
 from mdmt_tf.imaging.lungs.network import OUTPUT_SIZE, SIZE
+from mdmt_tf.imaging.lungs.network_input import network_input
 from mdmt_tf.phantoms.chest import radiograph
 from mdmt_tf.phantoms.chest.detector import HOSPITALS
 
 logger = logging.getLogger(__name__)
 
-# The lung behind the heart is inside. Other masks leave it out and answer another
-# question: neither trained on nor scored.
+# Masks include the lung behind the heart. Masks without it follow another definition
+# and are neither used for training nor scored.
 CONVENTION = "includes_retrocardiac"
 
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """Images as the network takes them, with the answer that it should give.
+    """Inputs of the network with their targets.
 
     Attributes:
         inputs: uint8 (n, SIZE, SIZE), see `network_input`, times 255.
-        masks: uint8 (n, OUTPUT_SIZE, OUTPUT_SIZE, 2): share of each pixel that the
+        masks: uint8 (n, OUTPUT_SIZE, OUTPUT_SIZE, 2): fractions of each pixel that the
             right and the left lung cover, times 255.
     """
 
@@ -41,7 +41,7 @@ class Pictures:
 
 
 def save(epochs: list[Pictures], file: Path) -> None:
-    """Keep what `changed` has made."""
+    """Save the result of `changed`."""
     np.savez(
         file,
         inputs=np.stack([pictures.inputs for pictures in epochs]),
@@ -57,22 +57,24 @@ def load(file: Path) -> list[Pictures]:
 
 
 def read_study(folder: Path) -> tuple[pd.DataFrame, Pictures]:
-    """All images of `open_cxr` with a mask of both lungs in the right convention.
+    """Read all images of `open_cxr` with a mask of both lungs by CONVENTION.
 
-    Returns: a row an image (image_id, image, mask, source, view, patient_group), and
-        the images.
+    Returns: a table with one row per image (image_id, image, mask, source, view,
+        patient_group), and the images.
     """
     table = pd.read_csv(folder / "lung_masks" / "manifest.csv")
     views = pd.concat(
-        pd.read_csv(folder / part / "metadata.csv")
-        for part in ("lung_masks", "cohen_brixia")
+        pd.read_csv(folder / name / "metadata.csv")
+        for name in ("lung_masks", "cohen_brixia")
     ).drop_duplicates("original_filename")
     views = views.set_index("original_filename")["view"]
     usable = (table["convention"] == CONVENTION) & (table["n_lungs"] == 2)
     for row in table[~usable].itertuples():
         logger.info(
             "%s left out: %s, lungs annotated: %d",
-            *(row.image, row.convention, row.n_lungs),
+            row.image,
+            row.convention,
+            row.n_lungs,
         )
     table = table[usable].reset_index(drop=True)
     table["view"] = table["original_filename"].map(views).fillna("unknown")
@@ -114,11 +116,11 @@ def _phantom(number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _pictures(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Pictures:
     inputs = [np.rint(255 * network_input(image, SIZE)) for image, _ in pairs]
-    masks = [_shares(mask) for _, mask in pairs]
+    masks = [_fractions(mask) for _, mask in pairs]
     return Pictures(np.stack(inputs).astype(np.uint8), np.stack(masks))
 
 
-def _shares(mask: np.ndarray) -> np.ndarray:
+def _fractions(mask: np.ndarray) -> np.ndarray:
     size = (OUTPUT_SIZE, OUTPUT_SIZE)
     lungs = [np.where(mask == lung, 255, 0).astype(np.uint8) for lung in (1, 2)]
     return np.stack(
@@ -127,11 +129,11 @@ def _shares(mask: np.ndarray) -> np.ndarray:
 
 
 def patient_folds(table: pd.DataFrame, folds: int) -> np.ndarray:
-    """Number of the test fold of each image: whole patients, views spread evenly."""
+    """Test fold of each image; patients are not split, views are spread evenly."""
     number = np.zeros(len(table), int)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
-    parts = splitter.split(table, table["view"], table["patient_group"])
-    for fold, (_, test) in enumerate(parts):
+    splits = splitter.split(table, table["view"], table["patient_group"])
+    for fold, (_, test) in enumerate(splits):
         number[test] = fold
     return number
 
@@ -139,10 +141,10 @@ def patient_folds(table: pd.DataFrame, folds: int) -> np.ndarray:
 def changed(
     pictures: Pictures, strength: float, epochs: int, seed: int
 ) -> list[Pictures]:
-    """Every picture changed at random, once an epoch.
+    """Augment every picture once per epoch.
 
-    What becomes of a picture does not depend on the others, so all folds can share it:
-    that is a third of the time of training each.
+    The result for a picture does not depend on the others, so all folds use the same
+    results. That saves a third of the training time of each fold.
     """
     result = [
         Pictures(np.empty_like(pictures.inputs), np.empty_like(pictures.masks))
@@ -153,12 +155,12 @@ def changed(
 
     def change(epoch, number):
         one = [
-            tf.cast(part[number : number + 1], tf.float32) / 255
-            for part in (images, masks)
+            tf.cast(array[number : number + 1], tf.float32) / 255
+            for array in (images, masks)
         ]
         key = tf.random.fold_in(tf.stack([seed, epoch]), number, alg="philox")
         image, mask = lung_augment.augment(*one, key, strength)
-        rounded = (tf.cast(tf.round(255 * part[0]), tf.uint8) for part in (image, mask))
+        rounded = (tf.cast(tf.round(255 * x[0]), tf.uint8) for x in (image, mask))
         return epoch, number, *rounded
 
     numbers = tf.data.Dataset.range(len(pictures.inputs))

@@ -1,4 +1,4 @@
-"""How well masks agree with those drawn by hand."""
+"""Agreement of masks with manual masks."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ def score(found: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
 
     Returns: `dice` of both lungs as one region, `dice_right`, `dice_left`; `box_iou`,
         intersection over union of the smallest boxes of both lungs; `swapped`, whether
-        more of a lung is called the other lung than is called by its name.
+        more pixels of a lung are labelled as the other lung than as this lung.
     """
     swapped = any(
         np.count_nonzero((drawn == lung) & (found == 3 - lung))
@@ -44,9 +44,9 @@ def _box_iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def summary(scores: pd.DataFrame) -> dict[str, float]:
-    """Mean Dice with its interval, 5th percentile, and so on, over images.
+    """Mean Dice with its interval, 5th percentile and other statistics over images.
 
-    The 95 % interval of the mean is a bootstrap of patients, not of images.
+    The 95 % interval of the mean is a bootstrap over patients, not over images.
     """
     groups = [group["dice"].to_numpy() for _, group in scores.groupby("patient_group")]
     rng = np.random.default_rng(0)
@@ -70,15 +70,15 @@ def summary(scores: pd.DataFrame) -> dict[str, float]:
 
 
 def table(scores: pd.DataFrame) -> str:
-    """Markdown: all images, then by fold, view and source."""
+    """Markdown table of the scores: all images, then by fold, view and source."""
     lines = [
         "| unseen patients | images | Dice | 5th percentile | right | left | box IoU | "
         "swapped |",
         "|---|---|---|---|---|---|---|---|",
     ]
 
-    def add(name, part):
-        s = summary(part)
+    def add(name, group):
+        s = summary(group)
         mean = f"{s['dice']:.3f} ({s['dice_low']:.3f} to {s['dice_high']:.3f})"
         lines.append(
             f"| {name} | {s['images']} | {mean} | {s['dice_p5']:.3f} "
@@ -88,13 +88,13 @@ def table(scores: pd.DataFrame) -> str:
 
     add("all", scores)
     for column in ("fold", "view", "source"):
-        for value, part in scores.groupby(column):
-            add(f"{column} {value}", part)
+        for value, group in scores.groupby(column):
+            add(f"{column} {value}", group)
     return "\n".join(lines) + "\n"
 
 
 def picture(image: np.ndarray, found: np.ndarray, drawn: np.ndarray, caption: str):
-    """uint8 (320, 320, 3): outlines found in red, drawn by hand in green."""
+    """uint8 (320, 320, 3) with outlines: predicted in red, manual in green."""
     side = 320
     canvas = cv2.cvtColor(crop.to_uint8(crop.resize(image, side)), cv2.COLOR_GRAY2BGR)
     for mask, colour in ((drawn, (0, 255, 0)), (found, (0, 0, 255))):
@@ -102,6 +102,11 @@ def picture(image: np.ndarray, found: np.ndarray, drawn: np.ndarray, caption: st
         for lung in (1, 2):
             contact_sheet.outline(canvas, small == lung, colour)
     cv2.putText(
-        *(canvas, caption, (3, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 0), 1)
+        canvas,
+        caption,
+        (3, 14),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        fontScale=0.42,
+        color=(255, 255, 0),
     )
     return canvas

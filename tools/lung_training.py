@@ -1,4 +1,4 @@
-"""Train the network for lungs, and bring it into the form that is shipped."""
+"""Train the lung network, and convert it to the shipped weights."""
 
 import logging
 
@@ -12,27 +12,27 @@ from mdmt_tf.models.layers import BatchNormalization
 
 logger = logging.getLogger(__name__)
 
-POLICY = "mixed_bfloat16"  # three times as fast as float32 on CPUs that have it
+POLICY = "mixed_bfloat16"  # three times as fast as float32 on CPUs with bfloat16
 
 _BATCH_SIZE = 8
-_WARM_UP = 0.1  # share of all steps
+_WARM_UP = 0.1  # fraction of all steps
 _WEIGHT_DECAY = 1e-2
 
 
 def build() -> keras.Model:
-    """The network with normalisation."""
+    """Build the network with normalisation."""
     return network.build_network(
         lambda name: BatchNormalization(name=name, dtype=POLICY), POLICY
     )
 
 
 def loss(targets, logits):
-    """Cross-entropy plus 1 - Dice of each lung, means over the images.
+    """Cross-entropy plus 1 - Dice of each lung, averaged over the images.
 
         Dice = 2 sum(p t) / (sum(p^2) + sum(t^2))
 
     Args:
-        targets: (n, h, w, 3), shares of background, right and left lung.
+        targets: (n, h, w, 3), fractions of background, right and left lung.
         logits: the same shape.
     Source: Milletari et al. 2016 (the Dice term).
     """
@@ -40,7 +40,7 @@ def loss(targets, logits):
     p, t = tf.nn.softmax(logits)[..., 1:], targets[..., 1:]
     common = tf.reduce_sum(p * t, axis=(1, 2))
     total = tf.reduce_sum(p * p + t * t, axis=(1, 2))
-    dice = (2 * common + 1) / (total + 1)  # 1 where a lung is rightly absent
+    dice = (2 * common + 1) / (total + 1)  # 1 if a lung is correctly absent
     return tf.reduce_mean(entropy) + tf.reduce_mean(1 - dice)
 
 
@@ -52,11 +52,14 @@ def fit(
     epochs: int,
     learning_rate: float,
 ) -> None:
-    """Train `model` in place: AdamW, one cycle of the learning rate.
+    """Train `model` in place, with AdamW and one cycle of the learning rate.
 
     Args:
-        changed: the pictures of each epoch; begun again where there are fewer.
+        model: the network.
+        changed: the pictures of each epoch, repeated if there are more epochs.
         chosen: numbers of the pictures to train with.
+        epochs: number of epochs.
+        learning_rate: highest learning rate of the cycle.
     """
     steps = epochs * (len(chosen) // _BATCH_SIZE)
     warm_up = int(_WARM_UP * steps)
@@ -97,7 +100,7 @@ def fit(
 
 
 def shipped(model: keras.Model) -> dict[str, np.ndarray]:
-    """The weights as float16 arrays, normalisation put into the convolutions.
+    """The weights as float16 arrays, with normalisation merged into convolutions.
 
     With scale g, offset b, mean m and variance v of the normalisation after a
     convolution without bias of kernel k:
@@ -114,8 +117,8 @@ def shipped(model: keras.Model) -> dict[str, np.ndarray]:
         if norm is None:
             bias = np.asarray(layer.bias)
         else:
-            deviation = np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-            scale = np.asarray(norm.gamma) / deviation
+            std = np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+            scale = np.asarray(norm.gamma) / std
             kernel = kernel * scale
             bias = np.asarray(norm.beta) - np.asarray(norm.moving_mean) * scale
         arrays[f"{name}/kernel"] = kernel.astype(np.float16)

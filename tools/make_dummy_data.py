@@ -2,9 +2,9 @@
 
     python tools/make_dummy_data.py [FOLDER]
 
-FOLDER, by default `datasets` of this checkout, gets <name>/dummy_data for each dataset.
-Nothing in them comes from a patient: the pictures are blurred noise. The comments name
-the traps; tests/datasets says what the builders make of them.
+The tool writes <name>/dummy_data for each dataset to FOLDER, by default `datasets` of
+this checkout. Nothing in the files comes from a patient: pictures are blurred noise.
+Comments name the traps, and tests/datasets checks how the builders handle them.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def write_raster(path: Path, pixels: np.ndarray) -> None:
 def write_dicom(
     path: Path, seed: int, photometric: str = "MONOCHROME2", syntax: str | None = None
 ) -> None:
-    """A radiograph of 12 bits with a window, compressed where a syntax is given."""
+    """Write a 12-bit radiograph with a window, compressed if a syntax is given."""
     pixels = picture(seed, 4095).astype("<u2")
     if photometric == "MONOCHROME1":
         pixels = 4095 - pixels
@@ -70,7 +70,7 @@ def write_dicom(
 
 
 def write_table(path: Path, rows, *, delimiter: str = ",", mark: bool = False) -> None:
-    """A CSV file, with a byte order mark on demand."""
+    """Write a CSV file, with a byte order mark if `mark` is set."""
     encoding = "utf-8-sig" if mark else "utf-8"
     with path.open("w", encoding=encoding, newline="") as file:
         csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
@@ -84,7 +84,7 @@ def write_spreadsheet(path: Path, rows) -> None:
 
 
 def write_volume(path: Path, seed: int, order: str) -> None:
-    """A head of 14 x 12 x 5 voxels in HU, axes in the given order, such as "RAS"."""
+    """Write a head of 14 x 12 x 5 voxels in HU; `order` of the axes is, e.g., "RAS"."""
     noise = np.random.default_rng(seed).random((3, 4, 4))
     planes = [cv2.resize(plane, (12, 14)) for plane in noise[[0, 0, 1, 2, 2]]]
     affine = np.diag([9.0, 10.0, 30.0, 1.0])
@@ -93,12 +93,12 @@ def write_volume(path: Path, seed: int, order: str) -> None:
     axes = nibabel.orientations.axcodes2ornt(tuple(order))
     turn = nibabel.orientations.ornt_transform([[0, 1], [1, 1], [2, 1]], axes)
     head = head.as_reoriented(turn)
-    head.set_data_dtype(np.int16)  # so with a slope and an intercept
+    head.set_data_dtype(np.int16)  # therefore nibabel writes slope and intercept
     nibabel.save(head, path)
 
 
 def truncate(path: Path) -> None:
-    """Keep the first half, as an interrupted download does."""
+    """Keep the first half, like an interrupted download."""
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
 
@@ -160,8 +160,15 @@ def make_brixia(folder: Path) -> None:
     write_dicom(images / "109.dcm", 109)  # in no table
     (images / ".DS_Store").write_bytes(b"\0")
     header = [
-        *("Filename", "BrixiaScore", "BrixiaScoreGlobal", "ConsensusTestset"),
-        *("Subject", "StudyId", "Modality", "Manufacturer", "Sex"),
+        "Filename",
+        "BrixiaScore",
+        "BrixiaScoreGlobal",
+        "ConsensusTestset",
+        "Subject",
+        "StudyId",
+        "Modality",
+        "Manufacturer",
+        "Sex",
         "AgeAtStudyDateFiveYear",
     ]
     rows = [
@@ -190,12 +197,19 @@ def make_hannover(folder: Path) -> None:
         write_raster(folder / "png" / f"{name}.png", picture(seed).astype(np.uint8))
     truncate(folder / "png" / "d1.png")
     header = [
-        *("patient_id", "image_id", "sex", "age", "admission_offset"),
-        *("icu_admission_offset", "icu_release_offset", "death_offset"),
-        *("modality", "projection"),
+        "patient_id",
+        "image_id",
+        "sex",
+        "age",
+        "admission_offset",
+        "icu_admission_offset",
+        "icu_release_offset",
+        "death_offset",
+        "modality",
+        "projection",
     ]
     rows = [
-        # the only row that speaks of intensive care has no image
+        # The only row with intensive care has no image.
         ["pa", "a0", "f", "", -1, 0.0, 9.0, "", "CR", "ap"],
         ["pa", "a1", "f", "", -3, "", "", "", "CR", "pa"],
         ["pa", "a2", "f", "", -5, "", "", "", "CR", "ap"],
@@ -227,7 +241,7 @@ def make_cohen_brixia(folder: Path) -> None:
         ["4.jpg", 1, 1, 1, 1, 1, 1, 9, 1, 1, 1, 1, 1, 1, 6],  # adds up to 6
         ["5.jpg", 1, 1, 1, 1, 1, 1, 6, 1, 1, 1, 1, 1, 1, 6],
     ]
-    # The second was a PNG by another name when the metadata were written.
+    # The metadata list 3.jpg under its former name, three.png.
     originals = ["fig1-a.day1.jpeg", "scan 2.png", "three.png", "4.jpg", "5.jpg"]
     rows = [[*row, name] for row, name in zip(rows, originals, strict=True)]
     header = ["filename", *scores, "original_filename"]
@@ -247,15 +261,12 @@ def make_ich_csic(folder: Path) -> None:
     good, poor = folder / "GOOD_PROGNOSIS", folder / "POOR_PROGNOSIS"
     good.mkdir(parents=True)
     poor.mkdir()
-    for path, seed, order in (
-        *((good / "1", 1, "RAS"), (good / "2", 2, "LPS"), (good / "007", 7, "LAS")),
-        *((good / "4", 4, "RAS"), (good / "5", 5, "RAS"), (good / "8", 8, "RAS")),
-        *((good / "9", 9, "RAS"), (poor / "3", 3, "ASR"), (poor / "5", 5, "RAS")),
-        *((poor / "6", 6, "RAS"), (poor / "10", 10, "RAS"), (poor / "11", 11, "PIR")),
-    ):
-        write_volume(path.with_name(f"{path.name}_brain.nii.gz"), seed, order)
+    for place, names in ((good, "1 2 007 4 5 8 9"), (poor, "3 5 6 10 11")):
+        for name in names.split():
+            order = {"2": "LPS", "007": "LAS", "3": "ASR", "11": "PIR"}.get(name, "RAS")
+            write_volume(place / f"{name}_brain.nii.gz", int(name), order)
     truncate(good / "8_brain.nii.gz")
-    # Nothing is wrong with these: with the five above they are enough for ten folds.
+    # These have no fault; with five of the above they are enough for ten folds.
     ordinary = range(21, 31)
     for patient in ordinary:
         folder_of = poor if patient % 2 else good
@@ -263,7 +274,7 @@ def make_ich_csic(folder: Path) -> None:
     header = ["PatientID", "Age", "Gender", "GCS", "HT", "Tº", "Glucose", "Urea"]
     rows = [
         [1, 79, 1, 15, 0, 36.5, 100, 31, 0],
-        [2, 80, 0, 12, 1, "", 140, "", ""],  # its folder alone says how it went
+        [2, 80, 0, 12, 1, "", 140, "", ""],  # only its folder states the outcome
         ["007", "", "", "", "", "", "", "", 0],
         [3, 91, 1, 3, 1, 35, 210, 40, 1],
         [4, 60, 1, 8, 1, 37, 120, 50, 1],  # in the folder of good prognosis
@@ -271,9 +282,9 @@ def make_ich_csic(folder: Path) -> None:
         [6, 62, 1, 16, 1, 37, 120, 50, 1],
         [8, 63, 1, 9, 1, 37, 120, 50, 0],
         [10, 64, 1, 9, 1, 37, 120, 50, 1],
-        [10, 84, 1, 9, 1, 37, 120, 50, 1],  # on which side of 80 years?
+        [10, 84, 1, 9, 1, 37, 120, 50, 1],  # two ages, below and above 80 years
         [11, 65, 0, 8, 1, 37, 120, "", 1],
-        ["11.0", 65, 0, 8, 1, 37, "", 50, 1],  # what the other leaves open
+        ["11.0", 65, 0, 8, 1, 37, "", 50, 1],  # has the value that the other lacks
         [12, 66, 1, 9, 1, 37, 120, 50, 1],  # no volume
         *([n, 4 * n - 30, 0, n - 16, 0, 37, 90 + n, n, n % 2] for n in ordinary),
     ]

@@ -1,14 +1,14 @@
-"""How much memory a training step takes: computed, and measured on the CPU.
+"""Memory of a training step: computed, and measured on the CPU.
 
     python tools/memory_plan.py densenet121_3d --shape 40x301x301 --batch 8
     python tools/memory_plan.py densenet121_3d --shape 40x151x151 --measure 1 2 4
 
-The computed part is what the backward pass needs of the forward pass: the inputs of
-convolutions and normalisations, the outputs of ReLUs, each tensor once; and the weights
-with their gradients and moments. A step takes more at its peak: copies that live for a
-moment, and the workspace of the convolutions, which depends on the device. The
-measured part says how much: it is the growth of the process's peak memory over a step,
-each batch size in a process of its own.
+The computed memory is that of the tensors which the backward pass needs from the
+forward pass (inputs of convolutions and normalisations, outputs of ReLUs, each tensor
+once), and of the weights with their gradients and moments. At its peak, a step needs
+more: temporary copies, and the workspace of the convolutions, which depends on the
+device. The measured memory is the growth of the process's peak memory over a step, with
+one process per batch size.
 """
 
 import argparse
@@ -26,14 +26,12 @@ _BYTES = {"float32": 4, "mixed_float16": 2, "mixed_bfloat16": 2}
 
 
 def kept_values(backbone) -> int:
-    """Numbers that one image leaves for the backward pass of a backbone."""
+    """Number of values per image that the backward pass of a backbone needs."""
     import keras
 
     layers = keras.layers
-    takes_input = (
-        *(layers.Conv2D, layers.Conv3D, layers.BatchNormalization),
-        *(layers.MaxPooling2D, layers.MaxPooling3D),
-    )
+    pooling = (layers.MaxPooling2D, layers.MaxPooling3D)
+    takes_input = (layers.Conv2D, layers.Conv3D, layers.BatchNormalization, *pooling)
     takes_output = (layers.ReLU, layers.Activation, layers.MaxPooling3D)
     kept = {}
     for layer in backbone.layers:
@@ -50,15 +48,15 @@ def build(name, shape, precision):
 
     from mdmt_tf.models.backbones import build_backbone
     from mdmt_tf.models.multitask import build_model
-    from mdmt_tf.tasks import Kind, Task
+    from mdmt_tf.tasks import make_task
     from mdmt_tf.training.losses import compile_model
     from mdmt_tf.training.optimizers import build_optimizer
 
     keras.config.set_dtype_policy(precision)
     tasks = [
-        Task(name="prognosis", kind=Kind.BINARY, weight=0.4),
-        Task(name="gcs", kind=Kind.ORDINAL, cut_points=(9, 13), weight=0.3),
-        Task(name="age", kind=Kind.BINARY, weight=0.3),
+        make_task(name="prognosis", kind="binary", weight=0.4),
+        make_task(name="gcs", kind="ordinal", cut_points=(9, 13), weight=0.3),
+        make_task(name="age", kind="binary", weight=0.3),
     ]
     backbone = build_backbone(name, (*shape, 1), dropout=0.2)
     model = build_model(backbone, tasks, "linear", dropout=0.0)
@@ -68,7 +66,7 @@ def build(name, shape, precision):
 
 
 def plan(name, shape, batch, precision) -> list[tuple[str, float]]:
-    """Computed parts of the memory of a step, in bytes."""
+    """Computed items of the memory of a step, in bytes."""
     backbone, model = build(name, shape, precision)
     weights = sum(math.prod(weight.shape) for weight in model.weights)
     activations = kept_values(backbone) * _BYTES[precision]
@@ -79,7 +77,7 @@ def plan(name, shape, batch, precision) -> list[tuple[str, float]]:
 
 
 def measure(name, shape, batch, precision) -> tuple[float, float]:
-    """Bytes that two steps add to the peak of this process, seconds of the second."""
+    """Bytes that two steps add to this process's peak; seconds of the second step."""
     import time
 
     import numpy as np
@@ -97,7 +95,7 @@ def measure(name, shape, batch, precision) -> tuple[float, float]:
 
 
 def peak_bytes() -> float:
-    """The largest resident memory that this process has had."""
+    """The largest resident memory of this process so far, in bytes."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
@@ -123,9 +121,9 @@ def main(argv=None) -> None:
         added, seconds = measure(*arguments, options.one, options.precision)
         print(f"{added} {seconds}")
         return
-    parts = plan(*arguments, options.batch, options.precision)
+    items = plan(*arguments, options.batch, options.precision)
     print(f"{options.backbone}, {options.shape}, {options.precision}, computed:")
-    for what, size in [*parts, ("together", sum(size for _, size in parts))]:
+    for what, size in [*items, ("together", sum(size for _, size in items))]:
         print(f"  {what:<32} {size / GB:6.2f} GB")
     for batch in options.measure:
         command = [sys.executable, __file__, options.backbone, "--shape", options.shape]
@@ -135,7 +133,7 @@ def main(argv=None) -> None:
         computed = sum(size for _, size in plan(*arguments, batch, options.precision))
         print(
             f"measured, batch {batch}: {added / GB:.2f} GB, {added / computed:.2f} of "
-            f"what is computed; {seconds:.1f} s a step"
+            f"the computed memory; {seconds:.1f} s per step"
         )
 
 

@@ -1,13 +1,14 @@
-"""Draw a contact sheet of phantoms, to see what a change to the generator does.
+"""Draw a contact sheet of phantoms, to see the effect of a change to the generator.
 
     python tools/phantom_sheet.py sheet.png
     python tools/phantom_sheet.py heads.png --heads 8
 
-Radiographs: one row a hospital; columns: every zone graded 0, 1, 2, 3, then two random
-patients, the last with the outlines of its six zones.
-Heads: one row a patient, slices from below to the top in a window of 0 to 80 HU, the
-patient's right on the left. The outlines are the blood in the tissue (orange) and in
-the ventricles (blue); every second slice is without.
+Radiographs: one row per hospital. The columns are a patient with grade 0 in all zones,
+then grades 1, 2 and 3, then two random patients, the last with the outlines of its six
+zones.
+Heads: one row per patient, with slices from bottom to top in a window of 0 to 80 HU,
+the patient's right on the left. Every second slice has outlines of the blood in the
+tissue (orange) and in the ventricles (blue).
 """
 
 import argparse
@@ -19,12 +20,8 @@ import numpy as np
 from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.phantoms.chest import radiograph
 from mdmt_tf.phantoms.chest.detector import HOSPITALS
-from mdmt_tf.phantoms.head import (
-    head_ct,
-)
-from mdmt_tf.phantoms.head import (
-    studies as phantom_head_studies,
-)
+from mdmt_tf.phantoms.head import head_ct
+from mdmt_tf.phantoms.head.studies import ich_csic
 
 _CAPTION = 16
 _SLICES = 9
@@ -92,10 +89,10 @@ def head_row(study, size):
 
 
 def _upright(piece, affine):
-    """A slice (columns, rows) as radiologists see it: right on the left, front up."""
+    """A slice (columns, rows) as in radiology: right on the left, front at the top."""
     if affine[0, 0] > 0:
         piece = piece[::-1]
-    edge = len(piece) // 10  # nothing is there
+    edge = len(piece) // 10  # empty
     piece = piece[edge:-edge, edge:-edge]
     return np.ascontiguousarray(piece.T[::-1])
 
@@ -108,7 +105,7 @@ def main(argv=None):
     parser.add_argument("--size", type=int, help="pixels a picture (260, heads 160)")
     args = parser.parse_args(argv)
     if args.heads:
-        studies = phantom_head_studies.ich_csic(args.seed, args.heads)
+        studies = ich_csic(args.seed, args.heads)
         rows = [head_row(study, args.size or 160) for study in studies]
     else:
         size = args.size or 260

@@ -1,20 +1,21 @@
-"""Train and cross-validate the network that finds the lungs.
+"""Train and cross-validate the lung network.
 
     python tools/train_lungs.py OPEN_CXR WORK
 
-OPEN_CXR is the folder that holds lung_masks/manifest.csv. Into WORK go
+OPEN_CXR is the folder with lung_masks/manifest.csv. The tool writes to WORK
 
-    scores.csv, scores.md   Dice, box IoU and sides of every image, by the network that
-                            has not seen its patient; 95 % intervals by patient
+    scores.csv, scores.md   Dice, box IoU and swapped sides of every image, by the
+                            network that was trained without its patient; 95 % intervals
+                            over patients
     worst.png               the images with the lowest Dice
-    lungs.npz               the network trained with all images: the file to put into
+    lungs.npz               the network trained with all images, to be copied to
                             mdmt_tf/imaging/lungs/
-    other files             what an interrupted run does not repeat
+    other files             intermediate results for an interrupted run
 
-Three steps: the network learns from phantoms, whose lungs are known exactly; then from
-the real images of a fold, strongly changed, what a lung is; then, from the same images
-changed little and without normalisation, where its border is drawn. Several processes
-may share the work: give each other `--parts`.
+There are three steps. The network is trained on phantoms, whose lungs are known
+exactly; then on the real images of a fold with strong augmentation; then on the same
+images with mild augmentation and without normalisation, to learn the manual borders.
+Several processes can divide the work by different `--parts`.
 """
 
 import argparse
@@ -33,12 +34,12 @@ from mdmt_tf.imaging.lungs import network, segmentation
 
 logger = logging.getLogger("train_lungs")
 
-# Chosen on the folds whose scores are reported; there were not enough images to keep
-# some apart. MODEL_CARD.md says what was compared.
+# Chosen on the folds whose scores are reported, as there were not enough images for a
+# separate set. MODEL_CARD.md lists the comparisons.
 _PHANTOMS = 400
 _PHANTOM_EPOCHS = 8
 _PHANTOM_WEIGHTS = "phantoms.weights.h5"
-_DRAWINGS = 80  # how often each image is changed strongly; then epochs repeat
+_DRAWINGS = 80  # strong augmentations of each image; further epochs repeat them
 _EPOCHS = 110
 _LEARNING_RATE = 2e-3
 _MILD = 0.4
@@ -58,7 +59,7 @@ def main(argv=None):
     _learn_phantoms(work)
     strong = _changed(work / "strong.npz", pictures, 1.0, _DRAWINGS, seed=0)
     mild = _changed(work / "mild.npz", pictures, _MILD, _MILD_EPOCHS, seed=2)
-    # "all" is the one to ship: nothing is left for testing it.
+    # "all" is the network to ship; no images remain to test it.
     for part in options.parts or [*map(str, range(options.folds)), "all"]:
         chosen = np.flatnonzero(table["fold"].astype(str) != part)
         first = work / f"first_{part}.npz"
@@ -92,7 +93,9 @@ def _learn_phantoms(work):
     changed = lung_data.changed(drawn, 1.0, _PHANTOM_EPOCHS, seed=1)
     model = _new_model()
     lung_training.fit(
-        *(model, changed, np.arange(_PHANTOMS)),
+        model,
+        changed,
+        np.arange(_PHANTOMS),
         epochs=_PHANTOM_EPOCHS,
         learning_rate=_LEARNING_RATE,
     )
@@ -127,7 +130,7 @@ def _new_model():
 
 
 def _segmenter(file):
-    """Images to masks, as `segment_lungs`, by the weights of a file."""
+    """A function like `segment_lungs`, with the weights of a file."""
     model = network.build_network()
     with np.load(file, allow_pickle=False) as arrays:
         network.set_weights(model, dict(arrays))
@@ -137,7 +140,7 @@ def _segmenter(file):
 
 
 def _score(table, weights):
-    """Scores at the size of the original, by what users get."""
+    """Scores at the original size, with the same code that users run."""
     segment = _segmenter(weights)
     rows = []
     for row in table.itertuples():

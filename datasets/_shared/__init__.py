@@ -1,1 +1,1 @@
-"""What the builders share."""
+"""Code that the dataset builders share."""

@@ -1,7 +1,7 @@
 """The Brixia score: six lung zones, 0 (normal) to 3 (worst) each.
 
-Zones A, B, C are the patient's right lung (image left) from top to bottom, D, E, F the
-left lung. The global score is their sum, 0 to 18 (Borghesi and Maroldi, 2020).
+Zones A, B, C are the patient's right lung (image left) from top to bottom, zones D, E,
+F the left lung. The global score is their sum, 0 to 18 (Borghesi and Maroldi, 2020).
 """
 
 import bisect
@@ -9,8 +9,8 @@ import bisect
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets._shared.records import Classes
-from mdmt_tf.datasets._shared.tables import RowError
+from mdmt_tf.datasets._shared.image_records import Classes
+from mdmt_tf.datasets._shared.table_rows import RowError
 
 ZONES = ("A", "B", "C", "D", "E", "F")
 UNKNOWN_ZONES = np.full(6, -1, np.int8)
@@ -36,16 +36,16 @@ def zones_of(row, columns):
     """Zone scores from six columns, A to F: int8 (6,), -1 where unknown.
 
     Raises:
-        RowError: a score that is no integer from 0 to 3.
+        RowError: a score is not an integer from 0 to 3.
     """
     return np.array([row.integer_in(column, 0, 3) for column in columns], np.int8)
 
 
 def check_sum(zones, total, zones_name, total_name):
-    """Check that the global score is the sum of the zones where both are known.
+    """Check that the global score is the sum of the zones, if both are known.
 
     Raises:
-        RowError: it is not; both numbers are named.
+        RowError: the two differ; the message names both.
     """
     if total >= 0 and (zones >= 0).all() and zones.sum() != total:
         digits = "".join(str(zone) for zone in zones)

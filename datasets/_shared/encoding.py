@@ -1,8 +1,8 @@
-"""From image files to prepared images: decoded, segmented, cropped, all at once.
+"""Prepare image files in parallel: decode, segment and crop them.
 
-Files are decoded by several threads, the network for the lungs runs in one, and
-crops are resized and encoded by the first again, while the caller writes. A few
-batches are under way and never more, so memory does not grow with the dataset.
+Several threads decode files, one thread runs the lung network, and the first threads
+resize and encode the crops while the caller writes. Only a few batches are in flight,
+so memory does not grow with the dataset.
 """
 
 import collections
@@ -19,11 +19,12 @@ import numpy as np
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
-from mdmt_tf.imaging.lungs import inputs, network, segmentation
-from mdmt_tf.imaging.prepared import Prepared, cut
+from mdmt_tf.imaging.lungs import network, segmentation
+from mdmt_tf.imaging.lungs.network_input import network_input
+from mdmt_tf.imaging.prepared import PreparedImage, cut
 from mdmt_tf.imaging.preprocess import Preprocessing
 
-# Images a step of the network, here so small because whole radiographs wait for it.
+# Images per step of the network. It is small, because whole radiographs wait for it.
 _BATCH = 4
 _BATCHES_AHEAD = 2
 
@@ -34,16 +35,17 @@ def process(
     items: Iterable[Item],
     path_of: Callable[[Item], Path],
     preprocessing: Preprocessing,
-    finish: Callable[[Item, Prepared], object],
+    finish: Callable[[Item, PreparedImage], object],
 ) -> Iterator[tuple[Item, object]]:
     """Prepare the images of all items, in order.
 
     Args:
-        items: anything that stands for an image.
-        path_of: its file.
-        preprocessing: which part to keep, and its size.
-        finish: makes the result, in one of the threads.
-    Yields: the item with its result, or with the DataError of its file.
+        items: any objects, one per image.
+        path_of: returns the file of an item.
+        preprocessing: region to keep, and its size.
+        finish: called as finish(item, prepared) in one of the threads; returns the
+            result.
+    Yields: each item with its result, or with the DataError of its file.
     """
     workers = min(8, max(2, os.cpu_count() or 1))
     with contextlib.ExitStack() as stack:
@@ -63,10 +65,10 @@ def process(
 
         def results():
             batch, decoded, logits = under_way.popleft()
-            found = logits.result()
+            outputs = logits.result()
             finished = [
-                pool.submit(_finish, item, one.result(), answer, preprocessing, finish)
-                for item, one, answer in zip(batch, decoded, found, strict=True)
+                pool.submit(_finish, item, one.result(), output, preprocessing, finish)
+                for item, one, output in zip(batch, decoded, outputs, strict=True)
             ]
             for item, result in zip(batch, finished, strict=True):
                 yield item, result.result()
@@ -102,29 +104,29 @@ def _decode(path: Path, preprocessing: Preprocessing) -> _Decoded | DataError:
         image = dicom.read_image(path)
     except DataError as error:
         return error
-    if preprocessing.part == "full":
+    if preprocessing.region == "full":
         return _Decoded(image, None)
-    return _Decoded(image, inputs.network_input(image, network.SIZE))
+    return _Decoded(image, network_input(image, network.SIZE))
 
 
 def _segment(
     decoded: Sequence[concurrent.futures.Future],
 ) -> list[np.ndarray | None]:
-    """Answers of the network, None for images that have no input to it."""
+    """Outputs of the network; None for images without an input for it."""
     results = [future.result() for future in decoded]
     wanted = [
         number
         for number, result in enumerate(results)
         if isinstance(result, _Decoded) and result.network_input is not None
     ]
-    answers: list[np.ndarray | None] = [None] * len(results)
+    outputs: list[np.ndarray | None] = [None] * len(results)
     if wanted:
-        # Always of one size: another makes the network be traced again.
+        # The batch always has one size, because another would trace the network again.
         batch = np.zeros((_BATCH, network.SIZE, network.SIZE), np.float32)
         batch[: len(wanted)] = [results[number].network_input for number in wanted]
-        for number, answer in zip(wanted, network.predict(batch), strict=False):
-            answers[number] = answer
-    return answers
+        for number, output in zip(wanted, network.predict(batch), strict=False):
+            outputs[number] = output
+    return outputs
 
 
 def _finish(item, decoded, logits, preprocessing, finish):

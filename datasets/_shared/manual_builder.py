@@ -1,13 +1,13 @@
-"""What the builders of datasets share whose files the user has obtained by hand.
+"""Base class of the builders of datasets that users obtain by hand.
 
-A builder reads the tables of its dataset and says what one row means; here the rows
-become examples: repeated rows are merged, images are prepared while others are written,
-and whatever cannot be used is listed instead of stopping the rest. `radiographs` and
-`volumes` say what a prepared image is.
+A builder reads the tables of its dataset and defines the meaning of a row. This class
+turns rows into examples. It merges repeated rows, prepares images while others are
+written, and lists unusable rows and images instead of stopping. `radiographs` and
+`volumes` define the prepared image.
 
 Every example has
 
-- `image` or `volume`, and where it comes from in the original
+- `image` or `volume`, and its position in the original
 - `image_id`, `patient_id`, `site`: text; the site is the unit of leave-one-site-out
 - the label fields of the dataset; an unknown value is -1, NaN or "".
 """
@@ -28,7 +28,7 @@ from etils import epath
 
 from mdmt_tf import __version__
 from mdmt_tf.datasets._shared import manual_files
-from mdmt_tf.datasets._shared.records import (
+from mdmt_tf.datasets._shared.image_records import (
     DESCRIPTIVE,
     Classes,
     Counts,
@@ -36,58 +36,58 @@ from mdmt_tf.datasets._shared.records import (
     merge_repeats,
 )
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.tables import Row, RowError
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
 
 @dataclasses.dataclass(eq=False)
-class Config(tfds.core.BuilderConfig):
-    """A builder's config: what changes the bytes on disk.
+class PreprocessingConfig(tfds.core.BuilderConfig):
+    """A builder's config, which determines the bytes on disk.
 
     Attributes:
-        preprocessing: how an image is made ready.
+        preprocessing: preprocessing of the images.
     """
 
     preprocessing: Preprocessing | VolumePreprocessing | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
-    """A dataset as its tables have it.
+class ImageTable:
+    """The table that lists the images of a dataset, and their files.
 
     Attributes:
-        rows: of the table that lists the images.
+        rows: rows of the table.
         images: the image files.
-        parse: what a row means; raises RowError where it means nothing.
+        parse: parse(row) returns the record of a row; raises RowError for a bad row.
         image_column: the column that names the image.
-        rejections: what reading the tables has rejected already.
+        rejections: rejections while reading the tables.
     """
 
-    rows: Sequence[Row]
-    images: manual_files.Images
-    parse: Callable[[Row], Record]
+    rows: Sequence[TableRow]
+    images: manual_files.ImageFiles
+    parse: Callable[[TableRow], Record]
     image_column: str
     rejections: Rejections = dataclasses.field(default_factory=Rejections)
 
 
 class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base of the builders; see the module.
+    """Base class of the builders; see the module.
 
     Attributes:
-        PREPROCESSINGS: those that have a config; the first is the default.
+        PREPROCESSINGS: the preprocessings with a config; the first is the default.
         FOLDER: name of the dataset's folder as distributed.
-        PARTS: files and folders of which the dataset consists; all must be there.
+        REQUIRED: files and folders that the dataset must have.
         COUNTED: label field -> its classes, for the counts in the metadata.
         DESCRIPTIVE: label fields in which rows of one image may differ.
-        UNUSABLE: ids of images that are left out unless `exclude` says otherwise.
+        UNUSABLE: ids of unusable images, the default of `exclude`.
         exclude: ids of images to leave out.
-        progress: called with (images done, images in all) while preparing.
+        progress: called as progress(images done, all images) during preparation.
     """
 
     PREPROCESSINGS: ClassVar[tuple[Preprocessing | VolumePreprocessing, ...]] = ()
     FOLDER: ClassVar[str]
-    PARTS: ClassVar[tuple[str, ...]]
+    REQUIRED: ClassVar[tuple[str, ...]]
     COUNTED: ClassVar[Mapping[str, Classes]]
     DESCRIPTIVE: ClassVar[frozenset[str]] = DESCRIPTIVE
     UNUSABLE: ClassVar[frozenset[str]] = frozenset()
@@ -96,47 +96,50 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     progress: Callable[[int, int], None] | None = None
 
     def __init_subclass__(cls, **kwargs):
-        # README, citation and tags lie beside the builder. tfds would look for them
-        # below the package's folder, where a checkout does not have `datasets/`.
+        # README, citation and tags are in the folder of the builder. tfds would look
+        # for them in the package's folder, where a checkout has no `datasets/`.
         cls.pkg_dir_path = epath.Path(inspect.getfile(cls)).parent
-        # The first is what tfds takes where none is named.
-        cls.BUILDER_CONFIGS = [_config(form) for form in cls.PREPROCESSINGS]
+        # tfds uses the first config by default.
+        cls.BUILDER_CONFIGS = [
+            _config(preprocessing) for preprocessing in cls.PREPROCESSINGS
+        ]
         cls.exclude = cls.UNUSABLE
         super().__init_subclass__(**kwargs)
 
     @classmethod
-    def config_for(cls, name: str | None = None) -> Config:
-        """The config of that name, of any size; None: the default.
+    def config_for(cls, name: str | None = None) -> PreprocessingConfig:
+        """The config with this name, for any size; None: the default.
 
-        Raises: ValueError: not a name of a form in which these images are prepared.
+        Raises: ValueError: not the name of a preprocessing of these images.
         """
         if name is None:
             return cls.BUILDER_CONFIGS[0]
-        form = type(cls.PREPROCESSINGS[0])
-        return cls.builder_configs.get(name) or _config(form.parse(name))
+        kind = type(cls.PREPROCESSINGS[0])
+        return cls.builder_configs.get(name) or _config(kind.parse(name))
 
     @classmethod
     def find_root(cls, manual_dir: str | os.PathLike) -> Path | None:
-        """The dataset's folder, `manual_dir` itself or within it; None if absent."""
+        """The dataset's folder, `manual_dir` or inside it; None if absent."""
         return manual_files.find_root(manual_dir, cls.FOLDER, cls._marks())
 
     @classmethod
     def _marks(cls) -> Sequence[str]:
-        """Files and folders of which any one says that this is the dataset."""
-        return cls.PARTS
+        """Files and folders by which the dataset is recognised; any of them will do."""
+        return cls.REQUIRED
 
     @classmethod
     def _missing(cls, root: Path) -> list[str]:
-        """Parts of the dataset that `root` lacks."""
-        return [part for part in cls.PARTS if not (root / part).exists()]
+        """Required files and folders that `root` lacks."""
+        return [name for name in cls.REQUIRED if not (root / name).exists()]
 
     @classmethod
     def checked_root(cls, manual_dir: str | os.PathLike) -> Path:
-        """The dataset's folder, complete.
+        """The dataset's folder, checked to be complete.
 
         Raises:
-            DataError: absent or incomplete; says what is missing, where it was looked
-                for, which tree is expected and where to obtain it.
+            DataError: the folder is absent or incomplete. The message says what is
+                missing, which folders were searched, which tree is expected, and where
+                to obtain the dataset.
         """
         manual_dir = os.fspath(manual_dir)
         root = cls.find_root(manual_dir)
@@ -153,28 +156,28 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         raise DataError(f"{problem}\n\n{instructions}")
 
     @abc.abstractmethod
-    def _read(self, root: Path) -> Table:
-        """What the dataset in the folder `root` says about its images."""
+    def _read(self, root: Path) -> ImageTable:
+        """Read the tables of the dataset in the folder `root`."""
 
     @abc.abstractmethod
     def _process(
         self, records: Sequence[Record], finish: Callable[[Record, Any], Any]
     ) -> Iterator[tuple[Record, Any]]:
-        """Prepare the images of all records, in order, some at once.
+        """Prepare the images of all records, in order, several in parallel.
 
-        Yields: the record with what `finish` makes of it and of its prepared image, or
-            with the DataError of its file.
+        Yields: each record with finish(record, prepared image), or with the DataError
+            of its file.
         """
 
     @staticmethod
     @abc.abstractmethod
     def _example(record: Record, prepared: Any) -> dict[str, Any]:
-        """The example of a prepared image; `box_source` is counted where it is."""
+        """The example of a prepared image; `box_source` is counted if it has one."""
 
     @staticmethod
     @abc.abstractmethod
     def tile(record: Record, prepared: Any) -> np.ndarray:
-        """A picture of a prepared image for a sheet: uint8 (height, width, 3)."""
+        """Tile of a prepared image for a contact sheet: uint8 (height, width, 3)."""
 
     def _info_with(self, features: Mapping[str, Any], homepage: str):
         """The dataset's info."""
@@ -192,10 +195,10 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return {"train": self._generate_examples(self.checked_root(manual_dir))}
 
     def _generate_examples(self, root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Keys and examples of all rows that can be used.
+        """Keys and examples of all usable rows.
 
-        When they are exhausted, `rejected.csv` with the others is in the prepared
-        folder, and the counts are in the metadata of the dataset.
+        At the end, this generator writes `rejected.csv` with all other rows to the
+        prepared folder, and the counts to the metadata of the dataset.
 
         Raises:
             DataError: no image can be used.
@@ -221,8 +224,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 f"{len(table.rows)} rows read, for example\n"
                 + "\n".join(rejections.examples())
             )
-        # tfds writes to a folder of another name until all is done, and renames it
-        # then: an interrupted run never looks complete.
+        # tfds writes to a folder with another name and renames it at the end, so an
+        # interrupted run never looks complete.
         rejections.write(Path(self.data_dir))
         details = manual_files.synthetic_details(images.root)
         self.info.metadata.update(
@@ -244,19 +247,25 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         finish: Callable[[Record, Any], Any],
         seed: int = 0,
     ) -> list[Any]:
-        """What `finish` makes of a few images, drawn at random, and prepared.
+        """Prepare a few random images, and apply `finish` to them.
 
-        Those that cannot be read are left out. Raises: as `checked_root`.
+        Args:
+            manual_dir: folder of the dataset.
+            count: maximum number of results.
+            finish: called as finish(record, prepared image).
+            seed: seed of the draw.
+        Returns: the results, without unreadable images.
+        Raises: as `checked_root`.
         """
         chosen, _ = self._choose(self._read(self.checked_root(manual_dir)))
-        # More than requested, in place of those that cannot be read.
+        # Draw more than requested, to replace unreadable images.
         drawn = random.Random(seed).sample(chosen, min(2 * count, len(chosen)))
         results = (result for _, result in self._process(drawn, finish))
         readable = (r for r in results if not isinstance(r, DataError))
         return list(itertools.islice(readable, count))
 
-    def _choose(self, table: Table) -> tuple[list[Record], int]:
-        """The images to decode, one record each; and how many rows were repeats."""
+    def _choose(self, table: ImageTable) -> tuple[list[Record], int]:
+        """The records of the images to decode, and the number of repeated rows."""
         images, rejections = table.images, table.rejections
         records = []
         for row in table.rows:
@@ -277,7 +286,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             rejections.add(images.relative(path), "", "not in the table", "")
         return chosen, repeated
 
-    # tfds prints these two to standard output, whatever the verbosity.
+    # tfds prints these two messages to standard output, with any verbosity.
     def _log_download_bytes(self) -> None:
         pass
 
@@ -286,13 +295,13 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def identity_features() -> dict[str, tfds.features.Text]:
-    """The fields that say which image it is, whose, and where from."""
+    """The features of image, patient and site."""
     names = ("image_id", "patient_id", "site")
     return {name: tfds.features.Text() for name in names}
 
 
-def _config(preprocessing: Preprocessing | VolumePreprocessing) -> Config:
-    return Config(
+def _config(preprocessing: Preprocessing | VolumePreprocessing) -> PreprocessingConfig:
+    return PreprocessingConfig(
         name=preprocessing.name,
         description=preprocessing.description,
         preprocessing=preprocessing,

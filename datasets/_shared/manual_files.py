@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mdmt_tf.datasets._shared.tables import RowError
+from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
 
-# Written by the generator of phantoms, at the root of what it made.
+# The phantom generator writes this file to the root of its folder.
 SYNTHETIC_FILE = "SYNTHETIC.json"
 
 _SUFFIXES = frozenset(
@@ -20,13 +20,13 @@ _COMPRESSED_VOLUME = ".nii.gz"
 def find_root(
     manual_dir: str | os.PathLike, folder: str, marks: Sequence[str]
 ) -> Path | None:
-    """The folder that holds a dataset: `manual_dir` itself or `folder` within it.
+    """The folder that holds a dataset: `manual_dir` itself, or `folder` inside it.
 
     Args:
-        manual_dir: what the user has given.
-        folder: name of the dataset's folder as distributed; upper or lower case.
-        marks: files and folders of which a dataset has at least one.
-    Returns: the root, or None where there is none.
+        manual_dir: folder that the user gave.
+        folder: name of the dataset's folder as distributed, in any case.
+        marks: files and folders; a dataset has at least one of them.
+    Returns: the root, or None if there is no dataset.
     """
     manual_dir = Path(os.fspath(manual_dir))
     if not manual_dir.is_dir():
@@ -43,9 +43,9 @@ def find_root(
 
 
 def synthetic_details(root: Path) -> dict | None:
-    """What made the data below `root` if no patient did, else None.
+    """The details of synthetic data below `root`; None for real data.
 
-    The file that says so lies in the root of the dataset or beside the dataset.
+    The file that marks synthetic data is in the dataset's root or its parent folder.
     """
     for folder in (root, root.parent):
         path = folder / SYNTHETIC_FILE
@@ -55,25 +55,25 @@ def synthetic_details(root: Path) -> dict | None:
             except (OSError, ValueError) as error:
                 raise DataError(
                     f"{path}: expected a JSON object that says how the data were "
-                    f"made. Received: {error}"
+                    f"generated. Received: {error}"
                 ) from error
             return details if isinstance(details, dict) else {"synthetic": details}
     return None
 
 
 def image_stem(name: str) -> str:
-    """The name without the suffix of an image file; other dots belong to the name."""
+    """The name without the suffix of an image file; other dots are part of the name."""
     if name.lower().endswith(_COMPRESSED_VOLUME):
         return name[: -len(_COMPRESSED_VOLUME)]
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in _SUFFIXES else name
 
 
-class Images:
-    """The image files of some folders, found by names with or without suffix.
+class ImageFiles:
+    """The image files of some folders, found by name with or without suffix.
 
     Attributes:
-        root: what messages and lists give the files relative to.
+        root: folder to which the paths in messages and lists are relative.
     """
 
     def __init__(self, root: Path, folders: Iterable[str]):
@@ -82,13 +82,13 @@ class Images:
         self._requested: set[Path] = set()
         for folder in folders:
             for path in sorted((root / folder).iterdir()):
-                # .DS_Store, ._P_1.dcm and the like come with archives
+                # Archives contain files such as .DS_Store and ._P_1.dcm.
                 if path.is_file() and not path.name.startswith("."):
                     stem = image_stem(path.name).casefold()
                     self._by_stem.setdefault(stem, []).append(path)
 
     def find_all(self, name: str) -> list[Path]:
-        """The files called `name`, or else those with that name but for the suffix."""
+        """The files called `name`, or else those whose name differs in the suffix."""
         paths = self._by_stem.get(image_stem(name).casefold(), [])
         exact = [path for path in paths if path.name.casefold() == name.casefold()]
         paths = exact or paths
@@ -99,7 +99,7 @@ class Images:
         """The one file that `find_all` finds.
 
         Raises:
-            RowError: no such file, or several.
+            RowError: there is no such file, or several.
         """
         paths = self.find_all(name)
         if not paths:
@@ -110,11 +110,11 @@ class Images:
         return paths[0]
 
     def relative(self, path: Path) -> str:
-        """The path as lists and messages give it."""
+        """The path relative to `root`, for lists and messages."""
         return path.relative_to(self.root).as_posix()
 
     def not_requested(self) -> list[Path]:
-        """The files that no call of `find` has named."""
+        """The files that no call of `find` or `find_all` has returned."""
         return sorted(
             path
             for paths in self._by_stem.values()

@@ -1,11 +1,11 @@
-"""What the builders of radiograph datasets share.
+"""Base class of the builders of radiograph datasets.
 
-Besides the fields of `manual_builder` every example has
+In addition to the fields of `manual_builder`, every example has
 
 - `image`: uint8 (size, size, 1), 0 black to 255 white, the content of `box`
 - `box`: int32 (4,), y0, x0, y1, x1 in pixels of the original image, half open
-- `box_source`: text, where the box comes from: "lungs"; "whole" in the config `full`;
-  "whole: " and the reason where lungs were looked for and not made out
+- `box_source`: text, the source of the box: "lungs"; "whole" in the config `full`;
+  "whole: " and the reason if the lungs were segmented but not found
 - `original_shape`: int32 (2,), height and width of the original image.
 """
 
@@ -17,15 +17,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import encoding
+from mdmt_tf.datasets._shared.image_records import Record
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
-from mdmt_tf.datasets._shared.records import Record
 from mdmt_tf.imaging import contact_sheet
-from mdmt_tf.imaging.prepared import Prepared
-from mdmt_tf.imaging.preprocess import DEFAULT, PARTS, Preprocessing
+from mdmt_tf.imaging.prepared import PreparedImage
+from mdmt_tf.imaging.preprocess import DEFAULT, REGIONS, Preprocessing
 
 
 class RadiographBuilder(ManualBuilder, skip_registration=True):
-    """Base of the builders; see the module."""
+    """Base class of the builders; see the module."""
 
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
@@ -33,13 +33,13 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         "1.1.0": "Crops to the lungs; the field box_source.",
     }
     PREPROCESSINGS = tuple(
-        Preprocessing(part, Preprocessing.parse(DEFAULT).size) for part in PARTS
+        Preprocessing(region, Preprocessing.parse(DEFAULT).size) for region in REGIONS
     )
 
     def radiograph_info(
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
-        """The dataset's info with the fields that all have and its own `labels`."""
+        """The dataset's info, with the common fields and its own `labels`."""
         size = self.builder_config.preprocessing.size
         features = {
             "image": tfds.features.Image(
@@ -60,7 +60,7 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         )
 
     @staticmethod
-    def _example(record: Record, prepared: Prepared) -> dict[str, Any]:
+    def _example(record: Record, prepared: PreparedImage) -> dict[str, Any]:
         return {
             "image": prepared.png(),
             "image_id": record.image_id,
@@ -73,5 +73,5 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         }
 
     @staticmethod
-    def tile(record: Record, prepared: Prepared) -> np.ndarray:
+    def tile(record: Record, prepared: PreparedImage) -> np.ndarray:
         return contact_sheet.tile(prepared, f"{record.image_id}: {prepared.box_source}")

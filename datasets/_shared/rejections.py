@@ -1,4 +1,4 @@
-"""Images and rows that could not be used, each with its reason."""
+"""Unusable images and rows, with their reasons."""
 
 import collections
 import csv
@@ -10,18 +10,18 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "rejected.csv"
 
-# What is left out by design, as opposed to a fault of the data.
+# Kinds that are left out by design, not because of a fault in the data.
 _EXPECTED = frozenset({"not in the table", "listed as unusable"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Rejection:
-    """One image or row.
+    """One rejected image or row.
 
     Attributes:
         file: image file, or its name in the table.
-        row: table and row, or "" where there is none.
-        kind: reason in words that many can share, for counting.
+        row: table and row, or "" if there is none.
+        kind: short reason without details, for counting.
         detail: the rest of the reason, or "".
     """
 
@@ -37,7 +37,7 @@ class Rejection:
 
 
 class Rejections:
-    """A list that grows while a dataset is prepared, logged as it grows."""
+    """The rejections of a dataset; each is logged when it is added."""
 
     def __init__(self):
         self._list: list[Rejection] = []
@@ -46,7 +46,7 @@ class Rejections:
         return len(self._list)
 
     def add(self, file: str, row: str, kind: str, detail: str) -> None:
-        """Add one; see `Rejection`."""
+        """Add and log a `Rejection`."""
         rejection = Rejection(file, row, kind, detail)
         self._list.append(rejection)
         level = logging.INFO if kind in _EXPECTED else logging.WARNING
@@ -54,17 +54,17 @@ class Rejections:
         logger.log(level, "%s%s: %s", file, place, rejection.reason)
 
     def by_kind(self) -> dict[str, int]:
-        """Number of rejections of each kind, the most frequent first."""
+        """Number of rejections by kind, the most frequent first."""
         return dict(collections.Counter(item.kind for item in self._list).most_common())
 
     def examples(self, limit: int = 5) -> list[str]:
-        """The first few, a line each."""
+        """The first `limit` rejections, one line each."""
         return [
             f"{item.file or item.row}: {item.reason}" for item in self._list[:limit]
         ]
 
     def write(self, folder: Path) -> None:
-        """Write `rejected.csv`: the columns file, row, reason; a line each."""
+        """Write `rejected.csv` with the columns file, row and reason."""
         with (folder / FILE_NAME).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["file", "row", "reason"])

@@ -1,12 +1,12 @@
-"""What the builders of datasets of volumes share: head CTs.
+"""Base class of the builders of volume datasets, such as head CTs.
 
-Besides the fields of `manual_builder` every example has
+In addition to the fields of `manual_builder`, every example has
 
-- `volume`: int16 (depth, rows, columns, 1), 0 to 32767 in proportion to the place in
-  the window, compressed by zlib; axes and window: `mdmt_tf.imaging.volume`
+- `volume`: int16 (depth, rows, columns, 1), from 0 at the low end of the window to
+  32767 at its high end, compressed by zlib; axes and window: `mdmt_tf.imaging.volume`
 - `affine`: float64 (16,), row by row: prepared voxel indices to mm
 - `original_shape`: int32 (3,), voxels of the file along its axes
-- `original_affine`: float64 (16,), row by row: indices of those voxels to mm.
+- `original_affine`: float64 (16,), row by row: voxel indices of the file to mm.
 """
 
 import collections
@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mdmt_tf.datasets._shared.image_records import Record
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
-from mdmt_tf.datasets._shared.records import Record
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreprocessing
@@ -28,12 +28,12 @@ from mdmt_tf.imaging.volume import PreparedVolume, prepare_volume, read_volume
 
 # Each thread needs about 0.5 GB for a volume of 512 x 512 x 150 voxels.
 _MOST_THREADS = 4
-# Prepared while the caller writes; 7 MB each at 40 x 301 x 301.
+# Volumes prepared while the caller writes; 7 MB each at 40 x 301 x 301.
 _READY = 2
 
 
 class VolumeBuilder(ManualBuilder, skip_registration=True):
-    """Base of the builders; see the module."""
+    """Base class of the builders; see the module."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
@@ -42,15 +42,16 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
     def volume_info(
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
-        """The dataset's info with the fields that all have and its own `labels`."""
-        form = self.builder_config.preprocessing
-        # As bytes: without, tfds stores 32 of the 64 bits.
+        """The dataset's info, with the common fields and its own `labels`."""
+        preprocessing = self.builder_config.preprocessing
+        depth, rows = preprocessing.depth, preprocessing.rows
+        # Encoded as bytes, because tfds would store only 32 of the 64 bits.
         matrix = tfds.features.Tensor(
             shape=(16,), dtype=np.float64, encoding=tfds.features.Encoding.BYTES
         )
         features = {
             "volume": tfds.features.Tensor(
-                shape=(form.depth, form.rows, form.columns, 1),
+                shape=(depth, rows, preprocessing.columns, 1),
                 dtype=np.int16,
                 encoding=tfds.features.Encoding.ZLIB,
             ),
@@ -96,9 +97,9 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
 def in_order(
     work: Callable[[Record], Any], records: Iterable[Record]
 ) -> Iterator[tuple[Record, Any]]:
-    """The records with what `work` makes of them, in order, by several threads.
+    """Apply `work` to the records in several threads; yield record and result in order.
 
-    A few are under way or wait for the caller, and never more, so memory does not grow
+    Only a few records are in flight or wait for the caller, so memory does not grow
     with the dataset.
     """
     threads = min(_MOST_THREADS, max(2, os.cpu_count() or 1))
@@ -107,7 +108,7 @@ def in_order(
             concurrent.futures.ThreadPoolExecutor(threads, "volume")
         )
         under_way: collections.deque = collections.deque()
-        # Only what has begun is waited for when the caller stops.
+        # When the caller stops, only running work is waited for.
         stack.callback(lambda: [future.cancel() for _, future in under_way])
         for record in records:
             under_way.append((record, pool.submit(work, record)))

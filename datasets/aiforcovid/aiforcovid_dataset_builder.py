@@ -3,9 +3,14 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets._shared import manual_builder, radiographs, records, tables
-from mdmt_tf.datasets._shared.manual_files import Images, image_stem
-from mdmt_tf.datasets._shared.tables import RowError
+from mdmt_tf.datasets._shared import (
+    image_records,
+    manual_builder,
+    radiographs,
+    table_rows,
+)
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, image_stem
+from mdmt_tf.datasets._shared.table_rows import RowError
 
 # Image folder -> its spreadsheet, in the order of the releases.
 _RELEASES = {
@@ -17,14 +22,20 @@ _COLUMNS = ("ImageFile", "Hospital", "Prognosis")
 _OUTCOMES = {"": -1, "MILD": 0, "SEVERE": 1}
 
 # Images without a usable chest, left out by Ruffini et al., MICCAI 2024.
-_UNUSABLE = (
-    *("P_1_16", "P_3_20", "P_3_108", "P_3_208"),
-    *("P_3_341", "P_3_377", "P_3_391", "P_3_411"),
-)
+_UNUSABLE = [
+    "P_1_16",
+    "P_3_20",
+    "P_3_108",
+    "P_3_208",
+    "P_3_341",
+    "P_3_377",
+    "P_3_391",
+    "P_3_411",
+]
 
 
 class Builder(radiographs.RadiographBuilder):
-    """One image a patient; any of the three releases, each with its spreadsheet."""
+    """One image per patient; any of the three releases, each with its spreadsheet."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Register at https://aiforcovid.radiomica.it/ or
@@ -38,13 +49,13 @@ class Builder(radiographs.RadiographBuilder):
         imgs_r3/    P_3_1.dcm ...   AIforCOVID_r3.xlsx   (release 3)
     """
     FOLDER = "AIforCOVID"
-    PARTS = (*_RELEASES, *_RELEASES.values())
+    REQUIRED = (*_RELEASES, *_RELEASES.values())
     UNUSABLE = frozenset(_UNUSABLE)
-    COUNTED = {"prognosis": records.Classes(("MILD", "SEVERE"))}
+    COUNTED = {"prognosis": image_records.Classes(("MILD", "SEVERE"))}
 
     @classmethod
     def _missing(cls, root):
-        """A release may be absent, but not half of it."""
+        """A release may be absent as a whole, but not only its folder or its table."""
         missing = []
         for folder, table in _RELEASES.items():
             has_folder, has_table = (root / folder).is_dir(), (root / table).is_file()
@@ -70,16 +81,16 @@ class Builder(radiographs.RadiographBuilder):
         rows = [
             row
             for folder in folders
-            for row in tables.read_spreadsheet(
+            for row in table_rows.read_spreadsheet(
                 root / _RELEASES[folder], columns=_COLUMNS
             )
         ]
-        images = Images(root, folders)
+        images = ImageFiles(root, folders)
 
         def parse(row):
             path = images.find(row.required("ImageFile"))
             image_id = image_stem(path.name)
-            return records.Record(
+            return image_records.Record(
                 image_id=image_id,
                 patient_id=image_id,
                 site=row.text("Hospital").upper(),
@@ -95,7 +106,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return manual_builder.Table(rows, images, parse, "ImageFile")
+        return manual_builder.ImageTable(rows, images, parse, "ImageFile")
 
 
 def _outcome(row):

@@ -7,25 +7,25 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import (
     brixia_scores,
+    image_records,
     manual_builder,
     radiographs,
-    records,
-    tables,
+    table_rows,
 )
-from mdmt_tf.datasets._shared.manual_files import Images, image_stem
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, image_stem
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.tables import RowError
+from mdmt_tf.datasets._shared.table_rows import RowError
 
 _TABLE = "metadata_global_v2.csv"
 _CONSENSUS = "metadata_consensus_v1.csv"
 _MODES = tuple(f"Mode{zone}" for zone in brixia_scores.ZONES)
 
-# One company under several names, in lower case; others stand for themselves.
+# Lower-case names of companies that have several; other names are kept.
 _COMPANIES = {"agfa-gevaert": "Agfa", "agfa": "Agfa"}
 
 
 class Builder(radiographs.RadiographBuilder):
-    """Several studies a patient; the site is the maker of the X-ray machine."""
+    """Several studies per patient; the site is the maker of the X-ray machine."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Register at https://brixia.github.io/ to obtain the dataset. Expected:
@@ -39,7 +39,7 @@ class Builder(radiographs.RadiographBuilder):
         metadata_consensus_v1.csv   (optional)
     """
     FOLDER = "BRIXIA"
-    PARTS = ("dicom_clean", _TABLE)
+    REQUIRED = ("dicom_clean", _TABLE)
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):
@@ -58,14 +58,14 @@ class Builder(radiographs.RadiographBuilder):
         )
 
     def _read(self, root):
-        rows = tables.read_csv(
+        rows = table_rows.read_csv(
             root / _TABLE,
             columns=("Filename", "BrixiaScore", "BrixiaScoreGlobal", "Subject"),
             delimiter=";",
         )
         rejections = Rejections()
         consensus = _read_consensus(root / _CONSENSUS, rejections)
-        images = Images(root, ["dicom_clean"])
+        images = ImageFiles(root, ["dicom_clean"])
 
         def parse(row):
             name = row.required("Filename")
@@ -74,7 +74,7 @@ class Builder(radiographs.RadiographBuilder):
             total = row.integer_in("BrixiaScoreGlobal", 0, 18)
             brixia_scores.check_sum(zones, total, "BrixiaScore", "BrixiaScoreGlobal")
             manufacturer = row.text("Manufacturer")
-            return records.Record(
+            return image_records.Record(
                 image_id=image_stem(name),
                 patient_id=row.required("Subject"),
                 site=_COMPANIES.get(manufacturer.lower(), manufacturer),
@@ -94,13 +94,13 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return manual_builder.Table(rows, images, parse, "Filename", rejections)
+        return manual_builder.ImageTable(rows, images, parse, "Filename", rejections)
 
 
 def _zones(row):
-    """Six digits, A to F; a spreadsheet program drops zeros in front: "12" is 000012.
+    """Six digits, zones A to F. Spreadsheets drop leading zeros: "12" is 000012.
 
-    Returns: int8 (6,), all -1 where the cell is empty.
+    Returns: int8 (6,), all -1 if the cell is empty.
     """
     score = row.text("BrixiaScore")
     if not score:
@@ -116,11 +116,11 @@ def _zones(row):
 
 
 def _read_consensus(path, rejections):
-    """Image -> scores that several radiologists agreed on; {} without the file."""
+    """Image -> consensus scores of several radiologists; {} without the file."""
     if not path.exists():
         return {}
     consensus = {}
-    for row in tables.read_csv(path, columns=("Filename", *_MODES)):
+    for row in table_rows.read_csv(path, columns=("Filename", *_MODES)):
         try:
             name = image_stem(row.required("Filename"))
             consensus[name] = brixia_scores.zones_of(row, _MODES)

@@ -7,12 +7,12 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import (
     brixia_scores,
+    image_records,
     manual_builder,
     radiographs,
-    records,
-    tables,
+    table_rows,
 )
-from mdmt_tf.datasets._shared.manual_files import Images, image_stem
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, image_stem
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class Builder(radiographs.RadiographBuilder):
         ...
       metadata.csv               (optional, of
                                   https://github.com/ieee8023/covid-chestxray-dataset)
-      cohen_patient_groups.csv   (optional, here or beside MANUAL_DIR; columns
-                                  filename, patient_group: who is the same patient)
+      cohen_patient_groups.csv   (optional, in MANUAL_DIR or its parent folder; columns
+                                  filename, patient_group: images of one patient)
     """
     FOLDER = "cohen_brixia"
-    PARTS = (_TABLE, _IMAGES)
+    REQUIRED = (_TABLE, _IMAGES)
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):
@@ -62,10 +62,10 @@ class Builder(radiographs.RadiographBuilder):
 
     def _read(self, root):
         columns = ("filename", *_SENIOR, "S-Global", *_JUNIOR, "J-Global")
-        rows = tables.read_csv(root / _TABLE, columns=columns)
+        rows = table_rows.read_csv(root / _TABLE, columns=columns)
         about = _read_metadata(root / _METADATA)
         groups = _read_groups(root)
-        images = Images(root, [_IMAGES])
+        images = ImageFiles(root, [_IMAGES])
 
         def parse(row):
             name = row.required("filename")
@@ -75,7 +75,7 @@ class Builder(radiographs.RadiographBuilder):
             senior, senior_global = _scores(row, _SENIOR, "S-Global")
             junior, junior_global = _scores(row, _JUNIOR, "J-Global")
             location = metadata.text("location")
-            return records.Record(
+            return image_records.Record(
                 image_id=name,
                 patient_id=_patient(name, original, metadata, groups),
                 site=location,
@@ -93,11 +93,11 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return manual_builder.Table(rows, images, parse, "filename")
+        return manual_builder.ImageTable(rows, images, parse, "filename")
 
 
-# What is known about an image that the metadata do not list.
-_NOTHING = tables.Row(_METADATA, 0, {})
+# Metadata of images that the file does not list.
+_NOTHING = table_rows.TableRow(_METADATA, 0, {})
 
 
 def _scores(row, columns, total_column):
@@ -109,33 +109,34 @@ def _scores(row, columns, total_column):
 
 
 def _read_metadata(path):
-    """File name -> row; {} without the file."""
+    """File name -> row of the metadata; {} without the file."""
     if not path.exists():
         return {}
     return {
         row.text("filename"): row
-        for row in tables.read_csv(path, columns=("filename",))
+        for row in table_rows.read_csv(path, columns=("filename",))
     }
 
 
 def _read_groups(root):
-    """File name -> group of images of one patient; {} without the file."""
+    """File name -> group of the images of one patient; {} without the file."""
     for path in (root / _GROUPS, root.parent / _GROUPS):
         if path.exists():
-            rows = tables.read_csv(path, columns=("filename", "patient_group"))
+            rows = table_rows.read_csv(path, columns=("filename", "patient_group"))
             return {row.text("filename"): row.text("patient_group") for row in rows}
     logger.warning(
-        "cohen_brixia: no %s in %s or beside it, so patients are told apart by the "
-        "metadata and the file names. The collection holds the same patient under two "
-        "patientids and the same picture under two names: folds made of this may put "
-        "one patient on two sides.",
-        *(_GROUPS, root),
+        "cohen_brixia: no %s in %s or its parent folder, so patients are identified by "
+        "the metadata and the file names. The collection has some patients under two "
+        "patientids and some pictures under two names: folds of this dataset may put "
+        "one patient into two splits.",
+        _GROUPS,
+        root,
     )
     return {}
 
 
 def _patient(name, original, metadata, groups):
-    """Group of the same patient, or the best substitute that the files give."""
+    """Group of the images of one patient, or the best substitute in the files."""
     if group := groups.get(name) or groups.get(original):
         return group
     if groups:

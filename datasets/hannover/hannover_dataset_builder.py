@@ -3,8 +3,13 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets._shared import manual_builder, radiographs, records, tables
-from mdmt_tf.datasets._shared.manual_files import Images
+from mdmt_tf.datasets._shared import (
+    image_records,
+    manual_builder,
+    radiographs,
+    table_rows,
+)
+from mdmt_tf.datasets._shared.manual_files import ImageFiles
 
 _COLUMNS = ("patient_id", "image_id", "icu_admission_offset", "death_offset")
 _OFFSETS = (
@@ -16,7 +21,7 @@ _OFFSETS = (
 
 
 class Builder(radiographs.RadiographBuilder):
-    """One hospital, several images a patient, the course of the disease."""
+    """One hospital, several images per patient, and the course of the disease."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Download https://github.com/ml-workgroup/covid-19-image-repository
@@ -29,8 +34,8 @@ class Builder(radiographs.RadiographBuilder):
         ...
     """
     FOLDER = "hannover"
-    PARTS = ("data.csv", "png")
-    COUNTED = {"severe": records.Classes(("not severe", "severe"))}
+    REQUIRED = ("data.csv", "png")
+    COUNTED = {"severe": image_records.Classes(("not severe", "severe"))}
 
     def _info(self):
         return self.radiograph_info(
@@ -44,15 +49,15 @@ class Builder(radiographs.RadiographBuilder):
         )
 
     def _read(self, root):
-        rows = tables.read_csv(root / "data.csv", columns=_COLUMNS)
-        # Of the whole table: the row with the admission may lack a usable image.
-        severe = {row.text("patient_id") for row in rows if _went_badly(row)}
-        images = Images(root, ["png"])
+        rows = table_rows.read_csv(root / "data.csv", columns=_COLUMNS)
+        # Use the whole table: the row with the admission may have no usable image.
+        severe = {row.text("patient_id") for row in rows if _is_severe(row)}
+        images = ImageFiles(root, ["png"])
 
         def parse(row):
             image_id = row.required("image_id")
             patient_id = row.required("patient_id")
-            return records.Record(
+            return image_records.Record(
                 image_id=image_id,
                 patient_id=patient_id,
                 site="hannover",
@@ -66,9 +71,9 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return manual_builder.Table(rows, images, parse, "image_id")
+        return manual_builder.ImageTable(rows, images, parse, "image_id")
 
 
-def _went_badly(row):
-    """An admission to intensive care, or a death, whenever it was."""
+def _is_severe(row):
+    """Whether the row has an admission to intensive care or a death, at any time."""
     return bool(row.text("icu_admission_offset") or row.text("death_offset"))

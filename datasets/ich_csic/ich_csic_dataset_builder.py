@@ -8,8 +8,8 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets._shared import manual_builder, records, tables, volumes
-from mdmt_tf.datasets._shared.manual_files import Images
+from mdmt_tf.datasets._shared import image_records, manual_builder, table_rows, volumes
+from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.errors import DataError
 
 # The classes of Cobo et al. 2024. Glasgow coma scale, points from 3 to 15:
@@ -21,22 +21,18 @@ OLD_FROM_YEARS = 80
 _LARGEST_AGE = 120  # years
 _TABLE = "CLINICAL_DATA_ICH.csv"
 _FOLDERS = ("GOOD_PROGNOSIS", "POOR_PROGNOSIS")  # poor_prognosis 0 and 1
-# Names that the column with the outcome has in different releases.
+# Names of the outcome column in different releases.
 _OUTCOMES = ("Label (poor_prognosis)", "poor_prognosis", "Label")
-# Name of a column -> name of its field. Numbers, with the codes and units of the table.
-_COVARIATES = {
-    name: name.lower()
-    for name in (
-        *("Smoker", "Alcohol", "HT", "DM", "Dyslipidemia", "MH_ICH", "MH_CVD"),
-        *("MH_neuro", "MH_dementia", "MH_cancer", "MH_hematho", "MH_others"),
-        *("Anticoagulant", "Antiaggregant", "Antihypertensive_drugs"),
-        *("Calcium_antag", "Alpha_blockers", "PE_neuro", "Cause_head_trauma"),
-        *("Systolic_AP", "Dyastolic_AP", "OxSat", "HR", "RF", "Glucose"),
-        *("Creatinine", "Urea", "Sodium", "Potassium", "WBC", "Hgb", "Platelets"),
-        *("MCV", "RCDW", "CMHC", "MPV", "INR", "Fibrinogen"),
-    )
-}
-# How the column with the temperature begins in one encoding or the other.
+# Column -> its field: numbers, with the codes and units of the table.
+_COLUMNS = """
+    Smoker Alcohol HT DM Dyslipidemia MH_ICH MH_CVD MH_neuro MH_dementia MH_cancer
+    MH_hematho MH_others Anticoagulant Antiaggregant Antihypertensive_drugs
+    Calcium_antag Alpha_blockers PE_neuro Cause_head_trauma Systolic_AP Dyastolic_AP
+    OxSat HR RF Glucose Creatinine Urea Sodium Potassium WBC Hgb Platelets MCV RCDW
+    CMHC MPV INR Fibrinogen
+"""
+_COVARIATES = {name: name.lower() for name in _COLUMNS.split()}
+# Names of the temperature column in different encodings.
 _DEGREES = ("Tº", "T°", "T\ufffd")
 
 
@@ -49,10 +45,10 @@ def _age_class(years):
 
 
 class Builder(volumes.VolumeBuilder):
-    """One hospital, one volume a patient, outcome, coma scale and age."""
+    """One hospital, one volume per patient, with outcome, coma scale and age."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
-    Ask for access at https://digital.csic.es/handle/10261/275792 (Head-CT 2D/3D images
+    Request access at https://digital.csic.es/handle/10261/275792 (Head-CT 2D/3D images
     with and without ICH prepared for Deep Learning). Expected, without the skull:
 
     MANUAL_DIR/
@@ -65,10 +61,10 @@ class Builder(volumes.VolumeBuilder):
         ...
     """
     FOLDER = "ich_csic"
-    PARTS = (_TABLE, *_FOLDERS)
+    REQUIRED = (_TABLE, *_FOLDERS)
     COUNTED = {
-        "poor_prognosis": records.Classes(("good", "poor")),
-        "gcs": records.Classes(
+        "poor_prognosis": image_records.Classes(("good", "poor")),
+        "gcs": image_records.Classes(
             (
                 f"mild: more than {GCS_MODERATE_AT_MOST}",
                 f"moderate: {GCS_SEVERE_AT_MOST + 1} to {GCS_MODERATE_AT_MOST}",
@@ -76,7 +72,7 @@ class Builder(volumes.VolumeBuilder):
             ),
             _gcs_class,
         ),
-        "age": records.Classes(
+        "age": image_records.Classes(
             (f"under {OLD_FROM_YEARS} years", f"{OLD_FROM_YEARS} years or more"),
             _age_class,
         ),
@@ -97,7 +93,7 @@ class Builder(volumes.VolumeBuilder):
         )
 
     def _read(self, root):
-        rows = tables.read_csv(root / _TABLE, columns=("PatientID", "Age", "GCS"))
+        rows = table_rows.read_csv(root / _TABLE, columns=("PatientID", "Age", "GCS"))
         outcomes = [name for name in _OUTCOMES if _has(rows, name)]
         if rows and not outcomes:
             raise DataError(
@@ -108,43 +104,43 @@ class Builder(volumes.VolumeBuilder):
         covariates.update(
             (name, "temperature") for name in _DEGREES if _has(rows, name)
         )
-        images = Images(root, _FOLDERS)
-        # Of the whole table: where one row of a patient contradicts the folder, another
-        # that agrees with it is no better.
+        images = ImageFiles(root, _FOLDERS)
+        # Use the whole table: if one row of a patient contradicts the folder, another
+        # row that agrees does not make the image usable.
         stated = collections.defaultdict(list)
         for row in rows:
-            with contextlib.suppress(tables.RowError):  # `parse` will say so
+            with contextlib.suppress(table_rows.RowError):  # `parse` reports it
                 stated[_patient_id(row)] += _outcomes_in(row, outcomes)
 
         def parse(row):
             row.required("PatientID")
             patient_id = _patient_id(row)
-            # Before anything is wrong: a file of a rejected row is not without a row.
+            # First of all, so that the file of a rejected row counts as listed.
             paths = images.find_all(f"{patient_id}_brain")
             folders = sorted({path.parent.name for path in paths})
             if len(folders) > 1:
-                raise tables.RowError(
+                raise table_rows.RowError(
                     "contradictory outcome", f"volumes in {' and '.join(folders)}"
                 )
             path = images.find(f"{patient_id}_brain")
             poor = _FOLDERS.index(path.parent.name)
             for value, where in (*_outcomes_in(row, outcomes), *stated[patient_id]):
                 if value not in (-1, poor):
-                    raise tables.RowError(
+                    raise table_rows.RowError(
                         "contradictory outcome", f"{path.parent.name}, but {where}"
                     )
-            return records.Record(
+            return image_records.Record(
                 image_id=patient_id,
                 patient_id=patient_id,
                 site="ich_csic",
                 path=path,
                 row=row,
                 labels={
-                    "poor_prognosis": poor,  # the folder's, where a cell is empty
+                    "poor_prognosis": poor,  # from the folder, if the cell is empty
                     "gcs": row.integer_in("GCS", 3, 15),
                     "age": _age(row),
                     "gender": row.text("Gender").lower(),
-                    "temperature": math.nan,  # a column of several names, or none
+                    "temperature": math.nan,  # see `covariates`
                     **{
                         field: row.number_in(column)
                         for column, field in covariates.items()
@@ -152,7 +148,7 @@ class Builder(volumes.VolumeBuilder):
                 },
             )
 
-        return manual_builder.Table(rows, images, parse, "PatientID")
+        return manual_builder.ImageTable(rows, images, parse, "PatientID")
 
 
 def _has(rows, column):
@@ -160,7 +156,7 @@ def _has(rows, column):
 
 
 def _outcomes_in(row, columns):
-    """What the row says: (0, 1 or -1 for nothing, the words for it), each column."""
+    """The outcome in each column: (0, 1 or -1 if empty, the text for messages)."""
     return [
         (row.integer_in(name, 0, 1), f"{row.place} has {name} = {row.text(name)}")
         for name in columns
@@ -168,18 +164,18 @@ def _outcomes_in(row, columns):
 
 
 def _patient_id(row):
-    """The name of the patient's files: text, as leading zeros belong to it.
+    """The name of the patient's files, as text with its leading zeros.
 
-    A program that takes the column for numbers may have written 12.0 for 12.
+    A program that reads the column as numbers may have written 12.0 for 12.
     """
     return re.sub(r"^(\d+)\.0+$", r"\1", row.text("PatientID"))
 
 
 def _age(row):
-    """Years, NaN where unknown; a label, so nothing but a number will do."""
+    """Age in years, NaN if unknown. It is a label, so it must be a number."""
     years = row.number_in("Age")
     if years < 0 or years > _LARGEST_AGE:
-        raise tables.RowError(
+        raise table_rows.RowError(
             "bad value",
             f"Age = {row.text('Age')!r}, expected 0 to {_LARGEST_AGE} years or an "
             "empty cell",

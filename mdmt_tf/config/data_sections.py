@@ -16,7 +16,7 @@ from mdmt_tf.config.section import (
     rule,
 )
 from mdmt_tf.imaging.preprocess import DEFAULT
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import KINDS, Task, make_task
 
 
 class PhantomSection(Section):
@@ -61,9 +61,10 @@ class PhantomSection(Section):
 class TaskSection(Section):
     """One thing to predict, an output of the model, under a name of your own."""
 
-    kind: Kind = Field(
+    kind: Literal[tuple(KINDS)] = Field(
         description="What the target is: one of several classes (categorical), one of "
-        "two (binary), ordered classes (ordinal) or a number (regression)."
+        "two (binary), ordered classes (ordinal), a number (regression), or several "
+        "yes or no labels of one image (multilabel)."
     )
     classes: tuple[str, ...] = Field(
         (),
@@ -79,10 +80,11 @@ class TaskSection(Section):
         False,
         description="Whether a smaller label is a higher class, as for a coma score.",
     )
-    sources: dict[Name, str] = Field(
+    sources: dict[Name, str | tuple[str, ...]] = Field(
         alias="from",
         description="For each dataset that feeds the task, its label field. field[2] "
-        "is the third number of a field that holds several.",
+        "is the third number of a field that holds several. multilabel: one field that "
+        "holds all labels, or a list of fields.",
     )
     weight: Positive = Field(
         1.0, description="Factor of the task's loss in the total loss."
@@ -99,7 +101,7 @@ class TaskSection(Section):
     )
 
     def to_task(self, name: str) -> Task:
-        return Task(
+        return make_task(
             name=name, **{key: getattr(self, key) for key in type(self).model_fields}
         )
 
@@ -113,46 +115,12 @@ class TaskSection(Section):
             )
 
     @rule()
-    def _has_classes(self) -> Iterator[Problem]:
-        cuts, classes = list(self.cut_points), list(self.classes)
-        if cuts != sorted(set(cuts)):
-            yield ("cut_points",), f" = {cuts}: should ascend."
-        if len(set(classes)) != len(classes):
-            yield ("classes",), f" = {classes}: a name is there twice."
-        if self.kind is Kind.REGRESSION:
-            if cuts or classes or self.class_weights:
-                yield (), ": a regression has no classes, cut_points or class_weights."
-            return
-        count = len(classes) or len(cuts) + 1
-        if cuts and count != len(cuts) + 1:
-            yield (
-                ("classes",),
-                f" = {classes}: {len(cuts)} cut points make {len(cuts) + 1} classes, "
-                f"but {count} are named.",
-            )
-        elif count < 2:
-            yield (), ": needs `classes` (two or more names) or `cut_points`."
-        elif self.kind is Kind.BINARY and count != 2:
-            yield (), f": a binary task has 2 classes, this one {count}."
-        elif isinstance(self.class_weights, tuple) and (
-            len(self.class_weights) != count
-        ):
-            yield (
-                ("class_weights",),
-                f" = {list(self.class_weights)}: expected {count} numbers, one a class "
-                "in the order of `classes`.",
-            )
+    def _is_a_task_of_its_kind(self) -> Iterator[Problem]:
+        yield from self.to_task("task").problems()
 
     @rule()
-    def _can_be_oversampled(self) -> Iterator[Problem]:
-        if not self.oversample:
-            return
-        if self.kind is Kind.REGRESSION:
-            yield (
-                ("oversample",),
-                ": a regression has no classes to draw equally often.",
-            )
-        if self.class_weights is not None:
+    def _is_balanced_once(self) -> Iterator[Problem]:
+        if self.oversample and self.class_weights is not None:
             yield (
                 ("oversample",),
                 ": class_weights balances the classes already; leave out one of them.",

@@ -229,8 +229,8 @@ class TrainingSection(Section):
     weighting: Literal[tuple(WEIGHTINGS)] = Field(
         "fixed",
         description="How the losses of the tasks are combined. fixed: their sum, each "
-        "multiplied by tasks.<task>.weight. uncertainty: with learned weights on top "
-        "of these (Kendall et al. 2018).",
+        "multiplied by tasks.NAME.weight; uncertainty: with learned weights (Kendall "
+        "et al. 2018), on top of these.",
     )
     warmup_epochs: int = Field(
         40,

@@ -38,11 +38,11 @@ from mdmt_tf.config.section import (
     not_one_of,
     rule,
 )
-from mdmt_tf.config.selection_metrics import SELECTION_METRICS
 from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
+from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 
 __all__ = [
     "AugmentationSection",
@@ -250,12 +250,12 @@ class Config(Section):
                 f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
             )
             return
-        kind = self.tasks[chosen.task].kind
-        metrics = SELECTION_METRICS[kind]
+        task = self.tasks[chosen.task].to_task(chosen.task)
+        metrics = selecting(task)
         if chosen.metric not in metrics:
             yield (
                 ("training", "select_on", "metric"),
-                f" = {chosen.metric!r}: unknown for a {kind.value} task."
+                f" = {chosen.metric!r}: unknown for a {task.kind} task."
                 f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
             )
 
@@ -299,11 +299,8 @@ class Config(Section):
             if task is None:
                 known = list(self.tasks)
                 yield from not_one_of(baseline.task, known, "tasks", (*path, "task"))
-            elif task.kind is Kind.REGRESSION:
-                yield (
-                    (*path, "task"),
-                    f" = {baseline.task!r}: is a regression; a baseline needs classes.",
-                )
+            elif problem := task.to_task(baseline.task).baseline_problem():
+                yield (*path, "task"), f" = {baseline.task!r}: {problem}"
             elif set(task.sources) != set(baseline.fields):
                 yield (
                     (*path, "fields"),

@@ -1,1 +1,1 @@
-"""From prepared datasets to batches: reading, folds, sampling, augmentation."""
+"""From prepared datasets to batches: reading, sampling, augmentation."""

@@ -1,7 +1,7 @@
 """The pixels of several datasets as one sequence, from memory or from disk.
 
-Where they come from changes neither their order nor their values: memory is filled by
-reading from disk once, through the same operations.
+Order and values are the same for both sources: memory is filled by reading from disk
+once, with the same operations.
 """
 
 import logging
@@ -20,27 +20,26 @@ from mdmt_tf.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-# Larger machines gain nothing from more threads: the network is the slower part.
+# Larger machines do not gain from more threads, because the network is slower.
 _MOST_THREADS = 16
 
-# Where Linux states the limits of the container that a process is in.
+# Linux states the limits of a process's container here.
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 class Images:
-    """Images of equal size, numbered through: those of the first dataset come first.
+    """Images or volumes of equal size, numbered in the order of the datasets.
 
-    Volumes likewise, with one axis more. Integers as stored where all datasets hold
-    images of `size` and of one type; otherwise float32 in [0, 1], resized (rounding
-    them to save memory would make training and the exported model see different
-    images).
+    If all datasets store integers of one type with this `size`, pixels are the stored
+    integers. Otherwise they are resized float32 in [0, 1]; rounding them to save memory
+    would make training and the exported model see different images.
 
     Attributes:
-        datasets: names, in order.
+        datasets: names of the datasets, in order.
         offsets: int64, number of the first image of each dataset.
-        shape: of an image, (h, w, channels) or (d, h, w, channels).
-        dtype: of the pixels.
-        cached: whether they are in memory.
+        shape: shape of an image, (h, w, channels) or (d, h, w, channels).
+        dtype: type of the pixels.
+        cached: whether the images are in memory.
     """
 
     def __init__(
@@ -50,23 +49,23 @@ class Images:
         cache: str = "auto",
         available: int | None = None,
     ):
-        """Open the images, and decode them all when they are to be in memory.
+        """Open the images, and decode all of them if they are kept in memory.
 
         Args:
-            datasets: each with images (h, w, c) or volumes (d, h, w, c) of one c.
+            datasets: each with images (h, w, c) or volumes (d, h, w, c), with one c.
             size: (h, w) or (d, h, w) of the images.
-            cache: "memory"; "stream", read when needed; "auto", memory when they take
+            cache: "memory"; "stream", read when needed; "auto", memory if they take
                 less than half of `available`.
-            available: bytes; None: what the system says is free.
-        Raises: DataError for images where volumes are expected and the other way
-            round, or datasets of different channels.
+            available: bytes; None: the free memory of the system.
+        Raises: DataError: images instead of volumes or volumes instead of images, or
+            datasets with different channels.
         """
         self._sources = tuple(datasets)
         self.datasets = tuple(dataset.name for dataset in datasets)
         counts = [len(dataset) for dataset in datasets]
         self.offsets = np.cumsum([0, *counts[:-1]])
         self._count = sum(counts)
-        self.shape, self.dtype = _common_form(self._sources, size)
+        self.shape, self.dtype = _common_pixels(self._sources, size)
         _check_range(self._sources)
         self._stored: np.ndarray | None = None
         if available is None:
@@ -91,14 +90,14 @@ class Images:
 
     @property
     def nbytes(self) -> int:
-        """What all of them take, decoded."""
+        """Size of all decoded images in bytes."""
         return self._count * int(np.prod(self.shape)) * self.dtype.itemsize
 
     def gather(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Some images, inside or outside a `tf.data` pipeline.
+        """Get some images, inside or outside a `tf.data` pipeline.
 
         Args:
-            numbers: int64 (b,), offset of the dataset + row in it.
+            numbers: int64 (b,), offset of the dataset + row in the dataset.
         Returns: (b, *shape) of type `dtype`.
         """
         if self._stored is None:
@@ -110,8 +109,10 @@ class Images:
         return tf.ensure_shape(images, (*numbers.shape, *self.shape))
 
     def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """Some images in their order, float32 (b, *shape) in [0, 1]; the last batch may
-        be smaller."""
+        """Batches of images in the given order, float32 (b, *shape) in [0, 1].
+
+        The last batch may be smaller.
+        """
         chosen = tf.data.Dataset.from_tensor_slices(numbers).batch(batch_size)
         pixels = chosen.map(
             lambda batch: to_unit(self.gather(batch)), num_parallel_calls=threads()
@@ -119,7 +120,7 @@ class Images:
         return pixels.prefetch(2).as_numpy_iterator()
 
     def stored(self, number: int) -> np.ndarray:
-        """One image as its dataset holds it, in its own size and type."""
+        """One image as stored in its dataset, with its own size and type."""
         records, sources = self._read(np.array([number]))
         return self._sources[sources[0]].decode(records[0]).numpy()
 
@@ -172,7 +173,7 @@ class Images:
 
 
 def threads() -> int:
-    """Threads of a pipeline: the processors that this process may use, at most 16."""
+    """Threads of a pipeline: the number of usable processors, at most 16."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
@@ -181,7 +182,7 @@ def threads() -> int:
 
 
 def available_bytes() -> int:
-    """Memory that can still be taken, within the limit of the container, if any."""
+    """Available memory, within the limit of the container if there is one."""
     available = psutil.virtual_memory().available
     try:
         limit = (_CONTROL_GROUP / "memory.max").read_text().strip()
@@ -191,15 +192,15 @@ def available_bytes() -> int:
         return available
     if limit == "max":
         return available
-    # Copies of files count as used, but are given up when memory is needed.
+    # Cached files count as used, but are dropped when memory is needed.
     files = int(dict(line.split() for line in lines)["inactive_file"])
     return min(available, int(limit) - used + files)
 
 
-def _common_form(
+def _common_pixels(
     datasets: Sequence[PreparedDataset], size: Sequence[int]
 ) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of pixels in which images of all these datasets can be given."""
+    """Shape and type of pixels that fit the images of all datasets."""
     axes = {2: "images (height, width, channels)"}
     axes[3] = "volumes (depth, height, width, channels)"
     for dataset in datasets:
@@ -218,8 +219,8 @@ def _common_form(
     channels = {dataset.name: dataset.image_shape[-1] for dataset in datasets}
     if len(set(channels.values())) > 1:
         raise DataError(
-            "Expected images with equally many channels in all datasets. Received: "
-            f"{channels}. Prepare them alike."
+            "Expected images with the same number of channels in all datasets. "
+            f"Received: {channels}. Prepare the datasets alike."
         )
     shape = (*size, next(iter(channels.values())))
     dtypes = {dataset.image_dtype for dataset in datasets}
@@ -229,7 +230,7 @@ def _common_form(
 
 
 def _check_range(datasets: Sequence[PreparedDataset]) -> None:
-    """Signed integers must not be Hounsfield units or the like, as the first shows."""
+    """Check by the first image that signed integers are not Hounsfield units etc."""
     for dataset in datasets:
         if dataset.image_dtype.kind == "i":
             smallest = int(np.min(dataset.decode(dataset.records.read([0])[0])))
@@ -237,6 +238,6 @@ def _check_range(datasets: Sequence[PreparedDataset]) -> None:
                 raise DataError(
                     f"dataset {dataset.name!r}: expected pixels from 0, black, to the "
                     f"largest {dataset.image_dtype.name}, white. Received: {smallest} "
-                    "in the first image. Apply the window before storing, as "
+                    "in the first image. Apply a window before storing, as "
                     "mdmt_tf.imaging.volume does."
                 )

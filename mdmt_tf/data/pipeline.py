@@ -1,11 +1,13 @@
 """Batches for training and prediction as `tf.data`.
 
-A training batch is (image, {task: target}, {task: weight}), of one specification
-whatever the datasets: image float32 (b, h, w, c) or (b, d, h, w, c), normalised;
-targets see `Task.to_target`; weights float32 (b,), I(x, task) times the weight of the
-class, 0 where the batch was filled up. To predict, images are enough. All batches are
-full.
+A training batch is (image, {task: target}, {task: weight}), with the same specification
+for all datasets. Images are normalised float32 (b, h, w, c) or (b, d, h, w, c). For
+targets see `Task.targets`. Weights are float32 (b, *label_shape): I(x, task) times the
+weight of the class, and 0 for padding samples. A batch for prediction has images only.
+All batches are full.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +16,7 @@ from mdmt_tf.data.augment.images import augment
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
-from mdmt_tf.data.sampling import epoch_batches, steps_per_epoch
+from mdmt_tf.data.sampling import Draws, epoch_batches, steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.backbones.table import IMAGENET
 
@@ -32,39 +34,24 @@ def training_dataset(
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.
 
-    For `fit(steps_per_epoch=steps_per_epoch(rows.draws.total, batch_size))`. Epoch e is
-    the same whether or not it is the first requested one, whatever the number of
-    threads and wherever the pixels come from.
+    For `fit(steps_per_epoch=steps_per_epoch(rows.draws.total, batch_size))`. An epoch
+    does not depend on `first_epoch`, the number of threads, or the source of the
+    pixels.
 
     Args:
-        rows: to train with, and how often.
-        images: of the same datasets.
-        batch_size: rows a step, over all devices.
-        seed: of the run, not negative.
+        rows: training rows, with the number of their draws.
+        images: images of the same datasets.
+        batch_size: rows per step, over all devices.
+        seed: seed of the run, not negative.
         epochs: number of epochs of the whole training.
-        augmentation: None for none.
-        normalization: mean and standard deviation by channel.
+        first_epoch: number of the first epoch, for a resumed training.
+        augmentation: settings of the augmentation; None: no augmentation.
+        normalization: mean and std by channel.
     """
-
-    def order(epoch):
-        batches = epoch_batches(
-            rows.draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
-        )
-        return batches.index, batches.repeat, batches.counted
-
-    steps = steps_per_epoch(rows.draws.total, batch_size)
-    shape = (steps, batch_size)
-
-    def batches_of(epoch):
-        arrays = tf.numpy_function(
-            order, [epoch], (tf.int64, tf.int64, tf.float32), stateful=False
-        )
-        arrays = [tf.ensure_shape(values, shape) for values in arrays]
-        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *arrays))
-
     samples = rows.samples
+    steps = steps_per_epoch(rows.draws.total, batch_size)
 
-    # No Python control flow depends on a tensor: AutoGraph would only cost seconds.
+    # No Python control flow depends on a tensor, so AutoGraph would only cost seconds.
     @tf.autograph.experimental.do_not_convert
     def load(epoch, index, repeat, counted):
         pixels = to_unit(images.gather(tf.gather(samples.image, index)))
@@ -79,11 +66,32 @@ def training_dataset(
             pixels = augment(pixels, seed, epoch, index, repeat, augmentation)
         return normalize(pixels, *normalization), targets, weights
 
-    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(batches_of)
+    batches = tf.data.Dataset.range(first_epoch, epochs)
+    batches = batches.flat_map(_order(rows.draws, batch_size, seed))
     batches = batches.apply(
         tf.data.experimental.assert_cardinality(steps * (epochs - first_epoch))
     )
     return _finish(batches.map(load, num_parallel_calls=threads()))
+
+
+def _order(draws: Draws, batch_size: int, seed: int) -> Callable:
+    """A function from an epoch to its batches (epoch, index, repeat, counted)."""
+    steps = steps_per_epoch(draws.total, batch_size)
+
+    def order(epoch):
+        batches = epoch_batches(
+            draws, batch_size=batch_size, seed=seed, epoch=int(epoch)
+        )
+        return batches.index, batches.repeat, batches.counted
+
+    def batches_of(epoch):
+        arrays = tf.numpy_function(
+            order, [epoch], (tf.int64, tf.int64, tf.float32), stateful=False
+        )
+        arrays = [tf.ensure_shape(array, (steps, batch_size)) for array in arrays]
+        return tf.data.Dataset.from_tensor_slices((tf.repeat(epoch, steps), *arrays))
+
+    return batches_of
 
 
 def image_dataset(
@@ -93,13 +101,13 @@ def image_dataset(
     batch_size: int,
     normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
-    """Images once, in order, unchanged.
+    """Images once, in order, without augmentation.
 
-    The last batch is filled up with the first images, so that devices share it evenly:
-    of the predictions, the first len(numbers) are those of the images.
+    The last batch is padded with the first images, so that all devices get equally
+    many. The first len(numbers) predictions are those of the images.
 
     Args:
-        numbers: int64 (n,), of the images.
+        numbers: int64 (n,), numbers of the images.
         images: see `Images.gather`.
         batch_size, normalization: as for `training_dataset`.
     """
@@ -115,7 +123,7 @@ def image_dataset(
 
 
 def _times_rows(values: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-    """Each row of (b, ...) times its factor, (b,)."""
+    """Multiply each row of (b, ...) by its factor, (b,)."""
     return values * tf.reshape(factors, (-1, *[1] * (len(values.shape) - 1)))
 
 
@@ -123,8 +131,8 @@ def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = threads()
-    # One process feeds all devices of its machine: each gets a share of every batch.
-    # Sharding by file or by element would look for files that this pipeline hides.
+    # One process feeds all devices of its machine; each gets a slice of every batch.
+    # Sharding by file or by element would require files, which this pipeline hides.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )

@@ -1,8 +1,8 @@
-"""Random access to the records of TFRecord files. No TensorFlow.
+"""Random access to the records of TFRecord files.
 
-A record is: length (uint64), checksum of the length (uint32), data, checksum of the
-data (uint32), all little-endian. Walking from header to header finds where each one
-begins without reading the data.
+A record consists of length (uint64), checksum of the length (uint32), data, and
+checksum of the data (uint32), all little-endian. Reading only the headers, one after
+another, gives the position of each record.
 """
 
 import os
@@ -20,23 +20,23 @@ _FOOTER_SIZE = struct.calcsize("<I")
 
 
 class Records:
-    """The records of several files, as one sequence of bytes objects.
+    """The records of several files as one sequence of bytes objects.
 
     Attributes:
-        length: int64 (n,), bytes of data in each record.
+        length: int64 (n,), number of bytes of data in each record.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike]):
-        """Find the records; reads 16 bytes of each.
+        """Find the records, reading 16 bytes of each.
 
         Args:
-            paths: TFRecord files, not compressed, in order.
-        Raises: DataError for a file that is missing or ends within a record.
+            paths: uncompressed TFRecord files, in order.
+        Raises: DataError: a file is missing or ends within a record.
         """
         self.paths = tuple(Path(path) for path in paths)
         self._descriptors: list[int] = []
         weakref.finalize(self, _close, self._descriptors)
-        parts = []
+        found = []
         for number, path in enumerate(self.paths):
             try:
                 self._descriptors.append(os.open(path, os.O_RDONLY))
@@ -45,15 +45,15 @@ class Records:
                     f"{path}: cannot be read ({error.strerror}). Prepare the dataset "
                     "again."
                 ) from error
-            parts.append(_scan(self._descriptors[number], path, number))
-        table = np.concatenate(parts) if parts else np.empty((0, 3), np.int64)
+            found.append(_scan(self._descriptors[number], path, number))
+        table = np.concatenate(found) if found else np.empty((0, 3), np.int64)
         self._file, self._offset, self.length = table.T
 
     def __len__(self) -> int:
         return len(self._offset)
 
     def read(self, rows: Sequence[int]) -> list[bytes]:
-        """The data of some records, in the order of `rows`; safe from many threads."""
+        """The data of some records, in the order of `rows`; thread-safe."""
         return [
             os.pread(self._descriptors[file], length, offset)
             for file, offset, length in zip(
@@ -77,7 +77,7 @@ def _scan(descriptor: int, path: Path, number: int) -> np.ndarray:
         if len(footer) != _FOOTER_SIZE:
             raise DataError(
                 f"{path}: record {len(found)} at byte {position} goes beyond the end "
-                f"of the file ({size} bytes). The copy is incomplete or no TFRecord "
+                f"of the file ({size} bytes). The file is incomplete or not a TFRecord "
                 "file: copy or prepare the dataset again."
             )
         found.append((number, start, length))

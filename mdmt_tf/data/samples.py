@@ -15,7 +15,7 @@ import pandas as pd
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import task_labels
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,9 @@ class Samples:
         rows: DataFrame with dataset, image_id, patient_id, site.
         image: int64 (n,), number of each image in `Images` of the same datasets.
         dataset: int64 (n,), number of the dataset of each row.
-        labels: task -> (n, ...), class index (int64, -1 unknown) or, for a regression,
-            value (float64, NaN unknown).
-        targets: task -> (n, ...), see `Task.to_target`; zeros where there is none.
-        known: task -> bool (n, ...), the indicator I(x, task).
+        labels: task -> (n, *label_shape), see `Task.encode`.
+        targets: task -> (n, ...), see `Task.targets`; zeros where there is none.
+        known: task -> bool (n, *label_shape), the indicator I(x, task).
     """
 
     tasks: tuple[Task, ...]
@@ -95,14 +94,11 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
     labels, targets, known = {}, {}, {}
     for task in tasks:
         of_task = [_labels(task, dataset) for dataset in datasets]
-        pairs = [task.to_target(values) for values in of_task]
+        pairs = [task.targets(values) for values in of_task]
         targets[task.name] = np.concatenate([target for target, _ in pairs])
         known[task.name] = np.concatenate([is_known for _, is_known in pairs])
-        if task.kind is Kind.REGRESSION:
-            labels[task.name] = np.concatenate(of_task).astype(np.float64)
-        else:
-            classes = [task.to_class(values) for values in of_task]
-            labels[task.name] = np.concatenate(classes)
+        encoded = [task.encode(values) for values in of_task]
+        labels[task.name] = np.concatenate(encoded)
     return Samples(
         tasks=tuple(tasks),
         rows=rows,
@@ -150,9 +146,5 @@ def spread(count: int, most: int) -> list[int]:
 def _labels(task: Task, dataset: PreparedDataset) -> np.ndarray:
     """Labels of the dataset; all unknown where it does not feed the task."""
     if dataset.name not in task.sources:
-        return np.full(len(dataset), np.nan)
-    labels = task_labels(dataset.name, dataset.table, task)
-    if task.kind is Kind.REGRESSION and labels.dtype.kind in "iu":
-        # -1 is unknown in integers only; floats say NaN.
-        return np.where(labels == -1, np.nan, labels)
-    return labels
+        return np.full((len(dataset), *task.label_shape), np.nan)
+    return task_labels(dataset.name, dataset.table, task)

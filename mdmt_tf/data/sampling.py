@@ -3,25 +3,24 @@
 Each dataset is an endless sequence of random permutations of its samples. An epoch
 takes the next q_d samples of dataset d and shuffles what it took:
 
-    union        q_d = n_d, so every sample once in each epoch
-    temperature  q_d in proportion to n_d ** (1 / T): union at T = 1, and the smaller
-                 datasets more often the larger T is
+    union        q_d = n_d, so each epoch has every sample once
+    temperature  q_d in proportion to n_d ** (1 / T): union at T = 1; a larger T draws
+                 small datasets more often
     balanced     q_d equal, the limit of T to infinity
 
-An epoch always has sum(n_d) draws. Within a dataset no sample comes again before all
-others have come, across epochs too.
+An epoch always has sum(n_d) draws. Within a dataset, no sample is repeated before all
+others have been drawn, also across epochs.
 
-A dataset that is oversampled for a task is one such sequence for each class c, and one
-for the rows of unknown class, who count as they are; the classes are drawn equally
-often. With m_d samples in its largest class and k_d classes it counts as
-n_d = k_d m_d (and the unknown). No TensorFlow.
+A dataset that is oversampled for a task is one such sequence for each class, and one
+for the rows of unknown class. The classes are drawn equally often. With m_d samples in
+its largest class and k_d classes, n_d = k_d m_d plus the number of unknown rows.
 """
 
 import dataclasses
 
 import numpy as np
 
-# Keep the streams of random numbers apart that share a seed.
+# Separate the streams of random numbers with the same seed.
 _WITHIN, _BETWEEN = 0, 1
 
 
@@ -29,16 +28,16 @@ _WITHIN, _BETWEEN = 0, 1
 class Epoch:
     """The batches of one epoch, all of them full.
 
-    The last batch is filled up with the first samples of the epoch, counted with 0. So
-    the loss is eq. 2 divided by the same number in each step, a batch can be shared
-    evenly by several devices, BatchNormalization sees real images only, and each draw
+    The last batch is padded with the first samples of the epoch, which count 0. The
+    loss is therefore eq. 2 divided by the same number in each step, several devices get
+    equal slices of a batch, BatchNormalization gets real images only, and each draw
     counts exactly once.
 
     Attributes:
-        index: int64 (steps, batch_size), which sample.
-        repeat: int64 (steps, batch_size), how often the sample has come before, in all
-            epochs; makes two draws of a sample in one epoch different.
-        counted: float32 (steps, batch_size), 1, or 0 where the batch was filled up.
+        index: int64 (steps, batch_size), numbers of the samples.
+        repeat: int64 (steps, batch_size), number of earlier draws of the sample in all
+            epochs; distinguishes two draws of a sample in one epoch.
+        counted: float32 (steps, batch_size), 1, or 0 for padding.
     """
 
     index: np.ndarray
@@ -47,21 +46,21 @@ class Epoch:
 
 
 def steps_per_epoch(n_samples: int, batch_size: int) -> int:
-    """Number of full batches that hold every sample."""
+    """Number of full batches that hold all samples."""
     return -(-n_samples // batch_size)
 
 
 def draws_per_dataset(
     counts: np.ndarray, sampling: str = "union", temperature: float = 1.0
 ) -> np.ndarray:
-    """q_d, how many samples of each dataset an epoch takes.
+    """q_d, the number of samples of each dataset in an epoch.
 
     Args:
-        counts: int (d,), n_d, samples of each dataset, at least one each.
+        counts: int (d,), n_d, number of samples of each dataset, at least 1.
         sampling: "union", "balanced" or "temperature".
         temperature: T >= 1, for "temperature".
-    Returns: int64 (d,) that sum to sum(counts), rounded by largest remainder.
-    Raises: ValueError for another `sampling`.
+    Returns: int64 (d,) with the sum sum(counts), rounded by largest remainder.
+    Raises: ValueError: any other `sampling`.
     """
     powers = {"union": 1.0, "balanced": 0.0, "temperature": 1.0 / temperature}
     if sampling not in powers:
@@ -70,17 +69,17 @@ def draws_per_dataset(
             f"Received: sampling={sampling!r}"
         )
     counts = np.asarray(counts, np.int64)
-    shares = counts.astype(np.float64) ** powers[sampling]
-    return _apportion(shares * (counts.sum() / shares.sum()))
+    weights = counts.astype(np.float64) ** powers[sampling]
+    return _apportion(weights * (counts.sum() / weights.sum()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """What an epoch takes from where.
+    """The draws of an epoch from each sequence of permutations.
 
     Attributes:
-        stream: int64 (n,), of which sequence of permutations each sample is a member.
-        counts: int64 (s,), how many samples of each sequence an epoch takes.
+        stream: int64 (n,), number of the sequence to which each sample belongs.
+        counts: int64 (s,), number of samples of each sequence in an epoch.
     """
 
     stream: np.ndarray
@@ -98,12 +97,12 @@ def plan_draws(
     sampling: str = "union",
     temperature: float = 1.0,
 ) -> Draws:
-    """How often an epoch takes samples of which dataset, and of which class.
+    """Plan the number of draws of each dataset, and of each class.
 
     Args:
         dataset: int (n,), the dataset of each sample, 0 to d - 1.
-        classes: int (n,), the class by which its dataset is oversampled, -1 where that
-            is unknown or the dataset is not oversampled; None: none is.
+        classes: int (n,), the class by which its dataset is oversampled; -1 if the
+            class is unknown or the dataset is not oversampled. None: no oversampling.
         sampling, temperature: see `draws_per_dataset`.
     """
     if classes is None:
@@ -130,12 +129,12 @@ def plan_draws(
 
 
 def epoch_batches(draws: Draws, *, batch_size: int, seed: int, epoch: int) -> Epoch:
-    """The batches of an epoch; the same whenever and wherever they are requested.
+    """The batches of an epoch, a pure function of the arguments.
 
     Args:
-        draws: of `plan_draws`.
-        batch_size: rows of a batch.
-        seed: of the run, not negative.
+        draws: from `plan_draws`.
+        batch_size: number of rows in a batch.
+        seed: seed of the run, not negative.
         epoch: number of the epoch, from 0.
     """
     indices, repeats = [], []
@@ -160,7 +159,7 @@ def epoch_batches(draws: Draws, *, batch_size: int, seed: int, epoch: int) -> Ep
 
 
 def _apportion(exact: np.ndarray) -> np.ndarray:
-    """int64: whole numbers near `exact` with its sum, by largest remainder."""
+    """Round `exact` to int64 with the same sum, by largest remainder."""
     whole = np.floor(exact).astype(np.int64)
     largest = np.argsort(whole - exact, kind="stable")
     whole[largest[: round(exact.sum()) - whole.sum()]] += 1
@@ -168,4 +167,4 @@ def _apportion(exact: np.ndarray) -> np.ndarray:
 
 
 def _generator(*key: int) -> np.random.Generator:
-    return np.random.default_rng([int(part) for part in key])
+    return np.random.default_rng([int(number) for number in key])

@@ -91,7 +91,7 @@ def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
         used = np.isin(split_of, SPLITS)
         frame = {key: table[key] for key in ("image_id", "patient_id", "site")}
         frame |= {"dataset": name, "split": split_of, "fold": split.fold}
-        frame["label"] = task.to_class(task_labels(name, table, task))
+        frame["label"] = task.encode(task_labels(name, table, task))
         rows.append(pd.DataFrame(frame)[used])
         values = {
             f"field_{number}": as_column(field_values(name, table, field))

@@ -46,7 +46,7 @@ def correlate(
     for dataset, fields in section.fields.items():
         table = tables[dataset]
         _, first = np.unique(np.asarray(table["patient_id"], str), return_index=True)
-        classes = task.to_class(task_labels(dataset, table, task))[first]
+        classes = task.encode(task_labels(dataset, table, task))[first]
         for field in fields:
             column = as_column(field_values(dataset, table, field))[first]
             is_text = column.dtype.kind == "O"

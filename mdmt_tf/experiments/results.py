@@ -129,8 +129,7 @@ class Results:
 
     def labelled(self, fit: str, task: str) -> pd.DataFrame:
         """The labelled test rows of a finished fit; none when it has none."""
-        table = self.tests[fit]
-        return table[(table["task"] == task) & table["target"].notna()]
+        return predictions.labelled_rows(self.tests[fit], self.tasks[task])
 
     def counts(self) -> dict[str, int]:
         """state -> number of cells."""

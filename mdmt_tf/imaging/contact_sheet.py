@@ -1,5 +1,7 @@
-"""Pictures to look at: radiographs with their lungs, their box, and what is kept;
-prepared head CTs, slice by slice.
+"""Contact sheets of prepared images, for a look at the data.
+
+A tile shows a radiograph with its lungs, its box and its crop, or a head CT slice by
+slice.
 """
 
 import os
@@ -11,7 +13,7 @@ import numpy as np
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import crop, montage
-from mdmt_tf.imaging.prepared import Prepared
+from mdmt_tf.imaging.prepared import PreparedImage
 from mdmt_tf.imaging.volume import FULL_SCALE, PreparedVolume
 
 TILES = 24  # of a sheet
@@ -21,17 +23,17 @@ _CAPTION = 18
 _SLICES = 12  # of a volume
 _SLICE_SIDE = 128
 
-# Blue, green, red. Told apart with any colour vision, and from grey.
+# Blue, green, red. These colours differ for any colour vision, and from grey.
 _RIGHT, _LEFT, _BOX = (255, 200, 0), (0, 160, 255), (255, 255, 255)
 
 
-def tile(image: Prepared, caption: str) -> np.ndarray:
-    """The original with the outlines of its lungs and its box, and the crop beside it.
+def tile(image: PreparedImage, caption: str) -> np.ndarray:
+    """The original with outlines of lungs and box on the left, the crop on the right.
 
     Args:
         image: with or without a mask.
-        caption: a line of ASCII, cut where it is too long.
-    Returns: uint8 (height, width, 3), blue, green, red; the same size for all.
+        caption: a line of ASCII, truncated if it is too long.
+    Returns: uint8 (height, width, 3), blue, green, red; all tiles have the same size.
     """
     original, mask, box = image.original, image.mask, image.box
     scale = _SIDE / max(original.shape)
@@ -55,13 +57,13 @@ def tile(image: Prepared, caption: str) -> np.ndarray:
 def volume_tile(image: PreparedVolume, caption: str) -> np.ndarray:
     """Axial slices of a prepared volume, the lowest first, evenly spaced.
 
-    The nose is above and the patient's right is on the left, if the file says so.
+    The nose is at the top and the patient's right on the left, if the affine is right.
 
     Args:
         image: of any size.
-        caption: a line of ASCII, cut where it is too long.
-    Returns: uint8 (height, width, 3), blue, green, red; the same size for all of as
-        many slices.
+        caption: a line of ASCII, truncated if it is too long.
+    Returns: uint8 (height, width, 3), blue, green, red. Tiles with the same number of
+        slices have the same size.
     """
     grey = image.pixels[..., 0].astype(np.float32) / FULL_SCALE
     chosen = montage.spread(len(grey), _SLICES)
@@ -75,7 +77,12 @@ def volume_tile(image: PreparedVolume, caption: str) -> np.ndarray:
 
 def _write_caption(picture: np.ndarray, caption: str) -> None:
     cv2.putText(
-        *(picture, caption[:72], (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255,) * 3),
+        picture,
+        caption[:72],
+        (2, 13),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        fontScale=0.4,
+        color=(255, 255, 255),
         lineType=cv2.LINE_AA,
     )
 
@@ -83,7 +90,7 @@ def _write_caption(picture: np.ndarray, caption: str) -> None:
 def outline(
     picture: np.ndarray, region: np.ndarray, colour: tuple[int, int, int]
 ) -> None:
-    """Draw the outer border of a boolean region into a picture of its size."""
+    """Draw the outer border of a boolean region into a picture of the same size."""
     outlines, _ = cv2.findContours(
         region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )

@@ -1,7 +1,7 @@
-"""Which part of a radiograph is used, and its size.
+"""Crop radiographs to their lungs, and resize them.
 
-A box is (y0, x0, y1, x1) in pixels of the original image, half open: rows y0 to y1 - 1,
-columns x0 to x1 - 1, so that `image[y0:y1, x0:x1]` is the content of the box.
+A box is (y0, x0, y1, x1) in pixels of the original image, half open: rows y0 to y1 - 1
+and columns x0 to x1 - 1. The content of a box is `image[y0:y1, x0:x1]`.
 """
 
 import cv2
@@ -9,12 +9,12 @@ import numpy as np
 
 Box = tuple[int, int, int, int]
 
-# Where a box comes from. "whole" is followed by the reason where lungs were looked for.
+# Source of a box. If the lungs were segmented, "whole" is followed by the reason.
 LUNGS = "lungs"
 WHOLE = "whole"
 
 _GROWTH = 0.1
-_SMALLEST_SHARE = 0.05  # of the image, both lungs
+_SMALLEST_FRACTION = 0.05  # of the image, both lungs
 _SMALLEST_RATIO = 0.25  # of the areas, smaller lung to larger
 _ASPECTS = (0.5, 2.5)  # of the box, width to height
 
@@ -25,13 +25,13 @@ def whole_box(shape: tuple[int, ...]) -> Box:
 
 
 def crop(image: np.ndarray, box: Box) -> np.ndarray:
-    """The content of `box`, a view of `image`.
+    """The content of `box`, as a view of `image`.
 
     Args:
         image: (height, width).
-        box: see the module.
+        box: (y0, x0, y1, x1), see the module.
     Raises:
-        ValueError: the box is empty or reaches outside the image.
+        ValueError: the box is empty or exceeds the image.
     """
     y0, x0, y1, x1 = box
     height, width = image.shape[:2]
@@ -45,18 +45,18 @@ def crop(image: np.ndarray, box: Box) -> np.ndarray:
 
 
 def lung_box(mask: np.ndarray) -> tuple[Box, str]:
-    """The square that is kept of a radiograph: its lungs and a little around them.
+    """The square around the lungs of a radiograph, with a margin.
 
-    The smallest box of both lungs, 10 % longer in each direction about its centre, then
-    made square by growing the shorter side, then shifted into the image. Only where the
-    square is longer than the image is wide (high) does the image's border cut it; no
-    lung is ever cut, and nothing is filled in.
+    The smallest box of both lungs grows by 10 % in each direction about its centre. Its
+    shorter side grows until it is square, and the square is shifted into the image. The
+    image's border cuts the square only if the image is smaller than the square. Lungs
+    are never cut, and nothing is padded.
 
     Args:
         mask: (height, width), 0 background, 1 right lung (image left), 2 left lung.
-    Returns: the box and LUNGS; or, where the mask cannot be that of a chest, the box of
-        the whole image and why: "whole: no lungs", "whole: tiny lungs", "whole: one
-        lung", "whole: absurd aspect".
+    Returns: the box and LUNGS. If the mask is implausible for a chest: the box of the
+        whole image and the reason, "whole: no lungs", "whole: tiny lungs", "whole: one
+        lung" or "whole: absurd aspect".
     Source: Ruffini et al. 2024 and their code (box, 10 %, square).
     """
     problem = implausible(mask)
@@ -70,16 +70,17 @@ def lung_box(mask: np.ndarray) -> tuple[Box, str]:
 
 
 def implausible(mask: np.ndarray) -> str | None:
-    """Why `mask` cannot show the lungs of a chest; None where it can.
+    """The reason why `mask` cannot show the lungs of a chest, or None.
 
-    The limits lie far beyond the 173 masks drawn by hand that the segmenter was trained
-    with, where the lungs cover 20 to 62 % of the image, the smaller has 67 % or more of
-    the area of the larger, and the box is 0.84 to 1.66 times as wide as high.
+    The limits are far outside the range of the 173 manual masks that the segmenter was
+    trained with. There the lungs cover 20 to 62 % of the image, the smaller lung has
+    at least 67 % of the area of the larger, and the box is 0.84 to 1.66 times as wide
+    as high.
     """
     right, left = (int(np.count_nonzero(mask == lung)) for lung in (1, 2))
     if right + left == 0:
         return "no lungs"
-    if right + left < _SMALLEST_SHARE * mask.size:
+    if right + left < _SMALLEST_FRACTION * mask.size:
         return "tiny lungs"
     if min(right, left) < _SMALLEST_RATIO * max(right, left):
         return "one lung"
@@ -91,7 +92,7 @@ def implausible(mask: np.ndarray) -> str | None:
 
 
 def smallest_box(mask: np.ndarray) -> Box:
-    """The box of everything in `mask` that is not 0; there must be something."""
+    """The smallest box around the nonzero pixels of `mask`, which must have some."""
     rows = np.flatnonzero(mask.any(axis=1))
     columns = np.flatnonzero(mask.any(axis=0))
     return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
@@ -100,7 +101,7 @@ def smallest_box(mask: np.ndarray) -> Box:
 def _place(centre: float, side: float, length: int) -> tuple[int, int]:
     """Start and stop of `side` pixels about `centre`, within 0 and `length`.
 
-    The side is rounded up, so that what was inside remains inside.
+    The side is rounded up, so the box still holds the lungs.
     """
     side = min(int(np.ceil(round(side, 6))), length)  # 1.1 x 10 is 11, not 11.000...2
     start = int(np.floor(centre - side / 2))
@@ -111,10 +112,9 @@ def _place(centre: float, side: float, length: int) -> tuple[int, int]:
 def resize(image: np.ndarray, size: int) -> np.ndarray:
     """Resize to (size, size) without aliasing; the aspect ratio is not kept.
 
-    An axis that shrinks is averaged over the exact area that each new pixel covers
-    (OpenCV's INTER_AREA), an axis that grows is interpolated linearly. Each axis is
-    treated on its own, because INTER_AREA silently stops averaging as soon as one of
-    the two grows.
+    An axis that shrinks is averaged over the exact area of each new pixel (OpenCV's
+    INTER_AREA). An axis that grows is interpolated linearly. The axes are resized
+    separately, because INTER_AREA silently stops averaging if one of them grows.
 
     Args:
         image: float32 (height, width).
@@ -131,5 +131,5 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """[0, 1] to 0..255, rounded to the nearest; same shape."""
+    """Values in [0, 1] to 0..255, rounded; same shape."""
     return np.rint(image * np.float32(255)).astype(np.uint8)

@@ -1,10 +1,9 @@
-"""Read one radiograph, whatever kind of file it comes in, as grey values in [0, 1].
+"""Read one radiograph from a file of any supported format, as grey values in [0, 1].
 
-The scale of the result, 0 black to 1 white (air dark, bone bright), is that of a
-radiograph on a viewing screen:
+Values run from 0 black to 1 white (air dark, bone bright), as on a viewing screen:
 
 - DICOM with a VOI lookup table or window: the output range of that transformation.
-- DICOM without: the smallest to the largest pixel value, padding left out.
+- DICOM without: the smallest to the largest pixel value, without padding.
 - DICOM in colour, PNG, JPEG, TIFF: the range of the stored values, see `raster`.
 """
 
@@ -23,8 +22,8 @@ from mdmt_tf.imaging import raster
 
 logger = logging.getLogger(__name__)
 
-# Only these are parsed: a header of thousands of elements, half of them malformed,
-# costs time and warnings. Everything about the patient stays unread.
+# Only these tags are parsed: a header of thousands of elements, half of them malformed,
+# costs time and warnings. Data about the patient is not read.
 _TAGS = """
     Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration
     BitsAllocated BitsStored HighBit PixelRepresentation NumberOfFrames
@@ -40,16 +39,16 @@ _TAGS = """
 def read_image(
     source: str | os.PathLike | bytes, name: str | None = None
 ) -> np.ndarray:
-    """Read a DICOM, PNG, JPEG or TIFF file; its content, not its name, says which.
+    """Read a DICOM, PNG, JPEG or TIFF file, recognised by its content.
 
     Args:
         source: a path, or the bytes of a file.
-        name: what to call the file in messages; the path where it is None.
+        name: name of the file in messages; None: the path.
     Returns: float32 (height, width) in [0, 1]; see the module for the scale. An image
         without contrast and without VOI transformation is 0 everywhere.
     Raises:
-        DataError: missing, empty, truncated or corrupt file, several frames or pages,
-            an unknown format. The message names the file and the reason.
+        DataError: the file is missing, empty, truncated or corrupt, has several frames
+            or pages, or an unknown format. The message names the file and the reason.
     """
     if isinstance(source, bytes):
         data, name = source, name or "<bytes>"
@@ -61,7 +60,7 @@ def read_image(
             raise DataError(f"{name}: cannot be read: {error.strerror}") from error
     if not data:
         raise DataError(f"{name}: the file is empty")
-    # DICOM first: its preamble may make the same file a TIFF as well (PS3.10 7.1).
+    # DICOM first: with a suitable preamble, a DICOM file is a TIFF too (PS3.10 7.1).
     if _is_dicom(data):
         return _decode_dicom(data, name)
     if raster.is_raster(data):
@@ -73,7 +72,7 @@ def read_image(
 
 
 def _is_dicom(data: bytes) -> bool:
-    """With the preamble of part 10, or bare: then group 2 or 8 comes first."""
+    """Whether the content is DICOM: with a preamble, or bare and group 2 or 8 first."""
     return data[128:132] == b"DICM" or data[:2] in (b"\x02\0", b"\x08\0")
 
 
@@ -83,12 +82,12 @@ def _decode_dicom(data: bytes, name: str) -> np.ndarray:
             io.BytesIO(data), force=True, specific_tags=_TAGS.split()
         )
         if "PixelData" not in dataset:
-            raise DataError(f"{name}: this DICOM file holds no image")
+            raise DataError(f"{name}: this DICOM file has no image")
         frames = int(dataset.get("NumberOfFrames") or 1)
         if frames != 1:
             raise DataError(
                 f"{name}: expected one image, received {frames} frames. "
-                "Save the frame to use as a file of its own."
+                "Save the frame to be used as a separate file."
             )
         if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -101,8 +100,8 @@ def _decode_dicom(data: bytes, name: str) -> np.ndarray:
         image = _monochrome(stored, dataset, name)
     except DataError:
         raise
-    # pydicom and its decoders raise dozens of types on malformed files, bare
-    # `Exception` among them.
+    # pydicom and its decoders raise dozens of types for malformed files, including
+    # `Exception` itself.
     except Exception as error:
         raise DataError(
             f"{name}: this DICOM file cannot be read: {type(error).__name__}: {error}"
@@ -113,16 +112,16 @@ def _decode_dicom(data: bytes, name: str) -> np.ndarray:
 
 
 def _colour(rgb: np.ndarray, white: int) -> np.ndarray:
-    """RGB (h, w, 3), of which pydicom has undone any YBR, to luminance in [0, 1]."""
+    """RGB (h, w, 3) to luminance in [0, 1]; pydicom has converted YBR to RGB."""
     return np.minimum(raster.luminance(rgb) / np.float32(white), np.float32(1))
 
 
 def _monochrome(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray:
     """Stored values to [0, 1]: modality, then VOI, then the inversion of MONOCHROME1.
 
-    Padding becomes black, as it is no part of the image (PS3.3 C.7.5.1.1.2).
-    PresentationLUTShape is not read: INVERSE says of a radiograph what MONOCHROME1
-    says already, and obeying both would undo the inversion.
+    Padding becomes black, as it does not belong to the image (PS3.3 C.7.5.1.1.2).
+    PresentationLUTShape is not read: for radiographs, INVERSE repeats MONOCHROME1, and
+    applying both would undo the inversion.
     """
     values = _apply_modality(stored, dataset)
     padding = _padding(stored, dataset)
@@ -139,7 +138,7 @@ def _monochrome(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.n
 
 
 def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
-    """Mask of the pixels whose stored value says that they are not of the image."""
+    """Mask of the padding pixels, which their stored value marks; None without."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
         return None
@@ -166,11 +165,11 @@ def _apply_modality(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
 def _apply_voi(
     values: np.ndarray, dataset: pydicom.Dataset, name: str
 ) -> np.ndarray | None:
-    """VOI transformation to [0, 1] (PS3.3 C.11.2); None where the file has none.
+    """VOI transformation to [0, 1] (PS3.3 C.11.2); None if the file has none.
 
-    The table goes before the window, the first of several. A table of n bits reaches
-    white at 2^n - 1; as writers of 16-bit words say "16" whatever they hold, n is then
-    the smallest of 8, 10, 12, 14, 16 that holds the table's largest entry.
+    A table has priority over a window; the first of several is used. A table of n bits
+    reaches white at 2^n - 1. Many writers declare 16 bits for any table of 16-bit
+    words; n is then the smallest of 8, 10, 12, 14, 16 that holds the largest entry.
     """
     if dataset.get("VOILUTSequence"):
         item = dataset.VOILUTSequence[0]
@@ -190,21 +189,23 @@ def _apply_voi(
         logger.warning(
             "%s: a %s window of width %s is impossible; the range of the pixels is "
             "used instead",
-            *(name, function, width),
+            name,
+            function,
+            width,
         )
         return None
     return _window(values.astype(np.float32), center, width, function)
 
 
 def _window(x: np.ndarray, center: float, width: float, function: str) -> np.ndarray:
-    """The three window functions of PS3.3 C.11.2.1, scaled to [0, 1]; may reuse x.
+    """The three window functions of PS3.3 C.11.2.1, scaled to [0, 1]; may modify x.
 
-    LINEAR:        (x - (c - 0.5)) / (w - 1) + 0.5, clipped; a step where w = 1
+    LINEAR:        (x - (c - 0.5)) / (w - 1) + 0.5, clipped; a step if w = 1
     LINEAR_EXACT:  (x - c) / w + 0.5, clipped
     SIGMOID:       1 / (1 + exp(-4 (x - c) / w))
     """
     if function == "SIGMOID":
-        # Beyond 80 the result is 0 or 1 to float32 and the exponential overflows.
+        # Beyond 80 the result is 0 or 1 in float32, and the exponential overflows.
         return 1 / (1 + np.exp(np.clip((-4 / width) * (x - center), -80, 80)))
     if function == "LINEAR":
         center, width = center - 0.5, width - 1
@@ -222,7 +223,7 @@ def _window(x: np.ndarray, center: float, width: float, function: str) -> np.nda
 
 
 def _stretch(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray | None:
-    """Smallest to largest value to [0, 1], padding left out; None without contrast."""
+    """Scale the values to [0, 1], without padding; None if there is no contrast."""
     counted = values if padding is None else values[~padding]
     if not counted.size:
         return None
@@ -236,9 +237,10 @@ def _stretch(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray | Non
 def _lookup_table(
     item: pydicom.Dataset, dataset: pydicom.Dataset
 ) -> tuple[np.ndarray, int]:
-    """Entries of a lookup table and the input value of the first (PS3.3 C.11.1.1).
+    """Entries of a lookup table, and the input of the first entry (PS3.3 C.11.1.1).
 
-    Read here, since pydicom 3.0 wraps the inputs of a table of 8-bit entries at 256.
+    pydicom is not used, because version 3.0 wraps the inputs of tables with 8-bit
+    entries at 256.
     """
     count, first, _ = item.LUTDescriptor
     count = count % 2**16 or 2**16  # 0 stands for 65536; a signed count wraps
@@ -254,13 +256,13 @@ def _lookup_table(
 
 
 def _look_up(values: np.ndarray, table: np.ndarray, first: int) -> np.ndarray:
-    """Inputs before the first entry get the first, beyond the last the last."""
+    """Look up values; inputs outside the table get the first or the last entry."""
     index = np.rint(values).astype(np.int32) - first
     return table[np.clip(index, 0, table.size - 1)]
 
 
 def _first(value) -> float | None:
-    """The first of one or several decimal strings; None for absent or empty."""
+    """The first of one or several decimal strings; None if absent or empty."""
     if isinstance(value, pydicom.multival.MultiValue):
         value = value[0] if value else None
     return None if value is None or value == "" else float(value)

@@ -1,4 +1,4 @@
-"""A picture of an image, or of some slices of a volume."""
+"""Pictures of images, and of slices of volumes."""
 
 import math
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ import numpy as np
 
 
 def to_picture(image: np.ndarray, slices: int = 4) -> np.ndarray:
-    """What to show of an image or a volume on paper.
+    """A 2-D picture of an image or a volume.
 
     Args:
         image: (h, w, c) or (d, h, w, c); the first channel is shown.
-        slices: of a volume, how many to show at most.
+        slices: maximum number of slices of a volume.
     Returns: (h, w), or the tiles of `montage`.
     """
     grey = np.asarray(image)[..., 0]
@@ -19,18 +19,18 @@ def to_picture(image: np.ndarray, slices: int = 4) -> np.ndarray:
 
 
 def spread(depth: int, count: int) -> list[int]:
-    """Numbers of at most `count` slices, evenly spaced, the outermost left out."""
+    """Numbers of at most `count` slices, evenly spaced, without the outermost ones."""
     count = min(count, depth)
     return [int((2 * i + 1) * depth / (2 * count)) for i in range(count)]
 
 
 def montage(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
-    """Tiles as one picture, from left to right, then down.
+    """Arrange tiles in one picture, from left to right, then down.
 
     Args:
         tiles: arrays of one shape (h, w) or (h, w, c), such as slices of a volume.
-        columns: tiles beside each other; None: about as many as lines.
-    Returns: (lines h, columns w), or with c; places that are left are 0.
+        columns: tiles in a line; None: about as many as there are lines.
+    Returns: (lines h, columns w) or (lines h, columns w, c); unused places are 0.
     """
     columns = columns or math.ceil(math.sqrt(len(tiles)))
     height, width, *channels = tiles[0].shape

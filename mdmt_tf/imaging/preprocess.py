@@ -1,15 +1,15 @@
-"""How images are made ready for a model, and the name of each way, "lungs_256".
+"""Preprocessing of images for a model, and its names such as "lungs_256".
 
-A radiograph: which part of it, and its size, `Preprocessing`. A head CT: its voxels,
-`VolumePreprocessing`. `mdmt_tf.imaging.prepared` and `mdmt_tf.imaging.volume` do it.
+`Preprocessing` states region and size of radiographs, `VolumePreprocessing` the voxels
+of head CTs. `mdmt_tf.imaging.prepared` and `mdmt_tf.imaging.volume` apply them.
 """
 
 import dataclasses
 import re
 
-# Part -> what is kept.
-PARTS = {
-    "lungs": "A square around the lungs; the whole image where none are made out.",
+# Region -> its description.
+REGIONS = {
+    "lungs": "A square around the lungs; the whole image where none are found.",
     "full": "The whole image.",
     "masked": "As lungs, with everything outside the lungs black.",
 }
@@ -19,23 +19,23 @@ LARGEST_VOLUME_SIZE = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Of a radiograph; its name, "lungs_256", is that of the config and the folder.
+    """Preprocessing of radiographs; config and folder bear its name, e.g. "lungs_256".
 
     Attributes:
-        part: a key of PARTS.
+        region: a key of REGIONS.
         size: side of the prepared image in pixels, 1 to LARGEST_SIZE.
     """
 
-    part: str
+    region: str
     size: int
 
     @property
     def name(self) -> str:
-        return f"{self.part}_{self.size}"
+        return f"{self.region}_{self.size}"
 
     @property
     def description(self) -> str:
-        return f"{PARTS[self.part]} Resized to {self.size} x {self.size} pixels."
+        return f"{REGIONS[self.region]} Resized to {self.size} x {self.size} pixels."
 
     @classmethod
     def parse(cls, name: str) -> "Preprocessing":
@@ -43,23 +43,24 @@ class Preprocessing:
 
         Raises: ValueError, with what was expected.
         """
-        part, _, size = name.rpartition("_")
+        region, _, size = name.rpartition("_")
         if (
-            part not in PARTS
+            region not in REGIONS
             or not re.fullmatch(r"[1-9]\d{0,3}", size)
             or int(size) > LARGEST_SIZE
         ):
             raise ValueError(f"expected {_RADIOGRAPH}; received {name!r}")
-        return cls(part, int(size))
+        return cls(region, int(size))
 
 
 @dataclasses.dataclass(frozen=True)
 class VolumePreprocessing:
-    """Of a head CT, and the name of its config, "head_40x301x301".
+    """Preprocessing of head CTs; its name is "head_40x301x301" or similar.
 
     Attributes:
-        depth, rows, columns: voxels of the prepared volume from below upwards, from the
-            front backwards, and from the patient's right to the left; each from 1 to
+        depth: voxels of the prepared volume from the feet to the head.
+        rows: voxels from the front to the back.
+        columns: voxels from the patient's right to the left. Each is 1 to
             LARGEST_VOLUME_SIZE.
     """
 
@@ -112,7 +113,7 @@ DEFAULT = "lungs_256"
 DEFAULT_VOLUME = "head_40x301x301"
 
 _RADIOGRAPH = (
-    f"{'_SIZE, '.join(PARTS)}_SIZE, with a size of 1 to {LARGEST_SIZE} pixels, for "
+    f"{'_SIZE, '.join(REGIONS)}_SIZE, with a size of 1 to {LARGEST_SIZE} pixels, for "
     f"example {DEFAULT}"
 )
 _VOLUME = (

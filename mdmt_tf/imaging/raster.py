@@ -1,8 +1,8 @@
 """Grey values in [0, 1] from PNG, JPEG and TIFF files.
 
-The files are checked before OpenCV sees them: depending on its version it returns a
-truncated JPEG with a grey lower part, the first page of several, or a TIFF with its
-transparency applied or not, all without an error.
+The files are checked before OpenCV reads them. Depending on its version, OpenCV returns
+a truncated JPEG with a grey lower half, the first of several pages, or a TIFF with or
+without its transparency applied, all without an error.
 """
 
 import struct
@@ -37,10 +37,11 @@ def decode_raster(data: bytes, name: str) -> np.ndarray:
 
     Args:
         data: the file's bytes.
-        name: what to call the file in messages.
+        name: name of the file in messages.
     Returns: float32 (height, width) in [0, 1].
     Raises:
-        DataError: truncated, corrupt, several pages, or a kind of pixel not listed.
+        DataError: the file is truncated or corrupt, has several pages, or has pixels of
+            another kind.
     """
     flags = cv2.IMREAD_UNCHANGED
     premultiplied = inverted = False
@@ -48,7 +49,7 @@ def decode_raster(data: bytes, name: str) -> np.ndarray:
         _check_png(data, name)
     elif data.startswith(JPEG_START):
         _check_jpeg(data, name)
-        # Unlike IMREAD_UNCHANGED these obey the orientation; a JPEG has no alpha.
+        # Unlike IMREAD_UNCHANGED, these apply the orientation; a JPEG has no alpha.
         flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
     else:
         premultiplied, inverted = _check_tiff(data, name)
@@ -82,7 +83,7 @@ def _grey(pixels: np.ndarray, premultiplied: bool) -> np.ndarray:
     alpha = None
     if pixels.ndim == 3:
         if pixels.shape[2] == 4 and not premultiplied:
-            # Opacity has the full range of its type, whatever the colours use.
+            # Opacity always has the full range of its type.
             alpha = pixels[..., 3] / np.float32(np.iinfo(pixels.dtype).max)
         pixels = pixels[..., :3]
     if pixels.dtype == np.uint8:
@@ -96,12 +97,12 @@ def _grey(pixels: np.ndarray, premultiplied: bool) -> np.ndarray:
     grey /= np.float32(white)
     if alpha is not None:
         grey *= alpha
-    # The three weights add up to 1 only to within a rounding error.
+    # The three weights sum to 1 only up to a rounding error.
     return np.minimum(grey, np.float32(1), out=grey)
 
 
 def _check_png(data: bytes, name: str) -> None:
-    """Walk the chunks: each complete, with its checksum right, up to the end chunk."""
+    """Check that all chunks up to the end chunk are complete, with right checksums."""
     position = len(PNG_START)
     while True:
         if position + 12 > len(data):
@@ -123,9 +124,9 @@ def _check_png(data: bytes, name: str) -> None:
 
 
 def _check_jpeg(data: bytes, name: str) -> None:
-    """Walk the segments to the first scan; the end marker must follow it.
+    """Check the segments up to the first scan, and the end marker after it.
 
-    A search from the start would stop at the end of the thumbnail in the Exif part.
+    A search from the start would find the end marker of the thumbnail in the Exif data.
     """
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
@@ -143,10 +144,10 @@ def _check_jpeg(data: bytes, name: str) -> None:
 
 
 def _check_tiff(data: bytes, name: str) -> tuple[bool, bool]:
-    """Check that OpenCV reads this TIFF rightly.
+    """Check that OpenCV reads this TIFF correctly.
 
-    Returns: whether OpenCV returns the colours already multiplied by the opacity, and
-    whether it returns white as 0 (it inverts 8-bit pixels of that kind, not 16-bit).
+    Returns: whether OpenCV returns colours multiplied by the opacity, and whether it
+    returns white as 0. (It inverts 8-bit pixels of that kind, but not 16-bit pixels.)
     """
     try:
         tags, next_page = _tiff_tags(data)
@@ -157,7 +158,7 @@ def _check_tiff(data: bytes, name: str) -> tuple[bool, bool]:
     if next_page:
         raise DataError(
             f"{name}: expected one image, received a TIFF of several pages. "
-            "Save the page to use as a file of its own."
+            "Save the page to be used as a separate file."
         )
     samples, photometric = tags.get(_SAMPLES_PER_PIXEL, 1), tags.get(_PHOTOMETRIC)
     if samples not in (1, 3, 4) or photometric not in _GREY_OR_COLOUR:
@@ -189,7 +190,7 @@ def _tiff_tags(data: bytes) -> tuple[dict[int, int], int]:
         code = {3: "H", 4: "I"}.get(kind)  # TIFF 6.0: SHORT, LONG
         if code is None:
             continue
-        if length * struct.calcsize(code) > 4:  # the value is elsewhere
+        if length * struct.calcsize(code) > 4:  # the value is stored elsewhere
             (at_value,) = struct.unpack_from(order + "I", data, at + 8)
         else:
             at_value = at + 8

@@ -1,9 +1,9 @@
-"""Head CTs as NIfTI files, and the form in which models see them.
+"""Head CTs: NIfTI files, and preparation for a model.
 
 A prepared volume has the axes depth, from the feet to the head; rows, from the front
-to the back; columns, from the patient's right to the left. A slice drawn as a picture
-is then what radiologists look at: the nose above, the patient's right on the left.
-World coordinates are those of NIfTI: millimetres to the right, to the front, upwards.
+to the back; columns, from the patient's right to the left. A slice then looks as in
+radiology: the nose at the top, the patient's right on the left. World coordinates are
+those of NIfTI: millimetres to the right, to the front, upwards.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Volume:
-    """A head CT as its file has it.
+    """A head CT as stored in its file.
 
     Attributes:
         hu: float32 (i, j, k), Hounsfield units, axes in the order of the file.
@@ -51,11 +51,11 @@ class Volume:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PreparedVolume:
-    """What became of one head CT.
+    """A head CT, prepared for a model.
 
     Attributes:
-        pixels: int16 (depth, rows, columns, 1), 0 to FULL_SCALE, in proportion to the
-            place in the window.
+        pixels: int16 (depth, rows, columns, 1), from 0 at the low end of the window to
+            FULL_SCALE at its high end.
         affine: float64 (4, 4), from prepared voxel indices to world coordinates in mm.
         original_shape: of the voxels in the file.
         original_affine: float64 (4, 4), as in the file.
@@ -70,25 +70,24 @@ class PreparedVolume:
 def read_volume(path: str | os.PathLike) -> Volume:
     """Read a NIfTI file (1 or 2, also compressed by gzip), recognised by its content.
 
-    Slope and intercept are applied. The affine is the sform, else the qform. Where the
-    file has neither, nibabel would make one up from the distances of voxels; that is a
-    guess at which side is left, and a mirrored head looks like any other, so it is an
-    error here.
+    Slope and intercept are applied. The affine is the sform, or else the qform. A file
+    without both is an error: nibabel would guess which side is left, and a mirrored
+    head looks normal.
 
-    Raises: DataError for a file that is unreadable or incomplete, is not a volume of
-        one number a voxel, or does not say where its voxels lie.
+    Raises: DataError if the file is unreadable or incomplete, if it is not a volume
+        with one number per voxel, or if it does not state where its voxels lie.
     """
     try:
         image = _open(Path(path))
         affine = _affine(image)
-        with np.errstate(over="ignore"):  # numbers beyond float32 are found below
+        with np.errstate(over="ignore"):  # the check below finds overflows
             hu = image.get_fdata(dtype=np.float32, caching="unchanged")
         hu = hu.reshape(hu.shape[:3])
         count = hu.size - np.count_nonzero(np.isfinite(hu))
         if count:
             raise DataError(
                 f"expected a finite number in every voxel. Received: {count} of "
-                f"{hu.size} voxels that are none. Replace them, outside the head by "
+                f"{hu.size} voxels are not finite. Replace them; outside the head, by "
                 "-1000 HU (air)"
             )
     except DataError as error:
@@ -97,10 +96,10 @@ def read_volume(path: str | os.PathLike) -> Volume:
 
 
 def _open(path: Path) -> nibabel.Nifti1Image:
-    """The image with a header that fits the data, voxels not yet decoded."""
+    """Open the image and check its header; the voxels are not decoded yet."""
     try:
         data = path.read_bytes()
-        # All at once: the checksum at the end finds what nibabel would not miss.
+        # Decompress all of it, so that the checksum at the end is verified.
         if data.startswith(_GZIP):
             data = gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
@@ -119,7 +118,7 @@ def _open(path: Path) -> nibabel.Nifti1Image:
         image = kind.from_bytes(data)
         shape, dtype = image.shape, image.get_data_dtype()
         offset = int(image.dataobj.offset)
-    # nibabel passes on whatever its parsing of the fields runs into.
+    # nibabel passes on any exception from parsing the fields.
     except Exception as error:
         raise DataError(
             f"expected a NIfTI file. Received: a damaged header ({error}). Copy it "
@@ -127,14 +126,14 @@ def _open(path: Path) -> nibabel.Nifti1Image:
         ) from error
     if dtype.kind not in "iuf":
         raise DataError(
-            "expected one real number a voxel. Received: voxels of type "
+            "expected one real number per voxel. Received: voxels of type "
             f"{'RGB' if dtype.fields else dtype.name}. Export the CT itself, not a "
-            "picture or a map made of it"
+            "picture or a derived map"
         )
     if len(shape) < 3 or math.prod(shape[:3]) < 1 or any(n != 1 for n in shape[3:]):
         raise DataError(
             f"expected one volume of three axes. Received: shape {shape}. Write each "
-            "volume to a file of its own"
+            "volume to a separate file"
         )
     expected = offset + math.prod(shape) * dtype.itemsize
     if len(data) < expected:
@@ -150,13 +149,13 @@ def _affine(image: nibabel.Nifti1Image) -> np.ndarray:
     header = image.header
     if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
         raise DataError(
-            "expected an sform or a qform, which say where left and right are. "
+            "expected an sform or a qform, which define left and right. "
             "Received: code 0 for both. Convert the file from DICOM again, or set the "
-            "sform where the orientation is known"
+            "sform if the orientation is known"
         )
     affine = np.array(image.affine, np.float64)
     lengths = np.array(_lengths(affine))
-    # The volume of a voxel, as a share of what it were with right angles.
+    # The volume of a voxel must not be tiny, compared to one with right angles.
     volume = abs(np.linalg.det(affine[:3, :3])) if np.isfinite(affine).all() else 0
     if not volume > 1e-3 * lengths.prod() > 0:
         raise DataError(
@@ -173,21 +172,21 @@ def _lengths(affine: np.ndarray) -> tuple[float, float, float]:
 def prepare_volume(
     volume: Volume, preprocessing: str | VolumePreprocessing
 ) -> PreparedVolume:
-    """Bring a head CT into the form that a model was trained with.
+    """Prepare a head CT as the training volumes of a model were prepared.
 
-    1. Axes are exchanged and reversed to the order of the module, each going to the
-       nearest. A head that lies oblique in its volume remains so: turning it would
-       blur slices that are 5 mm apart.
-    2. (HU - WINDOW_LOW_HU) / WINDOW_WIDTH_HU, cut to [0, 1].
-    3. A volume of fewer slices than asked for gets empty ones above and below, the odd
-       one above.
-    4. Linear interpolation to the size, averaging along axes that shrink. Voxels are
-       boxes: the outer faces of the volume stay where they are.
+    1. Axes are swapped and flipped to the order of the module, each to its nearest
+       axis. An oblique head stays oblique, because a rotation would blur slices that
+       are 5 mm apart.
+    2. Values become (HU - WINDOW_LOW_HU) / WINDOW_WIDTH_HU, clipped to [0, 1].
+    3. A volume with too few slices is padded with empty slices above and below; an odd
+       one goes above.
+    4. The volume is resized by linear interpolation, with averaging along axes that
+       shrink. Voxels are boxes: the outer faces of the volume stay in place.
 
     Args:
         volume: as `read_volume` returns it.
-        preprocessing: the form, or its name, e.g. "head_40x301x301".
-    Raises: ValueError: not a name.
+        preprocessing: a `VolumePreprocessing` or its name, e.g. "head_40x301x301".
+    Raises: ValueError: the name is unknown.
     """
     if isinstance(preprocessing, str):
         preprocessing = VolumePreprocessing.parse(preprocessing)
@@ -205,7 +204,7 @@ def prepare_volume(
     affine = affine @ _shift(-below, 0, 0)
 
     affine = resized_affine(affine, fraction.shape, size)
-    # Rounding must not lead out of the range of the integers.
+    # Rounding must not exceed the range of the integers.
     fraction = np.clip(resize(fraction, size), 0, 1)
     pixels = np.rint(fraction * np.float32(FULL_SCALE)).astype(np.int16)
     return PreparedVolume(
@@ -216,7 +215,7 @@ def prepare_volume(
 def resized_affine(
     affine: np.ndarray, size: Sequence[int], resized: Sequence[int]
 ) -> np.ndarray:
-    """(4, 4) of a volume resized from one size to another, its outer faces in place."""
+    """Affine (4, 4) of a resized volume whose outer faces stay in place."""
     scale = np.divide(size, resized)
     return affine @ _shift(*(scale - 1) / 2) @ np.diag([*scale, 1.0])
 
@@ -229,28 +228,29 @@ def _shift(*offset: float) -> np.ndarray:
 
 
 def resize(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resize each axis by linear interpolation, without aliasing; centres of voxels.
+    """Resize each axis by linear interpolation, without aliasing.
 
-    Each new voxel is the mean under a triangle that reaches one voxel of the coarser of
-    the two grids to either side: linear interpolation where an axis grows; where it
-    shrinks the same filter as Pillow's BILINEAR and tf.image.resize with antialias.
+    Each new voxel is a mean, weighted by a triangle that reaches one voxel of the
+    coarser grid to both sides. This is linear interpolation along an axis that grows.
+    Along an axis that shrinks it is the filter of Pillow's BILINEAR and of
+    tf.image.resize with antialias.
 
     Args:
-        values: float32 (depth, rows, columns), or of any other axes, 1 or more each.
-    Returns: float32 of shape `size`, within the range of the input but for rounding.
+        values: float32 (depth, rows, columns), or with other axes, each 1 or more.
+    Returns: float32 of shape `size`, within the range of the input up to rounding.
     """
     # Depth first: it shrinks most where volumes are large.
     for axis, new in enumerate(size):
         front = np.moveaxis(values, axis, 0)
         flat = np.ascontiguousarray(front).reshape(len(front), -1)
-        # Sparse: a tenth of the work, and none of BLAS's threads beside the callers'.
+        # A sparse product takes a tenth of the work and starts no BLAS threads.
         mixed = sparse.csr_array(_weights(len(front), new)) @ flat
         values = np.moveaxis(mixed.reshape(new, *front.shape[1:]), 0, axis)
     return np.ascontiguousarray(values)
 
 
 def _weights(old: int, new: int) -> np.ndarray:
-    """float32 (new, old): the share of each old voxel in a new one; rows sum to 1."""
+    """float32 (new, old): weight of each old voxel in a new one; rows sum to 1."""
     if old == new:
         return np.eye(old, dtype=np.float32)
     scale = old / new
@@ -266,20 +266,20 @@ def to_original_grid(
     original_affine: np.ndarray,
     original_shape: tuple[int, int, int],
 ) -> np.ndarray:
-    """A map of a prepared volume, on the voxels of the file it was prepared from.
+    """Map values of a prepared volume to the voxels of its original file.
 
     Args:
         values: float (depth, rows, columns), such as a saliency map.
         prepared_affine, original_affine: (4, 4), as in `PreparedVolume`.
         original_shape: of the result.
-    Returns: float32, interpolated linearly; 0 for voxels whose centre is outside the
+    Returns: float32, interpolated linearly; 0 in voxels whose centre is outside the
         prepared volume.
     """
     matrix = np.linalg.inv(prepared_affine) @ original_affine
     options = {"matrix": matrix[:3, :3], "offset": matrix[:3, 3]}
     options["output_shape"] = tuple(original_shape)
     values = np.asarray(values, np.float32)
-    # The outermost half voxel is part of the volume, but has no neighbour beyond it.
+    # The outermost half voxel belongs to the volume but has no neighbour beyond it.
     result = ndimage.affine_transform(values, order=1, mode="nearest", **options)
     inside = np.ones(values.shape, np.uint8)
     return result * ndimage.affine_transform(
@@ -291,7 +291,7 @@ def write_nifti(path: str | os.PathLike, array: np.ndarray, affine: np.ndarray) 
     """Write a volume, `.nii` or `.nii.gz`, with its affine as sform in millimetres.
 
     Args:
-        array: (i, j, k), numbers of a type that NIfTI has; no 64-bit integers.
+        array: (i, j, k), of a type that NIfTI supports; 64-bit integers are excluded.
         affine: (4, 4), from voxel indices to world coordinates in mm.
     Raises: DataError when the file cannot be written.
     """

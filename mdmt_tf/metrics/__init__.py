@@ -1,1 +1,1 @@
-"""Metrics: one function and one row each. No TensorFlow."""
+"""Metrics: one function in `formulas` and one row in `table` each."""

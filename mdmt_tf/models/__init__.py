@@ -1,1 +1,1 @@
-"""Keras networks: layers, backbones, heads. Importing this package loads no Keras."""
+"""Keras networks: layers, backbones, heads. Importing it does not load Keras."""

@@ -1,4 +1,4 @@
-"""Parts of a backbone that training leaves as they are."""
+"""Freezing of backbone layers."""
 
 import keras
 
@@ -7,17 +7,18 @@ from mdmt_tf.models.backbones.table import BACKBONES
 
 
 def freeze(backbone: keras.Model, part: str | float) -> list[str]:
-    """Freeze layers of a backbone, from its input on.
+    """Freeze the first layers of a backbone.
 
-    A frozen layer keeps its weights, and a frozen normalisation its running statistics,
-    by which it also normalises in training. Call it before the model is compiled.
+    A frozen layer keeps its weights. A frozen normalisation keeps its running
+    statistics and uses them in training too. Call this function before the model is
+    compiled.
 
     Args:
-        backbone: of `build_backbone`, before or after it became part of a model.
-        part: "none"; "stem", what comes before the first block; "all"; or a share
-            between 0 and 1 of the layers that have weights, rounded to whole ones.
-    Returns: names of the frozen layers that have weights.
-    Raises: ConfigError for another `part`.
+        backbone: from `build_backbone`, before or after it became a layer of a model.
+        part: "none"; "stem", all layers before the first block; "all"; or a fraction
+            between 0 and 1 of the layers with weights, rounded to whole layers.
+    Returns: names of the frozen layers with weights.
+    Raises: ConfigError: any other `part`.
 
     Example:
         >>> from mdmt_tf.models.backbones import build_backbone
@@ -37,7 +38,7 @@ def freeze(backbone: keras.Model, part: str | float) -> list[str]:
     else:
         raise ConfigError(
             f"freeze={part!r} for {backbone.name}: expected 'none', 'stem', 'all' or a "
-            "share between 0 and 1."
+            "fraction between 0 and 1."
         )
     for layer in frozen:
         layer.trainable = False

@@ -1,7 +1,7 @@
-"""Keras layers that the backbones need and Keras lacks.
+"""Keras layers of the backbones that Keras lacks.
 
-All are registered under the package name `mdmt_tf`, so a saved `.keras` model names
-them; import this module before `keras.saving.load_model`.
+All layers are registered under the package name `mdmt_tf`, by which `.keras` files
+refer to them. Import this module before `keras.saving.load_model`.
 """
 
 import os
@@ -9,8 +9,7 @@ import os
 import keras
 import tensorflow as tf
 
-# Element types that the fused kernel takes for its input. Its scale, offset and
-# statistics are float32 whatever the input is.
+# Input types of the fused kernel. Its scale, offset and statistics are always float32.
 _FUSED_DTYPES = ("float16", "bfloat16", "float32")
 _FUSED_RANKS = (4, 5)
 
@@ -27,31 +26,30 @@ class BatchNormalization(keras.layers.BatchNormalization):
         moving_variance <- momentum moving_variance + (1 - momentum) s n / (n - 1)
 
     Keras' own layer computes the same y from a dozen kernels, which is slower to trace
-    and to run, and keeps the biased s. The weights are its weights: same names, same
-    order, exchangeable files.
+    and to run, and it keeps the biased s. Names, order and files of the weights are the
+    same as Keras'.
 
-    Images (N, H, W, C) and volumes (N, D, H, W, C) in 16 or 32 bits take the fused
-    kernel. Other ranks and axes, float64, a mask and `renorm` take Keras' path, with
+    Images (N, H, W, C) and volumes (N, D, H, W, C) in 16 or 32 bits use the fused
+    kernel. Other ranks and axes, float64, masks and `renorm` use Keras' code, with
     Keras' biased variance.
 
-    Under `tf.distribute`, each replica normalises by its own part of the batch, and the
-    moving statistics are the mean over the replicas. (Keras' layer lets the copies
-    drift apart, evaluates each replica with its own and saves those of the first.) With
-    `synchronized=True` all replicas normalise by m and s of the whole batch, as one
-    device would: slower, for batches that leave each replica few images.
+    Under `tf.distribute`, each replica normalises by its own slice of the batch, and
+    the moving statistics are the mean over the replicas. (In Keras' layer the copies
+    drift apart; each replica evaluates with its own copy, and the first is saved.) With
+    `synchronized=True`, all replicas normalise by m and s of the whole batch, as one
+    device would. This is slower, and helps when each replica has few images.
 
-    When n = 1 there is nothing to normalise: y = beta, no gradient reaches x, and
-    moving_variance shrinks by `momentum`; PyTorch raises an error there. It takes one
-    image on a replica *and* a map of one pixel, so keep either above one. An empty
-    batch makes the statistics NaN.
+    If n = 1, y = beta, x gets no gradient, and moving_variance shrinks by `momentum`;
+    PyTorch raises an error. This happens for one image per replica *and* a map of one
+    pixel, so keep either above one. An empty batch makes the statistics NaN.
 
     Args:
-        axis: the axis of the channels; fused where it is the last.
-        momentum: weight of the old moving statistics, in [0, 1]. PyTorch counts the
-            other way round: its `momentum=0.1` is 0.9 here.
+        axis: axis of the channels; the kernel is fused if it is the last axis.
+        momentum: weight of the old moving statistics, in [0, 1]. PyTorch's
+            `momentum=0.1` is 0.9 here.
         epsilon: positive; added to the variance.
-        **kwargs: those of `keras.layers.BatchNormalization`.
-    Source: Ioffe and Szegedy 2015; defaults and the unbiased moving variance as in
+        **kwargs: as for `keras.layers.BatchNormalization`.
+    Source: Ioffe and Szegedy 2015; defaults and unbiased moving variance of
         `torch.nn.BatchNorm2d`.
 
     Example:
@@ -76,7 +74,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if mask is not None or not self._can_fuse(inputs):
             return super().call(inputs, training=training, mask=mask)
-        # A frozen layer is in evaluation mode even in training, as in Keras.
+        # A frozen layer is always in evaluation mode, as in Keras.
         update = bool(training) and self.trainable
         if update and self.synchronized and _number_of_replicas() > 1:
             outputs, mean, variance = self._normalize_over_replicas(inputs)
@@ -88,11 +86,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, self.compute_dtype)
 
     def _normalize_fused(self, x, update):
-        """y, and the moving statistics after this batch."""
+        """Return y and the moving statistics after this batch."""
         channels, shape = x.shape[-1], tf.shape(x)
         if _is_slow_in_16_bits(channels):
             x = tf.cast(x, tf.float32)
-        # A volume as one high image: on CPU the kernel for volumes takes twice as long.
+        # A volume becomes one high image, because the CPU kernel for volumes takes
+        # twice as long.
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             tf.reshape(x, (shape[0], -1, shape[-2], channels)),
             _as_float32(self.gamma) if self.scale else tf.ones([channels]),
@@ -106,16 +105,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.reshape(outputs, shape), mean, variance
 
     def _normalize_over_replicas(self, x):
-        """The same, by the mean and variance of all replicas' values together."""
+        """Like `_normalize_fused`, by mean and variance over all replicas."""
         x = tf.cast(x, tf.float32)
         axes = list(range(len(x.shape) - 1))
-        # The count travels with the sums: each exchange makes all replicas wait.
+        # The count is sent with the sums, because each exchange makes replicas wait.
         count = tf.cast(tf.size(x) / x.shape[-1], tf.float32)
         sums = tf.concat([tf.reduce_sum(x, axes), count[tf.newaxis]], axis=0)
         sums = _sum_over_replicas(sums)
         total, count = sums[:-1], sums[-1]
         mean = total / count
-        # Not by the mean square, which in float32 drowns a small variance.
+        # The mean of squares would lose a small variance in float32.
         squares = tf.reduce_sum(tf.math.squared_difference(x, mean), axes)
         squares = _sum_over_replicas(squares)
         outputs = tf.nn.batch_normalization(
@@ -143,7 +142,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and self.axis in (-1, rank - 1)
             and keras.backend.standardize_dtype(inputs.dtype) in _FUSED_DTYPES
             and self.compute_dtype in _FUSED_DTYPES
-            # Keras has it since 3.13.
+            # `renorm` exists since Keras 3.13.
             and not getattr(self, "renorm", False)
         )
 
@@ -153,7 +152,7 @@ def _number_of_replicas():
 
 
 def _sum_over_replicas(values):
-    """The sum over all replicas, on each; gradients flow back to all of them."""
+    """Sum over all replicas, on each replica; gradients flow back to all of them."""
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
@@ -163,19 +162,19 @@ def _as_float32(variable):
 
 
 def _is_slow_in_16_bits(channels):
-    """Whether float32 is the faster type for this number of channels.
+    """Whether float32 is faster than 16 bits for this number of channels.
 
-    On CPU, oneDNN's kernel for bfloat16 works in blocks of 16 channels and takes three
-    times as long as that for float32 where they do not come out even.
+    On CPU, oneDNN's kernel for bfloat16 works in blocks of 16 channels. For other
+    numbers of channels it takes three times as long as the kernel for float32.
     """
     return channels % 16 != 0 and not tf.config.list_physical_devices("GPU")
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class Dropout(keras.layers.Dropout):
-    """Dropout whose random state is saved with the weights, so that training can go on.
+    """Dropout whose random state is saved with the weights, to resume training.
 
-    Keras' own layer begins its random numbers anew in a model that is loaded.
+    Keras' own layer restarts its random numbers in a loaded model.
 
     Example:
         >>> layer = Dropout(0.5, seed=0)
@@ -194,10 +193,11 @@ class Dropout(keras.layers.Dropout):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class SpatialDropout(Dropout):
-    """Dropout of whole channels of (N, ..., C), images and volumes alike.
+    """Dropout of whole channels of (N, ..., C), for images and volumes.
 
-    What `torch.nn.Dropout2d` and `Dropout3d` do: neighbouring values of a map are so
-    alike that dropping single ones leaves what they say. Random state as in `Dropout`.
+    Like `torch.nn.Dropout2d` and `Dropout3d`. Neighbouring values of a map are so
+    similar that dropping single values removes little information. The random state is
+    saved as in `Dropout`.
     Source: Tompson et al. 2015.
 
     Example:
@@ -214,11 +214,11 @@ class SpatialDropout(Dropout):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class GroupedConv2D(keras.layers.Conv2D):
-    """Keras' convolution in groups, channels last, by TensorFlow's own kernel.
+    """Keras' grouped convolution, channels last, by TensorFlow's own kernel.
 
-    On CPU Keras compiles such a convolution with XLA, which takes tens of times as long
-    as the kernel that TensorFlow has from oneDNN. Without oneDNN there is none for the
-    gradient, and Keras' way remains. Same arguments, weights and files.
+    On CPU, Keras compiles a grouped convolution with XLA, which takes tens of times as
+    long as TensorFlow's oneDNN kernel. Without oneDNN, TensorFlow has no kernel for the
+    gradient, and Keras' code is used. Arguments, weights and files are Keras'.
 
     Example:
         >>> layer = GroupedConv2D(4, 1, groups=2)
@@ -240,11 +240,11 @@ class GroupedConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class ZeroPadding3D(keras.layers.ZeroPadding3D):
-    """Keras' padding of volumes, channels last, by another operation of TensorFlow.
+    """Keras' padding of volumes, channels last, by TensorFlow's `PadV2`.
 
-    TensorFlow's optimizer of graphs tries to make one kernel of `Pad` and a convolution
-    of volumes, fails where the gradient needs the former, prints an error and gives up
-    its other improvements of the graph. It does not know `PadV2` in that place.
+    TensorFlow's graph optimizer tries to fuse `Pad` with a convolution of volumes. If
+    the gradient needs the padded volume, that fails: it prints an error and drops its
+    other optimizations. It does not fuse `PadV2`.
 
     Example:
         >>> ZeroPadding3D(1)(keras.ops.ones((1, 2, 2, 2, 1))).shape
@@ -260,7 +260,7 @@ class ZeroPadding3D(keras.layers.ZeroPadding3D):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class ChannelSplit(keras.layers.Layer):
-    """The first and the second half of the channels of (..., C), C even.
+    """Split (..., C), with even C, into the first and second half of the channels.
 
     Example:
         >>> first, second = ChannelSplit()(keras.ops.convert_to_tensor([[1, 2, 3, 4]]))
@@ -278,7 +278,7 @@ class ChannelSplit(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class ChannelInterleave(keras.layers.Layer):
-    """A pair a, b of (N, H, W, C) joined to (N, H, W, 2C) with channels a0 b0 a1 b1 ...
+    """Join a, b of (N, H, W, C) to (N, H, W, 2C) with channels a0 b0 a1 b1 ...
 
     Source: concatenation and channel shuffle in two groups, Zhang et al. 2018
         (ShuffleNet).
@@ -292,7 +292,7 @@ class ChannelInterleave(keras.layers.Layer):
 
     def call(self, inputs):
         _, height, width, channels = inputs[0].shape
-        # On CPU a little faster than stacking along a new last axis.
+        # On CPU this is a little faster than stacking along a new last axis.
         joined = tf.reshape(
             tf.concat(inputs, axis=-1), (-1, height, width, 2, channels)
         )
@@ -306,14 +306,14 @@ class ChannelInterleave(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class Renormalize(keras.layers.Layer):
-    """y = scale x + offset by channel; one channel becomes as many as `scale` has.
+    """Compute y = scale x + offset by channel; one channel is repeated if needed.
 
-    Brings images normalised in one way into the way in which a network was trained.
-    `scale` and `offset` are weights, so that they travel with the network's; no
-    optimizer changes them. A new layer returns its input, in `channels` channels.
+    This converts images from one normalisation to another. `scale` and `offset` are
+    saved with the network's weights, but not trainable. A new layer returns its input
+    in `channels` channels.
 
     Args:
-        channels: of the result.
+        channels: number of channels of the result.
 
     Example:
         >>> layer = Renormalize(channels=3)

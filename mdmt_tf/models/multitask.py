@@ -1,4 +1,4 @@
-"""One backbone, one head for each task.
+"""One backbone with one head per task.
 
 Source of the heads: Ruffini et al. (MICCAI 2024), section on the model, and its code.
 """
@@ -29,49 +29,39 @@ def build_model(
 
         mlp: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
         linear: dropout, Linear n_outputs
-        serial: as mlp; the head of the first task sees the logits of all others beside
-            the features, so that what is severe can bear on the outcome
+        serial: as mlp, but the head of the first task gets the logits of all other
+            tasks in addition to the features, e.g. the severity for the outcome
 
-    All Linear weights start from Xavier's uniform values, all biases from 0.01.
+    Linear weights start from Xavier's uniform values, biases from 0.01.
 
     Args:
-        backbone: images (N, H, W, C) to features (N, F); it becomes one layer of the
-            model and keeps its name, so `model.get_layer(backbone.name)` returns it.
-        tasks: one or more, of distinct names. Only `name` and `n_outputs` count, and
-            for "serial" which is first.
+        backbone: model from images (N, H, W, C) to features (N, F). It becomes one
+            layer with its name: `model.get_layer(backbone.name)` returns it.
+        tasks: one or more tasks with distinct names. Only `name` and `n_outputs` are
+            used, and the order for "serial".
         heads: "mlp", "linear" or "serial".
-        seed: integer; initial values and dropout follow from it and the layers' names.
+        seed: integer; with the names of the layers, it determines initial values and
+            dropout.
         dropout: rate in [0, 1).
-    Returns: functional model "mdmt" from `image` (N, H, W, C) to a dict from task name
-        to logits (N, n_outputs), float32 also under a mixed precision policy. Keras
-        sorts the outputs by name: address them by key.
+    Returns: functional model "mdmt" from `image` (N, H, W, C) to {task name: logits
+        (N, n_outputs)}, in float32 under any dtype policy. Keras sorts the outputs by
+        name: address them by key.
     Raises:
-        ConfigError: unknown heads, no task, or a name given twice.
+        ConfigError: unknown heads, no task, or a repeated name.
 
     Example:
         >>> from mdmt_tf.models.backbones import build_backbone
-        >>> from mdmt_tf.tasks import Kind, Task
-        >>> prognosis = Task(
-        ...     name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe")
+        >>> from mdmt_tf.tasks import make_task
+        >>> prognosis = make_task(
+        ...     name="prognosis", kind="categorical", classes=("mild", "severe")
         ... )
-        >>> age = Task(name="age", kind=Kind.REGRESSION)
+        >>> age = make_task(name="age", kind="regression")
         >>> backbone = build_backbone("resnet18", (32, 32, 1))
         >>> model = build_model(backbone, [prognosis, age])
         >>> {name: logits.shape for name, logits in model.output.items()}
         {'age': (None, 1), 'prognosis': (None, 2)}
     """
-    if heads not in HEADS:
-        raise ConfigError(
-            f"{heads!r} is no kind of heads.{nearest(str(heads), HEADS)} Known: "
-            f"{', '.join(HEADS)}."
-        )
-    names = [task.name for task in tasks]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if not names or repeated:
-        raise ConfigError(
-            "a model needs one task or more, of distinct names. Received: "
-            + (f"{', '.join(repeated)} more than once." if repeated else "none.")
-        )
+    _check(tasks, heads)
     build_head = _linear_head if heads == "linear" else _mlp_head
     image = keras.Input(backbone.input_shape[1:], name="image")
     features = backbone(image)
@@ -89,11 +79,26 @@ def build_model(
     return keras.Model(image, dict(sorted(logits.items())), name="mdmt")
 
 
+def _check(tasks, heads):
+    if heads not in HEADS:
+        raise ConfigError(
+            f"{heads!r} is no kind of heads.{nearest(str(heads), HEADS)} Known: "
+            f"{', '.join(HEADS)}."
+        )
+    names = [task.name for task in tasks]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if not names or repeated:
+        raise ConfigError(
+            "a model needs one task or more, of distinct names. Received: "
+            + (f"{', '.join(repeated)} more than once." if repeated else "none.")
+        )
+
+
 def _mlp_head(x, task, seed, dropout):
     for index, units in enumerate(_HIDDEN_UNITS, start=1):
         x = _linear(x, units, f"{task.name}.hidden{index}", seed, activation="relu")
         x = _dropout(x, dropout, f"{task.name}.dropout{index}", seed)
-    # The last layer bears the task's own name: Keras derives output names from it.
+    # The last layer has the task's name, from which Keras derives the output's name.
     return _linear(x, task.n_outputs, task.name, seed)
 
 
@@ -108,7 +113,7 @@ def _linear(x, units, name, seed, activation=None):
         activation=activation,
         kernel_initializer=keras.initializers.GlorotUniform(derived_seed(seed, name)),
         bias_initializer=keras.initializers.Constant(_BIAS),
-        # Softmax and small differences of logits want more than bfloat16's 3 digits.
+        # Softmax and small differences of logits need more than bfloat16's 3 digits.
         dtype="float32",
         name=name,
     )(x)

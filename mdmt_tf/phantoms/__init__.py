@@ -1,1 +1,1 @@
-"""Synthetic studies in the files of the real datasets. No TensorFlow."""
+"""Synthetic studies, written as the files of the real datasets."""

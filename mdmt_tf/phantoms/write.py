@@ -1,19 +1,19 @@
-"""Folders of phantoms in the very form in which the real datasets are published.
+"""Folders of phantoms, laid out like the published datasets.
 
-    root/SYNTHETIC.json                     what this is; written last
+    root/SYNTHETIC.json                     marks the folder; written last
     root/phantom_truth.csv                  grades and outcome odds of every radiograph
     root/AIforCOVID/{imgs,imgs_r2,imgs_r3}/, AIforCOVID.xlsx, _r2.xlsx, _r3.xlsx
     root/BRIXIA/dicom_clean/, metadata_global_v2.csv, metadata_consensus_v1.csv
     root/hannover/png/, data.csv
     root/cohen_brixia/public-cohen-subset/, public-annotations.csv, metadata.csv
     root/cohen_patient_groups.csv
-    root/lung_masks/<file of the image>.png if asked for: 0, 1 right, 2 left lung
+    root/lung_masks/<file of the image>.png if requested: 0, 1 right, 2 left lung
     root/ICH_CSIC/{GOOD,POOR}_PROGNOSIS/<id>_brain.nii.gz, CLINICAL_DATA_ICH.csv
     root/phantom_head_truth.csv             volume, place and outcome odds of every head
-    root/lesion_masks/ICH_CSIC/<id>_lesion.nii.gz if asked for: 0, 1 blood in the
+    root/lesion_masks/ICH_CSIC/<id>_lesion.nii.gz if requested: 0, 1 blood in the
                                             tissue, 2 in the ventricles
 
-The same plan gives the same bytes on the same machine, whatever the number of workers.
+The same plan gives the same bytes on the same machine, with any number of workers.
 (Another processor or release of numpy or OpenCV may round a grey value differently.)
 """
 
@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.phantoms.chest import radiograph as phantom
+from mdmt_tf.phantoms.chest.radiograph import GENERATOR
 from mdmt_tf.phantoms.plan import DATASETS, PhantomPlan
 
 MARK = "SYNTHETIC.json"
@@ -39,21 +39,21 @@ _log = logging.getLogger(__name__)
 
 
 def write_phantoms(root, plan: PhantomPlan, *, workers=1, progress=None):
-    """Write the planned phantoms, or find them already written.
+    """Write the planned phantoms, unless `root` already holds them.
 
-    The files are made in a hidden folder beside `root`, which becomes `root` at the
-    end: a folder of that name is complete. With more than one worker, the work is done
-    in processes started afresh ("spawn"), so a script that calls this needs the usual
+    The files are written to a hidden folder next to `root`, which is renamed to `root`
+    at the end, so `root` is always complete. More than one worker starts new processes
+    ("spawn"): a script that calls this function needs the usual
     `if __name__ == "__main__":`.
 
     Args:
-        root: folder to make. Its parents are made too.
+        root: folder to create, with its parents.
         plan: `PhantomPlan`.
-        workers: most processes to start; each writes about 25 radiographs, or
+        workers: maximum number of processes; each writes about 25 radiographs, or
             5 head CTs, a second.
         progress: called as progress(done, total) after every image, in this process.
     Returns: `Path` of root.
-    Raises: DataError when `root` exists and holds anything but this very plan.
+    Raises: DataError when `root` exists and holds anything but this plan.
     """
     root = Path(root)
     if _already_there(root, plan):
@@ -66,7 +66,7 @@ def write_phantoms(root, plan: PhantomPlan, *, workers=1, progress=None):
         try:
             partial.rename(root)
         except OSError:
-            # Another process may have finished the same plan meanwhile.
+            # Another process may have finished the same plan in the meantime.
             if not _already_there(root, plan):
                 raise
     finally:
@@ -75,22 +75,22 @@ def write_phantoms(root, plan: PhantomPlan, *, workers=1, progress=None):
 
 
 def _already_there(root, plan):
-    """True: `root` holds this plan. False: there is no such folder, or an empty one."""
+    """Whether `root` holds this plan; False for a missing or empty folder."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     mark = root / MARK
     if not mark.is_file():
         raise DataError(
-            f"{root} exists but is no folder of phantoms (it has no {MARK}). Nothing "
+            f"{root} exists but is not a folder of phantoms: it has no {MARK}. Nothing "
             "was written; name another folder."
         )
     try:
         found = json.loads(mark.read_text(encoding="utf-8"))
-        # A field younger than the folder has the value that changes nothing.
+        # Fields added after the folder was written have their default.
         found = {"version": found["version"], "plan": _DEFAULTS | found["plan"]}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{mark} cannot be read ({error!r}). Remove {root} to make the phantoms "
+            f"{mark} cannot be read ({error!r}). Remove {root} to write the phantoms "
             "again, or name another folder."
         ) from error
     wanted = {"version": plan.version, "plan": dataclasses.asdict(plan)}
@@ -128,7 +128,7 @@ def _tables(plan, studies):
 def _mark(plan, images):
     return {
         "synthetic": True,
-        "generator": phantom.GENERATOR,
+        "generator": GENERATOR,
         "version": plan.version,
         "seed": plan.seed,
         "plan": dataclasses.asdict(plan),
@@ -166,16 +166,16 @@ def _write_images(folder, plan, studies, workers, progress):
 
 
 def _start_worker():
-    cv2.setNumThreads(1)  # this process is ours alone; its neighbours have the cores
+    cv2.setNumThreads(1)  # the other worker processes use the other cores
     _keep_memory()
 
 
 def _keep_memory():
-    """Let the C library keep freed memory; a third faster.
+    """Let the C library keep freed memory, which saves a third of the time.
 
-    glibc hands blocks above a threshold back to the system when they are freed, and the
-    next picture pays for mapping them again. Freeing one large block, never touched,
-    raises that threshold for the process. Elsewhere it does nothing.
+    glibc returns freed blocks above a threshold to the system, and the next picture
+    has to map them again. Freeing one large untouched block raises that threshold for
+    the process. Other C libraries are not affected.
     """
     np.empty(31 << 20, np.uint8)
 

@@ -3,15 +3,15 @@
 import pandas as pd
 
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting import published
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.shown_metrics import compared
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
-    SHARES,
     Entry,
     Section,
     Table,
+    in_percent,
     numbered,
     p_value,
     plain_heading,
@@ -64,7 +64,7 @@ def table_2(aggregates: Aggregates) -> Table:
             data += tests
             title = f"{task.name}, {title_of(results, validation)}"
             sections.append(_section_2(title, tests))
-    columns = "task validation metric candidate other statistic_of test alternative"
+    columns = "task validation figure candidate other statistic_of test alternative"
     columns += " unit n difference statistic p p_holm stars paper_stars not_complete"
     notes = [
         "One-tailed tests of the paired differences candidate − other: of the mean "
@@ -186,7 +186,7 @@ def _section_2(title: str, tests: list[dict]) -> Section:
             rows.append((*head, Entry(row["not_complete"]), *empty))
             continue
         difference = shown(metric, row["difference"], "+")
-        if metric in SHARES and difference != NO_NUMBER:
+        if in_percent(metric) and difference != NO_NUMBER:
             difference += " pp"
         cells = [
             *head,

@@ -4,19 +4,24 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.table import METRICS, headline
 from mdmt_tf.reporting import published
 from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group, Value
 from mdmt_tf.reporting.comparison_table import data_differ, title_of
-from mdmt_tf.reporting.shown_metrics import MEANINGS, SHOWN, headline, titled
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
     Section,
     Table,
+    blocks_of,
     heading,
     numbered,
     shown,
+    titled,
 )
+
+# Metrics in one block, so that it fits into 80 columns; with the paper's beside them.
+_MOST, _MOST_BESIDE = 5, 3
 
 
 def table_1(aggregates: Aggregates) -> Table:
@@ -24,9 +29,9 @@ def table_1(aggregates: Aggregates) -> Table:
     results = aggregates.results
     sections, data, beside = [], [], False
     shown_here = {f for task in results.tasks.values() for f in headline(task)}
+    meanings = [row.note for name, row in METRICS.items() if name in shown_here]
     for task in results.tasks.values():
         metrics = headline(task)
-        blocks = SHOWN[task.kind].headline
         for validation in aggregates.validations_of(task.name):
             kind = results.benchmark.cross_validation[validation].kind
             experiments = results.experiments_of(task.name, validation)
@@ -35,10 +40,14 @@ def table_1(aggregates: Aggregates) -> Table:
                 for e in experiments
                 for f in metrics
             }
-            has_printed = any(value is not None for value in printed.values())
-            beside |= has_printed
             title = f"{task.name}, {title_of(results, validation)}"
-            for block in blocks:
+            none = all(value is None for value in printed.values())
+            blocks = blocks_of(metrics, most=_MOST if none else _MOST_BESIDE)
+            for number, block in enumerate(blocks):
+                has_printed = any(
+                    printed[e, f] is not None for e in experiments for f in block
+                )
+                beside |= has_printed
                 rows = []
                 for experiment in experiments:
                     row, numbers = _means(
@@ -49,14 +58,14 @@ def table_1(aggregates: Aggregates) -> Table:
                 headings = ["experiment", "folds x backbones", *map(heading, block)]
                 if has_printed:
                     headings += [f"paper: {heading(metric)}" for metric in block]
-                part = titled(title, block, blocks)
+                part = titled(title, number, len(blocks))
                 sections.append(Section(part, tuple(headings), rows))
     notes = [
         " ".join(
             [
                 "Mean over the folds of a backbone, then over the backbones; test set, "
                 "labelled images only.",
-                *(text for metric, text in MEANINGS.items() if metric in shown_here),
+                *filter(None, meanings),
             ]
         )
     ]

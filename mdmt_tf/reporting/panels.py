@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.reporting.aggregates import Group
-from mdmt_tf.reporting.table_files import SHARES
+from mdmt_tf.reporting.table_files import in_percent
 
 # Okabe & Ito 2008: told apart with any colour vision.
 COLOURS = (
@@ -33,7 +33,7 @@ def panels(count: int, width: float, height: float, most: int = 4, **options):
 
 def scale(metric: str) -> float:
     """Factor to the unit in which a metric is shown."""
-    return 100.0 if metric in SHARES else 1.0
+    return 100.0 if in_percent(metric) else 1.0
 
 
 def finished(groups: list[Group]) -> tuple[int, int]:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mdmt_tf.metrics.table import headline
 from mdmt_tf.reporting.aggregates import Aggregates, Group
 from mdmt_tf.reporting.panels import COLOURS, finished, panels, scale
 from mdmt_tf.reporting.pooled_plots import calibration, confusion
-from mdmt_tf.reporting.shown_metrics import headline
 from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.tasks import Task
 

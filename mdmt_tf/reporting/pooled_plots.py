@@ -1,29 +1,30 @@
 """Plots of the predictions of all fits of an experiment together."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.formulas import confusion_matrix
-from mdmt_tf.reporting.aggregates import Aggregates, Group
+from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.panels import COLOURS, finished, panels
-from mdmt_tf.runs.predictions import probabilities_of
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
+from mdmt_tf.tasks import Property, Task
 
 _BINS = 10
 
 
 def confusion(aggregates: Aggregates, task: Task, validation: str):
     """Counts summed over all fits of an experiment; colours are shares of the row."""
-    if task.kind is Kind.REGRESSION:
-        return None
-    pooled = dict(_pooled(aggregates, task, validation))
+    pooled = _pooled(aggregates, task, validation)
     if not pooled:
         return None
-    size = 1.3 + 0.45 * task.n_classes
+    size = 1.3 + 0.45 * max(panel.component.n_classes for panel in pooled)
     figure, axes = panels(len(pooled), size + 0.4, size + 0.7)
-    for axis, (experiment, (rows, groups)) in zip(axes, pooled.items(), strict=True):
-        counts = confusion_matrix(task, rows["target"], rows["prediction"])
+    for axis, panel in zip(axes, pooled, strict=True):
+        rows, names = panel.rows, panel.component.class_names
+        counts = confusion_matrix(panel.component, rows["target"], rows["prediction"])
         totals = counts.sum(axis=1, keepdims=True)
         shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
         axis.imshow(shares, cmap="cividis", vmin=0, vmax=1)
@@ -37,12 +38,11 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
                 fontsize=7,
                 color="black" if share > 0.5 else "white",
             )
-        ticks = range(task.n_classes)
-        axis.set_xticks(ticks, task.class_names, rotation=30, ha="right")
-        axis.set_yticks(ticks, task.class_names)
+        axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
+        axis.set_yticks(range(len(names)), names)
         axis.set_xlabel("predicted")
         axis.set_ylabel("true")
-        axis.set_title(_pooled_title(experiment, rows, groups))
+        axis.set_title(panel.title)
     caption = (
         "Counts of predictions on the test sets, summed over folds, seeds and "
         "backbones, so an image counts once for each fit that tests it (unit: "
@@ -51,26 +51,47 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
     return figure, "Confusion", caption
 
 
-def _pooled(aggregates: Aggregates, task: Task, validation: str):
-    """(experiment, (test rows of all its finished cells, its groups))."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """The test rows of all finished cells of an experiment, for one component."""
+
+    component: Task
+    experiment: str
+    title: str
+    rows: pd.DataFrame
+
+
+def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]:
+    """A panel an experiment and component; none of a task without classes."""
+    panels_found = []
+    if Property.CLASSES not in task.components[0].properties:
+        return []
     for experiment in aggregates.results.experiments_of(task.name, validation):
         groups = aggregates.of(validation, experiment, task.name)
         tests = [rows for group in groups for rows in group.tests]
-        if tests:
-            yield experiment, (pd.concat(tests, ignore_index=True), groups)
-
-
-def _pooled_title(experiment: str, rows: pd.DataFrame, groups: list[Group]) -> str:
-    done, total = finished(groups)
-    cells = f"{total} cells" if done == total else f"{done} of {total} cells"
-    return f"{experiment}\nn = {len(rows)}, {cells}"
+        if not tests:
+            continue
+        done, total = finished(groups)
+        cells = f"{total} cells" if done == total else f"{done} of {total} cells"
+        pooled = pd.concat(tests, ignore_index=True)
+        for component, rows in rows_of_components(pooled, task):
+            name = (
+                experiment if component is task else f"{experiment}, {component.name}"
+            )
+            panels_found.append(
+                _Panel(
+                    component=component,
+                    experiment=experiment,
+                    title=f"{name}\nn = {len(rows)}, {cells}",
+                    rows=rows,
+                )
+            )
+    return panels_found
 
 
 def calibration(aggregates: Aggregates, task: Task, validation: str):
     """Observed frequency by stated probability, with the size of each bin."""
-    if task.kind is Kind.REGRESSION:
-        return None
-    pooled = dict(_pooled(aggregates, task, validation))
+    pooled = _pooled(aggregates, task, validation)
     if not pooled:
         return None
     columns = min(len(pooled), 4)
@@ -87,10 +108,11 @@ def calibration(aggregates: Aggregates, task: Task, validation: str):
     )
     for axis in axes.ravel():
         axis.set_axis_off()
-    for index, (experiment, (rows, groups)) in enumerate(pooled.items()):
+    for index, panel in enumerate(pooled):
+        component, several = panel.component, panel.component.n_classes > 2
         block, column = divmod(index, columns)
         curve, bars = axes[2 * block, column], axes[2 * block + 1, column]
-        stated, observed, counts = reliability(task, rows)
+        stated, observed, counts = reliability(component, panel.rows)
         for axis in (curve, bars):
             axis.set_axis_on()
         curve.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
@@ -99,22 +121,18 @@ def calibration(aggregates: Aggregates, task: Task, validation: str):
         )
         curve.set_xlim(0, 1)
         curve.set_ylim(0, 1)
-        brier = aggregates.over_backbones(validation, experiment, task.name, "brier")
-        score = brier.reason or f"{brier.number:.3f}"
-        curve.set_title(_pooled_title(experiment, rows, groups) + f"\nBrier {score}")
+        curve.set_title(panel.title + _brier(aggregates, task, validation, panel))
         edges = np.linspace(0, 1, _BINS + 1)
         bars.bar(edges[:-1], counts, 1 / _BINS, align="edge", color=COLOURS[5])
         bars.set_ylim(0, None)
-        bars.set_xlabel(
-            "confidence" if task.n_classes > 2 else f"p({task.class_names[1]})"
-        )
+        bars.set_xlabel("confidence" if several else f"p({component.class_names[1]})")
         if column == 0:
-            curve.set_ylabel("share correct" if task.n_classes > 2 else "observed")
+            curve.set_ylabel("fraction correct" if several else "observed")
             bars.set_ylabel("n")
     what = (
         "the probability of the most probable class, against how often it is right"
-        if task.n_classes > 2
-        else f"the probability of {task.class_names[1]}, against its frequency"
+        if several
+        else f"the probability of {component.class_names[1]}, against its frequency"
     )
     caption = (
         f"Reliability: {what}, in {_BINS} bins of equal width; bars: predictions in "
@@ -124,20 +142,28 @@ def calibration(aggregates: Aggregates, task: Task, validation: str):
     return figure, "Calibration", caption
 
 
+def _brier(aggregates, task, validation, panel: _Panel) -> str:
+    """A line of the title; the metric of a whole task says nothing of one component."""
+    if panel.component is not task:
+        return ""
+    brier = aggregates.over_backbones(validation, panel.experiment, task.name, "brier")
+    return f"\nBrier {brier.reason or f'{brier.number:.3f}'}"
+
+
 def reliability(
-    task: Task, rows: pd.DataFrame
+    component: Task, rows: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean stated probability, observed frequency and rows of each of 10 equal bins.
 
     Args:
-        task: with two classes the probability is that of the second, else that of the
-            most probable class, which is right when it is the target.
+        component: with two classes the probability is that of the second, else that of
+            the most probable class, which is right when it is the target.
         rows: labelled rows with p_0 ...
     Returns: three arrays (10,); NaN in the first two where a bin is empty.
     """
-    probabilities = probabilities_of(rows, task)
+    probabilities = probabilities_of(rows, component)
     targets = rows["target"].to_numpy(int)
-    if task.n_classes == 2:
+    if component.n_classes == 2:
         stated, right = probabilities[:, 1], targets == 1
     else:
         stated = probabilities.max(axis=1)

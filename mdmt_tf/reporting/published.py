@@ -4,11 +4,11 @@ Task prognosis, AIforCOVID release 3 and BRIXIA, means over 18 backbones and the
 "CV" there is 5-fold cross-validation, "LOCO" leaves one of six hospitals out.
 """
 
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 
 SOURCE = "AIforCOVID + BRIXIA, 18 backbones"
-# Name and kind; another paper's prognosis may be of another kind.
-TASK = ("prognosis", Kind.CATEGORICAL)
+# Name, and the dataset that feeds it: another paper has another prognosis.
+TASK, SOURCE_OF_TASK = "prognosis", "aiforcovid"
 DATASETS = frozenset({"aiforcovid", "brixia"})
 BACKBONES = 18
 
@@ -53,7 +53,7 @@ _TABLE_2 = {
 
 def value(task: Task, kind: str, experiment: str, metric: str) -> float | None:
     """What Table 1 of the paper has for it; None when it has nothing."""
-    if (task.name, task.kind) != TASK:
+    if not _is_of_paper(task):
         return None
     return TABLE_1.get(kind, {}).get(experiment, {}).get(metric)
 
@@ -67,8 +67,12 @@ def stars(
         statistic: "mean" (candidate greater) or "sd" (candidate smaller).
     """
     metrics = ("accuracy", "f1", "g_mean")
-    is_it = (task.name, task.kind) == TASK and candidate == CANDIDATE
+    is_it = _is_of_paper(task) and candidate == CANDIDATE
     if not is_it or metric not in metrics:
         return None
     found = _TABLE_2.get((kind, statistic, other))
     return found and found[metrics.index(metric)]
+
+
+def _is_of_paper(task: Task) -> bool:
+    return task.name == TASK and SOURCE_OF_TASK in task.sources

@@ -2,33 +2,16 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.storage import write_text
 
-# Metrics that are shares, shown in per cent; others are shown as they are.
-SHARES = (
-    *("accuracy", "f1", "f1_macro", "f1_weighted", "g_mean", "balanced_accuracy"),
-    *("recall", "specificity", "precision", "npv"),
-)
-_HEADINGS = {
-    "accuracy": "accuracy",
-    "f1": "F1",
-    "f1_macro": "F1 macro",
-    "f1_weighted": "F1 weighted",
-    "g_mean": "G-mean",
-    "balanced_accuracy": "bal. accuracy",
-    "auc": "AUC",
-    "brier": "Brier",
-    "npv": "NPV",
-    "ordinal_index": "ordinal index",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-}
 # Stands where there is nothing to show.
 NO_NUMBER = "–"
 # Rows above which LaTeX breaks a table over pages.
@@ -65,7 +48,7 @@ class Table:
         title: one line.
         sections: what people read.
         notes: below the table, whole sentences.
-        data: what programs read, shares from 0 to 1 with every digit.
+        data: what programs read, fractions from 0 to 1 with every digit.
     """
 
     name: str
@@ -77,21 +60,43 @@ class Table:
 
 def heading(metric: str) -> str:
     """Name of a metric with its unit."""
-    return _HEADINGS.get(metric, metric) + (" (%)" if metric in SHARES else "")
+    return plain_heading(metric) + (" (%)" if in_percent(metric) else "")
 
 
 def plain_heading(metric: str) -> str:
-    """Name of a metric without its unit."""
-    return _HEADINGS.get(metric, metric)
+    """Name of a metric without its unit; its key, if another version stored it."""
+    return METRICS[metric].title if metric in METRICS else metric
+
+
+def in_percent(metric: str) -> bool:
+    """Whether a metric is shown in per cent."""
+    return metric in METRICS and METRICS[metric].percent
 
 
 def shown(metric: str, value: float, sign: str = "") -> str:
     """A metric in its unit: one decimal in per cent, else three."""
     if math.isnan(value):
         return NO_NUMBER
-    if metric in SHARES:
+    if in_percent(metric):
         return f"{100 * value:{sign}.1f}"
     return f"{value:{sign}.3f}"
+
+
+def blocks_of(metrics: Sequence[str], most: int) -> list[tuple[str, ...]]:
+    """Metrics in the fewest blocks of at most so many, about equally long.
+
+    Example:
+
+    >>> blocks_of(["auc", "recall", "npv"], most=2)
+    [('auc', 'recall'), ('npv',)]
+    """
+    count = -(-len(metrics) // most)
+    return [tuple(block.tolist()) for block in np.array_split(metrics, count or 1)]
+
+
+def titled(title: str, block: int, blocks: int) -> str:
+    """The title of a table, which says which part it is when there are several."""
+    return title if blocks < 2 else f"{title}, part {block + 1} of {blocks}"
 
 
 def numbered(text: str, number: float) -> Entry:

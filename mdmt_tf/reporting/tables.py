@@ -6,19 +6,20 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.grid import KEYS
+from mdmt_tf.metrics.table import METRICS, compared
 from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group
 from mdmt_tf.reporting.comparison_table import table_2, title_of
 from mdmt_tf.reporting.correlation_table import correlation_table
 from mdmt_tf.reporting.means_table import table_1
-from mdmt_tf.reporting.shown_metrics import SHOWN, compared, titled
 from mdmt_tf.reporting.table_files import (
     Entry,
     Section,
     Table,
+    blocks_of,
     heading,
     numbered,
-    plain_heading,
     shown,
+    titled,
 )
 
 _INTERVAL_NOTE = (
@@ -30,6 +31,10 @@ _TWICE_NOTE = (
     "Some images are tested in several folds or with several seeds. Their patients are "
     "drawn anew each time, so intervals of means over these folds are too narrow."
 )
+
+
+# Metrics in one block of Table S1.
+_MOST = 8
 
 
 def build_tables(aggregates: Aggregates) -> list[Table]:
@@ -52,11 +57,9 @@ def table_s1(aggregates: Aggregates) -> Table:
     sections, data, left_out = [], [], set()
     for task in results.tasks:
         metrics = aggregates.metrics_of(task)
-        detailed = SHOWN[results.tasks[task].kind].detailed
-        blocks = [tuple(f for f in block if f in metrics) for block in detailed]
         # Of a benchmark of which nothing is finished there is one table without them.
-        blocks = tuple(block for block in blocks if block) or ((),)
-        left_out |= set(metrics).difference(*blocks)
+        blocks = blocks_of([m for m in metrics if m in METRICS], most=_MOST)
+        left_out |= set(metrics).difference(METRICS)
         for validation in aggregates.validations_of(task):
             rows: list[tuple[list[Entry], dict[str, Entry]]] = []
             for experiment in results.experiments_of(task, validation):
@@ -68,11 +71,11 @@ def table_s1(aggregates: Aggregates) -> Table:
             title = f"{task}, {title_of(results, validation)}"
             sections += [
                 Section(
-                    titled(title, block, blocks),
+                    titled(title, number, len(blocks)),
                     (*headings, *map(heading, block)),
                     [(*head, *(entries[f] for f in block)) for head, entries in rows],
                 )
-                for block in blocks
+                for number, block in enumerate(blocks)
             ]
     notes = [
         "Mean over folds ± standard deviation over folds (n − 1)"
@@ -86,7 +89,7 @@ def table_s1(aggregates: Aggregates) -> Table:
         "images, patients: different ones among the labelled test rows.",
     ]
     if left_out:
-        names = ", ".join(map(plain_heading, sorted(left_out)))
+        names = ", ".join(sorted(left_out))
         notes.append(f"Only in table_s1.csv: {names}.")
     if any(aggregates.tested_twice(task) for task in results.tasks):
         notes.append(_TWICE_NOTE)

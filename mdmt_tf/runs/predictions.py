@@ -1,14 +1,14 @@
 """Predictions of a fitted model as a table, and metrics from the table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.metrics.formulas import task_metrics
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.metrics.table import metrics_of_answers
+from mdmt_tf.tasks import Task, label_is_known
 
 KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
 
@@ -16,24 +16,24 @@ KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
 def prediction_table(
     task: Task, rows: pd.DataFrame, targets: np.ndarray, probabilities: np.ndarray
 ) -> pd.DataFrame:
-    """One row an image, in the columns of `predictions.csv`.
+    """One row an image and component of the task, as in `predictions.csv`.
 
     Args:
         task: what was predicted.
         rows: dataset, split, fold, image_id, patient_id, site; (n,) rows.
-        targets: (n,) class index (-1 unknown) or value (NaN unknown).
-        probabilities: (n, n_classes), or (n, 1) values for regression.
+        targets: (n, *label_shape), see `Task.encode`.
+        probabilities: (n, n_classes), or (n, 1) values.
     """
-    table = rows.assign(task=task.name)[KEYS].reset_index(drop=True)
-    if task.kind is Kind.REGRESSION:
-        table["target"] = targets.astype(np.float64)
-    else:
-        table["target"] = np.where(targets < 0, np.nan, targets)
-    table["prediction"] = task.to_prediction(probabilities)
-    if task.kind is not Kind.REGRESSION:
-        for index in range(task.n_classes):
-            table[f"p_{index}"] = probabilities[:, index]
-    return table
+    tables = []
+    for component, labels, chances in task.answers(targets, probabilities):
+        table = rows.assign(task=component.name)[KEYS].reset_index(drop=True)
+        known = label_is_known(labels)
+        table["target"] = np.where(known, labels, np.nan)
+        table["prediction"] = component.prediction(chances)
+        for index, column in enumerate(component.probability_columns):
+            table[column] = chances[:, index]
+        tables.append(table)
+    return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
@@ -65,20 +65,34 @@ def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
     for split in dict.fromkeys(table["split"]):
         result[split] = {}
         for task in tasks:
-            chosen = (table["split"] == split) & (table["task"] == task.name)
-            rows = table[chosen & table["target"].notna()]
-            result[split][task.name] = task_metrics(
-                task, rows["target"].to_numpy(), probabilities_of(rows, task)
+            rows = labelled_rows(table[table["split"] == split], task)
+            result[split][task.name] = metrics_of_answers(
+                (component, own["target"].to_numpy(), probabilities_of(own, component))
+                for component, own in rows_of_components(rows, task)
             )
     return result
 
 
-def probabilities_of(rows: pd.DataFrame, task: Task) -> np.ndarray:
-    """(n, n_classes) from the columns p_0 ...; (n, 1) values for regression."""
-    if task.kind is Kind.REGRESSION:
-        return rows[["prediction"]].to_numpy(np.float64)
-    names = [f"p_{index}" for index in range(task.n_classes)]
-    return rows[names].to_numpy(np.float64)
+def labelled_rows(table: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """The rows of a task, of all of its components, whose target is known."""
+    names = [component.name for component in task.components]
+    return table[table["task"].isin(names) & table["target"].notna()]
+
+
+def rows_of_components(
+    rows: pd.DataFrame, task: Task
+) -> Iterator[tuple[Task, pd.DataFrame]]:
+    """Each component of a task with those of the rows that are its own."""
+    if len(task.components) == 1:
+        yield *task.components, rows
+        return
+    for component in task.components:
+        yield component, rows[rows["task"] == component.name]
+
+
+def probabilities_of(rows: pd.DataFrame, component: Task) -> np.ndarray:
+    """(n, n_classes) from the columns p_0 ...; (n, 1) values where there are none."""
+    return rows[list(component.probability_columns)].to_numpy(np.float64)
 
 
 def gather(

@@ -3,35 +3,17 @@
 from typing import TYPE_CHECKING
 
 from mdmt_tf import config as configuration
-from mdmt_tf.reporting import shown_metrics
+from mdmt_tf.metrics.table import METRICS, compared, legend
 
 if TYPE_CHECKING:
     from mdmt_tf.runs.folder import RunFolder
-
-# Ten columns of a binary task fit into 80 characters.
-_HEADINGS = {
-    "accuracy": "acc.",
-    "balanced_accuracy": "bal. acc.",
-    "f1": "F1",
-    "g_mean": "G-mean",
-    "auc": "AUC",
-    "specificity": "spec.",
-    "npv": "NPV",
-    "precision": "prec.",
-    "recall": "recall",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-    "kappa": "kappa",
-    "ordinal_index": "ord. index",
-}
 
 
 def print_metrics(run: "RunFolder") -> None:
     """Print the metrics of a finished run, from its `metrics.json`.
 
-    A table a task; a row for each side of the split, the one that counts last; the
-    metrics that the reports show of tasks of its kind.
+    A table a task; a row for each split, the one that counts last; the metrics that the
+    reports compare.
     """
     from rich import box
     from rich.console import Console
@@ -40,6 +22,7 @@ def print_metrics(run: "RunFolder") -> None:
     tasks = configuration.load(str(run.config)).build_tasks()
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     console = Console(highlight=False)
+    meanings: dict[str, None] = {}
     for task in tasks:
         table = Table(
             title=f"\n{task.name}",
@@ -51,9 +34,9 @@ def print_metrics(run: "RunFolder") -> None:
         )
         for heading in ("", "n"):
             table.add_column(heading, justify="right" if heading else "left")
-        names = shown_metrics.compared(task)
+        names = compared(task)
         for name in names:
-            table.add_column(_HEADINGS[name], justify="right")
+            table.add_column(METRICS[name].short, justify="right")
         for part in ("train", "validation", "test"):
             metrics = stored.get(part, {}).get(task.name)
             if metrics is not None:
@@ -61,6 +44,8 @@ def print_metrics(run: "RunFolder") -> None:
                 values = (_number(metrics[name]) for name in names)
                 table.add_row(part, str(metrics["n"]), *values, style=style)
         console.print(table)
+        meanings |= dict.fromkeys(legend(names))
+    console.print("; ".join(meanings))
     if manifest["synthetic"]:
         console.print("SYNTHETIC data: says nothing about patients", style="bold")
 

@@ -193,7 +193,7 @@ def probabilities(
         for image in images
     ]
     return {
-        task.name: task.to_probabilities(
+        task.name: task.probabilities(
             np.concatenate([np.asarray(logits[task.name]) for logits in predicted])
         )
         for task in config.build_tasks()

@@ -26,7 +26,7 @@ from mdmt_tf.saliency.maps import (
     Explainer,
     possible_methods,
 )
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 
 TABLE = "saliency.csv"
 TITLES = dict(
@@ -69,11 +69,7 @@ class Row:
     Attributes:
         image_id, task, method: what it is of.
         layer: whose map Grad-CAM took; "" for guided backpropagation.
-        class_explained: name of the predicted class; "higher" for an ordinal task,
-            "value" for a regression, whose score is one whatever is predicted.
-        predicted: name of the predicted class, or the value.
-        probability: of the predicted class; None for a regression.
-        true_class: its name, or the value; "" where it is not known.
+        class_explained, predicted, probability, true_class: see `Task.explanation`.
         file: the picture, below the folder of the table.
         volume: the map as NIfTI, likewise; "" for images.
         share_inside, lesion_share, enrichment: see `lesions`, the region being the
@@ -121,10 +117,10 @@ def explain_samples(
         tasks: those to explain.
         images: n of float32 (*spatial, 1) in [0, 1], prepared.
         ids: n different ones, any text.
-        probabilities: task -> (n, n_classes), (n, 1) for a regression; the class with
-            the highest one is explained.
-        labels: task -> (n,), class index, -1 unknown; value, NaN unknown. None: of no
-            task are they known.
+        probabilities: task -> (n, n_classes), or (n, 1) values; see `Task.explained`
+            for which class is explained.
+        labels: task -> (n, *label_shape), see `Task.encode`. None: of no task are they
+            known.
         normalize: (1, *spatial, 1) in [0, 1] to what the network takes.
         methods: of `maps.METHODS`; None: all that the network admits.
         layer: see `Explainer`.
@@ -155,10 +151,10 @@ def explain_samples(
         for task in tasks:
             predicted = np.asarray(probabilities[task.name])[number]
             label = None if labels is None else labels[task.name][number]
-            facts = _facts(task, predicted, label)
-            target = None
-            if task.kind in (Kind.CATEGORICAL, Kind.BINARY):
-                target = int(task.to_prediction(predicted[np.newaxis])[0])
+            chosen = task.explained(predicted[np.newaxis])
+            target = None if chosen is None else int(chosen[0])
+            facts = task.explanation(predicted, label, target)
+            words = task.explained_words(target)
             maps = explainer.maps(batch, task.name, methods, target)
             for method, (saliency,) in maps.items():
                 file = f"{name}/{task.name}-{method}"
@@ -170,7 +166,8 @@ def explain_samples(
                     file=f"{file}.png",
                     **facts,
                 )
-                _write(folder / row.file, _picture(image, saliency, row, note, about))
+                picture = _picture(image, saliency, row, words, note, about)
+                _write(folder / row.file, picture)
                 if about is not None:
                     saliency = about.to_original(saliency)
                     row = dataclasses.replace(row, volume=f"{file}.nii.gz")
@@ -232,28 +229,6 @@ def _with_digest(name: str) -> str:
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _facts(task: Task, probabilities: np.ndarray, label) -> dict:
-    """The columns of a row about the prediction and the truth."""
-    predicted = task.to_prediction(probabilities[np.newaxis])[0]
-    if task.kind is Kind.REGRESSION:
-        known = label is not None and np.isfinite(label)
-        return {
-            "class_explained": "value",
-            "predicted": f"{predicted:.4g}",
-            "probability": None,
-            "true_class": f"{label:.4g}" if known else "",
-        }
-    names = task.class_names
-    known = label is not None and label >= 0
-    ordinal = task.kind is Kind.ORDINAL
-    return {
-        "class_explained": "higher" if ordinal else names[predicted],
-        "predicted": names[predicted],
-        "probability": float(probabilities[predicted]),
-        "true_class": names[int(label)] if known else "",
-    }
-
-
 def _shares(image, mask, about: Geometry | None) -> Callable[[np.ndarray], dict]:
     """What a map, on the grid of the mask, has to do with the lesion."""
     if mask is None:
@@ -269,15 +244,15 @@ def _shares(image, mask, about: Geometry | None) -> Callable[[np.ndarray], dict]
     }
 
 
-def _picture(image, saliency, row: Row, note: str, about: Geometry | None) -> bytes:
+def _picture(
+    image, saliency, row: Row, words: str, note: str, about: Geometry | None
+) -> bytes:
     chance = "" if row.probability is None else f" ({row.probability:.2f})"
     truth = f", true {row.true_class}" if row.true_class else ""
-    what = {"higher": "a higher class", "value": "the value"}
-    explained = what.get(row.class_explained, row.class_explained)
     return overlays.draw(
         image[..., 0],
         saliency,
-        f"{row.image_id}\n{row.task}: {TITLES[row.method]} for {explained}\n"
+        f"{row.image_id}\n{row.task}: {TITLES[row.method]} for {words}\n"
         f"predicted {row.predicted}{chance}{truth}",
         note,
         signed=row.method != GRAD_CAM,

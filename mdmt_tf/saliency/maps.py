@@ -1,15 +1,10 @@
 """Saliency of each task: Grad-CAM, guided backpropagation, and their product.
 
 One code for images (n, h, w, c) and volumes (n, d, h, w, c). The score y whose origin
-is looked for is
-
-    categorical  the logit of the class
-    binary       the logit for the second class, minus the logit for the first
-    ordinal      the sum of the cumulative logits, which grows with the severity: the
-                 map shows what speaks for a higher class, whichever is predicted
-    regression   the output
-
-under `training=False`: stored statistics of the normalisations, no dropout.
+is looked for is `Task.score`: the logit of a class where the map explains a class; of
+an ordinal task the sum of the cumulative logits, so that the map shows what speaks for
+a higher class, whichever is predicted; of a regression the output. All under
+`training=False`: stored statistics of the normalisations, no dropout.
 """
 
 from collections.abc import Sequence
@@ -21,7 +16,7 @@ import tensorflow as tf
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.imaging.volume import resize
 from mdmt_tf.saliency import copies
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 
 GRAD_CAM = "grad_cam"
 GUIDED = "guided_backpropagation"
@@ -32,11 +27,6 @@ METHODS = (GRAD_CAM, GUIDED, GUIDED_GRAD_CAM)
 def possible_methods(model: keras.Model) -> tuple[str, ...]:
     """Those that the activations of a model admit: without ReLUs Grad-CAM alone."""
     return METHODS if copies.can_be_guided(model) else (GRAD_CAM,)
-
-
-def has_target(task: Task) -> bool:
-    """Whether a map of this task is one for a class."""
-    return task.kind in (Kind.CATEGORICAL, Kind.BINARY)
 
 
 class Explainer:
@@ -75,17 +65,17 @@ class Explainer:
             if copy is not None:
                 copy.set_weights(weights)
 
-    def predicted(self, images: np.ndarray, task: str) -> np.ndarray:
-        """The class with the highest logit, int64 (n,), that `target=None` stands for.
+    def explained(self, images: np.ndarray, task: str) -> np.ndarray | None:
+        """What `target=None` stands for, see `Task.explained`; int64 (n,).
 
-        Args: as for `maps`; of a categorical or binary task.
+        Args: as for `maps`.
         """
         task = self._task(task)
         logits = [
             np.asarray(self._plain.whole(batch, training=False)[task.name])
             for batch, _ in self._batches(images, None)
         ]
-        return _predicted(task, np.concatenate(logits))
+        return task.explained(task.probabilities(np.concatenate(logits)))
 
     def maps(
         self,
@@ -100,8 +90,9 @@ class Explainer:
             images: float (n, *spatial, c), normalised, as the network takes them.
             task: name of one of the tasks.
             methods: of METHODS.
-            target: index of the class, one for all images or (n,); None: of each image
-                the predicted one. Of ordinal and regression tasks always None.
+            target: index in `Task.map_targets`, one for all images or (n,); None: of
+                each image the one of `Task.explained`. Always None where a task has
+                one score.
         Returns: {method: float32 (n, *spatial)}.
         Raises: ConfigError for an unknown task or method, a class that is none, or
             activations for which guided backpropagation is not defined.
@@ -215,30 +206,23 @@ def _checked(task: Task, target) -> np.ndarray | None:
     if target is None:
         return None
     classes = np.asarray(target)
-    if not has_target(task):
+    names = task.map_targets
+    if not names:
         raise ConfigError(
             f"target={target} for task {task.name!r}: a map of a task of kind "
-            f"{task.kind.value} explains its one score, not a class. Expected None."
+            f"{task.kind} explains its one score, not a class. Expected None."
         )
-    if classes.dtype.kind not in "iu" or np.any(classes != classes % task.n_classes):
+    if classes.dtype.kind not in "iu" or np.any(classes != classes % len(names)):
         raise ConfigError(
             f"target={target} for task {task.name!r}: expected indices of its classes, "
-            f"0 to {task.n_classes - 1} ({', '.join(task.class_names)})."
+            f"0 to {len(names) - 1} ({', '.join(names)})."
         )
     return classes
-
-
-def _predicted(task: Task, logits: np.ndarray) -> np.ndarray:
-    return task.to_prediction(task.to_probabilities(logits))
 
 
 def _score(task: Task, logits: dict[str, tf.Tensor], target) -> tf.Tensor:
     """y of each image, (n,)."""
     values = tf.cast(logits[task.name], tf.float32)
-    if not has_target(task):
-        return tf.reduce_sum(values, -1)
     if target is None:
-        target = _predicted(task, values.numpy())
-    if task.kind is Kind.BINARY:
-        return values[:, 0] * np.where(target == 1, 1.0, -1.0).astype(np.float32)
-    return tf.gather(values, np.asarray(target, np.int32), batch_dims=1)
+        target = task.explained(task.probabilities(values.numpy()))
+    return task.score(values, target, keras.ops)

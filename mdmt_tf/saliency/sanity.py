@@ -19,7 +19,7 @@ from scipy import stats
 
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.saliency import copies
-from mdmt_tf.saliency.maps import METHODS, Explainer, has_target
+from mdmt_tf.saliency.maps import METHODS, Explainer
 from mdmt_tf.tasks import Task
 
 UNCHANGED = "none"
@@ -75,10 +75,7 @@ def randomization(
     Raises: ConfigError, see `Explainer`.
     """
     explainer = Explainer(model, tasks, layer=layer)
-    targets = {
-        task.name: explainer.predicted(images, task.name) if has_target(task) else None
-        for task in tasks
-    }
+    targets = {task.name: explainer.explained(images, task.name) for task in tasks}
 
     def explain() -> dict[str, dict[str, np.ndarray]]:
         return {

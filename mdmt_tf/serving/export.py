@@ -23,25 +23,10 @@ from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.serving.predictor import ServedModel
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 
 # The largest difference in a probability between Keras and the SavedModel.
 TOLERANCE = 1e-5
-
-
-def probabilities_in_graph(task: Task, logits):
-    """`Task.to_probabilities` as graph operations, float32."""
-    logits = tf.cast(logits, tf.float32)
-    if task.kind is Kind.REGRESSION:
-        return logits
-    if task.kind is Kind.CATEGORICAL:
-        return tf.nn.softmax(logits)
-    above = [tf.sigmoid(logits[:, :1])]
-    for index in range(1, task.n_outputs):
-        following = tf.sigmoid(logits[:, index : index + 1])
-        above.append(tf.minimum(above[-1], following))
-    edges = tf.concat([tf.ones_like(above[0]), *above, tf.zeros_like(above[0])], -1)
-    return edges[:, :-1] - edges[:, 1:]
 
 
 def export_model(
@@ -68,8 +53,10 @@ def export_model(
         images = normalize(resize(grey, shape), *normalization)
         logits = model(images, training=False)
         return {
-            task.name: tf.identity(
-                probabilities_in_graph(task, logits[task.name]), name=task.name
+            task.name: tf.cast(
+                task.probabilities(logits[task.name], ops=keras.ops),
+                tf.float32,
+                name=task.name,
             )
             for task in tasks
         }

@@ -89,5 +89,5 @@ class TrainedModel:
         model was trained with."""
         logits = self._model.predict_on_batch(normalize(images, *self._normalization))
         return {
-            task.name: task.to_probabilities(logits[task.name]) for task in self._tasks
+            task.name: task.probabilities(logits[task.name]) for task in self._tasks
         }

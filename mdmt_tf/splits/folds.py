@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks import Kind, Task, label_is_known
+from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table, task_labels
 
 logger = logging.getLogger(__name__)
@@ -20,9 +20,8 @@ _UNDONE_BY_SHUFFLING = ("1.4.", "1.5.", "1.6.", "1.7.")
 def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
     """The stratum of each row, as text such as "prognosis=severe".
 
-    It is the class of the task that the dataset feeds, or the classes of all such tasks
-    together; quarters of the range for a regression. Unknown labels are a class of
-    their own.
+    It is the stratum of the task that the dataset feeds, or those of all such tasks
+    together, see `Task.strata`.
 
     Returns: array of str (n,).
 
@@ -37,18 +36,8 @@ def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
     for task in tasks:
         if dataset not in task.sources:
             continue
-        labels = task_labels(dataset, table, task)
-        if task.kind is Kind.REGRESSION:
-            known = label_is_known(labels)
-            quarters = (
-                np.quantile(labels[known], (0.25, 0.5, 0.75)) if any(known) else []
-            )
-            classes = np.where(known, np.digitize(labels, quarters), -1)
-            names = ("quarter 1", "quarter 2", "quarter 3", "quarter 4")
-        else:
-            classes, names = task.to_class(labels), task.class_names
-        words = [f"{task.name}={name}" for name in (*names, "unknown")]
-        of_tasks.append(np.array(words, object)[classes])
+        words = task.strata(task_labels(dataset, table, task))
+        of_tasks.append(np.array([f"{task.name}={word}" for word in words], object))
     rows = zip(*of_tasks, strict=True)
     return np.array([" ".join(filter(None, row)) for row in rows])
 

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.stats
 from statsmodels.stats import multitest
 
-from mdmt_tf.metrics.formulas import LOWER_IS_BETTER
+from mdmt_tf.metrics.table import METRICS
 
 # Metrics are ratios of counts: 0.3 - 0.2 and 0.2 - 0.1 are tied, although their
 # floats differ in the 17th digit.
@@ -250,7 +250,7 @@ def compare(
         & metrics["experiment"].isin([candidate, other])
     ]
     pairs = _cells(chosen, candidate, other, f"{metric} of {task} ({validation})")
-    better = "less" if metric in LOWER_IS_BETTER else "greater"
+    better = "less" if METRICS[metric].lower_is_better else "greater"
     means = pairs.groupby(level="backbone").mean()
     of_seeds = pairs.groupby(level=["backbone", "seed"])
     spreads = of_seeds.std(ddof=1).groupby(level="backbone").mean()

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.formulas import weighted_metrics
-from mdmt_tf.runs.predictions import probabilities_of
+from mdmt_tf.metrics.table import mean_of_components, weighted_metrics
+from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.tasks import Task
 
 # A percentile of what is left says little when more resamples than these dropped out.
 _MOST_UNDEFINED = 0.05
-# Numbers in one block of resamples, 32 MB; bounds the memory of large test sets.
-_BLOCK = 4_000_000
+# Numbers in one block of resamples, 8 MB; bounds the memory of large test sets.
+_BLOCK = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,8 @@ def bootstrap_intervals(
     Args:
         task: whose metrics.
         folds: labelled test rows of each fold: dataset, patient_id, target, prediction,
-            p_0 ... A patient is the pair of dataset and patient_id.
+            p_0 ...; also `task` where it has several components. A patient is the pair
+            of dataset and patient_id.
         resamples: how many.
         seed: with the patients it decides everything; the order of rows does not
             matter. Equal patients give equal draws, so two models are resampled alike.
@@ -61,8 +62,8 @@ def bootstrap_intervals(
     Raises: ValueError without folds or for a row without label.
 
     Example:
-        >>> from mdmt_tf.tasks import Kind
-        >>> task = Task(name="poor", kind=Kind.BINARY)
+        >>> from mdmt_tf.tasks import make_task
+        >>> task = make_task(name="poor", kind="binary")
         >>> fold = pd.DataFrame(
         ...     {
         ...         "dataset": "ward",
@@ -98,29 +99,43 @@ def bootstrap_intervals(
 
 def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
     """Metrics (resamples,) of one fold."""
-    targets = rows["target"].to_numpy(np.float64)
-    if np.isnan(targets).any():
+    unlabelled = int(rows["target"].isna().sum())
+    if unlabelled:
         raise ValueError(
-            f"task {task.name!r}: {int(np.isnan(targets).sum())} of {len(rows)} rows "
-            "have no label. Expected labelled rows only."
+            f"task {task.name!r}: {unlabelled} of {len(rows)} rows have no label. "
+            "Expected labelled rows only."
         )
-    probabilities = probabilities_of(rows, task)
     keys = zip(rows["dataset"].tolist(), rows["patient_id"].tolist(), strict=True)
     names = [f"{dataset}\x1f{patient_id}" for dataset, patient_id in keys]
     patients, patient = np.unique(np.array(names, str), return_inverse=True)
-    # Sums of floats depend on their order: one order for any order of the rows.
-    order = np.lexsort([*probabilities.T, targets, patient])
-    targets, probabilities = targets[order], probabilities[order]
-    patient = patient[order]
+    rows = rows.assign(patient=patient)
+    answers = [
+        _in_order(component, own) for component, own in rows_of_components(rows, task)
+    ]
     # Draws come one after another: the size of a block changes nothing.
     block = max(1, _BLOCK // max(len(rows), 1))
     parts = []
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         times = _patient_counts(len(patients), size, generator)
-        weights = times.take(patient, axis=1)
-        parts.append(weighted_metrics(task, targets, probabilities, weights))
+        found = [
+            weighted_metrics(component, targets, chances, times.take(patient, axis=1))
+            for component, targets, chances, patient in answers
+        ]
+        parts.append(mean_of_components(found))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _in_order(component: Task, rows: pd.DataFrame):
+    """Component, targets, probabilities and patients of its rows.
+
+    Sums of floats depend on their order: one order for any order of the rows.
+    """
+    targets = rows["target"].to_numpy(np.float64)
+    probabilities = probabilities_of(rows, component)
+    patient = rows["patient"].to_numpy()
+    order = np.lexsort([*probabilities.T, targets, patient])
+    return component, targets[order], probabilities[order], patient[order]
 
 
 def _patient_counts(n: int, resamples: int, generator) -> np.ndarray:

@@ -1,5 +1,39 @@
-"""What can be predicted: one file a kind of task."""
+"""What can be predicted: one class a kind of task, and the table of kinds."""
 
-from mdmt_tf.tasks.base import Kind, Task, label_is_known
+from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.tasks.base import Property, Task, label_is_known
+from mdmt_tf.tasks.binary import Binary
+from mdmt_tf.tasks.categorical import Categorical
+from mdmt_tf.tasks.multilabel import Multilabel
+from mdmt_tf.tasks.ordinal import Ordinal
+from mdmt_tf.tasks.regression import Regression
 
-__all__ = ["Kind", "Task", "label_is_known"]
+# Name in the configuration -> class.
+KINDS = {
+    kind.kind: kind for kind in (Categorical, Binary, Ordinal, Regression, Multilabel)
+}
+
+__all__ = ["KINDS", "Property", "Task", "label_is_known", "make_task"]
+
+
+def make_task(*, kind: str, name: str, **facts) -> Task:
+    """A task of one of the kinds.
+
+    Args:
+        kind: name in `KINDS`.
+        name: of the task.
+        facts: other attributes, see `Task`.
+    Raises: ConfigError for another kind.
+
+    Example:
+
+    >>> severity = make_task(kind="ordinal", name="severity", cut_points=(5, 9))
+    >>> severity.class_names
+    ('<5', '5 to <9', '>=9')
+    """
+    if kind not in KINDS:
+        raise ConfigError(
+            f"tasks.{name}.kind = {kind!r}: is not a kind of task."
+            f"{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
+        )
+    return KINDS[kind](name=name, **facts)

@@ -1,43 +1,50 @@
-"""What a task is: its classes, its targets, which labels of which datasets feed it.
+"""What a task is, whatever its kind: facts, and what every kind must answer.
 
-A task is facts only. One model serves any number of tasks; a sample counts for a task
-exactly when the indicator I(x, task) says so: when the dataset of x feeds the task and
-the label of x is known (eq. 2 of Ruffini et al., MICCAI 2024).
+One model serves any number of tasks; a sample counts for a task exactly when the
+indicator I(x, task) says so: when the dataset of x feeds the task and the label of x is
+known (eq. 2 of Ruffini et al., MICCAI 2024).
 
-This module needs numpy only, so that folds, tables and statistics can use it without
-loading TensorFlow.
+Everything that depends on the kind of a task is in the one class of that kind. Code
+outside this package asks a task, never its kind.
 """
 
+import abc
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+# What is wrong with one entry of `tasks`: the key below it, and the text after the key.
+Problem = tuple[tuple[str, ...], str]
 
 
-class Kind(str, enum.Enum):
-    """How the target of a task is coded, and so its loss and its metrics."""
+class Property(enum.Enum):
+    """What a metric may require of a task."""
 
-    CATEGORICAL = "categorical"  # one of k classes: k logits, softmax cross-entropy
-    BINARY = "binary"  # one of 2 classes: 1 logit, sigmoid cross-entropy
-    ORDINAL = "ordinal"  # k ordered classes: k - 1 cumulative logits P(class > j)
-    REGRESSION = "regression"  # a number: 1 output, squared error
+    CLASSES = "the answer is one of several classes"
+    TWO_CLASSES = "there are two classes, the second is the positive one"
+    NOMINAL = "one wrong class is as wrong as another"
+    ORDERED = "the classes have an order"
+    SCALE = "an error has a size, in classes or in units"
+    NUMBER = "the answer is a number"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Task:
-    """One thing to predict from an image.
+class Task(abc.ABC):
+    """One thing to predict from an image; the base of all kinds.
 
     Attributes:
+        kind: name of the kind, as in the configuration.
         name: key of the model's output, its loss, its metrics and its rows in tables.
-        kind: see `Kind`.
         classes: names of the classes, in the order of their index. The last class of a
             two-class task is the positive one. May be empty where there are cut points.
         cut_points: ascending bounds that turn a numeric label into a class, the lower
             bound inclusive: (5, 9, 14) are 4 classes, a label of 5 is in the second.
-        sources: dataset name -> label field of that dataset.
+        descending: whether the class falls as the numeric label rises.
+        sources: dataset name -> label field of that dataset, or several fields where
+            the label of an image is a vector.
         weight: factor of this task's loss in the total loss.
         class_weights: factor of the loss of a row by its class; "balanced" stands for
             n / (k n_c) counted on the training rows; None for 1.
@@ -45,158 +52,260 @@ class Task:
             of smaller classes several times an epoch; see `mdmt_tf.data.sampling`.
     """
 
+    kind: ClassVar[str]
+
     name: str
-    kind: Kind
     classes: tuple[str, ...] = ()
     cut_points: tuple[float, ...] = ()
-    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    descending: bool = False
+    sources: Mapping[str, str | tuple[str, ...]] = dataclasses.field(
+        default_factory=dict
+    )
     weight: float = 1.0
     class_weights: tuple[float, ...] | str | None = None
     oversample: bool = False
-    descending: bool = False
+
+    # Facts.
+
+    @property
+    @abc.abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the columns of `probabilities`; none where these are values."""
 
     @property
     def n_classes(self) -> int:
-        """Number of classes; 0 for regression."""
-        if self.kind is Kind.REGRESSION:
-            return 0
-        if self.kind is Kind.BINARY:
-            return 2
-        return len(self.classes) or len(self.cut_points) + 1
+        """Number of `class_names`."""
+        return len(self.class_names)
 
     @property
+    @abc.abstractmethod
     def n_outputs(self) -> int:
         """Width of the model's output for this task."""
-        if self.kind is Kind.CATEGORICAL:
-            return self.n_classes
-        if self.kind is Kind.ORDINAL:
-            return self.n_classes - 1
-        return 1
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes; made from the cut points where none were given."""
-        if self.kind is Kind.REGRESSION:
-            return ()
-        if self.classes:
-            return self.classes
-        if not self.cut_points:
-            return tuple(str(index) for index in range(self.n_classes))
-        cuts = [f"{cut:g}" for cut in self.cut_points]
-        inner = [f"{a} to <{b}" for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
-        names = (f"<{cuts[0]}", *inner, f">={cuts[-1]}")
-        return names[::-1] if self.descending else names
+    @abc.abstractmethod
+    def properties(self) -> frozenset[Property]:
+        """What metrics may require. Of several `components`: those of each."""
 
-    def to_class(self, labels: np.ndarray) -> np.ndarray:
-        """Class index of each label, -1 where the label is unknown.
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Shape of the label of one image: (), or (k,) for a vector."""
+        return ()
+
+    @property
+    def components(self) -> tuple["Task", ...]:
+        """The tasks of one answer an image that this one consists of.
+
+        Each has rows of its own in `predictions.csv`, under its own name, and metrics
+        on the rows where its label is known; the metrics of the whole are their means.
+        """
+        return (self,)
+
+    @property
+    def sources_text(self) -> str:
+        """The label fields for people: "brixia.brixia_global"."""
+        fields = [
+            f"{dataset}.{name}"
+            for dataset, field in self.sources.items()
+            for name in ([field] if isinstance(field, str) else field)
+        ]
+        return ", ".join(fields)
+
+    # Configuration.
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with the task as it is declared."""
+        cuts, classes = list(self.cut_points), list(self.classes)
+        if cuts != sorted(set(cuts)):
+            yield ("cut_points",), f" = {cuts}: should ascend."
+        if len(set(classes)) != len(classes):
+            yield ("classes",), f" = {classes}: a name is there twice."
+        if not self.label_shape:
+            for dataset, field in self.sources.items():
+                if not isinstance(field, str):
+                    yield (
+                        ("from", dataset),
+                        f" = {list(field)}: expected the name of one field; the label "
+                        f"of a {self.kind} task is a single value.",
+                    )
+
+    def baseline_problem(self) -> str | None:
+        """Why no baseline can predict this task from fields; None when one can."""
+        return None
+
+    # From labels to what is trained on.
+
+    @abc.abstractmethod
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Labels in the dataset's own words as classes or values.
 
         Args:
-            labels: array (n,) in the dataset's own words. Unknown is -1 in an integer
-                array, NaN in a floating one, "" in one of strings.
-        Returns: int64 (n,); for regression 0 where known and -1 where unknown.
-        Raises: DataError for a label that is no class of this task.
+            labels: array (n, *label_shape). Unknown is -1 in an integer array, NaN in a
+                floating one, "" in one of strings.
+        Returns: class index, int64, -1 where unknown; or value, float64, NaN where
+            unknown; of the shape of `labels`.
+        Raises: DataError for a label that this task cannot have.
         """
-        labels = np.asarray(labels)
-        known = label_is_known(labels)
-        result = np.full(len(labels), -1, np.int64)
-        if self.kind is Kind.REGRESSION:
-            result[known] = 0
-        elif self.cut_points:
-            # Lower bound inclusive, as eq. 4 has it: G < 5 -> 0, 5 <= G < 9 -> 1, ...
-            steps = np.digitize(labels[known].astype(float), self.cut_points)
-            result[known] = len(self.cut_points) - steps if self.descending else steps
-        elif labels.dtype.kind in "OSU":
-            index = {name: i for i, name in enumerate(self.class_names)}
-            self._refuse(labels, known & ~np.isin(labels, list(index)))
-            result[known] = [index[label] for label in labels[known]]
-        else:
-            values = np.where(known, labels, 0)
-            wrong = (values < 0) | (values >= self.n_classes) | (values % 1 != 0)
-            self._refuse(labels, known & wrong)
-            result[known] = labels[known].astype(np.int64)
-        return result
 
-    def to_target(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    @abc.abstractmethod
+    def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Targets of the loss and the indicator I(x, task) for each label.
 
         Args:
-            labels: as for `to_class`.
+            labels: as for `encode`.
         Returns:
-            target: categorical int32 (n,), the class; binary float32 (n, 1), 0 or 1;
-                ordinal float32 (n, k - 1), 1 where the class is above j; regression
-                float32 (n, 1). Rows of unknown label hold zeros, a finite placeholder:
-                a NaN times a weight of 0 would still be NaN.
-            known: bool (n,).
+            target: (n, ...), as `loss` takes it. Where a label is unknown it holds
+                zeros, a finite placeholder: a NaN times a weight of 0 would still be
+                NaN.
+            known: bool (n, *label_shape).
         """
-        classes = self.to_class(labels)
-        known = classes >= 0
-        filled = np.where(known, classes, 0)
-        if self.kind is Kind.CATEGORICAL:
-            return filled.astype(np.int32), known
-        if self.kind is Kind.BINARY:
-            return filled.astype(np.float32)[:, None], known
-        if self.kind is Kind.ORDINAL:
-            above = filled[:, None] > np.arange(self.n_classes - 1)
-            return above.astype(np.float32), known
-        values = np.where(known, np.asarray(labels, np.float64), 0.0)
-        return values.astype(np.float32)[:, None], known
 
-    def to_probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """What the model says about each class, from its logits.
+    @abc.abstractmethod
+    def class_counts(self, encoded: np.ndarray) -> np.ndarray:
+        """How many labels of each class there are; their sum is that of the known.
 
         Args:
-            logits: float (n, n_outputs).
-        Returns: float64 (n, n_classes), rows sum to 1; regression: (n, 1), the value.
-            Ordinal logits give P(class > j); where those rise with j, which no
-            distribution can, the running minimum is taken.
+            encoded: of `encode`.
+        Returns: int64; (n_classes,) for classes, (1,) for values.
         """
-        logits = np.asarray(logits, np.float64)
-        if self.kind is Kind.REGRESSION:
-            return logits
-        if self.kind is Kind.CATEGORICAL:
-            powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-            return powers / powers.sum(axis=-1, keepdims=True)
-        # The two-sided form cannot overflow.
-        above = 0.5 * (1.0 + np.tanh(0.5 * logits))
-        above = np.minimum.accumulate(above, axis=-1)
-        edge = np.ones((len(above), 1))
-        return -np.diff(np.concatenate([edge, above, 0 * edge], axis=-1), axis=-1)
 
-    def to_prediction(self, probabilities: np.ndarray) -> np.ndarray:
-        """The predicted class (int64), or value (float64) for regression, of each row.
+    @abc.abstractmethod
+    def counts_text(self, counts: np.ndarray) -> str:
+        """`class_counts` for people, such as "12 mild, 7 severe"."""
+
+    def label_weights(self, encoded: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Factor of the loss of each label, by its class.
 
         Args:
-            probabilities: (n, n_classes), or (n, 1) for regression. An ordinal class is
-                the number of thresholds j with P(class > j) > 1/2, the median of the
-                distribution; any other class is the most probable one.
+            encoded: of `encode`, (n, *label_shape).
+            counts: `class_counts` of the training rows.
+        Returns: float32 of the shape of `encoded`.
+        Raises: DataError for a class without training rows that needs some.
         """
-        probabilities = np.asarray(probabilities, np.float64)
-        if self.kind is Kind.REGRESSION:
-            return probabilities[:, 0]
-        if self.kind is Kind.ORDINAL:
-            above = 1.0 - np.cumsum(probabilities, axis=-1)[:, :-1]
-            return (above > 0.5).sum(axis=-1)
-        return probabilities.argmax(axis=-1)
+        return np.ones(encoded.shape, np.float32)
 
-    def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise DataError(
-                f"task {self.name!r}: label {labels[row]!r} in row {row} is none of "
-                f"its {self.n_classes} classes ({', '.join(self.class_names)}); "
-                f"{int(wrong.sum())} such rows. Expected a class index, -1 or NaN for "
-                "unknown, or a class name. Is `from` the right field, or are "
-                "`cut_points` missing?"
-            )
+    @abc.abstractmethod
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """Groups that every fold should have its fraction of.
+
+        Args:
+            labels: as for `encode`, of one dataset.
+        Returns: text (n,) such as "severe"; "unknown" where nothing is known.
+        """
+
+    # From the model's output to answers. `ops` is numpy, or keras.ops in a graph.
+
+    @abc.abstractmethod
+    def loss(self, targets, logits, ops):
+        """The loss of each label, unweighted.
+
+        Args:
+            targets: (n, ...) of `targets`.
+            logits: (n, n_outputs).
+            ops: keras.ops.
+        Returns: (n, *label_shape).
+        """
+
+    @abc.abstractmethod
+    def probabilities(self, logits, ops=np):
+        """What the model predicts, from its logits.
+
+        Args:
+            logits: (n, n_outputs).
+            ops: keras.ops in a graph.
+        Returns: float64 (n, n_classes); (n, 1), the value, where there are no classes.
+        """
+
+    @abc.abstractmethod
+    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
+        """The predicted class (int64) or value (float64), (n, *label_shape)."""
+
+    @abc.abstractmethod
+    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """The loss (n,) of known classes or values, from probabilities.
+
+        Args:
+            targets: (n,), of `encode`; of a task that is its only component.
+            probabilities: (n, n_classes), or (n, 1).
+        """
+
+    # Tables and pictures.
+
+    @property
+    @abc.abstractmethod
+    def probability_columns(self) -> tuple[str, ...]:
+        """Columns of `predictions.csv` that hold the probabilities of a component."""
+
+    def answers(
+        self, encoded: np.ndarray, probabilities: np.ndarray
+    ) -> Iterator[tuple["Task", np.ndarray, np.ndarray]]:
+        """Each component with its labels (n,) and its probabilities.
+
+        Args:
+            encoded: of `encode`, (n, *label_shape).
+            probabilities: (n, n_classes), or (n, 1) values.
+        """
+        yield self, encoded, probabilities
+
+    @abc.abstractmethod
+    def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
+        """One row of `targets` for people; part of it is known."""
+
+    # Saliency.
+
+    @property
+    def map_targets(self) -> tuple[str, ...]:
+        """Names of what a map may explain; none: the task has one score."""
+        return ()
+
+    def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
+        """Index (n,) of the map target explained by default; None: the one score."""
+        return None
+
+    @abc.abstractmethod
+    def score(self, logits, target: np.ndarray | None, ops):
+        """The score y (n,) whose origin a map shows, see `mdmt_tf.saliency.maps`.
+
+        Args:
+            logits: float32 (n, n_outputs).
+            target: index (n,) of the map target; None where there are none.
+            ops: keras.ops.
+        """
+
+    @abc.abstractmethod
+    def explanation(
+        self, probabilities: np.ndarray, encoded, target: int | None
+    ) -> dict[str, str | float | None]:
+        """What `saliency.csv` has about the prediction and the truth of one image.
+
+        Args:
+            probabilities: of this image, (n_classes,) or (1,).
+            encoded: its label of `encode`; None: nothing is known.
+            target: the map target that is explained; None where there are none.
+        Returns: class_explained, predicted, probability (None for a value) and
+            true_class ("" where unknown).
+        """
+
+    def explained_words(self, target: int | None) -> str:
+        """What a map explains, within a title."""
+        return self.map_targets[target]
 
 
 def label_is_known(labels: np.ndarray) -> np.ndarray:
-    """Bool (n,): False for -1 in integers, NaN in floats, "" in strings."""
+    """Bool of the same shape: False for -1 in integers, NaN in floats, "" in strings.
+
+    Example:
+
+    >>> label_is_known(np.array([3, -1, 0])).tolist()
+    [True, False, True]
+    >>> label_is_known(np.array(["severe", ""])).tolist()
+    [True, False]
+    """
     labels = np.asarray(labels)
     if labels.dtype.kind in "OSU":
         return labels != ""
     if labels.dtype.kind == "f":
         return ~np.isnan(labels)
     if labels.dtype.kind == "b":
-        return np.ones(len(labels), bool)
+        return np.ones(labels.shape, bool)
     return labels != -1

@@ -76,16 +76,45 @@ def _sum(dataset, table, name, first, end):
 
 
 def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
-    """The labels (n,) that `dataset` has for `task`, checked against its classes.
+    """The labels (n, *label_shape) that `dataset` has for `task`, checked.
 
-    Raises: DataError for a field that is missing or a label that is no class.
+    A label that is a vector is one vector field, or several fields of single values.
+
+    Raises: DataError for a field that is missing or a label that the task cannot have.
     """
     field = task.sources[dataset]
     try:
-        labels = field_values(dataset, table, field)
-        task.to_class(labels)
+        if not task.label_shape:
+            labels = field_values(dataset, table, field)
+        elif isinstance(field, str):
+            labels = _vector(dataset, table, field, *task.label_shape)
+        else:
+            labels = _stacked([field_values(dataset, table, f) for f in field])
+        task.encode(labels)
     except DataError as error:
+        shown = field if isinstance(field, str) else list(field)
         raise DataError(
-            f"tasks.{task.name}.from.{dataset} = {field!r}: {error}"
+            f"tasks.{task.name}.from.{dataset} = {shown!r}: {error}"
         ) from error
     return labels
+
+
+def _stacked(columns: list[np.ndarray]) -> np.ndarray:
+    """(n, k) of k columns; where only some are floats, unknown is NaN in all."""
+    if any(column.dtype.kind == "f" for column in columns):
+        columns = [np.where(label_is_known(c), c, np.nan) for c in columns]
+    return np.stack(columns, axis=1)
+
+
+def _vector(dataset, table, field, length):
+    """All elements of a vector field, (n, length)."""
+    if field not in table:
+        field_values(dataset, table, field)  # Says which fields there are.
+    values = table.get(field, np.empty(0))
+    if values.ndim != 2 or values.shape[1] != length:
+        received = "single values" if values.ndim == 1 else f"shape {values.shape[1:]}"
+        raise DataError(
+            f"dataset {dataset!r}: {field!r} should be a vector of {length} labels for "
+            f"each image; or name a list of {length} fields. Received: {received}."
+        )
+    return values

@@ -13,9 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mdmt_tf.config.selection_metrics import SELECTION_METRICS
 from mdmt_tf.errors import MdmtError
-from mdmt_tf.metrics.formulas import improves
+from mdmt_tf.metrics.table import METRICS, improves, legend, names_of
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import checkpoint
@@ -209,25 +208,22 @@ class Progress(keras.callbacks.Callback):
         # Beside the losses: the metric that selects, where the task has it.
         self._metrics = {}
         for task in tasks:
-            usual = "balanced_accuracy" if task.n_classes else "mae"
-            has_it = metric != "loss" and metric in SELECTION_METRICS[task.kind]
-            self._metrics[task.name] = metric if has_it else usual
+            of_task = names_of(task)
+            wanted = (metric if metric != "loss" else "", "balanced_accuracy", "mae")
+            self._metrics[task.name] = next(name for name in wanted if name in of_task)
         self._width = max(5, 2 * len(str(epochs)) + 1)
 
     def header(self) -> str:
         """Headings of the columns, and what they mean."""
-        meanings = dict.fromkeys(
-            f"{_SHORT[metric]} = {metric.replace('_', ' ')}"
-            for metric in self._metrics.values()
-            if _SHORT[metric] != metric
-        )
-        legend = ["losses on training and validation images", *meanings, "* kept"]
+        meanings = dict.fromkeys(legend(self._metrics.values()))
+        legend_line = ["losses on training and validation images", *meanings, "* kept"]
         tasks = "".join(f"  {name[:19]:<19}" for name in self._metrics)
         columns = "".join(
-            f"   train  valid {_SHORT[metric]:>5}" for metric in self._metrics.values()
+            f"   train  valid {METRICS[metric].short:>5}"
+            for metric in self._metrics.values()
         )
         return (
-            f"{'; '.join(legend)}\n"
+            f"{'; '.join(legend_line)}\n"
             f"{'':{self._width + 5}}{tasks.rstrip()}\n"
             f"{'epoch':>{self._width}} time{columns}\n"
         )
@@ -247,27 +243,6 @@ class Progress(keras.callbacks.Callback):
             line += "".join(f" {loss:>6.3f}" for loss in losses) + f" {value:>5.3f} "
         start = "\r\033[K" if self._is_terminal else ""
         self._write(f"{start}{line}{' *' if logs['selected'] else ''}\n")
-
-
-_SHORT = {
-    "accuracy": "acc",
-    "balanced_accuracy": "bal",
-    "f1": "f1",
-    "g_mean": "gm",
-    "auc": "auc",
-    "brier": "brier",
-    "f1_macro": "f1m",
-    "f1_weighted": "f1w",
-    "recall": "rec",
-    "specificity": "spec",
-    "precision": "prec",
-    "npv": "npv",
-    "kappa": "kappa",
-    "ordinal_index": "oci",
-    "mae": "mae",
-    "rmse": "rmse",
-    "r2": "r2",
-}
 
 
 def _is_nan(value) -> bool:

@@ -26,7 +26,7 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         # `mdmt_tf.imaging.volume.prepare_volume`.
         "preprocessing": {d.name: d.config for d in inputs.datasets},
         "tasks": {
-            task.name: {"kind": task.kind.value, "classes": list(task.class_names)}
+            task.name: {"kind": task.kind, "classes": list(task.class_names)}
             for task in inputs.tasks
         },
     }
@@ -51,11 +51,6 @@ def overview(
     ]
     for task in inputs.tasks:
         counts = training_set.class_counts[task.name]
-        if task.n_classes:
-            named = zip(task.class_names, counts, strict=True)
-            text = ", ".join(f"{count} {name}" for name, count in named)
-        else:
-            text = f"{counts[0]} values"
-        rows.append((task.name, f"{text} in training"))
+        rows.append((task.name, f"{task.counts_text(counts)} in training"))
     width = max(len(name) for name, _ in rows)
     return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)

@@ -22,31 +22,25 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from mdmt_tf.tasks import Kind, Task
-
-_LOSSES = {
-    Kind.CATEGORICAL: lambda **options: keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, **options
-    ),
-    Kind.BINARY: lambda **options: keras.losses.BinaryCrossentropy(
-        from_logits=True, **options
-    ),
-    # The mean over the k - 1 thresholds.
-    Kind.ORDINAL: lambda **options: keras.losses.BinaryCrossentropy(
-        from_logits=True, **options
-    ),
-    Kind.REGRESSION: lambda **options: keras.losses.MeanSquaredError(**options),
-}
+from mdmt_tf.tasks import Task
 
 
-def build_loss(task: Task, reduction: str | None = "sum_over_batch_size"):
-    """The loss of one task on its logits, as a `keras.losses.Loss`.
+class TaskLoss(keras.losses.Loss):
+    """The loss of one task on its logits.
+
+    The values and gradients are those of Keras' own loss of the same name.
 
     Args:
-        task: its kind decides; targets as `Task.to_target` makes them.
-        reduction: None for one value a row, shape (batch,).
+        task: its `loss` decides; targets as `Task.targets` makes them.
+        reduction: None for one value a label, shape (batch, *label_shape).
     """
-    return _LOSSES[task.kind](reduction=reduction, name=f"{task.name}_loss")
+
+    def __init__(self, task: Task, reduction: str | None = "sum_over_batch_size"):
+        super().__init__(name=f"{task.name}_loss", reduction=reduction)
+        self._task = task
+
+    def call(self, y_true, y_pred):
+        return self._task.loss(y_true, y_pred, keras.ops)
 
 
 class MaskedLoss(keras.metrics.Metric):
@@ -59,7 +53,7 @@ class MaskedLoss(keras.metrics.Metric):
 
     def __init__(self, task: Task, name: str = "masked_loss", **options):
         super().__init__(name=name, dtype="float32", **options)
-        self._row_loss = build_loss(task, reduction=None)
+        self._row_loss = TaskLoss(task, reduction=None)
         self.total = self.add_variable((), initializer="zeros", name="total")
         self.count = self.add_variable((), initializer="zeros", name="count")
 
@@ -90,7 +84,7 @@ def compile_model(
     metrics = {task.name: MaskedLoss(task) for task in tasks}
     model.compile(
         optimizer=optimizer,
-        loss={task.name: build_loss(task) for task in tasks},
+        loss={task.name: TaskLoss(task) for task in tasks},
         loss_weights={task.name: task.weight for task in tasks},
         weighted_metrics={name: [metric] for name, metric in metrics.items()},
     )
@@ -111,10 +105,10 @@ def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
     Source: "Creating tf.Variables" in TensorFlow's guide to `tf.function`.
 
     Example:
-        >>> task = Task(name="severe", kind=Kind.BINARY)
+        >>> task = make_task(name="severe", kind="binary")
         >>> image = keras.Input((2,))
         >>> model = keras.Model(image, {"severe": keras.layers.Dense(1)(image)})
-        >>> model.compile("adam", {"severe": build_loss(task)})
+        >>> model.compile("adam", {"severe": TaskLoss(task)})
         >>> model.optimizer.built
         False
         >>> create_step_variables(model, [task])
@@ -125,7 +119,7 @@ def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
     # One row without any label, and the model's answer to it.
     unknown = np.full(1, np.nan)
     row = {
-        "y": {task.name: task.to_target(unknown)[0] for task in tasks},
+        "y": {task.name: task.targets(unknown)[0] for task in tasks},
         "y_pred": {
             task.name: np.zeros((1, task.n_outputs), np.float32) for task in tasks
         },

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.config.schema import PlateauSection
-from mdmt_tf.metrics.formulas import improves
+from mdmt_tf.metrics.table import improves
 
 # Of torch: a smaller change of the rate is not made.
 _SMALLEST_CHANGE = 1e-8

@@ -16,7 +16,7 @@ import tensorflow as tf
 import yaml
 
 from mdmt_tf.imaging.montage import to_picture
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import Task
 
 
 class TensorBoard(keras.callbacks.Callback):
@@ -28,7 +28,8 @@ class TensorBoard(keras.callbacks.Callback):
         settings: the resolved configuration, plain values.
         note: what the data are; shown beside every picture.
         example_batch: (image in [0, 1], targets, weights) of a training step.
-        confusion: {task: counts (k, k)} on the validation rows, of this epoch.
+        confusion: {component of a task: counts (k, k)} on the validation rows, of this
+            epoch.
     """
 
     def __init__(
@@ -67,11 +68,14 @@ class TensorBoard(keras.callbacks.Callback):
                     tf.summary.scalar(_tag(name), value, step=epoch)
             if logs["selected"]:
                 for name, counts in self._confusion().items():
-                    task = next(task for task in self._tasks if task.name == name)
-                    picture = draw_confusion(counts, task, self._note)
+                    picture = draw_confusion(counts, self._component(name), self._note)
                     tag = f"confusion/{name}"
                     tf.summary.image(tag, picture, step=epoch, description=self._note)
         self._writer.flush()
+
+    def _component(self, name: str) -> Task:
+        components = (c for task in self._tasks for c in task.components)
+        return next(component for component in components if component.name == name)
 
     def on_train_end(self, logs=None):
         self._writer.close()
@@ -103,13 +107,10 @@ def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.nd
         axis.imshow(shown[index], cmap="gray", vmin=0, vmax=1)
         lines = []
         for task in tasks:
-            weight = float(weights[task.name][index])
-            target = _target_text(task, np.asarray(targets[task.name][index]))
-            lines.append(
-                f"{task.name}: {target} (w {weight:.2g})"
-                if weight
-                else f"{task.name}: - (w 0)"
-            )
+            weight = np.asarray(weights[task.name][index])
+            target = np.asarray(targets[task.name][index])
+            text = task.target_text(target, weight > 0) if weight.any() else "-"
+            lines.append(f"{task.name}: {text} (w {weight.max():.2g})")
         axis.set_title("\n".join(lines), fontsize=7)
         axis.axis("off")
     return _render(figure)
@@ -138,13 +139,6 @@ def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
             color="white" if share > 0.5 else "black",
         )
     return _render(figure)
-
-
-def _target_text(task: Task, target: np.ndarray) -> str:
-    if task.kind is Kind.REGRESSION:
-        return f"{float(target[0]):g}"
-    index = int(target) if task.kind is Kind.CATEGORICAL else int(target.sum())
-    return task.class_names[index]
 
 
 def _figure(note: str, columns: int, rows: int, cell: tuple[float, float]):

@@ -18,7 +18,8 @@ from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
-from mdmt_tf.metrics.formulas import confusion_matrix, task_metrics
+from mdmt_tf.metrics.formulas import confusion_matrix
+from mdmt_tf.metrics.table import labelled_answers, metrics_of_answers
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
@@ -27,7 +28,7 @@ from mdmt_tf.runs.manifest import build_manifest, data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
-from mdmt_tf.tasks import label_is_known
+from mdmt_tf.tasks import Property
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
@@ -131,7 +132,7 @@ def predict(
     )
     logits = model.predict(dataset, verbose=0)
     return {
-        task.name: task.to_probabilities(logits[task.name][: len(samples)])
+        task.name: task.probabilities(logits[task.name][: len(samples)])
         for task in inputs.tasks
     }
 
@@ -165,13 +166,11 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         probabilities = predict(model, validation, inputs, config)
         metrics = {}
         for task in inputs.tasks:
-            known = label_is_known(validation.labels[task.name])
-            labels = validation.labels[task.name][known]
-            of_known = probabilities[task.name][known]
-            metrics[task.name] = task_metrics(task, labels, of_known)
-            if task.n_classes:
-                predicted = task.to_prediction(of_known)
-                confusion[task.name] = confusion_matrix(task, labels, predicted)
+            answers = labelled_answers(
+                task, validation.labels[task.name], probabilities[task.name]
+            )
+            metrics[task.name] = metrics_of_answers(answers)
+            confusion.update(_confusion(answers))
         return metrics
 
     selection = callbacks.Selection(
@@ -244,6 +243,17 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         ],
     )
     selection.write_best(model, run.best_weights)
+
+
+def _confusion(answers) -> dict[str, np.ndarray]:
+    """Component -> counts, of those that have classes."""
+    return {
+        component.name: confusion_matrix(
+            component, labels, component.prediction(probabilities)
+        )
+        for component, labels, probabilities in answers
+        if Property.CLASSES in component.properties
+    }
 
 
 def _conclude(fit: _Fit, model: keras.Model) -> None:

@@ -7,7 +7,6 @@ from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as builder
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import protocol
-from mdmt_tf.tasks import Kind
 
 MODELS = {
     "image_only": ["prognosis"],
@@ -77,7 +76,7 @@ def test_thresholds_are_those_of_the_builder(paper):
     assert tasks["gcs"].cut_points == (severe + 1, moderate + 1)
     assert tasks["age"].cut_points == (builder.OLD_FROM_YEARS,)
     assert tasks["gcs_severe"].descending and tasks["gcs"].descending
-    assert tasks["gcs"].kind is Kind.ORDINAL
+    assert tasks["gcs"].kind == "ordinal"
     assert {name: task.weight for name, task in tasks.items()} == {
         "prognosis": 0.4,
         "gcs_severe": 0.3,

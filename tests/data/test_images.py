@@ -93,7 +93,7 @@ def test_available_bytes_respects_the_limit_of_a_container(tmp_path, monkeypatch
     [
         (
             {"image_shape": (32, 32, 3)},
-            r"equally many channels .*'alpha': 3, 'beta': 1",
+            r"the same number of channels .*'alpha': 3, 'beta': 1",
         ),
         (
             {"image_shape": (8, 32, 32, 1), "image_key": "volume"},

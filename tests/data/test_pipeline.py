@@ -1,4 +1,4 @@
-"""Batches: their form, their order, and where they come from."""
+"""Batches: shapes, order, and sources of the pixels."""
 
 import dataclasses
 from collections import Counter
@@ -157,7 +157,7 @@ def test_a_sample_changes_from_epoch_to_epoch(samples, images):
     )
     first, second = listed(dataset)
     assert (first[0] != second[0]).any()
-    # The batch is filled up with the same sample, changed in the same way.
+    # The batch is padded with the same sample, augmented in the same way.
     assert_same(first[0][1:], np.repeat(first[0][:1], BATCH - 1, axis=0))
 
 
@@ -258,7 +258,7 @@ def test_two_devices_share_each_batch(two_cpus, samples, alpha, beta, cache):
     assert len(shared) == len(whole) == 2 * -(-len(samples["train"]) // BATCH)
     for one, two in zip(whole, shared, strict=True):
         flat = zip(tf.nest.flatten(one), tf.nest.flatten(two), strict=True)
-        for value, parts in flat:
-            parts = strategy.experimental_local_results(parts)
-            assert [len(part) for part in parts] == [BATCH // 2] * 2
-            np.testing.assert_array_equal(np.concatenate(parts), value)
+        for value, slices in flat:
+            slices = strategy.experimental_local_results(slices)
+            assert [len(one) for one in slices] == [BATCH // 2] * 2
+            np.testing.assert_array_equal(np.concatenate(slices), value)

@@ -46,7 +46,7 @@ def test_file_that_ends_early(paths, lost):
 
 def test_file_of_something_else(tmp_path):
     (tmp_path / "file").write_bytes(b"\xff" * 100)
-    with pytest.raises(DataError, match="no TFRecord file"):
+    with pytest.raises(DataError, match="not a TFRecord file"):
         Records([tmp_path / "file"])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from mdmt_tf.data.samples import all_samples, split_samples, spread
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
 
 def test_rows_are_those_of_the_lists(samples, alpha, beta, two_tasks):
@@ -64,7 +64,7 @@ def _train(alpha, beta, task):
 
 
 def test_regression(alpha, beta):
-    task = Task(name="age", kind=Kind.REGRESSION, sources={"alpha": "age"})
+    task = make_task(name="age", kind="regression", sources={"alpha": "age"})
     train = _train(alpha, beta, task)
     number = train.rows["image_id"].str[1:].astype(int).to_numpy()
     assert (number % 4 != 0).all()
@@ -74,9 +74,9 @@ def test_regression(alpha, beta):
 
 
 def test_one_task_from_two_datasets_and_an_element_of_a_vector(alpha, beta):
-    task = Task(
+    task = make_task(
         name="score",
-        kind=Kind.CATEGORICAL,
+        kind="categorical",
         cut_points=(10, 20),
         sources={"alpha": "scores[2]", "beta": "total"},
     )
@@ -90,7 +90,7 @@ def test_one_task_from_two_datasets_and_an_element_of_a_vector(alpha, beta):
 
 def test_all_rows_of_any_tasks(alpha, beta):
     """Without a split; a task that no dataset feeds is known of nobody."""
-    task = Task(name="other", kind=Kind.BINARY, classes=("no", "yes"))
+    task = make_task(name="other", kind="binary", classes=("no", "yes"))
     samples = all_samples([beta, alpha], [task])
     stored = np.concatenate([beta.table["image_id"], alpha.table["image_id"]])
     np.testing.assert_array_equal(samples.rows["image_id"], stored)

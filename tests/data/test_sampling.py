@@ -24,8 +24,8 @@ def test_union_has_every_sample_once_in_full_batches(batch_size):
     batches = epoch_batches(plan_draws(DATASET), batch_size=batch_size, seed=3, epoch=5)
     steps = -(-100 // batch_size)
     assert steps_per_epoch(100, batch_size) == steps
-    for part in (batches.index, batches.repeat, batches.counted):
-        assert part.shape == (steps, batch_size)
+    for array in (batches.index, batches.repeat, batches.counted):
+        assert array.shape == (steps, batch_size)
     assert sorted(batches.index[batches.counted == 1]) == list(range(100))
     np.testing.assert_array_equal(np.bincount(batches.index[batches.counted == 1]), 1)
     assert (batches.repeat == 5).all()
@@ -121,7 +121,7 @@ def test_unknown_sampling():
         draws_per_dataset(np.array([1]), "fair")
 
 
-# Dataset 0: 50 rows of class 0, 15 of class 1, 5 unknown; the others as they are.
+# Dataset 0: 50 rows of class 0, 15 of class 1, 5 unknown; others are not oversampled.
 CLASSES = np.array([0] * 50 + [1] * 15 + [-1] * 35)
 
 
@@ -145,7 +145,7 @@ def test_oversampled_rows_are_told_apart_and_take_turns():
         chosen = batches.counted == 1
         pairs = zip(batches.index[chosen], batches.repeat[chosen], strict=True)
         seen += [(index, repeat) for index, repeat in pairs if 50 <= index < 65]
-    # No draw of the three epochs is another's double: each is augmented by itself.
+    # All draws of the three epochs differ, so each is augmented separately.
     assert len(seen) == len(set(seen)) == 150
     assert set(np.bincount([index for index, _ in seen])[50:]) == {10}
 

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 
 from mdmt_tf.data.samples import all_samples
-from mdmt_tf.data.training_set import (
-    build_training_set,
-    class_weights,
-    oversampled_classes,
-)
+from mdmt_tf.data.training_set import build_training_set, oversampled_classes
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
 
 def test_balanced_class_weights_are_counted_on_the_rows(samples):
@@ -31,7 +27,7 @@ def test_balanced_class_weights_are_counted_on_the_rows(samples):
     assert rows.draws.total == len(train)
 
 
-TASK = Task(name="t", kind=Kind.CATEGORICAL, classes=("a", "b", "c"))
+TASK = make_task(name="t", kind="categorical", classes=("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +41,7 @@ TASK = Task(name="t", kind=Kind.CATEGORICAL, classes=("a", "b", "c"))
 )
 def test_class_weights(setting, counts, expected):
     task = dataclasses.replace(TASK, class_weights=setting)
-    weights = class_weights(task, np.array(counts))
+    weights = task.class_factors(np.array(counts))
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
@@ -53,11 +49,11 @@ def test_class_weights(setting, counts, expected):
 def test_balanced_without_a_row_of_a_class():
     task = dataclasses.replace(TASK, class_weights="balanced")
     with pytest.raises(DataError, match="class 'b' has no image in the training split"):
-        class_weights(task, np.array([1, 0, 1]))
+        task.class_factors(np.array([1, 0, 1]))
 
 
 def test_rows_of_a_regression(alpha):
-    task = Task(name="age", kind=Kind.REGRESSION, sources={"alpha": "age"})
+    task = make_task(name="age", kind="regression", sources={"alpha": "age"})
     samples = all_samples([alpha], [task])
     rows = build_training_set(samples)
     # Every fourth of 40 ages is unknown.
@@ -68,9 +64,9 @@ def test_rows_of_a_regression(alpha):
 
 def test_oversampled_classes(alpha, beta):
     """Of the task that asks for it, where it is known."""
-    task = Task(
+    task = make_task(
         name="outcome",
-        kind=Kind.CATEGORICAL,
+        kind="categorical",
         classes=("mild", "severe"),
         sources={"alpha": "outcome"},
         oversample=True,
@@ -87,9 +83,9 @@ def test_oversampled_classes(alpha, beta):
 
 
 def test_task_without_a_known_label(alpha, beta):
-    task = Task(
+    task = make_task(
         name="never",
-        kind=Kind.CATEGORICAL,
+        kind="categorical",
         classes=("a", "b"),
         sources={"beta": "none"},
     )

@@ -9,13 +9,13 @@ from mdmt_tf.datasets._shared import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Small forms, by dataset; of all others:
+# Small preprocessings: the default, and by dataset.
 CONFIG = "full_8"
 CONFIGS = {"ich_csic": "head_6x7x8"}
 
 
 class Dummy:
-    """One dataset prepared from `dummy_data`, or from files that a test has made."""
+    """One dataset, prepared from `dummy_data` or from files of a test."""
 
     def __init__(self, name, data_dir, manual_dir=None, config=None):
         import tensorflow_datasets as tfds
@@ -38,7 +38,7 @@ class Dummy:
             self.rejected = list(csv.DictReader(file))
 
     def reason(self, file, row=""):
-        """The only rejection of a file and, where it is given, a row."""
+        """The reason of the only rejection of a file and, if given, a row."""
         (found,) = (
             item
             for item in self.rejected
@@ -49,7 +49,7 @@ class Dummy:
 
 @pytest.fixture(scope="session")
 def dummy(tmp_path_factory):
-    """`dummy(name)`: prepared once for all tests."""
+    """`dummy(name)`: the dataset, prepared once for all tests."""
     kept = {}
 
     def get(name):
@@ -62,7 +62,7 @@ def dummy(tmp_path_factory):
 
 @pytest.fixture
 def prepare_files(tmp_path):
-    """`prepare_files(name, manual_dir)`: prepared from other files."""
+    """`prepare_files(name, manual_dir)`: the dataset, prepared from other files."""
 
     def get(name, manual_dir, config=None):
         return Dummy(name, tmp_path / "prepared", manual_dir, config)

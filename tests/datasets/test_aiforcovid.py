@@ -24,13 +24,13 @@ class AiforcovidTest(tfds.testing.DatasetBuilderTestCase):
 
 
 def block_means(pixels, white):
-    """(40, 32) to uint8 (8, 8, 1): what the area average must be."""
+    """(40, 32) to uint8 (8, 8, 1): the expected area average."""
     means = pixels.reshape(8, 5, 8, 4).mean((1, 3)) / white
     return np.rint(means * 255)[..., None]
 
 
 def assert_levels(actual, expected):
-    # float32 against float64: a mean on the edge between two levels may go either way
+    # float32 and float64 may round a mean between two levels differently.
     np.testing.assert_allclose(actual, expected, atol=1)
     assert (actual == expected).mean() > 0.95
 
@@ -128,14 +128,14 @@ def test_counts(dummy):
 
 @pytest.fixture
 def copy(tmp_path):
-    """The dummy dataset, to change."""
+    """A copy of the dummy dataset that a test may change."""
     shutil.copytree(DUMMY / "AIforCOVID", tmp_path / "AIforCOVID")
     return tmp_path / "AIforCOVID"
 
 
 @pytest.mark.parametrize("kept, n", [("", 5), ("_r2", 2), ("_r3", 1)])
 def test_each_release_alone(copy, prepare_files, kept, n):
-    # Alone, release 1 has a fifth image: nothing contradicts the row of P_1_9.
+    # Release 1 alone has a fifth image: no other row contradicts that of P_1_9.
     for release in {"", "_r2", "_r3"} - {kept}:
         shutil.rmtree(copy / f"imgs{release}")
         (copy / f"AIforCOVID{release}.xlsx").unlink()
@@ -180,8 +180,14 @@ def test_the_list_of_unusable_images_can_be_replaced(tmp_path, exclude, absent):
 
 def test_the_list_is_that_of_the_paper():
     assert {
-        *("P_1_16", "P_3_20", "P_3_108", "P_3_208"),
-        *("P_3_341", "P_3_377", "P_3_391", "P_3_411"),
+        "P_1_16",
+        "P_3_20",
+        "P_3_108",
+        "P_3_208",
+        "P_3_341",
+        "P_3_377",
+        "P_3_391",
+        "P_3_411",
     } == aiforcovid_dataset_builder.Builder.UNUSABLE
 
 

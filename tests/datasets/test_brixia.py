@@ -55,11 +55,11 @@ def test_the_other_fields(dummy):
         "104": ("S3", "", "", "CR", "", 0),
         "107": ("S6", "Kodak", "Kodak", "CR", "M", 0),
     }
-    assert examples["104"]["age_five_year"] == 14  # as it stands
+    assert examples["104"]["age_five_year"] == 14  # unchanged
     assert np.isnan(examples["103"]["age_five_year"])
     assert examples["101"]["consensus_scores"].tolist() == [1, 2, 3, 3, 2, 2]
     assert examples["107"]["age_five_year"] == 40
-    # Its row of the consensus has a 9: unknown, and the image stays.
+    # Its consensus row has a 9: the scores are unknown, and the image is kept.
     assert examples["102"]["consensus_scores"].tolist() == [-1] * 6
     assert examples["103"]["consensus_scores"].tolist() == [-1] * 6
 
@@ -86,7 +86,7 @@ def test_rejections(dummy):
     assert data.reason("dicom_clean/109.dcm") == "not in the table"
     assert data.reason("110.dcm").startswith("image missing: ")
     assert "ModeD = '9'" in data.reason("102.dcm", "metadata_consensus_v1.csv:3")
-    assert len(data.rejected) == 6  # .DS_Store is no image
+    assert len(data.rejected) == 6  # .DS_Store is not an image
     assert data.metadata["rows_repeated"] == 1
 
 

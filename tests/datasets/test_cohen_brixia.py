@@ -82,7 +82,7 @@ def test_without_groups_the_metadata_and_the_names_serve(
         "3.jpg": "patient 7",
     }
     assert "no cohen_patient_groups.csv in" in caplog.text
-    assert "one patient on two sides" in caplog.text
+    assert "one patient into two splits" in caplog.text
 
 
 def test_transparency_is_black(dummy):
@@ -119,14 +119,14 @@ def test_the_real_images(prepare_files, manual_dir):
     for example in data.examples.values():
         assert example["brixia_scores"].sum() == example["brixia_global"]
         assert example["image"].std() > 5
-    names = ["4-x-day1.jpg", "extubation-1.jpg"]  # one picture under two names
+    names = ["4-x-day1.jpg", "extubation-1.jpg"]  # one picture with two names
     assert len({data.examples[name]["patient_id"] for name in names}) == 1
     assert sum(e["location"] == b"" for e in data.examples.values()) == 21 + 12
 
 
 @needs_real
 def test_the_two_observers_agree_on_zones_more_than_by_chance(prepare_files):
-    # Zones read in another order than written would not.
+    # Zones read in another order would not.
     examples = prepare_files("cohen_brixia", REAL, config="full_8").examples.values()
     senior = np.array([e["brixia_scores"] for e in examples]).astype(float)
     junior = np.array([e["junior_scores"] for e in examples]).astype(float)

@@ -1,4 +1,4 @@
-"""The committed dummy files are those that the tool writes."""
+"""The committed dummy files are equal to those that the tool writes."""
 
 import runpy
 import sys

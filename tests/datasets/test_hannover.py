@@ -26,7 +26,7 @@ def test_severe_belongs_to_the_patient_and_comes_from_all_rows(dummy):
         key: (example["patient_id"].decode(), int(example["severe"]))
         for key, example in examples.items()
     } == {
-        "a1": ("pa", 1),  # only the row of a0 says so, and a0 has no image
+        "a1": ("pa", 1),  # only the row of a0 states it, and a0 has no image
         "a2": ("pa", 1),
         "b1": ("pb", 0),
         "c1": ("pc", 1),  # died: offset 0 is an offset
@@ -69,7 +69,7 @@ def test_the_real_repository(prepare_files):
     )
     assert boxes == data.metadata["boxes"]
     assert boxes["lungs"] >= 200
-    # A chest: the mediastinum is brighter than the lungs beside it.
+    # A chest: the mediastinum is brighter than the lungs next to it.
     mean = np.mean([e["image"][..., 0] for e in data.examples.values()], axis=0)
     assert mean[24:40, 28:36].mean() > mean[24:40, 12:24].mean() + 20
     assert mean[24:40, 28:36].mean() > mean[24:40, 42:52].mean() + 20

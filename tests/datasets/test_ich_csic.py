@@ -16,8 +16,8 @@ from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as ich
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.volume import prepare_volume, read_volume
 
-# Patients of whom nothing is wrong, as `tools/make_dummy_data.py` has them: n is aged
-# 4 n - 30 with n - 16 points, and fares badly where n is odd.
+# Patients without faults in `tools/make_dummy_data.py`: patient n is 4 n - 30 years,
+# has a GCS of n - 16, and a poor outcome if n is odd.
 ORDINARY = {str(n): (n % 2, n - 16, 4 * n - 30, b"0") for n in range(21, 31)}
 DUMMY = Path(__file__).parents[2] / "datasets" / "ich_csic" / "dummy_data"
 TABLE = "CLINICAL_DATA_ICH.csv"
@@ -43,7 +43,7 @@ def test_labels(dummy):
     unknown = rows.pop("007")
     assert rows == {
         "1": (0, 15, 79, b"1"),
-        "2": (0, 12, 80, b"0"),  # the folder alone says how it went
+        "2": (0, 12, 80, b"0"),  # only the folder states the outcome
         "3": (1, 3, 91, b"1"),
         "11": (1, 8, 65, b"0"),
         **ORDINARY,
@@ -242,7 +242,7 @@ def test_cells_that_are_no_such_value(files, row, expected):
     assert set(data.examples) == {"2"}
     (reason,) = (r["reason"] for r in data.rejected if r["row"] == f"{TABLE}:2")
     assert reason.startswith(f"bad value: {expected}")
-    # A file is not said to be without a row whose row is at fault.
+    # The file of a row with a fault is not reported as missing in the table.
     assert not [r for r in data.rejected if "/1_" in r["file"] and row[0]]
 
 

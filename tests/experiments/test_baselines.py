@@ -14,11 +14,11 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TASK = Task(
+TASK = make_task(
     name="outcome",
-    kind=Kind.CATEGORICAL,
+    kind="categorical",
     classes=("mild", "severe"),
     sources={"cxr": "severe"},
 )

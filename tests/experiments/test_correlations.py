@@ -15,11 +15,11 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.experiments import correlations, plan
 from mdmt_tf.experiments.correlations import CRAMER, PEARSON, SPEARMAN, correlate
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TASK = Task(
+TASK = make_task(
     name="outcome",
-    kind=Kind.BINARY,
+    kind="binary",
     classes=("good", "poor"),
     sources={"ct": "poor"},
 )
@@ -72,7 +72,9 @@ def test_agrees_with_scipy(seed):
     labels = generator.integers(0, 3, 80)
     age = generator.normal(labels, 2).round(1)
     ward = words(*generator.choice(["a", "b", "c", "d"], 80))
-    task = dataclasses.replace(TASK, kind=Kind.ORDINAL, classes=("a", "b", "c"))
+    task = make_task(
+        kind="ordinal", name="t", classes=("a", "b", "c"), sources=TASK.sources
+    )
     found = found_in(table_of(labels, age=age, ward=ward), "age", "ward", task=task)
     rho, p = scipy.stats.spearmanr(age, labels)
     assert found["age", SPEARMAN].value == pytest.approx(rho)

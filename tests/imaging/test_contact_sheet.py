@@ -6,7 +6,7 @@ import pytest
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import contact_sheet
-from mdmt_tf.imaging.prepared import Prepared
+from mdmt_tf.imaging.prepared import PreparedImage
 from mdmt_tf.imaging.volume import FULL_SCALE, PreparedVolume
 
 
@@ -26,7 +26,7 @@ def colours(picture):
 def test_outlines_box_and_crop(mask):
     grey = np.full((128, 64), 0.25, np.float32)
     crop = np.full((32, 32), 200, np.uint8)
-    image = Prepared(grey, mask, (20, 5, 100, 60), "lungs", crop)
+    image = PreparedImage(grey, mask, (20, 5, 100, 60), "lungs", crop)
     tile = contact_sheet.tile(image, "a1: lungs")
     assert tile.shape == (18 + 256, 2 * 256 + 4, 3)
     picture = tile[18:, :128]  # 128 x 64 enlarged to 256 x 128
@@ -43,7 +43,7 @@ def test_outlines_box_and_crop(mask):
 
 def test_without_a_mask_nothing_is_coloured():
     grey, crop = np.zeros((50, 70), np.float32), np.zeros((8, 8), np.uint8)
-    image = Prepared(grey, None, (0, 0, 50, 70), "whole", crop)
+    image = PreparedImage(grey, None, (0, 0, 50, 70), "whole", crop)
     tile = contact_sheet.tile(image, "x" * 300)
     assert not colours(tile)
 
@@ -52,7 +52,9 @@ def test_without_a_mask_nothing_is_coloured():
 def test_strange_shapes(shape):
     grey, mask = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     crop = np.zeros((8, 8), np.uint8)
-    tile = contact_sheet.tile(Prepared(grey, mask, (0, 0, *shape), "whole", crop), "")
+    tile = contact_sheet.tile(
+        PreparedImage(grey, mask, (0, 0, *shape), "whole", crop), ""
+    )
     assert tile.shape == (274, 516, 3)
 
 

@@ -7,7 +7,7 @@ from mdmt_tf.imaging.crop import crop, resize, to_uint8, whole_box
 
 
 def area_weights(old, new):
-    """(new, old) matrix: the share of each old pixel in the area of each new one."""
+    """(new, old) matrix: the fraction of each old pixel in the area of each new one."""
     edges = np.arange(new + 1) * old / new
     start, stop = edges[:-1, None], edges[1:, None]
     pixel = np.arange(old)[None]

@@ -372,8 +372,8 @@ def cubic_window():
     [
         (b"", "bad.dcm: the file is empty"),
         (b"GIF89a, no radiograph", "expected a DICOM, PNG, JPEG or TIFF"),
-        (b"\0" * 128 + b"DICM", "holds no image"),
-        (without("PixelData"), "holds no image"),
+        (b"\0" * 128 + b"DICM", "has no image"),
+        (without("PixelData"), "has no image"),
         (three_frames(), "received 3 frames"),
         (to_bytes(make_dicom(RAMP, bits=12))[:-100], "412 vs 512 bytes"),
         (to_bytes(make_dicom(RAMP, bits=12))[:400], "bad.dcm"),

@@ -1,4 +1,4 @@
-"""The box around the lungs: by arithmetic, at every border, and where there is none."""
+"""The box around the lungs: by arithmetic, at every border, and without lungs."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from mdmt_tf.imaging.crop import implausible, lung_box, smallest_box, whole_box
 
 
 def chest(shape, y0, x0, y1, x1):
-    """Two lungs that fill the box (y0, x0, y1, x1), a fifth of it between them."""
+    """Two lungs that fill the box (y0, x0, y1, x1), with a fifth of it between them."""
     mask = np.zeros(shape, np.uint8)
     width = (x1 - x0) * 2 // 5
     mask[y0:y1, x0 : x0 + width] = 1

@@ -1,4 +1,4 @@
-"""One radiograph in the form of the prepared datasets, for use with a trained model."""
+"""One radiograph, prepared for a trained model as the prepared datasets are."""
 
 import cv2
 import numpy as np
@@ -8,13 +8,13 @@ from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.prepared import cut, prepare_image
 from mdmt_tf.imaging.preprocess import Preprocessing
-from mdmt_tf.phantoms.chest import radiograph as phantom
+from mdmt_tf.phantoms.chest import radiograph
 
 
 @pytest.fixture(scope="module")
 def image():
     rng = np.random.default_rng(5)
-    return np.clip(phantom.render(rng, [0] * 6, matrix=220).pixels, 0, 1)
+    return np.clip(radiograph.render(rng, [0] * 6, matrix=220).pixels, 0, 1)
 
 
 def test_lungs(image):
@@ -39,22 +39,22 @@ def test_full(image):
 
 
 def test_masked_is_black_outside_the_lungs_and_the_same_inside(image):
-    plain, masked = (prepare_image(image, f"{part}_64") for part in ("lungs", "masked"))
+    plain, masked = (prepare_image(image, f"{name}_64") for name in ("lungs", "masked"))
     assert masked.box == plain.box
     y0, x0, y1, x1 = masked.box
     inside = (masked.mask[y0:y1, x0:x1] > 0).astype(np.float32)
-    share = crop.resize(inside, 64)
-    whole, none = share == 1, share == 0
+    fraction = crop.resize(inside, 64)
+    whole, none = fraction == 1, fraction == 0
     np.testing.assert_array_equal(masked.pixels[whole], plain.pixels[whole])
     assert not masked.pixels[none].any()
     assert plain.pixels[none].mean() > 50
     assert 0.2 < whole.mean() < 0.9
 
 
-@pytest.mark.parametrize("part", ["lungs", "masked"])
-def test_without_lungs_the_whole_image_is_kept_and_nothing_blackened(image, part):
+@pytest.mark.parametrize("region", ["lungs", "masked"])
+def test_without_lungs_the_whole_image_is_kept_and_nothing_blackened(image, region):
     none = np.zeros(image.shape, np.uint8)
-    prepared = cut(image, none, Preprocessing(part, 64))
+    prepared = cut(image, none, Preprocessing(region, 64))
     assert prepared.box_source == "whole: no lungs"
     assert prepared.box == (0, 0, *image.shape)
     np.testing.assert_array_equal(

@@ -1,24 +1,24 @@
-"""Names of the forms in which a dataset is prepared."""
+"""Names of preprocessings."""
 
 import pytest
 
 from mdmt_tf.imaging.preprocess import (
     DEFAULT,
     DEFAULT_VOLUME,
-    PARTS,
+    REGIONS,
     Preprocessing,
     VolumePreprocessing,
     parse,
 )
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("size", [1, 8, 256, 4096])
-def test_names_are_read_as_they_are_written(part, size):
-    form = Preprocessing(part, size)
-    assert form.name == f"{part}_{size}"
-    assert Preprocessing.parse(form.name) == form
-    assert f"{size} x {size} pixels" in form.description
+def test_names_are_read_as_they_are_written(region, size):
+    preprocessing = Preprocessing(region, size)
+    assert preprocessing.name == f"{region}_{size}"
+    assert Preprocessing.parse(preprocessing.name) == preprocessing
+    assert f"{size} x {size} pixels" in preprocessing.description
 
 
 def test_the_default_crops_to_the_lungs():
@@ -40,10 +40,10 @@ def test_other_names_are_refused(name):
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (40, 301, 301), (7, 1024, 96)])
 def test_names_of_volumes_are_read_as_they_are_written(sizes):
-    form = VolumePreprocessing(*sizes)
-    assert form.name == "head_" + "x".join(map(str, sizes))
-    assert VolumePreprocessing.parse(form.name) == form
-    assert " x ".join(map(str, sizes)) in form.description
+    preprocessing = VolumePreprocessing(*sizes)
+    assert preprocessing.name == "head_" + "x".join(map(str, sizes))
+    assert VolumePreprocessing.parse(preprocessing.name) == preprocessing
+    assert " x ".join(map(str, sizes)) in preprocessing.description
 
 
 def test_the_default_of_volumes_is_the_size_of_the_paper():

@@ -39,7 +39,7 @@ def make(hu, affine=None):
 
 
 def turned(original, order, flips):
-    """The same head in a file whose axes are exchanged and reversed."""
+    """The same head in a file whose axes are swapped and flipped."""
     hu = original.hu.transpose(order)
     matrix = np.zeros((4, 4))
     matrix[3, 3] = 1
@@ -284,7 +284,7 @@ RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
     [
         (np.zeros((3, 4), np.int16), r"three axes. Received: shape \(3, 4\)"),
         (np.zeros((3, 4, 5, 2), np.int16), r"Received: shape \(3, 4, 5, 2\)"),
-        (np.zeros((3, 4, 5), RGB), "one real number a voxel. Received: .* type RGB"),
+        (np.zeros((3, 4, 5), RGB), "one real number per voxel. Received: .* type RGB"),
         (np.zeros((3, 4, 5), np.complex64), "voxels of type complex64"),
         (np.full((3, 4, 5), np.nan, np.float32), "60 of 60 voxels"),
         (np.full((3, 4, 5), 1e300), "a finite number in every voxel"),
@@ -309,7 +309,7 @@ def test_no_affine_is_no_guess(tmp_path):
     data = bytearray(path.read_bytes())
     data[252:256] = bytes(4)  # both codes
     path.write_bytes(data)
-    with pytest.raises(DataError, match="left and right are. Received: code 0 for bo"):
+    with pytest.raises(DataError, match="left and right. Received: code 0 for both"):
         read_volume(path)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from mdmt_tf.metrics.formulas import improves, task_metrics, weighted_metrics
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.metrics.table import improves, task_metrics, weighted_metrics
+from mdmt_tf.tasks import make_task
 
 
-def task_of(k, kind=Kind.ORDINAL):
-    return Task(name="coma", kind=kind, cut_points=tuple(range(1, k)))
+def task_of(k, kind="ordinal"):
+    return make_task(name="coma", kind=kind, cut_points=tuple(range(1, k)))
 
 
 def index_of(counts) -> float:
@@ -122,15 +122,15 @@ def test_no_scale_of_the_weights_matters():
 def test_which_tasks_have_it():
     for task, has_it in (
         (task_of(3), True),
-        (task_of(3, Kind.CATEGORICAL), True),
-        (Task(name="t", kind=Kind.CATEGORICAL, classes=("a", "b", "c")), False),
-        (Task(name="t", kind=Kind.REGRESSION), False),
+        (task_of(3, "categorical"), True),
+        (make_task(name="t", kind="categorical", classes=("a", "b", "c")), False),
+        (make_task(name="t", kind="regression"), False),
     ):
         k = max(task.n_classes, 1)
         computed = task_metrics(task, np.zeros(2), np.full((2, k), 1 / k))
         assert ("ordinal_index" in computed) == has_it
     assert "rmse" not in task_metrics(
-        task_of(3, Kind.CATEGORICAL), np.zeros(2), np.eye(3)[:2]
+        task_of(3, "categorical"), np.zeros(2), np.eye(3)[:2]
     )
 
 

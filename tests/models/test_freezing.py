@@ -8,11 +8,11 @@ from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TASK = Task(
+TASK = make_task(
     name="outcome",
-    kind=Kind.CATEGORICAL,
+    kind="categorical",
     classes=("mild", "severe"),
     sources={"alpha": "outcome"},
 )

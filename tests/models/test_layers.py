@@ -182,7 +182,7 @@ def test_replicas_share_the_mean_of_their_statistics(two_cpus):
 
     @tf.function
     def step(batch):
-        return strategy.run(lambda part: layer(part, training=True), args=(batch,))
+        return strategy.run(lambda own: layer(own, training=True), args=(batch,))
 
     outputs = strategy.experimental_local_results(step(values))
     for output, half in zip(outputs, halves, strict=True):
@@ -201,7 +201,7 @@ def test_replicas_share_the_mean_of_their_statistics(two_cpus):
 def test_synchronized_replicas_equal_one_device(two_cpus, dtype, options):
     """Outputs, gradients and PyTorch's statistics of the whole batch."""
     x = images((6, 2, 2, 4))
-    x[3:] = 50 + 4 * x[3:]  # the parts differ, and far from 0 squares lose digits
+    x[3:] = 50 + 4 * x[3:]  # the replicas differ, and far from 0 squares lose digits
     options = {**options, "synchronized": True, "dtype": dtype}
     alone = filled(BatchNormalization(**options), 4)
     expected, expected_gradients = output_and_gradients(alone, x, True)
@@ -216,7 +216,7 @@ def test_synchronized_replicas_equal_one_device(two_cpus, dtype, options):
 
     @tf.function
     def step(batch):
-        def part(inputs):
+        def replica(inputs):
             with tf.GradientTape() as tape:
                 tape.watch(inputs)
                 y = layer(inputs, training=True)
@@ -224,7 +224,7 @@ def test_synchronized_replicas_equal_one_device(two_cpus, dtype, options):
             sources = [inputs, *(w.value for w in layer.trainable_weights)]
             return y, tape.gradient(loss, sources)
 
-        return strategy.run(part, args=(batch,))
+        return strategy.run(replica, args=(batch,))
 
     outputs, (x_gradient, *gradients) = step(values)
     tolerance = 1e-4 if dtype == "float32" else 0.02
@@ -287,7 +287,7 @@ def test_grouped_convolution_equals_that_of_keras(padding, steps):
 
 
 def test_grouped_convolution_is_one_kernel_of_tensorflow():
-    """Keras leaves it to XLA, which takes tens of times as long on CPU."""
+    """Keras compiles it with XLA, which takes tens of times as long on CPU."""
     layer = GroupedConv2D(8, 3, groups=4)
     graph = tf.function(layer).get_concrete_function(tf.TensorSpec((2, 7, 8, 12)))
     operations = [op.type for op in graph.graph.get_operations()]

@@ -64,8 +64,8 @@ def test_mdmt_head_by_arithmetic():
     np.testing.assert_allclose(model(IMAGES)["severity"], expected, atol=1e-5)
 
 
-def test_stl_head_by_arithmetic():
-    model = build_model(backbone(), TASKS, "stl")
+def test_linear_head_by_arithmetic():
+    model = build_model(backbone(), TASKS, "linear")
     x = model.get_layer("tiny")(IMAGES).numpy()
     _, last = head_layers(model, "severity")
     expected = x @ last.kernel.numpy() + 0.01
@@ -105,10 +105,10 @@ def test_weights_start_from_xavier_uniform():
 def test_the_same_seed_gives_the_same_model():
     first = build_model(backbone(), TASKS, seed=5)
     keras.utils.set_random_seed(1)
-    # Another order of the tasks and one task less leave the others as they are.
+    # Another order of the tasks, and one task less, do not change the other tasks.
     again = build_model(backbone(), TASKS[:2][::-1], seed=5)
     other = build_model(backbone(), TASKS, seed=6)
-    for _ in range(2):  # dropout goes on the same way as well
+    for _ in range(2):  # dropout continues in the same way
         outputs = [model(IMAGES, training=True) for model in (first, again, other)]
         for name in ("prognosis", "severity"):
             a, b, c = (output[name].numpy() for output in outputs)
@@ -137,9 +137,9 @@ def test_logits_are_float32_under_mixed_precision():
 
 
 def test_a_saved_model_goes_on_as_the_original(tmp_path):
-    """Weights and the state of dropout come back from both kinds of file."""
+    """Both kinds of file restore the weights and the state of dropout."""
     model = build_model(backbone(), TASKS, seed=1)
-    model(IMAGES, training=True)  # moves the dropout on
+    model(IMAGES, training=True)  # advances the state of dropout
     model.save(tmp_path / "model.keras")
     model.save_weights(tmp_path / "model.weights.h5")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -155,9 +155,9 @@ def test_a_saved_model_goes_on_as_the_original(tmp_path):
 @pytest.mark.parametrize(
     ("tasks", "heads", "message"),
     [
-        (TASKS, "mdtm", r"'mdtm'.*mean 'mdmt'.*Known: mdmt, stl"),
-        ((), "mdmt", r"one task or more.*Received: none"),
-        ((Task("a", 2), Task("a", 4)), "mdmt", r"distinct.*Received: a more than once"),
+        (TASKS, "mpl", r"'mpl'.*mean 'mlp'.*Known: mlp, linear"),
+        ((), "mlp", r"one task or more.*Received: none"),
+        ((Task("a", 2), Task("a", 4)), "mlp", r"distinct.*Received: a more than once"),
     ],
 )
 def test_what_cannot_be_built_is_refused(tasks, heads, message):

@@ -15,14 +15,10 @@ import pytest
 
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging.dicom import read_image
-from mdmt_tf.phantoms import write as phantom_files
-from mdmt_tf.phantoms.chest import (
-    clinical,
-)
-from mdmt_tf.phantoms.chest import (
-    studies as phantom_studies,
-)
-from mdmt_tf.phantoms.write import PhantomPlan, write_phantoms
+from mdmt_tf.phantoms import write
+from mdmt_tf.phantoms.chest import clinical, studies
+from mdmt_tf.phantoms.plan import PhantomPlan
+from mdmt_tf.phantoms.write import write_phantoms
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "open_cxr"
 PLAN = PhantomPlan(
@@ -89,7 +85,7 @@ def test_fewer_patients_are_the_first_of_more():
         first = [s for s in few if s.dataset == dataset]
         again = [s for s in many if s.dataset == dataset and s.patient < draws]
         for one, other in zip(first, again, strict=True):
-            # Names tell the release, and that depends on the number of patients.
+            # Names contain the release, which depends on the number of patients.
             assert one == dataclasses.replace(
                 other, path=one.path, patient_id=one.patient_id
             )
@@ -132,9 +128,9 @@ def test_aiforcovid_has_three_releases(root, truth):
 
 
 def test_unusable_names_are_never_given():
-    names = [s.patient_id for s in phantom_studies.aiforcovid(0, 1585)]
+    names = [s.patient_id for s in studies.aiforcovid(0, 1585)]
     assert len(set(names)) == 1585
-    assert not set(names) & phantom_studies.UNUSABLE
+    assert not set(names) & studies.UNUSABLE
     assert {"P_1_15", "P_1_17", "P_3_390", "P_3_392"} <= set(names)
     releases = [name.split("_")[1] for name in names]
     assert [releases.count(r) for r in "123"] == [820, 283, 482]
@@ -161,7 +157,7 @@ def test_brixia_files_are_as_published(root, truth):
         assert sum(score) == int(row["BrixiaScoreGlobal"])
         true = truth[f"BRIXIA/dicom_clean/{row['Filename']}"]
         if row["Filename"] in consensus:
-            # Two readers: the day's differs by one at most in a zone.
+            # The routine reader differs by at most one in a zone.
             assert consensus[row["Filename"]] == grades(true)
             assert np.abs(np.subtract(score, grades(true))).max() <= 1
         else:
@@ -179,13 +175,13 @@ def test_brixia_files_are_as_published(root, truth):
 
 
 def test_brixia_has_all_makers_and_both_polarities():
-    studies = phantom_studies.brixia(0, 200)
-    assert len({s.site for s in studies}) == 8
-    assert 0.2 < np.mean([s.inverted for s in studies]) < 0.8
-    assert {s.appearance.modality for s in studies} == {"CR", "DX"}
-    assert 1.6 < len(studies) / 200 < 2.2
-    assert sum(s.consensus for s in studies) == 200 / phantom_studies.CONSENSUS_EVERY
-    differing = [s for s in studies if s.routine != s.grades]
+    drawn = studies.brixia(0, 200)
+    assert len({s.site for s in drawn}) == 8
+    assert 0.2 < np.mean([s.inverted for s in drawn]) < 0.8
+    assert {s.appearance.modality for s in drawn} == {"CR", "DX"}
+    assert 1.6 < len(drawn) / 200 < 2.2
+    assert sum(s.consensus for s in drawn) == 200 / studies.CONSENSUS_EVERY
+    differing = [s for s in drawn if s.routine != s.grades]
     assert differing and all(s.consensus for s in differing)
 
 
@@ -251,7 +247,7 @@ def test_every_image_reads_and_has_its_lung_mask(root, truth):
         )
         assert mask.shape == image.shape and mask.dtype == np.uint8
         assert set(np.unique(mask)) == {0, 1, 2}
-        # Spine, heart and abdomen lie beside the lungs: the right way round.
+        # Spine, heart and abdomen are brighter than the lungs.
         rows, columns = np.nonzero(mask)
         box = np.s_[rows.min() : rows.max(), columns.min() : columns.max()]
         if sum(grades(truth[path])) < 9:
@@ -294,7 +290,7 @@ def test_progress_counts_every_image(tmp_path):
 
 def test_complete_folder_is_used_again(tmp_path, monkeypatch):
     folder = write_phantoms(tmp_path / "a", TINY)
-    monkeypatch.setattr(phantom_files, "_write", lambda *args: pytest.fail("written"))
+    monkeypatch.setattr(write, "_write", lambda *args: pytest.fail("written"))
     assert write_phantoms(folder, TINY) == folder
 
 
@@ -303,28 +299,28 @@ def test_empty_folder_is_filled(tmp_path):
 
 
 def test_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
-    write, done = phantom_files._write_image, []
+    write_image, done = write._write_image, []
 
     def interrupt(job):
         if done:
             raise KeyboardInterrupt
-        done.append(write(job))
+        done.append(write_image(job))
 
-    monkeypatch.setattr(phantom_files, "_write_image", interrupt)
+    monkeypatch.setattr(write, "_write_image", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_phantoms(tmp_path / "a", TINY)
     assert done and not list(tmp_path.iterdir())
 
 
 def test_finished_meanwhile_by_another_process(tmp_path, monkeypatch):
-    write = phantom_files._write
+    write_folder = write._write
 
     def slow(folder, plan, workers, progress):
-        monkeypatch.setattr(phantom_files, "_write", write)
-        write(folder, plan, workers, progress)
+        monkeypatch.setattr(write, "_write", write_folder)
+        write_folder(folder, plan, workers, progress)
         write_phantoms(tmp_path / "a", plan)
 
-    monkeypatch.setattr(phantom_files, "_write", slow)
+    monkeypatch.setattr(write, "_write", slow)
     assert write_phantoms(tmp_path / "a", TINY) == tmp_path / "a"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -340,9 +336,9 @@ def test_other_plan_is_an_error(tmp_path):
 
 def test_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(DataError, match="no folder of phantoms"):
+    with pytest.raises(DataError, match="not a folder of phantoms"):
         write_phantoms(tmp_path, TINY)
-    with pytest.raises(DataError, match="no folder of phantoms"):
+    with pytest.raises(DataError, match="not a folder of phantoms"):
         write_phantoms(tmp_path / "thesis.tex", TINY)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -365,7 +361,7 @@ def test_impossible_plans_are_refused_with_every_reason():
 
 @pytest.mark.large
 def test_speed(tmp_path):
-    """20 images a second and core are meant; half of it on a busy machine."""
+    """The target is 20 images per second and core; a busy machine reaches half."""
     plan = PhantomPlan(aiforcovid_patients=60)
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

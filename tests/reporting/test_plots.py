@@ -11,7 +11,7 @@ from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.pooled_plots import reliability
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
 
 def texts_of(metric) -> str:
@@ -145,13 +145,13 @@ def test_titles_are_silent_on_real_data_and_names_have_the_validation(
 
 
 def test_a_regression_has_no_confusion_and_no_calibration(incomplete):
-    task = Task(name="prognosis", kind=Kind.REGRESSION)
+    task = make_task(name="prognosis", kind="regression")
     assert plots.confusion(incomplete, task, "cv") is None
     assert plots.calibration(incomplete, task, "cv") is None
 
 
 def test_reliability_by_hand():
-    task = Task(name="t", kind=Kind.CATEGORICAL, classes=("no", "yes"))
+    task = make_task(name="t", kind="categorical", classes=("no", "yes"))
     p = np.array([0.0, 0.05, 0.32, 0.38, 1.0])
     rows = pd.DataFrame({"p_0": 1 - p, "p_1": p, "target": [0, 1, 0, 1, 1]})
     stated, observed, counts = reliability(task, rows)
@@ -162,7 +162,7 @@ def test_reliability_by_hand():
 
 
 def test_reliability_of_several_classes_is_of_the_most_probable():
-    task = Task(name="t", kind=Kind.CATEGORICAL, classes=("a", "b", "c"))
+    task = make_task(name="t", kind="categorical", classes=("a", "b", "c"))
     rows = pd.DataFrame(
         {"p_0": [0.5, 0.2], "p_1": [0.3, 0.25], "p_2": [0.2, 0.55], "target": [0, 1]}
     )

@@ -1,17 +1,16 @@
 """Every number of the tables, computed again from predictions.csv by other code."""
 
 import dataclasses
-import functools
-import itertools
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from sklearn import metrics
+from independent_metrics import INDEPENDENT
 
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.table import compared, headline, names_of
 from mdmt_tf.reporting import published
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.table_files import (
@@ -23,60 +22,24 @@ from mdmt_tf.reporting.table_files import (
     tex_escape,
 )
 from mdmt_tf.reporting.tables import build_tables, table_1
-from mdmt_tf.tasks import Kind
+from mdmt_tf.tasks import Task, make_task
 
-CLASSES = {"prognosis": 2, "severity": 4}
+TASKS = {
+    "prognosis": make_task(
+        kind="categorical", name="prognosis", classes=("mild", "severe")
+    ),
+    "severity": make_task(kind="categorical", name="severity", cut_points=(5, 9, 14)),
+}
+# Test groups: backbones and experiments, the baseline once.
+GROUPS = {"prognosis": 3 * 2 + 1, "severity": 2 * 2}
 
 
-def recomputed(rows: pd.DataFrame, task: str) -> dict[str, float]:
-    """All metrics by scikit-learn."""
-    k = CLASSES[task]
+def recomputed(rows: pd.DataFrame, task: Task) -> dict[str, float]:
+    """All metrics of a task by other libraries."""
     y, said = rows["target"].astype(int), rows["prediction"].astype(int)
-    p = rows[[f"p_{c}" for c in range(k)]].to_numpy()
-    recalls = metrics.recall_score(y, said, average=None, labels=range(k))
-    hot = np.eye(k)[y]
-    computed = {
-        "loss": metrics.log_loss(y, p, labels=range(k)),
-        "accuracy": metrics.accuracy_score(y, said),
-        "f1": metrics.f1_score(y, said, average="binary" if k == 2 else "macro"),
-        "f1_macro": metrics.f1_score(y, said, average="macro"),
-        "f1_weighted": metrics.f1_score(y, said, average="weighted"),
-        "g_mean": scipy.stats.gmean(recalls),
-        "balanced_accuracy": metrics.balanced_accuracy_score(y, said),
-        "auc": (
-            metrics.roc_auc_score(y, p[:, 1])
-            if k == 2
-            else metrics.roc_auc_score(y, p, multi_class="ovr")
-        ),
-        "brier": ((p - hot) ** 2).sum(axis=1).mean() / (2 if k == 2 else 1),
-    }
-    if task == "severity":
-        computed["kappa"] = metrics.cohen_kappa_score(y, said, weights="quadratic")
-        counts = metrics.confusion_matrix(y, said)
-        computed["ordinal_index"] = ordinal_index(counts)
-    else:
-        computed["recall"] = metrics.recall_score(y, said)
-        computed["precision"] = metrics.precision_score(y, said)
-        computed["specificity"] = metrics.recall_score(y, said, pos_label=0)
-        computed["npv"] = metrics.precision_score(y, said, pos_label=0)
-    return computed
-
-
-def ordinal_index(counts) -> float:
-    """Cardoso and Sousa 2011, by going back from the last cell."""
-    k, n = len(counts), counts.sum()
-    apart = np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
-    spread = (counts * apart).sum()
-
-    @functools.cache
-    def least(i, j):
-        cost = -counts[i, j] / (n + spread)
-        cost += 0.75 / (n * (k - 1)) * counts[i, j] * apart[i, j]
-        before = [(i - 1, j), (i, j - 1), (i - 1, j - 1)]
-        ways = [least(*cell) for cell in before if min(cell) >= 0]
-        return cost + min(ways, default=1)
-
-    return least(k - 1, k - 1)
+    p = rows[list(task.probability_columns)].to_numpy()
+    of_rows = (y.to_numpy(), said.to_numpy(), p, np.ones(len(y)))
+    return {name: INDEPENDENT[name](*of_rows) for name in names_of(task)}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +51,7 @@ def truth(whole) -> pd.DataFrame:
         rows = pd.read_csv(whole / "runs" / cell.fit / "predictions.csv")
         rows = rows[(rows["split"] == "test") & rows["target"].notna()]
         for task, own in rows.groupby("task"):
-            for metric, value in recomputed(own, task).items():
+            for metric, value in recomputed(own, TASKS[task]).items():
                 found.append(
                     (cell.backbone, cell.fold, cell.experiment, task, metric, value)
                 )
@@ -102,7 +65,10 @@ def csv_of(report, name: str) -> pd.DataFrame:
 
 def test_table_1(report, truth):
     table = csv_of(report, "table_1")
-    assert len(table) == 3 * (4 + 2)
+    experiments = {"prognosis": 4, "severity": 2}
+    assert len(table) == sum(
+        len(headline(TASKS[t])) * n for t, n in experiments.items()
+    )
     for row in table.itertuples():
         chosen = truth.query(
             "experiment == @row.experiment and task == @row.task "
@@ -122,8 +88,7 @@ def test_table_1(report, truth):
 
 def test_table_s1(report, truth):
     table = csv_of(report, "table_s1")
-    # 13 metrics of two classes, 11 of four ordered ones.
-    assert len(table) == 13 * (3 * 2 + 1) + 11 * 2 * 2
+    assert len(table) == sum(len(names_of(TASKS[t])) * n for t, n in GROUPS.items())
     counts = {"prognosis": (117, 87, 90), "severity": (159, 117, 120)}
     for row in table.itertuples():
         values = truth.query(
@@ -149,9 +114,9 @@ def test_runs(report, truth, whole):
     assert set(table["state"]) == {"finished"}
     values = truth.groupby(["backbone", "fold", "experiment", "task"])
     values_of = {k: v.set_index("figure")["value"] for k, v in values}
-    compared = 0
+    seen = 0
     for _, row in table.iterrows():
-        for task in CLASSES:
+        for task in TASKS:
             cell = (row["backbone"], row["fold"], row["experiment"], task)
             if cell not in values_of:
                 assert row.filter(regex=f"^{task}/").isna().all()
@@ -165,17 +130,17 @@ def test_runs(report, truth, whole):
                 low, high = row[f"{column}/low"], row[f"{column}/high"]
                 assert low <= high
                 assert 2 * low - high <= value <= 2 * high - low
-                compared += 1
-    assert compared == 13 * (3 * 2 * 3 + 3) + 11 * 2 * 2 * 3
+                seen += 1
+    assert seen == 3 * sum(len(names_of(TASKS[t])) * n for t, n in GROUPS.items())
 
 
 def test_table_2(report, truth):
     table = csv_of(report, "table_2")
-    computed = ["accuracy", "f1", "g_mean", "balanced_accuracy", "auc"]
     pairs = [("prognosis", "stl_prognosis"), ("prognosis", "ft")]
     pairs += [("severity", "stl_severity")]
-    assert len(table) == len(pairs) * len(computed) * 6
-    for (task, other), metric in itertools.product(pairs, computed):
+    tested = [(t, other, m) for t, other in pairs for m in compared(TASKS[t])]
+    assert len(table) == len(tested) * 6
+    for task, other, metric in tested:
         chosen = truth[(truth["task"] == task) & (truth["figure"] == metric)]
         wide = chosen[chosen["experiment"].isin(["mdmt", other])].pivot(
             index=["backbone", "fold"], columns="experiment", values="value"
@@ -221,8 +186,11 @@ def test_holm_is_within_the_stated_family(report):
         expected = np.minimum(np.maximum.accumulate(steps), 1)
         np.testing.assert_allclose(rows["p_holm"].to_numpy()[order], expected, 1e-12)
         sizes.add(len(rows))
-    # 5 metrics, 2 other experiments for prognosis and 1 for severity.
-    assert sizes == {10, 5}
+    # All metrics; 2 other experiments for prognosis and 1 for severity.
+    assert sizes == {
+        2 * len(compared(TASKS["prognosis"])),
+        len(compared(TASKS["severity"])),
+    }
 
 
 def test_stars_of_the_paper_stand_beside_its_own_test_only(report):
@@ -244,7 +212,7 @@ def test_the_notes_say_that_the_data_differ(report):
     text = (report.folder / "tables" / "table_1.md").read_text()
     assert "paper: AIforCOVID + BRIXIA, 18 backbones" in text
     assert "cannot be compared with these: here the data are SYNTHETIC" in text
-    assert "SYNTHETIC data: these metrics say nothing about patients" in text
+    assert "SYNTHETIC data: these numbers say nothing about patients" in text
 
 
 def test_means_over_an_incomplete_grid_are_not_there(benchmark_folder, tmp_path):
@@ -293,7 +261,7 @@ def test_a_baseline_stands_beside_and_is_in_no_mean(report, whole):
     assert rows["age_and_sex (no image)"][1].text == "3 x 1"
     results = Results.read(whole)
     before = table_1(Aggregates(results, 0)).data
-    results.computed.loc[results.computed["backbone"] == "none", "value"] = 0.0
+    results.metrics.loc[results.metrics["backbone"] == "none", "value"] = 0.0
     after = table_1(Aggregates(results, 0)).data
     changed = before["mean"] != after["mean"]
     assert set(before.loc[changed, "experiment"]) == {"age_and_sex"}
@@ -355,6 +323,6 @@ def test_published_metrics(whole):
     assert published.stars(*loco, "mean", "ft", "mdmt", "f1") is None
     assert published.stars(*loco, "mean", "mdmt", "ft", "auc") is None
     # The prognosis of another paper, of the same name.
-    other = dataclasses.replace(prognosis, kind=Kind.BINARY)
+    other = dataclasses.replace(prognosis, sources={"ich_csic": "prognosis"})
     assert published.value(other, *loco[1:], "mdmt", "f1") is None
     assert published.stars(other, *loco[1:], "sd", "mdmt", "ft", "f1") is None

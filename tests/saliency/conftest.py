@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
 TASKS = (
-    Task(name="organ", kind=Kind.CATEGORICAL, classes=("a", "b", "c")),
-    Task(name="bleed", kind=Kind.BINARY, classes=("no", "yes")),
-    Task(name="grade", kind=Kind.ORDINAL, cut_points=(1, 2)),
-    Task(name="age", kind=Kind.REGRESSION),
+    make_task(name="organ", kind="categorical", classes=("a", "b", "c")),
+    make_task(name="bleed", kind="binary", classes=("no", "yes")),
+    make_task(name="grade", kind="ordinal", cut_points=(1, 2)),
+    make_task(name="age", kind="regression"),
 )
 CONVOLUTION = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 POOLING = {

@@ -8,9 +8,9 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.saliency import copies
 from mdmt_tf.saliency.maps import Explainer
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TASKS = [Task(name="prognosis", kind=Kind.BINARY)]
+TASKS = [make_task(name="prognosis", kind="binary")]
 
 # Halvings leave 1 x 1 x 1, 2 x 2 or 3 x 6 x 6 positions; before branches come together
 # or apart nothing can be cut.

@@ -75,7 +75,7 @@ def test_without_a_target_the_predicted_class_is_explained(
         ("bleed", (np.asarray(logits["bleed"])[:, 0] > 0).astype(int)),
     ):
         assert len(set(predicted)) > 1  # or the test shows nothing
-        np.testing.assert_array_equal(explainer.predicted(images, task), predicted)
+        np.testing.assert_array_equal(explainer.explained(images, task), predicted)
         for method in METHODS:
             own = explainer.maps(images, task, [method])[method]
             each = explainer.maps(images, task, [method], predicted)[method]

@@ -9,10 +9,10 @@ from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.saliency import copies, sanity
 from mdmt_tf.saliency.maps import GRAD_CAM, METHODS
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 
-SIDE = Task(name="side", kind=Kind.CATEGORICAL, classes=("bright", "dark"))
+SIDE = make_task(name="side", kind="categorical", classes=("bright", "dark"))
 
 
 @pytest.fixture(scope="module")

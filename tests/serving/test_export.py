@@ -16,16 +16,15 @@ from mdmt_tf.serving.export import (
     check_export,
     decode_grey,
     export_model,
-    probabilities_in_graph,
 )
 from mdmt_tf.serving.predictor import ServedModel
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
 TASKS = (
-    Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b", "c")),
-    Task(name="middle", kind=Kind.BINARY, classes=("no", "yes")),
-    Task(name="alpha", kind=Kind.ORDINAL, cut_points=(1, 2)),
-    Task(name="value", kind=Kind.REGRESSION),
+    make_task(name="zebra", kind="categorical", classes=("a", "b", "c")),
+    make_task(name="middle", kind="binary", classes=("no", "yes")),
+    make_task(name="alpha", kind="ordinal", cut_points=(1, 2)),
+    make_task(name="value", kind="regression"),
 )
 SIZE = 24
 ABOUT = {"synthetic": True, "trained_on": "SYNTHETIC data"}
@@ -63,14 +62,14 @@ def expected(model, images):
     logits = model.predict(
         normalize(tf.constant(images / 255.0, tf.float32)), verbose=0
     )
-    return {task.name: task.to_probabilities(logits[task.name]) for task in TASKS}
+    return {task.name: task.probabilities(logits[task.name]) for task in TASKS}
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind.value)
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
 def test_probabilities_in_the_graph_are_those_of_the_task(task):
     logits = np.random.default_rng(0).normal(0, 3, (50, task.n_outputs))
-    in_graph = probabilities_in_graph(task, tf.constant(logits, tf.float32))
-    np.testing.assert_allclose(in_graph, task.to_probabilities(logits), atol=1e-6)
+    in_graph = task.probabilities(tf.constant(logits, tf.float32), ops=keras.ops)
+    np.testing.assert_allclose(in_graph, task.probabilities(logits), atol=1e-6)
 
 
 def test_saved_model_equals_the_model_it_was_made_from(saved, images, expected):

@@ -8,11 +8,11 @@ import pytest
 from mdmt_tf.errors import DataError
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TASK = Task(
+TASK = make_task(
     name="prognosis",
-    kind=Kind.CATEGORICAL,
+    kind="categorical",
     classes=("mild", "severe"),
     sources={"cxr": "severe", "other": "severe"},
 )

@@ -11,11 +11,11 @@ import pytest
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TASK = Task(
+TASK = make_task(
     name="prognosis",
-    kind=Kind.CATEGORICAL,
+    kind="categorical",
     classes=("mild", "severe"),
     sources={"cxr": "severe", "other": "severe"},
 )
@@ -124,7 +124,7 @@ def test_stratified_by_one_of_several_tasks(tables):
     """The split is that of the task alone, whichever others there are."""
     table = tables["cxr"]
     table["age"] = np.random.default_rng(0).integers(20, 95, 300)
-    age = Task(name="age", kind=Kind.BINARY, cut_points=(80,), sources={"cxr": "age"})
+    age = make_task(name="age", kind="binary", cut_points=(80,), sources={"cxr": "age"})
     alone = fraction({"cxr": table})
     both = fraction({"cxr": table}, tasks=(age, TASK))
     chosen = fraction({"cxr": table}, tasks=(age, TASK), stratify_by=("prognosis",))
@@ -191,9 +191,9 @@ def test_rare_class_is_a_warning(caplog):
 
 
 def test_every_class_rare():
-    task = Task(
+    task = make_task(
         name="age",
-        kind=Kind.CATEGORICAL,
+        kind="categorical",
         classes=tuple("abcdef"),
         sources={"cxr": "severe"},
     )
@@ -206,7 +206,9 @@ def test_every_class_rare():
 def test_several_tasks_are_stratified_together():
     tables = {"cxr": table_of(range(40), [0, 1] * 20)}
     tables["cxr"]["old"] = np.repeat([0, 1], 20)
-    old = Task(name="old", kind=Kind.BINARY, classes=("n", "y"), sources={"cxr": "old"})
+    old = make_task(
+        name="old", kind="binary", classes=("n", "y"), sources={"cxr": "old"}
+    )
     for fold in range(5):
         images = kfold(tables, fold, tasks=[TASK, old]).datasets["cxr"]["test"]
         rows = np.isin(tables["cxr"]["image_id"], images)
@@ -218,7 +220,7 @@ def test_several_tasks_are_stratified_together():
 
 def test_regression_is_stratified_by_quarters():
     tables = {"cxr": table_of(range(40), np.arange(40) * 1.5)}
-    task = Task(name="age", kind=Kind.REGRESSION, sources={"cxr": "severe"})
+    task = make_task(name="age", kind="regression", sources={"cxr": "severe"})
     for fold in range(5):
         images = kfold(tables, fold, tasks=[task]).datasets["cxr"]["test"]
         numbers = [int(image[1:]) // 10 for image in images]

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from mdmt_tf.metrics.formulas import task_metrics
+from mdmt_tf.metrics.table import task_metrics
 from mdmt_tf.statistics import resampling as bootstrap
 from mdmt_tf.statistics.resampling import bootstrap_intervals
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 
-TWO = Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe"))
-AGE = Task(name="age", kind=Kind.REGRESSION)
+TWO = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))
+AGE = make_task(name="age", kind="regression")
 NAN = float("nan")
 
 # Of the simulated patients: distance of the classes, and spread of a score between

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks import Kind, Task, label_is_known
+from mdmt_tf.tasks import label_is_known, make_task
 
-SEVERITY = Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(5, 9, 14))
-PROGNOSIS = Task(name="prognosis", kind=Kind.BINARY, classes=("mild", "severe"))
-COMA = Task(name="coma", kind=Kind.ORDINAL, classes=("mild", "moderate", "severe"))
-AGE = Task(name="age", kind=Kind.REGRESSION)
+SEVERITY = make_task(name="severity", kind="categorical", cut_points=(5, 9, 14))
+PROGNOSIS = make_task(name="prognosis", kind="binary", classes=("mild", "severe"))
+COMA = make_task(name="coma", kind="ordinal", classes=("mild", "moderate", "severe"))
+AGE = make_task(name="age", kind="regression")
 
 
 def test_equation_4_lower_bounds_are_inclusive():
     scores = np.array([0, 4, 5, 8, 9, 13, 14, 18])
     expected = [0, 0, 1, 1, 2, 2, 3, 3]
-    assert SEVERITY.to_class(scores).tolist() == expected
+    assert SEVERITY.encode(scores).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_unknown_is_minus_one_nan_or_empty_by_type(labels, known):
 def test_targets_are_finite_placeholders_where_the_indicator_is_zero(
     task, labels, targets
 ):
-    target, known = task.to_target(labels)
+    target, known = task.targets(labels)
     assert target.tolist() == targets
     assert known.tolist() == [True, False, True]
 
@@ -61,9 +61,9 @@ def test_class_names_come_from_cut_points():
 
 
 # Three classes of the Glasgow coma score, the worst last: Cobo et al. 2024, model B.
-GCS = Task(
+GCS = make_task(
     name="gcs",
-    kind=Kind.ORDINAL,
+    kind="ordinal",
     classes=("mild", "moderate", "severe"),
     cut_points=(9, 13),
     descending=True,
@@ -72,17 +72,17 @@ GCS = Task(
 
 def test_descending_classes_count_from_the_highest_labels_down():
     scores = np.array([15, 13, 12, 9, 8, 3, -1])
-    assert GCS.to_class(scores).tolist() == [0, 0, 1, 1, 2, 2, -1]
+    assert GCS.encode(scores).tolist() == [0, 0, 1, 1, 2, 2, -1]
     unnamed = dataclasses.replace(GCS, classes=())
     assert unnamed.class_names == (">=13", "9 to <13", "<9")
-    binary = Task(name="gcs", kind=Kind.BINARY, cut_points=(9,), descending=True)
-    assert binary.to_class(scores).tolist() == [0, 0, 0, 0, 1, 1, -1]
+    binary = make_task(name="gcs", kind="binary", cut_points=(9,), descending=True)
+    assert binary.encode(scores).tolist() == [0, 0, 0, 0, 1, 1, -1]
     assert binary.class_names == (">=9", "<9")
 
 
 def test_ordinal_targets_of_the_coma_score():
     """[0, 0] mild, [1, 0] moderate, [1, 1] severe; unknown: a placeholder, weight 0."""
-    target, known = GCS.to_target(np.array([14, 10, 5, -1]))
+    target, known = GCS.targets(np.array([14, 10, 5, -1]))
     assert target.tolist() == [[0, 0], [1, 0], [1, 1], [0, 0]]
     assert known.tolist() == [True, True, True, False]
 
@@ -98,34 +98,34 @@ def test_ordinal_targets_of_the_coma_score():
 )
 def test_a_label_that_is_no_class_is_refused_with_its_row(task, labels):
     with pytest.raises(DataError, match=r"'prognosis'.*row 1.*mild, severe.*1 such"):
-        task.to_class(labels)
+        task.encode(labels)
 
 
 def test_probabilities_of_a_softmax():
-    probabilities = SEVERITY.to_probabilities(np.log([[1.0, 2.0, 3.0, 4.0]]) + 1000)
+    probabilities = SEVERITY.probabilities(np.log([[1.0, 2.0, 3.0, 4.0]]) + 1000)
     np.testing.assert_allclose(probabilities, [[0.1, 0.2, 0.3, 0.4]], rtol=1e-12)
 
 
 def test_probabilities_of_a_logit():
     # sigmoid(log 3) = 3 / 4, and a logit of -1000 must not overflow.
-    probabilities = PROGNOSIS.to_probabilities(np.array([[math.log(3)], [-1000.0]]))
+    probabilities = PROGNOSIS.probabilities(np.array([[math.log(3)], [-1000.0]]))
     np.testing.assert_allclose(probabilities, [[0.25, 0.75], [1.0, 0.0]], atol=1e-12)
 
 
 def test_probabilities_of_cumulative_logits_are_differences():
     # P(class > 0) = 3/4, P(class > 1) = 1/4.
     logits = np.log([[3.0, 1 / 3]])
-    np.testing.assert_allclose(COMA.to_probabilities(logits), [[0.25, 0.5, 0.25]])
+    np.testing.assert_allclose(COMA.probabilities(logits), [[0.25, 0.5, 0.25]])
 
 
 def test_rising_cumulative_logits_still_give_a_distribution():
-    probabilities = COMA.to_probabilities(np.array([[-2.0, 2.0]]))
+    probabilities = COMA.probabilities(np.array([[-2.0, 2.0]]))
     assert (probabilities >= 0).all()
     np.testing.assert_allclose(probabilities.sum(), 1.0)
 
 
 def test_ordinal_prediction_is_the_median_not_the_mode():
     # The mode is class 0, but P(class > 0) = 0.6 says that it is more likely above.
-    assert COMA.to_prediction([[0.4, 0.3, 0.3]]).tolist() == [1]
-    assert SEVERITY.to_prediction([[0.4, 0.3, 0.2, 0.1]]).tolist() == [0]
-    assert AGE.to_prediction([[71.5]]).tolist() == [71.5]
+    assert COMA.prediction([[0.4, 0.3, 0.3]]).tolist() == [1]
+    assert SEVERITY.prediction([[0.4, 0.3, 0.2, 0.1]]).tolist() == [0]
+    assert AGE.prediction([[71.5]]).tolist() == [71.5]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.tasks.labels import field_values, task_labels
 
 TABLE = {
@@ -46,9 +46,9 @@ def test_wrong_field(field, message):
 
 
 def test_label_that_is_no_class_says_where():
-    task = Task(
+    task = make_task(
         name="prognosis",
-        kind=Kind.BINARY,
+        kind="binary",
         classes=("mild", "severe"),
         sources={"own": "outcome"},
     )
@@ -60,8 +60,8 @@ def test_label_that_is_no_class_says_where():
 
 
 def test_missing_field_says_where():
-    task = Task(
-        name="prognosis", kind=Kind.BINARY, classes=("a", "b"), sources={"own": "x"}
+    task = make_task(
+        name="prognosis", kind="binary", classes=("a", "b"), sources={"own": "x"}
     )
     with pytest.raises(
         DataError, match=r"tasks\.prognosis\.from\.own = 'x': .*no field"
@@ -110,7 +110,7 @@ def test_lungs_fall_into_the_four_categories_of_the_published_code():
     table = {"brixia_scores": zones}
     labels = field_values("brixia", table, task.sources["brixia"])
     assert labels.tolist() == list(range(10))
-    assert task.to_class(labels).tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
+    assert task.encode(labels).tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3]
 
 
 def test_regions_are_the_six_scores():
@@ -119,7 +119,7 @@ def test_regions_are_the_six_scores():
     tasks = config.load("paper_regions", ["data_dir=."]).build_tasks()[1:]
     zones = np.array([[0, 1, 2, 3, 2, 1], [3, 3, 0, 0, 1, -1]])
     received = [
-        task.to_class(task_labels("brixia", {"brixia_scores": zones}, task))
+        task.encode(task_labels("brixia", {"brixia_scores": zones}, task))
         for task in tasks
     ]
     np.testing.assert_array_equal(np.transpose(received), zones)

@@ -1,4 +1,4 @@
-"""The tools are scripts, not a package: their folder is put on the path."""
+"""Put the folder of the tools on the path: they are scripts, not a package."""
 
 import sys
 from pathlib import Path

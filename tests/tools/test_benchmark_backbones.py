@@ -1,4 +1,4 @@
-"""The baseline of the benchmark computes the same, from exchangeable files."""
+"""The baseline of the benchmark has the same results and exchangeable files."""
 
 import benchmark_backbones
 import keras

@@ -1,4 +1,4 @@
-"""Checkpoints of PyTorch into weights, from the command line."""
+"""Conversion of PyTorch checkpoints to weights, from the command line."""
 
 import json
 

@@ -10,7 +10,7 @@ SIZE = 64
 
 @pytest.fixture(scope="module")
 def chests():
-    """Bright squares on grey, one on each side; the mask says where."""
+    """Bright squares on grey, one on each side, and their masks."""
     images = np.full((6, SIZE, SIZE, 1), 0.1, np.float32)
     masks = np.zeros((6, SIZE // 2, SIZE // 2, 2), np.float32)
     images[:, 16:48, 8:24], images[:, 16:48, 40:56] = 0.9, 0.9
@@ -26,9 +26,9 @@ def test_shapes_and_ranges(chests):
     images, masks = lung_augment.augment(*chests, seed(1, 2))
     assert images.shape == (6, SIZE, SIZE, 1)
     assert masks.shape == (6, SIZE // 2, SIZE // 2, 2)
-    for part in (images.numpy(), masks.numpy()):
-        assert part.min() >= 0
-        assert part.max() <= 1
+    for array in (images.numpy(), masks.numpy()):
+        assert array.min() >= 0
+        assert array.max() <= 1
     assert masks.numpy().sum(-1).max() <= 1 + 1e-6
 
 
@@ -62,8 +62,8 @@ def test_sides_follow_from_the_place(chests):
         right, left = (masks.numpy()[..., side] for side in (0, 1))
         for one, two in zip(right, left, strict=True):
             if one.sum() > 10 and two.sum() > 10:
-                centre = [(part * columns).sum() / part.sum() for part in (one, two)]
-                # A turn of 40 degrees moves them towards each other, no further.
+                centre = [(mask * columns).sum() / mask.sum() for mask in (one, two)]
+                # A rotation of 40 degrees moves them towards each other, not further.
                 assert centre[0] < centre[1]
         position = lung_augment._Position(lung_augment._Draw(seed(4, number), 6), 1.0)
         mirrored += int(position.flip.numpy().sum())

@@ -1,4 +1,4 @@
-"""Training the network for lungs: the loss, the shipped form, the folds."""
+"""Training of the lung network: the loss, the shipped weights, the folds."""
 
 import lung_data
 import lung_training
@@ -79,8 +79,8 @@ def test_no_patient_is_in_two_folds_and_views_are_spread():
     for group in set(groups):
         assert len(set(fold[groups == group])) == 1
     for number in range(5):
-        share = (table["view"][fold == number] == "AP").mean()
-        assert abs(share - (table["view"] == "AP").mean()) < 0.1
+        fraction = (table["view"][fold == number] == "AP").mean()
+        assert abs(fraction - (table["view"] == "AP").mean()) < 0.1
 
 
 def test_phantoms_have_masks_that_lie_on_their_lungs():

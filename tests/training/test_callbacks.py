@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.metrics.formulas import task_metrics
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.metrics.table import task_metrics
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training import callbacks, checkpoint
 
 NAN = float("nan")
-TASK = Task(name="prognosis", kind=Kind.CATEGORICAL, classes=("mild", "severe"))
+TASK = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))
 
 
 def small_model(seed=0):
@@ -127,8 +127,8 @@ def test_state_of_another_model_is_refused(tmp_path):
 
 def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
     written = []
-    severity = Task(name="severity", kind=Kind.CATEGORICAL, cut_points=(5, 9, 14))
-    age = Task(name="age", kind=Kind.REGRESSION)
+    severity = make_task(name="severity", kind="categorical", cut_points=(5, 9, 14))
+    age = make_task(name="age", kind="regression")
     progress = callbacks.Progress(
         (TASK, severity, age), 300, 7, "loss", written.append, False
     )
@@ -143,7 +143,7 @@ def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
     (line,) = written
     legend, names, columns = progress.header().splitlines()
     assert max(map(len, (line.rstrip("\n"), legend, names, columns))) <= 80
-    ends = [match.end() for match in re.finditer(r"train|valid|bal|mae", columns)]
+    ends = [match.end() for match in re.finditer(r"train|valid|BAcc|MAE", columns)]
     assert [line[:end].split()[-1] for end in ends[:3]] == ["0.612", "11.512", "0.712"]
     assert all(line[end] == " " for end in ends)
     assert line.split()[:2] == ["10/300", "12s"] and line.rstrip().endswith("*")
@@ -155,8 +155,8 @@ def test_progress_shows_what_each_task_has(metric):
     written = []
     tasks = (
         TASK,
-        Task(name="grade", kind=Kind.ORDINAL, cut_points=(5, 9)),
-        Task(name="age", kind=Kind.REGRESSION),
+        make_task(name="grade", kind="ordinal", cut_points=(5, 9)),
+        make_task(name="age", kind="regression"),
     )
     progress = callbacks.Progress(tasks, 3, 7, metric, written.append, False)
     progress.on_epoch_begin(0)

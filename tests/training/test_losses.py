@@ -9,16 +9,16 @@ import tensorflow as tf
 
 from mdmt_tf.models.layers import BatchNormalization, Dropout
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training import losses
-from mdmt_tf.training.losses import MaskedLoss, build_loss, compile_model
+from mdmt_tf.training.losses import MaskedLoss, TaskLoss, compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.strategy import build_strategy
 
 # Names that sort against the order of the tasks: Keras sorts dict outputs by key.
-ZEBRA = Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b"))
-MIDDLE = Task(name="middle", kind=Kind.BINARY, classes=("no", "yes"), weight=0.5)
-ALPHA = Task(name="alpha", kind=Kind.ORDINAL, cut_points=(1, 2), weight=2.0)
+ZEBRA = make_task(name="zebra", kind="categorical", classes=("a", "b"))
+MIDDLE = make_task(name="middle", kind="binary", classes=("no", "yes"), weight=0.5)
+ALPHA = make_task(name="alpha", kind="ordinal", cut_points=(1, 2), weight=2.0)
 TASKS = (ZEBRA, MIDDLE, ALPHA)
 
 INPUTS = np.array([[1.0, -2.0], [0.5, 1.5], [-1.0, 0.25], [2.0, 1.0]], np.float32)
@@ -38,7 +38,7 @@ def linear_model(tasks):
 
 def row_loss(task, target, logits):
     """Equation 3 and its kin, one row, in plain Python."""
-    if task.kind is Kind.CATEGORICAL:
+    if task.kind == "categorical":
         return math.log(sum(math.exp(z) for z in logits)) - logits[int(target)]
     crosses = [
         math.log1p(math.exp(z)) - t * z
@@ -140,7 +140,7 @@ def test_a_task_without_labels_leaves_the_others_alone():
 
 
 def test_masked_mean_equals_the_mean_of_the_rows_kept():
-    metric, loss = MaskedLoss(ZEBRA), build_loss(ZEBRA, reduction=None)
+    metric, loss = MaskedLoss(ZEBRA), TaskLoss(ZEBRA, reduction=None)
     logits = np.array([[0.0, 1.0], [2.0, -1.0], [0.3, 0.3]], np.float32)
     targets, keep = np.array([0, 1, 1]), np.array([1.0, 0.0, 1.0])
     # In two batches: the mean is over rows, not over batches.
@@ -150,7 +150,7 @@ def test_masked_mean_equals_the_mean_of_the_rows_kept():
     assert float(metric.result()) == pytest.approx(float(expected), rel=1e-6)
 
 
-OMEGA = Task(name="omega", kind=Kind.REGRESSION, weight=0.1)
+OMEGA = make_task(name="omega", kind="regression", weight=0.1)
 EVERY_KIND = (*TASKS, OMEGA)
 
 
@@ -170,7 +170,7 @@ def random_batches(dimensions, tasks):
     generator = np.random.default_rng(0)
     images = generator.normal(size=(12,) + (6,) * dimensions + (1,))
     labels = generator.integers(-1, 2, 12)
-    pairs = {task.name: task.to_target(labels) for task in tasks}
+    pairs = {task.name: task.targets(labels) for task in tasks}
     targets = {name: target for name, (target, _) in pairs.items()}
     known = {name: known.astype("float32") for name, (_, known) in pairs.items()}
     rows = (images.astype("float32"), targets, known)

@@ -8,14 +8,14 @@ import tensorflow as tf
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.strategy import build_strategy, check_batch_size, device_names
 
 TASKS = (
-    Task(name="zebra", kind=Kind.CATEGORICAL, classes=("a", "b")),
-    Task(name="alpha", kind=Kind.ORDINAL, cut_points=(1, 2), weight=0.5),
+    make_task(name="zebra", kind="categorical", classes=("a", "b")),
+    make_task(name="alpha", kind="ordinal", cut_points=(1, 2), weight=0.5),
 )
 
 

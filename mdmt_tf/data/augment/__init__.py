@@ -1,1 +1,1 @@
-"""Random changes of training images and volumes."""
+"""Random augmentation of training images and volumes."""

@@ -1,25 +1,25 @@
-"""Random changes of training images, a pure function of (seed, epoch, sample).
+"""Random augmentation of training images, a pure function of (seed, epoch, sample).
 
-Shift, zoom, flip, rotation and elastic deformation, each drawn for each image with a
-probability of its own (Ruffini et al. 2024, and their code). What was drawn is put
-together and the image resampled once, so that it is blurred once. Noise comes last.
-Volumes: `augment_volumes`.
+Shift, zoom, flip, rotation and elastic deformation are drawn for each image, each with
+its own probability (Ruffini et al. 2024, and their code). All of them are combined and
+the image is resampled once, so it is blurred only once. Noise is added last.
+`augment.volumes` moves volumes.
 
-Neither the place in a batch nor what else is in it matters, nor how many threads work:
-an interrupted training that goes on sees what it would have seen.
+The result does not depend on the batch, the position in it, or the number of threads.
+A resumed training therefore gets the same images as one without interruption.
 """
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from mdmt_tf.data.augment import volumes as augment_volumes
 from mdmt_tf.data.augment import warp
 from mdmt_tf.data.augment.settings import Augmentation
+from mdmt_tf.data.augment.volumes import move_volumes
 
 
 class Changes(NamedTuple):
-    """What happens to each of b images; what changes nothing where none was drawn."""
+    """The changes of b images; neutral values where a change was not drawn."""
 
     shift: tf.Tensor  # float32 (b, 2), down and right, fraction of the side
     zoom: tf.Tensor  # float32 (b,), above 1 magnifies
@@ -30,10 +30,10 @@ class Changes(NamedTuple):
 
 
 def draw_changes(keys: tf.Tensor, settings: Augmentation) -> Changes:
-    """Draw for each sample whether and how it is changed.
+    """Draw the changes of each sample.
 
     Args:
-        keys: of `sample_keys`.
+        keys: from `sample_keys`.
         settings: probabilities and ranges; values are uniform in their range.
     """
     uniform = tf.map_fn(
@@ -70,44 +70,44 @@ def draw_changes(keys: tf.Tensor, settings: Augmentation) -> Changes:
 
 
 def apply_changes(images: tf.Tensor, changes: Changes, sigma: float) -> tf.Tensor:
-    """Change each image as drawn.
+    """Apply the drawn changes to each image.
 
     Args:
         images: float32 (b, s, s, c), s known.
-        changes: of b images.
-        sigma: smoothness of the elastic deformation, pixels at 256 a side.
+        changes: changes of b images.
+        sigma: smoothness of the elastic deformation, in pixels of images of side 256.
     Returns: float32 (b, s, s, c).
     """
     size = images.shape[1]
     maps = warp.affine_map(
         changes.shift, changes.zoom, changes.degrees, changes.flip, size
     )
-    # Only the images that need it go through the slower resampling.
-    bent = changes.alpha > 0
-    plain, elastic = (tf.where(rows)[:, 0] for rows in (~bent, bent))
+    # Only images with an elastic deformation need the slower resampling.
+    deformed = changes.alpha > 0
+    plain, elastic = (tf.where(rows)[:, 0] for rows in (~deformed, deformed))
     displacement = warp.elastic_displacement(
         tf.gather(changes.noise_seed, elastic),
         tf.gather(changes.alpha, elastic),
         size,
         sigma,
     )
-    parts = [
+    warped = [
         warp.warp_affine(tf.gather(images, plain), tf.gather(maps, plain)),
         warp.warp_elastic(
             tf.gather(images, elastic), tf.gather(maps, elastic), displacement
         ),
     ]
     rows = [tf.cast(plain, tf.int32), tf.cast(elastic, tf.int32)]
-    return tf.ensure_shape(tf.dynamic_stitch(rows, parts), images.shape)
+    return tf.ensure_shape(tf.dynamic_stitch(rows, warped), images.shape)
 
 
 def add_noise(images, keys, settings: Augmentation) -> tf.Tensor:
-    """Gaussian noise on some images, drawn for each.
+    """Add Gaussian noise to randomly chosen images.
 
     Args:
         images: float32 (b, ..., c), b known.
-        keys: of `sample_keys`, for these images.
-        settings: probability and standard deviation.
+        keys: from `sample_keys`, for these images.
+        settings: probability and std.
     """
     if not settings.noise_probability:
         return images
@@ -134,7 +134,7 @@ def add_noise(images, keys, settings: Augmentation) -> tf.Tensor:
 def augment(
     images: tf.Tensor, seed, epoch, index, repeat, settings: Augmentation
 ) -> tf.Tensor:
-    """Change images (b, s, s, c) or volumes (b, d, h, w, c) as drawn for their samples.
+    """Augment images (b, s, s, c) or volumes (b, d, h, w, c).
 
     Args:
         images: float32 in [0, 1], sizes known.
@@ -143,24 +143,24 @@ def augment(
     """
     keys = sample_keys(seed, epoch, index, repeat)
     if len(images.shape) == 5:
-        moved = augment_volumes.move(images, keys, settings)
+        moved = move_volumes(images, keys, settings)
     else:
         changes = draw_changes(keys, settings)
         moved = apply_changes(images, changes, settings.elastic_sigma)
     return add_noise(moved, keys, settings)
 
 
-# What a key is folded with for draws beside the first ones.
+# Numbers folded into a key for further draws.
 _ELASTIC, _NOISE = 1, 2
 
 
 def sample_keys(seed, epoch, index, repeat) -> tf.Tensor:
-    """int64 (b, 2), a key of random numbers for each sample.
+    """Random keys, int64 (b, 2), one for each sample.
 
     Args:
         seed, epoch: scalars, not negative.
-        index: int64 (b,), which sample.
-        repeat: int64 (b,), tells draws of one sample in one epoch apart.
+        index: int64 (b,), numbers of the samples.
+        repeat: int64 (b,), distinguishes draws of one sample in one epoch.
     """
 
     def fold(sample):
@@ -174,6 +174,6 @@ def sample_keys(seed, epoch, index, repeat) -> tf.Tensor:
 
 
 def fold_in(keys: tf.Tensor, number: int) -> tf.Tensor:
-    """Other keys (b, 2), for other draws of the same samples."""
+    """Derive keys (b, 2) for further draws of the same samples."""
     number = tf.constant(number, tf.int64)
     return tf.map_fn(lambda key: tf.random.fold_in(key, number, alg="philox"), keys)

@@ -1,4 +1,4 @@
-"""How often and how much training images are changed."""
+"""Probabilities and ranges of the augmentation."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random changes of a training image, each with a probability of its own.
+    """Random changes of a training image or volume, each with its own probability.
 
-    Of volumes, too: shift, flip (left and right) and zoom likewise, rotation about each
-    of the three axes by itself; there is no elastic deformation of volumes.
+    Volumes are rotated about each of the three axes separately, and not deformed
+    elastically.
 
     Attributes:
         shift_probability, zoom_probability, flip_probability, rotation_probability,
             elastic_probability, noise_probability: in [0, 1].
-        shift_fraction: largest shift along each axis, in lengths of the axis.
-        zoom_fraction: largest change of size; 0.1 is from 0.9 to 1.1.
-        rotation_degrees: largest angle, either way.
+        shift_fraction: largest shift along each axis, as fraction of its length.
+        zoom_fraction: largest change of size; 0.1 means 0.9 to 1.1.
+        rotation_degrees: largest angle in both directions.
         elastic_alpha: smallest and largest strength of the deformation, in pixels.
-        elastic_sigma: its smoothness, in pixels.
+        elastic_sigma: smoothness of the deformation, in pixels.
         noise_deviation: std of Gaussian noise on pixels in [0, 1].
-        slice_spacing: volumes: distance of slices in units of that of pixels within
-            one. With 1 the grid is turned as if its voxels were cubes.
+        slice_spacing: for volumes, distance of slices divided by that of pixels. With
+            1, the grid is rotated as if voxels were cubes.
     """
 
     shift_probability: float = 0.3
@@ -40,9 +40,9 @@ class Augmentation:
 
     @classmethod
     def of(cls, section) -> "Augmentation | None":
-        """The values of what has them as attributes: a section of a configuration.
+        """Take the values from the attributes of a configuration section.
 
-        None stays None: nothing is changed.
+        None returns None: no augmentation.
         """
         if section is None:
             return None

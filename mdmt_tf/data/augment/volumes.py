@@ -1,8 +1,8 @@
 """Random movements of training volumes: shift, zoom, flip, rotation about three axes.
 
-Each is drawn with its own probability, each axis of rotation by itself, as Cobo et al.
-(MLMI 2024) do. What was drawn is put together, and the volume resampled once, linearly;
-outside of it is 0.
+Each movement is drawn with its own probability, and each axis of rotation separately,
+as in Cobo et al. (MLMI 2024). All of them are combined and the volume is resampled
+once, linearly, with 0 outside.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from mdmt_tf.data.augment.settings import Augmentation
 
-# Shift, zoom and flip, and rotation about each axis: whether, and how much.
+# Whether to shift, zoom and flip; whether to rotate about each axis; then the amounts.
 _DRAWS = 3 + 3 + 3 + 1 + 3
 
 
-def move(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
-    """Move each volume as its key says.
+def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
+    """Move each volume as drawn by its key.
 
     Args:
         volumes: float32 (b, d, h, w, c), sizes known.
@@ -43,16 +43,16 @@ def move(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
 def affine_map(
     uniform: np.ndarray, shape: tuple[int, int, int], settings: Augmentation
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """From a voxel of the result to the place in the volume where its value is taken.
+    """Map from voxels of the result to the positions in the volume to sample.
 
     Args:
-        uniform: (13,) numbers in [0, 1): whether to shift, zoom, flip; whether to turn
-            about each axis (depth, height, width); how far to shift along each; how
-            much to zoom; how far to turn about each.
+        uniform: (13,) numbers in [0, 1): whether to shift, zoom, flip; whether to
+            rotate about each axis (depth, height, width); the shift along each axis;
+            the zoom; the rotation about each axis.
         shape: (d, h, w).
-        settings: as for `move`.
+        settings: as for `move_volumes`.
     Returns: matrix float64 (3, 3) and offset (3,) in voxels (depth, height, width), so
-        that place = matrix voxel + offset; None where nothing was drawn.
+        that position = matrix voxel + offset; None if no movement was drawn.
     """
     whether, how_much = uniform[:6], 2 * uniform[6:].astype(np.float64) - 1
     shifts = whether[0] < settings.shift_probability
@@ -64,8 +64,7 @@ def affine_map(
     shift = how_much[:3] * settings.shift_fraction * np.array(shape) * shifts
     zoom = 1 + how_much[3] * settings.zoom_fraction * zooms
     degrees = how_much[4:] * settings.rotation_degrees * turns
-    # The grid of voxels is turned as the head would be, whose slices are further apart
-    # than its pixels.
+    # Rotate in mm: slices are further apart than pixels.
     spacing = np.array([settings.slice_spacing, 1.0, 1.0])
     forward = zoom * rotation(np.deg2rad(degrees)) @ np.diag([1, 1, -1 if flips else 1])
     forward = forward * spacing / spacing[:, None]
@@ -75,10 +74,10 @@ def affine_map(
 
 
 def rotation(radians: np.ndarray) -> np.ndarray:
-    """(3, 3): turns about the axes depth, then height, then width, by three angles.
+    """(3, 3): rotation about the axes depth, then height, then width, by three angles.
 
-    An angle about an axis leads from the next axis (in the order depth, height, width,
-    depth) to the one after it.
+    A positive angle about an axis turns the next axis (in the order depth, height,
+    width, depth) towards the one after it.
     """
     result = np.eye(3)
     for axis, angle in enumerate(radians):
@@ -91,7 +90,7 @@ def rotation(radians: np.ndarray) -> np.ndarray:
 
 
 def warp(volume: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """The volume (d, h, w, c) at the places of an affine map, linearly, else 0."""
+    """Resample a volume (d, h, w, c) by an affine map, linearly, with 0 outside."""
     channels = [
         scipy.ndimage.affine_transform(
             volume[..., channel],
@@ -99,7 +98,7 @@ def warp(volume: np.ndarray, matrix: np.ndarray, offset: np.ndarray) -> np.ndarr
             offset,
             output=np.float32,
             order=1,
-            # The border fades over one voxel, as where images are warped.
+            # The border fades over one voxel, as in the warping of images.
             mode="grid-constant",
         )
         for channel in range(volume.shape[-1])

@@ -1,9 +1,9 @@
-"""Moving pixels: affine maps, smooth random displacements, one bilinear resampling.
+"""Warping of images: affine maps, smooth random displacements, bilinear resampling.
 
 Coordinates are pixels; (0, 0) is the centre of the top left pixel, y points down. Maps
-go from the place in the result to the place in the image where its value is taken.
-Outside of the image is black: air, as where a radiograph is collimated. Reflected
-borders would add ribs and lungs that nobody has.
+go from positions in the result to the positions in the image to sample. Outside the
+image is black, like air and like collimated borders. Reflected borders would add ribs
+and lungs.
 """
 
 import functools
@@ -11,19 +11,19 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-# Side in pixels of the images for which the elastic deformation is stated.
+# Side in pixels of the images for which the elastic deformation is defined.
 REFERENCE_SIZE = 256
 
 
 def affine_map(shift, zoom, degrees, flip, size: int) -> tf.Tensor:
-    """Flip left and right, zoom, turn, then shift, about the centre of the image.
+    """Flip left and right, zoom, rotate, then shift, about the centre of the image.
 
     Args:
-        shift: (b, 2), how far the content moves down and right, as fraction of `size`.
+        shift: (b, 2), shift of the content down and right, as fraction of `size`.
         zoom: (b,), above 1 magnifies.
         degrees: (b,), anticlockwise.
         flip: bool (b,).
-        size: pixels a side.
+        size: side of the images in pixels.
     Returns: float32 (b, 6), a b c d e f: the result at (x, y) is the image at
         (a x + b y + c, d x + e y + f).
     """
@@ -31,7 +31,7 @@ def affine_map(shift, zoom, degrees, flip, size: int) -> tf.Tensor:
     radians = degrees * (np.pi / 180)
     cos, sin = tf.cos(radians) / zoom, tf.sin(radians) / zoom
     mirror = tf.where(flip, -1.0, 1.0)
-    # The steps undone, the last one first.
+    # The inverse steps, in reverse order.
     x = -centre - shift[:, 1] * size
     y = -centre - shift[:, 0] * size
     return tf.stack(
@@ -68,13 +68,13 @@ def warp_affine(images: tf.Tensor, maps: tf.Tensor) -> tf.Tensor:
 def warp_elastic(
     images: tf.Tensor, maps: tf.Tensor, displacement: tf.Tensor
 ) -> tf.Tensor:
-    """Resample images at `maps` of the displaced places, in one step.
+    """Resample images by `maps` of the displaced positions, in one step.
 
     Args:
         images: float32 (b, s, s, c).
         maps: (b, 6), see `affine_map`.
         displacement: (b, 2, s, s), pixels down and right.
-    Returns: float32 (b, s, s, c). Without displacement that of `warp_affine`.
+    Returns: float32 (b, s, s, c). Equal to `warp_affine` if there is no displacement.
     """
     size, channels = images.shape[1], images.shape[-1]
     place = tf.range(size, dtype=tf.float32)
@@ -82,7 +82,7 @@ def warp_elastic(
     x = place[None, :] + displacement[:, 1]
     a, b, c, d, e, f = (maps[:, None, None, i] for i in range(6))
     x, y = a * x + b * y + c, d * x + e * y + f
-    # One row of black around, and everything further out is taken from there.
+    # A black frame of one pixel provides all values outside the image.
     framed = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
     pixels = tf.reshape(framed, [-1, (size + 2) ** 2, channels])
     x, y = (tf.clip_by_value(v, -1.0, float(size)) + 1.0 for v in (x, y))
@@ -103,20 +103,20 @@ def elastic_displacement(
 ) -> tf.Tensor:
     """Smooth random displacements (Simard et al. 2003).
 
-    In an image of 256 pixels a side: alpha times white noise, of variance 1/3 as
-    between -1 and 1, smoothed by a Gaussian of `sigma` pixels. In other sizes the same
-    deformation of the image as a whole, so the displacement in pixels is size / 256 of
-    it. Standard deviation: alpha / (2 sqrt(3 pi) sigma) size / 256, which is 0.7 pixels
-    at alpha 30, sigma 7 and 256 pixels.
+    In an image of side 256, the displacement is alpha times white noise, smoothed by a
+    Gaussian of `sigma` pixels. The noise has variance 1/3, as uniform noise between -1
+    and 1. Images of other sizes get the same deformation, scaled by size / 256. Its std
+    is alpha / (2 sqrt(3 pi) sigma) size / 256: 0.7 pixels for alpha 30, sigma 7 and 256
+    pixels.
 
-    The noise lies on a grid of 2/3 sigma instead of one value a pixel. What a grid so
-    fine cannot carry, the Gaussian would have removed (all but 2e-5 of it).
+    The noise is drawn on a grid of spacing 2/3 sigma, not at each pixel. The Gaussian
+    would remove all but 2e-5 of what this grid cannot represent.
 
     Args:
         seeds: int64 (b, 2).
-        alpha: (b,).
-        size: pixels a side of the image.
-        sigma: in pixels of an image of 256 pixels a side.
+        alpha: (b,), strength of the deformation.
+        size: side of the image in pixels.
+        sigma: smoothness, in pixels of an image of side 256.
     Returns: float32 (b, 2, size, size), pixels down and right.
     """
     smoothing = _smoothing(size, sigma)
@@ -134,13 +134,13 @@ def elastic_displacement(
 
 @functools.lru_cache(maxsize=8)
 def _smoothing(size: int, sigma: float) -> np.ndarray:
-    """float32 (size, m): from noise on the grid to its smoothed value at each pixel."""
+    """float32 (size, m): maps noise on the grid to its smoothed value at each pixel."""
     spacing = 2 / 3 * sigma
-    # 4 sigma beyond the border on both sides, as if the noise went on.
+    # The grid reaches 4 sigma beyond both borders.
     points = int(np.ceil((REFERENCE_SIZE + 8 * sigma) / spacing)) + 1
     grid = (np.arange(points) - (points - 1) / 2) * spacing + REFERENCE_SIZE / 2
     place = (np.arange(size) + 0.5) * (REFERENCE_SIZE / size)
     gaussian = np.exp(-0.5 * ((place[:, None] - grid) / sigma) ** 2)
     gaussian /= np.sqrt(2 * np.pi) * sigma
-    # One value stands for `spacing` pixels, whose sum has that variance.
+    # One value stands for the sum of `spacing` pixels, so it has that variance.
     return (gaussian * np.sqrt(spacing)).astype(np.float32)

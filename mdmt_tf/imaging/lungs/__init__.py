@@ -1,4 +1,4 @@
-"""Where the lungs are in a radiograph."""
+"""Segmentation of the lungs in chest radiographs."""
 
 from mdmt_tf.imaging.lungs.segmentation import segment_lungs
 

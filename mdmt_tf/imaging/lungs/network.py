@@ -1,9 +1,9 @@
 """The network that finds the lungs: a compact U-Net, and its weights.
 
-The input is SIZE x SIZE, the output half of that: outlines drawn by hand have no more
-detail, and everything at full size would cost four times as much.
+The input is SIZE x SIZE, the output half that size. Manual outlines have no more
+detail, and output at full size would cost four times as much.
 
-Keras is imported where it is used: most of `mdmt_tf.imaging` works without.
+Keras is imported inside functions: most of `mdmt_tf.imaging` works without it.
 """
 
 import functools
@@ -30,18 +30,18 @@ def build_network(
     normalization: Callable[[str], "keras.Layer"] | None = None,
     dtype: Any = "float32",
 ) -> "keras.Model":
-    """Radiographs to logits of background, right and left lung.
+    """Build the network from radiographs to logits of background, right and left lung.
 
-    Input: float32 (n, SIZE, SIZE, 1), see `inputs.network_input`. Output: float32
+    The input is float32 (n, SIZE, SIZE, 1), see `network_input`. The output is float32
     (n, OUTPUT_SIZE, OUTPUT_SIZE, CLASSES).
 
     Args:
-        normalization: makes a layer of a name, put between convolution and ReLU in
-            training. None: the convolutions have a bias instead.
-        dtype: policy of the layers but the last.
-    Source: Ronneberger et al. 2015; here with padded convolutions, the way up added to
-        the way down instead of put beside it (Chaurasia and Culurciello 2017), and no
-        layer at the full size.
+        normalization: called as normalization(name), returns a layer to insert between
+            convolution and ReLU, for training. None: convolutions have a bias instead.
+        dtype: policy of all layers except the last.
+    Source: Ronneberger et al. 2015. Here convolutions are padded, skip connections are
+        added instead of concatenated (Chaurasia and Culurciello 2017), and no layer has
+        the full size.
     """
     import keras
 
@@ -85,13 +85,13 @@ def build_network(
 
 
 def predict(inputs: np.ndarray) -> np.ndarray:
-    """Logits of radiographs, by the weights that come with the package.
+    """Logits of radiographs, by the weights in the package.
 
-    They are read at the first call. One call at a time: Keras is not made for several
-    threads in one model.
+    The first call reads the weights. Calls must not overlap, because Keras models do
+    not support several threads.
 
     Args:
-        inputs: float32 (n, SIZE, SIZE), see `inputs.network_input`.
+        inputs: float32 (n, SIZE, SIZE), see `network_input`.
     Returns: float32 (n, OUTPUT_SIZE, OUTPUT_SIZE, CLASSES). An input without contrast,
         0 everywhere, is background.
     """
@@ -110,14 +110,14 @@ def _trained() -> "keras.Model":
 
 
 def get_weights(network: "keras.Model") -> dict[str, np.ndarray]:
-    """Name of each variable, "layer/kernel" or "layer/bias", to its value."""
+    """The weights as {name: array}; names are "layer/kernel" or "layer/bias"."""
     return {variable.path: np.asarray(variable) for variable in network.variables}
 
 
 def set_weights(network: "keras.Model", arrays: dict[str, np.ndarray]) -> None:
-    """The inverse of `get_weights`; arrays of any type of float.
+    """The inverse of `get_weights`; arrays may have any floating type.
 
-    Raises: ValueError when names or shapes are not those of the network.
+    Raises: ValueError if names or shapes differ from those of the network.
     """
     expected = {variable.path: tuple(variable.shape) for variable in network.variables}
     received = {name: array.shape for name, array in arrays.items()}

@@ -1,7 +1,7 @@
-"""From radiographs to masks of their lungs.
+"""Lung masks of radiographs.
 
-`segment_lungs` does all of it. The steps before and after the network are functions of
-their own, so that many images can be decoded, segmented and cropped at the same time.
+`segment_lungs` does all steps. The steps before and after the network are separate
+functions, so that many images can be decoded, segmented and cropped in parallel.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,32 +10,32 @@ import cv2
 import numpy as np
 
 from mdmt_tf.imaging.lungs import network
-from mdmt_tf.imaging.lungs.inputs import network_input
+from mdmt_tf.imaging.lungs.network_input import network_input
 
-# Images a step of the network. More are no faster on a CPU.
+# Images per step of the network. Larger batches are not faster on a CPU.
 _BATCH = 8
 
 RIGHT, LEFT = 1, 2  # of the patient; the right lung is at the left of the image
 
-# The outline of the network's answer is refined up to this side; larger images get the
-# same outline in larger steps.
+# The network's output is interpolated up to this side; the mask of a larger image is
+# enlarged from there.
 _LARGEST_SIDE = 1024
 
 
 def segment_lungs(images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Find both lungs in chest radiographs, the part behind the heart included.
+    """Segment both lungs in chest radiographs, with the part behind the heart.
 
-    Works on frontal views (PA, AP, supine), whatever the size, aspect ratio and range
-    of the grey values, bright or dark bone. What it cannot make out is background: see
-    MODEL_CARD.md for how often that happens.
+    The images are frontal views (PA, AP, supine) of any size, aspect ratio and range of
+    grey values, with bright or dark bone. Lungs that are not found become background;
+    MODEL_CARD.md says how often that happens.
 
     Args:
-        images: each (height, width), of any real type. NaN and infinity count as black.
-    Returns: one mask an image, uint8 (height, width): 0 background, 1 right lung of the
-        patient (at the left of the image), 2 left lung. Each lung is one piece without
-        holes; a lung that was not found is absent.
+        images: each (height, width), of any real type. NaN and infinity become black.
+    Returns: one mask per image, uint8 (height, width): 0 background, 1 right lung of
+        the patient (at the left of the image), 2 left lung. Each lung is one piece
+        without holes; a lung that was not found is absent.
     Raises:
-        ValueError: something is not a 2-D array of real numbers with a pixel or more.
+        ValueError: an image is not a 2-D array of real numbers, or has no pixel.
     """
     return segment(images, network.predict)
 
@@ -43,20 +43,20 @@ def segment_lungs(images: Sequence[np.ndarray]) -> list[np.ndarray]:
 def segment(
     images: Sequence[np.ndarray], predict: Callable[[np.ndarray], np.ndarray]
 ) -> list[np.ndarray]:
-    """`segment_lungs` by a network of your own; `predict` as `network.predict`."""
+    """`segment_lungs` by another network; `predict` is like `network.predict`."""
     for index, image in enumerate(images):
         _check(image, index)
     masks = []
     for start in range(0, len(images), _BATCH):
-        part = images[start : start + _BATCH]
-        inputs = np.stack([network_input(image, network.SIZE) for image in part])
-        for image, logits in zip(part, predict(inputs), strict=True):
+        batch = images[start : start + _BATCH]
+        inputs = np.stack([network_input(image, network.SIZE) for image in batch])
+        for image, logits in zip(batch, predict(inputs), strict=True):
             masks.append(to_mask(logits, image.shape))
     return masks
 
 
 def to_mask(logits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The network's answer to one image as a mask of the image's `shape`.
+    """Convert the network's output for one image to a mask of the image's `shape`.
 
     Args:
         logits: float32 (h, w, 3): background, right lung, left lung.
@@ -91,9 +91,9 @@ def _check(image: np.ndarray, index: int) -> None:
             else f"{type(image).__name__}"
         )
         raise ValueError(
-            f"images[{index}]: expected an array (height, width) of real numbers, with "
-            f"a pixel or more, received {what}. Take a channel of a colour image, and "
-            "one frame of several."
+            f"images[{index}]: expected an array (height, width) of real numbers with "
+            f"at least one pixel, received {what}. Use one channel of a colour image "
+            "and one frame of several."
         )
 
 

@@ -1,7 +1,7 @@
 """Networks from an image or a volume to a vector of features.
 
-`build_backbone` makes any of those in `table.BACKBONES`. Importing this package and
-its table loads no Keras.
+`build_backbone` builds any network in `table.BACKBONES`. Importing this package and its
+table does not load Keras.
 """
 
 from mdmt_tf.errors import ConfigError
@@ -24,33 +24,33 @@ def build_backbone(
 ):
     """Build a backbone: a functional model from images to pooled features.
 
-    Images stand for volumes, too: which of them a backbone takes is in its row of the
-    table.
+    Here "image" means image or volume; the backbone's row in the table says which.
 
     Args:
         name: a key of `BACKBONES`.
-        image_shape: (H, W, 3), positive, of RGB normalised by ImageNet's mean and
-            standard deviation, whatever the published weights expect: where that is
-            something else, the network begins with a layer that leads there. (H, W, 1)
-            stands for three equal channels. For volumes (D, H, W, 1), values in [0, 1]
-            as they are.
-        weights: None for random values by the reference's rule; "imagenet" for the
-            published ones, see `mdmt_tf.models.weights.pretrained`; the path of a
-            `.weights.h5` file written by `save_weights` of the same backbone; or a dict
-            from such paths to the shares in their average. From weights for three
-            channels the first kernel's are summed when the images have one.
-        feature_maps: whether to return the last map, too.
-        seed: integer; the random values depend on it and on the layers' names alone.
-        dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None for the global one.
-        batch_norm: by what the replicas of `tf.distribute` normalise in training:
-            "local", each by its part of the batch; "synchronized", all by all of it.
-        dropout: rate in [0, 1), of backbones that drop channels within (DenseNet).
-    Returns: `keras.Model` called `name`, (N, H, W, C) to float32 (N, feature_dim); with
-        `feature_maps` to a dict of these "features" and, before pooling, "feature_map"
-        (N, h, w, feature_dim). Layers bear the names of the reference's modules.
+        image_shape: shape of one image. (H, W, 3): RGB, normalised by ImageNet's mean
+            and std. If the published weights expect another normalisation, the network
+            begins with a layer that converts to it. (H, W, 1): three equal channels.
+            (D, H, W, 1): volumes with values in [0, 1].
+        weights: None: random values by the reference's rule. "imagenet": the published
+            weights, see `mdmt_tf.models.weights.pretrained`. A path: a `.weights.h5`
+            file that `save_weights` of the same backbone has written. A dict {path:
+            fraction}: the average of such files. If the images have one channel and
+            the weights three, the first kernel is summed over its channels.
+        feature_maps: whether to return the last feature map too.
+        seed: integer. The random values depend on it and on the names of the layers.
+        dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None: the global policy.
+        batch_norm: statistics of a training step under `tf.distribute`: "local", each
+            replica uses its own slice of the batch; "synchronized", all replicas use
+            the whole batch.
+        dropout: rate in [0, 1), for backbones with dropout layers (DenseNet).
+    Returns: `keras.Model` with this `name`, from (N, H, W, C) to float32
+        (N, feature_dim). With `feature_maps`, its output is a dict of "features" and
+        of "feature_map" before pooling, (N, h, w, feature_dim). Layers have the names
+        of the reference's modules.
     Raises:
-        ConfigError: an unknown name, shape, kind of weights or of normalisation.
-        DataError: the file of weights is missing or belongs to another network.
+        ConfigError: unknown name, shape, kind of weights or kind of normalisation.
+        DataError: the weights file is missing or belongs to another network.
 
     Example:
         >>> backbone = build_backbone("resnet18", (64, 64, 3))

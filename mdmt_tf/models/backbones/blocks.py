@@ -1,4 +1,4 @@
-"""Named Keras layers with a PyTorch network's padding and initial values."""
+"""Named Keras layers with the padding and the initial values of PyTorch networks."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ from mdmt_tf.models.layers import (
     ZeroPadding3D,
 )
 
-# By the number of spatial axes: 2 for images (N, H, W, C), 3 for volumes
+# Layers by the number of spatial axes: 2 for images (N, H, W, C), 3 for volumes
 # (N, D, H, W, C). Keras has no N-dimensional layers.
 _CONVOLUTION = {2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 _ZERO_PADDING = {2: keras.layers.ZeroPadding2D, 3: ZeroPadding3D}
@@ -28,19 +28,19 @@ _GLOBAL_POOLING = {
 
 
 def global_average_pool(x, name):
-    """(N, ..., C) to float32 (N, C), under any policy."""
+    """Average (N, ..., C) to float32 (N, C), under any dtype policy."""
     return _GLOBAL_POOLING[_dimensions(x)](dtype="float32", name=name)(x)
 
 
 def _dimensions(x):
-    """Spatial axes of a map (N, ..., C)."""
+    """Number of spatial axes of a map (N, ..., C)."""
     return len(x.shape) - 2
 
 
 def derived_seed(seed, name):
     """Seed in [0, 2**31) of the layer `name` in a model with the integer `seed`.
 
-    It depends on nothing else: adding a layer leaves the values of the others alone.
+    It depends on nothing else, so a new layer does not change the values of others.
 
     Example:
         >>> derived_seed(0, "conv1") != derived_seed(1, "conv1")
@@ -78,32 +78,32 @@ def he_normal_fan_in(fan_in, fan_out, groups, seed):
 
 
 def normal_0_01(fan_in, fan_out, groups, seed):
-    """Normal(0, 0.01 ** 2), whatever the fans: torchvision's GoogLeNet."""
+    """Normal(0, 0.01 ** 2) for any fan: torchvision's GoogLeNet."""
     del fan_in, fan_out, groups
     return _normal(0.01, seed)
 
 
 def uniform_fan_in(fan_in, fan_out, groups, seed):
-    """Uniform between -+1 / sqrt(fan_in), the default of `torch.nn.Conv2d`."""
+    """Uniform between -1 / sqrt(fan_in) and 1 / sqrt(fan_in), as `torch.nn.Conv2d`."""
     del fan_out, groups
     limit = 1 / math.sqrt(fan_in)
     return keras.initializers.RandomUniform(-limit, limit, seed=seed)
 
 
-def _normal(deviation, seed):
-    return keras.initializers.RandomNormal(stddev=deviation, seed=seed)
+def _normal(std, seed):
+    return keras.initializers.RandomNormal(stddev=std, seed=seed)
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What the builder of every backbone takes beside its images.
+class BackboneOptions:
+    """Options of the builders of all backbones.
 
     Attributes:
         seed: integer; see `derived_seed`.
-        dtype: name or policy of every layer; None for the global policy.
-        batch_norm: statistics of a training step: "local", of each replica's part of
+        dtype: dtype or policy of every layer; None: the global policy.
+        batch_norm: statistics of a training step: "local", of each replica's slice of
             the batch; "synchronized", of the whole batch.
-        dropout: rate in [0, 1) of `Blocks.dropout`, where the network has such layers.
+        dropout: rate in [0, 1) of `Blocks.dropout`, if the network has such layers.
     """
 
     seed: int = 0
@@ -114,23 +114,24 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """Makes the layers of one backbone, for images or for volumes.
+    """Builds the layers of one backbone, for images or for volumes.
 
-    Maps are (N, H, W, C) or (N, D, H, W, C); kernels, strides and padding are the same
-    along all their spatial axes. A layer bears the name of its module in the reference
-    network ("layer1.0.conv1"): so `mdmt_tf.models.weights.conversion` finds it.
+    Maps are (N, H, W, C) or (N, D, H, W, C). Kernels, strides and padding are the same
+    along all spatial axes. A layer has the name of its module in the reference network
+    ("layer1.0.conv1"), by which `mdmt_tf.models.weights.conversion` finds it.
 
     Attributes:
-        initializer: `(fan_in, fan_out, groups, seed) -> keras.initializers.Initializer`
-            of the kernels, the fans counted as PyTorch does for an OIHW kernel.
-        options: see `Options`.
-        padding: "pytorch", kernel_size // 2 on every side; or "tensorflow", whose
-            "same" has as many pixels as needed, the odd one at the end.
+        initializer: initializer(fan_in, fan_out, groups, seed) returns the
+            `keras.initializers.Initializer` of a kernel; fans are counted as in
+            PyTorch for an OIHW kernel.
+        options: see `BackboneOptions`.
+        padding: "pytorch": kernel_size // 2 at both ends. "tensorflow": "same", with as
+            many pixels as needed, and an odd one at the end.
         epsilon: of the normalisations; their momentum is 0.9 in every reference.
     """
 
     initializer: Callable
-    options: Options
+    options: BackboneOptions
     padding: Literal["pytorch", "tensorflow"] = "pytorch"
     epsilon: float = 1e-5
 
@@ -203,11 +204,11 @@ class Blocks:
         )(x)
 
     def average_pool(self, x, size, name):
-        """Means of squares that do not overlap; a rest at the end is left out."""
+        """Average over windows that do not overlap; a rest at the end is dropped."""
         return _AVERAGE_POOLING[_dimensions(x)](size, dtype=self.dtype, name=name)(x)
 
     def dropout(self, x, name):
-        """Whole channels of a sample dropped together, at the rate of the options."""
+        """Dropout of whole channels of a sample, at the rate of the options."""
         if not self.options.dropout:
             return x
         seed = derived_seed(self.options.seed, name)
@@ -216,11 +217,11 @@ class Blocks:
         )(x)
 
     def _pad(self, x, kernel_size, stride, name):
-        """Pads where Keras cannot; returns also Keras' name for the rest."""
+        """Pad where Keras cannot; also returns Keras' `padding` for the layer."""
         if self.padding == "tensorflow" or stride == 1:
-            return x, "same"  # with stride 1 symmetric, since kernels are odd
+            return x, "same"  # symmetric with stride 1, since kernels are odd
         if kernel_size > 1:
-            # Keras' "same" would put the odd pixel at the end: a shifted network.
+            # Keras' "same" would put an odd pixel at the end and shift the network.
             x = _ZERO_PADDING[_dimensions(x)](
                 kernel_size // 2, dtype=self.dtype, name=f"{name}.pad"
             )(x)

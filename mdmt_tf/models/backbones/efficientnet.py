@@ -1,12 +1,12 @@
 """EfficientNet: B0, B1 pruned, EdgeTPU small, Lite0, in timm's definition.
 
-Source: Tan and Le 2019 (https://arxiv.org/abs/1905.11946); for EdgeTPU Gupta and Tan
-2019 (fused blocks, no squeeze-and-excitation, ReLU); TensorFlow's efficientnet/lite (no
-squeeze-and-excitation, ReLU6); for the pruning Aflalo et al. 2020
-(https://arxiv.org/abs/2002.08258). Names and order of the layers as in
+Source: Tan and Le 2019 (https://arxiv.org/abs/1905.11946). EdgeTPU: Gupta and Tan 2019
+(fused blocks, no squeeze-and-excitation, ReLU). Lite: TensorFlow's efficientnet/lite
+(no squeeze-and-excitation, ReLU6). Pruning: Aflalo et al. 2020
+(https://arxiv.org/abs/2002.08258). Names and order of the layers are those of
 timm.models.efficientnet.
 
-timm's default of no stochastic depth is kept, so nothing here is random.
+There is no stochastic depth, as by default in timm, so nothing here is random.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _TENSORFLOW = {"padding": "tensorflow", "epsilon": 1e-3}
 
 @dataclasses.dataclass(frozen=True)
 class _Stage:
-    """Blocks of one resolution. `stride` is that of the first."""
+    """Blocks of one resolution. `stride` is that of the first block."""
 
     kind: str  # "separable", "inverted" or "fused"
     depth: int
@@ -39,7 +39,7 @@ class _Block:
     kernel_size: int
     stride: int
     inner: int  # channels inside
-    squeezed: int  # channels of the squeeze-and-excitation; 0: there is none
+    squeezed: int  # channels of the squeeze-and-excitation; 0: no such layer
     width: int  # channels of the result
 
 
@@ -61,7 +61,7 @@ _EDGE_SMALL = (
     _Stage("inverted", 4, 5, 1, 8, 144),
     _Stage("inverted", 2, 5, 2, 8, 192),
 )
-# What pruning has left of B1: (inner, squeezed, width) of each block.
+# The pruned B1: (inner, squeezed, width) of each block.
 _B1_PRUNED = (
     ((32, 8, 16), (16, 4, 16)),
     ((48, 4, 12), (62, 6, 12), (48, 6, 12)),
@@ -120,7 +120,7 @@ def efficientnet_lite0(images, options):
 
 
 def tf_efficientnet_lite0(images, options):
-    """Lite0 as TensorFlow trained it: its padding, epsilon 1e-3."""
+    """Lite0 with TensorFlow's padding and epsilon 1e-3, as trained there."""
     make = Blocks(he_normal_fan_out_of_group, options, **_TENSORFLOW)
     return _efficientnet(images, _blocks(_B0), make.relu6, make)
 
@@ -156,14 +156,14 @@ def _efficientnet(images, blocks, activation, make):
 
 
 def _separable(x, block, activation, make):
-    """Depthwise, then across channels."""
+    """Depthwise convolution, then a 1 x 1 convolution."""
     x = _depthwise(x, block, "bn1", activation, make)
     x = make.conv(x, block.width, 1, f"{block.name}.conv_pw")
     return make.norm(x, f"{block.name}.bn2")
 
 
 def _inverted(x, block, activation, make):
-    """Widened, depthwise, narrowed."""
+    """Widen, convolve depthwise, narrow."""
     x = make.conv(x, block.inner, 1, f"{block.name}.conv_pw")
     x = make.norm(x, f"{block.name}.bn1")
     x = activation(x, f"{block.name}.act1")
@@ -173,7 +173,7 @@ def _inverted(x, block, activation, make):
 
 
 def _fused(x, block, activation, make):
-    """Widened by a full convolution, which is faster where channels are few."""
+    """Widen by a full convolution, which is faster for few channels, then narrow."""
     name = f"{block.name}.conv_exp"
     x = make.conv(x, block.inner, block.kernel_size, name, block.stride)
     x = make.norm(x, f"{block.name}.bn1")
@@ -196,7 +196,7 @@ def _depthwise(x, block, norm, activation, make):
 
 
 def _squeeze_and_excite(x, block, activation, make):
-    """Each channel weighted by what all channels are like on average.
+    """Weight each channel by a function of the means of all channels.
 
     Source: Hu et al. 2018 (https://arxiv.org/abs/1709.01507).
     """

@@ -1,9 +1,9 @@
 """GoogLeNet with batch normalisation, in torchvision's definition.
 
-Source: Szegedy et al. 2015 (https://arxiv.org/abs/1409.4842); names and order of the
-layers as in torchvision.models.googlenet. Like there, and unlike in the paper, the
-third branch of an inception block convolves with 3 x 3, not 5 x 5. The two auxiliary
-classifiers are left out: they belong to ImageNet's classes.
+Source: Szegedy et al. 2015 (https://arxiv.org/abs/1409.4842). Names and order of the
+layers are those of torchvision.models.googlenet. As in torchvision, the third branch of
+an inception block convolves with 3 x 3, instead of 5 x 5 as in the paper. The two
+auxiliary classifiers of ImageNet's classes are left out.
 """
 
 import keras
@@ -68,11 +68,11 @@ def _conv_norm_relu(x, filters, kernel_size, name, make, stride=1):
 
 
 def _max_pool(x, size, name, make):
-    """Max pooling of x >= 0 by 2, the last window only partly inside (`ceil_mode`)."""
-    # PyTorch adds a window where one more would begin inside; this many pixels lack.
-    lacking = [-(length - size) % 2 for length in x.shape[1:3]]
-    if any(lacking):
+    """Max pooling of x >= 0 by 2; the last window may exceed the map (`ceil_mode`)."""
+    # PyTorch adds a window that begins inside the map; pad the pixels that it lacks.
+    missing = [-(length - size) % 2 for length in x.shape[1:3]]
+    if any(missing):
         x = keras.layers.ZeroPadding2D(
-            ((0, lacking[0]), (0, lacking[1])), dtype=make.dtype, name=f"{name}.pad"
+            ((0, missing[0]), (0, missing[1])), dtype=make.dtype, name=f"{name}.pad"
         )(x)
     return keras.layers.MaxPooling2D(size, strides=2, dtype=make.dtype, name=name)(x)

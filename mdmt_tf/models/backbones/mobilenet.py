@@ -1,7 +1,7 @@
 """MobileNetV2, in torchvision's definition.
 
-Source: Sandler et al. 2018 (https://arxiv.org/abs/1801.04381); names and order of the
-layers as in torchvision.models.mobilenetv2.
+Source: Sandler et al. 2018 (https://arxiv.org/abs/1801.04381). Names and order of the
+layers are those of torchvision.models.mobilenetv2.
 """
 
 from mdmt_tf.models.backbones.blocks import Blocks, he_normal_fan_out
@@ -35,15 +35,15 @@ def mobilenet_v2(images, options):
 def _inverted_residual(x, expansion, filters, stride, name, make):
     shortcut = x
     width = expansion * x.shape[-1]
-    part = 0  # of the reference's Sequential
+    index = 0  # in the reference's Sequential
     if expansion > 1:
-        x = _conv_norm_relu6(x, width, 1, f"{name}.conv.{part}", make)
-        part += 1
+        x = _conv_norm_relu6(x, width, 1, f"{name}.conv.{index}", make)
+        index += 1
     x = _conv_norm_relu6(
-        x, width, 3, f"{name}.conv.{part}", make, stride=stride, groups=width
+        x, width, 3, f"{name}.conv.{index}", make, stride=stride, groups=width
     )
-    x = make.conv(x, filters, 1, f"{name}.conv.{part + 1}")
-    x = make.norm(x, f"{name}.conv.{part + 2}")
+    x = make.conv(x, filters, 1, f"{name}.conv.{index + 1}")
+    x = make.norm(x, f"{name}.conv.{index + 2}")
     if stride == 1 and shortcut.shape[-1] == filters:
         x = make.add(x, shortcut, f"{name}.add")
     return x

@@ -27,7 +27,7 @@ def build_network(
     _check(name, tuple(image_shape), batch_norm)
     import keras
 
-    from mdmt_tf.models.backbones.blocks import Options, global_average_pool
+    from mdmt_tf.models.backbones.blocks import BackboneOptions, global_average_pool
     from mdmt_tf.models.layers import Renormalize
 
     row = BACKBONES[name]
@@ -37,7 +37,9 @@ def build_network(
     x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
     if row.renormalizes:
         x = Renormalize(dtype=dtype, name="renormalize")(x)
-    options = Options(seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout)
+    options = BackboneOptions(
+        seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout
+    )
     x = builder(x, options)
     features = global_average_pool(x, "pool")
     outputs = {"features": features, "feature_map": x} if feature_maps else features
@@ -54,7 +56,7 @@ def _check(name, image_shape, batch_norm):
     sizes_known = all(isinstance(n, int) and n > 0 for n in image_shape)
     right_rank = len(image_shape) == row.dimensions + 1
     if not (right_rank and image_shape[-1] in (1, row.channels) and sizes_known):
-        axes = ("depth, height, width", "height, width")[row.dimensions == 2]
+        axes = "height, width" if row.dimensions == 2 else "depth, height, width"
         shapes = dict.fromkeys((f"({axes}, {row.channels})", f"({axes}, 1)"))
         raise ConfigError(
             f"{name} takes images of shape {' or '.join(shapes)}, positive integers. "

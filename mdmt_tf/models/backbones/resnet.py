@@ -1,8 +1,8 @@
 """ResNet, Wide ResNet and ResNeXt, in torchvision's definition.
 
 Source: He et al. 2016 (https://arxiv.org/abs/1512.03385), Zagoruyko and Komodakis 2016
-(https://arxiv.org/abs/1605.07146), Xie et al. 2017 (https://arxiv.org/abs/1611.05431);
-names and order of the layers as in torchvision.models.resnet.
+(https://arxiv.org/abs/1605.07146), Xie et al. 2017 (https://arxiv.org/abs/1611.05431).
+Names and order of the layers are those of torchvision.models.resnet.
 """
 
 from mdmt_tf.models.backbones.blocks import Blocks, he_normal_fan_out
@@ -19,10 +19,10 @@ def resnet18(images, options):
 
 
 def resnet18_3d(volumes, options):
-    """ResNet-18 with cubes for squares; (N, D, H, W, C) to the map (N, d, h, w, 512).
+    """Volumes (N, D, H, W, C) to the last map (N, d, h, w, 512).
 
-    Kernels and strides are those of the network for images along all three axes, as in
-    Hara et al. 2018 (https://arxiv.org/abs/1711.09577), with shortcut B.
+    Kernels and strides are those of the network for images, along all three axes, as in
+    Hara et al. 2018 (https://arxiv.org/abs/1711.09577) with shortcut B.
     """
     return _resnet(volumes, _DEPTHS_18, _basic_block, options)
 
@@ -43,12 +43,12 @@ def resnet101(images, options):
 
 
 def wide_resnet50_2(images, options):
-    """Inner convolutions twice as wide; to the last map (N, h, w, 2048)."""
+    """Images (N, H, W, C) to the last map (N, h, w, 2048); wider inner convolutions."""
     return _resnet(images, _DEPTHS_34_50, _bottleneck(widening=2), options)
 
 
 def resnext50_32x4d(images, options):
-    """Inner convolutions in 32 groups; to the last map (N, h, w, 2048)."""
+    """Images (N, H, W, C) to the last map (N, h, w, 2048); 32 groups."""
     block = _bottleneck(widening=2, groups=32)
     return _resnet(images, _DEPTHS_34_50, block, options)
 
@@ -78,7 +78,7 @@ def _basic_block(x, filters, stride, name, make):
 
 
 def _bottleneck(widening=1, groups=1):
-    """A block whose 3 x 3 convolution works on fewer channels; strided there."""
+    """A block whose 3 x 3 convolution has fewer channels, and the stride."""
 
     def block(x, filters, stride, name, make):
         width, filters = widening * filters, 4 * filters

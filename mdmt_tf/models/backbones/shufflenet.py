@@ -1,6 +1,6 @@
 """ShuffleNetV2 for images (Ma et al. 2018), in torchvision's definition.
 
-Source: https://arxiv.org/abs/1807.11164; names and order of the layers as in
+Source: https://arxiv.org/abs/1807.11164. Names and order of the layers are those of
 torchvision.models.shufflenetv2, so that its checkpoints can be loaded.
 """
 
@@ -14,7 +14,7 @@ _LAST = 1024
 
 
 def shufflenet_v2_x0_5(images, options):
-    """Of half width: images (N, H, W, C) to the last map (N, h, w, 1024)."""
+    """Images (N, H, W, C) to the last map (N, h, w, 1024); half width."""
     return _shufflenet(images, (48, 96, 192), options)
 
 
@@ -35,14 +35,14 @@ def _shufflenet(images, widths, options):
 
 
 def _basic_unit(x, width, name, make):
-    """Half of the channels pass unchanged, half are convolved; then both mix."""
+    """Pass half of the channels, convolve the other half, and interleave both."""
     kept, x = ChannelSplit(dtype=make.dtype, name=f"{name}.split")(x)
     x = _branch2(x, width // 2, 1, f"{name}.branch2", make)
     return ChannelInterleave(dtype=make.dtype, name=f"{name}.shuffle")([kept, x])
 
 
 def _downsampling_unit(x, width, name, make):
-    """Both branches see all channels and halve the map."""
+    """Two branches, both with all channels as input, halve the map."""
     branch1 = f"{name}.branch1"
     kept = _depthwise_norm(x, 2, (branch1, 0), make)
     kept = _conv_norm_relu(kept, width // 2, 1, (branch1, 2), make)
@@ -57,7 +57,7 @@ def _branch2(x, filters, stride, name, make):
 
 
 def _conv_norm_relu(x, filters, kernel_size, at, make, stride=1):
-    """Three consecutive members of a reference Sequential; at = (its name, first)."""
+    """Three consecutive members of a reference Sequential; at = (name, first index)."""
     parent, first = at
     x = make.conv(x, filters, kernel_size, f"{parent}.{first}", stride)
     x = make.norm(x, f"{parent}.{first + 1}")

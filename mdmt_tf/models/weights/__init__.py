@@ -1,1 +1,1 @@
-"""Weights: published checkpoints, conversion, files."""
+"""Weights of backbones: published checkpoints, conversion, files."""

@@ -1,4 +1,4 @@
-"""Published checkpoints as `{reference parameter name: array}` of a backbone."""
+"""Read published checkpoints as {reference parameter name: array} of a backbone."""
 
 import os
 import re
@@ -9,21 +9,22 @@ import numpy as np
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.weights.torch_files import read_torch_file
 
-# Where training scripts put the network's own tensors.
+# Keys under which training scripts store the network's tensors.
 _WRAPPERS = ("state_dict", "model")
 
-# What is not part of a backbone: classifiers of ImageNet's classes (GoogLeNet has two
-# more inside), and PyTorch's count of training steps.
+# Entries that do not belong to a backbone: classifiers of ImageNet's classes (GoogLeNet
+# has two more inside), and PyTorch's count of training steps.
 _HEADS = ("fc.", "classifier.", "aux1.", "aux2.", "_fc.")
 _COUNTER = "num_batches_tracked"
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """All tensors of a file, under the names that it gives them.
+    """Read all tensors of a file, with their names.
 
     Args:
-        path: `.safetensors`, or anything else that `torch.save` wrote.
-    Raises: DataError for a missing or damaged file, or one without named tensors.
+        path: a `.safetensors` file, or a file written by `torch.save`.
+    Returns: {name: array}.
+    Raises: DataError: the file is missing or damaged, or has no named tensors.
 
     Example:
         >>> import tempfile
@@ -52,14 +53,14 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def backbone_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The entries of a checkpoint that belong to a backbone, under today's names.
+    """Select the entries of a checkpoint that belong to a backbone, and rename them.
 
-    Understands the names of torchvision and timm, those of torchvision's older DenseNet
-    files ("denselayer1.norm.1"), and those of lukemelas' EfficientNet ("_conv_stem").
+    Supported names are those of torchvision and timm, of torchvision's older DenseNet
+    files ("denselayer1.norm.1"), and of lukemelas' EfficientNet ("_conv_stem").
 
     Args:
         tensors: as `read_checkpoint` returns them.
-    Returns: what `mdmt_tf.models.weights.conversion.load_reference_state` takes.
+    Returns: the `state` of `mdmt_tf.models.weights.conversion.load_reference_state`.
 
     Example:
         >>> tensors = {"denselayer1.norm.1.weight": np.ones(4), "fc.bias": np.ones(2)}
@@ -79,7 +80,7 @@ def backbone_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-# Modules outside the blocks, and inside: a block that widens has a convolution more.
+# Modules outside and inside the blocks. A block that widens has one more convolution.
 _LUKEMELAS = {
     "_conv_stem": "conv_stem",
     "_bn0": "bn1",
@@ -109,7 +110,7 @@ _LUKEMELAS_SEPARABLE = {
 def _rename_lukemelas(tensors):
     """Names of EfficientNet-PyTorch to timm's, which count blocks within their stage.
 
-    A stage begins where the width changes, which is so in every EfficientNet.
+    In every EfficientNet, a stage begins where the width changes.
     """
     blocks = {}
     for name, array in tensors.items():

@@ -1,7 +1,7 @@
-"""Weights of reference (PyTorch) networks in and out of Keras backbones.
+"""Convert weights between reference (PyTorch) networks and Keras backbones.
 
-The layers of a backbone bear the names of the reference's modules, so a parameter's
-name follows from the layer and from what the variable means; there is no table to keep.
+The layers of a backbone have the names of the reference's modules, so the name of a
+parameter follows from the layer and the variable, without a table of names.
 """
 
 import keras
@@ -10,7 +10,7 @@ import numpy as np
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.layers import Renormalize
 
-# The reference's word for each Keras weight of convolution, dense and normalisation.
+# The reference's name of each Keras variable of convolution, dense and normalisation.
 _REFERENCE_WORDS = {
     "kernel": "weight",
     "bias": "bias",
@@ -22,12 +22,12 @@ _REFERENCE_WORDS = {
 
 
 def reference_state(model):
-    """The weights of a backbone under the reference's names and axes.
+    """The weights of a backbone with the reference's names and axes.
 
     Args:
-        model: `keras.Model` whose layers bear the names of the reference's modules.
-    Returns: dict from parameter name ("layer1.0.conv1.weight") to a numpy array;
-        kernels are (out, in, height, width), dense ones (out, in).
+        model: `keras.Model` whose layers have the names of the reference's modules.
+    Returns: dict from parameter name ("layer1.0.conv1.weight") to numpy array. Kernels
+        are (out, in, height, width), or (out, in) for dense layers.
 
     Example:
         >>> from mdmt_tf.models.backbones import build_backbone
@@ -45,13 +45,13 @@ def load_reference_state(model, name, state):
     """Fill a backbone with the parameters and statistics of a reference network.
 
     Args:
-        model: `keras.Model` whose layers bear the names of the reference's modules.
-        name: where `state` comes from; used in messages.
-        state: dict from parameter name to an array with the axes of `reference_state`,
+        model: `keras.Model` whose layers have the names of the reference's modules.
+        name: name of the source of `state`, for messages.
+        state: dict from parameter name to array, with the axes of `reference_state`,
             without classification head and without `num_batches_tracked`.
     Raises:
-        DataError: names are missing or too many, or shapes differ; lists them all. The
-            model is then unchanged.
+        DataError: names are missing or unknown, or shapes differ. The message lists all
+            of them, and the model remains unchanged.
 
     Example:
         >>> from mdmt_tf.models.backbones import build_backbone
@@ -90,7 +90,7 @@ def _reference_entries(model):
             _reference_axes(layer, variable),
         )
         for layer in model.layers
-        # The reference normalises its images elsewhere.
+        # The reference has no layer for the normalisation of its images.
         if not isinstance(layer, Renormalize)
         for variable in layer.weights
     }

@@ -1,9 +1,9 @@
-"""ImageNet weights: found, fetched, verified, converted once and kept.
+"""ImageNet weights: find or download, verify, convert and cache them.
 
-In `published.weights_folder()`:
+The folder `weights_cache.weights_folder()` holds
 
-<publisher's file>              as it was downloaded or put there
-<backbone>-<sha256>.weights.h5  converted; what `build_backbone` loads
+<publisher's file>              as downloaded, or put there by the user
+<backbone>-<sha256>.weights.h5  converted weights, which `build_backbone` loads
 <backbone>-<sha256>.json        its manifest: source, sha256, licence
 """
 
@@ -23,33 +23,34 @@ from mdmt_tf.models.backbones import table
 from mdmt_tf.models.backbones.network import build_network
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
-from mdmt_tf.models.weights import published
+from mdmt_tf.models.weights import weights_cache
 from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
 from mdmt_tf.storage import sha256_of
 
 
 def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Path:
-    """The converted ImageNet weights of a backbone, made when they are not there.
+    """The converted ImageNet weights of a backbone; converted first if necessary.
 
-    The checkpoint is looked for in `published.weights_folder()` and in an installed
-    package that brings it along; else it is downloaded from its official address. Its
-    sha256 must begin as the table says.
+    The checkpoint is taken from `weights_cache.weights_folder()` or from an installed
+    package that contains it; otherwise it is downloaded from its official address. Its
+    sha256 must begin with the digits in the table.
 
     Args:
         name: a key of `BACKBONES`.
-        write: receives a line when something is downloaded or converted.
+        write: called with a line of text when a file is downloaded or converted.
+    Returns: path of the `.weights.h5` file.
     Raises:
         ConfigError: there are no published weights.
-        DataError: they cannot be had; says what to download and where to put it. Or a
-            file is not what it should be.
+        DataError: the weights are not available, and the message says what to download
+            and where to put it; or a file is damaged.
     """
     weights = BACKBONES[name].weights
     if weights is None:
         raise ConfigError(
             f"{name} has no published weights. Expected null or the path of a file."
         )
-    folder = published.weights_folder()
+    folder = weights_cache.weights_folder()
     target = folder / f"{name}-{weights.sha256[:8]}.weights.h5"
     manifest = manifest_path(target)
     if target.is_file() and manifest.is_file():
@@ -57,10 +58,12 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
         if sha256_of(target) != expected:
             raise DataError(
                 f"{target}: its sha256 is not that of {manifest.name}: the file was "
-                "changed or damaged. Delete both; they will be made again."
+                "changed or damaged. Delete both; they will be converted again."
             )
         return target
-    checkpoint = published.find(weights) or published.download(name, weights, write)
+    checkpoint = weights_cache.find(weights) or weights_cache.download(
+        name, weights, write
+    )
     write(f"converting {checkpoint.name} for {name}\n")
     convert(name, checkpoint, target, source=weights)
     return target
@@ -71,13 +74,13 @@ def locate(
     weights: str | os.PathLike,
     write: Callable[[str], object] = lambda text: None,
 ) -> Path:
-    """The file of weights that `build_backbone` means by its argument of that name.
+    """The weights file for the argument `weights` of `build_backbone`.
 
     Args:
         name: a key of `BACKBONES`.
         weights: "imagenet", see `provide`, or the path of a `.weights.h5` file.
         write: as for `provide`.
-    Raises: as `provide`; DataError for a missing file.
+    Raises: as `provide`; DataError: the file is missing.
     """
     if weights == PUBLISHED:
         return provide(name, write)
@@ -91,7 +94,7 @@ def locate_all(
     weights: str | Mapping[str, float] | None,
     write: Callable[[str], object] = lambda text: None,
 ) -> list[Path]:
-    """The files of whatever `build_backbone` takes as weights; none for None.
+    """All weights files for the argument `weights` of `build_backbone`; [] for None.
 
     Example:
         >>> locate_all("resnet18", None)
@@ -106,28 +109,29 @@ def convert(
     checkpoint: str | os.PathLike,
     target: str | os.PathLike,
     *,
-    source: table.Weights | None = None,
+    source: table.PublishedWeights | None = None,
 ) -> None:
-    """Write a reference checkpoint as a backbone's `.weights.h5`, and a manifest.
+    """Convert a reference checkpoint to a backbone's `.weights.h5` and a manifest.
 
     Args:
         name: a key of `BACKBONES`.
-        checkpoint: `.safetensors` or a file by `torch.save`, of tensors under the
+        checkpoint: a `.safetensors` file or a file written by `torch.save`, with the
             names of the backbone's reference network. A classifier is left out.
-        target: ends in `.weights.h5`. The manifest stands beside it, in `.json`.
-        source: where the checkpoint comes from; None for one of the user's own.
-    Raises: DataError when the checkpoint is not one, not of this backbone, or not the
-        one that `source` describes. Nothing is written then.
+        target: path that ends in `.weights.h5`. The manifest is the `.json` file next
+            to it.
+        source: source of the checkpoint; None for the user's own checkpoints.
+    Raises: DataError: the file is not a checkpoint, belongs to another backbone, or
+        differs from the one that `source` describes. Nothing is written in this case.
     """
     checkpoint, target = Path(checkpoint), Path(target)
     if not checkpoint.is_file():
         raise DataError(f"{checkpoint}: no such file.")
     digest = sha256_of(checkpoint)
     if source is not None:
-        published.check_digest(checkpoint, digest, source)
+        weights_cache.check_digest(checkpoint, digest, source)
     state = backbone_state(read_checkpoint(checkpoint))
     row = BACKBONES[name]
-    # The weights are those of every size.
+    # The weights do not depend on the size of the images.
     model = build_network(name, (*(64,) * row.dimensions, row.channels))
     load_reference_state(model, str(checkpoint), state)
     _set_normalization(model, name)
@@ -147,7 +151,7 @@ def convert(
         manifest = manifest_path(weights)
         facts["sha256"] = sha256_of(weights)
         manifest.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        # Each appears whole; the manifest last, since both together are valid.
+        # Both files appear whole. The manifest is last: weights need it to be valid.
         os.replace(weights, target)
         os.replace(manifest, manifest_path(target))
 
@@ -155,10 +159,10 @@ def convert(
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Fill a backbone from a `.weights.h5` file of the same backbone.
 
-    Weights for three channels fit a backbone for one: it sees the same in each channel,
-    so the first kernel's are summed.
+    Weights for three channels fit a backbone for one channel, which stands for three
+    equal channels: the first kernel is summed over its channels.
 
-    Raises: DataError for a file that belongs to another network.
+    Raises: DataError: the file belongs to another network.
 
     Example:
         >>> one = build_network("resnet18", (32, 32, 3), seed=1)
@@ -186,18 +190,19 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         load_reference_state(model, str(path), state)
 
 
-def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
-    """Fill a backbone with the average of several files, sum_i s_i w_i.
+def load_average(model: keras.Model, fractions: Mapping[str, float]) -> None:
+    """Fill a backbone with the average of several files, sum_i f_i w_i.
 
-    Every floating variable is averaged, the running statistics of normalisation among
-    them: left behind, they would belong to other kernels than those they stand beside.
-    (The mean of two variances leaves out the distance of the two means.)
+    Every floating variable is averaged, with the running statistics of normalisation,
+    which would otherwise not fit the averaged kernels. (The mean of two variances
+    ignores the distance of the two means.)
 
     Args:
-        model: of `build_backbone`.
-        shares: path of a `.weights.h5` file of the same backbone -> its share s_i.
+        model: from `build_backbone`.
+        fractions: path of a `.weights.h5` file of the same backbone -> its fraction
+            f_i of the average.
     Raises:
-        ConfigError: the shares do not sum to 1.
+        ConfigError: the fractions do not sum to 1.
         DataError: a file is missing or belongs to another network.
     Source: Ruffini et al. 2024, section 2: beta * prognosis + (1 - beta) * severity.
 
@@ -211,22 +216,22 @@ def load_average(model: keras.Model, shares: Mapping[str, float]) -> None:
         >>> bool(np.all(mean.get_weights()[0] == one.get_weights()[0]))
         True
     """
-    if abs(sum(shares.values()) - 1.0) > 1e-6:
+    if abs(sum(fractions.values()) - 1.0) > 1e-6:
         raise ConfigError(
-            f"the shares of an average must sum to 1. Received: {dict(shares)}."
+            f"the fractions of an average must sum to 1. Received: {dict(fractions)}."
         )
-    # In double precision, so that equal files average to themselves.
+    # In double precision, the average of equal files equals them.
     sums = [np.zeros(variable.shape, np.float64) for variable in model.weights]
-    for path, share in shares.items():
+    for path, fraction in fractions.items():
         load_weights(model, locate(model.name, path))
         for total, variable in zip(sums, model.weights, strict=True):
-            total += share * keras.ops.convert_to_numpy(variable).astype(np.float64)
+            total += fraction * keras.ops.convert_to_numpy(variable).astype(np.float64)
     for total, variable in zip(sums, model.weights, strict=True):
         variable.assign(total.astype(variable.dtype))
 
 
 def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | None:
-    """Source and sha256 of the weights that a backbone starts from; None: random.
+    """Source and sha256 of a backbone's initial weights; None for random values.
 
     Example:
         >>> print(describe("resnet18", None))
@@ -235,11 +240,14 @@ def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | Non
     if weights is None:
         return None
     if isinstance(weights, Mapping):
-        parts = [
-            {**describe(name, path), "share": share} for path, share in weights.items()
+        averaged = [
+            {**describe(name, path), "share": fraction}
+            for path, fraction in weights.items()
         ]
-        files = ", ".join(f"{share:g} of {path}" for path, share in weights.items())
-        return {"backbone": name, "source": f"average: {files}", "average": parts}
+        files = ", ".join(
+            f"{fraction:g} of {path}" for path, fraction in weights.items()
+        )
+        return {"backbone": name, "source": f"average: {files}", "average": averaged}
     path = locate(name, weights)
     digest = sha256_of(path)
     manifest = manifest_path(path)
@@ -251,7 +259,7 @@ def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | Non
 
 
 def manifest_path(weights: Path) -> Path:
-    """Where the source, digest and licence of a file of weights stand.
+    """The JSON file with source, digest and licence of a weights file.
 
     Example:
         >>> manifest_path(Path("lite0-0c5f.weights.h5")).name
@@ -262,13 +270,13 @@ def manifest_path(weights: Path) -> Path:
 
 def _load_h5(model, path):
     with warnings.catch_warnings():
-        # Keras warns of each layer that does not fit before it raises for all.
+        # Keras warns about each layer that does not fit, and then raises an error.
         warnings.simplefilter("ignore")
         model.load_weights(path)
 
 
 def _of_three_channels(model, path):
-    """The backbone for three channels that a file fits; None when it fits none."""
+    """The backbone for three channels with the weights of a file; None if unfit."""
     if model.input_shape[-1] != 1:
         return None
     three = build_network(model.name, (*model.input_shape[1:3], 3))
@@ -280,11 +288,11 @@ def _of_three_channels(model, path):
 
 
 def _set_normalization(model, name):
-    """Make a network that begins so lead from ImageNet's normalisation to its own."""
+    """Set the layer that converts from ImageNet's normalisation, if there is one."""
     for layer in model.layers:
         if isinstance(layer, Renormalize):
             mean, std = np.asarray(BACKBONES[name].weights.normalization)
             mean_before, std_before = np.asarray(table.IMAGENET)
-            # x std_before + mean_before is the pixel that was normalised to x.
+            # The pixel that was normalised to x is x std_before + mean_before.
             layer.scale.assign(std_before / std)
             layer.offset.assign((mean_before - mean) / std)

@@ -1,11 +1,12 @@
-"""Tensors from files that PyTorch wrote, without PyTorch and without running them.
+"""Read tensors from PyTorch files, without PyTorch and without running code in them.
 
-`torch.save` writes pickles, and a pickle can call anything. This reader knows the few
-names that tensors need and refuses a file with any other, so that reading a file from
-the internet cannot do more than make arrays.
+`torch.save` writes pickles, and a pickle can call any function. This reader knows the
+few names that tensors need and refuses files with any other name, so that reading a
+file from the internet can only create arrays.
 
-Source: the two forms of torch.serialization: the archive since 1.6 (a ZIP with data.pkl
-and a file for each storage) and the stream before (five pickles, then the storages).
+Source: the two formats of torch.serialization: the archive since version 1.6 (a ZIP
+with data.pkl and one file per storage), and the older stream (five pickles, then the
+storages).
 """
 
 import collections
@@ -20,11 +21,11 @@ import numpy as np
 
 from mdmt_tf.errors import DataError
 
-# The number with which a stream begins.
+# The first number of a stream.
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_PROTOCOL = 1001
 
-# PyTorch's name of a storage to numpy's of its elements, little-endian.
+# PyTorch's name of a storage -> numpy's little-endian type of its elements.
 _ELEMENTS = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -40,13 +41,13 @@ _ELEMENTS = {
 
 
 def read_torch_file(path: str | os.PathLike) -> Any:
-    """What `torch.save` wrote: containers, numbers and strings, tensors as arrays.
+    """Read a file of `torch.save`: containers, numbers, strings, tensors as arrays.
 
     Args:
-        path: a `.pth` or `.pt` file in either of PyTorch's forms.
+        path: a `.pth` or `.pt` file in either of PyTorch's formats.
     Returns: usually a dict from parameter name to numpy array; bfloat16 as float32.
-    Raises: DataError for a missing or damaged file, and for one that holds anything
-        else than tensors, containers, numbers and strings, which is not run.
+    Raises: DataError: the file is missing or damaged, or holds other objects than
+        tensors, containers, numbers and strings. Such objects are not run.
 
     Example:
         >>> import tempfile
@@ -62,7 +63,7 @@ def read_torch_file(path: str | os.PathLike) -> Any:
             if zipfile.is_zipfile(stream):
                 stored, storages = _read_archive(stream)
             else:
-                stream.seek(0)  # the question has moved it
+                stream.seek(0)  # `is_zipfile` has moved it
                 stored, storages = _read_stream(stream)
             return _with_arrays(stored, storages)
     except FileNotFoundError as error:
@@ -70,21 +71,21 @@ def read_torch_file(path: str | os.PathLike) -> Any:
     except _NotTensorsError as error:
         raise DataError(
             f"{path}: contains {error}, which is no tensor and was not run. Expected "
-            "tensors, containers, numbers and strings, as `torch.save` writes of "
+            "tensors, containers, numbers and strings, as `torch.save` writes for "
             "`model.state_dict()`."
         ) from error
     except (OSError, MemoryError, *_DAMAGE) as error:
         raise DataError(
-            f"{path}: not a file of tensors by `torch.save`, or a damaged one "
+            f"{path}: not a file of tensors from `torch.save`, or a damaged one "
             f"({type(error).__name__}: {error})."
         ) from error
 
 
 class _NotTensorsError(Exception):
-    """The pickle names something that this reader does not know."""
+    """The pickle refers to a name that this reader does not know."""
 
 
-# What unpickling random bytes may raise, and what the checks below do.
+# Exceptions of unpickling random bytes, and of the checks below.
 _DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -102,7 +103,7 @@ _DAMAGE = (
 )
 
 
-# What a pickle can lay hands on. None of it can be changed: a pickle may also set
+# The objects that a pickle can access. All are immutable, because a pickle may also set
 # attributes and call `__setstate__`.
 
 
@@ -127,7 +128,7 @@ class _Tensor(NamedTuple):
 
 
 class _RebuildTensor:
-    """`torch._utils._rebuild_tensor_v2`; `_rebuild_tensor` has the first four."""
+    """`torch._utils._rebuild_tensor_v2` and its older form `_rebuild_tensor`."""
 
     __slots__ = ()
 
@@ -138,7 +139,7 @@ class _RebuildTensor:
 
 
 class _RebuildParameter:
-    """`torch._utils._rebuild_parameter`: a tensor that is trained."""
+    """`torch._utils._rebuild_parameter`: a trainable tensor."""
 
     __slots__ = ()
 
@@ -146,8 +147,8 @@ class _RebuildParameter:
         return tensor
 
 
-# The one in Python: that in C takes gigabytes for a damaged number of a remembered
-# object. These pickles are short.
+# The unpickler in Python: the one in C allocates gigabytes for a damaged memo index.
+# Speed does not matter, as these pickles are short.
 class _Unpickler(pickle._Unpickler):
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
@@ -191,16 +192,16 @@ def _read_archive(stream):
     for key in {tensor.storage.key for tensor in _tensors(stored)}:
         member = archive.getinfo(f"{folder}data/{key}")
         if member.compress_type != zipfile.ZIP_STORED:
-            # PyTorch does not compress; a few bytes could stand for gigabytes.
+            # PyTorch does not compress, and a few bytes could expand to gigabytes.
             raise ValueError(f"{member.filename} is compressed")
         storages[key] = archive.read(member)
     return stored, storages
 
 
 def _read_stream(stream):
-    """The pickle of the form before 1.6, and the bytes of each storage."""
+    """The pickle of the stream format, and the bytes of each storage."""
     if _Unpickler(stream).load() != _STREAM_MAGIC:
-        raise ValueError("it does not begin as such a file does")
+        raise ValueError("it does not begin like a file of torch.save")
     protocol = _Unpickler(stream).load()
     if protocol != _STREAM_PROTOCOL:
         raise ValueError(f"protocol {protocol!r} instead of {_STREAM_PROTOCOL}")
@@ -230,7 +231,7 @@ def _read(stream, size):
 
 
 def _tensors(stored):
-    """Every tensor in containers in containers."""
+    """All tensors in nested containers."""
     if isinstance(stored, _Tensor):
         yield stored
     elif isinstance(stored, dict):
@@ -263,8 +264,8 @@ def _array(tensor, content):
         raise ValueError(f"impossible shape or strides: {tensor}")
     elements = np.frombuffer(content, tensor.storage.elements)
     elements = elements[tensor.storage.offset :][: tensor.storage.size]
-    # The strides come from the file: nothing may lie outside the storage, and a few
-    # bytes may not stand for more numbers than there are.
+    # The strides come from the file. They must not reach outside the storage, and a
+    # tensor must not have more numbers than its storage.
     count = math.prod(tensor.shape)
     last = tensor.offset + sum(
         (length - 1) * stride
@@ -286,6 +287,6 @@ def _array(tensor, content):
 
 def _as_numbers(view, elements):
     if elements == _ELEMENTS["BFloat16Storage"]:
-        # The upper half of a float32.
+        # bfloat16 is the upper half of a float32.
         return (view.astype(np.uint32) << 16).view(np.float32)
     return view.copy()

@@ -1,8 +1,8 @@
-"""The body of a synthetic patient: how much of what lies in the way of each X-ray.
+"""The body of a synthetic patient: the length of every tissue along each X-ray.
 
 A radiograph is a shadow, so every structure is described by its chord, the length in
-cm that a ray travels inside it. Coordinates are those of `phantom_grid`; the numbers
-are those of an adult chest film.
+cm that a ray travels inside it. `pixel_grid` defines the coordinates. Sizes are those
+of an adult chest film.
 """
 
 import dataclasses
@@ -10,17 +10,17 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest.grid import spline
+from mdmt_tf.phantoms.chest.pixel_grid import spline
 
 RIGHT, LEFT = 1, 2  # values of the lung mask; the patient's right is the image's left
 
 
 @dataclasses.dataclass(frozen=True)
 class Body:
-    """Sizes of one patient in cm, and how he or she was positioned.
+    """Sizes of one patient in cm, and the position for the exposure.
 
-    ap: taken from the front, lying or sitting in bed: shallow breath, wide heart,
-    shoulder blades over the lungs; otherwise upright from the back (PA).
+    ap: taken from the front in bed, with a shallow breath, a wide heart and the
+    shoulder blades over the lungs; otherwise taken upright from the back (PA).
     """
 
     male: bool
@@ -30,17 +30,17 @@ class Body:
     depth: float  # chord of soft tissue through the mediastinum
     lung_depth: float  # longest chord through one lung
     heart: float  # scale of the heart
-    left_dome: float  # the left diaphragm lies lower by this
+    left_dome: float  # how much lower the left diaphragm lies
     sulcus: float  # depth of the costophrenic angle
     lean: float  # sideways offset of the mediastinum
     rib_drop: float  # how far ribs descend from back to front, relative
-    fat: float  # thickness of the chest wall beside the ribs
+    fat: float  # thickness of the chest wall outside the ribs
     breast: float  # semi-axis of the breast shadow, 0 in men
-    arms_up: float  # 0 beside the body, 1 rotated away
+    arms_up: float  # 0 along the body, 1 rotated away
 
     @classmethod
     def draw(cls, rng, male, ap):
-        """A random adult; the same draws are made whatever `male` and `ap` are."""
+        """Draw a random adult; `male` and `ap` do not change the number of draws."""
         size = rng.normal(0.0, 1.0, 8)
         size = np.clip(size, -2.0, 2.0)
         unit = rng.random(4)
@@ -73,13 +73,13 @@ class Body:
     def zone_limits(self):
         """y in cm of the lower aortic arch and of the lower pulmonary veins.
 
-        The two lines that part upper, middle and lower Brixia zones.
+        These two lines separate upper, middle and lower Brixia zones.
         """
         return 0.36 * self.lung_height, 0.66 * self.lung_height
 
 
 def lung_outline(body, side):
-    """Outline of one lung, (n, 2) in cm, the part behind the heart included."""
+    """Outline of one lung with the part behind the heart, (n, 2) in cm."""
     w, h = body.half_width, body.lung_height
     base = h + (body.left_dome if side == LEFT else 0.0)
     angle = base + body.sulcus
@@ -108,13 +108,13 @@ def lung_outline(body, side):
 
 
 def lungs(grid, body):
-    """Both lungs: their mask and how far each pixel is from the chest wall.
+    """Mask of both lungs, and the distance of each pixel from the chest wall.
 
     Returns:
         mask: uint8 (rows, columns), 0, RIGHT or LEFT.
-        distance: float32, cm to the chest wall. Mediastinum and diaphragm are no wall:
-            lung wraps round the one and reaches behind the other, so it is thick
-            right beside both.
+        distance: float32, cm to the chest wall. Mediastinum and diaphragm do not
+            count as wall: lung wraps around the mediastinum and reaches behind the
+            diaphragm, so it is thick next to both.
     """
     mask = np.zeros(grid.shape, np.uint8)
     h, w = body.lung_height, body.half_width
@@ -140,14 +140,14 @@ def lung_chord(grid, body, mask, distance):
     )
     rim *= (body.lung_depth * depth[:, None]).astype(np.float32)
     # The borders move with heart beat and breath; spine and vessels indent the lungs
-    # beside the midline.
+    # next to the midline.
     rim *= grid.blur((mask > 0).astype(np.float32), 0.18)
     aside = np.clip((np.abs(grid.x - np.float32(body.lean)) - 1.6) / 3.2, 0.0, 1.0)
     return rim * (0.45 + 0.55 * aside * (2.0 - aside)).astype(np.float32)
 
 
 def torso_chord(grid, body):
-    """Chord in cm through the trunk as if it were solid soft tissue, arms included."""
+    """Chord in cm through trunk and arms, as if they were solid soft tissue."""
     w = body.half_width + 1.0 + body.fat
     level = [-12, -6, -4.2, -2.8, -1.2, 1.0, 4.0, 8.0, 14, 22, 34]
     half = [5.6, 5.9, 7.5, 12.5, w + 1.5, w + 2.5, w + 1.8, w + 0.3, w, w, w + 0.6]

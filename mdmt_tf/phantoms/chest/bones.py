@@ -1,7 +1,7 @@
 """The bones of a synthetic patient: ribs, clavicles, shoulder blades, arms and spine.
 
-Each is drawn as lines on 8-bit layers (255 = `FULL_CM` of bone) and smoothed; layers
-add up where bones cross, as shadows do. Coordinates as in `phantom_grid`.
+Bones are drawn as lines on 8-bit layers (255 = `FULL_CM` of bone) and smoothed. Layers
+add up where bones cross, as shadows do. `pixel_grid` defines the coordinates.
 """
 
 import cv2
@@ -14,8 +14,8 @@ def bone_chord(grid, body, rng):
     """Chord in cm through all bones, float32 (rows, columns).
 
     Args:
-        grid: `phantom_grid.Grid`.
-        body: `phantom_anatomy.Body`.
+        grid: `PixelGrid`.
+        body: `anatomy.Body`.
         rng: numpy Generator, for the small irregularities of ribs and spine.
     """
     behind, front, girdle, column = np.zeros((4, *grid.shape), np.uint8)
@@ -42,10 +42,10 @@ def _chest_half_width(body, y):
 
 
 def _rib_lines(body, jitter):
-    """Centre lines of the twelve ribs of one side, from spine round to front.
+    """Centre lines of the twelve ribs of one side, from the spine to the front.
 
-    Returns: (12, 33, 2) in cm on the image's right; the first 17 points of a line lie
-        behind, the others in front.
+    Returns: (12, 33, 2) in cm on the image's right. The first 17 points of a line are
+        the back of the rib, the others its front.
     """
     h = body.lung_height
     number = np.arange(1, 13)[:, None]
@@ -53,7 +53,7 @@ def _rib_lines(body, jitter):
     drop = body.rib_drop * (3.4 + 1.25 * np.minimum(number, 7)) + jitter[:, 1:]
     lateral = _chest_half_width(body, start + 0.42 * drop)
     theta = np.linspace(0.0, np.pi, 33)[None, :]
-    # Behind, a rib first rises a little over the transverse process, then descends.
+    # The back of a rib rises a little over the transverse process, then descends.
     y = start + drop * (theta / np.pi) ** 1.08 - 0.3 * np.sin(np.minimum(2 * theta, 3))
     back = theta <= np.pi / 2
     inner = np.where(back, 2.1, 3.0 + 0.62 * number)
@@ -66,7 +66,7 @@ def _ribs(grid, body, rng, behind, front):
     cortex, core = _units(0.95), _units(0.62)
     right = _rib_lines(body, rng.normal(0.0, 0.12, (12, 2)))
     lines = np.stack([right, right * (-1, 1)])
-    # The last two ribs end beside the flank; cartilage at the front casts no shadow.
+    # The last two ribs end at the flank; cartilage at the front casts no shadow.
     whole, floating = lines[:, :10, :17], lines[:, 10:, :11]
     fore = lines[:, :7, 16:31].reshape(14, -1, 2)
     for back in (whole.reshape(20, -1, 2), floating.reshape(4, -1, 2)):
@@ -89,7 +89,8 @@ def _shoulders(grid, body, rng, layer):
             points[:, 0] *= side
             return points
 
-        # Shoulder blade: a thin plate with thicker borders, farther out in a PA film.
+        # Shoulder blade: a thin plate with thicker borders; a PA film shows it farther
+        # out.
         out = 0.0 if body.ap else 1.6
         blade = mirrored(
             [
@@ -136,15 +137,16 @@ def _spine(grid, body, rng, layer):
     pitch = 0.098 * body.lung_height
     high = 0.42 * pitch  # half the height of a vertebral body
     number = np.arange(-5, 24)[:, None, None]
-    bend = rng.normal(0.0, 0.35)
+    curve = rng.normal(0.0, 0.35)
     centre = np.concatenate(
-        [bend * np.sin(0.16 * number), pitch * number - 0.04 * body.lung_height], axis=2
+        [curve * np.sin(0.16 * number), pitch * number - 0.04 * body.lung_height],
+        axis=2,
     )
     # Bodies widen downwards: scales of x and y.
     half = np.concatenate([1.53 + 0.035 * number, np.ones_like(number)], axis=2)
 
     def at(*points):
-        """The same points, x in half widths and y in cm, at every vertebra."""
+        """The points at every vertebra; x in half widths, y in cm."""
         return centre + half * np.array(points, dtype=np.float64)
 
     grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.9))

@@ -1,8 +1,8 @@
 """The clinical columns of AIforCOVID for synthetic patients.
 
-Measured values and breathlessness depend on the outcome, with wide overlap, so they
-tell more of it than the image and the age do; death gives it away, as in the real
-data. Chronic conditions depend on the age alone.
+Measured values and breathlessness depend on the outcome, with wide overlap, so they add
+information to image and age. Death determines the outcome, as in the real data.
+Chronic conditions depend on the age only.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ COLUMNS = (
     "Prognosis",
     "Death",
 )
-# column: (mean of the mild, of the severe, standard deviation, decimals, share missing)
+# column: (mean of mild patients, mean of severe, std, decimals, fraction missing)
 _MEASURED = {
     "Temp_C": (37.5, 37.8, 0.8, 1, 0.1),
     "DaysFever": (4.0, 5.0, 2.5, 0, 0.2),
@@ -67,7 +67,7 @@ _MEASURED = {
     "PaCO2": (34.5, 33.5, 5, 1, 0.3),
     "pH": (7.46, 7.45, 0.04, 2, 0.3),
 }
-# column: (share at 40 years, at 80 years)
+# column: (fraction at 40 years, at 80 years)
 _CONDITIONS = {
     "CardiovascularDisease": (0.10, 0.55),
     "IschemicHeartDisease": (0.03, 0.25),
@@ -86,11 +86,12 @@ _CONDITIONS = {
 
 
 def row(study):
-    """One row of the spreadsheet, a dict of `COLUMNS`; None where nothing is known.
+    """One row of the spreadsheet, a dict of `COLUMNS`; None where a value is missing.
+
+    Sex (1 female), Position (1 upright), conditions and symptoms are coded 0 and 1.
 
     Args:
-        study: `phantom_studies.Study`. Coded as 0 and 1: Sex (1 female), Position
-            (1 upright), every condition and symptom.
+        study: `ChestStudy`.
     """
     rng = study.record_rng()
     severe = int(study.severe)
@@ -105,12 +106,12 @@ def row(study):
         "Position": int(not study.ap),
         "Prognosis": "SEVERE" if severe else "MILD",
     }
-    for column, (*mean, deviation, decimals, missing) in _MEASURED.items():
-        value = abs(float(rng.normal(mean[severe], deviation)))
+    for column, (*mean, std, decimals, missing) in _MEASURED.items():
+        value = abs(float(rng.normal(mean[severe], std)))
         value = min(value, 100.0) if column in ("SaO2", "Ox_percentage") else value
         value = round(value, decimals) if decimals else round(value)
         values[column] = None if rng.random() < missing else value
-    for column, shares in _CONDITIONS.items():
-        values[column] = int(rng.random() < np.interp(study.age, (40, 80), shares))
+    for column, fractions in _CONDITIONS.items():
+        values[column] = int(rng.random() < np.interp(study.age, (40, 80), fractions))
     values["Death"] = int(rng.random() < 0.35 * severe)
     return values

@@ -1,4 +1,4 @@
-"""From X-ray attenuation to the grey values of one hospital's or maker's device."""
+"""Grey values of X-ray attenuation, by the device of a hospital or manufacturer."""
 
 import dataclasses
 
@@ -8,27 +8,27 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """How the radiographs of one site look, and in which form they are stored.
+    """Appearance and storage format of the radiographs of one site.
 
-    exposure: X-ray quanta per pixel in air; fewer are noisier.
-    scatter: share of the signal that is scattered radiation.
+    exposure: X-ray quanta per pixel in air; fewer quanta give more noise.
+    scatter: fraction of the signal that is scattered radiation.
     blur_cm: spread of the detector.
-    flatten: how much of the coarse brightness is taken out (dynamic range control).
+    flatten: fraction of the coarse brightness that is removed (dynamic range control).
     contrast: slope of the display curve at its middle, 1 (linear) to 1.5.
-    brightness: shift of the display, in parts of its range.
+    brightness: shift of the display, as a fraction of its range.
     field_cm: width of the exposed field.
     aspect: rows / columns.
-    matrix: columns relative to those asked for.
+    matrix: columns relative to the requested number.
     border: probability that the collimator's blades are in the picture.
-    marker: "L" or "R", the lead letter beside that shoulder, or "".
-    ap: share of bedside (AP) radiographs.
-    monochrome1: share stored with 0 = white.
+    marker: "L" or "R", the lead letter next to that shoulder, or "".
+    ap: fraction of bedside (AP) radiographs.
+    monochrome1: fraction stored with 0 = white.
     bits: bits stored.
     modality: "CR" or "DX".
     voi: how the display range is stored: "none" (full range), "window", "sigmoid",
         "lut".
     rescale: slope and intercept of the modality rescale.
-    compressed: share of files compressed with RLE Lossless.
+    compressed: fraction of files compressed with RLE Lossless.
     """
 
     exposure: float = 9e4
@@ -118,20 +118,20 @@ def film_shape(appearance, matrix):
 
 
 def expose(attenuation, appearance, rng, cm_per_px):
-    """The picture that a site's device makes of an attenuation map.
+    """Simulate a site's device: from an attenuation map to a picture.
 
-    signal = (1 - s) exp(-P) + s blur(exp(-P)), s the share of scatter; quantum noise
-    of variance signal / exposure; detector blur; logarithm; dynamic range control;
-    automatic windowing on the quantiles of the picture's middle; an S-shaped display
-    curve.
+    signal = (1 - s) exp(-P) + s blur(exp(-P)), with s the fraction of scatter. Then
+    follow quantum noise of variance signal / exposure, detector blur, logarithm,
+    dynamic range control, automatic windowing on the quantiles of the picture's middle
+    and an S-shaped display curve.
 
     Args:
         attenuation: float32 (rows, columns), line integrals P >= 0.
         appearance: `Appearance`.
         rng: numpy Generator; noise and the jitter of exposure and windowing.
         cm_per_px: pixel size.
-    Returns: float32 (rows, columns), 0 black (air) to 1 white, not clipped: what a
-        device stores reaches a little beyond its display window on both sides.
+    Returns: float32 (rows, columns), 0 black (air) to 1 white, not clipped: devices
+        store a little more than their display window at both ends.
     """
     jitter = np.clip(rng.normal(0.0, 1.0, 5), -2.5, 2.5)
     exposure = appearance.exposure * np.exp(0.3 * jitter[0])
@@ -149,7 +149,7 @@ def expose(attenuation, appearance, rng, cm_per_px):
     rows, columns = picture.shape
     chest = picture[rows // 8 : -rows // 5 : 6, columns // 8 : -columns // 8 : 6]
     air, bone = np.quantile(chest, [0.02, 0.995])
-    # The least span lets a chest without any air keep part of its whiteness.
+    # The minimum span keeps a chest without air partly white.
     span = max(1.15 * (bone - air), 2.2) * np.exp(0.06 * jitter[2])
     low = bone + 0.15 - span
     shift = appearance.brightness + 0.025 * jitter[3]
@@ -159,29 +159,30 @@ def expose(attenuation, appearance, rng, cm_per_px):
 
 
 def _noise(rng, shape):
-    """White noise of unit variance: four summed bytes, near enough to normal.
+    """White noise of unit variance: the sum of four bytes, close to normal.
 
-    Four times faster than `standard_normal`, which took a tenth of the time per image.
+    This is four times faster than `standard_normal`, which took 10 % of the time per
+    image.
     """
     count = shape[0] * shape[1]
-    parts = np.frombuffer(rng.bytes(4 * count), np.uint8).reshape(4, *shape)
-    total = parts[0].astype(np.uint16) + parts[1] + parts[2] + parts[3]
+    draws = np.frombuffer(rng.bytes(4 * count), np.uint8).reshape(4, *shape)
+    total = draws[0].astype(np.uint16) + draws[1] + draws[2] + draws[3]
     # Variance of a uniform byte: (256^2 - 1) / 12.
-    deviation = (4 * (256**2 - 1) / 12) ** 0.5
-    return (total.astype(np.float32) - np.float32(510.0)) * np.float32(1 / deviation)
+    std = (4 * (256**2 - 1) / 12) ** 0.5
+    return (total.astype(np.float32) - np.float32(510.0)) * np.float32(1 / std)
 
 
 def display_curve(picture, contrast):
     """S-curve through (0, 0), (0.5, 0.5), (1, 1) with slope `contrast` at the middle.
 
-    y = x + 2 (contrast - 1) x (1 - x) (2 x - 1) inside [0, 1], linear outside. It
-    rises everywhere up to a contrast of 1.5.
+    y = x + 2 (contrast - 1) x (1 - x) (2 x - 1) inside [0, 1], linear outside. The
+    curve is increasing up to a contrast of 1.5.
     """
     inside = np.clip(picture, 0.0, 1.0)
-    bend = inside * (1.0 - inside)
-    bend *= inside - np.float32(0.5)
-    bend *= np.float32(4.0 * (contrast - 1.0))
-    return picture + bend
+    change = inside * (1.0 - inside)
+    change *= inside - np.float32(0.5)
+    change *= np.float32(4.0 * (contrast - 1.0))
+    return picture + change
 
 
 def _coarse_blur(image, sigma_px):
@@ -194,9 +195,9 @@ def _coarse_blur(image, sigma_px):
 
 
 def collimate(picture, rng):
-    """Put the collimator's blades into the picture: black, a little slanted.
+    """Draw the collimator's blades into the picture: black, slightly slanted.
 
-    Returns: float32 (rows, columns), up to three per cent of each side black.
+    Returns: float32 (rows, columns), with up to 3 % black at each border.
     """
     rows, columns = picture.shape
     inset = rng.uniform(0.0, 0.03, (4, 2)) * np.array([columns, rows])
@@ -207,7 +208,7 @@ def collimate(picture, rng):
     return np.where(shutter > 0, picture, np.float32(0.0))
 
 
-# Strokes of the lead letters in a box one high; OpenCV's fonts differ by release.
+# Strokes of the lead letters, in a box of height 1. OpenCV's fonts differ by release.
 _LETTERS = {
     "L": [[(0.0, 0.0), (0.0, 1.0), (0.55, 1.0)]],
     "R": [
@@ -219,12 +220,12 @@ _LETTERS = {
 
 
 def letter(picture, text, rng):
-    """Lay a lead letter beside a shoulder: L on the image's right, R on its left.
+    """Draw a lead letter next to a shoulder: L on the image's right, R on its left.
 
     Args:
         picture: float32 (rows, columns).
         text: "L" or "R".
-        rng: numpy Generator; place and size.
+        rng: numpy Generator, for position and size.
     Returns: float32 picture.
     """
     rows, columns = picture.shape

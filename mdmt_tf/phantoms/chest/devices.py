@@ -1,18 +1,17 @@
 """Cables, electrodes and tubes on bedside radiographs.
 
-Which patient carries them is independent of the disease: they are a nuisance to look
-past, not a clue to the outcome.
+Devices are independent of the disease: they are a nuisance, not a hint at the outcome.
 """
 
 import numpy as np
 
 
 def device_thickness(grid, body, rng):
-    """Attenuation (no unit) of what lies on or in a patient in bed, float32.
+    """Attenuation (no unit) of the devices on or in a patient in bed, float32.
 
     Args:
-        grid: `phantom_grid.Grid`.
-        body: `phantom_anatomy.Body`.
+        grid: `PixelGrid`.
+        body: `anatomy.Body`.
         rng: numpy Generator.
     """
     layer = np.zeros(grid.shape, np.uint8)  # 100 grey values = attenuation 1
@@ -20,8 +19,8 @@ def device_thickness(grid, body, rng):
     exit_point = np.array([rng.choice([-1.2, 1.2]) * w, rng.uniform(0.2, 1.0) * h])
     for _ in range(rng.integers(2, 5)):
         electrode = np.array([rng.uniform(-0.9, 0.9) * w, rng.uniform(0.05, 1.0) * h])
-        bend = rng.normal(0.0, 4.0, 2)
-        cable = _curve(electrode, electrode + bend, exit_point + bend, exit_point)
+        offset = rng.normal(0.0, 4.0, 2)
+        cable = _curve(electrode, electrode + offset, exit_point + offset, exit_point)
         grid.stroke(layer, [cable], 0.16, 45)
         pad = electrode + np.array([(-0.3, 0.0), (0.3, 0.0)])
         grid.stroke(layer, [pad], 0.5, 90)

@@ -1,7 +1,7 @@
 """Labels of synthetic patients: Brixia scores, age, sex and an outcome with known odds.
 
-Nothing is rendered here, so that what a model could at best reach on phantoms can be
-computed from many thousand draws in a second.
+Nothing is rendered here, so the best performance that a model can reach on phantoms
+can be computed from many thousand draws in a second.
 
 Source of the score: Borghesi & Maroldi 2020, six zones (A, B, C the patient's right
 lung from top to bottom, D, E, F the left lung), 0 to 3 each, global score 0 to 18.
@@ -19,11 +19,11 @@ MAX_GRADE = 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScoreModel:
-    """How the six grades of one radiograph arise from the extent of the disease.
+    """The model of the six grades of one radiograph, given the extent of the disease.
 
     Every zone has a latent z = loading disease + sqrt(1 - loading^2) noise + offset,
-    with disease and noise standard normal; its grade is the number of `thresholds`
-    that z exceeds. COVID-19 pneumonia prefers the bases, hence the offsets.
+    with disease and noise standard normal. Its grade is the number of `thresholds`
+    that z exceeds. The offsets are there because COVID-19 pneumonia prefers the bases.
     """
 
     loading: float = 0.82
@@ -31,7 +31,7 @@ class ScoreModel:
     thresholds: tuple[float, ...] = (-0.45, 0.30, 1.00)
 
     def draw(self, rng, disease):
-        """Grades for an array of disease extents.
+        """Draw grades for an array of disease extents.
 
         Args:
             rng: numpy Generator.
@@ -49,11 +49,10 @@ class ScoreModel:
 class OutcomeModel:
     """P(severe) = logistic(intercept + score (G - 8) / 4 + age (years - 62) / 15).
 
-    G is the global Brixia score, which the image shows; the age it does not show. A
-    reader of the image alone can therefore at best know `image_probability`, the mean
-    of P over the ages of the population; `probability` is what a reader of image and
-    record can at best know. Both are exact, and so is the AUC that they reach (about
-    0.86 and 0.89; see the tests).
+    G is the global Brixia score. The image shows G but not the age. The best prediction
+    from the image alone is `image_probability`, the mean of P over the ages of the
+    population. The best prediction from image and age is `probability`. Both are exact;
+    their AUC is about 0.86 and 0.89 (see the tests).
     """
 
     intercept: float = 0.05
@@ -80,27 +79,28 @@ class OutcomeModel:
 
     def image_probability(self, brixia_global):
         """P(severe | score): the mean of `probability` over the population's ages."""
-        years, share = _age_shares(self)
+        years, fraction = _age_distribution(self)
         score = np.asarray(brixia_global)[..., None]
-        return (self.probability(score, years) * share).sum(axis=-1)
+        return (self.probability(score, years) * fraction).sum(axis=-1)
 
 
 @functools.cache
-def _age_shares(outcome):
-    """Every age in years and its share of the population: a rounded, clipped normal."""
+def _age_distribution(outcome):
+    """All ages, and their fractions of the population: a rounded, clipped normal."""
     years = np.arange(outcome.min_age, outcome.max_age + 1)
     unit = outcome.sd_age * math.sqrt(2)
     below = [0.5 + 0.5 * math.erf((k + 0.5 - outcome.mean_age) / unit) for k in years]
-    below[-1] = 1.0  # whoever is older counts as the oldest
+    below[-1] = 1.0  # ages above the maximum are clipped to it
     return years, np.diff(np.array([0.0, *below]))
 
 
 @dataclasses.dataclass(frozen=True)
-class Labels:
-    """Labels of n synthetic patients, one row each; arrays of length n.
+class ChestLabels:
+    """Labels of n synthetic patients, arrays of length n.
 
-    zones is (n, 6), 0 to 3; disease is the latent that later studies of the same
-    patient start from; severe is the outcome drawn with `probability`.
+    zones: (n, 6), 0 to 3.
+    disease: the latent from which later studies of the same patient start.
+    severe: the outcome, drawn with `probability`.
     """
 
     age: np.ndarray
@@ -124,14 +124,14 @@ DEFAULT_OUTCOME = OutcomeModel()
 def draw_labels(rng, n, scores=DEFAULT_SCORES, outcome=DEFAULT_OUTCOME):
     """Draw the labels of n independent patients.
 
-    The files of the phantoms call it with n = 1 and a generator of each patient's own;
-    a study of the attainable accuracy calls it with n = 100000.
+    `studies` calls this function with n = 1 and one generator per patient. A study of
+    the attainable accuracy calls it with n = 100000.
 
     Args:
         rng: numpy Generator.
         n: number of patients.
         scores, outcome: the two models.
-    Returns: `Labels`.
+    Returns: `ChestLabels`.
     """
     age = outcome.draw_ages(rng, n)
     male = rng.random(n) < 0.6
@@ -139,7 +139,7 @@ def draw_labels(rng, n, scores=DEFAULT_SCORES, outcome=DEFAULT_OUTCOME):
     zones = scores.draw(rng, disease)
     total = zones.sum(axis=1)
     probability = outcome.probability(total, age)
-    return Labels(
+    return ChestLabels(
         age=age,
         male=male,
         disease=disease,

@@ -1,4 +1,4 @@
-"""What fills the lungs of a synthetic patient: vessels, and opacities by Brixia zone.
+"""Contents of the lungs of a synthetic patient: vessels, and opacities by Brixia zone.
 
 Source of the grades: Borghesi & Maroldi 2020. 0 no abnormality, 1 interstitial
 infiltrates, 2 interstitial and alveolar with interstitial predominance, 3 interstitial
@@ -11,15 +11,16 @@ import cv2
 import numpy as np
 
 from mdmt_tf.phantoms.chest.anatomy import LEFT, RIGHT
-from mdmt_tf.phantoms.chest.grid import noise_field
 from mdmt_tf.phantoms.chest.labels import ZONES
+from mdmt_tf.phantoms.chest.pixel_grid import noise_field
 
 
 def zone_map(grid, body, mask):
     """Number of the Brixia zone of each pixel.
 
     Args:
-        grid, body: `phantom_grid.Grid`, `phantom_anatomy.Body`.
+        grid: `PixelGrid`.
+        body: `anatomy.Body`.
         mask: uint8 lung mask with RIGHT and LEFT.
     Returns: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for the zones A to F.
     """
@@ -35,8 +36,8 @@ def zone_map(grid, body, mask):
 def vessel_chord(grid, body, rng, distance):
     """Chord in cm through the arteries and veins of both lungs, float32.
 
-    Trees that leave the two hila, fork at every generation and thin out towards the
-    pleura. Each stands for a bundle, so it counts more than one tube.
+    Trees start at the two hila, fork at every generation and become thinner towards the
+    pleura. Each tree stands for a bundle, so it absorbs more than one tube.
     """
     layer = np.zeros(grid.shape, np.uint8)
     full = 1.0  # cm at grey value 255
@@ -49,14 +50,14 @@ def vessel_chord(grid, body, rng, distance):
         length = rng.uniform(0.12, 0.20, angles.size) * h
         diameter = rng.uniform(0.40, 0.75, angles.size)
         for _ in range(5):
-            bend = rng.normal(0.0, 0.16, angles.size)
-            middle = start + _steps(angles - bend, 0.5 * length, side)
-            end = middle + _steps(angles + bend, 0.5 * length, side)
+            curve = rng.normal(0.0, 0.16, angles.size)
+            middle = start + _steps(angles - curve, 0.5 * length, side)
+            end = middle + _steps(angles + curve, 0.5 * length, side)
             lines = np.stack([start, middle, end], axis=1)
             order = np.argsort(-diameter)
-            for part in np.array_split(order, 2):
-                strokes.append((diameter[part].mean(), lines[part]))
-            # Fork: a thicker branch goes on, a thinner one turns away.
+            for half in np.array_split(order, 2):
+                strokes.append((diameter[half].mean(), lines[half]))
+            # Fork: a thicker branch continues, a thinner one turns away.
             turn = rng.uniform(0.2, 0.55, angles.size)
             turn *= rng.choice([-1.0, 1.0], angles.size)
             angles = np.concatenate([angles - 0.4 * turn, angles + 1.2 * turn])
@@ -78,11 +79,12 @@ def _steps(angles, lengths, side):
 
 @dataclasses.dataclass(frozen=True)
 class Grade:
-    """Share of the air that fluid or tissue replaces in a zone of this grade.
+    """Fractions of the air that fluid or tissue replaces in a zone of this grade.
 
-    haze: evenly; strands: along the network of interstitial lines; cover: part of the
-    zone that consolidations take (above 0, so that there is an edge), `density` the
-    share of air lost inside of them.
+    haze: everywhere.
+    strands: along the network of interstitial lines.
+    cover: fraction of the zone that is consolidated; above 0, so that there is an edge.
+    density: inside the consolidations.
     """
 
     haze: float = 0.0
@@ -100,17 +102,17 @@ GRADES = (
 
 
 def opacity(grid, body, rng, zones, distance, grades):
-    """Share of the lungs' air that disease has replaced, float32, 0 to 0.95.
+    """Fraction of the lungs' air that disease has replaced, float32, 0 to 0.95.
 
-    The consolidated patches are the highest parts of a noise field whose mean and
-    spread are fixed within each zone, so that the area follows from the grade and only
-    the shape from chance. Disease does not stop at the lines between zones: it fades
-    over about 2 cm across a wavy border.
+    Consolidations are where a noise field is highest. Its mean and spread are known
+    within each zone, so the grade determines the area and chance only the shape.
+    Disease does not stop at the lines between zones: it fades over about 2 cm across a
+    wavy border.
 
     Args:
-        zones: `zone_map`.
+        zones: as `zone_map` returns them.
         distance: cm to the lung border; disease prefers the periphery.
-        grades: six grades 0 to 3, in the order of `phantom_labels.ZONES`.
+        grades: six grades 0 to 3, in the order of `labels.ZONES`.
     """
     fine, grid = grid, grid.coarse(0.11)
     zones = cv2.resize(zones, grid.shape[::-1], interpolation=cv2.INTER_NEAREST)
@@ -130,8 +132,8 @@ def opacity(grid, body, rng, zones, distance, grades):
     for zone, grade in enumerate(grades):
         g, factor = GRADES[grade], scale[zone]
         inside = (zones == zone + 1).astype(np.uint8)
-        mean, deviation = cv2.meanStdDev(blobs, mask=inside)
-        spread = max(float(deviation[0, 0]), 1e-3)
+        mean, std = cv2.meanStdDev(blobs, mask=inside)
+        spread = max(float(std[0, 0]), 1e-3)
         edge = float(mean[0, 0]) + spread * _normal_quantile(1.0 - g.cover)
         table[zone] = g.haze * factor, g.strands * factor, g.density * factor, edge
 
@@ -142,7 +144,7 @@ def opacity(grid, body, rng, zones, distance, grades):
     ]
 
     def spread_out(values):
-        """The values of the six zones as one smooth map."""
+        """Spread the values of the six zones over one smooth map."""
         top, middle, base = np.where(
             grid.x < 0, values[:3, None], values[3:, None]
         )  # (columns,) each

@@ -1,7 +1,7 @@
-"""Synthetic chest radiographs whose Brixia grades, lungs and zones are known.
+"""Synthetic chest radiographs with known Brixia grades, lungs and zones.
 
-Nothing here comes from a patient. The pictures serve to try the programs out, to test
-them, and to measure what they reach where the truth is known.
+Nothing here comes from a patient. The pictures serve to try the programs, to test them,
+and to measure their performance where the truth is known.
 """
 
 import dataclasses
@@ -9,24 +9,15 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest import (
-    anatomy,
-    bones,
-    detector,
-    devices,
-)
-from mdmt_tf.phantoms.chest import (
-    grid as phantom_grid,
-)
-from mdmt_tf.phantoms.chest import (
-    lungs as phantom_lungs,
-)
+from mdmt_tf.phantoms.chest import anatomy, bones, detector, devices
+from mdmt_tf.phantoms.chest.lungs import opacity, vessel_chord, zone_map
+from mdmt_tf.phantoms.chest.pixel_grid import PixelGrid, noise_field
 
 VERSION = "1"
 GENERATOR = "mdmt_tf.phantoms.chest.radiograph"
 
-# Linear attenuation in 1/cm at the mean energy of a chest exposure (about 60 keV after
-# beam hardening); lung is a quarter of soft tissue; bone is what it adds.
+# Linear attenuation in 1/cm at the mean energy of a chest exposure, about 60 keV after
+# beam hardening. Lung is a quarter of soft tissue. BONE is the excess over soft tissue.
 SOFT = 0.19
 LUNG = 0.05
 BONE = 0.30
@@ -34,10 +25,10 @@ BONE = 0.30
 
 @dataclasses.dataclass(frozen=True)
 class Radiograph:
-    """One synthetic picture and what is true of it.
+    """One synthetic picture with its true regions.
 
     pixels: float32 (rows, columns), 0 air .. 1 white within the display window; not
-        clipped, as a device stores a little more than it shows.
+        clipped, as devices store a little more than they show.
     lungs: uint8 (rows, columns), 0 background, 1 right lung (image left), 2 left lung,
         each with the part behind the heart.
     zones: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for zones A to F.
@@ -59,9 +50,9 @@ def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None):
         rng: numpy Generator; the same state gives the same picture.
         grades: six Brixia grades 0 to 3, zones A to F.
         male: sex of the patient.
-        appearance: `detector.Appearance`; default the ordinary one.
+        appearance: `detector.Appearance`; None: its defaults.
         matrix: nominal number of columns; the appearance scales it.
-        ap: projection, or None to draw it with the appearance's share.
+        ap: projection, or None to draw it with the appearance's fraction.
     Returns: `Radiograph`.
     Raises: ValueError when `grades` are not six numbers 0 to 3.
     """
@@ -83,7 +74,7 @@ def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None):
 
 
 def _shadow(rng, body, grades, appearance, shape):
-    """Attenuation of a posed body, with its lungs and zones, on the film's grid."""
+    """Attenuation, lungs and zones of a posed body on the film's grid."""
     rows, columns = shape
     pose = np.clip(rng.normal(0.0, 1.0, 4), -2.0, 2.0).tolist()
     field = appearance.field_cm * (1.0 + 0.04 * pose[0])
@@ -94,9 +85,7 @@ def _shadow(rng, body, grades, appearance, shape):
         0.7 * pose[1] - cm_per_px * (0.5 * (columns - 1) + margin),
         middle_y - cm_per_px * (0.5 * (rows - 1) + margin),
     )
-    grid = phantom_grid.Grid(
-        (rows + 2 * margin, columns + 2 * margin), cm_per_px, origin
-    )
+    grid = PixelGrid((rows + 2 * margin, columns + 2 * margin), cm_per_px, origin)
     attenuation, lungs, zones = _attenuation(grid, body, grades, rng)
 
     degrees = 1.6 * pose[3]
@@ -131,18 +120,18 @@ def _attenuation(grid, body, grades, rng):
 
 
 def _air(grid, body, grades, rng):
-    """What the air in the lungs takes from the attenuation of a solid body.
+    """Attenuation that a solid body loses by the air in its lungs.
 
     Returns: float32 attenuation, the lung mask and the zones, all (rows, columns).
     """
     lungs, distance = anatomy.lungs(grid, body)
-    zones = phantom_lungs.zone_map(grid, body, lungs)
+    zones = zone_map(grid, body, lungs)
     chord = anatomy.lung_chord(grid, body, lungs, distance)
-    chord *= 1.0 + np.float32(0.022) * phantom_grid.noise_field(rng, grid, 0.5)
+    chord *= 1.0 + np.float32(0.022) * noise_field(rng, grid, 0.5)
     chord -= np.minimum(anatomy.heart_chord(grid, body), np.float32(0.8) * chord)
     # A vessel is seen only against air: next to consolidation it vanishes.
     chord -= np.minimum(
-        phantom_lungs.vessel_chord(grid, body, rng, distance), np.float32(0.5) * chord
+        vessel_chord(grid, body, rng, distance), np.float32(0.5) * chord
     )
-    filled = phantom_lungs.opacity(grid, body, rng, zones, distance, grades)
+    filled = opacity(grid, body, rng, zones, distance, grades)
     return np.float32(SOFT - LUNG) * (1.0 - filled) * chord, lungs, zones

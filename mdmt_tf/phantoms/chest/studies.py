@@ -1,8 +1,8 @@
-"""Who is in the synthetic datasets: one record a radiograph, nothing rendered yet.
+"""Studies of the synthetic datasets, one record per radiograph; nothing is rendered.
 
-Every patient's draws come from a generator seeded with (seed, dataset, patient, use),
-so that a patient is the same whatever the number of others, and whichever worker
-renders the picture in whatever order.
+Every patient's draws come from a generator seeded with (seed, dataset, patient, use).
+A patient therefore depends neither on the number of patients nor on the order in which
+workers render them.
 """
 
 import dataclasses
@@ -10,22 +10,22 @@ import hashlib
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest import (
-    detector,
-)
-from mdmt_tf.phantoms.chest import (
-    labels as phantom_labels,
+from mdmt_tf.phantoms.chest import detector
+from mdmt_tf.phantoms.chest.labels import (
+    DEFAULT_OUTCOME,
+    DEFAULT_SCORES,
+    draw_labels,
 )
 
 DATASETS = ("AIforCOVID", "BRIXIA", "hannover", "cohen_brixia")
-# Names that the users of AIforCOVID drop as unusable; no phantom may carry them.
+# Names that users of AIforCOVID drop as unusable; no phantom may have them.
 UNUSABLE = frozenset(
     {"P_1_16", "P_3_20", "P_3_108", "P_3_208"}
     | {"P_3_341", "P_3_377", "P_3_391", "P_3_411"}
 )
 # AIforCOVID's releases hold 820, 283 and 482 patients.
-RELEASE_SHARES = (820 / 1585, 283 / 1585)
-# Hospital F is the largest; a fixed cycle, so that ten patients come from all six.
+RELEASE_FRACTIONS = (820 / 1585, 283 / 1585)
+# Hospital F is the largest. The cycle is fixed, so ten patients come from all six.
 HOSPITAL_CYCLE = "FAFBFCFDFE"
 MANUFACTURER_CYCLE = (
     "Siemens", "Agfa", "Carestream Health", "Villa Sistemi Medicali", "Agfa",
@@ -39,16 +39,19 @@ _LABELS, _RENDER, _RECORD, _COURSE = range(4)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
+class ChestStudy:
     """One radiograph of a synthetic patient.
 
-    dataset: one of `DATASETS`; patient, number: indices from 0.
-    path: file below the root of the phantoms; patient_id, site: as the dataset has it.
-    grades: what the picture shows. routine: what the dataset's table says, where it
-    differs (another reader); otherwise equal.
-    probability, image_probability: of `phantom_labels.OutcomeModel` for these grades;
+    dataset: one of `DATASETS`.
+    patient, number: indices from 0.
+    path: file below the root of the phantoms.
+    patient_id, site: as in the dataset.
+    grades: true grades of the picture.
+    routine: grades in the dataset's table; another reader may differ from `grades`.
+    probability, image_probability: of `labels.OutcomeModel` for these grades.
     severe: the patient's outcome.
-    inverted: stored as MONOCHROME1; compressed: stored as RLE.
+    inverted: stored as MONOCHROME1.
+    compressed: stored as RLE.
     """
 
     seed: int
@@ -74,7 +77,7 @@ class Study:
 
     @property
     def key(self):
-        """Text that names the study, for UIDs and numbers derived from it."""
+        """Text that identifies the study; UIDs are derived from it."""
         return f"{self.seed} {self.dataset} {self.patient} {self.number}"
 
     @property
@@ -91,39 +94,39 @@ class Study:
         return patient_rng(self.seed, self.dataset, self.patient, _RECORD, self.number)
 
     def course_rng(self):
-        """The generator of what all rows of one patient share."""
+        """The generator of the values that are the same in all rows of a patient."""
         return patient_rng(self.seed, self.dataset, self.patient, _COURSE)
 
 
 def patient_rng(seed, dataset, patient, *use):
-    """Generator seeded by (seed, dataset, patient, what for)."""
+    """Generator seeded by (seed, dataset, patient, use)."""
     entropy = [seed, DATASETS.index(dataset), patient, *use]
     return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
-def hexadecimal(*parts):
-    """Eight hexadecimal digits that depend on `parts` alone."""
-    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:8]
+def hexadecimal(*values):
+    """Eight hexadecimal digits that depend on `values` only."""
+    return hashlib.sha256(" ".join(map(str, values)).encode()).hexdigest()[:8]
 
 
 def _first(rng, site, appearance):
-    """Labels and technique of a patient's first study, as fields of `Study`."""
-    labels = phantom_labels.draw_labels(rng, 1)
+    """Labels and technique of a patient's first study, as fields of `ChestStudy`."""
+    drawn = draw_labels(rng, 1)
     fields = {
-        "grades": tuple(labels.zones[0].tolist()),
-        "male": bool(labels.male[0]),
-        "age": int(labels.age[0]),
-        "probability": float(labels.probability[0]),
-        "image_probability": float(labels.image_probability[0]),
-        "severe": bool(labels.severe[0]),
+        "grades": tuple(drawn.zones[0].tolist()),
+        "male": bool(drawn.male[0]),
+        "age": int(drawn.age[0]),
+        "probability": float(drawn.probability[0]),
+        "image_probability": float(drawn.image_probability[0]),
+        "severe": bool(drawn.severe[0]),
     }
     fields["routine"] = fields["grades"]
     fields |= _technique(rng, site, appearance)
-    return fields, float(labels.disease[0])
+    return fields, float(drawn.disease[0])
 
 
 def _technique(rng, site, appearance):
-    """Where and how a radiograph is taken; the same for mild and severe patients."""
+    """Site and technique of a radiograph, independent of the outcome."""
     draws = rng.random(3)
     return {
         "site": site,
@@ -136,11 +139,11 @@ def _technique(rng, site, appearance):
 
 
 def _follow_up(rng, fields, disease, site, appearance):
-    """A later study of the same patient: the disease has moved on a little."""
+    """A later study of the same patient, whose disease has changed a little."""
     disease = 0.85 * disease + 0.53 * float(rng.standard_normal())
-    grades = phantom_labels.DEFAULT_SCORES.draw(rng, [disease])
+    grades = DEFAULT_SCORES.draw(rng, [disease])
     total = grades.sum(axis=1)
-    outcome = phantom_labels.DEFAULT_OUTCOME
+    outcome = DEFAULT_OUTCOME
     fields = fields | _technique(rng, site, appearance)
     fields["grades"] = fields["routine"] = tuple(grades[0].tolist())
     fields["probability"] = float(outcome.probability(total, fields["age"])[0])
@@ -149,16 +152,16 @@ def _follow_up(rng, fields, disease, site, appearance):
 
 
 def _another_reader(rng, grades, disagreement):
-    """Grades of a second reader, who differs by one in some zones."""
+    """Grades of a second reader, which differ by one in some zones."""
     step = rng.choice([-1, 1], len(grades)) * (rng.random(len(grades)) < disagreement)
     return tuple(np.clip(np.array(grades) + step, 0, 3).tolist())
 
 
 def aiforcovid(seed, patients):
-    """Studies of the AIforCOVID layout, one a patient, over three releases."""
+    """Studies of AIforCOVID: one per patient, in three releases."""
     studies = []
-    first = round(RELEASE_SHARES[0] * patients)
-    second = first + round(RELEASE_SHARES[1] * patients)
+    first = round(RELEASE_FRACTIONS[0] * patients)
+    second = first + round(RELEASE_FRACTIONS[1] * patients)
     count = {1: 0, 2: 0, 3: 0}
     for patient in range(patients):
         release = 1 + (patient >= first) + (patient >= second)
@@ -173,7 +176,7 @@ def aiforcovid(seed, patients):
         ending = "png" if release == 3 and count[3] % 3 == 0 else "dcm"
         folder = "imgs" if release == 1 else f"imgs_r{release}"
         studies.append(
-            Study(
+            ChestStudy(
                 seed=seed,
                 dataset="AIforCOVID",
                 patient=patient,
@@ -187,7 +190,7 @@ def aiforcovid(seed, patients):
 
 
 def brixia(seed, patients):
-    """Studies of the BRIXIA layout: one to four a subject, from eight makers."""
+    """Studies of BRIXIA: one to four per subject, from eight manufacturers."""
     studies = []
     for patient in range(patients):
         rng = patient_rng(seed, "BRIXIA", patient, _LABELS)
@@ -202,11 +205,11 @@ def brixia(seed, patients):
                 fields, disease = _follow_up(rng, fields, disease, site, look)
             consensus = number == 0 and patient % CONSENSUS_EVERY == 3
             if consensus:
-                # The table keeps the reading of the day, the consensus set the truth.
+                # The table has the routine grades, the consensus set the true ones.
                 fields["routine"] = _another_reader(rng, fields["grades"], 0.15)
             name = 4_000_000_000 + 10_007 * patient + 1_009 * number
             studies.append(
-                Study(
+                ChestStudy(
                     seed=seed,
                     dataset="BRIXIA",
                     patient=patient,
@@ -221,7 +224,7 @@ def brixia(seed, patients):
 
 
 def hannover(seed, patients):
-    """Studies of the Hannover layout: one to five a patient, one hospital."""
+    """Studies of Hannover: one to five per patient, from one hospital."""
     look = dataclasses.replace(
         detector.HOSPITALS["D"], monochrome1=0.0, bits=8, aspect=0.82
     )
@@ -236,7 +239,7 @@ def hannover(seed, patients):
                 fields, disease = _follow_up(rng, fields, disease, "hannover", look)
             image = hexadecimal(seed, "image", patient, number)
             studies.append(
-                Study(
+                ChestStudy(
                     seed=seed,
                     dataset="hannover",
                     patient=patient,
@@ -250,7 +253,7 @@ def hannover(seed, patients):
 
 
 def cohen_brixia(seed, patients):
-    """Studies of the Cohen/Brixia layout: one or two a patient, many sources."""
+    """Studies of Cohen/Brixia: one or two per patient, from many sources."""
     studies = []
     looks = list(detector.MANUFACTURERS.values())
     for patient in range(patients):
@@ -266,7 +269,7 @@ def cohen_brixia(seed, patients):
             ending = ("jpg", "png", "jpeg")[(patient + number) % 3]
             name = f"synthetic-{patient:04d}-{'ab'[number]}.{ending}"
             studies.append(
-                Study(
+                ChestStudy(
                     seed=seed,
                     dataset="cohen_brixia",
                     patient=patient,

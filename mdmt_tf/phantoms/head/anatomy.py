@@ -1,7 +1,7 @@
 """A synthetic brain: its shape, fissures, ventricles and their attenuation in HU.
 
-Everything is a distance in mm, positive inside a structure, evaluated at points of the
-brain's frame (see `phantom_head_scan`); the halves differ only by warping.
+Every structure is a distance in mm, positive inside, evaluated at points of the
+brain's frame (see `scan`). Left and right differ only by warping.
 """
 
 import dataclasses
@@ -41,11 +41,12 @@ _FOURTH = ((0.0, -34.0, -36.0), (7.0, 4.5, 10.0))
 
 @dataclasses.dataclass(frozen=True)
 class Brain:
-    """What makes one brain differ from another.
+    """The parameters of one brain.
 
-    scale: along x, y, z. atrophy: 0 at 65 years, about 1 at 90.
-    ventricles: factor of their radii. sulci, rim: mm of liquid within half a sulcus
-    and over the surface.
+    scale: along x, y, z.
+    atrophy: 0 at 65 years, about 1 at 90.
+    ventricles: factor of the radii of the ventricles.
+    sulci, rim: mm of liquid within half a sulcus and over the surface.
     """
 
     scale: np.ndarray
@@ -56,7 +57,7 @@ class Brain:
 
     @classmethod
     def draw(cls, rng, age, male, blood):
-        """A brain of this age in years; blood in the ventricles widens them."""
+        """Draw a brain of `age` years; blood in the ventricles widens them."""
         scale = rng.normal(1.0 if male else 0.97, 0.02, 3)
         atrophy = float(np.clip((age - 65) / 25 + rng.normal(0.0, 0.35), -1.7, 1.6))
         widening = 0.3 * atrophy + rng.normal(0.0, 0.12) + 0.2 * blood
@@ -71,7 +72,7 @@ class Brain:
 
 def ellipsoid(points, centre, axes):
     """Depth below an ellipsoid's surface along the ray from its centre, mm."""
-    # Not 0, so that the very centre has a depth.
+    # Not 0, so that the centre itself has a depth.
     radius, unit = np.float32(1e-6 * axes[0] ** 2), np.float32(1e-6)
     for p, c, a in zip(points, centre, axes, strict=True):
         square = p - np.float32(c)
@@ -100,8 +101,9 @@ def _cerebrum(points):
 class Surface:
     """Depths in mm below the surfaces at n points, float32 (n,).
 
-    hull: below what skull stripping leaves, liquid between the lobes included.
-    tissue: below the nearest surface of the brain. cerebrum: below the convexity.
+    hull: below the surface that skull stripping leaves, with the liquid between lobes.
+    tissue: below the nearest surface of the brain.
+    cerebrum: below the convexity.
     hind: whether the point belongs to cerebellum or brainstem.
     """
 
@@ -111,7 +113,7 @@ class Surface:
     hind: np.ndarray
 
     def take(self, chosen):
-        """The same for a part of the points."""
+        """The depths at a subset of the points."""
         return Surface(*(values[chosen] for values in vars(self).values()))
 
 
@@ -125,14 +127,14 @@ def surface(rng, brain, points):
     hind = np.maximum(ellipsoid(mirrored, *_CEREBELLUM), ellipsoid(points, *_STEM))
     hind = hind + uneven
     tissue = np.maximum(fore, hind)
-    # A soft maximum fills the clefts between the parts.
+    # A soft maximum fills the clefts between cerebrum and cerebellum.
     soft = np.float32(7.0)
     hull = tissue + soft * np.log1p(np.exp(-np.abs(fore - hind) / soft))
     return Surface(hull + np.float32(brain.rim - 1.0), tissue, cerebrum, hind > fore)
 
 
 def warp(rng, points):
-    """The points moved smoothly by about 2 mm, so that no two brains are alike."""
+    """Move the points smoothly by about 2 mm, so that no two brains are equal."""
     moves = waves(rng, points, 20.0, fields=3)
     return [p + np.float32(1.8) * m for p, m in zip(points, moves, strict=True)]
 
@@ -169,7 +171,7 @@ def _sulci(rng, brain, points, where):
     stretch **= np.float32(-0.75)
     folded = smooth_noise(rng, [m * stretch for m in middle], 3.4)
     distance = np.float32(np.sqrt(2) * 3.4) * np.abs(folded)
-    # Narrower with depth, none in the deep; folia of the cerebellum are too fine.
+    # Sulci narrow with depth and end; the folia of the cerebellum are too fine.
     narrowing = np.float32(0.045) * np.maximum(where.tissue, 0) + np.where(
         where.tissue > 19.0, where.tissue - np.float32(19.0), 0.0
     )
@@ -187,8 +189,8 @@ def _sulci(rng, brain, points, where):
 def _sylvian(brain, points, winding):
     """Distance in mm from the liquid of the lateral fissures, float32 (n,).
 
-    A sheet from the surface inwards, rising to the back, and before the insula another
-    along it, where the opercula leave a wider space.
+    One sheet runs from the surface inwards and rises to the back. A second one lies
+    along the insula, where the opercula leave a wider space.
     """
     x, y, z = _mirrored(points)
     ahead = y - np.float32(4.0)
@@ -213,7 +215,7 @@ def attenuation(rng, brain, points, where):
         brain: `Brain`.
         points: x, y, z in mm, warped, each (n,).
         where: `Surface` at the points.
-    Returns: float32 HU (n,), share of liquid outside the ventricles (n,), and depth
+    Returns: float32 HU (n,), fraction of liquid outside the ventricles (n,), and depth
         inside the ventricles in mm (n,).
     """
     sulci = _sulci(rng, brain, points, where)
@@ -229,7 +231,7 @@ def attenuation(rng, brain, points, where):
     grey[core] = np.maximum(grey[core], soft_step(nuclei, 0.8))
     grey = np.where(where.hind, np.maximum(grey, np.float32(0.65)), grey)
     hu = np.float32(WHITE) + np.float32(GREY - WHITE) * grey
-    # Small vessel disease of the old darkens the white matter by the ventricles.
+    # Small vessel disease of old age darkens the white matter around the ventricles.
     if brain.atrophy > 0:
         faded = np.exp(np.minimum(inside, 0) / np.float32(6.0)) * (1 - grey)
         hu -= np.float32(6.0 * brain.atrophy) * faded

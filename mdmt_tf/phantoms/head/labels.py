@@ -1,7 +1,7 @@
 """Labels of synthetic patients with an intracerebral haemorrhage, and their odds.
 
-Nothing is rendered here, so that what a model could at best reach on phantoms can be
-computed from many thousand draws in a second.
+Nothing is rendered here, so the best performance that a model can reach on phantoms
+can be computed from many thousand draws in a second.
 """
 
 import dataclasses
@@ -13,12 +13,14 @@ MIN_GCS, MAX_GCS = 3, 15
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A site of haemorrhage: its share, whether it is deep, its centre.
+    """A site of haemorrhage.
 
+    fraction: of all haemorrhages.
+    deep: whether the site is one of the deep nuclei.
     centre: (lateral, anterior, superior) of the midpoint of the brain in mm.
     """
 
-    share: float
+    fraction: float
     deep: bool
     centre: tuple[float, float, float]
 
@@ -35,7 +37,7 @@ PLACES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HeadModel:
-    """How volume V, place, ventricular blood B, GCS, age A and outcome depend.
+    """The model of volume V, place, ventricular blood B, GCS, age A and outcome.
 
         V = 2 ml 55^b, b ~ Beta(2, 2), from 2 to 110 ml;  x = ln(V / 16 ml)
         P(B) = logistic(blood + blood_volume x + blood_deep D),  D = 1 for a deep place
@@ -44,9 +46,9 @@ class HeadModel:
         P(poor) = logistic(intercept + volume x + coma (12 - GCS) / 3
                   + age (A - 70) / 14 + ventricles B)
 
-    A reader of the image sees V, D and B, and a little of A; the record tells GCS and
-    A. The AUC for the outcome is about 0.82 from V alone and 0.91 from all (see the
-    tests). `unknown_gcs` and `unknown_age` are the shares of patients without them.
+    The image shows V, D and B, and hints at A. The record holds GCS and A. The AUC for
+    the outcome is about 0.82 from V alone and 0.91 from all variables (see the tests).
+    `unknown_gcs` and `unknown_age` are the fractions of patients without the value.
     """
 
     blood: float = -1.2
@@ -110,8 +112,9 @@ def _logistic(logit):
 class HeadLabels:
     """Labels of n synthetic patients, arrays of length n.
 
-    place: index into `PLACES`; left: of the patient's left half of the brain;
-    gcs and age are the true ones, known only where `gcs_known` and `age_known`.
+    place: index into `PLACES`.
+    left: whether the haemorrhage is in the patient's left half of the brain.
+    gcs, age: the true values; the record holds them where `gcs_known`, `age_known`.
     """
 
     age: np.ndarray
@@ -143,7 +146,7 @@ def draw_labels(rng, n, model=DEFAULT_MODEL):
     age = model.draw_ages(rng, n)
     male = rng.random(n) < 0.55
     volume = 2.0 * 55.0 ** rng.beta(2.0, 2.0, n)
-    place = rng.choice(len(places), n, p=[p.share for p in places])
+    place = rng.choice(len(places), n, p=[p.fraction for p in places])
     left = rng.random(n) < 0.5
     deep = np.array([p.deep for p in places])[place]
     blood = rng.random(n) < model.blood_probability(volume, deep)

@@ -32,10 +32,10 @@ class Scan:
 
     @classmethod
     def draw(cls, rng, matrix):
-        """A scan as one hospital or another makes it.
+        """Draw the geometry of a scan.
 
-        Of six, three store columns from right to left (LAS); two of five are tilted
-        about x by up to 15 degrees, and the head with them.
+        Half of the scans store columns from right to left (LAS). Two of five are
+        tilted about x by up to 15 degrees, with the head.
         """
         thickness = float(rng.choice([3.5, 4.0, 4.5, 5.0], p=[0.1, 0.2, 0.3, 0.4]))
         slices = math.ceil(rng.uniform(142.0, 156.0) / thickness)
@@ -45,7 +45,7 @@ class Scan:
         shape = (matrix, matrix, slices)
         step = np.diag([-pixel if flipped else pixel, pixel, thickness])
         middle = (np.array(shape) - 1) / 2
-        # The head follows the tilt of the gantry but for a few degrees.
+        # The head follows the tilt of the gantry to within a few degrees.
         turn = rotation(np.radians(rng.normal(0.0, [3.0, 2.0, 3.0])))
         shift = rng.normal([0.0, 2.0, 2.0], [3.0, 4.0, 1.5])
         table = rng.normal(0.0, [4.0, 12.0, 60.0])
@@ -67,7 +67,7 @@ class Scan:
         i, j, k = (
             a.astype(np.float32) for a in np.ogrid[tuple(slice(n) for n in self.shape)]
         )
-        # Python's numbers leave float32 as it is, numpy's would not.
+        # Python floats keep float32 arrays; numpy's scalars would make them float64.
         return [a * i + b * j + (c * k + d) for a, b, c, d in self.to_brain.tolist()]
 
 
@@ -85,21 +85,21 @@ def rotation(angles):
 
 
 def waves(rng, points, scale_mm, fields=1, count=14):
-    """Smooth noise as `smooth_noise`, from a few plane waves: for large scales.
+    """Smooth noise like `smooth_noise`, from a few plane waves; for large scales.
 
-    sum over the waves of a cos(k . p) + b sin(k . p), k normal with standard deviation
-    1 / (sqrt(2) scale), which has the spectrum of the blurred noise.
+    The sum over the waves of a cos(k . p) + b sin(k . p), with k normal of std
+    1 / (sqrt(2) scale), has the spectrum of the blurred noise.
 
     Returns: list of `fields` independent fields, each float32 of the points' shape.
     """
     x, y, z = points
     vectors = rng.standard_normal((count, 3)) / (math.sqrt(2) * scale_mm)
     phases = rng.uniform(0.0, 2 * math.pi, count)
-    # Fields of the same waves are independent: each weighs them by draws of its own.
+    # Fields of the same waves are independent: each draws its own weights.
     weights = rng.standard_normal((fields, count))
     weights *= math.sqrt(2) / np.linalg.norm(weights, axis=1, keepdims=True)
     result = [np.zeros(np.shape(x), np.float32) for _ in range(fields)]
-    for (kx, ky, kz), phase, shares in zip(
+    for (kx, ky, kz), phase, amplitudes in zip(
         vectors.tolist(), phases.tolist(), weights.T.tolist(), strict=True
     ):
         angle = kx * x
@@ -107,17 +107,17 @@ def waves(rng, points, scale_mm, fields=1, count=14):
         angle += kz * z
         angle += phase
         wave = np.cos(angle, out=angle)
-        for field, share in zip(result, shares, strict=True):
-            field += share * wave
+        for field, amplitude in zip(result, amplitudes, strict=True):
+            field += amplitude * wave
     return result
 
 
 def smooth_noise(rng, points, scale_mm):
     """Smooth noise of about unit variance at points (x, y, z) in mm, float32.
 
-    White noise blurred by a Gaussian of standard deviation s = `scale_mm`: the zero
-    set's distance from a point of value v is about sqrt(2) s |v|, and along any line
-    it is met about every 4.4 s. Between the nodes of the lattice some variance is lost.
+    White noise blurred by a Gaussian of std s = `scale_mm`. A point of value v is about
+    sqrt(2) s |v| away from the zero set, and a line crosses the zero set about every
+    4.4 s. Interpolation between the nodes of the lattice loses some variance.
     """
     cell = scale_mm / 1.25
     side = math.ceil(2 * _REACH_MM / cell) + 2
@@ -130,15 +130,15 @@ def smooth_noise(rng, points, scale_mm):
 
 
 def grain(rng, shape, sd):
-    """CT noise of standard deviation `sd`, correlated between neighbours in a slice."""
+    """CT noise of std `sd`, correlated between neighbours in a slice."""
     columns, rows, slices = shape
     noise = rng.standard_normal((columns + 1, rows + 1, slices), dtype=np.float32)
-    share = 0.45  # of the next voxel, in each direction
-    noise = noise[1:] + np.float32(share) * noise[:-1]
-    noise = noise[:, 1:] + np.float32(share) * noise[:, :-1]
-    return np.float32(sd / (1.0 + share**2)) * noise
+    weight = 0.45  # of the next voxel, in each direction
+    noise = noise[1:] + np.float32(weight) * noise[:-1]
+    noise = noise[:, 1:] + np.float32(weight) * noise[:, :-1]
+    return np.float32(sd / (1.0 + weight**2)) * noise
 
 
 def soft_step(distance_mm, width_mm):
-    """0 far below 0 mm, 1 far above, 0.5 at 0: the edge of a structure in a pixel."""
+    """The edge of a structure: 0 far below 0 mm, 0.5 at 0 mm, 1 far above."""
     return 1.0 / (1.0 + np.exp(np.clip(distance_mm / np.float32(-width_mm), -30, 30)))

@@ -1,7 +1,7 @@
-"""Who is in the synthetic head CT dataset: one record a patient, nothing rendered yet.
+"""The patients of the synthetic head CT dataset, one record each; nothing is rendered.
 
-As in `phantom_studies`, every patient's draws come from a generator seeded with (seed,
-dataset, patient, use): a patient is the same whatever the number of others.
+As in `chest.studies`, every patient's draws come from a generator seeded with (seed,
+dataset, patient, use). A patient does not depend on the number of patients.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import numpy as np
 
 from mdmt_tf.phantoms.head import labels
 
-DATASET = "ICH_CSIC"
+ICH_CSIC = "ICH_CSIC"
 _LABELS, _RENDER, _RECORD = range(3)
 
 
@@ -18,15 +18,17 @@ _LABELS, _RENDER, _RECORD = range(3)
 class HeadStudy:
     """The head CT of a synthetic patient with an intracerebral haemorrhage.
 
-    patient: index from 0; path: file below the root of the phantoms.
-    place: key of `labels.PLACES`; side: "left" or "right", the patient's.
-    volume_ml: of the haemorrhage in the tissue; intraventricular: blood in the
-    ventricles besides, not counted in it.
+    patient: index from 0.
+    path: file below the root of the phantoms.
+    place: key of `labels.PLACES`.
+    side: "left" or "right", the patient's.
+    volume_ml: of the haemorrhage in the tissue, without blood in the ventricles.
+    intraventricular: whether there is blood in the ventricles.
     probability: of a poor outcome, given volume, GCS, age and ventricular blood.
     """
 
     seed: int
-    dataset: str = DATASET
+    dataset: str = ICH_CSIC
     patient: int
     path: str
     patient_id: str
@@ -44,7 +46,7 @@ class HeadStudy:
 
     @property
     def deep(self):
-        """Whether the haemorrhage is one of the deep nuclei."""
+        """Whether the haemorrhage is in one of the deep nuclei."""
         return labels.PLACES[self.place].deep
 
     @property
@@ -62,13 +64,13 @@ class HeadStudy:
 
 
 def _patient_rng(seed, patient, use):
-    # The name as a number: far from the indices of `phantom_studies.DATASETS`.
-    entropy = [seed, int.from_bytes(DATASET.encode(), "big"), patient, use]
+    # The name as a number: far from the indices of `chest.studies.DATASETS`.
+    entropy = [seed, int.from_bytes(ICH_CSIC.encode(), "big"), patient, use]
     return np.random.default_rng(np.random.SeedSequence(entropy))
 
 
 def ich_csic(seed, patients):
-    """Studies of the ICH_CSIC layout, one a patient, in the folder of the outcome."""
+    """Studies of ICH_CSIC, one per patient, each in the folder of its outcome."""
     return [_study(seed, patient) for patient in range(patients)]
 
 
@@ -83,7 +85,7 @@ def _study(seed, patient):
     return HeadStudy(
         seed=seed,
         patient=patient,
-        path=f"{DATASET}/{folder}/{name}_brain.nii.gz",
+        path=f"{ICH_CSIC}/{folder}/{name}_brain.nii.gz",
         patient_id=name,
         place=place,
         side=side,

@@ -22,8 +22,8 @@ def build_weighting(name: str, tasks: Sequence[Task]):
     Raises: ConfigError for an unknown name.
 
     Example:
-        >>> from mdmt_tf.tasks import Kind
-        >>> build_weighting("fixed", [Task(name="severe", kind=Kind.BINARY)]).name
+        >>> from mdmt_tf.tasks import make_task
+        >>> build_weighting("fixed", [make_task(name="severe", kind="binary")]).name
         'fixed'
     """
     if name not in WEIGHTINGS:

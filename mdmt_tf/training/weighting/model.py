@@ -17,9 +17,9 @@ class WeightedModel(keras.Model):
 
     Example:
         >>> from mdmt_tf.models.multitask import build_model
-        >>> from mdmt_tf.tasks import Kind, Task
+        >>> from mdmt_tf.tasks import make_task
         >>> from mdmt_tf.training.weighting import build_weighting
-        >>> tasks = [Task(name="severe", kind=Kind.BINARY)]
+        >>> tasks = [make_task(name="severe", kind="binary")]
         >>> image = keras.Input((4,))
         >>> backbone = keras.Model(image, keras.layers.Dense(3)(image), name="net")
         >>> model = build_model(backbone, tasks)

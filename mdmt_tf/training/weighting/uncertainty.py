@@ -44,8 +44,8 @@ class Uncertainty(Weighting):
 
     Example:
         >>> import math
-        >>> from mdmt_tf.tasks import Kind, Task
-        >>> method = Uncertainty([Task(name="age", kind=Kind.REGRESSION)])
+        >>> from mdmt_tf.tasks import make_task
+        >>> method = Uncertainty([make_task(name="age", kind="regression")])
         >>> _ = method.log_variances["age"].assign(math.log(4.0))
         >>> float(method.task_weights()["age"])
         0.125

@@ -1,4 +1,4 @@
-"""Random changes: how often, how far, and that nothing else decides."""
+"""Random augmentation: frequencies, amounts, and independence of anything else."""
 
 import dataclasses
 
@@ -84,7 +84,7 @@ def test_each_change_has_its_own_probability():
     )
     drawn = was_drawn(draw(n, settings))
     for name, p in probabilities.items():
-        # Four standard deviations of a binomial share.
+        # Four standard deviations of a binomial fraction.
         assert abs(drawn[name].mean() - p) < 4 * np.sqrt(p * (1 - p) / n), name
     names = list(drawn)
     for first in names:
@@ -107,8 +107,8 @@ def test_values_are_uniform_in_their_range(name, low, high):
     values = draw(4000, ALL)[name]
     assert values.min() >= low - 1e-6 and values.max() <= high + 1e-6
     for column in values.reshape(4000, -1).T:
-        shares = np.histogram(column, 4, (low - 1e-6, high + 1e-6))[0] / 4000
-        np.testing.assert_allclose(shares, 0.25, atol=4 * np.sqrt(0.1875 / 4000))
+        fractions = np.histogram(column, 4, (low - 1e-6, high + 1e-6))[0] / 4000
+        np.testing.assert_allclose(fractions, 0.25, atol=4 * np.sqrt(0.1875 / 4000))
 
 
 def test_vertical_and_horizontal_shift_are_independent():

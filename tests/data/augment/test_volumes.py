@@ -1,4 +1,4 @@
-"""Random movements of volumes: what is drawn, and where voxels go."""
+"""Random movements of volumes: the draws, and the new positions of voxels."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mdmt_tf.data.augment import images as augment
 from mdmt_tf.data.augment.settings import Augmentation
-from mdmt_tf.data.augment.volumes import affine_map, move, rotation, warp
+from mdmt_tf.data.augment.volumes import affine_map, move_volumes, rotation, warp
 
 OFF = {
     f"{name}_probability": 0.0
@@ -27,7 +27,7 @@ def settings(**changes):
 
 
 def numbers(**columns):
-    """The 13 uniform numbers; 0.5 leaves a movement at nothing."""
+    """The 13 uniform numbers; 0.5 means an amount of 0."""
     uniform = np.full(13, 0.5, np.float32)
     for column, value in columns.items():
         uniform[int(column[1:])] = value
@@ -98,14 +98,14 @@ def test_zoom_keeps_the_centre():
 
 
 def test_rotation_is_rigid_in_millimetres():
-    """Slices six times as far apart as pixels: distances in mm stay."""
+    """Slices are six times as far apart as pixels: distances in mm are kept."""
     chosen = settings(rotation_probability=1.0, rotation_degrees=30, slice_spacing=6.0)
     matrix, _ = affine_map(numbers(c10=0.9, c11=0.3, c12=0.8), SHAPE, chosen)
     spacing = np.diag([6.0, 1.0, 1.0])
     in_millimetres = spacing @ matrix @ np.linalg.inv(spacing)
     np.testing.assert_allclose(in_millimetres @ in_millimetres.T, np.eye(3), atol=1e-6)
     assert np.abs(in_millimetres - np.eye(3)).max() > 0.1
-    # Turned about the width, one pixel is a sixth of a slice.
+    # Rotated about the width, one pixel is a sixth of a slice.
     chosen = settings(rotation_probability=1.0, rotation_degrees=90, slice_spacing=6.0)
     matrix, _ = affine_map(numbers(c12=1.0), SHAPE, chosen)
     np.testing.assert_allclose(np.abs(matrix[0, 1]), 1 / 6, atol=1e-6)
@@ -130,7 +130,7 @@ def test_probabilities_are_met():
     @tf.function
     def draw(index):
         keys = augment.sample_keys(0, 0, index, tf.zeros(count, tf.int64))
-        return move(tf.zeros((count, 1, 1, 1, 1)), keys, ICH)
+        return move_volumes(tf.zeros((count, 1, 1, 1, 1)), keys, ICH)
 
     def note(uniform, shape, chosen):
         drawn.append(uniform)
@@ -141,8 +141,8 @@ def test_probabilities_are_met():
     drawn = np.stack(drawn)
     assert drawn.shape == (count, 13)
     # Uniform and independent, within four standard errors.
-    share = (drawn < 0.5).mean(axis=0)
-    assert np.abs(share - 0.5).max() < 4 * 0.5 / np.sqrt(count)
+    fraction = (drawn < 0.5).mean(axis=0)
+    assert np.abs(fraction - 0.5).max() < 4 * 0.5 / np.sqrt(count)
     assert np.abs(np.corrcoef(drawn.T) - np.eye(13)).max() < 4.5 / np.sqrt(count)
 
 
@@ -164,7 +164,7 @@ def test_noise_is_drawn_apart_from_movements():
         for name in ("noise", "shift")
     ]
     noisy, shifted = (change.any(axis=(1, 2, 3, 4)) for change in changes)
-    # Of 40, all four kinds; none would be missing but once in 25 000 times.
+    # All four kinds occur among 40; one is missing only once in 25 000 times.
     assert len({*zip(noisy.tolist(), shifted.tolist(), strict=True)}) == 4
 
 

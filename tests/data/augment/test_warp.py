@@ -70,7 +70,7 @@ def test_zoom_is_about_the_centre(image, zoom):
     centre = (SIZE - 1) / 2
     expected = reference(image, np.eye(2) / zoom, centre * (1 - 1 / zoom))
     np.testing.assert_allclose(affine(image, zoom=zoom), expected, atol=1e-5)
-    # A dot 10 pixels right of the centre comes to lie 10 * zoom from it.
+    # A dot 10 pixels right of the centre moves to a distance of 10 * zoom.
     dot = np.zeros_like(image)
     dot[19:21, 29:31] = 1
     found = ndimage.center_of_mass(affine(dot, zoom=zoom))
@@ -81,7 +81,7 @@ def test_order_is_flip_zoom_rotation_shift(image):
     settings = {"shift": (0.05, 0.1), "zoom": 1.05, "degrees": 9.0, "flip": True}
     centre = np.full(2, (SIZE - 1) / 2)
     radians = np.deg2rad(9.0)
-    # (y, x) turned anticlockwise, with y down.
+    # (y, x) rotated anticlockwise, with y down.
     turn = np.array(
         [[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]]
     )
@@ -132,7 +132,7 @@ def test_displacement_and_map_in_one_step(image, channels):
 def fields(n, size, alpha=30.0, sigma=7.0):
     import tensorflow as tf
 
-    @tf.function  # faster than without, by the many seeds
+    @tf.function  # faster for many seeds
     def all_of_them():
         seeds = tf.stack([tf.range(n, dtype=tf.int64)] * 2, axis=1)
         return warp.elastic_displacement(seeds, tf.fill([n], alpha), size, sigma)
@@ -172,7 +172,7 @@ def test_elastic_deformation_scales_with_the_image():
     # Pixel 0 of 64 lies between pixels 1 and 2 of 256; a pixel is 4 of them.
     sampled = (large[..., 1::4, :] + large[..., 2::4, :]) / 2
     sampled = (sampled[..., 1::4] + sampled[..., 2::4]) / 2
-    # The mean of 4 pixels lacks up to 1 / (4 sigma^2) of a peak of 4 deviations.
+    # The mean of 4 pixels lacks up to 1 / (4 sigma^2) of a peak of 4 std.
     np.testing.assert_allclose(small, sampled / 4, atol=0.03 * small.std())
 
 

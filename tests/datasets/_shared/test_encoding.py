@@ -1,4 +1,4 @@
-"""Decoding, segmenting and cropping at once: the same results, bounded memory."""
+"""Parallel decoding, segmenting and cropping: the same results, bounded memory."""
 
 import itertools
 import threading
@@ -91,7 +91,7 @@ def test_the_network_sees_batches_of_one_size(files, monkeypatch):
     assert len(shapes) == 1
 
 
-def test_no_network_where_no_lungs_are_asked_for(files, monkeypatch):
+def test_no_network_where_no_lungs_are_requested(files, monkeypatch):
     monkeypatch.setattr(network, "predict", None)
     assert len(prepare(files, FULL)) == len(files)
 

@@ -1,16 +1,16 @@
-"""Finding a dataset and its images among what the user has obtained."""
+"""Finding a dataset and its images in the user's files."""
 
 import json
 
 import pytest
 
 from mdmt_tf.datasets._shared.manual_files import (
-    Images,
+    ImageFiles,
     find_root,
     image_stem,
     synthetic_details,
 )
-from mdmt_tf.datasets._shared.tables import RowError
+from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
 
 
@@ -53,7 +53,7 @@ def images(tmp_path):
         path.touch()
     (tmp_path / "a" / "._P_1.dcm").touch()
     (tmp_path / "a" / "folder").mkdir()
-    return Images(tmp_path, ["a", "b"])
+    return ImageFiles(tmp_path, ["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_all_images_of_a_name(images):
     assert not [path for path in images.not_requested() if path.stem == "two"]
 
 
-def test_images_that_nobody_asked_for(images):
+def test_images_that_nobody_requested(images):
     images.find("P_1")
     images.find("two.png")
     names = [images.relative(path) for path in images.not_requested()]

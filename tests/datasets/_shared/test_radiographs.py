@@ -1,4 +1,4 @@
-"""What all builders of radiographs do."""
+"""The common behaviour of all radiograph builders."""
 
 import json
 from pathlib import Path
@@ -177,8 +177,8 @@ def test_missing_files_say_where_to_get_them_and_draw_the_tree(tmp_path, name):
     assert f"in a folder {builder.FOLDER} within it" in message
     assert "https://" in message
     assert "\nMANUAL_DIR/\n  " in message
-    for part in builder.PARTS:
-        assert part.rstrip("/") in message
+    for required in builder.REQUIRED:
+        assert required.rstrip("/") in message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What all builders of volumes do."""
+"""The common behaviour of all volume builders."""
 
 import itertools
 import json
@@ -23,13 +23,13 @@ def manual_dir(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_forms(name):
+def test_preprocessings(name):
     builder = prepare.load_builder(name)
     names = [config.name for config in builder.BUILDER_CONFIGS]
     assert names == ["head_40x301x301"]
     assert builder.config_for().name == "head_40x301x301"
-    form = builder.config_for("head_4x6x5").preprocessing
-    assert form == VolumePreprocessing(4, 6, 5)
+    preprocessing = builder.config_for("head_4x6x5").preprocessing
+    assert preprocessing == VolumePreprocessing(4, 6, 5)
     with pytest.raises(ValueError, match="expected head_DEPTHxROWSxCOLUMNS"):
         builder.config_for("full_8")
 
@@ -79,8 +79,8 @@ def test_missing_files_say_where_to_get_them_and_draw_the_tree(tmp_path, name):
     assert message.startswith(f"{name}: none of ")
     assert "https://" in message
     assert "\nMANUAL_DIR/\n  " in message
-    for part in builder.PARTS:
-        assert part in message
+    for required in builder.REQUIRED:
+        assert required in message
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,17 +112,17 @@ def test_results_come_in_order_and_few_are_under_way():
 
 
 def test_it_stops_when_the_consumer_does():
-    asked, called = itertools.count(), []
+    requested, called = itertools.count(), []
 
     def work(item):
         called.append(item)
         time.sleep(0.2 if item else 0)
 
-    results = volumes.in_order(work, (next(asked) for _ in range(300)))
+    results = volumes.in_order(work, (next(requested) for _ in range(300)))
     next(results)
     results.close()
-    # What has begun is finished, what waits is not.
-    assert len(called) < next(asked) <= volumes._MOST_THREADS + volumes._READY
+    # Running work is finished, waiting work is cancelled.
+    assert len(called) < next(requested) <= volumes._MOST_THREADS + volumes._READY
     assert not [t.name for t in threading.enumerate() if t.name.startswith("volume")]
 
 

@@ -1,4 +1,4 @@
-"""The network's shape, its weights, and what is said when they do not fit."""
+"""The network's shape, its weights, and the error when they do not fit."""
 
 from importlib import resources
 

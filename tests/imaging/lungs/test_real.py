@@ -18,7 +18,7 @@ from mdmt_tf.imaging.lungs import segment_lungs
 
 @pytest.fixture(scope="module")
 def pairs(shared):
-    """Every fourth image with its mask by hand."""
+    """Every fourth image with its manual mask."""
     folder = shared / "data" / "open_cxr"
     with (folder / "lung_masks" / "manifest.csv").open(newline="") as file:
         rows = [

@@ -1,4 +1,4 @@
-"""Masks of lungs: synthetic chests whose lungs are known, and what is no chest."""
+"""Masks of lungs, for synthetic chests with known lungs and for images of no chest."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ def dice(a, b):
 
 @pytest.fixture(scope="module")
 def chests():
-    """Two radiographs of each hospital, drawn as no training has seen them."""
+    """Two radiographs of each hospital, with draws that the training did not use."""
     drawn = []
     for number, appearance in enumerate([*HOSPITALS.values()] * 2):
         rng = np.random.default_rng([2026, number])
@@ -26,7 +26,7 @@ def chests():
 
 
 def check(found, chests, mean, lowest):
-    """Both lungs found, each by its side."""
+    """Both lungs are found, each at its side."""
     scores = []
     for mask, chest in zip(found, chests, strict=True):
         assert (mask.shape, mask.dtype) == (chest.lungs.shape, np.uint8)
@@ -157,11 +157,11 @@ def test_what_is_no_image_is_refused_with_its_number(image, received):
     assert str(error.value).startswith("images[1]: expected an array (height, width)")
 
 
-# What is made of the network's answer.
+# From the network's output to a mask.
 
 
 def answer(labels):
-    """Logits (h, w, 3) that say `labels`."""
+    """Logits (h, w, 3) that are highest at `labels`."""
     return 10 * np.eye(3, dtype=np.float32)[labels]
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.backbones.blocks import Blocks, Options, he_normal_fan_out
+from mdmt_tf.models.backbones.blocks import BackboneOptions, Blocks, he_normal_fan_out
 from mdmt_tf.models.weights.conversion import reference_state
 
 SHAPE = (32, 32, 3)
 
 
 def kernels(model):
-    """Those of at least 1000 values, in the reference's axes (out, in, h, w)."""
+    """Kernels with at least 1000 values, in the reference's axes (out, in, h, w)."""
     return {
         name: array
         for name, array in reference_state(model).items()
@@ -39,23 +39,23 @@ def test_initial_values_are_the_normal_ones_of_the_reference(name):
     assert len(checked) > 15
     for key, kernel in checked.items():
         out, into, height, width = kernel.shape
-        deviation = math.sqrt(NORMAL[name](out, into, height * width))
+        std = math.sqrt(NORMAL[name](out, into, height * width))
         tolerance = 5 / math.sqrt(2 * kernel.size)  # five standard errors
-        assert abs(kernel.std() / deviation - 1) < tolerance, key
-        assert abs(kernel.mean()) < 5 * deviation / math.sqrt(kernel.size), key
-        assert np.abs(kernel).max() > 2.3 * deviation, key  # not truncated at two
+        assert abs(kernel.std() / std - 1) < tolerance, key
+        assert abs(kernel.mean()) < 5 * std / math.sqrt(kernel.size), key
+        assert np.abs(kernel).max() > 2.3 * std, key  # not truncated at 2 std
 
 
 def test_shufflenet_starts_from_the_default_of_torch():
     for name, kernel in kernels(build_backbone("shufflenet_v2_x0_5", SHAPE)).items():
         limit = 1 / math.sqrt(math.prod(kernel.shape[1:]))
         assert 0.95 * limit < np.abs(kernel).max() <= limit, name
-        deviation = limit / math.sqrt(3)
-        assert abs(kernel.mean()) < 5 * deviation / math.sqrt(kernel.size), name
+        std = limit / math.sqrt(3)
+        assert abs(kernel.mean()) < 5 * std / math.sqrt(kernel.size), name
 
 
 def initial_values(seed, first="conv1"):
-    make = Blocks(he_normal_fan_out, Options(seed=seed))
+    make = Blocks(he_normal_fan_out, BackboneOptions(seed=seed))
     image = keras.Input((8, 8, 16))
     x = make.conv(image, 16, 3, first)
     x = make.conv(x, 16, 3, "conv2", groups=16)
@@ -84,7 +84,7 @@ def test_initial_values_differ_by_layer_and_do_not_depend_on_the_others():
 @pytest.mark.parametrize("padding", ["pytorch", "tensorflow"])
 def test_where_a_strided_window_begins(padding, length):
     """A 3 x 3 mean of stride 2 over 0, 1, 2 ... by hand."""
-    make = Blocks(he_normal_fan_out, Options(), padding=padding)
+    make = Blocks(he_normal_fan_out, BackboneOptions(), padding=padding)
     image = keras.Input((length, length, 1))
     model = keras.Model(image, make.conv(image, 1, 3, "conv", stride=2))
     model.get_layer("conv").kernel.assign(np.full((3, 3, 1, 1), 1.0))

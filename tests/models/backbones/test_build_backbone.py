@@ -1,4 +1,4 @@
-"""How a backbone is asked for: shapes, weights from files, options, refusals."""
+"""Arguments of `build_backbone`: shapes, weights from files, options, errors."""
 
 import keras
 import numpy as np
@@ -121,7 +121,7 @@ def test_synchronized_normalisation_reaches_every_layer():
 
 
 def test_the_last_map_is_there_for_gradients():
-    """Saliency: how the features change with the map, here 1 / pixels each."""
+    """Saliency: the gradient of the features by the map, here 1 / pixels."""
     model = build_backbone("resnet18", (64, 96, 3), feature_maps=True)
     head = keras.Model(model.output["feature_map"], model.output["features"])
     feature_map = model(normal(1, 64, 96, 3))["feature_map"]

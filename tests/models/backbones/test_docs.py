@@ -1,4 +1,4 @@
-"""docs/backbones.md says of each backbone what the table says."""
+"""docs/backbones.md agrees with the table of backbones."""
 
 from pathlib import Path
 

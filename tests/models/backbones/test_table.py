@@ -13,14 +13,14 @@ from mdmt_tf.models.backbones import BACKBONES, build_backbone
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.weights.conversion import load_reference_state
 
-# epsilon of those whose original is not PyTorch's default of 1e-5.
+# epsilon of the backbones whose original differs from PyTorch's default of 1e-5.
 EPSILON = {
     "googlenet": 1e-3,
     "efficientnet_b1_pruned": 1e-3,
     "tf_efficientnet_lite0": 1e-3,
 }
 
-# How the names of what comes after the stem begin.
+# Prefixes of the layers after the stem.
 FIRST_BLOCKS = (
     "features.denseblock1.denselayer1.",
     "blocks.0.0.",
@@ -35,7 +35,7 @@ IMAGES = [name for name, row in BACKBONES.items() if row.dimensions == 2]
 
 each_backbone = pytest.mark.parametrize("name", IMAGES)
 
-# One of each kind; where building takes seconds the others are for those with time.
+# One of each kind. The others, which take seconds to build, run in the full suite.
 _KINDS = (
     "densenet121",
     "efficientnet_b0",

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.backbones.blocks import Blocks, Options, he_normal_fan_in
+from mdmt_tf.models.backbones.blocks import BackboneOptions, Blocks, he_normal_fan_in
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
@@ -24,7 +24,7 @@ def normal(*shape):
 
 @pytest.fixture(scope="module")
 def resnet():
-    """ResNet-18 for images and for volumes with running statistics of their own."""
+    """ResNet-18 for images and for volumes, each with its own running statistics."""
     rng = np.random.default_rng(5)
     flat = build_backbone("resnet18", (64, 48, 1), seed=1)
     state = {
@@ -42,7 +42,7 @@ def test_equals_its_reference(name, originals, original_state, original_input):
     assert row.feature_dim == facts["feature_dim"]
     assert row.parameters == facts["parameters"]
     volume = original_input(facts)
-    # Dropout is off in evaluation, and no part of the state.
+    # Dropout is off in evaluation, and not in the state.
     dropout = 0.2 if name.startswith("densenet") else 0.0
     model = build_backbone(name, volume.shape[1:], dropout=dropout)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
@@ -93,7 +93,7 @@ def test_densenet21_3d_has_two_layers_a_block():
 
 
 def test_resnet18_3d_treats_all_axes_alike():
-    """Axes of the volume and of the kernels exchanged together: the same features."""
+    """Axes of volume and kernels, swapped together, give the same features."""
     first = build_backbone("resnet18_3d", (32, 48, 64, 1), seed=2)
     second = build_backbone("resnet18_3d", (48, 64, 32, 1))
     turned = {
@@ -109,8 +109,8 @@ def test_resnet18_3d_treats_all_axes_alike():
 
 
 def test_initial_values_of_cubes():
-    """He's rule with the fan of a cube: deviation sqrt(2 / (in 27))."""
-    make = Blocks(he_normal_fan_in, Options(seed=1))
+    """He's rule with the fan of a cube: std sqrt(2 / (in 27))."""
+    make = Blocks(he_normal_fan_in, BackboneOptions(seed=1))
     volume = keras.Input((4, 4, 4, 32))
     kernel = keras.Model(volume, make.conv(volume, 64, 3, "conv")).weights[0]
     assert kernel.shape == (3, 3, 3, 32, 64)
@@ -119,14 +119,14 @@ def test_initial_values_of_cubes():
 
 
 def test_dropout_takes_whole_channels():
-    make = Blocks(he_normal_fan_in, Options(seed=1, dropout=0.25))
+    make = Blocks(he_normal_fan_in, BackboneOptions(seed=1, dropout=0.25))
     volume = keras.Input((3, 4, 5, 64))
     model = keras.Model(volume, make.dropout(volume, "dropout"))
     ones = np.ones((40, 3, 4, 5, 64), "float32")
     dropped = np.asarray(model(ones, training=True))
     np.testing.assert_array_equal(dropped, dropped[:, :1, :1, :1] * ones)
     assert set(np.unique(dropped)) == {0, np.float32(1 / 0.75)}
-    # Of 2560 channels a quarter, within four standard errors.
+    # A quarter of 2560 channels, within four standard errors.
     assert abs((dropped[:, 0, 0, 0] == 0).mean() - 0.25) < 4 * math.sqrt(0.1875 / 2560)
     np.testing.assert_array_equal(model(ones, training=False), ones)
 
@@ -139,7 +139,7 @@ def test_dropout_stands_after_each_dense_layer():
 
 @pytest.mark.parametrize("name", ["densenet21_3d", "resnet18_3d"])
 def test_normalises_by_pieces_in_training(name, tmp_path):
-    """Gradients reach the first kernel, statistics move, files come back."""
+    """Gradients reach the first kernel, statistics move, files can be loaded."""
     model = build_backbone(name, (32, 32, 48, 1), seed=1)
     volume = normal(2, 32, 32, 48, 1)
     kernel = model.weights[0]

@@ -1,4 +1,4 @@
-"""Which tensors of a published file belong to a backbone, and under which names."""
+"""Tensors of published files: selection for a backbone, and renaming."""
 
 import pathlib
 

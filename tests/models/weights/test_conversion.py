@@ -15,7 +15,7 @@ def model():
     x = keras.layers.DepthwiseConv2D((3, 2), use_bias=False, name="features.dw")(x)
     x = keras.layers.BatchNormalization(name="norm")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dropout(0.5, name="drop")(x)  # its seed is no parameter
+    x = keras.layers.Dropout(0.5, name="drop")(x)  # its seed is not a parameter
     x = keras.layers.Dense(5, name="fc")(x)
     return keras.Model(image, x, name="small")
 

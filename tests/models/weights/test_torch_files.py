@@ -1,4 +1,4 @@
-"""Files by PyTorch are read; what could run code, or lies, is refused."""
+"""PyTorch files are read; files that could run code, or are damaged, are refused."""
 
 import io
 import pathlib
@@ -15,7 +15,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.models.weights.torch_files import read_torch_file
 
 FILES = pathlib.Path(__file__).parent / "torch_files"
-FORMS = ["archive", "stream"]
+FORMATS = ["archive", "stream"]
 
 RAMP = np.arange(24, dtype="float32").reshape(2, 3, 4)
 CONTENT = {
@@ -37,9 +37,9 @@ CONTENT = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_what_pytorch_wrote_is_read(form):
-    stored = read_torch_file(FILES / f"{form}.pth")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_pytorch_wrote_is_read(kind):
+    stored = read_torch_file(FILES / f"{kind}.pth")
     assert stored["epoch"] == 3
     assert stored["name"] == "net"
     tensors = stored["state_dict"]
@@ -56,9 +56,9 @@ def test_arrays_are_the_reader_s_own():
     np.testing.assert_array_equal(tensors["second"], RAMP[1])
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_truncated_file_is_refused(form, tmp_path):
-    content = (FILES / f"{form}.pth").read_bytes()
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_truncated_file_is_refused(kind, tmp_path):
+    content = (FILES / f"{kind}.pth").read_bytes()
     path = tmp_path / "cut.pth"
     for length in [*range(200), *range(200, len(content), 37)]:
         path.write_bytes(content[:length])
@@ -66,9 +66,9 @@ def test_a_truncated_file_is_refused(form, tmp_path):
             read_torch_file(path)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_damaged_file_gives_a_message_or_numbers(form, tmp_path):
-    content = (FILES / f"{form}.pth").read_bytes()
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_damaged_file_gives_a_message_or_numbers(kind, tmp_path):
+    content = (FILES / f"{kind}.pth").read_bytes()
     path = tmp_path / "damaged.pth"
     rng = random.Random(0)
     refused = 0
@@ -84,12 +84,12 @@ def test_a_damaged_file_gives_a_message_or_numbers(form, tmp_path):
     assert refused > 50
 
 
-# Files made here, to say what PyTorch would not. PyTorch's names are put in place for
-# the pickler alone.
+# Files with contents that PyTorch would not write. PyTorch's names exist only while
+# they are pickled.
 
 
 class Tensor:
-    """Pickled as PyTorch pickles one; storage "0" unless said otherwise."""
+    """Pickled like a tensor of PyTorch; storage "0" by default."""
 
     def __init__(self, offset=0, shape=(2, 3), strides=(3, 1), **storage):
         self.view = offset, shape, strides
@@ -145,8 +145,8 @@ def write_archive(path, content, storage=None):
 
 def write_stream(path, content):
     header = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    parts = [pickle.dumps(part, protocol=2) for part in header]
-    path.write_bytes(b"".join([*parts, content, pickle.dumps([], protocol=2)]))
+    pickles = [pickle.dumps(value, protocol=2) for value in header]
+    path.write_bytes(b"".join([*pickles, content, pickle.dumps([], protocol=2)]))
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_no_code_is_run(write, function, path, tmp_path, monkeypatch):
 
 
 def test_the_reader_s_own_parts_cannot_be_changed(path, monkeypatch):
-    """A pickle may set attributes of what it holds, here of the tensor's maker."""
+    """A pickle may set attributes of its objects, here of the tensor's function."""
     content = (
         b"\x80\x02}("  # a dict
         b"X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n"
@@ -233,14 +233,14 @@ def test_a_storage_that_is_missing_is_named(path, monkeypatch):
 
 def test_other_files_are_refused(path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    with pytest.raises(DataError, match="not a file of tensors by `torch.save`"):
+    with pytest.raises(DataError, match="not a file of tensors from `torch.save`"):
         read_torch_file(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("word/document.xml", "<xml/>")
     with pytest.raises(DataError, match=r"a ZIP with 0 files data\.pkl"):
         read_torch_file(path)
     path.write_bytes(pickle.dumps({"w": 1}))
-    with pytest.raises(DataError, match="does not begin as such a file does"):
+    with pytest.raises(DataError, match="does not begin like a file of torch.save"):
         read_torch_file(path)
     path.unlink()
     with pytest.raises(DataError, match=r"net\.pth: no such file"):

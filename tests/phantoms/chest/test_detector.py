@@ -28,7 +28,7 @@ def test_equal_steps_of_attenuation_are_equal_steps_of_grey():
     )
     steps = np.diff(bars(picture, 5))
     assert steps.min() > 0.05
-    # A jittered contrast below 1 bends the ends a little.
+    # A jittered contrast below 1 curves the ends a little.
     assert steps.max() / steps.min() < 1.35
 
 

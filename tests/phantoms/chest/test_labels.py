@@ -21,7 +21,7 @@ def logistic(x):
 
 
 def assert_frequency(outcomes, probabilities):
-    """Within 4.5 standard deviations of a sum of independent Bernoulli draws."""
+    """Check a sum of independent Bernoulli draws, to within 4.5 std."""
     spread = math.sqrt((probabilities * (1 - probabilities)).sum())
     assert abs(outcomes.sum() - probabilities.sum()) < 4.5 * spread
 
@@ -44,7 +44,7 @@ def test_outcomes_occur_as_often_as_their_probability_says(drawn):
 
 
 @pytest.mark.parametrize("score", range(19))
-def test_image_probability_is_the_share_of_severe_at_a_score(drawn, score):
+def test_image_probability_is_the_fraction_of_severe_at_a_score(drawn, score):
     rows = drawn.brixia_global == score
     assert rows.sum() > 300
     assert_frequency(drawn.severe[rows], drawn.image_probability[rows])
@@ -64,7 +64,7 @@ def test_attainable_accuracy_is_as_documented(drawn):
     record = roc_auc_score(drawn.severe, drawn.probability)
     assert 0.85 < image < 0.90
     assert image + 0.01 < record < 0.92
-    # Both outcomes are common, and no rule beats the Bayes rule by chance alone.
+    # Both outcomes are common, and no rule beats the Bayes rule by chance.
     assert 0.42 < drawn.severe.mean() < 0.52
     right = (drawn.image_probability > 0.5) == drawn.severe
     expected = np.maximum(drawn.image_probability, 1 - drawn.image_probability)
@@ -76,11 +76,11 @@ def test_grades_are_as_frequent_as_the_normal_distribution_says(drawn, zone):
     model = labels.ScoreModel()
     for grade, threshold in enumerate(model.thresholds, start=1):
         above = (drawn.zones[:, zone] >= grade).astype(float)
-        share = 0.5 * math.erfc((threshold - model.offsets[zone]) / math.sqrt(2))
-        assert_frequency(above, np.full(N, share))
+        fraction = 0.5 * math.erfc((threshold - model.offsets[zone]) / math.sqrt(2))
+        assert_frequency(above, np.full(N, fraction))
 
 
-def test_zones_of_a_patient_agree_more_the_more_they_share():
+def test_zones_of_a_patient_agree_more_with_a_higher_loading():
     disease = np.random.default_rng(0).standard_normal(20_000)
 
     def agreement(loading):
@@ -98,7 +98,7 @@ def test_every_severity_category_is_common(drawn):
 
 
 def test_one_at_a_time_is_the_same_model():
-    """The files draw patient by patient; the frequencies must not depend on that."""
+    """Studies draw patient by patient; the frequencies must not depend on that."""
     single = [
         labels.draw_labels(np.random.default_rng([7, i]), 1) for i in range(2_000)
     ]

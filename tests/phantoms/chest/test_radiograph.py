@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.phantoms.chest import detector
-from mdmt_tf.phantoms.chest import radiograph as phantom
+from mdmt_tf.phantoms.chest import detector, radiograph
 
 MATRIX = 160
 # No jittered border or letter: what differs between two renderings is the disease.
@@ -14,15 +13,13 @@ PLAIN = detector.Appearance(border=0.0, marker="")
 
 def render(grades, seed=0, appearance=PLAIN, **options):
     options = {"matrix": MATRIX, "ap": False} | options
-    return phantom.render(
+    return radiograph.render(
         np.random.default_rng(seed), grades, appearance=appearance, **options
     )
 
 
-def zone_means(radiograph):
-    return np.array(
-        [radiograph.pixels[radiograph.zones == z].mean() for z in range(1, 7)]
-    )
+def zone_means(seen):
+    return np.array([seen.pixels[seen.zones == z].mean() for z in range(1, 7)])
 
 
 def only(zone, grade):
@@ -67,7 +64,7 @@ def test_lungs_and_zones_lie_as_in_a_patient(seed, ap):
     )
     assert columns[:3].max() < MATRIX / 2 < columns[3:].min()  # right lung: image left
     assert (np.diff(rows[:3]) > 0).all() and (np.diff(rows[3:]) > 0).all()
-    # Each lung is one piece, and the lungs take a plausible part of the film.
+    # Each lung is one piece, and the lungs take a plausible fraction of the film.
     for lung in (1, 2):
         assert cv2.connectedComponents((seen.lungs == lung).astype(np.uint8))[0] == 2
     assert 0.2 < (seen.lungs > 0).mean() < 0.55
@@ -83,7 +80,7 @@ def test_healthy_lungs_are_dark_beside_spine_and_abdomen(seed):
     abdomen = seen.pixels[-8:, columns.min() + 30 : columns.max() - 30].mean()
     assert lungs + 0.3 < spine
     assert lungs + 0.3 < abdomen
-    assert seen.pixels[:6, :6].mean() < lungs  # air beside the neck
+    assert seen.pixels[:6, :6].mean() < lungs  # air next to the neck
 
 
 @pytest.mark.parametrize("zone", range(6))
@@ -108,7 +105,7 @@ def test_brightness_grows_with_the_grade(zone):
 
 
 def test_brightness_grows_with_the_grade_in_the_population():
-    """Over random patients too, in units of their spread: a grade can be learnt."""
+    """Grades can be learnt over random patients: effects in units of their spread."""
     rng = np.random.default_rng(0)
     means, grades = [], []
     for seed in range(60):
@@ -134,7 +131,7 @@ def test_interstitial_grade_adds_texture():
 
 
 def test_consolidation_hides_the_heart_border():
-    """Silhouette sign: water beside water casts no edge."""
+    """Silhouette sign: water next to water casts no edge."""
 
     def edge(grade, seed):
         seen = render([0, 0, 0, 0, grade, grade], seed=seed, matrix=256)
@@ -184,7 +181,7 @@ def test_sites_scale_the_matrix():
     assert render([0] * 6, appearance=look, matrix=200).pixels.shape == (150, 100)
 
 
-def test_projection_follows_the_sites_share():
+def test_projection_follows_the_sites_fraction():
     always, never = detector.Appearance(ap=1.0), detector.Appearance(ap=0.0)
     assert all(render([0] * 6, s, always, ap=None).ap for s in range(3))
     assert not any(render([0] * 6, s, never, ap=None).ap for s in range(3))

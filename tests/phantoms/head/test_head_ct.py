@@ -9,17 +9,9 @@ import pytest
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from mdmt_tf.phantoms.head import (
-    haemorrhage,
-    head_ct,
-    labels,
-)
-from mdmt_tf.phantoms.head import (
-    scan as phantom_head_scan,
-)
-from mdmt_tf.phantoms.head import (
-    studies as phantom_head_studies,
-)
+from mdmt_tf.phantoms.head import haemorrhage, head_ct, labels
+from mdmt_tf.phantoms.head.scan import Scan, grain, smooth_noise, waves
+from mdmt_tf.phantoms.head.studies import ich_csic
 
 N = 100_000
 MATRIX = 64
@@ -37,7 +29,7 @@ def deep(drawn):
 
 @pytest.fixture(scope="module")
 def studies():
-    return phantom_head_studies.ich_csic(5, 16)
+    return ich_csic(5, 16)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +38,7 @@ def rendered(studies):
 
 
 def assert_frequency(outcomes, probabilities):
-    """Within 4.5 standard deviations of a sum of independent Bernoulli draws."""
+    """Check a sum of independent Bernoulli draws, to within 4.5 std."""
     probabilities = np.broadcast_to(probabilities, np.shape(outcomes))
     spread = math.sqrt((probabilities * (1 - probabilities)).sum())
     assert abs(np.sum(outcomes) - probabilities.sum()) < 4.5 * spread
@@ -89,7 +81,7 @@ def test_volumes_are_those_of_the_beta_distribution(drawn):
 
 
 def test_gcs_is_lower_the_worse_the_bleeding(drawn, deep):
-    """Where nothing is clipped or rounded away, by the stated slopes."""
+    """The stated slopes hold where nothing is clipped or rounded."""
     model = dataclasses.replace(labels.DEFAULT_MODEL, gcs_sd=0.0)
     rng = np.random.default_rng(0)
 
@@ -115,7 +107,7 @@ def test_gcs_is_lower_the_worse_the_bleeding(drawn, deep):
 
 def test_every_class_is_common(drawn, deep):
     assert drawn.gcs.min() == 3 and drawn.gcs.max() == 15
-    # Standard deviation of a share of 100000: at most 0.0016.
+    # The std of a fraction of 100000 is at most 0.0016.
     assert np.mean(drawn.gcs <= 8) == pytest.approx(0.24, abs=0.02)
     assert np.mean((drawn.gcs > 8) & (drawn.gcs <= 12)) == pytest.approx(0.36, abs=0.02)
     assert drawn.poor_prognosis.mean() == pytest.approx(0.39, abs=0.02)
@@ -137,15 +129,15 @@ def test_attainable_accuracy_is_as_documented(drawn):
     everything = roc_auc_score(poor, drawn.probability)
     assert volume == pytest.approx(0.82, abs=0.01)
     assert everything == pytest.approx(0.905, abs=0.01)
-    # A reader of the picture knows of the ventricles too; the record alone of the age.
+    # The picture also shows the ventricles; only the record holds the age.
     seen = 1.1 * np.log(drawn.volume_ml) + 1.5 * drawn.intraventricular
     assert volume + 0.01 < roc_auc_score(poor, seen) < everything - 0.03
     assert 0.60 < roc_auc_score(poor, drawn.age) < 0.68
 
 
 def test_one_at_a_time_is_the_same_model():
-    """The files draw patient by patient; the frequencies must not depend on that."""
-    single = phantom_head_studies.ich_csic(7, 3_000)
+    """Studies draw patient by patient; the frequencies must not depend on that."""
+    single = ich_csic(7, 3_000)
     probabilities = np.array([s.probability for s in single])
     assert_frequency([s.poor_prognosis for s in single], probabilities)
     together = labels.draw_labels(np.random.default_rng(8), 30_000)
@@ -158,8 +150,8 @@ def test_one_at_a_time_is_the_same_model():
 
 
 def test_fewer_patients_are_the_first_of_more(studies):
-    assert phantom_head_studies.ich_csic(5, 3) == studies[:3]
-    assert phantom_head_studies.ich_csic(6, 3) != studies[:3]
+    assert ich_csic(5, 3) == studies[:3]
+    assert ich_csic(6, 3) != studies[:3]
     assert len({s.patient_id for s in studies}) == len(studies)
 
 
@@ -188,7 +180,7 @@ def test_lesion_lies_in_the_brain_on_its_side(rendered):
         brain = np.argwhere(seen.regions > 0).mean(axis=0)
         right = (seen.affine[:3, :3] @ (blood - brain))[0] > 0
         assert right == (study.side == "right")
-        # One piece, but for what an uneven edge leaves beside it.
+        # One piece, except for what an uneven edge separates from it.
         pieces, _ = ndimage.label(seen.lesion == 1)
         assert np.bincount(pieces.ravel())[1:].max() > 0.9 * (seen.lesion == 1).sum()
 
@@ -212,7 +204,7 @@ def test_hounsfield_units_are_those_of_the_tissues(rendered):
 
 
 def test_noise_has_its_strength_and_some_correlation():
-    noise = phantom_head_scan.grain(np.random.default_rng(0), (64, 64, 40), 4.0)
+    noise = grain(np.random.default_rng(0), (64, 64, 40), 4.0)
     assert noise.std() == pytest.approx(4.0, abs=0.1)
     # White noise a, seen as a + 0.45 of its neighbour, along each of the axes.
     for pair, expected in (
@@ -225,11 +217,11 @@ def test_noise_has_its_strength_and_some_correlation():
 
 
 def _lattice(rng, points):
-    return [phantom_head_scan.smooth_noise(rng, points, 6.0) for _ in range(16)]
+    return [smooth_noise(rng, points, 6.0) for _ in range(16)]
 
 
 def _waves(rng, points):
-    return phantom_head_scan.waves(rng, points, 6.0, fields=16, count=1000)
+    return waves(rng, points, 6.0, fields=16, count=1000)
 
 
 @pytest.mark.parametrize("make", [_lattice, _waves])
@@ -289,9 +281,7 @@ def test_a_large_bleeding_pushes_the_other_side(studies):
 
 
 def test_scans_are_stored_in_many_ways():
-    drawn = [
-        phantom_head_scan.Scan.draw(np.random.default_rng(i), 128) for i in range(400)
-    ]
+    drawn = [Scan.draw(np.random.default_rng(i), 128) for i in range(400)]
     assert all(28 <= scan.shape[2] <= 45 for scan in drawn)
     assert {scan.spacing[2] for scan in drawn} == {3.5, 4.0, 4.5, 5.0}
     flipped = [scan.affine[0, 0] < 0 for scan in drawn]
@@ -321,7 +311,7 @@ def test_the_brain_lies_whole_in_the_volume(rendered):
 
 @pytest.mark.large
 def test_speed(studies):
-    """6 volumes a second and core are meant; half of it on a busy machine."""
+    """The target is 6 volumes per second and core; a busy machine reaches half."""
     head_ct.render(studies[0])
     start = time.process_time()
     for study in studies:

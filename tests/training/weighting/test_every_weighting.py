@@ -60,6 +60,19 @@ def test_weighting_in_mixed_precision_is_nearly_the_same(name, policy):
 
 
 @each_method
+def test_weighting_does_not_change_the_training_metrics(name):
+    """The masked loss of each task is the mean of its rows, without any weight."""
+    shown = []
+    for method in ("fixed", name):
+        _, fitted = fitted_model(method, lambda: keras.optimizers.SGD(0.1))
+        logged = fitted.train_on_batch(*rows(), return_dict=True)
+        masked = {k: float(v) for k, v in logged.items() if "masked_loss" in k}
+        assert len(masked) == len(TASKS)
+        shown.append(masked)
+    assert shown[0] == pytest.approx(shown[1], rel=1e-6)
+
+
+@each_method
 def test_weighting_traces_its_step_once(name, monkeypatch):
     _, fitted = fitted_model(name, adam())
     traces, step = [], type(fitted).train_step

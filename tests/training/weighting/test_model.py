@@ -7,15 +7,15 @@ import tensorflow as tf
 from weighted_networks import fit, fitted_model, precision, values
 
 from mdmt_tf.models.multitask import build_model
-from mdmt_tf.tasks import Kind, Task
+from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.strategy import build_strategy
 from mdmt_tf.training.weighting.base import Weighting
 from mdmt_tf.training.weighting.model import current_weights
 
 # Tasks that pull the same features in opposite directions.
-ZEBRA = Task(name="zebra", kind=Kind.REGRESSION, weight=0.5)
-ALPHA = Task(name="alpha", kind=Kind.REGRESSION)
+ZEBRA = make_task(name="zebra", kind="regression", weight=0.5)
+ALPHA = make_task(name="alpha", kind="regression")
 TASKS = (ZEBRA, ALPHA)
 RATE = 0.1
 

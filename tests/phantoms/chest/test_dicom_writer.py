@@ -1,4 +1,4 @@
-"""DICOM files of phantoms, read back by the standard's own equations and by ours."""
+"""DICOM files of phantoms, read back by the standard and by `read_image`."""
 
 import dataclasses
 import re
@@ -9,10 +9,10 @@ import pytest
 from pydicom.pixels import pixel_array
 
 from mdmt_tf.imaging.dicom import read_image
-from mdmt_tf.phantoms.chest import detector, dicom
+from mdmt_tf.phantoms.chest import detector, dicom_writer
 
 SITES = detector.HOSPITALS | detector.MANUFACTURERS
-HEADER = dicom.Header(
+HEADER = dicom_writer.DicomHeader(
     key="0 test 1 2",
     patient_id="P_1_1",
     sex="F",
@@ -57,7 +57,7 @@ def display(data):
 def test_file_holds_the_picture(tmp_path, pixels, site, inverted):
     look = SITES[site]
     path = tmp_path / "a.dcm"
-    dicom.write_dicom(path, pixels, look, HEADER, inverted=inverted)
+    dicom_writer.write_dicom(path, pixels, look, HEADER, inverted=inverted)
     data = pydicom.dcmread(path)
     expected = np.clip(pixels, 0, 1)
     # One stored step is 1 / (0.7 full) of the window at most; SIGMOID cuts 0.002 off,
@@ -78,15 +78,15 @@ def test_sites_cover_what_archives_hold():
     assert {look.bits for look in looks} == {8, 10, 12, 14}
     assert any(look.rescale != (1.0, 0.0) for look in looks)
     assert any(look.compressed > 0 for look in looks)
-    shares = [look.monochrome1 for look in detector.HOSPITALS.values()]
-    assert min(shares) == 0.0 and max(shares) == 1.0
+    fractions = [look.monochrome1 for look in detector.HOSPITALS.values()]
+    assert min(fractions) == 0.0 and max(fractions) == 1.0
 
 
 def test_compression_changes_the_bytes_and_not_the_values(tmp_path, pixels):
     look = detector.HOSPITALS["A"]
     plain, packed = tmp_path / "plain.dcm", tmp_path / "packed.dcm"
-    dicom.write_dicom(plain, pixels, look, HEADER)
-    dicom.write_dicom(packed, pixels, look, HEADER, compressed=True)
+    dicom_writer.write_dicom(plain, pixels, look, HEADER)
+    dicom_writer.write_dicom(packed, pixels, look, HEADER, compressed=True)
     assert pydicom.dcmread(packed).file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.5"
     np.testing.assert_array_equal(read_image(plain), read_image(packed))
     assert plain.read_bytes() != packed.read_bytes()
@@ -97,10 +97,10 @@ def test_same_input_same_bytes(tmp_path, pixels, compressed):
     look = detector.HOSPITALS["F"]
     paths = [tmp_path / f"{i}.dcm" for i in range(2)]
     for path in paths:
-        dicom.write_dicom(path, pixels, look, HEADER, compressed=compressed)
+        dicom_writer.write_dicom(path, pixels, look, HEADER, compressed=compressed)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     other = dataclasses.replace(HEADER, key="0 test 1 3")
-    dicom.write_dicom(paths[1], pixels, look, other, compressed=compressed)
+    dicom_writer.write_dicom(paths[1], pixels, look, other, compressed=compressed)
     first, second = (pydicom.dcmread(p) for p in paths)
     for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         assert first[name].value != second[name].value
@@ -110,7 +110,7 @@ def test_same_input_same_bytes(tmp_path, pixels, compressed):
 def test_header_says_what_it_is(tmp_path, pixels, modality):
     path = tmp_path / "a.dcm"
     look = detector.Appearance(modality=modality)
-    dicom.write_dicom(path, pixels, look, HEADER)
+    dicom_writer.write_dicom(path, pixels, look, HEADER)
     data = pydicom.dcmread(path)
     assert str(data.PatientName) == "SYNTHETIC^PHANTOM"
     assert data.ManufacturerModelName == "SYNTHETIC PHANTOM"
@@ -128,12 +128,12 @@ def test_header_says_what_it_is(tmp_path, pixels, modality):
 
 
 def test_uids_are_valid_and_follow_from_the_key():
-    first = dicom.uid("a")
-    assert first == dicom.uid("a") != dicom.uid("b")
+    first = dicom_writer.uid("a")
+    assert first == dicom_writer.uid("a") != dicom_writer.uid("b")
     assert re.fullmatch(r"2\.25\.(0|[1-9]\d*)", first) and len(first) <= 64
 
 
 def test_unknown_voi_is_refused(pixels):
     look = detector.Appearance(voi="cubic")
     with pytest.raises(ValueError, match=r"none, window, sigmoid, lut.*voi='cubic'"):
-        dicom.stored_values(pixels, look, False)
+        dicom_writer.stored_values(pixels, look, False)

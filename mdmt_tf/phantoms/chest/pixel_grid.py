@@ -10,8 +10,8 @@ import numpy as np
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 
 
-class Grid:
-    """Pixels before an upright patient: shape, size, and where the midline lies.
+class PixelGrid:
+    """Pixels in front of an upright patient: their shape, size and position.
 
     Args:
         shape: (rows, columns).
@@ -37,7 +37,8 @@ class Grid:
     def stroke(self, layer, lines, width_cm, value):
         """Draw k open lines of n points each, (k, n, 2) in cm, in place.
 
-        Without antialiasing, which takes twice the time: what is drawn gets blurred.
+        Lines are not antialiased, which would take twice the time: layers are blurred
+        later.
         """
         width = max(1, round(width_cm / self.cm_per_px))
         lines = list(self.points(lines))
@@ -57,9 +58,9 @@ class Grid:
         return slice(first[1], last[1]), slice(first[0], last[0])
 
     def crop(self, low, high):
-        """The part between two corners (x, y) in cm.
+        """Crop between two corners (x, y) in cm.
 
-        Returns: its slices (rows, columns) and its own `Grid`.
+        Returns: the slices (rows, columns) of the crop, and its `PixelGrid`.
         """
         rows, columns = self.window(low, high)
         rows, columns = (
@@ -68,24 +69,24 @@ class Grid:
         )
         corner = self.origin + self.cm_per_px * np.array([columns.start, rows.start])
         shape = (rows.stop - rows.start, columns.stop - columns.start)
-        return (rows, columns), Grid(shape, self.cm_per_px, corner)
+        return (rows, columns), PixelGrid(shape, self.cm_per_px, corner)
 
     def coarse(self, cm_per_px):
-        """The same area on larger pixels, for what is smooth."""
+        """The same area with larger pixels, for smooth structures."""
         rows, columns = self.shape
         factor = max(cm_per_px / self.cm_per_px, 1.0)
         shape = (round(rows / factor), round(columns / factor))
         # The outer edges of the two grids agree, as cv2.resize assumes.
         step = np.array([columns / shape[1], rows / shape[0]])
         corner = self.origin + 0.5 * self.cm_per_px * (step - 1.0)
-        return Grid(shape, self.cm_per_px * step.mean(), corner)
+        return PixelGrid(shape, self.cm_per_px * step.mean(), corner)
 
     def enlarge(self, image):
-        """An image of a coarse grid on this one, linear interpolation."""
+        """Interpolate an image of a coarse grid linearly onto this grid."""
         return cv2.resize(image, self.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
     def ellipsoid(self, target, centre, axes, degrees, chord, combine=np.add):
-        """Put the chord of an ellipsoid into `target`, in place.
+        """Draw the chord of an ellipsoid into `target`, in place.
 
         Args:
             target: float32 (rows, columns), cm.
@@ -93,7 +94,7 @@ class Grid:
             axes: the two semi-axes in the image plane, in cm.
             degrees: rotation of the first axis from x towards y.
             chord: length of the longest chord, in cm.
-            combine: ufunc that joins the chord to what `target` holds.
+            combine: ufunc that combines the values of `target` with the chord.
         """
         reach = float(max(axes))
         centre = np.asarray(centre, dtype=np.float64)
@@ -104,11 +105,11 @@ class Grid:
         u = (dx * np.float32(cos / axes[0])) + (dy * np.float32(sin / axes[0]))
         v = (dx * np.float32(-sin / axes[1])) + (dy * np.float32(cos / axes[1]))
         inside = np.maximum(1.0 - u * u - v * v, 0.0)
-        part = target[rows, columns]
-        combine(part, np.float32(chord) * np.sqrt(inside, out=inside), out=part)
+        view = target[rows, columns]
+        combine(view, np.float32(chord) * np.sqrt(inside, out=inside), out=view)
 
     def limb(self, target, start, end, radius):
-        """Lay a capsule between two points (cm) into `target`: the larger chord wins.
+        """Draw a capsule between two points (cm) into `target`, by the larger chord.
 
         Args:
             target: float32 (rows, columns), cm.
@@ -122,11 +123,11 @@ class Grid:
         t = np.clip((dx * axis[0] + dy * axis[1]) / (axis @ axis), 0.0, 1.0)
         dx, dy = dx - t * axis[0], dy - t * axis[1]
         inside = np.maximum(np.float32(radius**2) - dx * dx - dy * dy, 0.0)
-        part = target[rows, columns]
-        np.maximum(part, 2.0 * np.sqrt(inside, out=inside), out=part)
+        view = target[rows, columns]
+        np.maximum(view, 2.0 * np.sqrt(inside, out=inside), out=view)
 
     def blur(self, image, sigma_cm):
-        """Gaussian blur by a length in cm."""
+        """Gaussian blur of std `sigma_cm`."""
         return cv2.GaussianBlur(image, (0, 0), sigma_cm / self.cm_per_px)
 
 

@@ -1,16 +1,21 @@
-"""Tables as they come: CSV files and spreadsheets."""
+"""Tables of published datasets: CSV files and spreadsheets."""
 
 import math
 
 import openpyxl
 import pytest
 
-from mdmt_tf.datasets._shared.tables import Row, RowError, read_csv, read_spreadsheet
+from mdmt_tf.datasets._shared.table_rows import (
+    RowError,
+    TableRow,
+    read_csv,
+    read_spreadsheet,
+)
 from mdmt_tf.errors import DataError
 
 
 def row(**cells):
-    return Row("t.csv", 7, cells)
+    return TableRow("t.csv", 7, cells)
 
 
 def test_csv_with_mark_blanks_and_quotes(tmp_path):

@@ -1,7 +1,7 @@
-"""The tables beside the synthetic images: spreadsheets and csv files as published.
+"""Tables of the synthetic datasets: spreadsheets and CSV files, as published.
 
-Columns, separators, byte order marks and the lost leading zeros are those of the real
-datasets; every value is drawn.
+Columns, separators, byte order marks and lost leading zeros are those of the real
+datasets. Every value is drawn.
 """
 
 import csv
@@ -12,16 +12,13 @@ import zipfile
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest import (
-    clinical,
-    detector,
-)
+from mdmt_tf.phantoms.chest import clinical, detector
 from mdmt_tf.phantoms.chest.labels import ZONES
 
 _EPOCH = datetime.date(2020, 3, 4)
 _WORKBOOK_DATE = datetime.datetime(2020, 3, 4)
 
-# A release may lack columns; the readers must not count on them.
+# A release may lack columns, so readers must not rely on them.
 _MISSING = {1: (), 2: ("Obesity", "Ictus"), 3: ("Fibrinogen", "PCT", "Death")}
 
 
@@ -31,12 +28,12 @@ def release_of(study):
 
 
 def aiforcovid_tables(studies):
-    """The three spreadsheets, {path: bytes}; a release without patients has none."""
+    """The spreadsheets of the three releases, {path: bytes}, if they have patients."""
     tables = {}
     for release in (1, 2, 3):
         columns = [c for c in clinical.COLUMNS if c not in _MISSING[release]]
         rows = [clinical.row(s) for s in studies if release_of(s) == release]
-        # Release 2 writes the ending of the file, the others do not.
+        # Only release 2 writes the extension of the file.
         for row in rows if release == 2 else ():
             row["ImageFile"] += ".dcm"
         name = "AIforCOVID.xlsx" if release == 1 else f"AIforCOVID_r{release}.xlsx"
@@ -47,7 +44,7 @@ def aiforcovid_tables(studies):
 
 
 def _workbook(columns, rows):
-    """An xlsx file with one sheet, the same bytes for the same content."""
+    """An xlsx file with one sheet; the same content gives the same bytes."""
     import openpyxl
 
     book = openpyxl.Workbook()
@@ -59,7 +56,7 @@ def _workbook(columns, rows):
         sheet.append(row)
     written = io.BytesIO()
     book.save(written)
-    # openpyxl stamps the present time on the workbook and on each part of the archive.
+    # openpyxl stamps the current time on the workbook and on each file of the archive.
     fixed = io.BytesIO()
     stamp = rb"(<dcterms:(created|modified)[^>]*>)[^<]*"
     with (
@@ -71,14 +68,14 @@ def _workbook(columns, rows):
             if name == "docProps/core.xml":
                 date = f"{_WORKBOOK_DATE.isoformat()}Z".encode()
                 content = re.sub(stamp, rb"\g<1>" + date, content)
-            part = zipfile.ZipInfo(name, _WORKBOOK_DATE.timetuple()[:6])
-            part.compress_type = zipfile.ZIP_DEFLATED
-            target.writestr(part, content)
+            entry = zipfile.ZipInfo(name, _WORKBOOK_DATE.timetuple()[:6])
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(entry, content)
     return fixed.getvalue()
 
 
 def study_date(study):
-    """Day of a study as YYYYMMDD; the pandemic's first spring, as in BRIXIA."""
+    """Date of a study as YYYYMMDD, in the pandemic's first spring, as in BRIXIA."""
     days = study.day + (3 * study.number if study.dataset == "BRIXIA" else 0)
     return (_EPOCH + datetime.timedelta(days=days)).strftime("%Y%m%d")
 
@@ -86,8 +83,8 @@ def study_date(study):
 def brixia_tables(studies, matrix):
     """The two files of BRIXIA, {path: bytes}.
 
-    The score is written as a number, so zeros on the left are lost, as in the real
-    file; the age is the number of the five-year group.
+    The score is written as a number and loses leading zeros, as in the real file. The
+    age is the number of the five-year group.
     """
     rows, consensus = [], []
     for study in studies:
@@ -132,12 +129,14 @@ _HANNOVER_MEANS = {
 
 
 def hannover_tables(studies):
-    """`data.csv` of the Hannover repository: an admission to intensive care or a death
-    in any row of a patient means severe."""
+    """`data.csv` of the Hannover repository, {path: bytes}.
+
+    A patient with an admission to intensive care or a death in any row is severe.
+    """
     rows = []
     for study in studies:
         rng = study.record_rng()
-        # A patient's course is drawn once; rows count days from their own image.
+        # A patient has one course; each row counts days from its own image.
         course = study.course_rng()
         days = 4 * study.number
         admitted = int(course.integers(0, 4))
@@ -174,7 +173,7 @@ def _offset(days):
 
 
 def cohen_brixia_tables(studies):
-    """Annotations, metadata and patient groups of the Cohen/Brixia set."""
+    """Annotations, metadata and patient groups of Cohen/Brixia, {path: bytes}."""
     annotations, metadata, groups = [], [], []
     for study in studies:
         rng = study.record_rng()
@@ -231,10 +230,10 @@ def cohen_brixia_tables(studies):
 
 
 def truth_table(studies):
-    """What is true of every picture, and what could at best be known of the outcome.
+    """True labels of every picture, and the exact probabilities of the outcome.
 
     `probability` is P(severe | score, age), `image_probability` P(severe | score), both
-    at this study's grades; `severe` is drawn once a patient, at the first study.
+    for this study's grades. `severe` is drawn once per patient, at the first study.
     """
     rows = []
     for study in studies:
@@ -258,7 +257,7 @@ def truth_table(studies):
 
 
 def csv_bytes(rows, columns=None, *, delimiter=",", mark=False, crlf=False):
-    """Rows (dicts) as the bytes of a csv file, with a byte order mark or without."""
+    """The bytes of a CSV file of `rows` (dicts); `mark` adds a byte order mark."""
     text = io.StringIO()
     writer = csv.DictWriter(
         text,

@@ -1,4 +1,4 @@
-"""A radiograph of any size and range as the network for the lungs takes it."""
+"""The input of the lung network, from radiographs of any size and range."""
 
 import numpy as np
 
@@ -8,12 +8,11 @@ _PERCENTILES = (1, 99)
 
 
 def network_input(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize, and bring the grey values of any range to one.
+    """Resize an image, and scale its grey values to [0, 1].
 
-    The 1st and 99th percentile of the values become 0 and 1, what lies beyond is
-    clipped: a burnt-in letter or a metal part must not set the range. Pixels that are
-    not finite count as black, the smallest value of the others. An image without
-    contrast is 0 everywhere.
+    The 1st and 99th percentile become 0 and 1; values beyond are clipped, so that
+    burnt-in letters and metal do not set the range. Pixels that are not finite become
+    black, the smallest finite value. An image without contrast becomes 0 everywhere.
 
     Args:
         image: (height, width), any real type.
@@ -28,7 +27,7 @@ def network_input(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _as_float32(image: np.ndarray) -> np.ndarray:
-    """The same grey values up to a factor and an offset, all finite."""
+    """The grey values up to a factor and an offset, all finite."""
     if image.dtype in (np.bool_, np.uint8, np.int8, np.uint16, np.int16, np.float16):
         image = image.astype(np.float32)  # exactly
     if not np.isfinite(image).all():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mdmt_tf.imaging.lungs.inputs import network_input
+from mdmt_tf.imaging.lungs.network_input import network_input
 
 
 @pytest.fixture

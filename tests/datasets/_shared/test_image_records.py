@@ -1,17 +1,17 @@
-"""Merging of repeated rows, and what counts as unknown."""
+"""Merging of repeated rows, and the values that count as unknown."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mdmt_tf.datasets._shared.records import Record, is_unknown, merge_repeats
+from mdmt_tf.datasets._shared.image_records import Record, is_unknown, merge_repeats
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.tables import Row
+from mdmt_tf.datasets._shared.table_rows import TableRow
 
 
 def record(number, image_id="a", patient_id="p", site="A", **labels):
-    row = Row("t.csv", number, {})
+    row = TableRow("t.csv", number, {})
     return Record(image_id, patient_id, site, Path("a.png"), row, labels)
 
 

@@ -1,7 +1,7 @@
-"""Rows of the tables that come with a dataset: CSV files and spreadsheets.
+"""Rows of the tables of a dataset: CSV files and spreadsheets.
 
-Cells stay text until a builder asks for a number, because a reader that guesses types
-loses the leading zeros of a Brixia score and turns identifiers into floats.
+Cells remain text until a builder requests a number. A reader that guesses types would
+lose the leading zeros of Brixia scores and turn identifiers into floats.
 """
 
 import csv
@@ -13,17 +13,17 @@ from pathlib import Path
 
 from mdmt_tf.errors import DataError
 
-# Cells that say "not known", compared in lower case.
+# Cells that mean "unknown", in lower case.
 _UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
 _FLAGS = {"": -1, "0": 0, "no": 0, "false": 0, "1": 1, "yes": 1, "true": 1}
 
 
 class RowError(DataError):
-    """One row, or its image, cannot be used; the others can.
+    """One row or its image cannot be used; other rows are not affected.
 
     Attributes:
-        kind: a few words that are the same for all rows with this fault, for counting.
-        detail: what exactly, in this row.
+        kind: short description of the fault, the same for all such rows, for counting.
+        detail: the fault in this row.
     """
 
     def __init__(self, kind: str, detail: str):
@@ -33,12 +33,12 @@ class RowError(DataError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table.
 
     Attributes:
         file: name of the table, for messages.
-        number: row as an editor or a spreadsheet program counts, the header being 1.
+        number: number of the row as in an editor or spreadsheet; the header is 1.
         cells: column name -> text, without surrounding blanks.
     """
 
@@ -48,19 +48,19 @@ class Row:
 
     @property
     def place(self) -> str:
-        """Where the row is, e.g. `data.csv:12`."""
+        """Table and number of the row, e.g. `data.csv:12`."""
         return f"{self.file}:{self.number}"
 
     def text(self, column: str) -> str:
-        """The cell, or "" where it is unknown or the table has no such column."""
+        """The cell, or "" if it is unknown or the table has no such column."""
         cell = self.cells.get(column, "")
         return "" if cell.lower() in _UNKNOWN else cell
 
     def required(self, column: str) -> str:
-        """The cell, which must not be unknown.
+        """The cell, which must be known.
 
         Raises:
-            RowError: it is.
+            RowError: the cell is unknown.
         """
         cell = self.text(column)
         if not cell:
@@ -68,10 +68,10 @@ class Row:
         return cell
 
     def number_in(self, column: str) -> float:
-        """The cell as a number, NaN where it is unknown.
+        """The cell as a number, or NaN if unknown.
 
         Raises:
-            RowError: neither a finite number nor unknown.
+            RowError: the cell is neither a finite number nor unknown.
         """
         cell = self.text(column)
         if not cell:
@@ -87,10 +87,10 @@ class Row:
         return value
 
     def integer_in(self, column: str, low: int, high: int) -> int:
-        """The cell as an integer from `low` to `high`, -1 where it is unknown.
+        """The cell as an integer from `low` to `high`, or -1 if unknown.
 
         Raises:
-            RowError: anything else.
+            RowError: the cell is anything else.
         """
         value = self.number_in(column)
         if math.isnan(value):
@@ -104,10 +104,10 @@ class Row:
         return int(value)
 
     def flag_in(self, column: str) -> int:
-        """0 for 0, no or false, 1 for 1, yes or true, -1 where it is unknown.
+        """0 for 0, no or false; 1 for 1, yes or true; -1 if unknown.
 
         Raises:
-            RowError: anything else.
+            RowError: the cell is anything else.
         """
         cell = self.text(column)
         if cell.lower() not in _FLAGS:
@@ -117,25 +117,27 @@ class Row:
     def years_in(self, column: str) -> float:
         """An age: 65 for "65", "065Y", "65-70" or "65+"; NaN for anything else.
 
-        No error, as an age is no label: the image can be used without.
+        A bad age is not an error: it is not a label, and the image can be used.
         """
         match = re.match(r"\d+(\.\d+)?", self.text(column))
         return float(match[0]) if match else math.nan
 
 
-def read_csv(path: Path, *, columns: Sequence[str], delimiter: str = ",") -> list[Row]:
+def read_csv(
+    path: Path, *, columns: Sequence[str], delimiter: str = ","
+) -> list[TableRow]:
     """Read a CSV file in UTF-8, with or without byte order mark.
 
     Args:
         path: the file.
-        columns: names that its header must hold; others are read too.
-        delimiter: between the cells.
-    Returns: the rows in their order, empty ones left out.
+        columns: names that the header must have; other columns are read too.
+        delimiter: delimiter of the cells.
+    Returns: the rows in order, without empty rows.
     Raises:
-        DataError: unreadable file, or a column is missing.
+        DataError: the file is unreadable, or a column is missing.
     """
     try:
-        # A stray byte of another encoding in one cell must not cost the whole table.
+        # A byte of another encoding in one cell must not make the table unusable.
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter)
             lines = [(reader.line_num, cells) for cells in reader]
@@ -144,9 +146,9 @@ def read_csv(path: Path, *, columns: Sequence[str], delimiter: str = ",") -> lis
     return _rows(path, lines, columns)
 
 
-def read_spreadsheet(path: Path, *, columns: Sequence[str]) -> list[Row]:
-    """Read the first sheet of an .xlsx file; as `read_csv` otherwise."""
-    import openpyxl  # slow to import, and one dataset only has spreadsheets
+def read_spreadsheet(path: Path, *, columns: Sequence[str]) -> list[TableRow]:
+    """Read the first sheet of an .xlsx file; otherwise like `read_csv`."""
+    import openpyxl  # slow to import, and only one dataset has spreadsheets
 
     try:
         workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -158,14 +160,14 @@ def read_spreadsheet(path: Path, *, columns: Sequence[str]) -> list[Row]:
             ]
         finally:
             workbook.close()
-    # openpyxl passes on whatever zipfile and the XML parser raise.
+    # openpyxl passes on any exception of zipfile and of the XML parser.
     except Exception as error:
         raise DataError(f"{path}: this spreadsheet cannot be read: {error}") from error
     return _rows(path, lines, columns)
 
 
 def _cell_text(value: object) -> str:
-    """A spreadsheet's value as text: 1.0 is "1", an empty cell "", TRUE "1"."""
+    """A spreadsheet's value as text: 1.0 is "1", an empty cell is "", TRUE is "1"."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -177,8 +179,8 @@ def _cell_text(value: object) -> str:
 
 def _rows(
     path: Path, lines: Iterable[tuple[int, Sequence[str]]], columns: Sequence[str]
-) -> list[Row]:
-    """Rows from numbered lines, the first line with content being the header."""
+) -> list[TableRow]:
+    """Rows from numbered lines; the first line with content is the header."""
     filled = [
         (number, [cell.strip() for cell in cells])
         for number, cells in lines
@@ -193,8 +195,8 @@ def _rows(
             f"{path}: expected the columns {', '.join(columns)}; without "
             f"{', '.join(missing)}. Received: {', '.join(header)}"
         )
-    # Rows shorter or longer than the header occur: trailing delimiters, notes.
+    # Rows may be shorter or longer than the header: trailing delimiters, notes.
     return [
-        Row(path.name, number, dict(zip(header, cells, strict=False)))
+        TableRow(path.name, number, dict(zip(header, cells, strict=False)))
         for number, cells in rest
     ]

@@ -1,23 +1,23 @@
-"""Files of the synthetic head CT dataset: volumes as NIfTI, clinical data as csv.
+"""Files of the synthetic head CT dataset: volumes as NIfTI, clinical data as CSV.
 
-The same study gives the same bytes: nibabel's own writer stamps the time on the
-compressed file, so the header alone is nibabel's.
+The same study gives the same bytes. nibabel's writer would stamp the time on the
+compressed file, so only the header is nibabel's.
 """
 
 import gzip
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest import tables
+from mdmt_tf.phantoms.chest.dataset_tables import csv_bytes
 from mdmt_tf.phantoms.head import head_ct
 
 SYNTHETIC = "SYNTHETIC PHANTOM"
 CLINICAL = "CLINICAL_DATA_ICH.csv"
 _OFFSET = 352  # bytes before the voxels of a single-file NIfTI
 _UNSIGNED_INTERCEPT = -1024
-# column: (mean of the good, of the poor outcome, standard deviation, share missing)
+# column: (mean of good outcomes, mean of poor outcomes, std, fraction missing)
 _MEASURED = {"Glucose": (128, 158, 38, 0.08), "Systolic_AP": (162, 176, 26, 0.04)}
-# column: (share at 40 years, at 80 years, more with a poor outcome, share missing)
+# column: (fraction at 40 years, at 80 years, excess in poor outcomes, fraction missing)
 _CONDITIONS = {
     "HT": (0.30, 0.70, 0.05, 0.03),
     "DM": (0.06, 0.22, 0.06, 0.03),
@@ -46,7 +46,7 @@ def encode(values, affine, *, unsigned=False):
         affine: float (4, 4), voxel indices -> RAS mm.
         unsigned: store as uint16 with an intercept of -1024.
     """
-    import nibabel  # takes half a second to load; radiographs need it not
+    import nibabel  # takes half a second to load; radiographs do not need it
 
     intercept = 0
     if unsigned:
@@ -63,7 +63,7 @@ def encode(values, affine, *, unsigned=False):
     header["descrip"] = SYNTHETIC
     stored = values.astype(values.dtype.newbyteorder("<"), copy=False)
     content = header.binaryblock + bytes(4) + stored.tobytes(order="F")
-    # Noise compresses little better at a higher level, and that takes longer.
+    # A higher level takes longer and hardly compresses noise any better.
     return gzip.compress(content, compresslevel=3, mtime=0)
 
 
@@ -75,7 +75,7 @@ def clinical_tables(studies):
     mg/dl.
     """
     rows = [_clinical_row(study) for study in studies]
-    return {f"{studies[0].dataset}/{CLINICAL}": tables.csv_bytes(rows)}
+    return {f"{studies[0].dataset}/{CLINICAL}": csv_bytes(rows)}
 
 
 def _clinical_row(study):
@@ -89,18 +89,18 @@ def _clinical_row(study):
         "Gender": int(study.male),
     }
     for column, (young, old, more, missing) in _CONDITIONS.items():
-        share = np.interp(study.age, (40, 80), (young, old)) + more * poor
-        value = int(rng.random() < share)
+        fraction = np.interp(study.age, (40, 80), (young, old)) + more * poor
+        value = int(rng.random() < fraction)
         row[column] = "" if rng.random() < missing else value
-    for column, (*means, deviation, missing) in _MEASURED.items():
-        value = round(max(float(rng.normal(means[poor], deviation)), 60.0))
+    for column, (*means, std, missing) in _MEASURED.items():
+        value = round(max(float(rng.normal(means[poor], std)), 60.0))
         row[column] = "" if rng.random() < missing else value
     return row
 
 
 def truth_table(studies):
-    """What is true of every head CT, also where the clinical table says nothing."""
-    return tables.csv_bytes(
+    """True values of every head CT, including those the clinical table lacks."""
+    return csv_bytes(
         [
             {
                 "file": study.path,

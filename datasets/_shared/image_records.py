@@ -1,4 +1,4 @@
-"""What one image of a dataset is: its file, its labels, whose it is and where from."""
+"""Records of images: the file, the labels, the patient and the site of each image."""
 
 import collections
 import dataclasses
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.tables import Row, RowError
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 
-# Facts about the patient that one table may give and another correct. Rows of the same
-# image may differ in them, unless one is a label of the dataset; in anything else a
-# difference makes the image unusable.
+# Facts about the patient that tables may correct later. Rows of one image may differ
+# in them, unless the fact is a label of the dataset. A difference in any other field
+# makes the image unusable.
 DESCRIPTIVE = frozenset({"age", "age_five_year", "sex"})
 
 
@@ -24,28 +24,28 @@ class Record:
     Attributes:
         image_id: unique within the dataset.
         patient_id: the same for all images of a patient.
-        site: hospital, manufacturer or location; the unit of leave-one-site-out;
-            "" where it is unknown.
+        site: hospital, manufacturer or location, the unit of leave-one-site-out; "" if
+            unknown.
         path: the image file.
-        row: where the labels come from.
-        labels: label field -> value, unknown as -1, NaN or "".
+        row: the table row of the labels.
+        labels: label field -> value; -1, NaN or "" if unknown.
     """
 
     image_id: str
     patient_id: str
     site: str
     path: Path
-    row: Row
+    row: TableRow
     labels: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Classes:
-    """Classes of a label, in which the closing table counts.
+    """Classes of a label, for the counts after preparation.
 
     Attributes:
-        names: of the classes, in order.
-        index_of: label value that is known -> index of its class.
+        names: names of the classes, in order.
+        index_of: known label value -> index of its class.
     """
 
     names: tuple[str, ...]
@@ -57,11 +57,13 @@ def merge_repeats(
     rejections: Rejections,
     descriptive: Collection[str] = DESCRIPTIVE,
 ) -> tuple[list[Record], int]:
-    """One record an image; all are rejected where the rows of an image disagree.
+    """Merge the records of each image; reject an image whose rows disagree.
 
-    A value that one row gives and another leaves open is taken; of different values in
-    a field of `descriptive` the first. Returns the records in the order of their first
-    rows, and how many rows were repeats.
+    A known value replaces an unknown one. In the fields of `descriptive`, the first of
+    different values is kept.
+
+    Returns: the records in the order of their first rows, and the number of repeated
+        rows.
     """
     by_id: dict[str, list[Record]] = {}
     for record in records:
@@ -100,9 +102,9 @@ def _merge(group: Sequence[Record], descriptive: Collection[str]) -> Record:
 
 
 def is_unknown(value: Any) -> bool:
-    """Whether a label is the explicit unknown: "", NaN, -1, or an array of only that.
+    """Whether a label is unknown: "", NaN, -1, or an array of such values only.
 
-    -1 says so in integers only: among numbers with a fraction it is a value.
+    -1 means unknown for integers only; for floating numbers it is a value.
     """
     if isinstance(value, str):
         return not value
@@ -111,7 +113,7 @@ def is_unknown(value: Any) -> bool:
 
 
 class Counts:
-    """How many images and patients there are, per site, kind of box and class."""
+    """Numbers of images and patients, by site, source of the box and class."""
 
     def __init__(self, counted: Mapping[str, Classes]):
         self._counted = counted
@@ -122,7 +124,7 @@ class Counts:
         self.prepared = 0
 
     def add(self, record: Record, box_source: str | None = None) -> None:
-        """Count one prepared image; None: it has no box."""
+        """Count one prepared image; `box_source` is None for an image without box."""
         if box_source is not None:
             self._boxes[box_source] += 1
         self.prepared += 1
@@ -135,7 +137,7 @@ class Counts:
             self._owners[field, name].append(record.patient_id)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON: `labels` is field -> class -> number of images and of patients."""
+        """The counts for JSON; `labels` is field -> class -> images and patients."""
         labels = {}
         for field, classes in self._counted.items():
             labels[field] = {}

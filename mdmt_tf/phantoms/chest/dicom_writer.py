@@ -1,8 +1,8 @@
-"""Synthetic radiographs as DICOM files, in the forms that real archives hold.
+"""Synthetic radiographs as DICOM files, in the formats found in real archives.
 
-Every file says in PatientName, InstitutionName, ManufacturerModelName and ImageComments
-that it is synthetic. The bytes depend on the picture and the header alone: UIDs are
-hashes of the study's key, dates come from the caller.
+Every file states in PatientName, InstitutionName, ManufacturerModelName and
+ImageComments that it is synthetic. The bytes depend on picture and header only: UIDs
+are hashes of the study's key, and dates come from the caller.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ _VOI_LUT_GAMMA = 1.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Header:
-    """What a file's header says besides the picture.
+class DicomHeader:
+    """Values of a file's header.
 
     key: any text that names the study; UIDs are derived from it.
     patient_id, sex ("M" or "F"), age (years), date (YYYYMMDD), manufacturer,
-    institution, view ("AP" or "PA"): as DICOM has them.
+    institution, view ("AP" or "PA"): as in DICOM.
     cm_per_px: pixel size in cm.
     """
 
@@ -51,22 +51,22 @@ def uid(key):
 
 
 def stored_values(pixels, appearance, inverted):
-    """The integers of a file and the attributes that turn them back into the picture.
+    """The integers of a file, and the attributes that map them to the picture.
 
     Args:
         pixels: float32 (rows, columns), 0 black to 1 white, not clipped.
-        appearance: `phantom_detector.Appearance`: bits, voi and rescale count.
+        appearance: `detector.Appearance`, of which bits, voi and rescale are used.
         inverted: store MONOCHROME1, where 0 is white.
-    Returns: unsigned array (rows, columns), pydicom `Dataset` of the rescale and VOI
-        attributes. A reader that applies rescale, VOI and inversion in this order gets
-        `pixels` clipped to 0..1, up to the rounding of the stored bits.
+    Returns: unsigned array (rows, columns), and a pydicom `Dataset` of the rescale and
+        VOI attributes. A reader that applies rescale, VOI and inversion, in this
+        order, gets `pixels` clipped to 0..1, up to the rounding of the stored bits.
     """
     full = 2**appearance.bits - 1
     value = 1.0 - pixels if inverted else pixels
     slope, intercept = appearance.rescale
     attributes = Dataset()
     if appearance.voi == "window":
-        # The display window takes the middle of the range that the device records.
+        # The display window is the middle of the range that the device records.
         low, high = np.round(0.15 * full), np.round(0.85 * full)
         stored = low + value * np.float32(high - low)
         low, high = slope * low + intercept, slope * high + intercept
@@ -107,14 +107,34 @@ def write_dicom(path, pixels, appearance, header, *, inverted=False, compressed=
 
     Args:
         path: file to write.
-        pixels: float32 (rows, columns), as of `phantom.render`.
-        appearance: `phantom_detector.Appearance`.
-        header: `Header`.
+        pixels: float32 (rows, columns), as in `radiograph.Radiograph`.
+        appearance: `detector.Appearance`.
+        header: `DicomHeader`.
         inverted: MONOCHROME1 instead of MONOCHROME2.
         compressed: RLE Lossless instead of Explicit VR Little Endian.
     """
     stored, attributes = stored_values(pixels, appearance, inverted)
     digital = appearance.modality == "DX"
+    meta = _file_meta(header, digital)
+    data = FileDataset(str(path), attributes, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID = meta.MediaStorageSOPClassUID
+    data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    data.Modality = appearance.modality
+    _add_study(data, header)
+    if digital:
+        data.PresentationIntentType = "FOR PRESENTATION"
+        data.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
+        data.PixelIntensityRelationship = "LOG"
+        data.PixelIntensityRelationshipSign = -1 if inverted else 1
+    _add_pixels(data, stored, appearance.bits, inverted)
+    if compressed:
+        data.compress(
+            RLELossless, encoding_plugin="pylibjpeg", generate_instance_uid=False
+        )
+    pydicom.dcmwrite(path, data, enforce_file_format=True)
+
+
+def _file_meta(header, digital):
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = (
         DigitalXRayImageStorageForPresentation
@@ -123,22 +143,22 @@ def write_dicom(path, pixels, appearance, header, *, inverted=False, compressed=
     )
     meta.MediaStorageSOPInstanceUID = uid(f"{header.key} image")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    # Not pydicom's own: its version would otherwise be part of the bytes.
+    # pydicom's own name contains its version, which would change the bytes.
     meta.ImplementationClassUID = uid(_IMPLEMENTATION)
     meta.ImplementationVersionName = _IMPLEMENTATION
+    return meta
 
-    data = FileDataset(str(path), attributes, file_meta=meta, preamble=b"\0" * 128)
+
+def _add_study(data, header):
+    """Add the attributes of study, patient and device."""
     data.SpecificCharacterSet = "ISO_IR 100"
     data.ImageType = ["DERIVED", "PRIMARY"]
-    data.SOPClassUID = meta.MediaStorageSOPClassUID
-    data.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     data.StudyInstanceUID = uid(f"{header.key} study")
     data.SeriesInstanceUID = uid(f"{header.key} series")
     data.StudyDate = data.SeriesDate = data.ContentDate = header.date
     data.StudyTime = data.ContentTime = "120000"
     data.StudyID = data.AccessionNumber = ""
     data.ReferringPhysicianName = ""
-    data.Modality = appearance.modality
     data.Manufacturer = header.manufacturer
     data.ManufacturerModelName = SYNTHETIC
     data.InstitutionName = header.institution
@@ -155,26 +175,20 @@ def write_dicom(path, pixels, appearance, header, *, inverted=False, compressed=
     data.ImageComments = f"{SYNTHETIC}: computed, no patient"
     spacing = f"{10 * header.cm_per_px:.4f}"
     data.ImagerPixelSpacing = [spacing, spacing]
-    if digital:
-        data.PresentationIntentType = "FOR PRESENTATION"
-        data.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
-        data.PixelIntensityRelationship = "LOG"
-        data.PixelIntensityRelationshipSign = -1 if inverted else 1
+
+
+def _add_pixels(data, stored, bits, inverted):
+    """Add the stored integers, uncompressed, and their description."""
     data.SamplesPerPixel = 1
     data.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
     data.Rows, data.Columns = stored.shape
     data.BitsAllocated = 8 * stored.itemsize
-    data.BitsStored = appearance.bits
-    data.HighBit = appearance.bits - 1
+    data.BitsStored = bits
+    data.HighBit = bits - 1
     data.PixelRepresentation = 0
     data.add_new(
         "PixelData", "OB" if stored.itemsize == 1 else "OW", _even(stored.tobytes())
     )
-    if compressed:
-        data.compress(
-            RLELossless, encoding_plugin="pylibjpeg", generate_instance_uid=False
-        )
-    pydicom.dcmwrite(path, data, enforce_file_format=True)
 
 
 def _decimal(number):

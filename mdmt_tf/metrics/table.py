@@ -1,0 +1,318 @@
+"""All metrics, one row each: formula, names, unit, direction, where they are shown.
+
+A metric says by `Property` which tasks have it, so that a new kind of task needs no
+change here. To add one, write its function in `formulas` and its row here.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from mdmt_tf.metrics import formulas
+from mdmt_tf.metrics.formulas import WeightedRows
+from mdmt_tf.tasks import Property, Task, label_is_known
+
+_CLASSES = frozenset({Property.CLASSES})
+_TWO = frozenset({Property.TWO_CLASSES})
+_ORDERED = frozenset({Property.ORDERED})
+_NOMINAL = frozenset({Property.NOMINAL})
+_SCALE = frozenset({Property.SCALE})
+_NUMBER = frozenset({Property.NUMBER})
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        formula: `WeightedRows` to float64 (R,), NaN where it is not defined.
+        title: its name in tables and plots.
+        short: its name in the terminal, five letters at most.
+        requires: a task has the metric when it has all of these properties.
+        lower_is_better: its direction.
+        percent: whether it is shown in per cent; else with three decimals.
+        selects: whether it may select the epoch on the validation rows.
+        headline: shown in Table 1, box plots and slopes of tasks that have one of these
+            properties.
+        compared: likewise in the tests of Table 2, the table of runs and the terminal.
+            Table S1 has every metric.
+        note: a sentence below Table 1 where the metric is shown.
+    """
+
+    formula: Callable[[WeightedRows], np.ndarray]
+    title: str
+    short: str
+    requires: frozenset[Property] = frozenset()
+    _: dataclasses.KW_ONLY
+    lower_is_better: bool = False
+    percent: bool = False
+    selects: bool = True
+    headline: frozenset[Property] = frozenset()
+    compared: frozenset[Property] = frozenset()
+    note: str = ""
+
+    def is_of(self, task: Task) -> bool:
+        """Whether a task has the metric."""
+        return self.requires <= _properties(task)
+
+
+# By their key in metrics.json, in the order of its entries and of columns.
+METRICS = {
+    "loss": Metric(formulas.loss, "loss", "loss", lower_is_better=True),
+    "accuracy": Metric(
+        formulas.accuracy,
+        "accuracy",
+        "acc.",
+        _CLASSES,
+        percent=True,
+        headline=_NOMINAL,
+        compared=_NOMINAL,
+    ),
+    "f1": Metric(
+        formulas.f1,
+        "F1",
+        "F1",
+        _CLASSES,
+        percent=True,
+        headline=_NOMINAL,
+        compared=_NOMINAL,
+        note="F1 is that of the positive class, macro-averaged for more than two "
+        "classes.",
+    ),
+    "f1_macro": Metric(formulas.f1_macro, "F1 macro", "F1m", _CLASSES, percent=True),
+    "f1_weighted": Metric(
+        formulas.f1_weighted, "F1 weighted", "F1w", _CLASSES, percent=True
+    ),
+    "g_mean": Metric(
+        formulas.g_mean,
+        "G-mean",
+        "GM",
+        _CLASSES,
+        percent=True,
+        headline=_NOMINAL,
+        compared=_NOMINAL,
+    ),
+    "balanced_accuracy": Metric(
+        formulas.balanced_accuracy,
+        "bal. accuracy",
+        "BAcc",
+        _CLASSES,
+        percent=True,
+        headline=_TWO | _SCALE,
+        compared=_CLASSES,
+    ),
+    "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES),
+    "auc": Metric(
+        formulas.auc, "AUC", "AUC", _CLASSES, headline=_TWO, compared=_NOMINAL | _TWO
+    ),
+    "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES),
+    "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
+    "recall": Metric(
+        formulas.recall,
+        "sensitivity",
+        "sens.",
+        _TWO,
+        percent=True,
+        headline=_TWO,
+        compared=_TWO,
+        note="The last of two classes is the positive one: sensitivity (recall) and "
+        "specificity are the fractions of the positive and of the negative that are "
+        "predicted as such, precision (PPV) and NPV the fractions of those predicted "
+        "positive, or negative, that are so.",
+    ),
+    "specificity": Metric(
+        formulas.specificity,
+        "specificity",
+        "spec.",
+        _TWO,
+        percent=True,
+        headline=_TWO,
+        compared=_TWO,
+    ),
+    "precision": Metric(
+        formulas.precision,
+        "precision",
+        "prec.",
+        _TWO,
+        percent=True,
+        headline=_TWO,
+        compared=_TWO,
+    ),
+    "npv": Metric(
+        formulas.npv,
+        "NPV",
+        "NPV",
+        _TWO,
+        percent=True,
+        headline=_TWO,
+        compared=_TWO,
+    ),
+    "kappa": Metric(
+        formulas.kappa,
+        "kappa",
+        "kappa",
+        _ORDERED,
+        headline=_SCALE,
+        compared=_SCALE,
+        note="Kappa has quadratic weights.",
+    ),
+    "ordinal_index": Metric(
+        formulas.ordinal_index,
+        "ordinal index",
+        "OCI",
+        _ORDERED,
+        lower_is_better=True,
+        headline=_SCALE,
+        compared=_SCALE,
+        note="MAE and RMSE count classes. Ordinal index: Cardoso and Sousa 2011, from "
+        "0 (perfect) to 1; less is better.",
+    ),
+    "mae": Metric(
+        formulas.mae,
+        "MAE",
+        "MAE",
+        _SCALE,
+        lower_is_better=True,
+        headline=_SCALE,
+        compared=_SCALE,
+    ),
+    "rmse": Metric(
+        formulas.rmse,
+        "RMSE",
+        "RMSE",
+        _SCALE,
+        lower_is_better=True,
+        headline=_SCALE,
+        compared=_SCALE,
+    ),
+    "r2": Metric(formulas.r2, "R2", "R2", _NUMBER, headline=_NUMBER, compared=_NUMBER),
+}
+
+
+# A component of a task with its targets (n,) and its probabilities (n, n_classes), or
+# (n, 1) values; labelled rows only.
+Answers = tuple[Task, np.ndarray, np.ndarray]
+
+
+def task_metrics(
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
+) -> dict[str, float]:
+    """All metrics of one task, every row counted once.
+
+    Args:
+        task: decides what is computed.
+        labels: (n, *label_shape) of `Task.encode`; what is unknown does not count.
+        probabilities: (n, n_classes), or (n, 1) values.
+    Returns: see `metrics_of_answers`.
+
+    Example:
+
+    >>> from mdmt_tf.tasks import make_task
+    >>> age = make_task(kind="regression", name="age")
+    >>> task_metrics(age, np.array([30.0, 40.0]), np.array([[31.0], [43.0]]))["mae"]
+    2.0
+    """
+    return metrics_of_answers(labelled_answers(task, labels, probabilities))
+
+
+def labelled_answers(
+    task: Task, labels: np.ndarray, probabilities: np.ndarray
+) -> list[Answers]:
+    """The rows of each component whose label is known.
+
+    Args: see `task_metrics`.
+    """
+    result = []
+    for component, own, chances in task.answers(labels, probabilities):
+        known = label_is_known(own)
+        result.append((component, own[known], chances[known]))
+    return result
+
+
+def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
+    """All metrics of one task, from the rows of each of its components.
+
+    Returns: n, the labels counted (int), then the metrics; without rows all of them are
+        NaN. Of several components the means, NaN where one of them has none.
+    """
+    n, found = 0, []
+    for component, targets, probabilities in answers:
+        n += len(targets)
+        weights = np.ones((1, len(targets)))
+        found.append(weighted_metrics(component, targets, probabilities, weights))
+    means = mean_of_components(found)
+    return {"n": n, **{name: float(values[0]) for name, values in means.items()}}
+
+
+def weighted_metrics(
+    task: Task, targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """All metrics of a task of one component under many weightings of the same rows.
+
+    Args: see `WeightedRows`.
+    Returns: name -> float64 (R,), NaN where a metric is not defined.
+
+    Example:
+
+    >>> from mdmt_tf.tasks import make_task
+    >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+    >>> chances = np.array([[0.9, 0.1], [0.2, 0.8]])
+    >>> weighted_metrics(death, [0, 0], chances, [[1, 1], [3, 1]])["accuracy"].tolist()
+    [0.5, 0.75]
+    """
+    rows = WeightedRows(task, targets, probabilities, weights)
+    return {name: METRICS[name].formula(rows) for name in names_of(task)}
+
+
+def mean_of_components(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Mean of each metric over the components of a task; NaN where one is NaN."""
+    if len(found) == 1:
+        return found[0]
+    return {name: np.mean([own[name] for own in found], axis=0) for name in found[0]}
+
+
+def names_of(task: Task) -> tuple[str, ...]:
+    """The metrics that a task has."""
+    return tuple(name for name, metric in METRICS.items() if metric.is_of(task))
+
+
+def selecting(task: Task) -> tuple[str, ...]:
+    """The metrics of a task that may select the epoch."""
+    return tuple(name for name in names_of(task) if METRICS[name].selects)
+
+
+def headline(task: Task) -> tuple[str, ...]:
+    """The metrics of Table 1."""
+    return tuple(n for n in names_of(task) if METRICS[n].headline & _properties(task))
+
+
+def compared(task: Task) -> tuple[str, ...]:
+    """The metrics of Table 2 and of the terminal."""
+    return tuple(n for n in names_of(task) if METRICS[n].compared & _properties(task))
+
+
+def improves(metric: str, value: float, best: float) -> bool:
+    """Whether `value` is better than `best`; NaN never is, anything beats NaN.
+
+    Example:
+
+    >>> improves("auc", 0.8, 0.7), improves("loss", 0.8, 0.7)
+    (True, False)
+    """
+    if np.isnan(value):
+        return False
+    if np.isnan(best):
+        return True
+    return value < best if METRICS[metric].lower_is_better else value > best
+
+
+def legend(names: Iterable[str]) -> list[str]:
+    """What the short names mean that are not the titles: "BAcc = bal. accuracy"."""
+    rows = [METRICS[name] for name in names]
+    return [f"{row.short} = {row.title}" for row in rows if row.short != row.title]
+
+
+def _properties(task: Task) -> frozenset[Property]:
+    """What each of its components has."""
+    return task.components[0].properties

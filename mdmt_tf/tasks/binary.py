@@ -1,0 +1,40 @@
+"""One of two classes, with one logit."""
+
+import numpy as np
+
+from mdmt_tf.tasks.classes import ClassTask, cumulative_probabilities
+
+
+class Binary(ClassTask):
+    """One of two classes: one logit, that of the second; sigmoid cross-entropy."""
+
+    kind = "binary"
+
+    @property
+    def n_classes(self) -> int:
+        return 2
+
+    @property
+    def n_outputs(self) -> int:
+        return 1
+
+    def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """0 or 1, float32 (n, 1), and whether it is known."""
+        classes = self.encode(labels)
+        known = classes >= 0
+        return np.where(known, classes, 0).astype(np.float32)[:, np.newaxis], known
+
+    def loss(self, targets, logits, ops):
+        crosses = ops.binary_crossentropy(targets, logits, from_logits=True)
+        return ops.mean(crosses, axis=-1)
+
+    def probabilities(self, logits, ops=np):
+        """1 - p and p = sigmoid(logit), (n, 2)."""
+        return cumulative_probabilities(logits, ops)
+
+    def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
+        return self.class_names[int(target[0])]
+
+    def score(self, logits, target, ops):
+        """The logit for the second class, minus the logit for the first."""
+        return logits[:, 0] * np.where(target == 1, 1.0, -1.0).astype(np.float32)

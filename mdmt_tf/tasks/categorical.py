@@ -1,0 +1,37 @@
+"""One of k classes."""
+
+import numpy as np
+
+from mdmt_tf.tasks.classes import ClassTask
+
+
+class Categorical(ClassTask):
+    """One of k classes: k logits, softmax cross-entropy."""
+
+    kind = "categorical"
+
+    @property
+    def n_outputs(self) -> int:
+        return self.n_classes
+
+    def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class int32 (n,), and whether it is known."""
+        classes = self.encode(labels)
+        known = classes >= 0
+        return np.where(known, classes, 0).astype(np.int32), known
+
+    def loss(self, targets, logits, ops):
+        return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+
+    def probabilities(self, logits, ops=np):
+        """softmax(logits), (n, k)."""
+        logits = ops.array(logits, dtype="float64")
+        powers = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
+        return powers / ops.sum(powers, axis=-1, keepdims=True)
+
+    def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
+        return self.class_names[int(target)]
+
+    def score(self, logits, target, ops):
+        """The logit of the class."""
+        return ops.take_along_axis(logits, np.asarray(target)[:, np.newaxis], 1)[:, 0]

@@ -1,0 +1,186 @@
+"""What the kinds share whose answer is one of several classes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
+
+# Below the smallest normal float32 a probability is rounding; bounds the loss of one
+# row by 87.3.
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+class ClassTask(Task):
+    """A task with classes, named or made from cut points."""
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes) or len(self.cut_points) + 1
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; made from the cut points where none were given."""
+        if self.classes:
+            return self.classes
+        if not self.cut_points:
+            return tuple(str(index) for index in range(self.n_classes))
+        cuts = [f"{cut:g}" for cut in self.cut_points]
+        inner = [f"{a} to <{b}" for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        names = (f"<{cuts[0]}", *inner, f">={cuts[-1]}")
+        return names[::-1] if self.descending else names
+
+    @property
+    def properties(self) -> frozenset[Property]:
+        found = {Property.CLASSES, Property.NOMINAL}
+        if self.n_classes == 2:
+            found.add(Property.TWO_CLASSES)
+        if self.cut_points:
+            found.add(Property.ORDERED)
+        return frozenset(found)
+
+    def problems(self) -> Iterator[Problem]:
+        yield from super().problems()
+        cuts, classes = self.cut_points, list(self.classes)
+        count = len(classes) or len(cuts) + 1
+        if cuts and count != len(cuts) + 1:
+            yield (
+                ("classes",),
+                f" = {classes}: {len(cuts)} cut points make {len(cuts) + 1} classes, "
+                f"but {count} are named.",
+            )
+        elif count < 2:
+            yield (), ": needs `classes` (two or more names) or `cut_points`."
+        elif count != self.n_classes:
+            yield (
+                (),
+                f": a {self.kind} task has {self.n_classes} classes, this one {count}.",
+            )
+        elif isinstance(self.class_weights, tuple) and len(self.class_weights) != count:
+            yield (
+                ("class_weights",),
+                f" = {list(self.class_weights)}: expected {count} numbers, one a class "
+                "in the order of `classes`.",
+            )
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        labels = np.asarray(labels)
+        known = label_is_known(labels)
+        result = np.full(len(labels), -1, np.int64)
+        if self.cut_points:
+            # Lower bound inclusive, as eq. 4 has it: G < 5 -> 0, 5 <= G < 9 -> 1, ...
+            steps = np.digitize(labels[known].astype(float), self.cut_points)
+            result[known] = len(self.cut_points) - steps if self.descending else steps
+        elif labels.dtype.kind in "OSU":
+            index = {name: i for i, name in enumerate(self.class_names)}
+            self._refuse(labels, known & ~np.isin(labels, list(index)))
+            result[known] = [index[label] for label in labels[known]]
+        else:
+            values = np.where(known, labels, 0)
+            wrong = (values < 0) | (values >= self.n_classes) | (values % 1 != 0)
+            self._refuse(labels, known & wrong)
+            result[known] = labels[known].astype(np.int64)
+        return result
+
+    def class_counts(self, encoded: np.ndarray) -> np.ndarray:
+        return np.bincount(encoded[encoded >= 0], minlength=self.n_classes)
+
+    def counts_text(self, counts: np.ndarray) -> str:
+        named = zip(self.class_names, counts, strict=True)
+        return ", ".join(f"{count} {name}" for name, count in named)
+
+    def class_factors(self, counts: np.ndarray) -> np.ndarray:
+        """The factor of the loss of a row, for each class.
+
+        Args:
+            counts: int (n_classes,), training rows of each class.
+        Returns: float32 (n_classes,). "balanced" is n / (k n_c), so that each class has
+            the same sum and the mean over rows is 1.
+        Raises: DataError for "balanced" when a class has no training row.
+        """
+        if self.class_weights is None:
+            return np.ones(len(counts), np.float32)
+        if self.class_weights != "balanced":
+            return np.asarray(self.class_weights, np.float32)
+        if not counts.all():
+            empty = self.class_names[int(np.argmin(counts))]
+            raise DataError(
+                f"task {self.name!r}: class_weights = balanced, but class {empty!r} "
+                "has no image in the training part. Give numbers, or merge classes."
+            )
+        return (counts.sum() / (len(counts) * counts)).astype(np.float32)
+
+    def label_weights(self, encoded: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return self.class_factors(counts)[np.maximum(encoded, 0)]
+
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        return np.array([*self.class_names, "unknown"], object)[self.encode(labels)]
+
+    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
+        """The most probable class, int64 (n,)."""
+        return np.asarray(probabilities, np.float64).argmax(axis=-1)
+
+    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Cross-entropy of the true class, in nats."""
+        chosen = probabilities[np.arange(len(targets)), targets]
+        return -np.log(np.maximum(chosen, _SMALLEST))
+
+    @property
+    def probability_columns(self) -> tuple[str, ...]:
+        return tuple(f"p_{index}" for index in range(self.n_classes))
+
+    @property
+    def map_targets(self) -> tuple[str, ...]:
+        return self.class_names
+
+    def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
+        return self.prediction(probabilities)
+
+    def explanation(self, probabilities, encoded, target):
+        predicted = int(self.prediction(probabilities[np.newaxis])[0])
+        names = self.class_names
+        known = encoded is not None and encoded >= 0
+        return {
+            "class_explained": self.explained_name(target),
+            "predicted": names[predicted],
+            "probability": float(probabilities[predicted]),
+            "true_class": names[int(encoded)] if known else "",
+        }
+
+    def explained_name(self, target: int | None) -> str:
+        """What a map explains, in `saliency.csv`."""
+        return self.class_names[target]
+
+    def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            label = labels.tolist()[row]
+            raise DataError(
+                f"task {self.name!r}: label {label!r} in row {row} is none of "
+                f"its {self.n_classes} classes ({', '.join(self.class_names)}); "
+                f"{int(wrong.sum())} such rows. Expected a class index, -1 or NaN for "
+                "unknown, or a class name. Is `from` the right field, or are "
+                "`cut_points` missing?"
+            )
+
+
+def cumulative_probabilities(logits, ops):
+    """Of each class, from the logits of P(class > j).
+
+    Where those rise with j, which no distribution can, the running minimum is taken.
+
+    Args:
+        logits: (n, k - 1).
+        ops: numpy or keras.ops.
+    Returns: float64 (n, k), rows sum to 1.
+    """
+    logits = ops.array(logits, dtype="float64")
+    # The two-sided form cannot overflow.
+    above = 0.5 * (1.0 + ops.tanh(0.5 * logits))
+    columns = [above[:, :1]]
+    for index in range(1, logits.shape[-1]):
+        columns.append(ops.minimum(columns[-1], above[:, index : index + 1]))
+    one = ops.ones_like(columns[0])
+    edges = ops.concatenate([one, *columns, 0 * one], axis=-1)
+    return -(edges[:, 1:] - edges[:, :-1])

@@ -1,0 +1,64 @@
+"""One of k ordered classes."""
+
+import numpy as np
+
+from mdmt_tf.tasks.base import Property
+from mdmt_tf.tasks.classes import ClassTask, cumulative_probabilities
+
+
+class Ordinal(ClassTask):
+    """k ordered classes: k - 1 cumulative logits of P(class > j)."""
+
+    kind = "ordinal"
+
+    @property
+    def n_outputs(self) -> int:
+        return self.n_classes - 1
+
+    @property
+    def properties(self) -> frozenset[Property]:
+        found = super().properties | {Property.ORDERED, Property.SCALE}
+        return found - {Property.NOMINAL}
+
+    def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """1 where the class is above j, float32 (n, k - 1); whether it is known."""
+        classes = self.encode(labels)
+        known = classes >= 0
+        filled = np.where(known, classes, 0)
+        above = filled[:, np.newaxis] > np.arange(self.n_classes - 1)
+        return above.astype(np.float32), known
+
+    def loss(self, targets, logits, ops):
+        """The mean over the k - 1 thresholds."""
+        crosses = ops.binary_crossentropy(targets, logits, from_logits=True)
+        return ops.mean(crosses, axis=-1)
+
+    def probabilities(self, logits, ops=np):
+        """Of each class, (n, k), see `cumulative_probabilities`."""
+        return cumulative_probabilities(logits, ops)
+
+    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
+        """The number of thresholds j with P(class > j) > 1/2: the median class."""
+        probabilities = np.asarray(probabilities, np.float64)
+        above = 1.0 - np.cumsum(probabilities, axis=-1)[:, :-1]
+        return (above > 0.5).sum(axis=-1)
+
+    def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
+        return self.class_names[int(target.sum())]
+
+    @property
+    def map_targets(self) -> tuple[str, ...]:
+        return ()
+
+    def explained(self, probabilities: np.ndarray) -> None:
+        return None
+
+    def score(self, logits, target, ops):
+        """The sum of the cumulative logits, which grows with the class."""
+        return ops.sum(logits, axis=-1)
+
+    def explained_name(self, target: int | None) -> str:
+        return "higher"
+
+    def explained_words(self, target: int | None) -> str:
+        return "a higher class"

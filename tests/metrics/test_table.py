@@ -1,0 +1,193 @@
+"""Every metric of the table, crossed with every check."""
+
+import itertools
+import math
+import warnings
+
+import numpy as np
+import pytest
+import scipy.special
+from independent_metrics import CASES, INDEPENDENT, UNDEFINED, one_hot
+
+from mdmt_tf.metrics.table import (
+    METRICS,
+    compared,
+    headline,
+    improves,
+    names_of,
+    selecting,
+    task_metrics,
+    weighted_metrics,
+)
+from mdmt_tf.reporting import table_files
+from mdmt_tf.tasks import KINDS, Property, make_task
+
+TASKS = {
+    "two classes": make_task(name="t", kind="categorical", classes=("no", "yes")),
+    "binary": make_task(name="t", kind="binary", classes=("no", "yes")),
+    "four classes": make_task(name="t", kind="categorical", classes=tuple("abcd")),
+    "cut points": make_task(name="t", kind="categorical", cut_points=(1, 2)),
+    "ordinal": make_task(name="t", kind="ordinal", cut_points=(1, 2, 3)),
+    "two ordered": make_task(name="t", kind="ordinal", cut_points=(1,)),
+    "number": make_task(name="t", kind="regression"),
+}
+PAIRS = [
+    pytest.param(name, task, id=f"{name}-{of}")
+    for name, (of, task) in itertools.product(METRICS, TASKS.items())
+    if METRICS[name].is_of(task)
+]
+
+
+def rows_of(task, seed=0, n=80):
+    """Targets, and probabilities in fifths so that many scores are tied."""
+    generator = np.random.default_rng(seed)
+    if Property.NUMBER in task.properties:
+        return generator.normal(size=n), generator.normal(size=(n, 1))
+    k = task.n_classes
+    return generator.integers(0, k, n), generator.multinomial(5, [1 / k] * k, n) / 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name, task", PAIRS)
+def test_the_formula_is_that_of_another_library(name, task, seed):
+    targets, probabilities = rows_of(task, seed)
+    weights = np.random.default_rng(seed).uniform(0, 2, (3, len(targets)))
+    weights[1, ::7] = 0
+    weights[0] = 1
+    found = weighted_metrics(task, targets, probabilities, weights)[name]
+    for value, own in zip(found, weights, strict=True):
+        expected = INDEPENDENT[name](
+            targets, task.prediction(probabilities), probabilities, own
+        )
+        assert value == pytest.approx(expected, abs=1e-12)
+    unweighted = task_metrics(task, targets, probabilities)
+    assert unweighted[name] == found[0] and unweighted["n"] == len(targets)
+
+
+@pytest.mark.parametrize("name, task", PAIRS)
+def test_a_weight_of_two_is_two_equal_rows(name, task):
+    targets, probabilities = rows_of(task)
+    weights = np.random.default_rng(9).integers(0, 4, (5, len(targets)))
+    found = weighted_metrics(task, targets, probabilities, weights)[name]
+    for value, times in zip(found, weights, strict=True):
+        copied = np.repeat(targets, times), np.repeat(probabilities, times, axis=0)
+        expected = task_metrics(task, *copied)[name]
+        assert value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name, task", PAIRS)
+def test_a_perfect_model_is_better_than_chance_and_than_always_wrong(name, task):
+    """The direction; a metric that is read upside down fails here."""
+    generator = np.random.default_rng(0)
+    if Property.NUMBER in task.properties:
+        targets = generator.normal(size=60)
+        answers = [targets, generator.normal(size=60), targets + 9]
+        perfect, chance, wrong = (values[:, None] for values in answers)
+    else:
+        k = task.n_classes
+        targets = np.arange(60) % k
+        wrongly = np.where(targets < k / 2, k - 1, 0)
+        perfect, chance, wrong = (
+            scipy.special.softmax(4 * one_hot(classes, k), axis=1)
+            for classes in (targets, generator.permutation(targets), wrongly)
+        )
+    values = [task_metrics(task, targets, p)[name] for p in (perfect, chance, wrong)]
+    for worse in values[1:]:
+        assert improves(name, values[0], worse)
+        assert not improves(name, worse, values[0])
+    nan = math.nan
+    assert improves(name, 0.3, nan) and not improves(name, nan, 0.3)
+    assert not improves(name, nan, nan) and not improves(name, 0.3, 0.3)
+
+
+@pytest.mark.parametrize("name, task", PAIRS)
+def test_without_rows_it_is_nan_and_there_is_no_warning(name, task):
+    targets, probabilities = rows_of(task)
+    targets[:2] = 0
+    weights = np.zeros((3, len(targets)))
+    weights[1, 0] = weights[2, :2] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = weighted_metrics(task, targets, probabilities, weights)[name]
+        empty = task_metrics(task, targets[:0], probabilities[:0])
+        task_metrics(task, targets[:1], probabilities[:1])
+    assert np.isnan(found[0]) and math.isnan(empty[name]) and empty["n"] == 0
+
+
+@pytest.mark.parametrize("name, task", PAIRS)
+def test_unknown_labels_do_not_count(name, task):
+    targets, probabilities = rows_of(task)
+    unknown = np.nan if targets.dtype.kind == "f" else -1
+    labels = np.where(np.arange(len(targets)) % 3, targets, unknown)
+    known = np.arange(len(targets)) % 3 > 0
+    expected = task_metrics(task, targets[known], probabilities[known])
+    assert task_metrics(task, labels, probabilities) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("of", ["two classes", "binary"])
+def test_what_has_no_rows_of_its_own_is_not_defined(of, case):
+    targets, said = CASES[case]
+    found = task_metrics(TASKS[of], np.array(targets), one_hot(said, 2) * 0.6 + 0.2)
+    nothing = {name for name, value in found.items() if math.isnan(value)}
+    assert nothing == {name for name, cases in UNDEFINED.items() if case in cases}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_names_are_there_short_and_unique(name):
+    row = METRICS[name]
+    assert 1 <= len(row.short) <= 5 and 1 <= len(row.title) <= 15
+    for words in (
+        [m.title for m in METRICS.values()],
+        [m.short for m in METRICS.values()],
+    ):
+        assert len(set(words)) == len(words)
+    assert row.formula.__doc__
+    assert table_files.heading(name) == row.title + (" (%)" if row.percent else "")
+    assert table_files.shown(name, 0.25) == ("25.0" if row.percent else "0.250")
+    assert not row.note or row.note.endswith(".")
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_it_is_computed_for_the_tasks_that_it_requires_and_no_others(name):
+    having = [of for of, task in TASKS.items() if METRICS[name].is_of(task)]
+    assert having
+    for of, task in TASKS.items():
+        targets, probabilities = rows_of(task)
+        assert (name in task_metrics(task, targets, probabilities)) == (of in having)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_where_it_is_shown(name):
+    row = METRICS[name]
+    for task in TASKS.values():
+        shown_first, shown = name in headline(task), name in compared(task)
+        # Table 2 tests what Table 1 shows.
+        assert shown or not shown_first
+        assert row.is_of(task) or not shown
+        assert (name in selecting(task)) == (row.selects and row.is_of(task))
+
+
+@pytest.mark.parametrize(
+    "of", [of for of, task in TASKS.items() if Property.TWO_CLASSES in task.properties]
+)
+def test_two_classes_have_auc_sensitivity_and_specificity_in_sight(of):
+    wanted = {"auc", "recall", "specificity"}
+    assert wanted <= set(headline(TASKS[of])) and wanted <= set(compared(TASKS[of]))
+
+
+def test_what_a_task_shows_and_selects_by():
+    """The whole of some lists, so that a wrong property is seen."""
+    assert headline(TASKS["four classes"]) == ("accuracy", "f1", "g_mean")
+    assert headline(TASKS["two classes"]) == headline(TASKS["binary"])
+    ordered = ("balanced_accuracy", "kappa", "ordinal_index", "mae", "rmse")
+    assert headline(TASKS["ordinal"]) == compared(TASKS["ordinal"]) == ordered
+    assert headline(TASKS["number"]) == ("mae", "rmse", "r2")
+    assert selecting(TASKS["number"]) == ("loss", "mae", "rmse", "r2")
+    assert names_of(TASKS["cut points"])[-2:] == ("kappa", "ordinal_index")
+
+
+def test_every_kind_has_metrics():
+    for kind in KINDS:
+        task = make_task(kind=kind, name="t", classes=("a", "b"))
+        assert headline(task) and compared(task) and selecting(task)

@@ -1,0 +1,399 @@
+"""Every kind of task, crossed with everything that is asked of one."""
+
+import ast
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from task_kinds import EXAMPLES, labels_of, logits_of, section_of, task_of
+
+from mdmt_tf.config.schema import TaskSection
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.metrics.table import compared, headline, selecting, task_metrics
+from mdmt_tf.runs import predictions
+from mdmt_tf.splits.folds import assign_folds
+from mdmt_tf.statistics.resampling import bootstrap_intervals
+from mdmt_tf.tasks import KINDS, label_is_known, make_task
+from mdmt_tf.tasks.labels import task_labels
+from mdmt_tf.training.losses import MaskedLoss, TaskLoss, compile_model
+from mdmt_tf.training.strategy import build_strategy
+from mdmt_tf.training.tensorboard import draw_batch
+
+N = 24
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture
+def task(kind):
+    return task_of(kind)
+
+
+@pytest.fixture
+def labels(kind):
+    return labels_of(kind, N)
+
+
+@pytest.fixture
+def chances(task):
+    return task.probabilities(logits_of(task, N))
+
+
+def rows(n=N):
+    """The rows of a table of predictions; patients have two images each."""
+    return pd.DataFrame(
+        {
+            "dataset": "ward",
+            "split": "test",
+            "fold": 0,
+            "image_id": [f"i{i:02d}" for i in range(n)],
+            "patient_id": [f"p{i // 2:02d}" for i in range(n)],
+            "site": "A",
+        }
+    )
+
+
+def test_there_is_an_example_of_every_kind():
+    assert list(EXAMPLES) == list(KINDS)
+    assert all(kind.kind == name for name, kind in KINDS.items())
+
+
+def test_an_unknown_kind_says_which_there_are():
+    with pytest.raises(ConfigError, match="Did you mean 'binary'.*categorical, binary"):
+        make_task(kind="binry", name="t")
+
+
+# Declaration.
+
+
+@every_kind
+def test_the_example_has_no_problem_and_comes_back_from_its_section(kind, task):
+    assert list(task.problems()) == []
+    section = TaskSection.model_validate(section_of(kind))
+    again = TaskSection.model_validate(section.model_dump(mode="json", by_alias=True))
+    assert again.to_task(kind) == task and type(task) is KINDS[kind]
+
+
+@pytest.mark.parametrize(
+    "kind, section, message",
+    [
+        pytest.param(kind, *wrong, id=f"{kind}-{number}")
+        for kind, example in EXAMPLES.items()
+        for number, wrong in enumerate(example.wrong)
+    ],
+)
+def test_a_wrong_declaration_is_refused(kind, section, message):
+    values = {"kind": kind, "from": {"ward": "x"}, **section}
+    problems = TaskSection.model_validate(values).to_task("t").problems()
+    assert message in " ".join(text for _, text in problems)
+
+
+# Labels.
+
+
+@every_kind
+def test_labels_are_encoded_with_their_unknown(task, labels):
+    encoded = task.encode(labels)
+    assert encoded.shape == labels.shape == (N, *task.label_shape)
+    known = label_is_known(labels)
+    assert 0 < known.sum() < known.size
+    np.testing.assert_array_equal(label_is_known(encoded), known)
+    # What no dataset feeds is NaN.
+    unfed = task.encode(np.full((3, *task.label_shape), np.nan))
+    assert not label_is_known(unfed).any() and unfed.dtype == encoded.dtype
+
+
+@every_kind
+def test_targets_are_finite_and_unknown_ones_are_zeros(task, labels):
+    target, known = task.targets(labels)
+    assert known.shape == (N, *task.label_shape) and known.dtype == bool
+    np.testing.assert_array_equal(known, label_is_known(labels))
+    assert np.isfinite(target).all() and len(target) == N
+    assert not target[~known].any()
+
+
+@every_kind
+def test_labels_are_read_from_a_table(kind, task, labels):
+    table = {kind: labels, "image_id": np.arange(N)}
+    np.testing.assert_array_equal(task_labels("ward", table, task), labels)
+    missing = task_of(kind, **{"from": {"ward": "other"}})
+    with pytest.raises(DataError, match=rf"tasks.{kind}.from.ward = 'other'.*no field"):
+        task_labels("ward", table, missing)
+
+
+@every_kind
+def test_known_labels_are_counted_and_weighted(task, labels):
+    encoded = task.encode(labels)
+    counts = task.class_counts(encoded)
+    assert counts.sum() == label_is_known(encoded).sum()
+    assert str(counts.sum()) in task.counts_text(counts) or len(counts) > 1
+    assert not task.class_counts(encoded[:0]).sum()
+    weights = task.label_weights(encoded, counts)
+    assert weights.dtype == np.float32
+    np.testing.assert_array_equal(weights, np.ones(encoded.shape))
+
+
+@every_kind
+def test_folds_have_their_fraction_of_every_stratum(task, kind, labels):
+    strata = task.strata(labels)
+    unknown = ~label_is_known(labels).reshape(N, -1).any(axis=1)
+    assert strata.shape == (N,)
+    np.testing.assert_array_equal(strata == "unknown", unknown)
+    assert len(set(strata)) > 2
+    many = labels_of(kind, 240)
+    names = [f"{i:03d}" for i in range(240)]
+    table = {kind: many, "image_id": np.array(names), "patient_id": np.array(names)}
+    folds = assign_folds("ward", table, [task], 3, seed=0)
+    strata = task.strata(many)
+    for stratum in set(strata):
+        counts = np.bincount(folds[strata == stratum], minlength=3)
+        assert np.ptp(counts) <= 1 or counts.sum() < 3
+
+
+# Loss.
+
+
+@every_kind
+def test_the_loss_is_one_value_a_label_and_that_of_the_probabilities(task, labels):
+    target, known = task.targets(labels)
+    logits = logits_of(task, N)
+    losses = np.asarray(TaskLoss(task, reduction=None)(target, logits))
+    assert losses.shape == known.shape and np.isfinite(losses).all()
+    if task.n_outputs == 1 or task.n_outputs == task.n_classes:
+        encoded, chances = task.encode(labels), task.probabilities(logits)
+        answers = task.answers(encoded, chances)
+        expected = [
+            component.row_loss(own[label_is_known(own)], p[label_is_known(own)])
+            for component, own, p in answers
+        ]
+        found = (
+            [values[k] for values, k in zip(losses.T, known.T, strict=True)]
+            if (losses.ndim > 1)
+            else [losses[known]]
+        )
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("poison", [0.0, 1e6, -7.0])
+@every_kind
+def test_unknown_targets_cannot_matter(task, labels, poison):
+    """Neither in the loss nor in its gradient, label by label."""
+    target, known = task.targets(labels)
+    poisoned = target.copy()
+    is_index = target.dtype.kind == "i"
+    poisoned[~known] = int(poison > 0) if is_index else poison
+    weights, logits = known.astype(np.float32), tf.constant(logits_of(task, N))
+
+    def step(target):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = TaskLoss(task)(target, logits, weights)
+        metric = MaskedLoss(task)
+        metric.update_state(target, logits, weights)
+        return loss.numpy(), tape.gradient(loss, logits).numpy(), metric.result()
+
+    expected, received = step(target), step(poisoned)
+    for one, other in zip(expected, received, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_array_equal(one, other)
+
+
+@every_kind
+def test_two_devices_take_the_same_step_as_one(two_cpus, task, labels):
+    target, known = task.targets(labels)
+    images = np.random.default_rng(1).normal(size=(N, 5)).astype(np.float32)
+    rows = images, {task.name: target}, {task.name: known.astype(np.float32)}
+
+    def fitted(devices):
+        keras.utils.set_random_seed(0)
+        with build_strategy(devices).scope():
+            inputs = keras.Input((5,))
+            layer = keras.layers.Dense(task.n_outputs, name=task.name)
+            model = keras.Model(inputs, {task.name: layer(inputs)})
+            metrics = compile_model(model, [task], keras.optimizers.SGD(0.01))
+        batches = tf.data.Dataset.from_tensor_slices(rows).batch(8)
+        loss = model.fit(batches, verbose=0, shuffle=False).history["loss"]
+        return [*model.get_weights(), loss, float(metrics[task.name].result())]
+
+    for one, two in zip(fitted(["CPU:0"]), fitted(two_cpus), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-6)
+
+
+# Answers.
+
+
+@every_kind
+def test_numpy_and_the_graph_give_the_same_probabilities(task):
+    logits = logits_of(task, N)
+    expected = task.probabilities(logits)
+    assert expected.dtype == np.float64
+    assert expected.shape == (N, task.n_classes or 1)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, task.n_outputs), tf.float32)])
+    def in_graph(logits):
+        return task.probabilities(logits, ops=keras.ops)
+
+    np.testing.assert_allclose(in_graph(logits), expected, rtol=1e-12, atol=1e-15)
+    extreme = task.probabilities(np.full((2, task.n_outputs), -1e4, np.float32))
+    assert np.isfinite(extreme).all()
+
+
+@every_kind
+def test_a_table_of_predictions_keeps_everything(kind, task, labels, chances, tmp_path):
+    encoded = task.encode(labels)
+    assert task.prediction(chances).shape == encoded.shape
+    table = predictions.prediction_table(task, rows(), encoded, chances)
+    assert len(table) == N * len(task.components)
+    predictions.write(table, tmp_path / "predictions.csv")
+    read = predictions.read(tmp_path / "predictions.csv")
+    known = predictions.labelled_rows(read, task)
+    assert len(known) == label_is_known(encoded).sum()
+    expected = task_metrics(task, encoded, chances)
+    found = predictions.metrics_of(read, [task])["test"][kind]
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert found["n"] == len(known) and not np.isnan(list(found.values())).any()
+
+
+@every_kind
+def test_metrics_are_shown_and_select(task, labels, chances):
+    encoded = task.encode(labels)
+    computed = task_metrics(task, encoded, chances)
+    for names in (headline(task), compared(task), selecting(task)):
+        assert names and set(names) <= set(computed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nothing = task_metrics(task, encoded[:0], chances[:0])
+    assert nothing.pop("n") == 0 and np.isnan(list(nothing.values())).all()
+
+
+@every_kind
+def test_metrics_have_intervals_whatever_the_order_of_rows(task, kind):
+    encoded = task.encode(labels_of(kind, 120))
+    chances = task.probabilities(logits_of(task, 120))
+    table = predictions.prediction_table(task, rows(120), encoded, chances)
+    known = predictions.labelled_rows(table, task)
+    found = bootstrap_intervals(task, [known], resamples=100)
+    assert set(found) == set(task_metrics(task, encoded, chances)) - {"n"}
+    mean = task_metrics(task, encoded, chances)["loss"]
+    assert found["loss"].low < mean < found["loss"].high
+    shuffled = known.sample(frac=1, random_state=0)
+    assert bootstrap_intervals(task, [shuffled], resamples=100) == found
+
+
+# Text, pictures and maps.
+
+
+@every_kind
+def test_a_batch_is_drawn_with_its_targets(task, labels):
+    target, known = task.targets(labels)
+    texts = [task.target_text(target[row], known[row]) for row in range(N)]
+    assert all(texts) and len(set(texts)) > 1
+    images = np.zeros((N, 8, 8, 1), np.float32)
+    batch = images, {task.name: target}, {task.name: known.astype(np.float32)}
+    (picture,) = draw_batch(batch, [task], "note", most=4)
+    assert picture.shape[-1] == 3
+
+
+@every_kind
+def test_a_map_has_a_score_with_a_gradient_and_words(task, labels, chances):
+    explained = task.explained(chances)
+    names = task.map_targets
+    assert (explained is None) == (not names)
+    logits = tf.constant(logits_of(task, N))
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        score = task.score(logits, explained, keras.ops)
+    assert score.shape == (N,)
+    gradient = tape.gradient(score, logits).numpy()
+    assert gradient.any(axis=1).all()
+    encoded = task.encode(labels)
+    for row in range(N):
+        target = None if explained is None else int(explained[row])
+        for label in (encoded[row], None):
+            facts = task.explanation(chances[row], label, target)
+            assert set(facts) == {
+                *("class_explained", "predicted", "probability", "true_class")
+            }
+            assert facts["predicted"] and facts["class_explained"]
+            assert facts["probability"] is None or 0 <= facts["probability"] <= 1
+        assert facts["true_class"] == ""
+        assert task.explained_words(target)
+
+
+@every_kind
+def test_whether_a_baseline_can_predict_it(task):
+    problem = task.baseline_problem()
+    assert problem is None or problem.endswith(".")
+    # A baseline fits the classes of single labels.
+    assert (problem is None) == (task.n_classes > 1 and task.label_shape == ())
+
+
+# The rule that keeps a kind in one place.
+
+PACKAGE = Path(__file__).parents[2] / "mdmt_tf"
+CLASSES = {kind.__name__ for kind in KINDS.values()}
+
+
+def asks_for_a_kind(tree: ast.AST) -> list[int]:
+    """Lines that name a kind of task, compare one, or import its class."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            if node.value in KINDS:
+                found.append(node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            if CLASSES & {alias.name for alias in node.names}:
+                found.append(node.lineno)
+        elif isinstance(node, ast.Compare):
+            for side in (node.left, *node.comparators):
+                if (
+                    isinstance(side, ast.Attribute)
+                    and side.attr == "kind"
+                    and "task" in ast.unparse(side.value)
+                ):
+                    found.append(node.lineno)
+    return found
+
+
+def test_nothing_outside_the_package_of_tasks_asks_for_a_kind():
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{line}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.parent.name != "tasks"
+        for line in asks_for_a_kind(ast.parse(path.read_text()))
+    ]
+    assert not wrong, ", ".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "task.kind == name",
+        "f(self.task.kind is other)",
+        "TABLE = {'ordinal': 1}",
+        "from mdmt_tf.tasks.binary import Binary",
+    ],
+)
+def test_asking_for_a_kind_is_found(line):
+    assert asks_for_a_kind(ast.parse(f"'''binary'''\n{line}\n")) == [2]
+
+
+def test_tasks_load_no_tensorflow():
+    code = (
+        "import sys, mdmt_tf.tasks, mdmt_tf.tasks.labels, mdmt_tf.metrics.table\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
