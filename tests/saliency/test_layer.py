@@ -29,7 +29,7 @@ LAYERS = [
 
 def model_of(name, shape):
     backbone = build_backbone(name, shape, seed=1)
-    return build_model(backbone, TASKS, "stl", dropout=0.0)
+    return build_model(backbone, TASKS, "linear", dropout=0.0)
 
 
 @pytest.mark.parametrize(("name", "shape", "layer", "positions"), LAYERS)
