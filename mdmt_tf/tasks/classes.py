@@ -107,7 +107,7 @@ class ClassTask(Task):
             empty = self.class_names[int(np.argmin(counts))]
             raise DataError(
                 f"task {self.name!r}: class_weights = balanced, but class {empty!r} "
-                "has no image in the training part. Give numbers, or merge classes."
+                "has no image in the training split. Give numbers, or merge classes."
             )
         return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
