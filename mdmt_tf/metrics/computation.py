@@ -25,11 +25,10 @@ def task_metrics(
     Returns: see `metrics_of_answers`.
 
     Example:
-
-    >>> from mdmt_tf.tasks import make_task
-    >>> age = make_task(kind="regression", name="age")
-    >>> task_metrics(age, np.array([30.0, 40.0]), np.array([[31.0], [43.0]]))["mae"]
-    2.0
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> task_metrics(age, np.array([30.0, 40.0]), np.array([[31.0], [43.0]]))["mae"]
+        2.0
     """
     return metrics_of_answers(labelled_answers(task, labels, probabilities))
 
@@ -40,6 +39,14 @@ def labelled_answers(
     """The rows of each component whose label is known.
 
     Args: see `task_metrics`.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> labels, values = np.array([30.0, np.nan]), np.array([[31.0], [9.0]])
+        >>> answers = labelled_answers(age, labels, values)
+        >>> answers[0][1].tolist()
+        [30.0]
     """
     result = []
     for component, own, chances in task.answers(labels, probabilities):
@@ -53,6 +60,12 @@ def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
 
     Returns: n, the labels counted (int), then the metrics; without rows all of them are
         NaN. Of several components the means, NaN where one of them has none.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> metrics_of_answers([(age, np.array([30.0]), np.array([[31.0]]))])["mae"]
+        1.0
     """
     n, found = 0, []
     for component, targets, probabilities in answers:
@@ -72,19 +85,25 @@ def weighted_metrics(
     Returns: name -> float64 (R,), NaN where a metric is not defined.
 
     Example:
-
-    >>> from mdmt_tf.tasks import make_task
-    >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
-    >>> chances = np.array([[0.9, 0.1], [0.2, 0.8]])
-    >>> weighted_metrics(death, [0, 0], chances, [[1, 1], [3, 1]])["accuracy"].tolist()
-    [0.5, 0.75]
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+        >>> chances = np.array([[0.9, 0.1], [0.2, 0.8]])
+        >>> found = weighted_metrics(death, [0, 0], chances, [[1, 1], [3, 1]])
+        >>> found["accuracy"].tolist()
+        [0.5, 0.75]
     """
     rows = WeightedRows(task, targets, probabilities, weights)
     return {name: METRICS[name].formula(rows) for name in names_of(task)}
 
 
 def mean_of_components(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Mean of each metric over the components of a task; NaN where one is NaN."""
+    """Mean of each metric over the components of a task; NaN where one is NaN.
+
+    Example:
+        >>> found = [{"auc": np.array([0.5])}, {"auc": np.array([1.0])}]
+        >>> mean_of_components(found)["auc"].tolist()
+        [0.75]
+    """
     if len(found) == 1:
         return found[0]
     return {name: np.mean([own[name] for own in found], axis=0) for name in found[0]}

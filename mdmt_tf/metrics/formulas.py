@@ -9,13 +9,13 @@ A metric is a function of `WeightedRows` that returns one float64 for each weigh
 `mdmt_tf.metrics.table`.
 
 Example:
+    The specificity of three rows, and of the same without the second.
 
->>> from mdmt_tf.tasks import make_task
->>> task = make_task(kind="binary", name="death", classes=("no", "yes"))
->>> chances = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
->>> rows = WeightedRows(task, [0, 0, 1], chances, weights=[[1, 1, 1], [1, 0, 1]])
->>> specificity(rows).tolist()  # of all rows, and without the second
-[0.5, 1.0]
+    >>> task = WeightedRows.of("binary", [], np.zeros((0, 2))).task
+    >>> chances = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    >>> rows = WeightedRows(task, [0, 0, 1], chances, weights=[[1, 1, 1], [1, 0, 1]])
+    >>> specificity(rows).tolist()
+    [0.5, 1.0]
 """
 
 import numpy as np
@@ -24,33 +24,75 @@ from mdmt_tf.metrics.rows import WeightedRows, mean, ratio
 
 
 def loss(rows: WeightedRows) -> np.ndarray:
-    """Mean cross-entropy of the true class in nats, or the mean squared error."""
+    """Mean cross-entropy of the true class in nats, or the mean squared error.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> loss(rows).round(3).tolist()
+        [0.612]
+    """
     return mean(rows.task.row_loss(rows.targets, rows.probabilities), rows.weights)
 
 
 def accuracy(rows: WeightedRows) -> np.ndarray:
-    """Fraction of the rows that are predicted right."""
+    """Fraction of the rows that are predicted right.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> accuracy(rows).round(3).tolist()  # 2 / 4
+        [0.5]
+    """
     return ratio(rows.hits.sum(axis=1), rows.total)
 
 
 def f1(rows: WeightedRows) -> np.ndarray:
-    """F1 of the positive (last) class when there are two, else `f1_macro`."""
+    """F1 of the positive (last) class when there are two, else `f1_macro`.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> f1(rows).round(3).tolist()  # 2 / (2 + 2)
+        [0.5]
+    """
     return rows.f1s[:, 1] if rows.task.n_classes == 2 else f1_macro(rows)
 
 
 def f1_macro(rows: WeightedRows) -> np.ndarray:
-    """Mean of the F1 of the classes that are present or predicted."""
+    """Mean of the F1 of the classes that are present or predicted.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> f1_macro(rows).round(3).tolist()  # (0.5 + 0.5) / 2
+        [0.5]
+    """
     seen = (rows.support + rows.called > 0).sum(axis=1)
     return ratio(np.nan_to_num(rows.f1s).sum(axis=1), seen)
 
 
 def f1_weighted(rows: WeightedRows) -> np.ndarray:
-    """Mean of the F1 of the classes, weighted by their rows."""
+    """Mean of the F1 of the classes, weighted by their rows.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> f1_weighted(rows).round(3).tolist()
+        [0.5]
+    """
     return ratio((rows.support * np.nan_to_num(rows.f1s)).sum(axis=1), rows.total)
 
 
 def g_mean(rows: WeightedRows) -> np.ndarray:
-    """Geometric mean of the recalls of the classes present."""
+    """Geometric mean of the recalls of the classes present.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> g_mean(rows).round(3).tolist()  # sqrt(1 / 3 * 1)
+        [0.577]
+    """
     present = rows.support > 0
     n_present = present.sum(axis=1)
     product = np.prod(np.where(present, rows.recalls, 1.0), axis=1)
@@ -59,7 +101,14 @@ def g_mean(rows: WeightedRows) -> np.ndarray:
 
 
 def balanced_accuracy(rows: WeightedRows) -> np.ndarray:
-    """Arithmetic mean of the recalls of the classes present."""
+    """Arithmetic mean of the recalls of the classes present.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> balanced_accuracy(rows).round(3).tolist()  # (1 / 3 + 1) / 2
+        [0.667]
+    """
     n_present = (rows.support > 0).sum(axis=1)
     return ratio(np.nan_to_num(rows.recalls).sum(axis=1), n_present)
 
@@ -74,6 +123,12 @@ def mcc(rows: WeightedRows) -> np.ndarray:
 
     Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category
         correlation coefficient", Comput. Biol. Chem. 28, 367-374.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> mcc(rows).round(3).tolist()  # 1 / sqrt(3 * 1 * 3 * 1)
+        [0.333]
     """
     total = rows.total
     covariance = rows.hits.sum(axis=1) * total - (rows.called * rows.support).sum(1)
@@ -89,6 +144,12 @@ def auc(rows: WeightedRows) -> np.ndarray:
 
     P(a positive row scores above a negative one), a tie counting half. NaN unless every
     class is present.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> auc(rows).round(3).tolist()
+        [1.0]
     """
     areas = []
     for ones, zeros in rows.ranked:
@@ -103,6 +164,12 @@ def pr_auc(rows: WeightedRows) -> np.ndarray:
 
     P_n and R_n are precision and recall of the rows that score so high. Of the positive
     class, or the mean of one-versus-rest over all classes; NaN unless each is present.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> pr_auc(rows).round(3).tolist()
+        [1.0]
     """
     areas = []
     for ones, zeros in rows.ranked:
@@ -117,7 +184,14 @@ def pr_auc(rows: WeightedRows) -> np.ndarray:
 
 def brier(rows: WeightedRows) -> np.ndarray:
     """Mean of (p_1 - y)^2 when there are two classes (Brier 1950 halved, 0 to 1), else
-    of sum_c (p_c - [y = c])^2 (0 to 2)."""
+    of sum_c (p_c - [y = c])^2 (0 to 2).
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> brier(rows).round(3).tolist()
+        [0.225]
+    """
     truth = rows.targets[:, None] == np.arange(rows.task.n_classes)
     squares = (rows.probabilities - truth) ** 2
     each = squares[:, 1] if rows.task.n_classes == 2 else squares.sum(axis=1)
@@ -129,22 +203,50 @@ def brier(rows: WeightedRows) -> np.ndarray:
 
 
 def recall(rows: WeightedRows) -> np.ndarray:
-    """Sensitivity: fraction of the positive rows that are predicted positive."""
+    """Sensitivity: fraction of the positive rows that are predicted positive.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> recall(rows).round(3).tolist()  # 1 / 1
+        [1.0]
+    """
     return rows.recalls[:, 1]
 
 
 def specificity(rows: WeightedRows) -> np.ndarray:
-    """Fraction of the negative rows that are predicted negative."""
+    """Fraction of the negative rows that are predicted negative.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> specificity(rows).round(3).tolist()  # 1 / 3
+        [0.333]
+    """
     return rows.recalls[:, 0]
 
 
 def precision(rows: WeightedRows) -> np.ndarray:
-    """PPV: fraction of the rows predicted positive that are positive."""
+    """PPV: fraction of the rows predicted positive that are positive.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> precision(rows).round(3).tolist()  # 1 / 3
+        [0.333]
+    """
     return rows.precisions[:, 1]
 
 
 def npv(rows: WeightedRows) -> np.ndarray:
-    """NPV: fraction of the rows predicted negative that are negative."""
+    """NPV: fraction of the rows predicted negative that are negative.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> npv(rows).round(3).tolist()  # 1 / 1
+        [1.0]
+    """
     return rows.precisions[:, 0]
 
 
@@ -153,6 +255,12 @@ def kappa(rows: WeightedRows) -> np.ndarray:
 
     Quadratic weights, Cohen 1968. NaN where truth and predictions are all of one and
     the same class: then chance agrees as well, and 0 / 0 is left.
+
+    Example:
+        >>> chances = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
+        >>> rows = WeightedRows.of("ordinal", [0, 1, 2], chances)
+        >>> kappa(rows).tolist()
+        [1.0]
     """
     index = np.arange(rows.task.n_classes)
     cost = (index[:, None] - index) ** 2
@@ -173,6 +281,12 @@ def ordinal_index(rows: WeightedRows) -> np.ndarray:
     Source: Cardoso and Sousa 2011, "Measuring the performance of ordinal
         classification", IJPRAI 25(8), 1173-1195; beta and the steps as in the authors'
         OrdinalClassificationIndex.m.
+
+    Example:
+        >>> chances = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
+        >>> rows = WeightedRows.of("ordinal", [0, 1, 2], chances)
+        >>> ordinal_index(rows).tolist()
+        [0.0]
     """
     counts, k = rows.counts, rows.task.n_classes
     index = np.arange(k)
@@ -191,17 +305,35 @@ def ordinal_index(rows: WeightedRows) -> np.ndarray:
 
 
 def mae(rows: WeightedRows) -> np.ndarray:
-    """Mean absolute error, in classes or in units."""
+    """Mean absolute error, in classes or in units.
+
+    Example:
+        >>> rows = WeightedRows.of("regression", [10.0, 20.0], [[11.0], [23.0]])
+        >>> mae(rows).round(3).tolist()
+        [2.0]
+    """
     return mean(np.abs(rows.errors), rows.weights)
 
 
 def rmse(rows: WeightedRows) -> np.ndarray:
-    """Root of the mean squared error, in classes or in units."""
+    """Root of the mean squared error, in classes or in units.
+
+    Example:
+        >>> rows = WeightedRows.of("regression", [10.0, 20.0], [[11.0], [23.0]])
+        >>> rmse(rows).round(3).tolist()
+        [2.236]
+    """
     return np.sqrt(rows.squared_error)
 
 
 def r2(rows: WeightedRows) -> np.ndarray:
-    """1 - mean squared error / variance of the targets; NaN where these are equal."""
+    """1 - mean squared error / variance of the targets; NaN where these are equal.
+
+    Example:
+        >>> rows = WeightedRows.of("regression", [10.0, 20.0], [[11.0], [23.0]])
+        >>> r2(rows).round(3).tolist()
+        [0.8]
+    """
     targets, weights = rows.targets, rows.weights
     centred = targets - mean(targets, weights)[:, None]
     variance = ratio((weights * centred**2).sum(axis=1), weights.sum(axis=1))

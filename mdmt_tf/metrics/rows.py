@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mdmt_tf.tasks import Property, Task
+from mdmt_tf.tasks import Property, Task, make_task
 
 
 class WeightedRows:
@@ -19,6 +19,12 @@ class WeightedRows:
         targets: (n,) class indices, or values; labelled rows only.
         probabilities: (n, n_classes), or (n, 1) values.
         weights: (R, n), not negative; a row of it is one resample.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 1], chances)
+        >>> rows.counts.tolist()
+        [[[1.0, 1.0], [0.0, 1.0]]]
     """
 
     def __init__(
@@ -33,6 +39,20 @@ class WeightedRows:
         self.weights = np.asarray(weights, np.float64)
         self.predictions = task.prediction(self.probabilities)
         self.targets = np.asarray(targets).astype(self.predictions.dtype)
+
+    @classmethod
+    def of(cls, kind: str, targets, probabilities) -> "WeightedRows":
+        """Rows that count once each, of a task without names.
+
+        Args:
+            kind: a key of `mdmt_tf.tasks.KINDS` whose label is a single value.
+            targets: (n,) class indices, or values.
+            probabilities: (n, n_classes), or (n, 1) values.
+        """
+        columns = np.shape(probabilities)[1]
+        classes = tuple(map(str, range(columns))) if columns > 1 else ()
+        task = make_task(kind=kind, name=kind, classes=classes)
+        return cls(task, targets, probabilities, np.ones((1, len(targets))))
 
     @functools.cached_property
     def counts(self) -> np.ndarray:
@@ -110,6 +130,12 @@ def confusion_matrices(
 
     Args:
         answers: each component with its known labels and their probabilities.
+
+    Example:
+        >>> death = make_task(kind="binary", name="death")
+        >>> answers = [(death, np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]))]
+        >>> confusion_matrices(answers)["death"].tolist()
+        [[1, 0], [1, 0]]
     """
     return {
         component.name: confusion_matrix(
@@ -126,11 +152,9 @@ def confusion_matrix(
     """Counts (n_classes, n_classes): row the true class, column the predicted one.
 
     Example:
-
-    >>> from mdmt_tf.tasks import make_task
-    >>> task = make_task(kind="binary", name="death", classes=("no", "yes"))
-    >>> confusion_matrix(task, [0, 1, 1], [0, 0, 1]).tolist()
-    [[1, 0], [1, 1]]
+        >>> task = make_task(kind="binary", name="death", classes=("no", "yes"))
+        >>> confusion_matrix(task, [0, 1, 1], [0, 0, 1]).tolist()
+        [[1, 0], [1, 1]]
     """
     counts = np.zeros((task.n_classes, task.n_classes), np.int64)
     np.add.at(counts, (np.asarray(targets, int), np.asarray(predictions, int)), 1)
@@ -138,14 +162,24 @@ def confusion_matrix(
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below; NaN where `below` is not positive."""
+    """above / below; NaN where `below` is not positive.
+
+    Example:
+        >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()
+        [0.5, nan]
+    """
     above, below = np.broadcast_arrays(above, below)
     result = np.full(above.shape, np.nan)
     return np.divide(above, below, out=result, where=below > 0)
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """sum_i w_ri v_i / sum_i w_ri, (R,)."""
+    """sum_i w_ri v_i / sum_i w_ri, (R,).
+
+    Example:
+        >>> mean(np.array([1.0, 3.0]), np.array([[1.0, 1.0], [3.0, 1.0]])).tolist()
+        [2.0, 1.5]
+    """
     # No matmul: numpy's pairwise sum does not depend on threads.
     return ratio((weights * values).sum(axis=1), weights.sum(axis=1))
 

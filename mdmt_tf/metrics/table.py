@@ -191,22 +191,50 @@ METRICS = {
 
 
 def names_of(task: Task) -> tuple[str, ...]:
-    """The metrics that a task has."""
+    """The metrics that a task has.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> names_of(age)
+        ('loss', 'mae', 'rmse', 'r2')
+    """
     return tuple(name for name, metric in METRICS.items() if metric.is_of(task))
 
 
 def selecting(task: Task) -> tuple[str, ...]:
-    """The metrics of a task that may select the epoch."""
+    """The metrics of a task that may select the epoch.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> selecting(age)
+        ('loss', 'mae', 'rmse', 'r2')
+    """
     return tuple(name for name in names_of(task) if METRICS[name].selects)
 
 
 def headline(task: Task) -> tuple[str, ...]:
-    """The metrics of Table 1."""
+    """The metrics of Table 1.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> headline(age)
+        ('mae', 'rmse', 'r2')
+    """
     return tuple(n for n in names_of(task) if METRICS[n].headline & _properties(task))
 
 
 def compared(task: Task) -> tuple[str, ...]:
-    """The metrics of Table 2 and of the terminal."""
+    """The metrics of Table 2 and of the terminal.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> compared(age)
+        ('mae', 'rmse', 'r2')
+    """
     return tuple(n for n in names_of(task) if METRICS[n].compared & _properties(task))
 
 
@@ -214,9 +242,8 @@ def improves(metric: str, value: float, best: float) -> bool:
     """Whether `value` is better than `best`; NaN never is, anything beats NaN.
 
     Example:
-
-    >>> improves("auc", 0.8, 0.7), improves("loss", 0.8, 0.7)
-    (True, False)
+        >>> improves("auc", 0.8, 0.7), improves("loss", 0.8, 0.7)
+        (True, False)
     """
     if np.isnan(value):
         return False
@@ -226,7 +253,12 @@ def improves(metric: str, value: float, best: float) -> bool:
 
 
 def legend(names: Iterable[str]) -> list[str]:
-    """What the short names mean that are not the titles: "BAcc = bal. accuracy"."""
+    """What the short names mean that are not the titles: "BAcc = bal. accuracy".
+
+    Example:
+        >>> legend(["auc", "balanced_accuracy"])
+        ['BAcc = bal. accuracy']
+    """
     rows = [METRICS[name] for name in names]
     return [f"{row.short} = {row.title}" for row in rows if row.short != row.title]
 

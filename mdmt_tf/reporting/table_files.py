@@ -86,9 +86,8 @@ def blocks_of(metrics: Sequence[str], most: int) -> list[tuple[str, ...]]:
     """Metrics in the fewest blocks of at most so many, about equally long.
 
     Example:
-
-    >>> blocks_of(["auc", "recall", "npv"], most=2)
-    [('auc', 'recall'), ('npv',)]
+        >>> blocks_of(["auc", "recall", "npv"], most=2)
+        [('auc', 'recall'), ('npv',)]
     """
     count = -(-len(metrics) // most)
     return [tuple(block.tolist()) for block in np.array_split(metrics, count or 1)]

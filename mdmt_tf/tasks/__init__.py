@@ -26,10 +26,9 @@ def make_task(*, kind: str, name: str, **facts) -> Task:
     Raises: ConfigError for another kind.
 
     Example:
-
-    >>> severity = make_task(kind="ordinal", name="severity", cut_points=(5, 9))
-    >>> severity.class_names
-    ('<5', '5 to <9', '>=9')
+        >>> severity = make_task(kind="ordinal", name="severity", cut_points=(5, 9))
+        >>> severity.class_names
+        ('<5', '5 to <9', '>=9')
     """
     if kind not in KINDS:
         raise ConfigError(

@@ -295,11 +295,10 @@ def label_is_known(labels: np.ndarray) -> np.ndarray:
     """Bool of the same shape: False for -1 in integers, NaN in floats, "" in strings.
 
     Example:
-
-    >>> label_is_known(np.array([3, -1, 0])).tolist()
-    [True, False, True]
-    >>> label_is_known(np.array(["severe", ""])).tolist()
-    [True, False]
+        >>> label_is_known(np.array([3, -1, 0])).tolist()
+        [True, False, True]
+        >>> label_is_known(np.array(["severe", ""])).tolist()
+        [True, False]
     """
     labels = np.asarray(labels)
     if labels.dtype.kind in "OSU":

@@ -35,13 +35,11 @@ class TaskLoss(keras.losses.Loss):
         reduction: None for one value a label, shape (batch, *label_shape).
 
     Example:
-
-    >>> import numpy as np
-    >>> from mdmt_tf.tasks import make_task
-    >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
-    >>> targets, logits = np.array([[1.0], [0.0]]), np.array([[0.0], [0.0]])
-    >>> round(float(TaskLoss(death)(targets, logits, np.array([1.0, 0.0]))), 4)
-    0.3466
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+        >>> targets, logits = np.array([[1.0], [0.0]]), np.array([[0.0], [0.0]])
+        >>> round(float(TaskLoss(death)(targets, logits, np.array([1.0, 0.0]))), 4)
+        0.3466
     """
 
     def __init__(self, task: Task, reduction: str | None = "sum_over_batch_size"):
@@ -58,6 +56,14 @@ class MaskedLoss(keras.metrics.Metric):
     Keras' own `<output>_loss` divides by all rows, those of other datasets included,
     and so is smaller the rarer the task. Here the sums are kept apart until the end of
     the epoch. NaN when no row counted, so that "no data" never reads as 0.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> metric = MaskedLoss(make_task(kind="regression", name="age"))
+        >>> targets, outputs = np.array([[1.0], [5.0]]), np.array([[3.0], [0.0]])
+        >>> metric.update_state(targets, outputs, np.array([1.0, 0.0]))
+        >>> float(metric.result())  # (1 - 3)^2; the second row does not count
+        4.0
     """
 
     def __init__(self, task: Task, name: str = "masked_loss", **options):
@@ -89,6 +95,14 @@ def compile_model(
     The metrics are handed back because their names in Keras' logs depend on the number
     of outputs. The model is ready for its first step: see `create_step_variables`. Call
     inside the strategy's scope.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(kind="regression", name="age")
+        >>> image = keras.Input((2,))
+        >>> model = keras.Model(image, {"age": keras.layers.Dense(1)(image)})
+        >>> list(compile_model(model, [age], keras.optimizers.Adam()))
+        ['age']
     """
     metrics = {task.name: MaskedLoss(task) for task in tasks}
     model.compile(
@@ -114,6 +128,7 @@ def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
     Source: "Creating tf.Variables" in TensorFlow's guide to `tf.function`.
 
     Example:
+        >>> from mdmt_tf.tasks import make_task
         >>> task = make_task(name="severe", kind="binary")
         >>> image = keras.Input((2,))
         >>> model = keras.Model(image, {"severe": keras.layers.Dense(1)(image)})

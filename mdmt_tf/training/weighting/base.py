@@ -39,12 +39,13 @@ class Weighting(keras.layers.Layer):
         tasks: of the model.
 
     Example: the backbone is trained for the first task alone.
+        >>> from mdmt_tf.tasks import make_task
         >>> class FirstTask(Weighting):
         ...     uses_task_gradients = True
         ...
         ...     def backbone_gradients(self, gradients, losses, fractions):
         ...         return list(gradients[self.tasks[0].name])
-        >>> FirstTask([Task(name="age", kind="regression")]).name
+        >>> FirstTask([make_task(name="age", kind="regression")]).name
         'firsttask'
     """
 
