@@ -11,7 +11,7 @@ import pytest
 import mdmt_tf
 
 COMMANDS = ["train", "evaluate", "explain", "prepare", "benchmark", "report", "config"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments, cwd=None):
