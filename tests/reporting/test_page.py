@@ -26,11 +26,11 @@ def digests(folder) -> dict[str, str]:
 
 def test_the_same_files_give_the_same_bytes(report, whole, tmp_path):
     # Another process: no state of this one, another seed for hashing. One kind of
-    # metrics is enough, and quick.
+    # plots is enough, and quick.
     code = (
-        "from mdmt_tf.experiments import plots, report\n"
+        "from mdmt_tf.reporting import plots, report\n"
         "kinds = plots.KINDS\n"
-        "metrics.KINDS = {name: kinds[name] for name in ['box']}\n"
+        "plots.KINDS = {name: kinds[name] for name in ['box']}\n"
         f"report.write_report({str(whole)!r}, {str(tmp_path)!r}, resamples=50)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -39,7 +39,7 @@ def test_the_same_files_give_the_same_bytes(report, whole, tmp_path):
     assert len(second) == 12 + 4
     assert second == {name: first[name] for name in second}
     pages = [
-        re.sub("<metric.*</metric>", "", (folder / "index.html").read_text())
+        re.sub("<figure.*</figure>", "", (folder / "index.html").read_text())
         for folder in (report.folder, tmp_path)
     ]
     assert pages[0].split() == pages[1].split()
@@ -57,7 +57,7 @@ def test_nothing_else_in_the_folder_is_touched(
     after = digests(folder.path)
     assert {k: after[k] for k in before} == before
     own = [k for k in after if k not in before]
-    assert all(k.split("/")[0] in ("tables", "metrics", "index.html") for k in own)
+    assert all(k.split("/")[0] in ("tables", "plots", "index.html") for k in own)
     assert not [k for k in own if k.endswith(".partial")]
 
 

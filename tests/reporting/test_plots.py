@@ -19,7 +19,7 @@ def texts_of(metric) -> str:
 
 
 def test_files_of_a_whole_benchmark(report):
-    names = {path.name for path in (report.folder / "metrics").iterdir()}
+    names = {path.name for path in (report.folder / "plots").iterdir()}
     assert names == {
         f"{kind}_{task}.{suffix}"
         for kind in ("box", "curves")
@@ -27,7 +27,7 @@ def test_files_of_a_whole_benchmark(report):
         for suffix in ("svg", "png")
     }
     for name in names:
-        content = (report.folder / "metrics" / name).read_bytes()
+        content = (report.folder / "plots" / name).read_bytes()
         if name.endswith("png"):
             pixels = matplotlib.image.imread(io.BytesIO(content))
             assert pixels.shape[1] > 500 and pixels.std() > 0.01
