@@ -1,53 +1,15 @@
 """DICOM files through `read_image`, against arithmetic and pydicom's own functions."""
 
-import concurrent.futures
-import io
-import warnings
-
 import cv2
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from made_dicom import make_dicom, to_bytes
+from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi_lut
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    JPEG2000Lossless,
-    RLELossless,
-)
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
-from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.dicom import read_image
-
-
-def make_dicom(pixels, *, bits=None, photometric="MONOCHROME2", **elements):
-    """A minimal data set around `pixels` (h, w) or (h, w, 3)."""
-    dataset = FileDataset("", {}, file_meta=FileMetaDataset(), preamble=b"\0" * 128)
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = "1.2.3"
-    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    dataset.Rows, dataset.Columns = pixels.shape[:2]
-    dataset.SamplesPerPixel = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if dataset.SamplesPerPixel > 1:
-        dataset.PlanarConfiguration = 0
-    dataset.PhotometricInterpretation = photometric
-    dataset.BitsAllocated = pixels.dtype.itemsize * 8
-    dataset.BitsStored = bits or dataset.BitsAllocated
-    dataset.HighBit = dataset.BitsStored - 1
-    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
-    dataset.PixelData = pixels.tobytes() + b"\0" * (pixels.nbytes % 2)
-    dataset["PixelData"].VR = "OW"
-    for key, value in elements.items():
-        setattr(dataset, key, value)
-    return dataset
-
-
-def to_bytes(dataset):
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def read(dataset):
@@ -311,123 +273,3 @@ def test_palette_colour():
         entries = RGB[..., index].tobytes()
         setattr(dataset, f"{colour}PaletteColorLookupTableData", entries)
     np.testing.assert_allclose(read(dataset), LUMINANCE, atol=1e-6)
-
-
-def test_content_decides_not_the_name(tmp_path):
-    path = tmp_path / "scan.png"
-    path.write_bytes(to_bytes(make_dicom(RAMP, bits=12)))
-    np.testing.assert_allclose(read_image(path), RAMP / 4080, atol=1e-6)
-
-
-def test_preamble_of_another_format():
-    data = to_bytes(make_dicom(RAMP, bits=12))
-    for start in (b"II*\0", b"MM\0*"):
-        np.testing.assert_allclose(read_image(start + data[4:]), RAMP / 4080, atol=1e-6)
-
-
-@pytest.mark.parametrize("group", [2, 8])
-def test_bare_data_set_without_preamble(group):
-    dataset = make_dicom(RAMP, bits=12)
-    data = to_bytes(dataset)[132:]
-    if group == 8:  # nor the group that names the transfer syntax
-        buffer = io.BytesIO()
-        bare = Dataset(dataset)
-        pydicom.dcmwrite(buffer, bare, implicit_vr=True, little_endian=True)
-        data = buffer.getvalue()
-    assert data[0] == group
-    np.testing.assert_allclose(read_image(data), RAMP / 4080, atol=1e-6)
-
-
-def test_header_of_the_patient_is_neither_read_nor_complained_about():
-    dataset = make_dicom(RAMP, bits=12)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dataset.add_new("PatientAge", "AS", "sixty or so")
-        dataset.add_new("StudyDate", "DA", "yesterday")
-        data = to_bytes(dataset)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        read_image(data)
-
-
-def without(key):
-    dataset = make_dicom(RAMP, bits=12)
-    delattr(dataset, key)
-    return to_bytes(dataset)
-
-
-def three_frames():
-    dataset = make_dicom(RAMP, bits=12, NumberOfFrames=3)
-    dataset.PixelData = dataset.PixelData * 3
-    return to_bytes(dataset)
-
-
-def cubic_window():
-    window = {"WindowCenter": 1, "WindowWidth": 9, "VOILUTFunction": "CUBIC"}
-    return to_bytes(make_dicom(RAMP, bits=12, **window))
-
-
-@pytest.mark.parametrize(
-    "data, message",
-    [
-        (b"", "bad.dcm: the file is empty"),
-        (b"GIF89a, no radiograph", "expected a DICOM, PNG, JPEG or TIFF"),
-        (b"\0" * 128 + b"DICM", "has no image"),
-        (without("PixelData"), "has no image"),
-        (three_frames(), "received 3 frames"),
-        (to_bytes(make_dicom(RAMP, bits=12))[:-100], "412 vs 512 bytes"),
-        (to_bytes(make_dicom(RAMP, bits=12))[:400], "bad.dcm"),
-        (without("Rows"), "Rows"),
-        (cubic_window(), "received 'CUBIC'"),
-    ],
-)
-def test_errors_name_the_file_and_the_reason(data, message):
-    with pytest.raises(DataError) as error:
-        read_image(data, "bad.dcm")
-    assert "bad.dcm" in str(error.value)
-    assert message in str(error.value)
-
-
-def test_frames_that_the_header_does_not_announce_are_left_out():
-    dataset = make_dicom(RAMP, bits=12)
-    dataset.PixelData = dataset.PixelData + bytes(RAMP.nbytes)
-    np.testing.assert_allclose(read(dataset), RAMP / 4080, atol=1e-6)
-
-
-@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9])
-@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
-def test_truncated_compressed_pixels(syntax, keep):
-    pixels = np.random.default_rng(0).integers(0, 4096, (64, 64)).astype("<u2")
-    dataset = make_dicom(pixels, bits=12)
-    dataset.compress(syntax, generate_instance_uid=False)
-    data = to_bytes(dataset)
-    with pytest.raises(DataError, match=r"cut\.dcm"):
-        read_image(data[: int(keep * len(data))], "cut.dcm")
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(DataError, match=r"none\.dcm: cannot be read: No such file"):
-        read_image(tmp_path / "none.dcm")
-
-
-def test_folder(tmp_path):
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
-        read_image(tmp_path)
-
-
-def test_threads_get_their_own_images():
-    rng = np.random.default_rng(0)
-    files, expected = [], []
-    for index in range(24):
-        pixels = rng.integers(0, 4096, (40 + index, 50)).astype("<u2")
-        dataset = make_dicom(pixels, bits=12, WindowCenter=2048, WindowWidth=4096)
-        if index % 3:
-            dataset.compress(
-                (RLELossless, JPEG2000Lossless)[index % 2], generate_instance_uid=False
-            )
-        files.append(to_bytes(dataset))
-        expected.append(pixels / 4095)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        images = list(pool.map(read_image, files * 4))
-    for image, wanted in zip(images, expected * 4, strict=True):
-        np.testing.assert_allclose(image, wanted, atol=1e-6)

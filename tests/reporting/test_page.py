@@ -1,20 +1,17 @@
-"""The page in a browser, and the command line."""
+"""The page in a browser, and the files of a report."""
 
 import hashlib
 import re
 import shutil
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 
 import pytest
 
 from mdmt_tf import report as command
-from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting import plots
-from mdmt_tf.reporting import report as reports
 
 ODD = "<script>alert('x')</script> & \"50%\" of C:\\a_b {x} $y$ </td></table>\nline 2"
 
@@ -29,11 +26,11 @@ def digests(folder) -> dict[str, str]:
 
 def test_the_same_files_give_the_same_bytes(report, whole, tmp_path):
     # Another process: no state of this one, another seed for hashing. One kind of
-    # metrics is enough, and quick.
+    # plots is enough, and quick.
     code = (
-        "from mdmt_tf.experiments import plots, report\n"
+        "from mdmt_tf.reporting import plots, report\n"
         "kinds = plots.KINDS\n"
-        "metrics.KINDS = {name: kinds[name] for name in ['box']}\n"
+        "plots.KINDS = {name: kinds[name] for name in ['box']}\n"
         f"report.write_report({str(whole)!r}, {str(tmp_path)!r}, resamples=50)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -42,7 +39,7 @@ def test_the_same_files_give_the_same_bytes(report, whole, tmp_path):
     assert len(second) == 12 + 4
     assert second == {name: first[name] for name in second}
     pages = [
-        re.sub("<metric.*</metric>", "", (folder / "index.html").read_text())
+        re.sub("<figure.*</figure>", "", (folder / "index.html").read_text())
         for folder in (report.folder, tmp_path)
     ]
     assert pages[0].split() == pages[1].split()
@@ -60,7 +57,7 @@ def test_nothing_else_in_the_folder_is_touched(
     after = digests(folder.path)
     assert {k: after[k] for k in before} == before
     own = [k for k in after if k not in before]
-    assert all(k.split("/")[0] in ("tables", "metrics", "index.html") for k in own)
+    assert all(k.split("/")[0] in ("tables", "plots", "index.html") for k in own)
     assert not [k for k in own if k.endswith(".partial")]
 
 
@@ -112,46 +109,6 @@ def test_texts_of_files_are_no_markup(benchmark_folder, tmp_path, monkeypatch, c
     assert "not finished: cv resnet18 mdmt: 2 failed" in told
     assert "failed: mdmt-resnet18-s0-cv1: <script>alert('x')</script>" in told
     assert "1 of 3 folds" in told
-
-
-def test_a_benchmark_of_which_nothing_is_finished(benchmark_folder, tmp_path, capsys):
-    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
-    for fold in range(3):
-        folder.add("cv", "resnet18", 0, fold, "mdmt", missing=True)
-    command.main([str(folder.path)])
-    assert "0 of 3 cells" in capsys.readouterr().out
-    assert "No fit is finished yet" in (folder.path / "index.html").read_text()
-
-
-def test_the_terminal_has_80_columns(report, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(reports, "write_report", lambda *args, **options: report)
-    assert command.main([str(report.results.folder)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert max(len(line) for line in lines if str(report.folder) not in line) <= 80
-    text = "\n".join(lines)
-    assert re.search(r"mdmt .* \d\d\.\d \(68\.6\)", text)
-    assert "SYNTHETIC" in text
-    assert "27 of 27 cells" in text
-    assert str(report.page) in text
-
-
-def test_help_is_quick():
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "mdmt_tf.report", "--help"],
-        capture_output=True,
-        text=True,
-    )
-    assert "--resamples" in done.stdout
-    assert time.perf_counter() - start < 1.0
-
-
-def test_what_is_no_benchmark_is_refused(tmp_path):
-    with pytest.raises(DataError, match="not the folder of a benchmark"):
-        command.main([str(tmp_path)])
-    with pytest.raises(SystemExit):
-        command.main([str(tmp_path), "--resamples", "-1"])
 
 
 CLICKS = """

@@ -10,7 +10,6 @@ import pytest
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.pooled_plots import reliability
 from mdmt_tf.tasks import make_task
 
 
@@ -20,7 +19,7 @@ def texts_of(metric) -> str:
 
 
 def test_files_of_a_whole_benchmark(report):
-    names = {path.name for path in (report.folder / "metrics").iterdir()}
+    names = {path.name for path in (report.folder / "plots").iterdir()}
     assert names == {
         f"{kind}_{task}.{suffix}"
         for kind in ("box", "curves")
@@ -28,7 +27,7 @@ def test_files_of_a_whole_benchmark(report):
         for suffix in ("svg", "png")
     }
     for name in names:
-        content = (report.folder / "metrics" / name).read_bytes()
+        content = (report.folder / "plots" / name).read_bytes()
         if name.endswith("png"):
             pixels = matplotlib.image.imread(io.BytesIO(content))
             assert pixels.shape[1] > 500 and pixels.std() > 0.01
@@ -148,25 +147,3 @@ def test_a_regression_has_no_confusion_and_no_calibration(incomplete):
     task = make_task(name="prognosis", kind="regression")
     assert plots.confusion(incomplete, task, "cv") is None
     assert plots.calibration(incomplete, task, "cv") is None
-
-
-def test_reliability_by_hand():
-    task = make_task(name="t", kind="categorical", classes=("no", "yes"))
-    p = np.array([0.0, 0.05, 0.32, 0.38, 1.0])
-    rows = pd.DataFrame({"p_0": 1 - p, "p_1": p, "target": [0, 1, 0, 1, 1]})
-    stated, observed, counts = reliability(task, rows)
-    assert counts.tolist() == [2, 0, 0, 2, 0, 0, 0, 0, 0, 1]
-    np.testing.assert_allclose(stated[[0, 3, 9]], [0.025, 0.35, 1.0])
-    np.testing.assert_allclose(observed[[0, 3, 9]], [0.5, 0.5, 1.0])
-    assert np.isnan(stated[1]) and np.isnan(observed[1])
-
-
-def test_reliability_of_several_classes_is_of_the_most_probable():
-    task = make_task(name="t", kind="categorical", classes=("a", "b", "c"))
-    rows = pd.DataFrame(
-        {"p_0": [0.5, 0.2], "p_1": [0.3, 0.25], "p_2": [0.2, 0.55], "target": [0, 1]}
-    )
-    stated, observed, counts = reliability(task, rows)
-    assert counts[5] == 2
-    assert stated[5] == pytest.approx(0.525)
-    assert observed[5] == 0.5

@@ -1,8 +1,5 @@
 """Every number of the tables, computed again from predictions.csv by other code."""
 
-import dataclasses
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,14 +10,6 @@ from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared, headline, names_of
 from mdmt_tf.reporting import published
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.table_files import (
-    Entry,
-    Section,
-    Table,
-    latex,
-    markdown,
-    tex_escape,
-)
 from mdmt_tf.reporting.tables import build_tables, table_1
 from mdmt_tf.tasks import Task, make_task
 
@@ -266,63 +255,3 @@ def test_a_baseline_stands_beside_and_is_in_no_mean(report, whole):
     changed = before["mean"] != after["mean"]
     assert set(before.loc[changed, "experiment"]) == {"age_and_sex"}
     assert "age_and_sex" not in csv_of(report, "table_2").to_csv()
-
-
-def test_markdown_and_latex_print_any_text_as_it_stands():
-    odd = r"50% of $x_1$ & <b>|\x{}#~^ ±"
-    table = Table(
-        "odd",
-        odd,
-        [Section(odd, ("a_b", "n (%)"), [(Entry(odd), Entry("1 ± 2", 1.0))])],
-        [odd],
-        pd.DataFrame(),
-    )
-    text = latex(table, odd)
-    assert text.count(r"\begin{tabular}{@{}lr@{}}") == 1
-    assert (
-        r"50\% of \$x\_1\$ \& \textless{}b\textgreater{}\textbar{}\textbackslash{}x\{\}"
-        r"\#\textasciitilde{}\textasciicircum{} $\pm$ & 1 $\pm$ 2 \\"
-    ) in text
-    assert text.isascii()
-    body = [line for line in markdown(table, odd).splitlines() if line[:1] == "|"]
-    # As many unescaped bars in every row.
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in body} == {3}
-    assert "<b>" not in markdown(table, odd)
-
-
-def test_latex_is_balanced(report):
-    for name in ("table_1", "table_2", "table_s1", "runs"):
-        text = (report.folder / "tables" / f"{name}.tex").read_text()
-        lines = [line for line in text.splitlines() if not line.startswith("%")]
-        bare = re.sub(r"\\[{}]", "", "\n".join(lines))
-        assert bare.count("{") == bare.count("}")
-        opened = re.findall(r"\\begin\{(\w+)\}", bare)
-        assert opened == re.findall(r"\\end\{(\w+)\}", bare)
-        columns = None
-        for line in lines:
-            if found := re.match(r"\\begin\{\w+\}\{@\{\}([lr]+)@", line):
-                columns = len(found[1])
-            elif line.endswith(r"\\"):
-                assert len(re.findall(r"(?<!\\)&", line)) == columns - 1
-
-
-def test_letters_that_latex_lacks():
-    assert tex_escape("naïve\n 中") == "na?ve ?"
-
-
-def test_published_metrics(whole):
-    tasks = Results.read(whole).tasks
-    prognosis = tasks["prognosis"]
-    loco = (prognosis, "leave_one_site_out")
-    assert published.value(*loco, "mdmt", "f1") == 0.643
-    assert published.value(tasks["severity"], "kfold", "mdmt", "f1") is None
-    assert published.value(prognosis, "file", "mdmt", "f1") is None
-    for other in ("ft", "stl_prognosis"):
-        words = published.stars(*loco, "sd", "mdmt", other, "f1")
-        assert words == "* in two of three"
-    assert published.stars(*loco, "mean", "ft", "mdmt", "f1") is None
-    assert published.stars(*loco, "mean", "mdmt", "ft", "auc") is None
-    # The prognosis of another paper, of the same name.
-    other = dataclasses.replace(prognosis, sources={"ich_csic": "prognosis"})
-    assert published.value(other, *loco[1:], "mdmt", "f1") is None
-    assert published.stars(other, *loco[1:], "sd", "mdmt", "ft", "f1") is None

