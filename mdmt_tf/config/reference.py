@@ -33,7 +33,7 @@ means the defaults of its keys.
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
+class KeyGroup:
     """The keys of one section.
 
     Attributes:
@@ -49,7 +49,7 @@ class Group:
     same_as: str | None = None
 
 
-def groups() -> Iterator[Group]:
+def groups() -> Iterator[KeyGroup]:
     """All keys by section, in the order of the page; of repeated sections the first."""
     by_section: dict[tuple[str, ...], list[Key]] = {}
     for key in all_keys():
@@ -63,10 +63,10 @@ def groups() -> Iterator[Group]:
         about = " ".join((owner.__doc__ or "").split())
         if owner in shown:
             repeated.append(path)
-            yield Group(title, about, (), shown[owner])
+            yield KeyGroup(title, about, (), shown[owner])
         else:
             shown[owner] = title
-            yield Group(title, about, tuple(keys))
+            yield KeyGroup(title, about, tuple(keys))
 
 
 def markdown() -> str:

@@ -68,7 +68,7 @@ def f1_macro(rows: WeightedRows) -> np.ndarray:
         >>> f1_macro(rows).round(3).tolist()  # (0.5 + 0.5) / 2
         [0.5]
     """
-    seen = (rows.support + rows.called > 0).sum(axis=1)
+    seen = (rows.support + rows.predicted > 0).sum(axis=1)
     return ratio(np.nan_to_num(rows.f1s).sum(axis=1), seen)
 
 
@@ -131,12 +131,12 @@ def mcc(rows: WeightedRows) -> np.ndarray:
         [0.333]
     """
     total = rows.total
-    covariance = rows.hits.sum(axis=1) * total - (rows.called * rows.support).sum(1)
-    of_called = total**2 - (rows.called**2).sum(axis=1)
+    covariance = rows.hits.sum(axis=1) * total - (rows.predicted * rows.support).sum(1)
+    of_predicted = total**2 - (rows.predicted**2).sum(axis=1)
     of_true = total**2 - (rows.support**2).sum(axis=1)
     # Not a rest of rounding where weights are fractions and one class has them all.
-    several = ((rows.called > 0).sum(1) > 1) & ((rows.support > 0).sum(1) > 1)
-    return ratio(covariance, np.where(several, np.sqrt(of_called * of_true), 0.0))
+    several = ((rows.predicted > 0).sum(1) > 1) & ((rows.support > 0).sum(1) > 1)
+    return ratio(covariance, np.where(several, np.sqrt(of_predicted * of_true), 0.0))
 
 
 def auc(rows: WeightedRows) -> np.ndarray:
@@ -264,7 +264,7 @@ def kappa(rows: WeightedRows) -> np.ndarray:
     """
     index = np.arange(rows.task.n_classes)
     cost = (index[:, None] - index) ** 2
-    chance = np.einsum("ri,rj,ij->r", rows.support, rows.called, cost)
+    chance = np.einsum("ri,rj,ij->r", rows.support, rows.predicted, cost)
     observed = (rows.counts * cost).sum(axis=(1, 2)) * rows.total
     return 1 - ratio(observed, chance)
 

@@ -74,7 +74,7 @@ class WeightedRows:
         return self.counts.sum(axis=2)
 
     @functools.cached_property
-    def called(self) -> np.ndarray:
+    def predicted(self) -> np.ndarray:
         """(R, k): the weight of the rows of each predicted class."""
         return self.counts.sum(axis=1)
 
@@ -91,12 +91,12 @@ class WeightedRows:
     @functools.cached_property
     def precisions(self) -> np.ndarray:
         """(R, k): precision of each class; NaN where it was never predicted."""
-        return ratio(self.hits, self.called)
+        return ratio(self.hits, self.predicted)
 
     @functools.cached_property
     def f1s(self) -> np.ndarray:
         """(R, k): F1 of each class; NaN where it is neither present nor predicted."""
-        return ratio(2 * self.hits, self.support + self.called)
+        return ratio(2 * self.hits, self.support + self.predicted)
 
     @functools.cached_property
     def ranked(self) -> list[tuple[np.ndarray, np.ndarray]]:

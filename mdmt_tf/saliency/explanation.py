@@ -74,8 +74,8 @@ class Explained:
     """
 
     folder: Path
-    rows: Sequence[files.Row]
-    sanity: Sequence[sanity.Row]
+    rows: Sequence[files.MapRow]
+    sanity: Sequence[sanity.SanityRow]
     n_images: int
     note: str
 
@@ -174,7 +174,7 @@ def explain_run(
         checked = sanity.randomization(
             model, chosen, images, used, seed=config.seed, layer=options.layer
         )
-        files.write_table(folder / SANITY_TABLE, checked, sanity.Row)
+        files.write_table(folder / SANITY_TABLE, checked, sanity.SanityRow)
     return Explained(
         folder=folder,
         rows=rows,

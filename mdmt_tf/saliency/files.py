@@ -63,7 +63,7 @@ class Geometry:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
+class MapRow:
     """One map, in the columns of `saliency.csv`.
 
     Attributes:
@@ -108,7 +108,7 @@ def explain_samples(
     masks: Sequence[np.ndarray | None] | None = None,
     note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
-) -> list[Row]:
+) -> list[MapRow]:
     """Explain what a model says about each sample, for each task, by each method.
 
     Args:
@@ -146,7 +146,7 @@ def explain_samples(
         image = np.asarray(images[number], np.float32)
         batch = np.asarray(normalize(image[np.newaxis]))
         about = geometry[number]
-        shares = _shares(image[..., 0], masks[number], about)
+        lesion_columns = _lesion_columns(image[..., 0], masks[number], about)
         _make(folder / name)
         for task in tasks:
             predicted = np.asarray(probabilities[task.name])[number]
@@ -158,7 +158,7 @@ def explain_samples(
             maps = explainer.maps(batch, task.name, methods, target)
             for method, (saliency,) in maps.items():
                 file = f"{name}/{task.name}-{method}"
-                row = Row(
+                row = MapRow(
                     image_id=ids[number],
                     task=task.name,
                     method=method,
@@ -173,9 +173,9 @@ def explain_samples(
                     row = dataclasses.replace(row, volume=f"{file}.nii.gz")
                     affine = np.asarray(about.original_affine)
                     write_nifti(folder / row.volume, saliency, affine)
-                rows.append(dataclasses.replace(row, **shares(saliency)))
+                rows.append(dataclasses.replace(row, **lesion_columns(saliency)))
     progress(len(names), len(names))
-    write_table(folder / TABLE, rows, Row)
+    write_table(folder / TABLE, rows, MapRow)
     return rows
 
 
@@ -229,23 +229,25 @@ def _with_digest(name: str) -> str:
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _shares(image, mask, about: Geometry | None) -> Callable[[np.ndarray], dict]:
+def _lesion_columns(
+    image, mask, about: Geometry | None
+) -> Callable[[np.ndarray], dict]:
     """What a map, on the grid of the mask, has to do with the lesion."""
     if mask is None:
         return lambda saliency: {}
     region = tissue(image)
     if about is not None:
         region = about.to_original(region) >= 0.5
-    share = lesions.share_of_region(mask, region)
+    by_chance = lesions.fraction_of_region(mask, region)
     return lambda saliency: {
-        "share_inside": lesions.share_inside(saliency, mask),
-        "lesion_share": share,
+        "share_inside": lesions.fraction_inside(saliency, mask),
+        "lesion_share": by_chance,
         "enrichment": lesions.enrichment(saliency, mask, region),
     }
 
 
 def _picture(
-    image, saliency, row: Row, words: str, note: str, about: Geometry | None
+    image, saliency, row: MapRow, words: str, note: str, about: Geometry | None
 ) -> bytes:
     chance = "" if row.probability is None else f" ({row.probability:.2f})"
     truth = f", true {row.true_class}" if row.true_class else ""

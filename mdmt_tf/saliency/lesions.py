@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def share_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
+def fraction_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
     """sum of s+ in the mask / sum of s+, with s+ = max(saliency, 0).
 
     Args:
@@ -18,7 +18,7 @@ def share_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
     return float(positive[np.asarray(mask) != 0].sum() / total) if total > 0 else np.nan
 
 
-def share_of_region(mask: np.ndarray, region: np.ndarray) -> float:
+def fraction_of_region(mask: np.ndarray, region: np.ndarray) -> float:
     """Voxels of the mask in the region / voxels of the region; NaN without region."""
     _check_shapes(mask, region)
     region = np.asarray(region) != 0
@@ -27,15 +27,15 @@ def share_of_region(mask: np.ndarray, region: np.ndarray) -> float:
 
 
 def enrichment(saliency: np.ndarray, mask: np.ndarray, region: np.ndarray) -> float:
-    """share_inside / share_of_region: 1 for a map that knows nothing of the mask.
+    """fraction_inside / fraction_of_region: 1 for a map that knows nothing of the mask.
 
     Args:
-        saliency, mask: see `share_inside`.
+        saliency, mask: see `fraction_inside`.
         region: where the mask could have been, e.g. the brain; the same shape.
     Returns: >= 0; NaN without positive saliency or without mask in the region.
     """
-    expected = share_of_region(mask, region)
-    return share_inside(saliency, mask) / expected if expected > 0 else np.nan
+    expected = fraction_of_region(mask, region)
+    return fraction_inside(saliency, mask) / expected if expected > 0 else np.nan
 
 
 def _check_shapes(first: np.ndarray, second: np.ndarray) -> None:

@@ -26,7 +26,7 @@ UNCHANGED = "none"
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class SanityRow:
     """Likeness of the maps after one stage to those of the trained model.
 
     Attributes:
@@ -56,7 +56,7 @@ def randomization(
     seed: int = 0,
     stages: int = 4,
     layer: str | None = None,
-) -> list[Row]:
+) -> list[SanityRow]:
     """Compare maps while more and more layers are random.
 
     The class explained stays the one that the trained model predicts. The model is not
@@ -97,7 +97,7 @@ def randomization(
                 known = each[~np.isnan(each)]
                 mean = float(known.mean()) if len(known) else np.nan
                 lowest = layers[-1] if layers else ""
-                rows.append(Row(stage, lowest, method, task, mean, len(known)))
+                rows.append(SanityRow(stage, lowest, method, task, mean, len(known)))
     return rows
 
 

@@ -14,7 +14,7 @@ def print_summary(explained: Explained) -> None:
     """A table of the images; of lesions where there are masks; of the sanity check."""
     print_rows(explained.rows, explained.note)
     if any(row.share_inside is not None for row in explained.rows):
-        print_shares(explained.rows)
+        print_lesions(explained.rows)
     if explained.sanity:
         print_sanity(explained.sanity)
 
@@ -37,7 +37,7 @@ def print_rows(rows: Sequence, note: str) -> None:
     _print(table)
 
 
-def print_shares(rows: Sequence) -> None:
+def print_lesions(rows: Sequence) -> None:
     """Fraction of the saliency in the lesion, mean over the images that have a mask.
 
     By chance it would be the lesion's fraction of the tissue; see `saliency.lesions`.
@@ -47,7 +47,7 @@ def print_shares(rows: Sequence) -> None:
         if row.share_inside is not None and row.share_inside == row.share_inside:
             groups[row.task, row.method].append(row)
     table = _table(
-        "share of the saliency inside the lesion, means over images",
+        "fraction of the saliency inside the lesion, means over images",
         "task",
         "method",
         ">n",

@@ -24,7 +24,7 @@ from mdmt_tf.training.weighting.model import current_weights
 NAN = float("nan")
 
 
-class Evaluation(keras.callbacks.Callback):
+class EvaluateEpoch(keras.callbacks.Callback):
     """Add the epoch's metrics to `logs`.
 
     `train/<task>/loss` is the masked mean of the training loss (with class weights,
@@ -187,7 +187,7 @@ class SaveState(keras.callbacks.Callback):
         return progress["next_epoch"]
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressLines(keras.callbacks.Callback):
     """A table that grows by a line an epoch; three tasks fit into 80 columns.
 
     On a terminal, the count of steps moves while an epoch is under way.
@@ -238,7 +238,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         line = f"{self._head} {logs['seconds']:>4.0f}s"
         for name, metric in self._metrics.items():
-            losses = (logs[f"{part}/{name}/loss"] for part in ("train", "validation"))
+            losses = (logs[f"{split}/{name}/loss"] for split in ("train", "validation"))
             value = logs[f"validation/{name}/{metric}"]
             line += "".join(f" {loss:>6.3f}" for loss in losses) + f" {value:>5.3f} "
         start = "\r\033[K" if self._is_terminal else ""

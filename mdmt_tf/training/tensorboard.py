@@ -117,10 +117,10 @@ def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.nd
 
 
 def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
-    """A confusion matrix with counts and shares of the true class; (1, H, W, 3)."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    """A confusion matrix with counts and fractions of the true class; (1, H, W, 3)."""
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, (axis,) = _figure(note, 1, 1, cell=(4.5, 4.0))
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     names = task.class_names
     axis.set_xticks(range(len(names)), names, fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
@@ -128,15 +128,15 @@ def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
     axis.set_ylabel("true")
     axis.set_title(f"{task.name}, validation", fontsize=9)
     for (row, column), count in np.ndenumerate(counts):
-        share = shares[row, column]
+        fraction = fractions[row, column]
         axis.text(
             column,
             row,
-            f"{count}\n{share:.0%}",
+            f"{count}\n{fraction:.0%}",
             ha="center",
             va="center",
             fontsize=8,
-            color="white" if share > 0.5 else "black",
+            color="white" if fraction > 0.5 else "black",
         )
     return _render(figure)
 

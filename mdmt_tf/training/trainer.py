@@ -185,7 +185,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
             settings.plateau, settings.select_on.task, settings.select_on.metric
         )
     state = callbacks.SaveState(run.last_state, remembering)
-    progress = callbacks.Progress(
+    progress = callbacks.ProgressLines(
         inputs.tasks,
         settings.epochs,
         steps,
@@ -234,7 +234,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         shuffle=False,
         verbose=0,
         callbacks=[
-            callbacks.Evaluation(losses, validate),
+            callbacks.EvaluateEpoch(losses, validate),
             *remembering.values(),
             *shown,
             state,

@@ -166,7 +166,7 @@ def test_seeds_are_averaged_within_folds(benchmark_folder, tmp_path):
     )
     assert group.mean("f1").number == pytest.approx(values.to_numpy().mean())
     expected = values.to_numpy().std(axis=1, ddof=1).mean()
-    assert group.deviation("f1").number == pytest.approx(expected)
+    assert group.std("f1").number == pytest.approx(expected)
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_damage_is_named(small, path, content, words):
         ("backbone", "vgg", "backbone 'vgg' is not in benchmark.yaml"),
         ("fit", "../../etc", "no name of a folder"),
         ("fold", "one", "seed and fold as integers"),
-        ("fold", "0", "the same cell stands above"),
+        ("fold", "0", "the same cell is listed above"),
         ("seed", "7", "its seed is not in benchmark.yaml"),
         ("backbone", "none", "is for baselines"),
     ],
