@@ -88,7 +88,7 @@ def _task(tasks: tuple[Task, ...], name: str) -> Task:
     known = {task.name: task for task in tasks}
     if name not in known:
         raise ConfigError(
-            f"{name!r} is no task of the run.{nearest(name, known)} Known: "
+            f"{name!r} is not a task of the run.{nearest(name, known)} Known: "
             f"{', '.join(known)}."
         )
     return known[name]
