@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import mdmt_tf
 from mdmt_tf import console
 
-# Command -> what it does. Each is the function `main` of the module of its name.
+# Command -> its summary. Each is the function `main` of the module of its name.
 COMMANDS = {
-    "prepare": "prepare a dataset for training, once",
+    "prepare": "prepare a dataset for training",
     "train": "train one model on several datasets and tasks",
-    "evaluate": "count the metrics of a finished run again",
+    "evaluate": "compute the metrics of a finished run again",
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",
@@ -23,7 +23,7 @@ Train one model on many small medical-imaging datasets whose labels differ.
 
 commands:{_LINES}
 
-`python -m mdmt_tf.COMMAND --help` says more about each.
+`python -m mdmt_tf.COMMAND --help` explains each command.
 """
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int | None:
     arguments.add_argument(
         "command", choices=COMMANDS, metavar="COMMAND", help="one of those above"
     )
-    # What follows belongs to the command.
+    # The other arguments belong to the command.
     command = arguments.parse_args(words[:1]).command
     name = "config.__main__" if command == "config" else command
     return importlib.import_module(f"mdmt_tf.{name}").main(words[1:])

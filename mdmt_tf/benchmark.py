@@ -6,17 +6,17 @@ from pathlib import Path
 from mdmt_tf import console
 
 DESCRIPTION = """\
-Train backbones x splits x folds x experiments x seeds, one process a fit.
+Train backbones x splits x folds x experiments x seeds, one process per fit.
 
   python -m mdmt_tf.benchmark --config paper data_dir=DATA
   python -m mdmt_tf.benchmark --config paper data_dir=DATA backbones=[resnet18]
   python -m mdmt_tf.benchmark --config paper data_dir=DATA \\
       executor=ray address=HOST:6379
 
-Started again, it goes on where it was: finished fits are skipped, interrupted
-ones go on, and a changed setting makes new fits beside the old ones. The folder
-is run_dir, or benchmarks/<experiment>. Keys of the section `benchmark` can be
-given without its name. Then: python -m mdmt_tf.report FOLDER.
+A second start continues: finished fits are skipped, interrupted ones are
+resumed, and a changed setting adds new fits to the old ones. The folder is
+run_dir, or benchmarks/<experiment>. Keys of the section `benchmark` can be
+given without its name. Afterwards: python -m mdmt_tf.report FOLDER.
 """
 
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(
             f"{options.config}: has no section `benchmark`, so there is no grid to run."
         )
-    # Now, since it takes a second and a wrong key should not.
+    # Imported late: it takes a second, and a wrong key should be reported at once.
     from mdmt_tf.experiments import run
     from mdmt_tf.experiments.grid import Folder
 
@@ -69,7 +69,7 @@ def _plan(settings, folder) -> None:
         from mdmt_tf.models.weights import pretrained
 
         for backbone, weights in starts.items():
-            # Once, before several fits would do so at a time.
+            # Once, before several fits would do it at the same time.
             pretrained.locate_all(backbone, weights, console.write)
         settings = embedded.provide(settings, console.write, console.progress_bar)
     plan.make_plan(settings, folder)

@@ -1,4 +1,4 @@
-"""What the command lines share: exit statuses and the arguments of a configuration."""
+"""Exit statuses, parsers, progress and tables of the command lines."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "phantom"
 
-# How TensorFlow's lines of no consequence begin.
+# Beginnings of TensorFlow's lines without consequence.
 _START_UP_NOTES = (
     "I0000",
     "WARNING: All log messages before",
@@ -29,11 +29,11 @@ _START_UP_NOTES = (
 
 
 def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
-    """Run a command line and leave the process.
+    """Run a command line and exit the process.
 
-    Exit status 0, or what `main` returns; 2 with the message alone for an error that
-    the user can mend, or in a checkout that is not installed; 130 when interrupted.
-    Anything else is a bug and shows its traceback.
+    The exit status is 0 or the result of `main`. It is 2 for an error that the user can
+    correct, which prints only the message, and in a checkout that is not installed. It
+    is 130 when interrupted. Any other error is a bug and prints its traceback.
     """
     if importlib.util.find_spec("mdmt_tf.configs") is None:
         checkout = Path(__file__).resolve().parents[1]
@@ -43,7 +43,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    # Read by TensorFlow when it is loaded: its notes would drown ours.
+    # TensorFlow reads this when it is loaded. Its notes would hide our messages.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     # tensorflow-datasets warns of its own deprecations through absl.
@@ -57,7 +57,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        # The reader of a pipe (`| head`) has gone; Python would complain at exit.
+        # The reader of a pipe (`| head`) has ended; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
@@ -66,9 +66,8 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
 def load_tensorflow() -> None:
     """Import TensorFlow and let it look for devices, without its start-up notes.
 
-    They are a dozen lines on standard error that no setting silences. What is of
-    severity warning or above is passed on; that there is no GPU on a machine without
-    one is not.
+    The notes are a dozen lines on standard error that no setting silences. Warnings and
+    errors are passed on, except that a machine has no GPU.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -90,7 +89,7 @@ def load_tensorflow() -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that suggests what was meant."""
+    """An argument parser that suggests corrections."""
 
     takes_settings = False
 
@@ -100,13 +99,13 @@ class Parser(argparse.ArgumentParser):
         return super().parse_intermixed_args(args, namespace)
 
     def _refuse_flags(self, words: list[str]) -> None:
-        """Say how a setting is written that is given as an option, `--epochs 3`."""
+        """Explain how to write a setting that is given as an option, `--epochs 3`."""
         for word, following in zip(words, [*words[1:], "-"], strict=True):
             name, equals, value = word.partition("=")
             known = self._option_string_actions
             if any(option.startswith(name) for option in known) or name[:2] != "--":
                 continue
-            # Loads the schema, so only where it is needed.
+            # Loads the schema, so it is imported only when needed.
             from mdmt_tf.config import slips
 
             key = slips.write_instead(name.strip("-").replace("-", "_"))
@@ -127,9 +126,9 @@ def parser(command: str, description: str) -> Parser:
     """An argument parser for one of our commands.
 
     Args:
-        command: its name; "" for the command that has all others below it.
-        description: in which commands are written `python -m mdmt_tf.<command>`. They
-            are shown as the user calls them.
+        command: its name; "" for the command that contains all others.
+        description: text with commands as `python -m mdmt_tf.<command>`. They are shown
+            as the user writes them.
     """
     below = _below()
     program = f"{below}{command}" if command else below.rstrip(" .")
@@ -141,13 +140,12 @@ def parser(command: str, description: str) -> Parser:
 
 
 def as_called(text: str) -> str:
-    """A text with the commands in it, `python -m mdmt_tf.<command>`, as the user calls
-    them: `mdmt-tf <command>`, say."""
+    """A text with its commands as the user writes them, such as `mdmt-tf <command>`."""
     return text.replace("python -m mdmt_tf.", _below())
 
 
 def _below() -> str:
-    """What stands before the name of a command, as this process was started."""
+    """The text before the name of a command, as this process was started."""
     called = Path(sys.argv[0])
     if called.stem == "mdmt-tf":
         return "mdmt-tf "
@@ -162,7 +160,7 @@ def add_config_arguments(
     """Add `--config NAME|PATH` and any number of `key.path=value`.
 
     Args:
-        default: the configuration to take without `--config`; None: it is required.
+        default: the configuration without `--config`; None: `--config` is required.
     """
     arguments.takes_settings = True
     text = "a name in configs/ or the path of a YAML file"
@@ -191,7 +189,7 @@ def write(text: str) -> None:
 
 
 def print_table(table: "Table") -> None:
-    """Print a `rich` table, numbers and names in it as they are."""
+    """Print a `rich` table without highlighting its numbers and names."""
     from rich.console import Console
 
     Console(highlight=False).print(table)
@@ -199,9 +197,9 @@ def print_table(table: "Table") -> None:
 
 @contextlib.contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, above which the first warnings are printed.
+    """A progress bar on standard error, with the first warnings above it.
 
-    Yields: what to call with (images done, images in all).
+    Yields: a function to call with (images done, all images).
     """
     from rich import progress
     from rich.console import Console
@@ -228,13 +226,13 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
         console.print(f"... and {handler.left_out} more such messages")
 
 
-# What these say, of a config made here and of faulty files, our messages say better.
+# Our own messages replace those of these loggers, on configs and on damaged files.
 _NOISY = ("absl", "pydicom")
 
 
 @contextlib.contextmanager
 def _messages_to(handler: logging.Handler) -> Iterator[None]:
-    """Messages of this package go to `handler` alone, those of others are left out."""
+    """Send messages of this package to `handler` alone, and drop those of others."""
     own = logging.getLogger("mdmt_tf")
     noisy = [logging.getLogger(name) for name in _NOISY]
     kept = own.propagate, [log.level for log in noisy]
@@ -254,7 +252,7 @@ def _messages_to(handler: logging.Handler) -> Iterator[None]:
 
 
 class _Above(logging.Handler):
-    """Prints the first messages above a progress bar and counts the others."""
+    """Print the first messages above a progress bar and count the others."""
 
     LIMIT = 10
 

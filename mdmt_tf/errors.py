@@ -1,7 +1,7 @@
-"""What can go wrong by the user's doing, as opposed to a bug.
+"""Errors that the user can correct, as opposed to bugs.
 
-Every message says what was expected, what was received, where (file, row, key) and what
-to do. The command lines print it without a traceback and exit with status 2.
+Every message states what was expected, what was received, where (file, row, key) and
+what to do. The command lines print it without a traceback and exit with status 2.
 """
 
 import difflib
@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 
 class MdmtError(Exception):
-    """Base of all errors that a user can mend without reading the source."""
+    """Base of all errors that a user can correct without reading the source."""
 
 
 class ConfigError(MdmtError):
@@ -21,10 +21,10 @@ class DataError(MdmtError):
 
 
 class LeakageError(DataError):
-    """A patient on two sides of a split."""
+    """A patient in two splits."""
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """Did you mean ...? or the empty string."""
+    """ " Did you mean ...?" for the nearest name, or the empty string."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""

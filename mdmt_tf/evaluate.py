@@ -1,13 +1,13 @@
-"""`python -m mdmt_tf.evaluate`: the metrics of a run again, from its SavedModel."""
+"""`python -m mdmt_tf.evaluate`: compute the metrics of a finished run again."""
 
 from collections.abc import Sequence
 
 from mdmt_tf import console
 
 DESCRIPTION = """\
-Predict the images of a finished run again with its SavedModel (or its weights
-where none was to be exported), compute the metrics anew and compare them with
-metrics.json. Exit status 1 when they differ.
+Predict the images of a finished run again with its SavedModel (or its weights,
+if it has none), compute the metrics and compare them with metrics.json. The
+exit status is 1 when they differ.
 """
 
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="where the prepared data are now (default: where they were in training)",
+        help="folder of the prepared data (default: the folder used in training)",
     )
     options = arguments.parse_args(argv)
 

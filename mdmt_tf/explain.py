@@ -7,10 +7,10 @@ from pathlib import Path
 from mdmt_tf import console
 
 DESCRIPTION = """\
-Saliency maps of a finished run, for each task: Grad-CAM, guided
-backpropagation, guided Grad-CAM. Of some images of its test split, of those
-named, or of files that are not part of its data. Pictures; of volumes also
-NIfTI files on the voxels of the original; and saliency.csv.
+Make saliency maps for each task of a finished run: Grad-CAM, guided
+backpropagation, guided Grad-CAM. They explain some images of its test split,
+named images, or files that are not part of its data. Writes pictures, NIfTI
+files of volumes on the voxels of the original, and saliency.csv.
 
   python -m mdmt_tf.explain RUN_DIR --most 4 --sanity
   python -m mdmt_tf.explain RUN_DIR scan.nii.gz --tasks severity --out maps
@@ -61,27 +61,29 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add, words = arguments.add_argument, _words
     add("run_dir", metavar="RUN_DIR", help="folder of the run")
     add("files", nargs="*", metavar="FILE", help="NIfTI files, or radiographs")
-    text = "where to write (default: RUN_DIR/saliency)"
+    text = "folder to write to (default: RUN_DIR/saliency)"
     add("--out", metavar="DIR", type=Path, help=text)
-    text = "to take images from (default: test)"
+    text = "split to take images from (default: test)"
     add("--split", "--part", choices=SPLITS, default="test", help=text)
-    text = "at most so many images, spread over the split (default: 8)"
+    text = "largest number of images, spread over the split (default: 8)"
     add("--most", type=_positive, default=8, metavar="N", help=text)
-    text = "images to explain instead, of any split"
+    text = "ids of images to explain instead, of any split"
     add("--images", type=words, default=[], metavar="IMAGE,...", help=text)
     text = "tasks to explain (default: all)"
     add("--tasks", type=words, default=[], metavar="TASK,...", help=text)
     text = "grad_cam, guided_backpropagation, guided_grad_cam (default: all possible)"
     add("--methods", type=words, default=[], metavar="METHOD,...", help=text)
-    text = "of the backbone, whose map Grad-CAM takes (default: the last map of at "
-    text += "least 2 positions along each axis and 4 along the longest)"
+    text = "layer of the backbone whose map Grad-CAM uses (default: the last map with "
+    text += "at least 2 positions along each axis and 4 along the longest)"
     add("--layer", metavar="NAME", help=text)
-    text = "compare with maps of randomised weights, too (sanity.csv)"
+    text = "also compare with maps of randomised weights (sanity.csv)"
     add("--sanity", action="store_true", help=text)
-    text = "folder of IMAGE_lesion.nii.gz: how much of a map lies in the lesion"
+    text = (
+        "folder of IMAGE_lesion.nii.gz, to measure how much of a map is in the lesion"
+    )
     add("--masks", metavar="DIR", type=Path, help=text)
     add("--preprocessing", metavar="NAME", help="preprocessing of the FILEs")
-    text = "where the prepared data are now (default: where they were in training)"
+    text = "folder of the prepared data (default: the folder used in training)"
     add("--data-dir", metavar="DIR", help=text)
     options = arguments.parse_intermixed_args(argv)
     if options.files and options.images:

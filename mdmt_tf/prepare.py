@@ -1,4 +1,4 @@
-"""`python -m mdmt_tf.prepare`: from datasets as distributed to images for training."""
+"""`python -m mdmt_tf.prepare`: prepare distributed datasets for training."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ Prepare a dataset once, for training any number of times.
   python -m mdmt_tf.prepare brixia --manual-dir FILES/BRIXIA --data-dir DATA
   python -m mdmt_tf.prepare all --manual-dir FILES --data-dir DATA
 
-Images and rows that cannot be used are left out and listed in rejected.csv.
-Where no lungs are made out, the whole image is kept, and the field box_source
-of the example says so.
+Images and rows that cannot be used are left out and listed in rejected.csv. If
+no lungs are found, the whole image is kept, and the field box_source of the
+example records it.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    # Here, since a checkout that is not installed has no datasets to import.
+    # Imported late: a checkout that is not installed cannot import the datasets.
     from rich.console import Console
 
     from mdmt_tf.datasets._shared import choice, prepare, summary
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     exclude = None
     if options.exclude is not None:
         exclude = choice.read_excluded(options.exclude)
-    # A wrong name is answered before any bar.
+    # A wrong name is reported before any progress bar.
     configs, absent = choice.choose(options.name, options.manual_dir, options.config)
     if absent:
         text = f"not in {options.manual_dir}: {', '.join(absent)}"
@@ -69,20 +69,20 @@ def _parse(
     add("name", metavar=f"NAME|{every}", help=text)
     text = "the dataset as distributed, or the folder around it"
     add("--manual-dir", required=True, metavar="DIR", help=text)
-    text = "where to keep prepared datasets"
+    text = "folder for prepared datasets"
     add("--data-dir", required=True, metavar="DIR", help=text)
     text = "what to keep of a radiograph: lungs, masked (black outside the lungs) or "
     text += f"full, and the side in pixels (default: {DEFAULT}); of a head CT: head, "
     text += f"and depth x rows x columns in voxels (default: {DEFAULT_VOLUME}). With "
     text += f"{every} the datasets of the other kind have their default"
     add("--config", type=_config_name, metavar="PART_SIZE", help=text)
-    text = "text file of images to leave out, an id a line, in place of the dataset's "
-    text += "own list; an empty file keeps all"
+    text = "text file of images to leave out, one id per line, instead of the "
+    text += "dataset's own list; an empty file keeps all"
     add("--exclude", metavar="FILE", help=text)
     text = "draw images at random, with the lungs, the box and the crop, or slice by "
     text += f"slice; with {every} one file a dataset"
     add("--preview", type=_png, metavar="FILE.png", help=text)
-    text = "prepare again what is there already"
+    text = "prepare existing datasets again"
     add("--overwrite", action="store_true", help=text)
     return arguments.parse_args(argv)
 

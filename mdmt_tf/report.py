@@ -7,8 +7,8 @@ from mdmt_tf import console
 
 DESCRIPTION = """\
 Make tables (Markdown, LaTeX, CSV), plots (SVG, PNG) and a page (index.html)
-from the folder of a benchmark, finished or not. They are written into that
-folder and replace those of an earlier report; nothing else in it is touched.
+from the folder of a benchmark, finished or not. They are written to that
+folder and replace those of an earlier report. Other files are not changed.
 """
 
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mdmt_tf.reporting import terminal
     from mdmt_tf.reporting.report import write_report
 
-    # Minutes for hundreds of fits; shown on a terminal only.
+    # This takes minutes for hundreds of fits; shown only on a terminal.
     with Console(stderr=True).status("tables, intervals, plots ..."):
         report = write_report(options.benchmark_dir, resamples=options.resamples)
     terminal.print_report(report)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, JSON, digests and locks."""
+"""Atomic writing of files, JSON, digests and locks."""
 
 import contextlib
 import datetime
@@ -15,13 +15,13 @@ _MEGABYTE = 1 << 20
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, suffix: str = ".partial") -> Iterator[Path]:
-    """A path to write to; it takes the place of `path` when the block ends well.
+    """A path to write to; it replaces `path` when the block ends without an error.
 
-    A process that is killed in the block leaves `path` as it was.
+    A process that is killed in the block leaves `path` unchanged.
 
     Args:
-        path: of the file in the end.
-        suffix: of the file in between, which lies in the same folder. Some writers
+        path: the final file.
+        suffix: suffix of the temporary file, which is in the same folder. Some writers
             choose the format by it.
 
     Example:
@@ -33,7 +33,7 @@ def replacing(path: str | os.PathLike, suffix: str = ".partial") -> Iterator[Pat
         '1 2 3'
     """
     path = Path(path)
-    # The process is in the name: two that write the same file do not disturb another.
+    # The name contains the process, so that two writers of a file do not interfere.
     partial = path.with_name(f".{path.name}.{os.getpid()}{suffix}")
     try:
         yield partial
@@ -49,7 +49,7 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a UTF-8 file whole or not at all; line ends stay as they are."""
+    """Write a UTF-8 file whole or not at all; line ends are not changed."""
     write_bytes(path, text.encode("utf-8"))
 
 
@@ -60,7 +60,7 @@ def write_json(path: str | os.PathLike, values: dict) -> None:
 
 
 def without_nan(value):
-    """The same plain values with None for every number that is not finite.
+    """The same plain values, with None for every number that is not finite.
 
     Example:
         >>> without_nan({"auc": float("nan"), "n": [1, 2]})
@@ -76,7 +76,7 @@ def without_nan(value):
 
 
 def digest_of(values: object) -> str:
-    """SHA-256 of plain values, whatever the order of their keys.
+    """SHA-256 of plain values, independent of the order of their keys.
 
     Example:
         >>> digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
@@ -95,7 +95,7 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def lock(path: str | os.PathLike):
-    """An open file that is locked until it is closed, by whatever end.
+    """An open file that is locked until it is closed, however the process ends.
 
     Raises: BlockingIOError while another process holds the lock.
     """

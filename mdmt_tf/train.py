@@ -8,8 +8,8 @@ from mdmt_tf import console
 DESCRIPTION = """\
 Train one model on several datasets and tasks.
 
-Without arguments: two synthetic datasets, two tasks, a small network; it works
-at once, offline, and shows nothing about patients. With real data:
+Without arguments, it trains a small network on two synthetic datasets and two
+tasks. This works offline and shows nothing about patients. With real data:
 
   python -m mdmt_tf.train --config mdmt data_dir=DATA split.fold=2
   python -m mdmt_tf.train --config my.yaml training.epochs=50 run_dir=runs/first
@@ -27,14 +27,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument(
         "--resume",
         metavar="RUN_DIR",
-        help="go on with an interrupted run, with its own settings",
+        help="resume an interrupted run, with its own settings",
     )
     options = arguments.parse_intermixed_args(argv)
     has_settings = options.overrides or options.config != console.DEFAULT_CONFIG
     if options.resume and has_settings:
         arguments.error("--resume takes the settings of the run; leave the others out")
 
-    # Settings first: TensorFlow takes seconds to load, a wrong key should not.
+    # Settings first: TensorFlow takes seconds to load, and a wrong key should be
+    # reported at once.
     from mdmt_tf import config
     from mdmt_tf.data import embedded
     from mdmt_tf.experiments import protocol
@@ -52,11 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from mdmt_tf.models.weights import pretrained
     from mdmt_tf.training import strategy, trainer
 
-    # Before anything computes: TensorFlow keeps the devices with which it starts, and
-    # the phantoms are prepared with it.
+    # Before anything computes, because TensorFlow keeps the devices with which it
+    # starts, and preparing the phantoms starts it.
     strategy.build_strategy(settings.training.devices)
     if not options.resume:
-        # Now, before anything takes minutes: a download may fail.
+        # A download may fail, so it comes before anything that takes minutes.
         model = settings.model
         pretrained.locate_all(model.backbone, model.weights, console.write)
         settings = embedded.provide(settings, console.write, console.progress_bar)

@@ -1,4 +1,4 @@
-"""Which datasets to prepare, and which images of them to leave out."""
+"""The datasets to prepare, and the images to leave out."""
 
 import os
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from mdmt_tf.imaging.preprocess import parse
 def choose(
     name: str, manual_dir: str | os.PathLike, config: str | None
 ) -> tuple[dict[str, str | None], list[str]]:
-    """What a name stands for: a dataset, or all that are found in or under a folder.
+    """The datasets of a name: one dataset, or all that are found in a folder.
 
     Args:
-        name: of a dataset, or `ALL`.
+        name: name of a dataset, or `ALL`.
         manual_dir: the folder.
-        config: name of a preprocessing; of all datasets, those that it is not for have
-            their default.
-    Returns: dataset -> config, None for the default; and the datasets that are not
-        there, each with the folder that it was expected in.
-    Raises: ConfigError for an unknown name, or a config for none of the datasets;
-        DataError when there is no dataset.
+        config: name of a preprocessing. With `ALL`, datasets of another kind have their
+            default.
+    Returns: dataset -> config, None for the default; and the missing datasets, each
+        with its expected folder.
+    Raises: ConfigError for an unknown name, or a config that fits no dataset; DataError
+        when there is no dataset.
     """
     if name != prepare.ALL:
         prepare.load_builder(name)
@@ -37,7 +37,7 @@ def choose(
     if not found:
         raise DataError(
             f"{manual_dir} holds none of the datasets: {', '.join(absent)}. "
-            "`python -m mdmt_tf.prepare NAME ...` says where to obtain one."
+            "`python -m mdmt_tf.prepare NAME ...` explains where to obtain one."
         )
     return _configs_of(found, config), absent
 
@@ -55,14 +55,14 @@ def _configs_of(names: Sequence[str], config: str | None) -> dict[str, str | Non
 
 
 def read_excluded(path: str | os.PathLike) -> frozenset[str]:
-    """Ids of images in a text file, one a line; what follows # is a remark.
+    """Read ids of images from a text file, one per line; # starts a comment.
 
-    Raises: DataError when it cannot be read.
+    Raises: DataError when the file cannot be read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"--exclude {path}: expected a text file with an image id a line: {error}"
+            f"--exclude {path}: expected a text file, one image id per line: {error}"
         ) from error
     return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines)))

@@ -1,4 +1,4 @@
-"""From a dataset as distributed to images ready for training: find builders, run them.
+"""Find the builders of datasets, and run them to prepare distributed files.
 
 DATA_DIR/<name>/<config>/<version>/       in the format of tensorflow-datasets
                          rejected.csv     what could not be used, and why
@@ -19,10 +19,10 @@ from mdmt_tf.errors import ConfigError, DataError, nearest
 if TYPE_CHECKING:
     from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
 
-# Stands for every dataset that is found.
+# The name that stands for every dataset that is found.
 ALL = "all"
 
-# Opens a progress bar of that name: yields what to call with (images done, all).
+# Opens a progress bar with a name; yields a function of (images done, all images).
 Bar = Callable[[str], contextlib.AbstractContextManager[Callable[[int, int], Any]]]
 
 
@@ -31,10 +31,10 @@ class PreparedFolder:
     """A prepared dataset on disk.
 
     Attributes:
-        name: of the dataset.
+        name: name of the dataset.
         path: its folder, with the version.
-        metadata: what its builder counted; see `manual_builder`.
-        reused: it was there before.
+        metadata: the counts of its builder, see `manual_builder`.
+        reused: whether it existed before.
     """
 
     name: str
@@ -56,7 +56,7 @@ def load_builder(name: str) -> type["ManualBuilder"]:
     """The builder class of a dataset.
 
     Raises:
-        ConfigError: there is none of that name; the nearest is given.
+        ConfigError: there is no dataset of that name; the message names the nearest.
     """
     names = dataset_names()
     if name not in names:
@@ -79,27 +79,27 @@ def prepare_dataset(
     progress: Callable[[int, int], object] | None = None,
     before_writing: Callable[[], object] = lambda: None,
 ) -> PreparedFolder:
-    """Prepare one dataset, unless it is there already.
+    """Prepare one dataset, unless it exists already.
 
-    Progress bars of tensorflow-datasets are off from then on, in the whole process.
+    Disables the progress bars of tensorflow-datasets in the whole process.
 
     Args:
         name: one of `dataset_names()`.
         manual_dir: the dataset's folder as distributed, or the folder around it.
-        data_dir: where prepared datasets are kept.
+        data_dir: folder of prepared datasets.
         config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
             default of the dataset.
-        exclude: ids of images to leave out, in place of the dataset's own list.
-        overwrite: delete what is there and prepare again.
-        progress: called with (images done, images in all).
-        before_writing: called before TensorFlow is loaded, which is when there is
-            something to write.
+        exclude: ids of images to leave out, instead of the dataset's own list.
+        overwrite: whether to delete an existing dataset and prepare it again.
+        progress: called with (images done, all images).
+        before_writing: called before TensorFlow is loaded, if there is something to
+            write.
     Raises:
         ConfigError: unknown dataset or config, or a config for other images.
-        DataError: `manual_dir` is incomplete, nothing in it can be used, `data_dir`
-            cannot be written, or holds the dataset prepared from other images: a
-            synthetic one where `manual_dir` is not synthetic or is another one, or
-            with another list of images to leave out.
+        DataError: `manual_dir` is incomplete or has no usable image, `data_dir` cannot
+            be written, or `data_dir` holds the dataset prepared from other files
+            (synthetic and real, or two different synthetic ones) or with another list
+            of images to leave out.
     """
     import tensorflow_datasets as tfds
 
@@ -107,7 +107,7 @@ def prepare_dataset(
     if _is_prepared(builder) and not overwrite:
         _check_origin(builder, manual_dir)
         return _prepared(builder, reused=True)
-    # Before anything that is there is deleted.
+    # Before an existing dataset is deleted.
     root = builder.checked_root(manual_dir)
     builder.progress = progress
     before_writing()
@@ -115,7 +115,7 @@ def prepare_dataset(
     modes = tfds.download.GenerateMode
     mode = modes.REUSE_CACHE_IF_EXISTS if overwrite else modes.REUSE_DATASET_IF_EXISTS
     try:
-        # tfds makes the folder for downloads even if nothing is downloaded.
+        # tfds makes a folder for downloads even if nothing is downloaded.
         with tempfile.TemporaryDirectory() as downloads:
             builder.download_and_prepare(
                 download_dir=downloads,
@@ -164,11 +164,11 @@ def prepare_each(
     finished: Callable[[PreparedFolder], object],
     **options,
 ) -> None:
-    """Prepare datasets one after another; an error in one does not cost the others.
+    """Prepare datasets one after another; an error in one does not stop the others.
 
     Args:
         configs: dataset -> its config, as for `prepare_dataset`.
-        manual_dir, data_dir, options: likewise.
+        manual_dir, data_dir, options: as for `prepare_dataset`.
         bar: opens the progress bar of a dataset.
         finished: called with each dataset when it is ready.
     Raises: DataError with the messages of all datasets that could not be prepared.
@@ -195,7 +195,7 @@ def prepare_each(
 def write_preview(
     builder: "ManualBuilder", manual_dir: str | os.PathLike, file: Path
 ) -> None:
-    """Draw images of a dataset at random, as they are and as they are prepared."""
+    """Draw random images of a dataset, original and prepared."""
     from mdmt_tf.imaging import contact_sheet
 
     tiles = builder.sample(manual_dir, contact_sheet.TILES, builder.tile)
@@ -203,7 +203,7 @@ def write_preview(
 
 
 def _is_prepared(builder: "ManualBuilder") -> bool:
-    # builder.is_prepared() says the same, and warns where it is not.
+    # builder.is_prepared() is equivalent, but warns if the dataset does not exist.
     return (Path(builder.data_dir) / "dataset_info.json").is_file()
 
 
@@ -213,7 +213,7 @@ def _prepared(builder: "ManualBuilder", *, reused: bool) -> PreparedFolder:
 
 
 def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> None:
-    """Make sure that what was prepared earlier are the data that are named now."""
+    """Make sure that the data prepared earlier are those requested now."""
     from mdmt_tf.datasets._shared.manual_files import synthetic_details
 
     metadata = builder.info.metadata

@@ -1,4 +1,4 @@
-"""What `prepare` says in the end: counts of images, patients, classes and losses."""
+"""The summary that `prepare` prints: images, patients, classes, rejected files."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
-    """What was read, what was left out and why, classes and sites, and where it is."""
+    """Print what was read and rejected, the classes and sites, and the folder."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -42,7 +42,7 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
     console.print(table)
     if metadata["synthetic"]:
         console.print(f"[bold]{prepared.name} is SYNTHETIC[/]: phantoms, not patients")
-    # Not in the table: a path is to be copied whole.
+    # Not in the table, so that a path can be copied as a whole.
     plain = {"markup": False, "soft_wrap": True}
     done = "was already prepared in" if prepared.reused else "prepared in"
     console.print(f"{prepared.name} {done} {prepared.path}", **plain)
@@ -51,7 +51,7 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
 
 
 def largest(sites: dict[str, int], limit: int = 8) -> list[tuple[str, int]]:
-    """The sites with most images, and the others as one."""
+    """The sites with most images, and the others combined."""
     ordered = sorted(sites.items(), key=lambda item: (-item[1], item[0]))
     if len(ordered) <= limit + 1:
         return sorted(ordered)

@@ -1,4 +1,4 @@
-"""From files and overrides to a checked configuration; all problems at once."""
+"""Read files and overrides into a checked configuration."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ __all__ = ["Config", "check", "load"]
 
 
 def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration, apply overrides and check the whole.
+    """Read a configuration, apply overrides and check the result.
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
-        overrides: `key.path=value`, applied in order; `base=NAME` lays the file over
-            another base than its own.
+        overrides: `key.path=value`, applied in order; `base=NAME` replaces the base of
+            the file.
     Raises: ConfigError that lists every problem, each with its file and line.
     """
     bases = [text for text in overrides if text.startswith("base=")]
@@ -37,13 +37,13 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
 def check(
     values: dict, where: str, origins: Origins | None = None, problems: Sequence = ()
 ) -> Config:
-    """A configuration from plain values.
+    """Make a configuration from plain values.
 
     Args:
-        values: of all sections.
-        where: what they are, for the message.
-        origins: where each key was written, if that is known.
-        problems: found before, to be listed with the others.
+        values: values of all sections.
+        where: description of the values, for the message.
+        origins: where each key was written, if known.
+        problems: problems found before, to list with the others.
     Raises: ConfigError that lists every problem.
     """
     made, found = None, []
@@ -62,7 +62,7 @@ def check(
 def _describe(problem: Problem, origins: Origins) -> str:
     path, text = problem
     key = ".".join(path)
-    # The key itself or, where it is not written, what is nearest below or above it.
+    # The key itself or, if it is not written, the nearest key below or above it.
     below = [other for other in origins if other[: len(path)] == path]
     above = [path[:end] for end in range(len(path) - 1, 0, -1)]
     for place in [path, *below, *above]:

@@ -62,7 +62,7 @@ def _keys(options: argparse.Namespace) -> None:
     if not tables:
         near = slips.write_instead(options.word)
         question = f" Did you mean {near!r}?" if near else ""
-        raise ConfigError(f"keys: none has to do with {options.word!r}.{question}")
+        raise ConfigError(f"keys: none matches {options.word!r}.{question}")
     for table in tables:
         console.print_table(table)
 

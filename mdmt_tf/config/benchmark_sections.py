@@ -1,4 +1,4 @@
-"""Settings of a benchmark: which fits there are, and what carries them out."""
+"""Settings of a benchmark: its fits, and the executor that runs them."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -19,13 +19,14 @@ from mdmt_tf.config.section import (
 
 
 class ExperimentSection(Section):
-    """One way to train: which tasks, from which start, with which other settings."""
+    """An experiment: its tasks, its initial weights, and its other settings."""
 
     tasks: tuple[Name, ...] = Field(min_length=1, description="The tasks to train.")
     start: dict[Name, Positive] = Field(
         {},
-        description="Experiments whose backbones are averaged to start from, each with "
-        "its weight; of the same backbone, fold and seed. {}: from model.weights.",
+        description="Experiments whose backbones are averaged for the initial weights, "
+        "each with its weight; their fits have the same backbone, fold and seed. {}: "
+        "start from model.weights.",
     )
     settings: dict[str, Any] = Field(
         {},
@@ -44,7 +45,7 @@ class ExperimentSection(Section):
 
 
 class BaselineSection(Section):
-    """A model without images: what the fields of the tables predict."""
+    """A model without images, which predicts from the fields of the tables."""
 
     task: Name = Field(description="The task that it predicts.")
     model: Literal["logistic", "mlp"] = Field(
@@ -58,18 +59,18 @@ class BaselineSection(Section):
 
 
 class BenchmarkSection(Section):
-    """A grid of fits, and what carries them out."""
+    """A grid of fits, and the executor that runs them."""
 
     backbones: tuple[BackboneName, ...] = Field(
         min_length=1, description="Backbones to compare."
     )
     weights: dict[str, str | None] = Field(
         {},
-        description="For a backbone, its model.weights where they differ from the "
+        description="For a backbone, its model.weights if they differ from the "
         "others'.",
     )
     seeds: tuple[Seed, ...] = Field(
-        (0,), min_length=1, description="Every fit is made once with each seed."
+        (0,), min_length=1, description="Seeds; every fit runs once with each seed."
     )
     cross_validation: dict[Name, SplitSection] = Field(
         min_length=1,
@@ -86,27 +87,25 @@ class BenchmarkSection(Section):
     )
     omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = Field(
         (),
-        description="What the fits leave out of their folders; it changes no result.",
+        description="Files that the fits do not write; this changes no result.",
     )
     baselines: dict[Name, BaselineSection] = Field(
         {}, description="Models without images, under names of your own."
     )
     executor: Literal["local", "ray"] = Field(
-        "local", description="What runs the fits: this machine, or a Ray cluster."
+        "local", description="Executor of the fits: this machine, or a Ray cluster."
     )
     address: str | None = Field(
         None, description="ray: address of the running cluster, HOST:PORT."
     )
     processes: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         None,
-        description="Fits at a time on this machine; null: as many as cores, GPUs and "
-        "memory allow.",
+        description="Number of fits that run at a time on this machine; null: as many "
+        "as cores, GPUs and memory allow.",
     )
-    cores_per_fit: int = Field(
-        2, ge=1, le=1024, description="Processor cores of a fit."
-    )
+    cores_per_fit: int = Field(2, ge=1, le=1024, description="Processor cores per fit.")
     gpus_per_fit: int = Field(
-        1, ge=0, le=64, description="GPUs of a fit, where there are any."
+        1, ge=0, le=64, description="GPUs per fit, if there are any."
     )
 
     @rule("backbones")
@@ -123,7 +122,7 @@ class BenchmarkSection(Section):
         for key in ("backbones", "seeds"):
             values = getattr(self, key)
             if len(set(values)) < len(values):
-                yield (key,), f" = {list(values)}: one is there twice."
+                yield (key,), f" = {list(values)}: one of them appears twice."
 
     @rule("experiments")
     def _starts_can_be_reached(self) -> Iterator[Problem]:
@@ -158,7 +157,7 @@ class BenchmarkSection(Section):
 
 
 def _cycle(name: str, experiments: dict) -> list[str] | None:
-    """The way from an experiment to itself along what starts from what."""
+    """The path of starts from an experiment back to itself; None without a cycle."""
     ways = [[name]]
     while ways:
         way = ways.pop()

@@ -1,4 +1,4 @@
-"""Settings of what is learned from: synthetic data, tasks, datasets, the split."""
+"""Settings of the data: synthetic data, tasks, datasets, the split."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ from mdmt_tf.tasks import KINDS, Task, make_task
 
 
 class PhantomSection(Section):
-    """Synthetic datasets to make and use; results made from them say so."""
+    """Synthetic datasets to make and use; their results are marked as synthetic."""
 
     aiforcovid_patients: Patients = Field(
         0, description="Patients of the synthetic AIforCOVID, one radiograph each."
@@ -52,24 +52,24 @@ class PhantomSection(Section):
     )
     lesion_masks: bool = Field(
         False,
-        description="Whether to write the true haemorrhages beside the head CTs, for "
+        description="Whether to write the true haemorrhages next to the head CTs, for "
         "mdmt_tf.explain --masks.",
     )
     seed: Seed = Field(0, description="Seed of the synthetic patients.")
 
 
 class TaskSection(Section):
-    """One thing to predict, an output of the model, under a name of your own."""
+    """A task: one output of the model, under a name of your own."""
 
     kind: Literal[tuple(KINDS)] = Field(
-        description="What the target is: one of several classes (categorical), one of "
+        description="Kind of the target: one of several classes (categorical), one of "
         "two (binary), ordered classes (ordinal), a number (regression), or several "
         "yes or no labels of one image (multilabel)."
     )
     classes: tuple[str, ...] = Field(
         (),
         description="Names of the classes in the order of their index. The last of two "
-        "is the positive one. May be left out where cut_points are given.",
+        "is the positive one. May be omitted if cut_points are given.",
     )
     cut_points: tuple[float, ...] = Field(
         (),
@@ -83,8 +83,8 @@ class TaskSection(Section):
     sources: dict[Name, str | tuple[str, ...]] = Field(
         alias="from",
         description="For each dataset that feeds the task, its label field. field[2] "
-        "is the third number of a field that holds several. multilabel: one field that "
-        "holds all labels, or a list of fields.",
+        "is the third number of a field with several. multilabel: one field with all "
+        "labels, or a list of fields.",
     )
     weight: Positive = Field(
         1.0, description="Factor of the task's loss in the total loss."
@@ -141,7 +141,7 @@ class DatasetSection(Section):
 
 
 class WholeSection(Section):
-    """What folds are made of, where fewer tasks or datasets are trained."""
+    """Tasks and datasets that make the folds when fewer of them are trained."""
 
     tasks: dict[Name, TaskSection] = Field(
         min_length=1, description="Tasks whose classes may stratify the folds."
@@ -152,24 +152,24 @@ class WholeSection(Section):
 
 
 class SplitSection(Section):
-    """Which patients train, which choose the epoch, which are tested."""
+    """The patients for training, validation and test."""
 
     kind: Literal["kfold", "leave_one_site_out", "file"] = Field(
         "kfold",
         description="kfold: folds of patients, stratified by class; "
-        "leave_one_site_out: each hospital is tested once; file: lists that you give.",
+        "leave_one_site_out: each hospital is tested once; file: your own lists.",
     )
     folds: int = Field(5, ge=3, le=100, description="Number of folds of kfold.")
     fold: int = Field(
         0,
         ge=0,
-        description="Which fold is tested: 0 is the first. Of leave_one_site_out, the "
+        description="The fold to test; 0 is the first. For leave_one_site_out, the "
         "index of the site, or of the combination of sites.",
     )
     seed: Seed = Field(0, description="Seed of the assignment of patients.")
     leave_out: tuple[Name, ...] = Field(
         (),
-        description="leave_one_site_out: the datasets of which one site is left out "
+        description="leave_one_site_out: datasets from which one site is left out "
         "for testing.",
     )
     site_groups: dict[Name, dict[str, tuple[str, ...]]] = Field(
@@ -179,7 +179,7 @@ class SplitSection(Section):
     )
     combine: Literal["product", "cycle"] = Field(
         "product",
-        description="Several datasets in leave_out. product: every combination of "
+        description="For several datasets in leave_out. product: every combination of "
         "their sites is a fold; cycle: sites are paired in order, and those of the "
         "dataset with fewer sites repeat.",
     )
@@ -190,8 +190,8 @@ class SplitSection(Section):
     )
     validation: Literal["next_fold", "fraction"] = Field(
         "next_fold",
-        description="kfold: what validates. next_fold: the fold after the tested one; "
-        "fraction: a fraction of the patients of all other folds.",
+        description="kfold: the validation split. next_fold: the fold after the tested "
+        "one; fraction: a fraction of the patients of all other folds.",
     )
     validation_fraction: float = Field(
         0.1,
@@ -205,9 +205,9 @@ class SplitSection(Section):
     )
     whole: WholeSection | None = Field(
         None,
-        description="Written by the program: the tasks and datasets of the benchmark "
-        "of which one experiment is trained alone, so that its folds are the same. "
-        "null: those of the configuration.",
+        description="Written by the program when one experiment of a benchmark is "
+        "trained alone: the tasks and datasets of the benchmark, so that the folds are "
+        "the same. null: those of the configuration.",
     )
 
     @rule("kind", "fold", "folds")

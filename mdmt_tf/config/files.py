@@ -1,4 +1,4 @@
-"""Configuration files and overrides as plain values that remember where they stand."""
+"""Configuration files and overrides as plain values, with the line of each key."""
 
 import contextlib
 import importlib.resources
@@ -10,7 +10,7 @@ import yaml
 
 from mdmt_tf.errors import ConfigError, nearest
 
-# Sections whose keys are names of the user's: a file with a base replaces them whole.
+# Sections whose keys are chosen by the user. A file with a base replaces them whole.
 _NAMED = {
     ("tasks",),
     ("datasets",),
@@ -24,7 +24,7 @@ Origins = dict[tuple[str, ...], str]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose numbers are those of Python: 1e-3 is one, as people write it."""
+    """YAML with the numbers of Python, such as 1e-3."""
 
 
 _Loader.add_implicit_resolver(
@@ -41,17 +41,18 @@ def names() -> list[str]:
 
 
 def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
-    """The content of a configuration file, laid over that of its `base`, if it has one.
+    """The content of a configuration file, merged with its `base`, if it has one.
 
-    `base` is a name in `configs/`, or a path as seen from the file's own folder. Keys
-    are merged one by one; only sections of the user's own names (tasks, datasets, and
-    experiments, splits, baselines of a benchmark) replace those of the base whole.
+    `base` is a name in `configs/`, or a path relative to the folder of the file. Keys
+    are merged one by one. Only sections with names of the user (tasks, datasets, and
+    experiments, cross_validation, baselines of a benchmark) replace those of the base
+    as a whole.
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
-        base: as seen from the working folder, in place of the one that the file names.
-    Raises: ConfigError when there is no such file, it cannot be read, is not YAML, says
-        a key twice, or is a base of itself.
+        base: replaces the base of the file; relative to the working folder.
+    Raises: ConfigError when there is no such file, it cannot be read, is not YAML,
+        repeats a key, or is a base of itself.
     """
     values, origins = _read_one(name_or_path)
     chain = [name_or_path]
@@ -73,7 +74,7 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
 
 
 def _lay_over(below, origins_below, above, origins_above):
-    """Merge two files' values; what is above counts. Also the lines they stand in."""
+    """Merge the values and the lines of two files; those of `above` have priority."""
     origins = dict(origins_below)
 
     def merge(low, high, path):
@@ -102,7 +103,7 @@ def _read_one(name_or_path: str) -> tuple[dict, Origins]:
 
 
 def read_text(name_or_path: str) -> str:
-    """The text of a configuration file, as it is written.
+    """The unchanged text of a configuration file.
 
     Raises: ConfigError when there is no such file or it cannot be read.
     """
@@ -126,7 +127,7 @@ def read_text(name_or_path: str) -> str:
 
 
 def summary(name: str) -> str:
-    """What a shipped configuration is: the first lines of its comment."""
+    """Summary of a shipped configuration: the first lines of its comment."""
     lines = []
     for line in read_text(name).splitlines():
         text = line.removeprefix("#").strip()
@@ -167,7 +168,7 @@ def _construct(loader, node, path, where, origins):
             key = str(loader.construct_object(key_node, deep=True))
             if key in result:
                 raise ConfigError(
-                    f"{line}: key {'.'.join((*path, key))} is here a second time; the "
+                    f"{line}: key {'.'.join((*path, key))} appears a second time; the "
                     f"first is in {origins[(*path, key)]}. Remove one."
                 )
             origins[(*path, key)] = line
@@ -193,7 +194,7 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
             f"{assignment!r}: expected key.path=value, for example training.epochs=3."
         )
     value = text
-    # A text that is not YAML (a title with a colon, say) is meant as it stands.
+    # A text that is not YAML, such as a title with a colon, is taken literally.
     with contextlib.suppress(yaml.YAMLError):
         value = yaml.load(text, _Loader)
     parent = values
@@ -213,7 +214,7 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
 
 
 def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:
-    """Write plain values as YAML, keys in their order."""
+    """Write plain values as YAML; keys keep their order."""
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=88)
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     Path(path).write_text(head + text, encoding="utf-8")

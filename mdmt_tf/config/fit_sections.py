@@ -75,13 +75,13 @@ class PipelineSection(Section):
         1.0,
         ge=1,
         allow_inf_nan=False,
-        description="Of that sampling; 1 is in proportion to the size, larger values "
-        "are closer to balanced.",
+        description="Temperature of that sampling; 1 is in proportion to the size, "
+        "larger values are closer to balanced.",
     )
     cache: Literal["auto", "memory", "stream"] = Field(
         "auto",
-        description="Where decoded images are kept. auto: in memory when they take "
-        "less than half of what is free; stream: decoded again in every epoch.",
+        description="Where decoded images are kept. auto: in memory when they need "
+        "less than half of the free memory; stream: decoded again in every epoch.",
     )
     augmentation: AugmentationSection | None = Field(
         AugmentationSection(),
@@ -102,19 +102,19 @@ class ModelSection(Section):
     )
     heads: Literal["mlp", "linear", "serial"] = Field(
         "mlp",
-        description="What follows the backbone for each task. mlp: layers of 128 and "
+        description="Head of each task after the backbone. mlp: layers of 128 and "
         "32 units, then the output; linear: the output alone; serial: as mlp, and the "
         "head of the first task also sees the outputs of the others.",
     )
     freeze: Literal["none", "stem", "all"] | Fraction = Field(
         "none",
-        description="What is not trained: nothing, the layers before the first "
-        "block, the whole backbone, or that fraction of its layers.",
+        description="Layers that are not trained: none, those before the first block, "
+        "the whole backbone, or this fraction of its layers.",
     )
     batch_norm: Literal["local", "synchronized"] = Field(
         "local",
-        description="Statistics of a training step on several devices: of each device, "
-        "or of all together.",
+        description="Batch statistics on several devices: of each device, or of all "
+        "together.",
     )
     backbone_dropout: float = Field(
         0.0,
@@ -130,14 +130,14 @@ class ModelSection(Section):
     @rule("backbone", "weights")
     def _weights_are_published(self) -> Iterator[Problem]:
         if self.weights == "imagenet" and BACKBONES[self.backbone].weights is None:
-            text = f" = 'imagenet': nobody has published such of {self.backbone}."
+            text = f" = 'imagenet': there are no published weights of {self.backbone}."
             yield ("weights",), text
 
     @rule("weights")
     def _weights_are_files(self) -> Iterator[Problem]:
         averaged = isinstance(self.weights, dict)
         for file in self.weights if averaged else [self.weights]:
-            # Whether it is there counts when a run begins, not when it is read later.
+            # Files must exist when a run begins, not when its settings are read later.
             if file not in (None, "imagenet") and not file.endswith(".weights.h5"):
                 yield (
                     ("weights",),
@@ -161,7 +161,7 @@ class ModelSection(Section):
 
 
 class SelectionSection(Section):
-    """Which validation metric chooses the epoch and stops the training."""
+    """The validation metric that chooses the epoch and stops the training."""
 
     task: Name = Field(description="The task whose metric counts.")
     metric: str = Field(
@@ -178,7 +178,7 @@ class PlateauSection(Section):
     patience: int = Field(
         10,
         ge=0,
-        description="Epochs without improvement that are tolerated; the next one "
+        description="Number of tolerated epochs without improvement; the next one "
         "lowers the rate.",
     )
     threshold: float = Field(
@@ -202,7 +202,7 @@ class TrainingSection(Section):
         128,
         ge=2,
         le=65_536,
-        description="Images of a step, of all devices together.",
+        description="Images per step, for all devices together.",
     )
     optimizer: Literal["adam", "adamw"] = Field(
         "adam",
@@ -224,7 +224,7 @@ class TrainingSection(Section):
         1,
         ge=1,
         le=1024,
-        description="Batches whose gradients are averaged for one step.",
+        description="Number of batches whose gradients are averaged for one step.",
     )
     weighting: Literal[tuple(WEIGHTINGS)] = Field(
         "fixed",
@@ -249,7 +249,7 @@ class TrainingSection(Section):
         "{}: the defaults.",
     )
     select_on: SelectionSection = Field(
-        description="What chooses the epoch whose weights are kept."
+        description="Selection of the epoch whose weights are kept."
     )
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32",
@@ -268,7 +268,7 @@ class TrainingSection(Section):
         0,
         ge=0,
         le=10_000,
-        description="Number of test images to make saliency maps of in the end.",
+        description="Number of test images to make saliency maps of at the end.",
     )
     devices: tuple[Annotated[str, Field(pattern=r"^(GPU|CPU):\d+$")], ...] | None = (
         Field(

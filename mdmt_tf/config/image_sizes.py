@@ -1,4 +1,4 @@
-"""Which sizes of images a backbone takes."""
+"""The sizes of images that a backbone accepts."""
 
 from collections.abc import Iterator
 
@@ -9,22 +9,22 @@ from mdmt_tf.models.backbones.table import BACKBONES, Backbone
 def problems_of_size(
     size: int | tuple[int, ...], row: Backbone, key: tuple[str, ...]
 ) -> Iterator[Problem]:
-    """What is wrong with the size of the images for a backbone.
+    """Problems of an image size for a backbone.
 
     Args:
-        size: pixels a side, or (depth, height, width) of volumes.
-        row: of the backbone.
-        key: where the backbone is named.
+        size: pixels per side, or (depth, height, width) of volumes.
+        row: table row of the backbone.
+        key: key that names the backbone.
     """
     dimensions = len(size) if isinstance(size, tuple) else 2
     shown = list(size) if isinstance(size, tuple) else size
     if dimensions != row.dimensions:
         fitting = [b.name for b in BACKBONES.values() if b.dimensions == dimensions]
-        form = {2: "pixels a side", 3: "[depth, height, width]"}[row.dimensions]
+        expected = {2: "pixels per side", 3: "[depth, height, width]"}[row.dimensions]
         kind = {2: "images", 3: "volumes"}
         yield (
             key,
-            f" = {row.name!r}: is for {kind[row.dimensions]}, image_size = {form}. "
+            f" = {row.name!r}: is for {kind[row.dimensions]}, image_size = {expected}. "
             f"Received: image_size = {shown}. For {kind[dimensions]}: "
             f"{', '.join(sorted(fitting))}.",
         )

@@ -1,6 +1,7 @@
-"""Every key of a configuration: its values, its default, what it means.
+"""Every key of a configuration: its values, its default and its meaning.
 
-Read from the schema, for the reference page, the command line and suggestions.
+The keys are read from the schema, for the reference page, the command line and
+suggestions.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from pydantic.fields import FieldInfo
 from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import IS_BACKBONE, NAME_PATTERN, Section
 
-# Stands in full keys for a name that the user chooses, as in tasks.NAME.kind.
+# Placeholder in full keys for a name that the user chooses, as in tasks.NAME.kind.
 NAME = "NAME"
 
 
@@ -24,12 +25,12 @@ class Key:
     """One key.
 
     Attributes:
-        path: of sections and names; `NAME` where the name is the user's.
+        path: sections and names; `NAME` for a name that the user chooses.
         owner: the section class that declares it.
-        values: what it may be, in words.
-        default: as in YAML; "required" where there is none.
-        description: what it means.
-        section: the section class that it holds, by itself or under names; or None.
+        values: the allowed values, in words.
+        default: as in YAML; "required" if there is none.
+        description: its meaning.
+        section: the section class that it holds, directly or under names; or None.
     """
 
     path: tuple[str, ...]
@@ -50,7 +51,7 @@ class Key:
 
 @functools.cache
 def all_keys() -> tuple[Key, ...]:
-    """All keys, in the order of the schema; those of a section follow it."""
+    """All keys in the order of the schema; a section is followed by its keys."""
     return tuple(_keys_of(Config, ()))
 
 
@@ -78,7 +79,7 @@ def names_in(section: type[Section]) -> list[str]:
 
 
 def names_below(path: Sequence[str]) -> list[str]:
-    """The keys of the section at a path such as tasks.prognosis; [] where is none."""
+    """The keys of the section at a path such as tasks.prognosis; [] if none."""
     return [
         key.name
         for key in all_keys()
@@ -96,7 +97,7 @@ def section_in(annotation) -> type[Section] | None:
 
 
 def section_under_names(field: FieldInfo) -> type[Section] | None:
-    """The section that stands under each name of a key, if it holds such a mapping."""
+    """The section under each name of a key, if the key holds such a mapping."""
     if typing.get_origin(field.annotation) is dict:
         return section_in(typing.get_args(field.annotation)[1])
     return None
@@ -109,7 +110,7 @@ def _members(annotation) -> tuple:
 
 
 def _describe(annotation, metadata=()) -> str:
-    """The values of a type, in words."""
+    """The allowed values of a type, in words."""
     if typing.get_origin(annotation) is typing.Annotated:
         inner, *more = typing.get_args(annotation)
         found = list(metadata)
@@ -163,7 +164,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _plain(value) -> str:
-    """A value as YAML has it."""
+    """A value as it is written in YAML."""
     if isinstance(value, Section):
         return "{}"
     if value is None:

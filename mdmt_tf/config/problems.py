@@ -1,7 +1,7 @@
-"""All problems of the values of a configuration, in the words of the file.
+"""All problems of the values of a configuration, in terms of the file.
 
-pydantic stops at a section in which a value is wrong and does not run its rules. Here
-every key is tried separately, and every rule whose keys are right.
+pydantic does not run the rules of a section with a wrong value. Here every key is
+checked separately, and then every rule whose keys are valid.
 """
 
 import typing
@@ -22,14 +22,14 @@ def list_problems(values: dict) -> list[Problem]:
 
 
 class _Reading:
-    """Collects the problems of single values, and the sections with what is right."""
+    """Collects the problems of single values, and sections of the valid values."""
 
     def __init__(self):
         self.problems: list[Problem] = []
         self._sections: list[tuple[tuple[str, ...], Section]] = []
 
     def section(self, kind: type[Section], values: dict, path) -> Section:
-        """A section of what is right; what is wrong has its default, or None."""
+        """A section of the valid values; others have their default, or None."""
         allowed = keys.names_in(kind)
         known = {*allowed, *kind.model_fields}
         for name in values:
@@ -68,8 +68,8 @@ class _Reading:
         return self._alone(field.annotation, field.metadata, value, path)
 
     def _under_names(self, field, section, values, path) -> dict:
-        """Of a mapping from names to sections, the entries without any problem."""
-        # Whether there are enough entries, and their names.
+        """The entries of a mapping from names to sections that have no problem."""
+        # pydantic checks the number of entries and their names.
         entries = dict[typing.get_args(field.annotation)[0], typing.Any]
         self._alone(entries, field.metadata, values, path)
         right = {}
@@ -89,7 +89,7 @@ class _Reading:
         self.problems.append((path, text))
 
     def _alone(self, annotation, constraints, value, path):
-        """A value without sections, as pydantic has it."""
+        """A value without sections, as pydantic converts it."""
         for constraint in constraints:
             annotation = typing.Annotated[annotation, constraint]
         adapter = pydantic.TypeAdapter(
@@ -103,7 +103,7 @@ class _Reading:
             self.problems += found
 
     def broken_rules(self) -> Iterator[Problem]:
-        """Problems of several values together, where each is right by itself."""
+        """Problems of several values together, if each is valid by itself."""
         wrong = [path for path, _ in self.problems]
 
         def is_right(path: tuple[str, ...]) -> bool:
@@ -120,14 +120,14 @@ class _Reading:
 
 
 def _translate(path, value, error: pydantic.ValidationError) -> list[Problem]:
-    """pydantic's findings about one value, one a place."""
+    """The errors of pydantic about one value, one per location."""
     places: dict[tuple[str, ...], tuple[object, list[str]]] = {}
     for item in error.errors():
         place, current, rest = list(path), value, list(item["loc"])
         while rest and _has(current, rest[0]):
             current = current[rest[0]]
             place.append(str(rest.pop(0)))
-        # What is left of the location is the member of a union that pydantic tried.
+        # The rest of the location is the member of a union that pydantic tried.
         if item["loc"][-1:] == ("[key]",):
             wish = "[key]"
         elif item["type"] == "missing":
@@ -140,7 +140,7 @@ def _translate(path, value, error: pydantic.ValidationError) -> list[Problem]:
 
 
 def _text(value, wishes: Sequence[str]) -> str:
-    """A value that fits no member of a union: name all members."""
+    """The problem of a value that fits no member of a union; it lists all members."""
     if "[key]" in wishes:
         return ": a name should be lower-case letters, digits and _, a letter first."
     return f" = {value!r}: {'; or '.join(dict.fromkeys(wishes))}."

@@ -1,4 +1,4 @@
-"""The reference page of all keys, `docs/configuration.md`, made from the schema."""
+"""The reference page of all keys, `docs/configuration.md`, from the schema."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -19,28 +19,28 @@ reported at once, each with its line.
 - `python -m mdmt_tf.config list`: the configurations that come with the package
 - `python -m mdmt_tf.config show NAME`: one of them, with the settings of its bases
 - `python -m mdmt_tf.config copy NAME my.yaml`: a copy to change
-- `python -m mdmt_tf.config keys WORD`: the keys below that have to do with a word
+- `python -m mdmt_tf.config keys WORD`: the keys below that match a word
 
 A file may start from another one: `base: NAME` or `base: path/of/another.yaml`. Its
 keys replace those of the base one by one. `tasks`, `datasets`, `benchmark.experiments`,
 `benchmark.cross_validation` and `benchmark.baselines` replace those of the base as a
 whole.
 
-A key with a default may be left out. `{NAME}` stands for a name that you choose:
+A key with a default may be omitted. `{NAME}` stands for a name that you choose:
 lower-case letters, digits and `_`, a letter first. `{{}}` as a default of a section
 means the defaults of its keys.
 """
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
+class KeyGroup:
     """The keys of one section.
 
     Attributes:
         title: full key of the section; "" for the top level.
-        about: what the section is.
-        keys: its keys.
-        same_as: title of an earlier group with the same keys, which `keys` then lacks.
+        about: description of the section.
+        keys: its keys; empty if `same_as` is set.
+        same_as: title of an earlier group with the same keys.
     """
 
     title: str
@@ -49,8 +49,8 @@ class Group:
     same_as: str | None = None
 
 
-def groups() -> Iterator[Group]:
-    """All keys by section, in the order of the page; of repeated sections the first."""
+def groups() -> Iterator[KeyGroup]:
+    """All keys by section, in the order of the page; repeated sections once."""
     by_section: dict[tuple[str, ...], list[Key]] = {}
     for key in all_keys():
         by_section.setdefault(key.path[:-1], []).append(key)
@@ -63,10 +63,10 @@ def groups() -> Iterator[Group]:
         about = " ".join((owner.__doc__ or "").split())
         if owner in shown:
             repeated.append(path)
-            yield Group(title, about, (), shown[owner])
+            yield KeyGroup(title, about, (), shown[owner])
         else:
             shown[owner] = title
-            yield Group(title, about, tuple(keys))
+            yield KeyGroup(title, about, tuple(keys))
 
 
 def markdown() -> str:
@@ -93,5 +93,5 @@ def _default(key: Key) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that a Markdown table takes as it is."""
+    """A text escaped for a Markdown table."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

@@ -1,6 +1,6 @@
-"""The settings of a run as a whole, and what its sections must be together.
+"""The settings of a whole run, and the rules across its sections.
 
-The sections mirror `configs/*.yaml`; `docs/configuration.md` is made from them.
+The sections mirror `configs/*.yaml`. `docs/configuration.md` is made from them.
 """
 
 from collections.abc import Iterator
@@ -63,11 +63,11 @@ __all__ = [
 
 
 class Config(Section):
-    """A whole run, resolved: what `config.yaml` in the run's folder holds."""
+    """The resolved settings of a run, as in `config.yaml` of its folder."""
 
     experiment: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Name of the experiment, a part of the names of folders.",
+        description="Name of the experiment, used in the names of folders.",
     )
     seed: Seed = Field(
         0,
@@ -76,8 +76,8 @@ class Config(Section):
     )
     data_dir: str | None = Field(
         None,
-        description="Folder that mdmt_tf.prepare filled. null: with phantoms, a folder "
-        "in the user's cache.",
+        description="Folder that mdmt_tf.prepare has filled. null: with phantoms, a "
+        "folder in the user's cache.",
     )
     run_dir: str | None = Field(
         None,
@@ -86,20 +86,20 @@ class Config(Section):
     )
     image_size: Side | tuple[Length, Length, Length] = Field(
         256,
-        description="Size that the network sees. Images: pixels a side; volumes: "
+        description="Size of the network's input. Images: pixels per side; volumes: "
         "[depth, height, width] in voxels.",
     )
     phantoms: PhantomSection | None = Field(
         None, description="Synthetic datasets to use; null: real data."
     )
     tasks: dict[Name, TaskSection] = Field(
-        min_length=1, description="What to predict, under names of your own."
+        min_length=1, description="The tasks to predict, under names of your own."
     )
     datasets: dict[Name, DatasetSection] = Field(
-        min_length=1, description="Which datasets to read, by their names."
+        min_length=1, description="The datasets to read, by their names."
     )
     split: SplitSection = Field(
-        SplitSection(), description="Which patients train, validate and are tested."
+        SplitSection(), description="The patients for training, validation and test."
     )
     model: ModelSection = Field(
         ModelSection(), description="The shared backbone and the heads."
@@ -120,12 +120,12 @@ class Config(Section):
 
     @property
     def normalization(self) -> tuple:
-        """Mean and std by channel of what the backbone is given."""
+        """Mean and std of each channel of the backbone's input."""
         return BACKBONES[self.model.backbone].expects
 
     @property
     def dataset_versions(self) -> dict[str, tuple[str, str | None]]:
-        """Dataset -> the preprocessing and version of it to read; None: the newest."""
+        """Dataset -> (preprocessing, version) to read; None: the newest version."""
         return {name: (d.config, d.version) for name, d in self.datasets.items()}
 
     def build_tasks(self) -> tuple[Task, ...]:
@@ -134,7 +134,7 @@ class Config(Section):
 
     @property
     def split_datasets(self) -> dict[str, DatasetSection]:
-        """The datasets that the split is made of, those that are trained among them."""
+        """The datasets of the split, including those that are trained."""
         whole = self.split.whole
         return {**whole.datasets, **self.datasets} if whole else self.datasets
 
@@ -145,7 +145,7 @@ class Config(Section):
         return tuple(section.to_task(name) for name, section in whole.tasks.items())
 
     def to_plain(self) -> dict:
-        """Dicts, lists, strings and numbers only, for YAML and JSON."""
+        """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
     @rule("data_dir", "phantoms")
@@ -214,7 +214,7 @@ class Config(Section):
             if name not in fed:
                 yield (
                     ("datasets", name),
-                    ": feeds no task, so its images would be trained for nothing. Name "
+                    ": feeds no task, so its images would train nothing. Name "
                     "it in the `from` of a task, or remove it.",
                 )
 
@@ -233,7 +233,7 @@ class Config(Section):
                 yield from not_one_of(name, known, "tasks", (*path, "stratify_by"))
 
     def _splits(self) -> Iterator[tuple[tuple[str, ...], SplitSection]]:
-        """Every split of the configuration and where it stands."""
+        """Every split of the configuration, with its key."""
         if self.split is not None:
             yield ("split",), self.split
         named = self.benchmark.cross_validation if self.benchmark else None

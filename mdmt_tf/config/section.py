@@ -1,4 +1,4 @@
-"""What all sections of a configuration share: base, rules, types of values."""
+"""The base of all sections of a configuration: rules, types of values."""
 
 from collections.abc import Callable, Iterator
 from typing import Annotated
@@ -9,21 +9,22 @@ from pydantic import Field
 from mdmt_tf.errors import nearest
 from mdmt_tf.models.backbones.table import BACKBONES
 
-# The key it is about, and what is wrong with it.
+# A key, and what is wrong with it.
 Problem = tuple[tuple[str, ...], str]
 
 
 def rule(*keys: str) -> Callable:
-    """Mark a method of a section as a rule: what its values must be together.
+    """Mark a method of a section as a rule about several of its values.
 
-    The method yields the problems that it finds, each as (key, text); the key is
-    relative to the section. A text continues the key: " = 3: should be ...".
+    The method yields the problems that it finds, each as (key, text). The key is
+    relative to the section. The text continues the key: " = 3: should be ...".
 
     Args:
-        keys: `key.path` of what the rule looks at, below its section. The rule is
-            skipped when one of them has a problem of its own, so that one mistake is
-            reported once. None: all keys of the section. Of other keys, a rule may
-            only use what it can do without: wrong entries of a mapping are left out.
+        keys: `key.path`, below the section, of the keys that the rule reads. The rule
+            is skipped when one of them has a problem of its own, so that a mistake is
+            reported once. None: all keys of the section. A rule may read other keys
+            only if it can do without them, because wrong entries of a mapping are left
+            out.
     """
 
     def mark(method: Callable) -> Callable:
@@ -34,7 +35,7 @@ def rule(*keys: str) -> Callable:
 
 
 class Section(pydantic.BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change."""
+    """Base of all sections: unknown keys are errors, and values are immutable."""
 
     model_config = pydantic.ConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
@@ -60,8 +61,8 @@ def not_one_of(
     """A problem unless `name` is known.
 
     Args:
-        what: the known ones are, as in "tasks".
-        key: where the name stands.
+        what: the kind of the known names, such as "tasks".
+        key: the key that has the name.
     """
     if name not in known:
         yield (

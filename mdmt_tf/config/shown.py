@@ -1,4 +1,4 @@
-"""A configuration to look at, with its bases and comments, or to copy and change."""
+"""Show a configuration with its bases and comments, or copy it to change it."""
 
 import functools
 import re
@@ -15,7 +15,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def resolve(name_or_path: str) -> str:
-    """The YAML of a configuration laid over its bases, each key with its comments.
+    """The YAML of a configuration merged with its bases, with the comments of its keys.
 
     Args:
         name_or_path: a name in `configs/`, or the path of a YAML file.
@@ -31,13 +31,13 @@ def resolve(name_or_path: str) -> str:
 
 
 def copy(name: str, path: str) -> Path:
-    """Write a configuration that comes with the package to a file, to be changed.
+    """Copy a configuration that comes with the package to a file.
 
-    A `base` in it is kept: it is found by its name wherever the file is.
+    The copy keeps its `base`, which is found by name from any folder.
 
     Args:
         name: a name in `configs/`, or the path of a YAML file.
-        path: of the new file, or of a folder to put it in under its own name.
+        path: the new file, or a folder for a file with the configuration's name.
     Raises: ConfigError when the file exists or cannot be written.
     """
     text, target = files.read_text(name), Path(path)
@@ -65,7 +65,7 @@ def _lines_of(values: dict, path: tuple[str, ...], origins: Origins) -> list[str
         own = (*path, key)
         above, behind = _comments(origins[own])
         indent = "  " * len(path)
-        # A line between the sections.
+        # An empty line between the sections.
         lines += [""] if isinstance(value, dict) and value and not path else []
         lines += [f"{indent}# {text}" if text else f"{indent}#" for text in above]
         first = f"{indent}{key}:"
@@ -82,7 +82,7 @@ def _lines_of(values: dict, path: tuple[str, ...], origins: Origins) -> list[str
 
 
 def _is_block(value, path, origins: Origins) -> bool:
-    """Whether the entries of a value stand in lines of their own, as in its file."""
+    """Whether the entries of a value are on separate lines, as in its file."""
     if not isinstance(value, (dict, list)) or not value:
         return False
     entry = next(iter(value)) if isinstance(value, dict) else "0"
@@ -90,7 +90,7 @@ def _is_block(value, path, origins: Origins) -> bool:
 
 
 def _flow(value) -> str:
-    """A value in one line."""
+    """A value on one line."""
     text = yaml.safe_dump(
         value,
         default_flow_style=True,
@@ -102,7 +102,7 @@ def _flow(value) -> str:
 
 
 def _with_comment(line: str, comment: str, above: list[str], indent: str) -> str:
-    """The line and its comment, which goes above where there is no room."""
+    """The line with its comment, which moves above the line if there is no room."""
     if not comment:
         return line
     if len(line) + len(comment) + 4 <= _WIDTH:
@@ -112,13 +112,13 @@ def _with_comment(line: str, comment: str, above: list[str], indent: str) -> str
 
 
 def _comments(origin: str) -> tuple[list[str], str]:
-    """The comment lines above a key, and the comment behind it."""
+    """The comment lines above a key, and the comment after it."""
     file, _, number = origin.rpartition(":")
     lines, index = _source(file), int(number) - 1
     start = index
     while start > 0 and lines[start - 1].lstrip().startswith("#"):
         start -= 1
-    # The first lines of a file are about the whole.
+    # The first lines of a file are about the whole file.
     above = lines[start:index] if start > 0 else []
     found = re.search(r"\s#\s*(.*)$", _without_quotes(lines[index]))
     behind = lines[index][found.start(1) :] if found else ""
@@ -127,7 +127,7 @@ def _comments(origin: str) -> tuple[list[str], str]:
 
 
 def _without_quotes(line: str) -> str:
-    """The same line and length, quoted texts blotted out."""
+    """The line with quoted texts replaced, at the same length."""
     return re.sub(r"\"[^\"]*\"|'[^']*'", lambda match: "x" * len(match[0]), line)
 
 

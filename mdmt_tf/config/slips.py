@@ -1,15 +1,15 @@
-"""What was probably meant by a key that does not exist."""
+"""Suggestions for a key that does not exist."""
 
 import difflib
 from collections.abc import Collection, Sequence
 
 from mdmt_tf.config.keys import NAME, all_keys, names_below
 
-# Keys and values of earlier versions, and what they are called now.
+# Keys and values of earlier versions -> their present names.
 RENAMED_KEYS = {"benchmark.validation": "benchmark.cross_validation"}
 RENAMED_VALUES = {"model.heads": {"mdmt": "mlp", "stl": "linear"}}
 
-# What other programs call our keys. Spelling, capitals, - and _ need no entry.
+# Names of our keys in other programs. Spelling, capitals, - and _ need no entry.
 SYNONYMS = {
     "lr": "learning_rate",
     "bs": "batch_size",
@@ -51,7 +51,7 @@ def unknown_key(path: Sequence[str], allowed: Sequence[str]) -> str:
 
 
 def has_old_name(path: Sequence[str], written: Collection[str]) -> bool:
-    """Whether a key stands under the name that it had in an earlier version.
+    """Whether a key has the name that it had in an earlier version.
 
     Args:
         path: of the key.
@@ -64,13 +64,13 @@ def has_old_name(path: Sequence[str], written: Collection[str]) -> bool:
 
 
 def renamed_value(path: Sequence[str], value) -> str | None:
-    """What is wrong with a value of an earlier version; None when it is none."""
+    """The problem of a value of an earlier version; None for any other value."""
     new = RENAMED_VALUES.get(".".join(path), {}).get(str(value))
     return f" = {value!r}: is now called {new!r}." if new else None
 
 
 def write_instead(dotted: str) -> str | None:
-    """The full key that somebody meant by `dotted`, which may be one; or None."""
+    """The full key that `dotted` probably means; None if there is none."""
     path = dotted.split(".")
     allowed = names_below(path[:-1])
     if path[-1] in allowed:
@@ -79,10 +79,10 @@ def write_instead(dotted: str) -> str | None:
 
 
 def meant(path: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    """Full keys that may have been meant, the most probable first; two at most.
+    """At most two full keys that may have been meant, the most probable first.
 
-    Another name, spelling or beginning of a key of the same section; a key
-    that belongs to another section; else the nearest spelling.
+    They are a key of the same section with another name, spelling or beginning; a key
+    of another section; or the key with the nearest spelling.
 
     Args:
         path: of a key that does not exist.
@@ -109,14 +109,14 @@ def _by_letters() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in sorted(all_keys(), key=lambda k: (NAME in k.path, len(k.path))):
         full = found.setdefault(_letters(key.name), [])
-        # Keys under names are suggested where there are no others.
+        # Keys under names are suggested only if there are no others.
         if NAME not in key.path or not full:
             full.append(key.full)
     return found
 
 
 def _letters(word: str) -> str:
-    """Without what people write differently: Batch-Size, batch_size, batchsize."""
+    """A key without the differences of Batch-Size, batch_size and batchsize."""
     return word.lower().replace("_", "").replace("-", "")
 
 

@@ -10,7 +10,7 @@ from mdmt_tf.config.keys import Key
 
 
 def table_of_configurations() -> Table:
-    """The configurations that come with the package, and what each is."""
+    """Print the configurations that come with the package, with their summaries."""
     table = Table(box=None, padding=(0, 2, 1, 0), show_header=False)
     for name in files.names():
         table.add_row(f"[bold]{name}[/]", escape(files.summary(name)))
@@ -18,11 +18,11 @@ def table_of_configurations() -> Table:
 
 
 def tables_of_keys(word: str = "") -> Iterator[Table]:
-    """The keys of each section: name, values and default, meaning.
+    """Print the keys of each section: name, values and default, meaning.
 
     Args:
-        word: only keys that have it in their full name or their description; case does
-            not count.
+        word: prints only keys with this word in their full name or their description,
+            in any case.
     """
     word = word.lower()
     for group in reference.groups():

@@ -1,7 +1,7 @@
-"""The embedded datasets of a configuration: drawn, prepared and ready when it is read.
+"""Draw and prepare the embedded synthetic datasets of a configuration.
 
-DATA_DIR/originals/    files in the form in which the real datasets are published
-DATA_DIR/<dataset>/    what the datasets' own builders made of them
+DATA_DIR/originals/    files in the formats of the real datasets
+DATA_DIR/<dataset>/    datasets that their own builders have prepared from them
 """
 
 import contextlib
@@ -20,20 +20,20 @@ def provide(
     write: Callable[[str], object],
     bar: prepare.Bar = lambda name: contextlib.nullcontext(lambda done, total: None),
 ) -> Config:
-    """Settings whose `data_dir` holds the phantoms that they ask for.
+    """Settings whose `data_dir` holds the phantoms that they request.
 
-    Without `phantoms` the settings come back as they are. Without `data_dir` a folder
-    in the user's cache is taken, one for each plan: what is there is not made again.
+    Settings without `phantoms` are returned unchanged. Without `data_dir`, a folder in
+    the user's cache is used, one for each plan. Existing datasets are not made again.
 
     Args:
         config: resolved settings.
-        write: receives a line that says where they are.
+        write: receives a line with the folder.
         bar: opens a progress bar, see `prepare.Bar`.
-    Raises: DataError when the folder holds something else or cannot be written.
+    Raises: DataError when the folder holds other data or cannot be written.
     """
     if config.phantoms is None:
         return config
-    # Loads OpenCV and pydicom: not needed to answer --help.
+    # Loads OpenCV and pydicom, which --help does not need.
     from mdmt_tf.phantoms import write as phantom_files
 
     plan = phantom_files.PhantomPlan(**config.phantoms.model_dump())

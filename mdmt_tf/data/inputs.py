@@ -1,4 +1,4 @@
-"""Opened datasets as what a fit or an evaluation reads: rows of each split, images."""
+"""The input of a fit or an evaluation: rows of each split, and images."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from mdmt_tf.tasks import Task
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Inputs:
-    """Datasets, opened and checked.
+    """Opened and checked datasets.
 
     Attributes:
-        tasks: of the model.
-        datasets: in the order that `images` has them.
-        split: which image is in which split.
+        tasks: tasks of the model.
+        datasets: in the order of `images`.
+        split: the images of each split.
         samples: train, validation, test -> the rows of that split.
         images: pixels of all datasets.
     """
@@ -45,9 +45,9 @@ def build_inputs(
     """Choose the rows of each split and open the images.
 
     Args:
-        datasets: opened.
-        tasks: of the model.
-        split: with lists for each of the datasets.
+        datasets: opened datasets.
+        tasks: tasks of the model.
+        split: has lists for each of the datasets.
         image_shape: (h, w) or (d, h, w).
         cache: see `Images`.
     Raises: DataError for labels, lists or images that do not fit; LeakageError for a
@@ -72,7 +72,7 @@ def check_same_data(inputs: Inputs, manifest: dict, where: Path) -> None:
         expected = manifest["datasets"][name]["fingerprint"]
         if facts["fingerprint"] != expected:
             raise DataError(
-                f"{where}: dataset {name!r} is not what the run was made with: "
+                f"{where}: dataset {name!r} is not the one that the run was made with: "
                 f"expected the fingerprint {expected[:12]}, received "
                 f"{facts['fingerprint'][:12]} (data_dir). Prepare the same files with "
                 "the same version again."

@@ -1,8 +1,8 @@
-"""Rows of prepared datasets with what is known about them: labels and targets.
+"""Rows of prepared datasets with their labels and targets.
 
-A row counts for a task exactly when its dataset feeds the task and the label is known:
-the indicator I(x, task) of eq. 2 of Ruffini et al. 2024. A split is one way to choose
-rows, all rows are another; what only training needs is in `training_set`.
+A row counts for a task if its dataset feeds the task and the label is known. This is
+the indicator I(x, task) of eq. 2 of Ruffini et al. 2024. `training_set` has what only
+training needs.
 """
 
 import dataclasses
@@ -23,15 +23,15 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """n rows of one dataset or several.
+    """n rows of one or more datasets.
 
     Attributes:
-        tasks: what is to be known about the rows.
+        tasks: tasks of the labels and targets.
         rows: DataFrame with dataset, image_id, patient_id, site.
         image: int64 (n,), number of each image in `Images` of the same datasets.
         dataset: int64 (n,), number of the dataset of each row.
         labels: task -> (n, *label_shape), see `Task.encode`.
-        targets: task -> (n, ...), see `Task.targets`; zeros where there is none.
+        targets: task -> (n, ...), see `Task.targets`; zeros for unknown labels.
         known: task -> bool (n, *label_shape), the indicator I(x, task).
     """
 
@@ -48,14 +48,14 @@ class Samples:
 
     @property
     def is_labelled(self) -> np.ndarray:
-        """bool (n,), whether a label of any task is known."""
+        """bool (n,), whether the label of at least one task is known."""
         known = [
             values.reshape(len(self), -1).any(axis=1) for values in self.known.values()
         ]
         return np.logical_or.reduce(known)
 
     def take(self, chosen: np.ndarray) -> "Samples":
-        """Some of the rows, by number or as bool (n,)."""
+        """A selection of the rows, by number or as bool (n,)."""
         return Samples(
             tasks=self.tasks,
             rows=self.rows.iloc[chosen].reset_index(drop=True),
@@ -71,9 +71,9 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
     """Every row, in the order of the datasets and of storage.
 
     Args:
-        datasets: in the order that `Images` has them.
-        tasks: any; the labels of a dataset that does not feed a task are unknown.
-    Raises: DataError for a label field that is missing, or a label that is no class.
+        datasets: in the order of `Images`.
+        tasks: any tasks; labels are unknown in a dataset that does not feed a task.
+    Raises: DataError for a missing label field, or a label that is not a class.
     """
     rows = pd.concat(
         [
@@ -113,13 +113,13 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
 def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
     """The rows of each split, in their order.
 
-    A training row without a known label of any task is left out: it would take the
-    place of another one in a batch and teach nothing.
+    A training row without a known label is left out, because it would take the place of
+    another row in a batch without training anything.
 
     Args:
         samples: all rows of the datasets of the split.
-        split: its lists.
-    Returns: train, validation, test -> samples; a split may have none.
+        split: the lists of images.
+    Returns: train, validation, test -> samples; a split may be empty.
     """
     split_of = np.full(len(samples), "excluded", object)
     keys = zip(samples.rows["dataset"], samples.rows["image_id"], strict=True)
@@ -139,12 +139,12 @@ def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most so many of `count` rows, evenly over all of them."""
+    """Numbers of at most `most` of `count` rows, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
 
 
 def _labels(task: Task, dataset: PreparedDataset) -> np.ndarray:
-    """Labels of the dataset; all unknown where it does not feed the task."""
+    """Labels of the dataset; all unknown if it does not feed the task."""
     if dataset.name not in task.sources:
         return np.full((len(dataset), *task.label_shape), np.nan)
     return task_labels(dataset.name, dataset.table, task)

@@ -1,10 +1,11 @@
-"""Prepared datasets: any that tensorflow-datasets has written as TFRecord files.
+"""Prepared datasets, which tensorflow-datasets has written as TFRecord files.
 
     data_dir/<name>/<config>/<version>/dataset_info.json, features.json, *.tfrecord-*
 
-No builder code is needed to read one, so a dataset of your own works as soon as it is
-prepared. The contract: `image` (h, w, c) or `volume`; `image_id`, unique; `patient_id`;
-`site`; and label fields, numbers, text or vectors of these, unknown as -1, NaN or "".
+Reading a dataset needs no builder code, so a dataset of your own works as soon as it is
+prepared. It must have `image` (h, w, c) or `volume`; `image_id`, unique; `patient_id`;
+`site`; and label fields. These are numbers, text or vectors of them, with -1, NaN or ""
+for unknown.
 """
 
 import dataclasses
@@ -33,21 +34,21 @@ _PIXELS = ("image", "volume")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedDataset:
-    """One dataset on disk: its labels in memory, its images within reach.
+    """One dataset on disk, with its labels in memory and its images as records.
 
     Attributes:
-        name, config, version: what was opened; `config` is "" where there are none.
-        folder: of the files.
-        synthetic: whether the builder says that no patient is behind the images.
+        name, config, version: names of the dataset; `config` is "" if it has none.
+        folder: folder of the files.
+        synthetic: whether the builder marks the images as synthetic.
         fingerprint: SHA-256 of the features and of every field of every record in
-            order: equal exactly when the content is equal.
-        table: field -> array (n,) or (n, k), all fields but the pixels, in the order of
-            storage. Integers, floats, and text as str objects. A class label with names
-            is its name, "" where it is -1.
+            order. It is equal if and only if the content is equal.
+        table: field -> array (n,) or (n, k), all fields except the pixels, in the order
+            of storage. Values are integers, floats, or text as str objects. A class
+            label with names is its name, or "" for -1.
         image_key: the feature with the pixels, "image" or "volume".
-        image_shape: as stored, e.g. (256, 256, 1); None where images differ.
+        image_shape: as stored, e.g. (256, 256, 1); None if images differ.
         image_dtype: as stored, e.g. uint8.
-        records: the examples as bytes, same order.
+        records: the examples as bytes, in the same order.
     """
 
     name: str
@@ -77,7 +78,7 @@ class PreparedDataset:
         }
 
     def decode(self, record: "tf.Tensor") -> "tf.Tensor":
-        """The pixels of one record (string scalar); nothing else of it is decoded."""
+        """Decode the pixels of one record (string scalar), and nothing else."""
         return self.features.deserialize_example(record)[self.image_key]
 
 
@@ -87,11 +88,12 @@ def open_dataset(
     """Open a prepared dataset and read its table.
 
     Args:
-        data_dir: the folder that `python -m mdmt_tf.prepare` filled.
-        name: of the dataset.
+        data_dir: the folder that `python -m mdmt_tf.prepare` has filled.
+        name: name of the dataset.
         config: its configuration; "" for a dataset that has none.
         version: such as "1.0.0"; None for the newest one.
-    Raises: DataError for what is missing, unfinished or damaged, with what there is.
+    Raises: DataError for a missing, unfinished or damaged dataset; the message lists
+        what exists.
     """
     import tensorflow_datasets as tfds
 
@@ -99,7 +101,7 @@ def open_dataset(
     try:
         builder = tfds.builder_from_directory(folder)
         info = builder.info
-    except Exception as error:  # tfds raises whatever the parsing of a file raises
+    except Exception as error:  # tfds passes on any error of parsing
         raise DataError(
             f"{folder}: tensorflow-datasets cannot read it ({error}). Prepare it "
             f"again: {_command(name, data_dir)}"
@@ -121,7 +123,7 @@ def open_dataset(
     expected = sum(split.num_examples for split in splits)
     if len(records) != expected:
         raise DataError(
-            f"{folder}: dataset_info.json speaks of {expected} examples, the files "
+            f"{folder}: dataset_info.json states {expected} examples, the files "
             f"hold {len(records)}. Prepare it again: {_command(name, data_dir)}"
         )
     table = _read_table(tfds, info.features, records, paths)
@@ -162,7 +164,7 @@ def open_datasets(
 
 
 def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
-    """The folder of the requested version; says what there is when there is none."""
+    """The folder of the requested version, or an error that lists what exists."""
     command = _command(name, data_dir)
     if not (data_dir / name).is_dir():
         present = [
@@ -215,7 +217,7 @@ def _is_dataset(folder: Path) -> bool:
 
 
 def _versions(folder: Path) -> list[str]:
-    """Finished versions in the folder, oldest first; tfds renames when it is done."""
+    """Finished versions in the folder, oldest first; tfds renames finished folders."""
     found = [
         name
         for name in _subfolders(folder)
@@ -243,8 +245,8 @@ def _read_table(tfds, features, records: Records, paths: list[str]) -> Table:
     if not len(records) or not chosen:
         return {key: np.empty(0) for key in chosen}
     subset = tfds.features.FeaturesDict(chosen)
-    # One reader, no parallel interleaving: the order of the files, which is that of
-    # `records`.
+    # One reader without parallel interleaving keeps the order of the files, which is
+    # that of `records`.
     stored = tf.data.TFRecordDataset(paths, num_parallel_reads=None)
     rows = stored.map(
         subset.deserialize_example,
@@ -255,7 +257,7 @@ def _read_table(tfds, features, records: Records, paths: list[str]) -> Table:
         parts = list(rows.batch(256).as_numpy_iterator())
     except tf.errors.OpError as error:
         raise DataError(
-            f"{paths[0]} or a file beside it is damaged: {error.message}. Prepare the "
+            f"{paths[0]} or a file next to it is damaged: {error.message}. Prepare the "
             "dataset again."
         ) from error
     return {
@@ -265,13 +267,13 @@ def _read_table(tfds, features, records: Records, paths: list[str]) -> Table:
 
 
 def _plain(feature, values: np.ndarray) -> np.ndarray:
-    """Text as str, class labels by name: an index would be in the builder's order."""
+    """Text as str, and class labels by name, as indices depend on the builder."""
     if values.dtype.kind in "OS":
         flat = [value.decode("utf-8") for value in values.ravel()]
         return np.array(flat, dtype=object).reshape(values.shape)
     names = getattr(feature, "names", None)
     if names and list(names) != [str(index) for index in range(len(names))]:
-        # Index -1, the last, is for unknown.
+        # Index -1, the last name, is for unknown.
         return np.array([*names, ""], dtype=object)[values]
     return values
 
@@ -299,14 +301,16 @@ def _check_table(folder: Path, table: Mapping[str, np.ndarray]) -> None:
     if (counts > 1).any():
         where = int(counts.argmax())
         raise DataError(
-            f"{folder}: image_id {values[where]!r} is there {counts[where]} times, "
+            f"{folder}: image_id {values[where]!r} appears {counts[where]} times, "
             f"first in row {first[where]}; expected unique names."
         )
 
 
 def _fingerprint(folder: Path, records: Records) -> str:
-    """Of the content, whatever its bytes: the order of the fields in a record differs
-    from one run of `prepare` to the next."""
+    """Fingerprint of the content, not of the bytes.
+
+    The order of the fields in a record differs between runs of `prepare`.
+    """
     import tensorflow as tf
 
     digest = hashlib.sha256((folder / "features.json").read_bytes())

@@ -1,4 +1,4 @@
-"""What training takes from its rows: the weight of each, and how often it is drawn."""
+"""The rows of training, with their weights and how often they are drawn."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from mdmt_tf.errors import DataError
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingSet:
-    """Rows to train with, n of them.
+    """n rows to train with.
 
     Attributes:
         samples: the rows.
         weights: task -> float32 (n, *label_shape), I(x, task) times the weight of the
             class.
         class_counts: task -> int64, labels of each class, see `Task.class_counts`.
-        draws: how often an epoch takes rows of which dataset and class.
+        draws: how often an epoch draws the rows of each dataset and class.
     """
 
     samples: Samples
@@ -31,13 +31,13 @@ class TrainingSet:
 def build_training_set(
     samples: Samples, sampling: str = "union", temperature: float = 1.0
 ) -> TrainingSet:
-    """Count the classes of the rows and derive weights and draws from that.
+    """Count the classes of the rows, and derive weights and draws.
 
     Args:
         samples: rows to train with.
         sampling, temperature: see `mdmt_tf.data.sampling`.
-    Raises: DataError for a task without any known label, or without a row of a class
-        where its class weights are to be balanced.
+    Raises: DataError for a task without any known label, or with balanced class weights
+        and a class without rows.
     """
     counts, weights = {}, {}
     for task in samples.tasks:
@@ -59,8 +59,11 @@ def build_training_set(
 
 
 def oversampled_classes(samples: Samples) -> np.ndarray:
-    """int64 (n,), the class of the task for which the dataset of a row is oversampled;
-    -1 where it is for none, or the class is unknown."""
+    """int64 (n,): the class by which a row is oversampled.
+
+    It is the class of the task for which the dataset of the row is oversampled. It is
+    -1 if there is no such task, or the class is unknown.
+    """
     classes = np.full(len(samples), -1)
     for task in samples.tasks:
         if task.oversample:

@@ -1,8 +1,9 @@
-"""What the fields of the tables alone say: predictions without any image.
+"""Baselines: predictions from the fields of the tables, without any image.
 
-A network that does no better than the projection, the age or the ward of a patient has
-learned nothing else. Logistic regression or a small multilayer perceptron, trained on
-the training split of the same fold and written in the form of a run. No TensorFlow.
+If a network is no better than a model of the projection, the age or the ward, the image
+has added nothing. A baseline is a logistic regression or a small multilayer perceptron.
+It is trained on the training split of the same fold and written as a run folder.
+No TensorFlow.
 """
 
 import os
@@ -32,21 +33,21 @@ def fit_baseline(
     run: RunFolder,
     facts: dict,
 ) -> None:
-    """Fit a model of the fields and leave a folder as of a finished run.
+    """Fit a model of the fields and write the folder of a finished run.
 
-    Text fields become indicators of their values, whatever their case; unknown is a
-    value of its own. Numbers are standardised, unknown ones set to the median beside an
-    indicator.
+    Text fields become indicators of their values; case does not matter, and unknown is
+    a value of its own. Numbers are standardised. An unknown number is set to the median
+    and marked by an additional indicator.
 
     Args:
-        section: the task's name, which model (see `MODELS`), and the fields of each
+        section: the name of the task, the model (see `MODELS`), and the fields of each
             dataset that feeds the task.
         task: with classes.
         tables: dataset -> fields.
-        split: its training split is fitted, every split is predicted.
-        run: the folder; appears whole or not at all.
+        split: the model is fitted on its training split and predicts every split.
+        run: the folder; it appears whole or not at all.
         facts: for the manifest.
-    Raises: DataError for a field that is missing, or fewer than two classes to fit.
+    Raises: DataError for a missing field, or for fewer than two classes to fit.
     """
     rows, columns = _gather(section, task, tables, split)
     labels = rows.pop("label").to_numpy()
@@ -78,7 +79,7 @@ def fit_baseline(
     try:
         os.rename(partial.path, run.path)
     except OSError:
-        # Another process was quicker, with the same result.
+        # Another process has written the same result first.
         shutil.rmtree(partial.path)
 
 
@@ -120,15 +121,15 @@ def _logistic():
 
 
 def _mlp():
-    """A perceptron of one layer of 16 units (tanh): fields may bend and cross.
+    """A perceptron with one layer of 16 tanh units: nonlinear effects, interactions.
 
-    The penalty, alpha |w|^2 / 2 beside the sum of the losses, is five times that of the
-    logistic regression: on simulated tables of 60 to 1200 rows and 2 to 35 fields,
-    alpha = 1 learned noise by heart and 10 no longer found what two fields say only
-    together. L-BFGS sees all rows in every step, so it needs no learning rate, no order
-    of batches and no part for early stopping; tanh is smooth, as it wants it, and takes
-    a hundred iterations or so where ReLU takes a thousand. The first weights come from
-    a fixed seed, so the same rows give the same model.
+    The penalty alpha |w|^2 / 2, added to the sum of the losses, is five times that of
+    the logistic regression. On simulated tables of 60 to 1200 rows and 2 to 35 fields,
+    alpha = 1 overfitted noise, and alpha = 10 no longer found interactions of two
+    fields. L-BFGS uses all rows in every step, so it needs no learning rate, no order
+    of batches and no rows for early stopping. It converges in about a hundred
+    iterations with tanh, which is smooth, and in about a thousand with ReLU. The
+    initial weights come from a fixed seed, so the same rows give the same model.
     """
     from sklearn.neural_network import MLPClassifier
 
@@ -143,7 +144,7 @@ def _mlp():
     )
 
 
-# `model` of a baseline -> what makes a classifier. Loaded when one is fitted.
+# `model` of a baseline -> function that makes a classifier, loaded when needed.
 MODELS = {"logistic": _logistic, "mlp": _mlp}
 
 

@@ -16,13 +16,13 @@ FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 def read_cells(
     folder: Folder, benchmark: BenchmarkSection, folds: Mapping[str, int]
 ) -> pd.DataFrame:
-    """The grid with the state of each cell; what it lacks is added as missing.
+    """The grid with the state of each cell; absent cells are added as missing.
 
     Args:
         folder: of the benchmark.
-        benchmark: its settings, which the grid must agree with.
+        benchmark: its settings; the grid must agree with them.
         folds: validation -> number of its folds, where that is known.
-    Returns: a row a cell: `KEYS`, fit, state, error.
+    Returns: one row per cell: `KEYS`, fit, state, error.
     Raises: DataError when the grid is missing, damaged or of another benchmark.
     """
     path = folder.cells
@@ -65,18 +65,18 @@ def _check_grid(path: Path, grid: pd.DataFrame, benchmark: BenchmarkSection) -> 
                 f"has {', '.join(map(str, allowed))}. The two are of different "
                 "benchmarks."
             )
-    # A fit is a folder directly in runs/, nothing else.
+    # A fit must be a folder directly in runs/.
     unsafe = grid["fit"].isin(["", ".", ".."]) | grid["fit"].str.contains(r"[/\\\0]")
     for wrong, what in (
         (unsafe, "its fit is no name of a folder"),
-        (grid.duplicated(KEYS), "the same cell stands above"),
+        (grid.duplicated(KEYS), "the same cell is listed above"),
         (grid["fold"] < 0, "its fold is negative"),
         (
             (grid["backbone"] == NO_BACKBONE)
             != grid["experiment"].isin(list(benchmark.baselines)),
             f"the backbone {NO_BACKBONE!r} is for baselines, and they have no other",
         ),
-        # A baseline has no seed; a number stands there all the same.
+        # A baseline has no seed, but its row has a number in that column.
         (
             (grid["backbone"] != NO_BACKBONE) & ~grid["seed"].isin(benchmark.seeds),
             "its seed is not in benchmark.yaml",
@@ -95,9 +95,9 @@ def _check_grid(path: Path, grid: pd.DataFrame, benchmark: BenchmarkSection) -> 
 def _complete(
     grid: pd.DataFrame, benchmark: BenchmarkSection, folds_of: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Add the cells that a cut-off grid lacks, without a fit, so that they count.
+    """Add the cells that a truncated grid lacks, without a fit, so that they count.
 
-    An experiment that a validation leaves out as a whole stays out.
+    If a validation leaves out a whole experiment, it is not added.
     """
     added = []
     present = set(grid[KEYS].itertuples(index=False, name=None))

@@ -1,6 +1,7 @@
-"""How the fields of the tables go with the outcome, one at a time. No TensorFlow.
+"""Correlation of each table field with the outcome. No TensorFlow.
 
-Association in the sample at hand: no cause, and nothing is held constant.
+This is association in the sample at hand, not causation. No other field is held
+constant.
 """
 
 from collections.abc import Mapping
@@ -26,15 +27,15 @@ COLUMNS = [*_TEXTS[:4], "n", "measure", "value", "p", "p_holm"]
 def correlate(
     name: str, section: BaselineSection, task: Task, tables: Mapping[str, Table]
 ) -> pd.DataFrame:
-    """Each field of a baseline against the class of its task, over all patients.
+    """Correlate each field of a baseline with the class of its task, over all patients.
 
     Args:
         name: of the baseline.
         section: its fields, dataset by dataset.
-        task: with classes; their index is what fields are correlated with, so for more
-            than two classes their order counts.
-        tables: dataset -> fields. A patient is the first of their images.
-    Returns: `COLUMNS`. n: patients of whom field and class are known. Numbers have two
+        task: with classes. Fields are correlated with the class index, so the order of
+            more than two classes matters.
+        tables: dataset -> fields. The first image of each patient counts.
+    Returns: `COLUMNS`. n: patients whose field and class are known. Numbers have two
         rows: Spearman's rho with its p, and Pearson's r, the point-biserial one for two
         classes, without a p, so that every field is tested once. Texts have Cramer's V,
         sqrt(chi2 / (n (min(values, classes) - 1))), with the p of the chi-square test
@@ -83,7 +84,7 @@ def _of_texts(values: np.ndarray, classes: np.ndarray) -> list[tuple]:
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
-    """`correlations.csv`, every digit; what is not defined is empty."""
+    """Write `correlations.csv` with every digit; undefined values are empty."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 

@@ -1,13 +1,13 @@
-"""Backbones x validation x folds x experiments x seeds: which fits that makes.
+"""The grid of a benchmark: backbones x validation x folds x experiments x seeds.
 
-Several cells may need the same fit: left out a hospital of one dataset, a fit on the
-other dataset is the same for every hospital. It is trained once. No TensorFlow.
+Several cells may need the same fit: when a hospital of one dataset is left out, a fit
+on the other dataset is the same for every hospital. It is trained once. No TensorFlow.
 
     <folder>/benchmark.yaml      resolved settings
     <folder>/data.json           where the data are, their fingerprints, the folds
     <folder>/correlations.csv    fields of the baselines and the outcome
-    <folder>/splits/             lists of images by split, a file a validation and fold
-    <folder>/grid.csv            a row a cell, and the name of its fit
+    <folder>/splits/             lists of images by split, one file per validation, fold
+    <folder>/grid.csv            one row per cell, with the name of its fit
     <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
     <folder>/runs/<fit>/         run folders
     <folder>/logs/, failures/    what fits printed; those that ended with an error
@@ -34,7 +34,7 @@ from mdmt_tf.storage import digest_of, replacing, write_json, write_text
 # Backbone of the cells of a baseline.
 NO_BACKBONE = "none"
 
-# What a cell is known by: the columns of `grid.csv` but for the fit.
+# The columns of `grid.csv` that identify a cell: all but the fit.
 KEYS = ["validation", "backbone", "seed", "fold", "experiment"]
 
 
@@ -86,9 +86,9 @@ class Folder:
             return None
 
     def read_data(self) -> dict:
-        """What `plan` found.
+        """The content of `data.json`, which `plan` writes.
 
-        Raises: DataError when it has not run.
+        Raises: DataError when the file does not exist.
         """
         try:
             return json.loads(self.data.read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ class Folder:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A place in the tables, and the fit that fills it."""
+    """One cell of the grid, and the name of its fit."""
 
     validation: str
     backbone: str
@@ -113,7 +113,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """All cells, and each fit once, those that others start from first."""
+    """All cells, and each fit once. Fits that others start from come first."""
 
     cells: tuple[Cell, ...]
     fits: Mapping[str, Fit]
@@ -124,13 +124,13 @@ def build_grid(
     splits: Mapping[tuple[str, int], Split],
     fingerprints: Mapping[str, str],
 ) -> Grid:
-    """The cells and fits that the settings ask for.
+    """The cells and fits that the settings request.
 
     Args:
         config: with a section `benchmark`, and `data_dir` set.
         splits: (validation, fold) -> lists, every fold of every validation in order.
-        fingerprints: dataset -> that of its content.
-    Raises: ConfigError for settings that do not go together.
+        fingerprints: dataset -> fingerprint of its content.
+    Raises: ConfigError for settings that do not fit together.
     """
     benchmark = config.benchmark
     settings = {
@@ -155,8 +155,10 @@ def build_grid(
 
     def add(name, where, datasets, digest, starts=None, **what) -> str:
         starts = starts or {}
-        shares = {fits[other].identity: share for other, share in starts.items()}
-        identity = protocol.identity_of(digest, data_of(where, datasets), shares)
+        start_weights = {
+            fits[other].identity: weight for other, weight in starts.items()
+        }
+        identity = protocol.identity_of(digest, data_of(where, datasets), start_weights)
         name = f"{name}-{identity[:12]}"
         if name not in fits:
             fits[name] = Fit(name, identity, split=where, starts=starts, **what)
@@ -184,7 +186,7 @@ def build_grid(
                     where,
                     tuple(made.datasets),
                     digest,
-                    {of[other]: share for other, share in start.items()},
+                    {of[other]: weight for other, weight in start.items()},
                     settings=made,
                 )
             cells += [
@@ -198,7 +200,7 @@ def _in_order(experiments: Mapping) -> list[str]:
     """Experiments, each after those that it starts from."""
     order: list[str] = []
     while len(order) < len(experiments):
-        # Never endless: circles were refused when the settings were read.
+        # The loop ends: cycles were refused when the settings were read.
         order += [
             name
             for name, section in experiments.items()
@@ -217,10 +219,10 @@ def write_cells(grid: Grid, folder: Folder) -> None:
 
 
 def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
-    """Write the settings of a fit, with the paths of its data, lists and start."""
+    """Write the settings of a fit, with the paths of its data, split and weights."""
     weights = {
-        str(folder.run(name).backbone_weights.resolve()): share
-        for name, share in fit.starts.items()
+        str(folder.run(name).backbone_weights.resolve()): weight
+        for name, weight in fit.starts.items()
     }
     settings = fit.settings
     if len(weights) == 1:
@@ -244,7 +246,7 @@ def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
 
 
 def write_failure(folder: Folder, fit: str, facts: dict) -> None:
-    """Write down that a fit has failed."""
+    """Record that a fit has failed."""
     path = folder.failure(fit)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, facts)

@@ -1,4 +1,4 @@
-"""What a benchmark needs before its first fit: splits, the data's state, baselines."""
+"""Prepare a benchmark for its first fit: splits, state of the data, baselines."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from mdmt_tf.storage import write_json
 def make_plan(config: Config, folder: Folder) -> None:
     """Write `data.json`, `splits/` and `correlations.csv`, and fit the baselines.
 
-    Done again, it leaves the same files. Where the data have changed, so have the
-    identities of all fits, and earlier runs are no longer part of the grid.
+    A second call writes the same files. If the data have changed, the identities of all
+    fits change, and earlier runs are no longer part of the grid.
 
     Args:
         config: with a section `benchmark`; its data are prepared.
-        folder: exists.
+        folder: an existing folder.
     Raises: DataError for anything missing or contradictory.
     """
     datasets = open_datasets(config.data_dir, config.dataset_versions)
@@ -72,7 +72,7 @@ def make_plan(config: Config, folder: Folder) -> None:
 def _of_same_fields(
     baselines: Mapping[str, BaselineSection],
 ) -> list[tuple[list[str], BaselineSection]]:
-    """Names of the baselines that differ in their model alone, and one of them."""
+    """Names of the baselines that differ only in their model, with one section."""
     found: dict[str, tuple[list[str], BaselineSection]] = {}
     for name, section in baselines.items():
         fields = section.model_dump_json(exclude={"model"})

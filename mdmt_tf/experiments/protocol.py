@@ -1,14 +1,14 @@
-"""What an experiment is: the settings of its fits, and what each of them starts from.
+"""The settings of an experiment's fits, and the weights that each fit starts from.
 
-The four of Ruffini et al. (MICCAI 2024), as `configs/paper.yaml` declares them:
+`configs/paper.yaml` declares the four experiments of Ruffini et al. (MICCAI 2024):
 
     stl_prognosis, stl_severity  one task each, from ImageNet or random values
     ft    prognosis alone, a new head on the backbone of stl_severity of the same fold
     mdmt  both tasks, from beta * stl_prognosis + (1 - beta) * stl_severity, their
           backbones averaged variable by variable; beta = 0.5
 
-None of them is known to the code: an experiment is the tasks that it trains, the shares
-of the backbones that it starts from, and other settings. No TensorFlow.
+The code knows none of them by name. An experiment consists of the tasks that it trains,
+the weights of the backbones that it starts from, and other settings. No TensorFlow.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ _NOT_IDENTITY = {
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """One model to train, or one baseline to count.
+    """One model to train, or one baseline to fit.
 
     Attributes:
         name: of its folder: experiment, backbone, seed, first digits of the identity.
@@ -55,9 +55,10 @@ class Fit:
             of its split, and the identities of the fits that it starts from. Equal
             exactly when a result can be used again.
         split: (validation, fold) of the file with its lists.
-        starts: name of a fit -> its share in the backbone to start from.
-        settings: of the fit, but for its paths; None for a baseline.
-        baseline: for a baseline, else None.
+        starts: name of a fit -> the weight of its backbone in the average to start
+            from.
+        settings: of the fit, without its paths; None for a baseline.
+        baseline: settings of a baseline, else None.
     """
 
     name: str
@@ -71,15 +72,15 @@ class Fit:
 def settings_of(config: Config, experiment: str, backbone: str) -> Config:
     """The settings of an experiment's fits in the grid, with one backbone.
 
-    Its tasks and the datasets that feed them are kept; `set` is applied. The epoch is
-    chosen by the task of `training.select_on` where the experiment has it, else by its
-    first task. Seed, split and start are the grid's.
+    Keeps the experiment's tasks and the datasets that feed them, and applies `set`. The
+    task of `training.select_on` chooses the epoch if the experiment has it, otherwise
+    the first task does. The grid sets seed, split and start.
 
     Args:
         config: with a section `benchmark`.
         experiment: a key of `benchmark.experiments`.
         backbone: name of a backbone.
-    Raises: ConfigError for settings that do not go together, with the experiment.
+    Raises: ConfigError for settings that do not fit together; it names the experiment.
     """
     plain = config.to_plain()
     # The grid prepares the data; a fit finds them prepared.
@@ -92,16 +93,16 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
 def settings_alone(config: Config, overrides: Sequence[str] = ()) -> Config:
     """The settings of a fit outside the grid.
 
-    Where `experiment` names an experiment of the benchmark, they are those of its fits
-    with the backbone `model.backbone`, seed `seed` and fold `split.fold`; otherwise
-    those of the configuration itself.
+    If `experiment` names an experiment of the benchmark, returns the settings of its
+    fit with the backbone `model.backbone`, seed `seed` and fold `split.fold`. Otherwise
+    returns the settings of the configuration itself.
 
     Args:
         config: with or without a section `benchmark`.
-        overrides: `key.path=value` of the command line, which are in `config` already.
-            They win over `set` of the experiment.
-    Raises: ConfigError for an experiment that is not there, that starts from others, or
-        whose settings do not go together.
+        overrides: `key.path=value` of the command line, already applied to `config`.
+            They take precedence over `set` of the experiment.
+    Raises: ConfigError for an experiment that does not exist, that starts from others,
+        or whose settings do not fit together.
     """
     benchmark, name = config.benchmark, config.experiment
     if benchmark is None:
@@ -131,7 +132,7 @@ def settings_alone(config: Config, overrides: Sequence[str] = ()) -> Config:
 
 
 def _folds_of(split: SplitSection) -> dict:
-    """The settings on which the folds depend, whichever of them is tested."""
+    """The settings on which the folds depend, independent of the tested fold."""
     return split.model_dump(exclude={"fold", *_NOT_OF_KIND[split.kind]})
 
 
@@ -159,11 +160,11 @@ def _settings_of_one(
     backbone: str,
     overrides: Sequence[str] = (),
 ) -> Config:
-    """Of the plain settings of `config` those of one experiment, checked."""
+    """The checked settings of one experiment, from the plain settings of `config`."""
     section = config.benchmark.experiments[experiment]
     plain["experiment"] = experiment
     plain["model"]["backbone"] = backbone
-    # A file in the place of those that are not there yet.
+    # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
     if plain["training"]["select_on"]["task"] not in section.tasks:
@@ -172,7 +173,7 @@ def _settings_of_one(
         _assign(plain, key, value, experiment, section.tasks)
     for text in overrides:
         files.override(plain, {}, text)
-    # `base` is no setting, but may be among the overrides.
+    # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"]
     _keep_only(section.tasks, plain, config)
@@ -180,7 +181,7 @@ def _settings_of_one(
 
 
 def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
-    """Leave out the other tasks and their datasets, but not of what the split is made.
+    """Remove the other tasks and their datasets, but keep what the split is made of.
 
     The folds of a dataset depend on the classes of the tasks in `stratify_by`, or of
     all that it feeds, and on the sites of the datasets of which some are left out.
@@ -210,7 +211,7 @@ def _among(facts: dict, names: Collection[str]) -> dict:
 
 
 def start_of(config: Config, backbone: str) -> str | dict | None:
-    """`model.weights` of the experiments that start from no other."""
+    """`model.weights` of the experiments that do not start from another one."""
     return config.benchmark.weights.get(backbone, config.model.weights)
 
 
@@ -218,7 +219,7 @@ def _assign(
     plain: dict, key: str, value: Any, experiment: str, tasks: Sequence[str]
 ) -> None:
     path = key.split(".")
-    # How a task is trained may differ, but not which ones there are.
+    # An experiment may change how a task is trained, but not the set of tasks.
     of_a_task = path[0] == "tasks" and len(path) > 2
     if path[0] in _OWN and not of_a_task:
         raise ConfigError(
@@ -243,7 +244,7 @@ def _assign(
 def digest_of(settings: Config | BaselineSection) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Where files are and which devices compute does not count.
+    Paths and devices do not count.
     """
     if isinstance(settings, Config):
         plain = settings.to_plain()
@@ -263,6 +264,6 @@ def identity_of(settings: str, data: object, starts: Mapping[str, float]) -> str
     Args:
         settings: of `digest_of`.
         data: plain values that stand for the datasets' content and the split's lists.
-        starts: identities of the fits that it starts from, and their shares.
+        starts: identity of each fit that it starts from -> its weight.
     """
     return storage.digest_of([settings, data, dict(starts)])

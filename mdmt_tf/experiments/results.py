@@ -1,13 +1,13 @@
-"""What a benchmark folder holds, read once: settings, cells, metrics, predictions.
+"""The content of a benchmark folder: settings, cells, metrics, predictions.
 
 benchmark.yaml           resolved settings
 data.json                which data, how many folds (optional)
 correlations.csv         fields of the baselines and the outcome (optional)
-grid.csv                 one row a cell of the grid, and the name of its fit
+grid.csv                 one row per cell of the grid, with the name of its fit
 runs/<fit>/              a run folder; several cells may share one
 failures/<fit>.json      why a fit failed
 
-Nothing here is computed from an image, and TensorFlow is not loaded.
+Nothing is computed from an image, and TensorFlow is not loaded.
 """
 
 import dataclasses
@@ -45,15 +45,15 @@ class Results:
         folder, name: where it is, and the name of the experiment.
         tasks: by name, in the order of the configuration.
         benchmark: the settings of the grid.
-        cells: a row a cell: `KEYS`, fit, state (finished, failed, missing), error.
-        metrics: validation, backbone, seed, fold, experiment, task, metric, value; of
-            the test set, labelled rows only, from metrics.json. No row where a fit has
-            no test rows of a task; NaN where a metric is not defined.
+        cells: one row per cell: `KEYS`, fit, state (finished, failed, missing), error.
+        metrics: `KEYS`, task, figure (the metric's name), value; from metrics.json,
+            for the labelled rows of the test set. A fit without test rows of a task
+            has no row; a metric that is not defined is NaN.
         tests: fit -> its test rows of predictions.csv.
         histories: fit -> history.csv; baselines have none.
-        synthetic: whether any of the data are; None when no fit is finished.
+        synthetic: whether any of the data are synthetic; None when no fit is finished.
         datasets: name -> facts, from the manifests.
-        correlations: of `correlations.csv`; None when there is none.
+        correlations: the table of `correlations.csv`; None when there is none.
     """
 
     folder: Path
@@ -70,7 +70,10 @@ class Results:
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "Results":
-        """Raises: DataError when it is no benchmark folder or a file is damaged."""
+        """Read a folder.
+
+        Raises: DataError when it is not a benchmark folder or a file is damaged.
+        """
         files_of = Folder(Path(folder))
         name, tasks, benchmark = _read_settings(files_of)
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
@@ -107,7 +110,7 @@ class Results:
         return dataclasses.replace(results, metrics=_metrics(results, stored))
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
-        """What an experiment or a baseline predicts."""
+        """The tasks that an experiment or a baseline predicts."""
         if experiment in self.benchmark.experiments:
             return self.benchmark.experiments[experiment].tasks
         return (self.benchmark.baselines[experiment].task,)
@@ -116,7 +119,7 @@ class Results:
         return experiment in self.benchmark.baselines
 
     def experiments_of(self, task: str, validation: str) -> list[str]:
-        """Those of the grid that predict the task, as configured; baselines last."""
+        """Experiments of the grid that predict the task; baselines come last."""
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
         known = [*self.benchmark.experiments, *self.benchmark.baselines]
         return [e for e in known if e in here and task in self.tasks_of(e)]
@@ -149,17 +152,17 @@ class Results:
 
 
 def _data_of(sources: list[dict]) -> tuple[dict[str, dict], bool | None]:
-    """Facts of each dataset, and whether any is synthetic; None when nobody says."""
+    """Facts of each dataset, and whether any is synthetic; None when not recorded."""
     datasets: dict[str, dict] = {}
-    said = []
+    synthetic = []
     for source in sources:
         if "synthetic" in source:
-            said.append(bool(source["synthetic"]))
+            synthetic.append(bool(source["synthetic"]))
         for dataset, facts in source.get("datasets", {}).items():
             datasets.setdefault(dataset, facts)
             if "synthetic" in facts:
-                said.append(bool(facts["synthetic"]))
-    return datasets, any(said) if said else None
+                synthetic.append(bool(facts["synthetic"]))
+    return datasets, any(synthetic) if synthetic else None
 
 
 def _read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSection]:
@@ -241,7 +244,7 @@ def _read_run(folder: Folder, fit: str) -> dict:
 
 
 def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
-    """The long table; checks that the metrics are of the rows in predictions.csv."""
+    """The long table. Checks that the metrics belong to the rows of predictions.csv."""
     of_fit: dict[tuple[str, str], dict] = {}
     rows = []
     for cell in results.cells[results.cells["state"] == FINISHED].itertuples():
@@ -256,18 +259,18 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
 
 
 def _checked(results: Results, fit: str, task: str, stored: dict) -> dict[str, float]:
-    """The metrics of one fit and task, n left out; empty when it has no test rows."""
+    """The metrics of one fit and task, without n; empty when it has no test rows."""
     path = Folder(results.folder).run(fit).metrics
     metrics = stored.get("test", {}).get(task, {})
     stated, found = metrics.get("n") or 0, len(results.labelled(fit, task))
     if stated != found:
         raise DataError(
-            f"{path}: speaks of {stated} labelled test rows of {task}; predictions.csv "
+            f"{path}: states {stated} labelled test rows of {task}; predictions.csv "
             f"has {found}. One of them is damaged; {again(path)}"
         )
     if not found:
         return {}
-    # JSON has no NaN: null is "not defined".
+    # JSON has no NaN; null means "not defined".
     return {
         name: float("nan") if value is None else float(value)
         for name, value in metrics.items()

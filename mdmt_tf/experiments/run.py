@@ -1,4 +1,4 @@
-"""Carry out a benchmark in its folder, from its plan to the last fit."""
+"""Run a benchmark in its folder, from the plan to the last fit."""
 
 import contextlib
 import subprocess
@@ -21,23 +21,23 @@ def run_benchmark(
     *,
     retry_failed: bool = False,
 ) -> int:
-    """Plan the grid, carry out what is not finished, and say what is not.
+    """Plan the grid, run the unfinished fits, and list those that remain unfinished.
 
-    The settings are left in the folder as `benchmark.yaml`.
+    Writes the settings to `benchmark.yaml` in the folder.
 
     Args:
         settings: with a section `benchmark`.
-        folder: exists.
-        write: of texts for the user.
-        retry_failed: whether fits that failed are tried again.
-    Returns: exit status: 0 when everything is finished, 1 when some fits are not, else
-        that of the plan.
-    Raises: ConfigError when a benchmark is running in the folder.
+        folder: an existing folder.
+        write: receives texts for the user.
+        retry_failed: whether failed fits are tried again.
+    Returns: the exit status: 0 when all fits are finished, 1 when some are not, or the
+        status of a plan that failed.
+    Raises: ConfigError when a benchmark is already running in the folder.
     """
     with _only_one(folder):
         head = "Resolved settings of a benchmark."
         files.write(settings.to_plain(), folder.settings, head)
-        # In a process of its own, or TensorFlow, where it is needed, would stay.
+        # The plan has its own process, so that TensorFlow does not stay in memory.
         command = [sys.executable, "-m", "mdmt_tf.benchmark", "--plan"]
         command += ["--config", str(folder.settings), f"run_dir={folder.path}"]
         status = subprocess.run(command, check=False).returncode
@@ -94,7 +94,7 @@ def _build_executor(section: BenchmarkSection, folder: Folder) -> Executor:
 
 @contextlib.contextmanager
 def _only_one(folder: Folder) -> Iterator[None]:
-    """Refuse to run beside another benchmark in the same folder."""
+    """Refuse to run while another benchmark runs in the same folder."""
     try:
         lock = storage.lock(folder.path / ".lock")
     except BlockingIOError:

@@ -1,5 +1,8 @@
-"""Carry out the fits of a grid: each after those that it starts from, finished ones not
-again, failed ones on request. No TensorFlow."""
+"""Run the fits of a grid. No TensorFlow.
+
+A fit runs after the fits that it starts from. Finished fits are skipped, and failed
+fits are repeated on request.
+"""
 
 import dataclasses
 import time
@@ -14,7 +17,7 @@ _WAIT_SECONDS = 5.0
 
 
 class Executor(Protocol):
-    """What `run` asks of who carries out the fits."""
+    """What `run` requires of an executor of fits."""
 
     @property
     def capacity(self) -> int: ...
@@ -26,7 +29,7 @@ class Executor(Protocol):
 
 @dataclasses.dataclass
 class State:
-    """Where each fit of a grid stands.
+    """The state of each fit of a grid.
 
     Attributes:
         finished: names.
@@ -42,7 +45,7 @@ class State:
 
 
 def state_of(grid: Grid, folder: Folder, *, retry_failed: bool = False) -> State:
-    """Look at the files: a fit is finished when its run is.
+    """Read the state from the files; a fit is finished when its run is finished.
 
     Args:
         retry_failed: whether failed fits count as waiting.
@@ -62,7 +65,7 @@ def state_of(grid: Grid, folder: Folder, *, retry_failed: bool = False) -> State
 
 
 def _block(grid: Grid, state: State) -> None:
-    """Move what cannot be begun out of `waiting`; fits are in order of their starts."""
+    """Move fits that cannot start from `waiting` to `blocked`, in order of starts."""
     for name in list(state.waiting):
         for other in grid.fits[name].starts:
             cause = other if other in state.failed else state.blocked.get(other)
@@ -81,18 +84,18 @@ def run(
     *,
     retry_failed: bool = False,
 ) -> State:
-    """Carry out what is not finished; returns where the fits stand then.
+    """Run the fits that are not finished; returns the state afterwards.
 
     Args:
         grid: of `build_grid`.
         folder: of the benchmark.
         data_dir: where the prepared data are.
-        executor: who carries them out; closed in the end.
-        write: receives a line a fit.
-        retry_failed: try those again that failed before.
+        executor: runs the fits; closed at the end.
+        write: receives one line per fit.
+        retry_failed: whether to repeat fits that failed before.
     """
     state = state_of(grid, folder, retry_failed=retry_failed)
-    progress = Progress(grid, len(state.finished), write)
+    progress = GridProgress(grid, len(state.finished), write)
     running: set[str] = set()
     try:
         while state.waiting or running:
@@ -139,11 +142,11 @@ def _record(folder: Folder, name: str, outcome: Outcome) -> None:
     )
 
 
-class Progress:
-    """A line for each fit that ends, with the time that is left.
+class GridProgress:
+    """Write a line for each fit that ends, with the remaining time.
 
-    The time of a fit that is to come is taken as the mean of those of its experiment
-    and backbone that have ended in this session, or else of all.
+    The expected time of a fit is the mean time of the fits of its experiment and
+    backbone that have ended in this session, or of all fits if there are none.
     """
 
     def __init__(self, grid: Grid, finished: int, write: Callable[[str], object]):
@@ -181,7 +184,7 @@ def _sort_of(name: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Such as "41 s", "8 min", "3 h 20 min"."""
+    """Format seconds as "41 s", "8 min" or "3 h 20 min"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -191,7 +194,7 @@ def duration(seconds: float) -> str:
 
 
 def failures(state: State) -> Mapping[str, str]:
-    """name -> why, of what failed and of what waits for it."""
+    """{name: reason} of the fits that failed and of those that wait for them."""
     return {
         **state.failed,
         **{name: f"waits for {cause}" for name, cause in state.blocked.items()},

@@ -8,8 +8,8 @@ from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.metrics.table import METRICS, names_of
 from mdmt_tf.tasks import Task, label_is_known
 
-# A component of a task with its targets (n,) and its probabilities (n, n_classes), or
-# (n, 1) values; labelled rows only.
+# A component of a task, its targets (n,), and its probabilities (n, n_classes) or
+# values (n, 1); labelled rows only.
 Answers = tuple[Task, np.ndarray, np.ndarray]
 
 
@@ -19,8 +19,8 @@ def task_metrics(
     """All metrics of one task, every row counted once.
 
     Args:
-        task: decides what is computed.
-        labels: (n, *label_shape) of `Task.encode`; what is unknown does not count.
+        task: determines the metrics.
+        labels: (n, *label_shape) of `Task.encode`; unknown labels do not count.
         probabilities: (n, n_classes), or (n, 1) values.
     Returns: see `metrics_of_answers`.
 
@@ -36,7 +36,7 @@ def task_metrics(
 def labelled_answers(
     task: Task, labels: np.ndarray, probabilities: np.ndarray
 ) -> list[Answers]:
-    """The rows of each component whose label is known.
+    """The rows with a known label, for each component.
 
     Args: see `task_metrics`.
 
@@ -58,8 +58,8 @@ def labelled_answers(
 def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
     """All metrics of one task, from the rows of each of its components.
 
-    Returns: n, the labels counted (int), then the metrics; without rows all of them are
-        NaN. Of several components the means, NaN where one of them has none.
+    Returns: n, the number of labels (int), then the metrics, NaN without rows. A task
+        with several components has their means, NaN if one of them is NaN.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -79,7 +79,7 @@ def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
 def weighted_metrics(
     task: Task, targets: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """All metrics of a task of one component under many weightings of the same rows.
+    """All metrics of a task with one component, under many weightings of its rows.
 
     Args: see `WeightedRows`.
     Returns: name -> float64 (R,), NaN where a metric is not defined.
@@ -97,7 +97,7 @@ def weighted_metrics(
 
 
 def mean_of_components(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Mean of each metric over the components of a task; NaN where one is NaN.
+    """Mean of each metric over the components of a task; NaN if one is NaN.
 
     Example:
         >>> found = [{"auc": np.array([0.5])}, {"auc": np.array([1.0])}]

@@ -1,15 +1,15 @@
 """Formulas of the metrics, computed exactly on gathered predictions.
 
-Keras' streaming metrics ignore sample weights unless told, approximate the AUC with 200
-thresholds and report 0 where nothing was labelled. Here everything comes from the whole
-list of labelled rows, so any metric can be computed again from `predictions.csv`.
+Keras' streaming metrics ignore sample weights by default, approximate the AUC with 200
+thresholds, and report 0 when no row is labelled. Here every metric is computed from the
+whole list of labelled rows, so it can be computed again from `predictions.csv`.
 
 A metric is a function of `WeightedRows` that returns one float64 for each weighting,
-(R,), NaN where the metric is not defined on the rows. It has one row in
+(R,), or NaN if the metric is not defined on the rows. It has one row in
 `mdmt_tf.metrics.table`.
 
 Example:
-    The specificity of three rows, and of the same without the second.
+    The specificity of three rows, and of the same rows without the second.
 
     >>> task = WeightedRows.of("binary", [], np.zeros((0, 2))).task
     >>> chances = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
@@ -36,7 +36,7 @@ def loss(rows: WeightedRows) -> np.ndarray:
 
 
 def accuracy(rows: WeightedRows) -> np.ndarray:
-    """Fraction of the rows that are predicted right.
+    """Fraction of the rows that are predicted correctly.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
@@ -48,7 +48,7 @@ def accuracy(rows: WeightedRows) -> np.ndarray:
 
 
 def f1(rows: WeightedRows) -> np.ndarray:
-    """F1 of the positive (last) class when there are two, else `f1_macro`.
+    """F1 of the positive (last) class of two classes, otherwise `f1_macro`.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
@@ -68,7 +68,7 @@ def f1_macro(rows: WeightedRows) -> np.ndarray:
         >>> f1_macro(rows).round(3).tolist()  # (0.5 + 0.5) / 2
         [0.5]
     """
-    seen = (rows.support + rows.called > 0).sum(axis=1)
+    seen = (rows.support + rows.predicted > 0).sum(axis=1)
     return ratio(np.nan_to_num(rows.f1s).sum(axis=1), seen)
 
 
@@ -114,12 +114,12 @@ def balanced_accuracy(rows: WeightedRows) -> np.ndarray:
 
 
 def mcc(rows: WeightedRows) -> np.ndarray:
-    """Matthews correlation coefficient, of several classes R_K of Gorodkin.
+    """Matthews correlation coefficient; for several classes R_K of Gorodkin.
 
         (c s - sum_k p_k t_k) / sqrt((s^2 - sum_k p_k^2) (s^2 - sum_k t_k^2))
 
-    of s rows, c of them predicted right, p_k of predicted and t_k of true class k. NaN
-    where all rows are of one class, or are predicted as one.
+    for s rows, c of them predicted correctly, p_k with the predicted class k and t_k
+    with the true class k. NaN if all rows have one true or one predicted class.
 
     Source: Gorodkin 2004, "Comparing two K-category assignments by a K-category
         correlation coefficient", Comput. Biol. Chem. 28, 367-374.
@@ -131,19 +131,19 @@ def mcc(rows: WeightedRows) -> np.ndarray:
         [0.333]
     """
     total = rows.total
-    covariance = rows.hits.sum(axis=1) * total - (rows.called * rows.support).sum(1)
-    of_called = total**2 - (rows.called**2).sum(axis=1)
+    covariance = rows.hits.sum(axis=1) * total - (rows.predicted * rows.support).sum(1)
+    of_predicted = total**2 - (rows.predicted**2).sum(axis=1)
     of_true = total**2 - (rows.support**2).sum(axis=1)
-    # Not a rest of rounding where weights are fractions and one class has them all.
-    several = ((rows.called > 0).sum(1) > 1) & ((rows.support > 0).sum(1) > 1)
-    return ratio(covariance, np.where(several, np.sqrt(of_called * of_true), 0.0))
+    # With fractional weights in a single class, the denominator is a rounding error.
+    several = ((rows.predicted > 0).sum(1) > 1) & ((rows.support > 0).sum(1) > 1)
+    return ratio(covariance, np.where(several, np.sqrt(of_predicted * of_true), 0.0))
 
 
 def auc(rows: WeightedRows) -> np.ndarray:
     """ROC area of the positive class, or the mean of one-versus-rest over all classes.
 
-    P(a positive row scores above a negative one), a tie counting half. NaN unless every
-    class is present.
+    P(a positive row scores above a negative one), where a tie counts half. NaN unless
+    every class is present.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
@@ -162,8 +162,9 @@ def auc(rows: WeightedRows) -> np.ndarray:
 def pr_auc(rows: WeightedRows) -> np.ndarray:
     """Average precision, sum_n (R_n - R_(n - 1)) P_n over the scores from the highest.
 
-    P_n and R_n are precision and recall of the rows that score so high. Of the positive
-    class, or the mean of one-versus-rest over all classes; NaN unless each is present.
+    P_n and R_n are precision and recall at the n-th highest score. It is that of the
+    positive class, or the mean of one-versus-rest over all classes. NaN unless every
+    class is present.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
@@ -183,8 +184,10 @@ def pr_auc(rows: WeightedRows) -> np.ndarray:
 
 
 def brier(rows: WeightedRows) -> np.ndarray:
-    """Mean of (p_1 - y)^2 when there are two classes (Brier 1950 halved, 0 to 1), else
-    of sum_c (p_c - [y = c])^2 (0 to 2).
+    """Brier score, mean of (p_1 - y)^2 or of sum_c (p_c - [y = c])^2.
+
+    With two classes it is the first, which is half of Brier 1950 and from 0 to 1. With
+    more classes it is the second, from 0 to 2.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
@@ -198,8 +201,8 @@ def brier(rows: WeightedRows) -> np.ndarray:
     return mean(each, rows.weights)
 
 
-# Like F1, none of the next four is 0 for want of rows: a precision without a positive
-# prediction is no bad precision.
+# Like F1, the next four are NaN, not 0, without rows: a precision without a positive
+# prediction is not a bad precision.
 
 
 def recall(rows: WeightedRows) -> np.ndarray:
@@ -253,8 +256,8 @@ def npv(rows: WeightedRows) -> np.ndarray:
 def kappa(rows: WeightedRows) -> np.ndarray:
     """1 - sum_ij (i - j)^2 O_ij / sum_ij (i - j)^2 E_ij with E_ij = O_i. O_.j / n.
 
-    Quadratic weights, Cohen 1968. NaN where truth and predictions are all of one and
-    the same class: then chance agrees as well, and 0 / 0 is left.
+    Kappa with quadratic weights, Cohen 1968. NaN if all true and predicted classes are
+    the same single class: agreement by chance is perfect, too, so kappa is 0 / 0.
 
     Example:
         >>> chances = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
@@ -264,7 +267,7 @@ def kappa(rows: WeightedRows) -> np.ndarray:
     """
     index = np.arange(rows.task.n_classes)
     cost = (index[:, None] - index) ** 2
-    chance = np.einsum("ri,rj,ij->r", rows.support, rows.called, cost)
+    chance = np.einsum("ri,rj,ij->r", rows.support, rows.predicted, cost)
     observed = (rows.counts * cost).sum(axis=(1, 2)) * rows.total
     return 1 - ratio(observed, chance)
 
@@ -272,11 +275,11 @@ def kappa(rows: WeightedRows) -> np.ndarray:
 def ordinal_index(rows: WeightedRows) -> np.ndarray:
     """Ordinal classification index of Cardoso and Sousa, 0 (perfect) to 1 (worst).
 
-    The least, over all paths from cell (1, 1) to (k, k) by steps down, right or both of
+    The minimum over all paths from cell (1, 1) to (k, k) by steps down, right or both:
         1 - sum_path n_ij / (N + sum_ij n_ij |i - j|) + beta sum_path n_ij |i - j|
-    with beta = 0.75 / (N (k - 1)), N = sum_ij n_ij and gamma = 1: a path beside the
-    diagonal collects what errors in one direction leave in order, and pays for it.
-    NaN without rows.
+    with beta = 0.75 / (N (k - 1)), N = sum_ij n_ij and gamma = 1. A path off the
+    diagonal collects rows whose order is preserved by errors in one direction, at a
+    cost. NaN without rows.
 
     Source: Cardoso and Sousa 2011, "Measuring the performance of ordinal
         classification", IJPRAI 25(8), 1173-1195; beta and the steps as in the authors'
@@ -294,7 +297,7 @@ def ordinal_index(rows: WeightedRows) -> np.ndarray:
     total = counts.sum(axis=(1, 2))
     scale = total + errors.sum(axis=(1, 2))
     beta = ratio(0.75 * np.ones(len(counts)), total * (k - 1))
-    # Times `scale`, so that whole numbers are summed and a perfect result is 0 exactly.
+    # Multiplied by `scale`: sums of whole numbers are exact, and a perfect result is 0.
     cost = (beta * scale)[:, None, None] * errors - counts
     least = np.full((len(counts), k + 1, k + 1), np.inf)
     least[:, 0, 0] = 0.0
@@ -327,7 +330,7 @@ def rmse(rows: WeightedRows) -> np.ndarray:
 
 
 def r2(rows: WeightedRows) -> np.ndarray:
-    """1 - mean squared error / variance of the targets; NaN where these are equal.
+    """1 - mean squared error / variance of the targets; NaN if all targets are equal.
 
     Example:
         >>> rows = WeightedRows.of("regression", [10.0, 20.0], [[11.0], [23.0]])
@@ -337,7 +340,7 @@ def r2(rows: WeightedRows) -> np.ndarray:
     targets, weights = rows.targets, rows.weights
     centred = targets - mean(targets, weights)[:, None]
     variance = ratio((weights * centred**2).sum(axis=1), weights.sum(axis=1))
-    # Targets that are all equal have no spread, whatever rounding of their mean says.
+    # Equal targets have no variance, even if rounding of their mean gives some.
     low = np.where(weights > 0, targets, np.inf).min(axis=1, initial=np.inf)
     high = np.where(weights > 0, targets, -np.inf).max(axis=1, initial=-np.inf)
     return 1 - ratio(rows.squared_error, np.where(high > low, variance, 0.0))

@@ -1,4 +1,4 @@
-"""Labelled rows of a task under many weightings, and what metrics share of them."""
+"""Labelled rows of a task under many weightings, with the counts that metrics use."""
 
 import functools
 from collections.abc import Iterable
@@ -9,16 +9,16 @@ from mdmt_tf.tasks import Property, Task, make_task
 
 
 class WeightedRows:
-    """Labelled rows of one task under R weightings, and what metrics share.
+    """Labelled rows of one task under R weightings, with the counts that metrics use.
 
-    A row of weight 2 counts as two equal rows, one of weight 0 as none, so that the
-    bootstrap can count a row twice without copying it.
+    A row with weight 2 counts as two equal rows, and a row with weight 0 does not
+    count. The bootstrap can thus count a row twice without copying it.
 
     Args:
-        task: with a single answer an image, its own only component.
+        task: a task with a single component, itself.
         targets: (n,) class indices, or values; labelled rows only.
         probabilities: (n, n_classes), or (n, 1) values.
-        weights: (R, n), not negative; a row of it is one resample.
+        weights: (R, n), not negative; each row is one resample.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]
@@ -42,7 +42,7 @@ class WeightedRows:
 
     @classmethod
     def of(cls, kind: str, targets, probabilities) -> "WeightedRows":
-        """Rows that count once each, of a task without names.
+        """Rows that count once each, for a task without names.
 
         Args:
             kind: a key of `mdmt_tf.tasks.KINDS` whose label is a single value.
@@ -59,13 +59,13 @@ class WeightedRows:
         """(R, k, k): the weight of the rows of class i that were predicted as j."""
         k = self.task.n_classes
         cell = self.targets * k + self.predictions
-        # Sums of whole numbers are exact, in whichever order the matmul takes them.
+        # Sums of whole numbers are exact in any order of the matmul.
         cells = (cell[:, None] == np.arange(k**2)).astype(np.float64)
         return (self.weights @ cells).reshape(len(self.weights), k, k)
 
     @functools.cached_property
     def hits(self) -> np.ndarray:
-        """(R, k): the weight of the rows of each class that were predicted right."""
+        """(R, k): the weight of the correctly predicted rows of each class."""
         return np.diagonal(self.counts, axis1=1, axis2=2)
 
     @functools.cached_property
@@ -74,7 +74,7 @@ class WeightedRows:
         return self.counts.sum(axis=2)
 
     @functools.cached_property
-    def called(self) -> np.ndarray:
+    def predicted(self) -> np.ndarray:
         """(R, k): the weight of the rows of each predicted class."""
         return self.counts.sum(axis=1)
 
@@ -85,26 +85,26 @@ class WeightedRows:
 
     @functools.cached_property
     def recalls(self) -> np.ndarray:
-        """(R, k): recall of each class; NaN where it has no row."""
+        """(R, k): recall of each class; NaN if it has no row."""
         return ratio(self.hits, self.support)
 
     @functools.cached_property
     def precisions(self) -> np.ndarray:
-        """(R, k): precision of each class; NaN where it was never predicted."""
-        return ratio(self.hits, self.called)
+        """(R, k): precision of each class; NaN if it was never predicted."""
+        return ratio(self.hits, self.predicted)
 
     @functools.cached_property
     def f1s(self) -> np.ndarray:
-        """(R, k): F1 of each class; NaN where it is neither present nor predicted."""
-        return ratio(2 * self.hits, self.support + self.called)
+        """(R, k): F1 of each class; NaN if it is neither present nor predicted."""
+        return ratio(2 * self.hits, self.support + self.predicted)
 
     @functools.cached_property
     def ranked(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of the positive class, or of each of several against the rest: the weight of
-        its rows and of all others at each score, from the lowest to the highest.
+        """Weights of the positive and the negative rows at each score, ascending.
 
-        Two arrays (R, scores) each; rows of the same score are tied. No column where a
-        score is NaN, which has no rank.
+        One pair of arrays (R, scores) for the positive class; with several classes, one
+        pair for each class against the rest. Rows with the same score are tied. If a
+        score is NaN, which has no rank, the arrays have no columns.
         """
         k = self.task.n_classes
         return [
@@ -129,7 +129,7 @@ def confusion_matrices(
     """The confusion matrix of each component that has classes, by its name.
 
     Args:
-        answers: each component with its known labels and their probabilities.
+        answers: each component with its known labels and predicted probabilities.
 
     Example:
         >>> death = make_task(kind="binary", name="death")
@@ -162,7 +162,7 @@ def confusion_matrix(
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below; NaN where `below` is not positive.
+    """above / below; NaN if `below` is not positive.
 
     Example:
         >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()

@@ -1,7 +1,8 @@
 """All metrics, one row each: formula, names, unit, direction, where they are shown.
 
-A metric says by `Property` which tasks have it, so that a new kind of task needs no
-change here. To add one, write its function in `formulas` and its row here.
+Each metric lists the `Property` values that a task needs to have it, so a new kind of
+task needs no change here. To add a metric, write its function in `formulas` and its row
+here.
 """
 
 import dataclasses
@@ -26,18 +27,18 @@ class Metric:
     """One metric.
 
     Attributes:
-        formula: `WeightedRows` to float64 (R,), NaN where it is not defined.
+        formula: function from `WeightedRows` to float64 (R,), NaN if not defined.
         title: its name in tables and plots.
         short: its name in the terminal, five letters at most.
         requires: a task has the metric when it has all of these properties.
-        lower_is_better: its direction.
-        percent: whether it is shown in per cent; else with three decimals.
+        lower_is_better: whether a lower value is better.
+        percent: whether it is shown in per cent; otherwise with three decimals.
         selects: whether it may select the epoch on the validation rows.
-        headline: shown in Table 1, box plots and slopes of tasks that have one of these
-            properties.
-        compared: likewise in the tests of Table 2, the table of runs and the terminal.
+        headline: properties of the tasks for which Table 1, box plots and slopes show
+            the metric; one of them is enough.
+        compared: likewise for the tests of Table 2, the table of runs and the terminal.
             Table S1 has every metric.
-        note: a sentence below Table 1 where the metric is shown.
+        note: a sentence below Table 1 if the metric is shown.
     """
 
     formula: Callable[[WeightedRows], np.ndarray]
@@ -57,7 +58,7 @@ class Metric:
         return self.requires <= _properties(task)
 
 
-# By their key in metrics.json, in the order of its entries and of columns.
+# Key in metrics.json -> metric, in the order of entries and columns.
 METRICS = {
     "loss": Metric(formulas.loss, "loss", "loss", lower_is_better=True),
     "accuracy": Metric(
@@ -116,10 +117,10 @@ METRICS = {
         percent=True,
         headline=_TWO,
         compared=_TWO,
-        note="The last of two classes is the positive one: sensitivity (recall) and "
-        "specificity are the fractions of the positive and of the negative that are "
-        "predicted as such, precision (PPV) and NPV the fractions of those predicted "
-        "positive, or negative, that are so.",
+        note="The last of two classes is the positive one. Sensitivity (recall) and "
+        "specificity are the fractions of positive and negative images that are "
+        "predicted correctly. Precision (PPV) and NPV are the fractions of positive "
+        "and negative predictions that are correct.",
     ),
     "specificity": Metric(
         formulas.specificity,
@@ -166,7 +167,7 @@ METRICS = {
         headline=_SCALE,
         compared=_SCALE,
         note="MAE and RMSE count classes. Ordinal index: Cardoso and Sousa 2011, from "
-        "0 (perfect) to 1; less is better.",
+        "0 (perfect) to 1; lower is better.",
     ),
     "mae": Metric(
         formulas.mae,
@@ -239,7 +240,7 @@ def compared(task: Task) -> tuple[str, ...]:
 
 
 def improves(metric: str, value: float, best: float) -> bool:
-    """Whether `value` is better than `best`; NaN never is, anything beats NaN.
+    """Whether `value` is better than `best`; NaN is worse than any number.
 
     Example:
         >>> improves("auc", 0.8, 0.7), improves("loss", 0.8, 0.7)
@@ -253,7 +254,7 @@ def improves(metric: str, value: float, best: float) -> bool:
 
 
 def legend(names: Iterable[str]) -> list[str]:
-    """What the short names mean that are not the titles: "BAcc = bal. accuracy".
+    """Explanations of short names that differ from the titles.
 
     Example:
         >>> legend(["auc", "balanced_accuracy"])
@@ -264,5 +265,5 @@ def legend(names: Iterable[str]) -> list[str]:
 
 
 def _properties(task: Task) -> frozenset[Property]:
-    """What each of its components has."""
+    """The properties of each component of the task."""
     return task.components[0].properties

@@ -1,7 +1,7 @@
-"""Means over folds and backbones that exist only where the grid is complete.
+"""Means over folds and backbones, defined only where the grid is complete.
 
-Every number of a table passes through here, so that none can be an average of what
-happened to be finished: what is not complete has a reason instead of a value.
+Every number of a table is computed here. An incomplete group has a reason instead of a
+value, so that no number is an average of the fits that happen to be finished.
 """
 
 import dataclasses
@@ -31,8 +31,9 @@ class Group:
     """One experiment with one backbone under one validation, for one task.
 
     Attributes:
-        cells: its cells, folds x seeds.
-        metrics: seed, fold, metric -> value, of the finished cells with test rows.
+        cells: the cells of the group, folds x seeds.
+        metrics: seed, fold, figure (the metric's name), value; for the finished cells
+            with test rows.
         tests: labelled test rows of those cells, in the order of seed and fold.
     """
 
@@ -46,7 +47,7 @@ class Group:
 
     @property
     def shortfall(self) -> str:
-        """How many cells are finished, when not all are; else the empty string."""
+        """The number of finished cells, as text; "" when all are finished."""
         total = len(self.cells)
         finished = int((self.cells["state"] == FINISHED).sum())
         if finished == total:
@@ -60,11 +61,11 @@ class Group:
         return self.metrics["fold"].nunique()
 
     def mean(self, metric: str) -> Value:
-        """Over folds and seeds; all must be finished and have the metric defined."""
+        """Mean over folds and seeds; all must be finished and define the metric."""
         return self._over_folds(metric, lambda values: float(values.mean()))
 
-    def deviation(self, metric: str) -> Value:
-        """Standard deviation over folds (n - 1), the mean of those of the seeds."""
+    def std(self, metric: str) -> Value:
+        """Standard deviation over folds (n - 1), averaged over seeds."""
         return self._over_folds(
             metric,
             lambda values: float(values.groupby("seed").std(ddof=1).mean(skipna=False)),
@@ -85,7 +86,7 @@ class Group:
         return Value(statistic(values))
 
     def count(self) -> tuple[int, int, int]:
-        """Predictions, different images, different patients among the test rows."""
+        """Numbers of predictions, distinct images and distinct patients tested."""
         rows = pd.concat(self.tests) if self.tests else pd.DataFrame()
         if rows.empty:
             return 0, 0, 0
@@ -94,11 +95,11 @@ class Group:
 
 
 class Aggregates:
-    """All groups of a benchmark, and what is computed from them.
+    """All groups of a benchmark, with their means and intervals.
 
     Args:
-        results: the benchmark.
-        resamples: of each bootstrap; 0 for no intervals.
+        results: the results of the benchmark.
+        resamples: number of bootstrap resamples; 0 for no intervals.
     """
 
     def __init__(self, results: Results, resamples: int = 1000):
@@ -107,15 +108,15 @@ class Aggregates:
         self._of_fit: dict[tuple[str, str], Mapping[str, Interval]] = {}
 
     def metrics_of(self, task: str) -> list[str]:
-        """Names of the metrics that the finished fits have, in their order."""
+        """Names of the metrics of the finished fits, in their order."""
         chosen = self.results.metrics[self.results.metrics["task"] == task]
         return list(dict.fromkeys(chosen["figure"]))
 
     def validations_of(self, task: str) -> list[str]:
-        """Validations that test the task, or may: not all of their cells are there.
+        """Validations that test the task, or may do so when more cells are finished.
 
-        Where all are and none has test rows (a hospital of another task's dataset is
-        left out), there is nothing to show.
+        A complete validation without test rows has nothing to show, for example when a
+        hospital of another task's dataset is left out.
         """
         found = {g.validation for g in self.of_task(task) if g.tests or g.shortfall}
         return [
@@ -126,7 +127,7 @@ class Aggregates:
         return [group for key, group in self.groups.items() if key[3] == task]
 
     def of(self, validation: str, experiment: str, task: str) -> list[Group]:
-        """A group for each backbone."""
+        """The groups of an experiment, one per backbone."""
         return [
             self.groups[validation, backbone, experiment, task]
             for backbone in self.results.backbones_of(experiment)
@@ -148,14 +149,14 @@ class Aggregates:
         return Value(float(np.mean([mean.number for mean in means])))
 
     def intervals(self, group: Group) -> Mapping[str, Interval]:
-        """Of the means over folds; none for a group that is not complete."""
+        """Intervals of the means over folds; none for an incomplete group."""
         if not self.resamples or group.shortfall or not group.tests:
             return {}
         task = self.results.tasks[group.task]
         return bootstrap_intervals(task, group.tests, resamples=self.resamples)
 
     def intervals_of_fit(self, fit: str, task: str) -> Mapping[str, Interval]:
-        """Of one fit, computed once for all cells that share it."""
+        """Intervals of one fit, computed once for all cells that use it."""
         if (fit, task) not in self._of_fit:
             rows = self.results.labelled(fit, task)
             found: Mapping[str, Interval] = {}

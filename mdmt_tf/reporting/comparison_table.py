@@ -1,4 +1,4 @@
-"""Table 2: the candidate against the other experiments, and the paper's beside it."""
+"""Table 2: tests of the candidate against the other experiments, with the paper's."""
 
 import pandas as pd
 
@@ -9,8 +9,8 @@ from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
-    Section,
     Table,
+    TableSection,
     in_percent,
     numbered,
     p_value,
@@ -22,7 +22,7 @@ from mdmt_tf.tasks import Task
 
 
 def data_differ(results: Results) -> list[str]:
-    """In what the benchmark differs from the paper's; what can be known from files."""
+    """Differences from the benchmark of the paper that the files show."""
     found = []
     if results.synthetic:
         found.append("the data are SYNTHETIC")
@@ -35,7 +35,7 @@ def data_differ(results: Results) -> list[str]:
 
 
 def title_of(results: Results, validation: str) -> str:
-    """Name of a validation with what it does."""
+    """Name of a validation, with its kind in brackets."""
     section = results.benchmark.cross_validation[validation]
     words = {
         "kfold": f"{section.folds}-fold cross-validation",
@@ -46,7 +46,7 @@ def title_of(results: Results, validation: str) -> str:
 
 
 def table_2(aggregates: Aggregates) -> Table:
-    """The candidate against each other experiment: all tests, p and adjusted p."""
+    """Tests of the candidate against each other experiment, with p and adjusted p."""
     results = aggregates.results
     candidate = results.benchmark.candidate
     sections, data = [], []
@@ -75,13 +75,14 @@ def table_2(aggregates: Aggregates) -> Table:
         "all other experiments of one task and validation. Stars mark the p before "
         "adjustment, as the paper's do: * < 0.05, ** < 0.01, *** < 0.001.",
         "No unit is a patient. Folds share training images, so tests with unit "
-        "“backbone x fold” give p that are too small; tests with unit “backbone” speak "
-        "about other backbones on the same data. The paper does not state its unit.",
+        "“backbone x fold” give p-values that are too small. Tests with unit "
+        "“backbone” are about other backbones on the same data. The paper does not "
+        "state its unit.",
     ]
     if any(row["paper_stars"] for row in data):
         notes.append(
-            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), beside "
-            "the t-tests with unit “backbone”."
+            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), next "
+            "to the t-tests with unit “backbone”."
         )
         if any(row["paper_stars"] == published.TWO_OF_THREE for row in data):
             notes.append(published.TWO_OF_THREE_NOTE)
@@ -104,7 +105,7 @@ def table_2(aggregates: Aggregates) -> Table:
 def _tests(
     aggregates: Aggregates, task: Task, validation: str, others: list[str]
 ) -> list[dict]:
-    """A row a test; Holm-adjusted within this task and validation."""
+    """One row per test, Holm-adjusted within this task and validation."""
     results = aggregates.results
     candidate = results.benchmark.candidate
     kind = results.benchmark.cross_validation[validation].kind
@@ -173,9 +174,9 @@ def _test_row(comparison: Comparison, task: Task, kind: str) -> dict:
     }
 
 
-def _section_2(title: str, tests: list[dict]) -> Section:
+def _section_2(title: str, tests: list[dict]) -> TableSection:
     with_paper = any(row["paper_stars"] for row in tests)
-    headings = ["other", "figure", "of", "test", "expected", "unit", "n"]
+    headings = ["other", "metric", "of", "test", "expected", "unit", "n"]
     headings += ["difference", "p", "p (Holm)", "stars"]
     rows = []
     for row in tests:
@@ -203,4 +204,4 @@ def _section_2(title: str, tests: list[dict]) -> Section:
         if with_paper:
             cells.append(Entry(row["paper_stars"]))
         rows.append(tuple(cells))
-    return Section(title, (*headings, *(["paper"] if with_paper else [])), rows)
+    return TableSection(title, (*headings, *(["paper"] if with_paper else [])), rows)

@@ -1,4 +1,4 @@
-"""How the fields of the tables go with the outcome, as a table for people."""
+"""The table of correlations between the fields and the outcome."""
 
 import numpy as np
 import pandas as pd
@@ -6,15 +6,15 @@ import pandas as pd
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
-    Section,
     Table,
+    TableSection,
     numbered,
     p_value,
 )
 
 
 def correlation_table(data: pd.DataFrame) -> Table:
-    """For people, a section a baseline."""
+    """The table of correlations, one section per baseline."""
     sections = []
     for (baseline, task), own in data.groupby(["baseline", "task"], sort=False):
         rows = [
@@ -32,16 +32,16 @@ def correlation_table(data: pd.DataFrame) -> Table:
             for row in own.itertuples(index=False)
         ]
         headings = ("dataset", "field", "n", "measure", "value", "p", "p (Holm)")
-        sections.append(Section(f"{baseline}: fields and {task}", headings, rows))
+        sections.append(TableSection(f"{baseline}: fields and {task}", headings, rows))
     notes = [
-        "Association in this sample of patients, not causation: each field by itself, "
-        "without correction for any other.",
-        "n: patients of whom field and class are known, those of all folds; of several "
-        "images of a patient the first.",
+        "Association in this sample of patients, not causation. Each field is tested "
+        "by itself, without adjustment for any other.",
+        "n: patients of all folds whose field and class are known; the first of "
+        "several images of a patient counts.",
         "Numbers: Spearman's rho with the index of the class, and its two-sided test; "
-        "beside it Pearson's r, point-biserial for two classes, not tested. Texts: "
-        "Cramer's V and the chi-square test, whose p is rough where few patients share "
-        "a value. Holm's adjustment over the fields of the baseline.",
+        "also Pearson's r, point-biserial for two classes, not tested. Texts: Cramer's "
+        "V and the chi-square test, whose p is rough where few patients have the same "
+        "value. Holm's adjustment is over the fields of the baseline.",
     ]
     title = "Correlations: fields of the tables and the outcome, without any image"
     return Table("correlations", title, sections, notes, data)

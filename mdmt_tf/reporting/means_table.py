@@ -1,4 +1,6 @@
-"""Table 1: means over folds and backbones, and the paper's beside them."""
+"""Table 1: means over folds and backbones, next to the paper's."""
+
+import math
 
 import pandas as pd
 
@@ -11,55 +13,75 @@ from mdmt_tf.reporting.comparison_table import data_differ, title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
-    Section,
     Table,
+    TableSection,
     blocks_of,
     heading,
     numbered,
     shown,
     titled,
 )
+from mdmt_tf.tasks import Task
 
-# Metrics in one block, so that it fits into 80 columns; with the paper's beside them.
-_MOST, _MOST_BESIDE = 5, 3
+# Metrics in one block, so that it fits into 80 columns: alone, and with the paper's.
+_MOST, _MOST_WITH_PAPER = 5, 3
 
 
 def table_1(aggregates: Aggregates) -> Table:
-    """Mean over folds and backbones, a row an experiment, beside the paper's."""
+    """Mean over folds and backbones, one row per experiment, next to the paper's."""
     results = aggregates.results
-    sections, data, beside = [], [], False
+    sections, data = [], []
+    for task in results.tasks.values():
+        for validation in aggregates.validations_of(task.name):
+            found, numbers = _sections(aggregates, task, validation)
+            sections += found
+            data += numbers
+    with_paper = any(not math.isnan(row["paper"]) for row in data)
+    return Table(
+        "table_1",
+        "Table 1: mean over folds and backbones",
+        sections,
+        _notes(results, with_paper),
+        pd.DataFrame(data),
+    )
+
+
+def _sections(
+    aggregates: Aggregates, task: Task, validation: str
+) -> tuple[list[TableSection], list[dict]]:
+    """The sections of a task and validation; their data rows, one per metric."""
+    results = aggregates.results
+    metrics = headline(task)
+    kind = results.benchmark.cross_validation[validation].kind
+    experiments = results.experiments_of(task.name, validation)
+    printed = {
+        (e, f): published.value(task, kind, e, f) for e in experiments for f in metrics
+    }
+    title = f"{task.name}, {title_of(results, validation)}"
+    none = all(value is None for value in printed.values())
+    blocks = blocks_of(metrics, most=_MOST if none else _MOST_WITH_PAPER)
+    sections, data = [], []
+    for number, block in enumerate(blocks):
+        has_printed = any(printed[e, f] is not None for e in experiments for f in block)
+        rows = []
+        for experiment in experiments:
+            row, numbers = _means(
+                aggregates, validation, experiment, task, block, printed
+            )
+            rows.append(row[: None if has_printed else 2 + len(block)])
+            data += numbers
+        headings = ["experiment", "folds x backbones", *map(heading, block)]
+        if has_printed:
+            headings += [f"paper: {heading(metric)}" for metric in block]
+        block_title = titled(title, number, len(blocks))
+        sections.append(TableSection(block_title, tuple(headings), rows))
+    return sections, data
+
+
+def _notes(results: Results, with_paper: bool) -> list[str]:
+    """The sentences below the table."""
     shown_here = {f for task in results.tasks.values() for f in headline(task)}
     meanings = [row.note for name, row in METRICS.items() if name in shown_here]
-    for task in results.tasks.values():
-        metrics = headline(task)
-        for validation in aggregates.validations_of(task.name):
-            kind = results.benchmark.cross_validation[validation].kind
-            experiments = results.experiments_of(task.name, validation)
-            printed = {
-                (e, f): published.value(task, kind, e, f)
-                for e in experiments
-                for f in metrics
-            }
-            title = f"{task.name}, {title_of(results, validation)}"
-            none = all(value is None for value in printed.values())
-            blocks = blocks_of(metrics, most=_MOST if none else _MOST_BESIDE)
-            for number, block in enumerate(blocks):
-                has_printed = any(
-                    printed[e, f] is not None for e in experiments for f in block
-                )
-                beside |= has_printed
-                rows = []
-                for experiment in experiments:
-                    row, numbers = _means(
-                        aggregates, validation, experiment, task, block, printed
-                    )
-                    rows.append(row[: None if has_printed else 2 + len(block)])
-                    data += numbers
-                headings = ["experiment", "folds x backbones", *map(heading, block)]
-                if has_printed:
-                    headings += [f"paper: {heading(metric)}" for metric in block]
-                part = titled(title, number, len(blocks))
-                sections.append(Section(part, tuple(headings), rows))
     notes = [
         " ".join(
             [
@@ -77,10 +99,10 @@ def table_1(aggregates: Aggregates) -> Table:
     ]
     if results.benchmark.baselines:
         notes.append(
-            "A baseline uses no image and no backbone: it is fitted once for each fold "
-            "and is part of no mean over backbones."
+            "A baseline uses no image and no backbone. It is fitted once for each fold "
+            "and is not included in means over backbones."
         )
-    if beside:
+    if with_paper:
         notes.append(
             f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 1)."
         )
@@ -89,17 +111,11 @@ def table_1(aggregates: Aggregates) -> Table:
                 "The paper's metrics cannot be compared with these: here "
                 f"{' and '.join(differences)}."
             )
-    return Table(
-        "table_1",
-        "Table 1: mean over folds and backbones",
-        sections,
-        notes,
-        pd.DataFrame(data),
-    )
+    return notes
 
 
 def _means(aggregates, validation, experiment, task, block, printed):
-    """One row for people, the paper's metrics last; one a metric for programs."""
+    """A shown row, with the paper's metrics last; data rows, one per metric."""
     results = aggregates.results
     groups = aggregates.of(validation, experiment, task.name)
     row, data = [Entry(_name(results, experiment)), _folds(groups)], []
@@ -125,7 +141,7 @@ def _means(aggregates, validation, experiment, task, block, printed):
 
 
 def _entry(metric: str, value: Value) -> Entry:
-    """A value, or the reason why there is none."""
+    """The text of a value, or the reason why there is none."""
     if value.reason:
         return Entry(value.reason)
     return numbered(shown(metric, value.number), value.number)
@@ -142,7 +158,7 @@ def _name(results: Results, experiment: str) -> str:
 
 
 def _folds(groups: list[Group]) -> Entry:
-    """Folds x backbones, or how many cells there are when some are not."""
+    """Folds x backbones, or the number of finished cells when some are missing."""
     cells = pd.concat([group.cells for group in groups])
     done = int((cells["state"] == FINISHED).sum())
     if done < len(cells):

@@ -1,7 +1,7 @@
-"""One self-contained page of a report: tables that sort, plots, failures, caveats.
+"""A self-contained page with sortable tables, plots, failures and caveats.
 
-It loads nothing: styles, script and plots are inside, and a content security policy
-forbids the rest. Every text that comes from a file is escaped.
+The page loads nothing: it contains its styles, script and plots, and a content security
+policy forbids anything else. Every text that comes from a file is escaped.
 """
 
 import base64
@@ -13,20 +13,21 @@ from html import escape
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.plots import Drawing
-from mdmt_tf.reporting.table_files import Section, Table, numeric_columns
+from mdmt_tf.reporting.table_files import Table, TableSection, numeric_columns
 
 SYNTHETIC = "SYNTHETIC data: these numbers say nothing about patients."
 _CAVEATS = (
-    "Backbones are no sample of patients: a test over backbones says that other "
-    "networks of this kind would likely show the same on the same images.",
-    "Folds of a cross-validation share most of their training images; their metrics "
-    "are not independent, and a test that takes them so gives p that are too small.",
+    "Backbones are not a sample of patients. A test over backbones supports that other "
+    "networks of this kind would show the same on the same images.",
+    "Folds of a cross-validation share most of their training images. Their metrics "
+    "are not independent, and a test that assumes independence gives p-values that are "
+    "too small.",
     "Bootstrap intervals resample the patients of the test sets and keep the fitted "
-    "models. The variation from training again is not in them.",
-    "Nothing here has been tested on patients of other hospitals than those of the "
+    "models. They do not include the variation from training again.",
+    "Nothing here has been tested on patients of hospitals other than those of the "
     "datasets named above.",
-    "Many comparisons are made. Read p after Holm's adjustment, which is for the "
-    "family that the notes of Table 2 state.",
+    "Many comparisons are made. Read the p-values after Holm's adjustment, which "
+    "covers the family that the notes of Table 2 state.",
 )
 
 
@@ -39,10 +40,10 @@ def build_page(
     """The page as HTML.
 
     Args:
-        aggregates: for the facts in its head.
-        tables: as written to `tables/`.
-        drawings: as written to `plots/`.
-        status: what is finished, failed and missing.
+        aggregates: for the facts at the top of the page.
+        tables: those written to `tables/`.
+        drawings: those written to `plots/`.
+        status: a sentence on the finished, failed and missing cells.
     """
     results = aggregates.results
     template = importlib.resources.files("mdmt_tf.reporting") / "page.html"
@@ -77,7 +78,7 @@ def build_page(
 
 
 def about(results: Results) -> str:
-    """One sentence: what has been crossed with what."""
+    """The axes of the grid, in one sentence."""
     benchmark = results.benchmark
     parts = [
         f"Experiments {', '.join(benchmark.experiments)}",
@@ -92,7 +93,7 @@ def about(results: Results) -> str:
 
 
 def data_note(results: Results) -> str:
-    """Which data, in which version, of how many images."""
+    """The datasets, with their versions and numbers of images."""
     if not results.datasets:
         return "Data: not known yet, no fit is finished."
     parts = []
@@ -137,11 +138,11 @@ def _table(table: Table) -> str:
     return "\n".join(parts)
 
 
-# Sections of more rows have a box to filter them.
+# Sections with more rows get a filter box.
 _FILTERED = 30
 
 
-def _section(name: str, section: Section) -> str:
+def _section(name: str, section: TableSection) -> str:
     numeric = numeric_columns(section)
     head = "".join(
         f'<th scope="col"{_class(number)}><button type="button">{escape(text)}</button>'

@@ -1,4 +1,4 @@
-"""What plots share: colours, places to draw in, how much of a grid is there."""
+"""Colours, axes and counts of finished cells, shared by the plots."""
 
 from matplotlib.figure import Figure
 
@@ -6,7 +6,7 @@ from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.reporting.aggregates import Group
 from mdmt_tf.reporting.table_files import in_percent
 
-# Okabe & Ito 2008: told apart with any colour vision.
+# Okabe & Ito 2008: distinguishable with any colour vision.
 COLOURS = (
     "#0072B2",
     "#E69F00",
@@ -37,6 +37,6 @@ def scale(metric: str) -> float:
 
 
 def finished(groups: list[Group]) -> tuple[int, int]:
-    """Cells finished, cells in all."""
+    """(finished cells, all cells)."""
     total = sum(len(group.cells) for group in groups)
     return sum(int((g.cells["state"] == FINISHED).sum()) for g in groups), total

@@ -1,4 +1,4 @@
-"""The plots of a report: distributions, pairs, learning curves, and all of them.
+"""The plots of a report: distributions, pairs, learning curves.
 
 Each function draws one task under one validation and returns a matplotlib figure, or
 None when there is nothing to draw. No global state of matplotlib is changed.
@@ -21,7 +21,7 @@ from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.tasks import Task
 
 _MARKERS = "os^Dv"
-# The ids in an SVG are random without a salt, and files would differ.
+# Without a salt, the ids in an SVG are random, and equal plots would differ.
 _STYLE = {
     "svg.hashsalt": "mdmt_tf",
     "font.size": 9,
@@ -37,11 +37,11 @@ _MANY_LINES = 60
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """A finished plot.
+    """A rendered plot.
 
     Attributes:
-        name: of the files, without suffix.
-        caption: what is drawn, with unit and n.
+        name: name of the files, without suffix.
+        caption: what the plot shows, with unit and n.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Drawing:
 
 
 def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
-    """Every plot of every task and validation for which there is something."""
+    """Every plot that has something to show, for every task and validation."""
     results = aggregates.results
     several = len(results.benchmark.cross_validation) > 1
     for task in results.tasks.values():
@@ -66,7 +66,7 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
                     start = "SYNTHETIC data. " if results.synthetic else ""
                     figure.suptitle(f"{start}{title}: {task.name}, {validation}")
                     png = _render(figure, "png", {"Software": None})
-                    # Laid out once; again would give the same and take as long.
+                    # The layout is done once; a second pass would not change it.
                     figure.set_layout_engine("none")
                     svg = _render(figure, "svg", {"Date": None, "Creator": None})
                     yield Drawing(
@@ -84,7 +84,7 @@ def _render(figure: Figure, form: str, metadata: dict) -> bytes:
 
 
 def box(aggregates: Aggregates, task: Task, validation: str):
-    """Distribution over backbones and folds; a box only where all cells are there."""
+    """Distribution over backbones and folds; a box if all cells are finished."""
     results = aggregates.results
     experiments = results.experiments_of(task.name, validation)
     metrics = headline(task)
@@ -130,8 +130,8 @@ def box(aggregates: Aggregates, task: Task, validation: str):
         axis.grid(axis="x", linewidth=0.3)
     caption = (
         "Each point is one fit on the test set of one fold (unit: backbone x fold x "
-        "seed, n beside the name). Box: quartiles and median; whiskers: to the last "
-        "point within 1.5 box lengths. An experiment that is not complete has points "
+        "seed, n below the name). Box: quartiles and median; whiskers: to the last "
+        "point within 1.5 box lengths. An incomplete experiment has points "
         "only."
     )
     return figure, "Distribution over backbones and folds", caption
@@ -144,7 +144,7 @@ def _values(groups: list[Group], metric: str) -> np.ndarray:
 
 
 def slopes(aggregates: Aggregates, task: Task, validation: str):
-    """Means over folds, a line a backbone through the experiments."""
+    """Means over folds, with one line per backbone through the experiments."""
     results = aggregates.results
     experiments = [
         e
@@ -181,7 +181,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
                 label=backbone,
             )
         if len(backbones) > 1:
-            # NaN, so no point, where a backbone is not complete.
+            # An incomplete backbone has NaN, so no point.
             axis.plot(
                 places,
                 means[name].mean(axis=0) * scale(name),
@@ -200,13 +200,13 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
     caption = (
         f"Mean over folds and seeds of each backbone (unit: backbone; {complete} of "
         f"{len(backbones)} are complete in every experiment); dashed: mean over "
-        "backbones, where all are complete. What is not complete has no point."
+        "backbones, where all are complete. An incomplete backbone has no point."
     )
     return figure, "The same backbones in every experiment", caption
 
 
 def curves(aggregates: Aggregates, task: Task, validation: str):
-    """Loss by epoch, thin lines for the fits, bold for their median."""
+    """Loss by epoch, with thin lines for the fits and a bold line for their median."""
     results = aggregates.results
     names = {
         "training": (f"train/{task.name}/loss", COLOURS[0]),

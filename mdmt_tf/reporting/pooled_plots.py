@@ -16,7 +16,7 @@ _BINS = 10
 
 
 def confusion(aggregates: Aggregates, task: Task, validation: str):
-    """Counts summed over all fits of an experiment; colours are shares of the row."""
+    """Counts summed over all fits of an experiment; colours are fractions of a row."""
     pooled = _pooled(aggregates, task, validation)
     if not pooled:
         return None
@@ -26,17 +26,19 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
         rows, names = panel.rows, panel.component.class_names
         counts = confusion_matrix(panel.component, rows["target"], rows["prediction"])
         totals = counts.sum(axis=1, keepdims=True)
-        shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-        axis.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-        for (row, column), share in np.ndenumerate(shares):
+        fractions = np.divide(
+            counts, totals, out=np.zeros(counts.shape), where=totals > 0
+        )
+        axis.imshow(fractions, cmap="cividis", vmin=0, vmax=1)
+        for (row, column), fraction in np.ndenumerate(fractions):
             axis.text(
                 column,
                 row,
-                f"{100 * share:.0f} %\n{counts[row, column]}",
+                f"{100 * fraction:.0f} %\n{counts[row, column]}",
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="black" if share > 0.5 else "white",
+                color="black" if fraction > 0.5 else "white",
             )
         axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
         axis.set_yticks(range(len(names)), names)
@@ -46,14 +48,14 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
     caption = (
         "Counts of predictions on the test sets, summed over folds, seeds and "
         "backbones, so an image counts once for each fit that tests it (unit: "
-        "prediction, n in the titles); per cent: share of the true class."
+        "prediction, n in the titles); per cent: fraction of the true class."
     )
     return figure, "Confusion", caption
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Panel:
-    """The test rows of all finished cells of an experiment, for one component."""
+    """Test rows of all finished cells of an experiment, for one component of a task."""
 
     component: Task
     experiment: str
@@ -62,7 +64,7 @@ class _Panel:
 
 
 def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]:
-    """A panel an experiment and component; none of a task without classes."""
+    """One panel per experiment and component; no panel for a task without classes."""
     panels_found = []
     if Property.CLASSES not in task.components[0].properties:
         return []
@@ -90,7 +92,7 @@ def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]
 
 
 def calibration(aggregates: Aggregates, task: Task, validation: str):
-    """Observed frequency by stated probability, with the size of each bin."""
+    """Observed frequency by predicted probability, with the size of each bin."""
     pooled = _pooled(aggregates, task, validation)
     if not pooled:
         return None
@@ -143,7 +145,7 @@ def calibration(aggregates: Aggregates, task: Task, validation: str):
 
 
 def _brier(aggregates, task, validation, panel: _Panel) -> str:
-    """A line of the title; the metric of a whole task says nothing of one component."""
+    """A title line; empty for one of several components, which has no Brier score."""
     if panel.component is not task:
         return ""
     brier = aggregates.over_backbones(validation, panel.experiment, task.name, "brier")
@@ -153,11 +155,12 @@ def _brier(aggregates, task, validation, panel: _Panel) -> str:
 def reliability(
     component: Task, rows: pd.DataFrame
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean stated probability, observed frequency and rows of each of 10 equal bins.
+    """Mean predicted probability, observed frequency and rows in 10 equal bins.
 
     Args:
-        component: with two classes the probability is that of the second, else that of
-            the most probable class, which is right when it is the target.
+        component: with two classes, the probability is that of the second class. With
+            more, it is that of the most probable class, which is correct when it is the
+            target.
         rows: labelled rows with p_0 ...
     Returns: three arrays (10,); NaN in the first two where a bin is empty.
     """

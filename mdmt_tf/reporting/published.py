@@ -1,20 +1,20 @@
-"""What Ruffini et al. (MICCAI 2024) print, to stand beside our own metrics.
+"""Results printed by Ruffini et al. (MICCAI 2024), for comparison with our own.
 
 Task prognosis, AIforCOVID release 3 and BRIXIA, means over 18 backbones and the folds.
-"CV" there is 5-fold cross-validation, "LOCO" leaves one of six hospitals out.
+"CV" in the paper is 5-fold cross-validation, "LOCO" leaves one of six hospitals out.
 """
 
 from mdmt_tf.tasks import Task
 
 SOURCE = "AIforCOVID + BRIXIA, 18 backbones"
-# Name, and the dataset that feeds it: another paper has another prognosis.
+# Name of the task, and the dataset that feeds it. Other data have another prognosis.
 TASK, SOURCE_OF_TASK = "prognosis", "aiforcovid"
 DATASETS = frozenset({"aiforcovid", "brixia"})
 BACKBONES = 18
 
 CV, LOCO = "kfold", "leave_one_site_out"
 
-# Table 1: kind of validation -> experiment -> metric -> share (the paper: per cent).
+# Table 1: kind of validation -> experiment -> metric -> fraction (the paper: per cent).
 TABLE_1 = {
     CV: {
         "stl_prognosis": {"accuracy": 0.660, "f1": 0.639, "g_mean": 0.659},
@@ -30,8 +30,8 @@ TABLE_1 = {
 
 CANDIDATE = "mdmt"
 NO_STAR = "no star"
-# Two of the three metrics have a star. The printed table and the text of the paper
-# differ on which: accuracy and G-mean there, accuracy and F1 here.
+# Two of the three metrics have a star. The paper disagrees with itself on which two:
+# accuracy and G-mean in its table, accuracy and F1 in its text.
 TWO_OF_THREE = "* in two of three"
 TWO_OF_THREE_NOTE = (
     f"“{TWO_OF_THREE}”: for the standard deviation under LOCO the paper has a star for "
@@ -52,7 +52,7 @@ _TABLE_2 = {
 
 
 def value(task: Task, kind: str, experiment: str, metric: str) -> float | None:
-    """What Table 1 of the paper has for it; None when it has nothing."""
+    """The value in Table 1 of the paper; None when there is none."""
     if not _is_of_paper(task):
         return None
     return TABLE_1.get(kind, {}).get(experiment, {}).get(metric)
@@ -61,7 +61,7 @@ def value(task: Task, kind: str, experiment: str, metric: str) -> float | None:
 def stars(
     task: Task, kind: str, statistic: str, candidate: str, other: str, metric: str
 ) -> str | None:
-    """What Table 2 of the paper has for it; None when it has nothing.
+    """The stars in Table 2 of the paper; None when there are none.
 
     Args:
         statistic: "mean" (candidate greater) or "sd" (candidate smaller).

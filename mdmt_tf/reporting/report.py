@@ -1,4 +1,4 @@
-"""From a benchmark folder to tables, plots and a page; nothing else goes in."""
+"""Tables, plots and a page, made from a benchmark folder alone."""
 
 import dataclasses
 import os
@@ -16,11 +16,11 @@ from mdmt_tf.storage import write_bytes
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What has been written.
+    """A written report.
 
     Attributes:
-        results: what it was made from.
-        status: how many cells are finished, failed, missing.
+        results: the results that it was made from.
+        status: a sentence on the finished, failed and missing cells.
         tables: in the order of the page; the first is Table 1.
         folder: holds `tables/`, `plots/` and `index.html`.
     """
@@ -41,13 +41,13 @@ def write_report(
     *,
     resamples: int = 1000,
 ) -> Report:
-    """Write `tables/`, `plots/` and `index.html`; the same files give the same bytes.
+    """Write `tables/`, `plots/` and `index.html`; equal inputs give equal bytes.
 
     Args:
-        folder: of a benchmark; it may still be running.
-        out: where to; None: into `folder`.
-        resamples: of each bootstrap; 0: no intervals.
-    Raises: DataError when it is no benchmark folder or a file is damaged.
+        folder: of a benchmark, which may still be running.
+        out: folder to write to; None: `folder`.
+        resamples: number of bootstrap resamples; 0: no intervals.
+    Raises: DataError when it is not a benchmark folder or a file is damaged.
     """
     results = Results.read(folder)
     aggregates = Aggregates(results, resamples)
@@ -75,7 +75,7 @@ def write_report(
 
 
 def describe(results: Results) -> str:
-    """One sentence on what is finished, and what that means for the tables."""
+    """The finished, failed and missing cells, and the effect on the tables."""
     counts = results.counts()
     text = (
         f"{counts['finished']} of {len(results.cells)} cells of the grid are finished, "

@@ -1,4 +1,4 @@
-"""A table as Markdown, LaTeX and CSV, and whole files at once."""
+"""Tables, and their files in Markdown, LaTeX and CSV."""
 
 import dataclasses
 import math
@@ -12,18 +12,18 @@ import pandas as pd
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.storage import write_text
 
-# Stands where there is nothing to show.
+# Text of a cell without a number.
 NO_NUMBER = "–"
-# Rows above which LaTeX breaks a table over pages.
+# LaTeX breaks a table with more rows over pages.
 _LONG = 40
 
 
 class Entry(NamedTuple):
-    """What stands in one place of a table.
+    """One cell of a table.
 
     Attributes:
-        text: for people.
-        number: by which it sorts; None for text.
+        text: the shown text.
+        number: the sort key; None for text.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Section:
+class TableSection:
     """One block of rows under its own heading."""
 
     title: str
@@ -41,19 +41,19 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table for people and for programs.
+    """A table to read, and its data.
 
     Attributes:
-        name: of the files.
+        name: name of the files.
         title: one line.
-        sections: what people read.
-        notes: below the table, whole sentences.
-        data: what programs read, fractions from 0 to 1 with every digit.
+        sections: the shown rows.
+        notes: whole sentences below the table.
+        data: content of the CSV file, fractions from 0 to 1 with every digit.
     """
 
     name: str
     title: str
-    sections: list[Section]
+    sections: list[TableSection]
     notes: list[str]
     data: pd.DataFrame
 
@@ -64,7 +64,7 @@ def heading(metric: str) -> str:
 
 
 def plain_heading(metric: str) -> str:
-    """Name of a metric without its unit; its key, if another version stored it."""
+    """Name of a metric without its unit; its key, if this version does not know it."""
     return METRICS[metric].title if metric in METRICS else metric
 
 
@@ -74,7 +74,7 @@ def in_percent(metric: str) -> bool:
 
 
 def shown(metric: str, value: float, sign: str = "") -> str:
-    """A metric in its unit: one decimal in per cent, else three."""
+    """A metric as text: one decimal in per cent, otherwise three decimals."""
     if math.isnan(value):
         return NO_NUMBER
     if in_percent(metric):
@@ -83,7 +83,7 @@ def shown(metric: str, value: float, sign: str = "") -> str:
 
 
 def blocks_of(metrics: Sequence[str], most: int) -> list[tuple[str, ...]]:
-    """Metrics in the fewest blocks of at most so many, about equally long.
+    """Divide metrics into the fewest blocks of at most `most`, about equally long.
 
     Example:
         >>> blocks_of(["auc", "recall", "npv"], most=2)
@@ -94,24 +94,24 @@ def blocks_of(metrics: Sequence[str], most: int) -> list[tuple[str, ...]]:
 
 
 def titled(title: str, block: int, blocks: int) -> str:
-    """The title of a table, which says which part it is when there are several."""
+    """The title of a table, with the number of the block when there are several."""
     return title if blocks < 2 else f"{title}, part {block + 1} of {blocks}"
 
 
 def numbered(text: str, number: float) -> Entry:
-    """A place that sorts by its number, unless that is NaN."""
+    """An entry that sorts by its number, unless it is NaN."""
     return Entry(text, None if math.isnan(number) else number)
 
 
 def p_value(p: float) -> Entry:
-    """A p with three decimals, or as a power where these would be zeros."""
+    """A p-value with three decimals, or as a power of ten where these would be 0."""
     if math.isnan(p):
         return Entry(NO_NUMBER)
     return Entry(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", p)
 
 
 def markdown(table: Table, status: str) -> str:
-    """The table in GitHub's Markdown; `status` stands in its head."""
+    """The table in GitHub's Markdown, with `status` below the title."""
     lines = [f"# {_md(table.title)}", "", _md(status), ""]
     for section in table.sections:
         numeric = numeric_columns(section)
@@ -132,7 +132,7 @@ def _md_row(cells, plain: bool = False) -> str:
 
 
 def _md(text: str) -> str:
-    """Nothing in it is markup or HTML, and it stays on one line."""
+    """Escape Markdown and HTML, and join lines."""
     text = " ".join(str(text).split())
     for mark in "\\`*_|[]~":
         text = text.replace(mark, "\\" + mark)
@@ -167,7 +167,7 @@ _TEX = {
 
 
 def tex_escape(text: str) -> str:
-    """Text that LaTeX prints as it stands; what it has no letter for becomes `?`."""
+    """Escape text for LaTeX; characters that it cannot print become `?`."""
     out = []
     for mark in " ".join(str(text).split()):
         if mark in _TEX:
@@ -188,7 +188,7 @@ def latex(table: Table, status: str) -> str:
         columns = "".join("r" if number else "l" for number in numeric_columns(section))
         long = len(section.rows) > _LONG
         environment = "longtable" if long else "tabular"
-        # Wide tables in small print.
+        # Wide tables are set in small print.
         size = r"\footnotesize" if len(columns) < 9 else r"\tiny"
         lines += [
             "",
@@ -212,7 +212,7 @@ def _tex_row(cells) -> str:
     return " & ".join(tex_escape(cell) for cell in cells) + r" \\"
 
 
-def numeric_columns(section: Section) -> list[bool]:
+def numeric_columns(section: TableSection) -> list[bool]:
     """Whether a column holds numbers anywhere."""
     return [
         any(row[index].number is not None for row in section.rows)
@@ -221,7 +221,7 @@ def numeric_columns(section: Section) -> list[bool]:
 
 
 def csv(table: Table) -> str:
-    """The data with every digit; what is not there is empty."""
+    """The data with every digit; missing values are empty."""
     return table.data.to_csv(index=False, lineterminator="\n")
 
 

@@ -1,4 +1,4 @@
-"""All tables of a benchmark; Table S1 and the table of runs are made here."""
+"""All tables of a benchmark, with Table S1 and the table of runs."""
 
 import math
 
@@ -13,8 +13,8 @@ from mdmt_tf.reporting.correlation_table import correlation_table
 from mdmt_tf.reporting.means_table import table_1
 from mdmt_tf.reporting.table_files import (
     Entry,
-    Section,
     Table,
+    TableSection,
     blocks_of,
     heading,
     numbered,
@@ -23,13 +23,14 @@ from mdmt_tf.reporting.table_files import (
 )
 
 _INTERVAL_NOTE = (
-    "[low, high]: 95 % percentile bootstrap over patients, within each fold. It speaks "
-    "about other patients and the same fitted models; that other fits or other "
-    "backbones might do otherwise is not in it."
+    "[low, high]: 95 % percentile bootstrap over patients, within each fold. It covers "
+    "other patients with the same fitted models. It does not cover the variation of "
+    "other fits or other backbones."
 )
 _TWICE_NOTE = (
     "Some images are tested in several folds or with several seeds. Their patients are "
-    "drawn anew each time, so intervals of means over these folds are too narrow."
+    "resampled separately in each, so intervals of means over these folds are too "
+    "narrow."
 )
 
 
@@ -52,12 +53,12 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
 
 
 def table_s1(aggregates: Aggregates) -> Table:
-    """Every backbone and experiment: mean, deviation and interval of every metric."""
+    """Every backbone and experiment: mean, std and interval of every metric."""
     results = aggregates.results
     sections, data, left_out = [], [], set()
     for task in results.tasks:
         metrics = aggregates.metrics_of(task)
-        # Of a benchmark of which nothing is finished there is one table without them.
+        # If nothing is finished, there are no metrics: one block without columns.
         blocks = blocks_of([m for m in metrics if m in METRICS], most=_MOST)
         left_out |= set(metrics).difference(METRICS)
         for validation in aggregates.validations_of(task):
@@ -70,7 +71,7 @@ def table_s1(aggregates: Aggregates) -> Table:
             headings = ["backbone", "experiment", "folds", "images", "patients"]
             title = f"{task}, {title_of(results, validation)}"
             sections += [
-                Section(
+                TableSection(
                     titled(title, number, len(blocks)),
                     (*headings, *map(heading, block)),
                     [(*head, *(entries[f] for f in block)) for head, entries in rows],
@@ -86,7 +87,7 @@ def table_s1(aggregates: Aggregates) -> Table:
         )
         + ".",
         _INTERVAL_NOTE,
-        "images, patients: different ones among the labelled test rows.",
+        "images, patients: distinct ones among the labelled test rows.",
     ]
     if left_out:
         names = ", ".join(sorted(left_out))
@@ -103,17 +104,17 @@ def table_s1(aggregates: Aggregates) -> Table:
 
 
 def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
-    """For people the head of a row and its metrics; one row a metric for programs."""
+    """The head and the metrics of a shown row; data rows, one per metric."""
     predictions, images, patients = group.count()
     intervals = aggregates.intervals(group)
     head = [Entry(group.backbone), Entry(group.experiment)]
     head += [Entry(str(n), n) for n in (group.folds, images, patients)]
     entries, data = {}, []
     for metric in metrics:
-        mean, deviation = group.mean(metric), group.deviation(metric)
+        mean, std = group.mean(metric), group.std(metric)
         interval = intervals.get(metric) if not mean.reason else None
         low, high = (interval.low, interval.high) if interval else (NAN, NAN)
-        spread = shown(metric, deviation.number)
+        spread = shown(metric, std.number)
         words = f"{shown(metric, mean.number)} ± {spread}"
         words += _brackets(metric, low, high)
         entries[metric] = numbered(mean.reason or words, mean.number)
@@ -125,7 +126,7 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
                 "experiment": group.experiment,
                 "figure": metric,
                 "mean": mean.number,
-                "sd": deviation.number,
+                "sd": std.number,
                 "low": low,
                 "high": high,
                 "undefined_resamples": interval.undefined if interval else NAN,
@@ -140,7 +141,7 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
 
 
 def runs(aggregates: Aggregates) -> Table:
-    """A row a cell: its state and all test metrics of each of its tasks."""
+    """One row per cell: its state and all test metrics of each of its tasks."""
     results = aggregates.results
     values = {
         key: dict(zip(rows["figure"], rows["value"], strict=True))
@@ -186,7 +187,7 @@ def runs(aggregates: Aggregates) -> Table:
     for task in results.tasks:
         headings.append(f"{task}: n")
         headings += [f"{task}: {heading(metric)}" for metric in brief[task]]
-    section = Section("All cells", (*headings, "fit"), rows)
+    section = TableSection("All cells", (*headings, "fit"), rows)
     return Table(
         "runs",
         "Every cell of the grid",

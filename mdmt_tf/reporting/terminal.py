@@ -6,19 +6,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from mdmt_tf.reporting.report import Report
-from mdmt_tf.reporting.table_files import Section
+from mdmt_tf.reporting.table_files import TableSection
 
-# Fits that are named in the terminal; the page has them all.
+# Number of fits named in the terminal; the page lists all of them.
 _SHOWN = 5
 
 
 def print_report(report: Report) -> None:
-    """Print Table 1, what is not finished, and where the files are."""
+    """Print Table 1, the unfinished cells, and where the files are."""
     console = Console(highlight=False)
     _print_first_table(console, report)
     _print_gaps(console, report)
     _print_failures(console, report)
-    # Not wrapped: a path is to be copied whole.
+    # Not wrapped, so that a path can be copied as a whole.
     plain = {"markup": False, "soft_wrap": True}
     console.print(report.status, markup=False)
     console.print(f"tables:  {report.folder / 'tables'}", **plain)
@@ -27,9 +27,11 @@ def print_report(report: Report) -> None:
 
 
 def _print_first_table(console: Console, report: Report) -> None:
-    """Table 1, a block a task and validation."""
+    """Print Table 1, one block per task and validation."""
     if report.results.synthetic:
-        console.print("[bold]SYNTHETIC data: says nothing about patients[/]\n")
+        console.print(
+            "[bold]SYNTHETIC data: these numbers say nothing about patients[/]\n"
+        )
     first = report.tables[0]
     for section in first.sections:
         console.print(_build_table(section))
@@ -39,8 +41,8 @@ def _print_first_table(console: Console, report: Report) -> None:
     console.print()
 
 
-def _build_table(section: Section) -> Table:
-    """A block; what the paper has stands in brackets behind our own means."""
+def _build_table(section: TableSection) -> Table:
+    """One block; the paper's values follow our means in brackets."""
     paper = sum(heading.startswith("paper: ") for heading in section.headings)
     own = len(section.headings) - paper
     table = Table(
@@ -62,7 +64,7 @@ def _build_table(section: Section) -> Table:
 
 
 def _print_gaps(console: Console, report: Report) -> None:
-    """Which experiments lack how many cells."""
+    """Print how many cells each experiment lacks."""
     cells = report.results.cells
     open_cells = cells[cells["state"] != "finished"]
     keys = ["validation", "backbone", "experiment"]
@@ -76,7 +78,7 @@ def _print_gaps(console: Console, report: Report) -> None:
 
 
 def _print_failures(console: Console, report: Report) -> None:
-    """The first errors."""
+    """Print the first errors."""
     failures = report.results.failures()
     for failure in failures.head(_SHOWN).itertuples():
         error = " ".join(failure.error.split())

@@ -1,7 +1,7 @@
 """Predictions and metrics of a model for rows of any prepared data.
 
-The model is whatever has `predict(images)`, see `Predictor`; nothing is trained, so no
-training data are needed.
+The model is any object with a method `predict(images)`, see `Predictor`. Nothing is
+trained, so no training data are needed.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import write_json
 
-# Keras and the SavedModel may differ by 1e-5 in a probability, so may the metrics.
+# Keras and the SavedModel may differ by 1e-5 in a probability, and so in the metrics.
 TOLERANCE = 1e-5
 
 
@@ -33,19 +33,19 @@ class Predictor(Protocol):
 
 
 class Pixels(Protocol):
-    """Where images come from, such as `mdmt_tf.data.images.Images`."""
+    """A source of images, such as `mdmt_tf.data.images.Images`."""
 
     def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        """The images of these numbers, in order, float32 (b, ..., 1) in [0, 1]."""
+        """The images with these numbers, in order, float32 (b, ..., 1) in [0, 1]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """What a model predicts, and how good it is.
+    """Predictions of a model, and their metrics.
 
     Attributes:
-        predictions: as `predictions.csv` has them.
-        metrics: {split: {task: {metric: value}}}, of the labelled rows.
+        predictions: in the columns of `predictions.csv`.
+        metrics: {split: {task: {metric: value}}} of the labelled rows.
     """
 
     predictions: pd.DataFrame
@@ -65,14 +65,14 @@ def evaluate(
     fold: int,
     batch_size: int = 32,
 ) -> Evaluation:
-    """Predict rows and compare with their labels where these are known.
+    """Predict rows, and compute metrics where their labels are known.
 
     Args:
-        predictor: predicts the tasks of the samples, others too if it likes.
-        samples: name of a split, or of another choice of rows -> these rows. Those
-            without rows are left out.
-        images: of the same datasets.
-        fold: what to write into the column `fold`.
+        predictor: predicts the tasks of the samples; it may predict others, too.
+        samples: name of a split, or of another selection -> its rows. Selections
+            without rows are skipped.
+        images: images of the same datasets.
+        fold: the value of the column `fold`.
         batch_size: images at a time.
     """
     predicted = {
@@ -88,7 +88,7 @@ def evaluate(
 def predict(
     predictor: Predictor, samples: Samples, images: Pixels, batch_size: int
 ) -> dict[str, np.ndarray]:
-    """{task: probabilities (n, n_classes)} of one row or more, in their order."""
+    """{task: probabilities (n, n_classes)} of n >= 1 rows, in their order."""
     batches = [
         predictor.predict(batch) for batch in images.batches(samples.image, batch_size)
     ]
@@ -99,11 +99,10 @@ def predict(
 
 
 def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
-    """Make sure that a run was not made with any image of a dataset.
+    """Make sure that a run has not seen any image of a dataset.
 
-    Raises: DataError when it is one of the datasets of the run, under whatever name;
-        LeakageError when it has images that a dataset of that name had in training or
-        validation.
+    Raises: DataError when it is one of the datasets of the run, even under another
+        name; LeakageError when the run had images of it in training or validation.
     """
     for name, facts in run.read_json(run.manifest)["datasets"].items():
         if facts["fingerprint"] == dataset.fingerprint:
@@ -117,14 +116,14 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
     seen = sorted(used & set(dataset.table["image_id"]))
     if seen:
         raise LeakageError(
-            f"{dataset.folder}: the run {run.path} was trained or its epoch chosen "
-            f"with {len(seen)} of these images, such as {seen[0]!r}. Expected data "
+            f"{dataset.folder}: the run {run.path} had {len(seen)} of these images in "
+            f"training or validation, such as {seen[0]!r}. Expected data "
             "that it has not seen."
         )
 
 
 def compare(expected: dict, received: dict) -> list[str]:
-    """Differences of two {split: {task: {metric: value}}}, a line each; null is NaN."""
+    """Lines with the differences of two {split: {task: {metric: value}}}."""
     lines = []
     for split, tasks in expected.items():
         for task, metrics in tasks.items():

@@ -1,16 +1,16 @@
-"""The folder of a run: where each of its files is.
+"""The folder of a run, and the paths of its files.
 
 config.yaml       resolved settings
 manifest.json     versions, commit, devices, data, and whether the data are synthetic
 split.json        which image is in which split
-history.csv       one row an epoch
+history.csv       one row per epoch
 tensorboard/
-checkpoints/      last.h5 (state for resuming; no more than 20 s old); in the end
+checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the end
                   best.weights.h5, and backbone.weights.h5, the backbone of it alone,
                   for other runs to start from
 saved_model/
 saliency/         saliency maps, where training.saliency is not 0
-predictions.csv   one row an image and task
+predictions.csv   one row per image and task
 metrics.json      {split: {task: {metric: value}}}; written last: the run is finished
 """
 
@@ -28,7 +28,7 @@ from mdmt_tf.storage import write_json
 
 
 class RunFolder:
-    """Paths of a run's files, and how the small ones are read and written."""
+    """Paths of a run's files, and methods to read and write the small ones."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -51,7 +51,7 @@ class RunFolder:
 
     @staticmethod
     def refuse_existing(run_dir: str | None) -> None:
-        """An existing folder is never touched.
+        """Make sure that the folder does not exist; an existing one is never touched.
 
         Raises: ConfigError when it exists.
         """
@@ -69,14 +69,14 @@ class RunFolder:
         manifest: dict,
         write_split: Callable[[Path], object],
     ) -> "RunFolder":
-        """Make a new folder with all that a resumed run needs.
+        """Make a new folder with everything that a resumed run needs.
 
-        It appears whole or not at all: a killed process leaves a hidden folder beside
-        it, which nothing reads.
+        The folder appears whole or not at all. A killed process leaves a hidden folder
+        next to it, which nothing reads.
 
         Args:
             config: resolved settings.
-            manifest: of `build_manifest`.
+            manifest: result of `build_manifest`.
             write_split: writes the split to a path.
         Raises: ConfigError when `run_dir` exists or cannot be made.
         """
@@ -86,7 +86,7 @@ class RunFolder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = cls(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            # mkdtemp lets nobody else read it.
+            # mkdtemp makes a folder that other users cannot read.
             partial.path.chmod(0o777 & ~_umask())
             partial.best_weights.parent.mkdir()
             comment = "Resolved settings of this run."
@@ -104,7 +104,7 @@ class RunFolder:
     def open(cls, path: str | os.PathLike) -> "RunFolder":
         """An existing run.
 
-        Raises: DataError when the folder is none.
+        Raises: DataError when the folder is not that of a run.
         """
         run = cls(path)
         if not run.config.is_file():
@@ -115,7 +115,10 @@ class RunFolder:
         return run
 
     def require_finished(self) -> None:
-        """Raises: DataError when the run is not finished."""
+        """Make sure that the run is finished.
+
+        Raises: DataError when it is not.
+        """
         if not self.is_finished:
             raise DataError(
                 f"{self.path}: the run is not finished: it has no metrics.json. Go on "
@@ -123,11 +126,16 @@ class RunFolder:
             )
 
     def read_json(self, path: Path) -> dict:
-        """Raises: DataError when the file is missing or is no JSON."""
+        """Read a JSON file of the run.
+
+        Raises: DataError when the file is missing or is not JSON.
+        """
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DataError(f"{path}: missing; this is no whole run folder.") from None
+            raise DataError(
+                f"{path}: missing; this run folder is not complete."
+            ) from None
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON: {error}.") from error
 

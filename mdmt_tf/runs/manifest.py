@@ -1,4 +1,4 @@
-"""`manifest.json`: versions, commit, devices and data that a run was made with."""
+"""`manifest.json`: versions, commit, devices and data of a run."""
 
 import importlib.metadata
 import os
@@ -30,13 +30,13 @@ def build_manifest(
     devices: list[str],
     initial_weights: dict | None = None,
 ) -> dict:
-    """What a run was made with.
+    """The manifest of a run.
 
     Args:
         config: resolved settings.
-        datasets: for each dataset its version, fingerprint, counts, and `synthetic`.
+        datasets: version, fingerprint, counts and `synthetic` of each dataset.
         devices: names of the devices that the fit uses.
-        initial_weights: source and sha256 of those of the backbone; None: random.
+        initial_weights: source and sha256 of the backbone's weights; None: random.
     """
     synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
     return {
@@ -58,7 +58,7 @@ def build_manifest(
 
 
 def data_note(manifest: dict) -> str:
-    """What the data are, in one line, for pictures and tables."""
+    """A line about the data, for pictures and tables."""
     names = ", ".join(manifest["datasets"])
     if manifest["synthetic"]:
         return f"SYNTHETIC data ({names}): no patients"
@@ -66,7 +66,7 @@ def data_note(manifest: dict) -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that the package runs from, `+` when changed."""
+    """The commit of the package's checkout, with `+` when files are changed."""
     package = Path(mdmt_tf.__file__).parent
     if not (package.parent / ".git").exists():
         return None

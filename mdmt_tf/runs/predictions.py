@@ -16,10 +16,10 @@ KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
 def prediction_table(
     task: Task, rows: pd.DataFrame, targets: np.ndarray, probabilities: np.ndarray
 ) -> pd.DataFrame:
-    """One row an image and component of the task, as in `predictions.csv`.
+    """One row per image and component of the task, as in `predictions.csv`.
 
     Args:
-        task: what was predicted.
+        task: the predicted task.
         rows: dataset, split, fold, image_id, patient_id, site; (n,) rows.
         targets: (n, *label_shape), see `Task.encode`.
         probabilities: (n, n_classes), or (n, 1) values.
@@ -37,7 +37,7 @@ def prediction_table(
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
-    """Classes as integers, probabilities with every digit, unknown targets empty."""
+    """Write integer classes and every digit of values; unknown targets are empty."""
     text = table.copy()
     for column in ("target", "prediction"):
         text[column] = [_shortest(value) for value in text[column]]
@@ -45,7 +45,7 @@ def write(table: pd.DataFrame, path: Path) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The table as written; ids and sites stay text where they look like numbers."""
+    """Read the table; ids and sites that look like numbers stay text."""
     text = dict.fromkeys([key for key in KEYS if key != "fold"], str)
     with path.open(encoding="utf-8") as file:
         header = file.readline().strip().split(",")
@@ -74,7 +74,7 @@ def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
 
 
 def labelled_rows(table: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """The rows of a task, of all of its components, whose target is known."""
+    """The rows of a task, with all of its components, whose target is known."""
     names = [component.name for component in task.components]
     return table[table["task"].isin(names) & table["target"].notna()]
 
@@ -82,7 +82,7 @@ def labelled_rows(table: pd.DataFrame, task: Task) -> pd.DataFrame:
 def rows_of_components(
     rows: pd.DataFrame, task: Task
 ) -> Iterator[tuple[Task, pd.DataFrame]]:
-    """Each component of a task with those of the rows that are its own."""
+    """Each component of a task, with its rows."""
     if len(task.components) == 1:
         yield *task.components, rows
         return
@@ -103,10 +103,10 @@ def gather(
     """The predictions of all splits and tasks in one table.
 
     Args:
-        samples: train, validation, test, or another choice of rows -> these rows.
-        probabilities: split -> task -> (n, n_classes), of the splits to list.
-        fold: of the split.
-    Returns: a row for each image and each task that its dataset feeds.
+        samples: train, validation, test, or another selection -> its rows.
+        probabilities: split -> task -> (n, n_classes), for the splits to list.
+        fold: number of the fold.
+    Returns: one row for each image and each task that its dataset feeds.
     """
     tables = []
     for split, of_tasks in probabilities.items():

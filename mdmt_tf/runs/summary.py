@@ -1,4 +1,4 @@
-"""What `train` and `evaluate` say in the end: a table for each task."""
+"""Tables of metrics that `train` and `evaluate` print at the end."""
 
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def print_metrics(run: "RunFolder") -> None:
     """Print the metrics of a finished run, from its `metrics.json`.
 
-    A table a task; a row for each split, the one that counts last; the metrics that the
-    reports compare.
+    Prints one table per task with one row per split, the test split last. The columns
+    are the metrics that the reports compare.
     """
     from rich import box
     from rich.console import Console
@@ -37,17 +37,19 @@ def print_metrics(run: "RunFolder") -> None:
         names = compared(task)
         for name in names:
             table.add_column(METRICS[name].short, justify="right")
-        for part in ("train", "validation", "test"):
-            metrics = stored.get(part, {}).get(task.name)
+        for split in ("train", "validation", "test"):
+            metrics = stored.get(split, {}).get(task.name)
             if metrics is not None:
-                style = "bold" if part == "test" else None
+                style = "bold" if split == "test" else None
                 values = (_number(metrics[name]) for name in names)
-                table.add_row(part, str(metrics["n"]), *values, style=style)
+                table.add_row(split, str(metrics["n"]), *values, style=style)
         console.print(table)
         meanings |= dict.fromkeys(legend(names))
     console.print("; ".join(meanings))
     if manifest["synthetic"]:
-        console.print("SYNTHETIC data: says nothing about patients", style="bold")
+        console.print(
+            "SYNTHETIC data: these numbers say nothing about patients", style="bold"
+        )
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Which images to explain: some of a run's data, or files that are not part of it."""
+"""Images to explain: some of a run's data, or files that are not part of it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ _GEOMETRY = ("affine", "original_affine", "original_shape")  # fields of volumes
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Explainable:
-    """What can be explained, n samples.
+    """n samples to explain.
 
     Attributes:
-        ids: all different.
-        images: of each, float32 (*spatial, 1) in [0, 1].
-        geometry: of each, None where it is no volume.
-        labels: task -> (n,) as `Samples` has them; None where they are not known.
+        ids: n distinct ids.
+        images: n images, float32 (*spatial, 1) in [0, 1].
+        geometry: geometry of each sample; None if it is not a volume.
+        labels: task -> (n,), see `Samples`; None if they are not known.
     """
 
     ids: list[str]
@@ -40,14 +40,14 @@ class Explainable:
 def of_split(
     inputs: Inputs, split: str, most: int, wanted: Sequence[str] = ()
 ) -> Explainable:
-    """Images of one split, spread over it, or those named.
+    """Images spread over one split, or the named images.
 
     Args:
-        inputs: of the run.
+        inputs: inputs of the run.
         split: train, validation or test.
-        most: at most so many; all where they are named.
-        wanted: ids of images, of any split.
-    Raises: DataError for an id that there is not, or a split without images.
+        most: largest number of images; named images are all taken.
+        wanted: ids of images of any split.
+    Raises: DataError for an unknown id, or a split without images.
     """
     chosen_from = list(inputs.samples.values()) if wanted else [inputs.samples[split]]
     rows = pd.concat([samples.rows for samples in chosen_from], ignore_index=True)
@@ -85,14 +85,14 @@ def of_split(
 def of_files(
     config: Config, paths: Sequence[str], preprocessing: str | None = None
 ) -> Explainable:
-    """Files that are not part of the data, prepared as those of the training.
+    """Files that are not part of the data, with the preprocessing of the training data.
 
     Args:
-        config: of the run.
-        paths: NIfTI files for a model of volumes, else radiographs.
-        preprocessing: its name; None: that of the datasets of the run.
-    Raises: ConfigError when these have several; DataError for a file that cannot be
-        read.
+        config: configuration of the run.
+        paths: NIfTI files for a model of volumes, otherwise radiographs.
+        preprocessing: name of the preprocessing; None: that of the run's datasets.
+    Raises: ConfigError when the datasets have several; DataError for a file that cannot
+        be read.
     """
     recipe = _preprocessing_of(config, preprocessing)
     images, geometry = [], []
@@ -126,9 +126,9 @@ def of_files(
 
 
 def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:
-    """Of each sample, bool on the voxels of its file; None where there is no mask.
+    """The mask of each sample, bool on the voxels of its file; None without a mask.
 
-    Raises: DataError when there is none at all, or one does not fit its volume.
+    Raises: DataError when there are no masks, or a mask does not fit its volume.
     """
     masks = []
     for name, about in zip(samples.ids, samples.geometry, strict=True):
@@ -156,7 +156,7 @@ def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:
 
 
 def unique_ids(rows: pd.DataFrame) -> list[str]:
-    """The image_id; with its dataset where several datasets have the same one."""
+    """The image_id, with the dataset in front if several datasets have the same id."""
     twice = rows["image_id"].duplicated(keep=False)
     full = rows["dataset"] + ":" + rows["image_id"]
     return rows["image_id"].where(~twice, full).tolist()
@@ -168,7 +168,7 @@ def _unit(config: Config, pixels: np.ndarray) -> np.ndarray:
 
 
 def _geometry(inputs: Inputs, row: pd.Series) -> Geometry | None:
-    """What the dataset stores about the place of a volume; None for what does not."""
+    """The stored geometry of a volume; None if the dataset has none."""
     (dataset,) = [d for d in inputs.datasets if d.name == row["dataset"]]
     if not set(_GEOMETRY) <= set(dataset.table):
         return None
@@ -189,8 +189,8 @@ def _preprocessing_of(config: Config, name: str | None):
     names = sorted({section.config for section in config.datasets.values()})
     if name is None and len(names) > 1:
         raise ConfigError(
-            f"the datasets of the run are prepared in several ways: {', '.join(names)}."
-            " Say which one the files take (--preprocessing)."
+            "the datasets of the run have several kinds of preprocessing: "
+            f"{', '.join(names)}. Choose the one for the files (--preprocessing)."
         )
     try:
         return preprocess.parse(name or names[0])

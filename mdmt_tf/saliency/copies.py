@@ -1,7 +1,7 @@
-"""Copies of a model cut at one of its feature maps; the model itself is never touched.
+"""Copies of a model, cut at one of its feature maps.
 
-Calling the layers of a trained model anew, or exchanging its activations, would leave
-traces in it. A copy has layers of its own that bear the same names.
+The model itself is never changed. Calling its layers again, or replacing its
+activations, would change it, so a copy has its own layers with the same names.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import tensorflow as tf
 from mdmt_tf.errors import ConfigError, nearest
 
 POOL = "pool"  # the layer of every backbone whose input is the last feature map
-# Positions that a map must have along each axis, and along the longest, to say where.
+# Positions that a map must have along each axis, and along the longest, to localise.
 _LEAST_POSITIONS, _LONGEST_AT_LEAST = 2, 4
 
 Weights = Mapping[str, Sequence[np.ndarray]]  # by layer
@@ -30,13 +30,13 @@ _OTHER_ACTIVATIONS = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Copy:
-    """Three models of shared weights.
+    """Three models with shared weights.
 
     Attributes:
         whole: (n, ..., c) to {task: logits}.
         to_map: (n, ..., c) to the feature map (n, ..., k).
         from_map: the feature map to {task: logits}.
-        layer: name of the layer that puts out the feature map.
+        layer: name of the layer whose output is the feature map.
     """
 
     whole: keras.Model
@@ -51,9 +51,9 @@ class Copy:
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
-    """The model that is a layer of this one.
+    """The backbone, which is a layer of the model.
 
-    Raises: ConfigError when there is none, or none with a layer "pool".
+    Raises: ConfigError when there is no backbone with a layer "pool".
     """
     for layer in model.layers:
         if isinstance(layer, keras.Model) and _has_layer(layer, POOL):
@@ -66,7 +66,7 @@ def backbone_of(model: keras.Model) -> keras.Model:
 
 
 def leaves(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """All layers that are no models, from the input to the outputs."""
+    """All layers that are not models, from the input to the outputs."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from leaves(layer)
@@ -108,12 +108,12 @@ def guided_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def can_be_guided(model: keras.Model) -> bool:
-    """Whether guided backpropagation is defined for it."""
+    """Whether guided backpropagation is defined for the model."""
     return not any(_not_guidable(layer) for layer in leaves(model))
 
 
 def guided_relu(max_value: float | None = None) -> Callable[[tf.Tensor], tf.Tensor]:
-    """min(max(x, 0), max_value), whose gradient passes only where it is positive, too.
+    """min(max(x, 0), max_value) that passes only positive gradients.
 
         dL/dx = dL/dy  where 0 < x < max_value and dL/dy > 0, else 0
 
@@ -148,14 +148,14 @@ def copy_of(
     Args:
         model: of `build_model`.
         clone_layer: returns a new layer of the same name and weights.
-        weights: whether to copy the weights, too, or leave the initial ones.
-        layer: of the backbone, whose output is the feature map; None: the last one with
-            2 positions or more along each axis and 4 along the longest, on which all
-            that follows depends. (A volume of 32 slices is one position thick in the
-            end: its last map would say the same everywhere.) The last map where there
-            is none.
-    Raises: ConfigError, see `backbone_of` and `guided_layer`; for a layer that there is
-        not, or beside which others lead to the features.
+        weights: whether to copy the weights; otherwise the copy keeps initial weights.
+        layer: layer of the backbone whose output is the feature map. None: the last
+            layer on which all following layers depend and whose map has at least 2
+            positions along each axis and 4 along the longest. (At the end, a volume of
+            32 slices is one position thick, so its last map is the same for all
+            slices.) If there is no such layer, the last map.
+    Raises: ConfigError, see `backbone_of` and `guided_layer`; also for an unknown
+        layer, or for one that other paths to the features bypass.
     """
     backbone = backbone_of(model)
     outputs = {}
@@ -164,7 +164,7 @@ def copy_of(
         outputs[layer.name] = layer(*arguments, **options)
         return outputs[layer.name]
 
-    # Keras would compile the copy of a compiled model, and cannot.
+    # Keras would try to compile the copy of a compiled model, and fail.
     uncompiled = keras.Model(model.input, model.output, name=model.name)
     whole = keras.models.clone_model(
         uncompiled, clone_function=clone_layer, call_function=call, recursive=True
@@ -194,8 +194,8 @@ def _cut(backbone: keras.Model, name: str | None):
     if not _has_layer(backbone, name):
         names = [layer.name for layer in backbone.layers]
         raise ConfigError(
-            f"{name!r} is no layer of {backbone.name}.{nearest(name, names)} They are "
-            f"those of its reference network, the last {', '.join(names[-4:])}."
+            f"{name!r} is not a layer of {backbone.name}.{nearest(name, names)} They "
+            f"are those of its reference network, the last {', '.join(names[-4:])}."
         )
     layer = backbone.get_layer(name)
     rest = _rest(backbone, layer) if len(layer.output.shape) > 2 else None
@@ -208,7 +208,7 @@ def _cut(backbone: keras.Model, name: str | None):
 
 
 def _rest(backbone: keras.Model, layer: keras.layers.Layer) -> keras.Model | None:
-    """From the output of a layer to the features; None where these need more."""
+    """The model from the output of a layer to the features; None if they need more."""
     try:
         return keras.Model(layer.output, backbone.output)
     except ValueError:
@@ -216,7 +216,7 @@ def _rest(backbone: keras.Model, layer: keras.layers.Layer) -> keras.Model | Non
 
 
 def _says_where(layer: keras.layers.Layer) -> bool:
-    """Whether its output is a map of enough positions, without a frame of zeros."""
+    """Whether the layer's output is a map of enough positions, without zero padding."""
     if isinstance(layer, (keras.layers.InputLayer, *_PADDING)):
         return False
     shape = getattr(layer.output, "shape", ())[1:-1]
@@ -232,7 +232,7 @@ def _has_layer(model: keras.Model, name: str) -> bool:
 
 
 def _not_guidable(layer: keras.layers.Layer) -> str:
-    """What stands in the way; "" when nothing does."""
+    """Why guided backpropagation is not defined for the layer; "" if it is."""
     if isinstance(layer, keras.layers.ReLU):
         is_other = layer.negative_slope or layer.threshold
         return "a slope or a threshold" if is_other else ""

@@ -1,4 +1,4 @@
-"""Saliency of a trained model for some images, written to a folder."""
+"""Saliency maps of a run, written to a folder."""
 
 import dataclasses
 import functools
@@ -26,14 +26,15 @@ SANITY_TABLE = "sanity.csv"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Which images of a finished run to explain.
+    """The images of a finished run to explain.
 
     Attributes:
-        files: that are not part of its data; the rest does not matter then.
-        preprocessing: of these files, see `choice.of_files`.
-        images: ids of images, of any split.
-        split: to take images from where none are named.
-        most: at most so many of these.
+        files: files that are not part of the data. The other attributes, except
+            `preprocessing`, are ignored if there are any.
+        preprocessing: preprocessing of these files, see `choice.of_files`.
+        images: ids of images of any split.
+        split: the split to take images from if none are named.
+        most: largest number of images from the split.
     """
 
     files: Sequence[str] = ()
@@ -45,12 +46,12 @@ class Chosen:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to explain of each image, and how.
+    """The tasks to explain, and the methods.
 
     Attributes:
-        tasks: names of those to explain; none: all.
+        tasks: names of the tasks to explain; none: all.
         methods, layer: see `files.explain_samples`.
-        masks: folder of `<id>_lesion.nii.gz`; None for none.
+        masks: folder with `<id>_lesion.nii.gz`; None: no masks.
         with_sanity: whether to randomise the weights, see `saliency.sanity`.
     """
 
@@ -63,19 +64,19 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explained:
-    """What was written.
+    """The written saliency maps.
 
     Attributes:
-        folder: see `saliency.files`; `sanity.csv` comes beside.
-        rows: of `saliency.csv`.
-        sanity: of `sanity.csv`; none without the test.
-        n_images: how many images.
-        note: what the data are.
+        folder: the folder of `saliency.files`, and of `sanity.csv`.
+        rows: rows of `saliency.csv`.
+        sanity: rows of `sanity.csv`; empty without the sanity check.
+        n_images: number of images.
+        note: description of the data.
     """
 
     folder: Path
-    rows: Sequence[files.Row]
-    sanity: Sequence[sanity.Row]
+    rows: Sequence[files.MapRow]
+    sanity: Sequence[sanity.SanityRow]
     n_images: int
     note: str
 
@@ -89,18 +90,18 @@ def explain_finished(
     data_dir: str | os.PathLike | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Explained:
-    """Explain images of a finished run, or files, with its weights of the best epoch.
+    """Explain images of a finished run, or files, with the weights of the best epoch.
 
     Args:
         run: a finished run.
-        chosen: which images.
-        options: what of them.
-        folder: where to write; None: `saliency` in the run's folder.
-        data_dir: where the prepared data are; None for where they were in training.
+        chosen: the images.
+        options: the tasks and methods.
+        folder: folder to write to; None: `saliency` in the run's folder.
+        data_dir: folder of the prepared data; None: the folder used in training.
         progress: see `explain_run`.
     Raises: ConfigError, DataError for what the user can mend.
     """
-    # Files need no prepared data: any folder that exists will do.
+    # Files need no prepared data, so any existing folder will do.
     place = run.path if chosen.files else data_dir
     overrides = [] if place is None else [f"data_dir={os.fspath(place)}"]
     config = configuration.load(str(run.config), overrides)
@@ -134,16 +135,16 @@ def explain_run(
     note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Explained:
-    """Write the saliency of some samples, and of a test of it, to a folder.
+    """Write saliency maps of some samples, and their sanity check, to a folder.
 
     Args:
-        config: of the run.
-        model: with the weights of the run.
+        config: configuration of the run.
+        model: model with the weights of the run.
         samples: see `saliency.choice`.
-        folder: where to write.
-        options: what to explain.
-        note: what the data are.
-        progress: called with the samples done and the number of all.
+        folder: folder to write to.
+        options: the tasks and methods.
+        note: description of the data.
+        progress: called with (samples done, all samples).
     Raises: ConfigError, DataError for what the user can mend.
     """
     chosen = _tasks(config.build_tasks(), options.tasks)
@@ -174,7 +175,7 @@ def explain_run(
         checked = sanity.randomization(
             model, chosen, images, used, seed=config.seed, layer=options.layer
         )
-        files.write_table(folder / SANITY_TABLE, checked, sanity.Row)
+        files.write_table(folder / SANITY_TABLE, checked, sanity.SanityRow)
     return Explained(
         folder=folder,
         rows=rows,
@@ -205,12 +206,12 @@ def _tasks(tasks: Sequence[Task], names: Sequence[str]) -> list[Task]:
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{name!r} is no task of the run.{nearest(name, known)} Known: "
+                f"{name!r} is not a task of the run.{nearest(name, known)} Known: "
                 f"{', '.join(known)}."
             )
     return [known[name] for name in names] if names else list(tasks)
 
 
 def _normalized(config: Config, images) -> np.ndarray:
-    """As the pipeline does it: (n, *spatial, 1) in [0, 1] to the network's input."""
+    """Convert (n, *spatial, 1) in [0, 1] to the network's input, as the pipeline."""
     return np.asarray(normalize(images, *config.normalization))

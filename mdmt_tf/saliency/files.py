@@ -1,8 +1,8 @@
-"""Saliency of some samples as files: pictures, volumes, and a table.
+"""Files with the saliency of some samples: pictures, volumes, and a table.
 
 <folder>/<image>/<task>-<method>.png
 <folder>/<image>/<task>-<method>.nii.gz   of volumes, on the voxels of the original
-<folder>/saliency.csv                     one row a picture
+<folder>/saliency.csv                     one row per picture
 """
 
 import csv
@@ -38,11 +38,11 @@ _WITH_DIGEST = re.compile(r".*-[0-9a-f]{12}")
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Geometry:
-    """Where the voxels of a prepared volume lie, and those of its file.
+    """Positions of the voxels of a prepared volume and of its file.
 
     Attributes:
         prepared_affine: (4, 4), from (d, h, w) to mm to the right, front, and upwards.
-        original_affine: (4, 4), from the file's indices to the same.
+        original_affine: (4, 4), from the indices of the file to the same mm.
         original_shape: voxels of the file along its three axes.
     """
 
@@ -52,29 +52,31 @@ class Geometry:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Of the prepared volume."""
+        """Distance of the voxels of the prepared volume along each axis."""
         return tuple(np.linalg.norm(self.prepared_affine[:3, :3], axis=0).tolist())
 
     def to_original(self, values: np.ndarray) -> np.ndarray:
-        """A prepared volume (d, h, w) on the voxels of the file; float32."""
+        """Resample a prepared volume (d, h, w) to the voxels of the file; float32."""
         return to_original_grid(
             values, self.prepared_affine, self.original_affine, self.original_shape
         )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
-    """One map, in the columns of `saliency.csv`.
+class MapRow:
+    """One map, as a row of `saliency.csv`.
 
     Attributes:
-        image_id, task, method: what it is of.
-        layer: whose map Grad-CAM took; "" for guided backpropagation.
+        image_id, task, method: the image, task and method of the map.
+        layer: layer of the feature map of Grad-CAM; "" for guided backpropagation.
         class_explained, predicted, probability, true_class: see `Task.explanation`.
-        file: the picture, below the folder of the table.
-        volume: the map as NIfTI, likewise; "" for images.
-        share_inside, lesion_share, enrichment: see `lesions`, the region being the
-            `tissue`, the second its share in the lesion; None without a mask, NaN where
-            not defined.
+        file: path of the picture, relative to the folder of the table.
+        volume: likewise, path of the map as NIfTI; "" for images.
+        share_inside: `lesions.fraction_inside` of the map and the lesion; None without
+            a mask, NaN if it is not defined, as the next two.
+        lesion_share: `lesions.fraction_of_region`, fraction of the `tissue` in the
+            lesion.
+        enrichment: `lesions.enrichment`, the ratio of the two.
     """
 
     image_id: str
@@ -108,31 +110,31 @@ def explain_samples(
     masks: Sequence[np.ndarray | None] | None = None,
     note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
-) -> list[Row]:
-    """Explain what a model says about each sample, for each task, by each method.
+) -> list[MapRow]:
+    """Explain the prediction of each sample, for each task, with each method.
 
     Args:
-        folder: made where it is missing; files of the same names are replaced.
-        model: of `build_model`, trained.
-        tasks: those to explain.
-        images: n of float32 (*spatial, 1) in [0, 1], prepared.
-        ids: n different ones, any text.
-        probabilities: task -> (n, n_classes), or (n, 1) values; see `Task.explained`
-            for which class is explained.
-        labels: task -> (n, *label_shape), see `Task.encode`. None: of no task are they
-            known.
-        normalize: (1, *spatial, 1) in [0, 1] to what the network takes.
-        methods: of `maps.METHODS`; None: all that the network admits.
+        folder: created if missing; files with the same names are replaced.
+        model: a trained model of `build_model`.
+        tasks: tasks to explain.
+        images: n prepared images, float32 (*spatial, 1) in [0, 1].
+        ids: n distinct ids, any text.
+        probabilities: task -> (n, n_classes), or (n, 1) values. They determine the
+            explained class, see `Task.explained`.
+        labels: task -> (n, *label_shape), see `Task.encode`. None: no label is known.
+        normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
+        methods: methods of `maps.METHODS`; None: all that the network allows.
         layer: see `Explainer`.
-        geometry: of each sample; None where there is none, as for radiographs. Without
-            it no NIfTI file is written.
-        masks: of each sample, not 0 in the lesion: on the voxels of the file where
-            there is a geometry, else on those of the image; None where there is none.
-        note: what the data are, shown in every picture.
-        progress: called with the samples done and the number of all.
+        geometry: geometry of each sample; None if it has none, such as a radiograph.
+            Without it, no NIfTI file is written.
+        masks: mask of each sample, not 0 in the lesion; None without a mask. It is on
+            the voxels of the file if there is a geometry, otherwise on those of the
+            image.
+        note: description of the data, shown in every picture.
+        progress: called with (samples done, all samples).
     Returns: the rows of `saliency.csv`.
     Raises: ConfigError, see `Explainer`; DataError when a file cannot be written;
-        ValueError for ids that are not different.
+        ValueError for ids that are not distinct.
     """
     folder = Path(folder)
     names = folder_names(ids)
@@ -146,7 +148,7 @@ def explain_samples(
         image = np.asarray(images[number], np.float32)
         batch = np.asarray(normalize(image[np.newaxis]))
         about = geometry[number]
-        shares = _shares(image[..., 0], masks[number], about)
+        lesion_columns = _lesion_columns(image[..., 0], masks[number], about)
         _make(folder / name)
         for task in tasks:
             predicted = np.asarray(probabilities[task.name])[number]
@@ -158,7 +160,7 @@ def explain_samples(
             maps = explainer.maps(batch, task.name, methods, target)
             for method, (saliency,) in maps.items():
                 file = f"{name}/{task.name}-{method}"
-                row = Row(
+                row = MapRow(
                     image_id=ids[number],
                     task=task.name,
                     method=method,
@@ -173,14 +175,14 @@ def explain_samples(
                     row = dataclasses.replace(row, volume=f"{file}.nii.gz")
                     affine = np.asarray(about.original_affine)
                     write_nifti(folder / row.volume, saliency, affine)
-                rows.append(dataclasses.replace(row, **shares(saliency)))
+                rows.append(dataclasses.replace(row, **lesion_columns(saliency)))
     progress(len(names), len(names))
-    write_table(folder / TABLE, rows, Row)
+    write_table(folder / TABLE, rows, MapRow)
     return rows
 
 
 def write_table(path: Path, rows: Sequence, kind: type) -> None:
-    """Rows of one dataclass as CSV; None and NaN are empty.
+    """Write rows of one dataclass as CSV; None and NaN are empty.
 
     Raises: DataError when the file cannot be written.
     """
@@ -197,11 +199,11 @@ def write_table(path: Path, rows: Sequence, kind: type) -> None:
 
 
 def folder_names(ids: Sequence[str]) -> list[str]:
-    """A name for each id that every file system takes, different for different ids.
+    """Distinct names for distinct ids, valid in every file system.
 
-    An id of up to 80 letters, digits and `._-` is its own name. Any other one has its
-    other characters replaced and a digest of the whole added; so have those that look
-    as if they had one, or differ only in capitals.
+    An id of up to 80 letters, digits and `._-` is its own name. In any other id, the
+    other characters are replaced and a digest of the id is added. Ids that look as if
+    they had a digest, or differ only in case, get a digest, too.
 
     Raises: ValueError when two ids are the same.
     """
@@ -220,7 +222,7 @@ def folder_names(ids: Sequence[str]) -> list[str]:
 
 
 def tissue(image: np.ndarray) -> np.ndarray:
-    """Where an image is neither black nor white: bool. Of a head CT, without bone."""
+    """Where an image is neither black nor white, bool; bone of a head CT is white."""
     return (np.asarray(image) > 0) & (np.asarray(image) < 1)
 
 
@@ -229,23 +231,25 @@ def _with_digest(name: str) -> str:
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _shares(image, mask, about: Geometry | None) -> Callable[[np.ndarray], dict]:
-    """What a map, on the grid of the mask, has to do with the lesion."""
+def _lesion_columns(
+    image, mask, about: Geometry | None
+) -> Callable[[np.ndarray], dict]:
+    """A function from a map, on the grid of the mask, to its columns on the lesion."""
     if mask is None:
         return lambda saliency: {}
     region = tissue(image)
     if about is not None:
         region = about.to_original(region) >= 0.5
-    share = lesions.share_of_region(mask, region)
+    by_chance = lesions.fraction_of_region(mask, region)
     return lambda saliency: {
-        "share_inside": lesions.share_inside(saliency, mask),
-        "lesion_share": share,
+        "share_inside": lesions.fraction_inside(saliency, mask),
+        "lesion_share": by_chance,
         "enrichment": lesions.enrichment(saliency, mask, region),
     }
 
 
 def _picture(
-    image, saliency, row: Row, words: str, note: str, about: Geometry | None
+    image, saliency, row: MapRow, words: str, note: str, about: Geometry | None
 ) -> bytes:
     chance = "" if row.probability is None else f" ({row.probability:.2f})"
     truth = f", true {row.true_class}" if row.true_class else ""

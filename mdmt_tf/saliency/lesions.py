@@ -1,15 +1,15 @@
-"""How much of a saliency map lies in a region that was drawn by hand."""
+"""The fraction of a saliency map that lies in a manually drawn region."""
 
 import numpy as np
 
 
-def share_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
+def fraction_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
     """sum of s+ in the mask / sum of s+, with s+ = max(saliency, 0).
 
     Args:
-        saliency: float, any shape; only what speaks for the score counts.
-        mask: bool or 0 and not 0, the same shape.
-    Returns: in [0, 1]; NaN where the map is positive nowhere.
+        saliency: float, any shape; negative values are ignored.
+        mask: bool, or numbers that are not 0 inside; the same shape.
+    Returns: in [0, 1]; NaN if no value of the map is positive.
     Raises: ValueError for different shapes.
     """
     _check_shapes(saliency, mask)
@@ -18,8 +18,8 @@ def share_inside(saliency: np.ndarray, mask: np.ndarray) -> float:
     return float(positive[np.asarray(mask) != 0].sum() / total) if total > 0 else np.nan
 
 
-def share_of_region(mask: np.ndarray, region: np.ndarray) -> float:
-    """Voxels of the mask in the region / voxels of the region; NaN without region."""
+def fraction_of_region(mask: np.ndarray, region: np.ndarray) -> float:
+    """Voxels of the mask in the region / voxels of the region; NaN if it is empty."""
     _check_shapes(mask, region)
     region = np.asarray(region) != 0
     count = region.sum()
@@ -27,15 +27,15 @@ def share_of_region(mask: np.ndarray, region: np.ndarray) -> float:
 
 
 def enrichment(saliency: np.ndarray, mask: np.ndarray, region: np.ndarray) -> float:
-    """share_inside / share_of_region: 1 for a map that knows nothing of the mask.
+    """fraction_inside / fraction_of_region: 1 for a map unrelated to the mask.
 
     Args:
-        saliency, mask: see `share_inside`.
-        region: where the mask could have been, e.g. the brain; the same shape.
-    Returns: >= 0; NaN without positive saliency or without mask in the region.
+        saliency, mask: see `fraction_inside`.
+        region: possible positions of the mask, e.g. the brain; the same shape.
+    Returns: >= 0; NaN without positive saliency, or without a mask in the region.
     """
-    expected = share_of_region(mask, region)
-    return share_inside(saliency, mask) / expected if expected > 0 else np.nan
+    expected = fraction_of_region(mask, region)
+    return fraction_inside(saliency, mask) / expected if expected > 0 else np.nan
 
 
 def _check_shapes(first: np.ndarray, second: np.ndarray) -> None:

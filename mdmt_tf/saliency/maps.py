@@ -1,10 +1,11 @@
-"""Saliency of each task: Grad-CAM, guided backpropagation, and their product.
+"""Saliency maps of each task: Grad-CAM, guided backpropagation, and their product.
 
-One code for images (n, h, w, c) and volumes (n, d, h, w, c). The score y whose origin
-is looked for is `Task.score`: the logit of a class where the map explains a class; of
-an ordinal task the sum of the cumulative logits, so that the map shows what speaks for
-a higher class, whichever is predicted; of a regression the output. All under
-`training=False`: stored statistics of the normalisations, no dropout.
+The same code handles images (n, h, w, c) and volumes (n, d, h, w, c). A map explains
+the score y of `Task.score`. If it explains a class, y is the logit of the class. For an
+ordinal task, y is the sum of the cumulative logits, so the map shows evidence for a
+higher class, independent of the predicted one. For a regression, y is the output.
+Everything runs with `training=False`: stored statistics of the normalisation layers,
+no dropout.
 """
 
 from collections.abc import Sequence
@@ -25,25 +26,25 @@ METHODS = (GRAD_CAM, GUIDED, GUIDED_GRAD_CAM)
 
 
 def possible_methods(model: keras.Model) -> tuple[str, ...]:
-    """Those that the activations of a model admit: without ReLUs Grad-CAM alone."""
+    """The methods that a model's activations allow: without ReLUs, only Grad-CAM."""
     return METHODS if copies.can_be_guided(model) else (GRAD_CAM,)
 
 
 class Explainer:
-    """Saliency maps through copies of a model.
+    """Saliency maps, computed with copies of a model.
 
-    The weights are those that the model has now; it may go on training, or be deleted.
+    The copies keep the present weights; the model may be trained further or deleted.
 
     Args:
-        model: of `build_model`: a backbone, and a head for each task.
-        tasks: of the model.
-        batch_size: samples that are computed together; memory grows with it.
-        layer: of the backbone, whose output Grad-CAM takes for the feature map; None:
+        model: a model of `build_model`: a backbone, and a head for each task.
+        tasks: tasks of the model.
+        batch_size: number of samples computed together; memory grows with it.
+        layer: layer of the backbone whose output is the feature map of Grad-CAM; None:
             see `copies.copy_of`.
     Attributes:
-        layer: its name.
-    Raises: ConfigError when the model has no backbone with a layer "pool", or that has
-        no such layer.
+        layer: name of this layer.
+    Raises: ConfigError when the model has no backbone with a layer "pool", or the
+        backbone does not have `layer`.
     """
 
     def __init__(
@@ -60,15 +61,15 @@ class Explainer:
         self._guided_copy: copies.Copy | None = None  # made when it is needed
 
     def set_weights(self, weights: copies.Weights) -> None:
-        """Explain the same network with other weights, by name of the layer."""
+        """Use other weights for the same network, {layer: arrays}."""
         for copy in (self._plain, self._guided_copy):
             if copy is not None:
                 copy.set_weights(weights)
 
     def explained(self, images: np.ndarray, task: str) -> np.ndarray | None:
-        """What `target=None` stands for, see `Task.explained`; int64 (n,).
+        """The targets that `target=None` stands for, see `Task.explained`; int64 (n,).
 
-        Args: as for `maps`.
+        Args: see `maps`.
         """
         task = self._task(task)
         logits = [
@@ -84,24 +85,24 @@ class Explainer:
         methods: Sequence[str] = METHODS,
         target: int | np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
-        """Several maps, each part computed once.
+        """Maps of several methods; common steps are computed once.
 
         Args:
-            images: float (n, *spatial, c), normalised, as the network takes them.
+            images: float (n, *spatial, c), normalised as for the network.
             task: name of one of the tasks.
-            methods: of METHODS.
-            target: index in `Task.map_targets`, one for all images or (n,); None: of
-                each image the one of `Task.explained`. Always None where a task has
-                one score.
+            methods: methods of METHODS.
+            target: index in `Task.map_targets`, one for all images or (n,); None: the
+                target of `Task.explained` for each image. It must be None if the task
+                has a single score.
         Returns: {method: float32 (n, *spatial)}.
-        Raises: ConfigError for an unknown task or method, a class that is none, or
-            activations for which guided backpropagation is not defined.
+        Raises: ConfigError for an unknown task or method, a target that is not a class,
+            or activations for which guided backpropagation is not defined.
         """
         task = self._task(task)
         for method in methods:
             if method not in METHODS:
                 raise ConfigError(
-                    f"{method!r} is no saliency method.{nearest(method, METHODS)} "
+                    f"{method!r} is not a saliency method.{nearest(method, METHODS)} "
                     f"Known: {', '.join(METHODS)}."
                 )
         found: dict[str, list[np.ndarray]] = {method: [] for method in methods}
@@ -122,7 +123,7 @@ class Explainer:
 
             alpha_k = mean over positions of dy / dA_k
 
-        A is the map of `layer`, y the score, see the module.
+        A is the feature map of `layer`, y the score, see the module.
 
         Args, Raises: see `maps`.
         Returns: float32 (n, *spatial).
@@ -131,12 +132,12 @@ class Explainer:
         return self.maps(images, task, [GRAD_CAM], target)[GRAD_CAM]
 
     def guided_backpropagation(self, images, task, target=None) -> np.ndarray:
-        """dy / dx, passing back through a ReLU only where it is positive; signed.
+        """dy / dx, where a ReLU passes back only positive gradients; signed.
 
-        Summed over the channels: they repeat one grey value, so by the chain rule the
-        sum is the derivative by that value (but for each channel's normalisation, a
-        factor). The largest channel alone would be the derivative by nothing that the
-        image has.
+        The gradient is summed over the channels. They repeat one grey value, so by the
+        chain rule the sum is the derivative by that value, up to a factor for the
+        normalisation of each channel. The largest channel alone would not be the
+        derivative by any value of the image.
 
         Args, Raises: see `maps`.
         Returns: float32 (n, *spatial).
@@ -145,7 +146,7 @@ class Explainer:
         return self.maps(images, task, [GUIDED], target)[GUIDED]
 
     def guided_grad_cam(self, images, task, target=None) -> np.ndarray:
-        """The product of the two: fine, and specific to the class; signed.
+        """The product of the two, which is fine and specific to the class; signed.
 
         Args, Raises: see `maps`.
         Returns: float32 (n, *spatial).
@@ -176,8 +177,8 @@ class Explainer:
     def _task(self, name: str) -> Task:
         if name not in self.tasks:
             raise ConfigError(
-                f"{name!r} is no task of the model.{nearest(name, self.tasks)} Known: "
-                f"{', '.join(self.tasks)}."
+                f"{name!r} is not a task of the model.{nearest(name, self.tasks)} "
+                f"Known: {', '.join(self.tasks)}."
             )
         return self.tasks[name]
 
@@ -196,7 +197,7 @@ def enlarge(maps: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
     Args:
         maps: float (n, *small).
-        shape: of the result, as many sides as `small` has.
+        shape: shape of each result, with as many axes as `small`.
     Returns: float32 (n, *shape).
     """
     return resize(np.asarray(maps, np.float32), (len(maps), *shape))
@@ -221,7 +222,7 @@ def _checked(task: Task, target) -> np.ndarray | None:
 
 
 def _score(task: Task, logits: dict[str, tf.Tensor], target) -> tf.Tensor:
-    """y of each image, (n,)."""
+    """The score y of each image, (n,)."""
     values = tf.cast(logits[task.name], tf.float32)
     if target is None:
         target = task.explained(task.probabilities(values.numpy()))

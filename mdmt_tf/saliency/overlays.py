@@ -1,7 +1,8 @@
-"""Saliency over the image it belongs to, as PNG: one picture, or a montage of slices.
+"""PNG pictures of a saliency map over its image, or over a montage of slices.
 
-The colour says how strong the map is and, of a map of gradients, whether a brighter
-pixel would raise the score or lower it; where it is weak the grey image shows through.
+The colour shows how strong the map is. For a map of gradients, it also shows whether a
+brighter pixel would raise or lower the score. Where the map is weak, the grey image is
+visible.
 """
 
 import io
@@ -10,15 +11,15 @@ import numpy as np
 
 from mdmt_tf.imaging.montage import montage
 
-# The strongest thousandths of a gradient are single pixels; they would hide the rest.
+# The strongest values of a gradient are single pixels, which would hide the rest.
 _SIGNED_PERCENTILE = 99.5
-_OPACITY = 0.8  # of the strongest
+_OPACITY = 0.8  # of the strongest value
 _COLUMNS = 5
 _MOST_SLICES = 15
-_TILE_INCHES = 1.75  # of a slice; a picture has twice that
+_TILE_INCHES = 1.75  # of a slice; a picture is twice as large
 _LINE_INCHES = 0.17  # of text
-_BAR_INCHES = 0.85  # with what is written beside it
-_MARGIN = 4  # pixels around what is not black
+_BAR_INCHES = 0.85  # with its labels
+_MARGIN = 4  # pixels around the part that is not black
 # From weak to strong, and from lowering to raising; none of them grey.
 _UNSIGNED_COLOURS = ("#5b1a8b", "#c2306b", "#fa7d20", "#fde724")
 _SIGNED_COLOURS = ("#35e0ff", "#1278ff", "#777777", "#ff3b1f", "#ffc23d")
@@ -36,14 +37,14 @@ def draw(
     """A picture of one map.
 
     Args:
-        image: float (h, w) or (d, h, w) in [0, 1], 0 black; of a volume, slices from
-            below upwards, seen as radiologists do (patient's right on the left).
+        image: float (h, w) or (d, h, w) in [0, 1], 0 black. The slices of a volume run
+            upwards, in the radiological view (patient's right on the left).
         saliency: float, the same shape.
-        title: one line or more above the picture.
-        note: what the data are; a line below it.
-        signed: whether it is a map of gradients; else negative values count as 0.
+        title: one or more lines above the picture.
+        note: description of the data, a line below the picture.
+        signed: whether it is a map of gradients; otherwise negative values count as 0.
         spacing: distance of neighbouring pixels along each axis, in one unit; None:
-            equal.
+            equal distances.
     Returns: the bytes of a PNG file.
     Raises: ValueError for different shapes or another number of axes.
     """
@@ -52,7 +53,7 @@ def draw(
             "Expected an image and its map, (h, w) or (d, h, w) both. Received: shapes "
             f"{np.shape(image)} and {np.shape(saliency)}"
         )
-    # The object interface: pyplot would keep figures alive and choose a window system.
+    # Not pyplot, which would keep figures alive and choose a window system.
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.figure import Figure
@@ -112,16 +113,16 @@ def draw(
     meaning = "effect of a brighter pixel on the score" if signed else "saliency"
     bar.set_label(f"{meaning}, relative to the strongest", fontsize=7)
     buffer = io.BytesIO()
-    # Compressing well takes three times as long as drawing.
+    # Good compression would take three times as long as drawing.
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
 def relative_strength(saliency: np.ndarray, signed: bool) -> np.ndarray:
-    """The map in [-1, 1], or in [0, 1] where it has no sign; 0 for an empty map.
+    """The map in [-1, 1], or in [0, 1] if it has no sign; 0 for an empty map.
 
-    A map of gradients is divided by a high percentile of its magnitude, any other by
-    its maximum.
+    A map of gradients is divided by a high percentile of its magnitude, any other map
+    by its maximum.
     """
     values = np.asarray(saliency, np.float32)
     values = values if signed else np.maximum(values, 0)
@@ -136,12 +137,12 @@ def relative_strength(saliency: np.ndarray, signed: bool) -> np.ndarray:
 def chosen_slices(
     image: np.ndarray, strength: np.ndarray, most: int = _MOST_SLICES
 ) -> list[int]:
-    """Evenly from the slices that show something, and the one with the strongest map.
+    """Choose slices evenly from those that are not black, and the strongest one.
 
     Args:
         image, strength: (d, h, w).
-        most: at most so many.
-    Returns: ascending numbers of slices.
+        most: largest number of slices.
+    Returns: numbers of slices in ascending order.
     """
     shown = (np.asarray(image) > 0).mean(axis=(1, 2))
     filled = np.flatnonzero(shown > 0.1 * shown.max(initial=0.0))

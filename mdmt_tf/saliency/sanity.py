@@ -1,8 +1,8 @@
-"""Do the maps depend on what was learned? Cascading randomisation of the weights.
+"""Sanity check of saliency maps by cascading randomisation of the weights.
 
-The heads first, then the layers of the backbone from the last to the first, get fresh
-initial values. Maps of a method that explains the model become unlike those of the
-trained one; maps that stay alike show edges of the image, whatever was learned.
+First the heads, then the layers of the backbone from the last to the first, get new
+initial values. If a method explains the model, its maps become different from those of
+the trained model. Maps that stay similar show edges of the image, not what was learned.
 
 Source: Adebayo et al. 2018 (https://arxiv.org/abs/1810.03292), section 3.1.
 """
@@ -26,17 +26,17 @@ UNCHANGED = "none"
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """Likeness of the maps after one stage to those of the trained model.
+class SanityRow:
+    """Similarity of the maps after one stage to those of the trained model.
 
     Attributes:
-        stage: what is random: "none", "heads", "+ 25 % of the backbone", ...
-        down_to: the layer nearest to the input that is random; "" for "none".
-        method: of the maps.
-        task: whose score they explain.
-        correlation: Spearman's, of |map| over positions, mean over the samples where
-            it is defined; NaN where it is for none (a map that is constant).
-        samples: number of those.
+        stage: the random weights: "none", "heads", "+ 25 % of the backbone", ...
+        down_to: the random layer nearest to the input; "" for "none".
+        method: method of the maps.
+        task: the task whose score the maps explain.
+        correlation: Spearman's correlation of |map| over positions, averaged over the
+            samples where it is defined; NaN if it is defined for none (constant maps).
+        samples: number of these samples.
     """
 
     stage: str
@@ -56,22 +56,22 @@ def randomization(
     seed: int = 0,
     stages: int = 4,
     layer: str | None = None,
-) -> list[Row]:
+) -> list[SanityRow]:
     """Compare maps while more and more layers are random.
 
-    The class explained stays the one that the trained model predicts. The model is not
-    changed.
+    The explained class is always the one that the trained model predicts. The model is
+    not changed.
 
     Args:
-        model: of `build_model`, trained.
-        tasks: those to explain.
-        images: float (n, *spatial, c), normalised, as the network takes them.
-        methods: of `maps.METHODS`.
-        seed: of the fresh values. They differ from those that training began with, or
-            a network that learned little would pass for one that ignores its weights.
-        stages: into how many the layers of the backbone are divided.
+        model: a trained model of `build_model`.
+        tasks: tasks to explain.
+        images: float (n, *spatial, c), normalised as for the network.
+        methods: methods of `maps.METHODS`.
+        seed: seed of the new values. They differ from the initial values of training;
+            otherwise a network that learned little would seem to ignore its weights.
+        stages: number of stages into which the layers of the backbone are divided.
         layer: see `Explainer`.
-    Returns: a row for each stage, method and task, stage "none" first.
+    Returns: one row for each stage, method and task, stage "none" first.
     Raises: ConfigError, see `Explainer`.
     """
     explainer = Explainer(model, tasks, layer=layer)
@@ -97,12 +97,12 @@ def randomization(
                 known = each[~np.isnan(each)]
                 mean = float(known.mean()) if len(known) else np.nan
                 lowest = layers[-1] if layers else ""
-                rows.append(Row(stage, lowest, method, task, mean, len(known)))
+                rows.append(SanityRow(stage, lowest, method, task, mean, len(known)))
     return rows
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's correlation of |first| and |second|; NaN where one is constant."""
+    """Spearman's correlation of |first| and |second|; NaN if one is constant."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
         return float(
@@ -111,10 +111,10 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def fresh_weights(model: keras.Model, seed: int) -> dict[str, list[np.ndarray]]:
-    """Initial values by the layers' own rules, drawn anew; {layer: arrays}.
+    """New initial values by the initializers of the layers; {layer: arrays}.
 
-    Normalisations get scale 1, offset and mean 0, variance 1. What leads from one
-    normalisation of the input to another was never random and is kept.
+    Normalisation layers get scale 1, offset and mean 0, variance 1. Layers that convert
+    the normalisation of the input were never random and are kept.
     """
 
     def reseeded(layer):
@@ -143,7 +143,7 @@ def _replace_seeds(config, seed: int) -> None:
 
 
 def _stages(model: keras.Model, count: int) -> list[tuple[str, list[str]]]:
-    """(name, layers that become random in it, from the outputs to the input)."""
+    """(stage, layers that become random in it), from the outputs to the input."""
     backbone = copies.backbone_of(model)
     inner = [layer.name for layer in copies.leaves(backbone) if layer.weights]
     inside = {layer.name for layer in copies.leaves(backbone)}

@@ -1,4 +1,4 @@
-"""What `explain` prints: tables of what was explained, of lesions, of the test."""
+"""Tables that `explain` prints: the maps, the lesions, the sanity check."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from mdmt_tf.saliency.files import TITLES
 
 
 def print_summary(explained: Explained) -> None:
-    """A table of the images; of lesions where there are masks; of the sanity check."""
+    """Print the images, the lesions if there are masks, and the sanity check."""
     print_rows(explained.rows, explained.note)
     if any(row.share_inside is not None for row in explained.rows):
-        print_shares(explained.rows)
+        print_lesions(explained.rows)
     if explained.sanity:
         print_sanity(explained.sanity)
 
 
 def print_rows(rows: Sequence, note: str) -> None:
-    """What was explained: a line for each image and task."""
+    """Print what was explained, one line for each image and task."""
     table = _table(note, "image", "task", "explained", "predicted", "true")
     seen = set()
     for row in rows:
@@ -37,17 +37,18 @@ def print_rows(rows: Sequence, note: str) -> None:
     _print(table)
 
 
-def print_shares(rows: Sequence) -> None:
-    """Fraction of the saliency in the lesion, mean over the images that have a mask.
+def print_lesions(rows: Sequence) -> None:
+    """Print the mean fraction of the saliency in the lesion over images with masks.
 
-    By chance it would be the lesion's fraction of the tissue; see `saliency.lesions`.
+    The value expected by chance is the lesion's fraction of the tissue, see
+    `saliency.lesions`.
     """
     groups = defaultdict(list)
     for row in rows:
         if row.share_inside is not None and row.share_inside == row.share_inside:
             groups[row.task, row.method].append(row)
     table = _table(
-        "share of the saliency inside the lesion, means over images",
+        "fraction of the saliency inside the lesion, means over images",
         "task",
         "method",
         ">n",
@@ -72,7 +73,7 @@ def print_shares(rows: Sequence) -> None:
 
 
 def print_sanity(rows: Sequence) -> None:
-    """Rank correlation with the trained model's maps: a line for each stage."""
+    """Print rank correlations with the trained model's maps, one line per stage."""
     methods = list(dict.fromkeys(row.method for row in rows))
     table = _table(
         "rank correlation with the maps of the trained model",
@@ -91,7 +92,7 @@ def print_sanity(rows: Sequence) -> None:
 
 
 def _table(title: str, *headings: str) -> Table:
-    """A `rich` table; headings that begin with > are those of numbers."""
+    """A `rich` table; columns whose heading begins with > hold numbers."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in headings:
         right = heading.startswith(">")

@@ -1,1 +1,1 @@
-"""A trained model outside of training: export, and predictions from files."""
+"""Use of a trained model: export, predictions, evaluation."""

@@ -1,4 +1,4 @@
-"""A finished run evaluated: again on its own data, or on data that it has not seen."""
+"""Evaluation of a finished run, on its own data or on data that it has not seen."""
 
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from mdmt_tf.serving.predictor import open_predictor
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Task
 
-# What stands in the column `split` for rows of other datasets.
+# The value of the column `split` for rows of other datasets.
 EXTERNAL = "external"
 
 
@@ -25,8 +25,8 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
 
     Args:
         run: a finished run.
-        data_dir: where the prepared data are; None for where they were in training.
-    Returns: what differs from `metrics.json` by more than the tolerance, a line each.
+        data_dir: folder of the prepared data; None: the folder used in training.
+    Returns: the differences from `metrics.json` above the tolerance, one per line.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
     overrides = [] if data_dir is None else [f"data_dir={os.fspath(data_dir)}"]
@@ -45,23 +45,23 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
 def evaluate_on(
     run: RunFolder, dataset: PreparedDataset, fields: Mapping[str, str]
 ) -> Evaluation:
-    """External validation: all rows of a dataset that the run has never seen.
+    """External validation on all rows of a dataset that the run has never seen.
 
-    The images are resized where they were prepared in another size; that they were
-    prepared in the same way otherwise is up to the caller.
+    Images that were prepared in another size are resized. The caller must make sure
+    that their preprocessing is the same otherwise.
 
     Args:
         run: a finished run.
-        dataset: any that is prepared.
-        fields: task -> the label field of the dataset that says the truth; other tasks
-            of the run are left out. Labels may be unknown, and classes missing.
+        dataset: any prepared dataset.
+        fields: task -> the label field of the dataset. Other tasks of the run are
+            left out. Labels may be unknown, and classes may be missing.
     Returns: predictions of all rows, split "external"; metrics of the labelled ones.
     Raises: ConfigError for a task that the run does not have; DataError for a field
         that is missing, a label that is no class, images that do not fit, or a dataset
         of the run; LeakageError for images that the run was trained with.
     """
     run.require_finished()
-    # The data of the run are not read, so they may be gone: any folder will do.
+    # The data of the run are not read and may be gone, so any existing folder will do.
     overrides = [f"data_dir={dataset.folder}"]
     config = configuration.load(str(run.config), overrides)
     known = config.build_tasks()
@@ -88,7 +88,7 @@ def _task(tasks: tuple[Task, ...], name: str) -> Task:
     known = {task.name: task for task in tasks}
     if name not in known:
         raise ConfigError(
-            f"{name!r} is no task of the run.{nearest(name, known)} Known: "
+            f"{name!r} is not a task of the run.{nearest(name, known)} Known: "
             f"{', '.join(known)}."
         )
     return known[name]

@@ -1,4 +1,4 @@
-"""A trained model as a SavedModel that takes images and answers in probabilities.
+"""A trained model as a SavedModel that takes images and returns probabilities.
 
 Signatures:
     serving_default   image: float32 (n, h, w, 1), 0 black to 1 white, any size; or
@@ -7,8 +7,8 @@ Signatures:
                       which no such file holds
     information       no input; one string: JSON with tasks, classes, and whether the
                       model was trained on synthetic data
-The first two return one float32 (n, classes) a task, under the task's name; (n, 1) for
-a regression. Resizing and normalisation are those of training, inside the graph.
+The first two return one float32 (n, classes) per task, under the task's name; (n, 1)
+for a regression. The graph contains the resizing and the normalisation of training.
 """
 
 import json
@@ -36,14 +36,14 @@ def export_model(
     information: dict,
     normalization: tuple = IMAGENET,
 ) -> None:
-    """Write the SavedModel, and `information` beside its graph as `model.json`.
+    """Write the SavedModel, and `information` next to its graph as `model.json`.
 
     Args:
         model: input (n, h, w, c) or (n, d, h, w, c) normalised, outputs {task: logits}.
         tasks: of the model.
         path: folder to make.
-        information: plain values; says whether the training data were synthetic.
-        normalization: mean and standard deviation by channel of its input.
+        information: plain values, among them whether the training data were synthetic.
+        normalization: mean and std of each channel of its input.
     """
     shape = model.inputs[0].shape[1:-1]
     any_size = (None,) * (len(shape) + 1)
@@ -120,7 +120,7 @@ def _jpeg(file: tf.Tensor) -> tf.Tensor:
 
 def _png(file: tf.Tensor) -> tf.Tensor:
     values = tf.cast(tf.io.decode_png(file, dtype=tf.uint16), tf.float32)
-    # Byte 24 is the bit depth; what has fewer than 16 is scaled to 16 by the decoder.
+    # Byte 24 is the bit depth. The decoder scales images of fewer than 16 bits to 16.
     is_16_bit = tf.strings.substr(file, 24, 1) == b"\x10"
     largest = tf.reduce_max(values)
     white = tf.constant(65535.0)

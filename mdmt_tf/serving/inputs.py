@@ -1,4 +1,4 @@
-"""The data that a run was made with, opened again."""
+"""Open the data of an existing run."""
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs, check_same_data
@@ -8,12 +8,12 @@ from mdmt_tf.splits.split import Split
 
 
 def open_run_inputs(run: RunFolder, config: Config) -> Inputs:
-    """The datasets of a run, and the rows of each split as it had them.
+    """The datasets of a run, and the rows of each of its splits.
 
     Args:
         run: finished or not.
-        config: its settings; `data_dir` may be another one.
-    Raises: DataError when the data are not those of the run, or anything is missing.
+        config: its settings; `data_dir` may differ.
+    Raises: DataError when the data are not those of the run, or files are missing.
     """
     inputs = build_inputs(
         open_datasets(config.data_dir, config.dataset_versions),

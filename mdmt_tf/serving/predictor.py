@@ -18,11 +18,13 @@ from mdmt_tf.tasks import Task
 
 
 def open_predictor(run: RunFolder, config: Config) -> Predictor:
-    """The SavedModel of a run; where its settings say that none was to be exported, the
-    model of the settings with the weights of the best epoch.
+    """The SavedModel of a run, or its Keras model.
+
+    If the settings of the run disable the export, builds the model of the settings with
+    the weights of the best epoch.
 
     Args:
-        run: finished.
+        run: a finished run.
         config: its settings.
     Raises: DataError when files are missing.
     """
@@ -34,7 +36,7 @@ def open_predictor(run: RunFolder, config: Config) -> Predictor:
 
 
 class ServedModel:
-    """A SavedModel on disk, as its users call it.
+    """A SavedModel on disk.
 
     Raises: DataError when `path` holds no SavedModel of this package.
     """
@@ -46,8 +48,8 @@ class ServedModel:
             text = signatures["information"]()["json"].numpy()
         except (OSError, KeyError) as error:
             raise DataError(
-                f"{path}: no SavedModel of mdmt_tf: expected saved_model.pb with the "
-                f"signatures serving_default and information ({error})."
+                f"{path}: not a SavedModel of mdmt_tf: expected saved_model.pb with "
+                f"the signatures serving_default and information ({error})."
             ) from error
         self.information = json.loads(text)
         self._signatures = signatures
@@ -71,22 +73,24 @@ class ServedModel:
 
 
 class TrainedModel:
-    """A model in memory, called in the same way as a `ServedModel`."""
+    """A model in memory with the interface of a `ServedModel`."""
 
     def __init__(self, model: keras.Model, tasks: Sequence[Task], normalization: tuple):
         """
         Args:
             model: input (n, ..., c) normalised, outputs {task: logits}.
             tasks: of the model.
-            normalization: mean and standard deviation by channel of its input.
+            normalization: mean and std of each channel of its input.
         """
         self._model = model
         self._tasks = tuple(tasks)
         self._normalization = normalization
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1], of the size that the
-        model was trained with."""
+        """{task: (n, n_classes)} of images, float32 (n, ..., 1) in [0, 1].
+
+        The images have the size that the model was trained with.
+        """
         logits = self._model.predict_on_batch(normalize(images, *self._normalization))
         return {
             task.name: task.probabilities(logits[task.name]) for task in self._tasks

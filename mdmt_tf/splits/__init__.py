@@ -1,1 +1,1 @@
-"""Who trains, who chooses the epoch, who is tested."""
+"""Splits: the patients for training, validation and test."""

@@ -1,4 +1,4 @@
-"""Lists of images in files: `split.json`, or a table with a row an image."""
+"""Lists of images in files: `split.json`, or a table with one row per image."""
 
 import csv
 import json
@@ -49,7 +49,7 @@ def read(path: str | Path) -> tuple[Lists, dict]:
 
 
 def read_json(path: str | Path) -> dict:
-    """The content of a JSON file with lists, their form checked.
+    """The checked content of a JSON file with lists.
 
     Raises: DataError when it cannot be read or holds something else.
 
@@ -95,13 +95,13 @@ def read_json(path: str | Path) -> dict:
 def assign(
     dataset: str, lists: Mapping[str, Sequence[str]], image_ids: np.ndarray, source: str
 ) -> np.ndarray:
-    """The split of each image, str (n,); "excluded" for those that are in none.
+    """The split of each image, str (n,); "excluded" for images in no split.
 
     Args:
         dataset: its name.
         lists: split -> image_ids.
         image_ids: (n,), all images that the dataset has.
-        source: where the lists are from, for messages.
+        source: origin of the lists, for messages.
     Raises: DataError for an image that is unknown, on no list, or on two.
 
     Example:

@@ -1,4 +1,4 @@
-"""Patients into groups of like composition, however their rows are stored."""
+"""Divide patients into stratified groups, independent of the order of their rows."""
 
 import logging
 import warnings
@@ -12,7 +12,7 @@ from mdmt_tf.tasks.labels import Table, task_labels
 
 logger = logging.getLogger(__name__)
 
-# Releases of scikit-learn, the last for Python 3.10 among them, whose grouped folds
+# In these releases of scikit-learn (one is the last for Python 3.10), grouped folds
 # lose their stratification when they are shuffled.
 _UNDONE_BY_SHUFFLING = ("1.4.", "1.5.", "1.6.", "1.7.")
 
@@ -20,8 +20,7 @@ _UNDONE_BY_SHUFFLING = ("1.4.", "1.5.", "1.6.", "1.7.")
 def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
     """The stratum of each row, as text such as "prognosis=severe".
 
-    It is the stratum of the task that the dataset feeds, or those of all such tasks
-    together, see `Task.strata`.
+    It joins the strata of all tasks that the dataset feeds, see `Task.strata`.
 
     Returns: array of str (n,).
 
@@ -45,10 +44,10 @@ def strata(dataset: str, table: Table, tasks: Sequence[Task]) -> np.ndarray:
 def assign_folds(
     dataset: str, table: Table, tasks: Sequence[Task], n_folds: int, *, seed: int
 ) -> np.ndarray:
-    """The fold of each image, int (n,), 0 to n_folds - 1; patients whole, stratified.
+    """The fold of each image, int (n,), 0 to n_folds - 1.
 
-    A class with fewer patients than folds is logged as a warning: some folds then have
-    none of it.
+    Folds are stratified, and all images of a patient are in one fold. A class with
+    fewer patients than folds is logged as a warning, because some folds lack it.
 
     Raises: DataError when there are fewer patients than folds, or a fold is empty.
 
@@ -62,7 +61,7 @@ def assign_folds(
     import sklearn
     from sklearn.model_selection import StratifiedGroupKFold
 
-    # scikit-learn does not promise that the order of the rows has no influence.
+    # The order of the rows might influence scikit-learn, so they are sorted.
     by_id = np.argsort(np.asarray(table["image_id"], str), kind="stable")
     table = {key: np.asarray(values)[by_id] for key, values in table.items()}
     patients = np.unique(np.asarray(table["patient_id"], str), return_inverse=True)[1]
@@ -88,16 +87,16 @@ def assign_folds(
             n_folds,
             ", ".join(rare),
         )
-    # Rare strata together: scikit-learn refuses when each is smaller than n_folds.
+    # Rare strata are merged: scikit-learn refuses when each is smaller than n_folds.
     stratum[np.bincount(stratum)[stratum] < n_folds] = len(names)
     fold_of = np.empty(len(patients), np.int64)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     if sklearn.__version__.startswith(_UNDONE_BY_SHUFFLING):
-        # Ties between like patients fall by their number instead: shuffle that.
+        # Ties between similar patients are broken by number, so shuffle the numbers.
         splitter = StratifiedGroupKFold(n_folds)
         patients = np.random.default_rng(seed).permutation(n_patients)[patients]
     with warnings.catch_warnings():
-        # It warns of rare classes too, without naming them.
+        # scikit-learn warns of rare classes, too, but does not name them.
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, rows) in enumerate(splitter.split(patients, stratum, patients)):
             fold_of[by_id[rows]] = number
@@ -113,12 +112,13 @@ def assign_folds(
 def choose_patients(
     dataset: str, table: Table, tasks: Sequence[Task], fraction: float, *, seed: int
 ) -> np.ndarray:
-    """Draw a fraction of the patients, stratified by each patient's commonest stratum.
+    """Draw a fraction of the patients, stratified by their most frequent stratum.
 
     Args:
         fraction: above 0 and below 1. This fraction of all patients is drawn, rounded,
-            at least one and not all; of each stratum the same, rounded up or down.
-        seed: of the drawing.
+            at least one and not all. The fraction of each stratum is the same, rounded
+            up or down.
+        seed: seed of the draw.
     Returns: bool (n,), True for all images of a drawn patient.
     Raises: DataError when there are fewer than two patients.
 
@@ -142,8 +142,8 @@ def choose_patients(
     generator = np.random.default_rng(seed)
     order = generator.permutation(n_patients)
     order = order[np.argsort(counts.argmax(axis=1)[order], kind="stable")]
-    # Patients in the order of their strata, every (n_patients / wanted)-th of them from
-    # a random start. Whole numbers, so that exactly `wanted` are drawn.
+    # Take every (n_patients / wanted)-th patient in the order of strata, from a random
+    # start. Integer arithmetic draws exactly `wanted` patients.
     marks = np.arange(n_patients + 1) * wanted + generator.integers(n_patients)
     drawn = np.zeros(n_patients, bool)
     drawn[order] = np.diff(marks // n_patients) > 0

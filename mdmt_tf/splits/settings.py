@@ -1,4 +1,4 @@
-"""How to split: what `make_split` needs to know."""
+"""The settings of `make_split`."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ class SplitSettings:
 
     Attributes:
         kind: "kfold", "leave_one_site_out" or "file".
-        folds: how many, of kfold.
-        fold: which of them is tested.
-        seed: of the shuffling.
+        folds: number of folds of kfold.
+        fold: the fold that is tested.
+        seed: seed of the shuffling.
         leave_out: leave_one_site_out: the datasets of which one site each is left out.
-        site_groups: dataset -> group -> its sites: groups are left out, not sites.
+        site_groups: dataset -> group -> its sites; whole groups are left out.
         combine: how the sites of several datasets are combined, see
             `sites.combinations`.
-        stratify_by: tasks by whose classes folds are stratified; none: by all together.
-        validation: kfold: "next_fold", the fold after `fold`; "fraction", some of the
-            patients of all other folds.
-        validation_fraction: how many of them; and of leave_one_site_out.
-        file: path of the lists, of kind file.
+        stratify_by: tasks whose classes stratify the folds; none: all tasks together.
+        validation: kfold: "next_fold", the fold after `fold`, or "fraction", a fraction
+            of the patients of all other folds.
+        validation_fraction: that fraction; also used by leave_one_site_out.
+        file: path of the lists, for kind "file".
     """
 
     kind: str = "kfold"
@@ -40,6 +40,6 @@ class SplitSettings:
 
     @classmethod
     def of(cls, section) -> "SplitSettings":
-        """The values of what has them as attributes: a section of a configuration."""
+        """Copy the values from an object with these attributes, such as a section."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: getattr(section, name) for name in names})

@@ -1,12 +1,12 @@
-"""Leave-one-site-out: is the model any good at a hospital that it has never seen?
+"""Leave-one-site-out: test on a hospital that the model has never seen.
 
-Fold f leaves out the f-th combination of one site of each dataset in `leave_out`; the
-images at these sites are the test split. Where the settings group the sites of a
-dataset, a group stands for a site. A patient who is there is out of training for
-good. Images of the same patient at other sites are excluded from all splits: tested,
-they would not be of the site in question; trained with, they would tell about the
-patient. Images whose site is not known might be of the site left out, and are excluded
-as well. Of the remaining patients of each dataset a fraction is for validation.
+Fold f leaves out the f-th combination of one site of each dataset in `leave_out`. The
+images of these sites are the test split. If the settings group the sites of a dataset,
+a whole group is left out. Some images are excluded from all splits. Other images of a
+test patient, from other sites, are excluded: they do not belong to the tested site, and
+training with them would leak. Images with an unknown site are excluded, because they
+might be from the site left out. A fraction of the remaining patients of each dataset
+is for validation.
 """
 
 import itertools
@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 def grouped(
     tables: Mapping[str, Table], groups: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> dict[str, Table]:
-    """The tables with the name of its group instead of each site.
+    """The tables, with the name of its group in place of each site.
 
     Args:
         tables: dataset -> fields.
         groups: dataset -> group -> its sites; other datasets stay as they are.
-    Raises: DataError for an unknown dataset, a site in two groups or in none. A group
-        may name sites that the data do not have.
+    Raises: DataError for an unknown dataset, or a site in two groups or in none. A
+        group may name sites that the data do not have.
 
     Example:
         >>> tables = {"cxr": {"site": np.array(["Milan", "Pavia", "Bari", ""])}}
@@ -71,14 +71,15 @@ def grouped(
 def combinations(
     tables: Mapping[str, Table], leave_out: Sequence[str], combine: str = "product"
 ) -> list[dict[str, str]]:
-    """The folds: dataset -> site left out, the sites of each dataset ascending.
+    """The folds, each as dataset -> site left out, in ascending order of sites.
 
     Args:
         tables: dataset -> fields.
         leave_out: the datasets of which one site each is left out.
-        combine: "product", every combination: 6 and 3 sites are 18 folds; "cycle", each
-            with the next of the other: 6 folds, in which each of the 3 comes twice.
-    Raises: DataError when there is nothing to leave out: an unknown dataset, or one
+        combine: "product" makes every combination: 6 and 3 sites make 18 folds.
+            "cycle" pairs the sites in order: 6 folds, in which each of the 3 sites
+            appears twice.
+    Raises: DataError when `leave_out` is empty, names an unknown dataset, or names one
         with fewer than two known sites.
 
     Example:
@@ -115,9 +116,9 @@ def combinations(
 
 
 def check_fold(fold: int, folds: Sequence[Mapping[str, str]]) -> None:
-    """Make sure that there is such a fold.
+    """Make sure that a fold exists.
 
-    Raises: DataError that names the folds when `fold` is none of them.
+    Raises: DataError that lists the folds when `fold` is not one of them.
 
     Example:
         >>> check_fold(1, [{"cxr": "Milan"}, {"cxr": "Pavia"}])
@@ -147,10 +148,10 @@ def split_of_rows(
 
     Args:
         dataset, table: its name and its fields.
-        tasks: for the strata of the patients for validation.
-        site: the one left out; None: none of this dataset.
-        fraction: of the remaining patients, for validation.
-        seed: of the drawing.
+        tasks: determine the strata of the patients for validation.
+        site: the site left out; None: no site of this dataset.
+        fraction: fraction of the remaining patients for validation.
+        seed: seed of the draw.
     Raises: DataError when fewer than two patients remain.
 
     Example:

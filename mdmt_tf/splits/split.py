@@ -1,9 +1,9 @@
 """Which image is in which split: train, validation, test.
 
-A patient is known by dataset and patient_id, and is in one split only. The lists are a
-pure function of the tables and the settings: neither the order of the rows nor the
-presence of other datasets changes those of a dataset. Frozen to `split.json` with a
-hash.
+A patient is identified by dataset and patient_id, and is in one split only. The lists
+are a pure function of the tables and the settings. Neither the order of the rows nor
+the presence of other datasets changes the lists of a dataset. They are written to
+`split.json` with a hash.
 """
 
 import dataclasses
@@ -31,12 +31,13 @@ class Split:
 
     Attributes:
         kind: kfold, leave_one_site_out or file.
-        fold: its number.
-        folds: how many there are; None where the lists came from a file.
-        seed: of the shuffling; None where the lists came from a file.
-        validation_fraction: of the patients, where it is drawn; else None.
-        sites: dataset -> the site left out, in leave_one_site_out; else empty.
-        file: path of the lists, where they came from a file; else None.
+        fold: number of the fold.
+        folds: number of folds; None if the lists are from a file.
+        seed: seed of the shuffling; None if the lists are from a file.
+        validation_fraction: fraction of the patients drawn for validation; None if
+            none are drawn.
+        sites: dataset -> the site left out by leave_one_site_out; otherwise empty.
+        file: path of the lists if they are from a file; otherwise None.
         datasets: dataset -> split -> image_ids, ascending. The splits are train,
             validation, test, and excluded for images that are in none of these.
     """
@@ -52,7 +53,7 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the lists, whatever made them."""
+        """SHA-256 of the lists alone."""
         text = json.dumps(
             {
                 name: {split: sorted(lists.get(split, ())) for split in LISTS}
@@ -65,7 +66,7 @@ class Split:
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     def only(self, names: Collection[str]) -> "Split":
-        """The same split without the datasets that are not named."""
+        """The same split with the named datasets only."""
         return dataclasses.replace(
             self,
             sites={name: site for name, site in self.sites.items() if name in names},
@@ -80,18 +81,18 @@ class Split:
 
     @classmethod
     def read(cls, path: Path) -> "Split":
-        """Read what `write` has written.
+        """Read a file that `write` has written.
 
-        Raises: DataError when the file cannot be read, is no split, or its lists do not
-            have the hash that it states.
+        Raises: DataError when the file cannot be read, is not a split, or its lists do
+            not have the hash that it states.
         """
         plain = files.read_json(path)
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [key for key in ("kind", "fold", "hash") if key not in plain]
         if missing:
             raise DataError(
-                f"{path}: no split.json of mdmt_tf, it lacks {', '.join(missing)}. For "
-                "lists of your own use split.kind=file split.file=PATH."
+                f"{path}: not a split.json of mdmt_tf, it lacks {', '.join(missing)}. "
+                "For lists of your own use split.kind=file split.file=PATH."
             )
         split = cls(**{name: plain[name] for name in names if name in plain})
         _verify(split, plain["hash"], path)
@@ -102,8 +103,8 @@ class Split:
 
         Args:
             tables: dataset -> fields, with all images of the lists.
-        Raises: LeakageError naming the patient, the splits and the images; DataError
-            for an image that is unknown, on no list, or on two.
+        Raises: LeakageError that names the patient, the splits and the images;
+            DataError for an image that is unknown, on no list, or on two.
         """
         for name, lists in self.datasets.items():
             if name not in tables:
@@ -142,19 +143,20 @@ def make_split(
 ) -> Split:
     """Make or read the lists of a fold, and check them.
 
-    kfold: in each dataset by itself the patients are put into folds, stratified by the
-    classes of the tasks that the dataset feeds. Test is `fold`; validation the next, or
-    a fraction of the patients of all others, drawn with the same strata.
+    kfold: the patients of each dataset are divided into folds, stratified by the
+    classes of the tasks that the dataset feeds. `fold` is the test split. The
+    validation split is the next fold, or a fraction of the patients of all other folds,
+    drawn with the same strata.
 
-    leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset of which no site is left
-    out has no test split.
+    leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset without a site left out
+    has no test split.
 
-    file: the lists in `file`, see `files.read`. Their own `fold`, where they
-    state one, goes before that of the settings.
+    file: the lists in `file`, see `files.read`. A `fold` stated in the file takes
+    precedence over that of the settings.
 
     Args:
         tables: dataset -> fields, among them image_id, patient_id, site.
-        tasks: which labels the strata are made of.
+        tasks: tasks whose labels make the strata.
         settings: how to split.
     Raises: DataError for a fold that does not exist, too few patients, a split
         without any image, or lists that do not fit the data; LeakageError for a patient
@@ -200,8 +202,8 @@ def make_split(
         )
     split.check_leakage(tables)
     for name in SPLITS:
-        # Lists may be for more datasets than are used here: of a split that leaves out
-        # a site of one dataset, a fit on another one has nothing to be tested on.
+        # Lists may be for more datasets than are used here. If the tested site is in
+        # another dataset, the test split of this fit is empty.
         if name == "test" and settings.kind == "file" and lists_test:
             continue
         if not any(lists[name] for lists in split.datasets.values()):
@@ -212,7 +214,7 @@ def make_split(
 
 
 def count_folds(tables: Mapping[str, Table], settings: SplitSettings) -> int:
-    """How many folds the settings make.
+    """The number of folds of the settings.
 
     Args: as for `make_split`.
     Raises: DataError as `make_split`.
@@ -262,7 +264,7 @@ def _kfold(tables, tasks, settings) -> Split:
 
 
 def _drawn(name, table, tasks, others: np.ndarray, settings) -> np.ndarray:
-    """bool (n,): the rows for validation of the rows `others`, by patients."""
+    """bool (n,): rows of `others` for validation, whole patients."""
     rows = np.flatnonzero(others)
     remaining = {key: np.asarray(values)[rows] for key, values in table.items()}
     chosen = folds.choose_patients(
@@ -285,7 +287,7 @@ def _lists(tables, split_of) -> Lists:
 
 
 def _from_file(tables, settings) -> tuple[Split, bool]:
-    """The split of the datasets used, and whether the file tests any dataset at all."""
+    """The split of the used datasets, and whether the file tests any dataset at all."""
     if settings.file is None:
         raise DataError("split.kind = file needs split.file, the path of the lists.")
     lists, plain = files.read(settings.file)
@@ -314,5 +316,5 @@ def _verify(split: Split, stated: str, path) -> None:
             f"{path}: the lists do not have the hash that the file states (expected "
             f"{stated}, received {split.hash}): they were changed after they were "
             "written. Restore the file, or remove `hash` and read it with "
-            "split.kind=file if the change was meant."
+            "split.kind=file if the change was intended."
         )

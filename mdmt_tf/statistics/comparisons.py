@@ -1,4 +1,4 @@
-"""Means, deviations and tests of paired experiments: arithmetic, no TensorFlow."""
+"""Means, standard deviations and paired tests of experiments. No TensorFlow."""
 
 import dataclasses
 import warnings
@@ -11,8 +11,8 @@ from statsmodels.stats import multitest
 
 from mdmt_tf.metrics.table import METRICS
 
-# Metrics are ratios of counts: 0.3 - 0.2 and 0.2 - 0.1 are tied, although their
-# floats differ in the 17th digit.
+# Metrics are ratios of counts. 0.3 - 0.2 and 0.2 - 0.1 are tied, although their floats
+# differ in the 17th digit.
 _DECIMALS = 12
 
 
@@ -22,15 +22,15 @@ class Test:
 
     Attributes:
         name: "paired t" or "Wilcoxon signed-rank".
-        alternative: "greater" or "less": what a is, compared with b.
-        unit: what one pair is.
+        alternative: "greater" or "less", the expected direction of a - b.
+        unit: the unit of one pair.
         n: number of pairs.
         difference: mean of a - b.
         statistic: t, or the sum of the ranks of the positive differences.
         p: one-tailed.
     """
 
-    # Keeps pytest from collecting this as a class of tests.
+    # Prevents pytest from collecting this as a test class.
     __test__ = False
 
     name: str
@@ -44,7 +44,7 @@ class Test:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """One test of two experiments, and what went into it.
+    """One test of two experiments, and its inputs.
 
     Attributes:
         statistic_of: "mean" or "sd", of the metric over folds.
@@ -61,10 +61,10 @@ class Comparison:
 
 
 def summarize(values: Sequence[float]) -> tuple[float, float, int]:
-    """(mean, standard deviation, n) of the metrics of folds.
+    """(mean, std, n) of the metrics of folds.
 
-    The deviation divides by n - 1 and is NaN for n = 1. A NaN among the values makes
-    both NaN: a mean over fewer folds than the table says would be another metric.
+    The std divides by n - 1 and is NaN for n = 1. A NaN among the values makes both
+    NaN, because a mean over fewer folds than stated would be another metric.
 
     Example:
         >>> summarize([1.0, 2.0, 3.0])
@@ -83,11 +83,11 @@ def paired_t_test(
 
     Args:
         a, b: (n,), pairs in the same order.
-        alternative: "greater" or "less", what the mean of a - b is.
-        unit: what one pair is.
+        alternative: "greater" or "less", the expected sign of the mean of a - b.
+        unit: the unit of one pair.
     Returns: p from `scipy.stats.ttest_rel`. Statistic and p are NaN for n < 2 and when
-        all differences are 0; when they are all the same other number, the statistic is
-        infinite and p is 0 or 1.
+        all differences are 0. When all differences are equal and not 0, the statistic
+        is infinite and p is 0 or 1.
     Raises: ValueError for a NaN and for unequal lengths.
 
     Example:
@@ -100,7 +100,7 @@ def paired_t_test(
     differences = np.round(a - b, _DECIMALS)
     statistic = p = float("nan")
     if len(a) > 1 and np.ptp(differences) == 0:
-        # By hand: scipy divides by the rounding error of the deviation, and warns.
+        # scipy would divide by the rounding error of the std, and warn.
         if differences[0] != 0:
             statistic = float(np.copysign(np.inf, differences[0]))
             p = float((statistic > 0) != (alternative == "greater"))
@@ -118,15 +118,16 @@ def wilcoxon_test(
 ) -> Test:
     """One-tailed Wilcoxon signed-rank test of the differences a - b.
 
-    Differences are rounded to 12 decimals, so that ties of metrics are ties here; zeros
-    are dropped (Wilcoxon 1945), though `n` counts them. p is `scipy.stats.wilcoxon`'s
-    with method "auto": exact up to 50 differences without ties; with ties in recent
-    releases of scipy all sign changes up to 13 differences; else the normal
-    approximation with its correction for ties, without one for continuity.
+    Differences are rounded to 12 decimals, so that tied metrics have tied differences.
+    Zeros are dropped (Wilcoxon 1945), but `n` counts them. p is that of
+    `scipy.stats.wilcoxon` with method "auto": exact up to 50 differences without ties;
+    with ties, recent releases of scipy enumerate the sign changes of up to 13
+    differences; otherwise the normal approximation, corrected for ties but not for
+    continuity.
 
     Args: as for `paired_t_test`.
-    Returns: the statistic is the sum of the ranks of the positive differences. All
-        differences zero: statistic 0 and p 1. NaN for n < 2.
+    Returns: the statistic is the sum of the ranks of the positive differences. If all
+        differences are 0, the statistic is 0 and p is 1. Both are NaN for n < 2.
     Raises: ValueError for a NaN and for unequal lengths.
 
     Example:
@@ -165,10 +166,11 @@ def _test(name, alternative, unit, a, b, statistic, p) -> Test:
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p-values adjusted by Holm 1979 for the family of those given, (n,).
+    """p-values adjusted by the method of Holm 1979, as one family, (n,).
 
-    The i-th smallest of m is multiplied by m - i + 1, is at least what the one before
-    became and at most 1. NaN, no test, stays NaN and does not count in m.
+    The i-th smallest of m is multiplied by m - i + 1. The result is at least the
+    adjusted value before it and at most 1. NaN (no test) stays NaN and does not count
+    in m.
 
     Example:
         >>> holm([0.01, 0.04, 0.03]).round(4).tolist()  # 3 * 0.01, then 2 * 0.03
@@ -200,29 +202,30 @@ def compare(
     other: str,
     validation: str,
 ) -> list[Comparison]:
-    """The tests of Ruffini et al. (MICCAI 2024, Table 2), and two of single folds.
+    """The tests of Ruffini et al. (MICCAI 2024, Table 2), and tests of single folds.
 
-    With unit "backbone" a pair is one backbone: its mean over seeds and folds, the
-    candidate expected to be better (less for loss, Brier score and errors); and its
-    standard deviation over the folds of a seed, averaged over seeds, the candidate
-    expected to be less. With unit "backbone x fold" a pair is one fold of one seed of
-    one backbone. Each by a paired t-test (the paper's) and by Wilcoxon's.
+    With unit "backbone", a pair is one backbone. One test compares its mean over seeds
+    and folds: the candidate is expected to be better (less for loss, Brier score and
+    errors). The other compares its std over the folds of a seed, averaged over seeds:
+    the candidate is expected to be less. With unit "backbone x fold", a pair is one
+    fold of one seed of one backbone. Each test is a paired t-test (as in the paper) and
+    a Wilcoxon test.
 
     Neither unit is a patient. Folds share training data, so their pairs are not
-    independent and the tests of unit "backbone x fold" are anticonservative: their p is
-    too small. Unit "backbone" speaks about other backbones on the same data, not about
+    independent, and the tests of unit "backbone x fold" are anticonservative: their p
+    is too small. Unit "backbone" is about other backbones on the same data, not about
     other patients.
 
     Args:
-        metrics: validation, backbone, seed, fold, experiment, task, metric, value; one
-            row for each combination.
-        task, metric, validation: which rows.
+        metrics: columns validation, backbone, seed, fold, experiment, task, figure (the
+            metric's name) and value, with one row for each combination.
+        task, metric, validation: the rows to compare.
         candidate, other: the two experiments.
-    Returns: six, t before Wilcoxon: mean and sd with unit "backbone", mean with unit
-        "backbone x fold". Where a backbone has a single fold there is no deviation, and
+    Returns: six tests, t before Wilcoxon: mean and sd with unit "backbone", mean with
+        unit "backbone x fold". If a backbone has a single fold, there is no std, and
         the two tests of "sd" have n = 0 and NaN.
     Raises: ValueError that names the cells that are missing in one of the experiments,
-        NaN, or there twice.
+        are NaN, or appear twice.
 
     Example:
         >>> rows = [
@@ -273,7 +276,7 @@ def compare(
 
 
 def _cells(rows, candidate, other, what) -> pd.DataFrame:
-    """Values: index backbone, seed, fold; columns candidate and other; none missing."""
+    """Values with index backbone, seed, fold and columns candidate and other."""
     keys = ["backbone", "seed", "fold"]
     twice = rows[rows.duplicated([*keys, "experiment"])]
     if len(twice):
@@ -286,7 +289,7 @@ def _cells(rows, candidate, other, what) -> pd.DataFrame:
     gaps = gaps[gaps].index.to_frame(index=False)
     if len(gaps):
         raise ValueError(
-            f"{what}: missing or NaN, so that nothing can be paired: {_names(gaps)}."
+            f"{what}: missing or NaN, so the cells cannot be paired: {_names(gaps)}."
         )
     return table
 

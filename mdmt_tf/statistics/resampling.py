@@ -10,9 +10,9 @@ from mdmt_tf.metrics.computation import mean_of_components, weighted_metrics
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.tasks import Task
 
-# A percentile of what is left says little when more resamples than these dropped out.
+# An interval is not reported when more than this fraction of resamples is undefined.
 _MOST_UNDEFINED = 0.05
-# Numbers in one block of resamples, 8 MB; bounds the memory of large test sets.
+# Numbers in one block of resamples, 8 MB. This bounds the memory of large test sets.
 _BLOCK = 1_000_000
 
 
@@ -22,7 +22,7 @@ class Interval:
 
     Attributes:
         low, high: NaN when more than 5 % of the resamples were undefined.
-        undefined: share of the resamples in which no fold had the metric.
+        undefined: fraction of the resamples in which no fold had the metric.
     """
 
     low: float
@@ -40,26 +40,26 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Patient-clustered percentile bootstrap of the mean over folds of each metric.
 
-    Resample r draws, in every fold f anew, as many patients as the fold has, with
-    replacement and all their rows together, and takes m_r = mean_f metric(f, r). The
-    interval runs from the (1 - level) / 2 quantile of the m_r to the (1 + level) / 2
-    one (Efron & Tibshirani 1993, ch. 13; clusters: Field & Welsh 2007). It speaks about
-    other patients and the same fitted models, not about other fits.
+    In every fold f, resample r draws as many patients as the fold has, with replacement
+    and with all their rows, and computes m_r = mean_f metric(f, r). The interval runs
+    from the (1 - level) / 2 quantile of the m_r to the (1 + level) / 2 quantile (Efron
+    & Tibshirani 1993, ch. 13; clusters: Field & Welsh 2007). It covers other patients
+    with the same fitted models, not other fits.
 
     Args:
-        task: whose metrics.
+        task: the task of the metrics.
         folds: labelled test rows of each fold: dataset, patient_id, target, prediction,
             p_0 ...; also `task` where it has several components. A patient is the pair
             of dataset and patient_id.
-        resamples: how many.
-        seed: with the patients it decides everything; the order of rows does not
-            matter. Equal patients give equal draws, so two models are resampled alike.
-        level: coverage aimed at. Percentile intervals are narrow by about
-            sqrt(1 - 1 / patients of a fold), so few patients are covered too rarely.
-    Returns: metric -> interval. A fold without the metric in a resample (an AUC without
-        one of the classes) is left out of that resample's mean. Balanced accuracy and
-        G-mean are over the classes that a resample has.
-    Raises: ValueError without folds or for a row without label.
+        resamples: number of resamples.
+        seed: seed of the draws, which depend on it and on the patients only. Equal
+            patients give equal draws, so two models are resampled alike.
+        level: nominal coverage. Percentile intervals are too narrow by a factor of
+            about sqrt(1 - 1 / patients of a fold), which matters with few patients.
+    Returns: metric -> interval. If a metric is not defined in a fold of a resample (an
+        AUC without one of the classes), that fold is left out of the resample's mean.
+        Balanced accuracy and G-mean are over the classes that a resample has.
+    Raises: ValueError when there are no folds or a row has no label.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -82,8 +82,8 @@ def bootstrap_intervals(
     sums: dict[str, np.ndarray] = {}
     defined: dict[str, np.ndarray] = {}
     for number, rows in enumerate(folds):
-        # Its own stream for each fold; with one for all, folds of as many patients
-        # would be drawn alike and their errors would not average out.
+        # Each fold has its own stream. With a single one, folds of equal size would
+        # draw alike, and their errors would not average out.
         generator = np.random.default_rng([seed, number])
         for name, values in _resampled(task, rows, resamples, generator).items():
             known = ~np.isnan(values)
@@ -98,7 +98,7 @@ def bootstrap_intervals(
 
 
 def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
-    """Metrics (resamples,) of one fold."""
+    """Metrics of one fold, each (resamples,)."""
     unlabelled = int(rows["target"].isna().sum())
     if unlabelled:
         raise ValueError(
@@ -112,7 +112,7 @@ def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
     answers = [
         _in_order(component, own) for component, own in rows_of_components(rows, task)
     ]
-    # Draws come one after another: the size of a block changes nothing.
+    # Draws come one after another, so the size of a block has no influence.
     block = max(1, _BLOCK // max(len(rows), 1))
     parts = []
     for start in range(0, resamples, block):
@@ -127,9 +127,9 @@ def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
 
 
 def _in_order(component: Task, rows: pd.DataFrame):
-    """Component, targets, probabilities and patients of its rows.
+    """Each component with targets, probabilities and patients of its rows.
 
-    Sums of floats depend on their order: one order for any order of the rows.
+    Sums of floats depend on their order, so the rows are sorted.
     """
     targets = rows["target"].to_numpy(np.float64)
     probabilities = probabilities_of(rows, component)

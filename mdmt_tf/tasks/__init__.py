@@ -1,4 +1,4 @@
-"""What can be predicted: one class a kind of task, and the table of kinds."""
+"""The kinds of tasks, one class each, and the table of kinds."""
 
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.tasks.base import Property, Task, label_is_known
@@ -21,9 +21,9 @@ def make_task(*, kind: str, name: str, **facts) -> Task:
 
     Args:
         kind: name in `KINDS`.
-        name: of the task.
+        name: name of the task.
         facts: other attributes, see `Task`.
-    Raises: ConfigError for another kind.
+    Raises: ConfigError for an unknown kind.
 
     Example:
         >>> severity = make_task(kind="ordinal", name="severity", cut_points=(5, 9))

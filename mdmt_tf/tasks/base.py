@@ -1,11 +1,11 @@
-"""What a task is, whatever its kind: facts, and what every kind must answer.
+"""The base of all tasks: their attributes, and the methods of every kind.
 
-One model serves any number of tasks; a sample counts for a task exactly when the
-indicator I(x, task) says so: when the dataset of x feeds the task and the label of x is
-known (eq. 2 of Ruffini et al., MICCAI 2024).
+One model serves any number of tasks. A sample counts for a task if the indicator
+I(x, task) is 1: the dataset of x feeds the task and the label of x is known (eq. 2 of
+Ruffini et al., MICCAI 2024).
 
-Everything that depends on the kind of a task is in the one class of that kind. Code
-outside this package asks a task, never its kind.
+Everything that depends on the kind of a task is in the class of that kind. Code outside
+this package calls the methods of a task and never looks at its kind.
 """
 
 import abc
@@ -16,12 +16,12 @@ from typing import ClassVar
 
 import numpy as np
 
-# What is wrong with one entry of `tasks`: the key below it, and the text after the key.
+# A problem of one entry of `tasks`: the key below it, and the text after the key.
 Problem = tuple[tuple[str, ...], str]
 
 
 class Property(enum.Enum):
-    """What a metric may require of a task."""
+    """A property that a metric may require of a task."""
 
     CLASSES = "the answer is one of several classes"
     TWO_CLASSES = "there are two classes, the second is the positive one"
@@ -43,13 +43,13 @@ class Task(abc.ABC):
         cut_points: ascending bounds that turn a numeric label into a class, the lower
             bound inclusive: (5, 9, 14) are 4 classes, a label of 5 is in the second.
         descending: whether the class falls as the numeric label rises.
-        sources: dataset name -> label field of that dataset, or several fields where
-            the label of an image is a vector.
+        sources: dataset name -> label field of that dataset, or several fields if the
+            label of an image is a vector.
         weight: factor of this task's loss in the total loss.
-        class_weights: factor of the loss of a row by its class; "balanced" stands for
-            n / (k n_c) counted on the training rows; None for 1.
-        oversample: whether training draws the rows of each class equally often, those
-            of smaller classes several times an epoch; see `mdmt_tf.data.sampling`.
+        class_weights: factor of the loss of a row by its class. "balanced" stands for
+            n / (k n_c), counted on the training rows; None for 1.
+        oversample: whether training draws the rows of each class equally often. An
+            epoch then repeats the rows of smaller classes, see `mdmt_tf.data.sampling`.
     """
 
     kind: ClassVar[str]
@@ -70,7 +70,7 @@ class Task(abc.ABC):
     @property
     @abc.abstractmethod
     def class_names(self) -> tuple[str, ...]:
-        """Names of the columns of `probabilities`; none where these are values."""
+        """Names of the columns of `probabilities`; empty if they are values."""
 
     @property
     def n_classes(self) -> int:
@@ -85,7 +85,7 @@ class Task(abc.ABC):
     @property
     @abc.abstractmethod
     def properties(self) -> frozenset[Property]:
-        """What metrics may require. Of several `components`: those of each."""
+        """Properties that metrics may require, valid for each of the `components`."""
 
     @property
     def label_shape(self) -> tuple[int, ...]:
@@ -94,10 +94,10 @@ class Task(abc.ABC):
 
     @property
     def components(self) -> tuple["Task", ...]:
-        """The tasks of one answer an image that this one consists of.
+        """The tasks that this one consists of, each with one prediction per image.
 
-        Each has rows of its own in `predictions.csv`, under its own name, and metrics
-        on the rows where its label is known; the metrics of the whole are their means.
+        Each has its own rows in `predictions.csv`, under its own name, and metrics on
+        the rows where its label is known. The metrics of the whole are their means.
         """
         return (self,)
 
@@ -114,12 +114,12 @@ class Task(abc.ABC):
     # Configuration.
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong with the task as it is declared."""
+        """The problems of the declaration of the task."""
         cuts, classes = list(self.cut_points), list(self.classes)
         if cuts != sorted(set(cuts)):
             yield ("cut_points",), f" = {cuts}: should ascend."
         if len(set(classes)) != len(classes):
-            yield ("classes",), f" = {classes}: a name is there twice."
+            yield ("classes",), f" = {classes}: a name appears twice."
         if not self.label_shape:
             for dataset, field in self.sources.items():
                 if not isinstance(field, str):
@@ -130,20 +130,20 @@ class Task(abc.ABC):
                     )
 
     def baseline_problem(self) -> str | None:
-        """Why no baseline can predict this task from fields; None when one can."""
+        """Why a baseline cannot predict this task from fields; None if it can."""
         return None
 
-    # From labels to what is trained on.
+    # From labels to targets.
 
     @abc.abstractmethod
     def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Labels in the dataset's own words as classes or values.
+        """Convert labels of a dataset to classes or values.
 
         Args:
             labels: array (n, *label_shape). Unknown is -1 in an integer array, NaN in a
-                floating one, "" in one of strings.
+                float array, "" in an array of strings.
         Returns: class index, int64, -1 where unknown; or value, float64, NaN where
-            unknown; of the shape of `labels`.
+            unknown; with the shape of `labels`.
         Raises: DataError for a label that this task cannot have.
         """
 
@@ -154,46 +154,45 @@ class Task(abc.ABC):
         Args:
             labels: as for `encode`.
         Returns:
-            target: (n, ...), as `loss` takes it. Where a label is unknown it holds
-                zeros, a finite placeholder: a NaN times a weight of 0 would still be
-                NaN.
+            target: (n, ...), as `loss` expects. The target of an unknown label is 0, a
+                finite placeholder, because NaN times a weight of 0 is NaN.
             known: bool (n, *label_shape).
         """
 
     @abc.abstractmethod
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:
-        """How many labels of each class there are; their sum is that of the known.
+        """The number of labels of each class; their sum is the number of known labels.
 
         Args:
-            encoded: of `encode`.
+            encoded: result of `encode`.
         Returns: int64; (n_classes,) for classes, (1,) for values.
         """
 
     @abc.abstractmethod
     def counts_text(self, counts: np.ndarray) -> str:
-        """`class_counts` for people, such as "12 mild, 7 severe"."""
+        """`class_counts` as text, such as "12 mild, 7 severe"."""
 
     def label_weights(self, encoded: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Factor of the loss of each label, by its class.
 
         Args:
-            encoded: of `encode`, (n, *label_shape).
+            encoded: result of `encode`, (n, *label_shape).
             counts: `class_counts` of the training rows.
-        Returns: float32 of the shape of `encoded`.
-        Raises: DataError for a class without training rows that needs some.
+        Returns: float32 with the shape of `encoded`.
+        Raises: DataError when "balanced" meets a class without training rows.
         """
         return np.ones(encoded.shape, np.float32)
 
     @abc.abstractmethod
     def strata(self, labels: np.ndarray) -> np.ndarray:
-        """Groups that every fold should have its fraction of.
+        """The strata of the rows: groups that the folds divide equally.
 
         Args:
-            labels: as for `encode`, of one dataset.
-        Returns: text (n,) such as "severe"; "unknown" where nothing is known.
+            labels: labels of one dataset, as for `encode`.
+        Returns: text (n,) such as "severe"; "unknown" if no label is known.
         """
 
-    # From the model's output to answers. `ops` is numpy, or keras.ops in a graph.
+    # From the model's output to predictions. `ops` is numpy, or keras.ops in a graph.
 
     @abc.abstractmethod
     def loss(self, targets, logits, ops):
@@ -208,12 +207,12 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def probabilities(self, logits, ops=np):
-        """What the model predicts, from its logits.
+        """Predicted probabilities or values, from the logits of the model.
 
         Args:
             logits: (n, n_outputs).
             ops: keras.ops in a graph.
-        Returns: float64 (n, n_classes); (n, 1), the value, where there are no classes.
+        Returns: float64 (n, n_classes); without classes (n, 1), the value.
         """
 
     @abc.abstractmethod
@@ -225,7 +224,7 @@ class Task(abc.ABC):
         """The loss (n,) of known classes or values, from probabilities.
 
         Args:
-            targets: (n,), of `encode`; of a task that is its only component.
+            targets: (n,), of `encode`; the task must be its only component.
             probabilities: (n, n_classes), or (n, 1).
         """
 
@@ -249,26 +248,26 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        """One row of `targets` for people; part of it is known."""
+        """One row of `targets` as text; at least one label of it is known."""
 
     # Saliency.
 
     @property
     def map_targets(self) -> tuple[str, ...]:
-        """Names of what a map may explain; none: the task has one score."""
+        """Names of the targets that a map may explain; empty for a single score."""
         return ()
 
     def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
-        """Index (n,) of the map target explained by default; None: the one score."""
+        """Index (n,) of the default map target; None for a single score."""
         return None
 
     @abc.abstractmethod
     def score(self, logits, target: np.ndarray | None, ops):
-        """The score y (n,) whose origin a map shows, see `mdmt_tf.saliency.maps`.
+        """The score y (n,) that a map explains, see `mdmt_tf.saliency.maps`.
 
         Args:
             logits: float32 (n, n_outputs).
-            target: index (n,) of the map target; None where there are none.
+            target: index (n,) of the map target; None if the task has a single score.
             ops: keras.ops.
         """
 
@@ -276,18 +275,18 @@ class Task(abc.ABC):
     def explanation(
         self, probabilities: np.ndarray, encoded, target: int | None
     ) -> dict[str, str | float | None]:
-        """What `saliency.csv` has about the prediction and the truth of one image.
+        """Columns of `saliency.csv` on the prediction and the truth of one image.
 
         Args:
-            probabilities: of this image, (n_classes,) or (1,).
-            encoded: its label of `encode`; None: nothing is known.
-            target: the map target that is explained; None where there are none.
+            probabilities: probabilities of this image, (n_classes,) or (1,).
+            encoded: its label of `encode`; None: unknown.
+            target: the explained map target; None if the task has a single score.
         Returns: class_explained, predicted, probability (None for a value) and
             true_class ("" where unknown).
         """
 
     def explained_words(self, target: int | None) -> str:
-        """What a map explains, within a title."""
+        """The explained class or score, as words of a title."""
         return self.map_targets[target]
 
 

@@ -1,4 +1,4 @@
-"""What the kinds share whose answer is one of several classes."""
+"""The common base of the kinds that predict one of several classes."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,8 @@ import numpy as np
 from mdmt_tf.errors import DataError
 from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
 
-# Below the smallest normal float32 a probability is rounding; bounds the loss of one
-# row by 87.3.
+# A probability below the smallest normal float32 is a rounding error. This limits the
+# loss of one row to 87.3.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -21,7 +21,7 @@ class ClassTask(Task):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes; made from the cut points where none were given."""
+        """Names of the classes; made from the cut points if none were given."""
         if self.classes:
             return self.classes
         if not self.cut_points:
@@ -69,7 +69,7 @@ class ClassTask(Task):
         known = label_is_known(labels)
         result = np.full(len(labels), -1, np.int64)
         if self.cut_points:
-            # Lower bound inclusive, as eq. 4 has it: G < 5 -> 0, 5 <= G < 9 -> 1, ...
+            # Lower bound inclusive, as in eq. 4: G < 5 -> 0, 5 <= G < 9 -> 1, ...
             steps = np.digitize(labels[known].astype(float), self.cut_points)
             result[known] = len(self.cut_points) - steps if self.descending else steps
         elif labels.dtype.kind in "OSU":
@@ -91,7 +91,7 @@ class ClassTask(Task):
         return ", ".join(f"{count} {name}" for name, count in named)
 
     def class_factors(self, counts: np.ndarray) -> np.ndarray:
-        """The factor of the loss of a row, for each class.
+        """The factor of the loss of a row, by class.
 
         Args:
             counts: int (n_classes,), training rows of each class.
@@ -149,7 +149,7 @@ class ClassTask(Task):
         }
 
     def explained_name(self, target: int | None) -> str:
-        """What a map explains, in `saliency.csv`."""
+        """The explained class or score, in `saliency.csv`."""
         return self.class_names[target]
 
     def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
@@ -166,9 +166,9 @@ class ClassTask(Task):
 
 
 def cumulative_probabilities(logits, ops):
-    """Of each class, from the logits of P(class > j).
+    """Probabilities of the classes, from the logits of P(class > j).
 
-    Where those rise with j, which no distribution can, the running minimum is taken.
+    If P(class > j) rises with j, which is impossible, its running minimum is used.
 
     Args:
         logits: (n, k - 1).

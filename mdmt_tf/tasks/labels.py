@@ -1,4 +1,4 @@
-"""Looking up the label of a task among the fields of a dataset. No TensorFlow."""
+"""Read the label of a task from the fields of a dataset. No TensorFlow."""
 
 import re
 from collections.abc import Mapping
@@ -8,23 +8,23 @@ import numpy as np
 from mdmt_tf.errors import DataError, nearest
 from mdmt_tf.tasks import Task, label_is_known
 
-# Field name -> array (n,) or (n, k), one row an example in the order of storage.
+# Field name -> array (n,) or (n, k), one row per example in the order of storage.
 Table = Mapping[str, np.ndarray]
 
 REQUIRED = ("image_id", "patient_id", "site")
 
 
 def field_values(dataset: str, table: Table, field: str) -> np.ndarray:
-    """The values of one field, of one element of a vector field, or sums of some.
+    """The values of a field, of one element of a vector field, or sums of elements.
 
     Args:
         dataset: name of the dataset, for messages.
         table: its fields.
         field: "score"; "scores[3]" for the fourth element of each row; or
-            "sum(scores[0:3])" for the sum of the first three, which is unknown where
-            one of them is.
+            "sum(scores[0:3])" for the sum of the first three, which is unknown if one
+            of them is.
     Returns: array (n,).
-    Raises: DataError when there is no such field, naming those that there are.
+    Raises: DataError when there is no such field; the message lists the fields.
     """
     span = re.fullmatch(r"sum\((.+)\[(\d+):(\d+)\]\)", field)
     if span and field not in table:
@@ -41,7 +41,7 @@ def field_values(dataset: str, table: Table, field: str) -> np.ndarray:
     if values.ndim == 1:
         if name != field:
             raise DataError(
-                f"dataset {dataset!r}: {field!r} asks for an element, but {name!r} is "
+                f"dataset {dataset!r}: {field!r} requests an element, but {name!r} is "
                 "a single value. Write the name alone."
             )
         return values
@@ -76,11 +76,12 @@ def _sum(dataset, table, name, first, end):
 
 
 def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
-    """The labels (n, *label_shape) that `dataset` has for `task`, checked.
+    """The checked labels (n, *label_shape) of a dataset for a task.
 
-    A label that is a vector is one vector field, or several fields of single values.
+    A label that is a vector is read from one vector field, or from several fields of
+    single values.
 
-    Raises: DataError for a field that is missing or a label that the task cannot have.
+    Raises: DataError for a missing field, or a label that the task cannot have.
     """
     field = task.sources[dataset]
     try:
@@ -100,7 +101,7 @@ def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
 
 
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
-    """(n, k) of k columns; where only some are floats, unknown is NaN in all."""
+    """(n, k) from k columns; if some of them are floats, unknown is NaN in all."""
     if any(column.dtype.kind == "f" for column in columns):
         columns = [np.where(label_is_known(c), c, np.nan) for c in columns]
     return np.stack(columns, axis=1)
@@ -109,7 +110,7 @@ def _stacked(columns: list[np.ndarray]) -> np.ndarray:
 def _vector(dataset, table, field, length):
     """All elements of a vector field, (n, length)."""
     if field not in table:
-        field_values(dataset, table, field)  # Says which fields there are.
+        field_values(dataset, table, field)  # Raises for an unknown field.
     values = table.get(field, np.empty(0))
     if values.ndim != 2 or values.shape[1] != length:
         received = "single values" if values.ndim == 1 else f"shape {values.shape[1:]}"

@@ -1,4 +1,4 @@
-"""Several labels of one image, each there or not, such as the findings of a report."""
+"""Several labels of one image, each yes or no, such as the findings of a report."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,12 @@ from mdmt_tf.tasks.binary import Binary
 
 
 class Multilabel(Task):
-    """k labels, each yes or no and known or not by itself.
+    """k labels, each yes, no or unknown.
 
-    `classes` are the names of the labels. k logits; the loss of an image is the sum of
-    the sigmoid cross-entropies of its known labels, over k. Each label is a binary task
-    `<task>/<label>` in `predictions.csv`; metrics are means over the labels.
+    `classes` are the names of the labels. The model has k logits. The loss of an image
+    is the sum of the sigmoid cross-entropies of its known labels, divided by k. Each
+    label is a binary task `<task>/<label>` in `predictions.csv`; metrics are means over
+    the labels.
     """
 
     kind = "multilabel"
@@ -85,7 +86,7 @@ class Multilabel(Task):
         return np.where(known, encoded, 0).astype(np.float32), known
 
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:
-        """int64 (k, 2): of each label the images without and with it."""
+        """int64 (k, 2): the numbers of images without and with each label."""
         columns = zip(self.components, encoded.T, strict=True)
         return np.stack([one.class_counts(column) for one, column in columns])
 
@@ -110,7 +111,7 @@ class Multilabel(Task):
         return ops.binary_crossentropy(targets, logits, from_logits=True)
 
     def probabilities(self, logits, ops=np):
-        """sigmoid(logits), (n, k): of each label that it is there."""
+        """sigmoid(logits), (n, k): the probability of each label."""
         return 0.5 * (1.0 + ops.tanh(0.5 * ops.array(logits, dtype="float64")))
 
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:
@@ -118,7 +119,7 @@ class Multilabel(Task):
         return (np.asarray(probabilities) > 0.5).astype(np.int64)
 
     def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """The sum over the known labels of an image, over k."""
+        """The sum over the known labels of an image, divided by k."""
         total = np.zeros(len(targets))
         for component, own, chances in self.answers(targets, probabilities):
             known = label_is_known(own)
@@ -136,7 +137,7 @@ class Multilabel(Task):
             yield component, encoded[:, index], chances
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        """The labels that are there, those that are unknown with a question mark."""
+        """The present labels, and the unknown ones with a question mark."""
         rows = zip(self.classes, target, known, strict=True)
         words = [label + ("" if k else "?") for label, t, k in rows if t or not k]
         return ", ".join(words) or "none"
@@ -154,7 +155,7 @@ class Multilabel(Task):
         return ops.take_along_axis(logits, np.asarray(target)[:, np.newaxis], 1)[:, 0]
 
     def explanation(self, probabilities, encoded, target):
-        """Whether the explained label is predicted, and whether it is there."""
+        """Whether the explained label is predicted, and whether it is present."""
         chance = float(probabilities[target])
         known = encoded is not None and encoded[target] >= 0
         return {

@@ -34,7 +34,7 @@ class Ordinal(ClassTask):
         return ops.mean(crosses, axis=-1)
 
     def probabilities(self, logits, ops=np):
-        """Of each class, (n, k), see `cumulative_probabilities`."""
+        """The probability of each class, (n, k), see `cumulative_probabilities`."""
         return cumulative_probabilities(logits, ops)
 
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:

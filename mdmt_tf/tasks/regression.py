@@ -45,9 +45,9 @@ class Regression(Task):
         if labels.dtype.kind not in "biuf":
             raise DataError(
                 f"task {self.name!r}: expected numbers for a regression. Received: "
-                f"{labels[0]!r} and such. Is `from` the right field?"
+                f"{labels[0]!r}, for example. Is `from` the right field?"
             )
-        # -1 is unknown in integers only; floats say NaN.
+        # -1 means unknown in integers only; in floats it is NaN.
         return np.where(label_is_known(labels), labels, np.nan).astype(np.float64)
 
     def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
-"""What happens at the end of an epoch: evaluate, select, stop, record, show, save.
+"""Callbacks at the end of an epoch: evaluate, select, stop, record, print, save.
 
-The callbacks run in the order of `trainer.py` and share the epoch's `logs`: the first
-adds exact metrics under `<split>/<task>/<metric>`, the others read them. What one must
-remember for an interrupted run to go on is in its `progress`, plain values.
+The callbacks run in the order of `trainer.py` and share the epoch's `logs`. The first
+adds exact metrics under `<split>/<task>/<metric>`, the others read them. The state that
+a callback needs to resume an interrupted run is its `progress`, plain values.
 """
 
 import csv
@@ -24,13 +24,13 @@ from mdmt_tf.training.weighting.model import current_weights
 NAN = float("nan")
 
 
-class Evaluation(keras.callbacks.Callback):
+class EvaluateEpoch(keras.callbacks.Callback):
     """Add the epoch's metrics to `logs`.
 
-    `train/<task>/loss` is the masked mean of the training loss (with class weights,
-    augmentation and dropout, as trained on); `weight/<task>` is its learned weight,
-    where weights are learned; `validation/<task>/<metric>` are exact metrics on the
-    labelled validation rows.
+    `train/<task>/loss` is the masked mean of the training loss, with class weights,
+    augmentation and dropout. `weight/<task>` is the learned weight of a task, if
+    weights are learned. `validation/<task>/<metric>` are exact metrics on the labelled
+    validation rows.
     """
 
     def __init__(
@@ -69,14 +69,15 @@ class Evaluation(keras.callbacks.Callback):
 
 
 class Selection(keras.callbacks.Callback):
-    """Keep the weights of the best epoch; stop when it stays the best for long.
+    """Keep the weights of the best epoch; stop when no later epoch is better.
 
     During the first `warmup_epochs` epochs nothing is selected and patience does not
-    run: the warm-up of Ruffini et al., which is not one of the learning rate. If the
-    metric is never defined (no labelled row of one class, say), the last epoch is kept.
+    count. This is the warm-up of Ruffini et al., which does not change the learning
+    rate. If the metric is never defined (for example, no labelled row of one class),
+    the last epoch is kept.
 
-    `best` holds the values of the model's variables in that epoch: in memory, since a
-    file of weights for every better epoch took a third of the time of a small one.
+    `best` holds the values of the model's variables in that epoch. They stay in memory,
+    because writing a file of weights took a third of the time of a small epoch.
     """
 
     def __init__(
@@ -119,16 +120,16 @@ class Selection(keras.callbacks.Callback):
         self.best = checkpoint.values_of(self.model.variables)
 
     def write_best(self, model: keras.Model, path: Path) -> None:
-        """Bring the model back to its best epoch and save its weights."""
+        """Restore the model of the best epoch and save its weights."""
         for variable, value in zip(model.variables, self.best, strict=True):
             variable.assign(value)
-        # Renamed into place, so that the file is always whole.
+        # Renamed into place, so that the file is always complete.
         with replacing(path, suffix=".weights.h5") as partial:
             model.save_weights(partial)
 
 
 class History(keras.callbacks.Callback):
-    """`history.csv`: one row an epoch, written anew and renamed into place."""
+    """`history.csv` with one row per epoch, rewritten and renamed into place."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -150,15 +151,15 @@ class History(keras.callbacks.Callback):
 
 
 class SaveState(keras.callbacks.Callback):
-    """`checkpoints/last.h5` after an epoch; comes after those that remember.
+    """Save `checkpoints/last.h5` after an epoch, after the callbacks with a state.
 
     Args:
-        path: of the file.
-        remembering: name -> callback whose `progress` is kept; among them "selection".
+        path: path of the file.
+        remembering: name -> callback whose `progress` is saved; among them "selection".
     """
 
-    # Between two files, at least; after the last epoch there is always one. What an
-    # interrupted run has to do again, it does to the same values.
+    # Least time between two files; the last epoch always writes one. An interrupted run
+    # repeats the epochs since the last file, with the same results.
     SECONDS = 20.0
 
     def __init__(self, path: Path, remembering: Mapping[str, keras.callbacks.Callback]):
@@ -179,7 +180,7 @@ class SaveState(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def restore(self, model: keras.Model) -> int:
-        """Go back to the last finished epoch; returns the next one to train."""
+        """Restore the last saved epoch; returns the next epoch to train."""
         progress, best = checkpoint.load_state(self._path, model)
         self._remembering["selection"].best = best
         for name, item in self._remembering.items():
@@ -187,10 +188,10 @@ class SaveState(keras.callbacks.Callback):
         return progress["next_epoch"]
 
 
-class Progress(keras.callbacks.Callback):
-    """A table that grows by a line an epoch; three tasks fit into 80 columns.
+class ProgressLines(keras.callbacks.Callback):
+    """A table that grows by one line per epoch; three tasks fit into 80 columns.
 
-    On a terminal, the count of steps moves while an epoch is under way.
+    On a terminal, the current line counts the steps of the epoch.
     """
 
     def __init__(
@@ -205,7 +206,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._epochs, self._steps = epochs, steps
         self._write, self._is_terminal = write, is_terminal
-        # Beside the losses: the metric that selects, where the task has it.
+        # Each task shows its losses, and the selecting metric if it has it.
         self._metrics = {}
         for task in tasks:
             of_task = names_of(task)
@@ -214,7 +215,7 @@ class Progress(keras.callbacks.Callback):
         self._width = max(5, 2 * len(str(epochs)) + 1)
 
     def header(self) -> str:
-        """Headings of the columns, and what they mean."""
+        """Headings of the columns, and their meanings."""
         meanings = dict.fromkeys(legend(self._metrics.values()))
         legend_line = ["losses on training and validation images", *meanings, "* kept"]
         tasks = "".join(f"  {name[:19]:<19}" for name in self._metrics)
@@ -238,7 +239,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         line = f"{self._head} {logs['seconds']:>4.0f}s"
         for name, metric in self._metrics.items():
-            losses = (logs[f"{part}/{name}/loss"] for part in ("train", "validation"))
+            losses = (logs[f"{split}/{name}/loss"] for split in ("train", "validation"))
             value = logs[f"validation/{name}/{metric}"]
             line += "".join(f" {loss:>6.3f}" for loss in losses) + f" {value:>5.3f} "
         start = "\r\033[K" if self._is_terminal else ""

@@ -1,9 +1,9 @@
-"""The state of a fit in one file, so that an interrupted run goes on to the same end.
+"""The state of a fit in one file, so that a resumed run gives the same result.
 
-Keras' own `BackupAndRestore` loses the state of early stopping, and a resumed run then
-ends elsewhere. The order of samples and their augmentation are functions of (seed,
-epoch), so what is left to keep is: every variable of the model (dropout's random state
-is one) and the optimizer, and what the callbacks remember.
+Keras' own `BackupAndRestore` loses the state of early stopping, so a resumed run would
+give another result. The order of samples and their augmentation are functions of (seed,
+epoch). The state therefore consists of every variable of the model (including the
+random state of dropout) and of the optimizer, and the state of the callbacks.
 """
 
 import json
@@ -21,7 +21,7 @@ from mdmt_tf.storage import replacing
 
 
 def values_of(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
-    """Copies of what the variables hold."""
+    """Copies of the values of the variables."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
@@ -33,18 +33,17 @@ def save_state(
 ) -> None:
     """Write the model, its optimizer, `progress` (plain values) and `best` atomically.
 
-    All values of a type in one row: a dataset for each of some thousand variables took
-    half of the time of a small epoch. A process killed while writing leaves the
-    previous file as it was.
+    All values of a type are in one row, because a dataset for each of some thousand
+    variables took half of the time of a small epoch. A process that is killed while
+    writing leaves the previous file unchanged.
 
     Args:
-        best: values of the model's variables in the best epoch; None before there is
-            one.
+        best: values of the model's variables in the best epoch; None if there is none.
     """
     variables = _variables(model)
     names = [[v.path, list(v.shape)] for v in variables]
     with replacing(path) as partial, h5py.File(partial, "w") as file:
-        # Not as attributes, which hold 64 kB at most.
+        # Not as attributes, which hold at most 64 kB.
         for name, plain in (("progress", progress), ("variables", names)):
             file[name] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
         _write(file, "last", values_of(variables))
@@ -55,7 +54,7 @@ def save_state(
 def load_state(path: Path, model: keras.Model) -> tuple[dict, list[np.ndarray] | None]:
     """Fill the model and its optimizer; returns `progress` and `best`.
 
-    Raises: DataError when the file is of another model.
+    Raises: DataError when the file belongs to another model.
     """
     with h5py.File(path, "r") as file:
         variables = _variables(model)
@@ -108,10 +107,10 @@ def _read(file, group, variables) -> list[np.ndarray]:
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    """In a fixed order. Metrics are not among them: they begin anew each epoch."""
+    """Variables in a fixed order, without metrics, which each epoch resets."""
     return [*model.variables, *model.optimizer.variables]
 
 
 def _name(path: str) -> str:
-    """Without the numbers that Keras appends when a process builds a second model."""
+    """A path without the numbers that Keras appends for a second model in a process."""
     return re.sub(r"_\d+(?=/|$)", "", path)

@@ -1,4 +1,4 @@
-"""What a run says about its data and its model, in words and for its files."""
+"""Descriptions of a run's data and model, for its terminal and its files."""
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
@@ -8,7 +8,7 @@ from mdmt_tf.runs.manifest import data_note
 
 
 def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
-    """What the exported model says about itself."""
+    """The description that is stored in the exported model."""
     return {
         "experiment": config.experiment,
         "mdmt_tf": manifest["mdmt_tf"],
@@ -39,7 +39,7 @@ def overview(
     training_set: TrainingSet,
     manifest: dict,
 ) -> str:
-    """A few lines on what goes in: images of each split, classes of each task."""
+    """Lines on the input of a run: images of each split, classes of each task."""
     start = manifest.get("initial_weights") or {"source": "random values"}
     start = start.get("source") or start.get("file") or start["checkpoint"]
     sizes = ", ".join(f"{len(s)} {name}" for name, s in inputs.samples.items())

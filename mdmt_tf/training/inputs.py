@@ -1,4 +1,4 @@
-"""The data of a new fit: datasets opened, split made."""
+"""Open the datasets of a new fit and make its split."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,10 @@ from mdmt_tf.splits.split import Split, make_split
 
 
 def open_inputs(config: Config) -> Inputs:
-    """Open and check what the settings say; nothing is written.
+    """Open and check the data of the settings; nothing is written.
 
-    Raises: DataError for anything missing or contradictory, LeakageError.
+    Raises: DataError for missing or contradictory data; LeakageError for a patient in
+        two splits.
     """
     datasets = open_datasets(config.data_dir, config.dataset_versions)
     return build_inputs(
@@ -25,7 +26,7 @@ def open_inputs(config: Config) -> Inputs:
 
 
 def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
-    """The split of the settings, and of it the lists of the datasets that are used."""
+    """The split of the settings, reduced to the datasets that are used."""
     tables = {dataset.name: dataset.table for dataset in datasets}
     others = {
         name: (section.config, section.version)

@@ -2,19 +2,20 @@
 
     L = sum_i sum_t  lambda_t  I(x_i, t)  c_t(y_i)  L_t(O_i, Y_i)
 
-over the rows i of a batch and the tasks t; lambda_t is `Task.weight` (1 in the paper),
+over the rows i of a batch and the tasks t. lambda_t is `Task.weight` (1 in the paper),
 c_t the class weight (1 in the paper), L_t the cross-entropy of eq. 3. The pipeline
 gives I * c as the sample weight of output t, so Keras' own losses, weighted and summed
 over outputs, are eq. 2. Keras divides by the number of rows of the batch, labelled or
-not (`sum_over_batch_size`); every training batch has the same size B, so the loss is
-eq. 2 / B with B constant. Plain Adam and AdamW divide by the size of the gradient and
-take the same steps at any such scale, but for epsilon. Adam with L2 weight decay does
-not: the penalty joins the gradient unscaled, so a smaller loss means a stronger decay.
-There the sum of eq. 2 and its mean are different trainings, and `weight_decay` is
-relative to the mean.
+not (`sum_over_batch_size`). Every training batch has the same size B, so the loss is
+eq. 2 / B with B constant.
 
-Dividing by the labelled rows instead would weigh a row by who else is in its batch, and
-would differ between one replica and several.
+Plain Adam and AdamW divide by the size of the gradient, so they take the same steps at
+any such scale, up to epsilon. Adam with L2 weight decay does not: the penalty is added
+to the gradient unscaled, so a smaller loss means a stronger decay. In that case, the
+sum of eq. 2 and its mean train differently, and `weight_decay` is relative to the mean.
+
+Dividing by the labelled rows instead would make the weight of a row depend on the other
+rows of its batch, and the result would differ between one replica and several.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class TaskLoss(keras.losses.Loss):
     Values and gradients are those of Keras' own loss of the same formula.
 
     Args:
-        task: its `loss` decides; targets as `Task.targets` makes them.
+        task: its `loss` is computed, on the targets of `Task.targets`.
         reduction: None for one value a label, shape (batch, *label_shape).
 
     Example:
@@ -53,9 +54,9 @@ class TaskLoss(keras.losses.Loss):
 class MaskedLoss(keras.metrics.Metric):
     """Mean loss of a task over the rows that count, sum(w l) / sum(w), over batches.
 
-    Keras' own `<output>_loss` divides by all rows, those of other datasets included,
-    and so is smaller the rarer the task. Here the sums are kept apart until the end of
-    the epoch. NaN when no row counted, so that "no data" never reads as 0.
+    Keras' own `<output>_loss` divides by all rows, including those of other datasets,
+    so it is smaller for a rarer task. Here the two sums are kept separate until the end
+    of the epoch. NaN when no row counts, so that "no data" never reads as 0.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -83,7 +84,7 @@ class MaskedLoss(keras.metrics.Metric):
         self.count.assign_add(keras.ops.sum(weights))
 
     def result(self):
-        # 0 / 0 is NaN, which is what "no data" is.
+        # 0 / 0 is NaN, which stands for "no data".
         return self.total / self.count
 
 
@@ -92,9 +93,9 @@ def compile_model(
 ) -> dict[str, MaskedLoss]:
     """Compile for the indicator loss; returns the training metric of each task.
 
-    The metrics are handed back because their names in Keras' logs depend on the number
-    of outputs. The model is ready for its first step: see `create_step_variables`. Call
-    inside the strategy's scope.
+    The metrics are returned because their names in Keras' logs depend on the number of
+    outputs. The model is ready for its first step, see `create_step_variables`. Call
+    this function inside the strategy's scope.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -116,15 +117,15 @@ def compile_model(
 
 
 def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
-    """Create now what the first training step would create: the step is traced once.
+    """Create the variables of the first training step, so that it is traced once.
 
-    TensorFlow traces a function again when its first trace has created variables, and
-    Keras creates those of the optimizer and of each output's logged loss there. Nothing
-    else changes: variables keep their values, seeds are not drawn from.
+    TensorFlow traces a function again when its first trace has created variables. Keras
+    creates those of the optimizer and of each output's logged loss in the first step.
+    Nothing else changes: variables keep their values, and no seed is used.
 
     Args:
-        model: compiled; output t has the shape (batch, n_outputs of t).
-        tasks: those that the model was compiled for.
+        model: compiled model; output t has the shape (batch, n_outputs of t).
+        tasks: tasks that the model was compiled for.
     Source: "Creating tf.Variables" in TensorFlow's guide to `tf.function`.
 
     Example:
@@ -140,7 +141,7 @@ def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
         True
     """
     model.optimizer.build(model.trainable_variables)
-    # One row without any label, and the model's answer to it.
+    # One row without any label, and a prediction for it.
     row: dict[str, dict[str, np.ndarray]] = {"y": {}, "y_pred": {}, "sample_weight": {}}
     for task in tasks:
         unknown = np.full((1, *task.label_shape), np.nan)
@@ -148,8 +149,8 @@ def create_step_variables(model: keras.Model, tasks: Sequence[Task]) -> None:
         row["y_pred"][task.name] = np.zeros((1, task.n_outputs), np.float32)
         row["sample_weight"][task.name] = np.ones(unknown.shape, np.float32)
     row = keras.tree.map_structure(keras.ops.convert_to_tensor, row)
-    # Variables are created, but the row is not counted in any metric. Replicas could
-    # not count it: outside of a step their sums cannot be added to.
+    # Variables are created, but no metric counts the row. Replicas could not count it,
+    # because their sums cannot be changed outside of a step.
     with keras.StatelessScope():
         model.compute_loss(x=None, **row)
         model.compute_metrics(x=None, **row)

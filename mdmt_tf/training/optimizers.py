@@ -18,31 +18,31 @@ class Adam(keras.optimizers.Adam):
         v <- beta_2 v + (1 - beta_2) g^2;            with amsgrad: u <- max(u, v)
         w <- w - learning_rate / (1 - beta_1^t) m / (sqrt(v / (1 - beta_2^t)) + epsilon)
 
-    and with amsgrad u instead of v in the last line. With `accumulate` = k the first
+    and with amsgrad u instead of v in the last line. With `accumulate` = k, the first
     k - 1 of k calls only add up their gradients, and the last one takes a step with
-    their mean: the step of one batch k times as large, but for what depends on the
-    batch itself (BatchNormalization). Calls are counted through all epochs. This is
-    arithmetic without a branch, since replicas of `MirroredStrategy` cannot branch
-    (which is why Keras' own accumulation fails there).
+    their mean. This is the step of one batch k times as large, except for layers that
+    depend on the batch (BatchNormalization). Calls are counted through all epochs. The
+    accumulation is arithmetic without a branch, because replicas of `MirroredStrategy`
+    cannot branch (Keras' own accumulation fails there).
 
-    TensorFlow's kernel and Keras put
-    epsilon beside sqrt(v) ("epsilon hat" of the paper); multiplied through, PyTorch's
-    is epsilon sqrt(1 - beta_2^t) there, which is what the kernel is given.
+    TensorFlow's kernel and Keras add epsilon to sqrt(v) without the bias correction
+    ("epsilon hat" of the paper). In these terms, PyTorch's epsilon is
+    epsilon sqrt(1 - beta_2^t), so the kernel receives that.
 
     Keras' own Adam needs a dozen kernels per variable: a third of the time to trace a
-    ResNet and a tenth of its step. Build it before the first step, otherwise the step
-    is traced twice; `losses.compile_model` does.
+    ResNet and a tenth of its step. Build the optimizer before the first step, as
+    `losses.compile_model` does; otherwise the step is traced twice.
 
     Args:
         learning_rate: positive float, or a Keras schedule.
         beta_1, beta_2: decay of the moments, in [0, 1).
         epsilon: positive.
         amsgrad: whether to divide by the largest second moment so far.
-        l2: factor of the penalty l2/2 |w|^2, which enters the moments; every variable,
-            biases and normalisation included, but for those that
-            `exclude_from_weight_decay` names.
-        weight_decay: decoupled decay, which does not; None for none.
-        accumulate: k, calls for one step, 1 or more.
+        l2: factor of the penalty l2/2 |w|^2, which enters the moments. It applies to
+            every variable, including biases and normalisation, except for those
+            excluded by `exclude_from_weight_decay`.
+        weight_decay: decoupled decay, which does not enter the moments; None for none.
+        accumulate: k, the number of calls per step, 1 or more.
         **kwargs: those of `keras.optimizers.Adam`.
     Source: Kingma and Ba 2015; Loshchilov and Hutter 2019 (decoupled); Reddi et al.
         2018 (amsgrad).
@@ -89,11 +89,11 @@ class Adam(keras.optimizers.Adam):
         return tf.equal((self.iterations + 1) % self.accumulate, 0)
 
     def _apply_weight_decay(self, variables):
-        """In `update_step`, as part of the step."""
+        """Do nothing: `update_step` applies the weight decay as part of the step."""
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        # What depends on the step alone is computed once, not once per variable, and
-        # travels in the place of the learning rate through Keras' distribution code.
+        # The values that depend on the step alone are computed once, not per variable,
+        # and pass through Keras' distribution code in place of the learning rate.
         dtypes = {tf.as_dtype(variable.dtype) for variable in trainable_variables}
         scalars = {d.name: self._step_scalars(learning_rate, d) for d in dtypes}
         super()._backend_update_step(grads, trainable_variables, scalars)
@@ -101,15 +101,15 @@ class Adam(keras.optimizers.Adam):
     def _step_scalars(self, learning_rate, dtype):
         """The kernel's scalar arguments at this step, in `dtype`.
 
-        Both bias corrections are in the step size `lr`, computed in float64 (in float32
-        1 - 0.999^t loses four digits); powers of 0 keep the kernel from correcting
-        again. The betas are those that the kernel uses, that is rounded to `dtype`, so
-        that the corrections fit them.
+        Both bias corrections are in the step size `lr`, computed in float64, because
+        1 - 0.999^t loses four digits in float32. Powers of 0 prevent the kernel from
+        correcting again. The corrections use the betas rounded to `dtype`, as the
+        kernel does.
         """
         round_to_dtype = dtype.as_numpy_dtype
         beta_1 = float(round_to_dtype(self.beta_1))
         beta_2 = float(round_to_dtype(self.beta_2))
-        # The step that this call takes, or belongs to.
+        # The step that this call takes or contributes to.
         step = tf.cast(self.iterations // self.accumulate + 1, tf.float64)
         correction_1 = 1.0 - tf.pow(tf.constant(beta_1, tf.float64), step)
         correction_2 = tf.sqrt(1.0 - tf.pow(tf.constant(beta_2, tf.float64), step))
@@ -122,7 +122,7 @@ class Adam(keras.optimizers.Adam):
             "beta2": tf.constant(beta_2, dtype),
             "beta1_power": zero,
             "beta2_power": zero,
-            # What decoupled decay leaves of a variable.
+            # The fraction of a variable that remains after decoupled decay.
             "kept": tf.cast(1.0 - (self.weight_decay or 0.0) * learning_rate, dtype),
         }
         if self.accumulate > 1:
@@ -166,7 +166,7 @@ class Adam(keras.optimizers.Adam):
 def build_optimizer(
     name, learning_rate, weight_decay=0.0, *, amsgrad=False, accumulate=1
 ):
-    """An optimizer by the name and with the meaning that it has in PyTorch.
+    """An optimizer with the name and the meaning that it has in PyTorch.
 
     Args:
         name: "adam" (weight decay is L2, on every variable) or "adamw" (decoupled).

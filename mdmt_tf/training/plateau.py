@@ -1,7 +1,7 @@
 """Lower the learning rate on a plateau, with the semantics of PyTorch.
 
-Keras' own `ReduceLROnPlateau` counts otherwise (an absolute margin, one epoch of
-patience less) and forgets its count when a run is interrupted.
+Keras' own `ReduceLROnPlateau` counts differently (an absolute margin, one epoch less of
+patience) and loses its count when a run is interrupted.
 """
 
 import keras
@@ -10,7 +10,7 @@ import numpy as np
 from mdmt_tf.config.schema import PlateauSection
 from mdmt_tf.metrics.table import improves
 
-# Of torch: a smaller change of the rate is not made.
+# As in torch: the rate is not changed by less than this.
 _SMALLEST_CHANGE = 1e-8
 
 
@@ -19,11 +19,10 @@ class Plateau(keras.callbacks.Callback):
 
     An epoch is bad unless its metric is better than the best so far by the relative
     `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
-    that should rise. After each reduction the count begins anew. It counts from the
-    first epoch on, in the warm-up too. A metric that is not defined is bad.
+    that should rise. After each reduction the count begins again. All epochs count,
+    including the warm-up. An epoch without a defined metric is bad.
 
-    `progress` (best, bad_epochs) is all that it remembers; the rate is kept by the
-    optimizer.
+    The state is `progress` (best, bad_epochs); the optimizer keeps the rate.
 
     Source: torch.optim.lr_scheduler.ReduceLROnPlateau with threshold_mode="rel" and
     cooldown=0.

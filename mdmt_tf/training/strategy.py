@@ -1,4 +1,4 @@
-"""Which devices a fit runs on."""
+"""The devices of a fit."""
 
 import functools
 import logging
@@ -12,12 +12,12 @@ logger = logging.getLogger(__name__)
 
 
 def build_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """All GPUs, or the devices named.
+    """A strategy for the named devices, or for all GPUs.
 
     Args:
         devices: names such as "GPU:0" or "CPU:1"; None for every GPU of the machine,
             or its CPU when there is none. Several CPUs are logical devices of one
-            processor, made on demand: they exercise the path of several replicas.
+            processor, made on demand, to test training on several replicas.
     Returns: the default strategy for one device, else a `MirroredStrategy`.
     Raises: ConfigError for a device that does not exist.
     """
@@ -43,16 +43,16 @@ def build_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strate
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
-    """One strategy for the same devices, however often a process asks.
+    """One strategy per set of devices in a process.
 
-    Replicas find each other by numbers that each strategy counts from the start: with
-    a second one over the same devices, two different sums could bear one number.
+    Replicas find each other by numbers, and each strategy counts from the start. A
+    second strategy for the same devices could give two sums the same number.
     """
     return tf.distribute.MirroredStrategy(list(devices))
 
 
 def _make_logical_cpus(devices: Sequence[str]) -> None:
-    """Split the CPU into as many logical devices as are named."""
+    """Split the CPU into as many logical devices as the names need."""
     wanted = [
         int(name[4:]) for name in devices if name[:4] == "CPU:" and name[4:].isdigit()
     ]
@@ -63,12 +63,12 @@ def _make_logical_cpus(devices: Sequence[str]) -> None:
     try:
         tf.config.set_logical_device_configuration(cpu, parts)
     except RuntimeError:
-        # TensorFlow has started and keeps the devices it has; the caller checks them.
+        # TensorFlow has started, and its devices are fixed; the caller checks them.
         logger.debug("devices are fixed once TensorFlow runs")
 
 
 def device_names(strategy: tf.distribute.Strategy) -> list[str]:
-    """The devices that share each batch, such as GPU:0."""
+    """The devices that divide each batch, such as GPU:0."""
     if isinstance(
         strategy, tf.distribute.MirroredStrategy | tf.distribute.OneDeviceStrategy
     ):
@@ -78,15 +78,17 @@ def device_names(strategy: tf.distribute.Strategy) -> list[str]:
 
 
 def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """Every replica gets the same number of rows, or the gradient would be wrong.
+    """Make sure that every replica gets the same number of rows.
 
-    Raises: ConfigError when the replicas do not divide `batch_size`.
+    Otherwise the gradient would be wrong.
+
+    Raises: ConfigError when `batch_size` is not a multiple of the replicas.
     """
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         down = batch_size // replicas * replicas
         near = f"{down} or {down + replicas}" if down else str(replicas)
         raise ConfigError(
-            f"training.batch_size = {batch_size}: {replicas} devices must share it "
+            f"training.batch_size = {batch_size}: {replicas} devices must divide it "
             f"evenly. Use {near}."
         )

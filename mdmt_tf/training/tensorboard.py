@@ -1,9 +1,9 @@
-"""What TensorBoard shows of a run.
+"""TensorBoard files of a run.
 
-Scalars: losses and metrics of each task, its weight where weights are learned, learning
+Scalars: losses and metrics of each task, its weight if weights are learned, learning
 rate. Images: an example batch with its targets and weights, confusion matrices on the
-validation rows. Text: the settings, and what the data are. Whatever was made from
-synthetic data says so.
+validation rows. Text: the settings, and a description of the data. Every picture of
+synthetic data is marked.
 """
 
 import io
@@ -23,10 +23,10 @@ class TensorBoard(keras.callbacks.Callback):
     """Write the epoch's `logs` and pictures.
 
     Args:
-        folder: of the event files.
-        tasks: of the model.
+        folder: folder of the event files.
+        tasks: tasks of the model.
         settings: the resolved configuration, plain values.
-        note: what the data are; shown beside every picture.
+        note: description of the data, shown with every picture.
         example_batch: (image in [0, 1], targets, weights) of a training step.
         confusion: {component of a task: counts (k, k)} on the validation rows, of this
             epoch.
@@ -63,7 +63,7 @@ class TensorBoard(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         with self._writer.as_default():
             for name, value in logs.items():
-                # n is the same in every epoch; a gap says "not defined" better than 0.
+                # n is the same in every epoch; undefined values are left out.
                 if not name.endswith("/n") and not np.isnan(value):
                     tf.summary.scalar(_tag(name), value, step=epoch)
             if logs["selected"]:
@@ -82,9 +82,9 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def _tag(name: str) -> str:
-    """`validation/prognosis/auc` -> `prognosis/validation_auc`: a card a task.
+    """`validation/prognosis/auc` -> `prognosis/validation_auc`: one card per task.
 
-    `weight/prognosis` stays: the weights of all tasks are one card.
+    `weight/prognosis` is unchanged: the weights of all tasks are on one card.
     """
     parts = name.split("/")
     if len(parts) == 3:
@@ -117,10 +117,10 @@ def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.nd
 
 
 def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
-    """A confusion matrix with counts and shares of the true class; (1, H, W, 3)."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    """A confusion matrix with counts and fractions of the true class; (1, H, W, 3)."""
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, (axis,) = _figure(note, 1, 1, cell=(4.5, 4.0))
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     names = task.class_names
     axis.set_xticks(range(len(names)), names, fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
@@ -128,21 +128,21 @@ def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
     axis.set_ylabel("true")
     axis.set_title(f"{task.name}, validation", fontsize=9)
     for (row, column), count in np.ndenumerate(counts):
-        share = shares[row, column]
+        fraction = fractions[row, column]
         axis.text(
             column,
             row,
-            f"{count}\n{share:.0%}",
+            f"{count}\n{fraction:.0%}",
             ha="center",
             va="center",
             fontsize=8,
-            color="white" if share > 0.5 else "black",
+            color="white" if fraction > 0.5 else "black",
         )
     return _render(figure)
 
 
 def _figure(note: str, columns: int, rows: int, cell: tuple[float, float]):
-    # The object interface: pyplot would keep figures alive and choose a window system.
+    # Not pyplot, which would keep figures alive and choose a window system.
     from matplotlib.figure import Figure
 
     size = (cell[0] * columns, cell[1] * rows)

@@ -1,13 +1,15 @@
-"""One fit, from prepared data to a finished run folder. Reads top to bottom."""
+"""One fit, from prepared data to a finished run folder."""
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config
@@ -44,7 +46,7 @@ from mdmt_tf.training.weighting import build_weighting
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class _Fit:
-    """What the steps of a fit share: `config` to `manifest` as in `train`."""
+    """The values that the steps of a fit share, named as in `train`."""
 
     config: Config
     run: RunFolder
@@ -62,15 +64,15 @@ def train(
     write: Callable[[str], object] = lambda text: None,
     is_terminal: bool = False,
 ) -> RunFolder:
-    """Fit a model and leave a finished run folder.
+    """Fit a model and write a finished run folder.
 
     Args:
-        config: resolved settings; for a resumed run those it was started with.
-        resume_from: folder of an interrupted run to go on with; None for a new one.
+        config: resolved settings; for a resumed run, those that it started with.
+        resume_from: folder of an interrupted run to resume; None for a new run.
         write: receives the progress, line by line.
-        is_terminal: whether a line may be written over.
-    Raises: ConfigError, DataError, LeakageError for what the user can mend, before the
-        run folder is made where that is possible.
+        is_terminal: whether a line may be overwritten.
+    Raises: ConfigError, DataError, LeakageError for errors that the user can correct;
+        if possible, before the run folder is made.
     """
     strategy = build_strategy(config.training.devices)
     check_batch_size(config.training.batch_size, strategy)
@@ -103,7 +105,7 @@ def train(
     write(description.overview(config, run, inputs, training_set, manifest))
     with _precision(config.training.precision):
         with strategy.scope():
-            # A resumed run has its weights from the state that it left.
+            # A resumed run takes its weights from the saved state.
             new = not run.last_state.is_file()
             weights = config.model.weights if new else None
             model = build_from_config(config, weights)
@@ -112,7 +114,7 @@ def train(
             losses = compile_model(fitted, inputs.tasks, _optimizer(config))
         _fit(fit, fitted, losses)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
-        # What is evaluated and exported runs in single precision on any one device.
+        # The evaluated and exported model runs in single precision on one device.
         model = build_from_config(config)
     model.load_weights(run.best_weights)
     _conclude(fit, model)
@@ -155,23 +157,10 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
 
 
 def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
-    config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
+    """Train the model and save the weights of its best epoch."""
+    config, run, write = fit.config, fit.run, fit.write
     settings = config.training
-    validation = inputs.samples["validation"]
     steps = steps_per_epoch(fit.training_set.draws.total, settings.batch_size)
-    confusion = {}
-
-    def validate() -> dict[str, dict[str, float]]:
-        probabilities = predict(model, validation, inputs, config)
-        metrics = {}
-        for task in inputs.tasks:
-            answers = labelled_answers(
-                task, validation.labels[task.name], probabilities[task.name]
-            )
-            metrics[task.name] = metrics_of_answers(answers)
-            confusion.update(confusion_matrices(answers))
-        return metrics
-
     selection = callbacks.Selection(
         task=settings.select_on.task,
         metric=settings.select_on.metric,
@@ -185,8 +174,8 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
             settings.plateau, settings.select_on.task, settings.select_on.metric
         )
     state = callbacks.SaveState(run.last_state, remembering)
-    progress = callbacks.Progress(
-        inputs.tasks,
+    progress = callbacks.ProgressLines(
+        fit.inputs.tasks,
         settings.epochs,
         steps,
         settings.select_on.metric,
@@ -199,7 +188,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         return
     dataset = pipeline.training_dataset(
         fit.training_set,
-        inputs.images,
+        fit.inputs.images,
         batch_size=settings.batch_size,
         seed=config.seed,
         epochs=settings.epochs,
@@ -207,24 +196,9 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         augmentation=Augmentation.of(config.pipeline.augmentation),
         normalization=config.normalization,
     )
-    shown = []
-    if settings.tensorboard:
-
-        def example_batch():
-            images, targets, weights = next(iter(dataset.take(1)))
-            return denormalize(images, *config.normalization), targets, weights
-
-        # The name of the folder stands beside every curve.
-        name = "synthetic_data" if fit.manifest["synthetic"] else "real_data"
-        board = TensorBoard(
-            run.tensorboard / name,
-            inputs.tasks,
-            settings=config.to_plain(),
-            note=data_note(fit.manifest),
-            example_batch=example_batch,
-            confusion=lambda: confusion,
-        )
-        shown.append(board)
+    confusion: dict[str, np.ndarray] = {}
+    validate = functools.partial(_validate, fit, model, confusion)
+    shown = [_tensorboard(fit, dataset, confusion)] if settings.tensorboard else []
     write(progress.header())
     model.fit(
         dataset,
@@ -234,7 +208,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         shuffle=False,
         verbose=0,
         callbacks=[
-            callbacks.Evaluation(losses, validate),
+            callbacks.EvaluateEpoch(losses, validate),
             *remembering.values(),
             *shown,
             state,
@@ -244,8 +218,45 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
     selection.write_best(model, run.best_weights)
 
 
+def _validate(
+    fit: _Fit, model: keras.Model, confusion: dict[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
+    """Exact metrics of each task on the validation rows; updates `confusion`."""
+    validation = fit.inputs.samples["validation"]
+    probabilities = predict(model, validation, fit.inputs, fit.config)
+    metrics = {}
+    for task in fit.inputs.tasks:
+        answers = labelled_answers(
+            task, validation.labels[task.name], probabilities[task.name]
+        )
+        metrics[task.name] = metrics_of_answers(answers)
+        confusion.update(confusion_matrices(answers))
+    return metrics
+
+
+def _tensorboard(
+    fit: _Fit, dataset: tf.data.Dataset, confusion: dict[str, np.ndarray]
+) -> TensorBoard:
+    normalization = fit.config.normalization
+
+    def example_batch():
+        images, targets, weights = next(iter(dataset.take(1)))
+        return denormalize(images, *normalization), targets, weights
+
+    # TensorBoard shows the name of the folder with every curve.
+    name = "synthetic_data" if fit.manifest["synthetic"] else "real_data"
+    return TensorBoard(
+        fit.run.tensorboard / name,
+        fit.inputs.tasks,
+        settings=fit.config.to_plain(),
+        note=data_note(fit.manifest),
+        example_batch=example_batch,
+        confusion=lambda: confusion,
+    )
+
+
 def _conclude(fit: _Fit, model: keras.Model) -> None:
-    """Predictions, export, comparison, saliency, metrics; the metrics come last."""
+    """Write predictions, export, saliency and metrics; the metrics come last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
     probabilities = {
@@ -255,7 +266,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
-    # What other runs may start from.
+    # Other runs may start from these weights.
     model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
 
     if config.training.saved_model:
@@ -264,7 +275,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(model, inputs.tasks, unchecked, about, config.normalization)
         manifest["export"] = _check_export(unchecked, inputs, probabilities)
-        # Only now it has the name under which it may be served.
+        # Only a checked export gets its final name.
         shutil.rmtree(run.saved_model, ignore_errors=True)
         unchecked.rename(run.saved_model)
     if config.training.saliency:
@@ -295,13 +306,13 @@ def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
 
 
 def _judged_split(predicted: Mapping) -> str:
-    """The test split, or validation where a fold tests nothing."""
+    """The test split, or validation if the fold has no test rows."""
     return "test" if "test" in predicted else "validation"
 
 
 @contextlib.contextmanager
 def _precision(policy: str) -> Iterator[None]:
-    """Layers built inside compute in this precision; weights stay float32."""
+    """Build layers that compute in this precision; weights stay float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:

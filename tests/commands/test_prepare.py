@@ -302,7 +302,7 @@ def test_another_list_is_not_ignored(run, listed):
 
 
 def test_a_list_that_cannot_be_read(run, tmp_path):
-    with pytest.raises(DataError, match="--exclude .*an image id a line"):
+    with pytest.raises(DataError, match="--exclude .*one image id per line"):
         run("hannover", "--exclude", str(tmp_path / "no.txt"))
 
 

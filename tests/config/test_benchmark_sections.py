@@ -34,7 +34,7 @@ def test_the_example_is_right(tmp_path):
             "backbones=[resnet19]",
             r"backbones.0 = 'resnet19': is not a backbone\. Did you mean",
         ),
-        ("backbones=[resnet18, resnet18]", "one is there twice"),
+        ("backbones=[resnet18, resnet18]", "one of them appears twice"),
         ("weights={resnet34: null}", "weights.resnet34: is none of the backbones"),
         ("seeds=[]", "seeds"),
         (

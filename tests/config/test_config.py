@@ -143,7 +143,7 @@ def test_all_problems_are_reported_at_once(minimal):
         (["tasks.severity.from={brixa: x}"], r"from.brixa: is not one of the datasets"),
         (["datasets.hannover={}"], r"datasets.hannover: feeds no task"),
         (["tasks.severity.cut_points=[5, 5]"], r"cut_points = \[5.0, 5.0\]: .*ascend"),
-        (["tasks.prognosis.classes=[a, a]"], r"classes = .*a name is there twice"),
+        (["tasks.prognosis.classes=[a, a]"], r"classes = .*a name appears twice"),
         (["tasks.prognosis.classes=[a]"], r"prognosis: needs `classes`"),
         (["tasks.severity.classes=[a, b]"], r"3 cut points make 4 classes, but 2"),
         (["tasks.severity.kind=binary"], r"a binary task has 2 classes, this one 4"),
@@ -178,7 +178,7 @@ def test_imagenet_weights_are_asked_for_by_name(minimal):
 
 def test_imagenet_weights_that_nobody_has_published(minimal, tiny_backbone):
     text = problems(minimal, "model.backbone=tiny", "model.weights=imagenet")
-    assert "model.weights = 'imagenet': nobody has published such of tiny." in text
+    assert "model.weights = 'imagenet': there are no published weights of tiny." in text
 
 
 def test_a_problem_of_the_file_names_its_line(write):
@@ -204,7 +204,7 @@ def test_a_wrong_task_does_not_accuse_the_dataset_it_may_feed(minimal):
     ("text", "expected"),
     [
         ("a: 1\nb: [1\n", r"my.yaml:\d+: not valid YAML"),
-        ("seed: 1\nseed: 2\n", r"my.yaml:2: key seed is here a second time.*my.yaml:1"),
+        ("seed: 1\nseed: 2\n", r"my.yaml:2: key seed appears a second time.*my.yaml:1"),
         ("- 1\n", r"expected `key: value` lines"),
     ],
 )

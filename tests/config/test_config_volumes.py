@@ -115,7 +115,7 @@ def test_sizes_of_images_and_volumes_are_told_apart():
     assert "image_size = [depth, height, width]. Received: image_size = 64" in text
     assert "resnet18" in text
     text = problems("image_size=[32,64,64]", name="phantom")
-    assert "'resnet18': is for images, image_size = pixels a side" in text
+    assert "'resnet18': is for images, image_size = pixels per side" in text
     assert "For volumes: densenet121_3d, densenet21_3d, resnet18_3d." in text
     # Those of a benchmark, too.
     text = problems("benchmark.backbones=[resnet18]", name="ich_phantom")

@@ -174,7 +174,7 @@ def test_lost_file(tmp_path, copy):
 
 def test_lost_records(tmp_path, copy):
     next(copy.glob("*.tfrecord-00001-of-*")).write_bytes(b"")
-    with pytest.raises(DataError, match=r"speaks of 40 examples, the files hold \d+\."):
+    with pytest.raises(DataError, match=r"states 40 examples, the files hold \d+\."):
         open_dataset(tmp_path, "alpha", "full_256")
 
 
@@ -196,7 +196,7 @@ def test_unreadable_description(tmp_path, copy):
 def test_image_id_that_is_there_twice(tmp_path, prepare, stored_pixels):
     prepare(tmp_path, "own", _examples(stored_pixels, [0, 1], image_id="i0"))
     with pytest.raises(
-        DataError, match="image_id 'i0' is there 2 times, first in row 0"
+        DataError, match="image_id 'i0' appears 2 times, first in row 0"
     ):
         open_dataset(tmp_path, "own", "full_256")
 

@@ -206,7 +206,9 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
         def describe(self):
             return {"fingerprint": self.name}
 
-    monkeypatch.setattr(plan, "open_dataset", lambda _, name, *__: Dataset(name))
+    monkeypatch.setattr(
+        plan, "open_datasets", lambda _, versions: tuple(map(Dataset, versions))
+    )
     fitted = []
     monkeypatch.setattr(plan, "fit_baseline", lambda *args: fitted.append(args))
     section = "{task: prognosis, fields: {aiforcovid: [age]}}"

@@ -176,7 +176,7 @@ def test_damage_is_named(small, path, content, words):
         ("backbone", "vgg", "backbone 'vgg' is not in benchmark.yaml"),
         ("fit", "../../etc", "no name of a folder"),
         ("fold", "one", "seed and fold as integers"),
-        ("fold", "0", "the same cell stands above"),
+        ("fold", "0", "the same cell is listed above"),
         ("seed", "7", "its seed is not in benchmark.yaml"),
         ("backbone", "none", "is for baselines"),
     ],

@@ -45,4 +45,4 @@ def test_seeds_are_averaged_within_folds(benchmark_folder, tmp_path):
     )
     assert group.mean("f1").number == pytest.approx(values.to_numpy().mean())
     expected = values.to_numpy().std(axis=1, ddof=1).mean()
-    assert group.deviation("f1").number == pytest.approx(expected)
+    assert group.std("f1").number == pytest.approx(expected)

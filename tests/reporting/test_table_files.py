@@ -6,8 +6,8 @@ import pandas as pd
 
 from mdmt_tf.reporting.table_files import (
     Entry,
-    Section,
     Table,
+    TableSection,
     latex,
     markdown,
     tex_escape,
@@ -19,7 +19,7 @@ def test_markdown_and_latex_print_any_text_as_it_stands():
     table = Table(
         "odd",
         odd,
-        [Section(odd, ("a_b", "n (%)"), [(Entry(odd), Entry("1 ± 2", 1.0))])],
+        [TableSection(odd, ("a_b", "n (%)"), [(Entry(odd), Entry("1 ± 2", 1.0))])],
         [odd],
         pd.DataFrame(),
     )

@@ -67,7 +67,10 @@ def test_a_map_of_one_position_says_nothing():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("layer3.1.relu", "'layer3.1.relu' is no layer of resnet18.*'layer3.1.relu2'"),
+        (
+            "layer3.1.relu",
+            "'layer3.1.relu' is not a layer of resnet18.*'layer3.1.relu2'",
+        ),
         ("layer3.1.conv1", "'layer3.1.conv1' of resnet18 has no map on which all"),
         ("pool", "'pool' of resnet18 has no map"),
     ],

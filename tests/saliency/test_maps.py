@@ -348,8 +348,8 @@ def test_enlarging_is_linear_with_half_pixel_centres(normal):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("organs",), "'organs' is no task of the model. Did you mean 'organ'"),
-        (("organ", ["gradcam"]), "'gradcam' is no saliency method. Did you mean"),
+        (("organs",), "'organs' is not a task of the model. Did you mean 'organ'"),
+        (("organ", ["gradcam"]), "'gradcam' is not a saliency method. Did you mean"),
         (("organ", METHODS, 3), "indices of its classes, 0 to 2"),
         (("organ", METHODS, -1), "indices of its classes"),
         (("organ", METHODS, 0.5), "indices of its classes"),

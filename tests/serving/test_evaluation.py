@@ -145,7 +145,7 @@ def test_a_task_without_a_field_is_left_out(run, gamma):
 
 
 def test_mistakes_in_the_fields(run, gamma):
-    with pytest.raises(ConfigError, match="'grades' is no task of the run. Did you"):
+    with pytest.raises(ConfigError, match="'grades' is not a task of the run. Did you"):
         evaluate_on(run, gamma, {"grades": "severity"})
     with pytest.raises(DataError, match="has no field 'severe'. Did you mean 'sev"):
         evaluate_on(run, gamma, {"grade": "severe"})

@@ -162,7 +162,7 @@ def test_a_damaged_model_is_an_error(saved, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(saved, broken)
     (broken / "saved_model.pb").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="no SavedModel of mdmt_tf"):
+    with pytest.raises(DataError, match="not a SavedModel of mdmt_tf"):
         ServedModel(broken)
 
 

@@ -10,7 +10,7 @@ from mdmt_tf.serving.predictor import ServedModel, TrainedModel
 
 
 def test_a_folder_without_a_model_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="no SavedModel of mdmt_tf"):
+    with pytest.raises(DataError, match="not a SavedModel of mdmt_tf"):
         ServedModel(tmp_path)
 
 

@@ -34,7 +34,7 @@ def test_values(field, expected):
         ("none[0]", r"has no field 'none'"),
         (
             "score[0]",
-            r"'score\[0\]' asks for an element, but 'score' is a single value",
+            r"'score\[0\]' requests an element, but 'score' is a single value",
         ),
         ("scores", r"'scores' holds 3 values; expected .*scores\[0\] to scores\[2\]"),
         ("scores[3]", r"scores\[0\] to scores\[2\]\. Received: 'scores\[3\]'"),

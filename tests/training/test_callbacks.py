@@ -83,7 +83,7 @@ def test_progress_fits_a_terminal_and_its_columns_stand_below_their_headings():
     written = []
     severity = make_task(name="severity", kind="categorical", cut_points=(5, 9, 14))
     age = make_task(name="age", kind="regression")
-    progress = callbacks.Progress(
+    progress = callbacks.ProgressLines(
         (TASK, severity, age), 300, 7, "loss", written.append, False
     )
     progress.on_epoch_begin(9)
@@ -112,7 +112,7 @@ def test_progress_shows_what_each_task_has(metric):
         make_task(name="grade", kind="ordinal", cut_points=(5, 9)),
         make_task(name="age", kind="regression"),
     )
-    progress = callbacks.Progress(tasks, 3, 7, metric, written.append, False)
+    progress = callbacks.ProgressLines(tasks, 3, 7, metric, written.append, False)
     progress.on_epoch_begin(0)
     logs = {"seconds": 1.0, "selected": 0}
     for task in tasks:

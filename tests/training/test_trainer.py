@@ -207,7 +207,7 @@ def test_evaluation_refuses_other_data(changeable):
     manifest = changeable.read_json(changeable.manifest)
     manifest["datasets"]["beta"]["fingerprint"] = "0" * 64
     changeable.manifest.write_text(json.dumps(manifest))
-    with pytest.raises(DataError, match="dataset 'beta' is not what the run was made"):
+    with pytest.raises(DataError, match="dataset 'beta' is not the one that the run"):
         evaluation.reproduce(changeable)
 
 

@@ -1,1 +1,1 @@
-"""Who carries out the fits of a grid: this machine, or a Ray cluster."""
+"""Executors of the fits of a grid: this machine, or a Ray cluster."""

@@ -8,21 +8,21 @@ from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments.executors.fit_process import Outcome, start
 from mdmt_tf.experiments.grid import Folder
 
-# How often a fit is begun again that was lost with its machine. Its run goes on where
-# it was, so nothing is tried twice but the machine.
+# How often a fit that was lost with its machine is resumed. It continues its run, so no
+# training is repeated.
 _MOST_LOSSES = 5
 
 
 class RayExecutor:
-    """One Ray task a fit; a fit whose machine is lost goes on elsewhere.
+    """One Ray task per fit; a fit whose machine is lost continues on another one.
 
-    The machines need the package, and the folder and the data at the same paths.
+    Every machine needs the package, and the folder and the data at the same paths.
 
     Args:
         folder: of the benchmark.
         settings: `address`, `cores_per_fit`, `gpus_per_fit`.
-    Raises: ConfigError when Ray is not installed, no cluster answers, or none of its
-        machines has what a fit needs.
+    Raises: ConfigError when Ray is not installed, no cluster answers, or no machine has
+        the cores and GPUs that a fit needs.
     """
 
     def __init__(self, folder: Folder, settings: BenchmarkSection):
@@ -67,12 +67,12 @@ class RayExecutor:
         return f"Ray, {machines} machines, {self.capacity} at a time"
 
     def submit(self, fit: str) -> None:
-        """Begin a fit; Ray chooses the machine."""
+        """Start a fit; Ray chooses the machine."""
         task = self._task.remote(str(self._folder.path), fit, self._cores)
         self._running[task] = fit
 
     def wait(self, seconds: float) -> list[tuple[str, Outcome]]:
-        """Fits that have ended; waits for one at most so long."""
+        """Fits that have ended; waits at most `seconds` for one."""
         ray, ended = self._ray, []
         done, _ = ray.wait(list(self._running), timeout=seconds)
         for task in done:
@@ -91,7 +91,7 @@ class RayExecutor:
         return ended
 
     def close(self) -> None:
-        """End what still runs; it can be gone on with."""
+        """Stop the fits that still run; they can be resumed."""
         for task in self._running:
             self._ray.cancel(task, force=True)
         self._running.clear()
@@ -114,7 +114,10 @@ class RayExecutor:
 
 
 def _knock(address: str, seconds: float = 10.0) -> None:
-    """Raises: OSError when nothing listens there; Ray itself would wait for minutes."""
+    """Make sure that a cluster listens at the address; Ray would wait for minutes.
+
+    Raises: OSError when nothing listens there.
+    """
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit():
         raise ValueError("expected HOST:PORT")
@@ -122,5 +125,5 @@ def _knock(address: str, seconds: float = 10.0) -> None:
 
 
 def _train(folder: str, fit: str, cores: int) -> Outcome:
-    """On a machine of the cluster: one fit, from its beginning or where it was."""
+    """Start or resume one fit on a machine of the cluster."""
     return start(Folder(Path(folder)), fit, cores=cores).join()

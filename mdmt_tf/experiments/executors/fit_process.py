@@ -1,8 +1,8 @@
-"""One fit, one process: `mdmt_tf.train`, begun or gone on with.
+"""One process per fit, which starts or resumes `mdmt_tf.train`.
 
-The processes are forked from one that has loaded TensorFlow and done nothing else with
-it: loading takes a third of the time of a small fit. (A process in which TensorFlow has
-computed must not be forked.)
+The processes are forked from one that has loaded TensorFlow, because loading takes a
+third of the time of a small fit. That process computes nothing: a process in which
+TensorFlow has computed must not be forked.
 """
 
 import dataclasses
@@ -19,10 +19,10 @@ from mdmt_tf import storage
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.experiments.grid import Folder
 
-# How long another process may still hold a run, one that is about to die, say.
+# How long another process may still hold a run, for example while it is ending.
 LOCK_SECONDS = 60.0
 
-# What a fit's process runs, as `python -m` does.
+# The module that a fit's process runs, as `python -m` does.
 PROGRAM = "mdmt_tf.train"
 
 _PRELOADED = "mdmt_tf.experiments.executors.preloaded"
@@ -47,7 +47,7 @@ class FitProcess:
     started: float
 
     def outcome(self) -> Outcome | None:
-        """None while it runs."""
+        """The outcome; None while the fit runs."""
         status = self.process.exitcode
         if status is None:
             return None
@@ -57,7 +57,7 @@ class FitProcess:
         return Outcome(_reason(self.folder, self.fit, status), status, seconds)
 
     def join(self) -> Outcome:
-        """Wait for its end."""
+        """Wait for the end of the fit."""
         self.process.join()
         return self.outcome()
 
@@ -74,20 +74,20 @@ def start(
     gpus: Sequence[str] | None = None,
     wait_for_lock: float = LOCK_SECONDS,
 ) -> FitProcess:
-    """Begin a fit, or go on with it where it was interrupted.
+    """Start a fit, or resume it where it was interrupted.
 
-    The process dies with the one that began it, and holds a lock on its run: whatever
-    happens, no run is trained by two.
+    The process ends with the one that started it, and holds a lock on its run. Two
+    processes never train the same run.
 
     Args:
         folder: of the benchmark, with the fit's settings.
         fit: its name.
-        cores: numbers of those that it may use, or how many.
-        gpus: those that it sees; None for what this process sees.
+        cores: numbers of the cores that it may use, or how many.
+        gpus: the GPUs that it sees; None for those that this process sees.
         wait_for_lock: seconds after which a run that another process holds is an error.
     """
     if gpus is None and (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        # The new process has the server's environment, and that of its first day.
+        # The new process has the environment that the server started with.
         gpus = visible.split(",")
     context = multiprocessing.get_context("forkserver")
     # Read when the server starts, with the first fit.
@@ -105,7 +105,7 @@ def start(
 
 
 def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
-    """In the new process: train and leave."""
+    """Train and exit, in the new process."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with folder.log(fit).open("ab") as log:
         os.dup2(log.fileno(), 1)
@@ -131,14 +131,17 @@ def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
 
 
 def _die_with_parent() -> None:
-    """The parent is the process that asked for this one, not the server that forked it,
-    which lives as long as any of its children."""
+    """End this process when its parent ends.
+
+    The parent is the process that requested the fit, not the server that forked it,
+    which lives as long as any of its children.
+    """
     multiprocessing.parent_process().join()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arguments(folder: Folder, fit: str) -> list[str]:
-    """Of `python -m mdmt_tf.train`."""
+    """The arguments of `python -m mdmt_tf.train`."""
     run = folder.run(fit)
     if run.path.is_dir():
         return ["--resume", str(run.path)]
@@ -146,7 +149,7 @@ def arguments(folder: Folder, fit: str) -> list[str]:
 
 
 def _lock(folder: Folder, fit: str, wait: float):
-    """An open file that is locked until it is closed, by whatever end."""
+    """An open file that is locked until it is closed, however the process ends."""
     end = time.monotonic() + wait
     while True:
         try:
@@ -158,7 +161,7 @@ def _lock(folder: Folder, fit: str, wait: float):
 
 
 def _reason(folder: Folder, fit: str, status: int) -> str:
-    """Why a process ended without a finished run, from its last words."""
+    """Why a process ended without a finished run, from the end of its log."""
     if status < 0:
         name = signal.Signals(-status).name
         hint = " (out of memory?)" if -status == signal.SIGKILL else ""
@@ -168,7 +171,7 @@ def _reason(folder: Folder, fit: str, status: int) -> str:
         log.seek(max(0, log.tell() - 65536))
         text = log.read().decode("utf-8", errors="replace")
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    # What the command line says itself, from there on; else the exception's last line.
+    # The last error of the command line, or the last line of a traceback.
     starts = [n for n, line in enumerate(lines) if line.startswith("error: ")]
     if status == 2 and starts:
         return "\n".join(lines[starts[-1] :]).removeprefix("error: ")

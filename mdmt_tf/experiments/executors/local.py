@@ -1,4 +1,4 @@
-"""Fits on this machine, as many at a time as its cores, GPUs and memory allow."""
+"""Fits on this machine; its cores, GPUs and memory limit how many run at a time."""
 
 import os
 import shutil
@@ -44,19 +44,19 @@ class LocalExecutor:
 
     def describe(self) -> str:
         cores, devices = self._slots[0]
-        each = f"{len(cores)} core{'s'[: len(cores) != 1]}"
+        each = "1 core" if len(cores) == 1 else f"{len(cores)} cores"
         if devices:
             each += f" and GPU {','.join(devices)}"
         return f"{self.capacity} at a time, {each} each"
 
     def submit(self, fit: str) -> None:
-        """Begin a fit; there must be room."""
+        """Start a fit; a slot must be free."""
         slot = next(n for n in range(self.capacity) if n not in self._running)
         cores, devices = self._slots[slot]
         self._running[slot] = start(self._folder, fit, cores=cores, gpus=devices)
 
     def wait(self, seconds: float) -> list[tuple[str, Outcome]]:
-        """Fits that have ended; waits for one at most so long."""
+        """Fits that have ended; waits at most `seconds` for one."""
         end = time.monotonic() + seconds
         while True:
             ended = []
@@ -70,7 +70,7 @@ class LocalExecutor:
             time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
-        """End what still runs; it can be gone on with."""
+        """Stop the fits that still run; they can be resumed."""
         for process in self._running.values():
             process.kill()
         self._running.clear()
@@ -83,13 +83,13 @@ def gpus() -> list[str]:
         return [name for name in visible.split(",") if name and name != "-1"]
     if shutil.which("nvidia-smi") is None:
         return []
-    asked = subprocess.run(
+    query = subprocess.run(
         ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout.split() if asked.returncode == 0 else []
+    return query.stdout.split() if query.returncode == 0 else []
 
 
 def slots(
@@ -100,14 +100,15 @@ def slots(
 ) -> list[tuple[list[int], list[str]]]:
     """Cores and GPUs of each fit that runs at a time.
 
-    With GPUs there are as many slots as these make, and the cores are shared among
-    them. Without, as many as cores and memory allow, one at least.
+    With GPUs, their number determines the slots, and the slots divide the cores.
+    Without GPUs, cores and memory limit the slots, with at least one.
 
     Args:
-        cores, devices: numbers of those that may be used.
+        cores, devices: numbers of the cores and GPUs that may be used.
         memory: free bytes.
         settings: `processes` overrides the number of slots.
-    Raises: ConfigError for more GPUs a fit than there are, or more slots than cores.
+    Raises: ConfigError when a fit needs more GPUs than there are, or when there are
+        more slots than cores.
     """
     each = settings.gpus_per_fit if devices else 0
     if each > len(devices):
@@ -126,11 +127,13 @@ def slots(
         raise ConfigError(
             f"benchmark.processes = {count}: {what} are enough for {most} at a time."
         )
-    share = len(cores) // count if each else min(settings.cores_per_fit, len(cores))
-    share = max(1, min(share, len(cores) // count))
+    cores_each = (
+        len(cores) // count if each else min(settings.cores_per_fit, len(cores))
+    )
+    cores_each = max(1, min(cores_each, len(cores) // count))
     return [
         (
-            list(cores[n * share : (n + 1) * share]) or list(cores),
+            list(cores[n * cores_each : (n + 1) * cores_each]) or list(cores),
             list(devices[n * each : (n + 1) * each]),
         )
         for n in range(count)

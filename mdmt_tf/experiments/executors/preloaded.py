@@ -1,11 +1,13 @@
-"""Loaded once by the process from which those of the fits are forked: all that they
-need. Nothing here computes or looks for devices: that would start threads, which a
-forked process does not have."""
+"""The imports that all fits need, loaded once by the process that forks them.
+
+Nothing here computes or looks for devices. That would start threads, and a forked
+process does not have the threads of its parent.
+"""
 
 import importlib
 import os
 
-# TensorFlow's start-up notes would stand among the lines of the benchmark.
+# TensorFlow's start-up notes would mix with the lines of the benchmark.
 _kept = os.dup(2)
 _nowhere = os.open(os.devnull, os.O_WRONLY)
 os.dup2(_nowhere, 2)

@@ -1,7 +1,7 @@
-"""How the losses of the tasks become one step of training: one file a method.
+"""Loss weighting: how the losses of the tasks are combined, one file per method.
 
-`build_weighting` makes any of those in `table.WEIGHTINGS`. What a method can change is
-in `base.Weighting`. Importing this package and its table loads no Keras.
+`build_weighting` makes the methods of `table.WEIGHTINGS`. `base.Weighting` documents
+what a method can change. Importing this package and its table does not load Keras.
 """
 
 import importlib
@@ -13,12 +13,14 @@ from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 
 def build_weighting(name: str, tasks: Sequence[Task]):
-    """A method by its name, with its variables at their initial values.
+    """Make a method by name, with its variables at their initial values.
+
+    Call it inside the strategy's scope.
 
     Args:
         name: a key of `WEIGHTINGS`.
-        tasks: of the model.
-    Returns: `base.Weighting`. Call inside the strategy's scope.
+        tasks: tasks of the model.
+    Returns: `base.Weighting`.
     Raises: ConfigError for an unknown name.
 
     Example:

@@ -1,18 +1,18 @@
-"""What a method of loss weighting is: a layer of its own beside the model.
+"""The base of the loss-weighting methods: a layer that is separate from the model.
 
-A method sees the terms of eq. 2 (see `mdmt_tf.training.losses`), one a task, as two
-dicts of scalars with the tasks' names as keys:
+A method receives the terms of eq. 2 (see `mdmt_tf.training.losses`), one per task, as
+two dicts of scalars with the tasks' names as keys:
 
     losses[t]    = lambda_t / B  sum_i I(x_i, t) c_t(y_i) L_t(O_i, Y_i)
     fractions[t] = lambda_t / B  sum_i I(x_i, t) c_t(y_i)
 
 B is the number of rows of the batch, labelled or not. `fractions` is what `losses`
-would be if every row had a loss of 1: 0 for a task without any label in the batch.
+would be if every row had a loss of 1. It is 0 for a task without labels in the batch.
 `losses[t] / fractions[t]` is the mean loss of the labelled rows.
 
-Source of the two places where methods plug in, the total loss and the gradients of the
-shared backbone: the split of methods in Vandenhende et al. 2021, Multi-Task Learning
-for Dense Prediction Tasks: A Survey, section 4.
+A method changes the total loss or the gradients of the shared backbone. Source of this
+division: Vandenhende et al. 2021, Multi-Task Learning for Dense Prediction Tasks: A
+Survey, section 4.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ class Weighting(keras.layers.Layer):
 
     A method overrides `total`, or sets `uses_task_gradients` and overrides
     `backbone_gradients`, or both. Its variables (`add_weight` in `__init__`) are
-    trained with the gradient of `total`, are outside of weight decay, and are in the
-    state of an interrupted run; they are no part of the model that is saved and
-    exported. A variable that a method assigns itself needs `trainable=False` and
+    trained with the gradient of `total`, have no weight decay, and are saved in the
+    state of an interrupted run. They are not part of the saved and exported model. A
+    variable that a method assigns itself needs `trainable=False` and
     `aggregation="only_first_replica"`.
 
     Args:
-        tasks: of the model.
+        tasks: tasks of the model.
 
     Example: the backbone is trained for the first task alone.
         >>> from mdmt_tf.tasks import make_task
@@ -50,7 +50,7 @@ class Weighting(keras.layers.Layer):
     """
 
     # Whether the step computes the gradients of each task and calls
-    # `backbone_gradients`: one backward pass through the backbone a task.
+    # `backbone_gradients`; this takes one backward pass of the backbone per task.
     uses_task_gradients = False
 
     def __init__(self, tasks: Sequence[Task]):
@@ -60,19 +60,19 @@ class Weighting(keras.layers.Layer):
         self.built = True
 
     def attach(self, model: keras.Model, backbone: str) -> keras.Model:
-        """The model to compile and fit in the place of `model`; they share all weights.
+        """The model to compile and fit instead of `model`, with the same weights.
 
         Args:
-            model: of `mdmt_tf.models.multitask.build_model`.
+            model: a model of `mdmt_tf.models.multitask.build_model`.
             backbone: name of the layer that all tasks share.
         """
         return WeightedModel(model, backbone, self)
 
     def total(self, losses: Terms, fractions: Terms):
-        """The loss that is trained, a float32 scalar.
+        """The training loss, a float32 scalar.
 
-        On several replicas each one calls it with the terms of its own rows, and the
-        results are added up: the total must be linear in `losses` and `fractions`.
+        Each replica calls it with the terms of its own rows, and the results are added
+        up. The total must therefore be linear in `losses` and `fractions`.
         """
         return sum(losses.values())
 
@@ -82,23 +82,23 @@ class Weighting(keras.layers.Layer):
         losses: Terms,
         fractions: Terms,
     ) -> list:
-        """The gradient that the backbone is trained with, from those of the tasks.
+        """Combine the gradients of the tasks into the gradient of the backbone.
 
-        Heads, and the variables of the method, are trained with that of `total`. All
-        arguments are of the whole batch, whatever the number of replicas.
+        Heads and the variables of the method are trained with the gradient of `total`.
+        All arguments cover the whole batch, for any number of replicas.
 
         Args:
             gradients: {task: gradients of losses[task]}, one tensor for each trainable
-                variable of the backbone, in the shape of the variable. With
-                `precision: mixed_float16` all are multiplied by the same loss scale.
+                variable of the backbone, with the shape of the variable. With
+                `precision: mixed_float16`, all are multiplied by the same loss scale.
             losses, fractions: see above.
         Returns: a tensor for each trainable variable of the backbone.
         """
         return [sum(each) for each in zip(*gradients.values(), strict=True)]
 
     def task_weights(self) -> dict:
-        """{task: factor of its loss L_t now}, for TensorBoard and `history.csv`.
+        """{task: present factor of its loss L_t}, for TensorBoard and `history.csv`.
 
-        Scalars or variables; empty where there is nothing to follow.
+        Scalars or variables; empty if the method has no weights to report.
         """
         return {}

@@ -1,4 +1,4 @@
-"""Every task with a constant weight, `Task.weight`: eq. 2 as it is."""
+"""A constant weight for every task, `Task.weight`, as in eq. 2."""
 
 import keras
 
@@ -10,7 +10,7 @@ class Fixed(Weighting):
 
         total = sum_t losses[t] = sum_t lambda_t L_t
 
-    Keras computes the same from `loss_weights`, so the model is fitted as it is.
+    Keras computes the same from `loss_weights`, so the model is fitted unchanged.
 
     Example:
         >>> model = keras.Sequential()

@@ -1,4 +1,4 @@
-"""A model beside the weighting of its losses, to be fitted as one."""
+"""A model together with the weighting of its losses, fitted as one model."""
 
 import keras
 import tensorflow as tf
@@ -11,8 +11,8 @@ class WeightedModel(keras.Model):
     exported and averaged as if it were alone.
 
     Args:
-        model: functional, from `image` to a dict of logits.
-        backbone: name of its layer that all tasks share.
+        model: functional model from `image` to a dict of logits.
+        backbone: name of the layer that all tasks share.
         weighting: a `mdmt_tf.training.weighting.base.Weighting`.
 
     Example:
@@ -84,7 +84,7 @@ class WeightedModel(keras.Model):
             logits = self(image, training=True)
             losses, fractions = self._terms(targets, logits, weights)
             total = self.weighting.total(losses, fractions)
-            # As they are, but for mixed_float16: times the loss scale.
+            # Unchanged, or multiplied by the loss scale with mixed_float16.
             scaled = {t: self.optimizer.scale_loss(loss) for t, loss in losses.items()}
             scaled_total = self.optimizer.scale_loss(total)
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -93,7 +93,7 @@ class WeightedModel(keras.Model):
         of_backbone = self.weighting.backbone_gradients(
             *_sum_over_replicas((of_tasks, losses, fractions))
         )
-        # The optimizer adds up what the replicas give it.
+        # The optimizer adds up the gradients of the replicas.
         gradients = {
             id(variable): gradient / replicas
             for variable, gradient in zip(backbone, of_backbone, strict=True)
@@ -109,14 +109,14 @@ class WeightedModel(keras.Model):
         return self.compute_metrics(image, targets, logits, sample_weight=weights)
 
     def save_weights(self, filepath, **options):
-        """Those of the model alone."""
+        """The metrics of the model alone."""
         self.model.save_weights(filepath, **options)
 
 
 def current_weights(model: keras.Model) -> dict[str, float]:
-    """The learned weights of a model that is fitted: {task: weight}.
+    """The learned weights of a fitted model: {task: weight}.
 
-    Empty where Keras weighs the losses, and where a method has nothing to follow.
+    Empty if Keras weights the losses, or if a method has no weights to report.
 
     Example:
         >>> current_weights(keras.Sequential())

@@ -1,6 +1,6 @@
-"""The table of methods that weigh the losses of the tasks. It loads no Keras."""
+"""The table of loss-weighting methods. It does not load Keras."""
 
-# Name -> "module:class", the module a file beside this one. `training.weighting` of a
+# Name -> "module:class", where the module is in this package. `training.weighting` of a
 # configuration takes these names.
 WEIGHTINGS = {
     "fixed": "fixed:Fixed",

@@ -6,7 +6,7 @@ from mdmt_tf.training.weighting.base import Weighting
 
 
 class Uncertainty(Weighting):
-    """Homoscedastic uncertainty, one learned s_t = log sigma_t^2 a task.
+    """Homoscedastic uncertainty, one learned s_t = log sigma_t^2 per task.
 
     For one labelled row, the negative log-likelihood of a task with the loss L is
 
@@ -18,8 +18,8 @@ class Uncertainty(Weighting):
     step of eq. 10); the second is exact (eq. 5). An ordinal task, the mean
     cross-entropy of its thresholds, counts as classes.
 
-    A label that is not there has no likelihood, so the sum is over the labelled rows,
-    each with its factors in eq. 2 (task weight lambda_t and class weight c_t):
+    A missing label has no likelihood, so the sum is over the labelled rows, each with
+    its factors in eq. 2 (task weight lambda_t and class weight c_t):
 
         total = sum_t  lambda_t / B  sum_i I(x_i, t) c_t(y_i)
                        (a_t exp(-s_t) L_t(O_i, Y_i) + s_t / 2)
@@ -33,7 +33,7 @@ class Uncertainty(Weighting):
     - exp(s_t) tends to the mean squared error of a regression and to twice the mean
       cross-entropy of classes, over labelled rows: it does not depend on how rare the
       labels of the task are, nor on lambda_t. lambda_t remains a constant factor of the
-      whole term of a task; inside, beside L_t alone, s_t would learn to undo it.
+      whole term of a task. As a factor of L_t alone, s_t would learn to undo it.
 
     Training begins with s_t = 0 and moves s_t by the optimizer's learning rate. The
     total can be negative.
@@ -60,7 +60,7 @@ class Uncertainty(Weighting):
             task.name: self.add_weight((), "zeros", name=task.name)
             for task in self.tasks
         }
-        # Squared errors stand in the likelihood of a Gaussian with 1/2.
+        # The likelihood of a Gaussian has half the squared error.
         self._factors = {task.name: 1.0 if task.n_classes else 0.5 for task in tasks}
         self._constants = {task.name: task.weight for task in tasks}
 

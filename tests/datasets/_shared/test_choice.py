@@ -32,5 +32,5 @@ def test_a_list_of_images_to_leave_out(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("\ufeff# by two readers\na1   # half of it missing\n\nb 2\n")
     assert choice.read_excluded(path) == {"a1", "b 2"}
-    with pytest.raises(DataError, match="--exclude .*an image id a line"):
+    with pytest.raises(DataError, match="--exclude .*one image id per line"):
         choice.read_excluded(tmp_path / "no.txt")
