@@ -80,7 +80,7 @@ def _parse(
     text += "dataset's own list; an empty file keeps all"
     add("--exclude", metavar="FILE", help=text)
     text = "draw images at random, with the lungs, the box and the crop, or slice by "
-    text += f"slice; with {every} one file a dataset"
+    text += f"slice; with {every} one file per dataset"
     add("--preview", type=_png, metavar="FILE.png", help=text)
     text = "prepare existing datasets again"
     add("--overwrite", action="store_true", help=text)
@@ -98,7 +98,7 @@ def _png(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(
-            f"expected a file .png in a folder that is there, received {text}"
+            f"expected a file .png in an existing folder, received {text}"
         )
     return path
 

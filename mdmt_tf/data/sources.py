@@ -185,7 +185,7 @@ def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
         unfinished = list(parent.glob("*incomplete*")) + list(
             (data_dir / name).glob("*incomplete*")
         )
-        hint = "An unfinished dataset is there. " if unfinished else ""
+        hint = "An unfinished dataset exists. " if unfinished else ""
         raise DataError(
             f"{data_dir}: dataset {name!r} is not prepared in the configuration "
             f"{config!r}.{nearest(config, configs)} {hint}Prepared configurations: "

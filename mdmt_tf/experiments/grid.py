@@ -141,34 +141,16 @@ def build_grid(
     feeding = {name: tuple(task.sources) for name, task in config.tasks.items()}
 
     @functools.cache
-    def data_of(where: tuple[str, int], datasets: tuple[str, ...]) -> list:
-        lists = splits[where].datasets
-        digest = digest_of([lists[name] for name in datasets])
-        return [digest, {name: fingerprints[name] for name in datasets}]
-
-    @functools.cache
     def of_seed(experiment: str, backbone: str, seed: int) -> tuple[Config, str]:
         made = settings[experiment, backbone].model_copy(update={"seed": seed})
         return made, protocol.digest_of(made)
 
-    fits: dict[str, Fit] = {}
-
-    def add(name, where, datasets, digest, starts=None, **what) -> str:
-        starts = starts or {}
-        start_weights = {
-            fits[other].identity: weight for other, weight in starts.items()
-        }
-        identity = protocol.identity_of(digest, data_of(where, datasets), start_weights)
-        name = f"{name}-{identity[:12]}"
-        if name not in fits:
-            fits[name] = Fit(name, identity, split=where, starts=starts, **what)
-        return name
-
+    fits = _Fits(splits, fingerprints)
     cells = []
     order = _in_order(benchmark.experiments)
     for where in splits:
         for experiment, baseline in benchmark.baselines.items():
-            name = add(
+            name = fits.add(
                 f"{experiment}-{NO_BACKBONE}",
                 where,
                 feeding[baseline.task],
@@ -181,19 +163,65 @@ def build_grid(
             for experiment in order:
                 made, digest = of_seed(experiment, backbone, seed)
                 start = benchmark.experiments[experiment].start
-                of[experiment] = add(
+                of[experiment] = fits.add(
                     f"{experiment}-{backbone}-s{seed}",
                     where,
                     tuple(made.datasets),
                     digest,
-                    {of[other]: weight for other, weight in start.items()},
+                    starts={of[other]: weight for other, weight in start.items()},
                     settings=made,
                 )
             cells += [
                 Cell(where[0], backbone, seed, where[1], name, of[name])
                 for name in benchmark.experiments
             ]
-    return Grid(tuple(cells), fits)
+    return Grid(tuple(cells), fits.by_name)
+
+
+class _Fits:
+    """The fits of a grid, each once, by name."""
+
+    def __init__(
+        self,
+        splits: Mapping[tuple[str, int], Split],
+        fingerprints: Mapping[str, str],
+    ):
+        self.by_name: dict[str, Fit] = {}
+        self._splits, self._fingerprints = splits, fingerprints
+        self._data: dict[tuple, list] = {}
+
+    def add(self, name, where, datasets, digest, *, starts=None, **facts) -> str:
+        """Add a fit unless an equal one exists; returns its name.
+
+        Args:
+            name: the name without the identity.
+            where: (validation, fold) of its split.
+            datasets: names of its datasets.
+            digest: digest of its settings.
+            starts: name of a fit -> weight of its backbone in the start.
+            facts: other attributes of `Fit`.
+        """
+        starts = starts or {}
+        weights = {
+            self.by_name[other].identity: weight for other, weight in starts.items()
+        }
+        data = self._data_of(where, datasets)
+        identity = protocol.identity_of(digest, data, weights)
+        name = f"{name}-{identity[:12]}"
+        if name not in self.by_name:
+            self.by_name[name] = Fit(
+                name, identity, split=where, starts=starts, **facts
+            )
+        return name
+
+    def _data_of(self, where: tuple[str, int], datasets: tuple[str, ...]) -> list:
+        """Plain values for the lists and the content of the datasets."""
+        if (where, datasets) not in self._data:
+            lists = self._splits[where].datasets
+            digest = digest_of([lists[name] for name in datasets])
+            content = {name: self._fingerprints[name] for name in datasets}
+            self._data[where, datasets] = [digest, content]
+        return self._data[where, datasets]
 
 
 def _in_order(experiments: Mapping) -> list[str]:

@@ -58,7 +58,7 @@ class RunFolder:
         if run_dir is not None and os.path.lexists(run_dir):
             raise ConfigError(
                 f"run_dir = {run_dir!r} exists and is not overwritten. Choose another "
-                "name, or go on with an interrupted run: `python -m mdmt_tf.train "
+                "name, or resume an interrupted run: `python -m mdmt_tf.train "
                 f"--resume {run_dir}`."
             )
 
@@ -121,8 +121,8 @@ class RunFolder:
         """
         if not self.is_finished:
             raise DataError(
-                f"{self.path}: the run is not finished: it has no metrics.json. Go on "
-                f"with `python -m mdmt_tf.train --resume {self.path}`."
+                f"{self.path}: the run is not finished: it has no metrics.json. Resume "
+                f"it with `python -m mdmt_tf.train --resume {self.path}`."
             )
 
     def read_json(self, path: Path) -> dict:

@@ -91,7 +91,7 @@ def rows_of_components(
 
 
 def probabilities_of(rows: pd.DataFrame, component: Task) -> np.ndarray:
-    """(n, n_classes) from the columns p_0 ...; (n, 1) values where there are none."""
+    """(n, n_classes) from the columns p_0 ...; (n, 1) values without these columns."""
     return rows[list(component.probability_columns)].to_numpy(np.float64)
 
 

@@ -18,6 +18,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, files, sanity
 from mdmt_tf.saliency.choice import Explainable
+from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.tasks import Task
 
@@ -50,7 +51,8 @@ class Options:
 
     Attributes:
         tasks: names of the tasks to explain; none: all.
-        methods, layer: see `files.explain_samples`.
+        methods: methods of `maps.METHODS`; None: all that the network allows.
+        layer: see `Explainer`.
         masks: folder with `<id>_lesion.nii.gz`; None: no masks.
         with_sanity: whether to randomise the weights, see `saliency.sanity`.
     """
@@ -99,7 +101,7 @@ def explain_finished(
         folder: folder to write to; None: `saliency` in the run's folder.
         data_dir: folder of the prepared data; None: the folder used in training.
         progress: see `explain_run`.
-    Raises: ConfigError, DataError for what the user can mend.
+    Raises: ConfigError, DataError for errors that the user can correct.
     """
     # Files need no prepared data, so any existing folder will do.
     place = run.path if chosen.files else data_dir
@@ -145,24 +147,26 @@ def explain_run(
         options: the tasks and methods.
         note: description of the data.
         progress: called with (samples done, all samples).
-    Raises: ConfigError, DataError for what the user can mend.
+    Raises: ConfigError, DataError for errors that the user can correct.
     """
     chosen = _tasks(config.build_tasks(), options.tasks)
     prepare = functools.partial(_normalized, config)
     masks = None if options.masks is None else choice.read_masks(options.masks, samples)
-    rows = files.explain_samples(
-        folder,
-        model,
-        chosen,
-        samples.images,
-        samples.ids,
-        probabilities(config, model, samples.images),
-        samples.labels,
-        normalize=prepare,
-        methods=options.methods,
-        layer=options.layer,
+    predicted = files.PredictedSamples(
+        images=samples.images,
+        ids=samples.ids,
+        probabilities=probabilities(config, model, samples.images),
+        labels=samples.labels,
         geometry=samples.geometry,
         masks=masks,
+    )
+    methods = options.methods
+    rows = files.explain_samples(
+        folder,
+        Explainer(model, chosen, layer=options.layer),
+        predicted,
+        normalize=prepare,
+        methods=possible_methods(model) if methods is None else methods,
         note=note,
         progress=progress,
     )

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from mdmt_tf.errors import DataError
@@ -24,7 +23,6 @@ from mdmt_tf.saliency.maps import (
     GUIDED,
     METHODS,
     Explainer,
-    possible_methods,
 )
 from mdmt_tf.tasks import Task
 
@@ -94,20 +92,46 @@ class MapRow:
     enrichment: float | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class PredictedSamples:
+    """n samples to explain, with their predictions.
+
+    Attributes:
+        images: n prepared images, float32 (*spatial, 1) in [0, 1].
+        ids: n distinct ids, any text.
+        probabilities: task -> (n, n_classes), or (n, 1) values. They determine the
+            explained class, see `Task.explained`.
+        labels: task -> (n, *label_shape), see `Task.encode`. None: no label is known.
+        geometry: geometry of each sample; None if it has none, such as a radiograph.
+            Without it, no NIfTI file is written.
+        masks: mask of each sample, not 0 in the lesion; None without a mask. It is on
+            the voxels of the file if there is a geometry, otherwise on those of the
+            image.
+    """
+
+    images: Sequence[np.ndarray]
+    ids: Sequence[str]
+    probabilities: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray] | None = None
+    geometry: Sequence[Geometry | None] | None = None
+    masks: Sequence[np.ndarray | None] | None = None
+
+    def explanation(self, number: int, task: Task) -> tuple[int | None, dict]:
+        """The explained target of one sample, and its `Task.explanation`."""
+        predicted = np.asarray(self.probabilities[task.name])[number]
+        label = None if self.labels is None else self.labels[task.name][number]
+        chosen = task.explained(predicted[np.newaxis])
+        target = None if chosen is None else int(chosen[0])
+        return target, task.explanation(predicted, label, target)
+
+
 def explain_samples(
     folder: str | os.PathLike,
-    model: keras.Model,
-    tasks: Sequence[Task],
-    images: Sequence[np.ndarray],
-    ids: Sequence[str],
-    probabilities: Mapping[str, np.ndarray],
-    labels: Mapping[str, np.ndarray] | None = None,
+    explainer: Explainer,
+    samples: PredictedSamples,
     *,
     normalize: Callable,
-    methods: Sequence[str] | None = None,
-    layer: str | None = None,
-    geometry: Sequence[Geometry | None] | None = None,
-    masks: Sequence[np.ndarray | None] | None = None,
+    methods: Sequence[str],
     note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[MapRow]:
@@ -115,21 +139,10 @@ def explain_samples(
 
     Args:
         folder: created if missing; files with the same names are replaced.
-        model: a trained model of `build_model`.
-        tasks: tasks to explain.
-        images: n prepared images, float32 (*spatial, 1) in [0, 1].
-        ids: n distinct ids, any text.
-        probabilities: task -> (n, n_classes), or (n, 1) values. They determine the
-            explained class, see `Task.explained`.
-        labels: task -> (n, *label_shape), see `Task.encode`. None: no label is known.
+        explainer: makes the maps of its tasks.
+        samples: the samples and their predictions.
         normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
-        methods: methods of `maps.METHODS`; None: all that the network allows.
-        layer: see `Explainer`.
-        geometry: geometry of each sample; None if it has none, such as a radiograph.
-            Without it, no NIfTI file is written.
-        masks: mask of each sample, not 0 in the lesion; None without a mask. It is on
-            the voxels of the file if there is a geometry, otherwise on those of the
-            image.
+        methods: methods of `maps.METHODS`, see `possible_methods`.
         note: description of the data, shown in every picture.
         progress: called with (samples done, all samples).
     Returns: the rows of `saliency.csv`.
@@ -137,31 +150,25 @@ def explain_samples(
         ValueError for ids that are not distinct.
     """
     folder = Path(folder)
-    names = folder_names(ids)
-    methods = possible_methods(model) if methods is None else methods
-    explainer = Explainer(model, tasks, layer=layer)
-    geometry = geometry or [None] * len(names)
-    masks = masks or [None] * len(names)
+    names = folder_names(samples.ids)
+    geometry = samples.geometry or [None] * len(names)
+    masks = samples.masks or [None] * len(names)
     rows = []
     for number, name in enumerate(names):
         progress(number, len(names))
-        image = np.asarray(images[number], np.float32)
+        image = np.asarray(samples.images[number], np.float32)
         batch = np.asarray(normalize(image[np.newaxis]))
         about = geometry[number]
         lesion_columns = _lesion_columns(image[..., 0], masks[number], about)
         _make(folder / name)
-        for task in tasks:
-            predicted = np.asarray(probabilities[task.name])[number]
-            label = None if labels is None else labels[task.name][number]
-            chosen = task.explained(predicted[np.newaxis])
-            target = None if chosen is None else int(chosen[0])
-            facts = task.explanation(predicted, label, target)
+        for task in explainer.tasks.values():
+            target, facts = samples.explanation(number, task)
             words = task.explained_words(target)
             maps = explainer.maps(batch, task.name, methods, target)
             for method, (saliency,) in maps.items():
                 file = f"{name}/{task.name}-{method}"
                 row = MapRow(
-                    image_id=ids[number],
+                    image_id=samples.ids[number],
                     task=task.name,
                     method=method,
                     layer="" if method == GUIDED else explainer.layer,

@@ -284,7 +284,7 @@ def _cells(rows, candidate, other, what) -> pd.DataFrame:
     table = rows.set_index([*keys, "experiment"])["value"].unstack("experiment")
     table = table.reindex(columns=[candidate, other]).sort_index()
     if table.empty:
-        raise ValueError(f"{what}: neither {candidate!r} nor {other!r} is there.")
+        raise ValueError(f"{what}: neither {candidate!r} nor {other!r} has a row.")
     gaps = table.isna().stack()
     gaps = gaps[gaps].index.to_frame(index=False)
     if len(gaps):

@@ -39,7 +39,7 @@ class Task(abc.ABC):
         kind: name of the kind, as in the configuration.
         name: key of the model's output, its loss, its metrics and its rows in tables.
         classes: names of the classes, in the order of their index. The last class of a
-            two-class task is the positive one. May be empty where there are cut points.
+            two-class task is the positive one. May be empty if there are cut points.
         cut_points: ascending bounds that turn a numeric label into a class, the lower
             bound inclusive: (5, 9, 14) are 4 classes, a label of 5 is in the second.
         descending: whether the class falls as the numeric label rises.
@@ -103,7 +103,7 @@ class Task(abc.ABC):
 
     @property
     def sources_text(self) -> str:
-        """The label fields for people: "brixia.brixia_global"."""
+        """The label fields as text, such as "brixia.brixia_global"."""
         fields = [
             f"{dataset}.{name}"
             for dataset, field in self.sources.items()

@@ -60,8 +60,8 @@ class ClassTask(Task):
         elif isinstance(self.class_weights, tuple) and len(self.class_weights) != count:
             yield (
                 ("class_weights",),
-                f" = {list(self.class_weights)}: expected {count} numbers, one a class "
-                "in the order of `classes`.",
+                f" = {list(self.class_weights)}: expected {count} numbers, one per "
+                "class in the order of `classes`.",
             )
 
     def encode(self, labels: np.ndarray) -> np.ndarray:

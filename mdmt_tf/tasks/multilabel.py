@@ -67,7 +67,7 @@ class Multilabel(Task):
             if not isinstance(field, str) and len(field) != count:
                 yield (
                     ("from", dataset),
-                    f" = {list(field)}: expected {count} fields, one a label in the "
+                    f" = {list(field)}: expected {count} fields, one per label in the "
                     f"order of `classes`, or one vector field. Received: {len(field)}.",
                 )
 

@@ -33,7 +33,7 @@ class TaskLoss(keras.losses.Loss):
 
     Args:
         task: its `loss` is computed, on the targets of `Task.targets`.
-        reduction: None for one value a label, shape (batch, *label_shape).
+        reduction: None for one value per label, shape (batch, *label_shape).
 
     Example:
         >>> from mdmt_tf.tasks import make_task

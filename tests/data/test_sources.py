@@ -154,7 +154,7 @@ def test_unfinished_preparation(tmp_path):
     (tmp_path / "own" / "full_256" / "incomplete.ABC123_1.0.0").mkdir(parents=True)
     (tmp_path / "own" / "full_256" / "1.0.0").mkdir()
     with pytest.raises(
-        DataError, match=r"An unfinished dataset is there\. .*: none\. Prepare it"
+        DataError, match=r"An unfinished dataset exists\. .*: none\. Prepare it"
     ):
         open_dataset(tmp_path, "own", "full_256")
 

@@ -59,7 +59,7 @@ def test_table_1_has_them_in_parts_that_fit(made, head):
     for section in sections:
         assert {len(row) for row in section.rows} == {len(section.headings)}
     (note, *_) = made.tables[0].notes
-    assert "sensitivity" in note and "Ordinal index: Cardoso" in note
+    assert "Sensitivity (recall)" in note and "Ordinal index: Cardoso" in note
     # Computed again from the predictions.
     found = []
     for path in head.glob("runs/mdmt-*/predictions.csv"):

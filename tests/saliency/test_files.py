@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from mdmt_tf.saliency import files
-from mdmt_tf.saliency.files import Geometry, explain_samples, folder_names
-from mdmt_tf.saliency.maps import METHODS, Explainer
+from mdmt_tf.saliency.files import (
+    Geometry,
+    PredictedSamples,
+    explain_samples,
+    folder_names,
+)
+from mdmt_tf.saliency.maps import METHODS, Explainer, possible_methods
 
 # 2 x 3 x 1 mm voxels; axes of the file: left, back, up; prepared: up, back, left.
 ORIGINAL = np.array([[-1.0, 0, 0, 30], [0, -3, 0, 20], [0, 0, 2, -10], [0, 0, 0, 1]])
@@ -50,8 +55,11 @@ def test_a_picture_for_each_sample_task_and_method(
     model = point_network(spatial)
     steps = []
     rows = explain_samples(
-        *(tmp_path / "new" / "out", model, tasks, *samples),
+        tmp_path / "new" / "out",
+        Explainer(model, tasks),
+        PredictedSamples(images=images, ids=ids, probabilities=said, labels=labels),
         normalize=double,
+        methods=METHODS,
         progress=lambda done, total: steps.append((done, total)),
     )
     folder = tmp_path / "new" / "out"
@@ -96,11 +104,19 @@ def test_maps_of_volumes_lie_on_the_voxels_of_the_file(
     assert about.spacing_mm == (2, 3, 1)
     mask = np.zeros(spatial[::-1])
     mask[1:3, 2:, 1:] = 1
-    rows = explain_samples(
-        *(tmp_path, model, tasks[:1], images, ids, said),
-        normalize=double,
+    predicted = PredictedSamples(
+        images=images,
+        ids=ids,
+        probabilities=said,
         geometry=[about, None],
         masks=[mask, None],
+    )
+    rows = explain_samples(
+        tmp_path,
+        Explainer(model, tasks[:1]),
+        predicted,
+        normalize=double,
+        methods=METHODS,
         note="SYNTHETIC",
     )
     explainer = Explainer(model, tasks)
@@ -126,12 +142,18 @@ def test_maps_of_volumes_lie_on_the_voxels_of_the_file(
 def test_masks_of_images_lie_on_the_image(point_network, tasks, normal, tmp_path):
     image = np.full((4, 6, 1), 0.5, "float32") + 0.2 * normal(4, 6, 1)
     mask = np.arange(24).reshape(4, 6) < 12
+    predicted = PredictedSamples(
+        images=[image],
+        ids=["x"],
+        probabilities={"organ": np.array([[0.7, 0.2, 0.1]])},
+        masks=[mask],
+    )
     rows = explain_samples(
-        *(tmp_path, point_network((4, 6)), tasks[:1], [image], ["x"]),
-        {"organ": np.array([[0.7, 0.2, 0.1]])},
+        tmp_path,
+        Explainer(point_network((4, 6)), tasks[:1]),
+        predicted,
         normalize=double,
         methods=["grad_cam"],
-        masks=[mask],
     )
     assert rows[0].lesion_share == 0.5
     # An empty map has no share anywhere.
@@ -145,9 +167,15 @@ def test_without_relus_there_is_grad_cam_alone(point_network, tasks, normal, tmp
         (4, 6), activation=lambda name: keras.layers.Activation("silu", name=name)
     )
     image = np.clip(normal(4, 6, 1), 0, 1)
+    predicted = PredictedSamples(
+        images=[image], ids=["x"], probabilities={"age": np.array([[3.0]])}
+    )
     rows = explain_samples(
-        *(tmp_path, model, tasks[3:], [image], ["x"], {"age": np.array([[3.0]])}),
+        tmp_path,
+        Explainer(model, tasks[3:]),
+        predicted,
         normalize=double,
+        methods=possible_methods(model),
     )
     assert [row.method for row in rows] == ["grad_cam"]
 

@@ -165,8 +165,6 @@ def test_data_of_the_run_are_refused(run, prepare, alpha, stored_pixels, tmp_pat
     evaluate_on(
         run, open_dataset(tmp_path, "beta", "full_256", "1.0.0"), {"grade": "severity"}
     )
-    with pytest.raises(
-        LeakageError,
-        match=f"1 of these images in training or validation, such as {known!r}",
-    ):
+    message = f"1 of these images in training or validation, such as {known!r}"
+    with pytest.raises(LeakageError, match=message):
         evaluate_on(run, open_dataset(tmp_path, "beta", "full_256"), FIELDS)

@@ -235,7 +235,7 @@ def test_compare_names_what_is_missing():
         compared(metrics[metrics["experiment"] == "multi"])
     with pytest.raises(ValueError, match="twice .* multi net0 seed 0 fold 0"):
         compared(pd.concat([metrics, metrics[:1]]))
-    with pytest.raises(ValueError, match="neither 'multi' nor 'single' is there"):
+    with pytest.raises(ValueError, match="neither 'multi' nor 'single' has a row"):
         compared(metrics, "auc")
 
 
