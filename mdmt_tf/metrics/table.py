@@ -6,7 +6,7 @@ here.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -262,6 +262,17 @@ def legend(names: Iterable[str]) -> list[str]:
     """
     rows = [METRICS[name] for name in names]
     return [f"{row.short} = {row.title}" for row in rows if row.short != row.title]
+
+
+def blocks_of(metrics: Sequence[str], most: int) -> list[tuple[str, ...]]:
+    """Divide metrics into the fewest blocks of at most `most`, about equally long.
+
+    Example:
+        >>> blocks_of(["auc", "recall", "npv"], most=2)
+        [('auc', 'recall'), ('npv',)]
+    """
+    count = -(-len(metrics) // most)
+    return [tuple(block.tolist()) for block in np.array_split(metrics, count or 1)]
 
 
 def _properties(task: Task) -> frozenset[Property]:

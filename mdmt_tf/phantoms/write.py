@@ -24,6 +24,7 @@ import logging
 import multiprocessing
 import shutil
 import uuid
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
@@ -160,6 +161,12 @@ def _write_images(folder, plan, studies, workers, progress):
             results = pool.map(_write_image, jobs, chunksize=4)
             for done, _ in enumerate(results, start=1):
                 progress(done, total)
+        except BrokenProcessPool as error:
+            raise DataError(
+                "the processes that draw phantoms ended early. A script needs "
+                '`if __name__ == "__main__":` around what it does, since each process '
+                "loads it again; or the memory was used up."
+            ) from error
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

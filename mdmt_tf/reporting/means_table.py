@@ -6,7 +6,7 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.metrics.table import METRICS, headline
+from mdmt_tf.metrics.table import METRICS, blocks_of, headline
 from mdmt_tf.reporting import published
 from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group, Value
 from mdmt_tf.reporting.comparison_table import data_differ, title_of
@@ -15,7 +15,6 @@ from mdmt_tf.reporting.table_files import (
     Entry,
     Table,
     TableSection,
-    blocks_of,
     heading,
     numbered,
     shown,

@@ -2,11 +2,9 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
@@ -80,17 +78,6 @@ def shown(metric: str, value: float, sign: str = "") -> str:
     if in_percent(metric):
         return f"{100 * value:{sign}.1f}"
     return f"{value:{sign}.3f}"
-
-
-def blocks_of(metrics: Sequence[str], most: int) -> list[tuple[str, ...]]:
-    """Divide metrics into the fewest blocks of at most `most`, about equally long.
-
-    Example:
-        >>> blocks_of(["auc", "recall", "npv"], most=2)
-        [('auc', 'recall'), ('npv',)]
-    """
-    count = -(-len(metrics) // most)
-    return [tuple(block.tolist()) for block in np.array_split(metrics, count or 1)]
 
 
 def titled(title: str, block: int, blocks: int) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.grid import KEYS
-from mdmt_tf.metrics.table import METRICS, compared
+from mdmt_tf.metrics.table import METRICS, blocks_of, compared
 from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group
 from mdmt_tf.reporting.comparison_table import table_2, title_of
 from mdmt_tf.reporting.correlation_table import correlation_table
@@ -15,7 +15,6 @@ from mdmt_tf.reporting.table_files import (
     Entry,
     Table,
     TableSection,
-    blocks_of,
     heading,
     numbered,
     shown,

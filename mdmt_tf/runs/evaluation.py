@@ -52,7 +52,8 @@ class Evaluation:
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
 
     def write(self, folder: Path) -> None:
-        """Write `predictions.csv` and `metrics.json`."""
+        """Write `predictions.csv` and `metrics.json` into a folder, made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
         predictions.write(self.predictions, folder / "predictions.csv")
         write_json(folder / "metrics.json", self.metrics)
 
@@ -118,7 +119,8 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
         raise LeakageError(
             f"{dataset.folder}: the run {run.path} had {len(seen)} of these images in "
             f"training or validation, such as {seen[0]!r}. Expected data "
-            "that it has not seen."
+            "that it has not seen. If these are other patients with the same ids, "
+            "prepare them as a dataset of another name."
         )
 
 

@@ -6,6 +6,7 @@ a callback needs to resume an interrupted run is its `progress`, plain values.
 """
 
 import csv
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -223,8 +224,9 @@ class ProgressLines(keras.callbacks.Callback):
             f"   train  valid {METRICS[metric].short:>5}"
             for metric in self._metrics.values()
         )
+        meanings_text = "\n".join(textwrap.wrap("; ".join(legend_line), 80))
         return (
-            f"{'; '.join(legend_line)}\n"
+            f"{meanings_text}\n"
             f"{'':{self._width + 5}}{tasks.rstrip()}\n"
             f"{'epoch':>{self._width}} time{columns}\n"
         )

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -349,3 +351,19 @@ def test_speed(tmp_path):
         assert 60 / (time.process_time() - start) > 10
     finally:
         cv2.setNumThreads(before)
+
+
+def test_a_script_without_a_guard_is_told(tmp_path):
+    """Each process that draws loads the script again, which would draw again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from mdmt_tf.phantoms.write import PhantomPlan, write_phantoms\n"
+        "plan = PhantomPlan(aiforcovid_patients=9, matrix=64)\n"
+        f"write_phantoms({str(tmp_path / 'out')!r}, plan, workers=2)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert "DataError" in last and '`if __name__ == "__main__":`' in last

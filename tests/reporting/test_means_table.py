@@ -10,9 +10,10 @@ from sklearn import metrics
 from mdmt_tf import report as command
 from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.table import blocks_of
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting import report as reports
-from mdmt_tf.reporting.table_files import blocks_of, heading
+from mdmt_tf.reporting.table_files import heading
 
 # Of two classes, and of ordered ones: all metrics of Cobo et al., MLMI 2024, are here.
 PROGNOSIS = ["accuracy", "f1", "g_mean", "balanced_accuracy", "auc"]

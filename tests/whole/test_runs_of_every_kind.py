@@ -106,8 +106,11 @@ def test_the_terminal_says_what_there_is(lines, kind):
     assert line.endswith("in training") and any(mark.isdigit() for mark in line)
 
 
-def test_the_summary_fits_80_columns(run, monkeypatch, capsys):
+@pytest.mark.parametrize("most", [9, 4])
+def test_the_summary_fits_80_columns(run, most, monkeypatch, capsys):
+    """Also where a task has more metrics than a table has columns."""
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(summary, "_MOST", most)
     summary.print_metrics(run)
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
