@@ -4,7 +4,7 @@ import pandas as pd
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
-from mdmt_tf.reporting import published
+from mdmt_tf.reporting import ruffini_2024
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -26,10 +26,10 @@ def data_differ(results: Results) -> list[str]:
     found = []
     if results.synthetic:
         found.append("the data are SYNTHETIC")
-    elif set(results.datasets) != published.DATASETS:
+    elif set(results.datasets) != ruffini_2024.DATASETS:
         names = ", ".join(results.datasets) or "not known yet"
         found.append(f"the datasets are {names}")
-    if len(results.benchmark.backbones) != published.BACKBONES:
+    if len(results.benchmark.backbones) != ruffini_2024.BACKBONES:
         found.append(f"the backbones are {len(results.benchmark.backbones)}")
     return found
 
@@ -81,11 +81,11 @@ def table_2(aggregates: Aggregates) -> Table:
     ]
     if any(row["paper_stars"] for row in data):
         notes.append(
-            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), next "
+            f"paper: {ruffini_2024.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), next "
             "to the t-tests with unit “backbone”."
         )
-        if any(row["paper_stars"] == published.TWO_OF_THREE for row in data):
-            notes.append(published.TWO_OF_THREE_NOTE)
+        if any(row["paper_stars"] == ruffini_2024.TWO_OF_THREE for row in data):
+            notes.append(ruffini_2024.TWO_OF_THREE_NOTE)
         if differences := data_differ(results):
             notes.append(
                 "The paper's stars cannot be compared with these: here "
@@ -152,7 +152,7 @@ def _test_row(comparison: Comparison, task: Task, kind: str) -> dict:
     test = comparison.test
     of_paper = None
     if test.name == "paired t" and test.unit == "backbone":
-        of_paper = published.stars(
+        of_paper = ruffini_2024.stars(
             task,
             kind,
             comparison.statistic_of,

@@ -7,7 +7,7 @@ import pandas as pd
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import METRICS, blocks_of, headline
-from mdmt_tf.reporting import published
+from mdmt_tf.reporting import ruffini_2024
 from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group, Value
 from mdmt_tf.reporting.comparison_table import data_differ, title_of
 from mdmt_tf.reporting.table_files import (
@@ -54,7 +54,9 @@ def _sections(
     kind = results.benchmark.cross_validation[validation].kind
     experiments = results.experiments_of(task.name, validation)
     printed = {
-        (e, f): published.value(task, kind, e, f) for e in experiments for f in metrics
+        (e, f): ruffini_2024.value(task, kind, e, f)
+        for e in experiments
+        for f in metrics
     }
     title = f"{task.name}, {title_of(results, validation)}"
     none = all(value is None for value in printed.values())
@@ -103,7 +105,7 @@ def _notes(results: Results, with_paper: bool) -> list[str]:
         )
     if with_paper:
         notes.append(
-            f"paper: {published.SOURCE} (Ruffini et al., MICCAI 2024, Table 1)."
+            f"paper: {ruffini_2024.SOURCE} (Ruffini et al., MICCAI 2024, Table 1)."
         )
         if differences := data_differ(results):
             notes.append(

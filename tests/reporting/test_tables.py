@@ -8,7 +8,7 @@ from independent_metrics import INDEPENDENT
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared, headline, names_of
-from mdmt_tf.reporting import published
+from mdmt_tf.reporting import ruffini_2024
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.tables import build_tables, table_1
 from mdmt_tf.tasks import Task, make_task
@@ -68,7 +68,7 @@ def test_table_1(report, truth):
         )
         assert row.backbones == chosen["backbone"].nunique()
         assert row.folds == chosen["fold"].nunique() == 3
-        expected = published.TABLE_1["kfold"].get(row.experiment, {}).get(row.figure)
+        expected = ruffini_2024.TABLE_1["kfold"].get(row.experiment, {}).get(row.figure)
         if row.task == "severity" or expected is None:
             assert np.isnan(row.paper)
         else:
