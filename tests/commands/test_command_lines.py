@@ -10,7 +10,16 @@ import pytest
 
 import mdmt_tf
 
-COMMANDS = ["train", "evaluate", "explain", "prepare", "benchmark", "report", "config"]
+COMMANDS = [
+    "train",
+    "evaluate",
+    "explain",
+    "prepare",
+    "benchmark",
+    "report",
+    "convert",
+    "config",
+]
 ROOT = Path(__file__).resolve().parents[2]
 
 
