@@ -29,7 +29,8 @@ class Chosen:
     """Which images of a finished run to explain.
 
     Attributes:
-        files: that are not part of its data; the rest does not matter then.
+        files: that are not part of its data, also folders and patterns, see
+            `choice.of_files`; the rest does not matter then.
         preprocessing: of these files, see `choice.of_files`.
         images: ids of images, of any split.
         split: to take images from where none are named.
