@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",
+    "convert": "convert a PyTorch checkpoint to weights of a backbone",
     "config": "look up configurations and their keys",
 }
 _LINES = "".join(f"\n  {name:10} {text}" for name, text in COMMANDS.items())

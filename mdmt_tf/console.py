@@ -163,7 +163,9 @@ def add_config_arguments(
         default: the configuration without `--config`; None: `--config` is required.
     """
     arguments.takes_settings = True
-    text = "a name in configs/ or the path of a YAML file"
+    text = as_called(
+        "a name that `python -m mdmt_tf.config list` shows, or the path of a YAML file"
+    )
     arguments.add_argument(
         "--config",
         default=default,

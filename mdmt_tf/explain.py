@@ -14,6 +14,7 @@ files of volumes on the voxels of the original, and saliency.csv.
 
   python -m mdmt_tf.explain RUN_DIR --most 4 --sanity
   python -m mdmt_tf.explain RUN_DIR scan.nii.gz --tasks severity --out maps
+  python -m mdmt_tf.explain RUN_DIR films/ 'more/*.dcm' --out maps
 """
 SPLITS = ("train", "validation", "test")
 
@@ -60,7 +61,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("explain", DESCRIPTION)
     add, words = arguments.add_argument, _words
     add("run_dir", metavar="RUN_DIR", help="folder of the run")
-    add("files", nargs="*", metavar="FILE", help="NIfTI files, or radiographs")
+    text = "NIfTI files, or radiographs; folders of them; patterns in quotes"
+    add("files", nargs="*", metavar="FILE", help=text)
     text = "folder to write to (default: RUN_DIR/saliency)"
     add("--out", metavar="DIR", type=Path, help=text)
     text = "split to take images from (default: test)"

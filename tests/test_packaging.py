@@ -99,3 +99,27 @@ def test_the_wheel_works_from_any_folder(wheel, tmp_path):
         text=True,
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_the_wheel_says_where_its_configurations_are(wheel, tmp_path):
+    """A mistake that shows in a shipped configuration names a file to open."""
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    work = tmp_path / "work"
+    work.mkdir()
+    age = "{kind: regression, from: {brixia: age}}"
+    (work / "own.yaml").write_text(f"base: mdmt\ndata_dir: .\ntasks: {{age: {age}}}\n")
+    code = (
+        "import sys; sys.path.insert(0, '../site')\n"
+        "from mdmt_tf import config, errors\n"
+        "try:\n"
+        "    config.load('own.yaml')\n"
+        "except errors.ConfigError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=work, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    (message,) = [x for x in result.stdout.splitlines() if "select_on" in x]
+    file, line = message.strip().split(":")[:2]
+    assert (work / file).samefile(tmp_path / "site/mdmt_tf/configs/mdmt.yaml")
+    assert "prognosis" in (work / file).read_text().splitlines()[int(line) - 1]

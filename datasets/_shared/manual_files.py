@@ -7,14 +7,10 @@ from pathlib import Path
 
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.image_files import image_stem
 
 # The phantom generator writes this file to the root of its folder.
 SYNTHETIC_FILE = "SYNTHETIC.json"
-
-_SUFFIXES = frozenset(
-    {".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii"}
-)
-_COMPRESSED_VOLUME = ".nii.gz"
 
 
 def find_root(
@@ -59,14 +55,6 @@ def synthetic_details(root: Path) -> dict | None:
                 ) from error
             return details if isinstance(details, dict) else {"synthetic": details}
     return None
-
-
-def image_stem(name: str) -> str:
-    """The name without the suffix of an image file; other dots are part of the name."""
-    if name.lower().endswith(_COMPRESSED_VOLUME):
-        return name[: -len(_COMPRESSED_VOLUME)]
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in _SUFFIXES else name
 
 
 class ImageFiles:

@@ -9,8 +9,9 @@ from mdmt_tf.datasets._shared import (
     radiographs,
     table_rows,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles, image_stem
+from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.table_rows import RowError
+from mdmt_tf.imaging.image_files import image_stem
 
 # Image folder -> its spreadsheet, in the order of the releases.
 _RELEASES = {

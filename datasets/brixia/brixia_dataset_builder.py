@@ -12,9 +12,10 @@ from mdmt_tf.datasets._shared import (
     radiographs,
     table_rows,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles, image_stem
+from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError
+from mdmt_tf.imaging.image_files import image_stem
 
 _TABLE = "metadata_global_v2.csv"
 _CONSENSUS = "metadata_consensus_v1.csv"

@@ -12,7 +12,8 @@ from mdmt_tf.datasets._shared import (
     radiographs,
     table_rows,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles, image_stem
+from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.imaging.image_files import image_stem
 
 logger = logging.getLogger(__name__)
 

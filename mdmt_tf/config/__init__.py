@@ -18,7 +18,7 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
     """Read a configuration, apply overrides and check the result.
 
     Args:
-        name_or_path: a name in `configs/`, or the path of a YAML file.
+        name_or_path: the name of a shipped configuration, or the path of a YAML file.
         overrides: `key.path=value`, applied in order; `base=NAME` replaces the base of
             the file.
     Raises: ConfigError that lists every problem, each with its file and line.

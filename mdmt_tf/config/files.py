@@ -19,7 +19,8 @@ _NAMED = {
     ("benchmark", "baselines"),
 }
 
-# Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12".
+# Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12", a file
+# that can be opened from the working folder.
 Origins = dict[tuple[str, ...], str]
 
 
@@ -43,13 +44,13 @@ def names() -> list[str]:
 def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
     """The content of a configuration file, merged with its `base`, if it has one.
 
-    `base` is a name in `configs/`, or a path relative to the folder of the file. Keys
-    are merged one by one. Only sections with names of the user (tasks, datasets, and
-    experiments, cross_validation, baselines of a benchmark) replace those of the base
-    as a whole.
+    `base` is the name of a shipped configuration, or a path relative to the folder of
+    the file. Keys are merged one by one. Only sections with names of the user (tasks,
+    datasets, and experiments, cross_validation, baselines of a benchmark) replace those
+    of the base as a whole.
 
     Args:
-        name_or_path: a name in `configs/`, or the path of a YAML file.
+        name_or_path: the name of a shipped configuration, or the path of a YAML file.
         base: replaces the base of the file; relative to the working folder.
     Raises: ConfigError when there is no such file, it cannot be read, is not YAML,
         repeats a key, or is a base of itself.
@@ -97,9 +98,21 @@ def _lay_over(below, origins_below, above, origins_above):
 
 
 def _read_one(name_or_path: str) -> tuple[dict, Origins]:
-    is_ours = name_or_path in names()
-    where = f"configs/{name_or_path}.yaml" if is_ours else name_or_path
-    return parse(read_text(name_or_path), where)
+    return parse(read_text(name_or_path), place(name_or_path))
+
+
+def place(name_or_path: str) -> str:
+    """The path of a configuration file, also of one that comes with the package.
+
+    Below the working folder it is relative to it, as it is in a checkout; where pip has
+    put the package it is absolute.
+    """
+    if name_or_path not in names():
+        return name_or_path
+    folder = importlib.resources.files("mdmt_tf.configs")
+    path = Path(str(folder / f"{name_or_path}.yaml"))
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def read_text(name_or_path: str) -> str:

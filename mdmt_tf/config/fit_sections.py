@@ -93,7 +93,9 @@ class ModelSection(Section):
     """The shared backbone and the heads."""
 
     backbone: BackboneName = Field(
-        "resnet18", description="Name of a backbone; docs/backbones.md lists them."
+        "resnet18",
+        description="Name of a backbone; `python -m mdmt_tf.convert --help` lists "
+        "them.",
     )
     weights: str | dict[str, Positive] | None = Field(
         None,

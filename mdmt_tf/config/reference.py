@@ -11,10 +11,10 @@ _INTRODUCTION = f"""\
 <!-- Made by `python -m mdmt_tf.config keys --markdown`. Change the descriptions in
 `mdmt_tf/config/`, not this page. -->
 
-`--config` takes a name in `configs/` or the path of a YAML file. Settings on the
-command line replace those of the file: `training.epochs=3`, `model.backbone=resnet50`,
-`training.plateau={{factor: 0.5}}`; the value is YAML. All problems of a file are
-reported at once, each with its line.
+`--config` takes the name of a configuration that comes with the package (`mdmt`, say)
+or the path of a YAML file. Settings on the command line replace those of the file:
+`training.epochs=3`, `model.backbone=resnet50`, `training.plateau={{factor: 0.5}}`; the
+value is YAML. All problems of a file are reported at once, each with its line.
 
 - `python -m mdmt_tf.config list`: the configurations that come with the package
 - `python -m mdmt_tf.config show NAME`: one of them, with the settings of its bases

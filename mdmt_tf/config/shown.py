@@ -18,7 +18,7 @@ def resolve(name_or_path: str) -> str:
     """The YAML of a configuration merged with its bases, with the comments of its keys.
 
     Args:
-        name_or_path: a name in `configs/`, or the path of a YAML file.
+        name_or_path: name of a shipped configuration, or the path of a YAML file.
     Raises: ConfigError as `files.read`.
     """
     values, origins = files.read(name_or_path)
@@ -36,7 +36,7 @@ def copy(name: str, path: str) -> Path:
     The copy keeps its `base`, which is found by name from any folder.
 
     Args:
-        name: a name in `configs/`, or the path of a YAML file.
+        name: the name of a shipped configuration, or the path of a YAML file.
         path: the new file, or a folder for a file with the configuration's name.
     Raises: ConfigError when the file exists or cannot be written.
     """
@@ -133,6 +133,4 @@ def _without_quotes(line: str) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _source(file: str) -> list[str]:
-    name = Path(file).stem
-    is_ours = file == f"configs/{name}.yaml" and name in files.names()
-    return files.read_text(name if is_ours else file).splitlines()
+    return files.read_text(file).splitlines()

@@ -1,7 +1,7 @@
 """Keras layers of the backbones that Keras lacks.
 
 All layers are registered under the package name `mdmt_tf`, by which `.keras` files
-refer to them. Import this module before `keras.saving.load_model`.
+refer to them. `mdmt_tf.training.keras_objects` is what to import before loading one.
 """
 
 import os

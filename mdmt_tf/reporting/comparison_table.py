@@ -81,8 +81,8 @@ def table_2(aggregates: Aggregates) -> Table:
     ]
     if any(row["paper_stars"] for row in data):
         notes.append(
-            f"paper: {ruffini_2024.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), next "
-            "to the t-tests with unit “backbone”."
+            f"paper: {ruffini_2024.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), "
+            "next to the t-tests with unit “backbone”."
         )
         if any(row["paper_stars"] == ruffini_2024.TWO_OF_THREE for row in data):
             notes.append(ruffini_2024.TWO_OF_THREE_NOTE)

@@ -14,6 +14,7 @@ from mdmt_tf.data.normalize import resize, to_unit
 from mdmt_tf.data.samples import spread
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.imaging import preprocess
+from mdmt_tf.imaging.image_files import find_images, image_stem
 from mdmt_tf.imaging.volume import prepare_volume, read_volume, resized_affine
 from mdmt_tf.saliency.files import Geometry
 
@@ -89,15 +90,18 @@ def of_files(
 
     Args:
         config: configuration of the run.
-        paths: NIfTI files for a model of volumes, otherwise radiographs.
+        paths: NIfTI files for a model of volumes, otherwise radiographs; folders of
+            these and patterns, see `find_images`.
         preprocessing: name of the preprocessing; None: that of the run's datasets.
     Raises: ConfigError when the datasets have several; DataError for a file that cannot
-        be read.
+        be read, and for a folder without images.
     """
     recipe = _preprocessing_of(config, preprocessing)
+    are_volumes = isinstance(recipe, preprocess.VolumePreprocessing)
+    files = find_images(paths, are_volumes)
     images, geometry = [], []
-    for path in paths:
-        if isinstance(recipe, preprocess.VolumePreprocessing):
+    for path in files:
+        if are_volumes:
             volume = prepare_volume(read_volume(path), recipe)
             pixels = volume.pixels
             geometry.append(
@@ -116,11 +120,10 @@ def of_files(
             pixels = prepare_image(read_image(path), recipe).pixels[..., np.newaxis]
             geometry.append(None)
         images.append(_unit(config, pixels))
-    names = [Path(path).name.removesuffix(".gz") for path in paths]
-    stems = [name.rpartition(".")[0] or name for name in names]
+    stems = [image_stem(path.name) for path in files]
     ids = [
         stem if stems.count(stem) == 1 else str(path)
-        for stem, path in zip(stems, paths, strict=True)
+        for stem, path in zip(stems, files, strict=True)
     ]
     return Explainable(ids=ids, images=images, geometry=geometry)
 

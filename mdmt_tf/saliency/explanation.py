@@ -30,7 +30,8 @@ class Chosen:
     """The images of a finished run to explain.
 
     Attributes:
-        files: files that are not part of the data. The other attributes, except
+        files: files that are not part of the data, folders of them, or patterns,
+            see `choice.of_files`. The other attributes, except
             `preprocessing`, are ignored if there are any.
         preprocessing: preprocessing of these files, see `choice.of_files`.
         images: ids of images of any split.

@@ -1,5 +1,7 @@
 """The kinds of tasks, one class each, and the table of kinds."""
 
+from collections.abc import Mapping
+
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.tasks.base import Property, Task, label_is_known
 from mdmt_tf.tasks.binary import Binary
@@ -22,7 +24,8 @@ def make_task(*, kind: str, name: str, **facts) -> Task:
     Args:
         kind: name in `KINDS`.
         name: name of the task.
-        facts: other attributes, see `Task`.
+        facts: other attributes, see `Task`. Lists count as tuples, so that
+            `make_task(**task.to_plain())` is `task` again.
     Raises: ConfigError for an unknown kind.
 
     Example:
@@ -35,4 +38,13 @@ def make_task(*, kind: str, name: str, **facts) -> Task:
             f"tasks.{name}.kind = {kind!r}: is not a kind of task."
             f"{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
         )
-    return KINDS[kind](name=name, **facts)
+    return KINDS[kind](name=name, **{key: _fixed(fact) for key, fact in facts.items()})
+
+
+def _fixed(fact):
+    """The same with tuples in the place of lists, as tasks have them."""
+    if isinstance(fact, list):
+        return tuple(fact)
+    if isinstance(fact, Mapping):
+        return {key: _fixed(value) for key, value in fact.items()}
+    return fact

@@ -111,6 +111,25 @@ class Task(abc.ABC):
         ]
         return ", ".join(fields)
 
+    def to_plain(self) -> dict:
+        """The kind and all attributes as dicts, lists, strings and numbers, for JSON.
+
+        The inverse of `mdmt_tf.tasks.make_task`.
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> coma = make_task(kind="ordinal", name="coma", cut_points=(5, 9))
+            >>> coma.to_plain()["kind"], coma.to_plain()["cut_points"]
+            ('ordinal', [5, 9])
+        """
+        fields = dataclasses.fields(self)
+        attributes = {field.name: getattr(self, field.name) for field in fields}
+        attributes["sources"] = {
+            dataset: _listed(field) for dataset, field in self.sources.items()
+        }
+        listed = {name: _listed(value) for name, value in attributes.items()}
+        return {"kind": self.kind, **listed}
+
     # Configuration.
 
     def problems(self) -> Iterator[Problem]:
@@ -288,6 +307,11 @@ class Task(abc.ABC):
     def explained_words(self, target: int | None) -> str:
         """The explained class or score, as words of a title."""
         return self.map_targets[target]
+
+
+def _listed(value):
+    """A tuple as a list, which JSON has; anything else as it is."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def label_is_known(labels: np.ndarray) -> np.ndarray:

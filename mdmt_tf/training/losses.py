@@ -23,9 +23,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Task, make_task
 
 
+@keras.saving.register_keras_serializable(package="mdmt_tf")
 class TaskLoss(keras.losses.Loss):
     """The loss of one task on its logits.
 
@@ -50,7 +51,16 @@ class TaskLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return self._task.loss(y_true, y_pred, keras.ops)
 
+    def get_config(self):
+        """Plain values: the name follows from the task."""
+        return {"task": self._task.to_plain(), "reduction": self.reduction}
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config | {"task": make_task(**config["task"])})
+
+
+@keras.saving.register_keras_serializable(package="mdmt_tf")
 class MaskedLoss(keras.metrics.Metric):
     """Mean loss of a task over the rows that count, sum(w l) / sum(w), over batches.
 
@@ -67,8 +77,9 @@ class MaskedLoss(keras.metrics.Metric):
         4.0
     """
 
-    def __init__(self, task: Task, name: str = "masked_loss", **options):
-        super().__init__(name=name, dtype="float32", **options)
+    def __init__(self, task: Task, name: str = "masked_loss"):
+        super().__init__(name=name, dtype="float32")
+        self._task = task
         self._row_loss = TaskLoss(task, reduction=None)
         self.total = self.add_variable((), initializer="zeros", name="total")
         self.count = self.add_variable((), initializer="zeros", name="count")
@@ -86,6 +97,14 @@ class MaskedLoss(keras.metrics.Metric):
     def result(self):
         # 0 / 0 is NaN, which stands for "no data".
         return self.total / self.count
+
+    def get_config(self):
+        """Plain values; the type is always float32."""
+        return {"task": self._task.to_plain(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config | {"task": make_task(**config["task"])})
 
 
 def compile_model(

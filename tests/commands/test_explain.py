@@ -201,6 +201,39 @@ def test_a_radiograph_that_is_not_part_of_the_data(run, tmp_path):
     assert set(rows["true_class"]) == {""}
 
 
+def test_folders_and_patterns_of_radiographs(run, tmp_path):
+    import cv2
+
+    for name in ("films/b/one.png", "films/a/one.png", "films/two.png", "more/x.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.tile(np.arange(90, dtype=np.uint8), (70, 1)))
+    (tmp_path / "films" / "notes.txt").write_text("not an image")
+    given = [str(tmp_path / "films"), str(tmp_path / "m*" / "*.png")]
+    options = ["--tasks", "grade", "--methods", "grad_cam"]
+    explain.main([str(run.path), *given, *options, "--out", str(tmp_path / "out")])
+    rows = pd.read_csv(tmp_path / "out" / "saliency.csv")
+    # Names that several files have are paths.
+    ones = [str(tmp_path / "films" / folder / "one.png") for folder in "ab"]
+    assert rows["image_id"].tolist() == [*ones, "two", "x"]
+
+
+def test_folders_without_images_and_unreadable_files_are_named(run, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "films").mkdir()
+    for name, message in (
+        ("films", r"films: expected image files .*\.png.* Received: an empty folder"),
+        ("none", "none: no such file or folder"),
+        ("*.tif", r"/\*\.tif: no file or folder matches"),
+    ):
+        with pytest.raises(DataError, match=message):
+            explain.main([str(run.path), str(tmp_path / name), "--out", str(out)])
+    (tmp_path / "films" / "broken.png").write_text("not an image")
+    with pytest.raises(DataError, match=r"films/broken\.png: expected a DICOM, PNG"):
+        explain.main([str(run.path), str(tmp_path / "films"), "--out", str(out)])
+    assert not out.exists()
+
+
 def test_volumes_with_masks(volume_run, tmp_path, capsys):
     masks = tmp_path / "masks"
     for number in range(12):
@@ -226,9 +259,12 @@ def test_volumes_with_masks(volume_run, tmp_path, capsys):
 
 
 def test_a_ct_that_is_not_part_of_the_data(volume_run, tmp_path):
-    path = tmp_path / "scan.nii.gz"
+    path = tmp_path / "cts" / "scan.nii.gz"
+    path.parent.mkdir()
     write_nifti(path, head(3).hu, AFFINE)
-    explain.main([str(volume_run.path), str(path), "--out", str(tmp_path / "out")])
+    (path.parent / "report.png").touch()
+    given = str(path.parent)
+    explain.main([str(volume_run.path), given, "--out", str(tmp_path / "out")])
     rows = pd.read_csv(tmp_path / "out" / "saliency.csv", keep_default_na=False)
     assert set(rows["image_id"]) == {"scan"}
     # The same CT as one of the data: the same answer.

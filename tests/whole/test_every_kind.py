@@ -1,5 +1,7 @@
 """Every kind of task, crossed with everything that is asked of one."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 import warnings
@@ -77,6 +79,22 @@ def test_the_example_has_no_problem_and_comes_back_from_its_section(kind, task):
     section = TaskSection.model_validate(section_of(kind))
     again = TaskSection.model_validate(section.model_dump(mode="json", by_alias=True))
     assert again.to_task(kind) == task and type(task) is KINDS[kind]
+
+
+@every_kind
+def test_a_task_comes_back_from_plain_values(kind):
+    """Through JSON, with every attribute set and a source of several fields."""
+    task = task_of(kind)
+    for changes in (
+        {},
+        {"cut_points": (1.0, 2.5), "descending": True, "weight": 0.5},
+        {"sources": {"ward": "x", "clinic": ("y", "z")}, "oversample": True},
+        {"class_weights": (1.0, 2.0)},
+        {"class_weights": "balanced"},
+    ):
+        changed = dataclasses.replace(task, **changes)
+        again = make_task(**json.loads(json.dumps(changed.to_plain())))
+        assert again == changed and type(again) is type(task)
 
 
 @pytest.mark.parametrize(

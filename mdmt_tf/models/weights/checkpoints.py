@@ -10,7 +10,11 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.models.weights.torch_files import read_torch_file
 
 # Keys under which training scripts store the network's tensors.
-_WRAPPERS = ("state_dict", "model")
+_WRAPPERS = ("state_dict", "model", "model_state_dict")
+
+# What comes before the names of the network's tensors: DataParallel and its distributed
+# sister, Lightning modules with the network as `self.model`, torch.compile.
+PREFIXES = ("module.", "model.", "_orig_mod.")
 
 # Entries that do not belong to a backbone: classifiers of ImageNet's classes (GoogLeNet
 # has two more inside), and PyTorch's count of training steps.
@@ -37,19 +41,51 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     if Path(path).suffix == ".safetensors":
         return _read_safetensors(path)
     stored = read_torch_file(path)
-    for wrapper in _WRAPPERS:
-        if isinstance(stored, dict) and isinstance(stored.get(wrapper), dict):
-            stored = stored[wrapper]
+    while isinstance(stored, dict):
+        inner = [stored[key] for key in _WRAPPERS if isinstance(stored.get(key), dict)]
+        if not inner:
             break
+        stored = inner[0]
     if not isinstance(stored, dict) or not all(
         isinstance(name, str) and isinstance(value, np.ndarray)
         for name, value in stored.items()
     ):
         raise DataError(
-            f"{path}: expected tensors by name, at the top or under one of "
-            f"{', '.join(_WRAPPERS)}. Received: {_describe(stored)}."
+            f"{path}: expected tensors by name, at the top or under one or "
+            f"more of {', '.join(_WRAPPERS)}. Received: {_describe(stored)}."
         )
     return stored
+
+
+def without_prefix(
+    tensors: dict[str, np.ndarray],
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Remove what training scripts put before the names of a network's tensors.
+
+    Args:
+        tensors: as `read_checkpoint` returns them.
+    Returns: the prefix, one of `PREFIXES` or several in a row, "" for none; and the
+        tensors below it without it. What has another name, such as a weighted loss
+        beside the network, is left out then.
+
+    Example:
+        >>> names = ["module.model.conv1.weight", "module.loss.weight"]
+        >>> prefix, kept = without_prefix({name: np.ones(1) for name in names})
+        >>> prefix, list(kept)
+        ('module.model.', ['conv1.weight'])
+    """
+    removed = ""
+    while True:
+        counts = {p: sum(name.startswith(p) for name in tensors) for p in PREFIXES}
+        prefix = max(counts, key=counts.get)
+        if not counts[prefix]:
+            return removed, tensors
+        removed += prefix
+        tensors = {
+            name.removeprefix(prefix): array
+            for name, array in tensors.items()
+            if name.startswith(prefix)
+        }
 
 
 def backbone_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -59,7 +95,7 @@ def backbone_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     files ("denselayer1.norm.1"), and of lukemelas' EfficientNet ("_conv_stem").
 
     Args:
-        tensors: as `read_checkpoint` returns them.
+        tensors: as `without_prefix` returns them.
     Returns: the `state` of `mdmt_tf.models.weights.conversion.load_reference_state`.
 
     Example:

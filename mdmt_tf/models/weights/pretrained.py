@@ -24,7 +24,11 @@ from mdmt_tf.models.backbones.network import build_network
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.weights import weights_cache
-from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
+from mdmt_tf.models.weights.checkpoints import (
+    backbone_state,
+    read_checkpoint,
+    without_prefix,
+)
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
 from mdmt_tf.storage import sha256_of
 
@@ -116,7 +120,8 @@ def convert(
     Args:
         name: a key of `BACKBONES`.
         checkpoint: a `.safetensors` file or a file written by `torch.save`, with the
-            names of the backbone's reference network. A classifier is left out.
+            names of the backbone's reference network, with or without the wrappers
+            and prefixes of training scripts. A classifier is left out.
         target: path that ends in `.weights.h5`. The manifest is the `.json` file next
             to it.
         source: source of the checkpoint; None for the user's own checkpoints.
@@ -129,11 +134,13 @@ def convert(
     digest = sha256_of(checkpoint)
     if source is not None:
         weights_cache.check_digest(checkpoint, digest, source)
-    state = backbone_state(read_checkpoint(checkpoint))
+    prefix, tensors = without_prefix(read_checkpoint(checkpoint))
+    state = backbone_state(tensors)
     row = BACKBONES[name]
     # The weights do not depend on the size of the images.
     model = build_network(name, (*(64,) * row.dimensions, row.channels))
-    load_reference_state(model, str(checkpoint), state)
+    origin = f"{checkpoint}, below {prefix!r}" if prefix else str(checkpoint)
+    load_reference_state(model, origin, state)
     _set_normalization(model, name)
     facts = {
         "backbone": name,

@@ -112,6 +112,10 @@ class WeightedModel(keras.Model):
         """The metrics of the model alone."""
         self.model.save_weights(filepath, **options)
 
+    def save(self, filepath, **options):
+        """The model alone, which is not compiled."""
+        self.model.save(filepath, **options)
+
 
 def current_weights(model: keras.Model) -> dict[str, float]:
     """The learned weights of a fitted model: {task: weight}.

@@ -7,7 +7,6 @@ import pytest
 from mdmt_tf.datasets._shared.manual_files import (
     ImageFiles,
     find_root,
-    image_stem,
     synthetic_details,
 )
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -26,23 +25,6 @@ def test_no_root(tmp_path):
     (tmp_path / "BRIXIA").mkdir()
     assert find_root(tmp_path, "BRIXIA", ["table.csv"]) is None
     assert find_root(tmp_path / "none", "BRIXIA", ["table.csv"]) is None
-
-
-@pytest.mark.parametrize(
-    "name, stem",
-    [
-        ("P_1.dcm", "P_1"),
-        ("P_1", "P_1"),
-        ("1-s2.0-S0929.JPG", "1-s2.0-S0929"),
-        ("1-s2.0-S0929", "1-s2.0-S0929"),
-        ("ryct.2020.fig5-day7.jpeg", "ryct.2020.fig5-day7"),
-        ("007_brain.nii.gz", "007_brain"),
-        ("007_brain.nii", "007_brain"),
-        ("P_1.gz", "P_1.gz"),
-    ],
-)
-def test_only_the_suffix_of_an_image_is_cut_off(name, stem):
-    assert image_stem(name) == stem
 
 
 @pytest.fixture

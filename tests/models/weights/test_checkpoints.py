@@ -1,5 +1,6 @@
 """Tensors of published files: selection for a backbone, and renaming."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -7,7 +8,12 @@ import pytest
 import safetensors.numpy
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.models.weights.checkpoints import backbone_state, read_checkpoint
+from mdmt_tf.models.weights.checkpoints import (
+    PREFIXES,
+    backbone_state,
+    read_checkpoint,
+    without_prefix,
+)
 
 FILES = pathlib.Path(__file__).parent / "torch_files"
 
@@ -42,6 +48,49 @@ def test_a_file_without_named_tensors_says_what_it_holds(monkeypatch):
         monkeypatch.setattr(checkpoints, "read_torch_file", lambda _, s=stored: s)
         with pytest.raises(DataError, match=rf"net\.pth: expected tensors.*{text}\."):
             read_checkpoint("net.pth")
+
+
+@pytest.mark.parametrize(
+    "wrappers",
+    [
+        *((wrapper,) for wrapper in ("state_dict", "model", "model_state_dict")),
+        ("model", "state_dict"),
+        ("state_dict", "model_state_dict"),
+    ],
+)
+def test_tensors_below_wrappers_in_any_combination_are_found(wrappers, monkeypatch):
+    from mdmt_tf.models.weights import checkpoints
+
+    tensors = {"conv.weight": np.ones(3)}
+    stored = tensors
+    for wrapper in reversed(wrappers):
+        stored = {"epoch": 3, wrapper: stored, "arch": "resnet50"}
+    monkeypatch.setattr(checkpoints, "read_torch_file", lambda _: stored)
+    assert read_checkpoint("net.pth") == tensors
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", *PREFIXES, "module.model.", "model.module.", "model._orig_mod.module."],
+)
+def test_prefixes_in_any_combination_are_removed(prefix):
+    names = ("conv1.weight", "bn1.bias", "module_list.weight")
+    tensors = {f"{prefix}{name}": np.ones(1) for name in names}
+    found, kept = without_prefix(tensors)
+    assert found == prefix and list(kept) == list(names)
+
+
+def test_what_lies_beside_the_network_is_left_out_with_the_prefix():
+    names = ("model.conv1.weight", "model.fc.bias", "loss.pos_weight", "fc.weight")
+    found, kept = without_prefix({name: np.ones(1) for name in names})
+    assert found == "model." and list(kept) == ["conv1.weight", "fc.bias"]
+
+
+def test_no_reference_network_has_names_that_begin_with_a_prefix(reference):
+    """Else parts of its own names would be removed."""
+    backbones = json.loads((reference / "backbones.json").read_text())["backbones"]
+    for facts in backbones.values():
+        assert not [name for name, _ in facts["state"] if name.startswith(PREFIXES)]
 
 
 def names_of(*names):

@@ -1,12 +1,13 @@
 """Conversion of PyTorch checkpoints to weights, from the command line."""
 
 import json
+import re
 
-import convert_weights
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from mdmt_tf import convert
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.weights.conversion import reference_state
@@ -22,14 +23,14 @@ def checkpoint(tiny_backbone, tmp_path):
     return path, state
 
 
-def convert(*arguments):
-    return convert_weights.main([str(argument) for argument in arguments])
+def run(*arguments):
+    return convert.main([str(argument) for argument in arguments])
 
 
 def test_a_checkpoint_becomes_weights_and_a_manifest(checkpoint, tmp_path, capsys):
     path, state = checkpoint
     target = tmp_path / "out" / "net.weights.h5"
-    convert("tiny", path, target)
+    run("tiny", path, target)
     backbone = build_backbone("tiny", (48, 32, 3), target)
     for name, array in reference_state(backbone).items():
         np.testing.assert_array_equal(array, state[name])
@@ -44,7 +45,34 @@ def test_what_does_not_fit_is_named(checkpoint, tmp_path):
     del tensors["conv.weight"]
     safetensors.numpy.save_file(tensors, path)
     with pytest.raises(DataError, match=r"net\.safetensors: 1 of .*\n  missing: conv"):
-        convert("tiny", path, tmp_path / "net.weights.h5")
+        run("tiny", path, tmp_path / "net.weights.h5")
+
+
+def test_prefixes_of_training_scripts_are_removed(checkpoint, tmp_path):
+    path, state = checkpoint
+    tensors = safetensors.numpy.load_file(path)
+    wrapped = {f"model._orig_mod.module.{name}": a for name, a in tensors.items()}
+    # A loss function with a parameter, as Lightning saves it beside the network.
+    wrapped["loss.pos_weight"] = np.ones(2, np.float32)
+    safetensors.numpy.save_file(wrapped, path)
+    run("tiny", path, tmp_path / "net.weights.h5")
+    backbone = build_backbone("tiny", (48, 32, 3), tmp_path / "net.weights.h5")
+    for name, array in reference_state(backbone).items():
+        np.testing.assert_array_equal(array, state[name])
+
+
+def test_what_does_not_fit_below_a_prefix_is_named_with_the_prefix(
+    checkpoint, tmp_path
+):
+    path, _ = checkpoint
+    tensors = safetensors.numpy.load_file(path)
+    del tensors["conv.weight"]
+    wrapped = {f"module.model.{name}": array for name, array in tensors.items()}
+    safetensors.numpy.save_file(wrapped, path)
+    message = r"net\.safetensors, below 'module\.model\.': 1 of .*\n  missing: conv"
+    with pytest.raises(DataError, match=message):
+        run("tiny", path, tmp_path / "net.weights.h5")
+    assert not (tmp_path / "net.weights.h5").exists()
 
 
 @pytest.mark.parametrize(
@@ -54,12 +82,10 @@ def test_what_does_not_fit_is_named(checkpoint, tmp_path):
         (["tiny", "a.pth"], "give a checkpoint and a target"),
         (["tiny", "a.pth", "b.weights.h5", "--imagenet"], "or --imagenet alone"),
         (["tiny", "a.pth", "b.h5"], r"must end in \.weights\.h5"),
-        (["resnet7", "a.pth", "b.weights.h5"], "invalid choice"),
+        (["resnet7", "a.pth", "b.weights.h5"], "Did you mean 'resnet50'"),
     ],
 )
 def test_wrong_arguments(tiny_backbone, arguments, message, capsys):
-    import re
-
     with pytest.raises(SystemExit):
-        convert(*arguments)
+        run(*arguments)
     assert re.search(message, capsys.readouterr().err)

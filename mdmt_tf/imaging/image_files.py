@@ -1,0 +1,111 @@
+"""Image files on disk: which of the files in folders are images."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from mdmt_tf.errors import DataError
+
+RADIOGRAPHS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+VOLUMES = (".nii", ".nii.gz")
+
+# An index of DICOM files, itself in DICOM.
+_INDEX = "DICOMDIR"
+
+
+def image_stem(name: str) -> str:
+    """The name without the suffix of an image file; other dots are part of the name.
+
+    Example:
+        >>> image_stem("scan.v2.nii.gz"), image_stem("1.2.840.7")
+        ('scan.v2', '1.2.840.7')
+    """
+    for suffix in (*RADIOGRAPHS, *VOLUMES):
+        stem = name[: -len(suffix)]
+        if stem and name.lower().endswith(suffix):
+            return stem
+    return name
+
+
+def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]:
+    """The files that paths and patterns stand for.
+
+    Args:
+        given: files, whatever their names; folders, which stand for the images in them
+            and in the folders below, hidden ones left out; or patterns such as
+            "films/*.dcm" or "films/**/front.png".
+        volumes: whether the images of folders are NIfTI files; else radiographs, that
+            is DICOM (also without a suffix), PNG, JPEG, TIFF.
+    Returns: each file once, in the order of `given`, those of one folder or pattern
+        sorted.
+    Raises: DataError for a path that does not exist, a folder or a pattern without
+        images, and what cannot be read.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, given):
+        if path.is_dir():
+            images = _images_below([path], path, volumes)
+        elif path.exists():
+            images = [path]
+        elif glob.has_magic(str(path)):
+            images = _matches(path, volumes)
+        else:
+            raise DataError(f"{path}: no such file or folder.")
+        found.update(dict.fromkeys(images))
+    return list(found)
+
+
+def _matches(pattern: Path, volumes: bool) -> list[Path]:
+    matches = [Path(match) for match in glob.glob(str(pattern), recursive=True)]
+    if not matches:
+        raise DataError(f"{pattern}: no file or folder matches.")
+    files = [match for match in matches if not match.is_dir()]
+    folders = [match for match in matches if match.is_dir()]
+    if files:
+        below = [path for path in _walk(folders) if _is_image(path, volumes)]
+    else:
+        below = _images_below(folders, pattern, volumes)
+    return sorted({*files, *below})
+
+
+def _images_below(folders: list[Path], given: Path, volumes: bool) -> list[Path]:
+    files = list(_walk(folders))
+    images = sorted({path for path in files if _is_image(path, volumes)})
+    if not images:
+        suffixes = ", ".join(VOLUMES if volumes else RADIOGRAPHS)
+        count = f"none among {len(files)} file{'s' if len(files) > 1 else ''}"
+        raise DataError(
+            f"{given}: expected image files ({suffixes}) in it or in folders below. "
+            f"Received: {count if files else 'an empty folder'}."
+        )
+    return images
+
+
+def _walk(folders: Iterable[Path]) -> Iterator[Path]:
+    """All files below folders. Archives contain some like .DS_Store and ._P_1.dcm."""
+    for folder in folders:
+        for place, below, names in os.walk(folder, onerror=_refuse):
+            below[:] = [name for name in below if not name.startswith(".")]
+            for name in names:
+                if not name.startswith("."):
+                    yield Path(place) / name
+
+
+def _is_image(path: Path, volumes: bool) -> bool:
+    name = path.name.lower()
+    if volumes or name.endswith((*RADIOGRAPHS, *VOLUMES)):
+        return name.endswith(VOLUMES if volumes else RADIOGRAPHS)
+    if path.name == _INDEX:
+        return False
+    # Scanners name DICOM files by number.
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(f"{error.filename}: cannot be read: {error.strerror}.") from error

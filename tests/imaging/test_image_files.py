@@ -1,0 +1,110 @@
+"""Image files in folders and by patterns."""
+
+import os
+
+import pytest
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.image_files import find_images, image_stem
+
+DICOM = bytes(128) + b"DICM"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Films of two patients, volumes, and what archives hold besides."""
+    for name, content in {
+        "b/film.PNG": b"x",
+        "b/deeper/1.2.840.7": DICOM,
+        "a/film.dcm": b"x",
+        "a/scan.nii.gz": b"x",
+        "a/._film.dcm": b"x",
+        "a/notes.txt": b"a film",
+        "a/empty": b"",
+        ".cache/old.png": b"x",
+        "DICOMDIR": DICOM,
+        "first.jpeg": b"x",
+        "scan.nii": b"x",
+        "tables/labels.csv": b"x",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path
+
+
+def found(folder, *given, volumes=False):
+    paths = [f"{folder}/{name}" for name in given]
+    return [os.path.relpath(path, folder) for path in find_images(paths, volumes)]
+
+
+def test_a_folder_stands_for_its_images_at_any_depth_in_order(folder):
+    films = ["a/film.dcm", "b/deeper/1.2.840.7", "b/film.PNG", "first.jpeg"]
+    assert found(folder, "") == films
+    assert found(folder, "", volumes=True) == ["a/scan.nii.gz", "scan.nii"]
+
+
+def test_files_folders_and_patterns_keep_their_order_and_count_once(folder):
+    given = ["first.jpeg", "b", "*/film.*", "a", "first.jpeg"]
+    assert found(folder, *given) == [
+        "first.jpeg",
+        "b/deeper/1.2.840.7",
+        "b/film.PNG",
+        "a/film.dcm",
+    ]
+    assert found(folder, "**/*.dcm", "a/notes.txt") == ["a/film.dcm", "a/notes.txt"]
+
+
+def test_folders_that_match_a_pattern_may_be_without_images(folder):
+    assert found(folder, "[abt]*") == ["a/film.dcm", "b/deeper/1.2.840.7", "b/film.PNG"]
+
+
+def test_a_file_that_exists_is_no_pattern(folder):
+    (folder / "film[1].png").write_bytes(b"x")
+    (folder / "film1.png").write_bytes(b"x")
+    assert found(folder, "film[1].png") == ["film[1].png"]
+
+
+@pytest.mark.parametrize(
+    ("given", "volumes", "message"),
+    [
+        ("tables", False, r"tables: expected .*\.dcm.* in it.*: none among 1 file\."),
+        ("b", True, r"b: expected .*\.nii, \.nii\.gz.*none among 2 files\."),
+        ("new", False, r"new: expected .* Received: an empty folder\."),
+        ("tab*", False, r"tab\*: expected .*none among 1 file\."),
+        ("none*.png", False, r"none\*\.png: no file or folder matches\."),
+        ("nowhere", False, r"nowhere: no such file or folder\."),
+    ],
+)
+def test_nothing_to_read_is_an_error_with_the_path(folder, given, volumes, message):
+    (folder / "new").mkdir()
+    with pytest.raises(DataError, match=f"{folder}/{message}"):
+        found(folder, given, volumes=volumes)
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_with_its_path(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=rf"{folder}/a: cannot be read: Permission"):
+        found(folder, "a")
+
+
+@pytest.mark.parametrize(
+    "name, stem",
+    [
+        ("P_1.dcm", "P_1"),
+        ("P_1", "P_1"),
+        ("1-s2.0-S0929.JPG", "1-s2.0-S0929"),
+        ("1-s2.0-S0929", "1-s2.0-S0929"),
+        ("ryct.2020.fig5-day7.jpeg", "ryct.2020.fig5-day7"),
+        ("007_brain.nii.gz", "007_brain"),
+        ("007_brain.nii", "007_brain"),
+        ("P_1.gz", "P_1.gz"),
+        ("1.2.840.7", "1.2.840.7"),
+        (".png", ".png"),
+    ],
+)
+def test_only_the_suffix_of_an_image_is_cut_off(name, stem):
+    assert image_stem(name) == stem
