@@ -7,6 +7,7 @@ rooms, and whole runs in `tests/whole`.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,8 @@ def named_in(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
-            found.add(text)
+            # In a script that the test runs, too.
+            found.update(map(module_of, re.findall(r"mdmt_tf(?:\.\w+)+", text)))
             # In a table: "module:function" of the same package.
             found.add(f"{package}.{text.partition(':')[0]}")
             # A dataset, which is found by its name.

@@ -90,7 +90,7 @@ def test_missing_files(tmp_path):
         ("--config", "full_5000", "a size of 1 to 4096 pixels"),
         ("--config", "lung_256", "received 'lung_256'"),
         ("--preview", "sheet.jpg", "expected a file .png"),
-        ("--preview", "no/such/sheet.png", "in a folder that is there"),
+        ("--preview", "no/such/sheet.png", "in an existing folder"),
     ],
 )
 def test_impossible_options(option, value, expected, capsys):
