@@ -241,8 +241,23 @@ def test_numpy_and_the_graph_give_the_same_probabilities(task):
         return task.probabilities(logits, ops=keras.ops)
 
     np.testing.assert_allclose(in_graph(logits), expected, rtol=1e-12, atol=1e-15)
-    extreme = task.probabilities(np.full((2, task.n_outputs), -1e4, np.float32))
-    assert np.isfinite(extreme).all()
+
+
+@pytest.mark.parametrize("logit", [-1e4, 1e4])
+@every_kind
+def test_extreme_logits_have_finite_probabilities_and_losses(task, labels, logit):
+    encoded, (target, known) = task.encode(labels), task.targets(labels)
+    logits = np.full((N, task.n_outputs), logit, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chances = task.probabilities(logits)
+        metrics = task_metrics(task, encoded, chances)
+    assert np.isfinite(chances).all() and np.isfinite(metrics["loss"])
+    np.testing.assert_allclose(
+        task.probabilities(tf.constant(logits), ops=keras.ops), chances, rtol=1e-12
+    )
+    loss = TaskLoss(task)(target, logits, known.astype(np.float32))
+    assert np.isfinite(loss.numpy())
 
 
 @every_kind
