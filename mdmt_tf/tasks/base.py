@@ -117,6 +117,13 @@ class Task(abc.ABC):
 
     # Configuration.
 
+    @classmethod
+    def summary(cls) -> str:
+        """What the kind predicts: the docstring of its class up to the first colon."""
+        first = (cls.__doc__ or "").partition("\n")[0]
+        text = first.partition(":")[0].removesuffix(".")
+        return text[:1].lower() + text[1:]
+
     def problems(self) -> Iterator[Problem]:
         """The problems of the declaration of the task."""
         cuts, classes = list(self.cut_points), list(self.classes)

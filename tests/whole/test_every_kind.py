@@ -1,8 +1,10 @@
 """Every kind of task, crossed with everything that is asked of one."""
 
+import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -26,6 +28,7 @@ from mdmt_tf.training.strategy import build_strategy
 from mdmt_tf.training.tensorboard import draw_batch
 
 N = 24
+DATA_PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -77,6 +80,16 @@ def test_the_example_has_no_problem_and_comes_back_from_its_section(kind, task):
     section = TaskSection.model_validate(section_of(kind))
     again = TaskSection.model_validate(section.model_dump(mode="json", by_alias=True))
     assert again.to_task(kind) == task and type(task) is KINDS[kind]
+
+
+@every_kind
+def test_it_is_described_in_the_configuration_and_in_the_documentation(kind):
+    summary = KINDS[kind].summary()
+    assert (
+        summary and f"{kind}: {summary}" in TaskSection.model_fields["kind"].description
+    )
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", DATA_PAGE, re.MULTILINE)
+    assert kind in rows
 
 
 @pytest.mark.parametrize(
