@@ -54,8 +54,9 @@ def known_values(task, seed=0, n=80):
 
 
 def independent(name, task, targets, probabilities, weights):
-    row_loss = EXAMPLES[task.kind].row_loss
-    if name == "loss" and row_loss is not None:
+    if name == "loss" and not task.n_classes:
+        row_loss = EXAMPLES[task.kind].row_loss
+        assert row_loss is not None, f"the example of {task.kind} needs a row_loss"
         losses = row_loss(targets, probabilities[:, 0])
         return np.average(losses, weights=weights)
     prediction = task.prediction(probabilities)
