@@ -62,9 +62,9 @@ class TaskSection(Section):
     """A task: one output of the model, under a name of your own."""
 
     kind: Literal[tuple(KINDS)] = Field(
-        description="Kind of the target: one of several classes (categorical), one of "
-        "two (binary), ordered classes (ordinal), a number (regression), or several "
-        "yes or no labels of one image (multilabel)."
+        description="Kind of the target. "
+        + "; ".join(f"{name}: {kind.summary()}" for name, kind in KINDS.items())
+        + "."
     )
     classes: tuple[str, ...] = Field(
         (),

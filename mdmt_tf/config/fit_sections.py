@@ -132,8 +132,11 @@ class ModelSection(Section):
     @rule("backbone", "weights")
     def _weights_are_published(self) -> Iterator[Problem]:
         if self.weights == "imagenet" and BACKBONES[self.backbone].weights is None:
-            text = f" = 'imagenet': there are no published weights of {self.backbone}."
-            yield ("weights",), text
+            yield (
+                ("weights",),
+                f" = 'imagenet': {self.backbone} has no published weights. Expected "
+                "null or the path of a file.",
+            )
 
     @rule("weights")
     def _weights_are_files(self) -> Iterator[Problem]:
@@ -226,13 +229,15 @@ class TrainingSection(Section):
         1,
         ge=1,
         le=1024,
-        description="Number of batches whose gradients are averaged for one step.",
+        description="Number of batches whose gradients are averaged for one step. "
+        "BatchNormalization sees each batch alone, and so does a method of weighting "
+        "that is not linear.",
     )
     weighting: Literal[tuple(WEIGHTINGS)] = Field(
         "fixed",
-        description="How the losses of the tasks are combined. fixed: their sum, each "
-        "multiplied by tasks.NAME.weight; uncertainty: with learned weights (Kendall "
-        "et al. 2018), on top of these.",
+        description="How the losses of the tasks are combined. "
+        + "; ".join(f"{name}: {text}" for name, (_, text) in WEIGHTINGS.items())
+        + ".",
     )
     warmup_epochs: int = Field(
         40,

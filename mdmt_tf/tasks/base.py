@@ -37,6 +37,9 @@ class Task(abc.ABC):
 
     Attributes:
         kind: name of the kind, as in the configuration.
+        likelihood_factor: a in a L, the negative log-likelihood of a label at unit
+            variance, up to a constant, where L is the loss: 1 for a cross-entropy, 1/2
+            for the squared error of a Gaussian (Kendall et al. 2018, eq. 5 and 10).
         name: key of the model's output, its loss, its metrics and its rows in tables.
         classes: names of the classes, in the order of their index. The last class of a
             two-class task is the positive one. May be empty if there are cut points.
@@ -53,6 +56,7 @@ class Task(abc.ABC):
     """
 
     kind: ClassVar[str]
+    likelihood_factor: ClassVar[float] = 1.0
 
     name: str
     classes: tuple[str, ...] = ()
@@ -131,6 +135,13 @@ class Task(abc.ABC):
         return {"kind": self.kind, **listed}
 
     # Configuration.
+
+    @classmethod
+    def summary(cls) -> str:
+        """What the kind predicts: the docstring of its class up to the first colon."""
+        first = (cls.__doc__ or "").partition("\n")[0]
+        text = first.partition(":")[0].removesuffix(".")
+        return text[:1].lower() + text[1:]
 
     def problems(self) -> Iterator[Problem]:
         """The problems of the declaration of the task."""

@@ -70,7 +70,7 @@ class ClassTask(Task):
         result = np.full(len(labels), -1, np.int64)
         if self.cut_points:
             # Lower bound inclusive, as in eq. 4: G < 5 -> 0, 5 <= G < 9 -> 1, ...
-            steps = np.digitize(labels[known].astype(float), self.cut_points)
+            steps = np.digitize(self._numbers(labels[known]), self.cut_points)
             result[known] = len(self.cut_points) - steps if self.descending else steps
         elif labels.dtype.kind in "OSU":
             index = {name: i for i, name in enumerate(self.class_names)}
@@ -152,6 +152,18 @@ class ClassTask(Task):
         """The explained class or score, in `saliency.csv`."""
         return self.class_names[target]
 
+    def _numbers(self, labels: np.ndarray) -> np.ndarray:
+        """Known labels as float64, for the cut points."""
+        try:
+            return labels.astype(float)
+        except ValueError:
+            wrong = next(label for label in labels.tolist() if not _is_number(label))
+            raise DataError(
+                f"task {self.name!r}: expected numbers for cut_points. Received: "
+                f"{wrong!r}, for example. Is `from` the right field? For labels that "
+                "are names, give `classes` without cut_points."
+            ) from None
+
     def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
@@ -163,6 +175,14 @@ class ClassTask(Task):
                 "unknown, or a class name. Is `from` the right field, or are "
                 "`cut_points` missing?"
             )
+
+
+def _is_number(label) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
 
 
 def cumulative_probabilities(logits, ops):

@@ -7,7 +7,7 @@ from mdmt_tf.tasks.classes import ClassTask, cumulative_probabilities
 
 
 class Ordinal(ClassTask):
-    """k ordered classes: k - 1 cumulative logits of P(class > j)."""
+    """One of k ordered classes: k - 1 cumulative logits of P(class > j)."""
 
     kind = "ordinal"
 

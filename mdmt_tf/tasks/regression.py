@@ -14,6 +14,8 @@ class Regression(Task):
     """A number: one output, squared error."""
 
     kind = "regression"
+    # The likelihood of a Gaussian has half the squared error.
+    likelihood_factor = 0.5
 
     @property
     def class_names(self) -> tuple[str, ...]:

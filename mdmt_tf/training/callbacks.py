@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.errors import MdmtError
-from mdmt_tf.metrics.table import METRICS, improves, legend, names_of
+from mdmt_tf.metrics.table import METRICS, compared, improves, legend, names_of
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Task
 from mdmt_tf.training import checkpoint
@@ -207,11 +207,12 @@ class ProgressLines(keras.callbacks.Callback):
         super().__init__()
         self._epochs, self._steps = epochs, steps
         self._write, self._is_terminal = write, is_terminal
-        # Each task shows its losses, and the selecting metric if it has it.
+        # Each task shows its losses, and the first of these metrics that it has.
         self._metrics = {}
         for task in tasks:
             of_task = names_of(task)
-            wanted = (metric if metric != "loss" else "", "balanced_accuracy", "mae")
+            wanted = [metric if metric != "loss" else "", "balanced_accuracy", "mae"]
+            wanted += [*compared(task), "loss"]
             self._metrics[task.name] = next(name for name in wanted if name in of_task)
         self._width = max(5, 2 * len(str(epochs)) + 1)
 

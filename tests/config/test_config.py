@@ -178,7 +178,10 @@ def test_imagenet_weights_are_asked_for_by_name(minimal):
 
 def test_imagenet_weights_that_nobody_has_published(minimal, tiny_backbone):
     text = problems(minimal, "model.backbone=tiny", "model.weights=imagenet")
-    assert "model.weights = 'imagenet': there are no published weights of tiny." in text
+    assert (
+        "model.weights = 'imagenet': tiny has no published weights. Expected null"
+        in text
+    )
 
 
 def test_a_problem_of_the_file_names_its_line(write):

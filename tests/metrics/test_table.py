@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.special
 from independent_metrics import CASES, INDEPENDENT, UNDEFINED, one_hot
+from task_kinds import EXAMPLES, labels_of, logits_of, task_of
 
 from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
 from mdmt_tf.metrics.table import (
@@ -19,16 +20,15 @@ from mdmt_tf.metrics.table import (
     selecting,
 )
 from mdmt_tf.reporting import table_files
-from mdmt_tf.tasks import KINDS, Property, make_task
+from mdmt_tf.tasks import KINDS, Property, label_is_known, make_task
 
-TASKS = {
+# An example of every kind, or of what it consists of, and other numbers of classes.
+TASKS = {kind: task_of(kind).components[0] for kind in EXAMPLES} | {
     "two classes": make_task(name="t", kind="categorical", classes=("no", "yes")),
-    "binary": make_task(name="t", kind="binary", classes=("no", "yes")),
     "four classes": make_task(name="t", kind="categorical", classes=tuple("abcd")),
     "cut points": make_task(name="t", kind="categorical", cut_points=(1, 2)),
-    "ordinal": make_task(name="t", kind="ordinal", cut_points=(1, 2, 3)),
+    "four ordered": make_task(name="t", kind="ordinal", cut_points=(1, 2, 3)),
     "two ordered": make_task(name="t", kind="ordinal", cut_points=(1,)),
-    "number": make_task(name="t", kind="regression"),
 }
 PAIRS = [
     pytest.param(name, task, id=f"{name}-{of}")
@@ -38,12 +38,29 @@ PAIRS = [
 
 
 def rows_of(task, seed=0, n=80):
-    """Targets, and probabilities in fifths so that many scores are tied."""
-    generator = np.random.default_rng(seed)
-    if Property.NUMBER in task.properties:
-        return generator.normal(size=n), generator.normal(size=(n, 1))
+    """Targets, and probabilities in fifths so that many scores are tied; or values."""
     k = task.n_classes
+    if not k:
+        targets = known_values(task, seed, n)
+        return targets, task.probabilities(logits_of(task, len(targets), seed))
+    generator = np.random.default_rng(seed)
     return generator.integers(0, k, n), generator.multinomial(5, [1 / k] * k, n) / 5
+
+
+def known_values(task, seed=0, n=80):
+    """Known labels of the example of a kind without classes."""
+    targets = task.encode(labels_of(task.kind, n, seed))
+    return targets[label_is_known(targets)]
+
+
+def independent(name, task, targets, probabilities, weights):
+    if name == "loss" and not task.n_classes:
+        row_loss = EXAMPLES[task.kind].row_loss
+        assert row_loss is not None, f"the example of {task.kind} needs a row_loss"
+        losses = row_loss(targets, probabilities[:, 0])
+        return np.average(losses, weights=weights)
+    prediction = task.prediction(probabilities)
+    return INDEPENDENT[name](targets, prediction, probabilities, weights)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -55,10 +72,8 @@ def test_the_formula_is_that_of_another_library(name, task, seed):
     weights[0] = 1
     found = weighted_metrics(task, targets, probabilities, weights)[name]
     for value, own in zip(found, weights, strict=True):
-        expected = INDEPENDENT[name](
-            targets, task.prediction(probabilities), probabilities, own
-        )
-        assert value == pytest.approx(expected, abs=1e-12)
+        expected = independent(name, task, targets, probabilities, own)
+        assert value == pytest.approx(expected, rel=1e-12, abs=1e-12)
     unweighted = task_metrics(task, targets, probabilities)
     assert unweighted[name] == found[0] and unweighted["n"] == len(targets)
 
@@ -71,16 +86,16 @@ def test_a_weight_of_two_is_two_equal_rows(name, task):
     for value, times in zip(found, weights, strict=True):
         copied = np.repeat(targets, times), np.repeat(probabilities, times, axis=0)
         expected = task_metrics(task, *copied)[name]
-        assert value == pytest.approx(expected, abs=1e-12)
+        assert value == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("name, task", PAIRS)
 def test_a_perfect_model_is_better_than_chance_and_than_always_wrong(name, task):
     """The direction; a metric that is read upside down fails here."""
     generator = np.random.default_rng(0)
-    if Property.NUMBER in task.properties:
-        targets = generator.normal(size=60)
-        answers = [targets, generator.normal(size=60), targets + 9]
+    if not task.n_classes:
+        targets = known_values(task)
+        answers = [targets, generator.permutation(targets), targets + 9]
         perfect, chance, wrong = (values[:, None] for values in answers)
     else:
         k = task.n_classes
@@ -181,12 +196,12 @@ def test_what_a_task_shows_and_selects_by():
     assert headline(TASKS["two classes"]) == headline(TASKS["binary"])
     ordered = ("balanced_accuracy", "kappa", "ordinal_index", "mae", "rmse")
     assert headline(TASKS["ordinal"]) == compared(TASKS["ordinal"]) == ordered
-    assert headline(TASKS["number"]) == ("mae", "rmse", "r2")
-    assert selecting(TASKS["number"]) == ("loss", "mae", "rmse", "r2")
+    assert headline(TASKS["regression"]) == ("mae", "rmse", "r2")
+    assert selecting(TASKS["regression"]) == ("loss", "mae", "rmse", "r2")
     assert names_of(TASKS["cut points"])[-2:] == ("kappa", "ordinal_index")
 
 
 def test_every_kind_has_metrics():
     for kind in KINDS:
-        task = make_task(kind=kind, name="t", classes=("a", "b"))
+        task = task_of(kind)
         assert headline(task) and compared(task) and selecting(task)

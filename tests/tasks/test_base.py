@@ -101,6 +101,23 @@ def test_a_label_that_is_no_class_is_refused_with_its_row(task, labels):
         task.encode(labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "wrong"),
+    [
+        (np.array(["3", "severe", ""], object), "'severe'"),
+        (np.array(["mild", "severe"]), "'mild'"),
+    ],
+)
+def test_text_is_refused_where_cut_points_need_numbers(labels, wrong):
+    expected = rf"'severity'.*numbers for cut_points.*{wrong}.*`from`.*`classes`"
+    with pytest.raises(DataError, match=expected):
+        SEVERITY.encode(labels)
+
+
+def test_numbers_as_text_are_cut():
+    assert SEVERITY.encode(np.array(["4", "", "9.5"], object)).tolist() == [0, -1, 2]
+
+
 def test_probabilities_of_a_softmax():
     probabilities = SEVERITY.probabilities(np.log([[1.0, 2.0, 3.0, 4.0]]) + 1000)
     np.testing.assert_allclose(probabilities, [[0.1, 0.2, 0.3, 0.4]], rtol=1e-12)

@@ -8,7 +8,8 @@ import pytest
 from small_networks import small_model
 
 from mdmt_tf.metrics.computation import task_metrics
-from mdmt_tf.tasks import make_task
+from mdmt_tf.tasks import Property, make_task
+from mdmt_tf.tasks.regression import Regression
 from mdmt_tf.training import callbacks
 
 NAN = float("nan")
@@ -158,3 +159,16 @@ def test_the_best_epoch_before_an_interruption_is_kept(tmp_path):
     best = small_model()
     best.load_weights(tmp_path / "best.weights.h5")
     assert best.get_layer("hidden").bias[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("properties", "shown"), [({Property.NUMBER}, "R2"), (set(), "loss")]
+)
+def test_progress_shows_a_task_without_classes_and_errors(properties, shown):
+    """A new kind has some metric of the terminal, or its loss alone."""
+
+    hazard = type("Hazard", (Regression,), {"properties": frozenset(properties)})
+    progress = callbacks.ProgressLines(
+        (hazard(name="time"),), 3, 7, "auc", [].append, False
+    )
+    assert progress.header().splitlines()[2].split()[-1] == shown

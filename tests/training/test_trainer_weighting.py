@@ -20,17 +20,29 @@ from mdmt_tf.training.weighting.base import Weighting
 from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 TASKS = ("outcome", "grade", "age")
-LEARNED = (
-    "training.weighting=uncertainty",
-    "training.epochs=3",
-    "training.saved_model=false",
-)
+SHORT = ("training.epochs=3", "training.saved_model=false")
+LEARNED = ("training.weighting=uncertainty", *SHORT)
+# The interruption of a run with fixed weights is in test_trainer.py.
+OTHERS = [name for name in WEIGHTINGS if name != "fixed"]
 
 
 @pytest.fixture(scope="module")
 def run(settings):
     """A finished run with uncertainty weighting that no test may change."""
     return trainer.train(settings(*LEARNED, "training.saved_model=true"))
+
+
+@pytest.fixture(scope="module")
+def finished(settings, run):
+    """The name of a method to its finished run."""
+    runs = {"uncertainty": run}
+
+    def finished(name):
+        if name not in runs:
+            runs[name] = trainer.train(settings(f"training.weighting={name}", *SHORT))
+        return runs[name]
+
+    return finished
 
 
 def shown_by_tensorboard(run, prefix):
@@ -75,12 +87,15 @@ def test_learned_weights_are_no_part_of_what_is_left_to_use(run, settings):
     model.load_weights(run.best_weights)
 
 
-@pytest.mark.parametrize("seconds", [0, 1e9])
-def test_an_interrupted_run_with_learned_weights_goes_on_to_the_same_end(
-    settings, run, seconds, monkeypatch
+@pytest.mark.parametrize(
+    ("name", "seconds"), [*((name, 0) for name in OTHERS), ("uncertainty", 1e9)]
+)
+def test_an_interrupted_run_of_a_method_goes_on_to_the_same_end(
+    settings, finished, name, seconds, monkeypatch
 ):
+    run = finished(name)
     monkeypatch.setattr(callbacks.SaveState, "SECONDS", seconds)
-    interrupted = settings(*LEARNED)
+    interrupted = settings(f"training.weighting={name}", *SHORT)
 
     def write(text):
         if "2/3" in text:
@@ -135,7 +150,7 @@ def test_a_method_is_a_file_and_a_row(settings, monkeypatch):
     module = types.ModuleType("mdmt_tf.training.weighting.counting")
     module.Counting = Counting
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setitem(WEIGHTINGS, "counting", "counting:Counting")
+    monkeypatch.setitem(WEIGHTINGS, "counting", ("counting:Counting", "counts"))
     made = settings("training.epochs=2", "training.saved_model=false")
     # The names that a configuration takes were read before the row was there.
     training = made.training.model_copy(update={"weighting": "counting"})

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -28,6 +30,7 @@ from mdmt_tf.training.strategy import build_strategy
 from mdmt_tf.training.tensorboard import draw_batch
 
 N = 24
+DATA_PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -95,6 +98,16 @@ def test_a_task_comes_back_from_plain_values(kind):
         changed = dataclasses.replace(task, **changes)
         again = make_task(**json.loads(json.dumps(changed.to_plain())))
         assert again == changed and type(again) is type(task)
+
+
+@every_kind
+def test_it_is_described_in_the_configuration_and_in_the_documentation(kind):
+    summary = KINDS[kind].summary()
+    assert (
+        summary and f"{kind}: {summary}" in TaskSection.model_fields["kind"].description
+    )
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", DATA_PAGE, re.MULTILINE)
+    assert kind in rows
 
 
 @pytest.mark.parametrize(
@@ -259,8 +272,23 @@ def test_numpy_and_the_graph_give_the_same_probabilities(task):
         return task.probabilities(logits, ops=keras.ops)
 
     np.testing.assert_allclose(in_graph(logits), expected, rtol=1e-12, atol=1e-15)
-    extreme = task.probabilities(np.full((2, task.n_outputs), -1e4, np.float32))
-    assert np.isfinite(extreme).all()
+
+
+@pytest.mark.parametrize("logit", [-1e4, 1e4])
+@every_kind
+def test_extreme_logits_have_finite_probabilities_and_losses(task, labels, logit):
+    encoded, (target, known) = task.encode(labels), task.targets(labels)
+    logits = np.full((N, task.n_outputs), logit, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chances = task.probabilities(logits)
+        metrics = task_metrics(task, encoded, chances)
+    assert np.isfinite(chances).all() and np.isfinite(metrics["loss"])
+    np.testing.assert_allclose(
+        task.probabilities(tf.constant(logits), ops=keras.ops), chances, rtol=1e-12
+    )
+    loss = TaskLoss(task)(target, logits, known.astype(np.float32))
+    assert np.isfinite(loss.numpy())
 
 
 @every_kind

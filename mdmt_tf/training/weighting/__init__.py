@@ -33,5 +33,6 @@ def build_weighting(name: str, tasks: Sequence[Task]):
             f"{name!r} is not a method of loss weighting.{nearest(name, WEIGHTINGS)} "
             f"Known: {', '.join(WEIGHTINGS)}."
         )
-    module, method = WEIGHTINGS[name].split(":")
+    target, _ = WEIGHTINGS[name]
+    module, method = target.split(":")
     return getattr(importlib.import_module(f"{__name__}.{module}"), method)(tasks)

@@ -10,9 +10,18 @@ B is the number of rows of the batch, labelled or not. `fractions` is what `loss
 would be if every row had a loss of 1. It is 0 for a task without labels in the batch.
 `losses[t] / fractions[t]` is the mean loss of the labelled rows.
 
-A method changes the total loss or the gradients of the shared backbone. Source of this
-division: Vandenhende et al. 2021, Multi-Task Learning for Dense Prediction Tasks: A
-Survey, section 4.
+A method changes the total loss or the gradients of the shared backbone. It knows the
+tasks, the terms of the present step and its own variables. It is not told the seed of
+the run, the settings or the epoch. Therefore
+
+- constants of a method, such as a temperature, are constants of its class;
+- a method that draws numbers keeps a `keras.random.SeedGenerator` with a constant
+  seed. All replicas draw the same numbers, and so do runs with other seeds;
+- a method that compares epochs, such as DWA, compares running means over steps instead,
+  in variables of its own.
+
+Source of the division into loss and gradients: Vandenhende et al. 2021, Multi-Task
+Learning for Dense Prediction Tasks: A Survey, section 4.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,6 +57,12 @@ class Weighting(keras.layers.Layer):
         >>> FirstTask([make_task(name="age", kind="regression")]).name
         'firsttask'
     """
+
+    # Whether the gradients of accumulated batches add up to that of one large batch. A
+    # method whose factors depend on the batch or on a draw, such as a projection of the
+    # tasks' gradients, sets False; `training.accumulate` then averages its gradients of
+    # each batch.
+    is_linear = True
 
     # Whether the step computes the gradients of each task and calls
     # `backbone_gradients`; this takes one backward pass of the backbone per task.

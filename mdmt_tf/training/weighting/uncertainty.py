@@ -25,7 +25,8 @@ class Uncertainty(Weighting):
                        (a_t exp(-s_t) L_t(O_i, Y_i) + s_t / 2)
               = sum_t  a_t exp(-s_t) losses[t] + s_t / 2 fractions[t]
 
-    with a_t = 1/2 for regression and 1 for classes. It follows that
+    with a_t = `Task.likelihood_factor`, 1/2 for regression and 1 for classes. It
+    follows that
 
     - the gradient of s_t is 0 in a batch without any label of task t (but the optimizer
       may still move it by its momentum, as it moves the head of that task);
@@ -60,8 +61,7 @@ class Uncertainty(Weighting):
             task.name: self.add_weight((), "zeros", name=task.name)
             for task in self.tasks
         }
-        # The likelihood of a Gaussian has half the squared error.
-        self._factors = {task.name: 1.0 if task.n_classes else 0.5 for task in tasks}
+        self._factors = {task.name: task.likelihood_factor for task in tasks}
         self._constants = {task.name: task.weight for task in tasks}
 
     def total(self, losses, fractions):

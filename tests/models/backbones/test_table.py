@@ -175,7 +175,7 @@ def test_the_table_needs_no_keras():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@each_backbone
+@pytest.mark.parametrize("name", [n for n, row in BACKBONES.items() if row.weights])
 def test_weights_are_named_with_licence_and_digest(name):
     weights = BACKBONES[name].weights
     assert weights.url.startswith("https://")
@@ -209,5 +209,4 @@ def test_the_paper_s_backbones_are_all_there():
         "wide_resnet50_2",
     ]
     assert len(names) == 18
-    assert set(IMAGES) - set(names) == {"resnext50_32x4d", "tf_efficientnet_lite0"}
-    assert set(names) <= set(IMAGES)
+    assert {*names, "resnext50_32x4d", "tf_efficientnet_lite0"} <= set(IMAGES)

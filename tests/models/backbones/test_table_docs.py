@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mdmt_tf.models.backbones.table import BACKBONES, UNIT
+from mdmt_tf.models.backbones.table import BACKBONES, IMAGENET, UNIT
 
 TEXT = (Path(__file__).parents[3] / "docs/backbones.md").read_text(encoding="utf-8")
 ROWS = {
@@ -25,8 +25,8 @@ def test_its_facts_are_those_of_the_table(name):
     assert int(features) == row.feature_dim
     assert int(parameters.replace(",", "")) == row.parameters
     if row.weights is None:
-        assert (source, licence, normalization) == ("none", "-", "[0, 1]")
-        assert row.expects == UNIT
+        expected = {UNIT: "[0, 1]", IMAGENET: "ImageNet"}[row.expects]
+        assert (source, licence, normalization) == ("none", "-", expected)
         return
     assert source == row.weights.source
     assert licence == row.weights.licence

@@ -44,6 +44,7 @@ class FirstTask(Weighting):
 class Projecting(Weighting):
     """PCGrad (Yu et al. 2020) for two tasks: conflicting gradients are projected."""
 
+    is_linear = False
     uses_task_gradients = True
 
     def backbone_gradients(self, gradients, losses, fractions):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from weighted_networks import TASKS, fit, fitted_model, network, precision, rows, values
 
+from mdmt_tf.config.fit_sections import TrainingSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.weighting import build_weighting
@@ -27,6 +28,9 @@ def test_weighting_two_replicas_take_the_same_steps_as_one(name, two_cpus):
 
 @each_method
 def test_weighting_accumulated_batches_are_one_large_batch(name):
+    """For methods that are linear; the others say so."""
+    if not build_weighting(name, TASKS).is_linear:
+        pytest.skip(f"{name} depends on the batch")
     _, large = fitted_model(name, adam())
     _, small = fitted_model(name, adam(accumulate=3))
     fit(large, batch=24, epochs=4), fit(small, batch=8, epochs=4)
@@ -129,7 +133,8 @@ def test_weighting_variables_of_a_method_do_not_decay(name, optimizer, two_cpus)
         model, fitted = fitted_model(
             name, lambda: build_optimizer(optimizer, 0.01, 0.5), devices
         )
-        own = [v for v in fitted.variables if all(v is not w for w in model.variables)]
+        within = {id(variable) for variable in model.variables}
+        own = [v for v in fitted.trainable_variables if id(v) not in within]
         for variable in own:
             variable.assign(keras.ops.ones_like(variable))
         kernel = values([model.get_layer("zebra").kernel])[0]
@@ -153,6 +158,13 @@ def test_fixed_is_the_sum_that_keras_makes():
         loss_of[task.name] = task.weight * float(mean)
     total = build_weighting("fixed", TASKS).total(loss_of, {})
     assert float(logged) == pytest.approx(total, rel=1e-6)
+
+
+@each_method
+def test_a_weighting_has_a_sentence_in_the_configuration(name):
+    _, sentence = WEIGHTINGS[name]
+    described = TrainingSection.model_fields["weighting"].description
+    assert sentence and f"{name}: {sentence}" in described
 
 
 def test_an_unknown_weighting_is_refused():

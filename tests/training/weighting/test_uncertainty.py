@@ -82,6 +82,14 @@ def test_uncertainty_of_a_regression_is_the_gaussian_likelihood():
     assert float(total) == pytest.approx(-likelihood.mean(), rel=1e-6)
 
 
+def test_uncertainty_asks_the_task_for_the_factor_of_its_likelihood():
+    """A Poisson likelihood has no classes, and its loss is the whole of it."""
+    poisson = type("Poisson", (type(ALPHA),), {"likelihood_factor": 1.0})
+    method = Uncertainty([ALPHA, poisson(name="lesions", weight=0.25)])
+    weights = {name: float(w) for name, w in method.task_weights().items()}
+    assert weights == {"alpha": 0.25 / 2, "lesions": 0.25}
+
+
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("labelled", [0.05, 1.0])
 def test_uncertainty_tends_to_the_mean_loss_however_rare_the_labels(task, labelled):
