@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 . tools/environment.sh
 
 make_environment .venv-test "[test]"
-run .venv-test/bin/python -m pytest -n 2 "$@"
+run .venv-test/bin/python -m pytest -n 2 --dist loadfile "$@"

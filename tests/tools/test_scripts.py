@@ -179,7 +179,7 @@ def test_arguments_go_on_to_pytest(checkout):
     assert commands == [
         "-m venv --clear .venv-test",
         PIP + ".[test]",
-        "-m pytest -n 2 -k heads",
+        "-m pytest -n 2 --dist loadfile -k heads",
     ]
 
 
