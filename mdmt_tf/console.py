@@ -197,6 +197,29 @@ def print_table(table: "Table") -> None:
     Console(highlight=False).print(table)
 
 
+def words(text: str) -> list[str]:
+    """An argument that lists words: "a,b" is ["a", "b"]."""
+    return [word for word in text.split(",") if word]
+
+
+def positive(text: str) -> int:
+    """An argument that is an integer of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def png_file(text: str) -> Path:
+    """An argument that names a PNG file to write, in an existing folder."""
+    path = Path(text)
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"expected a file .png in an existing folder, received {text}"
+        )
+    return path
+
+
 @contextlib.contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error, with the first warnings above it.

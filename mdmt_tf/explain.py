@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("explain", DESCRIPTION)
-    add, words = arguments.add_argument, _words
+    add, words = arguments.add_argument, console.words
     add("run_dir", metavar="RUN_DIR", help="folder of the run")
     text = "NIfTI files, or radiographs; folders of them; patterns in quotes"
     add("files", nargs="*", metavar="FILE", help=text)
@@ -68,7 +68,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "split to take images from (default: test)"
     add("--split", "--part", choices=SPLITS, default="test", help=text)
     text = "largest number of images, spread over the split (default: 8)"
-    add("--most", type=_positive, default=8, metavar="N", help=text)
+    add("--most", type=console.positive, default=8, metavar="N", help=text)
     text = "ids of images to explain instead, of any split"
     add("--images", type=words, default=[], metavar="IMAGE,...", help=text)
     text = "tasks to explain (default: all)"
@@ -91,17 +91,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.files and options.images:
         arguments.error("give FILEs or --images, not both")
     return options
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in text.split(",") if word]
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 if __name__ == "__main__":

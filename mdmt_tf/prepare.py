@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from mdmt_tf import console
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
@@ -81,7 +80,7 @@ def _parse(
     add("--exclude", metavar="FILE", help=text)
     text = "draw images at random, with the lungs, the box and the crop, or slice by "
     text += f"slice; with {every} one file per dataset"
-    add("--preview", type=_png, metavar="FILE.png", help=text)
+    add("--preview", type=console.png_file, metavar="FILE.png", help=text)
     text = "prepare existing datasets again"
     add("--overwrite", action="store_true", help=text)
     return arguments.parse_args(argv)
@@ -92,15 +91,6 @@ def _config_name(text: str) -> str:
         return parse(text).name
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _png(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() != ".png" or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(
-            f"expected a file .png in an existing folder, received {text}"
-        )
-    return path
 
 
 if __name__ == "__main__":
