@@ -208,3 +208,9 @@ def test_texts():
     counts = FINDINGS.class_counts(LABELS)
     assert counts.tolist() == [[1, 1], [1, 1]]
     assert FINDINGS.counts_text(counts) == "1 of 2 edema, 1 of 2 effusion"
+
+
+def test_a_label_is_predicted_when_it_is_more_probable_than_not():
+    k = len(FINDINGS.classes)
+    chances = np.array([[0.51] * k, [0.5] * k, [0.49] * k])
+    assert FINDINGS.prediction(chances).tolist() == [[1] * k, [0] * k, [0] * k]

@@ -106,17 +106,17 @@ def test_the_terminal_says_what_there_is(lines, kind):
     assert line.endswith("in training") and any(mark.isdigit() for mark in line)
 
 
-@pytest.mark.parametrize("most", [9, 4])
-def test_the_summary_fits_80_columns(run, most, monkeypatch, capsys):
-    """Also where a task has more metrics than a table has columns."""
+@pytest.mark.parametrize("shown", [compared, names_of])
+def test_the_summary_fits_80_columns(run, shown, monkeypatch, capsys):
+    """Also with every metric of a task, which are more than a table has columns."""
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(summary, "_MOST", most)
+    monkeypatch.setattr(summary, "compared", shown)
     summary.print_metrics(run)
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
     for kind in KINDS:
         assert kind in [line.strip() for line in text.splitlines()]
-        for name in compared(task_of(kind)):
+        for name in shown(task_of(kind)):
             assert METRICS[name].short in text
 
 

@@ -65,8 +65,8 @@ def without_prefix(
     Args:
         tensors: as `read_checkpoint` returns them.
     Returns: the prefix, one of `PREFIXES` or several in a row, "" for none; and the
-        tensors below it without it. What has another name, such as a weighted loss
-        beside the network, is left out then.
+        tensors below it without it. Tensors with other names, such as those of
+        a weighted loss, are left out then.
 
     Example:
         >>> names = ["module.model.conv1.weight", "module.loss.weight"]
