@@ -6,6 +6,7 @@ of head CTs. `mdmt_tf.imaging.prepared` and `mdmt_tf.imaging.volume` apply them.
 
 import dataclasses
 import re
+from collections.abc import Mapping
 
 # Region -> its description.
 REGIONS = {
@@ -107,6 +108,16 @@ def parse(name: str) -> Preprocessing | VolumePreprocessing:
         f"expected {_RADIOGRAPH}, for radiographs; or {_VOLUME}, for head CTs; "
         f"received {name!r}"
     )
+
+
+def parse_declared(value: str | Mapping) -> Preprocessing | VolumePreprocessing:
+    """The preprocessing that a dataset declares.
+
+    Raises: ValueError, with what was expected.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"expected a name such as {DEFAULT}; received {value!r}")
+    return parse(value)
 
 
 DEFAULT = "lungs_256"
