@@ -1,0 +1,186 @@
+"""From tables and a folder to the text of a configuration."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from mdmt_tf.datasets._shared.tables import read_table
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.planning import plan, writing
+from mdmt_tf.planning.inspection import Given, Inspection, inspect
+from mdmt_tf.planning.joining import Base, read_base
+from mdmt_tf.planning.questions import Ask, ask_about
+
+Table = dict[str, list[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What the user wants.
+
+    Attributes:
+        name: name of the dataset.
+        tables: files; the first has one row per image.
+        on: column by which the others are joined; None for a guess.
+        images: folder of the images.
+        out: file to write.
+        join: configuration that the dataset joins, or None.
+    """
+
+    name: str
+    tables: tuple[Path, ...]
+    on: str | None
+    images: Path
+    out: Path
+    join: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """What was found and written.
+
+    Attributes:
+        n_rows: rows of the first table.
+        n_files: images in the folder.
+    """
+
+    inspection: Inspection
+    data: plan.Data
+    n_rows: int
+    n_files: int
+
+
+def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
+    """Look at the data, ask if there is someone to answer, and write the file.
+
+    Raises: ConfigError when the file exists or an argument does not fit. DataError when
+        the tables or images cannot be used.
+    """
+    if order.out.exists():
+        raise ConfigError(
+            f"--out {order.out}: exists, and is not overwritten. Choose another name "
+            "or remove it."
+        )
+    if not order.out.parent.is_dir():
+        raise ConfigError(f"--out {order.out}: no folder {order.out.parent}.")
+    base = None
+    if order.join is not None:
+        base = read_base(order.join, order.out, order.name)
+    table, declared = read_tables(order.tables, order.on)
+    seen = inspect(table, order.images, given)
+    if ask is not None:
+        seen = inspect(table, order.images, ask_about(seen, given, ask))
+    if base is not None:
+        _check_kind(base, seen, order.join)
+    data = facts_of(seen)
+    place = order.out.parent
+    text = writing.write(
+        order.name,
+        seen,
+        data,
+        tables=[_relative(entry, place) for entry in declared],
+        images=_relative(str(order.images), place),
+        path=str(order.out),
+        base=base,
+    )
+    # Two processes may have the same idea.
+    with order.out.open("x", encoding="utf-8") as file:
+        file.write(text)
+    n_rows = len(next(iter(table.values())))
+    return Draft(seen, data, n_rows, seen.n_files)
+
+
+def _check_kind(base: Base, seen: Inspection, name: str) -> None:
+    if base.is_volume != seen.images.is_volume:
+        kinds = {True: "volumes", False: "images"}
+        raise ConfigError(
+            f"--join {name}: it is about {kinds[base.is_volume]}, the folder has "
+            f"{kinds[seen.images.is_volume]}; one network cannot take both."
+        )
+
+
+def _relative(entry, folder: Path):
+    """A path, or the path in a table's declaration, relative to a folder."""
+    if isinstance(entry, dict):
+        return {**entry, "file": _relative(entry["file"], folder)}
+    return Path(os.path.relpath(entry, folder)).as_posix()
+
+
+def read_tables(paths: Sequence[Path], on: str | None) -> tuple[Table, list]:
+    """Read tables and join their columns to the rows of the first.
+
+    Args:
+        on: the column by which the others are joined; None for a guess.
+    Returns: column -> cells; and the tables as a declaration names them, with the paths
+        as given.
+    Raises: DataError for a table that cannot be read or joined.
+    """
+    first, *others = [read_columns(path) for path in paths]
+    table, declared = dict(first), [str(paths[0])]
+    for path, other in zip(paths[1:], others, strict=True):
+        key = on if on is not None else _common_key(paths[0], table, path, other)
+        for shown, columns in ((paths[0], table), (path, other)):
+            if key not in columns:
+                raise DataError(
+                    f"--on {key}: {shown} has no such column. Its columns: "
+                    f"{', '.join(columns)}."
+                )
+        where: dict[str, int] = {}
+        for index, cell in enumerate(other[key]):
+            if cell and where.setdefault(cell, index) != index:
+                raise DataError(
+                    f"{path}: {key} = {cell!r} is in two rows, so it is unclear which "
+                    f"of them belongs to the rows of {paths[0]}. Give the table with "
+                    "one row per image first."
+                )
+        for column, cells in other.items():
+            if column not in table:
+                found = [where.get(cell) for cell in table[key]]
+                table[column] = ["" if i is None else cells[i] for i in found]
+        declared.append({"file": str(path), "on": key})
+    return table, declared
+
+
+def read_columns(path: Path) -> Table:
+    """The columns of one table as text."""
+    read = read_table(path, columns=())
+    return {
+        name: [row.cells.get(name, "") for row in read.rows] for name in read.columns
+    }
+
+
+def _common_key(first: Path, table: Mapping, path: Path, other: Mapping) -> str:
+    """The column of both tables whose values they share most."""
+    both = [name for name in other if name in table]
+    shared = {name: len({*table[name]} & {*other[name]} - {""}) for name in both}
+    if not shared or not max(shared.values()):
+        raise DataError(
+            f"{path}: no column has the name and values of one in {first}. Name the "
+            f"column of both with --on. Its columns: {', '.join(other)}; there: "
+            f"{', '.join(table)}."
+        )
+    return max(shared, key=shared.get)
+
+
+def facts_of(inspection: Inspection) -> plan.Data:
+    """What the training settings follow from, on this machine."""
+    seen = inspection
+    size = seen.preprocess.size
+    spacing = seen.images.median_spacing_mm
+    ratio = 1.0
+    if spacing and seen.images.is_volume:
+        axes = zip(seen.images.median_shape, spacing, size, strict=True)
+        step = [n * mm / prepared for n, mm, prepared in axes]
+        ratio = step[0] / step[1]
+    return plan.as_data(
+        seen.used,
+        seen.patients,
+        size=size,
+        memory_gb=psutil.virtual_memory().available / 1e9,
+        has_gpu=os.path.exists("/dev/nvidiactl"),
+        is_head=seen.preprocess.is_head,
+        slice_spacing=ratio,
+    )

@@ -1,0 +1,107 @@
+"""Which column of a table names the image files."""
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.planning.columns import Column
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """How well a column names the files.
+
+    Attributes:
+        column: its name.
+        rows: for each row the file that it names, or None.
+        by: what the cells are, for a message.
+    """
+
+    column: str
+    rows: tuple[str | None, ...]
+    by: str
+
+    @property
+    def n_rows(self) -> int:
+        return sum(row is not None for row in self.rows)
+
+    @property
+    def n_files(self) -> int:
+        return len(set(self.rows) - {None})
+
+
+def _plain(text: str) -> str:
+    """Names are compared in one Unicode form and without case."""
+    return unicodedata.normalize("NFC", text).replace("\\", "/").casefold()
+
+
+def _last(text: str) -> str:
+    return PurePosixPath(text).name
+
+
+# What a cell may be, best first: the form, and a key of a path or a cell.
+_FORMS = (
+    ("path", lambda text: text),
+    ("file name", _last),
+    ("name without suffix", lambda text: image_stem(_last(text))),
+)
+
+
+def match(column: Column, files: Sequence[str]) -> Match:
+    """Match the cells of a column with the paths of files, in the form that fits best.
+
+    A cell that fits several files names none of them.
+
+    Args:
+        files: paths relative to the folder of the images, with `/`.
+
+    Example:
+        >>> from mdmt_tf.planning.columns import Column
+        >>> found = match(Column("id", ("a1", "B2", "c3")), ["x/A1.png", "x/b2.png"])
+        >>> found.rows, found.by
+        (('x/A1.png', 'x/b2.png', None), 'name without suffix')
+    """
+    best = Match(column.name, (None,) * len(column.cells), _FORMS[0][0])
+    for by, key in _FORMS:
+        named: dict[str, list[str]] = {}
+        for file in files:
+            named.setdefault(key(_plain(file)), []).append(file)
+        rows = []
+        for cell in column.cells:
+            found = named.get(key(_plain(cell).strip("/")), ()) if cell else ()
+            rows.append(found[0] if len(found) == 1 else None)
+        made = Match(column.name, tuple(rows), by)
+        if (made.n_files, made.n_rows) > (best.n_files, best.n_rows):
+            best = made
+    return best
+
+
+def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, ...]:
+    """The columns that name files, best first.
+
+    Raises: DataError when no cell of any column names a file; the message shows three
+        examples of both.
+    """
+    columns = list(columns)
+    matches = [match(column, files) for column in columns]
+    found = [made for made in matches if made.n_files]
+    if not found:
+        shown = "; ".join(
+            f"{c.name}: {', '.join(list(c.counts)[:3])}" for c in _likely(columns)
+        )
+        raise DataError(
+            "no column of the table names the image files. Expected a column with "
+            "their paths or names, with or without suffix. Files: "
+            f"{', '.join(files[:3])}. Columns: {shown}."
+        )
+    # A column whose rows name different files is before one that repeats them.
+    return tuple(sorted(found, key=lambda m: (-m.n_files, m.n_rows)))
+
+
+def _likely(columns: Sequence[Column]) -> list[Column]:
+    """The columns that come nearest to names of files: those with most values."""
+    texts = [column for column in columns if column.known]
+    return sorted(texts, key=lambda column: -len(column.counts))[:3]
