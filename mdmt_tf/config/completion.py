@@ -100,7 +100,7 @@ def _preprocessing(declared: dict):
 
 def _size(prepared) -> int | list[int]:
     if isinstance(prepared, preprocess.VolumePreprocessing):
-        return [prepared.depth, prepared.rows, prepared.columns]
+        return list(prepared.shape)
     return prepared.size
 
 
