@@ -98,9 +98,15 @@ class Column:
 
     @property
     def is_time(self) -> bool:
-        """Whether the column is a date, or its name says a distance in days."""
-        number_of_days = self.numbers is not None and words.has(self.name, words.TIMES)
-        return self.is_date or number_of_days
+        """Whether the column is a date, or a distance of days by its name."""
+        if self.is_date:
+            return True
+        if self.numbers is None:
+            return False
+        # "days_to_icu" is a distance, "days in hospital" a duration.
+        is_signed = min(self.numbers) < 0 or words.has(self.name, words.DIRECTIONS)
+        in_days = words.has(self.name, words.DAYS) and is_signed
+        return in_days or words.has(self.name, words.TIMES)
 
     @property
     def is_unique(self) -> bool:
@@ -152,7 +158,7 @@ def _number_markers(name: str, values: dict[str, float], counts: dict[str, int])
         shown = f"{counts[text]} rows, where the rest is {low:g} to {high:g}"
         if value < 0:
             # Days before an event may well be -1.
-            if low < 0 or words.has(name, words.TIMES):
+            if low < 0 or words.has(name, words.TIMES | words.DAYS):
                 continue
             yield Marker(text, shown)
         elif value - high > 2 * (high - low):

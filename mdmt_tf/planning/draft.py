@@ -103,10 +103,15 @@ def _check_kind(base: Base, seen: Inspection, name: str) -> None:
 
 
 def _relative(entry, folder: Path):
-    """A path, or the path in a table's declaration, relative to a folder."""
+    """A path, or the path in a table's declaration, relative to a folder.
+
+    Data far from the file do not move with it, so their path is absolute.
+    """
     if isinstance(entry, dict):
         return {**entry, "file": _relative(entry["file"], folder)}
-    return Path(os.path.relpath(entry, folder)).as_posix()
+    near = Path(os.path.relpath(entry, folder))
+    far = near.parts[:3] == ("..",) * 3
+    return (Path(entry).resolve() if far else near).as_posix()
 
 
 def read_tables(paths: Sequence[Path], on: str | None) -> tuple[Table, list]:

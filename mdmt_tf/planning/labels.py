@@ -78,6 +78,9 @@ def make_label(name: str, column: Column, patients: Sequence[str]) -> Label | st
     n_patients = len({patient for _, patient in rows})
     facts = {"name": name, "column": column.name, "n_rows": len(rows)}
     facts["n_patients"] = n_patients
+    texts = [cell for cell in column.counts if as_number(cell) is None]
+    if texts and 2 * len(texts) < len(column.counts) and len(column.counts) > 2:
+        return f"numbers, and text such as {texts[0]!r}"
     few = MOST_GRADES if column.numbers is not None else 3 * MOST_CLASSES
     if column.numbers is not None and not (
         column.is_whole and len(column.counts) <= few
@@ -87,10 +90,6 @@ def make_label(name: str, column: Column, patients: Sequence[str]) -> Label | st
         if column.numbers is not None:
             return _number(column, facts)
         return f"{len(column.counts)} different texts in {len(rows)} rows"
-    numeric = sum(as_number(cell) is not None for cell in column.counts)
-    if column.numbers is None and 2 * numeric > len(column.counts) > 2:
-        words_in = [cell for cell in column.counts if as_number(cell) is None]
-        return f"numbers, and text such as {words_in[0]!r}"
     mapping, kind, reason, sure = _classes(column)
     patients_of = _patients_by_class(rows, mapping)
     frequent = [name for name, n in patients_of.items() if n >= RARE]

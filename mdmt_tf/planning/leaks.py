@@ -68,7 +68,7 @@ def find_leaks(
         if score >= SUSPECT:
             found.append(f"{text} tells {label.name} ({score:.0%} balanced accuracy)")
     for name, column in columns.items():
-        if name in skip or column.is_unique:
+        if name in skip:
             continue
         score = tells([column.or_empty[i] for i in rows], classes)
         known = tells([str(bool(column.or_empty[i])) for i in rows], classes)

@@ -79,7 +79,8 @@ def guess_preprocessing(
     if given is None:
         return guess
     parsed = preprocess.parse(given)
-    size = getattr(parsed, "size", None) or (parsed.depth, parsed.rows, parsed.columns)
+    is_volume = isinstance(parsed, preprocess.VolumePreprocessing)
+    size = parsed.shape if is_volume else parsed.size
     return dataclasses.replace(
         guess, value=given, size=size, reason="as given", sure=True
     )
@@ -107,9 +108,7 @@ def _image(images: Images, columns, chest: bool) -> Recipe:
     views = {
         value.casefold()
         for name, column in columns.items()
-        if words.has(
-            name, frozenset({"view", "projection", "position", "viewposition"})
-        )
+        if words.has(name, words.VIEWS)
         for value in column.counts
     }
     is_film = images.modality in _RADIOGRAPHS or not images.modality
@@ -138,14 +137,18 @@ def _volume(images: Images, shown: set[str], memory_gb: float) -> Recipe:
     spacing = images.median_spacing_mm
     if spacing:
         about += f" voxels of {' x '.join(f'{mm:.2g}' for mm in spacing)} mm"
-    about = f"originals have about {about}; {budget:,} voxels fit {memory_gb:.0f} GB"
+    about = f"originals have about {about}; at most {budget:,} voxels"
     shape = list(size)
     if images.modality == "CT":
         window, name, sure = _window(shown)
         value = {"window_hu": list(window), "shape": shape}
         return Recipe(value, size, f"CT in HU, {name} window; {about}", sure)
-    if images.modality == "MR":
+    if images.modality == "MR" or (not images.modality and shown & words.MR):
         return Recipe({"z_score": True, "shape": shape}, size, f"MR; {about}")
+    if "ct" in shown:
+        value = {"percentile": [0.5, 99.5], "shape": shape}
+        reason = "CT by its name, but the values are no HU, so no window fits; "
+        return Recipe(value, size, reason + about, sure=False)
     reason = "values are no HU, so each volume is scaled by its own mean and std; "
     return Recipe({"z_score": True, "shape": shape}, size, reason + about, sure=False)
 

@@ -32,19 +32,26 @@ OUTCOMES = _set(
     "positive result response recurrence progression pathology category rating "
     "risk event tumor tumour lesion nodule effusion edema oedema pneumonia "
     "fracture hemorrhage haemorrhage bleed bleeding covid cancer infection "
-    "relapse readmission readmitted birads pirads volume ejection density"
+    "relapse readmission readmitted birads pirads volume ejection density "
+    "mutated mutation status idh mgmt egfr her2 kras responder os pfs dfs efs "
+    "subtype histology pcr complication amputation"
 )
 # Outcomes that a study is about, before those that describe an image.
 CHIEF = _set(
     "outcome died death dead deceased mortality survival prognosis label target "
     "class severity severe diagnosis global total score grade"
 )
-TIMES = _set("date time offset datetime day timestamp")
+TIMES = _set("date time offset datetime timestamp")
+DAYS = _set("day days hours hour")
+DIRECTIONS = _set("to since from after before until till")
 BOOKKEEPING = _set(
     "url link license licence copyright notes note comment comments remark "
     "remarks folder path directory split fold index row number nr no doi source "
-    "reader annotator filename file name hash md5 sha256 uid"
+    "reader annotator filename file name hash md5 sha256 uid session visit series "
+    "timepoint study exam accession scan"
 )
+MR = _set("mr mri t1 t2 flair dwi adc t1w t2w")
+VIEWS = _set("view projection position viewposition")
 CHEST = _set("chest cxr thorax thoracic lung lungs radiograph cr dx")
 HEAD = _set("head brain ich skull cranial cerebral neuro stroke")
 SIDES = _set("left right side laterality hemisphere")
@@ -68,7 +75,6 @@ SCALES = (
     ("low", "intermediate", "high"),
     ("small", "medium", "large"),
     ("i", "ii", "iii", "iv", "v"),
-    ("a", "b", "c", "d"),
     ("1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b"),
 )
 

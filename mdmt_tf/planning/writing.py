@@ -257,7 +257,8 @@ def _training(lines: Lines, tasks: Sequence[TaskPlan], data: plan.Data) -> None:
     _set(lines, 0, "image_size", plan.choose_image_size(data))
     lines.space()
     lines.add(0, "split:")
-    lines.key(2, "kind", "kfold", "by patient, stratified by class")
+    by = "by patient" + (", stratified by class" if data.minority is not None else "")
+    lines.key(2, "kind", "kfold", by)
     _set(lines, 2, "folds", folds)
     kind, fraction = plan.choose_validation(folds.value)
     if kind == "fraction":
