@@ -2,10 +2,10 @@
 
 import dataclasses
 import functools
-import math
 import re
 from collections import Counter
 
+from mdmt_tf.datasets._shared.table_rows import to_number
 from mdmt_tf.planning import words
 
 # Text that means unknown in any column, in lower case.
@@ -47,11 +47,17 @@ class Column:
         name: as in the header.
         cells: text of each row, without surrounding blanks.
         given: further text that means unknown, as the user says.
+        decimal: the sign before the decimals of numbers.
     """
 
     name: str
     cells: tuple[str, ...]
     given: frozenset[str] = frozenset()
+    decimal: str = "."
+
+    def number_of(self, cell: str) -> float | None:
+        """A cell as a finite number; None if it is none."""
+        return to_number(cell, self.decimal)
 
     @functools.cached_property
     def markers(self) -> tuple[Marker, ...]:
@@ -77,7 +83,7 @@ class Column:
     @functools.cached_property
     def numbers(self) -> tuple[float, ...] | None:
         """The known values as numbers; None if one is no number, or none is known."""
-        values = [as_number(cell) for cell in self.known]
+        values = [self.number_of(cell) for cell in self.known]
         return None if not values or None in values else tuple(values)
 
     @property
@@ -114,27 +120,13 @@ class Column:
         return len(self.known) > 3 and len(self.counts) > 0.95 * len(self.known)
 
 
-def as_number(cell: str) -> float | None:
-    """A cell as a finite number, with a decimal point or comma; None if it is none.
-
-    Example:
-        >>> as_number("1,5"), as_number("3.0"), as_number("inf"), as_number("1,5,2")
-        (1.5, 3.0, None, None)
-    """
-    try:
-        value = float(cell.replace(",", ".") if cell.count(",") == 1 else cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in cell else None
-
-
 def _markers(column: Column):
     counts = Counter(cell for cell in column.cells if cell)
     texts = [text for text in counts if text.casefold() in _UNKNOWN]
     for text in texts:
         yield Marker(text, f"{counts[text]} rows, a usual word for it")
     rest = {t: n for t, n in counts.items() if t not in texts and t not in column.given}
-    values = {text: as_number(text) for text in rest}
+    values = {text: column.number_of(text) for text in rest}
     numbers = [text for text, value in values.items() if value is not None]
     for text in rest:
         if text.casefold() in _PERHAPS:

@@ -2,19 +2,20 @@
 
 import dataclasses
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from mdmt_tf.datasets._shared.tables import read_table
-from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.imaging.image_files import image_stem
 from mdmt_tf.planning import plan, writing
+from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.inspection import Given, Inspection, inspect
 from mdmt_tf.planning.joining import Base, read_base
 from mdmt_tf.planning.questions import Ask, ask_about
-
-Table = dict[str, list[str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
     # Two processes may have the same idea.
     with order.out.open("x", encoding="utf-8") as file:
         file.write(text)
-    n_rows = len(next(iter(table.values())))
+    n_rows = len(next(iter(table.values())).cells)
     return Draft(seen, data, n_rows, seen.n_files)
 
 
@@ -114,13 +115,15 @@ def _relative(entry, folder: Path):
     return (Path(entry).resolve() if far else near).as_posix()
 
 
-def read_tables(paths: Sequence[Path], on: str | None) -> tuple[Table, list]:
+def read_tables(
+    paths: Sequence[Path], on: str | None
+) -> tuple[dict[str, Column], list]:
     """Read tables and join their columns to the rows of the first.
 
     Args:
         on: the column by which the others are joined; None for a guess.
-    Returns: column -> cells; and the tables as a declaration names them, with the paths
-        as given.
+    Returns: the columns; and the tables as a declaration names them, with the paths as
+        given.
     Raises: DataError for a table that cannot be read or joined.
     """
     first, *others = [read_columns(path) for path in paths]
@@ -130,37 +133,60 @@ def read_tables(paths: Sequence[Path], on: str | None) -> tuple[Table, list]:
         for shown, columns in ((paths[0], table), (path, other)):
             if key not in columns:
                 raise DataError(
-                    f"--on {key}: {shown} has no such column. Its columns: "
-                    f"{', '.join(columns)}."
+                    f"--on {key}: {shown} has no such column."
+                    f"{nearest(key, columns)} Its columns: {', '.join(columns)}."
                 )
-        where: dict[str, int] = {}
-        for index, cell in enumerate(other[key]):
-            if cell and where.setdefault(cell, index) != index:
-                raise DataError(
-                    f"{path}: {key} = {cell!r} is in two rows, so it is unclear which "
-                    f"of them belongs to the rows of {paths[0]}. Give the table with "
-                    "one row per image first."
-                )
-        for column, cells in other.items():
-            if column not in table:
-                found = [where.get(cell) for cell in table[key]]
-                table[column] = ["" if i is None else cells[i] for i in found]
+        for name, column in other.items():
+            if name != key:
+                cells = _joined(table[key], other[key], column)
+                if name in table:
+                    pairs = zip(table[name].cells, cells, strict=True)
+                    cells = tuple(own or new for own, new in pairs)
+                    column = table[name]
+                table[name] = dataclasses.replace(column, cells=cells)
         declared.append({"file": str(path), "on": key})
     return table, declared
 
 
-def read_columns(path: Path) -> Table:
+def _joined(keys: Column, others: Column, column: Column) -> tuple[str, ...]:
+    """The cell of a further table for each row of the first.
+
+    "" where there is none, or where rows of one key contradict each other.
+    """
+    found: dict[str, str] = {}
+    for key, cell in zip(others.cells, column.cells, strict=True):
+        if cell and found.setdefault(_key(key), cell) != cell:
+            found[_key(key)] = ""
+    return tuple(found.get(_key(key), "") if key else "" for key in keys.cells)
+
+
+def _key(text: str) -> str:
+    return image_stem(unicodedata.normalize("NFC", text)).casefold()
+
+
+def read_columns(path: Path) -> dict[str, Column]:
     """The columns of one table as text."""
     read = read_table(path, columns=())
+    decimal = read.rows[0].decimal if read.rows else "."
+    if not read.rows:
+        raise DataError(f"{path}: expected rows below the names of the columns.")
     return {
-        name: [row.cells.get(name, "") for row in read.rows] for name in read.columns
+        name: Column(
+            name, tuple(row.cells.get(name, "") for row in read.rows), decimal=decimal
+        )
+        for name in read.columns
     }
 
 
 def _common_key(first: Path, table: Mapping, path: Path, other: Mapping) -> str:
     """The column of both tables whose values they share most."""
-    both = [name for name in other if name in table]
-    shared = {name: len({*table[name]} & {*other[name]} - {""}) for name in both}
+    shared = {
+        name: len(
+            set(map(_key, table[name].cells)) & set(map(_key, column.cells)) - {""}
+        )
+        for name, column in other.items()
+        if name in table
+    }
     if not shared or not max(shared.values()):
         raise DataError(
             f"{path}: no column has the name and values of one in {first}. Name the "

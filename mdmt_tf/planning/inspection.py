@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.planning import words
@@ -97,18 +97,20 @@ class Inspection:
 
 
 def inspect(
-    table: Mapping[str, Sequence[str]], folder: str | os.PathLike, given: Given
+    table: Mapping[str, Column], folder: str | os.PathLike, given: Given
 ) -> Inspection:
     """Guess the roles of the columns of a table and the kind of the images.
 
     Args:
-        table: column -> text of each row.
+        table: the columns of the joined tables.
         folder: folder of the images.
     Raises: DataError when no column names the images, or no column holds a label.
         ConfigError when a given column does not exist.
     """
     marks = frozenset(given.unknown)
-    columns = {name: Column(name, tuple(cells), marks) for name, cells in table.items()}
+    columns = {
+        name: dataclasses.replace(column, given=marks) for name, column in table.items()
+    }
     _check_names(columns, given)
     found, n_files = _find_images(columns, folder, given)
     images = look(folder, [row for row in dict.fromkeys(found.rows) if row])
@@ -116,9 +118,8 @@ def inspect(
     taken = [found.column, patient.column]
     site = _given(given.site) or guess_site(columns, taken)
     taken.append(site.column)
-    # A row without an image counts for nothing below.
-    columns = _with_images(columns, found)
-    found = dataclasses.replace(found, rows=tuple(r for r in found.rows if r))
+    # Rows without an image or a patient are not prepared, so they do not count below.
+    columns, found = _usable(columns, found, patient.column)
     patients = columns[patient.column].cells
     fields = tuple(map(_given, given.fields)) or guess_fields(
         columns, [*taken, *given.labels.values()]
@@ -128,7 +129,8 @@ def inspect(
     unknown, unknown_of = _unknown(columns, given, labels, fields)
     used = [label for label in labels if not label.against]
     outcomes = [label.column for label in used]
-    warnings = [
+    warnings = [] if any(map(_is_outcome, used)) else _about_events(columns)
+    warnings += [
         text
         for label in used
         for text in find_leaks(label, columns, found.rows, [*taken[:2], *outcomes])
@@ -192,12 +194,15 @@ def _find_images(columns, folder, given: Given) -> tuple[Match, int]:
     return max(tried, key=lambda pair: (pair[0].n_files, pair[0].n_rows))
 
 
-def _with_images(columns: Mapping[str, Column], found: Match) -> dict[str, Column]:
-    keep = [index for index, file in enumerate(found.rows) if file]
-    return {
+def _usable(columns: Mapping[str, Column], found: Match, patient: str):
+    """The columns and the match, of the rows that have an image and a patient."""
+    patients = columns[patient].or_empty
+    keep = [i for i, file in enumerate(found.rows) if file and patients[i]]
+    kept = {
         name: dataclasses.replace(column, cells=tuple(column.cells[i] for i in keep))
         for name, column in columns.items()
     }
+    return kept, dataclasses.replace(found, rows=tuple(found.rows[i] for i in keep))
 
 
 def _labels(columns, given: Given, taken, patients) -> tuple[Label, ...]:
@@ -205,12 +210,7 @@ def _labels(columns, given: Given, taken, patients) -> tuple[Label, ...]:
         labels = guess_labels(columns, taken, patients)
         if labels:
             return labels
-        events = find_events(columns)
-        hint = "".join(
-            f" {name} is filled in {n} rows, where it probably happened: add a column "
-            "with yes or no."
-            for name, n in events[:2]
-        )
+        hint = "".join(f" {text}." for text in _about_events(columns))
         raise DataError(
             "no column looks like a label: expected one with two or more classes, or "
             "a number. Name it: --label NAME=COLUMN. Columns: "
@@ -222,13 +222,26 @@ def _labels(columns, given: Given, taken, patients) -> tuple[Label, ...]:
         if isinstance(label, str):
             raise DataError(
                 f"--label {name}={column}: expected classes or numbers. Received: "
-                f"{label}."
+                f"{label}. --unknown TEXT says which text means unknown."
             )
         made.append(label)
     chosen = set(given.labels.values())
     others = guess_labels(columns, [*taken, *chosen], patients)
     others = [dataclasses.replace(x, against=x.against or "not named") for x in others]
     return (*made, *(x for x in others if x.name not in given.labels))
+
+
+def _is_outcome(label: Label) -> bool:
+    return words.has(label.column, words.OUTCOMES)
+
+
+def _about_events(columns: Mapping[str, Column]) -> list[str]:
+    """Sentences about dates that are known only where something happened."""
+    return [
+        f"{name} is known in {n} of {len(columns[name].cells)} rows, where it probably "
+        "happened; as a label it needs a column with yes or no"
+        for name, n in find_events(columns)
+    ]
 
 
 def _unknown(columns, given: Given, labels, fields):

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mdmt_tf.config.declaration import RESERVED
+from mdmt_tf.datasets._shared.table_rows import to_number
 from mdmt_tf.planning import words
-from mdmt_tf.planning.columns import Column, as_number
+from mdmt_tf.planning.columns import Column
 
 # More classes than this are no classes; a number with fewer values may be a grade.
 MOST_CLASSES = 10
@@ -78,7 +79,7 @@ def make_label(name: str, column: Column, patients: Sequence[str]) -> Label | st
     n_patients = len({patient for _, patient in rows})
     facts = {"name": name, "column": column.name, "n_rows": len(rows)}
     facts["n_patients"] = n_patients
-    texts = [cell for cell in column.counts if as_number(cell) is None]
+    texts = [cell for cell in column.counts if column.number_of(cell) is None]
     if texts and 2 * len(texts) < len(column.counts) and len(column.counts) > 2:
         return f"numbers, and text such as {texts[0]!r}"
     few = MOST_GRADES if column.numbers is not None else 3 * MOST_CLASSES
@@ -137,11 +138,11 @@ def _classes(column: Column) -> tuple[dict[str, str], str, str, bool]:
     """
     spellings: dict[str, list[str]] = {}
     for cell, _ in column.counts.most_common():
-        key = f"{number:g}" if (number := as_number(cell)) is not None else cell
+        key = f"{number:g}" if (number := column.number_of(cell)) is not None else cell
         spellings.setdefault(key.casefold(), []).append(cell)
     keys = list(spellings)
     counts = {k: sum(column.counts[c] for c in spellings[k]) for k in keys}
-    numbers = [as_number(key) for key in keys]
+    numbers = [to_number(key) for key in keys]
     shown = {key: key for key in keys}
     sure = True
     if len(keys) == 2 and sorted(keys) == ["0", "1"]:
@@ -254,23 +255,25 @@ def _same_thing(label: Label, found: Sequence[Label], columns) -> str | None:
     """An earlier number that nearly equals this one, row by row."""
     if label.classes is not None:
         return None
-    own = [as_number(cell) for cell in columns[label.column].or_empty]
+    own = _numbers(columns[label.column])
     for other in found:
         if other.classes is not None or other.against:
             continue
-        theirs = [as_number(cell) for cell in columns[other.column].or_empty]
-        both = [
-            (a, b)
-            for a, b in zip(own, theirs, strict=True)
-            if a is not None and b is not None
-        ]
-        if len(both) > 10 and label.range and other.range:
-            alike = np.corrcoef(np.array(both).T)[0, 1] > 0.85
+        theirs = _numbers(columns[other.column])
+        both = ~np.isnan(own) & ~np.isnan(theirs)
+        if both.sum() > 10 and label.range and other.range:
+            alike = np.corrcoef(own[both], theirs[both])[0, 1] > 0.85
             scale = label.range[1] - label.range[0]
             apart = abs(scale - (other.range[1] - other.range[0]))
             if alike and apart <= 0.2 * scale:
                 return other.column
     return None
+
+
+def _numbers(column: Column) -> np.ndarray:
+    """The number of each row, NaN where it is unknown."""
+    cells = map(column.number_of, column.or_empty)
+    return np.array([np.nan if value is None else value for value in cells])
 
 
 def find_sums(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
@@ -283,9 +286,9 @@ def find_sums(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
     """
     names = list(columns)
     values = {
-        name: np.array([np.nan if v is None else v for v in map(as_number, c.or_empty)])
-        for name, c in columns.items()
-        if c.numbers is not None
+        name: _numbers(column)
+        for name, column in columns.items()
+        if column.numbers is not None
     }
     found: dict[str, tuple[str, ...]] = {}
     for at, name in enumerate(names):

@@ -46,7 +46,7 @@ def guess_patient(columns: Columns, image: str) -> Guess:
         missing = n - len(best.known)
         reason = f"its name; {len(best.counts)} patients in {n} rows"
         if missing:
-            reason += f", unknown in {missing} rows"
+            reason += f", unknown in {missing}, which cannot be used"
         if others := [c.name for c in named[1:] if c.name != image]:
             reason += f"; also possible: {', '.join(others[:3])}"
         return Guess(best.name, reason, sure=not missing)

@@ -20,7 +20,7 @@ def report(order: Order, draft: Draft, screen: Console | None = None) -> None:
         f"{found.column} names {found.n_files} of {draft.n_files} files"
     )
     if without := draft.n_rows - data.images:
-        line(f"{without} rows have no image")
+        line(f"{without} of {draft.n_rows} rows have no image or no patient")
     line(f"patient: {seen.patient.column}; site: {seen.site.column or 'one'}")
     for label in seen.used:
         counts = ", ".join(f"{n} {name}" for name, n in label.patients.items())

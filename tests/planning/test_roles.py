@@ -45,7 +45,7 @@ def test_the_coarser_of_two_complete_names_cannot_leak():
 def test_unknown_patients_are_counted():
     columns = table(file=IMAGES, pid=[*PIDS[:11], ""])
     guess = guess_patient(columns, "file")
-    assert guess.column == "pid" and not guess.sure and "1 rows" in guess.reason
+    assert guess.column == "pid" and not guess.sure and "unknown in 1" in guess.reason
 
 
 def test_a_column_within_which_others_do_not_change_may_be_the_patient():
