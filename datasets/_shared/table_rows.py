@@ -26,6 +26,14 @@ class RowError(DataError):
         self.detail = detail
 
 
+class LeftOut(RowError):
+    """A row that does not meet a condition of the user; that is no fault.
+
+    Attributes:
+        kind: the condition.
+    """
+
+
 def to_number(cell: str, decimal: str = ".") -> float | None:
     """The finite number that a cell is; None if it is none.
 

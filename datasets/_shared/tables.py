@@ -42,7 +42,11 @@ class Table:
 
 
 def read_table(
-    path: Path, *, columns: Sequence[str], sheet: str | None = None
+    path: Path,
+    *,
+    columns: Sequence[str],
+    wanted: Sequence[str] = (),
+    sheet: str | None = None,
 ) -> Table:
     """Read a table; format, delimiter, encoding and decimal comma come from the file.
 
@@ -51,6 +55,7 @@ def read_table(
     Args:
         path: CSV, TSV or other delimited text, XLSX, or Parquet.
         columns: names that the header must have; other columns are read too.
+        wanted: names by which the header is found, too, but which may be missing.
         sheet: for XLSX, the name of the sheet; None: the first visible sheet with the
             columns.
     Raises: DataError for a file that cannot be read, a missing column, a column named
@@ -59,11 +64,12 @@ def read_table(
         to do.
     """
     path, columns = Path(path), [_header_text(column) for column in columns]
+    wanted = [*columns, *map(_header_text, wanted)]
     start = _first_bytes(path)
 
     def has_header(lines: Iterable[Line]) -> float:
-        found = max((_overlap(cells, columns) for _, cells in lines), default=0)
-        return found / len(columns) if columns else float(found > 0)
+        scores = [_overlap(cells, columns, wanted) for _, cells in lines]
+        return max(scores, default=0.0)
 
     for mark, reason in _OTHERS.items():
         if start.startswith(mark):
@@ -83,7 +89,7 @@ def read_table(
         lines, delimiter = table_text.read_lines(path, has_header)
         if table_text.has_decimal_comma(lines, delimiter):
             decimal = ","
-    return _table(path, lines, columns, sheet, decimal)
+    return _table(path, lines, (columns, wanted), sheet, decimal)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -116,11 +122,11 @@ def _parquet_lines(path: Path) -> list[Line]:
     return lines
 
 
-def _table(path, lines, columns, sheet, decimal) -> Table:
+def _table(path, lines, names, sheet, decimal) -> Table:
     filled = [line for line in lines if any(line[1])]
     if not filled:
         raise DataError(f"{path}: this table is empty")
-    index = _find_header(path, filled, columns, sheet)
+    index = _find_header(path, filled, *names, sheet)
     line, cells = filled[index]
     header = [_header_text(cell) for cell in cells]
     rest = filled[index + 1 :]
@@ -144,19 +150,20 @@ def _header_text(cell: str) -> str:
     return unicodedata.normalize("NFC", re.sub(r"\s*[\r\n]+\s*", " ", cell))
 
 
-def _overlap(cells: Sequence[str], columns: Sequence[str]) -> int:
-    """Number of the columns in a row; of its cells, if there are no columns."""
+def _overlap(cells: Sequence[str], columns, wanted) -> float:
+    """How well a row is the header, from 0 to 1; at least 1/2 with all columns."""
     names = {_header_text(cell) for cell in cells if cell}
-    return len(names.intersection(columns)) if columns else len(names)
+    if not wanted:
+        return float(bool(names))
+    found = len(names.intersection(wanted)) / len(set(wanted))
+    return (found + names.issuperset(columns)) / 2 if names else 0.0
 
 
-def _find_header(path, filled: Sequence[Line], columns, sheet) -> int:
-    """Index of the first row with all columns; the first row if there are none."""
-    counts = [_overlap(cells, columns) for _, cells in filled[:SEARCHED]]
-    if not columns:
-        return 0
-    best = counts.index(max(counts))
-    if counts[best] == len(set(columns)):
+def _find_header(path, filled: Sequence[Line], columns, wanted, sheet) -> int:
+    """Index of the first row that is the header best."""
+    scores = [_overlap(cells, columns, wanted) for _, cells in filled[:SEARCHED]]
+    best = scores.index(max(scores))
+    if scores[best] >= 0.5:
         return best
     number, cells = filled[best]
     names = [_header_text(cell) for cell in cells if cell]
