@@ -116,7 +116,8 @@ def make_label(name: str, column: Column, patients: Sequence[str]) -> Label | st
 
 def _number(column: Column, facts: Mapping) -> Label:
     numbers = column.numbers
-    unit = next((_UNITS[w] for w in words.words_of(column.name) if w in _UNITS), None)
+    named = (_UNITS.get(w, _UNITS.get(w[:-1])) for w in words.words_of(column.name))
+    unit = next(filter(None, named), None)
     low, high = min(numbers), max(numbers)
     return Label(
         kind="regression",

@@ -161,8 +161,8 @@ def test_tables_are_joined_by_a_column_of_both(tmp_path):
     assert declared == [str(films), {"file": str(people), "on": "PID"}]
     # Rows that contradict each other tell nothing.
     assert table["age"].cells == ("50", "60") and table["sex"].cells == ("m", "")
-    with pytest.raises(DataError, match="--on pid: .* Did you mean 'PID'"):
-        read_tables([films, people], "pid")
+    with pytest.raises(DataError, match="--on PIDD: .* Did you mean 'PID'"):
+        read_tables([films, people], "PIDD")
     other = write_csv(tmp_path / "c.csv", PID=["x"], file=["y"])
     with pytest.raises(DataError, match="Name the column of both with --on"):
         read_tables([films, other], None)
