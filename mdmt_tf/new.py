@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fields=tuple(options.field),
         unknown=tuple(options.unknown),
         preprocess=options.preprocess,
+        has_gpu=console.has_gpu(),
     )
     order = draft.Order(
         name=options.name,

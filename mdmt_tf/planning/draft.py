@@ -76,7 +76,7 @@ def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
         seen = inspect(table, order.images, ask_about(seen, given, ask))
     if base is not None:
         _check_kind(base, seen, order.join)
-    data = facts_of(seen)
+    data = facts_of(seen, given.has_gpu)
     place = order.out.parent
     text = writing.write(
         order.name,
@@ -196,7 +196,7 @@ def _common_key(first: Path, table: Mapping, path: Path, other: Mapping) -> str:
     return max(shared, key=shared.get)
 
 
-def facts_of(inspection: Inspection) -> plan.Data:
+def facts_of(inspection: Inspection, has_gpu: bool) -> plan.Data:
     """What the training settings follow from, on this machine."""
     seen = inspection
     size = seen.preprocess.size
@@ -211,7 +211,7 @@ def facts_of(inspection: Inspection) -> plan.Data:
         seen.patients,
         size=size,
         memory_gb=psutil.virtual_memory().available / 1e9,
-        has_gpu=os.path.exists("/dev/nvidiactl"),
+        has_gpu=has_gpu,
         is_head=seen.preprocess.is_head,
         slice_spacing=ratio,
     )

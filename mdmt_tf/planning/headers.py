@@ -4,7 +4,7 @@ import dataclasses
 import os
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -89,26 +89,30 @@ class Images:
         return tuple(float(median(axis)) for axis in zip(*known, strict=True))
 
 
-def list_images(folder: str | os.PathLike) -> tuple[tuple[str, ...], ...]:
-    """The images below a folder: all volumes, all other images, or both in this order.
+def list_images(folder: str | os.PathLike) -> Iterator[tuple[str, ...]]:
+    """The images below a folder as volumes and as other images, the likelier first.
 
-    Returns: paths relative to the folder. A folder with one DICOM series is a volume,
-        and its files are images; the table tells which of them are meant.
+    A folder with one DICOM series is a volume, and its files are images; the table tells
+    which of them are meant. To look for series takes long, so they come last.
+
+    Yields: paths relative to the folder.
     Raises: DataError when there is no folder or no image in it.
     """
-    folder, found = Path(folder), []
+    folder, problem, n_found = Path(folder), None, 0
     if not folder.is_dir():
         raise DataError(f"--images {folder}: no such folder.")
-    for volumes in (True, False):
+    names = (name for _, _, found in os.walk(folder) for name in found)
+    volumes_first = any(name.lower().endswith(VOLUMES) for name in names)
+    for volumes in (volumes_first, not volumes_first):
         try:
             paths = find_images([folder], volumes)
         except DataError as error:
-            problem = error
-        else:
-            found.append(tuple(p.relative_to(folder).as_posix() for p in paths))
-    if not found:
+            problem = problem or error
+            continue
+        n_found += 1
+        yield tuple(path.relative_to(folder).as_posix() for path in paths)
+    if not n_found:
         raise problem
-    return tuple(found)
 
 
 def look(folder: str | os.PathLike, files: Sequence[str]) -> Images:

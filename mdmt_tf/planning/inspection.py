@@ -15,6 +15,10 @@ from mdmt_tf.planning.preprocessing import Recipe, guess_preprocessing
 from mdmt_tf.planning.roles import Guess, guess_fields, guess_patient, guess_site
 
 
+# If a column names files in this fraction of the rows, those files are meant.
+_NEARLY_ALL = 0.9
+
+
 @dataclasses.dataclass(frozen=True)
 class Given:
     """What the user says about a dataset; None and () stand for a guess.
@@ -25,6 +29,7 @@ class Given:
         fields: columns.
         unknown: text that means unknown.
         preprocess: name of the preprocessing.
+        has_gpu: whether there is a GPU to train on.
     """
 
     image: str | None = None
@@ -34,6 +39,7 @@ class Given:
     fields: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     preprocess: str | None = None
+    has_gpu: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +151,9 @@ def inspect(
         labels=labels,
         unknown=unknown,
         unknown_of=unknown_of,
-        preprocess=guess_preprocessing(images, columns, folder, given.preprocess),
+        preprocess=guess_preprocessing(
+            images, columns, folder, given.preprocess, given.has_gpu
+        ),
         left_out={c: _why(columns[c]) for c in columns if c not in roles},
         conditions=tuple(find_conditions(columns)),
         warnings=tuple(warnings),
@@ -185,12 +193,15 @@ def _find_images(columns, folder, given: Given) -> tuple[Match, int]:
         considered = [columns[given.image]]
     for files in list_images(folder):
         try:
-            tried.append((best_match(considered, files)[0], len(files)))
+            found = best_match(considered, files)[0]
         except DataError as error:
             problem = problem or error
+            continue
+        tried.append((found, len(files)))
+        if found.n_rows >= _NEARLY_ALL * len(found.rows):
+            break
     if not tried:
         raise problem
-    # A series and its first file match alike: the whole series is meant.
     return max(tried, key=lambda pair: (pair[0].n_files, pair[0].n_rows))
 
 

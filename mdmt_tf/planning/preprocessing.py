@@ -5,17 +5,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.headers import Images
 
 _RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG"})
-# Voxels of a training volume on two processor cores, and with much memory.
-_VOXELS_SMALL, _VOXELS_LARGE = 600_000, 2_000_000
-_LARGE_GB = 32
+# Voxels of a volume that a network is trained on in hours: on a processor, on a GPU.
+_VOXELS = {False: 300_000, True: 2_000_000}
 _SHORTEST = 32  # voxels along an axis that every network for volumes accepts
 
 # Words -> window in HU, and what it shows.
@@ -52,20 +50,19 @@ def guess_preprocessing(
     columns: Mapping[str, Column],
     folder: str | os.PathLike,
     given: str | None = None,
-    memory_gb: float | None = None,
+    has_gpu: bool = False,
 ) -> Recipe:
     """The preprocessing for a folder of images.
 
     Args:
         given: the name that the user chose; None for a guess.
-        memory_gb: free memory; None: of this machine.
+        has_gpu: whether there is a GPU to train on.
+    Raises: ConfigError when `given` is no preprocessing.
     """
     shown = _words_about(images, columns, folder)
-    if memory_gb is None:
-        memory_gb = psutil.virtual_memory().available / 1e9
     chest, head = bool(shown & words.CHEST), bool(shown & words.HEAD)
     if images.is_volume:
-        guess = _volume(images, shown, memory_gb)
+        guess = _volume(images, shown, has_gpu)
     elif images.modality == "CT":
         window, name, sure = _window(shown)
         side = _side(images)
@@ -78,7 +75,10 @@ def guess_preprocessing(
     )
     if given is None:
         return guess
-    parsed = preprocess.parse(given)
+    try:
+        parsed = preprocess.parse(given)
+    except ValueError as error:
+        raise ConfigError(f"--preprocess {given}: {error}.") from error
     is_volume = isinstance(parsed, preprocess.VolumePreprocessing)
     size = parsed.shape if is_volume else parsed.size
     return dataclasses.replace(
@@ -130,14 +130,15 @@ def _window(shown: set[str]) -> tuple[tuple[int, int], str, bool]:
     return (-100, 300), "soft tissue", False
 
 
-def _volume(images: Images, shown: set[str], memory_gb: float) -> Recipe:
-    budget = _VOXELS_LARGE if memory_gb >= _LARGE_GB else _VOXELS_SMALL
+def _volume(images: Images, shown: set[str], has_gpu: bool) -> Recipe:
+    budget = _VOXELS[has_gpu]
     size = volume_size(images.median_shape, images.median_spacing_mm, budget)
     about = " x ".join(map(str, images.median_shape))
     spacing = images.median_spacing_mm
     if spacing:
         about += f" voxels of {' x '.join(f'{mm:.2g}' for mm in spacing)} mm"
-    about = f"originals have about {about}; at most {budget:,} voxels"
+    about = f"originals have about {about}; at most {budget:,} voxels, for training "
+    about += "on a GPU" if has_gpu else "on a processor; on a GPU take more"
     shape = list(size)
     if images.modality == "CT":
         window, name, sure = _window(shown)

@@ -261,6 +261,9 @@ def _training(lines: Lines, tasks: Sequence[TaskPlan], data: plan.Data) -> None:
     by = "by patient" + (", stratified by class" if data.minority is not None else "")
     lines.key(2, "kind", "kfold", by)
     _set(lines, 2, "folds", folds)
+    if len(tasks) > 1:
+        why = "strata of all tasks together would be too small"
+        lines.key(2, "stratify_by", [tasks[0].name], why)
     kind, fraction = plan.choose_validation(folds.value)
     if kind == "fraction":
         why = "a whole fold would leave too few for training"
@@ -298,6 +301,8 @@ def _benchmark(lines: Lines, name: str, tasks, seen: Inspection, data) -> None:
     folds = plan.choose_folds(data.minority, data.patients).value
     kind, fraction = plan.choose_validation(folds)
     fold: dict[str, Any] = {"kind": "kfold", "folds": folds}
+    if len(tasks) > 1:
+        fold["stratify_by"] = [tasks[0].name]
     if kind == "fraction":
         fold |= {"validation": kind, "validation_fraction": fraction}
     lines.space()

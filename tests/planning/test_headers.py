@@ -99,13 +99,13 @@ def test_a_damaged_file_is_listed_and_others_are_read(tmp_path, name, content):
 
 def test_volumes_come_before_other_images_and_a_wrong_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
-        list_images(tmp_path / "nowhere")
+        list(list_images(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="Received: an empty folder"):
-        list_images(tmp_path)
+        list(list_images(tmp_path))
     (tmp_path / "a.png").touch()
-    assert list_images(tmp_path) == (("a.png",),)
+    assert list(list_images(tmp_path)) == [("a.png",)]
     (tmp_path / "b.nii.gz").touch()
-    assert list_images(tmp_path) == (("b.nii.gz",), ("a.png",))
+    assert list(list_images(tmp_path)) == [("b.nii.gz",), ("a.png",)]
 
 
 def test_only_a_sample_is_read(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.headers import Header, Images
 from mdmt_tf.planning.preprocessing import guess_preprocessing, volume_size
@@ -9,10 +10,10 @@ from mdmt_tf.planning.preprocessing import guess_preprocessing, volume_size
 HEAD_CT = Header("NIfTI", (30, 512, 512), (5.0, 0.5, 0.5), modality="CT")
 
 
-def guess(*headers, folder="/data/images", memory_gb=8, given=None, **columns):
+def guess(*headers, folder="/data/images", has_gpu=False, given=None, **columns):
     made = {name: Column(name, tuple(cells)) for name, cells in columns.items()}
     images = Images(tuple(f"{n}" for n in range(len(headers))), headers)
-    return guess_preprocessing(images, made, folder, given, memory_gb)
+    return guess_preprocessing(images, made, folder, given, has_gpu)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +80,15 @@ def test_a_given_preprocessing_wins():
     assert recipe.size == (40, 301, 301) and recipe.is_head
 
 
-def test_more_memory_allows_larger_volumes():
-    small, large = guess(HEAD_CT), guess(HEAD_CT, memory_gb=64)
-    assert small.size == (32, 136, 136) and large.size[1] > small.size[1]
+def test_a_gpu_allows_larger_volumes():
+    # 32 x 96 x 96 = 294,912 and 32 x 248 x 248 = 1,968,128 voxels
+    assert guess(HEAD_CT).size == (32, 96, 96)
+    assert guess(HEAD_CT, has_gpu=True).size == (32, 248, 248)
+
+
+def test_a_preprocessing_that_does_not_exist_is_named():
+    with pytest.raises(ConfigError, match="--preprocess lung_256: expected"):
+        guess(HEAD_CT, given="lung_256")
 
 
 @pytest.mark.parametrize(
