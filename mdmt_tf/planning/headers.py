@@ -92,8 +92,8 @@ class Images:
 def list_images(folder: str | os.PathLike) -> Iterator[tuple[str, ...]]:
     """The images below a folder as volumes and as other images, the likelier first.
 
-    A folder with one DICOM series is a volume, and its files are images; the table tells
-    which of them are meant. To look for series takes long, so they come last.
+    A folder with one DICOM series is a volume, and its files are images; the table
+    tells which of them are meant. To look for series takes long, so they come last.
 
     Yields: paths relative to the folder.
     Raises: DataError when there is no folder or no image in it.

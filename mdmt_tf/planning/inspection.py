@@ -14,7 +14,6 @@ from mdmt_tf.planning.matching import Match, best_match
 from mdmt_tf.planning.preprocessing import Recipe, guess_preprocessing
 from mdmt_tf.planning.roles import Guess, guess_fields, guess_patient, guess_site
 
-
 # If a column names files in this fraction of the rows, those files are meant.
 _NEARLY_ALL = 0.9
 

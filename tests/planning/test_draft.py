@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mdmt_tf import config
+from mdmt_tf.datasets._shared.declared import Plan
 from mdmt_tf.errors import ConfigError, DataError, MdmtError
 from mdmt_tf.planning.draft import Order, make, read_tables
 from mdmt_tf.planning.inspection import Given
@@ -279,6 +280,14 @@ def test_what_is_written_for_any_table_loads(tmp_path, seed):
         return
     loaded = load(tmp_path, "w.yaml")
     assert set(loaded.dataset.labels) == {x.name for x in draft.inspection.used}
+    plan = Plan(loaded.dataset, tmp_path, "w.yaml")
+    images = plan.open_images()
+    records = [plan.record(row, images) for row in plan.tables.rows]
+    assert len(records) == draft.data.images == n
+    assert len({record.patient_id for record in records}) == draft.data.patients
+    for label in draft.inspection.used:
+        known = [record.labels[label.name] for record in records]
+        assert sum(v != "" and v == v for v in known) == label.n_rows
     for label in draft.inspection.used:
         declared = loaded.dataset.labels[label.name]
         unknown = {"", *(t.casefold() for t in loaded.dataset.unknown_of(label.name))}
