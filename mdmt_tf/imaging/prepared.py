@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing, parse
 
 if TYPE_CHECKING:
     from mdmt_tf.imaging.volume import PreparedVolume
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +76,10 @@ def prepare_file(
 
     volume = read_volume(path)
     try:
-        if preprocessing.window_hu is not None:
-            intensity.check_hounsfield(volume.values)
+        is_window = preprocessing.window_hu is not None
+        # Such volumes are published as CT, so they are not refused.
+        if is_window and (doubt := intensity.doubt_hounsfield(volume.values)):
+            logger.warning("%s: %s", path, doubt)
         return prepare_volume(volume, preprocessing)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
