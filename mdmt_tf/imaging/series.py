@@ -15,7 +15,12 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom_slice import measured_values
 from mdmt_tf.imaging.resample import lengths
-from mdmt_tf.imaging.series_headers import Slice, dicom_files, read_slices
+from mdmt_tf.imaging.series_headers import (
+    Slice,
+    dicom_files,
+    is_dicom_file,
+    read_slices,
+)
 from mdmt_tf.imaging.volume import Volume
 
 # Direction cosines are rounded in many files, positions and spacings too.
@@ -78,6 +83,27 @@ def find_series(folder: str | os.PathLike) -> list[Path]:
     if all(len({one.path for one in group}) == 1 < len(group) for group in by_series):
         return sorted(group[0].path for group in by_series)
     raise DataError(f"{folder}: {_several(by_series)}")
+
+
+def without_other_slices(paths: Iterable[Path]) -> list[Path]:
+    """The paths without slices of a series of which another path is there already.
+
+    Args:
+        paths: files, DICOM or not, and folders of a series.
+    """
+    kept, seen = [], set()
+    for path in paths:
+        if path.is_file() and is_dicom_file(path):
+            slices = read_slices([path])
+            if len(slices) == 1:
+                series = (path.parent, slices[0].series)
+                if series in seen or path.parent in seen:
+                    continue
+                seen.add(series)
+        elif path.is_dir():
+            seen.add(path)
+        kept.append(path)
+    return kept
 
 
 def _chosen(path: Path) -> list[Slice]:

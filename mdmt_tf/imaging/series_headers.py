@@ -11,7 +11,6 @@ import pydicom
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 
-INDEX = "DICOMDIR"  # an index of DICOM files, itself in DICOM
 _TAGS = """
     SeriesInstanceUID SeriesDescription Modality ImageType Rows Columns NumberOfFrames
     ImagePositionPatient ImageOrientationPatient PixelSpacing
@@ -60,11 +59,7 @@ def dicom_files(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.is_file()]
-        files = [
-            folder / name
-            for name in sorted(names)
-            if not name.startswith(".") and name != INDEX
-        ]
+        files = [folder / name for name in sorted(names) if not name.startswith(".")]
         return [path for path in files if is_dicom_file(path)]
     except OSError as error:
         raise DataError(

@@ -19,7 +19,8 @@ SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
 OBLIQUE = tuple(
     Rotation.from_euler("xyz", [12, -7, 20], degrees=True).as_matrix().T[:2].tolist()
 )
-with warnings.catch_warnings(action="ignore"):  # "highly experimental"
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # "highly experimental"
     from nibabel.nicom import dicomwrappers
 
 TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
