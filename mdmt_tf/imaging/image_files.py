@@ -42,7 +42,7 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
     Returns: each file or folder once, in the order of `given`, those of one folder or
         pattern sorted. Of several slices of one series, the first.
     Raises: DataError for a path that does not exist, a folder or a pattern without
-        images, a folder with several series, and what cannot be read.
+        images, and what cannot be read.
     """
     found: dict[Path, None] = {}
     for path in map(Path, given):

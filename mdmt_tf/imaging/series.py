@@ -72,17 +72,25 @@ def read_series(path: str | os.PathLike) -> Volume:
 def find_series(folder: str | os.PathLike) -> list[Path]:
     """The volumes that the DICOM files directly in a folder make.
 
-    Returns: the folder if its files are one series; the files if each is a series of
-        several frames; nothing if there is no DICOM image.
-    Raises: DataError for several series of single slices, which are named.
+    Returns: the folder, if its files have places in the patient; the files, if each is
+        a series of several frames; nothing for a folder without such files. A folder of
+        several series, or with unreadable files, is returned too; `read_series` says
+        what is wrong with it.
+    Raises: DataError when the folder cannot be listed.
     """
     folder = Path(folder)
-    by_series = _by_series(read_slices(dicom_files(folder)))
-    if len(by_series) < 2:
-        return [folder] if by_series else []
-    if all(len({one.path for one in group}) == 1 < len(group) for group in by_series):
+    files = dicom_files(folder)
+    try:
+        by_series = _by_series(read_slices(files))
+    except DataError:
+        return [folder]
+    if not any(one.is_placed for group in by_series for one in group):
+        return []
+    if len(by_series) > 1 and all(
+        len({one.path for one in group}) == 1 < len(group) for group in by_series
+    ):
         return sorted(group[0].path for group in by_series)
-    raise DataError(f"{folder}: {_several(by_series)}")
+    return [folder]
 
 
 def without_other_slices(paths: Iterable[Path]) -> list[Path]:

@@ -123,8 +123,8 @@ def test_a_file_stands_for_its_series(tmp_path):
     assert message.startswith(f"{tmp_path}: expected the slices of one series.")
     assert "2 series (CT 'Head', 6 slices, such as 000.dcm; MR 'Head', 4" in message
     assert "name one file of the series to use" in message
-    with pytest.raises(DataError, match="one series"):
-        find_series(tmp_path)
+    # Found, so that reading it says what is wrong.
+    assert find_series(tmp_path) == [tmp_path]
 
 
 def test_what_else_lies_in_the_folder_is_left_alone(tmp_path):
@@ -149,6 +149,17 @@ def test_files_of_many_frames_are_volumes_of_their_own(tmp_path):
     np.testing.assert_array_equal(
         read_series(tmp_path / "volume1").values, hu(seed=1).T
     )
+
+
+def test_folders_that_hold_no_volume_are_not_found(tmp_path):
+    radiograph = make_dicom(np.zeros((8, 10), np.uint16), SeriesInstanceUID="1.2.3.4")
+    write_slices(tmp_path / "films", [radiograph])
+    assert find_series(tmp_path / "films") == []
+    (path, *_) = write_slices(tmp_path / "cut", make_slices(hu()))
+    path.write_bytes(path.read_bytes()[:700])
+    assert find_series(tmp_path / "cut") == [tmp_path / "cut"]
+    with pytest.raises(DataError, match=f"{path}: this DICOM file cannot be read"):
+        read_series(tmp_path / "cut")
 
 
 def without(slices, *numbers):
