@@ -37,11 +37,13 @@ class Volume:
             file.
         affine: float64 (4, 4), from voxel indices to world coordinates in mm.
         spacing_mm: distance of neighbouring voxels along each axis.
+        modality: of a DICOM series, e.g. CT or MR; "" where the file does not say.
     """
 
     values: np.ndarray
     affine: np.ndarray
     spacing_mm: tuple[float, float, float]
+    modality: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
