@@ -209,8 +209,9 @@ def _dicom(path: Path, series: Sequence[Path] = ()) -> Header:
     shape: tuple[int, ...] = (int(data["Rows"].value), int(data["Columns"].value))
     pair = data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
     spacing = tuple(float(value) for value in pair) if pair else None
-    if series:
-        shape = (len(series), *shape)
+    slices = len(series) or int(data.get("NumberOfFrames") or 1)
+    if slices > 1:
+        shape = (slices, *shape)
         between = data.get("SpacingBetweenSlices") or data.get("SliceThickness")
         spacing = (float(between), *spacing) if spacing and between else None
     return Header(

@@ -34,6 +34,14 @@ def test_modality_and_spacing_of_dicom(tmp_path):
     assert (header.modality, header.part) == ("DX", "chest")
 
 
+def test_a_file_of_frames_is_a_volume(tmp_path):
+    dataset = make_dicom(np.zeros((8, 9), np.uint16), Modality="MR")
+    dataset.NumberOfFrames = 5
+    (tmp_path / "x.dcm").write_bytes(to_bytes(dataset))
+    header = read_header(tmp_path / "x.dcm")
+    assert header.shape == (5, 8, 9) and header.modality == "MR"
+
+
 def test_a_folder_of_slices_is_a_series(tmp_path):
     for index in range(3):
         dataset = make_dicom(

@@ -86,7 +86,13 @@ def test_a_series_is_told_from_slices_by_the_table(tmp_path):
     for patient in ("P1", "P2"):
         (tmp_path / patient).mkdir()
         for number in range(3):
-            dataset = make_dicom(np.zeros((8, 9), np.uint16), Modality="CT")
+            dataset = make_dicom(
+                np.zeros((8, 9), np.uint16),
+                Modality="CT",
+                PixelSpacing=[1, 1],
+                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                ImagePositionPatient=[0, 0, 2.5 * number],
+            )
             dataset.SeriesInstanceUID = f"1.2.{patient[1]}"
             dataset.SOPInstanceUID = f"1.2.{patient[1]}.{number}"
             path = tmp_path / patient / f"{patient}_{number}.dcm"
