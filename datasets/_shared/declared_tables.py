@@ -58,12 +58,13 @@ class DeclaredTables:
         before = list(self._main.columns)
         self._sides: list[Side] = []
         for section in others:
-            _check_columns(section.keys, before, f"{where}: dataset.tables: `on`")
+            on = {f"tables, `on` of {section.file}": key for key in section.keys}
+            _check_columns(on, before, where)
             side = self._side(folder, section, used.values())
             self._sides.append(side)
             before += side.table.columns
             self.digests[section.file] = storage.sha256_of(folder / section.file)
-        _check_columns(used, before, f"{where}: dataset.")
+        _check_columns(used, before, where)
         # Number of a row of the first table -> the rows of every table that join it.
         self._joined = {row.number: self._join(row) for row in self.rows}
         self._check_joins(where)
@@ -210,10 +211,10 @@ def _check_columns(used: Mapping[str, str], known: Sequence[str], where: str) ->
     for key, column in used.items():
         if unicodedata.normalize("NFC", column) not in known:
             names = list(dict.fromkeys(known))
-            problems.append(f"{key}: {column!r}.{nearest(column, names)}")
+            problems.append(f"dataset.{key}: {column!r}.{nearest(column, names)}")
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise DataError(
-            f"{where} names columns that no table has:{lines}\nColumns: "
+            f"{where}: names columns that no table has:{lines}\nColumns: "
             f"{', '.join(dict.fromkeys(known))}."
         )
