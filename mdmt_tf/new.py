@@ -1,7 +1,6 @@
 """`python -m mdmt_tf.new`: write the configuration of a dataset of your own."""
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,28 +35,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         preprocess=options.preprocess,
         has_gpu=console.has_gpu(),
     )
-    order = draft.Order(
-        name=options.name,
-        tables=tuple(options.table),
-        on=options.on,
-        images=options.images,
-        out=options.out,
-        join=options.join,
-    )
-    ask = None
-    if sys.stdin.isatty() and not options.yes:
-        ask = questions.ask_in_terminal
-    terminal.report(order, draft.make(order, given, ask))
+    names = ("name", "tables", "on", "images", "out", "join")
+    order = draft.Order(**{name: getattr(options, name) for name in names})
+    asks = sys.stdin.isatty() and not options.yes
+    made = draft.make(order, given, questions.ask_in_terminal if asks else None)
+    terminal.report(order, made)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("new", DESCRIPTION)
     add = arguments.add_argument
-    add("name", type=_name, metavar="NAME", help="name of the dataset")
+    add("name", metavar="NAME", help="name of the dataset")
+    table = {"dest": "tables", "action": "append", "type": Path, "required": True}
     text = "CSV, TSV, XLSX or Parquet with one row per image; more of them are joined"
-    more = {"action": "append", "default": []}
-    table = {"action": "append", "type": Path, "metavar": "FILE", "required": True}
-    add("--table", help=text, **table)
+    add("--table", metavar="FILE", help=text, **table)
     text = "column by which further tables are joined (default: a column of both)"
     add("--on", metavar="COLUMN", help=text)
     text = "folder of the images, searched with the folders below"
@@ -69,27 +60,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--image-column", metavar="COLUMN", help="paths or names of the image files")
     add("--patient", metavar="COLUMN", help="the patient")
     add("--site", metavar="COLUMN", help="the hospital or scanner")
-    add(
-        "--label",
-        metavar="[NAME=]COLUMN",
-        help="a label to predict; repeatable",
-        **more,
-    )
-    text = "a field to keep for baselines and strata; repeatable"
+    more = {"action": "append", "default": []}
+    text = "a label to predict; may be repeated"
+    add("--label", metavar="[NAME=]COLUMN", help=text, **more)
+    text = "a field to keep for baselines and strata; may be repeated"
     add("--field", metavar="COLUMN", help=text, **more)
-    text = "text of a cell that means unknown; repeatable"
+    text = "a cell that means unknown; may be repeated"
     add("--unknown", metavar="TEXT", help=text, **more)
     add("--preprocess", metavar="NAME", help="preprocessing, such as lungs_256")
     add("--yes", action="store_true", help="ask nothing, take the guesses")
     return arguments.parse_args(argv)
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", text):
-        raise argparse.ArgumentTypeError(
-            f"expected lower-case letters, digits and _, a letter first: {text!r}"
-        )
-    return text
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from mdmt_tf.config.section import NAME_PATTERN
+from mdmt_tf.datasets._shared.prepare import dataset_names
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.imaging.image_files import image_stem
@@ -16,6 +19,7 @@ from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.inspection import Given, Inspection, inspect
 from mdmt_tf.planning.joining import Base, read_base
 from mdmt_tf.planning.questions import Ask, ask_about
+from mdmt_tf.planning.words import key_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Order:
     """
 
     name: str
-    tables: tuple[Path, ...]
+    tables: Sequence[Path]
     on: str | None
     images: Path
     out: Path
@@ -60,6 +64,16 @@ def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
     Raises: ConfigError when the file exists or an argument does not fit. DataError when
         the tables or images cannot be used.
     """
+    if not re.fullmatch(NAME_PATTERN, order.name):
+        raise ConfigError(
+            f"{order.name!r}: a dataset's name should have lower-case letters, digits "
+            f"and _, a letter first, such as {key_name(order.name)}."
+        )
+    if order.name in dataset_names():
+        raise ConfigError(
+            f"{order.name}: is a dataset of the package, see `python -m "
+            f"mdmt_tf.prepare --help`. Choose another name, such as my_{order.name}."
+        )
     if order.out.exists():
         raise ConfigError(
             f"--out {order.out}: exists, and is not overwritten. Choose another name "

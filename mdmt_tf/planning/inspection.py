@@ -8,8 +8,9 @@ from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.headers import Images, list_images, look
-from mdmt_tf.planning.labels import Label, guess_labels, make_label
-from mdmt_tf.planning.leaks import find_conditions, find_events, find_leaks
+from mdmt_tf.planning.label_choice import guess_labels
+from mdmt_tf.planning.labels import Label, make_label
+from mdmt_tf.planning.leaks import find_conditions, find_leaks
 from mdmt_tf.planning.matching import Match, best_match
 from mdmt_tf.planning.preprocessing import Recipe, guess_preprocessing
 from mdmt_tf.planning.roles import Guess, guess_fields, guess_patient, guess_site
@@ -134,8 +135,7 @@ def inspect(
     unknown, unknown_of = _unknown(columns, given, labels, fields)
     used = [label for label in labels if not label.against]
     outcomes = [label.column for label in used]
-    warnings = [] if any(map(_is_outcome, used)) else _about_events(columns)
-    warnings += [
+    warnings = [
         text
         for label in used
         for text in find_leaks(label, columns, found.rows, [*taken[:2], *outcomes])
@@ -220,11 +220,10 @@ def _labels(columns, given: Given, taken, patients) -> tuple[Label, ...]:
         labels = guess_labels(columns, taken, patients)
         if labels:
             return labels
-        hint = "".join(f" {text}." for text in _about_events(columns))
         raise DataError(
             "no column looks like a label: expected one with two or more classes, or "
             "a number. Name it: --label NAME=COLUMN. Columns: "
-            f"{', '.join(columns)}.{hint}"
+            f"{', '.join(columns)}."
         )
     made = []
     for name, column in given.labels.items():
@@ -239,19 +238,6 @@ def _labels(columns, given: Given, taken, patients) -> tuple[Label, ...]:
     others = guess_labels(columns, [*taken, *chosen], patients)
     others = [dataclasses.replace(x, against=x.against or "not named") for x in others]
     return (*made, *(x for x in others if x.name not in given.labels))
-
-
-def _is_outcome(label: Label) -> bool:
-    return words.has(label.column, words.OUTCOMES)
-
-
-def _about_events(columns: Mapping[str, Column]) -> list[str]:
-    """Sentences about dates that are known only where something happened."""
-    return [
-        f"{name} is known in {n} of {len(columns[name].cells)} rows, where it probably "
-        "happened; as a label it needs a column with yes or no"
-        for name, n in find_events(columns)
-    ]
 
 
 def _unknown(columns, given: Given, labels, fields):

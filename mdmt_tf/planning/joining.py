@@ -38,20 +38,19 @@ class Base:
         return name
 
     def like(self, label: Label) -> list[str]:
-        """Tasks of the base that a label could feed: the same classes, or name."""
+        """Tasks of the base that a label could feed: the same classes, or its range."""
         found = []
         for name, task in self.tasks.items():
             classes = tuple(task.get("classes") or ())
             cut_points = task.get("cut_points") or ()
-            is_same = name == label.name
-            if label.classes is not None and set(classes) == set(label.class_names):
-                is_same = True
-            if label.classes is None and cut_points and label.range:
+            if label.classes is not None:
+                is_like = not cut_points and set(classes) == set(label.class_names)
+            elif cut_points:
                 low, high = label.range
-                is_same |= low <= min(cut_points) and max(cut_points) <= high
-            # A label with text needs its classes, a number cut points or a regression.
-            fits = bool(cut_points) or task["kind"] == "regression"
-            if is_same and fits == (label.classes is None):
+                is_like = low <= min(cut_points) and max(cut_points) <= high
+            else:
+                is_like = task["kind"] == "regression" and name == label.name
+            if is_like:
                 found.append(name)
         return found
 

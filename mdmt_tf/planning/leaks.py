@@ -58,7 +58,7 @@ def find_leaks(
         return []
     skip = {*skip, label.column}
     cells = columns[label.column].or_empty
-    rows = [i for i, cell in enumerate(cells) if cell and files[i]]
+    rows = [i for i, cell in enumerate(cells) if cell in label.classes and files[i]]
     classes = [label.classes[cells[i]] for i in rows]
     if len(set(classes)) < 2:
         return []
@@ -105,21 +105,8 @@ def find_conditions(columns: Mapping[str, Column]) -> list[tuple[str, str, str]]
             continue
         before = sum(number < 0 for number in column.numbers)
         if before:
-            found.append(
-                (name, "{min: 0}", f"{before} rows have {name} before the image")
-            )
+            reason = f"{before} rows have {name} before the image"
+            if unknown := len(column.cells) - len(column.known):
+                reason += f"; it leaves out the {unknown} rows where it is unknown, too"
+            found.append((name, "{min: 0}", reason))
     return found
-
-
-def find_events(columns: Mapping[str, Column]) -> list[tuple[str, int]]:
-    """Dates and offsets of outcomes that some rows lack: it did not happen there.
-
-    Returns: (column, rows in which it happened) of each.
-    """
-    return [
-        (name, len(column.known))
-        for name, column in columns.items()
-        if column.is_time
-        and words.has(name, words.OUTCOMES)
-        and 0 < len(column.known) < len(column.cells)
-    ]

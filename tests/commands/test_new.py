@@ -83,11 +83,20 @@ def test_mistakes_are_named_and_nothing_is_written(ward, flags, message):
     assert not (ward / "ward.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["Ward", "my ward", "1a", ""])
-def test_a_name_that_no_dataset_may_have(ward, name, capsys):
-    with pytest.raises(SystemExit):
-        new.main([name, *ARGUMENTS[1:]])
-    assert "lower-case letters" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Ward", "lower-case letters, digits and _, a letter first, such as ward"),
+        ("my ward", "such as my_ward"),
+        ("1a", "such as x1a"),
+        ("", "lower-case letters"),
+        ("hannover", "is a dataset of the package"),
+    ],
+)
+def test_a_name_that_no_dataset_may_have(ward, name, message):
+    with pytest.raises(MdmtError, match=message):
+        new.main([name, *ARGUMENTS[1:], "--yes"])
+    assert not (ward / "ward.yaml").exists()
 
 
 def converse(arguments, answers):

@@ -143,11 +143,16 @@ def test_a_table_without_labels_or_rows_is_an_error(ward):
         ward(tables=(ward.folder / "no.csv",))
 
 
-def test_an_outcome_that_only_has_a_date_is_explained(ward):
+def test_an_outcome_that_only_has_a_date_is_an_event(ward):
     dates = [str(n) if d == "1" else "" for n, d in enumerate(DIED)]
     write_csv(ward.folder / "t.csv", file=FILES, pid=PIDS, death_offset=dates)
-    with pytest.raises(DataError, match="death_offset is known in 30 of 60 rows"):
-        ward()
+    ward()
+    loaded = load(ward.folder)
+    assert loaded.tasks["death"].classes == ("no", "yes")
+    plan = Plan(loaded.dataset, ward.folder, "ward.yaml")
+    images = plan.open_images()
+    found = [plan.record(row, images).labels["death"] for row in plan.tables.rows]
+    assert found == ["yes" if d == "1" else "no" for d in DIED]
 
 
 def test_tables_are_joined_by_a_column_of_both(tmp_path):

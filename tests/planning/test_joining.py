@@ -41,7 +41,7 @@ def test_a_file_is_named_relative_to_the_new_one(tmp_path):
         ("severity", ["low", "high"], []),  # text cannot be cut at points
         ("score", [str(n) for n in range(19)], ["severity"]),
         ("score", [str(n) for n in range(6, 19)], []),  # none below 5
-        ("prognosis", ["a", "b"], ["prognosis"]),
+        ("prognosis", ["a", "b"], []),
         ("other", ["a", "b"], []),
     ],
 )

@@ -2,7 +2,7 @@
 
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.labels import make_label
-from mdmt_tf.planning.leaks import find_conditions, find_events, find_leaks, tells
+from mdmt_tf.planning.leaks import find_conditions, find_leaks, tells
 
 N = 40
 CLASSES = ["0", "1"] * (N // 2)
@@ -64,14 +64,10 @@ def test_outcomes_before_the_image_suggest_a_condition():
         "lab_offset": Column("lab_offset", ("-2", "3", "", "1")),
     }
     assert find_conditions(columns) == [
-        ("icu_offset", "{min: 0}", "2 rows have icu_offset before the image")
+        (
+            "icu_offset",
+            "{min: 0}",
+            "2 rows have icu_offset before the image; it leaves out the 1 rows where "
+            "it is unknown, too",
+        )
     ]
-
-
-def test_dates_of_outcomes_that_some_lack_are_events():
-    columns = {
-        "death_date": Column("death_date", ("2020-01-01", "", "")),
-        "scan_date": Column("scan_date", ("2020-01-01", "", "")),
-        "icu_offset": Column("icu_offset", ("1", "2", "3")),
-    }
-    assert find_events(columns) == [("death_date", 1)]

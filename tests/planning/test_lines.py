@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from mdmt_tf.planning.writing import Lines, flow, one_line
+from mdmt_tf.planning.lines import Lines, flow, one_line
 
 VALUES = [
     "no",
