@@ -135,7 +135,10 @@ def inspect(
     unknown, unknown_of = _unknown(columns, given, labels, fields)
     used = [label for label in labels if not label.against]
     outcomes = [label.column for label in used]
-    warnings = [
+    outcomes += [label.column for label in labels if label.event]
+    events = [label.column for label in used if label.event]
+    conditions, before = find_conditions(columns, events)
+    leaks = [
         text
         for label in used
         for text in find_leaks(label, columns, found.rows, [*taken[:2], *outcomes])
@@ -154,8 +157,8 @@ def inspect(
             images, columns, folder, given.preprocess, given.has_gpu
         ),
         left_out={c: _why(columns[c]) for c in columns if c not in roles},
-        conditions=tuple(find_conditions(columns)),
-        warnings=tuple(warnings),
+        conditions=tuple(conditions),
+        warnings=(*leaks, *before),
         n_files=n_files,
     )
 

@@ -31,7 +31,7 @@ class Label:
         kind: the kind of its task.
         classes: cell -> class, classes in their order; None for a number.
         unit: of a number.
-        patients: class -> patients (each counted by its most frequent class).
+        patients: class -> patients, each counted by its most frequent class.
         n_rows: rows where it is known.
         n_patients: patients of those rows.
         reason: why it is a label of this kind.
@@ -216,8 +216,10 @@ def _patients_by_class(rows, mapping) -> dict[str, int]:
     for cell, patient in rows:
         by_patient.setdefault(patient, []).append(mapping[cell])
     counts = dict.fromkeys(mapping.values(), 0)
+    # Of equally frequent classes, the last: the positive one, or the higher grade.
+    order = list(counts)[::-1]
     for classes in by_patient.values():
-        counts[max(set(classes), key=classes.count)] += 1
+        counts[max(order, key=classes.count)] += 1
     return counts
 
 

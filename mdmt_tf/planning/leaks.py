@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from mdmt_tf.planning import words
@@ -10,7 +10,7 @@ from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.labels import Label
 
 # Mean over the classes of the fraction of rows that a rule gets right.
-SUSPECT = 0.85
+SUSPECT = 0.8
 _LEAST = 5  # rows of a value, or it explains nothing
 
 
@@ -93,20 +93,30 @@ _NAME_RULES = (
 )
 
 
-def find_conditions(columns: Mapping[str, Column]) -> list[tuple[str, str, str]]:
-    """Conditions on rows that the user may want: outcomes must lie ahead of the image.
+def find_conditions(
+    columns: Mapping[str, Column], events: Collection[str]
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Outcomes before the image, and conditions on rows that the user may want.
 
-    Returns: (column, condition in YAML, reason) of each.
+    Args:
+        events: columns that are labels of events. A condition on one of them would keep
+            no row of the other class.
+    Returns: (column, condition in YAML, reason) of each; and a sentence for each event.
     """
-    found = []
+    found, warnings = [], []
     for name, column in columns.items():
         is_outcome = words.has(name, words.OUTCOMES)
         if not (column.is_time and is_outcome) or column.numbers is None:
             continue
         before = sum(number < 0 for number in column.numbers)
-        if before:
+        if before and name in events:
+            warnings.append(
+                f"{before} of {len(column.known)} rows have {name} before the image: "
+                "no prognosis there"
+            )
+        elif before:
             reason = f"{before} rows have {name} before the image"
             if unknown := len(column.cells) - len(column.known):
                 reason += f"; it leaves out the {unknown} rows where it is unknown, too"
             found.append((name, "{min: 0}", reason))
-    return found
+    return found, warnings

@@ -36,7 +36,7 @@ def write(
         base: the configuration that the dataset joins; None for none.
     """
     lines = Lines()
-    _head(lines, name, inspection, data, path)
+    _head(lines, name, inspection, data, path, joined=base is not None)
     lines.space()
     if base is not None:
         why = "supplies every key that is not set here"
@@ -55,7 +55,7 @@ def write(
     return str(lines)
 
 
-def _head(lines: Lines, name: str, seen: Inspection, data: plan.Data, path: str):
+def _head(lines: Lines, name, seen: Inspection, data, path: str, joined: bool) -> None:
     lines.comment(
         0,
         f"{name}: {data.images} images of {data.patients} patients. Guessed by "
@@ -64,9 +64,12 @@ def _head(lines: Lines, name: str, seen: Inspection, data: plan.Data, path: str)
     lines.literal("")
     lines.literal(f"    python -m mdmt_tf.prepare {path} --data-dir DATA")
     lines.literal(f"    python -m mdmt_tf.train --config {path} data_dir=DATA")
-    lines.literal(f"    python -m mdmt_tf.benchmark --config {path} data_dir=DATA")
+    look = "Lines with `unsure` need a look."
+    if not joined:
+        lines.literal(f"    python -m mdmt_tf.benchmark --config {path} data_dir=DATA")
+        look = f"The last one trains all folds. {look}"
     lines.literal("")
-    lines.comment(0, "The last one trains all folds. Lines with `unsure` need a look.")
+    lines.comment(0, look)
     for text in [*seen.warnings, *plan.find_limits(data)]:
         lines.comment(0, f"Warning: {text}.", hang=2)
 

@@ -74,6 +74,9 @@ def test_a_patient_counts_once_by_its_most_frequent_class():
     label = label_of(cells, patients=patients)
     assert label.patients == {"no": 1, "yes": 1}
     assert (label.n_rows, label.n_patients, label.minority) == (4, 2, 1)
+    # As often both: the positive one.
+    label = label_of(["0", "1", "1", "0"], patients=["a", "a", "b", "b"])
+    assert label.patients == {"no": 0, "yes": 2}
 
 
 def test_rare_classes_are_put_together():

@@ -63,7 +63,9 @@ def test_outcomes_before_the_image_suggest_a_condition():
         "death_offset": Column("death_offset", ("2", "3", "", "1")),
         "lab_offset": Column("lab_offset", ("-2", "3", "", "1")),
     }
-    assert find_conditions(columns) == [
+    conditions, warnings = find_conditions(columns, ())
+    assert warnings == []
+    assert conditions == [
         (
             "icu_offset",
             "{min: 0}",
@@ -71,3 +73,13 @@ def test_outcomes_before_the_image_suggest_a_condition():
             "it is unknown, too",
         )
     ]
+
+
+def test_an_event_before_the_image_is_no_prognosis():
+    columns = {"icu_offset": Column("icu_offset", ("-2", "3", "", "-1"))}
+    assert find_conditions(columns, ["icu_offset"]) == (
+        [],
+        [
+            "2 of 3 rows have icu_offset before the image: no prognosis there",
+        ],
+    )
