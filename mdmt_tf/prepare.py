@@ -84,8 +84,7 @@ def _parse(
     add("--data-dir", required=True, metavar="DIR", help=text)
     text = "what to keep of a radiograph: lungs, masked (black outside the lungs) or "
     text += f"full, and the side in pixels (default: {DEFAULT}); of a head CT: head, "
-    text += f"and depth x rows x columns in voxels (default: {DEFAULT_VOLUME}), or "
-    text += "another window in HU, hu_-100_300_40x256x256 (docs/data.md). With "
+    text += f"and depth x rows x columns in voxels (default: {DEFAULT_VOLUME}). With "
     text += f"{every} the datasets of the other kind have their default"
     add("--config", type=_config_name, metavar="PART_SIZE", help=text)
     text = "text file of images to leave out, one id per line, instead of the "

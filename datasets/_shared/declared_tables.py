@@ -9,11 +9,11 @@ from pathlib import Path
 from mdmt_tf import storage
 from mdmt_tf.config.declaration import DatasetDeclaration, TableSection
 from mdmt_tf.datasets._shared.declared_cells import Cell, Marks, plain, plain_id
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 from mdmt_tf.datasets._shared.tables import Table, read_table
 from mdmt_tf.errors import DataError, nearest
-from mdmt_tf.imaging.image_files import image_stem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,17 +39,23 @@ class DeclaredTables:
         digests: name of each file -> its SHA-256.
     """
 
-    def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
+    def __init__(
+        self,
+        declaration: DatasetDeclaration,
+        folder: Path,
+        images: DeclaredImages,
+        where: str,
+    ):
         """Read the tables and check that the declared columns are in them.
 
         Args:
             declaration: the declaration.
             folder: the folder to which its paths are relative.
+            images: its images, by which rows about images are joined.
             where: the file of the declaration, for messages.
         Raises: DataError, as `read_table`; and for a column that no table has.
         """
-        self._image = declaration.columns.image
-        self._empty = Marks(())
+        self._image, self._images = declaration.columns.image, images
         used = declared_columns(declaration)
         first, *others = declaration.tables
         self._main = _read(folder, first, [self._image], used.values())
@@ -84,8 +90,9 @@ class DeclaredTables:
 
     def _key(self, column: str, text: str) -> str:
         """The part of a key in which spellings of the same thing are equal."""
-        text = unicodedata.normalize("NFC", plain_id(text)).casefold()
-        return image_stem(text) if column == self._image else text
+        if text and column == self._image:
+            return self._images.key_of(text)
+        return unicodedata.normalize("NFC", plain_id(text)).casefold()
 
     def _join(self, row: TableRow) -> list[list[TableRow]]:
         """The rows of every table that belong to a row of the first."""

@@ -53,6 +53,18 @@ def to_fraction(values: np.ndarray, preprocessing: VolumePreprocessing) -> np.nd
     )
 
 
+def background(fraction: np.ndarray, preprocessing: VolumePreprocessing) -> float:
+    """The fraction of voxels that are added around a volume.
+
+    Returns: the smallest fraction of the volume; with a window, at most that of 0 HU,
+        which surrounds heads without skull.
+    """
+    darkest = float(fraction.min())
+    if preprocessing.window_hu is None:
+        return darkest
+    return min(darkest, float(window(np.float32(0), *preprocessing.window_hu)))
+
+
 def window(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """(values - low) / (high - low), clipped to [0, 1]; float32.
 

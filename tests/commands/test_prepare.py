@@ -390,7 +390,7 @@ def test_a_declaration_with_a_mistake(tmp_path, old, new, expected):
 def test_a_file_that_is_not_there(tmp_path):
     result = shell("no.yaml", "--data-dir", str(tmp_path))
     assert result.returncode == 2
-    assert "no.yaml: no such configuration or file" in result.stderr
+    assert "error: no.yaml: no such file" in result.stderr
 
 
 def test_datasets_of_the_package_need_their_folder(tmp_path, capsys):

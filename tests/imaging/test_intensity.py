@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.intensity import doubt_hounsfield, to_fraction, window
+from mdmt_tf.imaging.intensity import (
+    background,
+    doubt_hounsfield,
+    to_fraction,
+    window,
+)
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 
@@ -83,6 +88,22 @@ def test_a_window_needs_no_contrast():
     found = to_fraction(np.full((3, 3, 3), 50, np.float32), scale(window_hu=(0, 100)))
     np.testing.assert_array_equal(found, 0.5)
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "options, smallest, expected",
+    [
+        ({"window_hu": (15, 100)}, 0.5, 0),  # 0 HU is below the window
+        ({"window_hu": (-100, 300)}, 0, 0),  # air
+        ({"window_hu": (-100, 300)}, 0.25, 0.25),  # a head without skull
+        ({"window_hu": (-100, 300)}, 0.75, 0.25),
+        ({"percentile": (1, 99)}, 0, 0),
+        ({"z_score": 3}, 0.375, 0.375),
+    ],
+)
+def test_what_is_added_is_as_dark_as_the_background(options, smallest, expected):
+    fraction = np.float32([smallest, 1])
+    assert background(fraction, scale(**options)) == expected
 
 
 @pytest.mark.parametrize("low, high", [(-100, 300), (0, 80), (-1350, 150)])

@@ -1,10 +1,11 @@
 """Tables of a declaration, joined by keys."""
 
 import pytest
-from declared import write_csv
+from declared import write_csv, write_image
 
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared.declared_cells import Marks
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -28,7 +29,10 @@ def read(tmp_path):
             **keys,
         }
         made = DatasetDeclaration.model_validate(values)
-        return DeclaredTables(made, tmp_path, "ward.yaml")
+        for name in "abcd":
+            write_image(tmp_path / "films" / "sub" / f"{name}.png")
+        images = DeclaredImages(tmp_path, ["films"], volumes=False)
+        return DeclaredTables(made, tmp_path, images, "ward.yaml")
 
     return read
 
@@ -53,9 +57,10 @@ def test_the_key_may_have_another_name(read):
     assert ages(tables) == ["61", "61", "", "", ""]
 
 
-def test_a_key_of_images_has_no_suffix_or_case(read):
-    patients = [["file", "age"], ["A.png", "61"], ["b", "62"]]
-    assert ages(read(patients, on="file")) == ["61", "62", "", "", ""]
+def test_images_are_joined_as_they_are_found(read):
+    names = ["A.png", "old/films/sub/b.jpg", "films/c", "E.png"]
+    patients = [["file", "age"], *([name, str(n)] for n, name in enumerate(names))]
+    assert ages(read(patients, on="file")) == ["0", "1", "", "", "3"]
 
 
 def test_several_keys(read):
