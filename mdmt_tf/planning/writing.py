@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mdmt_tf.config.fit_sections import PipelineSection
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.inspection import Inspection
 from mdmt_tf.planning.joining import Base
@@ -198,7 +197,7 @@ def _training(lines: Lines, tasks: Sequence[TaskPlan], data: plan.Data) -> None:
     _set(lines, 2, "weights", plan.choose_weights(data))
     lines.space()
     lines.add(0, "pipeline:")
-    _weight_by(lines, data)
+    _set(lines, 2, "weight_by", plan.choose_weight_by(data))
     _set(lines, 2, "augmentation", plan.choose_augmentation(data))
     lines.space()
     lines.add(0, "training:")
@@ -208,11 +207,6 @@ def _training(lines: Lines, tasks: Sequence[TaskPlan], data: plan.Data) -> None:
     _set(lines, 2, "warmup_epochs", plan.choose_warmup(epochs.value))
     _set(lines, 2, "patience", plan.choose_patience(epochs.value))
     _set(lines, 2, "select_on", choose_selection(tasks[0], data, folds.value))
-
-
-def _weight_by(lines: Lines, data: plan.Data) -> None:
-    if "weight_by" in PipelineSection.model_fields:
-        _set(lines, 2, "weight_by", plan.choose_weight_by(data))
 
 
 def _set(lines: Lines, indent: int, key: str, setting: plan.Setting) -> None:
@@ -254,7 +248,7 @@ def _joined(lines: Lines, name: str, data: plan.Data, base: Base) -> None:
     lines.add(0, "pipeline:")
     why = f"{name} has {data.images} images; the others may have many more"
     lines.key(2, "sampling", "balanced", why)
-    _weight_by(lines, data)
+    _set(lines, 2, "weight_by", plan.choose_weight_by(data))
     lines.space()
     lines.add(0, "training:")
     why = "the task of the base; or one of the new ones"
