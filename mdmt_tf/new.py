@@ -11,7 +11,7 @@ DESCRIPTION = """\
 Look at a table and a folder of images, and write a commented configuration
 that prepares the dataset and trains on it. Every guess has its reason.
 
-  python -m mdmt_tf.new ward --table outcomes.xlsx --images films --out ward.yaml
+  python -m mdmt_tf.new ward --table ward.xlsx --images films --out ward.yaml
   python -m mdmt_tf.prepare ward.yaml --data-dir DATA
   python -m mdmt_tf.train --config ward.yaml data_dir=DATA
 
@@ -58,12 +58,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "configuration that the dataset joins, with its tasks and datasets"
     add("--join", metavar="NAME|PATH", help=text)
     add("--image-column", metavar="COLUMN", help="paths or names of the image files")
-    add("--patient", metavar="COLUMN", help="the patient")
-    add("--site", metavar="COLUMN", help="the hospital or scanner")
+    text = "the patient; - if every image is a patient of its own"
+    add("--patient", metavar="COLUMN", help=text)
+    add("--site", metavar="COLUMN", help="the hospital or scanner; - for none")
     more = {"action": "append", "default": []}
     text = "a label to predict; may be repeated"
     add("--label", metavar="[NAME=]COLUMN", help=text, **more)
-    text = "a field to keep for baselines and strata; may be repeated"
+    text = "a field to keep for baselines and strata; may be repeated; - for none"
     add("--field", metavar="COLUMN", help=text, **more)
     text = "a cell that means unknown; may be repeated"
     add("--unknown", metavar="TEXT", help=text, **more)

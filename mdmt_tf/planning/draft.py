@@ -17,7 +17,7 @@ from mdmt_tf.imaging.image_files import image_stem
 from mdmt_tf.planning import plan, writing
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.inspection import Given, Inspection, inspect
-from mdmt_tf.planning.joining import Base, read_base
+from mdmt_tf.planning.joining import Base, like_base, read_base
 from mdmt_tf.planning.questions import Ask, ask_about
 from mdmt_tf.planning.words import key_name
 
@@ -90,6 +90,9 @@ def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
         seen = inspect(table, order.images, ask_about(seen, given, ask))
     if base is not None:
         _check_kind(base, seen, order.join)
+        if given.preprocess is None:
+            recipe = like_base(base, seen.preprocess)
+            seen = dataclasses.replace(seen, preprocess=recipe)
     data = facts_of(seen, given.has_gpu)
     place = order.out.parent
     text = writing.write(

@@ -15,6 +15,8 @@ from mdmt_tf.planning.matching import Match, best_match
 from mdmt_tf.planning.preprocessing import Recipe, guess_preprocessing
 from mdmt_tf.planning.roles import Guess, guess_fields, guess_patient, guess_site
 
+# Stands for no column, where one is asked for.
+NOTHING = "-"
 # If a column names files in this fraction of the rows, those files are meant.
 _NEARLY_ALL = 0.9
 
@@ -24,9 +26,9 @@ class Given:
     """What the user says about a dataset; None and () stand for a guess.
 
     Attributes:
-        image, patient, site: columns.
+        image, patient, site: columns; NOTHING for no patient or site.
         labels: name -> column.
-        fields: columns.
+        fields: columns; NOTHING alone for none.
         unknown: text that means unknown.
         preprocess: name of the preprocessing.
         has_gpu: whether there is a GPU to train on.
@@ -84,14 +86,15 @@ class Inspection:
     @property
     def patients(self) -> tuple[str, ...]:
         """The patient of each row."""
-        return self.columns[self.patient.column].cells
+        return self.columns[self.patient.column or self.match.column].cells
 
     @property
     def unsure(self) -> tuple[str, ...]:
         """What the user should look at, one line each."""
         lines = []
         if not self.patient.sure:
-            lines.append(f"patient: {self.patient.column}: {self.patient.reason}")
+            shown = f"{self.patient.column}: " if self.patient.column else ""
+            lines.append(f"patient: {shown}{self.patient.reason}")
         if not self.site.sure:
             lines.append(f"site: {self.site.column}: {self.site.reason}")
         for label in self.used:
@@ -121,15 +124,16 @@ def inspect(
     found, n_files = _find_images(columns, folder, given)
     images = look(folder, [row for row in dict.fromkeys(found.rows) if row])
     patient = _given(given.patient) or guess_patient(columns, found.column)
-    taken = [found.column, patient.column]
+    named = patient.column or found.column
+    taken = [found.column, named]
     site = _given(given.site) or guess_site(columns, taken)
     taken.append(site.column)
     # Rows without an image or a patient are not prepared, so they do not count below.
-    columns, found = _usable(columns, found, patient.column)
-    patients = columns[patient.column].cells
-    fields = tuple(map(_given, given.fields)) or guess_fields(
-        columns, [*taken, *given.labels.values()]
-    )
+    columns, found = _usable(columns, found, named)
+    patients = columns[named].cells
+    fields = guess_fields(columns, [*taken, *given.labels.values()])
+    if given.fields:
+        fields = tuple(_given(name) for name in given.fields if name != NOTHING)
     labels = _labels(columns, given, [*taken, *(g.column for g in fields)], patients)
     roles = {*taken, *(g.column for g in fields), *(x.column for x in labels)}
     unknown, unknown_of = _unknown(columns, given, labels, fields)
@@ -164,7 +168,9 @@ def inspect(
 
 
 def _given(column: str | None) -> Guess | None:
-    return None if column is None else Guess(column, "as given")
+    if column is None:
+        return None
+    return Guess(None if column == NOTHING else column, "as given")
 
 
 def _check_names(columns: Mapping[str, Column], given: Given) -> None:
@@ -177,7 +183,7 @@ def _check_names(columns: Mapping[str, Column], given: Given) -> None:
     }
     for flag, names in named.items():
         for name in names:
-            if name is not None and name not in columns:
+            if name not in (None, NOTHING, *columns):
                 raise ConfigError(
                     f"{flag} {name}: the table has no such column."
                     f"{nearest(name, columns)} Its columns: {', '.join(columns)}."

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.planning.labels import Label
+from mdmt_tf.planning.preprocessing import Recipe, given_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,20 @@ class Base:
             if is_like:
                 found.append(name)
         return found
+
+
+def like_base(base: Base, recipe: Recipe) -> Recipe:
+    """The preprocessing of the datasets of the base, where it fits the new images.
+
+    Args:
+        recipe: what was guessed for them.
+    """
+    names = {section.get("config", DEFAULT) for section in base.datasets.values()}
+    fits = base.is_volume or recipe.is_chest
+    if len(names) != 1 or not fits:
+        return recipe
+    reason = f"as the other datasets of {base.reference}"
+    return dataclasses.replace(given_recipe(recipe, *names), reason=reason)
 
 
 def read_base(name_or_path: str, out: Path, dataset: str) -> Base:

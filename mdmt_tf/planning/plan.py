@@ -13,7 +13,7 @@ from mdmt_tf.planning.labels import FEWEST, Label
 
 # Images for whose training step a byte of memory is needed, per pixel or voxel. Rounded
 # up from networks with an input of one channel in float32.
-_BYTES = {2: 1500, 3: 500}
+_BYTES = {2: 1500, 3: 600}
 # Steps of the optimizer: from ImageNet's weights, and from random values.
 _STEPS = {"imagenet": 1000, None: 2000}
 

@@ -75,6 +75,16 @@ def guess_preprocessing(
     )
     if given is None:
         return guess
+    return given_recipe(guess, given)
+
+
+def given_recipe(guess: Recipe, given: str) -> Recipe:
+    """A guess with another preprocessing.
+
+    Args:
+        given: its name.
+    Raises: ConfigError when there is none of this name.
+    """
     try:
         parsed = preprocess.parse(given)
     except ValueError as error:

@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.planning.inspection import Given, Inspection
+from mdmt_tf.planning.inspection import NOTHING, Given, Inspection
 from mdmt_tf.planning.words import key_name
 
 # A question and the guess -> the answer.
 Ask = Callable[[str, str], str]
-NOTHING = "-"
 
 
 def ask_in_terminal(question: str, guess: str) -> str:
@@ -30,12 +29,14 @@ def ask_about(guessed: Inspection, given: Given, ask: Ask) -> Given:
         answers["image"] = _column(ask, "Image column", guessed.match.column, columns)
     if given.patient is None:
         answers["patient"] = _column(
-            ask, "Patient column", guessed.patient.column, columns
+            ask,
+            f"Patient column ({NOTHING} if every image is another patient)",
+            guessed.patient.column,
+            columns,
         )
     if given.site is None:
         question = f"Site column ({NOTHING} for none)"
-        answer = _column(ask, question, guessed.site.column, columns)
-        answers["site"] = answer
+        answers["site"] = _column(ask, question, guessed.site.column, columns)
     if not given.labels:
         guess = ",".join(_shown(label.name, label.column) for label in guessed.used)
         answers["labels"] = _labels(ask, guess, columns)
@@ -73,12 +74,10 @@ def _shown(name: str, column: str) -> str:
     return column if name == key_name(column) else f"{name}={column}"
 
 
-def _column(ask: Ask, question: str, guess: str | None, columns: list) -> str | None:
+def _column(ask: Ask, question: str, guess: str | None, columns: list) -> str:
     while True:
         answer = ask(question, guess or NOTHING).strip()
-        if answer == NOTHING:
-            return None
-        if answer in columns:
+        if answer in (NOTHING, *columns):
             return answer
         question = f"No column {answer!r}. One of {', '.join(columns)}"
 

@@ -26,7 +26,7 @@ class Guess:
 
 
 def guess_patient(columns: Columns, image: str) -> Guess:
-    """The column that names the patient.
+    """The column that names the patient; None if every image counts as one.
 
     Args:
         image: the column of the images.
@@ -58,7 +58,7 @@ def guess_patient(columns: Columns, image: str) -> Guess:
         reason += f"{score:.0%} of the other columns do not change"
         return Guess(name, reason, sure=False)
     return Guess(
-        image,
+        None,
         "no column names the patient, so every image counts as one; if patients have "
         "several images, add a column, or they will be in several splits",
         sure=False,

@@ -21,7 +21,8 @@ def report(order: Order, draft: Draft, screen: Console | None = None) -> None:
     )
     if without := draft.n_rows - data.images:
         line(f"{without} of {draft.n_rows} rows have no image or no patient")
-    line(f"patient: {seen.patient.column}; site: {seen.site.column or 'one'}")
+    patient = seen.patient.column or "every image another"
+    line(f"patient: {patient}; site: {seen.site.column or 'one'}")
     for label in seen.used:
         counts = ", ".join(f"{n} {name}" for name, n in label.patients.items())
         of = f"patients: {counts}" if counts else f"{label.n_patients} patients"

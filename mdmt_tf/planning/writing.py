@@ -86,10 +86,7 @@ def _dataset(lines: Lines, name, seen: Inspection, tables, images) -> None:
     named = f"{seen.match.by} of {seen.match.n_files} files"
     lines.key(4, "image", seen.match.column, named)
     _role(lines, "patient", seen.patient)
-    if seen.site.column is None:
-        lines.comment(4, f"site: {seen.site.reason}")
-    else:
-        _role(lines, "site", seen.site)
+    _role(lines, "site", seen.site)
     texts = ["", *(text for text in seen.unknown)]
     reasons = "; ".join(f"{t!r}: {why}" for t, why in seen.unknown.items())
     lines.key(2, "unknown", texts, reasons)
@@ -122,7 +119,10 @@ def _dataset(lines: Lines, name, seen: Inspection, tables, images) -> None:
 
 def _role(lines: Lines, key: str, guess) -> None:
     unsure = "" if guess.sure else "unsure: "
-    lines.key(4, key, guess.column, unsure + guess.reason)
+    if guess.column is None:
+        lines.comment(4, f"{key}: {unsure}{guess.reason}", hang=2)
+    else:
+        lines.key(4, key, guess.column, unsure + guess.reason)
 
 
 def _declared(label: Label, unknown: Iterable[str] = ()) -> dict:

@@ -131,7 +131,7 @@ def test_in_a_terminal_it_asks_about_its_guesses(ward):
         ARGUMENTS,
         [
             ("Image column (file)", ""),
-            ("Patient column (pid)", "PID"),
+            ("other patient) (pid)", "PID"),
             ("No column 'PID'", "file"),
             ("Site column (- for none) (-)", "view"),
             ("Labels to predict", "woman=x"),

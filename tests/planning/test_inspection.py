@@ -112,3 +112,13 @@ def test_volumes_are_preferred_to_pictures_of_them(tmp_path):
         cv2.imwrite(str(tmp_path / f"s{n}.png"), np.zeros((8, 9), np.uint8))
     seen = look(tmp_path, scan=[f"s{n}" for n in range(4)], died=["0", "1"] * 2)
     assert seen.images.is_volume
+
+
+def test_no_patient_no_site_and_no_fields_may_be_given(films):
+    cells = {"file": FILES, "pid": [f"p{n // 2}" for n in range(N)], "died": FLAG}
+    cells |= {"site": ["a", "b", "b", "a"] * 10, "sex": ["m", "m", "f", "f"] * 10}
+    assert look(films, **cells).site.column == "site"
+    nothing = Given(patient="-", site="-", fields=("-",))
+    seen = look(films, nothing, **cells)
+    assert (seen.patient.column, seen.patient.sure) == (None, True)
+    assert seen.site.column is None and seen.fields == ()

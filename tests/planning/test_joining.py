@@ -4,8 +4,9 @@ import pytest
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.planning.columns import Column
-from mdmt_tf.planning.joining import read_base
+from mdmt_tf.planning.joining import like_base, read_base
 from mdmt_tf.planning.labels import make_label
+from mdmt_tf.planning.preprocessing import Recipe
 
 
 def a_label(name, cells):
@@ -68,3 +69,12 @@ def test_what_cannot_be_joined_is_named(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_base(str(path), tmp_path / "new.yaml", "ward")
+
+
+def test_images_are_made_ready_as_those_of_the_base(mdmt):
+    guess = Recipe("lungs_128", 128, "x", is_chest=True)
+    recipe = like_base(mdmt, guess)
+    assert (recipe.value, recipe.size) == ("lungs_256", 256)
+    assert recipe.reason == "as the other datasets of mdmt"
+    other = Recipe("full_128", 128, "x")
+    assert like_base(mdmt, other) == other

@@ -38,7 +38,7 @@ def test_empty_answers_take_the_guesses():
     assert ask_about(GUESSED, Given(), ask) == Given(
         image="file",
         patient="pid",
-        site=None,
+        site="-",
         labels={"s_global": "S-Global", "outcome": "died"},
         unknown=("n/a",),
     )
@@ -64,7 +64,7 @@ def test_a_wrong_answer_is_asked_again():
 def test_nothing_is_a_dash():
     ask = Answers("", "", "-", "", "-")
     given = ask_about(GUESSED, Given(), ask)
-    assert given.site is None and given.unknown == ()
+    assert given.site == "-" and given.unknown == ()
 
 
 def test_labels_have_names_and_columns():
