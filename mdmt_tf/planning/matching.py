@@ -1,6 +1,7 @@
 """Which column of a table names the image files."""
 
 import dataclasses
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -95,10 +96,28 @@ def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, 
         raise DataError(
             "no column of the table names the image files. Expected a column with "
             "their paths or names, with or without suffix. Files: "
-            f"{', '.join(files[:3])}. Columns: {shown}."
+            f"{', '.join(files[:3])}. Columns: {shown}.{_hint(columns, files)}"
         )
     # A column whose rows name different files is before one that repeats them.
     return tuple(sorted(found, key=lambda m: (-m.n_files, m.n_rows)))
+
+
+def _hint(columns: Sequence[Column], files: Sequence[str]) -> str:
+    """What to do where the cells of a column are a part of the names of the files."""
+    parts = {}
+    for file in files:
+        for part in re.findall(r"[^\W_]+", image_stem(_last(_plain(file)))):
+            parts.setdefault(part.lstrip("0"), file)
+    for column in columns:
+        keys = {cell: _plain(cell).lstrip("0") for cell in column.counts}
+        found = [cell for cell, key in keys.items() if key and key in parts]
+        if len(found) > 1 and 2 * len(found) >= len(keys):
+            example = parts[keys[found[0]]]
+            return (
+                f" {column.name} seems to be a part of the names, such as "
+                f"{found[0]!r} in {example}. Add a column with the whole names."
+            )
+    return ""
 
 
 def _likely(columns: Sequence[Column]) -> list[Column]:

@@ -54,3 +54,14 @@ def test_without_a_match_three_examples_of_both_sides_are_shown():
     text = str(error.value)
     assert "Files: a/P1.png, a/P2.png, b/P3.dcm." in text
     assert "id: x1, x2, x3;" in text
+
+
+def test_ids_within_the_names_are_pointed_out():
+    files = ["good/001_brain.nii.gz", "good/2_brain.nii.gz", "bad/10_brain.nii.gz"]
+    columns = [Column("sex", ("m", "f", "m")), Column("Nr", ("1", "2", "10"))]
+    with pytest.raises(DataError) as error:
+        best_match(columns, files)
+    expected = (
+        "Nr seems to be a part of the names, such as '1' in good/001_brain.nii.gz"
+    )
+    assert expected in str(error.value)
