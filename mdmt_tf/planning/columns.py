@@ -115,6 +115,13 @@ class Column:
         return in_days or words.has(self.name, words.TIMES)
 
     @property
+    def is_view(self) -> bool:
+        """Whether the column says from where a radiograph was taken."""
+        values = {value.casefold() for value in self.counts}
+        known = values <= words.FRONTAL | words.LATERAL and bool(values & words.FRONTAL)
+        return known or words.has(self.name, words.VIEWS)
+
+    @property
     def is_unique(self) -> bool:
         """Whether hardly any value repeats: it names the row."""
         return len(self.known) > 3 and len(self.counts) > 0.95 * len(self.known)

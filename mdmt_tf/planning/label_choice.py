@@ -9,6 +9,9 @@ from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.labels import FEWEST, Label, free_name, make_event, make_label
 
+_NO_OUTCOME = "its name is no outcome"
+_FINDINGS = 4  # flags in a row, such as findings of a report
+
 
 def guess_labels(
     columns: Mapping[str, Column], taken: Sequence[str], patients: Sequence[str]
@@ -44,10 +47,11 @@ def guess_labels(
         elif label.n_rows < 0.2 * len(column.cells) or label.n_patients < FEWEST:
             against = f"known in {label.n_rows} of {len(column.cells)} rows"
         elif not is_outcome and name not in sums:
-            against = "its name is no outcome"
+            against = _NO_OUTCOME
         elif other := _same_thing(label, found, columns):
             against = f"nearly the same as {other}, another reader?"
         found.append(dataclasses.replace(label, against=against))
+    found = _with_neighbours(found, list(columns))
     found += _events(columns, taken, patients, found)
     found.sort(key=lambda label: (bool(label.against), -_merit(label, sums)))
     if found and found[0].against:
@@ -58,6 +62,27 @@ def guess_labels(
         best = dataclasses.replace(best, against="", reason=reason, sure=False)
         found.insert(0, best)
     return tuple(found)
+
+
+def _with_neighbours(found: Sequence[Label], names: Sequence[str]) -> list[Label]:
+    """Use flags that stand in a row with flags whose names are outcomes: findings."""
+    flags = {x.column: x for x in found if x.class_names == ("no", "yes")}
+    runs: list[list[Label]] = [[]]
+    for name in names:
+        if name in flags:
+            runs[-1].append(flags[name])
+        elif runs[-1]:
+            runs.append([])
+    promoted = set()
+    for run in runs:
+        if len(run) >= _FINDINGS and sum(not label.against for label in run) >= 2:
+            promoted |= {x.column for x in run if x.against == _NO_OUTCOME}
+    return [
+        dataclasses.replace(x, against="", reason=f"{x.reason}; beside other findings")
+        if x.column in promoted
+        else x
+        for x in found
+    ]
 
 
 def _events(columns, taken, patients, others: Sequence[Label]) -> list[Label]:

@@ -105,6 +105,11 @@ def find_conditions(
     """
     found, warnings = [], []
     for name, column in columns.items():
+        frontal = [v for v in column.counts if v.casefold() in words.FRONTAL]
+        others = sum(n for v, n in column.counts.items() if v not in frontal)
+        if column.is_view and frontal and others:
+            condition = f"{{in: [{', '.join(frontal)}]}}"
+            found.append((name, condition, f"{others} rows are no frontal views"))
         is_outcome = words.has(name, words.OUTCOMES)
         if not (column.is_time and is_outcome) or column.numbers is None:
             continue

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from mdmt_tf.errors import DataError
@@ -43,18 +43,12 @@ def _last(text: str) -> str:
     return PurePosixPath(text).name
 
 
-# What a cell may be, best first: the form, and a key of a path or a cell.
-_FORMS = (
-    ("path", lambda text: text),
-    ("file name", _last),
-    ("name without suffix", lambda text: image_stem(_last(text))),
-)
-
-
 def match(column: Column, files: Sequence[str]) -> Match:
-    """Match the cells of a column with the paths of files, in the form that fits best.
+    """Match the cells of a column with the paths of files, as `prepare` does.
 
-    A cell that fits several files names none of them.
+    A cell and a file fit if their names are equal up to the suffix and case, and their
+    folders are equal as far as both have them. A cell that fits several files names
+    none of them.
 
     Args:
         files: paths relative to the folder of the images, with `/`.
@@ -65,19 +59,41 @@ def match(column: Column, files: Sequence[str]) -> Match:
         >>> found.rows, found.by
         (('x/A1.png', 'x/b2.png', None), 'name without suffix')
     """
-    best = Match(column.name, (None,) * len(column.cells), _FORMS[0][0])
-    for by, key in _FORMS:
-        named: dict[str, list[str]] = {}
-        for file in files:
-            named.setdefault(key(_plain(file)), []).append(file)
-        rows = []
-        for cell in column.cells:
-            found = named.get(key(_plain(cell).strip("/")), ()) if cell else ()
-            rows.append(found[0] if len(found) == 1 else None)
-        made = Match(column.name, tuple(rows), by)
-        if (made.n_files, made.n_rows) > (best.n_files, best.n_rows):
-            best = made
-    return best
+    by_stem: dict[str, list[str]] = {}
+    for file in files:
+        by_stem.setdefault(_stem(file), []).append(file)
+    rows = tuple(_find(cell, by_stem) if cell else None for cell in column.cells)
+    pairs = [(c, r) for c, r in zip(column.cells, rows, strict=True) if r is not None]
+    if all("/" in _plain(cell) for cell, _ in pairs):
+        by = "path"
+    elif all(_last(_plain(cell)) == _last(_plain(file)) for cell, file in pairs):
+        by = "file name"
+    else:
+        by = "name without suffix"
+    return Match(column.name, rows, by)
+
+
+def _find(cell: str, by_stem: Mapping[str, Sequence[str]]) -> str | None:
+    """The one file of a cell."""
+    cell = _plain(cell)
+    folders = _folders(cell)
+    found = [
+        file
+        for file in by_stem.get(_stem(cell), ())
+        if all(a == b for a, b in zip(folders, _folders(_plain(file)), strict=False))
+    ]
+    if len(found) > 1:
+        found = [file for file in found if _last(_plain(file)) == _last(cell)]
+    return found[0] if len(found) == 1 else None
+
+
+def _stem(path: str) -> str:
+    return image_stem(_last(_plain(path)))
+
+
+def _folders(path: str) -> list[str]:
+    """The names of the folders of a path, the innermost first."""
+    return [part for part in PurePosixPath(path).parts[-2::-1] if part != "/"]
 
 
 def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, ...]:
@@ -106,7 +122,7 @@ def _hint(columns: Sequence[Column], files: Sequence[str]) -> str:
     """What to do where the cells of a column are a part of the names of the files."""
     parts = {}
     for file in files:
-        for part in re.findall(r"[^\W_]+", image_stem(_last(_plain(file)))):
+        for part in re.findall(r"[^\W_]+", _stem(file)):
             parts.setdefault(part.lstrip("0"), file)
     for column in columns:
         keys = {cell: _plain(cell).lstrip("0") for cell in column.counts}

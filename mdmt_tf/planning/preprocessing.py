@@ -117,12 +117,12 @@ def _image(images: Images, columns, chest: bool) -> Recipe:
     shown = " x ".join(map(str, images.median_shape))
     views = {
         value.casefold()
-        for name, column in columns.items()
-        if words.has(name, words.VIEWS)
+        for column in columns.values()
+        if column.is_view
         for value in column.counts
     }
     is_film = images.modality in _RADIOGRAPHS or not images.modality
-    frontal = bool({"ap", "pa"} & views)
+    frontal = bool(words.FRONTAL & views)
     if is_film and (chest or frontal):
         reason = "radiographs of the chest, cropped to the lungs; originals have about "
         reason += f"{shown} pixels"

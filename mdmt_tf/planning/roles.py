@@ -1,6 +1,7 @@
 """Which columns name the patient and the site, and which are fields to keep."""
 
 import dataclasses
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -57,12 +58,30 @@ def guess_patient(columns: Columns, image: str) -> Guess:
         reason = f"{len(columns[name].counts)} values that repeat, within which "
         reason += f"{score:.0%} of the other columns do not change"
         return Guess(name, reason, sure=False)
-    return Guess(
-        None,
-        "no column names the patient, so every image counts as one; if patients have "
-        "several images, add a column, or they will be in several splits",
-        sure=False,
+    return Guess(None, _nobody(columns[image].cells), sure=False)
+
+
+def _nobody(files: Sequence[str]) -> str:
+    """What to do where no column names the patient."""
+    found = [
+        match[0]
+        for file in files
+        if (
+            match := re.search(
+                r"(patient|subject|sub|pat|case|pid)[-_]?\d+", file, re.I
+            )
+        )
+    ]
+    advice = (
+        "if patients have several images, add a column, or they will be in several "
     )
+    advice += "splits"
+    if len(found) == len(files) and len(set(found)) < len(found):
+        advice = (
+            f"but the files seem to name {len(set(found))}, such as {found[0]}: add "
+        )
+        advice += "a column with them, or they will be in several splits"
+    return f"no column names the patient, so every image counts as one; {advice}"
 
 
 def _may_group(column: Column) -> bool:
@@ -112,7 +131,8 @@ def guess_fields(columns: Columns, taken: Sequence[str]) -> tuple[Guess, ...]:
             continue
         known = len(column.known) / max(1, len(column.cells))
         few = len(column.counts) <= 20 or column.numbers is not None
-        is_field = words.has(name, words.FIELDS) and not words.has(name, words.OUTCOMES)
+        is_field = words.has(name, words.FIELDS) or column.is_view
+        is_field = is_field and not words.has(name, words.OUTCOMES)
         if is_field and few and known >= 0.3 and len(column.counts) > 1:
             found.append(Guess(name, f"its name; known in {known:.0%} of the rows"))
     return tuple(found)

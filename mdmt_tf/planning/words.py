@@ -46,12 +46,15 @@ DAYS = _set("day days hours hour")
 DIRECTIONS = _set("to since from after before until till")
 BOOKKEEPING = _set(
     "url link license licence copyright notes note comment comments remark "
-    "remarks folder path directory split fold index row number nr no doi source "
+    "remarks folder path directory split fold index row number nr doi source "
     "reader annotator filename file name hash md5 sha256 uid session visit series "
     "timepoint study exam accession scan"
 )
 MR = _set("mr mri t1 t2 flair dwi adc t1w t2w")
 VIEWS = _set("view projection position viewposition")
+# Views of the chest: from the front or the back, and from the side.
+FRONTAL = frozenset({"ap", "pa", "frontal", "ap supine", "ap erect", "posteroanterior"})
+LATERAL = frozenset({"lateral", "lat", "l", "ll", "rl"})
 CHEST = _set("chest cxr thorax thoracic lung lungs radiograph cr dx")
 HEAD = _set("head brain ich skull cranial cerebral neuro stroke")
 SIDES = _set("left right side laterality hemisphere")

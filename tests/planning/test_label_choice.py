@@ -112,3 +112,12 @@ def test_an_event_of_few_patients_is_not_used():
     columns = {"death_offset": Column("death_offset", tuple(cells))}
     (label,) = guess_labels(columns, [], [str(n) for n in range(40)])
     assert label.event and label.minority == 9
+
+
+def test_flags_between_findings_are_findings():
+    cells = dict.fromkeys(["edema", "opacity", "cardiomegaly", "consolidation"], HALF)
+    assert set(guesses(**cells).values()) == {""}
+    # One finding is not enough, and neither is another column between them.
+    assert guesses(edema=HALF, a=HALF, b=HALF, c=HALF)["a"]
+    apart = {**cells, "note": ["x"] * 40, "smokes": HALF}
+    assert guesses(**apart)["smokes"]

@@ -83,3 +83,11 @@ def test_an_event_before_the_image_is_no_prognosis():
             "2 of 3 rows have icu_offset before the image: no prognosis there",
         ],
     )
+
+
+def test_lateral_views_suggest_a_condition():
+    columns = {"view": Column("view", ("AP", "PA", "Lateral", "lateral"))}
+    assert find_conditions(columns, ()) == (
+        [("view", "{in: [AP, PA]}", "2 rows are no frontal views")],
+        [],
+    )

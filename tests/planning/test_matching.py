@@ -28,6 +28,12 @@ def test_files_are_found_by_path_name_or_stem(cells, by):
     assert (found.n_rows, found.n_files) == (3, 3)
 
 
+def test_folders_agree_as_far_as_both_have_them():
+    files = ["p1/front.png", "p2/front.png"]
+    cells = ("set/train/p1/front.png", "p2\\front.jpg", "front.png", "p3/front.png")
+    assert match(Column("x", cells), files).rows == (*files, None, None)
+
+
 def test_one_unicode_form_is_compared():
     name = "Müller.png"
     cell = unicodedata.normalize("NFD", name)

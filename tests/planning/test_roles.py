@@ -82,3 +82,16 @@ def test_fields_are_known_facts_that_vary():
         scan_date=["2020-01-01", "2020-01-02"] * 6,
     )
     assert [g.column for g in guess_fields(columns, ["age"])] == ["sex"]
+
+
+def test_views_are_told_by_their_values():
+    views = ["AP", "PA", "Lateral"] * 4
+    columns = table(**{"AP/PA": views, "a/b": ["x", "y"] * 6})
+    assert [g.column for g in guess_fields(columns, [])] == ["AP/PA"]
+
+
+def test_patients_in_the_names_of_files_are_pointed_out():
+    files = [f"set/patient{n // 2:03d}_view{n % 2}.png" for n in range(12)]
+    guess = guess_patient(table(file=files), "file")
+    assert "the files seem to name 6, such as patient000" in guess.reason
+    assert "seem to name" not in guess_patient(table(file=IMAGES), "file").reason
