@@ -189,6 +189,23 @@ class Task(abc.ABC):
             known: bool (n, *label_shape).
         """
 
+    @property
+    def targets_can_be_mixed(self) -> bool:
+        """Whether the loss of a mean of targets is the mean of their losses.
+
+        It holds up to a constant that does not depend on the logits.
+        """
+        return True
+
+    def mixable_targets(self, targets, ops):
+        """Targets as numbers whose means are targets, too, (n, k) float32.
+
+        Args:
+            targets: (n, ...) of `targets`.
+            ops: keras.ops.
+        """
+        return targets
+
     @abc.abstractmethod
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:
         """The number of labels of each class; their sum is the number of known labels.

@@ -33,7 +33,7 @@ class Binary(ClassTask):
         return cumulative_probabilities(logits, ops)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        return self.class_names[int(target[0])]
+        return self.mixture_text([1 - target[0], target[0]])
 
     def score(self, logits, target, ops):
         """The logit for the second class, minus the logit for the first."""

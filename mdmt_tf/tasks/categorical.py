@@ -20,7 +20,13 @@ class Categorical(ClassTask):
         known = classes >= 0
         return np.where(known, classes, 0).astype(np.int32), known
 
+    def mixable_targets(self, targets, ops):
+        """The fraction of each class, (n, k)."""
+        return ops.one_hot(targets, self.n_classes, dtype="float32")
+
     def loss(self, targets, logits, ops):
+        if len(targets.shape) == 2:  # mixed
+            return ops.categorical_crossentropy(targets, logits, from_logits=True)
         return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
     def probabilities(self, logits, ops=np):
@@ -30,7 +36,9 @@ class Categorical(ClassTask):
         return powers / ops.sum(powers, axis=-1, keepdims=True)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        return self.class_names[int(target)]
+        if np.ndim(target) == 0:
+            return self.class_names[int(target)]
+        return self.mixture_text(target)
 
     def score(self, logits, target, ops):
         """The logit of the class."""
