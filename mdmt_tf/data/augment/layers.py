@@ -17,6 +17,7 @@ takes its part of the picture and leaves the target alone. The equation holds fo
 that are linear in the target, such as the cross-entropies, and for the squared error.
 """
 
+import concurrent.futures
 import importlib
 import inspect
 import logging
@@ -187,14 +188,18 @@ class _Step:
 
 
 class _OfEachImage(_Step):
+    def layer_on(self, images: tf.Tensor) -> tf.Tensor:
+        """The images after the layer, which keeps their shape."""
+        changed = self._from_layer(self._call(self._to_layer(images), training=True))
+        return tf.ensure_shape(changed, images.shape)
+
     def __call__(self, images, targets, weights, keys) -> Batch:
         def change(sample):
             image, whether, key = sample
 
             def apply():
                 self._seed(key)
-                changed = self._call(self._to_layer(image[tf.newaxis]), training=True)
-                return tf.ensure_shape(self._from_layer(changed)[0], image.shape)
+                return self.layer_on(image[tf.newaxis])[0]
 
             return self._drawn(whether, apply, lambda: image)
 
@@ -208,17 +213,24 @@ class _OfEachImage(_Step):
 
 
 class _Mixing(_Step):
+    def layer_on(self, images: tf.Tensor) -> tf.Tensor:
+        """The images after the layer, which keeps their shape."""
+        return self._mixed(images, tf.eye(tf.shape(images)[0]))[0]
+
+    def _mixed(self, images, rows) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mixed images, and the rows (b, b) of a unit matrix mixed as their labels."""
+        data = {"images": self._to_layer(images), "labels": rows}
+        mixed = self._call(data, training=True)
+        pixels = tf.ensure_shape(self._from_layer(mixed["images"]), images.shape)
+        return pixels, tf.cast(mixed["labels"], tf.float32)
+
     def __call__(self, images, targets, weights, keys) -> Batch:
         whether, key = (each[0] for each in self._keys(keys[:1]))
         rows = tf.eye(tf.shape(images)[0])
 
         def apply():
             self._seed(key)
-            # The rows of a unit matrix as labels give each image's part of the result.
-            data = {"images": self._to_layer(images), "labels": rows}
-            mixed = self._call(data, training=True)
-            pixels = tf.ensure_shape(self._from_layer(mixed["images"]), images.shape)
-            return pixels, tf.cast(mixed["labels"], tf.float32)
+            return self._mixed(images, rows)
 
         images, parts = self._drawn(whether, apply, lambda: (images, rows))
         mixed = {name: mix(targets[name], weights[name], parts) for name in targets}
@@ -354,36 +366,39 @@ def _tried(step: _Step, shape: Sequence[int], where: str) -> _Step:
     problem = None
     for step.repeats in (1, 3) if shape[-1] == 1 else (1,):
         try:
-            results = [_try(step, shape) for _ in range(2)]
+            _try(step.layer_on, shape)
+            break
         # Layers pass on any exception of the operations within them.
         except Exception as error:
             problem = error
-            continue
-        if not np.array_equal(*results):
-            logger.warning(
-                "%s: this layer draws random numbers of its own, so a resumed training "
-                "differs from one without interruption.",
-                where,
-            )
-        return step
-    text = re.sub(r"\x1b\[[0-9;]*m|\s+", " ", str(problem))[:300]
-    raise ConfigError(
-        f"{where}: expected a layer that keeps the shape of images. Received, for "
-        f"images of {list(shape)}: {text}."
-    ) from problem
+    else:
+        # Keras colours its messages.
+        text = re.sub(r"\x1b\[[0-9;]*m|\s+", " ", str(problem))[:300]
+        raise ConfigError(
+            f"{where}: expected a layer that keeps the shape of images. Received, for "
+            f"images of {list(shape)}: {text}."
+        ) from problem
+    keys = tf.constant([[1, 2], [3, 4]], tf.int64)
+    results = [_try(lambda images: step(images, {}, {}, keys)[0], shape) for _ in "ab"]
+    if not np.array_equal(*results):
+        logger.warning(
+            "%s: this layer draws random numbers of its own, so a resumed training "
+            "differs from one without interruption.",
+            where,
+        )
+    return step
 
 
-def _try(step: _Step, shape: Sequence[int]) -> np.ndarray:
-    """Two images after a step, whose keys are always the same."""
+def _try(change: Callable, shape: Sequence[int]) -> np.ndarray:
+    """Two images after a change in tf.data."""
     values = np.linspace(0, 1, 2 * math.prod(shape), dtype=np.float32)
     images = tf.data.Dataset.from_tensors(values.reshape(2, *shape))
-    keys = tf.constant([[1, 2], [3, 4]], tf.int64)
-
-    @tf.autograph.experimental.do_not_convert
-    def change(batch):
-        return step(batch, {}, {}, keys)[0]
-
-    return next(images.map(change).as_numpy_iterator())
+    change = tf.autograph.experimental.do_not_convert(change)
+    # When the body of tf.map_fn fails, it leaves a caching device in the scope of
+    # variables of its thread, with which a strategy fails later.
+    with concurrent.futures.ThreadPoolExecutor(1, "layer") as thread:
+        attempt = thread.submit(lambda: next(images.map(change).as_numpy_iterator()))
+        return attempt.result()
 
 
 def _check_mixing(tasks: Sequence[Task], where: str) -> None:
