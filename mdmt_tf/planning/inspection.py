@@ -13,7 +13,13 @@ from mdmt_tf.planning.labels import Label, make_label
 from mdmt_tf.planning.leaks import find_conditions, find_leaks
 from mdmt_tf.planning.matching import Match, best_match
 from mdmt_tf.planning.preprocessing import Recipe, guess_preprocessing
-from mdmt_tf.planning.roles import Guess, guess_fields, guess_patient, guess_site
+from mdmt_tf.planning.roles import (
+    Guess,
+    can_be_field,
+    guess_fields,
+    guess_patient,
+    guess_site,
+)
 
 # Stands for no column, where one is asked for.
 NOTHING = "-"
@@ -134,6 +140,7 @@ def inspect(
     fields = guess_fields(columns, [*taken, *given.labels.values()])
     if given.fields:
         fields = tuple(_given(name) for name in given.fields if name != NOTHING)
+    fields = tuple(guess for guess in fields if guess.column not in given.labels)
     labels = _labels(columns, given, [*taken, *(g.column for g in fields)], patients)
     roles = {*taken, *(g.column for g in fields), *(x.column for x in labels)}
     unknown, unknown_of = _unknown(columns, given, labels, fields)
@@ -181,6 +188,12 @@ def _check_names(columns: Mapping[str, Column], given: Given) -> None:
         "--label": list(given.labels.values()),
         "--field": list(given.fields),
     }
+    for name in given.fields:
+        if not can_be_field(name):
+            raise ConfigError(
+                f"--field {name}: a field of this name cannot be stored, since it has a "
+                "/ or is that of another field. Rename the column."
+            )
     for flag, names in named.items():
         for name in names:
             if name not in (None, NOTHING, *columns):

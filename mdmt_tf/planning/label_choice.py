@@ -29,6 +29,9 @@ def guess_labels(
     sums = find_sums(columns)
     parts = {part: total for total, names in sums.items() for part in names}
     for name, column in columns.items():
+        # A column that is a field has its name.
+        if free_name(name) in taken:
+            continue
         is_outcome = words.has(name, words.OUTCOMES)
         if name in taken or column.is_time or words.has(name, words.BOOKKEEPING):
             continue

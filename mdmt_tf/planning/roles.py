@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from mdmt_tf.config.declaration import RESERVED
 from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
 
@@ -123,6 +124,11 @@ def guess_site(columns: Columns, taken: Sequence[str]) -> Guess:
     return Guess(None, "no column names a hospital, so there is one site")
 
 
+def can_be_field(name: str) -> bool:
+    """Whether a prepared dataset can have a field of this name."""
+    return name not in RESERVED and "/" not in name and name.isprintable()
+
+
 def guess_fields(columns: Columns, taken: Sequence[str]) -> tuple[Guess, ...]:
     """Columns to keep for baselines and strata: age, sex, projection, scanner, ..."""
     found = []
@@ -133,6 +139,7 @@ def guess_fields(columns: Columns, taken: Sequence[str]) -> tuple[Guess, ...]:
         few = len(column.counts) <= 20 or column.numbers is not None
         is_field = words.has(name, words.FIELDS) or column.is_view
         is_field = is_field and not words.has(name, words.OUTCOMES)
+        is_field = is_field and can_be_field(name)
         if is_field and few and known >= 0.3 and len(column.counts) > 1:
             found.append(Guess(name, f"its name; known in {known:.0%} of the rows"))
     return tuple(found)

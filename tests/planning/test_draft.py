@@ -116,6 +116,7 @@ def test_what_is_given_is_not_guessed(ward):
         (Given(labels={"a": "deid"}), "--label deid: .* Did you mean 'died'"),
         (Given(image="sex"), "no column of the table names the image files"),
         (Given(labels={"a": "file"}), "--label a=file: expected classes or numbers"),
+        (Given(fields=("site",)), "--field site: a field of this name cannot be"),
     ],
 )
 def test_wrong_columns_are_named(ward, given, message):
@@ -233,6 +234,7 @@ def test_images_do_not_join_volumes(ward):
 
 
 NAMES = ["Outcome", "score", "grade?", "los (days)", "Größe", "on", "yes", "a: b", "#x"]
+NAMES += ["AP/PA", "sex", "age", "weight (kg)", "view/projection", "Sex", "AGE"]
 NAMES += ["S-A", "left side", "image", "site", "patient_id", "null", "1", "it's", '"q"']
 VALUES = [
     ["0", "1"],
@@ -245,13 +247,14 @@ VALUES = [
     ["1.5", "2.25", "n/a", "-1"],
     ["2020-01-02", "2021-03-04"],
     ["x"],
+    ["AP", "PA", "Lateral"],
     [""],
     ["true", "false"],
     ["[1", "{2", "*3", "&4"],
 ]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_what_is_written_for_any_table_loads(tmp_path, seed):
     rng = random.Random(seed)
     n = rng.choice([12, 40, 90])
