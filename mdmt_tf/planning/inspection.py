@@ -191,7 +191,7 @@ def _check_names(columns: Mapping[str, Column], given: Given) -> None:
     for name in given.fields:
         if not can_be_field(name):
             raise ConfigError(
-                f"--field {name}: a field of this name cannot be stored, since it has a "
+                f"--field {name}: a field of this name cannot be stored: it has a "
                 "/ or is that of another field. Rename the column."
             )
     for flag, names in named.items():

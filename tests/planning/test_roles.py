@@ -86,8 +86,8 @@ def test_fields_are_known_facts_that_vary():
 
 def test_views_are_told_by_their_values():
     views = ["AP", "PA", "Lateral"] * 4
-    columns = table(**{"AP/PA": views, "a/b": ["x", "y"] * 6})
-    assert [g.column for g in guess_fields(columns, [])] == ["AP/PA"]
+    columns = table(**{"AP or PA": views, "a/b": ["x", "y"] * 6, "AP/PA": views})
+    assert [g.column for g in guess_fields(columns, [])] == ["AP or PA"]
 
 
 def test_patients_in_the_names_of_files_are_pointed_out():
