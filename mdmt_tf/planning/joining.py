@@ -64,11 +64,13 @@ def like_base(base: Base, recipe: Recipe) -> Recipe:
         recipe: what was guessed for them.
     """
     names = {section.get("config", DEFAULT) for section in base.datasets.values()}
-    fits = base.is_volume or recipe.is_chest
+    fits = base.is_volume or recipe.is_chest or not recipe.sure
     if len(names) != 1 or not fits:
         return recipe
     reason = f"as the other datasets of {base.reference}"
-    return dataclasses.replace(given_recipe(recipe, *names), reason=reason)
+    return dataclasses.replace(
+        given_recipe(recipe, *names), reason=reason, sure=recipe.sure
+    )
 
 
 def read_base(name_or_path: str, out: Path, dataset: str) -> Base:

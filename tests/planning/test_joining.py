@@ -76,5 +76,7 @@ def test_images_are_made_ready_as_those_of_the_base(mdmt):
     recipe = like_base(mdmt, guess)
     assert (recipe.value, recipe.size) == ("lungs_256", 256)
     assert recipe.reason == "as the other datasets of mdmt"
+    unsure = like_base(mdmt, Recipe("full_128", 128, "x", sure=False))
+    assert unsure.value == "lungs_256" and not unsure.sure
     other = Recipe("full_128", 128, "x")
     assert like_base(mdmt, other) == other
