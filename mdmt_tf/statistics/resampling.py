@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
 from mdmt_tf.metrics.computation import mean_of_components, weighted_metrics
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.tasks import Task
 
@@ -55,7 +57,8 @@ def bootstrap_intervals(
         seed: seed of the draws, which depend on it and on the patients only. Equal
             patients give equal draws, so two models are resampled alike.
         level: nominal coverage. Percentile intervals are too narrow by a factor of
-            about sqrt(1 - 1 / patients of a fold), which matters with few patients.
+            about sqrt(1 - 1 / patients of a fold), which matters with few patients, see
+            `expanded_level`.
     Returns: metric -> interval. If a metric is not defined in a fold of a resample (an
         AUC without one of the classes), that fold is left out of the resample's mean.
         Balanced accuracy and G-mean are over the classes that a resample has.
@@ -85,20 +88,89 @@ def bootstrap_intervals(
         # Each fold has its own stream. With a single one, folds of equal size would
         # draw alike, and their errors would not average out.
         generator = np.random.default_rng([seed, number])
-        for name, values in _resampled(task, rows, resamples, generator).items():
+        found = resampled_metrics(task, rows, resamples, generator)
+        for name, values in found.items():
             known = ~np.isnan(values)
             sums[name] = sums.get(name, 0.0) + np.where(known, values, 0.0)
             defined[name] = defined.get(name, 0) + known
     result = {}
     for name, total in sums.items():
         some = defined[name] > 0
-        means = total[some] / defined[name][some]
-        result[name] = _interval(means, resamples, level)
+        means = np.full(resamples, np.nan)
+        means[some] = total[some] / defined[name][some]
+        result[name] = percentile_interval(means, level)
     return result
 
 
-def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
-    """Metrics of one fold, each (resamples,)."""
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """From the (1 - level) / 2 quantile of the values to the (1 + level) / 2 quantile.
+
+    Args:
+        values: a metric of each resample, (resamples,), NaN where it is undefined.
+        level: nominal coverage.
+
+    Example:
+        >>> percentile_interval(np.arange(101.0), level=0.5)
+        Interval(low=25.0, high=75.0, undefined=0.0)
+    """
+    known = values[~np.isnan(values)]
+    undefined = 1 - len(known) / len(values)
+    if undefined > _MOST_UNDEFINED:
+        return Interval(float("nan"), float("nan"), undefined)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), undefined)
+
+
+def expanded_level(patients: int, level: float = 0.95) -> float:
+    """The nominal level at which a percentile interval of few patients has `level`.
+
+    The percentile bootstrap of a mean is too narrow twice: its variance has 1 / n
+    instead of 1 / (n - 1), and its quantiles are normal where Student's t has longer
+    tails. The tail alpha / 2 is replaced with
+        Phi(-sqrt(n / (n - 1)) t_{1 - alpha / 2, n - 1})
+
+    Args:
+        patients: n, the number of patients that are resampled; 2 or more.
+        level: the wanted coverage, 1 - alpha.
+    Source: Hesterberg 2015, "What teachers should know about the bootstrap", The
+        American Statistician 69(4), section 4.1.2 and its table of adjusted levels.
+
+    Example:
+        >>> round(expanded_level(20), 4), round(expanded_level(1000), 4)
+        (0.9682, 0.9504)
+    """
+    t = scipy.stats.t.ppf((1 + level) / 2, patients - 1)
+    return float(1 - 2 * scipy.stats.norm.cdf(-t * np.sqrt(patients / (patients - 1))))
+
+
+def resampled_metrics(
+    task: Task,
+    rows: pd.DataFrame,
+    resamples: int,
+    generator: np.random.Generator,
+    every_class: bool = False,
+) -> dict[str, np.ndarray]:
+    """Metrics of resamples of the patients of one fold.
+
+    Args:
+        task, rows, resamples: see `bootstrap_intervals`.
+        generator: gives the draws.
+        every_class: whether the metrics that treat classes apart, see
+            `Metric.every_class`, are undefined in a resample that lacks a class of the
+            task. If False, balanced accuracy and others are over the classes that a
+            resample has, which flatters where a class is rare and hard.
+    Returns: metric -> float64 (resamples,), NaN where it is undefined.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"dataset": "d", "patient_id": ["a", "b"]})
+        >>> rows = rows.assign(target=[1.0, 2.0], prediction=[1.0, 4.0])
+        >>> generator = np.random.default_rng(0)
+        >>> values = resampled_metrics(age, rows, 100, generator)["mae"]
+        >>> sorted(set(values.tolist()))
+        [0.0, 1.0, 2.0]
+    """
     unlabelled = int(rows["target"].isna().sum())
     if unlabelled:
         raise ValueError(
@@ -118,10 +190,13 @@ def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         times = _patient_counts(len(patients), size, generator)
-        found = [
-            weighted_metrics(component, targets, chances, times.take(patient, axis=1))
-            for component, targets, chances, patient in answers
-        ]
+        found = []
+        for component, targets, chances, patient in answers:
+            weights = times.take(patient, axis=1)
+            metrics = weighted_metrics(component, targets, chances, weights)
+            if every_class and component.n_classes:
+                metrics = _of_every_class(component, targets, weights, metrics)
+            found.append(metrics)
         parts.append(mean_of_components(found))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -138,17 +213,19 @@ def _in_order(component: Task, rows: pd.DataFrame):
     return component, targets[order], probabilities[order], patient[order]
 
 
+def _of_every_class(task, targets, weights, metrics) -> dict[str, np.ndarray]:
+    """NaN for the metrics of all classes in resamples that lack one of them."""
+    is_of = [(targets == c).astype(np.float64) for c in range(task.n_classes)]
+    whole = np.logical_and.reduce([weights @ rows > 0 for rows in is_of])
+    return {
+        name: np.where(whole, values, np.nan) if METRICS[name].every_class else values
+        for name, values in metrics.items()
+    }
+
+
 def _patient_counts(n: int, resamples: int, generator) -> np.ndarray:
     """How often each of n patients is drawn, (resamples, n): multinomial, n draws."""
     # Five times as fast as `Generator.multinomial`.
     drawn = generator.integers(0, max(n, 1), size=(resamples, n))
     drawn += n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)
-
-
-def _interval(values: np.ndarray, resamples: int, level: float) -> Interval:
-    undefined = 1 - len(values) / resamples
-    if undefined > _MOST_UNDEFINED:
-        return Interval(float("nan"), float("nan"), undefined)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), undefined)

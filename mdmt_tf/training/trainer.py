@@ -14,6 +14,7 @@ import tensorflow as tf
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
@@ -27,9 +28,11 @@ from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest, data_note
+from mdmt_tf.runs.patients import metrics_for_patients
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
+from mdmt_tf.statistics.assessment import assess_splits
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
@@ -52,6 +55,7 @@ class _Fit:
     run: RunFolder
     inputs: Inputs
     training_set: TrainingSet
+    layers: AugmentationLayers
     manifest: dict
     write: Callable[[str], object]
     is_terminal: bool
@@ -79,6 +83,7 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
@@ -88,6 +93,7 @@ def train(
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
         if run.is_finished:
             write(f"{run.path} is finished; nothing to do.\n")
@@ -98,6 +104,7 @@ def train(
         run=run,
         inputs=inputs,
         training_set=training_set,
+        layers=layers,
         manifest=manifest,
         write=write,
         is_terminal=is_terminal,
@@ -141,8 +148,17 @@ def predict(
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
     settings = config.pipeline
     return build_training_set(
-        inputs.samples["train"], settings.sampling, settings.temperature
+        inputs.samples["train"],
+        settings.sampling,
+        settings.temperature,
+        settings.weight_by,
     )
+
+
+def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+    augmentation = Augmentation.of(config.pipeline.augmentation)
+    layers = augmentation.layers if augmentation else ()
+    return AugmentationLayers(layers, inputs.tasks, inputs.images.shape)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -194,6 +210,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         epochs=settings.epochs,
         first_epoch=first_epoch,
         augmentation=Augmentation.of(config.pipeline.augmentation),
+        layers=fit.layers,
         normalization=config.normalization,
     )
     confusion: dict[str, np.ndarray] = {}
@@ -221,15 +238,23 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
 def _validate(
     fit: _Fit, model: keras.Model, confusion: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Exact metrics of each task on the validation rows; updates `confusion`."""
+    """Exact metrics of each task on the validation rows; updates `confusion`.
+
+    The confusion matrices are always of images.
+    """
     validation = fit.inputs.samples["validation"]
+    rows = validation.rows.assign(split="validation", fold=fit.inputs.split.fold)
     probabilities = predict(model, validation, fit.inputs, fit.config)
     metrics = {}
     for task in fit.inputs.tasks:
-        answers = labelled_answers(
-            task, validation.labels[task.name], probabilities[task.name]
-        )
-        metrics[task.name] = metrics_of_answers(answers)
+        labels, chances = validation.labels[task.name], probabilities[task.name]
+        answers = labelled_answers(task, labels, chances)
+        if fit.config.pipeline.weight_by == "patient":
+            table = predictions.prediction_table(task, rows, labels, chances)
+            known = predictions.labelled_rows(table, task)
+            metrics[task.name] = metrics_for_patients(known, task)
+        else:
+            metrics[task.name] = metrics_of_answers(answers)
         confusion.update(confusion_matrices(answers))
     return metrics
 
@@ -256,7 +281,7 @@ def _tensorboard(
 
 
 def _conclude(fit: _Fit, model: keras.Model) -> None:
-    """Write predictions, export, saliency and metrics; the metrics come last."""
+    """Write predictions, export, saliency, metrics; `metrics.json` comes last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
     probabilities = {
@@ -290,6 +315,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+    storage.write_json(run.assessment, assess_splits(table, inputs.tasks))
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))

@@ -17,7 +17,8 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.predictor import ServedModel
-from mdmt_tf.storage import sha256_of
+from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.storage import sha256_of, without_nan
 from mdmt_tf.training import callbacks, trainer
 
 # Without what takes half of the time of so small a run.
@@ -60,6 +61,7 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "checkpoints",
         "saved_model",
         "predictions.csv",
+        "assessment.json",
         "metrics.json",
     }
     assert len(pd.read_csv(run.history)) == 4
@@ -171,6 +173,21 @@ def test_metrics_follow_from_the_predictions(run):
             assert computed[split]["outcome"][name] == pytest.approx(value, abs=1e-12)
 
 
+def test_the_assessment_follows_from_the_predictions(run):
+    table, metrics_by_image = (
+        predictions.read(run.predictions),
+        run.read_json(run.metrics),
+    )
+    tasks = config.load(str(run.config)).build_tasks()
+    found = run.read_json(run.assessment)
+    assert found == without_nan(assess_splits(table, tasks))
+    for split in ("validation", "test"):
+        for task, values in metrics_by_image[split].items():
+            by_image = found[split][task]["by_image"]
+            entries = by_image["metrics"].items()
+            assert {"n": by_image["n"], **{k: v["value"] for k, v in entries}} == values
+
+
 def test_every_image_is_predicted_once_for_the_tasks_of_its_dataset(run):
     table = predictions.read(run.predictions)
     count = table.groupby(["dataset", "task"]).size().to_dict()
@@ -225,6 +242,31 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     assert resumed.predictions.read_text() == run.predictions.read_text()
     history = [pd.read_csv(r.history).drop(columns="seconds") for r in (run, resumed)]
     pd.testing.assert_frame_equal(*history)
+
+
+def test_a_run_by_patient_resumes_to_the_same_end(settings, run, monkeypatch):
+    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    by_patient = "pipeline.weight_by=patient"
+    whole = trainer.train(settings(by_patient, *BARE))
+    path = interrupted(settings(by_patient, *BARE), after_epoch=2)
+    folder = RunFolder.open(path)
+    resumed = trainer.train(config.load(str(folder.config)), resume_from=path)
+    for file in ("predictions", "metrics", "assessment"):
+        texts = [getattr(one, file).read_text() for one in (whole, resumed)]
+        assert texts[0] == texts[1]
+    assert whole.predictions.read_text() != run.predictions.read_text()
+
+
+def test_a_run_by_patient_selects_by_the_metrics_of_patients(settings):
+    run = trainer.train(settings("pipeline.weight_by=patient", *BARE))
+    history = pd.read_csv(run.history)
+    best = history[history["selected"] == 1].iloc[-1]
+    found = run.read_json(run.assessment)["validation"]["outcome"]
+    for name, entry in found["by_patient"]["metrics"].items():
+        value = np.nan if entry["value"] is None else entry["value"]
+        logged = best[f"validation/outcome/{name}"]
+        assert logged == pytest.approx(value, nan_ok=True), name
+    assert best["validation/outcome/n"] == found["by_patient"]["patients"]
 
 
 def test_a_finished_run_is_left_alone(run):
