@@ -38,7 +38,7 @@ def print_metrics(run: "RunFolder") -> None:
     """
     from rich.console import Console
 
-    tasks = configuration.load(str(run.config)).build_tasks()
+    tasks = run.read_tasks(configuration.load(str(run.config)))
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     # Runs of earlier versions have none.
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}

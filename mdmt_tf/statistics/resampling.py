@@ -121,7 +121,7 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
     return Interval(float(low), float(high), undefined)
 
 
-def expanded_level(patients: int, level: float = 0.95) -> float:
+def expanded_level(patients: float, level: float = 0.95) -> float:
     """The nominal level at which a percentile interval of few patients has `level`.
 
     The percentile bootstrap of a mean is too narrow twice: its variance has 1 / n
@@ -130,7 +130,8 @@ def expanded_level(patients: int, level: float = 0.95) -> float:
         Phi(-sqrt(n / (n - 1)) t_{1 - alpha / 2, n - 1})
 
     Args:
-        patients: n, the number of patients that are resampled; 2 or more.
+        patients: n, the number of patients that are resampled, or the effective number;
+            more than 1.
         level: the wanted coverage, 1 - alpha.
     Source: Hesterberg 2015, "What teachers should know about the bootstrap", The
         American Statistician 69(4), section 4.1.2 and its table of adjusted levels.

@@ -160,6 +160,44 @@ def test_a_rare_class_leaves_metrics_of_all_classes_without_interval():
     assert {name for name in METRICS if METRICS[name].every_class} == OF_ALL_CLASSES
 
 
+def test_a_small_class_without_errors_leaves_the_means_of_recalls_without_interval():
+    targets = np.arange(48) % 4 == 0
+    icu = np.where(targets, 0.9, np.where(np.arange(48) % 3 == 0, 0.6, 0.1))
+    found = assess(table_of(np.arange(48), targets, icu), [TWO], resamples=300)
+    metrics = found["outcome"]["by_image"]["metrics"]
+    for name in ("balanced_accuracy", "g_mean", "recall"):
+        assert all(math.isnan(end) for end in ends(metrics[name])), name
+    for name in ("accuracy", "specificity", "f1"):
+        assert metrics[name]["low"] < metrics[name]["high"], name
+    # 36 patients without an error are many enough to say something.
+    swapped = table_of(np.arange(48), ~targets, 1 - icu)
+    swapped["target"], swapped["p_1"] = (
+        1.0 * ~targets,
+        np.where(targets, np.where(np.arange(48) % 8 == 0, 0.9, 0.1), 0.9),
+    )
+    swapped["p_0"], swapped["prediction"] = 1 - swapped["p_1"], swapped["p_1"] > 0.5
+    swapped["prediction"] = swapped["prediction"].astype(int)
+    metrics = assess(swapped, [TWO], resamples=300)["outcome"]["by_image"]["metrics"]
+    entry = metrics["balanced_accuracy"]
+    assert metrics["recall"]["value"] == 1 and entry["low"] < entry["high"]
+
+
+def test_patients_with_many_images_are_worth_fewer_patients():
+    """One of 31 patients has 30 of 60 images: 60^2 / (30^2 + 30) = 3.87 patients."""
+    patients = np.r_[np.zeros(30, int), 1 + np.arange(30)]
+    generator = np.random.default_rng(13)
+    table = table_of(patients, np.arange(60) % 2, generator.random(60))
+    metrics = assess(table, [TWO], resamples=100)["outcome"]["by_image"]["metrics"]
+    assert all(math.isnan(end) for end in ends(metrics["accuracy"]))
+    # 10 of 40: 40^2 / (10^2 + 30) = 12.3 patients.
+    table = table[20:].assign(target=generator.integers(0, 2, 40))
+    found = assess(table, [TWO], resamples=500)["outcome"]["by_image"]["metrics"]
+    drawn = resampled_metrics(TWO, table, 500, np.random.default_rng(0), True)
+    tail = (1 - expanded_level(1600 / 130)) / 2
+    expected = np.quantile(drawn["accuracy"], [tail, 1 - tail])
+    assert ends(found["accuracy"]) == pytest.approx(expected, abs=1e-12)
+
+
 def test_a_class_without_a_label_is_named():
     generator = np.random.default_rng(6)
     chances = generator.dirichlet([1, 1, 1], 30)
