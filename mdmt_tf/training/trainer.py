@@ -14,6 +14,7 @@ import tensorflow as tf
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
@@ -27,6 +28,7 @@ from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest, data_note
+from mdmt_tf.runs.patients import metrics_for_patients
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
@@ -53,6 +55,7 @@ class _Fit:
     run: RunFolder
     inputs: Inputs
     training_set: TrainingSet
+    layers: AugmentationLayers
     manifest: dict
     write: Callable[[str], object]
     is_terminal: bool
@@ -80,15 +83,17 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
         )
-        run = RunFolder.create(config, manifest, inputs.split.write)
+        run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
         if run.is_finished:
             write(f"{run.path} is finished; nothing to do.\n")
@@ -99,6 +104,7 @@ def train(
         run=run,
         inputs=inputs,
         training_set=training_set,
+        layers=layers,
         manifest=manifest,
         write=write,
         is_terminal=is_terminal,
@@ -142,8 +148,17 @@ def predict(
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
     settings = config.pipeline
     return build_training_set(
-        inputs.samples["train"], settings.sampling, settings.temperature
+        inputs.samples["train"],
+        settings.sampling,
+        settings.temperature,
+        settings.weight_by,
     )
+
+
+def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+    augmentation = Augmentation.of(config.pipeline.augmentation)
+    layers = augmentation.layers if augmentation else ()
+    return AugmentationLayers(layers, inputs.tasks, inputs.images.shape)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -195,6 +210,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         epochs=settings.epochs,
         first_epoch=first_epoch,
         augmentation=Augmentation.of(config.pipeline.augmentation),
+        layers=fit.layers,
         normalization=config.normalization,
     )
     confusion: dict[str, np.ndarray] = {}
@@ -222,15 +238,23 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
 def _validate(
     fit: _Fit, model: keras.Model, confusion: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Exact metrics of each task on the validation rows; updates `confusion`."""
+    """Exact metrics of each task on the validation rows; updates `confusion`.
+
+    The confusion matrices are always of images.
+    """
     validation = fit.inputs.samples["validation"]
+    rows = validation.rows.assign(split="validation", fold=fit.inputs.split.fold)
     probabilities = predict(model, validation, fit.inputs, fit.config)
     metrics = {}
     for task in fit.inputs.tasks:
-        answers = labelled_answers(
-            task, validation.labels[task.name], probabilities[task.name]
-        )
-        metrics[task.name] = metrics_of_answers(answers)
+        labels, chances = validation.labels[task.name], probabilities[task.name]
+        answers = labelled_answers(task, labels, chances)
+        if fit.config.pipeline.weight_by == "patient":
+            table = predictions.prediction_table(task, rows, labels, chances)
+            known = predictions.labelled_rows(table, task)
+            metrics[task.name] = metrics_for_patients(known, task)
+        else:
+            metrics[task.name] = metrics_of_answers(answers)
         confusion.update(confusion_matrices(answers))
     return metrics
 
@@ -283,6 +307,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
         write("explaining some predictions ...\n")
         explanation.explain_run(
             config,
+            inputs.tasks,
             model,
             choice.of_split(
                 inputs, _judged_split(probabilities), config.training.saliency
@@ -303,7 +328,7 @@ def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, images, expected)
+    largest = export.check_export(path, inputs.tasks, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 
