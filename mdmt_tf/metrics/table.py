@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mdmt_tf.metrics import formulas
+from mdmt_tf.metrics import calibration, formulas
 from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.tasks import Property, Task
 
@@ -33,6 +33,11 @@ class Metric:
         requires: a task has the metric when it has all of these properties.
         lower_is_better: whether a lower value is better.
         percent: whether it is shown in per cent; otherwise with three decimals.
+        ideal: the best value of a metric that is worse in both directions; None if
+            higher or lower is better.
+        parts: for a metric that is the sum of the absolute values of signed parts, the
+            function of the parts, (R, m). Such a sum is biased upwards, and its
+            interval comes from the parts.
         selects: whether it may select the epoch on the validation rows.
         headline: properties of the tasks for which Table 1, box plots and slopes show
             the metric; one of them is enough.
@@ -48,6 +53,8 @@ class Metric:
     _: dataclasses.KW_ONLY
     lower_is_better: bool = False
     percent: bool = False
+    ideal: float | None = None
+    parts: Callable[[WeightedRows], np.ndarray] | None = None
     selects: bool = True
     headline: frozenset[Property] = frozenset()
     compared: frozenset[Property] = frozenset()
@@ -109,6 +116,33 @@ METRICS = {
     ),
     "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES),
     "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
+    # A model that always predicts the prevalence is calibrated, so the next three do
+    # not select an epoch.
+    "ece": Metric(
+        calibration.ece,
+        "ECE",
+        "ECE",
+        _CLASSES,
+        lower_is_better=True,
+        parts=calibration.ece_parts,
+        selects=False,
+    ),
+    "calibration_slope": Metric(
+        calibration.calibration_slope,
+        "calib. slope",
+        "slope",
+        _TWO,
+        ideal=1.0,
+        selects=False,
+    ),
+    "calibration_intercept": Metric(
+        calibration.calibration_intercept,
+        "calib. interc.",
+        "inter",
+        _TWO,
+        ideal=0.0,
+        selects=False,
+    ),
     "recall": Metric(
         formulas.recall,
         "sensitivity",
@@ -245,12 +279,17 @@ def improves(metric: str, value: float, best: float) -> bool:
     Example:
         >>> improves("auc", 0.8, 0.7), improves("loss", 0.8, 0.7)
         (True, False)
+        >>> improves("calibration_slope", 0.9, 1.2)  # closer to 1
+        True
     """
     if np.isnan(value):
         return False
     if np.isnan(best):
         return True
-    return value < best if METRICS[metric].lower_is_better else value > best
+    row = METRICS[metric]
+    if row.ideal is not None:
+        return abs(value - row.ideal) < abs(best - row.ideal)
+    return value < best if row.lower_is_better else value > best
 
 
 def legend(names: Iterable[str]) -> list[str]:
