@@ -5,10 +5,8 @@ They are functions of `WeightedRows` like those of `formulas`.
 
 import numpy as np
 
-from mdmt_tf.metrics.rows import Ranked, WeightedRows, ratio
+from mdmt_tf.metrics.rows import Ranked, WeightedRows
 
-# Bins of equal mass. Tenths are usual for tables and plots of calibration.
-BINS = 10
 # A probability closer to 0 or 1 counts as this close: a logit of at most 13.8.
 _CERTAIN = 1e-6
 # Newton's method: the longest step in units of the standardised logit, the step after
@@ -24,9 +22,10 @@ def ece(rows: WeightedRows) -> np.ndarray:
 
         sum_b n_b / n |mean predicted probability - observed frequency|
 
-    over 10 bins of the probability of the positive class, see `ece_parts`. With several
-    classes, the mean over the classes, each against the rest: the classwise error,
-    which sees all probabilities and not only that of the most probable class.
+    over 10 bins of the probability of the positive class, see
+    `WeightedRows.calibration_gaps`. With several classes, the mean over the classes,
+    each against the rest: the classwise error, which sees all probabilities and not
+    only that of the most probable class.
 
     The estimate is biased upwards, since a difference that is only noise counts, too.
     With n rows, a calibrated model has about 0.8 sqrt(10 / n) sd(class); that is 0.13
@@ -45,44 +44,7 @@ def ece(rows: WeightedRows) -> np.ndarray:
         >>> ece(rows).round(3).tolist()  # (0.1 + 0.6 + 0.7 + 0.2) / 4
         [0.4]
     """
-    return np.abs(ece_parts(rows)).sum(axis=1)
-
-
-def ece_parts(rows: WeightedRows) -> np.ndarray:
-    """Predicted minus observed in each bin, times the weight of the bin in the ECE.
-
-    A score is in the bin b of 10 for which its middle rank is in [b n / 10, (b + 1) n /
-    10). So tied scores share a bin, and a weight of 2 is the same as two equal rows.
-
-    Returns: (R, 10), or (R, 10 classes) with several classes.
-
-    Example:
-        >>> rows = WeightedRows.of("binary", [0, 1], [[0.9, 0.1], [0.2, 0.8]])
-        >>> parts = ece_parts(rows)
-        >>> parts[parts != 0].round(3).tolist()  # 0.1 / 2 and (0.8 - 1) / 2
-        [0.05, -0.1]
-    """
-    parts = [_gaps(ranked) for ranked in rows.ranked]
-    return np.concatenate(parts, axis=1) / len(parts)
-
-
-def _gaps(ranked: Ranked) -> np.ndarray:
-    """(R, BINS): predicted minus observed, times the weight of the bin."""
-    mass = ranked.ones + ranked.zeros
-    total = mass.sum(axis=1, keepdims=True)
-    count, scores = mass.shape
-    if not scores:
-        return np.full((count, BINS), np.nan)
-    places = np.cumsum(mass, axis=1)
-    places -= mass / 2
-    places *= BINS
-    places /= np.where(total > 0, total, 1.0)
-    bins = places.astype(np.int64)
-    np.minimum(bins, BINS - 1, out=bins)
-    bins += BINS * np.arange(count)[:, None]
-    excess = mass * ranked.scores - ranked.ones
-    sums = np.bincount(bins.ravel(), excess.ravel(), minlength=count * BINS)
-    return ratio(sums.reshape(count, BINS), total)
+    return np.abs(rows.calibration_gaps).sum(axis=1)
 
 
 def calibration_slope(rows: WeightedRows) -> np.ndarray:
@@ -112,7 +74,7 @@ def calibration_slope(rows: WeightedRows) -> np.ndarray:
         # Newton's method is stable for standardised logits.
         centre, spread = logits.mean(), logits.std()
         scaled = np.stack([np.ones_like(logits), (logits - centre) / spread])
-        found = _maximum(ranked, scaled, np.zeros_like(logits), estimable)
+        found = _maximum(rows, scaled, np.zeros_like(logits), estimable)
         result[estimable] = found[:, 1] / spread
     return result
 
@@ -137,7 +99,7 @@ def calibration_intercept(rows: WeightedRows) -> np.ndarray:
     logits = _logits(ranked.scores)
     result = np.full(len(estimable), np.nan)
     if estimable.any():
-        found = _maximum(ranked, np.ones((1, len(logits))), logits, estimable)
+        found = _maximum(rows, np.ones((1, len(logits))), logits, estimable)
         result[estimable] = found[:, 0]
     return result
 
@@ -165,24 +127,26 @@ def _has_both(ranked: Ranked) -> np.ndarray:
 
 
 def _maximum(
-    ranked: Ranked, columns: np.ndarray, offset: np.ndarray, chosen: np.ndarray
+    rows: WeightedRows, columns: np.ndarray, offset: np.ndarray, chosen: np.ndarray
 ) -> np.ndarray:
     """Maximum-likelihood coefficients of a logistic regression, by Newton's method.
 
     Args:
-        ranked: weights of the classes at each of S scores, under R weightings.
+        rows: of two classes, with S distinct scores.
         columns: (1, S) or (2, S), the regressors; the first is 1.
         offset: (S,), added to the linear predictor.
         chosen: bool (R,), weightings to fit; each has a finite maximum.
     Returns: (chosen, columns); NaN where the method did not converge.
     """
-    ones = ranked.ones[chosen]
-    mass = ones + ranked.zeros[chosen]
-    # einsum does not use threads, so the sums do not depend on their number.
-    sums = np.einsum("rs,cs->rc", ones, columns)
-    # The fit to all rows is close to the fit to a resample of them.
-    whole = mass.sum(axis=0, keepdims=True), sums.sum(axis=0, keepdims=True)
-    start = _newton(*whole, columns, offset, np.zeros(len(columns)))
+    (ranked,) = rows.ranked
+    mass, sums = _sums(ranked, columns)
+    mass, sums = mass[chosen], sums[chosen]
+    # The fit to all rows is close to that to a resample of them. It does not depend on
+    # the weights, so neither does a fit depend on the other weightings.
+    once = np.ones((1, len(rows.targets)))
+    whole = WeightedRows(rows.task, rows.targets, rows.probabilities, once)
+    origin = np.zeros(len(columns))
+    start = _newton(*_sums(whole.ranked[0], columns), columns, offset, origin)
     start = np.nan_to_num(start[0])
     block = max(1, _BLOCK // len(offset))
     parts = [
@@ -190,6 +154,12 @@ def _maximum(
         for i in range(0, len(mass), block)
     ]
     return np.concatenate(parts)
+
+
+def _sums(ranked: Ranked, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of all rows, and sums of the regressors over the positive rows."""
+    # einsum does not use threads, so the sums do not depend on their number.
+    return ranked.ones + ranked.zeros, np.einsum("rs,cs->rc", ranked.ones, columns)
 
 
 def _newton(mass, sums, columns, offset, start) -> np.ndarray:

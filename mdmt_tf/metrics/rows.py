@@ -8,6 +8,9 @@ import numpy as np
 
 from mdmt_tf.tasks import Property, Task, make_task
 
+# Bins of equal mass. Tenths are usual for tables and plots of calibration.
+BINS = 10
+
 
 class Ranked(NamedTuple):
     """Weights of the rows at each distinct score of a class, ascending.
@@ -133,6 +136,18 @@ class WeightedRows:
         ]
 
     @functools.cached_property
+    def calibration_gaps(self) -> np.ndarray:
+        """(R, m): predicted minus observed in each bin, times the weight of the bin.
+
+        There are 10 bins of equal mass of the probability of the positive class; with
+        several classes, 10 of each class, and the sum is divided by the classes. A
+        score is in bin b if its middle rank is in [b n / 10, (b + 1) n / 10). So tied
+        scores share a bin, and a weight of 2 is the same as two equal rows.
+        """
+        gaps = [_gaps(ranked) for ranked in self.ranked]
+        return np.concatenate(gaps, axis=1) / len(gaps)
+
+    @functools.cached_property
     def squared_error(self) -> np.ndarray:
         """(R,): the mean squared error."""
         return mean(self.errors**2, self.weights)
@@ -214,3 +229,22 @@ def _rank(positive, scores, weights) -> Ranked:
     ones = np.add.reduceat(ordered * positive, starts, axis=1)
     zeros = np.add.reduceat(ordered * ~positive, starts, axis=1)
     return Ranked(scores[starts], ones, zeros)
+
+
+def _gaps(ranked: Ranked) -> np.ndarray:
+    """`calibration_gaps` of one class, (R, BINS)."""
+    mass = ranked.ones + ranked.zeros
+    total = mass.sum(axis=1, keepdims=True)
+    count, scores = mass.shape
+    if not scores:
+        return np.full((count, BINS), np.nan)
+    places = np.cumsum(mass, axis=1)
+    places -= mass / 2
+    places *= BINS
+    places /= np.where(total > 0, total, 1.0)
+    bins = places.astype(np.int64)
+    np.minimum(bins, BINS - 1, out=bins)
+    bins += BINS * np.arange(count)[:, None]
+    excess = mass * ranked.scores - ranked.ones
+    sums = np.bincount(bins.ravel(), excess.ravel(), minlength=count * BINS)
+    return ratio(sums.reshape(count, BINS), total)

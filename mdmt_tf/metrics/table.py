@@ -138,7 +138,7 @@ METRICS = {
         "ECE",
         _CLASSES,
         lower_is_better=True,
-        parts=calibration.ece_parts,
+        parts=lambda rows: rows.calibration_gaps,
         selects=False,
     ),
     "calibration_slope": Metric(

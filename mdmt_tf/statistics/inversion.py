@@ -4,7 +4,7 @@ import numpy as np
 
 # Halvings of the interval in which a limit is searched, and the largest multiple of the
 # observed parts.
-_HALVINGS, _LARGEST = 24, 64.0
+_HALVINGS, _LARGEST = 16, 64.0
 
 
 def inverted_interval(
@@ -41,6 +41,9 @@ def inverted_interval(
     if not np.isfinite(estimate) or not np.isfinite(resampled).all():
         return float("nan"), float("nan")
     noise = resampled - observed
+    if not noise.any():
+        # All resamples are the estimate, as for a single patient.
+        return estimate, estimate
     low = estimate * _multiple(observed, noise, (1 + level) / 2)
     high = estimate * _multiple(observed, noise, (1 - level) / 2)
     return min(low, estimate), max(high, estimate)
@@ -51,7 +54,9 @@ def _multiple(observed: np.ndarray, noise: np.ndarray, quantile: float) -> float
     estimate = np.abs(observed).sum()
 
     def is_below(t: float) -> bool:
-        return np.quantile(np.abs(t * observed + noise).sum(axis=1), quantile) < estimate
+        return (
+            np.quantile(np.abs(t * observed + noise).sum(axis=1), quantile) < estimate
+        )
 
     low, high = 0.0, 1.0
     if not is_below(low):

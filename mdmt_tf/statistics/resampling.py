@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
-from mdmt_tf.metrics.computation import mean_of_components, weighted_metrics
+from mdmt_tf.metrics.computation import all_metrics, mean_of_components, signed_parts
+from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
+from mdmt_tf.statistics.inversion import inverted_interval
 from mdmt_tf.tasks import Task
 
 # An interval is not reported when more than this fraction of resamples is undefined.
@@ -47,7 +50,8 @@ def bootstrap_intervals(
     and with all their rows, and computes m_r = mean_f metric(f, r). The interval runs
     from the (1 - level) / 2 quantile of the m_r to the (1 + level) / 2 quantile (Efron
     & Tibshirani 1993, ch. 13; clusters: Field & Welsh 2007). It covers other patients
-    with the same fitted models, not other fits.
+    with the same fitted models, not other fits. A metric with `parts`, the ECE, is
+    biased upwards; its interval is that of `inverted_interval`.
 
     Args:
         task: the task of the metrics.
@@ -88,20 +92,27 @@ def bootstrap_intervals(
         raise ValueError(f"task {task.name!r}: no folds to resample.")
     sums: dict[str, np.ndarray] = {}
     defined: dict[str, np.ndarray] = {}
+    parts: dict[str, list[np.ndarray]] = {}
     for number, rows in enumerate(folds):
         # Each fold has its own stream. With a single one, folds of equal size would
         # draw alike, and their errors would not average out.
         generator = np.random.default_rng([seed, number])
         found = _resampled(task, rows, resamples, generator, every_class)
-        for name, values in found.items():
+        for name, values in found.metrics.items():
             known = ~np.isnan(values)
             sums[name] = sums.get(name, 0.0) + np.where(known, values, 0.0)
             defined[name] = defined.get(name, 0) + known
+        for name, values in found.parts.items():
+            parts.setdefault(name, []).append(values / len(folds))
     result = {}
     for name, total in sums.items():
         some = defined[name] > 0
         means = total[some] / defined[name][some]
         result[name] = _interval(means, resamples, level)
+    for name, of_folds in parts.items():
+        observed, *resampled = np.concatenate(of_folds, axis=1)
+        low, high = inverted_interval(observed, np.array(resampled), level)
+        result[name] = dataclasses.replace(result[name], low=low, high=high)
     return result
 
 
@@ -127,8 +138,20 @@ def expanded_level(patients: int, level: float = 0.95) -> float:
     return float(1 - 2 * scipy.stats.norm.cdf(-t * np.sqrt(patients / (patients - 1))))
 
 
-def _resampled(task, rows, resamples, generator, every_class) -> dict[str, np.ndarray]:
-    """Metrics of one fold, each (resamples,)."""
+class _Resampled(NamedTuple):
+    """Values of one fold.
+
+    Attributes:
+        metrics: name -> (resamples,).
+        parts: name -> (1 + resamples, m), see `signed_parts`; those of the rows
+            themselves come first.
+    """
+
+    metrics: dict[str, np.ndarray]
+    parts: dict[str, np.ndarray]
+
+
+def _resampled(task, rows, resamples, generator, every_class) -> _Resampled:
     unlabelled = int(rows["target"].isna().sum())
     if unlabelled:
         raise ValueError(
@@ -142,21 +165,39 @@ def _resampled(task, rows, resamples, generator, every_class) -> dict[str, np.nd
     answers = [
         _in_order(component, own) for component, own in rows_of_components(rows, task)
     ]
+    ones = [np.ones((1, len(targets))) for _, targets, _, _ in answers]
+    metrics, parts = [], [_values(answers, ones, every_class)[1]]
     # Draws come one after another, so the size of a block has no influence.
     block = max(1, _BLOCK // max(len(rows), 1))
-    parts = []
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         times = _patient_counts(len(patients), size, generator)
-        found = []
-        for component, targets, chances, patient in answers:
-            weights = times.take(patient, axis=1)
-            metrics = weighted_metrics(component, targets, chances, weights)
-            if every_class and component.n_classes:
-                metrics = _of_every_class(component, targets, weights, metrics)
-            found.append(metrics)
-        parts.append(mean_of_components(found))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        weights = [times.take(patient, axis=1) for *_, patient in answers]
+        of_block = _values(answers, weights, every_class)
+        metrics.append(of_block[0])
+        parts.append(of_block[1])
+    return _Resampled(_joined(metrics), _joined(parts))
+
+
+def _values(answers, weights, every_class) -> tuple[dict, dict]:
+    """Metrics (R,) and parts (R, m) of a task, from the rows of its components."""
+    metrics, parts = [], []
+    for (component, targets, chances, _), own in zip(answers, weights, strict=True):
+        rows = WeightedRows(component, targets, chances, own)
+        found = all_metrics(rows)
+        if every_class and component.n_classes:
+            found = _of_every_class(component, targets, own, found)
+        metrics.append(found)
+        parts.append(signed_parts(rows))
+    joined = {
+        name: np.concatenate([own[name] for own in parts], axis=1) / len(parts)
+        for name in parts[0]
+    }
+    return mean_of_components(metrics), joined
+
+
+def _joined(blocks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([own[name] for own in blocks]) for name in blocks[0]}
 
 
 def _in_order(component: Task, rows: pd.DataFrame):
