@@ -8,7 +8,9 @@ Signatures:
     information       no input; one string: JSON with tasks, classes, and whether the
                       model was trained on synthetic data
 The first two return one float32 (n, classes) per task, under the task's name; (n, 1)
-for a regression. The graph contains the resizing and the normalisation of training.
+for a regression. For a task with classes, `<task>_calibrated` has the calibrated
+probabilities in the same shape, see `mdmt_tf.statistics.calibration`. The graph
+contains the resizing and the normalisation of training.
 """
 
 import json
@@ -23,6 +25,7 @@ from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.serving.predictor import ServedModel
+from mdmt_tf.statistics.calibration import Calibrations, calibrated
 from mdmt_tf.tasks import Task
 
 # The largest difference in a probability between Keras and the SavedModel.
@@ -35,6 +38,7 @@ def export_model(
     path: Path,
     information: dict,
     normalization: tuple = IMAGENET,
+    calibrations: Calibrations | None = None,
 ) -> None:
     """Write the SavedModel, and `information` next to its graph as `model.json`.
 
@@ -44,7 +48,13 @@ def export_model(
         path: folder to make.
         information: plain values, among them whether the training data were synthetic.
         normalization: mean and std of each channel of its input.
+        calibrations: by component; they are written to `information`, too. None: the
+            model has raw probabilities only.
     """
+    calibrations = calibrations or {}
+    if calibrations:
+        stored = {name: own.to_plain() for name, own in calibrations.items()}
+        information = information | {"calibration": stored}
     shape = model.inputs[0].shape[1:-1]
     any_size = (None,) * (len(shape) + 1)
     text = json.dumps(information, indent=2)
@@ -52,13 +62,16 @@ def export_model(
     def answer(grey):
         images = normalize(resize(grey, shape), *normalization)
         logits = model(images, training=False)
+        answers = {}
+        for task in tasks:
+            raw = task.probabilities(logits[task.name], ops=keras.ops)
+            answers[task.name] = raw
+            own = calibrated(task, raw, calibrations, ops=keras.ops)
+            if own is not None:
+                answers[task.calibrated_name] = own
         return {
-            task.name: tf.cast(
-                task.probabilities(logits[task.name], ops=keras.ops),
-                tf.float32,
-                name=task.name,
-            )
-            for task in tasks
+            name: tf.cast(answer, tf.float32, name=name)
+            for name, answer in answers.items()
         }
 
     def predict_encoded(encoded):
@@ -131,7 +144,11 @@ def _png(file: tf.Tensor) -> tf.Tensor:
 
 
 def check_export(
-    path: Path, images: Sequence[np.ndarray], expected: Mapping[str, np.ndarray]
+    path: Path,
+    images: Sequence[np.ndarray],
+    expected: Mapping[str, np.ndarray],
+    tasks: Sequence[Task] = (),
+    calibrations: Calibrations | None = None,
 ) -> float:
     """Compare the SavedModel with the model it was made from.
 
@@ -140,10 +157,20 @@ def check_export(
         images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
             where the model takes files, as PNG.
         expected: {task: probabilities (n, classes)} of the Keras model.
+        tasks: those whose calibrated probabilities are compared, too.
+        calibrations: of these tasks.
     Returns: the largest difference in a probability.
     Raises: MdmtError when it is above `TOLERANCE`.
     """
     served = ServedModel(path)
+    expected, allowed = dict(expected), dict.fromkeys(expected, TOLERANCE)
+    for task in tasks:
+        own = calibrated(task, expected[task.name], calibrations or {})
+        if own is not None:
+            expected[task.calibrated_name] = own
+            # A temperature below 1 makes differences of logits larger.
+            coldest = min(calibrations[c.name].temperature for c in task.components)
+            allowed[task.calibrated_name] = TOLERANCE / min(coldest, 1.0)
     largest = 0.0
     for row, image in enumerate(images):
         scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
@@ -154,11 +181,11 @@ def check_export(
         for signature, answer in answers.items():
             for name, probabilities in expected.items():
                 difference = np.max(np.abs(answer[name][0] - probabilities[row]))
-                if not difference <= TOLERANCE:
+                if not difference <= allowed[name]:
                     raise MdmtError(
                         f"{path}: signature {signature}, task {name}: the SavedModel "
                         f"differs from the trained model by {difference:.2g} on image "
-                        f"{row} of {len(images)}; {TOLERANCE:g} is allowed. The export "
+                        f"{row} of {len(images)}; {allowed[name]:g} is allowed. The export "
                         "must not be used."
                     )
                 largest = max(largest, float(difference))

@@ -16,7 +16,7 @@ from mdmt_tf.tasks import Task
 # The splits of a run that the model was not fitted to.
 SPLITS = ("validation", "test")
 # Fewer patients are described by their values, not by an interval.
-_FEWEST_PATIENTS = 5
+FEWEST_PATIENTS = 5
 
 
 def assess(
@@ -143,7 +143,7 @@ def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
     if missing:
         result["missing_classes"] = missing
     intervals: Mapping[str, Interval] = {}
-    if patients >= _FEWEST_PATIENTS:
+    if patients >= FEWEST_PATIENTS:
         intervals = bootstrap_intervals(
             task,
             [rows],
@@ -153,21 +153,27 @@ def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
             every_class=True,
         )
     entries = {
-        name: _entry(value, intervals.get(name)) for name, value in values.items()
+        name: entry(value, intervals.get(name)) for name, value in values.items()
     }
     return result | {"metrics": entries}
 
 
-def _entry(value: float, interval: Interval | None) -> dict[str, float]:
-    entry = {"value": value, "low": float("nan"), "high": float("nan")}
+def entry(value: float, interval: Interval | None) -> dict[str, float]:
+    """A value with its interval as plain values, see `assess`.
+
+    Example:
+        >>> entry(0.5, Interval(low=0.4, high=0.7, undefined=0.0))
+        {'value': 0.5, 'low': 0.4, 'high': 0.7}
+    """
+    result = {"value": value, "low": float("nan"), "high": float("nan")}
     if interval is None:
-        return entry
+        return result
     # Resamples that all agree know nothing about other patients.
     if interval.low < interval.high:
-        entry |= {"low": interval.low, "high": interval.high}
+        result |= {"low": interval.low, "high": interval.high}
     if interval.undefined > 0:
-        entry["undefined"] = interval.undefined
-    return entry
+        result["undefined"] = interval.undefined
+    return result
 
 
 def _missing_classes(rows: pd.DataFrame, task: Task) -> list[str]:

@@ -1,7 +1,7 @@
 """Intervals of metrics by resampling patients. No TensorFlow."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.stats
 
 from mdmt_tf.metrics.computation import all_metrics, mean_of_components, signed_parts
-from mdmt_tf.metrics.rows import WeightedRows
+from mdmt_tf.metrics.rows import WeightedRows, ratio
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.statistics.inversion import inverted_interval
@@ -138,6 +138,54 @@ def expanded_level(patients: int, level: float = 0.95) -> float:
     return float(1 - 2 * scipy.stats.norm.cdf(-t * np.sqrt(patients / (patients - 1))))
 
 
+def ratio_intervals(
+    rows: pd.DataFrame,
+    ratios: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Patient-clustered percentile bootstrap of ratios of sums over rows.
+
+    The draws are those of `bootstrap_intervals` for one fold with these rows.
+
+    Args:
+        rows: n rows with dataset and patient_id.
+        ratios: name -> numerator (n,) and denominator (n,); the value of a resample is
+            the ratio of their sums, and is not defined if the denominator is 0.
+        resamples, seed, level: see `bootstrap_intervals`.
+    Returns: name -> interval.
+
+    Example:
+        >>> rows = pd.DataFrame({"dataset": "ward", "patient_id": ["a", "b", "c"]})
+        >>> found = ratio_intervals(rows, {"same": (np.full(3, 2.0), np.ones(3))})
+        >>> found["same"]
+        Interval(low=2.0, high=2.0, undefined=0.0)
+    """
+    count, patient = _numbered(rows)
+    # Sums over the rows of each patient, and then over patients.
+    sums = np.array(
+        [
+            [np.bincount(patient, part, count) for part in pair]
+            for pair in ratios.values()
+        ]
+    )
+    generator = np.random.default_rng([seed, 0])
+    block = max(1, _BLOCK // max(count, 1))
+    parts = []
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        times = _patient_counts(count, size, generator)
+        drawn = np.einsum("rp,mtp->mtr", times, np.array(sums))
+        parts.append(ratio(drawn[:, 0], drawn[:, 1]))
+    values = np.concatenate(parts, axis=1)
+    return {
+        name: _interval(own[~np.isnan(own)], resamples, level)
+        for name, own in zip(ratios, values, strict=True)
+    }
+
+
 class _Resampled(NamedTuple):
     """Values of one fold.
 
@@ -158,9 +206,7 @@ def _resampled(task, rows, resamples, generator, every_class) -> _Resampled:
             f"task {task.name!r}: {unlabelled} of {len(rows)} rows have no label. "
             "Expected labelled rows only."
         )
-    keys = zip(rows["dataset"].tolist(), rows["patient_id"].tolist(), strict=True)
-    names = [f"{dataset}\x1f{patient_id}" for dataset, patient_id in keys]
-    patients, patient = np.unique(np.array(names, str), return_inverse=True)
+    count, patient = _numbered(rows)
     rows = rows.assign(patient=patient)
     answers = [
         _in_order(component, own) for component, own in rows_of_components(rows, task)
@@ -171,7 +217,7 @@ def _resampled(task, rows, resamples, generator, every_class) -> _Resampled:
     block = max(1, _BLOCK // max(len(rows), 1))
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
-        times = _patient_counts(len(patients), size, generator)
+        times = _patient_counts(count, size, generator)
         weights = [times.take(patient, axis=1) for *_, patient in answers]
         of_block = _values(answers, weights, every_class)
         metrics.append(of_block[0])
@@ -198,6 +244,14 @@ def _values(answers, weights, every_class) -> tuple[dict, dict]:
 
 def _joined(blocks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([own[name] for own in blocks]) for name in blocks[0]}
+
+
+def _numbered(rows: pd.DataFrame) -> tuple[int, np.ndarray]:
+    """The number of patients, and that of the patient of each row."""
+    keys = zip(rows["dataset"].tolist(), rows["patient_id"].tolist(), strict=True)
+    names = [f"{dataset}\x1f{patient_id}" for dataset, patient_id in keys]
+    patients, patient = np.unique(np.array(names, str), return_inverse=True)
+    return len(patients), patient
 
 
 def _in_order(component: Task, rows: pd.DataFrame):
