@@ -185,8 +185,8 @@ def check_export(
                     raise MdmtError(
                         f"{path}: signature {signature}, task {name}: the SavedModel "
                         f"differs from the trained model by {difference:.2g} on image "
-                        f"{row} of {len(images)}; {allowed[name]:g} is allowed. The export "
-                        "must not be used."
+                        f"{row} of {len(images)}; {allowed[name]:g} is allowed. The "
+                        "export must not be used."
                     )
                 largest = max(largest, float(difference))
     return largest
