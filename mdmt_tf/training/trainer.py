@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from mdmt_tf import storage
@@ -31,6 +32,7 @@ from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import callbacks, description
@@ -269,13 +271,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
-    calibrations = fit_calibrations(
-        table[table["split"] == "validation"],
-        inputs.tasks,
-        prior_ratios(fit.training_set),
-    )
-    stored = {name: own.to_plain() for name, own in calibrations.items()}
-    storage.write_json(run.calibration, stored)
+    calibrations = _calibrate(fit, table)
     # Other runs may start from these weights.
     model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
 
@@ -308,16 +304,32 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
-    assessment = assess_splits(table, inputs.tasks)
-    # The validation split is that of the fit.
-    tested = table[table["split"] == "test"]
-    sections = calibration_sections(tested, inputs.tasks, calibrations)
-    for task, of_task in sections.items() if len(tested) else ():
-        assessment["test"][task] |= of_task
-    storage.write_json(run.assessment, assessment)
+    storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+
+
+def _calibrate(fit: _Fit, table: pd.DataFrame) -> dict[str, Calibration]:
+    """Fit calibrations on the validation split, and write `calibration.json`."""
+    validation = table[table["split"] == "validation"]
+    ratios = prior_ratios(fit.training_set)
+    calibrations = fit_calibrations(validation, fit.inputs.tasks, ratios)
+    fit.write(description.calibrations_text(calibrations))
+    stored = {name: own.to_plain() for name, own in calibrations.items()}
+    storage.write_json(fit.run.calibration, stored)
+    return calibrations
+
+
+def _assessment(table, tasks, calibrations) -> dict[str, dict]:
+    """`assessment.json`; calibrations are judged on the test split only."""
+    assessment = assess_splits(table, tasks)
+    tested = table[table["split"] == "test"]
+    if len(tested):
+        sections = calibration_sections(tested, tasks, calibrations)
+        for task, of_task in sections.items():
+            assessment["test"][task] |= of_task
+    return assessment
 
 
 def _check_export(path, inputs, probabilities, calibrations, most: int = 16) -> dict:
