@@ -90,4 +90,8 @@ def _ends(entry: dict) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    if value is None:
+        return "-"
+    text = f"{value:.3f}"
+    # A column has room for seven characters.
+    return text if len(text) <= 7 else f"{value:.4g}"

@@ -85,4 +85,5 @@ def test_a_percentile_interval_would_not_hold_0():
 def test_intervals_hold_the_truth(patients, images, temperature, shift):
     found = coverage(400, 400, patients, images, temperature, shift)
     print(patients, images, temperature, shift, found)
-    assert found["ece"] >= LOWEST_ECE and found["calibration_slope"] >= LOWEST_SLOPE
+    # Nominal 0.95. 400 simulations have a standard error of 0.011.
+    assert found["ece"] >= 0.90 and found["calibration_slope"] >= 0.88
