@@ -39,8 +39,9 @@ class Metric:
             function of the parts, (R, m). Such a sum is biased upwards, and its
             interval comes from the parts.
         selects: whether it may select the epoch on the validation rows.
-        every_class: whether it speaks of all classes. Where rows lack a class, the
-            formula has nothing to say (NaN), or is over the others only.
+        every_class: whether it treats the classes apart, so that it depends on the rows
+            of the rarest class as much as on those of the largest. Where a class has no
+            rows, it is NaN or over the other classes only.
         headline: properties of the tasks for which Table 1, box plots and slopes show
             the metric; one of them is enough.
         compared: likewise for the tests of Table 2, the table of runs and the terminal.
@@ -127,7 +128,7 @@ METRICS = {
         headline=_TWO | _SCALE,
         compared=_CLASSES,
     ),
-    "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES),
+    "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES, every_class=True),
     "auc": Metric(
         formulas.auc,
         "AUC",
@@ -157,6 +158,7 @@ METRICS = {
         _TWO,
         ideal=1.0,
         selects=False,
+        every_class=True,
     ),
     "calibration_intercept": Metric(
         calibration.calibration_intercept,
@@ -165,6 +167,7 @@ METRICS = {
         _TWO,
         ideal=0.0,
         selects=False,
+        every_class=True,
     ),
     "recall": Metric(
         formulas.recall,
@@ -172,6 +175,7 @@ METRICS = {
         "sens.",
         _TWO,
         percent=True,
+        every_class=True,
         headline=_TWO,
         compared=_TWO,
         note="The last of two classes is the positive one. Sensitivity (recall) and "
@@ -185,6 +189,7 @@ METRICS = {
         "spec.",
         _TWO,
         percent=True,
+        every_class=True,
         headline=_TWO,
         compared=_TWO,
     ),

@@ -18,7 +18,7 @@ from mdmt_tf.statistics.calibration import (
     calibrate_table,
     components_with_classes,
 )
-from mdmt_tf.statistics.resampling import expanded_level, ratio_intervals
+from mdmt_tf.statistics.resampling import Interval, expanded_level, ratio_intervals
 from mdmt_tf.tasks import Task
 
 # Metrics of calibrated probabilities.
@@ -139,8 +139,9 @@ def operating_points(
     Returns: {component: {point: {"threshold", "metrics"}}} by image, for components
         with two classes and labelled rows. The metrics are sensitivity, specificity,
         ppv, npv and fraction_positive, each {"value", "low", "high"}. The intervals
-        resample patients, see `bootstrap_intervals`; the ends are NaN with fewer than 5
-        patients, or where all resamples have one value.
+        resample patients as those of `assess`, with a level for the patients of the
+        rarer class; the ends are NaN with fewer than 5 of these, or where all resamples
+        have one value.
 
     Example:
         >>> from mdmt_tf.statistics.calibration import Calibration
@@ -193,15 +194,25 @@ def _at(rows: pd.DataFrame, called: np.ndarray, options: dict) -> dict[str, dict
         name: (above.astype(np.float64), below.astype(np.float64))
         for name, (above, below) in ratios.items()
     }
-    patients = len(rows[PATIENT].drop_duplicates())
-    intervals = {}
-    if patients >= FEWEST_PATIENTS:
-        level = expanded_level(patients)
-        intervals = ratio_intervals(rows, ratios, level=level, **options)
-    return {
-        name: entry(float(ratio(above.sum(), below.sum())), intervals.get(name))
-        for name, (above, below) in ratios.items()
-    }
+    everyone = len(rows[PATIENT].drop_duplicates())
+    rarest = min(
+        len(rows.loc[own, PATIENT].drop_duplicates()) for own in (truth, ~truth)
+    )
+    entries = {}
+    for patients, names in (
+        (rarest, ("sensitivity", "specificity", "ppv", "npv")),
+        (everyone, ("fraction_positive",)),
+    ):
+        own = {name: ratios[name] for name in names}
+        nothing = Interval(float("nan"), float("nan"), 0.0)
+        intervals = dict.fromkeys(names, nothing)
+        if patients >= FEWEST_PATIENTS:
+            level = expanded_level(patients)
+            intervals = ratio_intervals(rows, own, level=level, **options)
+        for name, (above, below) in own.items():
+            value = float(ratio(above.sum(), below.sum()))
+            entries[name] = entry(value, intervals[name])
+    return entries
 
 
 def decision_curve(

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,7 +41,6 @@ def bootstrap_intervals(
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-    every_class: bool = False,
 ) -> dict[str, Interval]:
     """Patient-clustered percentile bootstrap of the mean over folds of each metric.
 
@@ -64,12 +62,9 @@ def bootstrap_intervals(
         level: nominal coverage. Percentile intervals are too narrow by a factor of
             about sqrt(1 - 1 / patients of a fold), which matters with few patients, see
             `expanded_level`.
-        every_class: whether metrics of all classes, such as balanced accuracy and
-            G-mean, are undefined in a resample that lacks a class of the task. If
-            False, they are over the classes that a resample has, which flatters where a
-            class is rare and hard.
     Returns: metric -> interval. If a metric is not defined in a fold of a resample (an
         AUC without one of the classes), that fold is left out of the resample's mean.
+        Balanced accuracy and G-mean are over the classes that a resample has.
     Raises: ValueError when there are no folds or a row has no label.
 
     Example:
@@ -97,23 +92,59 @@ def bootstrap_intervals(
         # Each fold has its own stream. With a single one, folds of equal size would
         # draw alike, and their errors would not average out.
         generator = np.random.default_rng([seed, number])
-        found = _resampled(task, rows, resamples, generator, every_class)
+        found = resampled_metrics(task, rows, resamples, generator)
         for name, values in found.metrics.items():
             known = ~np.isnan(values)
             sums[name] = sums.get(name, 0.0) + np.where(known, values, 0.0)
             defined[name] = defined.get(name, 0) + known
         for name, values in found.parts.items():
             parts.setdefault(name, []).append(values / len(folds))
-    result = {}
-    for name, total in sums.items():
-        some = defined[name] > 0
-        means = total[some] / defined[name][some]
-        result[name] = _interval(means, resamples, level)
-    for name, of_folds in parts.items():
-        observed, *resampled = np.concatenate(of_folds, axis=1)
-        low, high = inverted_interval(observed, np.array(resampled), level)
-        result[name] = dataclasses.replace(result[name], low=low, high=high)
-    return result
+    means = {name: ratio(total, defined[name]) for name, total in sums.items()}
+    joined = {name: np.concatenate(own, axis=1) for name, own in parts.items()}
+    whole = Resampled(means, joined)
+    return {name: whole.interval(name, level) for name in means}
+
+
+@dataclasses.dataclass(frozen=True)
+class Resampled:
+    """Metrics of resamples.
+
+    Attributes:
+        metrics: name -> float64 (resamples,), NaN where it is undefined.
+        parts: name -> (1 + resamples, m), see `signed_parts`; the parts of the rows
+            themselves come first.
+    """
+
+    metrics: Mapping[str, np.ndarray]
+    parts: Mapping[str, np.ndarray]
+
+    def interval(self, name: str, level: float = 0.95) -> Interval:
+        """The percentile interval of a metric, or that of its parts."""
+        found = percentile_interval(self.metrics[name], level)
+        if name in self.parts:
+            observed, resampled = self.parts[name][0], self.parts[name][1:]
+            low, high = inverted_interval(observed, resampled, level)
+            found = dataclasses.replace(found, low=low, high=high)
+        return found
+
+
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """From the (1 - level) / 2 quantile of the values to the (1 + level) / 2 quantile.
+
+    Args:
+        values: a metric of each resample, (resamples,), NaN where it is undefined.
+        level: nominal coverage.
+
+    Example:
+        >>> percentile_interval(np.arange(101.0), level=0.5)
+        Interval(low=25.0, high=75.0, undefined=0.0)
+    """
+    known = values[~np.isnan(values)]
+    undefined = float(np.isnan(values).mean())
+    if undefined > _MOST_UNDEFINED:
+        return Interval(float("nan"), float("nan"), undefined)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), undefined)
 
 
 def expanded_level(patients: int, level: float = 0.95) -> float:
@@ -165,12 +196,8 @@ def ratio_intervals(
     """
     count, patient = _numbered(rows)
     # Sums over the rows of each patient, and then over patients.
-    sums = np.array(
-        [
-            [np.bincount(patient, part, count) for part in pair]
-            for pair in ratios.values()
-        ]
-    )
+    pairs = list(ratios.values())
+    sums = [[np.bincount(patient, part, count) for part in pair] for pair in pairs]
     generator = np.random.default_rng([seed, 0])
     block = max(1, _BLOCK // max(count, 1))
     parts = []
@@ -181,25 +208,38 @@ def ratio_intervals(
         parts.append(ratio(drawn[:, 0], drawn[:, 1]))
     values = np.concatenate(parts, axis=1)
     return {
-        name: _interval(own[~np.isnan(own)], resamples, level)
+        name: percentile_interval(own, level)
         for name, own in zip(ratios, values, strict=True)
     }
 
 
-class _Resampled(NamedTuple):
-    """Values of one fold.
+def resampled_metrics(
+    task: Task,
+    rows: pd.DataFrame,
+    resamples: int,
+    generator: np.random.Generator,
+    every_class: bool = False,
+) -> Resampled:
+    """Metrics of resamples of the patients of one fold.
 
-    Attributes:
-        metrics: name -> (resamples,).
-        parts: name -> (1 + resamples, m), see `signed_parts`; those of the rows
-            themselves come first.
+    Args:
+        task, rows, resamples: see `bootstrap_intervals`.
+        generator: gives the draws.
+        every_class: whether the metrics that treat classes apart, see
+            `Metric.every_class`, are undefined in a resample that lacks a class of the
+            task. If False, balanced accuracy and others are over the classes that a
+            resample has, which flatters where a class is rare and hard.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"dataset": "d", "patient_id": ["a", "b"]})
+        >>> rows = rows.assign(target=[1.0, 2.0], prediction=[1.0, 4.0])
+        >>> generator = np.random.default_rng(0)
+        >>> found = resampled_metrics(age, rows, 100, generator)
+        >>> sorted(set(found.metrics["mae"].tolist()))
+        [0.0, 1.0, 2.0]
     """
-
-    metrics: dict[str, np.ndarray]
-    parts: dict[str, np.ndarray]
-
-
-def _resampled(task, rows, resamples, generator, every_class) -> _Resampled:
     unlabelled = int(rows["target"].isna().sum())
     if unlabelled:
         raise ValueError(
@@ -222,7 +262,7 @@ def _resampled(task, rows, resamples, generator, every_class) -> _Resampled:
         of_block = _values(answers, weights, every_class)
         metrics.append(of_block[0])
         parts.append(of_block[1])
-    return _Resampled(_joined(metrics), _joined(parts))
+    return Resampled(_joined(metrics), _joined(parts))
 
 
 def _values(answers, weights, every_class) -> tuple[dict, dict]:
@@ -282,11 +322,3 @@ def _patient_counts(n: int, resamples: int, generator) -> np.ndarray:
     drawn = generator.integers(0, max(n, 1), size=(resamples, n))
     drawn += n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)
-
-
-def _interval(values: np.ndarray, resamples: int, level: float) -> Interval:
-    undefined = 1 - len(values) / resamples
-    if undefined > _MOST_UNDEFINED:
-        return Interval(float("nan"), float("nan"), undefined)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), undefined)
