@@ -28,7 +28,8 @@ from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.statistics.calibration import Calibrations, calibrated
 from mdmt_tf.tasks import Task
 
-# The largest difference in a probability between Keras and the SavedModel.
+# The largest difference between Keras and the SavedModel in a probability; in a value,
+# relative to `Task.scale`, or to the value if that is larger.
 TOLERANCE = 1e-5
 
 
@@ -145,32 +146,25 @@ def _png(file: tf.Tensor) -> tf.Tensor:
 
 def check_export(
     path: Path,
+    tasks: Sequence[Task],
     images: Sequence[np.ndarray],
     expected: Mapping[str, np.ndarray],
-    tasks: Sequence[Task] = (),
     calibrations: Calibrations | None = None,
 ) -> float:
     """Compare the SavedModel with the model it was made from.
 
     Args:
         path: of the SavedModel.
+        tasks: of the model.
         images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
             where the model takes files, as PNG.
         expected: {task: probabilities (n, classes)} of the Keras model.
-        tasks: those whose calibrated probabilities are compared, too.
-        calibrations: of these tasks.
-    Returns: the largest difference in a probability.
+        calibrations: those of the SavedModel, by component.
+    Returns: the largest difference, see `TOLERANCE`.
     Raises: MdmtError when it is above `TOLERANCE`.
     """
     served = ServedModel(path)
-    expected, allowed = dict(expected), dict.fromkeys(expected, TOLERANCE)
-    for task in tasks:
-        own = calibrated(task, expected[task.name], calibrations or {})
-        if own is not None:
-            expected[task.calibrated_name] = own
-            # A temperature below 1 makes differences of logits larger.
-            coldest = min(calibrations[c.name].temperature for c in task.components)
-            allowed[task.calibrated_name] = TOLERANCE / min(coldest, 1.0)
+    expected, scales = _with_calibrated(tasks, expected, calibrations or {})
     largest = 0.0
     for row, image in enumerate(images):
         scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
@@ -179,14 +173,32 @@ def check_export(
             file = tf.io.encode_png(image).numpy()
             answers["predict_encoded"] = served.predict_encoded([file])
         for signature, answer in answers.items():
-            for name, probabilities in expected.items():
-                difference = np.max(np.abs(answer[name][0] - probabilities[row]))
-                if not difference <= allowed[name]:
+            for name, wanted in expected.items():
+                difference = np.max(
+                    np.abs(answer[name][0] - wanted[row]) / scales[name][row]
+                )
+                if not difference <= TOLERANCE:
                     raise MdmtError(
-                        f"{path}: signature {signature}, task {name}: the SavedModel "
-                        f"differs from the trained model by {difference:.2g} on image "
-                        f"{row} of {len(images)}; {allowed[name]:g} is allowed. The "
-                        "export must not be used."
+                        f"{path}: signature {signature}, output {name}: the "
+                        "SavedModel differs from the trained model by "
+                        f"{difference:.2g} on image {row} of {len(images)}; "
+                        f"{TOLERANCE:g} is allowed. The export must not be used."
                     )
                 largest = max(largest, float(difference))
     return largest
+
+
+def _with_calibrated(tasks, expected, calibrations) -> tuple[dict, dict]:
+    """All expected outputs by name, and the scale of the differences of each."""
+    outputs, scales = {}, {}
+    for task in tasks:
+        raw = expected[task.name]
+        outputs[task.name] = raw
+        scales[task.name] = np.maximum(task.scale, np.abs(raw))
+        own = calibrated(task, raw, calibrations)
+        if own is not None:
+            outputs[task.calibrated_name] = own
+            # A temperature below 1 makes differences of logits larger.
+            coldest = min(calibrations[c.name].temperature for c in task.components)
+            scales[task.calibrated_name] = np.full(len(raw), 1 / min(coldest, 1.0))
+    return outputs, scales

@@ -25,12 +25,13 @@ _WANTED_SENSITIVITY = 0.9
 def prior_ratios(training_set: TrainingSet) -> dict[str, tuple[float, ...]]:
     """Prevalence of each class over its weight in training, by component.
 
-    The weight of a class is the sum over its rows of loss weight times draws in an
-    epoch. Drawing one *dataset* more often than another is left out: within the dataset
-    the classes keep their proportions, and an image shows where it comes from, so the
-    probability of a class given an image stays the same. So `pipeline.sampling` alone
-    gives 1, class weights f give 1 / f, and the oversampling of a dataset gives n_c,
-    each up to a common factor.
+    The prevalence is by patient with `pipeline.weight_by: patient`. The weight of a
+    class is the sum over its rows of loss weight times draws in an epoch. Drawing one
+    *dataset* more often than another is left out: within the dataset the classes keep
+    their proportions, and an image shows where it comes from, so the probability of a
+    class given an image stays the same. So `pipeline.sampling` alone gives 1, class
+    weights f give 1 / f, and the oversampling of a dataset gives n_c, each up to a
+    common factor.
 
     Args:
         training_set: the rows of training with weights and draws.
@@ -48,6 +49,7 @@ def prior_ratios(training_set: TrainingSet) -> dict[str, tuple[float, ...]]:
         >>> training_set = TrainingSet(
         ...     samples=samples,
         ...     weights={"death": np.ones(4)},
+        ...     row_weights={"death": np.ones(4)},
         ...     class_counts={"death": np.array([3, 1])},
         ...     draws=plan_draws(samples.dataset, labels),
         ... )
@@ -64,15 +66,14 @@ def prior_ratios(training_set: TrainingSet) -> dict[str, tuple[float, ...]]:
     result = {}
     for task in samples.tasks:
         labels = samples.labels[task.name]
-        weights = np.asarray(training_set.weights[task.name], np.float64)
-        # What is left without the weights of classes: 1, or that of a patient.
-        factors = task.label_weights(labels, training_set.class_counts[task.name])
-        columns = (a.reshape(len(labels), -1).T for a in (labels, weights, factors))
+        both = (training_set.row_weights, training_set.weights)
+        masses = (np.asarray(weights[task.name], np.float64) for weights in both)
+        columns = (a.reshape(len(labels), -1).T for a in (labels, *masses))
         parts = zip(task.components, *columns, strict=True)
-        for component, encoded, weight, factor in parts:
+        for component, encoded, natural, weighted in parts:
             if Property.CLASSES in component.properties:
                 result[component.name] = _ratios(
-                    component, encoded, weight / factor, weight * rates
+                    component, encoded, natural, weighted * rates
                 )
     return result
 

@@ -6,18 +6,28 @@ import numpy as np
 
 from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
 from mdmt_tf.tasks.binary import Binary
+from mdmt_tf.tasks.losses import (
+    Loss,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    sigmoid_squared_error,
+)
 
 
 class Multilabel(Task):
     """k labels, each yes, no or unknown.
 
     `classes` are the names of the labels. The model has k logits. The loss of an image
-    is the sum of the sigmoid cross-entropies of its known labels, divided by k. Each
-    label is a binary task `<task>/<label>` in `predictions.csv`; metrics are means over
-    the labels.
+    is the sum of the losses of its known labels, divided by k. Each label is a binary
+    task `<task>/<label>` in `predictions.csv`; metrics are means over the labels.
     """
 
     kind = "multilabel"
+    losses = {
+        "bce": Loss(sigmoid_cross_entropy),
+        "focal": Loss(sigmoid_focal, mixes=False),
+        "mse": Loss(sigmoid_squared_error, 0.5),
+    }
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -107,9 +117,6 @@ class Multilabel(Task):
             result[encoded[:, index] == 1] = self.classes[index]
         return result
 
-    def loss(self, targets, logits, ops):
-        return ops.binary_crossentropy(targets, logits, from_logits=True)
-
     def probabilities(self, logits, ops=np):
         """sigmoid(logits), (n, k): the probability of each label."""
         return 0.5 * (1.0 + ops.tanh(0.5 * ops.array(logits, dtype="float64")))
@@ -139,7 +146,11 @@ class Multilabel(Task):
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
         """The present labels, and the unknown ones with a question mark."""
         rows = zip(self.classes, target, known, strict=True)
-        words = [label + ("" if k else "?") for label, t, k in rows if t or not k]
+        words = [
+            ("" if t in (0, 1) else f"{t:.2g} ") + label + ("" if k else "?")
+            for label, t, k in rows
+            if t or not k
+        ]
         return ", ".join(words) or "none"
 
     @property

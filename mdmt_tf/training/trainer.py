@@ -15,6 +15,7 @@ import tensorflow as tf
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
@@ -58,6 +59,7 @@ class _Fit:
     run: RunFolder
     inputs: Inputs
     training_set: TrainingSet
+    layers: AugmentationLayers
     manifest: dict
     write: Callable[[str], object]
     is_terminal: bool
@@ -85,15 +87,17 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
         )
-        run = RunFolder.create(config, manifest, inputs.split.write)
+        run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
         if run.is_finished:
             write(f"{run.path} is finished; nothing to do.\n")
@@ -104,6 +108,7 @@ def train(
         run=run,
         inputs=inputs,
         training_set=training_set,
+        layers=layers,
         manifest=manifest,
         write=write,
         is_terminal=is_terminal,
@@ -152,6 +157,12 @@ def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
         settings.temperature,
         settings.weight_by,
     )
+
+
+def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+    augmentation = Augmentation.of(config.pipeline.augmentation)
+    layers = augmentation.layers if augmentation else ()
+    return AugmentationLayers(layers, inputs.tasks, inputs.images.shape)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -203,6 +214,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         epochs=settings.epochs,
         first_epoch=first_epoch,
         augmentation=Augmentation.of(config.pipeline.augmentation),
+        layers=fit.layers,
         normalization=config.normalization,
     )
     confusion: dict[str, np.ndarray] = {}
@@ -309,6 +321,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
         write("explaining some predictions ...\n")
         explanation.explain_run(
             config,
+            inputs.tasks,
             model,
             choice.of_split(
                 inputs, _judged_split(probabilities), config.training.saliency
@@ -351,7 +364,7 @@ def _check_export(path, inputs, probabilities, calibrations, most: int = 16) -> 
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, images, expected, inputs.tasks, calibrations)
+    largest = export.check_export(path, inputs.tasks, images, expected, calibrations)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 

@@ -85,11 +85,11 @@ def test_probabilities_in_the_graph_are_those_of_the_task(task):
 
 
 def test_saved_model_equals_the_model_it_was_made_from(saved, images, expected):
-    assert check_export(saved, images, expected) < 1e-5
+    assert check_export(saved, TASKS, images, expected) < 1e-5
 
 
 def test_calibrated_probabilities_are_computed_in_the_graph(saved, images, expected):
-    assert check_export(saved, images, expected, TASKS, CALIBRATIONS) < 1e-5
+    assert check_export(saved, TASKS, images, expected, CALIBRATIONS) < 1e-5
     served = ServedModel(saved)
     answer = served.predict(images / np.float32(255))
     for name in ("zebra", "middle", "alpha"):
@@ -108,8 +108,8 @@ def test_calibrated_probabilities_are_computed_in_the_graph(saved, images, expec
 
 def test_another_calibration_is_noticed(saved, images, expected):
     other = CALIBRATIONS | {"signs/y": Calibration(prior_ratio=(1.0, 1.01))}
-    with pytest.raises(MdmtError, match="task signs_calibrated: the SavedModel"):
-        check_export(saved, images, expected, TASKS, other)
+    with pytest.raises(MdmtError, match="output signs_calibrated: the SavedModel"):
+        check_export(saved, TASKS, images, expected, other)
 
 
 def test_without_calibrations_there_are_raw_probabilities_only(
@@ -123,14 +123,14 @@ def test_without_calibrations_there_are_raw_probabilities_only(
 
 def test_another_model_is_noticed(saved, images, expected):
     wrong = dict(expected, middle=expected["middle"] + [[2e-5, -2e-5]])
-    with pytest.raises(MdmtError, match=r"task middle.*differs.*2e-05.*not be used"):
-        check_export(saved, images, wrong)
+    with pytest.raises(MdmtError, match=r"output middle.*differs.*2e-05.*not be used"):
+        check_export(saved, TASKS, images, wrong)
 
 
 def test_nan_is_noticed(saved, images, expected):
     wrong = dict(expected, value=expected["value"] * np.nan)
-    with pytest.raises(MdmtError, match="task value"):
-        check_export(saved, images, wrong)
+    with pytest.raises(MdmtError, match="output value"):
+        check_export(saved, TASKS, images, wrong)
 
 
 def test_other_sizes_are_resized_with_antialiasing(saved):

@@ -104,6 +104,7 @@ def test_oversampling_by_4_is_found_and_put_right_on_other_rows():
     training_set = TrainingSet(
         samples=samples,
         weights={"death": np.ones(len(labels), np.float32)},
+        row_weights={"death": np.ones(len(labels), np.float32)},
         class_counts={"death": counts},
         draws=types.SimpleNamespace(
             stream=labels, counts=np.array([counts[0], 4 * counts[1]])
@@ -199,14 +200,15 @@ def samples_of(labels, dataset=None, task=TWO):
     )
 
 
-def trained(labels, task=TWO, dataset=None, classes=None, weights=None, **sampling):
+def trained(labels, task=TWO, dataset=None, classes=None, images=1.0, **sampling):
     samples = samples_of(labels, dataset, task)
     counts = task.class_counts(labels)
-    if weights is None:
-        weights = (labels >= 0) * task.label_weights(labels, counts)
+    row_weights = (labels >= 0) / images
+    weights = row_weights * task.label_weights(labels, counts)
     return TrainingSet(
         samples=samples,
         weights={task.name: weights},
+        row_weights={task.name: row_weights},
         class_counts={task.name: counts},
         draws=plan_draws(samples.dataset, classes, **sampling),
     )
@@ -251,8 +253,7 @@ def test_weights_of_patients_are_no_class_weights():
     labels = np.array([0] * 6 + [1] * 2)
     images = np.array([3, 3, 3, 1, 1, 1, 1, 1])
     task = make_task(name="death", kind="binary", class_weights=(1.0, 3.0))
-    weights = task.label_weights(labels, task.class_counts(labels)) / images
-    found = prior_ratios(trained(labels, task, weights=weights))["death"]
+    found = prior_ratios(trained(labels, task, images=images))["death"]
     assert odds(found) == pytest.approx(3.0, rel=1e-5)
 
 
@@ -265,6 +266,7 @@ def test_a_class_without_rows_and_a_regression():
     training_set = TrainingSet(
         samples=samples,
         weights={"age": np.array([1.0, 0.0])},
+        row_weights={"age": np.array([1.0, 0.0])},
         class_counts={"age": np.array([1])},
         draws=plan_draws(samples.dataset),
     )
