@@ -59,6 +59,7 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "config.yaml",
         "manifest.json",
         "split.json",
+        "tasks.json",
         "history.csv",
         "tensorboard",
         "checkpoints",
