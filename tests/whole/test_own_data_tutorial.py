@@ -25,7 +25,7 @@ def folder(shared, tmp_path_factory):
     (folder / "open_cxr").symlink_to(shared / "data" / "open_cxr")
     text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 3
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

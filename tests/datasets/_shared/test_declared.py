@@ -97,7 +97,7 @@ def test_where_rows_end(ward):
         "f00b,outcomes.xlsx:3,left out: days_to_icu below 0: days_to_icu = '-2'",
         "f01a,outcomes.xlsx:4,left out: days_to_icu unknown: days_to_icu = '99'",
         "f01b,outcomes.xlsx:5,\"bad value: died_or_icu = 'x', expected 0, 1, or for "
-        "unknown 'n/a', '99'.",
+        "unknown 'n/a', '99'. Add it to `classes` or `unknown`.",
     ]
     assert "f02b,outcomes.xlsx:7,bad value: pid is empty" in rejected(prepared)
 
