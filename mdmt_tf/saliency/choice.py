@@ -1,5 +1,6 @@
 """Images to explain: some of a run's data, or files that are not part of it."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -120,12 +121,17 @@ def of_files(
             pixels = prepare_image(read_image(path), recipe).pixels[..., np.newaxis]
             geometry.append(None)
         images.append(_unit(config, pixels))
+    return Explainable(ids=ids_of_files(files), images=images, geometry=geometry)
+
+
+def ids_of_files(files: Sequence[Path]) -> list[str]:
+    """The names of files without suffix, or their paths where names are the same."""
     stems = [image_stem(path.name) for path in files]
-    ids = [
-        stem if stems.count(stem) == 1 else str(path)
+    counts = collections.Counter(stems)
+    return [
+        stem if counts[stem] == 1 else str(path)
         for stem, path in zip(stems, files, strict=True)
     ]
-    return Explainable(ids=ids, images=images, geometry=geometry)
 
 
 def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:

@@ -11,9 +11,8 @@ from mdmt_tf import storage
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
-from mdmt_tf.runs.evaluation import Predictor
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.serving.predictor import ServedModel, open_predictor
+from mdmt_tf.serving.predictor import ServedModel, TrainedModel, open_predictor
 from mdmt_tf.tasks import Task, make_task
 
 # Hexadecimal digits of the digest of a model.
@@ -37,7 +36,7 @@ class OpenModel:
     """
 
     path: Path
-    predictor: Predictor
+    predictor: ServedModel | TrainedModel
     tasks: tuple[Task, ...]
     preprocessing: Preprocessing | VolumePreprocessing
     size: tuple[int, ...]
@@ -46,18 +45,20 @@ class OpenModel:
     training_images: Mapping | None
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether it gives calibrated probabilities of all classes."""
+        names = [task.name for task in self.tasks if task.class_names]
+        return {calibrated_name(name) for name in names} <= self.predictor.outputs
+
+    @property
     def components(self) -> tuple[Task, ...]:
         """The components of all tasks, see `Task.components`."""
         return tuple(one for task in self.tasks for one in task.components)
 
 
-def is_model(path: str | os.PathLike) -> bool:
-    """Whether a path is the folder of a run, finished or not, or of a SavedModel."""
-    path = Path(path)
-    run = RunFolder(path)
-    return (path / "saved_model.pb").is_file() or (
-        run.config.is_file() and (run.metrics.is_file() or run.split.is_file())
-    )
+def calibrated_name(task: str) -> str:
+    """The output of a model with the calibrated probabilities of a task."""
+    return f"{task}_calibrated"
 
 
 def open_models(
@@ -90,9 +91,7 @@ def open_models(
     return models
 
 
-def open_model(
-    path: str | os.PathLike, preprocessing: str | None = None
-) -> OpenModel:
+def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> OpenModel:
     """Open one model; arguments and errors as for `open_models`."""
     path = Path(path)
     if (path / "saved_model.pb").is_file():

@@ -3,21 +3,39 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images
-from mdmt_tf.serving import answers, ensemble
+from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
+from mdmt_tf.serving import answers
 from mdmt_tf.serving.answers import Answer
-from mdmt_tf.serving.ensemble import OpenModel
+from mdmt_tf.serving.ensemble import OpenModel, calibrated_name
 from mdmt_tf.serving.oddities import find_oddities
 from mdmt_tf.serving.preparation import PreparedFile, prepare_files
 
 # Images, or volumes, that a model predicts at a time.
 _BATCH = {2: 16, 3: 2}
+
+# The prepared forms of one file, one for each preprocessing of the models.
+Forms = Mapping[Preprocessing | VolumePreprocessing, PreparedFile]
+
+
+class Maps(Protocol):
+    """Draws saliency maps of files while they are predicted."""
+
+    def open(self, models: Sequence[OpenModel], files: Sequence[Path]) -> None:
+        """Called once, before the first file."""
+
+    def draw(self, number: int, forms: Forms) -> None:
+        """Called for each file that was answered, with its number."""
+
+    def close(self) -> None:
+        """Called once, after the last file."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -38,6 +56,22 @@ class Counts:
     uncalibrated: bool = False
     trained_on: Sequence[str] = ()
 
+    def text(self, seconds: float, out: Path, maps: Path | None) -> str:
+        """A summary in a few lines."""
+        errors = self.files - self.answered
+        lines = [
+            f"{self.answered} of {self.files} files answered in {seconds:.1f} s "
+            f"({self.files / max(seconds, 1e-3):.1f} a second), {errors} with an "
+            f"error, {self.warned} with a warning: {out}"
+        ]
+        if maps is not None:
+            lines.append(f"saliency maps: {maps}")
+        if self.uncalibrated:
+            lines.append("probabilities are not calibrated: the model was made without")
+        lines += [f"trained on {text}" for text in self.trained_on]
+        lines.append("for research only, not for diagnosis or treatment")
+        return "\n".join(lines)
+
 
 def predict_files(
     models: Sequence[OpenModel],
@@ -45,7 +79,7 @@ def predict_files(
     out: Path,
     *,
     progress: Callable[[int, int], object] = lambda done, total: None,
-    each: Callable[[Answer, PreparedFile | None], object] = lambda *_: None,
+    maps: "Maps | None" = None,
 ) -> Counts:
     """Predict files and write the answers.
 
@@ -54,80 +88,89 @@ def predict_files(
         given: files, folders and patterns, see `find_images`.
         out: CSV or JSON file to write.
         progress: called with (files done, all files).
-        each: called with each answer and its image, as the first model sees it.
+        maps: draws saliency maps of the files that are answered.
     Raises: ConfigError, DataError for errors that the user can correct. A file that
         cannot be read is no such error but an answer with an error.
     """
     files = find_images(given, volumes=len(models[0].size) == 3)
     counts = Counts(
         files=len(files),
-        uncalibrated=not all(map(_is_calibrated, models)),
+        uncalibrated=not all(model.is_calibrated for model in models),
         trained_on=list(dict.fromkeys(model.trained_on for model in models)),
     )
     components = models[0].components
+    if maps is not None:
+        maps.open(models, files)
     with answers.writing(out, components, _about(models)) as write:
         progress(0, len(files))
         for done, (answer, prepared) in enumerate(answer_files(models, files), 1):
             write(answer)
-            each(answer, prepared)
+            if maps is not None and not answer.error:
+                maps.draw(done - 1, prepared)
             counts.answered += not answer.error
             counts.warned += bool(answer.warnings)
             progress(done, len(files))
+    if maps is not None:
+        maps.close()
     return counts
 
 
 def answer_files(
-    models: Sequence[OpenModel], files: Iterable[Path]
-) -> Iterator[tuple[Answer, PreparedFile | None]]:
-    """The answers to files, in their order; each file is prepared once.
+    models: Sequence[OpenModel], files: Sequence[Path]
+) -> Iterator[tuple[Answer, Forms]]:
+    """The answers to files, in their order.
 
-    Yields: the answer, and the image as the first model sees it; None for an error.
+    A file is prepared once for all models with the same preprocessing.
+
+    Yields: the answer, and the prepared forms of the file; none if there is an error.
     """
     kinds = list(dict.fromkeys(model.preprocessing for model in models))
-    files = list(files)
-    streams = [prepare_files(files, kind) for kind in kinds]
-    together = zip(*streams, strict=True)
+    together = zip(*(prepare_files(files, kind) for kind in kinds), strict=True)
     while batch := list(itertools.islice(together, _BATCH[len(models[0].size)])):
-        yield from _answer_batch(models, kinds, batch)
+        paths = [results[0][0] for results in batch]
+        forms = [
+            dict(zip(kinds, (result for _, result in results), strict=True))
+            for results in batch
+        ]
+        yield from _answer_batch(models, paths, forms)
 
 
-def _answer_batch(models, kinds, batch) -> Iterator:
-    """Answers to a batch: for each file, its path and result of each kind."""
-    good = [
-        number
-        for number, results in enumerate(batch)
-        if not any(isinstance(result, DataError) for _, result in results)
-    ]
+def _answer_batch(models, paths, forms) -> Iterator[tuple[Answer, Forms]]:
+    errors = [_error(of_file) for of_file in forms]
+    good = [of_file for of_file, error in zip(forms, errors, strict=True) if not error]
     outputs = []
-    if good:
-        for model in models:
-            kind = kinds.index(model.preprocessing)
-            images = np.stack([batch[number][kind][1].image for number in good])
-            outputs.append(model.predictor.predict(images))
-    places = {number: place for place, number in enumerate(good)}
-    digests = "+".join(model.digest for model in models)
-    for number, results in enumerate(batch):
-        path = str(results[0][0])
-        if number not in places:
-            (error, *_) = [r for _, r in results if isinstance(r, DataError)]
-            yield Answer(file=path, error=str(error)), None
+    for model in models if good else ():
+        images = [of_file[model.preprocessing].image for of_file in good]
+        outputs.append(model.predictor.predict(np.stack(images)))
+    place = -1
+    for path, of_file, error in zip(paths, forms, errors, strict=True):
+        if error:
+            yield Answer(file=str(path), error=error), {}
             continue
-        prepared = {kinds[i]: result for i, (_, result) in enumerate(results)}
-        tasks = _combined(models, outputs, places[number])
-        first = prepared[models[0].preprocessing]
-        bad = [name for name, one in tasks.items() if not _is_number(one)]
-        if bad:
-            text = f"the model has no number for {', '.join(bad)}"
-            yield Answer(file=path, error=f"{path}: {text}"), None
-            continue
-        answer = Answer(
-            file=path,
-            tasks=tasks,
-            model=digests,
-            box_source=first.box_source,
-            warnings=_warnings(models, prepared),
-        )
-        yield answer, first
+        place += 1
+        answer = _answer(models, str(path), of_file, outputs, place)
+        yield answer, {} if answer.error else of_file
+
+
+def _error(of_file: Mapping) -> str:
+    """The first error of the prepared forms of a file; "" if there is none."""
+    errors = [str(form) for form in of_file.values() if isinstance(form, DataError)]
+    return errors[0] if errors else ""
+
+
+def _answer(models, path: str, of_file: Forms, outputs, place: int) -> Answer:
+    tasks = _combined(models, outputs, place)
+    bad = [name for name, one in tasks.items() if not _is_number(one)]
+    if bad:
+        text = f"{path}: the model answers {', '.join(bad)} with no number."
+        return Answer(file=path, error=text)
+    return Answer(
+        file=path,
+        tasks=tasks,
+        model="+".join(model.digest for model in models),
+        box_source=of_file[models[0].preprocessing].box_source,
+        warnings=_warnings(models, of_file),
+    )
 
 
 def _combined(models, outputs, place: int) -> dict[str, answers.TaskAnswer]:
@@ -136,7 +179,7 @@ def _combined(models, outputs, place: int) -> dict[str, answers.TaskAnswer]:
     for task in models[0].tasks:
         raw = [output[task.name][place] for output in outputs]
         calibrated = [
-            output.get(_calibrated(task.name), output[task.name])[place]
+            output.get(calibrated_name(task.name), output[task.name])[place]
             for output in outputs
         ]
         for index, component in enumerate(task.components):
@@ -177,15 +220,6 @@ def _is_number(answer: answers.TaskAnswer) -> bool:
     return bool(np.isfinite(values).all())
 
 
-def _calibrated(name: str) -> str:
-    """The output of the SavedModel with the calibrated probabilities of a task."""
-    return f"{name}_calibrated"
-
-
-def _is_calibrated(model: OpenModel) -> bool:
-    return False
-
-
 def _about(models: Sequence[OpenModel]) -> dict:
     return {
         "models": [
@@ -194,12 +228,9 @@ def _about(models: Sequence[OpenModel]) -> dict:
                 "digest": model.digest,
                 "trained_on": model.trained_on,
                 "preprocessing": model.preprocessing.name,
-                "calibrated": _is_calibrated(model),
+                "calibrated": model.is_calibrated,
             }
             for model in models
         ],
         "not_for": "diagnosis or treatment; research only",
     }
-
-
-__all__ = ["Counts", "answer_files", "ensemble", "predict_files"]

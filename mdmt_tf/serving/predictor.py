@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.config import Config
-from mdmt_tf.data.normalize import normalize
+from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.evaluation import Predictor
@@ -59,6 +59,11 @@ class ServedModel:
         """Whether it has the signature predict_encoded."""
         return "predict_encoded" in self._signatures
 
+    @property
+    def outputs(self) -> set[str]:
+        """Names of the outputs of `predict`."""
+        return set(self._signatures["serving_default"].structured_outputs)
+
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1]."""
         serve = self._signatures["serving_default"]
@@ -86,12 +91,16 @@ class TrainedModel:
         self._tasks = tuple(tasks)
         self._normalization = normalization
 
-    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, n_classes)} of images, float32 (n, ..., 1) in [0, 1].
+    @property
+    def outputs(self) -> set[str]:
+        """Names of the outputs of `predict`."""
+        return {task.name for task in self._tasks}
 
-        The images have the size that the model was trained with.
-        """
-        logits = self._model.predict_on_batch(normalize(images, *self._normalization))
+    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """{task: (n, n_classes)} of images of any size, float32 (n, ..., 1) in [0, 1]."""
+        shape = self._model.inputs[0].shape[1:-1]
+        resized = resize(tf.constant(images, tf.float32), shape)
+        logits = self._model.predict_on_batch(normalize(resized, *self._normalization))
         return {
             task.name: task.probabilities(logits[task.name]) for task in self._tasks
         }

@@ -37,9 +37,9 @@ class PreparedFile:
         coarse: result of `profile.coarsened`.
         facts: facts about the file.
         box_source: source of the crop, see `imaging.crop`; "" for volumes.
-        seen: sides, in pixels or voxels of the file, of what the model sees; None if
-            they have another order than those of `image`.
-        volume: the prepared volume, for its geometry; None for images.
+        seen: height and width, in pixels of the file, of what the model sees; None
+            for volumes.
+        volume: the prepared volume, with its geometry; None for images.
     """
 
     image: np.ndarray
@@ -74,9 +74,7 @@ def _image(path: Path, prepared: PreparedImage) -> PreparedFile:
     )
 
 
-def _volume(
-    path: Path, preprocessing: VolumePreprocessing
-) -> PreparedFile | DataError:
+def _volume(path: Path, preprocessing: VolumePreprocessing) -> PreparedFile | DataError:
     try:
         prepared = prepare_volume(read_volume(path), preprocessing)
     except DataError as error:
@@ -86,5 +84,5 @@ def _volume(
         image=image,
         coarse=coarsened(image[..., 0]),
         facts=read_facts(path),
-        volume=dataclasses.replace(prepared, pixels=prepared.pixels[:0]),
+        volume=prepared,
     )

@@ -29,6 +29,8 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
             task.name: {"kind": task.kind, "classes": list(task.class_names)}
             for task in inputs.tasks
         },
+        # To notice images that are unlike them, see `mdmt_tf.data.profile`.
+        "training_images": manifest["training_images"],
     }
 
 

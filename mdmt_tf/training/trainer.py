@@ -17,6 +17,7 @@ from mdmt_tf.data import pipeline
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
+from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
@@ -259,6 +260,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     """Write predictions, export, saliency and metrics; the metrics come last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
+    manifest["training_images"] = describe_training_images(inputs)
     probabilities = {
         split: predict(model, samples, inputs, config)
         for split, samples in inputs.samples.items()
