@@ -97,7 +97,7 @@ class TrainedModel:
         return {task.name for task in self._tasks}
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, n_classes)} of images of any size, float32 (n, ..., 1) in [0, 1]."""
+        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1], of any size."""
         shape = self._model.inputs[0].shape[1:-1]
         resized = resize(tf.constant(images, tf.float32), shape)
         logits = self._model.predict_on_batch(normalize(resized, *self._normalization))
