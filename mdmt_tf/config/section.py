@@ -1,7 +1,7 @@
 """The base of all sections of a configuration: rules, types of values."""
 
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -45,6 +45,16 @@ class Section(pydantic.BaseModel):
     def rules(cls) -> list[Callable]:
         """The methods marked with `rule`, in their order."""
         return [method for method in vars(cls).values() if hasattr(method, "needs")]
+
+    @classmethod
+    def expand(cls, value: Any) -> Any:
+        """The keys of a value that has a short form, such as a text alone."""
+        return value
+
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def _expand(cls, value, handler):
+        return handler(cls.expand(value))
 
     @pydantic.model_validator(mode="after")
     def _follow_rules(self):

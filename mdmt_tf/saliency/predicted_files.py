@@ -5,16 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from mdmt_tf import config as configuration
-from mdmt_tf.data.normalize import normalize, resize
+from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.imaging.volume import PreparedVolume, resized_affine
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.saliency import files
-from mdmt_tf.saliency.choice import ids_of_files
+from mdmt_tf.saliency.choice import fitted, geometry_of, ids_of_files
 from mdmt_tf.saliency.explanation import probabilities
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.serving.ensemble import OpenModel
@@ -82,10 +80,10 @@ class _MapsOfModel:
 
     def draw(self, number: int, prepared: PreparedFile) -> None:
         config = self._config
-        image = resize(tf.constant(prepared.image), config.image_shape).numpy()
+        image = fitted(config, prepared.image)
         geometry = None
         if prepared.volume is not None:
-            geometry = [_geometry(prepared.volume, config.image_shape)]
+            geometry = [geometry_of(prepared.volume, config)]
         sample = files.PredictedSamples(
             images=[image],
             ids=[self._ids[number]],
@@ -108,12 +106,3 @@ class _MapsOfModel:
 
 def _normalized(config, images) -> np.ndarray:
     return np.asarray(normalize(images, *config.normalization))
-
-
-def _geometry(volume: PreparedVolume, size: Sequence[int]) -> files.Geometry:
-    """The geometry of a prepared volume, as the network sees it."""
-    return files.Geometry(
-        prepared_affine=resized_affine(volume.affine, volume.pixels.shape[:3], size),
-        original_affine=volume.original_affine,
-        original_shape=volume.original_shape,
-    )

@@ -96,6 +96,7 @@ def find_oddities(
 
 def _modalities(preprocessing) -> tuple[str, ...]:
     """The modalities that a preprocessing is made for; none if it takes any."""
-    if isinstance(preprocessing, VolumePreprocessing):
+    if preprocessing.window_hu is not None:
         return ("CT",)
-    return () if preprocessing.region == "full" else _RADIOGRAPHS
+    is_image = isinstance(preprocessing, Preprocessing)
+    return _RADIOGRAPHS if is_image and preprocessing.region != "full" else ()

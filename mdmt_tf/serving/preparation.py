@@ -16,14 +16,9 @@ from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.volumes import in_order
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.file_facts import FileFacts, read_facts
-from mdmt_tf.imaging.prepared import PreparedImage
+from mdmt_tf.imaging.prepared import PreparedImage, prepare_file
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
-from mdmt_tf.imaging.volume import (
-    FULL_SCALE,
-    PreparedVolume,
-    prepare_volume,
-    read_volume,
-)
+from mdmt_tf.imaging.volume import PreparedVolume
 
 AnyPreprocessing = Preprocessing | VolumePreprocessing
 
@@ -63,7 +58,7 @@ def prepare_files(
 
 
 def _image(path: Path, prepared: PreparedImage) -> PreparedFile:
-    image = prepared.pixels[..., np.newaxis].astype(np.float32) / np.float32(255)
+    image = prepared.for_model()
     y0, x0, y1, x1 = prepared.box
     return PreparedFile(
         image=image,
@@ -76,10 +71,10 @@ def _image(path: Path, prepared: PreparedImage) -> PreparedFile:
 
 def _volume(path: Path, preprocessing: VolumePreprocessing) -> PreparedFile | DataError:
     try:
-        prepared = prepare_volume(read_volume(path), preprocessing)
+        prepared = prepare_file(path, preprocessing)
     except DataError as error:
         return error
-    image = prepared.pixels.astype(np.float32) / np.float32(FULL_SCALE)
+    image = prepared.for_model()
     return PreparedFile(
         image=image,
         coarse=coarsened(image[..., 0]),
