@@ -209,7 +209,7 @@ def _warnings(models, prepared) -> dict[str, str]:
             model.size,
         )
         texts |= found
-        counts.update(found)
+        counts.update(list(found))
     return {code: t for code, t in texts.items() if 2 * counts[code] >= len(models)}
 
 
