@@ -55,13 +55,17 @@ def describe_training_images(inputs: Inputs) -> dict:
     samples = inputs.samples["train"]
     shape = inputs.images.shape[:-1]
     numbers = samples.image[spread(len(samples), _MOST[len(shape)])]
-    coarse = np.stack(
-        [
-            coarsened(image)
-            for batch in inputs.images.batches(numbers, _BATCH)
-            for image in batch[..., 0]
-        ]
-    )
+    coarse = [
+        coarsened(image)
+        for batch in inputs.images.batches(numbers, _BATCH)
+        for image in batch[..., 0]
+    ]
+    facts = {"size": list(shape), "lungs_found": _lungs_found(inputs)}
+    return facts | profile_of(coarse)
+
+
+def profile_of(coarse: Sequence[np.ndarray]) -> dict:
+    """Number, quantiles and mean image of coarse images, see `coarsened`."""
     mean = np.mean([_reduced(image) for image in coarse], axis=0)
     values = [features(image, mean) for image in coarse]
     quantiles = {
@@ -69,9 +73,7 @@ def describe_training_images(inputs: Inputs) -> dict:
         for name in FEATURES
     }
     return {
-        "images": len(numbers),
-        "size": list(shape),
-        "lungs_found": _lungs_found(inputs),
+        "images": len(coarse),
         "quantiles": quantiles,
         "mean_image": mean.round(4).tolist(),
     }
