@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -237,3 +238,51 @@ def test_an_unfinished_run_is_an_error(run, originals, tmp_path):
     out = str(tmp_path / "answers.csv")
     with pytest.raises(DataError, match="the run is not finished"):
         predict.main([str(copy.path), str(originals), "--out", out])
+
+
+def test_head_cts_get_the_probabilities_of_the_run(tiny_volume_backbone, tmp_path):
+    """All three tasks, from the NIfTI files of the phantoms."""
+    overrides = [
+        "phantoms.ich_csic_patients=20",
+        "phantoms.head_matrix=48",
+        "phantoms.lesion_masks=false",
+        f"model.backbone={tiny_volume_backbone}",
+        "training.epochs=1",
+        "training.saliency=0",
+        "training.tensorboard=false",
+        "training.warmup_epochs=0",
+        f"run_dir={tmp_path / 'run'}",
+    ]
+    settings = config.load("ich_phantom", [f"data_dir={tmp_path / 'data'}", *overrides])
+    run = trainer.train(embedded.provide(settings, lambda text: None))
+    scans = tmp_path / "data" / "originals" / "ICH_CSIC"
+    out, maps = tmp_path / "answers.csv", tmp_path / "maps"
+    given = [str(run.path), str(scans), "--out", str(out)]
+    assert predict.main(given) == 0
+    answers = pd.read_csv(out, keep_default_na=False)
+    answers.index = [name.removesuffix("_brain.nii.gz") for name in answers["file"]]
+    answers.index = [Path(name).name for name in answers.index]
+    assert set(answers["error"]) == {""}
+    table = predictions.read(run.predictions)
+    for task in run_tasks(run):
+        rows = table[table["task"] == task.name].set_index("image_id")
+        for column, name in zip(
+            task.probability_columns, task.class_names, strict=True
+        ):
+            received = answers.loc[rows.index, f"{task.name}_raw_{name}"]
+            np.testing.assert_allclose(received, rows[column], rtol=0, atol=1e-5)
+    # Maps lie on the voxels of the original.
+    scan = sorted(scans.rglob("*.nii.gz"))[0]
+    given = [str(run.path), str(scan), "--out", str(out), "--overwrite"]
+    assert predict.main([*given, "--saliency", str(maps)]) == 0
+    volumes = pd.read_csv(maps / "saliency.csv")["volume"]
+    original = nibabel.load(scan)
+    for name in volumes:
+        image = nibabel.load(maps / name)
+        assert image.shape == original.shape
+        np.testing.assert_allclose(image.affine, original.affine, atol=1e-4)
+    assert len(volumes) >= 3
+
+
+def run_tasks(run):
+    return config.load(str(run.config), [f"data_dir={run.path}"]).build_tasks()
