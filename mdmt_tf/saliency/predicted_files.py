@@ -70,7 +70,8 @@ class _MapsOfModel:
         self._config = configuration.load(str(run.config), [f"data_dir={run.path}"])
         self._network = build_from_config(self._config)
         self._network.load_weights(run.best_weights)
-        self._explainer = Explainer(self._network, self._config.build_tasks())
+        self._tasks = run.read_tasks(self._config)
+        self._explainer = Explainer(self._network, self._tasks)
         self._methods = possible_methods(self._network)
         self._note = f"model trained on {model.trained_on}"
         self._folder, self._ids = folder, ids
@@ -87,7 +88,7 @@ class _MapsOfModel:
         sample = files.PredictedSamples(
             images=[image],
             ids=[self._ids[number]],
-            probabilities=probabilities(config, self._network, [image]),
+            probabilities=probabilities(config, self._tasks, self._network, [image]),
             geometry=geometry,
         )
         self._rows += files.explain_sample(

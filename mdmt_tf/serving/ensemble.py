@@ -112,8 +112,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         path=path,
         predictor=predictor,
         tasks=tuple(
-            make_task(name=name, kind=facts["kind"], classes=facts["classes"])
-            for name, facts in about["tasks"].items()
+            make_task(name=name, **facts) for name, facts in about["tasks"].items()
         ),
         preprocessing=_preprocessing(path, about["preprocessing"], preprocessing),
         size=tuple(about["image"]["size"]),
@@ -130,10 +129,7 @@ def _information(run: RunFolder, config) -> dict:
     manifest = run.read_json(run.manifest)
     return {
         "preprocessing": {name: one.config for name, one in config.datasets.items()},
-        "tasks": {
-            task.name: {"kind": task.kind, "classes": list(task.class_names)}
-            for task in config.build_tasks()
-        },
+        "tasks": {task.name: task.description() for task in run.read_tasks(config)},
         "image": {"size": list(config.image_shape)},
         "trained_on": data_note(manifest),
         "training_images": manifest.get("training_images"),

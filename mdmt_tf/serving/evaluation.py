@@ -64,7 +64,7 @@ def evaluate_on(
     # The data of the run are not read and may be gone, so any existing folder will do.
     overrides = [f"data_dir={dataset.folder}"]
     config = configuration.load(str(run.config), overrides)
-    known = config.build_tasks()
+    known = run.read_tasks(config)
     if not fields:
         raise ConfigError(
             "no task to evaluate. Expected a label field for one of the tasks of the "

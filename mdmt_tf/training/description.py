@@ -22,13 +22,9 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
             "range": [0.0, 1.0],
             "meaning": "0 black to 1 white, prepared as in training",
         },
-        # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
-        # `mdmt_tf.imaging.volume.prepare_volume`.
+        # Input for `mdmt_tf.imaging.prepared.prepare_file`.
         "preprocessing": {d.name: d.config for d in inputs.datasets},
-        "tasks": {
-            task.name: {"kind": task.kind, "classes": list(task.class_names)}
-            for task in inputs.tasks
-        },
+        "tasks": {task.name: task.description() for task in inputs.tasks},
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
         "training_images": manifest["training_images"],
     }

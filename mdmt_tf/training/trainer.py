@@ -28,6 +28,7 @@ from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest, data_note
+from mdmt_tf.runs.patients import metrics_for_patients
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
@@ -85,7 +86,7 @@ def train(
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
         )
-        run = RunFolder.create(config, manifest, inputs.split.write)
+        run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
@@ -143,7 +144,10 @@ def predict(
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
     settings = config.pipeline
     return build_training_set(
-        inputs.samples["train"], settings.sampling, settings.temperature
+        inputs.samples["train"],
+        settings.sampling,
+        settings.temperature,
+        settings.weight_by,
     )
 
 
@@ -223,15 +227,23 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
 def _validate(
     fit: _Fit, model: keras.Model, confusion: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Exact metrics of each task on the validation rows; updates `confusion`."""
+    """Exact metrics of each task on the validation rows; updates `confusion`.
+
+    The confusion matrices are always of images.
+    """
     validation = fit.inputs.samples["validation"]
+    rows = validation.rows.assign(split="validation", fold=fit.inputs.split.fold)
     probabilities = predict(model, validation, fit.inputs, fit.config)
     metrics = {}
     for task in fit.inputs.tasks:
-        answers = labelled_answers(
-            task, validation.labels[task.name], probabilities[task.name]
-        )
-        metrics[task.name] = metrics_of_answers(answers)
+        labels, chances = validation.labels[task.name], probabilities[task.name]
+        answers = labelled_answers(task, labels, chances)
+        if fit.config.pipeline.weight_by == "patient":
+            table = predictions.prediction_table(task, rows, labels, chances)
+            known = predictions.labelled_rows(table, task)
+            metrics[task.name] = metrics_for_patients(known, task)
+        else:
+            metrics[task.name] = metrics_of_answers(answers)
         confusion.update(confusion_matrices(answers))
     return metrics
 
@@ -285,6 +297,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
         write("explaining some predictions ...\n")
         explanation.explain_run(
             config,
+            inputs.tasks,
             model,
             choice.of_split(
                 inputs, _judged_split(probabilities), config.training.saliency
@@ -305,7 +318,7 @@ def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, images, expected)
+    largest = export.check_export(path, inputs.tasks, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 

@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from made_series import make_slices, write_slices
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging.preprocess import parse
@@ -224,6 +225,25 @@ def test_volumes_are_predicted(tmp_path):
     assert found[0]["box_source"] == "" and found[0]["warnings"] == {}
     assert list(found[1]["warnings"]) == ["no_contrast"]
     assert "c.nii" in found[2]["error"]
+
+
+def test_a_folder_with_a_dicom_series_is_one_file(tmp_path):
+    """The mean of half of the voxels at the top of the window of the head, 100 HU."""
+    hu = np.full((6, 12, 12), 15)
+    hu[:, :6] = 100
+    write_slices(tmp_path / "scans" / "ct", make_slices(hu))
+    write_slices(
+        tmp_path / "scans" / "mr", make_slices(hu, Modality="MR", series="1.9")
+    )
+    models = [model(Means(), "head_6x12x12", size=(6, 12, 12))]
+    counts, table = predicted(models, tmp_path / "scans", tmp_path / "a.csv")
+    assert counts.files == 2
+    assert [Path(name).name for name in table["file"]] == ["ct", "mr"]
+    first, second = table.to_dict("records")
+    assert float(first["outcome_raw_severe"]) == pytest.approx(0.5, abs=1e-4)
+    assert first["warnings"] == first["error"] == ""
+    # A window of Hounsfield units has no meaning for it.
+    assert "MR" in second["error"] and second["outcome"] == ""
 
 
 def test_an_output_that_cannot_be_written_is_an_error(tmp_path):
