@@ -259,6 +259,20 @@ class Task(abc.ABC):
             known: bool (n, *label_shape).
         """
 
+    @property
+    def targets_can_be_mixed(self) -> bool:
+        """Whether the loss allows targets of mixed images, see `Loss.mixes`."""
+        return self._chosen_loss.mixes
+
+    def mixable_targets(self, targets, ops):
+        """Targets as numbers whose means are targets, too, (n, k) float32.
+
+        Args:
+            targets: (n, ...) of `targets`.
+            ops: keras.ops.
+        """
+        return targets
+
     @abc.abstractmethod
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:
         """The number of labels of each class; their sum is the number of known labels.

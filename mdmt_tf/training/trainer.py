@@ -14,6 +14,7 @@ import tensorflow as tf
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
@@ -55,6 +56,7 @@ class _Fit:
     run: RunFolder
     inputs: Inputs
     training_set: TrainingSet
+    layers: AugmentationLayers
     manifest: dict
     write: Callable[[str], object]
     is_terminal: bool
@@ -82,6 +84,7 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
@@ -91,6 +94,7 @@ def train(
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
         if run.is_finished:
             write(f"{run.path} is finished; nothing to do.\n")
@@ -101,6 +105,7 @@ def train(
         run=run,
         inputs=inputs,
         training_set=training_set,
+        layers=layers,
         manifest=manifest,
         write=write,
         is_terminal=is_terminal,
@@ -149,6 +154,12 @@ def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
         settings.temperature,
         settings.weight_by,
     )
+
+
+def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+    augmentation = Augmentation.of(config.pipeline.augmentation)
+    layers = augmentation.layers if augmentation else ()
+    return AugmentationLayers(layers, inputs.tasks, inputs.images.shape)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -200,6 +211,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         epochs=settings.epochs,
         first_epoch=first_epoch,
         augmentation=Augmentation.of(config.pipeline.augmentation),
+        layers=fit.layers,
         normalization=config.normalization,
     )
     confusion: dict[str, np.ndarray] = {}
