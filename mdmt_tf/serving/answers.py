@@ -206,7 +206,8 @@ def writing(path: Path, components: Sequence[Task], about: Mapping) -> Iterator:
 
 def _writing_json(file, about: Mapping) -> Iterator:
     head = json.dumps(storage.without_nan(dict(about)), indent=1, ensure_ascii=False)
-    file.write(head.rstrip("}\n") + ',\n "answers": [')
+    # Without its last bracket, to which the answers are added.
+    file.write(head.removesuffix("\n}") + ',\n "answers": [')
     separator = "\n"
 
     def write(answer: Answer) -> None:

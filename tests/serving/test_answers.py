@@ -64,7 +64,7 @@ def answered(file="x.png", prediction="mild", value=-2.5, **facts):
 
 def written(tmp_path, name, *found):
     path = tmp_path / name
-    about = {"models": ["a"], "note": 'a "quote"'}
+    about = {"note": 'a "quote"', "models": {"a": {}}}
     with answers.writing(path, [OUTCOME, STAY], about) as write:
         for answer in found:
             write(answer)
@@ -114,7 +114,7 @@ def test_classes_that_are_numbers_stay_numbers(tmp_path):
 def test_json_has_the_same_nested(tmp_path):
     path = written(tmp_path, "a.json", answered(), Answer(file="=1", error="bad"))
     found = json.loads(path.read_text(encoding="utf-8"))
-    assert found["note"] == 'a "quote"' and found["models"] == ["a"]
+    assert found["note"] == 'a "quote"' and found["models"] == {"a": {}}
     first, second = found["answers"]
     assert first["tasks"]["outcome"]["raw"] == {"mild": 0.5, "severe": None}
     assert first["tasks"]["stay"]["prediction"] == -2.5
