@@ -126,13 +126,15 @@ def _information(run: RunFolder, config) -> dict:
     """What `model.json` would hold, of a run without a SavedModel."""
     from mdmt_tf.runs.manifest import data_note
 
-    manifest = run.read_json(run.manifest)
+    manifest, training_images = run.read_json(run.manifest), None
+    if run.training_images.is_file():
+        training_images = run.read_json(run.training_images)
     return {
         "preprocessing": {name: one.config for name, one in config.datasets.items()},
         "tasks": {task.name: task.description() for task in run.read_tasks(config)},
         "image": {"size": list(config.image_shape)},
         "trained_on": data_note(manifest),
-        "training_images": manifest.get("training_images"),
+        "training_images": training_images,
     }
 
 

@@ -7,7 +7,9 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
 
 
-def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
+def information(
+    config: Config, inputs: Inputs, manifest: dict, training_images: dict
+) -> dict:
     """The description that is stored in the exported model."""
     return {
         "experiment": config.experiment,
@@ -26,7 +28,7 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         "preprocessing": {d.name: d.config for d in inputs.datasets},
         "tasks": {task.name: task.description() for task in inputs.tasks},
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
-        "training_images": manifest["training_images"],
+        "training_images": training_images,
     }
 
 

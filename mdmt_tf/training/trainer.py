@@ -285,7 +285,8 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     """Write predictions, export, saliency, metrics; `metrics.json` comes last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
-    manifest["training_images"] = describe_training_images(inputs)
+    training_images = describe_training_images(inputs)
+    storage.write_json(run.training_images, training_images)
     probabilities = {
         split: predict(model, samples, inputs, config)
         for split, samples in inputs.samples.items()
@@ -298,7 +299,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
 
     if config.training.saved_model:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
-        about = description.information(config, inputs, manifest)
+        about = description.information(config, inputs, manifest, training_images)
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(model, inputs.tasks, unchecked, about, config.normalization)
         manifest["export"] = _check_export(unchecked, inputs, probabilities)

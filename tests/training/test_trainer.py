@@ -62,6 +62,7 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "saved_model",
         "predictions.csv",
         "assessment.json",
+        "training_images.json",
         "metrics.json",
     }
     assert len(pd.read_csv(run.history)) == 4
