@@ -5,14 +5,16 @@ import re
 import shlex
 from pathlib import Path
 
-import cv2
 import numpy as np
+import openpyxl
 import pytest
 import yaml
+from declared import write_image
 
 import mdmt_tf
 from mdmt_tf import config
-from mdmt_tf.datasets._shared import prepare
+from mdmt_tf import prepare as command_line
+from mdmt_tf.datasets._shared import declared, prepare
 from mdmt_tf.experiments import protocol
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,7 +75,9 @@ def test_the_plain_commands_are_those_of_the_scripts(script, lines):
 def test_commands_are_accepted(words, monkeypatch, tmp_path):
     """Up to the point where they would begin to work."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my.yaml").write_text(MY_YAML, encoding="utf-8")
+    for word in words:
+        if word.endswith(".yaml"):
+            (tmp_path / word).write_text(MY_YAML, encoding="utf-8")
     command, *arguments = words
 
     class Accepted(Exception):
@@ -97,6 +101,7 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         monkeypatch.setattr(config, "load", load)
     elif command == "prepare":
         monkeypatch.setattr(prepare, "load_builder", accept)
+        monkeypatch.setattr(declared, "builder_of", accept)
     elif command == "report":
         from mdmt_tf.experiments.results import Results
 
@@ -140,24 +145,28 @@ def test_anchors_are_headings(page):
 
 def test_the_tasks_shown_are_valid(tmp_path):
     text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    _, block = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     tasks = yaml.safe_load(block)["tasks"]
     loaded = config.load("mdmt", [f"data_dir={tmp_path}", f"tasks={tasks!r}"])
     assert [task.name for task in loaded.build_tasks()] == ["prognosis", "severity"]
 
 
-def test_your_own_data_as_the_pages_say(tmp_path, monkeypatch, prepare, tiny_backbone):
-    """The script of docs/data.md, then the YAML file and the Python of the README."""
+def test_your_own_data_as_the_readme_says(
+    tmp_path, monkeypatch, prepare, tiny_backbone
+):
+    """The YAML file, the commands and the Python of the README."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "images").mkdir()
-    with open("cohort.csv", "w", encoding="utf-8") as table:
-        table.write("file,patient,hospital,died\n")
-        for number in range(24):
-            image = np.random.default_rng(number).integers(0, 255, (90, 80), np.uint8)
-            cv2.imwrite(f"images/{number}.png", image)
-            died = ("0", "1", "")[number % 3]
-            table.write(f"{number}.png,{number:03d},north,{died}\n")
-    run_python("docs/data.md")
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["file", "pid", "hospital", "died"])
+    for number in range(24):
+        write_image(tmp_path / "films" / f"{number}.png")
+        died = (0, 1, None)[number % 3]
+        workbook.active.append([number, f"{number:03d}", "north", died])
+    workbook.save("outcomes.xlsx")
+    (tmp_path / "my.yaml").write_text(MY_YAML, encoding="utf-8")
+    (block,) = [block for block in BLOCKS if "prepare my.yaml" in block]
+    command, _ = map(shlex.split, block.splitlines())
+    command_line.main(command[3:])
     scores = [
         {
             "image": np.full((32, 32, 1), 10 * number, np.uint8),

@@ -243,7 +243,7 @@ class Plan:
         plain = self.declaration.model_dump(mode="json", by_alias=True)
         del plain["preprocess"]  # it names the folder
         names = sorted(
-            f"{images.relative(path)} {path.stat().st_size if path.is_file() else ''}"
+            f"{images.relative(path)} {_bytes_of(path)}"
             for path in self._image_files(images)
         )
         return {
@@ -337,6 +337,12 @@ class _DeclaredBuilder:
         elif here["images_sha256"] != there["images_sha256"]:
             found.append("names or sizes of images")
         return found
+
+
+def _bytes_of(path: Path) -> int:
+    """Size of a file, or of the files of a series."""
+    files = [path] if path.is_file() else path.iterdir()
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 _KNOWN = Classes(("known",), lambda value: 0)

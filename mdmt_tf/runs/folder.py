@@ -14,6 +14,7 @@ saved_model/
 saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
+calibration.json  temperature, prior and operating points of each task, from validation
 assessment.json   metrics by patient and by image with intervals, of validation and test
 metrics.json      {split: {task: {metric: value}}}; written last: the run is finished
 """
@@ -50,6 +51,7 @@ class RunFolder:
         self.saved_model = self.path / "saved_model"
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
+        self.calibration = self.path / "calibration.json"
         self.assessment = self.path / "assessment.json"
         self.training_images = self.path / "training_images.json"
         self.metrics = self.path / "metrics.json"

@@ -47,18 +47,13 @@ class OpenModel:
     @property
     def is_calibrated(self) -> bool:
         """Whether it gives calibrated probabilities of all classes."""
-        names = [task.name for task in self.tasks if task.class_names]
-        return {calibrated_name(name) for name in names} <= self.predictor.outputs
+        tasks = [task for task in self.tasks if task.class_names]
+        return {task.calibrated_name for task in tasks} <= self.predictor.outputs
 
     @property
     def components(self) -> tuple[Task, ...]:
         """The components of all tasks, see `Task.components`."""
         return tuple(one for task in self.tasks for one in task.components)
-
-
-def calibrated_name(task: str) -> str:
-    """The output of a model with the calibrated probabilities of a task."""
-    return f"{task}_calibrated"
 
 
 def open_models(

@@ -14,7 +14,7 @@ from mdmt_tf.imaging.image_files import find_images
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.serving import answers
 from mdmt_tf.serving.answers import Answer
-from mdmt_tf.serving.ensemble import OpenModel, calibrated_name
+from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.oddities import find_oddities
 from mdmt_tf.serving.preparation import PreparedFile, prepare_files
 
@@ -179,7 +179,7 @@ def _combined(models, outputs, place: int) -> dict[str, answers.TaskAnswer]:
     for task in models[0].tasks:
         raw = [output[task.name][place] for output in outputs]
         calibrated = [
-            output.get(calibrated_name(task.name), output[task.name])[place]
+            output.get(task.calibrated_name, output[task.name])[place]
             for output in outputs
         ]
         for index, component in enumerate(task.components):

@@ -17,6 +17,7 @@ from mdmt_tf.data import embedded
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics import calibration
 from mdmt_tf.training import trainer
 
 PREPROCESSING = "lungs_64"
@@ -116,6 +117,11 @@ def test_dicom_files_get_the_probabilities_of_the_run(name, request, answers_of)
     assert set(expected.index) <= set(table.index) and len(expected) >= 24
     received = raw(table.loc[expected.index])
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-5)
+    own = calibration.read(one)["prognosis"]
+    calibrated = table.loc[expected.index, ["prognosis_p_mild", "prognosis_p_severe"]]
+    np.testing.assert_allclose(
+        calibrated.astype(float), own.apply(expected.to_numpy()), rtol=0, atol=1e-5
+    )
     assert set(table["error"]) == {""} and set(table["prognosis_std"]) == {""}
     severe = table["prognosis_p_severe"].astype(float)
     assert (severe == table["prognosis_probability"].astype(float)).all()
