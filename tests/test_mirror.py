@@ -33,6 +33,10 @@ THROUGH = {
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
     ],
+    "commands/test_predict.py": [
+        "mdmt_tf.saliency.predicted_files",
+        "mdmt_tf.serving.preparation",
+    ],
     "config/test_config.py": [
         "mdmt_tf.config.data_sections",
         "mdmt_tf.config.fit_sections",

@@ -12,6 +12,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the en
                   for other runs to start from
 saved_model/
 saliency/         saliency maps, where training.saliency is not 0
+training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
 calibration.json  temperature, prior and operating points of each task, from validation
 assessment.json   metrics by patient and by image with intervals, of validation and test
@@ -52,6 +53,7 @@ class RunFolder:
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"
         self.assessment = self.path / "assessment.json"
+        self.training_images = self.path / "training_images.json"
         self.metrics = self.path / "metrics.json"
 
     @property
