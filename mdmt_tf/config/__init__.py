@@ -1,5 +1,6 @@
 """Read files and overrides into a checked configuration."""
 
+import os
 from collections.abc import Sequence
 
 import pydantic
@@ -11,7 +12,7 @@ from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import Problem
 from mdmt_tf.errors import ConfigError
 
-__all__ = ["Config", "check", "load"]
+__all__ = ["Config", "check", "load", "load_stored"]
 
 
 def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
@@ -34,8 +35,28 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
     return check(values, f"configuration {name_or_path}", origins, problems)
 
 
+def load_stored(
+    path: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> Config:
+    """Read the settings that a run has stored; the files that they name may be gone.
+
+    Args:
+        path: `config.yaml` of a run.
+        data_dir: replaces that of the file; None: as stored.
+    Raises: ConfigError that lists every problem.
+    """
+    values, origins = files.read(str(path))
+    if data_dir is not None:
+        values["data_dir"] = os.fspath(data_dir)
+    return check(values, f"configuration {path}", origins, with_files=False)
+
+
 def check(
-    values: dict, where: str, origins: Origins | None = None, problems: Sequence = ()
+    values: dict,
+    where: str,
+    origins: Origins | None = None,
+    problems: Sequence = (),
+    with_files: bool = True,
 ) -> Config:
     """Make a configuration from plain values.
 
@@ -44,13 +65,14 @@ def check(
         where: description of the values, for the message.
         origins: where each key was written, if known.
         problems: problems found before, to list with the others.
+        with_files: whether missing files are problems, see `rule`.
     Raises: ConfigError that lists every problem.
     """
     made, found = None, []
     try:
-        made = Config.model_validate(values)
+        made = Config.model_validate(values, context={"with_files": with_files})
     except pydantic.ValidationError:
-        found = list_problems(values)
+        found = list_problems(values, with_files)
     problems = [*problems, *(_describe(problem, origins or {}) for problem in found)]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -14,11 +14,15 @@ from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import Problem, Section
 
 
-def list_problems(values: dict) -> list[Problem]:
-    """Every problem of the plain values of a configuration, as (key, text)."""
+def list_problems(values: dict, with_files: bool = True) -> list[Problem]:
+    """Every problem of the plain values of a configuration, as (key, text).
+
+    Args:
+        with_files: whether missing files are problems, see `rule`.
+    """
     reading = _Reading()
     reading.section(Config, values, ())
-    return [*reading.problems, *reading.broken_rules()]
+    return [*reading.problems, *reading.broken_rules(with_files)]
 
 
 class _Reading:
@@ -102,7 +106,7 @@ class _Reading:
             found = [(path, renamed)] if renamed else _translate(path, value, error)
             self.problems += found
 
-    def broken_rules(self) -> Iterator[Problem]:
+    def broken_rules(self, with_files: bool) -> Iterator[Problem]:
         """Problems of several values together, if each is valid by itself."""
         wrong = [path for path, _ in self.problems]
 
@@ -113,7 +117,7 @@ class _Reading:
             )
 
         for path, section in self._sections:
-            for rule in section.rules():
+            for rule in section.rules(with_files):
                 needed = [(*path, *key.split(".")) for key in rule.needs] or [path]
                 if all(map(is_right, needed)):
                     yield from (((*path, *key), text) for key, text in rule(section))

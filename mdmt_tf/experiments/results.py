@@ -189,7 +189,10 @@ def _read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSecti
             name: TaskSection.model_validate(section).to_task(name)
             for name, section in values["tasks"].items()
         }
-        benchmark = BenchmarkSection.model_validate(values["benchmark"])
+        # Files that the splits were read from may be gone.
+        benchmark = BenchmarkSection.model_validate(
+            values["benchmark"], context={"with_files": False}
+        )
     except (pydantic.ValidationError, AttributeError) as error:
         raise DataError(
             f"{path}: not the settings of a benchmark: {error} Written by another "

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from mdmt_tf import config as configuration
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def print_metrics(run: "RunFolder") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    tasks = configuration.load(str(run.config)).build_tasks()
+    tasks = run.settings().build_tasks()
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     console = Console(highlight=False)
     meanings: dict[str, None] = {}

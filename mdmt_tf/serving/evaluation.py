@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from mdmt_tf import config as configuration
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
@@ -29,8 +28,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
     Returns: the differences from `metrics.json` above the tolerance, one per line.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
-    overrides = [] if data_dir is None else [f"data_dir={os.fspath(data_dir)}"]
-    config = configuration.load(str(run.config), overrides)
+    config = run.settings(data_dir)
     inputs = open_run_inputs(run, config)
     again = evaluate(
         open_predictor(run, config),
@@ -61,9 +59,7 @@ def evaluate_on(
         of the run; LeakageError for images that the run was trained with.
     """
     run.require_finished()
-    # The data of the run are not read and may be gone, so any existing folder will do.
-    overrides = [f"data_dir={dataset.folder}"]
-    config = configuration.load(str(run.config), overrides)
+    config = run.settings()
     known = config.build_tasks()
     if not fields:
         raise ConfigError(

@@ -103,6 +103,15 @@ def test_folds_come_from_the_plan(benchmark_folder, tmp_path):
     assert Results.read(folder.path).counts()["missing"] == 5
 
 
+def test_lists_that_a_split_was_read_from_may_be_gone(benchmark_folder, tmp_path):
+    lists = {"own": {"kind": "file", "file": str(tmp_path / "gone.json")}}
+    folder = benchmark_folder(
+        tmp_path / "b", backbones=["resnet18"], cross_validation=lists
+    )
+    folder.add("own", "resnet18", 0, 0, "ft")
+    assert Results.read(folder.path).counts()["finished"] == 1
+
+
 def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     benchmark_folder, tmp_path, monkeypatch
 ):
