@@ -53,8 +53,10 @@ def _sections(
     metrics = headline(task)
     kind = results.benchmark.cross_validation[validation].kind
     experiments = results.experiments_of(task.name, validation)
+    # The paper has metrics of test sets only.
+    of_test = results.split == "test"
     printed = {
-        (e, f): ruffini_2024.value(task, kind, e, f)
+        (e, f): ruffini_2024.value(task, kind, e, f) if of_test else None
         for e in experiments
         for f in metrics
     }
@@ -86,8 +88,8 @@ def _notes(results: Results, with_paper: bool) -> list[str]:
     notes = [
         " ".join(
             [
-                "Mean over the folds of a backbone, then over the backbones; test set, "
-                "labelled images only.",
+                "Mean over the folds of a backbone, then over the backbones; "
+                f"{results.split} set, labelled images only.",
                 *filter(None, meanings),
             ]
         )

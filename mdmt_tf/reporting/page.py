@@ -12,17 +12,17 @@ from html import escape
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.plots import Drawing
 from mdmt_tf.reporting.table_files import Table, TableSection, numeric_columns
 
-SYNTHETIC = "SYNTHETIC data: these numbers say nothing about patients."
 _CAVEATS = (
     "Backbones are not a sample of patients. A test over backbones supports that other "
     "networks of this kind would show the same on the same images.",
     "Folds of a cross-validation share most of their training images. Their metrics "
     "are not independent, and a test that assumes independence gives p-values that are "
     "too small.",
-    "Bootstrap intervals resample the patients of the test sets and keep the fitted "
+    "Bootstrap intervals resample the patients of the judged sets and keep the fitted "
     "models. They do not include the variation from training again.",
     "Nothing here has been tested on patients of hospitals other than those of the "
     "datasets named above.",
@@ -51,11 +51,15 @@ def build_page(
     links += [("plots", "Plots"), ("caveats", "Caveats"), ("again", "Again")]
     counts = results.counts()
     title = f"Benchmark {results.name}"
-    banner = f'<p class="banner">{escape(SYNTHETIC)}</p>' if results.synthetic else ""
+    if results.split == "validation":
+        title += ", judged on validation rows"
+    marks = warnings_of(results)
     resamples = aggregates.resamples
+    options = "" if resamples == 1000 else f" --resamples {resamples}"
+    options += "" if results.split == "test" else f" --split {results.split}"
     return string.Template(template.read_text(encoding="utf-8")).substitute(
         title=escape(title),
-        banner=banner,
+        banner="".join(f'<p class="banner">{escape(text)}</p>' for text in marks),
         about=escape(about(results)),
         data=escape(data_note(results)),
         status=escape(status),
@@ -68,11 +72,11 @@ def build_page(
         plots="\n".join(_plot(drawing) for drawing in drawings)
         or "<p>No fit is finished yet.</p>",
         caveats="".join(f"<li>{escape(text)}</li>" for text in _CAVEATS),
-        options="" if resamples == 1000 else f" --resamples {resamples}",
+        options=options,
         again=escape(
             f"Intervals: {resamples} resamples, seed 0, so the same files give the "
             "same numbers. All metrics can be computed from "
-            "runs/*/predictions.csv, rows with split “test” and a target."
+            f"runs/*/predictions.csv, rows with split “{results.split}” and a target."
         ),
     )
 

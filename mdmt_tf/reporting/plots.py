@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.table import headline
 from mdmt_tf.reporting.aggregates import Aggregates, Group
+from mdmt_tf.reporting.marks import start_of_title
 from mdmt_tf.reporting.panels import COLOURS, finished, panels, scale
 from mdmt_tf.reporting.pooled_plots import calibration, confusion
 from mdmt_tf.reporting.table_files import heading
@@ -63,7 +64,7 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
                     if drawn is None:
                         continue
                     figure, title, caption = drawn
-                    start = "SYNTHETIC data. " if results.synthetic else ""
+                    start = start_of_title(results)
                     figure.suptitle(f"{start}{title}: {task.name}, {validation}")
                     png = _render(figure, "png", {"Software": None})
                     # The layout is done once; a second pass would not change it.
@@ -71,7 +72,7 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
                     svg = _render(figure, "svg", {"Date": None, "Creator": None})
                     yield Drawing(
                         f"{kind}_{task.name}{suffix}",
-                        f"{task.name}, {validation}. {caption}",
+                        f"{start}{task.name}, {validation}. {caption}",
                         svg,
                         png,
                     )
@@ -129,10 +130,9 @@ def box(aggregates: Aggregates, task: Task, validation: str):
         axis.set_ylim(len(experiments) - 0.5, -0.5)
         axis.grid(axis="x", linewidth=0.3)
     caption = (
-        "Each point is one fit on the test set of one fold (unit: backbone x fold x "
-        "seed, n below the name). Box: quartiles and median; whiskers: to the last "
-        "point within 1.5 box lengths. An incomplete experiment has points "
-        "only."
+        f"Each point is one fit on the {results.split} set of one fold (unit: backbone "
+        "x fold x seed, n below the name). Box: quartiles and median; whiskers: to the "
+        "last point within 1.5 box lengths. An incomplete experiment has points only."
     )
     return figure, "Distribution over backbones and folds", caption
 

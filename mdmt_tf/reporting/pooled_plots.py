@@ -46,8 +46,8 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
         axis.set_ylabel("true")
         axis.set_title(panel.title)
     caption = (
-        "Counts of predictions on the test sets, summed over folds, seeds and "
-        "backbones, so an image counts once for each fit that tests it (unit: "
+        f"Counts of predictions on the {aggregates.results.split} sets, summed over "
+        "folds, seeds and backbones, so an image counts once for each fit (unit: "
         "prediction, n in the titles); per cent: fraction of the true class."
     )
     return figure, "Confusion", caption
@@ -55,7 +55,7 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Panel:
-    """Test rows of all finished cells of an experiment, for one component of a task."""
+    """Rows of all finished cells of an experiment, for one component of a task."""
 
     component: Task
     experiment: str
@@ -70,12 +70,12 @@ def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]
         return []
     for experiment in aggregates.results.experiments_of(task.name, validation):
         groups = aggregates.of(validation, experiment, task.name)
-        tests = [rows for group in groups for rows in group.tests]
-        if not tests:
+        labelled = [rows for group in groups for rows in group.rows]
+        if not labelled:
             continue
         done, total = finished(groups)
         cells = f"{total} cells" if done == total else f"{done} of {total} cells"
-        pooled = pd.concat(tests, ignore_index=True)
+        pooled = pd.concat(labelled, ignore_index=True)
         for component, rows in rows_of_components(pooled, task):
             name = (
                 experiment if component is task else f"{experiment}, {component.name}"

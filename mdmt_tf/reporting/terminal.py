@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
 from mdmt_tf.reporting.table_files import TableSection
 
@@ -28,10 +29,8 @@ def print_report(report: Report) -> None:
 
 def _print_first_table(console: Console, report: Report) -> None:
     """Print Table 1, one block per task and validation."""
-    if report.results.synthetic:
-        console.print(
-            "[bold]SYNTHETIC data: these numbers say nothing about patients[/]\n"
-        )
+    for text in warnings_of(report.results):
+        console.print(f"{text}\n", style="bold", markup=False)
     first = report.tables[0]
     for section in first.sections:
         console.print(_build_table(section))

@@ -1,5 +1,7 @@
 """Predictions of a fitted model as a table, and metrics from the table."""
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -44,14 +46,39 @@ def write(table: pd.DataFrame, path: Path) -> None:
     text.to_csv(path, index=False, lineterminator="\n")
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read the table; ids and sites that look like numbers stay text."""
+def read(path: Path, split: str | None = None) -> pd.DataFrame:
+    """Read the table; ids and sites that look like numbers stay text.
+
+    Args:
+        path: of the file.
+        split: the rows to read; the values of other rows are never looked at. None: all
+            rows.
+    Raises: ValueError for a file that is no such table.
+    """
     text = dict.fromkeys([key for key in KEYS if key != "fold"], str)
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         header = file.readline().strip().split(",")
+        file.seek(0)
+        source = file if split is None else _rows_of_split(file, header, split)
+        return _parse(source, header, text)
+
+
+def _rows_of_split(file, header: list[str], split: str) -> io.StringIO:
+    """The lines of one split below the header, as a file."""
+    place = header.index("split") if "split" in header else len(header)
+    kept = io.StringIO()
+    write_row = csv.writer(kept, lineterminator="\n").writerow
+    for number, row in enumerate(csv.reader(file)):
+        if number == 0 or row[place : place + 1] == [split]:
+            write_row(row)
+    kept.seek(0)
+    return kept
+
+
+def _parse(source, header: list[str], text: dict) -> pd.DataFrame:
     numbers = [name for name in header if name not in (*text, "fold")]
     return pd.read_csv(
-        path,
+        source,
         dtype=text,
         keep_default_na=False,
         na_values={name: [""] for name in numbers},

@@ -45,7 +45,7 @@ def test_a_whole_folder(whole):
             key = ("cv", "resnet18", 0, 1, "mdmt", task, name)
             assert table[key] == own[name]
     # Only labelled rows count, only those of the test set are kept.
-    fit = results.tests["mdmt-resnet18-s0-cv1"]
+    fit = results.rows["mdmt-resnet18-s0-cv1"]
     assert set(fit["split"]) == {"test"}
     assert fit["target"].isna().sum() == 2
     assert len(results.labelled("mdmt-resnet18-s0-cv1", "severity")) == 53
@@ -123,7 +123,7 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
         folder.add("cv", "resnet18", 0, fold, "stl_severity", fit="shared")
     read, original = [], predictions.read
     monkeypatch.setattr(
-        predictions, "read", lambda path: read.append(path) or original(path)
+        predictions, "read", lambda path, split: read.append(path) or original(path)
     )
     results = Results.read(folder.path)
     assert len(read) == len(set(read)) == 4
@@ -133,8 +133,8 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     group = aggregates.groups["cv", "resnet18", "stl_severity", "severity"]
     # The same 53 images of 40 patients in each of the three.
     assert group.count() == (159, 53, 40)
-    assert aggregates.tested_twice("severity")
-    assert not aggregates.tested_twice("prognosis")
+    assert aggregates.judged_twice("severity")
+    assert not aggregates.judged_twice("prognosis")
 
 
 @pytest.fixture

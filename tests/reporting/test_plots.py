@@ -110,7 +110,7 @@ def test_confusion_counts_every_prediction_once(incomplete):
     for axis, experiment in zip(metric.axes, ("stl_severity", "mdmt"), strict=True):
         counts = [int(text.get_text().split("\n")[1]) for text in axis.texts]
         groups = incomplete.of("cv", experiment, "severity")
-        rows = pd.concat([rows for group in groups for rows in group.tests])
+        rows = pd.concat([rows for group in groups for rows in group.rows])
         table = pd.crosstab(rows["target"], rows["prediction"])
         assert counts == table.to_numpy().ravel().tolist()
     assert "5 of 6 cells" in metric.axes[1].get_title()
