@@ -123,7 +123,9 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
         folder.add("cv", "resnet18", 0, fold, "stl_severity", fit="shared")
     read, original = [], predictions.read
     monkeypatch.setattr(
-        predictions, "read", lambda path, split: read.append(path) or original(path)
+        predictions,
+        "read",
+        lambda path, split: read.append(path) or original(path, split),
     )
     results = Results.read(folder.path)
     assert len(read) == len(set(read)) == 4
