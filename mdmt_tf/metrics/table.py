@@ -34,6 +34,8 @@ class Metric:
         lower_is_better: whether a lower value is better.
         percent: whether it is shown in per cent; otherwise with three decimals.
         selects: whether it may select the epoch on the validation rows.
+        every_class: whether it speaks of all classes. Where rows lack a class, the
+            formula has nothing to say (NaN), or is over the others only.
         headline: properties of the tasks for which Table 1, box plots and slopes show
             the metric; one of them is enough.
         compared: likewise for the tests of Table 2, the table of runs and the terminal.
@@ -49,6 +51,7 @@ class Metric:
     lower_is_better: bool = False
     percent: bool = False
     selects: bool = True
+    every_class: bool = False
     headline: frozenset[Property] = frozenset()
     compared: frozenset[Property] = frozenset()
     note: str = ""
@@ -76,12 +79,15 @@ METRICS = {
         "F1",
         _CLASSES,
         percent=True,
+        every_class=True,
         headline=_NOMINAL,
         compared=_NOMINAL,
         note="F1 is that of the positive class, macro-averaged for more than two "
         "classes.",
     ),
-    "f1_macro": Metric(formulas.f1_macro, "F1 macro", "F1m", _CLASSES, percent=True),
+    "f1_macro": Metric(
+        formulas.f1_macro, "F1 macro", "F1m", _CLASSES, percent=True, every_class=True
+    ),
     "f1_weighted": Metric(
         formulas.f1_weighted, "F1 weighted", "F1w", _CLASSES, percent=True
     ),
@@ -91,6 +97,7 @@ METRICS = {
         "GM",
         _CLASSES,
         percent=True,
+        every_class=True,
         headline=_NOMINAL,
         compared=_NOMINAL,
     ),
@@ -100,14 +107,21 @@ METRICS = {
         "BAcc",
         _CLASSES,
         percent=True,
+        every_class=True,
         headline=_TWO | _SCALE,
         compared=_CLASSES,
     ),
     "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES),
     "auc": Metric(
-        formulas.auc, "AUC", "AUC", _CLASSES, headline=_TWO, compared=_NOMINAL | _TWO
+        formulas.auc,
+        "AUC",
+        "AUC",
+        _CLASSES,
+        every_class=True,
+        headline=_TWO,
+        compared=_NOMINAL | _TWO,
     ),
-    "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES),
+    "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES, every_class=True),
     "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
     "recall": Metric(
         formulas.recall,

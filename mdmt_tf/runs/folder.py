@@ -11,6 +11,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the en
 saved_model/
 saliency/         saliency maps, where training.saliency is not 0
 predictions.csv   one row per image and task
+assessment.json   metrics by patient and by image with intervals, of validation and test
 metrics.json      {split: {task: {metric: value}}}; written last: the run is finished
 """
 
@@ -43,6 +44,7 @@ class RunFolder:
         self.saved_model = self.path / "saved_model"
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
+        self.assessment = self.path / "assessment.json"
         self.metrics = self.path / "metrics.json"
 
     @property

@@ -90,14 +90,20 @@ def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
     """{split: {task: metrics}} from a table of predictions, labelled rows only."""
     result: dict[str, dict] = {}
     for split in dict.fromkeys(table["split"]):
-        result[split] = {}
-        for task in tasks:
-            rows = labelled_rows(table[table["split"] == split], task)
-            result[split][task.name] = metrics_of_answers(
-                (component, own["target"].to_numpy(), probabilities_of(own, component))
-                for component, own in rows_of_components(rows, task)
-            )
+        rows = table[table["split"] == split]
+        result[split] = {
+            task.name: metrics_of_rows(labelled_rows(rows, task), task)
+            for task in tasks
+        }
     return result
+
+
+def metrics_of_rows(rows: pd.DataFrame, task: Task) -> dict[str, float]:
+    """All metrics of a task from its labelled rows, see `metrics_of_answers`."""
+    return metrics_of_answers(
+        (component, own["target"].to_numpy(), probabilities_of(own, component))
+        for component, own in rows_of_components(rows, task)
+    )
 
 
 def labelled_rows(table: pd.DataFrame, task: Task) -> pd.DataFrame:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
 from mdmt_tf.metrics.computation import mean_of_components, weighted_metrics
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.tasks import Task
 
@@ -37,6 +39,7 @@ def bootstrap_intervals(
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
+    every_class: bool = False,
 ) -> dict[str, Interval]:
     """Patient-clustered percentile bootstrap of the mean over folds of each metric.
 
@@ -55,10 +58,14 @@ def bootstrap_intervals(
         seed: seed of the draws, which depend on it and on the patients only. Equal
             patients give equal draws, so two models are resampled alike.
         level: nominal coverage. Percentile intervals are too narrow by a factor of
-            about sqrt(1 - 1 / patients of a fold), which matters with few patients.
+            about sqrt(1 - 1 / patients of a fold), which matters with few patients, see
+            `expanded_level`.
+        every_class: whether metrics of all classes, such as balanced accuracy and
+            G-mean, are undefined in a resample that lacks a class of the task. If
+            False, they are over the classes that a resample has, which flatters where a
+            class is rare and hard.
     Returns: metric -> interval. If a metric is not defined in a fold of a resample (an
         AUC without one of the classes), that fold is left out of the resample's mean.
-        Balanced accuracy and G-mean are over the classes that a resample has.
     Raises: ValueError when there are no folds or a row has no label.
 
     Example:
@@ -85,7 +92,8 @@ def bootstrap_intervals(
         # Each fold has its own stream. With a single one, folds of equal size would
         # draw alike, and their errors would not average out.
         generator = np.random.default_rng([seed, number])
-        for name, values in _resampled(task, rows, resamples, generator).items():
+        found = _resampled(task, rows, resamples, generator, every_class)
+        for name, values in found.items():
             known = ~np.isnan(values)
             sums[name] = sums.get(name, 0.0) + np.where(known, values, 0.0)
             defined[name] = defined.get(name, 0) + known
@@ -97,7 +105,29 @@ def bootstrap_intervals(
     return result
 
 
-def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
+def expanded_level(patients: int, level: float = 0.95) -> float:
+    """The nominal level at which a percentile interval of few patients has `level`.
+
+    The percentile bootstrap of a mean is too narrow twice: its variance has 1 / n
+    instead of 1 / (n - 1), and its quantiles are normal where Student's t has longer
+    tails. The tail alpha / 2 is replaced with
+        Phi(-sqrt(n / (n - 1)) t_{1 - alpha / 2, n - 1})
+
+    Args:
+        patients: n, the number of patients that are resampled; 2 or more.
+        level: the wanted coverage, 1 - alpha.
+    Source: Hesterberg 2015, "What teachers should know about the bootstrap", The
+        American Statistician 69(4), section 4.1.2 and its table of adjusted levels.
+
+    Example:
+        >>> round(expanded_level(20), 4), round(expanded_level(1000), 4)
+        (0.9682, 0.9504)
+    """
+    t = scipy.stats.t.ppf((1 + level) / 2, patients - 1)
+    return float(1 - 2 * scipy.stats.norm.cdf(-t * np.sqrt(patients / (patients - 1))))
+
+
+def _resampled(task, rows, resamples, generator, every_class) -> dict[str, np.ndarray]:
     """Metrics of one fold, each (resamples,)."""
     unlabelled = int(rows["target"].isna().sum())
     if unlabelled:
@@ -118,10 +148,13 @@ def _resampled(task, rows, resamples, generator) -> dict[str, np.ndarray]:
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         times = _patient_counts(len(patients), size, generator)
-        found = [
-            weighted_metrics(component, targets, chances, times.take(patient, axis=1))
-            for component, targets, chances, patient in answers
-        ]
+        found = []
+        for component, targets, chances, patient in answers:
+            weights = times.take(patient, axis=1)
+            metrics = weighted_metrics(component, targets, chances, weights)
+            if every_class and component.n_classes:
+                metrics = _of_every_class(component, targets, weights, metrics)
+            found.append(metrics)
         parts.append(mean_of_components(found))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -136,6 +169,16 @@ def _in_order(component: Task, rows: pd.DataFrame):
     patient = rows["patient"].to_numpy()
     order = np.lexsort([*probabilities.T, targets, patient])
     return component, targets[order], probabilities[order], patient[order]
+
+
+def _of_every_class(task, targets, weights, metrics) -> dict[str, np.ndarray]:
+    """NaN for the metrics of all classes in resamples that lack one of them."""
+    is_of = [(targets == c).astype(np.float64) for c in range(task.n_classes)]
+    whole = np.logical_and.reduce([weights @ rows > 0 for rows in is_of])
+    return {
+        name: np.where(whole, values, np.nan) if METRICS[name].every_class else values
+        for name, values in metrics.items()
+    }
 
 
 def _patient_counts(n: int, resamples: int, generator) -> np.ndarray:

@@ -30,6 +30,7 @@ from mdmt_tf.runs.manifest import build_manifest, data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
+from mdmt_tf.statistics.assessment import assess_splits
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
@@ -256,7 +257,7 @@ def _tensorboard(
 
 
 def _conclude(fit: _Fit, model: keras.Model) -> None:
-    """Write predictions, export, saliency and metrics; the metrics come last."""
+    """Write predictions, export, saliency, metrics; `metrics.json` comes last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
     probabilities = {
@@ -289,6 +290,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+    storage.write_json(run.assessment, assess_splits(table, inputs.tasks))
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))

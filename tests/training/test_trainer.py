@@ -17,7 +17,8 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.predictor import ServedModel
-from mdmt_tf.storage import sha256_of
+from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.storage import sha256_of, without_nan
 from mdmt_tf.training import callbacks, trainer
 
 # Without what takes half of the time of so small a run.
@@ -60,6 +61,7 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "checkpoints",
         "saved_model",
         "predictions.csv",
+        "assessment.json",
         "metrics.json",
     }
     assert len(pd.read_csv(run.history)) == 4
@@ -169,6 +171,21 @@ def test_metrics_follow_from_the_predictions(run):
         }
         for name, value in expected.items():
             assert computed[split]["outcome"][name] == pytest.approx(value, abs=1e-12)
+
+
+def test_the_assessment_follows_from_the_predictions(run):
+    table, metrics_by_image = (
+        predictions.read(run.predictions),
+        run.read_json(run.metrics),
+    )
+    tasks = config.load(str(run.config)).build_tasks()
+    found = run.read_json(run.assessment)
+    assert found == without_nan(assess_splits(table, tasks))
+    for split in ("validation", "test"):
+        for task, values in metrics_by_image[split].items():
+            by_image = found[split][task]["by_image"]
+            entries = by_image["metrics"].items()
+            assert {"n": by_image["n"], **{k: v["value"] for k, v in entries}} == values
 
 
 def test_every_image_is_predicted_once_for_the_tasks_of_its_dataset(run):

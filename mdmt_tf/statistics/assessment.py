@@ -1,0 +1,183 @@
+"""Metrics of one run with intervals, by patient and by image. No TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
+from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows, rows_of_components
+from mdmt_tf.statistics.resampling import (
+    Interval,
+    bootstrap_intervals,
+    expanded_level,
+)
+from mdmt_tf.tasks import Task
+
+# The splits of a run that the model was not fitted to.
+SPLITS = ("validation", "test")
+# Fewer patients are described by their values, not by an interval.
+_FEWEST_PATIENTS = 5
+
+
+def assess(
+    table: pd.DataFrame,
+    tasks: Sequence[Task],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict]:
+    """Metrics of each task with 95 % intervals, by patient and by image.
+
+    Both intervals come from resampling patients, so the images of a patient stay
+    together, see `bootstrap_intervals`. The level is expanded for few patients, see
+    `expanded_level`. The intervals cover other patients like these with the same
+    fitted model.
+
+    Args:
+        table: predictions of one split, in the columns of `predictions.csv`. Rows
+            without a label do not count.
+        tasks: tasks to assess.
+        resamples: number of bootstrap resamples.
+        seed: seed of the draws.
+    Returns: {task: {"unit", "by_patient", "by_image"}}, plain values.
+        unit: "patient" or "image", what the task is judged by first, see `unit_of`.
+        by_patient: n, the number of labels of patients; patients; contradictory, the
+            number of patients that are left out because their labels differ; metrics.
+        by_image: n, the number of labels of images; patients; metrics, the values of
+            `metrics.json`.
+        metrics: {name: {"value", "low", "high"}}. The ends are NaN where an interval
+            is not estimable: with fewer than 5 patients; when the metric is not defined
+            in more than 5 % of the resamples; or when all resamples have one value, as
+            for a perfect result. A resample that lacks a class does not define the
+            metrics of all classes. "undefined", the fraction of such resamples, is
+            added when it is not 0.
+        missing_classes: names of the classes without a label, added to by_patient and
+            by_image when there are any. The values of metrics of all classes are then
+            over the other classes.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(name="death", kind="binary")
+        >>> table = pd.DataFrame(
+        ...     {
+        ...         "dataset": "ward",
+        ...         "task": "death",
+        ...         "patient_id": ["a", "a", "b", "c", "d", "e", "f"],
+        ...         "target": [1, 1, 1, 1, 0, 0, 0],
+        ...         "prediction": [0, 1, 1, 0, 0, 0, 0],
+        ...         "p_0": [0.6, 0.2, 0.4, 0.7, 0.9, 0.8, 0.7],
+        ...         "p_1": [0.4, 0.8, 0.6, 0.3, 0.1, 0.2, 0.3],
+        ...     }
+        ... )
+        >>> found = assess(table, [death])["death"]
+        >>> found["unit"], found["by_patient"]["n"], found["by_image"]["n"]
+        ('patient', 6, 7)
+        >>> round(found["by_patient"]["metrics"]["accuracy"]["value"], 3)
+        0.833
+    """
+    return {
+        task.name: _of_task(labelled_rows(table, task), task, resamples, seed)
+        for task in tasks
+    }
+
+
+def assess_splits(
+    table: pd.DataFrame, tasks: Sequence[Task], **options
+) -> dict[str, dict]:
+    """{split: result of `assess`} of the splits in `SPLITS`, as in `assessment.json`.
+
+    Args:
+        table: predictions of a run, as in `predictions.csv`.
+        tasks: tasks of the run.
+        options: see `assess`.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> table = pd.DataFrame(
+        ...     {
+        ...         "split": ["train", "test"],
+        ...         "dataset": "ward",
+        ...         "task": "age",
+        ...         "patient_id": ["a", "b"],
+        ...         "target": [50.0, 60.0],
+        ...         "prediction": [51.0, 63.0],
+        ...     }
+        ... )
+        >>> found = assess_splits(table, [age])
+        >>> list(found), found["test"]["age"]["by_image"]["metrics"]["mae"]["value"]
+        (['test'], 3.0)
+    """
+    return {
+        split: assess(rows, tasks, **options)
+        for split in SPLITS
+        if len(rows := table[table["split"] == split])
+    }
+
+
+def _of_task(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
+    patients = by_patient(rows, task)
+    contradictory = patients.loc[patients["target"].isna(), PATIENT]
+    of_image = _metrics(rows, task, resamples, seed)
+    of_patient = of_image
+    if len(patients) != len(rows):
+        of_patient = _metrics(labelled(patients), task, resamples, seed)
+    counts = {
+        "n": of_patient["n"],
+        "patients": of_patient["patients"],
+        "contradictory": len(contradictory.drop_duplicates()),
+    }
+    return {
+        "unit": unit_of(patients),
+        "by_patient": counts | of_patient,
+        "by_image": of_image,
+    }
+
+
+def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
+    """Counts, and metrics with intervals, of labelled rows."""
+    values = metrics_of_rows(rows, task)
+    patients = len(rows[PATIENT].drop_duplicates())
+    result = {"n": values.pop("n"), "patients": patients}
+    missing = _missing_classes(rows, task)
+    if missing:
+        result["missing_classes"] = missing
+    intervals: Mapping[str, Interval] = {}
+    if patients >= _FEWEST_PATIENTS:
+        intervals = bootstrap_intervals(
+            task,
+            [rows],
+            resamples=resamples,
+            seed=seed,
+            level=expanded_level(patients),
+            every_class=True,
+        )
+    entries = {
+        name: _entry(value, intervals.get(name)) for name, value in values.items()
+    }
+    return result | {"metrics": entries}
+
+
+def _entry(value: float, interval: Interval | None) -> dict[str, float]:
+    entry = {"value": value, "low": float("nan"), "high": float("nan")}
+    if interval is None:
+        return entry
+    # Resamples that all agree know nothing about other patients.
+    if interval.low < interval.high:
+        entry |= {"low": interval.low, "high": interval.high}
+    if interval.undefined > 0:
+        entry["undefined"] = interval.undefined
+    return entry
+
+
+def _missing_classes(rows: pd.DataFrame, task: Task) -> list[str]:
+    names = []
+    for component, own in rows_of_components(rows, task):
+        present = set(own["target"])
+        prefix = "" if len(task.components) == 1 else f"{component.name}: "
+        names += [
+            prefix + name
+            for index, name in enumerate(component.class_names)
+            if index not in present
+        ]
+    return names

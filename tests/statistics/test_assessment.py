@@ -1,0 +1,232 @@
+"""Metrics with intervals by patient and by image, against simple cases and truth."""
+
+import json
+import math
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from mdmt_tf.metrics.computation import task_metrics
+from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.runs.predictions import metrics_of
+from mdmt_tf.statistics.assessment import assess, assess_splits
+from mdmt_tf.statistics.resampling import expanded_level
+from mdmt_tf.storage import write_json
+from mdmt_tf.tasks import make_task
+
+TWO = make_task(name="outcome", kind="binary", classes=("home", "icu"))
+GRADE = make_task(name="grade", kind="ordinal", classes=("a", "b", "c"))
+SIGNS = make_task(name="signs", kind="multilabel", classes=("edema", "effusion"))
+
+OF_ALL_CLASSES = {"f1", "f1_macro", "g_mean", "balanced_accuracy", "auc", "pr_auc"}
+
+
+def table_of(patients, targets, icu, task="outcome", split="test"):
+    icu = np.asarray(icu, float)
+    return pd.DataFrame(
+        {
+            "dataset": "ward",
+            "split": split,
+            "task": task,
+            "patient_id": patients,
+            "target": np.asarray(targets, float),
+            "prediction": (icu > 0.5).astype(int),
+            "p_0": 1 - icu,
+            "p_1": icu,
+        }
+    )
+
+
+def simulated(generator, patients=40, images=3, prevalence=0.5, distance=1.5):
+    """Patients with 1 to `images` images and a score that is theirs in part."""
+    of = np.repeat(np.arange(patients), generator.integers(1, images + 1, patients))
+    severe = generator.random(patients) < prevalence
+    score = distance * (severe[of] - 0.5) + generator.normal(0, 0.9, patients)[of]
+    score += generator.normal(0, 0.44, len(of))
+    return table_of(of, severe[of], 1 / (1 + np.exp(-score)))
+
+
+def ends(entry):
+    return entry["low"], entry["high"]
+
+
+def test_values_by_image_are_those_of_the_metrics():
+    table = simulated(np.random.default_rng(0))
+    found = assess(table, [TWO], resamples=50)["outcome"]
+    expected = metrics_of(table, [TWO])["test"]["outcome"]
+    assert found["by_image"]["n"] == expected.pop("n") == len(table)
+    values = {k: v["value"] for k, v in found["by_image"]["metrics"].items()}
+    assert values == expected
+
+
+def test_by_patient_is_the_mean_probability_of_its_images():
+    table = simulated(np.random.default_rng(1))
+    found = assess(table, [TWO], resamples=50)["outcome"]
+    means = table.groupby("patient_id")[["target", "p_0", "p_1"]].mean()
+    expected = task_metrics(
+        TWO, means["target"].to_numpy(int), means[["p_0", "p_1"]].to_numpy()
+    )
+    assert found["unit"] == "patient"
+    assert found["by_patient"]["n"] == found["by_patient"]["patients"] == 40
+    assert found["by_patient"]["contradictory"] == 0
+    for name, entry in found["by_patient"]["metrics"].items():
+        assert entry["value"] == pytest.approx(expected[name], abs=1e-12), name
+        assert entry["low"] <= entry["value"] <= entry["high"], name
+
+
+def test_with_one_image_a_patient_both_are_the_same():
+    table = simulated(np.random.default_rng(2), images=1)
+    found = assess(table, [TWO], resamples=200)["outcome"]
+    assert found["unit"] == "image"
+    assert found["by_patient"]["metrics"] == found["by_image"]["metrics"]
+    assert found["by_patient"]["patients"] == found["by_image"]["patients"] == 40
+
+
+def test_contradictory_patients_are_counted_and_left_out():
+    table = simulated(np.random.default_rng(3), patients=12)
+    more = table_of(["x", "x", "y", "y"], [0, 1, 1, 0], [0.9, 0.1, 0.1, 0.9])
+    found = assess(pd.concat([table, more]), [TWO], resamples=200)["outcome"]
+    expected = assess(table, [TWO], resamples=200)["outcome"]
+    assert found["unit"] == "image" and expected["unit"] == "patient"
+    assert found["by_patient"]["contradictory"] == 2
+    assert found["by_patient"]["patients"] == 12
+    assert found["by_patient"]["metrics"] == expected["by_patient"]["metrics"]
+    assert found["by_image"]["patients"] == 14
+
+
+def test_rows_without_a_label_do_not_count():
+    table = simulated(np.random.default_rng(4))
+    unknown = table.assign(target=np.nan, patient_id="new")
+    both = assess(pd.concat([table, unknown]), [TWO], resamples=100)
+    assert both == assess(table, [TWO], resamples=100)
+
+
+def test_intervals_are_of_resampled_patients_at_the_expanded_level():
+    """For an accuracy, the quantiles of sums of multinomial counts."""
+    patients = np.arange(20)
+    icu = np.where(patients < 6, 0.1, 0.9)
+    table = table_of(patients, patients % 2, icu)
+    right = (icu > 0.5) == (patients % 2 == 1)
+    entry = assess(table, [TWO], resamples=4000)["outcome"]["by_image"]["metrics"]
+    tail = (1 - expanded_level(20)) / 2
+    # Each of 20 draws is right with this probability.
+    drawn = scipy.stats.binom(20, right.mean())
+    expected = drawn.ppf([tail, 1 - tail]) / 20
+    assert ends(entry["accuracy"]) == pytest.approx(expected, abs=0.0501)
+    assert entry["accuracy"]["value"] == right.mean()
+
+
+@pytest.mark.parametrize("n, tail", [(10, 0.0086), (20, 0.0159), (100, 0.0231)])
+def test_expanded_levels_are_those_of_the_formula(n, tail):
+    """Integrals of the densities by another route than the quantile functions."""
+    t = scipy.stats.t.isf(0.025, n - 1) * math.sqrt(n / (n - 1))
+    assert 0.5 * math.erfc(t / math.sqrt(2)) == pytest.approx(tail, abs=1.5e-4)
+    assert (1 - expanded_level(n)) / 2 == pytest.approx(
+        0.5 * math.erfc(t / math.sqrt(2)), rel=1e-9
+    )
+
+
+def test_a_rare_class_leaves_metrics_of_all_classes_without_interval():
+    table = simulated(np.random.default_rng(5), patients=12, images=1)
+    table["target"] = np.r_[1.0, np.zeros(11)]
+    found = assess(table, [TWO], resamples=2000)["outcome"]["by_image"]["metrics"]
+    for name in OF_ALL_CLASSES:
+        assert all(math.isnan(end) for end in ends(found[name])), name
+        # Not drawn in (1 - 1/12)^12 of the resamples.
+        assert found[name]["undefined"] == pytest.approx((11 / 12) ** 12, abs=0.03)
+        assert not math.isnan(found[name]["value"]), name
+    assert found["accuracy"]["low"] < found["accuracy"]["high"]
+    assert "undefined" not in found["accuracy"]
+    assert {name for name in METRICS if METRICS[name].every_class} == OF_ALL_CLASSES
+
+
+def test_a_class_without_a_label_is_named():
+    generator = np.random.default_rng(6)
+    chances = generator.dirichlet([1, 1, 1], 30)
+    table = table_of(np.arange(30), np.arange(30) % 2, 0 * np.arange(30), task="grade")
+    table[["p_0", "p_1", "p_2"]] = chances
+    table["prediction"] = GRADE.prediction(chances)
+    found = assess(table, [GRADE], resamples=100)["grade"]
+    assert found["by_image"]["missing_classes"] == ["c"]
+    assert found["by_patient"]["missing_classes"] == ["c"]
+    metrics = found["by_image"]["metrics"]
+    assert metrics["balanced_accuracy"]["undefined"] == 1
+    assert math.isnan(metrics["balanced_accuracy"]["high"])
+    # An error in classes has nothing to do with the missing one.
+    assert metrics["mae"]["low"] < metrics["mae"]["value"] < metrics["mae"]["high"]
+
+
+def test_a_label_of_a_multilabel_task_that_is_never_present_is_named():
+    edema = simulated(np.random.default_rng(7)).assign(task="signs/edema")
+    effusion = edema.assign(task="signs/effusion", target=0.0)
+    found = assess(pd.concat([edema, effusion]), [SIGNS], resamples=50)["signs"]
+    assert found["by_image"]["missing_classes"] == ["signs/effusion: yes"]
+    assert found["by_patient"]["n"] == 2 * found["by_patient"]["patients"] == 80
+
+
+def test_a_perfect_result_has_no_interval():
+    table = table_of(np.arange(30), np.arange(30) % 2, np.arange(30) % 2 * 0.6 + 0.2)
+    found = assess(table, [TWO], resamples=200)["outcome"]["by_image"]["metrics"]
+    assert found["auc"]["value"] == found["accuracy"]["value"] == 1
+    assert all(math.isnan(end) for end in ends(found["auc"]) + ends(found["accuracy"]))
+
+
+@pytest.mark.parametrize("patients", [0, 1, 4])
+def test_a_handful_of_patients_has_values_only(patients):
+    table = simulated(np.random.default_rng(8), patients=patients)
+    table = pd.concat([table, table_of(["z"], [np.nan], [0.5])])
+    found = assess(table, [TWO], resamples=50)["outcome"]
+    for unit in ("by_image", "by_patient"):
+        assert found[unit]["patients"] == patients
+        for entry in found[unit]["metrics"].values():
+            assert all(math.isnan(end) for end in ends(entry))
+            assert math.isnan(entry["value"]) or patients
+
+
+def test_validation_and_test_are_assessed_and_fit_into_json(tmp_path):
+    generator = np.random.default_rng(9)
+    tables = [
+        simulated(generator).assign(split=split)
+        for split in ("train", "validation", "test")
+    ]
+    found = assess_splits(pd.concat(tables), [TWO], resamples=50)
+    assert list(found) == ["validation", "test"]
+    assert found["test"] == assess(tables[2], [TWO], resamples=50)
+    write_json(tmp_path / "assessment.json", found)
+    read = json.loads((tmp_path / "assessment.json").read_text())
+    assert read["test"]["outcome"]["unit"] == "patient"
+
+
+def test_a_run_is_assessed_in_less_than_a_second():
+    """As large as Hannover's test fold, with both units."""
+    table = simulated(np.random.default_rng(10), patients=58, images=6)
+    start = time.process_time()
+    assess(table, [TWO])
+    assert time.process_time() - start < 1
+
+
+def coverage(runs, truth, **settings):
+    """Fraction of intervals, by patient, that contain the truth; and how many exist."""
+    generator = np.random.default_rng(11)
+    covered, given = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
+    for run in range(runs):
+        table = simulated(generator, **settings)
+        found = assess(table, [TWO], resamples=400, seed=run)["outcome"]
+        for name, value in truth.items():
+            low, high = ends(found["by_image"]["metrics"][name])
+            given[name] += not math.isnan(low)
+            covered[name] += low <= value <= high
+    return {name: covered[name] / max(given[name], 1) for name in truth}, given
+
+
+SPREAD = math.hypot(0.9, 0.44)
+RIGHT = scipy.stats.norm.cdf(1.5 / 2 / SPREAD)
+TRUTH = {
+    "accuracy": RIGHT,
+    "balanced_accuracy": RIGHT,
+    "g_mean": RIGHT,
+    "auc": scipy.stats.norm.cdf(1.5 / (SPREAD * math.sqrt(2))),
+}
