@@ -167,7 +167,7 @@ def _is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
 
 def _rank(name: str) -> int:
     """Place of a field by the words of its name; the last for all others."""
-    words = re.split(r"[^a-z]+", name.lower())
+    words = re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
     for rank, known in enumerate(_FIRST):
         if set(words) & set(known):
             return rank
