@@ -61,10 +61,10 @@ def test_bands_have_inclusive_lower_bounds():
     assert tuple(map(age_band, ages)) == bands
 
 
-def made(n=120, per_patient=2):
+def made(n=240, per_patient=2):
     generator = np.random.default_rng(4)
     target = np.repeat(generator.integers(0, 2, n // per_patient), per_patient)
-    chance = 0.3 * target + generator.uniform(0, 0.7, n)
+    chance = 0.2 * target + generator.uniform(0, 0.7, n)
     return pd.DataFrame(
         {
             "dataset": "ward",
@@ -85,7 +85,7 @@ def by_image(table, values):
 
 def test_a_stratum_has_the_metrics_of_its_own_patients():
     table = made()
-    site = np.where(np.arange(len(table)) < 50, "A", "B")
+    site = np.where(np.arange(len(table)) < 100, "A", "B")
     table.loc[3, "target"] = np.nan
     found = assess_strata(
         table, TASK, {"site": by_image(table, site)}, unit="patient", resamples=200
@@ -103,13 +103,13 @@ def test_a_stratum_has_the_metrics_of_its_own_patients():
     of_images = assess_strata(
         table, TASK, {"site": by_image(table, site)}, unit="image", resamples=50
     )
-    assert [s["n"] for s in of_images["site"].values()] == [49, 70]
+    assert [s["n"] for s in of_images["site"].values()] == [99, 140]
 
 
 def test_metrics_of_all_classes_are_undefined_where_a_class_is_missing():
     table = made(per_patient=1)
     sex = np.where(table["target"] == 1, "m", "f")
-    sex[:30] = "m"
+    sex[:60] = "m"
     found = assess_strata(
         table, TASK, {"sex": by_image(table, sex)}, unit="image", resamples=50
     )["sex"]
@@ -125,8 +125,8 @@ def test_metrics_of_all_classes_are_undefined_where_a_class_is_missing():
 
 def test_small_strata_are_marked_and_empty_ones_are_there():
     table = made(per_patient=1)
-    ward = np.array(["large"] * 90 + ["few"] * 19 + ["empty"] * 11)
-    table.loc[109:, "target"] = np.nan
+    ward = np.array(["large"] * 210 + ["few"] * 19 + ["empty"] * 11)
+    table.loc[229:, "target"] = np.nan
     found = assess_strata(
         table, TASK, {"ward": by_image(table, ward)}, unit="image", resamples=50
     )["ward"]
@@ -142,7 +142,7 @@ def test_small_strata_are_marked_and_empty_ones_are_there():
 
 def test_values_are_in_their_order():
     table = made(per_patient=1)
-    values = ["10", "9", "unknown", "b", ">=80", "<40"] * 20
+    values = ["10", "9", "unknown", "b", ">=80", "<40"] * 40
     field = {"mixed": by_image(table, values)}
     found = assess_strata(table, TASK, field, unit="image", resamples=5)
     assert list(found["mixed"]) == ["<40", ">=80", "9", "10", "b", "unknown"]
