@@ -18,10 +18,9 @@ from typing import TypeVar
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.lungs import network, segmentation
 from mdmt_tf.imaging.lungs.network_input import network_input
-from mdmt_tf.imaging.prepared import PreparedImage, cut
+from mdmt_tf.imaging.prepared import PreparedImage, cut, read_file
 from mdmt_tf.imaging.preprocess import Preprocessing
 
 # Images per step of the network. It is small, because whole radiographs wait for it.
@@ -101,7 +100,7 @@ class _Decoded:
 
 def _decode(path: Path, preprocessing: Preprocessing) -> _Decoded | DataError:
     try:
-        image = dicom.read_image(path)
+        image = read_file(path, preprocessing)
     except DataError as error:
         return error
     if preprocessing.region == "full":

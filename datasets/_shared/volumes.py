@@ -2,8 +2,8 @@
 
 In addition to the fields of `manual_builder`, every example has
 
-- `volume`: int16 (depth, rows, columns, 1), from 0 at the low end of the window to
-  32767 at its high end, compressed by zlib; axes and window: `mdmt_tf.imaging.volume`
+- `volume`: int16 (depth, rows, columns, 1), from 0 black to 32767 white, compressed by
+  zlib; axes: `mdmt_tf.imaging.volume`, scale: `mdmt_tf.imaging.intensity`
 - `affine`: float64 (16,), row by row: prepared voxel indices to mm
 - `original_shape`: int32 (3,), voxels of the file along its axes
 - `original_affine`: float64 (16,), row by row: voxel indices of the file to mm.
@@ -23,8 +23,9 @@ from mdmt_tf.datasets._shared.image_records import Record
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import contact_sheet
+from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreprocessing
-from mdmt_tf.imaging.volume import PreparedVolume, prepare_volume, read_volume
+from mdmt_tf.imaging.volume import PreparedVolume
 
 # Each thread needs about 0.5 GB for a volume of 512 x 512 x 150 voxels.
 _MOST_THREADS = 4
@@ -43,15 +44,13 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
         self, labels: Mapping[str, Any], homepage: str
     ) -> tfds.core.DatasetInfo:
         """The dataset's info, with the common fields and its own `labels`."""
-        preprocessing = self.builder_config.preprocessing
-        depth, rows = preprocessing.depth, preprocessing.rows
         # Encoded as bytes, because tfds would store only 32 of the 64 bits.
         matrix = tfds.features.Tensor(
             shape=(16,), dtype=np.float64, encoding=tfds.features.Encoding.BYTES
         )
         features = {
             "volume": tfds.features.Tensor(
-                shape=(depth, rows, preprocessing.columns, 1),
+                shape=(*self.builder_config.preprocessing.shape, 1),
                 dtype=np.int16,
                 encoding=tfds.features.Encoding.ZLIB,
             ),
@@ -68,7 +67,7 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
 
         def work(record: Record) -> Any:
             try:
-                prepared = prepare_volume(read_volume(record.path), preprocessing)
+                prepared = prepare_file(record.path, preprocessing)
             except DataError as error:
                 return error
             return finish(record, prepared)

@@ -2,21 +2,34 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import pydantic
 
-from mdmt_tf.config import files
+from mdmt_tf.config import completion, files
+from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.config.files import Origins
 from mdmt_tf.config.problems import list_problems
 from mdmt_tf.config.schema import Config
-from mdmt_tf.config.section import Problem
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.config.section import Problem, Section
+from mdmt_tf.errors import ConfigError, nearest
 
-__all__ = ["Config", "check", "load", "load_stored"]
+__all__ = [
+    "Config",
+    "DatasetDeclaration",
+    "check",
+    "load",
+    "load_declaration",
+    "load_stored",
+    "read_declaration",
+]
 
 
 def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration, apply overrides and check the result.
+    """Read a configuration, apply overrides, complete it and check the result.
+
+    A file that declares a dataset may leave out what follows from the declaration, see
+    `completion.complete`.
 
     Args:
         name_or_path: the name of a shipped configuration, or the path of a YAML file.
@@ -32,6 +45,7 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
             files.override(values, origins, assignment)
         except ConfigError as error:
             problems.append(str(error))
+    completion.complete(values, origins)
     return check(values, f"configuration {name_or_path}", origins, problems)
 
 
@@ -68,12 +82,57 @@ def check(
         with_files: whether missing files are problems, see `rule`.
     Raises: ConfigError that lists every problem.
     """
+    origins = origins or {}
+    return _check(Config, values, (), where, origins, problems, with_files)
+
+
+def load_declaration(path: str) -> DatasetDeclaration:
+    """The dataset that a YAML file declares; its other keys are not looked at.
+
+    Raises: ConfigError when the file has no section `dataset`, or one with problems;
+        the message lists every problem with its line.
+    """
+    declaration, _ = read_declaration(path)
+    return declaration
+
+
+def read_declaration(path: str) -> tuple[DatasetDeclaration, Path]:
+    """`load_declaration`, and the folder to which its paths are relative.
+
+    It is the folder of the file with the section, which may be a base of `path`.
+    """
+    values, origins = files.read(path)
+    if not isinstance(values.get("dataset"), dict):
+        word = nearest("dataset", [key for key in values if key != "datasets"])
+        raise ConfigError(
+            f"{path}: expected a section `dataset` with the name, the images, the "
+            f"tables and the labels.{word} Received the keys: "
+            f"{', '.join(values) or 'none'}. `python -m mdmt_tf.config keys dataset` "
+            "lists what it may have."
+        )
+    made = _check(
+        DatasetDeclaration, values["dataset"], ("dataset",), path, origins, ()
+    )
+    file = origins["dataset",].rpartition(":")[0]
+    return made, Path(file).parent
+
+
+def _check(
+    kind: type[Section],
+    values: dict,
+    path: tuple,
+    where: str,
+    origins,
+    problems,
+    with_files: bool = True,
+):
+    """A section from plain values; `path` is its key."""
     made, found = None, []
     try:
-        made = Config.model_validate(values, context={"with_files": with_files})
+        made = kind.model_validate(values, context={"with_files": with_files})
     except pydantic.ValidationError:
-        found = list_problems(values, with_files)
-    problems = [*problems, *(_describe(problem, origins or {}) for problem in found)]
+        found = list_problems(values, kind, path, with_files)
+    problems = [*problems, *(_describe(problem, origins) for problem in found)]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  {problem}" for problem in problems)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from mdmt_tf.config import completion
 from mdmt_tf.errors import ConfigError, nearest
 
 # Sections whose keys are chosen by the user. A file with a base replaces them whole.
@@ -70,6 +71,7 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
             raise ConfigError(f"{where}: base: {base} is a base of itself.")
         chain.append(base)
         below, origins_below = _read_one(base)
+        below = completion.without_superseded(below, values)
         values, origins = _lay_over(below, origins_below, values, origins)
     return values, origins
 
@@ -178,7 +180,7 @@ def _construct(loader, node, path, where, origins):
         result = {}
         for key_node, value_node in node.value:
             line = f"{where}:{key_node.start_mark.line + 1}"
-            key = str(loader.construct_object(key_node, deep=True))
+            key = _key(loader, key_node)
             if key in result:
                 raise ConfigError(
                     f"{line}: key {'.'.join((*path, key))} appears a second time; the "
@@ -193,6 +195,13 @@ def _construct(loader, node, path, where, origins):
             for index, item in enumerate(node.value)
         ]
     return loader.construct_object(node, deep=True)
+
+
+def _key(loader, node) -> str:
+    """A key as it is written: `no` and 1.0 are texts here."""
+    if isinstance(node, yaml.ScalarNode):
+        return node.value
+    return str(loader.construct_object(node, deep=True))
 
 
 def override(values: dict, origins: Origins, assignment: str) -> None:

@@ -16,8 +16,10 @@ from pydantic.fields import FieldInfo
 from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import IS_BACKBONE, NAME_PATTERN, Section
 
-# Placeholder in full keys for a name that the user chooses, as in tasks.NAME.kind.
+# Placeholders in full keys: a name that the user chooses, as in tasks.NAME.kind, and
+# the number of an entry of a list.
 NAME = "NAME"
+ITEM = "N"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +27,14 @@ class Key:
     """One key.
 
     Attributes:
-        path: sections and names; `NAME` for a name that the user chooses.
+        path: sections and names; `NAME` for a name that the user chooses, `ITEM` for
+            the number of an entry of a list.
         owner: the section class that declares it.
         values: the allowed values, in words.
         default: as in YAML; "required" if there is none.
         description: its meaning.
-        section: the section class that it holds, directly or under names; or None.
+        section: the section class that it holds, directly, under names or in a list;
+            or None.
     """
 
     path: tuple[str, ...]
@@ -59,18 +63,21 @@ def _keys_of(owner: type[Section], path: tuple[str, ...]) -> Iterator[Key]:
     for name, field in owner.model_fields.items():
         key = (*path, field.alias or name)
         section, named = section_in(field.annotation), section_under_names(field)
+        listed = section_in_list(field)
         yield Key(
             key,
             owner,
             _describe(field.annotation, field.metadata),
             _default(field),
             field.description or "",
-            section or named,
+            section or named or listed,
         )
         if section is not None:
             yield from _keys_of(section, key)
         elif named is not None:
             yield from _keys_of(named, (*key, NAME))
+        elif listed is not None:
+            yield from _keys_of(listed, (*key, ITEM))
 
 
 def names_in(section: type[Section]) -> list[str]:
@@ -84,7 +91,9 @@ def names_below(path: Sequence[str]) -> list[str]:
         key.name
         for key in all_keys()
         if len(key.path) == len(path) + 1
-        and all(own in (step, NAME) for own, step in zip(key.path, path, strict=False))
+        and all(
+            own in (step, NAME, ITEM) for own, step in zip(key.path, path, strict=False)
+        )
     ]
 
 
@@ -100,6 +109,13 @@ def section_under_names(field: FieldInfo) -> type[Section] | None:
     """The section under each name of a key, if the key holds such a mapping."""
     if typing.get_origin(field.annotation) is dict:
         return section_in(typing.get_args(field.annotation)[1])
+    return None
+
+
+def section_in_list(field: FieldInfo) -> type[Section] | None:
+    """The section of each entry of a key, if the key holds a list of sections."""
+    if typing.get_origin(field.annotation) is tuple:
+        return section_in(typing.get_args(field.annotation)[0])
     return None
 
 

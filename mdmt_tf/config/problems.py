@@ -14,14 +14,22 @@ from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import Problem, Section
 
 
-def list_problems(values: dict, with_files: bool = True) -> list[Problem]:
-    """Every problem of the plain values of a configuration, as (key, text).
+def list_problems(
+    values: dict,
+    kind: type[Section] = Config,
+    path: tuple[str, ...] = (),
+    with_files: bool = True,
+) -> list[Problem]:
+    """Every problem of the plain values of a section, as (key, text).
 
     Args:
+        values: values of the section.
+        kind: its class; the whole configuration by default.
+        path: key of the section.
         with_files: whether missing files are problems, see `rule`.
     """
     reading = _Reading()
-    reading.section(Config, values, ())
+    reading.section(kind, values, path)
     return [*reading.problems, *reading.broken_rules(with_files)]
 
 
@@ -60,12 +68,16 @@ class _Reading:
     def _value(self, field, value, path):
         section = keys.section_in(field.annotation)
         if section is not None:
+            value = section.expand(value)
             if isinstance(value, dict):
                 return self.section(section, value, path)
             if value is None and type(None) in typing.get_args(field.annotation):
                 return None
             self._expected_section(section, value, path)
             return None
+        listed = keys.section_in_list(field)
+        if listed is not None:
+            return self._in_list(field, listed, value, path)
         named = keys.section_under_names(field)
         if named is not None and isinstance(value, dict):
             return self._under_names(field, named, value, path)
@@ -86,6 +98,21 @@ class _Reading:
             if len(self.problems) == before:
                 right[name] = made
         return right
+
+    def _in_list(self, field, section, values, path) -> tuple:
+        """The entries of a list of sections that have no problem."""
+        entries = self._alone(tuple[typing.Any, ...], field.metadata, values, path)
+        right = []
+        for number, value in enumerate(entries or ()):
+            key, before = (*path, str(number)), len(self.problems)
+            value = section.expand(value)
+            if isinstance(value, dict):
+                made = self.section(section, value, key)
+            else:
+                self._expected_section(section, value, key)
+            if len(self.problems) == before:
+                right.append(made)
+        return tuple(right)
 
     def _expected_section(self, section, value, path) -> None:
         allowed = ", ".join(keys.names_in(section))

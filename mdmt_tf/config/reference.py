@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from mdmt_tf.config.keys import NAME, Key, all_keys
+from mdmt_tf.config.keys import ITEM, NAME, Key, all_keys
 
 _INTRODUCTION = f"""\
 # Configuration
@@ -27,8 +27,8 @@ keys replace those of the base one by one. `tasks`, `datasets`, `benchmark.exper
 whole.
 
 A key with a default may be omitted. `{NAME}` stands for a name that you choose:
-lower-case letters, digits and `_`, a letter first. `{{}}` as a default of a section
-means the defaults of its keys.
+lower-case letters, digits and `_`, a letter first; `{ITEM}` stands for the number of an
+entry of a list. `{{}}` as a default of a section means the defaults of its keys.
 """
 
 

@@ -19,6 +19,7 @@ from mdmt_tf.config.data_sections import (
     SplitSection,
     TaskSection,
 )
+from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
     ModelSection,
@@ -49,6 +50,7 @@ __all__ = [
     "BaselineSection",
     "BenchmarkSection",
     "Config",
+    "DatasetDeclaration",
     "DatasetSection",
     "ExperimentSection",
     "ModelSection",
@@ -91,6 +93,12 @@ class Config(Section):
     )
     phantoms: PhantomSection | None = Field(
         None, description="Synthetic datasets to use; null: real data."
+    )
+    dataset: DatasetDeclaration | None = Field(
+        None,
+        description="A dataset of your own, which mdmt_tf.prepare makes from this "
+        "file. With it, experiment, datasets, the classes of its labels, "
+        "training.select_on and image_size may be omitted. null: none.",
     )
     tasks: dict[Name, TaskSection] = Field(
         min_length=1, description="The tasks to predict, under names of your own."
@@ -205,6 +213,33 @@ class Config(Section):
                         ("tasks", name, "from", source),
                         f": is not one of the datasets.{nearest(source, known)} Listed "
                         f"under `datasets`: {', '.join(known)}.",
+                    )
+
+    @rule("dataset", "tasks")
+    def _tasks_take_declared_labels(self) -> Iterator[Problem]:
+        if (declared := self.dataset) is None:
+            return
+        for name, task in self.tasks.items():
+            sources = task.sources.get(declared.name, ())
+            for field in [sources] if isinstance(sources, str) else sources:
+                key = ("tasks", name, "from", declared.name)
+                if (problem := declared.problem_of_source(field)) is not None:
+                    yield key, problem
+                    continue
+                label = declared.labels.get(field)
+                names = label.class_names if label else ()
+                if names and not task.classes:
+                    yield (
+                        key,
+                        f" = {field!r}: expected a number. Received: a label with the "
+                        f"classes {', '.join(names)}.",
+                    )
+                elif isinstance(sources, str) and set(names) - set(task.classes):
+                    yield (
+                        ("tasks", name, "classes"),
+                        f" = {list(task.classes)}: dataset.labels.{field} has the "
+                        f"classes {', '.join(names)}. Expected the same names; the "
+                        "order is the task's.",
                     )
 
     @rule("tasks", "datasets")

@@ -1,7 +1,7 @@
 """The base of all sections of a configuration: rules, types of values."""
 
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -52,6 +52,16 @@ class Section(pydantic.BaseModel):
         """
         marked = [method for method in vars(cls).values() if hasattr(method, "needs")]
         return [method for method in marked if with_files or not method.of_files]
+
+    @classmethod
+    def expand(cls, value: Any) -> Any:
+        """The keys of a value that has a short form, such as a text alone."""
+        return value
+
+    @pydantic.model_validator(mode="wrap")
+    @classmethod
+    def _expand(cls, value, handler):
+        return handler(cls.expand(value))
 
     @pydantic.model_validator(mode="after")
     def _follow_rules(self, info: pydantic.ValidationInfo):

@@ -26,7 +26,6 @@ SYNONYMS = {
     "architecture": "backbone",
     "pretrained": "weights",
     "loss_weight": "weight",
-    "labels": "classes",
     "thresholds": "cut_points",
     "gpus": "devices",
     "random_seed": "seed",

@@ -39,7 +39,7 @@ _OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
 # Of a fit's settings, what changes neither its weights nor its predictions, and what
 # the identity has in another form.
 _NOT_IDENTITY = {
-    None: ("run_dir", "data_dir", "phantoms", "split", "benchmark"),
+    None: ("run_dir", "data_dir", "phantoms", "dataset", "split", "benchmark"),
     "training": ("devices", "tensorboard", "saved_model", "saliency"),
     "pipeline": ("cache",),
 }

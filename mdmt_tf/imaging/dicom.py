@@ -7,9 +7,11 @@ Values run from 0 black to 1 white (air dark, bone bright), as on a viewing scre
 - DICOM in colour, PNG, JPEG, TIFF: the range of the stored values, see `raster`.
 """
 
+import contextlib
 import io
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,20 @@ def read_image(
         DataError: the file is missing, empty, truncated or corrupt, has several frames
             or pages, or an unknown format. The message names the file and the reason.
     """
+    data, name = bytes_of(source, name)
+    # DICOM first: with a suitable preamble, a DICOM file is a TIFF too (PS3.10 7.1).
+    if is_dicom(data):
+        return _decode_dicom(data, name)
+    if raster.is_raster(data):
+        return raster.decode_raster(data, name)
+    raise DataError(
+        f"{name}: expected a DICOM, PNG, JPEG or TIFF file, received one that begins "
+        f"with {data[:8]!r}"
+    )
+
+
+def bytes_of(source: str | os.PathLike | bytes, name: str | None) -> tuple[bytes, str]:
+    """The content of a file, and its name for messages; DataError for an empty one."""
     if isinstance(source, bytes):
         data, name = source, name or "<bytes>"
     else:
@@ -60,44 +76,19 @@ def read_image(
             raise DataError(f"{name}: cannot be read: {error.strerror}") from error
     if not data:
         raise DataError(f"{name}: the file is empty")
-    # DICOM first: with a suitable preamble, a DICOM file is a TIFF too (PS3.10 7.1).
-    if _is_dicom(data):
-        return _decode_dicom(data, name)
-    if raster.is_raster(data):
-        return raster.decode_raster(data, name)
-    raise DataError(
-        f"{name}: expected a DICOM, PNG, JPEG or TIFF file, received one that begins "
-        f"with {data[:8]!r}"
-    )
+    return data, name
 
 
-def _is_dicom(data: bytes) -> bool:
+def is_dicom(data: bytes) -> bool:
     """Whether the content is DICOM: with a preamble, or bare and group 2 or 8 first."""
     return data[128:132] == b"DICM" or data[:2] in (b"\x02\0", b"\x08\0")
 
 
-def _decode_dicom(data: bytes, name: str) -> np.ndarray:
+@contextlib.contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn all exceptions from reading a DICOM file into DataError with its name."""
     try:
-        dataset = pydicom.dcmread(
-            io.BytesIO(data), force=True, specific_tags=_TAGS.split()
-        )
-        if "PixelData" not in dataset:
-            raise DataError(f"{name}: this DICOM file has no image")
-        frames = int(dataset.get("NumberOfFrames") or 1)
-        if frames != 1:
-            raise DataError(
-                f"{name}: expected one image, received {frames} frames. "
-                "Save the frame to be used as a separate file."
-            )
-        if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
-            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        stored = pixel_array(dataset, index=0, allow_excess_frames=False)
-        if dataset.PhotometricInterpretation == "PALETTE COLOR":
-            stored = apply_color_lut(stored, dataset)
-            return _colour(stored, np.iinfo(stored.dtype).max)
-        if dataset.SamplesPerPixel > 1:
-            return _colour(stored, 2**dataset.BitsStored - 1)
-        image = _monochrome(stored, dataset, name)
+        yield
     except DataError:
         raise
     # pydicom and its decoders raise dozens of types for malformed files, including
@@ -106,6 +97,36 @@ def _decode_dicom(data: bytes, name: str) -> np.ndarray:
         raise DataError(
             f"{name}: this DICOM file cannot be read: {type(error).__name__}: {error}"
         ) from error
+
+
+def parse(data: bytes, name: str, tags: Sequence[str] = ()) -> pydicom.Dataset:
+    """The elements of a DICOM file that describe its pixels, and those of `tags`."""
+    dataset = pydicom.dcmread(
+        io.BytesIO(data), force=True, specific_tags=[*_TAGS.split(), *tags]
+    )
+    if "PixelData" not in dataset:
+        raise DataError(f"{name}: this DICOM file has no image")
+    if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return dataset
+
+
+def _decode_dicom(data: bytes, name: str) -> np.ndarray:
+    with reading(name):
+        dataset = parse(data, name)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        if frames != 1:
+            raise DataError(
+                f"{name}: expected one image, received {frames} frames. "
+                "Save the frame to be used as a separate file."
+            )
+        stored = pixel_array(dataset, index=0, allow_excess_frames=False)
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            stored = apply_color_lut(stored, dataset)
+            return _colour(stored, np.iinfo(stored.dtype).max)
+        if dataset.SamplesPerPixel > 1:
+            return _colour(stored, 2**dataset.BitsStored - 1)
+        image = _monochrome(stored, dataset, name)
     if not np.isfinite(image).all():
         raise DataError(f"{name}: the image has pixels that are not finite")
     return image
@@ -123,8 +144,8 @@ def _monochrome(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.n
     PresentationLUTShape is not read: for radiographs, INVERSE repeats MONOCHROME1, and
     applying both would undo the inversion.
     """
-    values = _apply_modality(stored, dataset)
-    padding = _padding(stored, dataset)
+    values = apply_modality(stored, dataset)
+    padding = padding_of(stored, dataset)
     image = _apply_voi(values, dataset, name)
     if image is None:
         image = _stretch(values, padding)
@@ -137,7 +158,7 @@ def _monochrome(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.n
     return image
 
 
-def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
+def padding_of(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
     """Mask of the padding pixels, which their stored value marks; None without."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
@@ -148,7 +169,7 @@ def _padding(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
     return padding if padding.any() else None
 
 
-def _apply_modality(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
+def apply_modality(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     """Modality lookup table, or slope and intercept (PS3.3 C.11.1)."""
     if dataset.get("ModalityLUTSequence"):
         table, first = _lookup_table(dataset.ModalityLUTSequence[0], dataset)

@@ -1,21 +1,32 @@
-"""Preparation of one radiograph, the same for training and for inference."""
+"""Preparation of one file, the same for training and for inference.
+
+`prepare_file` is for files of any kind, `prepare_image` for a radiograph in memory,
+`volume.prepare_volume` for a volume in memory.
+"""
 
 import dataclasses
+import os
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from mdmt_tf.imaging import crop
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import crop, dicom, intensity
+from mdmt_tf.imaging.dicom_slice import read_hounsfield
 from mdmt_tf.imaging.lungs import segment_lungs
-from mdmt_tf.imaging.preprocess import Preprocessing
+from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing, parse
+
+if TYPE_CHECKING:
+    from mdmt_tf.imaging.volume import PreparedVolume
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparedImage:
-    """A radiograph, prepared for a model.
+    """A radiograph or a CT slice, prepared for a model.
 
     Attributes:
-        original: float32 (height, width) in [0, 1].
+        original: float32 (height, width) in [0, 1], as `read_file` returns it.
         mask: uint8 (height, width), 0, 1 right lung, 2 left lung; None if the lungs
             were not segmented.
         box: y0, x0, y1, x1 of the crop, see `crop`.
@@ -34,6 +45,52 @@ class PreparedImage:
         _, data = cv2.imencode(".png", self.pixels)
         return data.tobytes()
 
+    def for_model(self) -> np.ndarray:
+        """float32 (size, size, 1) in [0, 1], as training reads it."""
+        return self.pixels[..., np.newaxis].astype(np.float32) / np.float32(255)
+
+
+def prepare_file(
+    path: str | os.PathLike, preprocessing: str | Preprocessing | VolumePreprocessing
+) -> "PreparedImage | PreparedVolume":
+    """Prepare a file as the training data of a model were prepared.
+
+    Args:
+        path: for a `Preprocessing`, a DICOM, PNG, JPEG or TIFF file; for a
+            `VolumePreprocessing`, a NIfTI file, or the folder or the file of a DICOM
+            series.
+        preprocessing: it, or its name; a run has its name in
+            `saved_model/model.json`.
+    Raises: ValueError: the name is unknown; DataError: the file cannot be read, or is
+        not what the preprocessing is for. The message names the file.
+    """
+    if isinstance(preprocessing, str):
+        preprocessing = parse(preprocessing)
+    if isinstance(preprocessing, Preprocessing):
+        return prepare_image(read_file(path, preprocessing), preprocessing)
+    # nibabel takes half a second to load; radiographs do not need it.
+    from mdmt_tf.imaging.volume import prepare_volume, read_volume
+
+    volume = read_volume(path)
+    try:
+        if preprocessing.window_hu is not None:
+            intensity.check_hounsfield(volume.values)
+        return prepare_volume(volume, preprocessing)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def read_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:
+    """Read an image with the grey values that the preprocessing states.
+
+    Returns: float32 (height, width) in [0, 1]: as on a viewing screen, see
+        `dicom.read_image`; or in the window of the preprocessing.
+    Raises: DataError, as `dicom.read_image` and `dicom_slice.read_hounsfield`.
+    """
+    if preprocessing.window_hu is None:
+        return dicom.read_image(path)
+    return intensity.window(read_hounsfield(path), *preprocessing.window_hu)
+
 
 def prepare_image(
     image: np.ndarray, preprocessing: str | Preprocessing
@@ -41,7 +98,7 @@ def prepare_image(
     """Prepare a radiograph as the training images of a model were prepared.
 
     Args:
-        image: float32 (height, width) in [0, 1], as `dicom.read_image` returns it.
+        image: float32 (height, width) in [0, 1], as `read_file` returns it.
         preprocessing: a `Preprocessing` or its name, e.g. "lungs_256"; a run has its
             name in `saved_model/model.json`.
     Raises: ValueError: `image` is not an image, or the name is unknown.

@@ -1,9 +1,9 @@
-"""Head CTs: NIfTI files, and preparation for a model.
+"""Volumes of CT or MR: NIfTI files, and preparation for a model.
 
-A prepared volume has the axes depth, from the feet to the head; rows, from the front
-to the back; columns, from the patient's right to the left. A slice then looks as in
-radiology: the nose at the top, the patient's right on the left. World coordinates are
-those of NIfTI: millimetres to the right, to the front, upwards.
+By default, a prepared volume has the axes depth, from the feet to the head; rows, from
+the front to the back; columns, from the patient's right to the left. A slice then looks
+as in radiology: the nose at the top, the patient's right on the left. World coordinates
+are those of NIfTI: millimetres to the right, to the front, upwards.
 """
 
 import dataclasses
@@ -11,51 +11,45 @@ import gzip
 import math
 import os
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel
 import numpy as np
 from nibabel import orientations
-from scipy import ndimage, sparse
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.intensity import to_fraction
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
+from mdmt_tf.imaging.resample import lengths, resample, resize, resized_affine, shift
 
-# The window of Cobo et al. 2024: from above water to above clotted blood.
-WINDOW_LOW_HU = 15
-WINDOW_WIDTH_HU = 85
-
-# The stored integer that stands for the top of the window.
+# The stored integer that stands for 1, white.
 FULL_SCALE = 32767
 
-# Depth upwards, rows to the back (posterior), columns to the left.
-_AXES = ("S", "P", "L")
 _GZIP = b"\x1f\x8b"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Volume:
-    """A head CT as stored in its file.
+    """A volume as stored in its file.
 
     Attributes:
-        hu: float32 (i, j, k), Hounsfield units, axes in the order of the file.
+        values: float32 (i, j, k), of a CT in Hounsfield units; axes in the order of the
+            file.
         affine: float64 (4, 4), from voxel indices to world coordinates in mm.
         spacing_mm: distance of neighbouring voxels along each axis.
     """
 
-    hu: np.ndarray
+    values: np.ndarray
     affine: np.ndarray
     spacing_mm: tuple[float, float, float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PreparedVolume:
-    """A head CT, prepared for a model.
+    """A volume, prepared for a model.
 
     Attributes:
-        pixels: int16 (depth, rows, columns, 1), from 0 at the low end of the window to
-            FULL_SCALE at its high end.
+        pixels: int16 (depth, rows, columns, 1), from 0, black, to FULL_SCALE, white.
         affine: float64 (4, 4), from prepared voxel indices to world coordinates in mm.
         original_shape: of the voxels in the file.
         original_affine: float64 (4, 4), as in the file.
@@ -65,6 +59,10 @@ class PreparedVolume:
     affine: np.ndarray
     original_shape: tuple[int, int, int]
     original_affine: np.ndarray
+
+    def for_model(self) -> np.ndarray:
+        """float32 (depth, rows, columns, 1) in [0, 1], as training reads it."""
+        return self.pixels.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def read_volume(path: str | os.PathLike) -> Volume:
@@ -81,18 +79,18 @@ def read_volume(path: str | os.PathLike) -> Volume:
         image = _open(Path(path))
         affine = _affine(image)
         with np.errstate(over="ignore"):  # the check below finds overflows
-            hu = image.get_fdata(dtype=np.float32, caching="unchanged")
-        hu = hu.reshape(hu.shape[:3])
-        count = hu.size - np.count_nonzero(np.isfinite(hu))
+            values = image.get_fdata(dtype=np.float32, caching="unchanged")
+        values = values.reshape(values.shape[:3])
+        count = values.size - np.count_nonzero(np.isfinite(values))
         if count:
             raise DataError(
                 f"expected a finite number in every voxel. Received: {count} of "
-                f"{hu.size} voxels are not finite. Replace them; outside the head, by "
-                "-1000 HU (air)"
+                f"{values.size} voxels are not finite. Replace them; outside the "
+                "patient, by the value of air (of a CT, -1000 HU)"
             )
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return Volume(hu, affine, _lengths(affine))
+    return Volume(values, affine, lengths(affine))
 
 
 def _open(path: Path) -> nibabel.Nifti1Image:
@@ -154,10 +152,10 @@ def _affine(image: nibabel.Nifti1Image) -> np.ndarray:
             "sform if the orientation is known"
         )
     affine = np.array(image.affine, np.float64)
-    lengths = np.array(_lengths(affine))
+    sides = np.array(lengths(affine))
     # The volume of a voxel must not be tiny, compared to one with right angles.
     volume = abs(np.linalg.det(affine[:3, :3])) if np.isfinite(affine).all() else 0
-    if not volume > 1e-3 * lengths.prod() > 0:
+    if not volume > 1e-3 * sides.prod() > 0:
         raise DataError(
             "expected an affine from voxels to millimetres that can be inverted. "
             f"Received: {affine[:3].tolist()}. Convert the file from DICOM again"
@@ -165,125 +163,57 @@ def _affine(image: nibabel.Nifti1Image) -> np.ndarray:
     return affine
 
 
-def _lengths(affine: np.ndarray) -> tuple[float, float, float]:
-    return tuple(np.linalg.norm(affine[:3, :3], axis=0).tolist())
-
-
 def prepare_volume(
     volume: Volume, preprocessing: str | VolumePreprocessing
 ) -> PreparedVolume:
-    """Prepare a head CT as the training volumes of a model were prepared.
+    """Prepare a volume as the training volumes of a model were prepared.
 
-    1. Axes are swapped and flipped to the order of the module, each to its nearest
-       axis. An oblique head stays oblique, because a rotation would blur slices that
-       are 5 mm apart.
-    2. Values become (HU - WINDOW_LOW_HU) / WINDOW_WIDTH_HU, clipped to [0, 1].
-    3. A volume with too few slices is padded with empty slices above and below; an odd
-       one goes above.
-    4. The volume is resized by linear interpolation, with averaging along axes that
-       shrink. Voxels are boxes: the outer faces of the volume stay in place.
+    1. Axes are swapped and flipped to the orientation, each to its nearest axis. An
+       oblique volume stays oblique, because a rotation would blur slices that are 5 mm
+       apart.
+    2. Values become fractions in [0, 1], see `intensity`.
+    3. Without `spacing_mm`: a volume with too few slices (along its first axis) is
+       padded with empty slices on both sides; an odd one goes to the end. The volume is
+       resized by linear interpolation, with averaging along axes that shrink. Its outer
+       faces stay in place.
+       With `spacing_mm`: the volume is resampled in the same way, its centre stays in
+       place, and it is cropped and padded to the shape, see `resample`.
+
+    Empty voxels are 0; for `z_score` they have the smallest fraction of the volume,
+    which is the background.
 
     Args:
         volume: as `read_volume` returns it.
         preprocessing: a `VolumePreprocessing` or its name, e.g. "head_40x301x301".
-    Raises: ValueError: the name is unknown.
+    Raises: ValueError: the name is unknown; DataError: no contrast.
     """
     if isinstance(preprocessing, str):
         preprocessing = VolumePreprocessing.parse(preprocessing)
-    size = (preprocessing.depth, preprocessing.rows, preprocessing.columns)
+    size = preprocessing.shape
     turn = orientations.ornt_transform(
-        orientations.io_orientation(volume.affine), orientations.axcodes2ornt(_AXES)
+        orientations.io_orientation(volume.affine),
+        orientations.axcodes2ornt(tuple(preprocessing.orientation)),
     )
-    hu = orientations.apply_orientation(volume.hu, turn)
-    affine = volume.affine @ orientations.inv_ornt_aff(turn, volume.hu.shape)
+    values = orientations.apply_orientation(volume.values, turn)
+    affine = volume.affine @ orientations.inv_ornt_aff(turn, volume.values.shape)
 
-    fraction = np.clip((hu - np.float32(WINDOW_LOW_HU)) / WINDOW_WIDTH_HU, 0, 1)
-    missing = max(0, preprocessing.depth - len(fraction))
-    below = missing // 2
-    fraction = np.pad(fraction, ((below, missing - below), (0, 0), (0, 0)))
-    affine = affine @ _shift(-below, 0, 0)
-
-    affine = resized_affine(affine, fraction.shape, size)
+    fraction = to_fraction(values, preprocessing)
+    empty = 0.0 if preprocessing.z_score is None else float(fraction.min())
+    if preprocessing.spacing_mm is None:
+        missing = max(0, size[0] - len(fraction))
+        below = missing // 2
+        pad = ((below, missing - below), (0, 0), (0, 0))
+        fraction = np.pad(fraction, pad, constant_values=empty)
+        affine = affine @ shift(-below, 0, 0)
+        affine = resized_affine(affine, fraction.shape, size)
+        fraction = resize(fraction, size)
+    else:
+        spacing = preprocessing.spacing_mm
+        fraction, affine = resample(fraction, affine, spacing, size, empty)
     # Rounding must not exceed the range of the integers.
-    fraction = np.clip(resize(fraction, size), 0, 1)
-    pixels = np.rint(fraction * np.float32(FULL_SCALE)).astype(np.int16)
+    pixels = np.rint(np.clip(fraction, 0, 1) * np.float32(FULL_SCALE)).astype(np.int16)
     return PreparedVolume(
-        pixels[..., np.newaxis], affine, volume.hu.shape, volume.affine
-    )
-
-
-def resized_affine(
-    affine: np.ndarray, size: Sequence[int], resized: Sequence[int]
-) -> np.ndarray:
-    """Affine (4, 4) of a resized volume whose outer faces stay in place."""
-    scale = np.divide(size, resized)
-    return affine @ _shift(*(scale - 1) / 2) @ np.diag([*scale, 1.0])
-
-
-def _shift(*offset: float) -> np.ndarray:
-    """float64 (4, 4): adds `offset` to three coordinates."""
-    matrix = np.eye(4)
-    matrix[:3, 3] = offset
-    return matrix
-
-
-def resize(values: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Resize each axis by linear interpolation, without aliasing.
-
-    Each new voxel is a mean, weighted by a triangle that reaches one voxel of the
-    coarser grid to both sides. This is linear interpolation along an axis that grows.
-    Along an axis that shrinks it is the filter of Pillow's BILINEAR and of
-    tf.image.resize with antialias.
-
-    Args:
-        values: float32 (depth, rows, columns), or with other axes, each 1 or more.
-    Returns: float32 of shape `size`, within the range of the input up to rounding.
-    """
-    # Depth first: it shrinks most where volumes are large.
-    for axis, new in enumerate(size):
-        front = np.moveaxis(values, axis, 0)
-        flat = np.ascontiguousarray(front).reshape(len(front), -1)
-        # A sparse product takes a tenth of the work and starts no BLAS threads.
-        mixed = sparse.csr_array(_weights(len(front), new)) @ flat
-        values = np.moveaxis(mixed.reshape(new, *front.shape[1:]), 0, axis)
-    return np.ascontiguousarray(values)
-
-
-def _weights(old: int, new: int) -> np.ndarray:
-    """float32 (new, old): weight of each old voxel in a new one; rows sum to 1."""
-    if old == new:
-        return np.eye(old, dtype=np.float32)
-    scale = old / new
-    centres = (np.arange(new) + 0.5) * scale - 0.5
-    distance = np.abs(centres[:, np.newaxis] - np.arange(old)) / max(1.0, scale)
-    weights = np.maximum(0.0, 1.0 - distance)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def to_original_grid(
-    values: np.ndarray,
-    prepared_affine: np.ndarray,
-    original_affine: np.ndarray,
-    original_shape: tuple[int, int, int],
-) -> np.ndarray:
-    """Map values of a prepared volume to the voxels of its original file.
-
-    Args:
-        values: float (depth, rows, columns), such as a saliency map.
-        prepared_affine, original_affine: (4, 4), as in `PreparedVolume`.
-        original_shape: of the result.
-    Returns: float32, interpolated linearly; 0 in voxels whose centre is outside the
-        prepared volume.
-    """
-    matrix = np.linalg.inv(prepared_affine) @ original_affine
-    options = {"matrix": matrix[:3, :3], "offset": matrix[:3, 3]}
-    options["output_shape"] = tuple(original_shape)
-    values = np.asarray(values, np.float32)
-    # The outermost half voxel belongs to the volume but has no neighbour beyond it.
-    result = ndimage.affine_transform(values, order=1, mode="nearest", **options)
-    inside = np.ones(values.shape, np.uint8)
-    return result * ndimage.affine_transform(
-        inside, order=0, mode="grid-constant", **options
+        pixels[..., np.newaxis], affine, volume.values.shape, volume.affine
     )
 
 

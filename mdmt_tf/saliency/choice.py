@@ -10,12 +10,14 @@ import tensorflow as tf
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
-from mdmt_tf.data.normalize import resize, to_unit
+from mdmt_tf.data.normalize import resize
 from mdmt_tf.data.samples import spread
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.image_files import find_images, image_stem
-from mdmt_tf.imaging.volume import prepare_volume, read_volume, resized_affine
+from mdmt_tf.imaging.prepared import prepare_file
+from mdmt_tf.imaging.resample import resized_affine
+from mdmt_tf.imaging.volume import PreparedVolume, read_volume
 from mdmt_tf.saliency.files import Geometry
 
 _GEOMETRY = ("affine", "original_affine", "original_shape")  # fields of volumes
@@ -101,25 +103,9 @@ def of_files(
     files = find_images(paths, are_volumes)
     images, geometry = [], []
     for path in files:
-        if are_volumes:
-            volume = prepare_volume(read_volume(path), recipe)
-            pixels = volume.pixels
-            geometry.append(
-                Geometry(
-                    prepared_affine=resized_affine(
-                        volume.affine, volume.pixels.shape[:3], config.image_shape
-                    ),
-                    original_affine=volume.original_affine,
-                    original_shape=volume.original_shape,
-                )
-            )
-        else:
-            from mdmt_tf.imaging.dicom import read_image
-            from mdmt_tf.imaging.prepared import prepare_image
-
-            pixels = prepare_image(read_image(path), recipe).pixels[..., np.newaxis]
-            geometry.append(None)
-        images.append(_unit(config, pixels))
+        image = prepare_file(path, recipe)
+        images.append(_fitted(config, image.for_model()))
+        geometry.append(_geometry_of(image, config) if are_volumes else None)
     stems = [image_stem(path.name) for path in files]
     ids = [
         stem if stems.count(stem) == 1 else str(path)
@@ -140,16 +126,16 @@ def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:
             masks.append(None)
             continue
         volume = read_volume(path)
-        same = volume.hu.shape == tuple(about.original_shape)
-        if not same or not np.allclose(
+        shape = volume.values.shape
+        if shape != tuple(about.original_shape) or not np.allclose(
             volume.affine, about.original_affine, rtol=0, atol=0.01
         ):
             raise DataError(
                 f"{path}: expected a mask on the voxels of the CT, shape "
-                f"{tuple(about.original_shape)}. Received: shape {volume.hu.shape}, "
+                f"{tuple(about.original_shape)}. Received: shape {shape}, "
                 f"affine {np.round(volume.affine[:3], 2).tolist()}."
             )
-        masks.append(volume.hu > 0.5)
+        masks.append(volume.values > 0.5)
     if all(mask is None for mask in masks):
         raise DataError(
             f"{folder}: expected masks of volumes, named IMAGE_lesion.nii.gz. "
@@ -165,9 +151,20 @@ def unique_ids(rows: pd.DataFrame) -> list[str]:
     return rows["image_id"].where(~twice, full).tolist()
 
 
-def _unit(config: Config, pixels: np.ndarray) -> np.ndarray:
-    """Stored pixels as the pipeline reads them, float32 (*spatial, 1) in [0, 1]."""
-    return resize(to_unit(tf.constant(pixels)), config.image_shape).numpy()
+def _fitted(config: Config, image: np.ndarray) -> np.ndarray:
+    """A prepared image as the network sees it, float32 (*spatial, 1) in [0, 1]."""
+    return resize(tf.constant(image), config.image_shape).numpy()
+
+
+def _geometry_of(volume: PreparedVolume, config: Config) -> Geometry:
+    """The geometry of a prepared volume as the network sees it."""
+    return Geometry(
+        prepared_affine=resized_affine(
+            volume.affine, volume.pixels.shape[:3], config.image_shape
+        ),
+        original_affine=volume.original_affine,
+        original_shape=volume.original_shape,
+    )
 
 
 def _geometry(inputs: Inputs, row: pd.Series) -> Geometry | None:

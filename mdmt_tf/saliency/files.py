@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.volume import to_original_grid, write_nifti
+from mdmt_tf.imaging.resample import to_original_grid
+from mdmt_tf.imaging.volume import write_nifti
 from mdmt_tf.saliency import lesions, overlays
 from mdmt_tf.saliency.maps import (
     GRAD_CAM,

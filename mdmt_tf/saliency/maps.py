@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError, nearest
-from mdmt_tf.imaging.volume import resize
+from mdmt_tf.imaging.resample import resize
 from mdmt_tf.saliency import copies
 from mdmt_tf.tasks import Task
 

@@ -239,7 +239,7 @@ def test_volumes_with_masks(volume_run, tmp_path, capsys):
     for number in range(12):
         name = masks / "ct" / f"{number:02d}_lesion.nii.gz"
         name.parent.mkdir(parents=True, exist_ok=True)
-        lesion = (head(number).hu == 70).astype(np.uint8)
+        lesion = (head(number).values == 70).astype(np.uint8)
         write_nifti(name, lesion, AFFINE)
     options = ["--most", "2", "--masks", str(masks)]
     explain.main([str(volume_run.path), *options])
@@ -261,7 +261,7 @@ def test_volumes_with_masks(volume_run, tmp_path, capsys):
 def test_a_ct_that_is_not_part_of_the_data(volume_run, tmp_path):
     path = tmp_path / "cts" / "scan.nii.gz"
     path.parent.mkdir()
-    write_nifti(path, head(3).hu, AFFINE)
+    write_nifti(path, head(3).values, AFFINE)
     (path.parent / "report.png").touch()
     given = str(path.parent)
     explain.main([str(volume_run.path), given, "--out", str(tmp_path / "out")])

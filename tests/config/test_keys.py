@@ -20,6 +20,12 @@ def test_a_new_key_has_a_default():
     required = {name for name, key in KEYS.items() if key.default == "required"}
     assert required == {
         "experiment",
+        "dataset.name",
+        "dataset.tables",
+        "dataset.tables.N.file",
+        "dataset.columns",
+        "dataset.columns.image",
+        "dataset.labels",
         "tasks",
         "tasks.NAME.kind",
         "tasks.NAME.from",

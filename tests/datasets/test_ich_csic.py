@@ -78,7 +78,7 @@ def test_volumes_are_what_the_steps_make_of_the_files(dummy):
         np.testing.assert_array_equal(example["volume"], expected.pixels)
         assert example["volume"].max() > 20000
         np.testing.assert_array_equal(example["affine"].reshape(4, 4), expected.affine)
-        np.testing.assert_array_equal(example["original_shape"], original.hu.shape)
+        np.testing.assert_array_equal(example["original_shape"], original.values.shape)
         np.testing.assert_array_equal(
             example["original_affine"].reshape(4, 4), original.affine
         )

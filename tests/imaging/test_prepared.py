@@ -1,13 +1,17 @@
-"""One radiograph, prepared for a trained model as the prepared datasets are."""
+"""One file, prepared for a trained model as the prepared datasets are."""
 
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mdmt_tf.data.normalize import to_unit
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
-from mdmt_tf.imaging.prepared import cut, prepare_image
+from mdmt_tf.imaging.prepared import cut, prepare_file, prepare_image
 from mdmt_tf.imaging.preprocess import Preprocessing
+from mdmt_tf.imaging.volume import Volume, prepare_volume, write_nifti
 from mdmt_tf.phantoms.chest import radiograph
 
 
@@ -65,3 +69,43 @@ def test_without_lungs_the_whole_image_is_kept_and_nothing_blackened(image, regi
 def test_another_name_is_refused(image):
     with pytest.raises(ValueError, match="received 'lung_256'"):
         prepare_image(image, "lung_256")
+
+
+def test_a_file_is_prepared_as_its_image(image, tmp_path):
+    cv2.imwrite(str(tmp_path / "film.png"), crop.to_uint8(image))
+    expected = prepare_image(crop.to_uint8(image) / np.float32(255), "lungs_64")
+    found = prepare_file(tmp_path / "film.png", "lungs_64")
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    assert found.box == expected.box
+
+
+def test_a_volume_is_prepared_by_the_same_door(tmp_path):
+    values = np.random.default_rng(0).uniform(-50, 150, (6, 5, 4)).astype(np.float32)
+    affine = np.diag([1.0, 1.0, 5.0, 1.0])
+    write_nifti(tmp_path / "head.nii.gz", values, affine)
+    found = prepare_file(str(tmp_path / "head.nii.gz"), "hu_0_80_4x5x6")
+    expected = prepare_volume(Volume(values, affine, (1, 1, 5)), "hu_0_80_4x5x6")
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    np.testing.assert_allclose(found.affine, expected.affine)
+
+
+@pytest.mark.parametrize("name, high", [("zscore_5_4x5x6", 0), ("hu_0_80_4x5x6", 255)])
+def test_a_problem_of_the_values_names_the_file(tmp_path, name, high):
+    values = np.full((6, 5, 4), high, np.float32)
+    write_nifti(tmp_path / "head.nii", values, np.eye(4))
+    with pytest.raises(DataError, match=rf"{tmp_path}/head.nii: expected .* Received"):
+        prepare_file(tmp_path / "head.nii", name)
+
+
+@pytest.mark.parametrize("name", ["full_16", "head_4x8x8"])
+def test_a_model_sees_what_training_reads(image, tmp_path, name):
+    if name == "full_16":
+        found = prepare_image(image, name)
+        stored = found.pixels[..., np.newaxis]
+    else:
+        values = np.random.default_rng(0).uniform(0, 120, (8, 8, 4)).astype(np.float32)
+        found = prepare_volume(Volume(values, np.eye(4), (1, 1, 1)), name)
+        stored = found.pixels
+    expected = to_unit(tf.constant(stored)).numpy()
+    np.testing.assert_array_equal(found.for_model(), expected)
+    assert found.for_model().dtype == np.float32

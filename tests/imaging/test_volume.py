@@ -5,23 +5,24 @@ import itertools
 
 import nibabel
 import numpy as np
-import PIL.Image
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging import volume
-from mdmt_tf.imaging.preprocess import VolumePreprocessing
+from mdmt_tf.imaging.preprocess import HEAD_WINDOW_HU, VolumePreprocessing
+from mdmt_tf.imaging.resample import to_original_grid
 from mdmt_tf.imaging.volume import (
     FULL_SCALE,
     Volume,
     prepare_volume,
     read_volume,
-    resize,
-    to_original_grid,
     write_nifti,
 )
 
 SPACING = (0.5, 0.75, 5.0)  # right, front, up
+
+
+def head(*shape):
+    return VolumePreprocessing(shape, window_hu=HEAD_WINDOW_HU)
 
 
 def world(affine, voxels):
@@ -40,7 +41,7 @@ def make(hu, affine=None):
 
 def turned(original, order, flips):
     """The same head in a file whose axes are swapped and flipped."""
-    hu = original.hu.transpose(order)
+    hu = original.values.transpose(order)
     matrix = np.zeros((4, 4))
     matrix[3, 3] = 1
     for new, old in enumerate(order):
@@ -72,16 +73,16 @@ def noise(shape, seed=0):
 @pytest.mark.parametrize("flips", itertools.product([False, True], repeat=3))
 def test_the_order_of_the_axes_in_the_file_cannot_matter(order, flips, tilt):
     original = make(noise((9, 14, 6)))
-    original = make(original.hu, rotation(tilt, 0) @ original.affine)
-    expected = prepare_volume(original, VolumePreprocessing(8, 10, 12))
+    original = make(original.values, rotation(tilt, 0) @ original.affine)
+    expected = prepare_volume(original, head(8, 10, 12))
     other = turned(original, order, flips)
     corner = [[0, 0, 0]]
     found = prepare_volume(other, "head_8x10x12")
     np.testing.assert_array_equal(found.pixels, expected.pixels)
     np.testing.assert_allclose(found.affine, expected.affine, atol=1e-9)
-    assert found.original_shape == other.hu.shape
+    assert found.original_shape == other.values.shape
     # The helper of this test keeps voxels where they were.
-    where = np.argwhere(other.hu == original.hu[0, 0, 0])
+    where = np.argwhere(other.values == original.values[0, 0, 0])
     np.testing.assert_allclose(
         world(other.affine, where), world(original.affine, corner), atol=1e-9
     )
@@ -117,7 +118,7 @@ def test_a_mark_is_found_where_it_is_in_the_world(shape, size, tilt):
     hu[tuple(slice(i - 1, i + 2) for i in where)] = 100
     original = make(hu)
     original = make(hu, rotation(tilt, 1) @ original.affine)
-    prepared = prepare_volume(original, VolumePreprocessing(*size))
+    prepared = prepare_volume(original, head(*size))
     values = prepared.pixels[..., 0].astype(float)
     centre = [(i * values).sum() / values.sum() for i in np.indices(size)]
     expected = world(original.affine, where)
@@ -133,12 +134,12 @@ def test_a_mark_is_found_where_it_is_in_the_world(shape, size, tilt):
 @pytest.mark.parametrize("size", [(15, 17, 11), (40, 48, 40), (60, 50, 40)])
 def test_the_outer_faces_stay_where_they_are(size):
     original = make(noise((40, 50, 60)))
-    prepared = prepare_volume(original, VolumePreprocessing(*size))
+    prepared = prepare_volume(original, head(*size))
 
     def faces(shape):
         return np.array(list(itertools.product(*[(-0.5, n - 0.5) for n in shape])))
 
-    before = world(original.affine, faces(original.hu.shape))
+    before = world(original.affine, faces(original.values.shape))
     after = world(prepared.affine, faces(prepared.pixels.shape[:3]))
     order = [np.lexsort(corners.round(6).T) for corners in (before, after)]
     np.testing.assert_allclose(after[order[1]], before[order[0]], atol=1e-9)
@@ -161,25 +162,11 @@ def test_missing_slices_are_empty_and_the_odd_one_is_above(slices, below, above)
 )
 @pytest.mark.parametrize("size", [(4, 5, 6), (2, 3, 3), (4, 9, 11)])
 def test_the_window_and_constant_volumes(hu, fraction, size):
-    prepared = prepare_volume(make(np.full((6, 5, 4), hu)), VolumePreprocessing(*size))
+    prepared = prepare_volume(make(np.full((6, 5, 4), hu)), head(*size))
     assert prepared.pixels.dtype == np.int16
     assert prepared.pixels.shape == (*size, 1)
     # Python and NumPy round halves to even alike.
     assert set(np.unique(prepared.pixels)) == {round(fraction * 32767)}
-
-
-@pytest.mark.parametrize("old", [1, 2, 7, 30, 31])
-@pytest.mark.parametrize("new", [1, 2, 7, 13, 30, 60, 64])
-def test_each_axis_is_resized_as_pillow_does(old, new):
-    values = noise((old, 3, 2))
-    picture = PIL.Image.fromarray(values[:, :, 0]).resize(
-        (3, new), PIL.Image.Resampling.BILINEAR
-    )
-    found = resize(values, (new, 3, 2))
-    np.testing.assert_allclose(found[:, :, 0], np.asarray(picture), atol=2e-4)
-    for axis, size in ((1, (3, new, 2)), (2, (3, 2, new))):
-        again = resize(np.moveaxis(values, 0, axis), size)
-        np.testing.assert_allclose(np.moveaxis(again, axis, 0), found, atol=2e-4)
 
 
 @pytest.mark.parametrize("size", [(40, 30, 36), (9, 20, 25)])
@@ -190,34 +177,36 @@ def test_a_map_returns_to_the_place_it_speaks_of(size, order):
     distance = np.moveaxis(grid, 0, -1) - centre
     blob = np.exp(-((distance * SPACING) ** 2).sum(-1) / (2 * 8.0**2))
     original = turned(make(15 + 85 * blob), order, (True, False, True))
-    prepared = prepare_volume(original, VolumePreprocessing(*size))
+    prepared = prepare_volume(original, head(*size))
     back = to_original_grid(
         prepared.pixels[..., 0] / FULL_SCALE,
         prepared.affine,
         prepared.original_affine,
         prepared.original_shape,
     )
-    assert back.shape == original.hu.shape
+    assert back.shape == original.values.shape
     assert back.dtype == np.float32
     peak = np.unravel_index(back.argmax(), back.shape)
-    expected = np.unravel_index(original.hu.argmax(), back.shape)
+    expected = np.unravel_index(original.values.argmax(), back.shape)
     np.testing.assert_allclose(
         world(original.affine, peak), world(original.affine, expected), atol=0.76
     )
-    np.testing.assert_allclose(back, (original.hu - 15) / 85, atol=0.12)
+    np.testing.assert_allclose(back, (original.values - 15) / 85, atol=0.12)
 
 
 def test_a_map_reaches_to_the_border_of_the_volume_and_no_further():
     original = make(np.full((20, 21, 50), 100.0))
     prepared = prepare_volume(original, "head_10x6x30")
     ones = np.ones(prepared.pixels.shape[:3])
-    same = to_original_grid(ones, prepared.affine, original.affine, original.hu.shape)
+    same = to_original_grid(
+        ones, prepared.affine, original.affine, original.values.shape
+    )
     np.testing.assert_array_equal(same, 1)
     # 3 voxels further to the right, front and top: beyond three of the faces
     moved = original.affine.copy()
     moved[:3, 3] += 3 * np.array(SPACING)
-    found = to_original_grid(ones, prepared.affine, moved, original.hu.shape)
-    inside = np.ones(original.hu.shape)
+    found = to_original_grid(ones, prepared.affine, moved, original.values.shape)
+    inside = np.ones(original.values.shape)
     inside[-3:], inside[:, -3:], inside[:, :, -3:] = 0, 0, 0
     np.testing.assert_array_equal(found, inside)
 
@@ -236,25 +225,25 @@ def real(request, shared):
 def test_a_real_head_is_read_and_prepared(real):
     found = read_volume(real)
     image = nibabel.load(real)
-    assert found.hu.shape == image.shape
-    np.testing.assert_allclose(found.hu, image.get_fdata(), rtol=1e-6)
-    assert -1100 < found.hu.min() <= 0
-    assert 200 < found.hu.max() < 4000
+    assert found.values.shape == image.shape
+    np.testing.assert_allclose(found.values, image.get_fdata(), rtol=1e-6)
+    assert -1100 < found.values.min() <= 0
+    assert 200 < found.values.max() < 4000
     prepared = prepare_volume(found, "head_40x301x301")
     assert prepared.pixels.shape == (40, 301, 301, 1)
     assert 0 <= prepared.pixels.min() < prepared.pixels.max() <= FULL_SCALE
-    scale = np.divide(found.hu.shape[::-1], (40, 301, 301))
+    scale = np.divide(found.values.shape[::-1], (40, 301, 301))
     for depth, row, column in itertools.product((0, 39), (0, 300), (0, 300)):
         # Both files count to the right, forwards and upwards.
         k, j, i = (np.array([depth, row, column]) + 0.5) * scale - 0.5
-        voxel = [found.hu.shape[0] - 1 - i, found.hu.shape[1] - 1 - j, k]
+        voxel = [found.values.shape[0] - 1 - i, found.values.shape[1] - 1 - j, k]
         np.testing.assert_allclose(
             world(prepared.affine, [depth, row, column]),
             world(found.affine, voxel),
             atol=1e-9,
         )
     # The mean over a region far larger than a voxel is that of the window.
-    window = np.clip((found.hu - 15) / 85, 0, 1)
+    window = np.clip((found.values - 15) / 85, 0, 1)
     np.testing.assert_allclose(
         prepared.pixels.mean() / FULL_SCALE, window.mean(), atol=5e-3
     )
@@ -278,12 +267,12 @@ def test_a_real_head_returns_to_its_voxels(real, tmp_path):
         prepared.original_affine,
         prepared.original_shape,
     )
-    window = np.clip((found.hu - 15) / 85, 0, 1)
+    window = np.clip((found.values - 15) / 85, 0, 1)
     assert np.corrcoef(back.ravel(), window.ravel())[0, 1] > 0.8
     path = tmp_path / "map.nii.gz"
     write_nifti(path, back, found.affine)
     again = nibabel.load(path)
-    assert again.shape == found.hu.shape
+    assert again.shape == found.values.shape
     np.testing.assert_allclose(again.affine, found.affine, atol=1e-4)
 
 
@@ -332,7 +321,3 @@ def test_a_real_head_with_an_overwritten_header(
     with pytest.raises(DataError, match=expected) as error:
         read_volume(path)
     assert str(error.value).startswith(f"{path}: expected")
-
-
-def test_the_constants_are_those_of_the_paper():
-    assert (volume.WINDOW_LOW_HU, volume.WINDOW_WIDTH_HU) == (15, 85)

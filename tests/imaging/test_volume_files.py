@@ -35,8 +35,8 @@ def test_what_is_written_is_read(tmp_path, name):
     write_nifti(tmp_path / (name + suffix), hu, affine)
     (tmp_path / (name + suffix)).rename(tmp_path / name)  # known by its content
     found = read_volume(tmp_path / name)
-    np.testing.assert_array_equal(found.hu, hu)
-    assert found.hu.dtype == np.float32
+    np.testing.assert_array_equal(found.values, hu)
+    assert found.values.dtype == np.float32
     np.testing.assert_allclose(found.affine, affine, atol=1e-6)
     assert found.affine.dtype == np.float64
     assert found.spacing_mm == pytest.approx((0.5, 0.5, 5))
@@ -52,14 +52,14 @@ def test_slope_and_intercept(tmp_path):
     data[352:] = stored.tobytes(order="F")
     (tmp_path / "a.nii").write_bytes(data)
     np.testing.assert_array_equal(
-        read_volume(tmp_path / "a.nii").hu, stored * 2.0 - 1024
+        read_volume(tmp_path / "a.nii").values, stored * 2.0 - 1024
     )
 
 
 def test_a_fourth_axis_of_length_one(tmp_path):
     hu = noise((3, 4, 5))
     found = read_volume(save(tmp_path / "a.nii.gz", hu[..., None, None]))
-    np.testing.assert_array_equal(found.hu, hu)
+    np.testing.assert_array_equal(found.values, hu)
 
 
 def test_the_qform_is_read_where_there_is_no_sform(tmp_path):

@@ -29,7 +29,8 @@ def test_preprocessings(name):
     assert names == ["head_40x301x301"]
     assert builder.config_for().name == "head_40x301x301"
     preprocessing = builder.config_for("head_4x6x5").preprocessing
-    assert preprocessing == VolumePreprocessing(4, 6, 5)
+    expected = VolumePreprocessing((4, 6, 5), window_hu=(15, 100))
+    assert preprocessing == expected
     with pytest.raises(ValueError, match="expected head_DEPTHxROWSxCOLUMNS"):
         builder.config_for("full_8")
 

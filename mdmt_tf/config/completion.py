@@ -1,0 +1,123 @@
+"""Settings that follow from the declaration of a dataset in the same file."""
+
+from mdmt_tf.config.declaration import LabelSection
+from mdmt_tf.imaging import preprocess
+from mdmt_tf.tasks import KINDS, Property
+
+# The network of a declared dataset of volumes, if the file names none.
+_VOLUME_BACKBONE = "resnet18_3d"
+
+Origins = dict[tuple[str, ...], str]
+
+
+def without_superseded(below: dict, above: dict) -> dict:
+    """Values of a base without those that a declaration above them completes.
+
+    A file that declares a dataset has a name, datasets and a selection of its own, even
+    if it starts from another one. Of the base's datasets those stay that feed a task.
+    """
+    if not isinstance(above.get("dataset"), dict):
+        return below
+    result = {key: value for key, value in below.items() if key != "experiment"}
+    if isinstance(below.get("training"), dict):
+        training = dict(below["training"])
+        training.pop("select_on", None)
+        result["training"] = training
+    tasks = above.get("tasks", below.get("tasks"))
+    if isinstance(below.get("datasets"), dict):
+        fed = _fed_by(tasks)
+        result["datasets"] = {k: v for k, v in below["datasets"].items() if k in fed}
+    return result
+
+
+def complete(values: dict, origins: Origins) -> None:
+    """Add what follows from `dataset`, in place; keys that are written win.
+
+    - `experiment`: the name of the dataset
+    - `datasets`: the declared one, and those that feed tasks, if they are not listed
+    - `classes` of a task: those of its declared label
+    - `training.select_on`: the loss of the first task
+    - `image_size`: the size of the prepared images; for volumes also a backbone for
+      volumes, and no elastic deformation.
+
+    Wrong values stay as they are; the checks that follow report them.
+    """
+    declared = values.get("dataset")
+    if not isinstance(declared, dict):
+        return
+    where = origins.get(("dataset",), "")
+
+    def add(path: tuple[str, ...], value) -> None:
+        parent = values
+        for step in path[:-1]:
+            parent = parent.setdefault(step, {})
+            if not isinstance(parent, dict):
+                return
+        if path[-1] not in parent:
+            parent[path[-1]] = value
+            if where:
+                origins.setdefault(path, where)
+
+    name, tasks = declared.get("name"), values.get("tasks")
+    prepared = _preprocessing(declared)
+    is_volume = isinstance(prepared, preprocess.VolumePreprocessing)
+    if isinstance(name, str):
+        add(("experiment",), name)
+        config = prepared.name if prepared is not None else preprocess.DEFAULT
+        add(("datasets", name), {"config": config})
+    default = preprocess.DEFAULT_VOLUME if is_volume else preprocess.DEFAULT
+    for other in _fed_by(tasks):
+        if other != name:
+            add(("datasets", other), {"config": default})
+    for task in tasks if isinstance(tasks, dict) else ():
+        if names := _classes(declared, name, tasks[task]):
+            add(("tasks", task, "classes"), list(names))
+    if isinstance(tasks, dict) and tasks:
+        add(("training", "select_on"), {"task": next(iter(tasks)), "metric": "loss"})
+    if prepared is not None:
+        add(("image_size",), _size(prepared))
+    if is_volume:
+        add(("model", "backbone"), _VOLUME_BACKBONE)
+        if values.get("pipeline", {}).get("augmentation", {}) is not None:
+            add(("pipeline", "augmentation", "elastic_probability"), 0)
+
+
+def _fed_by(tasks) -> list[str]:
+    """The datasets that the tasks name, in order."""
+    found: dict[str, None] = {}
+    for task in tasks.values() if isinstance(tasks, dict) else ():
+        sources = task.get("from") if isinstance(task, dict) else None
+        found.update(dict.fromkeys(sources if isinstance(sources, dict) else ()))
+    return list(found)
+
+
+def _preprocessing(declared: dict):
+    try:
+        return preprocess.parse_declared(declared.get("preprocess", preprocess.DEFAULT))
+    except ValueError:
+        return None
+
+
+def _size(prepared) -> int | list[int]:
+    if isinstance(prepared, preprocess.VolumePreprocessing):
+        return list(prepared.shape)
+    return prepared.size
+
+
+def _classes(declared: dict, name, task) -> tuple[str, ...]:
+    """The classes of a task that names none, from its declared label."""
+    if not isinstance(task, dict) or task.get("classes") or task.get("cut_points"):
+        return ()
+    kind = KINDS.get(task.get("kind"))
+    sources = task.get("from")
+    field = sources.get(name) if isinstance(sources, dict) else None
+    labels = declared.get("labels")
+    if kind is None or not isinstance(field, str) or not isinstance(labels, dict):
+        return ()
+    try:
+        label = LabelSection.model_validate(labels.get(field))
+    except ValueError:
+        return ()
+    probe = kind(name="task", sources={}, classes=label.class_names)
+    one_class = Property.CLASSES in probe.properties and probe.label_shape == ()
+    return label.class_names if one_class else ()

@@ -1,0 +1,87 @@
+"""Values of DICOM slices as measured: Hounsfield units of a CT, signal of an MR.
+
+Unlike `dicom`, which shows an image as on a viewing screen, nothing here applies the
+window of the file.
+"""
+
+import os
+
+import numpy as np
+import pydicom
+from pydicom.pixels import pixel_array
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import dicom, raster
+from mdmt_tf.imaging.intensity import check_hounsfield
+
+TAGS = ("Modality",)
+
+
+def read_hounsfield(
+    source: str | os.PathLike | bytes, name: str | None = None
+) -> np.ndarray:
+    """Read a single slice of a CT.
+
+    Args:
+        source: a path, or the bytes of a file.
+        name: name of the file in messages; None: the path.
+    Returns: float32 (height, width), Hounsfield units.
+    Raises: DataError, as `dicom.read_image`; also for a file that is not DICOM, is of
+        another modality, or has values that are not Hounsfield units.
+    """
+    data, name = dicom.bytes_of(source, name)
+    if not dicom.is_dicom(data):
+        kind = "a PNG, JPEG or TIFF file" if raster.is_raster(data) else "another file"
+        raise DataError(
+            f"{name}: expected a DICOM file in Hounsfield units, because of window_hu. "
+            f"Received: {kind}. Export the CT as DICOM; or prepare pictures without a "
+            "window, for example as full_256"
+        )
+    with dicom.reading(name):
+        dataset = dicom.parse(data, name, TAGS)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        if frames != 1:
+            raise DataError(
+                f"{name}: expected one slice. Received: {frames} frames. Prepare a "
+                "volume (with shape instead of size), or save the slice to be used as "
+                "a separate file"
+            )
+        modality = dataset.get("Modality") or "CT"
+        if modality != "CT":
+            raise DataError(
+                f"{name}: expected a CT, because of window_hu. Received: modality "
+                f"{modality}. Prepare it without a window, for example as full_256"
+            )
+        values = measured_values(dataset, name)
+    try:
+        check_hounsfield(values)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    return values
+
+
+def measured_values(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.ndarray:
+    """The values of one frame after its modality transformation.
+
+    Args:
+        dataset: as `dicom.parse` returns it.
+        name: name of the file in messages.
+        frame: number of the frame.
+    Returns: float32 (height, width). Padding has the smallest value of the other
+        pixels, as it was not measured.
+    Raises: DataError for colour, and for values that are not finite.
+    """
+    if dataset.SamplesPerPixel != 1 or "PALETTE" in dataset.PhotometricInterpretation:
+        raise DataError(
+            f"{name}: expected one measured value per pixel. Received: colour "
+            f"({dataset.PhotometricInterpretation}). Leave out screenshots and maps in "
+            "colour"
+        )
+    stored = pixel_array(dataset, index=frame, allow_excess_frames=False)
+    values = dicom.apply_modality(stored, dataset).astype(np.float32)
+    padding = dicom.padding_of(stored, dataset)
+    if padding is not None and not padding.all():
+        values[padding] = values[~padding].min()
+    if not np.isfinite(values).all():
+        raise DataError(f"{name}: the image has pixels that are not finite")
+    return values

@@ -1,0 +1,132 @@
+"""What follows from the declaration of a dataset, and what is not touched."""
+
+import pytest
+from declared import SKETCH
+
+from mdmt_tf import config
+from mdmt_tf.config import files
+from mdmt_tf.errors import ConfigError
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text=SKETCH, *overrides):
+        path = tmp_path / "ward.yaml"
+        path.write_text(text, encoding="utf-8")
+        return config.load(str(path), [f"data_dir={tmp_path}", *overrides])
+
+    return load
+
+
+def test_the_sketch_is_a_configuration(load):
+    made = load()
+    assert made.experiment == "ward"
+    configs = {name: section.config for name, section in made.datasets.items()}
+    assert configs == {"ward": "lungs_256", "brixia": "lungs_256"}
+    assert made.tasks["outcome"].classes == ("home", "icu_or_death")
+    selection = made.training.select_on
+    assert (selection.task, selection.metric) == ("outcome", "loss")
+    assert made.image_size == 256
+
+
+def test_it_survives_a_round_trip(load, tmp_path):
+    made = load()
+    files.write(made.to_plain(), tmp_path / "resolved.yaml")
+    assert config.load(str(tmp_path / "resolved.yaml")) == made
+
+
+def test_written_keys_win(load):
+    written = (
+        "experiment: mine\nimage_size: 128\n"
+        "datasets: {brixia: {config: full_64}}\n"
+        "training: {select_on: {task: severity, metric: auc}}\n"
+    )
+    text = SKETCH.replace("kind: binary", "kind: binary, classes: [icu_or_death, home]")
+    made = load(text + written)
+    assert (made.experiment, made.image_size) == ("mine", 128)
+    assert made.datasets["brixia"].config == "full_64"
+    assert made.datasets["ward"].config == "lungs_256"
+    assert made.training.select_on.task == "severity"
+    assert made.tasks["outcome"].classes == ("icu_or_death", "home")
+
+
+def test_overrides_come_first(load):
+    made = load(SKETCH, "dataset.preprocess=full_64")
+    assert made.datasets["ward"].config == "full_64"
+    assert made.image_size == 64
+
+
+def test_the_size_is_that_of_the_prepared_images(load):
+    assert load(SKETCH.replace("lungs_256", "full_512")).image_size == 512
+
+
+def test_volumes_have_a_network_for_volumes(load):
+    text = SKETCH.replace("preprocess: lungs_256", "preprocess: head_16x32x48")
+    made = load(text.replace("brixia: brixia_global", "ich_csic: gcs"))
+    assert made.image_shape == (16, 32, 48)
+    assert made.datasets["ward"].config == "head_16x32x48"
+    assert made.datasets["ich_csic"].config == "head_40x301x301"
+    assert made.model.backbone == "resnet18_3d"
+    assert made.pipeline.augmentation.elastic_probability == 0
+
+
+def test_of_a_base_nothing_stays_that_the_declaration_says(load):
+    made = load("base: mdmt\n" + SKETCH, "training.epochs=50")
+    assert made.experiment == "ward"
+    assert set(made.datasets) == {"ward", "brixia"}
+    assert made.training.select_on.task == "outcome"
+    assert (made.training.epochs, made.training.batch_size) == (50, 128)
+
+
+def test_a_base_that_declares_is_a_base_like_any_other(load, tmp_path):
+    load()
+    child = tmp_path / "child.yaml"
+    child.write_text("base: ward.yaml\nexperiment: child\nimage_size: 64\n")
+    made = config.load(str(child), [f"data_dir={tmp_path}"])
+    assert (made.experiment, made.image_size) == ("child", 64)
+    assert set(made.datasets) == {"ward", "brixia"}
+
+
+def test_without_declaration_nothing_is_added(load):
+    with pytest.raises(ConfigError) as caught:
+        load("tasks:" + SKETCH.partition("tasks:")[2])
+    for missing in ("experiment: missing", "datasets: missing", "training: missing"):
+        assert missing in str(caught.value)
+
+
+def test_numbers_get_no_classes(load):
+    made = load(SKETCH + "  stay: {kind: regression, from: {ward: stay}}\n")
+    assert made.tasks["stay"].classes == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "{ward: outcome}",
+            "{ward: outcom}",
+            ["from.ward = 'outcom': the dataset declares no such label", "'outcome'?"],
+        ),
+        (
+            "kind: binary",
+            "kind: binary, classes: [home, icu]",
+            ["tasks.outcome.classes", "home, icu_or_death", "the same names"],
+        ),
+        (
+            "kind: binary",
+            "kind: ordinal, cut_points: [1]",
+            ["from.ward = 'outcome': expected a number", "home, icu_or_death"],
+        ),
+    ],
+)
+def test_tasks_take_what_is_declared(load, old, new, expected):
+    with pytest.raises(ConfigError) as caught:
+        load(SKETCH.replace(old, new))
+    for text in ["ward.yaml:", *expected]:
+        assert text in str(caught.value)
+
+
+def test_a_wrong_declaration_is_told_once(load):
+    with pytest.raises(ConfigError) as caught:
+        load(SKETCH.replace("lungs_256", "lung_256"))
+    assert "1 problem in" in str(caught.value)
