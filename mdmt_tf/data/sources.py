@@ -163,6 +163,13 @@ def open_datasets(
     )
 
 
+def prepared_configs(data_dir: str | os.PathLike, name: str) -> list[str]:
+    """The configurations in which a dataset is prepared; "" if it has none."""
+    folder = Path(data_dir) / name
+    configs = [config for config in _subfolders(folder) if _versions(folder / config)]
+    return ["", *configs] if _versions(folder) else configs
+
+
 def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
     """The folder of the requested version, or an error that lists what exists."""
     command = _command(name, data_dir)

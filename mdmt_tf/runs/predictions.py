@@ -86,6 +86,25 @@ def _parse(source, header: list[str], text: dict) -> pd.DataFrame:
     )
 
 
+def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.DataFrame:
+    """The mean prediction of several models for the same rows.
+
+    Args:
+        tables: one for each model, with equal rows in equal order.
+        tasks: the predicted tasks.
+    Returns: mean probabilities or values, and the prediction that follows from them;
+        the fold is -1.
+    """
+    result = tables[0].assign(fold=-1)
+    for component in (c for task in tasks for c in task.components):
+        own = (result["task"] == component.name).to_numpy()
+        columns = list(component.probability_columns)
+        means = np.mean([probabilities_of(t[own], component) for t in tables], axis=0)
+        result.loc[own, "prediction"] = component.prediction(means)
+        result.loc[own, columns] = means
+    return result
+
+
 def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
     """{split: {task: metrics}} from a table of predictions, labelled rows only."""
     result: dict[str, dict] = {}

@@ -2,21 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen, compare, evaluate
+from mdmt_tf.runs.external import EXTERNAL, Field
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import open_predictor
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Task
-
-# The value of the column `split` for rows of other datasets.
-EXTERNAL = "external"
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
@@ -41,7 +39,10 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
 
 
 def evaluate_on(
-    run: RunFolder, dataset: PreparedDataset, fields: Mapping[str, str]
+    run: RunFolder,
+    dataset: PreparedDataset,
+    fields: Mapping[str, Field],
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Evaluation:
     """External validation on all rows of a dataset that the run has never seen.
 
@@ -53,6 +54,7 @@ def evaluate_on(
         dataset: any prepared dataset.
         fields: task -> the label field of the dataset. Other tasks of the run are
             left out. Labels may be unknown, and classes may be missing.
+        progress: called with (images done, all images).
     Returns: predictions of all rows, split "external"; metrics of the labelled ones.
     Raises: ConfigError for a task that the run does not have; DataError for a field
         that is missing, a label that is no class, images that do not fit, or a dataset
@@ -77,6 +79,7 @@ def evaluate_on(
         Images([dataset], config.image_shape, config.pipeline.cache),
         fold=Split.read(run.split).fold,
         batch_size=config.training.batch_size,
+        progress=progress,
     )
 
 

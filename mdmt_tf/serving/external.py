@@ -1,0 +1,256 @@
+"""External validation: finished runs on a dataset that none of them has seen."""
+
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+import mdmt_tf
+from mdmt_tf import storage
+from mdmt_tf.data.sources import PreparedDataset, open_dataset, prepared_configs
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.evaluation import Evaluation, check_unseen
+from mdmt_tf.runs.external import (
+    EXTERNAL,
+    Request,
+    check_prepared,
+    choose_labels,
+)
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving.evaluation import evaluate_on
+from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.strata import assess_strata, stratum_fields
+from mdmt_tf.tasks import Task
+
+OF_RUNS = "predictions_of_runs.csv"
+ASSESSMENT = "assessment.json"
+MANIFEST = "manifest.json"
+
+Progress = Callable[[int, int], object]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class External:
+    """Predictions of one run or several for a dataset that they have not seen.
+
+    Attributes:
+        request: the runs and what was given.
+        dataset: the dataset.
+        tasks: the evaluated tasks, fed by the dataset alone.
+        of_runs: the evaluation of each run.
+        whole: the evaluation of the mean prediction; that of the run if it is one.
+    """
+
+    request: Request
+    dataset: PreparedDataset
+    tasks: tuple[Task, ...]
+    of_runs: tuple[Evaluation, ...]
+    whole: Evaluation
+
+
+def open_unseen(request: Request, progress: Progress | None = None) -> PreparedDataset:
+    """Open the dataset, which is prepared first if it is declared and not prepared.
+
+    Args:
+        progress: called with (images done, all images) while it is prepared.
+    Raises: DataError for a dataset that is not prepared as the training data, or cannot
+        be; or is one of the run. LeakageError when a run has seen its images.
+    """
+    there = prepared_configs(request.data_dir, request.dataset)
+    preprocessing = check_prepared(request, there)
+    dataset = open_dataset(request.data_dir, request.dataset, preprocessing)
+    for run in request.runs:
+        check_unseen(run, dataset)
+    return dataset
+
+
+def evaluate_runs(
+    request: Request,
+    dataset: PreparedDataset,
+    progress: Progress = lambda done, total: None,
+) -> External:
+    """Predict every image of the dataset with each run.
+
+    Args:
+        progress: called with (images done, all images), over all runs.
+    Raises: ConfigError, DataError as `choose_labels` and `evaluate_on`.
+    """
+    fields = choose_labels(request, dataset)
+    count, evaluations = len(dataset), []
+    for number, run in enumerate(request.runs):
+
+        def of_run(done, total, before=number * count):
+            progress(before + done, count * len(request.runs))
+
+        evaluations.append(evaluate_on(run, dataset, fields, progress=of_run))
+    tasks = tuple(
+        dataclasses.replace(task, sources={dataset.name: fields[task.name]})
+        for task in request.tasks
+        if task.name in fields
+    )
+    whole = evaluations[0]
+    if len(evaluations) > 1:
+        tables = [evaluation.predictions for evaluation in evaluations]
+        table = predictions.mean_of_runs(tables, tasks)
+        metrics = predictions.metrics_of(table, tasks)
+        whole = Evaluation(predictions=table, metrics=metrics)
+    return External(
+        request=request,
+        dataset=dataset,
+        tasks=tasks,
+        of_runs=tuple(evaluations),
+        whole=whole,
+    )
+
+
+def assess_external(
+    result: External,
+    *,
+    resamples: int = 1000,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, dict]:
+    """{"external": {task: ...}}: `assess` of the whole, with "strata" and "runs".
+
+    Returns: as `assessment.json` of a run; and for each task
+        strata: see `assess_strata`, for the fields of `stratum_fields`.
+        runs: {run: {metric: value}} by the unit of the task, for several runs.
+    """
+    table, dataset = result.whole.predictions, result.dataset
+    found = assess(table, result.tasks, resamples=resamples)
+    used = [field for task in result.tasks for field in _fields(task, dataset.name)]
+    fields = stratum_fields(dataset.table, leave_out=used)
+    images = [str(name) for name in dataset.table["image_id"]]
+    texts = {
+        name: dict(zip(images, values.tolist(), strict=True))
+        for name, values in fields.items()
+    }
+    steps = len(result.tasks) * max(len(texts), 1)
+    for number, task in enumerate(result.tasks):
+        own = found[task.name]
+        own["strata"] = {}
+        for place, (name, text_of) in enumerate(texts.items()):
+            own["strata"] |= assess_strata(
+                table, task, {name: text_of}, unit=own["unit"], resamples=resamples
+            )
+            progress(number * len(texts) + place + 1, steps)
+        if len(result.of_runs) > 1:
+            own["runs"] = _metrics_of_runs(result, task, own["unit"])
+    return {EXTERNAL: found}
+
+
+def _metrics_of_runs(result: External, task: Task, unit: str) -> dict[str, dict]:
+    """{run: {metric: value}}, without intervals."""
+    found = {}
+    for name, evaluation in zip(result.request.run_names, result.of_runs, strict=True):
+        own = assess(evaluation.predictions, [task], resamples=0)[task.name]
+        metrics = own[f"by_{unit}"]["metrics"]
+        found[name] = {metric: entry["value"] for metric, entry in metrics.items()}
+    return found
+
+
+def _fields(task: Task, dataset: str) -> list[str]:
+    """Names of the fields that feed a task, without the numbers of elements."""
+    source = task.sources[dataset]
+    texts = [source] if isinstance(source, str) else source
+    return [text.removeprefix("sum(").partition("[")[0] for text in texts]
+
+
+def write(result: External, assessment: dict, folder: Path) -> None:
+    """Write predictions, metrics, assessment and manifest into an existing folder."""
+    result.whole.write(folder)
+    if len(result.of_runs) > 1:
+        tables = [
+            evaluation.predictions.assign(run=name)
+            for name, evaluation in zip(
+                result.request.run_names, result.of_runs, strict=True
+            )
+        ]
+        predictions.write(pd.concat(tables, ignore_index=True), folder / OF_RUNS)
+    storage.write_json(folder / ASSESSMENT, assessment)
+    storage.write_json(folder / MANIFEST, describe(result))
+
+
+def describe(result: External) -> dict:
+    """The manifest: the runs, the data, and the labels."""
+    request = result.request
+    runs = [
+        {"name": name, "path": str(run.path), **_own_test(run, result.tasks)}
+        for name, run in zip(request.run_names, request.runs, strict=True)
+    ]
+    facts = {"name": result.dataset.name, **result.dataset.describe()}
+    return {
+        "mdmt_tf": mdmt_tf.__version__,
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "written": storage.now(),
+        "synthetic": facts["synthetic"] or any(run["synthetic"] for run in runs),
+        "dataset": facts,
+        "images": len(result.dataset),
+        "labels": {
+            t.name: t.to_plain()["sources"][facts["name"]] for t in result.tasks
+        },
+        "tasks": [task.to_plain() for task in result.tasks],
+        "runs": runs,
+    }
+
+
+def _own_test(run: RunFolder, tasks: Sequence[Task]) -> dict:
+    """What the run's own test split said, to compare with."""
+    manifest = run.read_json(run.manifest)
+    facts = {"synthetic": manifest["synthetic"], "experiment": manifest["experiment"]}
+    if run.assessment.is_file():
+        own = run.read_json(run.assessment).get("test", {})
+        metrics = {
+            task.name: {
+                f"by_{unit}": {
+                    name: entry["value"]
+                    for name, entry in own[task.name][f"by_{unit}"]["metrics"].items()
+                }
+                for unit in ("patient", "image")
+            }
+            for task in tasks
+            if task.name in own
+        }
+    else:
+        # Of an earlier version, which had metrics by image only.
+        own = run.read_json(run.metrics).get("test", {})
+        metrics = {
+            task.name: {
+                "by_image": {k: v for k, v in own[task.name].items() if k != "n"}
+            }
+            for task in tasks
+            if task.name in own
+        }
+    return {**facts, "own_test": metrics}
+
+
+def place(folder: Path, fill: Callable[[Path], object], overwrite: bool) -> None:
+    """Make a folder that appears whole or not at all, filled by `fill`.
+
+    Raises: ConfigError when it exists and shall not be replaced, or cannot be made.
+    """
+    if not overwrite and os.path.lexists(folder):
+        raise ConfigError(f"{folder} exists and is not overwritten.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made: {error.strerror}.") from error
+    try:
+        # mkdtemp makes a folder that other users cannot read.
+        partial.chmod(0o755)
+        fill(partial)
+        if os.path.lexists(folder):
+            old = partial.with_name(f"{partial.name}.old")
+            folder.rename(old)
+            partial.rename(folder)
+            shutil.rmtree(old)
+        else:
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
