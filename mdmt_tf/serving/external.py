@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -33,6 +34,7 @@ ASSESSMENT = "assessment.json"
 MANIFEST = "manifest.json"
 
 Progress = Callable[[int, int], object]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,12 +111,7 @@ def evaluate_runs(
     )
 
 
-def assess_external(
-    result: External,
-    *,
-    resamples: int = 1000,
-    progress: Progress = lambda done, total: None,
-) -> dict[str, dict]:
+def assess_external(result: External, resamples: int = 1000) -> dict[str, dict]:
     """{"external": {task: ...}}: `assess` of the whole, with "strata" and "runs".
 
     Returns: as `assessment.json` of a run; and for each task
@@ -130,15 +127,11 @@ def assess_external(
         name: dict(zip(images, values.tolist(), strict=True))
         for name, values in fields.items()
     }
-    steps = len(result.tasks) * max(len(texts), 1)
-    for number, task in enumerate(result.tasks):
+    for task in result.tasks:
         own = found[task.name]
-        own["strata"] = {}
-        for place, (name, text_of) in enumerate(texts.items()):
-            own["strata"] |= assess_strata(
-                table, task, {name: text_of}, unit=own["unit"], resamples=resamples
-            )
-            progress(number * len(texts) + place + 1, steps)
+        own["strata"] = assess_strata(
+            table, task, texts, unit=own["unit"], resamples=resamples
+        )
         if len(result.of_runs) > 1:
             own["runs"] = _metrics_of_runs(result, task, own["unit"])
     return {EXTERNAL: found}
@@ -191,9 +184,6 @@ def describe(result: External) -> dict:
         "synthetic": facts["synthetic"] or any(run["synthetic"] for run in runs),
         "dataset": facts,
         "images": len(result.dataset),
-        "labels": {
-            t.name: t.to_plain()["sources"][facts["name"]] for t in result.tasks
-        },
         "tasks": [task.to_plain() for task in result.tasks],
         "runs": runs,
     }
@@ -229,28 +219,39 @@ def _own_test(run: RunFolder, tasks: Sequence[Task]) -> dict:
     return {**facts, "own_test": metrics}
 
 
-def place(folder: Path, fill: Callable[[Path], object], overwrite: bool) -> None:
-    """Make a folder that appears whole or not at all, filled by `fill`.
+def write_folder(result: External, then: Callable[[Path], T]) -> T:
+    """Make the folder of the request; it appears whole or not at all.
 
-    Raises: ConfigError when it exists and shall not be replaced, or cannot be made.
+    Args:
+        then: called with the folder under the name that it has until it is complete,
+            for more files.
+    Returns: the result of `then`.
+    Raises: ConfigError when the folder cannot be made, or exists by now.
     """
-    if not overwrite and os.path.lexists(folder):
-        raise ConfigError(f"{folder} exists and is not overwritten.")
+    folder, overwrite = result.request.out, result.request.overwrite
+    assessment = assess_external(result)
+    partial = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made: {error.strerror}.") from error
-    try:
         # mkdtemp makes a folder that other users cannot read.
         partial.chmod(0o755)
-        fill(partial)
-        if os.path.lexists(folder):
+        write(result, assessment, partial)
+        made = then(partial)
+        if overwrite and os.path.lexists(folder):
             old = partial.with_name(f"{partial.name}.old")
             folder.rename(old)
             partial.rename(folder)
             shutil.rmtree(old)
         else:
+            # Fails if another process has made it in the meantime.
             partial.rename(folder)
+        return made
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written: {error.strerror}. Choose another folder "
+            "(--out DIR)."
+        ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)

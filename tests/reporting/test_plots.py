@@ -40,7 +40,7 @@ def test_files_of_a_whole_benchmark(report):
 def test_every_kind_draws_a_whole_benchmark(whole_aggregates, monkeypatch, kind):
     monkeypatch.setattr(plots, "KINDS", {kind: plots.KINDS[kind]})
     rendered = []
-    monkeypatch.setattr(plots, "_render", lambda metric, *_: rendered.append(metric))
+    monkeypatch.setattr(plots, "render", lambda metric, *_: rendered.append(metric))
     drawings = list(plots.draw_all(whole_aggregates))
     assert [d.name for d in drawings] == [f"{kind}_prognosis", f"{kind}_severity"]
     for drawing, metric in zip(drawings, rendered[::2], strict=True):
@@ -137,7 +137,7 @@ def test_titles_are_silent_on_real_data_and_names_have_the_validation(
     assert [d.name for d in drawings] == ["box_prognosis_cv", "box_severity_cv"]
     titles = []
     monkeypatch.setattr(
-        plots, "_render", lambda metric, *_: titles.append(metric.get_suptitle())
+        plots, "render", lambda metric, *_: titles.append(metric.get_suptitle())
     )
     list(plots.draw_all(incomplete))
     assert titles[0] == "Distribution over backbones and folds: prognosis, cv"
