@@ -15,7 +15,7 @@ from mdmt_tf.reporting.html_page import (
     table_html,
 )
 from mdmt_tf.reporting.marks import SYNTHETIC
-from mdmt_tf.reporting.table_files import Table, write_table
+from mdmt_tf.reporting.table_files import Table, TableSection, write_table
 from mdmt_tf.storage import write_bytes
 
 _CAVEATS = (
@@ -96,14 +96,21 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
     return ExternalReport(results=results, marks=marks, sentence=first, tables=tables)
 
 
-def brief_sections(report: ExternalReport) -> list:
-    """The table of metrics without those that are not compared, for the terminal."""
-    return [
-        dataclasses.replace(section, rows=section.rows[: 1 + len(compared(task))])
-        for section, task in zip(
-            report.tables[0].sections, report.results.tasks, strict=True
+def brief_sections(report: ExternalReport) -> list[TableSection]:
+    """The compared metrics by the first unit, and the own test split, in 80 columns."""
+    sections = []
+    for section, task in zip(
+        report.tables[0].sections, report.results.tasks, strict=True
+    ):
+        rows = section.rows[: 1 + len(compared(task))]
+        sections.append(
+            TableSection(
+                section.title,
+                (*section.headings[:3], section.headings[-1]),
+                [(*row[:3], row[-1]) for row in rows],
+            )
         )
-    ]
+    return sections
 
 
 def _marks(results: ExternalResults) -> list[str]:

@@ -105,7 +105,7 @@ def number(value: float | None) -> float:
 
 def leading(task: Task) -> str:
     """The metric that a sentence about the task has: AUC, kappa or MAE."""
-    known = [*compared(task), *names_of(task)]
+    known = compared(task) or names_of(task)
     return next((name for name in _LEADING if name in known), known[0])
 
 
@@ -113,11 +113,11 @@ def sentence(results: ExternalResults) -> str:
     """What came out, for every task."""
     parts = [_clause(results, task) for task in results.tasks]
     last = f", and {parts[-1]}" if len(parts) > 1 else parts[-1]
-    who = "the model has"
+    who = "the model has not seen"
     if len(results.runs) > 1:
-        who = f"none of the {len(results.runs)} models has"
+        who = f"none of the {len(results.runs)} models has seen"
         last += ", for their mean prediction"
-    return f"On {results.dataset}, which {who} not seen, {', '.join(parts[:-1])}{last}."
+    return f"On {results.dataset}, which {who}, {', '.join(parts[:-1])}{last}."
 
 
 def _clause(results: ExternalResults, task: Task) -> str:

@@ -95,7 +95,9 @@ def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.Da
     Returns: mean probabilities or values, and the prediction that follows from them;
         the fold is -1.
     """
-    result = tables[0].assign(fold=-1)
+    # Models predict in float32; the mean has more digits.
+    columns = tables[0].filter(regex=r"^(prediction|p_\d+)$").columns
+    result = tables[0].assign(fold=-1).astype(dict.fromkeys(columns, np.float64))
     for component in (c for task in tasks for c in task.components):
         own = (result["task"] == component.name).to_numpy()
         columns = list(component.probability_columns)

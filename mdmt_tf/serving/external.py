@@ -24,6 +24,7 @@ from mdmt_tf.runs.external import (
     choose_labels,
 )
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.patients import by_patient, labelled
 from mdmt_tf.serving.evaluation import evaluate_on
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
@@ -141,9 +142,11 @@ def _metrics_of_runs(result: External, task: Task, unit: str) -> dict[str, dict]
     """{run: {metric: value}}, without intervals."""
     found = {}
     for name, evaluation in zip(result.request.run_names, result.of_runs, strict=True):
-        own = assess(evaluation.predictions, [task], resamples=0)[task.name]
-        metrics = own[f"by_{unit}"]["metrics"]
-        found[name] = {metric: entry["value"] for metric, entry in metrics.items()}
+        rows = predictions.labelled_rows(evaluation.predictions, task)
+        if unit == "patient":
+            rows = labelled(by_patient(rows, task))
+        found[name] = predictions.metrics_of_rows(rows, task)
+        del found[name]["n"]
     return found
 
 

@@ -39,13 +39,13 @@ def test_files_of_a_whole_benchmark(report):
 @pytest.mark.parametrize("kind", ["slopes", "confusion", "calibration"])
 def test_every_kind_draws_a_whole_benchmark(whole_aggregates, monkeypatch, kind):
     monkeypatch.setattr(plots, "KINDS", {kind: plots.KINDS[kind]})
-    rendered = []
-    monkeypatch.setattr(plots, "render", lambda metric, *_: rendered.append(metric))
+    monkeypatch.setattr(plots, "render", lambda *drawing: drawing)
     drawings = list(plots.draw_all(whole_aggregates))
-    assert [d.name for d in drawings] == [f"{kind}_prognosis", f"{kind}_severity"]
-    for drawing, metric in zip(drawings, rendered[::2], strict=True):
-        assert "unit: " in drawing.caption
-        assert metric.get_suptitle().startswith("SYNTHETIC data. ")
+    names = [name for _, name, _ in drawings]
+    assert names == [f"{kind}_prognosis", f"{kind}_severity"]
+    for figure, _, caption in drawings:
+        assert "unit: " in caption and caption.startswith("SYNTHETIC data. ")
+        assert figure.get_suptitle().startswith("SYNTHETIC data. ")
 
 
 def test_calibration_names_the_brier_score(whole_aggregates):
