@@ -151,17 +151,18 @@ def strata_table(results: ExternalResults) -> Table:
         rows = []
         for field, strata in (whole | results.assessment[task.name]["strata"]).items():
             for value, own in strata.items():
-                row = [Entry(field), Entry(value)]
+                row = [Entry(f"{field}: {value}" if value else field)]
                 row += [Entry(str(own[key]), own[key]) for key in ("n", "patients")]
+                row.append(Entry(note_of(own)))
                 for metric in names:
                     point, low, high = _numbers(own, metric)
                     text = shown(metric, point)
                     if not math.isnan(low):
                         text += f" [{shown(metric, low)}, {shown(metric, high)}]"
                     row.append(numbered(text, point))
-                rows.append((*row, Entry(note_of(own))))
+                rows.append(tuple(row))
                 data += _stratum_rows(task, field, value, own)
-        headings = ["field", "value", "n", "patients", *map(heading, names), "note"]
+        headings = ["stratum", "n", "patients", "note", *map(heading, names)]
         title = f"{task.name}, by {results.unit(task)}"
         sections.append(TableSection(title, tuple(headings), rows))
     notes = [
