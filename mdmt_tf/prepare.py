@@ -1,7 +1,8 @@
-"""`python -m mdmt_tf.prepare`: prepare distributed datasets for training."""
+"""`python -m mdmt_tf.prepare`: prepare datasets for training."""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from mdmt_tf import console
 from mdmt_tf.imaging.preprocess import DEFAULT, DEFAULT_VOLUME, parse
@@ -11,6 +12,10 @@ Prepare a dataset once, for training any number of times.
 
   python -m mdmt_tf.prepare brixia --manual-dir FILES/BRIXIA --data-dir DATA
   python -m mdmt_tf.prepare all --manual-dir FILES --data-dir DATA
+  python -m mdmt_tf.prepare ward.yaml --data-dir DATA
+
+A YAML file declares a dataset of your own; `python -m mdmt_tf.config keys dataset`
+lists its keys.
 
 Images and rows that cannot be used are left out and listed in rejected.csv. If
 no lungs are found, the whole image is kept, and the field box_source of the
@@ -30,20 +35,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     exclude = None
     if options.exclude is not None:
         exclude = choice.read_excluded(options.exclude)
-    # A wrong name is reported before any progress bar.
-    configs, absent = choice.choose(options.name, options.manual_dir, options.config)
-    if absent:
-        text = f"not in {options.manual_dir}: {', '.join(absent)}"
-        screen.print(text, markup=False)
+    # A wrong name or declaration is reported before any progress bar.
+    if _is_declaration(options.name):
+        configs = choice.declared(options.name, options.manual_dir, options.config)
+    else:
+        configs, absent = choice.choose(
+            options.name, options.manual_dir, options.config
+        )
+        if absent:
+            text = f"not in {options.manual_dir}: {', '.join(absent)}"
+            screen.print(text, markup=False)
+    by_name = {prepare.load_builder(dataset).name: dataset for dataset in configs}
 
     def finished(prepared: prepare.PreparedFolder) -> None:
         summary.print_summary(screen, prepared)
         if (file := options.preview) is not None:
-            name = prepared.name
+            dataset = by_name[prepared.name]
             if options.name == prepare.ALL:
-                file = file.with_stem(f"{file.stem}_{name}")
-            config = configs[name]
-            builder = prepare.open_builder(name, options.data_dir, config, exclude)
+                file = file.with_stem(f"{file.stem}_{prepared.name}")
+            config = configs[dataset]
+            builder = prepare.open_builder(dataset, options.data_dir, config, exclude)
             prepare.write_preview(builder, options.manual_dir, file)
             screen.print(f"preview: {file}", markup=False, soft_wrap=True)
 
@@ -64,10 +75,11 @@ def _parse(
 ) -> argparse.Namespace:
     arguments = console.parser("prepare", DESCRIPTION)
     add = arguments.add_argument
-    text = f"{', '.join(names)}; or {every}"
-    add("name", metavar=f"NAME|{every}", help=text)
-    text = "the dataset as distributed, or the folder around it"
-    add("--manual-dir", required=True, metavar="DIR", help=text)
+    text = f"{', '.join(names)}; or {every}; or a YAML file that declares a dataset"
+    add("name", metavar=f"NAME|{every}|FILE.yaml", help=text)
+    text = "the dataset as distributed, or the folder around it; for a declared "
+    text += "dataset, the folder of its tables and images (default: that of the file)"
+    add("--manual-dir", metavar="DIR", help=text)
     text = "folder for prepared datasets"
     add("--data-dir", required=True, metavar="DIR", help=text)
     text = "what to keep of a radiograph: lungs, masked (black outside the lungs) or "
@@ -83,7 +95,15 @@ def _parse(
     add("--preview", type=console.png_file, metavar="FILE.png", help=text)
     text = "prepare existing datasets again"
     add("--overwrite", action="store_true", help=text)
-    return arguments.parse_args(argv)
+    options = arguments.parse_args(argv)
+    if options.manual_dir is None and not _is_declaration(options.name):
+        arguments.error("--manual-dir is required, except for a YAML file")
+    return options
+
+
+def _is_declaration(name: str) -> bool:
+    """Whether NAME is a file that declares a dataset."""
+    return name.lower().endswith((".yaml", ".yml")) or Path(name).is_file()
 
 
 def _config_name(text: str) -> str:

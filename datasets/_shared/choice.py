@@ -3,10 +3,14 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging.preprocess import parse
+
+if TYPE_CHECKING:
+    from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
 
 
 def choose(
@@ -40,6 +44,29 @@ def choose(
             "`python -m mdmt_tf.prepare NAME ...` explains where to obtain one."
         )
     return _configs_of(found, config), absent
+
+
+def declared(
+    path: str, manual_dir: str | os.PathLike | None, config: str | None
+) -> dict[type["ManualBuilder"], str | None]:
+    """The builder of the dataset that a YAML file declares -> config.
+
+    Args:
+        path: the file.
+        manual_dir: folder of its tables and images; None: that of the file.
+        config: name of a preprocessing, instead of the declared one.
+    Raises: ConfigError for a wrong declaration, also for one with the name of a dataset
+        of the package; DataError for tables that cannot be read.
+    """
+    from mdmt_tf.datasets._shared.declared import builder_of
+
+    builder_class = builder_of(path, manual_dir)
+    if builder_class.name in prepare.dataset_names():
+        raise ConfigError(
+            f"{path}: dataset.name = {builder_class.name!r}: is a dataset of the "
+            "package. Choose another name."
+        )
+    return {builder_class: config}
 
 
 def _configs_of(names: Sequence[str], config: str | None) -> dict[str, str | None]:

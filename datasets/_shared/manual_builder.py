@@ -36,7 +36,7 @@ from mdmt_tf.datasets._shared.image_records import (
     merge_repeats,
 )
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
@@ -238,6 +238,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             rejected=len(rejections),
             rejected_by_reason=rejections.by_kind(),
             **counts.as_dict(),
+            **self._origin(rejections),
         )
 
     def sample(
@@ -273,11 +274,12 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 records.append(table.parse(row))
             except RowError as error:
                 name = row.text(table.image_column)
-                rejections.add(name, row.place, error.kind, error.detail)
+                is_left_out = isinstance(error, LeftOut)
+                rejections.add(name, row.place, error.kind, error.detail, is_left_out)
         merged, repeated = merge_repeats(records, rejections, self.DESCRIPTIVE)
-        chosen = []
+        excluded, chosen = self._excluded_ids(images), []
         for record in merged:
-            if record.image_id in self.exclude:
+            if record.image_id in excluded:
                 file = images.relative(record.path)
                 rejections.add(file, record.row.place, "listed as unusable", "")
             else:
@@ -285,6 +287,18 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for path in images.not_requested():
             rejections.add(images.relative(path), "", "not in the table", "")
         return chosen, repeated
+
+    def _excluded_ids(self, images: manual_files.ImageFiles) -> Collection[str]:
+        """The ids of the images to leave out."""
+        return self.exclude
+
+    def _origin(self, rejections: Rejections) -> dict[str, Any]:
+        """Further facts for the metadata, about what was read and left out."""
+        return {}
+
+    def changes(self) -> list[str]:
+        """What differs from the files that an existing dataset was prepared from."""
+        return []
 
     # tfds prints these two messages to standard output, with any verbosity.
     def _log_download_bytes(self) -> None:

@@ -52,12 +52,17 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
-def load_builder(name: str) -> type["ManualBuilder"]:
+def load_builder(name: "str | type[ManualBuilder]") -> type["ManualBuilder"]:
     """The builder class of a dataset.
 
+    Args:
+        name: one of `dataset_names()`; or a builder class, such as one of a declared
+            dataset, which is returned.
     Raises:
         ConfigError: there is no dataset of that name; the message names the nearest.
     """
+    if isinstance(name, type):
+        return name
     names = dataset_names()
     if name not in names:
         hint = nearest(name.lower(), (*names, ALL))
@@ -69,7 +74,7 @@ def load_builder(name: str) -> type["ManualBuilder"]:
 
 
 def prepare_dataset(
-    name: str,
+    name: "str | type[ManualBuilder]",
     manual_dir: str | os.PathLike,
     data_dir: str | os.PathLike,
     *,
@@ -84,7 +89,7 @@ def prepare_dataset(
     Disables the progress bars of tensorflow-datasets in the whole process.
 
     Args:
-        name: one of `dataset_names()`.
+        name: one of `dataset_names()`, or a builder class.
         manual_dir: the dataset's folder as distributed, or the folder around it.
         data_dir: folder of prepared datasets.
         config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
@@ -104,6 +109,7 @@ def prepare_dataset(
     import tensorflow_datasets as tfds
 
     builder = open_builder(name, data_dir, config, exclude)
+    shown = builder.name
     if _is_prepared(builder) and not overwrite:
         _check_origin(builder, manual_dir)
         return _prepared(builder, reused=True)
@@ -129,7 +135,7 @@ def prepare_dataset(
         builder = open_builder(name, data_dir, config, exclude)
         if overwrite or not _is_prepared(builder):
             raise DataError(
-                f"{name} cannot be prepared in {data_dir}: {error}"
+                f"{shown} cannot be prepared in {data_dir}: {error}"
             ) from error
         # Another process has finished first, with the same result.
         return _prepared(builder, reused=True)
@@ -137,7 +143,7 @@ def prepare_dataset(
 
 
 def open_builder(
-    name: str,
+    name: "str | type[ManualBuilder]",
     data_dir: str | os.PathLike,
     config: str | None = None,
     exclude: Collection[str] | None = None,
@@ -149,14 +155,14 @@ def open_builder(
             data_dir=data_dir, config=builder_class.config_for(config)
         )
     except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{builder_class.name}: {error}") from error
     if exclude is not None:
         builder.exclude = frozenset(exclude)
     return builder
 
 
 def prepare_each(
-    configs: Mapping[str, str | None],
+    configs: "Mapping[str | type[ManualBuilder], str | None]",
     manual_dir: str | os.PathLike,
     data_dir: str | os.PathLike,
     *,
@@ -167,7 +173,7 @@ def prepare_each(
     """Prepare datasets one after another; an error in one does not stop the others.
 
     Args:
-        configs: dataset -> its config, as for `prepare_dataset`.
+        configs: dataset or builder class -> its config, as for `prepare_dataset`.
         manual_dir, data_dir, options: as for `prepare_dataset`.
         bar: opens the progress bar of a dataset.
         finished: called with each dataset when it is ready.
@@ -176,7 +182,7 @@ def prepare_each(
     problems = []
     for name, config in configs.items():
         try:
-            with bar(name) as progress:
+            with bar(load_builder(name).name) as progress:
                 prepared = prepare_dataset(
                     name,
                     manual_dir,
@@ -222,6 +228,11 @@ def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> No
             f"{builder.data_dir} was prepared without the images "
             f"{_listed(metadata['excluded'])}; requested is it without "
             f"{_listed(builder.exclude)}. {_ELSEWHERE}"
+        )
+    if changes := builder.changes():
+        raise DataError(
+            f"{builder.data_dir} was prepared from something else; changed since: "
+            f"{', '.join(changes)}. {_ELSEWHERE}"
         )
     root = builder.find_root(manual_dir)
     if root is None:  # the originals may be gone

@@ -36,17 +36,26 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
     table.add_row("rows of the tables", str(metadata["rows_read"]))
     if metadata["rows_repeated"]:
         table.add_row("  that repeat another", str(metadata["rows_repeated"]))
+    if left_out := metadata.get("left_out"):
+        table.add_row("left out by `keep`", str(sum(left_out.values())))
+        for condition, rows in left_out.items():
+            table.add_row(escape(f"  {condition}"), str(rows))
+    for name, counts in metadata.get("unmatched", {}).items():
+        if counts["images"]:
+            table.add_row(escape(f"rows without one in {name}"), str(counts["images"]))
     table.add_row("rejected", str(metadata["rejected"]))
     for kind, images in metadata["rejected_by_reason"].items():
         table.add_row(f"  {kind}", str(images))
     console.print(table)
     if metadata["synthetic"]:
         console.print(f"[bold]{prepared.name} is SYNTHETIC[/]: phantoms, not patients")
+    for note in metadata.get("notes", ()):
+        console.print(note, markup=False, soft_wrap=True)
     # Not in the table, so that a path can be copied as a whole.
     plain = {"markup": False, "soft_wrap": True}
     done = "was already prepared in" if prepared.reused else "prepared in"
     console.print(f"{prepared.name} {done} {prepared.path}", **plain)
-    if metadata["rejected"]:
+    if metadata["rejected"] or metadata.get("left_out"):
         console.print(f"rejected: {prepared.path / 'rejected.csv'}", **plain)
 
 

@@ -1,15 +1,9 @@
-"""Rows of the tables of a dataset: CSV files and spreadsheets.
+"""Rows of the tables of a dataset, and what their cells mean."""
 
-Cells remain text until a builder requests a number. A reader that guesses types would
-lose the leading zeros of Brixia scores and turn identifiers into floats.
-"""
-
-import csv
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 from mdmt_tf.errors import DataError
 
@@ -32,6 +26,31 @@ class RowError(DataError):
         self.detail = detail
 
 
+class LeftOut(RowError):
+    """A row that does not meet a condition of the user; that is no fault.
+
+    Attributes:
+        kind: the condition.
+    """
+
+
+def to_number(cell: str, decimal: str = ".") -> float | None:
+    """The finite number that a cell is; None if it is none.
+
+    Example:
+        >>> to_number("79,5", decimal=","), to_number("1.0"), to_number("79,5")
+        (79.5, 1.0, None)
+    """
+    if decimal != ".":
+        cell = cell.replace(decimal, ".") if "." not in cell else ""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    # Python takes 1_000 for a number.
+    return value if math.isfinite(value) and "_" not in cell else None
+
+
 @dataclasses.dataclass(frozen=True)
 class TableRow:
     """One row of a table.
@@ -40,11 +59,13 @@ class TableRow:
         file: name of the table, for messages.
         number: number of the row as in an editor or spreadsheet; the header is 1.
         cells: column name -> text, without surrounding blanks.
+        decimal: the sign before the decimals of numbers, a point or a comma.
     """
 
     file: str
     number: int
     cells: Mapping[str, str]
+    decimal: str = "."
 
     @property
     def place(self) -> str:
@@ -76,11 +97,8 @@ class TableRow:
         cell = self.text(column)
         if not cell:
             return math.nan
-        try:
-            value = float(cell)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        value = to_number(cell, self.decimal)
+        if value is None:
             raise RowError(
                 "bad value", f"{column} = {cell!r}, expected a number or an empty cell"
             )
@@ -121,82 +139,3 @@ class TableRow:
         """
         match = re.match(r"\d+(\.\d+)?", self.text(column))
         return float(match[0]) if match else math.nan
-
-
-def read_csv(
-    path: Path, *, columns: Sequence[str], delimiter: str = ","
-) -> list[TableRow]:
-    """Read a CSV file in UTF-8, with or without byte order mark.
-
-    Args:
-        path: the file.
-        columns: names that the header must have; other columns are read too.
-        delimiter: delimiter of the cells.
-    Returns: the rows in order, without empty rows.
-    Raises:
-        DataError: the file is unreadable, or a column is missing.
-    """
-    try:
-        # A byte of another encoding in one cell must not make the table unusable.
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter)
-            lines = [(reader.line_num, cells) for cells in reader]
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{path}: this table cannot be read: {error}") from error
-    return _rows(path, lines, columns)
-
-
-def read_spreadsheet(path: Path, *, columns: Sequence[str]) -> list[TableRow]:
-    """Read the first sheet of an .xlsx file; otherwise like `read_csv`."""
-    import openpyxl  # slow to import, and only one dataset has spreadsheets
-
-    try:
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            sheet = workbook.worksheets[0]
-            lines = [
-                (number, [_cell_text(value) for value in cells])
-                for number, cells in enumerate(sheet.iter_rows(values_only=True), 1)
-            ]
-        finally:
-            workbook.close()
-    # openpyxl passes on any exception of zipfile and of the XML parser.
-    except Exception as error:
-        raise DataError(f"{path}: this spreadsheet cannot be read: {error}") from error
-    return _rows(path, lines, columns)
-
-
-def _cell_text(value: object) -> str:
-    """A spreadsheet's value as text: 1.0 is "1", an empty cell is "", TRUE is "1"."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _rows(
-    path: Path, lines: Iterable[tuple[int, Sequence[str]]], columns: Sequence[str]
-) -> list[TableRow]:
-    """Rows from numbered lines; the first line with content is the header."""
-    filled = [
-        (number, [cell.strip() for cell in cells])
-        for number, cells in lines
-        if any(cell.strip() for cell in cells)
-    ]
-    if not filled:
-        raise DataError(f"{path}: this table is empty")
-    (_, header), *rest = filled
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise DataError(
-            f"{path}: expected the columns {', '.join(columns)}; without "
-            f"{', '.join(missing)}. Received: {', '.join(header)}"
-        )
-    # Rows may be shorter or longer than the header: trailing delimiters, notes.
-    return [
-        TableRow(path.name, number, dict(zip(header, cells, strict=False)))
-        for number, cells in rest
-    ]

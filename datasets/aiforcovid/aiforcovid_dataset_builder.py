@@ -7,7 +7,7 @@ from mdmt_tf.datasets._shared import (
     image_records,
     manual_builder,
     radiographs,
-    table_rows,
+    tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -82,9 +82,9 @@ class Builder(radiographs.RadiographBuilder):
         rows = [
             row
             for folder in folders
-            for row in table_rows.read_spreadsheet(
+            for row in tables.read_table(
                 root / _RELEASES[folder], columns=_COLUMNS
-            )
+            ).rows
         ]
         images = ImageFiles(root, folders)
 

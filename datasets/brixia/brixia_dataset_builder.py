@@ -10,7 +10,7 @@ from mdmt_tf.datasets._shared import (
     image_records,
     manual_builder,
     radiographs,
-    table_rows,
+    tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.rejections import Rejections
@@ -59,11 +59,8 @@ class Builder(radiographs.RadiographBuilder):
         )
 
     def _read(self, root):
-        rows = table_rows.read_csv(
-            root / _TABLE,
-            columns=("Filename", "BrixiaScore", "BrixiaScoreGlobal", "Subject"),
-            delimiter=";",
-        )
+        columns = ("Filename", "BrixiaScore", "BrixiaScoreGlobal", "Subject")
+        rows = tables.read_table(root / _TABLE, columns=columns).rows
         rejections = Rejections()
         consensus = _read_consensus(root / _CONSENSUS, rejections)
         images = ImageFiles(root, ["dicom_clean"])
@@ -121,7 +118,7 @@ def _read_consensus(path, rejections):
     if not path.exists():
         return {}
     consensus = {}
-    for row in table_rows.read_csv(path, columns=("Filename", *_MODES)):
+    for row in tables.read_table(path, columns=("Filename", *_MODES)).rows:
         try:
             name = image_stem(row.required("Filename"))
             consensus[name] = brixia_scores.zones_of(row, _MODES)

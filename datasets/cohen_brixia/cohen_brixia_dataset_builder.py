@@ -11,6 +11,7 @@ from mdmt_tf.datasets._shared import (
     manual_builder,
     radiographs,
     table_rows,
+    tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.imaging.image_files import image_stem
@@ -63,7 +64,7 @@ class Builder(radiographs.RadiographBuilder):
 
     def _read(self, root):
         columns = ("filename", *_SENIOR, "S-Global", *_JUNIOR, "J-Global")
-        rows = table_rows.read_csv(root / _TABLE, columns=columns)
+        rows = tables.read_table(root / _TABLE, columns=columns).rows
         about = _read_metadata(root / _METADATA)
         groups = _read_groups(root)
         images = ImageFiles(root, [_IMAGES])
@@ -115,7 +116,7 @@ def _read_metadata(path):
         return {}
     return {
         row.text("filename"): row
-        for row in table_rows.read_csv(path, columns=("filename",))
+        for row in tables.read_table(path, columns=("filename",)).rows
     }
 
 
@@ -123,7 +124,7 @@ def _read_groups(root):
     """File name -> group of the images of one patient; {} without the file."""
     for path in (root / _GROUPS, root.parent / _GROUPS):
         if path.exists():
-            rows = table_rows.read_csv(path, columns=("filename", "patient_group"))
+            rows = tables.read_table(path, columns=("filename", "patient_group")).rows
             return {row.text("filename"): row.text("patient_group") for row in rows}
     logger.warning(
         "cohen_brixia: no %s in %s or its parent folder, so patients are identified by "

@@ -7,7 +7,7 @@ from mdmt_tf.datasets._shared import (
     image_records,
     manual_builder,
     radiographs,
-    table_rows,
+    tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 
@@ -49,7 +49,7 @@ class Builder(radiographs.RadiographBuilder):
         )
 
     def _read(self, root):
-        rows = table_rows.read_csv(root / "data.csv", columns=_COLUMNS)
+        rows = tables.read_table(root / "data.csv", columns=_COLUMNS).rows
         # Use the whole table: the row with the admission may have no usable image.
         severe = {row.text("patient_id") for row in rows if _is_severe(row)}
         images = ImageFiles(root, ["png"])

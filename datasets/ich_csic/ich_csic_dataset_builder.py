@@ -8,7 +8,13 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf.datasets._shared import image_records, manual_builder, table_rows, volumes
+from mdmt_tf.datasets._shared import (
+    image_records,
+    manual_builder,
+    table_rows,
+    tables,
+    volumes,
+)
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.errors import DataError
 
@@ -93,7 +99,9 @@ class Builder(volumes.VolumeBuilder):
         )
 
     def _read(self, root):
-        rows = table_rows.read_csv(root / _TABLE, columns=("PatientID", "Age", "GCS"))
+        rows = tables.read_table(
+            root / _TABLE, columns=("PatientID", "Age", "GCS")
+        ).rows
         outcomes = [name for name in _OUTCOMES if _has(rows, name)]
         if rows and not outcomes:
             raise DataError(

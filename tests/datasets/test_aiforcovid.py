@@ -196,7 +196,9 @@ def test_a_spreadsheet_without_a_needed_column(copy, tmp_path):
     workbook = openpyxl.load_workbook(path)
     workbook.active["B1"] = "Clinic"
     workbook.save(path)
-    with pytest.raises(DataError, match=r"_r3\.xlsx: expected the columns .*Hospital"):
+    with pytest.raises(
+        DataError, match=r"_r3\.xlsx, sheet 'Sheet': expected the columns .*Hospital"
+    ):
         prepare.prepare_dataset("aiforcovid", tmp_path, tmp_path / "out")
 
 

@@ -1,84 +1,14 @@
-"""Tables of published datasets: CSV files and spreadsheets."""
+"""What the cells of a row mean."""
 
 import math
 
-import openpyxl
 import pytest
 
-from mdmt_tf.datasets._shared.table_rows import (
-    RowError,
-    TableRow,
-    read_csv,
-    read_spreadsheet,
-)
-from mdmt_tf.errors import DataError
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 
 
 def row(**cells):
     return TableRow("t.csv", 7, cells)
-
-
-def test_csv_with_mark_blanks_and_quotes(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_bytes(
-        b'\xef\xbb\xbfname ; score\r\n\r\n a;"001101"\r\n"b;c"; \r\n;;;\r\nd;1;note\r\n'
-    )
-    rows = read_csv(path, columns=("name", "score"), delimiter=";")
-    assert [dict(r.cells) for r in rows] == [
-        {"name": "a", "score": "001101"},
-        {"name": "b;c", "score": ""},
-        {"name": "d", "score": "1"},
-    ]
-    assert [r.place for r in rows] == ["t.csv:3", "t.csv:4", "t.csv:6"]
-
-
-def test_a_stray_byte_of_another_encoding_costs_no_row(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_bytes(b"name,city\na,Neuk\xf6lln\nb,Rome\n")
-    rows = read_csv(path, columns=("name",))
-    assert [r.text("city") for r in rows] == [
-        "Neuk\N{REPLACEMENT CHARACTER}lln",
-        "Rome",
-    ]
-
-
-def test_spreadsheet_cells_become_text(tmp_path):
-    workbook = openpyxl.Workbook()
-    workbook.active.append(["ImageFile", "Age", "Death", "Score"])
-    workbook.active.append(["P_1", 61.0, True, 1101])
-    workbook.active.append([])
-    workbook.active.append(["P_2", 61.5, None, "001101"])
-    workbook.save(tmp_path / "t.xlsx")
-    rows = read_spreadsheet(tmp_path / "t.xlsx", columns=("ImageFile",))
-    assert [list(r.cells.values()) for r in rows] == [
-        ["P_1", "61", "1", "1101"],
-        ["P_2", "61.5", "", "001101"],
-    ]
-    assert [r.number for r in rows] == [2, 4]
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (b"", "t.csv: this table is empty"),
-        (b"\n ,\n", "t.csv: this table is empty"),
-        (b"a,b\n1,2\n", "the columns a, c; without c. Received: a, b"),
-        (b"a;c\n1;2\n", "without a, c. Received: a;c"),
-    ],
-)
-def test_unusable_tables(tmp_path, content, message):
-    path = tmp_path / "t.csv"
-    path.write_bytes(content)
-    with pytest.raises(DataError) as error:
-        read_csv(path, columns=("a", "c"))
-    assert message in str(error.value)
-
-
-def test_missing_tables(tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv: this table cannot be read"):
-        read_csv(tmp_path / "none.csv", columns=())
-    with pytest.raises(DataError, match=r"none\.xlsx: this spreadsheet cannot be read"):
-        read_spreadsheet(tmp_path / "none.xlsx", columns=())
 
 
 @pytest.mark.parametrize("cell", ["", "NaN", "nan", "NA", "n/a", "None", "null", "?"])
@@ -91,6 +21,15 @@ def test_cells_that_say_unknown(cell):
     assert r.flag_in("x") == -1
     with pytest.raises(RowError, match="bad value: x is empty"):
         r.required("x")
+
+
+def test_numbers_with_a_decimal_comma():
+    cells = {"a": "79,5", "b": "79", "c": "79.5", "d": "1.079,5"}
+    r = TableRow("t.csv", 7, cells, decimal=",")
+    assert (r.number_in("a"), r.number_in("b")) == (79.5, 79)
+    for column in "cd":
+        with pytest.raises(RowError, match="expected a number"):
+            r.number_in(column)
 
 
 def test_a_column_that_is_not_there_is_unknown():
@@ -118,7 +57,7 @@ def test_years_that_are_none():
     assert math.isnan(row(age="adult").years_in("age"))
 
 
-@pytest.mark.parametrize("cell", ["x", "inf", "1,5"])
+@pytest.mark.parametrize("cell", ["x", "inf", "1,5", "1_5"])
 def test_no_number(cell):
     with pytest.raises(RowError, match=f"n = '{cell}', expected a number"):
         row(n=cell).number_in("n")

@@ -1,0 +1,351 @@
+"""Builders of datasets that are declared in a YAML file; see `config.declaration`."""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import types
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from mdmt_tf import config
+from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.datasets._shared.declared_cells import (
+    ClassLabel,
+    Marks,
+    Number,
+    Words,
+    check_keep,
+    is_numeric,
+    plain_id,
+)
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
+from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
+from mdmt_tf.datasets._shared.image_records import Classes, Record
+from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
+from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.volumes import VolumeBuilder
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.preprocess import VolumePreprocessing
+
+logger = logging.getLogger(__name__)
+
+
+def builder_of(
+    path: str | os.PathLike, manual_dir: str | os.PathLike | None = None
+) -> type[ManualBuilder]:
+    """The builder of the dataset that a YAML file declares.
+
+    Reads the tables, because the types of the fields follow from them.
+
+    Args:
+        path: the file.
+        manual_dir: folder to which the paths in the declaration are relative; None:
+            that of the file.
+    Raises: ConfigError for a wrong declaration; DataError for tables and folders that
+        are missing or cannot be read.
+    """
+    declaration, folder = config.read_declaration(str(path))
+    folder = Path(manual_dir) if manual_dir is not None else folder
+    if not folder.is_dir():
+        raise DataError(f"--manual-dir {folder}: there is no such folder.")
+    plan = Plan(declaration, folder, str(path))
+    is_volume = isinstance(declaration.preprocessing, VolumePreprocessing)
+    base = VolumeBuilder if is_volume else RadiographBuilder
+    facts = {
+        "__module__": __name__,
+        "__doc__": f"The dataset {declaration.name} of {Path(path).name}.",
+        "name": declaration.name,
+        "plan": plan,
+        "VERSION": tfds.core.Version("1.0.0"),
+        "RELEASE_NOTES": {"1.0.0": "As declared."},
+        "PREPROCESSINGS": (declaration.preprocessing,),
+        "MANUAL_DOWNLOAD_INSTRUCTIONS": "The files that the declaration names.",
+        "FOLDER": declaration.name,
+        "REQUIRED": tuple(table.file for table in declaration.tables),
+        "COUNTED": plan.counted(),
+        "DESCRIPTIVE": frozenset(),
+    }
+    return types.new_class(
+        "Declared",
+        (_DeclaredBuilder, base),
+        {"skip_registration": True},
+        lambda namespace: namespace.update(facts),
+    )
+
+
+class Plan:
+    """A declaration with its tables: what is stored of a row.
+
+    Attributes:
+        declaration: the declaration.
+        folder: the folder to which its paths are relative.
+        tables: its tables.
+        kinds: field of the dataset -> how its cells are read.
+    """
+
+    def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
+        self.declaration, self.folder = declaration, folder
+        self.tables = DeclaredTables(declaration, folder, where)
+        self._marks = Marks(declaration.unknown)
+        self.kinds: dict[str, ClassLabel | Number | Words] = {}
+        self._columns: dict[str, str] = {}
+        for name, label in declaration.labels.items():
+            marks = Marks(declaration.unknown_of(name))
+            if label.class_of is None:
+                self.kinds[name] = Number(marks)
+            else:
+                self.kinds[name] = ClassLabel(label.class_of, marks)
+            self._columns[name] = declaration.column_of(name)
+        for column, kind in declaration.field_types.items():
+            if kind == "auto":
+                kind = self._kind_of(column)
+            self.kinds[column] = (Number if kind == "number" else Words)(self._marks)
+            self._columns[column] = column
+
+    def _kind_of(self, column: str) -> str:
+        """Whether a field is "number" or "text", from all its cells."""
+        known = [
+            cell
+            for cell in self.tables.column_cells(column)
+            if not self._marks.has(cell)
+        ]
+        words = [cell for cell in known if not is_numeric(cell)]
+        if known and not words:
+            return "number"
+        if len(words) < len(known) / 2:
+            logger.warning(
+                "%s: the field %s is stored as text, because %d of %d known cells are "
+                "no numbers, such as %r. To make it a number, declare fields: {%s: "
+                "number}, or add them to `unknown`.",
+                words[0].place,
+                column,
+                len(words),
+                len(known),
+                words[0].text,
+                column,
+            )
+        return "text"
+
+    def counted(self) -> dict[str, Classes]:
+        """The classes of the labels, for the counts; numbers are known or unknown."""
+        result = {}
+        for name, label in self.declaration.labels.items():
+            names = label.class_names
+            result[name] = Classes(names, names.index) if names else _KNOWN
+        return result
+
+    def features(self) -> dict[str, Any]:
+        """Features of the labels and fields."""
+        return {
+            name: tfds.features.Scalar(np.float32)
+            if isinstance(kind, Number)
+            else tfds.features.Text()
+            for name, kind in self.kinds.items()
+        }
+
+    def record(self, row: TableRow, images: DeclaredImages) -> Record:
+        """The record of a row of the first table.
+
+        Raises: LeftOut for a row that does not meet a condition; RowError for a row
+            with a fault.
+        """
+        missing, path = None, None
+        try:
+            # First of all, so that the file of a row that is left out counts as listed.
+            path = images.find(self._required(row, self.declaration.columns.image))
+        except RowError as error:
+            missing = error
+        for column, keep in self.declaration.keep.items():
+            check_keep(keep, self.tables.cell(row, column, self._marks), self._marks)
+        if missing is not None:
+            raise missing
+        image_id = images.id_of(path)
+        columns = self.declaration.columns
+        patient_id, site = image_id, self.declaration.name
+        if columns.patient is not None:
+            patient_id = plain_id(self._required(row, columns.patient))
+        if columns.site is not None:
+            cell = self.tables.cell(row, columns.site, _NO_NAME)
+            site = "" if _NO_NAME.has(cell) else cell.text
+        labels = {
+            name: kind.value(
+                self.tables.cell(row, self._columns[name], self._marks_of(name))
+            )
+            for name, kind in self.kinds.items()
+        }
+        return Record(image_id, patient_id, site, path, row, labels)
+
+    def _marks_of(self, name: str) -> Marks:
+        return self.kinds[name].marks
+
+    def _required(self, row: TableRow, column: str) -> str:
+        """The name of an image or a patient."""
+        cell = self.tables.cell(row, column, _NO_NAME)
+        if _NO_NAME.has(cell):
+            raise RowError("bad value", f"{column} is empty{cell.where}")
+        return cell.text
+
+    def warn_of_similar_names(self) -> None:
+        """Warn of patients or sites that differ only in case, blanks or zeros."""
+        columns = self.declaration.columns
+        for what, column in (("patient", columns.patient), ("site", columns.site)):
+            if column is None:
+                continue
+            names: dict[str, str] = {}
+            for cell in self.tables.column_cells(column):
+                name = plain_id(cell.text)
+                other = names.setdefault(_letters(name), name)
+                if other != name:
+                    logger.warning(
+                        "%s: %s = %r is like %r, but another %s. Write them alike if "
+                        "they are the same.",
+                        cell.place,
+                        column,
+                        name,
+                        other,
+                        what,
+                    )
+                    break
+
+    def notes(self) -> list[str]:
+        """What the declaration leaves to us, for the closing table."""
+        notes = []
+        if self.declaration.columns.patient is None:
+            notes.append("no column of patients: every image counts as a patient")
+        if self.declaration.columns.site is None:
+            notes.append(
+                f"no column of sites: all images are of {self.declaration.name}"
+            )
+        kinds = {
+            column: "number" if isinstance(self.kinds[column], Number) else "text"
+            for column in self.declaration.field_types
+        }
+        for kind in ("number", "text"):
+            if names := [name for name, own in kinds.items() if own == kind]:
+                notes.append(f"fields stored as {kind}: {', '.join(names)}")
+        return notes
+
+    def open_images(self) -> DeclaredImages:
+        is_volume = isinstance(self.declaration.preprocessing, VolumePreprocessing)
+        return DeclaredImages(self.folder, self.declaration.images, is_volume)
+
+    def digest(self, images: DeclaredImages) -> dict[str, Any]:
+        """What the prepared dataset is made from."""
+        plain = self.declaration.model_dump(mode="json", by_alias=True)
+        del plain["preprocess"]  # it names the folder
+        names = sorted(
+            f"{images.relative(path)} {path.stat().st_size if path.is_file() else ''}"
+            for path in self._image_files(images)
+        )
+        return {
+            "declaration": plain,
+            "tables": self.tables.digests,
+            "images": len(names),
+            "images_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
+        }
+
+    def _image_files(self, images: DeclaredImages) -> Iterable[Path]:
+        """The images of the folders, or those that the first table names."""
+        if images.files:
+            return images.files
+        found = set()
+        for row in self.tables.rows:
+            try:
+                found.add(
+                    images.find(self._required(row, self.declaration.columns.image))
+                )
+            except RowError:
+                continue
+        return found
+
+
+class _DeclaredBuilder:
+    """What the builders of declared datasets have before a base of `ManualBuilder`."""
+
+    plan: Plan
+
+    @classmethod
+    def find_root(cls, manual_dir):
+        return cls.plan.folder
+
+    @classmethod
+    def checked_root(cls, manual_dir):
+        cls.plan.open_images()  # raises for folders that are missing
+        return cls.plan.folder
+
+    def _info(self):
+        make = getattr(self, "volume_info", None) or self.radiograph_info
+        return make(labels=self.plan.features(), homepage="")
+
+    def _info_with(self, features: Mapping[str, Any], homepage: str):
+        # Without a page and a citation, which a dataset of the package has.
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=f"The dataset {self.name}, as its user declared it.",
+            features=tfds.features.FeaturesDict(features),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _read(self, root: Path) -> ImageTable:
+        images = self.plan.open_images()
+        self.plan.warn_of_similar_names()
+        rejections = Rejections()
+        self._unmatched = self.plan.tables.reject_unmatched(rejections)
+        # Before rows ask for images: reading does not count as asking.
+        self._digest = self.plan.digest(self.plan.open_images())
+        return ImageTable(
+            self.plan.tables.rows,
+            images,
+            lambda row: self.plan.record(row, images),
+            self.plan.declaration.columns.image,
+            rejections,
+        )
+
+    def _excluded_ids(self, images: DeclaredImages) -> Collection[str]:
+        return images.ids(self.exclude)
+
+    def _origin(self, rejections: Rejections) -> dict[str, Any]:
+        return {
+            "left_out": rejections.left_out(),
+            "unmatched": self._unmatched,
+            "notes": self.plan.notes(),
+            "declared": self._digest,
+        }
+
+    def changes(self) -> list[str]:
+        there = (self.info.metadata or {}).get("declared")
+        if there is None:
+            return ["no declaration"]
+        here, found = self.plan.digest(self.plan.open_images()), []
+        for key, value in here["declaration"].items():
+            if there["declaration"].get(key) != value:
+                found.append(f"dataset.{key}")
+        for file, digest in here["tables"].items():
+            if there["tables"].get(file) != digest:
+                found.append(f"the table {file}")
+        if here["images"] != there["images"]:
+            found.append(f"{there['images']} images, now {here['images']}")
+        elif here["images_sha256"] != there["images_sha256"]:
+            found.append("names or sizes of images")
+        return found
+
+
+_KNOWN = Classes(("known",), lambda value: 0)
+# Cells that name no patient, image or site. Marks of the declaration such as 99 do not
+# count here, because 99 may be a patient.
+_NO_NAME = Marks(("nan", "na", "n/a", "none", "null", "?"))
+
+
+def _letters(name: str) -> str:
+    """A name without differences in case, blanks and leading zeros."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"\s+", "", text))

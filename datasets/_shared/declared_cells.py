@@ -1,0 +1,165 @@
+"""What the cells of a declared dataset mean: unknown, classes, numbers, conditions."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from mdmt_tf.config.declaration import KeepSection
+from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, to_number
+from mdmt_tf.errors import nearest
+
+_TRUTH = {"true": "1", "false": "0"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell, and where it is.
+
+    Attributes:
+        text: its text, "" if it is empty or there is none.
+        column: name of its column.
+        place: table and row, such as "data.csv:12".
+        where: the same for messages about a row of another table, " in data.csv:12".
+        decimal: the sign before the decimals of numbers in its table.
+    """
+
+    text: str
+    column: str
+    place: str
+    where: str = ""
+    decimal: str = "."
+
+    def wrong(self, expected: str) -> RowError:
+        return RowError(
+            "bad value",
+            f"{self.column} = {self.text!r}{self.where}, expected {expected}",
+        )
+
+
+def plain(text: str, decimal: str = ".") -> str:
+    """The same text for equal numbers: 1.0 is 1 and 2.50 is 2.5; 01 stays 01.
+
+    Example:
+        >>> plain("1.0"), plain("2,50", ","), plain("01"), plain("+3"), plain("-0.0")
+        ('1', '2.5', '01', '3', '0')
+    """
+    sign = re.escape(decimal)
+    match = re.fullmatch(rf"([-+]?)(0|[1-9]\d*)(?:{sign}(\d+))?", text)
+    if not match:
+        return text
+    whole, decimals = match[2], (match[3] or "").rstrip("0")
+    number = f"{whole}.{decimals}" if decimals else whole
+    return f"-{number}" if match[1] == "-" and number != "0" else number
+
+
+def plain_id(text: str) -> str:
+    """The name of a patient or a key: 12.0 is 12, as some programs write numbers."""
+    return re.sub(r"^(\d+)\.0+$", r"\1", text)
+
+
+class Marks:
+    """The cells that mean unknown."""
+
+    def __init__(self, marks: Iterable[str]):
+        self._marks = {"", *(plain(mark).casefold() for mark in marks)}
+        self.text = ", ".join(repr(mark) for mark in marks if mark) or "an empty cell"
+
+    def has(self, cell: Cell) -> bool:
+        return plain(cell.text, cell.decimal).casefold() in self._marks
+
+
+class ClassLabel:
+    """A label whose cells stand for classes; it is stored as the name of the class."""
+
+    unknown = ""
+
+    def __init__(self, class_of: Mapping[str, str], marks: Marks):
+        self.marks, self._cells = marks, list(class_of)
+        self._class_of = {plain(text): name for text, name in class_of.items()}
+        # Spreadsheets have truth values, which are read as 1 and 0.
+        for text, name in class_of.items():
+            if (number := _TRUTH.get(text.casefold())) is not None:
+                self._class_of.setdefault(number, name)
+
+    def value(self, cell: Cell) -> str:
+        """The class, "" if unknown.
+
+        Raises: RowError for any other cell.
+        """
+        if self.marks.has(cell):
+            return self.unknown
+        key = plain(cell.text, cell.decimal)
+        if key not in self._class_of:
+            raise cell.wrong(
+                f"{', '.join(self._cells)}, or for unknown {self.marks.text}."
+                f"{nearest(cell.text, self._cells)}"
+            )
+        return self._class_of[key]
+
+
+class Number:
+    """A label or a field that is a number; NaN if unknown."""
+
+    unknown = math.nan
+
+    def __init__(self, marks: Marks):
+        self.marks = marks
+
+    def value(self, cell: Cell) -> float:
+        """The number.
+
+        Raises: RowError for a cell that is neither a number nor unknown.
+        """
+        if self.marks.has(cell):
+            return self.unknown
+        number = to_number(cell.text, cell.decimal)
+        if number is None:
+            raise cell.wrong(f"a number, or for unknown {self.marks.text}")
+        return number
+
+
+class Words:
+    """A field that is text; "" if unknown."""
+
+    unknown = ""
+
+    def __init__(self, marks: Marks):
+        self.marks = marks
+
+    def value(self, cell: Cell) -> str:
+        return "" if self.marks.has(cell) else cell.text
+
+
+def is_numeric(cell: Cell) -> bool:
+    """Whether a known cell is a number and no identifier such as 007."""
+    number = to_number(cell.text, cell.decimal)
+    return number is not None and not re.match(r"[-+]?0\d", cell.text)
+
+
+def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
+    """Check a condition of the rows to keep.
+
+    Raises: LeftOut: it is not met; RowError: it cannot be decided, because the cell is
+        no number.
+    """
+    column, detail = cell.column, f"{cell.column} = {cell.text!r}{cell.where}"
+    known = not marks.has(cell)
+    if keep.known is not None and keep.known != known:
+        raise LeftOut(f"{column} {'known' if known else 'unknown'}", detail)
+    ranged = keep.min is not None or keep.max is not None
+    if not known and (ranged or keep.within is not None):
+        listed = keep.within is not None and Marks(keep.within).has(cell)
+        if ranged or not listed:
+            raise LeftOut(f"{column} unknown", detail)
+    if known and ranged:
+        number = Number(marks).value(cell)
+        if keep.min is not None and number < keep.min:
+            raise LeftOut(f"{column} below {keep.min:g}", detail)
+        if keep.max is not None and number > keep.max:
+            raise LeftOut(f"{column} above {keep.max:g}", detail)
+    text = plain(cell.text, cell.decimal)
+    if known and keep.within is not None and text not in map(plain, keep.within):
+        raise LeftOut(f"{column} not in {', '.join(keep.within)}", detail)
+    if text in map(plain, keep.not_in):
+        raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)

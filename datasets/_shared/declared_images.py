@@ -1,0 +1,157 @@
+"""The images of a declared dataset: by name in folders, or by path."""
+
+import collections
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mdmt_tf.datasets._shared.declared_cells import plain_id
+from mdmt_tf.datasets._shared.table_rows import RowError
+from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.imaging.image_files import find_images, image_stem
+
+# Nearest names are looked for so many times; it is slow among many files.
+_SUGGESTIONS = 5
+
+
+class DeclaredImages:
+    """Image files by name or path, with or without suffix, in any case.
+
+    Attributes:
+        root: folder of the declaration, to which paths in messages are relative.
+    """
+
+    def __init__(self, root: Path, folders: Sequence[str] | None, volumes: bool):
+        """Look for the files.
+
+        Args:
+            root: folder of the declaration.
+            folders: folders of the images, relative to `root`; those below them count.
+                None: names are paths relative to `root`.
+            volumes: whether the images are volumes.
+        Raises: DataError for a folder that is missing or has no images.
+        """
+        self.root = root
+        self._folders = [root / folder for folder in folders or ()]
+        self._requested: set[Path] = set()
+        self._suggested = 0
+        self._by_name: dict[str, list[Path]] = collections.defaultdict(list)
+        self._listed: dict[Path, dict[str, list[Path]]] = {}
+        for folder in self._folders:
+            if not folder.is_dir():
+                raise DataError(
+                    f"{folder}: expected a folder of images, dataset.images. There is "
+                    "no such folder."
+                )
+        self.files = find_images(self._folders, volumes) if self._folders else []
+        self._known = frozenset(self.files)
+        for path in self.files:
+            self._by_name[_stem(path.name)].append(path)
+
+    def find(self, name: str) -> Path:
+        """The file of a cell.
+
+        Raises: RowError: there is no such file, or several.
+        """
+        name = name.replace("\\", "/")
+        found = self._find(name) or self._find(plain_id(name))
+        if not found:
+            raise self._missing(name)
+        if len(found) > 1:
+            names = ", ".join(self.relative(path) for path in found)
+            raise RowError(
+                "several images", f"{name!r} may be {names}; write the path in the cell"
+            )
+        self._requested.add(found[0])
+        return found[0]
+
+    def _find(self, name: str) -> list[Path]:
+        if not self._folders:
+            return self._by_path(self.root / name)
+        for folder in self._folders:  # a path whose suffix is of no image
+            if (folder / name).is_file() and (folder / name) not in self._known:
+                return [folder / name]
+        parts = _parts(name)
+        paths = [
+            path
+            for path in self._by_name.get(_stem(parts[-1]), ())
+            if self._fits(path, parts)
+        ]
+        return _exact(paths, parts[-1])
+
+    def _fits(self, path: Path, parts: Sequence[str]) -> bool:
+        """Whether the folders of a file and of a cell agree, as far as both say."""
+        folder = next(f for f in self._folders if path.is_relative_to(f))
+        own = [_key(part) for part in path.relative_to(folder).parts[:-1]][::-1]
+        given = list(parts[:-1])[::-1]
+        return all(a == b for a, b in zip(own, given, strict=False))
+
+    def _by_path(self, path: Path) -> list[Path]:
+        if path.parent not in self._listed:
+            names = collections.defaultdict(list)
+            if path.parent.is_dir():
+                for other in sorted(path.parent.iterdir()):
+                    if not other.name.startswith("."):
+                        names[_stem(other.name)].append(other)
+            self._listed[path.parent] = names
+        found = self._listed[path.parent].get(_stem(path.name), [])
+        return _exact(found, _key(path.name))
+
+    def _missing(self, name: str) -> RowError:
+        self._suggested += 1
+        hint = ""
+        if self._suggested <= _SUGGESTIONS:
+            hint = nearest(name, [path.name for path in self.files])
+        return RowError("image missing", f"there is no file for {name!r}.{hint}")
+
+    def id_of(self, path: Path) -> str:
+        """The path below the folder of images, in one spelling."""
+        folder = self._folders[0] if len(self._folders) == 1 else self.root
+        return unicodedata.normalize("NFC", _relative(path, folder))
+
+    def relative(self, path: Path) -> str:
+        """The path relative to `root`, for lists and messages."""
+        return _relative(path, self.root)
+
+    def not_requested(self) -> list[Path]:
+        """The files that no call of `find` has returned."""
+        return sorted(self._known - self._requested)
+
+    def ids(self, names: Iterable[str]) -> frozenset[str]:
+        """The ids of the images that names stand for.
+
+        Raises: DataError for a name of no image.
+        """
+        result = []
+        for name in names:
+            try:
+                result.append(self.id_of(self.find(name)))
+            except RowError as error:
+                raise DataError(
+                    f"--exclude: {error.detail} Expected names of images, one per line."
+                ) from error
+        return frozenset(result)
+
+
+def _exact(paths: Sequence[Path], name: str) -> list[Path]:
+    """The paths of exactly this name, or else all."""
+    return [path for path in paths if _key(path.name) == name] or list(paths)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    if path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _key(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _stem(name: str) -> str:
+    return _key(image_stem(name))
+
+
+def _parts(name: str) -> list[str]:
+    return [_key(part) for part in name.split("/") if part not in ("", ".")]

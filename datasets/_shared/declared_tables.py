@@ -1,0 +1,219 @@
+"""The tables of a declared dataset, joined row by row."""
+
+import collections
+import dataclasses
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mdmt_tf import storage
+from mdmt_tf.config.declaration import DatasetDeclaration, TableSection
+from mdmt_tf.datasets._shared.declared_cells import Cell, Marks, plain, plain_id
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.tables import Table, read_table
+from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.imaging.image_files import image_stem
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """A table that is joined to the first.
+
+    Attributes:
+        table: the table.
+        keys: column of the tables before it -> its own column.
+        by_key: key -> its rows.
+    """
+
+    table: Table
+    keys: Mapping[str, str]
+    by_key: Mapping[tuple[str, ...], Sequence[TableRow]]
+
+
+class DeclaredTables:
+    """The tables of a declaration.
+
+    Attributes:
+        rows: the rows of the first table, one per image.
+        digests: name of each file -> its SHA-256.
+    """
+
+    def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
+        """Read the tables and check that the declared columns are in them.
+
+        Args:
+            declaration: the declaration.
+            folder: the folder to which its paths are relative.
+            where: the file of the declaration, for messages.
+        Raises: DataError, as `read_table`; and for a column that no table has.
+        """
+        self._image = declaration.columns.image
+        self._empty = Marks(())
+        used = declared_columns(declaration)
+        first, *others = declaration.tables
+        self._main = _read(folder, first, [self._image], used.values())
+        self.rows = self._main.rows
+        self.digests = {first.file: storage.sha256_of(folder / first.file)}
+        before = list(self._main.columns)
+        self._sides: list[Side] = []
+        for section in others:
+            _check_columns(section.keys, before, f"{where}: dataset.tables: `on`")
+            side = self._side(folder, section, used.values())
+            self._sides.append(side)
+            before += side.table.columns
+            self.digests[section.file] = storage.sha256_of(folder / section.file)
+        _check_columns(used, before, f"{where}: dataset.")
+        # Number of a row of the first table -> the rows of every table that join it.
+        self._joined = {row.number: self._join(row) for row in self.rows}
+        self._check_joins(where)
+
+    def _side(self, folder: Path, section: TableSection, used) -> Side:
+        own = list(section.keys.values())
+        table = _read(folder, section, own, used)
+        by_key = collections.defaultdict(list)
+        for row in table.rows:
+            cells = {mine: row.cells.get(mine, "") for mine in own}
+            key = tuple(
+                self._key(column, cells[mine]) for column, mine in section.keys.items()
+            )
+            if all(key):
+                by_key[key].append(row)
+        return Side(table, section.keys, by_key)
+
+    def _key(self, column: str, text: str) -> str:
+        """The part of a key in which spellings of the same thing are equal."""
+        text = unicodedata.normalize("NFC", plain_id(text)).casefold()
+        return image_stem(text) if column == self._image else text
+
+    def _join(self, row: TableRow) -> list[list[TableRow]]:
+        """The rows of every table that belong to a row of the first."""
+        parts = [[row]]
+        for side in self._sides:
+            key = []
+            for column in side.keys:
+                known = [cell for cell in _cells_in(parts, column) if cell.text]
+                key.append(self._key(column, known[0].text) if known else "")
+            parts.append(list(side.by_key.get(tuple(key), ())) if all(key) else [])
+        return parts
+
+    def _check_joins(self, where: str) -> None:
+        """Raise for a table of which no row belongs to the first."""
+        for number, side in enumerate(self._sides, 1):
+            if not self.rows or any(parts[number] for parts in self._joined.values()):
+                continue
+            name, there = side.table.path.name, next(iter(side.by_key), ("",))
+            found = self._joined[self.rows[0].number]
+            given = [next(_cells_in(found, column), None) for column in side.keys]
+            texts = ", ".join(repr(cell.text) for cell in given if cell)
+            raise DataError(
+                f"{where}: dataset.tables: no row of {name} belongs to one of "
+                f"{self._main.path.name} by {', '.join(side.keys)}. For example "
+                f"{texts} in the first, {', '.join(map(repr, there))} in {name}. Is "
+                "`on` the right column?"
+            )
+
+    def cell(self, row: TableRow, column: str, marks: Marks) -> Cell:
+        """The cell of a row of the first table, wherever the column is.
+
+        Raises: RowError: tables, or rows of one table, contradict each other.
+        """
+        column = unicodedata.normalize("NFC", column)
+        cells = list(_cells_in(self._joined[row.number], column))
+        known = [cell for cell in cells if not marks.has(cell)]
+        for cell in known[1:]:
+            if self._differ(column, known[0], cell):
+                raise RowError(
+                    "contradictory rows",
+                    f"{column} is {known[0].text!r} in {known[0].place} and "
+                    f"{cell.text!r} in {cell.place}",
+                )
+        if known or cells:
+            return (known or cells)[0]
+        return Cell("", column, row.place)
+
+    def _differ(self, column: str, one: Cell, other: Cell) -> bool:
+        keys = {column for side in self._sides for column in side.keys}
+        if column in keys:
+            return self._key(column, one.text) != self._key(column, other.text)
+        return plain(one.text, one.decimal) != plain(other.text, other.decimal)
+
+    def reject_unmatched(self, rejections: Rejections) -> dict[str, dict[str, int]]:
+        """List the rows of further tables that belong to no row of the first.
+
+        Returns: for each of these tables, the numbers of such rows, and of rows of the
+            first table for which it has none.
+        """
+        counts: dict[str, dict[str, int]] = {}
+        for number, side in enumerate(self._sides, 1):
+            parts = [joined[number] for joined in self._joined.values()]
+            used = {row.number for rows in parts for row in rows}
+            alone = [row for row in side.table.rows if row.number not in used]
+            for row in alone:
+                text = ", ".join(row.cells.get(own, "") for own in side.keys.values())
+                rejections.add(text, row.place, "no row in the first table", "")
+            without = sum(not rows for rows in parts)
+            counts[side.table.path.name] = {"rows": len(alone), "images": without}
+        return counts
+
+    def column_cells(self, column: str) -> Iterator[Cell]:
+        """All cells of a column, of every table that has it."""
+        column = unicodedata.normalize("NFC", column)
+        for table in (self._main, *(side.table for side in self._sides)):
+            if column in table.columns:
+                for row in table.rows:
+                    text = row.cells.get(column, "")
+                    yield Cell(text, column, row.place, decimal=row.decimal)
+
+
+def declared_columns(declaration: DatasetDeclaration) -> dict[str, str]:
+    """Key of the declaration -> column that it names."""
+    columns = declaration.columns
+    found = {"columns.image": columns.image}
+    if columns.patient is not None:
+        found["columns.patient"] = columns.patient
+    if columns.site is not None:
+        found["columns.site"] = columns.site
+    for column in declaration.keep:
+        found[f"keep.{column}"] = column
+    for label in declaration.labels:
+        own = declaration.labels[label].column is not None
+        found[f"labels.{label}{'.column' * own}"] = declaration.column_of(label)
+    for column in declaration.field_types:
+        found[f"fields.{column}"] = column
+    return found
+
+
+def _cells_in(parts: Sequence[Sequence[TableRow]], column: str) -> Iterator[Cell]:
+    for rows in parts:
+        for row in rows:
+            if column in row.cells:
+                where = "" if row is parts[0][0] else f" in {row.place}"
+                yield Cell(row.cells[column], column, row.place, where, row.decimal)
+
+
+def _read(folder: Path, section: TableSection, columns, wanted) -> Table:
+    path = folder / section.file
+    if not path.is_file():
+        others = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(
+            f"{path}: expected a table, dataset.tables. There is no such file."
+            f"{nearest(path.name, others)} Paths are relative to the folder of the "
+            "YAML file, or to --manual-dir."
+        )
+    return read_table(path, columns=columns, wanted=list(wanted), sheet=section.sheet)
+
+
+def _check_columns(used: Mapping[str, str], known: Sequence[str], where: str) -> None:
+    """Raise for columns that no table has, all at once."""
+    problems = []
+    for key, column in used.items():
+        if unicodedata.normalize("NFC", column) not in known:
+            names = list(dict.fromkeys(known))
+            problems.append(f"{key}: {column!r}.{nearest(column, names)}")
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise DataError(
+            f"{where} names columns that no table has:{lines}\nColumns: "
+            f"{', '.join(dict.fromkeys(known))}."
+        )

@@ -1,0 +1,204 @@
+"""Read a table of any format: CSV, TSV, XLSX, Parquet.
+
+Cells stay text until someone wants a number. A reader that guesses types would lose the
+leading zeros of scores and turn identifiers into floats.
+"""
+
+import collections
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mdmt_tf.datasets._shared import spreadsheets, table_text
+from mdmt_tf.datasets._shared.table_rows import TableRow
+from mdmt_tf.datasets._shared.table_text import SEARCHED, Line
+from mdmt_tf.errors import DataError, nearest
+
+# First bytes -> why the file is none of the formats.
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as .xlsx",
+    b"\x1f\x8b": "compressed by gzip; unpack it",
+    b"%PDF": "a PDF; export the table as CSV or XLSX",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        path: the file.
+        columns: names of the columns, in order.
+        rows: the rows in order, without empty ones.
+        sheet: name of the sheet; None for formats without sheets.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    sheet: str | None = None
+
+
+def read_table(
+    path: Path,
+    *,
+    columns: Sequence[str],
+    wanted: Sequence[str] = (),
+    sheet: str | None = None,
+) -> Table:
+    """Read a table; format, delimiter, encoding and decimal comma come from the file.
+
+    The header is the first row that has the columns; titles above it do not count.
+
+    Args:
+        path: CSV, TSV or other delimited text, XLSX, or Parquet.
+        columns: names that the header must have; other columns are read too.
+        wanted: names by which the header is found, too, but which may be missing.
+        sheet: for XLSX, the name of the sheet; None: the first visible sheet with the
+            columns.
+    Raises: DataError for a file that cannot be read, a missing column, a column named
+        twice, a row with more cells than the header, a quote that is never closed and
+        a formula without a value. The message has the file, the line or cell, and what
+        to do.
+    """
+    path, columns = Path(path), [_header_text(column) for column in columns]
+    wanted = [*columns, *map(_header_text, wanted)]
+    start = _first_bytes(path)
+
+    def has_header(lines: Iterable[Line]) -> float:
+        scores = [_overlap(cells, columns, wanted) for _, cells in lines]
+        return max(scores, default=0.0)
+
+    for mark, reason in _OTHERS.items():
+        if start.startswith(mark):
+            raise DataError(
+                f"{path}: expected CSV, TSV, XLSX or Parquet. It is {reason}."
+            )
+    decimal = "."
+    if start.startswith(b"PK\x03\x04"):
+        lines, sheet = spreadsheets.read_lines(path, sheet, has_header)
+    elif sheet is not None:
+        raise DataError(
+            f"{path}: sheet {sheet!r} is requested, but only .xlsx files have sheets."
+        )
+    elif start.startswith(b"PAR1"):
+        lines = _parquet_lines(path)
+    else:
+        lines, delimiter = table_text.read_lines(path, has_header)
+        if table_text.has_decimal_comma(lines, delimiter):
+            decimal = ","
+    return _table(path, lines, (columns, wanted), sheet, decimal)
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{path}: this table cannot be read: {reason}") from error
+
+
+def _parquet_lines(path: Path) -> list[Line]:
+    """Cells of a Parquet file as text; its first row has the number 1."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            f"{path}: Parquet files need pyarrow. Install it with "
+            "`python -m pip install 'mdmt_tf[parquet]'`, or save the table as CSV."
+        ) from error
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path}: this table cannot be read: {error}") from error
+    columns = [column.to_pylist() for column in table.columns]
+    lines: list[Line] = [(0, list(table.column_names))]
+    for number, values in enumerate(zip(*columns, strict=True), 1):
+        cells = [spreadsheets.cell_text(value) for value in values]
+        lines.append((number, [table_text.clean(cell) for cell in cells]))
+    return lines
+
+
+def _table(path, lines, names, sheet, decimal) -> Table:
+    filled = [line for line in lines if any(line[1])]
+    if not filled:
+        raise DataError(f"{path}: this table is empty")
+    index = _find_header(path, filled, *names, sheet)
+    line, cells = filled[index]
+    header = [_header_text(cell) for cell in cells]
+    rest = filled[index + 1 :]
+    _check_header(path, line, header, sheet)
+    _check_widths(path, header, rest)
+    named = [(place, name) for place, name in enumerate(header) if name]
+    rows = tuple(
+        TableRow(
+            path.name,
+            number,
+            {name: cells[place] for place, name in named if place < len(cells)},
+            decimal,
+        )
+        for number, cells in rest
+    )
+    return Table(path, tuple(name for _, name in named), rows, sheet)
+
+
+def _header_text(cell: str) -> str:
+    """The name of a column; one in two lines, as in spreadsheets, is in one."""
+    return unicodedata.normalize("NFC", re.sub(r"\s*[\r\n]+\s*", " ", cell))
+
+
+def _overlap(cells: Sequence[str], columns, wanted) -> float:
+    """How well a row is the header, from 0 to 1; at least 1/2 with all columns."""
+    names = {_header_text(cell) for cell in cells if cell}
+    if not wanted:
+        return float(bool(names))
+    found = len(names.intersection(wanted)) / len(set(wanted))
+    return (found + names.issuperset(columns)) / 2 if names else 0.0
+
+
+def _find_header(path, filled: Sequence[Line], columns, wanted, sheet) -> int:
+    """Index of the first row that is the header best."""
+    scores = [_overlap(cells, columns, wanted) for _, cells in filled[:SEARCHED]]
+    best = scores.index(max(scores))
+    if scores[best] >= 0.5:
+        return best
+    number, cells = filled[best]
+    names = [_header_text(cell) for cell in cells if cell]
+    missing = [column for column in columns if column not in names]
+    place = f"{path}:{number}" if number > 1 else f"{path}"
+    raise DataError(
+        f"{place}{_in_sheet(sheet)}: expected the columns {', '.join(columns)}; "
+        f"without {', '.join(missing)}.{nearest(missing[0], names)} Received: "
+        f"{', '.join(names)}"
+    )
+
+
+def _in_sheet(sheet: str | None) -> str:
+    return f", sheet {sheet!r}" if sheet is not None else ""
+
+
+def _check_header(path, line: int, header: Sequence[str], sheet) -> None:
+    counts = collections.Counter(name for name in header if name)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path}:{line}{_in_sheet(sheet)}: the column {twice[0]!r} is there "
+            f"{counts[twice[0]]} times. Rename or remove all but one."
+        )
+
+
+def _check_widths(path, header: Sequence[str], rows: Sequence[Line]) -> None:
+    """Refuse rows with more cells than the header, whose cells are shifted."""
+    wide = [(number, cells) for number, cells in rows if any(cells[len(header) :])]
+    if wide:
+        number, cells = wide[0]
+        count = max(place for place, cell in enumerate(cells, 1) if cell)
+        others = f" So have {len(wide) - 1} other rows." if len(wide) > 1 else ""
+        raise DataError(
+            f"{path}:{number}: expected at most {len(header)} cells, as in the header. "
+            f"Received: {count}, the last is {cells[count - 1]!r}.{others} Put cells "
+            "with a delimiter or a decimal comma in quotes, or name the last column."
+        )

@@ -1,0 +1,137 @@
+"""Tables of every format, and what is said about those that cannot be read right."""
+
+import builtins
+
+import pytest
+
+from mdmt_tf.datasets._shared.tables import read_table
+from mdmt_tf.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content: bytes, name="t.csv"):
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    return write
+
+
+def cells(table):
+    return [dict(row.cells) for row in table.rows]
+
+
+def test_csv_with_mark_blanks_and_quotes(write):
+    path = write(
+        b'\xef\xbb\xbfname ; score\r\n\r\n a;"001101"\r\n"b;c"; \r\n;;;\r\nd;1;\r\n'
+    )
+    table = read_table(path, columns=("name", "score"))
+    assert table.columns == ("name", "score")
+    assert cells(table) == [
+        {"name": "a", "score": "001101"},
+        {"name": "b;c", "score": ""},
+        {"name": "d", "score": "1"},
+    ]
+    assert [r.place for r in table.rows] == ["t.csv:3", "t.csv:4", "t.csv:6"]
+
+
+def test_titles_above_the_header_do_not_count(write):
+    path = write(b"Cohort of 2020\n\n,,\nfile,age\na,1\n")
+    assert cells(read_table(path, columns=("file",))) == [{"file": "a", "age": "1"}]
+
+
+def test_a_column_without_name_is_left_out(write):
+    path = write(b",file,\n0,a,\n1,b,x\n")
+    assert cells(read_table(path, columns=("file",))) == [{"file": "a"}, {"file": "b"}]
+
+
+def test_a_name_in_two_lines_is_one(write):
+    path = write(b'file,"days\nto ICU"\na,3\n')
+    table = read_table(path, columns=("days to ICU",))
+    assert cells(table) == [{"file": "a", "days to ICU": "3"}]
+    assert table.rows[0].number == 3
+
+
+def test_names_are_compared_in_composed_form(write):
+    path = write("na\u0308me\na\n".encode())
+    assert read_table(path, columns=("n\u00e4me",)).columns == ("n\u00e4me",)
+
+
+def test_parquet_cells_become_text(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    path = tmp_path / "t.parquet"
+    table = arrow.table(
+        {
+            "file": ["a", "b", None],
+            "score": [1.0, 2.5, None],
+            "dead": [True, False, None],
+            "zeros": ["001", "0", "2"],
+            "count": [3, None, 5],
+        }
+    )
+    pyarrow.parquet.write_table(table, path)
+    read = read_table(path, columns=("file", "score"))
+    assert [tuple(row.cells.values()) for row in read.rows] == [
+        ("a", "1", "1", "001", "3"),
+        ("b", "2.5", "0", "0", ""),
+        ("", "", "", "2", "5"),
+    ]
+    assert [row.place for row in read.rows][:2] == ["t.parquet:1", "t.parquet:2"]
+
+
+def test_parquet_without_pyarrow_says_how_to_install(write, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(DataError, match=r"pip install 'mdmt_tf\[parquet\]'"):
+        read_table(write(b"PAR1....", "t.parquet"), columns=())
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        (b"", ["t.csv: this table is empty"]),
+        (b"\n ,\n", ["t.csv: this table is empty"]),
+        (
+            b"a,b\n1,2\n",
+            ["t.csv: expected the columns a, c; without c.", "Received: a, b"],
+        ),
+        (b"ac;a\n1;2\n", ["without c. Did you mean 'ac'? Received: ac, a"]),
+        (b"My title\n\na,x\n1,2\n", ["t.csv:3: expected the columns"]),
+        (b"a,c,a\n1,2,3\n", ["t.csv:1: the column 'a' is there 2 times", "Rename"]),
+        (
+            b"a,c\n1,2\n3,4,5\n6,7,8\n",
+            ["t.csv:3: expected at most 2 cells", "Received: 3, the last is '5'"],
+        ),
+        (b"a,c\n1,2\n3,4,5\n6,7,8\n", ["So have 1 other rows.", "in quotes"]),
+        (b'a,c\n1,2\n3,"4\n5,6\n', ["t.csv:3: a quote", "never closed, at '4'"]),
+        (b"PAR1nonsense", ["t.csv: this table cannot be read"]),
+        (b"PK\x03\x04nonsense", ["t.csv: this spreadsheet cannot be read"]),
+        (b"\xd0\xcf\x11\xe0....", ["old Excel file (.xls); save it as .xlsx"]),
+        (b"\x1f\x8b....", ["compressed by gzip; unpack it"]),
+    ],
+)
+def test_unusable_tables(write, content, expected):
+    if content.startswith(b"PAR1"):
+        pytest.importorskip("pyarrow")
+    with pytest.raises(DataError) as error:
+        read_table(write(content), columns=("a", "c"))
+    for text in expected:
+        assert text in str(error.value), str(error.value)
+
+
+def test_missing_tables(tmp_path):
+    with pytest.raises(DataError, match=r"none\.csv: this table cannot be read: No su"):
+        read_table(tmp_path / "none.csv", columns=())
+
+
+def test_only_spreadsheets_have_sheets(write):
+    with pytest.raises(DataError, match=r"only \.xlsx files have sheets"):
+        read_table(write(b"a\n1\n"), columns=("a",), sheet="Data")
