@@ -34,8 +34,9 @@ class Metric:
         lower_is_better: whether a lower value is better.
         percent: whether it is shown in per cent; otherwise with three decimals.
         selects: whether it may select the epoch on the validation rows.
-        every_class: whether it speaks of all classes. Where rows lack a class, the
-            formula has nothing to say (NaN), or is over the others only.
+        every_class: whether it treats the classes apart, so that it depends on the rows
+            of the rarest class as much as on those of the largest. Where a class has no
+            rows, it is NaN or over the other classes only.
         headline: properties of the tasks for which Table 1, box plots and slopes show
             the metric; one of them is enough.
         compared: likewise for the tests of Table 2, the table of runs and the terminal.
@@ -111,7 +112,7 @@ METRICS = {
         headline=_TWO | _SCALE,
         compared=_CLASSES,
     ),
-    "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES),
+    "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES, every_class=True),
     "auc": Metric(
         formulas.auc,
         "AUC",
@@ -129,6 +130,7 @@ METRICS = {
         "sens.",
         _TWO,
         percent=True,
+        every_class=True,
         headline=_TWO,
         compared=_TWO,
         note="The last of two classes is the positive one. Sensitivity (recall) and "
@@ -142,6 +144,7 @@ METRICS = {
         "spec.",
         _TWO,
         percent=True,
+        every_class=True,
         headline=_TWO,
         compared=_TWO,
     ),

@@ -1,21 +1,23 @@
 """Metrics of one run with intervals, by patient and by image. No TensorFlow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows, rows_of_components
 from mdmt_tf.statistics.resampling import (
-    Interval,
-    bootstrap_intervals,
     expanded_level,
+    percentile_interval,
+    resampled_metrics,
 )
 from mdmt_tf.tasks import Task
 
 # The splits of a run that the model was not fitted to.
 SPLITS = ("validation", "test")
-# Fewer patients are described by their values, not by an interval.
+# The bootstrap of fewer patients is too narrow at any level.
 _FEWEST_PATIENTS = 5
 
 
@@ -29,9 +31,9 @@ def assess(
     """Metrics of each task with 95 % intervals, by patient and by image.
 
     Both intervals come from resampling patients, so the images of a patient stay
-    together, see `bootstrap_intervals`. The level is expanded for few patients, see
-    `expanded_level`. The intervals cover other patients like these with the same
-    fitted model.
+    together, see `bootstrap_intervals`. They cover other patients like these with the
+    same fitted model. The level is expanded for few patients, see `expanded_level`; of
+    a metric that treats the classes apart, for the patients of the rarest class.
 
     Args:
         table: predictions of one split, in the columns of `predictions.csv`. Rows
@@ -46,11 +48,12 @@ def assess(
         by_image: n, the number of labels of images; patients; metrics, the values of
             `metrics.json`.
         metrics: {name: {"value", "low", "high"}}. The ends are NaN where an interval
-            is not estimable: with fewer than 5 patients; when the metric is not defined
-            in more than 5 % of the resamples; or when all resamples have one value, as
-            for a perfect result. A resample that lacks a class does not define the
-            metrics of all classes. "undefined", the fraction of such resamples, is
-            added when it is not 0.
+            is not estimable: with fewer than 5 patients, or 5 of the rarest class for a
+            metric that treats the classes apart; when the metric is not defined in more
+            than 5 % of the resamples; or when all resamples have one value, as for a
+            perfect result. A resample that lacks a class does not define the metrics
+            that treat the classes apart. "undefined", the fraction of such resamples,
+            is added when it is not 0.
         missing_classes: names of the classes without a label, added to by_patient and
             by_image when there are any. The values of metrics of all classes are then
             over the other classes.
@@ -142,32 +145,38 @@ def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
     missing = _missing_classes(rows, task)
     if missing:
         result["missing_classes"] = missing
-    intervals: Mapping[str, Interval] = {}
-    if patients >= _FEWEST_PATIENTS:
-        intervals = bootstrap_intervals(
-            task,
-            [rows],
-            resamples=resamples,
-            seed=seed,
-            level=expanded_level(patients),
-            every_class=True,
+    generator = np.random.default_rng(seed)
+    drawn = resampled_metrics(task, rows, resamples, generator, every_class=True)
+    rarest = _patients_of_the_rarest_class(rows, task, patients)
+    result["metrics"] = {
+        name: _entry(
+            value, drawn[name], rarest if METRICS[name].every_class else patients
         )
-    entries = {
-        name: _entry(value, intervals.get(name)) for name, value in values.items()
+        for name, value in values.items()
     }
-    return result | {"metrics": entries}
+    return result
 
 
-def _entry(value: float, interval: Interval | None) -> dict[str, float]:
+def _entry(value: float, drawn: np.ndarray, patients: int) -> dict[str, float]:
+    """A value with its interval; `patients` determine it."""
     entry = {"value": value, "low": float("nan"), "high": float("nan")}
-    if interval is None:
-        return entry
-    # Resamples that all agree know nothing about other patients.
-    if interval.low < interval.high:
-        entry |= {"low": interval.low, "high": interval.high}
-    if interval.undefined > 0:
-        entry["undefined"] = interval.undefined
-    return entry
+    if patients >= _FEWEST_PATIENTS:
+        interval = percentile_interval(drawn, expanded_level(patients))
+        # Resamples that all agree know nothing about other patients.
+        if interval.low < interval.high:
+            entry |= {"low": interval.low, "high": interval.high}
+    undefined = float(np.isnan(drawn).mean())
+    return entry | ({"undefined": undefined} if undefined else {})
+
+
+def _patients_of_the_rarest_class(rows: pd.DataFrame, task: Task, patients: int) -> int:
+    """The least number of patients with a label of a class; without classes, of all."""
+    counts = [
+        len(own.loc[own["target"] == index, PATIENT].drop_duplicates())
+        for component, own in rows_of_components(rows, task)
+        for index in range(component.n_classes)
+    ]
+    return min(counts, default=patients)
 
 
 def _missing_classes(rows: pd.DataFrame, task: Task) -> list[str]:

@@ -39,7 +39,6 @@ def bootstrap_intervals(
     resamples: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-    every_class: bool = False,
 ) -> dict[str, Interval]:
     """Patient-clustered percentile bootstrap of the mean over folds of each metric.
 
@@ -60,12 +59,9 @@ def bootstrap_intervals(
         level: nominal coverage. Percentile intervals are too narrow by a factor of
             about sqrt(1 - 1 / patients of a fold), which matters with few patients, see
             `expanded_level`.
-        every_class: whether metrics of all classes, such as balanced accuracy and
-            G-mean, are undefined in a resample that lacks a class of the task. If
-            False, they are over the classes that a resample has, which flatters where a
-            class is rare and hard.
     Returns: metric -> interval. If a metric is not defined in a fold of a resample (an
         AUC without one of the classes), that fold is left out of the resample's mean.
+        Balanced accuracy and G-mean are over the classes that a resample has.
     Raises: ValueError when there are no folds or a row has no label.
 
     Example:
@@ -92,7 +88,7 @@ def bootstrap_intervals(
         # Each fold has its own stream. With a single one, folds of equal size would
         # draw alike, and their errors would not average out.
         generator = np.random.default_rng([seed, number])
-        found = _resampled(task, rows, resamples, generator, every_class)
+        found = resampled_metrics(task, rows, resamples, generator)
         for name, values in found.items():
             known = ~np.isnan(values)
             sums[name] = sums.get(name, 0.0) + np.where(known, values, 0.0)
@@ -100,9 +96,29 @@ def bootstrap_intervals(
     result = {}
     for name, total in sums.items():
         some = defined[name] > 0
-        means = total[some] / defined[name][some]
-        result[name] = _interval(means, resamples, level)
+        means = np.full(resamples, np.nan)
+        means[some] = total[some] / defined[name][some]
+        result[name] = percentile_interval(means, level)
     return result
+
+
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """From the (1 - level) / 2 quantile of the values to the (1 + level) / 2 quantile.
+
+    Args:
+        values: a metric of each resample, (resamples,), NaN where it is undefined.
+        level: nominal coverage.
+
+    Example:
+        >>> percentile_interval(np.arange(101.0), level=0.5)
+        Interval(low=25.0, high=75.0, undefined=0.0)
+    """
+    known = values[~np.isnan(values)]
+    undefined = 1 - len(known) / len(values)
+    if undefined > _MOST_UNDEFINED:
+        return Interval(float("nan"), float("nan"), undefined)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), undefined)
 
 
 def expanded_level(patients: int, level: float = 0.95) -> float:
@@ -127,8 +143,34 @@ def expanded_level(patients: int, level: float = 0.95) -> float:
     return float(1 - 2 * scipy.stats.norm.cdf(-t * np.sqrt(patients / (patients - 1))))
 
 
-def _resampled(task, rows, resamples, generator, every_class) -> dict[str, np.ndarray]:
-    """Metrics of one fold, each (resamples,)."""
+def resampled_metrics(
+    task: Task,
+    rows: pd.DataFrame,
+    resamples: int,
+    generator: np.random.Generator,
+    every_class: bool = False,
+) -> dict[str, np.ndarray]:
+    """Metrics of resamples of the patients of one fold.
+
+    Args:
+        task, rows, resamples: see `bootstrap_intervals`.
+        generator: gives the draws.
+        every_class: whether the metrics that treat classes apart, see
+            `Metric.every_class`, are undefined in a resample that lacks a class of the
+            task. If False, balanced accuracy and others are over the classes that a
+            resample has, which flatters where a class is rare and hard.
+    Returns: metric -> float64 (resamples,), NaN where it is undefined.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"dataset": "d", "patient_id": ["a", "b"]})
+        >>> rows = rows.assign(target=[1.0, 2.0], prediction=[1.0, 4.0])
+        >>> generator = np.random.default_rng(0)
+        >>> values = resampled_metrics(age, rows, 100, generator)["mae"]
+        >>> sorted(set(values.tolist()))
+        [0.0, 1.0, 2.0]
+    """
     unlabelled = int(rows["target"].isna().sum())
     if unlabelled:
         raise ValueError(
@@ -187,11 +229,3 @@ def _patient_counts(n: int, resamples: int, generator) -> np.ndarray:
     drawn = generator.integers(0, max(n, 1), size=(resamples, n))
     drawn += n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)
-
-
-def _interval(values: np.ndarray, resamples: int, level: float) -> Interval:
-    undefined = 1 - len(values) / resamples
-    if undefined > _MOST_UNDEFINED:
-        return Interval(float("nan"), float("nan"), undefined)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), undefined)
