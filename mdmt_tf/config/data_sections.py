@@ -99,6 +99,23 @@ class TaskSection(Section):
         description="Whether training draws the rows of each class equally often. An "
         "epoch then has the rows of smaller classes several times.",
     )
+    loss: str | None = Field(
+        None,
+        description="Loss that training minimises; null: the first of its kind. "
+        + "; ".join(f"{name}: {', '.join(kind.losses)}" for name, kind in KINDS.items())
+        + ". The metric loss is always that of the first.",
+    )
+    head: str | None = Field(
+        None,
+        description="Head of this task: mlp or linear, see model.heads; null: as "
+        "model.heads says.",
+    )
+    standardize: bool = Field(
+        True,
+        description="regression: whether the network learns the label minus its mean, "
+        "divided by its std, both of the training split. Predictions and metrics are "
+        "in the unit of the label in either case.",
+    )
 
     def to_task(self, name: str) -> Task:
         return make_task(

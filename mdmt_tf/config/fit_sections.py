@@ -104,7 +104,7 @@ class ModelSection(Section):
     )
     heads: Literal["mlp", "linear", "serial"] = Field(
         "mlp",
-        description="Head of each task after the backbone. mlp: layers of 128 and "
+        description="Head of each task without tasks.NAME.head. mlp: layers of 128 and "
         "32 units, then the output; linear: the output alone; serial: as mlp, and the "
         "head of the first task also sees the outputs of the others.",
     )

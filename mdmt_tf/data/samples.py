@@ -110,6 +110,32 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
     )
 
 
+def fit_tasks(
+    tasks: Sequence[Task], datasets: Sequence[PreparedDataset], split: Split
+) -> tuple[Task, ...]:
+    """The tasks, fitted on the labels of the training split, see `Task.fitted`.
+
+    Each image of the training split with a known label counts once, whatever the
+    weights and the sampling of training.
+
+    Args:
+        tasks: as the settings declare them.
+        datasets: all datasets of the split.
+        split: the lists of images.
+    Raises: DataError for a missing label field, or labels that cannot be fitted.
+    """
+    fitted = []
+    for task in tasks:
+        labels = []
+        for dataset in datasets:
+            training = split.datasets.get(dataset.name, {}).get("train", ())
+            images = np.asarray(dataset.table["image_id"]).astype(str)
+            encoded = task.encode(_labels(task, dataset))
+            labels.append(encoded[np.isin(images, list(training))])
+        fitted.append(task.fitted(np.concatenate(labels)))
+    return tuple(fitted)
+
+
 def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
     """The rows of each split, in their order.
 

@@ -11,8 +11,9 @@ from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.models.backbones.blocks import derived_seed
 from mdmt_tf.models.layers import Dropout
 from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.base import HEADS
 
-HEADS = ("mlp", "linear", "serial")
+MODEL_HEADS = (*HEADS, "serial")
 _HIDDEN_UNITS = (128, 32)  # of the "mlp" head
 _BIAS = 0.01  # initial value of every bias of a head
 
@@ -32,14 +33,16 @@ def build_model(
         serial: as mlp, but the head of the first task gets the logits of all other
             tasks in addition to the features, e.g. the severity for the outcome
 
+    `Task.head` chooses mlp or linear for one task, also within "serial".
+
     Linear weights start from Xavier's uniform values, biases from 0.01.
 
     Args:
         backbone: model from images (N, H, W, C) to features (N, F). It becomes one
             layer with its name: `model.get_layer(backbone.name)` returns it.
-        tasks: one or more tasks with distinct names. Only `name` and `n_outputs` are
-            used, and the order for "serial".
-        heads: "mlp", "linear" or "serial".
+        tasks: one or more tasks with distinct names. Only `name`, `n_outputs`, `head`
+            and, for "serial", the order are used.
+        heads: "mlp", "linear" or "serial", of the tasks that have no `head`.
         seed: integer; with the names of the layers, it determines initial values and
             dropout.
         dropout: rate in [0, 1).
@@ -62,12 +65,12 @@ def build_model(
         {'age': (None, 1), 'prognosis': (None, 2)}
     """
     _check(tasks, heads)
-    build_head = _linear_head if heads == "linear" else _mlp_head
+    common = "mlp" if heads == "serial" else heads
     image = keras.Input(backbone.input_shape[1:], name="image")
     features = backbone(image)
     last = [tasks[0]] if heads == "serial" and len(tasks) > 1 else []
     logits = {
-        task.name: build_head(features, task, seed, dropout)
+        task.name: _build_head(features, task, common, seed, dropout)
         for task in sorted(tasks, key=lambda task: task.name)
         if task not in last
     }
@@ -75,16 +78,14 @@ def build_model(
         seen = keras.layers.Concatenate(dtype="float32", name=f"{task.name}.inputs")(
             [features, *logits.values()]
         )
-        logits[task.name] = build_head(seen, task, seed, dropout)
+        logits[task.name] = _build_head(seen, task, common, seed, dropout)
     return keras.Model(image, dict(sorted(logits.items())), name="mdmt")
 
 
 def _check(tasks, heads):
-    if heads not in HEADS:
-        raise ConfigError(
-            f"{heads!r} is no kind of heads.{nearest(str(heads), HEADS)} Known: "
-            f"{', '.join(HEADS)}."
-        )
+    for task in tasks:
+        _check_form(task.head, (None, *HEADS), f"task {task.name!r}: ")
+    _check_form(heads, MODEL_HEADS)
     names = [task.name for task in tasks]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if not names or repeated:
@@ -92,6 +93,20 @@ def _check(tasks, heads):
             "a model needs one task or more, of distinct names. Received: "
             + (f"{', '.join(repeated)} more than once." if repeated else "none.")
         )
+
+
+def _check_form(form, known, where=""):
+    if form not in known:
+        names = [name for name in known if name is not None]
+        raise ConfigError(
+            f"{where}{form!r} is no kind of heads.{nearest(str(form), names)} Known: "
+            f"{', '.join(names)}."
+        )
+
+
+def _build_head(x, task, common, seed, dropout):
+    form = _linear_head if (task.head or common) == "linear" else _mlp_head
+    return form(x, task, seed, dropout)
 
 
 def _mlp_head(x, task, seed, dropout):

@@ -21,7 +21,8 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import write_json
 
-# Keras and the SavedModel may differ by 1e-5 in a probability, and so in the metrics.
+# Keras and the SavedModel may differ by 1e-5 in a probability, and so in the metrics;
+# in metrics above 1, such as errors in years, by this fraction of them.
 TOLERANCE = 1e-5
 
 
@@ -149,6 +150,7 @@ def compare(expected: dict, received: dict) -> list[str]:
                 other = received.get(split, {}).get(task, {}).get(name, math.nan)
                 value = math.nan if value is None else value
                 both_undefined = math.isnan(value) and math.isnan(other)
-                if not both_undefined and not abs(value - other) <= TOLERANCE:
+                allowed = TOLERANCE * max(1.0, abs(value))
+                if not both_undefined and not abs(value - other) <= allowed:
                     lines.append(f"{split} {task} {name}: {value:.6g}, now {other:.6g}")
     return lines

@@ -1,6 +1,8 @@
 """The folder of a run, and the paths of its files.
 
 config.yaml       resolved settings
+tasks.json        tasks of the model, fitted on its training split; missing in runs of
+                  earlier versions, whose tasks are those of config.yaml
 manifest.json     versions, commit, devices, data, and whether the data are synthetic
 split.json        which image is in which split
 history.csv       one row per epoch
@@ -19,13 +21,15 @@ import datetime
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import mdmt_tf
 from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.storage import write_json
+from mdmt_tf.tasks import Task, make_task
 
 
 class RunFolder:
@@ -34,6 +38,7 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         self.config = self.path / "config.yaml"
+        self.tasks = self.path / "tasks.json"
         self.manifest = self.path / "manifest.json"
         self.split = self.path / "split.json"
         self.history = self.path / "history.csv"
@@ -69,6 +74,7 @@ class RunFolder:
         cls,
         config: Config,
         manifest: dict,
+        tasks: Sequence[Task],
         write_split: Callable[[Path], object],
     ) -> "RunFolder":
         """Make a new folder with everything that a resumed run needs.
@@ -79,6 +85,7 @@ class RunFolder:
         Args:
             config: resolved settings.
             manifest: result of `build_manifest`.
+            tasks: tasks of the model, fitted.
             write_split: writes the split to a path.
         Raises: ConfigError when `run_dir` exists or cannot be made.
         """
@@ -94,6 +101,7 @@ class RunFolder:
             comment = "Resolved settings of this run."
             files.write(config.to_plain(), partial.config, comment)
             write_json(partial.manifest, manifest)
+            write_json(partial.tasks, [task.to_plain() for task in tasks])
             write_split(partial.split)
             partial.path.rename(path)
         except OSError as error:
@@ -135,6 +143,25 @@ class RunFolder:
                 f"{self.path}: the run is not finished: it has no metrics.json. Resume "
                 f"it with `python -m mdmt_tf.train --resume {self.path}`."
             )
+
+    def read_tasks(self, config: Config) -> tuple[Task, ...]:
+        """The tasks of the model as it was trained.
+
+        Args:
+            config: settings of the run. Their tasks are returned for a run of an
+                earlier version, which fitted none.
+        Raises: DataError when the file does not hold tasks.
+        """
+        if not self.tasks.is_file():
+            return config.build_tasks()
+        try:
+            return tuple(make_task(**facts) for facts in self.read_json(self.tasks))
+        except (TypeError, ConfigError) as error:
+            raise DataError(
+                f"{self.tasks}: expected a list of tasks, as `python -m mdmt_tf.train` "
+                f"of version {mdmt_tf.__version__} writes them ({error}). Train again, "
+                "or use the version that made the run."
+            ) from error
 
     def read_json(self, path: Path) -> dict:
         """Read a JSON file of the run.

@@ -115,6 +115,7 @@ def explain_finished(
     model.load_weights(run.best_weights)
     return explain_run(
         config,
+        run.read_tasks(config),
         model,
         samples,
         folder or run.saliency,
@@ -126,6 +127,7 @@ def explain_finished(
 
 def explain_run(
     config: Config,
+    tasks: Sequence[Task],
     model: keras.Model,
     samples: Explainable,
     folder: Path,
@@ -138,6 +140,7 @@ def explain_run(
 
     Args:
         config: configuration of the run.
+        tasks: tasks of the model, see `RunFolder.read_tasks`.
         model: model with the weights of the run.
         samples: see `saliency.choice`.
         folder: folder to write to.
@@ -146,13 +149,13 @@ def explain_run(
         progress: called with (samples done, all samples).
     Raises: ConfigError, DataError for errors that the user can correct.
     """
-    chosen = _tasks(config.build_tasks(), options.tasks)
+    chosen = _tasks(tasks, options.tasks)
     prepare = functools.partial(_normalized, config)
     masks = None if options.masks is None else choice.read_masks(options.masks, samples)
     predicted = files.PredictedSamples(
         images=samples.images,
         ids=samples.ids,
-        probabilities=probabilities(config, model, samples.images),
+        probabilities=probabilities(config, tasks, model, samples.images),
         labels=samples.labels,
         geometry=samples.geometry,
         masks=masks,
@@ -187,7 +190,10 @@ def explain_run(
 
 
 def probabilities(
-    config: Config, model: keras.Model, images: Sequence[np.ndarray]
+    config: Config,
+    tasks: Sequence[Task],
+    model: keras.Model,
+    images: Sequence[np.ndarray],
 ) -> dict[str, np.ndarray]:
     """{task: (n, n_classes)} of prepared images (*spatial, 1) in [0, 1]."""
     predicted = [
@@ -198,7 +204,7 @@ def probabilities(
         task.name: task.probabilities(
             np.concatenate([np.asarray(logits[task.name]) for logits in predicted])
         )
-        for task in config.build_tasks()
+        for task in tasks
     }
 
 

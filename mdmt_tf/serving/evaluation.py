@@ -62,7 +62,7 @@ def evaluate_on(
     """
     run.require_finished()
     config = run.settings()
-    known = config.build_tasks()
+    known = run.read_tasks(config)
     if not fields:
         raise ConfigError(
             "no task to evaluate. Expected a label field for one of the tasks of the "

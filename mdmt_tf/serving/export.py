@@ -25,7 +25,8 @@ from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.tasks import Task
 
-# The largest difference in a probability between Keras and the SavedModel.
+# The largest difference between Keras and the SavedModel in a probability; in a value,
+# relative to `Task.scale`, or to the value if that is larger.
 TOLERANCE = 1e-5
 
 
@@ -131,16 +132,20 @@ def _png(file: tf.Tensor) -> tf.Tensor:
 
 
 def check_export(
-    path: Path, images: Sequence[np.ndarray], expected: Mapping[str, np.ndarray]
+    path: Path,
+    tasks: Sequence[Task],
+    images: Sequence[np.ndarray],
+    expected: Mapping[str, np.ndarray],
 ) -> float:
     """Compare the SavedModel with the model it was made from.
 
     Args:
         path: of the SavedModel.
+        tasks: of the model.
         images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
             where the model takes files, as PNG.
         expected: {task: probabilities (n, classes)} of the Keras model.
-    Returns: the largest difference in a probability.
+    Returns: the largest difference, see `TOLERANCE`.
     Raises: MdmtError when it is above `TOLERANCE`.
     """
     served = ServedModel(path)
@@ -152,14 +157,16 @@ def check_export(
             file = tf.io.encode_png(image).numpy()
             answers["predict_encoded"] = served.predict_encoded([file])
         for signature, answer in answers.items():
-            for name, probabilities in expected.items():
-                difference = np.max(np.abs(answer[name][0] - probabilities[row]))
+            for task in tasks:
+                wanted = expected[task.name][row]
+                scale = np.maximum(task.scale, np.abs(wanted))
+                difference = np.max(np.abs(answer[task.name][0] - wanted) / scale)
                 if not difference <= TOLERANCE:
                     raise MdmtError(
-                        f"{path}: signature {signature}, task {name}: the SavedModel "
-                        f"differs from the trained model by {difference:.2g} on image "
-                        f"{row} of {len(images)}; {TOLERANCE:g} is allowed. The export "
-                        "must not be used."
+                        f"{path}: signature {signature}, task {task.name}: the "
+                        "SavedModel differs from the trained model by "
+                        f"{difference:.2g} on image {row} of {len(images)}; "
+                        f"{TOLERANCE:g} is allowed. The export must not be used."
                     )
                 largest = max(largest, float(difference))
     return largest

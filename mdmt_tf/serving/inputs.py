@@ -26,7 +26,7 @@ def open_run_inputs(run: RunFolder, config: Config) -> Inputs:
         )
     inputs = build_inputs(
         open_datasets(config.data_dir, config.dataset_versions),
-        config.build_tasks(),
+        run.read_tasks(config),
         Split.read(run.split),
         config.image_shape,
         config.pipeline.cache,

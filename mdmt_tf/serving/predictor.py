@@ -32,7 +32,7 @@ def open_predictor(run: RunFolder, config: Config) -> Predictor:
         return ServedModel(run.saved_model)
     model = build_from_config(config)
     model.load_weights(run.best_weights)
-    return TrainedModel(model, config.build_tasks(), config.normalization)
+    return TrainedModel(model, run.read_tasks(config), config.normalization)
 
 
 class ServedModel:

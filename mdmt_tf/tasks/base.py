@@ -16,6 +16,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mdmt_tf.errors import nearest
+from mdmt_tf.tasks.losses import Loss
+
+# Forms of the head of a task, see `mdmt_tf.models.multitask`.
+HEADS = ("mlp", "linear")
+
 # A problem of one entry of `tasks`: the key below it, and the text after the key.
 Problem = tuple[tuple[str, ...], str]
 
@@ -37,9 +43,9 @@ class Task(abc.ABC):
 
     Attributes:
         kind: name of the kind, as in the configuration.
-        likelihood_factor: a in a L, the negative log-likelihood of a label at unit
-            variance, up to a constant, where L is the loss: 1 for a cross-entropy, 1/2
-            for the squared error of a Gaussian (Kendall et al. 2018, eq. 5 and 10).
+        losses: name in the configuration -> loss that the kind can be trained with. The
+            first is the default, and a proper score: the one that is reported.
+        is_standardized: whether the kind fits its labels' mean and std, see `fitted`.
         name: key of the model's output, its loss, its metrics and its rows in tables.
         classes: names of the classes, in the order of their index. The last class of a
             two-class task is the positive one. May be empty if there are cut points.
@@ -53,10 +59,14 @@ class Task(abc.ABC):
             n / (k n_c), counted on the training rows; None for 1.
         oversample: whether training draws the rows of each class equally often. An
             epoch then repeats the rows of smaller classes, see `mdmt_tf.data.sampling`.
+        loss: name of one of `losses`; None for the first.
+        head: form of its head, one of `HEADS`; None for that of the model.
+        standardize: whether labels are standardised in training, if `is_standardized`.
     """
 
     kind: ClassVar[str]
-    likelihood_factor: ClassVar[float] = 1.0
+    losses: ClassVar[Mapping[str, Loss]]
+    is_standardized: ClassVar[bool] = False
 
     name: str
     classes: tuple[str, ...] = ()
@@ -68,6 +78,9 @@ class Task(abc.ABC):
     weight: float = 1.0
     class_weights: tuple[float, ...] | str | None = None
     oversample: bool = False
+    loss: str | None = None
+    head: str | None = None
+    standardize: bool = True
 
     # Facts.
 
@@ -97,6 +110,11 @@ class Task(abc.ABC):
         return ()
 
     @property
+    def likelihood_factor(self) -> float:
+        """That of the chosen loss, see `Loss`."""
+        return self._chosen_loss.likelihood_factor
+
+    @property
     def components(self) -> tuple["Task", ...]:
         """The tasks that this one consists of, each with one prediction per image.
 
@@ -114,6 +132,17 @@ class Task(abc.ABC):
             for name in ([field] if isinstance(field, str) else field)
         ]
         return ", ".join(fields)
+
+    def description(self) -> dict:
+        """What a user of the trained model needs to know, as plain values.
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+            >>> death.description()
+            {'kind': 'binary', 'classes': ['no', 'yes']}
+        """
+        return {"kind": self.kind, "classes": list(self.class_names)}
 
     def to_plain(self) -> dict:
         """The kind and all attributes as dicts, lists, strings and numbers, for JSON.
@@ -158,12 +187,48 @@ class Task(abc.ABC):
                         f" = {list(field)}: expected the name of one field; the label "
                         f"of a {self.kind} task is a single value.",
                     )
+        if self.loss is not None and self.loss not in self.losses:
+            yield (
+                ("loss",),
+                f" = {self.loss!r}: is not a loss of a {self.kind} task."
+                f"{nearest(self.loss, self.losses)} Known: {', '.join(self.losses)}.",
+            )
+        if self.head == "serial":
+            yield (
+                ("head",),
+                " = 'serial': is an order of all heads, not a form of one. Set "
+                "model.heads to serial, and here mlp, linear or null.",
+            )
+        elif self.head is not None and self.head not in HEADS:
+            yield (
+                ("head",),
+                f" = {self.head!r}: is not a head.{nearest(self.head, HEADS)} Known: "
+                f"{', '.join(HEADS)}.",
+            )
+        if not self.standardize and not self.is_standardized:
+            yield (
+                ("standardize",),
+                f" = false: a {self.kind} task has no numbers to standardise; leave "
+                "it out.",
+            )
 
     def baseline_problem(self) -> str | None:
         """Why a baseline cannot predict this task from fields; None if it can."""
         return None
 
     # From labels to targets.
+
+    def fitted(self, encoded: np.ndarray) -> "Task":
+        """The task with what it takes from the labels of the training split.
+
+        The model is trained and used with the fitted task. A kind that takes nothing
+        from the labels returns the task itself.
+
+        Args:
+            encoded: result of `encode`, of the training rows; some may be unknown.
+        Raises: DataError for labels that cannot be fitted.
+        """
+        return self
 
     @abc.abstractmethod
     def encode(self, labels: np.ndarray) -> np.ndarray:
@@ -184,7 +249,7 @@ class Task(abc.ABC):
         Args:
             labels: as for `encode`.
         Returns:
-            target: (n, ...), as `loss` expects. The target of an unknown label is 0, a
+            target: (n, ...), as `losses` expect. The target of an unknown label is 0, a
                 finite placeholder, because NaN times a weight of 0 is NaN.
             known: bool (n, *label_shape).
         """
@@ -224,9 +289,8 @@ class Task(abc.ABC):
 
     # From the model's output to predictions. `ops` is numpy, or keras.ops in a graph.
 
-    @abc.abstractmethod
-    def loss(self, targets, logits, ops):
-        """The loss of each label, unweighted.
+    def training_loss(self, targets, logits, ops):
+        """The chosen loss of each label, unweighted, which training minimises.
 
         Args:
             targets: (n, ...) of `targets`.
@@ -234,6 +298,21 @@ class Task(abc.ABC):
             ops: keras.ops.
         Returns: (n, *label_shape).
         """
+        return self._chosen_loss.formula(targets, logits, ops)
+
+    def reported_loss(self, targets, logits, ops):
+        """The first of `losses`, in the unit of the labels, whatever is minimised.
+
+        It is reported for the training rows, comparable with the metric `loss` of other
+        rows.
+
+        Args, Returns: see `training_loss`.
+        """
+        return next(iter(self.losses.values())).formula(targets, logits, ops)
+
+    @property
+    def _chosen_loss(self) -> Loss:
+        return self.losses[self.loss or next(iter(self.losses))]
 
     @abc.abstractmethod
     def probabilities(self, logits, ops=np):
@@ -257,6 +336,11 @@ class Task(abc.ABC):
             targets: (n,), of `encode`; the task must be its only component.
             probabilities: (n, n_classes), or (n, 1).
         """
+
+    @property
+    def scale(self) -> float:
+        """The size of differences between `probabilities`; 1 for chances."""
+        return 1.0
 
     # Tables and pictures.
 

@@ -3,12 +3,26 @@
 import numpy as np
 
 from mdmt_tf.tasks.classes import ClassTask, cumulative_probabilities
+from mdmt_tf.tasks.losses import (
+    Loss,
+    mean_over_outputs,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    sigmoid_squared_error,
+)
 
 
 class Binary(ClassTask):
     """One of two classes: one logit, that of the second; sigmoid cross-entropy."""
 
     kind = "binary"
+    # Cross-entropy of the two classes with the logits 0 and z is that of sigmoid(z).
+    losses = {
+        "bce": Loss(mean_over_outputs(sigmoid_cross_entropy)),
+        "cross_entropy": Loss(mean_over_outputs(sigmoid_cross_entropy)),
+        "focal": Loss(mean_over_outputs(sigmoid_focal)),
+        "mse": Loss(mean_over_outputs(sigmoid_squared_error), 0.5),
+    }
 
     @property
     def n_classes(self) -> int:
@@ -23,10 +37,6 @@ class Binary(ClassTask):
         classes = self.encode(labels)
         known = classes >= 0
         return np.where(known, classes, 0).astype(np.float32)[:, np.newaxis], known
-
-    def loss(self, targets, logits, ops):
-        crosses = ops.binary_crossentropy(targets, logits, from_logits=True)
-        return ops.mean(crosses, axis=-1)
 
     def probabilities(self, logits, ops=np):
         """1 - p and p = sigmoid(logit), (n, 2)."""

@@ -3,12 +3,23 @@
 import numpy as np
 
 from mdmt_tf.tasks.classes import ClassTask
+from mdmt_tf.tasks.losses import (
+    Loss,
+    softmax_cross_entropy,
+    softmax_focal,
+    softmax_squared_error,
+)
 
 
 class Categorical(ClassTask):
     """One of k classes: k logits, softmax cross-entropy."""
 
     kind = "categorical"
+    losses = {
+        "cross_entropy": Loss(softmax_cross_entropy),
+        "focal": Loss(softmax_focal),
+        "mse": Loss(softmax_squared_error, 0.5),
+    }
 
     @property
     def n_outputs(self) -> int:
@@ -19,9 +30,6 @@ class Categorical(ClassTask):
         classes = self.encode(labels)
         known = classes >= 0
         return np.where(known, classes, 0).astype(np.int32), known
-
-    def loss(self, targets, logits, ops):
-        return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
     def probabilities(self, logits, ops=np):
         """softmax(logits), (n, k)."""

@@ -6,18 +6,28 @@ import numpy as np
 
 from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
 from mdmt_tf.tasks.binary import Binary
+from mdmt_tf.tasks.losses import (
+    Loss,
+    sigmoid_cross_entropy,
+    sigmoid_focal,
+    sigmoid_squared_error,
+)
 
 
 class Multilabel(Task):
     """k labels, each yes, no or unknown.
 
     `classes` are the names of the labels. The model has k logits. The loss of an image
-    is the sum of the sigmoid cross-entropies of its known labels, divided by k. Each
-    label is a binary task `<task>/<label>` in `predictions.csv`; metrics are means over
-    the labels.
+    is the sum of the losses of its known labels, divided by k. Each label is a binary
+    task `<task>/<label>` in `predictions.csv`; metrics are means over the labels.
     """
 
     kind = "multilabel"
+    losses = {
+        "bce": Loss(sigmoid_cross_entropy),
+        "focal": Loss(sigmoid_focal),
+        "mse": Loss(sigmoid_squared_error, 0.5),
+    }
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -106,9 +116,6 @@ class Multilabel(Task):
         for index in rarity[::-1]:
             result[encoded[:, index] == 1] = self.classes[index]
         return result
-
-    def loss(self, targets, logits, ops):
-        return ops.binary_crossentropy(targets, logits, from_logits=True)
 
     def probabilities(self, logits, ops=np):
         """sigmoid(logits), (n, k): the probability of each label."""

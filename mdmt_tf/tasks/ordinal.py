@@ -4,12 +4,23 @@ import numpy as np
 
 from mdmt_tf.tasks.base import Property
 from mdmt_tf.tasks.classes import ClassTask, cumulative_probabilities
+from mdmt_tf.tasks.losses import (
+    Loss,
+    mean_over_outputs,
+    sigmoid_cross_entropy,
+    sigmoid_squared_error,
+)
 
 
 class Ordinal(ClassTask):
     """One of k ordered classes: k - 1 cumulative logits of P(class > j)."""
 
     kind = "ordinal"
+    # Means over the k - 1 thresholds; "mse" is the ranked probability score over k - 1.
+    losses = {
+        "bce": Loss(mean_over_outputs(sigmoid_cross_entropy)),
+        "mse": Loss(mean_over_outputs(sigmoid_squared_error), 0.5),
+    }
 
     @property
     def n_outputs(self) -> int:
@@ -27,11 +38,6 @@ class Ordinal(ClassTask):
         filled = np.where(known, classes, 0)
         above = filled[:, np.newaxis] > np.arange(self.n_classes - 1)
         return above.astype(np.float32), known
-
-    def loss(self, targets, logits, ops):
-        """The mean over the k - 1 thresholds."""
-        crosses = ops.binary_crossentropy(targets, logits, from_logits=True)
-        return ops.mean(crosses, axis=-1)
 
     def probabilities(self, logits, ops=np):
         """The probability of each class, (n, k), see `cumulative_probabilities`."""

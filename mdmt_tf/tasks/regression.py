@@ -1,21 +1,42 @@
 """A number."""
 
+import dataclasses
+import logging
 from collections.abc import Iterator
 
 import numpy as np
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
+from mdmt_tf.tasks.losses import Loss, huber, mean_over_outputs, squared_error
+
+logger = logging.getLogger(__name__)
 
 _QUARTERS = ("quarter 1", "quarter 2", "quarter 3", "quarter 4")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Regression(Task):
-    """A number: one output, squared error."""
+    """A number: one output, standardised.
+
+    The value is mean + std * output, in the unit of the label. The loss compares the
+    output with (label - mean) / std. Therefore the gradient of the loss, compared with
+    those of other tasks, does not depend on the unit.
+
+    Attributes:
+        mean, std: of the known labels of the training split, each row counted once,
+            after `fitted`. 0 and 1 before, and without `standardize`.
+    """
 
     kind = "regression"
-    # The likelihood of a Gaussian has half the squared error.
-    likelihood_factor = 0.5
+    losses = {
+        "mse": Loss(mean_over_outputs(squared_error), likelihood_factor=0.5),
+        "huber": Loss(mean_over_outputs(huber)),
+    }
+    is_standardized = True
+
+    mean: float = 0.0
+    std: float = 1.0
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -39,6 +60,10 @@ class Regression(Task):
                 ": a regression has no classes to draw equally often.",
             )
 
+    def description(self) -> dict:
+        """Also mean and std of the training labels: value = mean + std * output."""
+        return super().description() | {"mean": self.mean, "std": self.std}
+
     def baseline_problem(self) -> str | None:
         return "is a regression; a baseline needs classes."
 
@@ -52,11 +77,48 @@ class Regression(Task):
         # -1 means unknown in integers only; in floats it is NaN.
         return np.where(label_is_known(labels), labels, np.nan).astype(np.float64)
 
+    def fitted(self, encoded: np.ndarray) -> "Regression":
+        """The task with mean and std (divided by n) of the known labels.
+
+        Labels that are all equal have the std 1 instead of 0, with a warning. Without
+        `standardize`, or without known labels, returns the task itself.
+
+        Raises: DataError when a label is infinite or too large to be squared.
+
+        Example:
+            >>> age = Regression(name="age").fitted(np.array([30.0, 50.0, np.nan]))
+            >>> age.mean, age.std
+            (40.0, 10.0)
+        """
+        values = encoded[~np.isnan(encoded)]
+        if not (self.standardize and len(values)):
+            return self
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = float(values.mean()), float(values.std())
+        if not np.isfinite([mean, std]).all():
+            raise DataError(
+                f"task {self.name!r}: the labels of the training split, from "
+                f"{values.min():g} to {values.max():g}, cannot be standardised. "
+                "Expected finite numbers. Correct the label field, or mark such "
+                "labels as unknown."
+            )
+        if values.min() == values.max():
+            logger.warning(
+                "task %r: all %d labels of the training split are %g. The std is 0, "
+                "and 1 is used instead.",
+                self.name,
+                len(values),
+                values[0],
+            )
+            mean, std = float(values[0]), 1.0
+        return dataclasses.replace(self, mean=mean, std=std)
+
     def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The value, float32 (n, 1), and whether it is known."""
+        """The standardised value, float32 (n, 1), and whether it is known."""
         values = self.encode(labels)
         known = ~np.isnan(values)
-        return np.where(known, values, 0.0).astype(np.float32)[:, np.newaxis], known
+        scaled = (np.where(known, values, self.mean) - self.mean) / self.std
+        return scaled.astype(np.float32)[:, np.newaxis], known
 
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:
         """The known values, int64 (1,)."""
@@ -73,12 +135,17 @@ class Regression(Task):
         places = np.where(known, np.digitize(values, quarters), -1)
         return np.array([*_QUARTERS, "unknown"], object)[places]
 
-    def loss(self, targets, logits, ops):
-        return ops.mean(ops.square(targets - logits), axis=-1)
+    def reported_loss(self, targets, logits, ops):
+        """The squared error in the unit of the labels."""
+        return self.std**2 * super().reported_loss(targets, logits, ops)
 
     def probabilities(self, logits, ops=np):
-        """The value itself, (n, 1)."""
-        return ops.array(logits, dtype="float64")
+        """The value in the unit of the labels, (n, 1)."""
+        return self.mean + self.std * ops.array(logits, dtype="float64")
+
+    @property
+    def scale(self) -> float:
+        return self.std
 
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:
         """The value, float64 (n,)."""
@@ -93,11 +160,11 @@ class Regression(Task):
         return ("prediction",)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        return f"{float(target[0]):g}"
+        return f"{self.mean + self.std * float(target[0]):g}"
 
     def score(self, logits, target, ops):
-        """The output."""
-        return ops.sum(logits, axis=-1)
+        """The value in the unit of the labels."""
+        return self.mean + self.std * ops.sum(logits, axis=-1)
 
     def explanation(self, probabilities, encoded, target):
         known = encoded is not None and np.isfinite(encoded)

@@ -25,10 +25,7 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
         # `mdmt_tf.imaging.volume.prepare_volume`.
         "preprocessing": {d.name: d.config for d in inputs.datasets},
-        "tasks": {
-            task.name: {"kind": task.kind, "classes": list(task.class_names)}
-            for task in inputs.tasks
-        },
+        "tasks": {task.name: task.description() for task in inputs.tasks},
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
+from mdmt_tf.data.samples import fit_tasks
 from mdmt_tf.data.sources import PreparedDataset, open_datasets
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
@@ -12,14 +13,17 @@ from mdmt_tf.splits.split import Split, make_split
 def open_inputs(config: Config) -> Inputs:
     """Open and check the data of the settings; nothing is written.
 
+    The tasks are fitted on the training split.
+
     Raises: DataError for missing or contradictory data; LeakageError for a patient in
         two splits.
     """
     datasets = open_datasets(config.data_dir, config.dataset_versions)
+    split = _make_split(config, datasets)
     return build_inputs(
         datasets,
-        config.build_tasks(),
-        _make_split(config, datasets),
+        fit_tasks(config.build_tasks(), datasets, split),
+        split,
         config.image_shape,
         config.pipeline.cache,
     )

@@ -3,11 +3,11 @@
     L = sum_i sum_t  lambda_t  I(x_i, t)  c_t(y_i)  L_t(O_i, Y_i)
 
 over the rows i of a batch and the tasks t. lambda_t is `Task.weight` (1 in the paper),
-c_t the class weight (1 in the paper), L_t the cross-entropy of eq. 3. The pipeline
-gives I * c as the sample weight of output t, so Keras' own losses, weighted and summed
-over outputs, are eq. 2. Keras divides by the number of rows of the batch, labelled or
-not (`sum_over_batch_size`). Every training batch has the same size B, so the loss is
-eq. 2 / B with B constant.
+c_t the class weight (1 in the paper), L_t the loss of the task, the cross-entropy of
+eq. 3 by default. The pipeline gives I * c as the sample weight of output t, so Keras'
+own losses, weighted and summed over outputs, are eq. 2. Keras divides by the number of
+rows of the batch, labelled or not (`sum_over_batch_size`). Every training batch has the
+same size B, so the loss is eq. 2 / B with B constant.
 
 Plain Adam and AdamW divide by the size of the gradient, so they take the same steps at
 any such scale, up to epsilon. Adam with L2 weight decay does not: the penalty is added
@@ -33,7 +33,7 @@ class TaskLoss(keras.losses.Loss):
     Values and gradients are those of Keras' own loss of the same formula.
 
     Args:
-        task: its `loss` is computed, on the targets of `Task.targets`.
+        task: its `training_loss` is computed, on the targets of `Task.targets`.
         reduction: None for one value per label, shape (batch, *label_shape).
 
     Example:
@@ -49,7 +49,7 @@ class TaskLoss(keras.losses.Loss):
         self._task = task
 
     def call(self, y_true, y_pred):
-        return self._task.loss(y_true, y_pred, keras.ops)
+        return self._task.training_loss(y_true, y_pred, keras.ops)
 
     def get_config(self):
         """Plain values: the name follows from the task."""
@@ -63,6 +63,9 @@ class TaskLoss(keras.losses.Loss):
 @keras.saving.register_keras_serializable(package="mdmt_tf")
 class MaskedLoss(keras.metrics.Metric):
     """Mean loss of a task over the rows that count, sum(w l) / sum(w), over batches.
+
+    The loss is `Task.reported_loss`, which can be compared with the metric `loss` of
+    other rows, whatever loss and scale the task is trained with.
 
     Keras' own `<output>_loss` divides by all rows, including those of other datasets,
     so it is smaller for a rarer task. Here the two sums are kept separate until the end
@@ -80,12 +83,14 @@ class MaskedLoss(keras.metrics.Metric):
     def __init__(self, task: Task, name: str = "masked_loss"):
         super().__init__(name=name, dtype="float32")
         self._task = task
-        self._row_loss = TaskLoss(task, reduction=None)
         self.total = self.add_variable((), initializer="zeros", name="total")
         self.count = self.add_variable((), initializer="zeros", name="count")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        losses = keras.ops.cast(self._row_loss(y_true, y_pred), "float32")
+        # As Keras' losses convert them.
+        targets = keras.ops.convert_to_tensor(y_true, "float32")
+        logits = keras.ops.convert_to_tensor(y_pred, "float32")
+        losses = self._task.reported_loss(targets, logits, keras.ops)
         if sample_weight is None:
             weights = keras.ops.ones_like(losses)
         else:

@@ -84,7 +84,7 @@ def train(
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
         )
-        run = RunFolder.create(config, manifest, inputs.split.write)
+        run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
@@ -283,6 +283,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
         write("explaining some predictions ...\n")
         explanation.explain_run(
             config,
+            inputs.tasks,
             model,
             choice.of_split(
                 inputs, _judged_split(probabilities), config.training.saliency
@@ -303,7 +304,7 @@ def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, images, expected)
+    largest = export.check_export(path, inputs.tasks, images, expected)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 

@@ -14,6 +14,7 @@ from mdmt_tf.models.multitask import build_model
 class Task:
     name: str
     n_outputs: int
+    head: str | None = None
 
 
 # Declared in an order that sorting changes.

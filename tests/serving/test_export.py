@@ -73,19 +73,19 @@ def test_probabilities_in_the_graph_are_those_of_the_task(task):
 
 
 def test_saved_model_equals_the_model_it_was_made_from(saved, images, expected):
-    assert check_export(saved, images, expected) < 1e-5
+    assert check_export(saved, TASKS, images, expected) < 1e-5
 
 
 def test_another_model_is_noticed(saved, images, expected):
     wrong = dict(expected, middle=expected["middle"] + [[2e-5, -2e-5]])
     with pytest.raises(MdmtError, match=r"task middle.*differs.*2e-05.*not be used"):
-        check_export(saved, images, wrong)
+        check_export(saved, TASKS, images, wrong)
 
 
 def test_nan_is_noticed(saved, images, expected):
     wrong = dict(expected, value=expected["value"] * np.nan)
     with pytest.raises(MdmtError, match="task value"):
-        check_export(saved, images, wrong)
+        check_export(saved, TASKS, images, wrong)
 
 
 def test_other_sizes_are_resized_with_antialiasing(saved):
