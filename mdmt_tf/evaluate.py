@@ -66,11 +66,15 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
     )
     console.load_tensorflow()
+    from mdmt_tf.datasets._shared import summary
     from mdmt_tf.reporting import external_page, terminal
     from mdmt_tf.serving import external
 
+    made = []
     with console.progress_bar(f"preparing {request.dataset}") as progress:
-        dataset = external.open_unseen(request, progress)
+        dataset = external.open_unseen(request, progress, made.append)
+    for folder in made:
+        summary.print_summary(Console(highlight=False), folder)
     with console.progress_bar("predicting") as progress:
         result = external.evaluate_runs(request, dataset, progress)
     with Console(stderr=True).status("metrics, intervals, strata ..."):

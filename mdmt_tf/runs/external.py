@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mdmt_tf.config import files
-from mdmt_tf.data.sources import PreparedDataset
+from mdmt_tf.data.sources import (
+    PreparedDataset,
+    prepared_configs,
+    prepared_datasets,
+)
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.tasks import Task
@@ -87,6 +91,11 @@ def make_request(
             f"which {on} is or shall be prepared."
         )
     declaration = on if _is_file(on) else None
+    if declaration and not Path(on).is_file():
+        raise ConfigError(
+            f"--on {on}: no such file. Expected a YAML file that declares a dataset, or "
+            "the name of a prepared one."
+        )
     name, declared = _read_declaration(on) if declaration else (on, {})
     if out is None:
         many = "" if len(runs) == 1 else f"_{len(runs)}_runs"
@@ -162,7 +171,7 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Task, ...], tuple[str, ...
             raise ConfigError(f"{run.path} is given twice; it would count twice.")
         seen[run.path.resolve()] = run
     settings = [run.settings() for run in runs]
-    tasks = [config.build_tasks() for config in settings]
+    tasks = [run.read_tasks(config) for run, config in zip(runs, settings, strict=True)]
     for run, own in zip(runs[1:], tasks[1:], strict=True):
         if _facts(own) != _facts(tasks[0]):
             raise ConfigError(
@@ -243,36 +252,26 @@ def _parse_labels(texts: Sequence[str], tasks: Sequence[Task]) -> dict[str, Fiel
     return found
 
 
-def check_prepared(request: Request, prepared: Sequence[str]) -> str:
-    """The preprocessing to read: the one of the training.
+def choose_preprocessing(request: Request) -> str:
+    """The preprocessing in which the dataset is read: that of the training.
 
-    Args:
-        prepared: names of the preprocessings in which the dataset is prepared.
     Raises: DataError when the dataset is prepared otherwise, or not at all; it has the
         command to prepare it.
     """
+    prepared = prepared_configs(request.data_dir, request.dataset)
     fitting = [name for name in request.preprocessings if name in prepared]
     if fitting:
         return fitting[0]
-    wanted = " or ".join(name or "no configuration" for name in request.preprocessings)
-    there = ", ".join(prepared) or "not prepared"
-    raise DataError(
-        f"{request.data_dir}: dataset {request.dataset!r} is {there}. Expected {wanted}"
-        f", the preprocessing of the images that {request.runs[0].path} was trained "
-        f"with. {command_to_prepare(request)}"
-    )
-
-
-def command_to_prepare(request: Request) -> str:
-    """How to prepare the dataset as the runs need it, as a sentence."""
     wanted = request.preprocessings[0]
-    if request.declaration is not None:
-        return (
-            f"Prepare it: set `preprocess: {wanted}` in {request.declaration}, then "
-            f"python -m mdmt_tf.prepare {request.declaration} --data-dir "
-            f"{request.data_dir}"
-        )
-    return (
-        f"Prepare it: python -m mdmt_tf.prepare {request.dataset} --manual-dir FOLDER "
-        f"--data-dir {request.data_dir} --config {wanted}"
+    there = f"is prepared as {', '.join(prepared)}."
+    if not prepared:
+        known = prepared_datasets(request.data_dir)
+        there = f"is not prepared.{nearest(request.dataset, known)}"
+    raise DataError(
+        f"{request.data_dir}: dataset {request.dataset!r} {there} Expected "
+        f"{' or '.join(request.preprocessings)}, as the images that "
+        f"{request.runs[0].path} was trained with. Prepare it: python -m "
+        f"mdmt_tf.prepare {request.dataset} --manual-dir FOLDER --data-dir "
+        f"{request.data_dir} --config {wanted}; or name the file that declares it: "
+        "--on FILE.yaml."
     )

@@ -7,21 +7,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
 import mdmt_tf
 from mdmt_tf import storage
-from mdmt_tf.data.sources import PreparedDataset, open_dataset, prepared_configs
+from mdmt_tf.data.sources import PreparedDataset, open_dataset
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen
 from mdmt_tf.runs.external import (
     EXTERNAL,
     Request,
-    check_prepared,
     choose_labels,
+    choose_preprocessing,
 )
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.patients import by_patient, labelled
@@ -57,20 +57,44 @@ class External:
     whole: Evaluation
 
 
-def open_unseen(request: Request, progress: Progress | None = None) -> PreparedDataset:
+def open_unseen(
+    request: Request,
+    progress: Progress = lambda done, total: None,
+    prepared: Callable[[Any], object] = lambda folder: None,
+) -> PreparedDataset:
     """Open the dataset, which is prepared first if it is declared and not prepared.
 
     Args:
+        request: the runs, and the dataset.
         progress: called with (images done, all images) while it is prepared.
+        prepared: called with the `PreparedFolder` of a dataset that was not there.
     Raises: DataError for a dataset that is not prepared as the training data, or cannot
         be; or is one of the run. LeakageError when a run has seen its images.
     """
-    there = prepared_configs(request.data_dir, request.dataset)
-    preprocessing = check_prepared(request, there)
+    if request.declaration is not None:
+        folder = _prepare(request, progress)
+        if not folder.reused:
+            prepared(folder)
+    preprocessing = choose_preprocessing(request)
     dataset = open_dataset(request.data_dir, request.dataset, preprocessing)
     for run in request.runs:
         check_unseen(run, dataset)
     return dataset
+
+
+def _prepare(request: Request, progress: Progress):
+    """Prepare the declared dataset as the runs need it, unless it is."""
+    from mdmt_tf.datasets._shared import choice, prepare
+
+    wanted = request.preprocessings[0]
+    ((builder, config),) = choice.declared(request.declaration, None, wanted).items()
+    return prepare.prepare_dataset(
+        builder,
+        os.path.dirname(request.declaration) or ".",
+        request.data_dir,
+        config=config,
+        progress=progress,
+    )
 
 
 def evaluate_runs(
