@@ -93,8 +93,8 @@ def make_request(
     declaration = on if _is_file(on) else None
     if declaration and not Path(on).is_file():
         raise ConfigError(
-            f"--on {on}: no such file. Expected a YAML file that declares a dataset, or "
-            "the name of a prepared one."
+            f"--on {on}: no such file. Expected a YAML file that declares a dataset, "
+            "or the name of a prepared one."
         )
     name, declared = _read_declaration(on) if declaration else (on, {})
     if out is None:
