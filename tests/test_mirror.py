@@ -78,10 +78,10 @@ THROUGH = {
         "mdmt_tf.reporting.external_plots",
         "mdmt_tf.reporting.external_results",
         "mdmt_tf.reporting.external_tables",
+        "mdmt_tf.reporting.html_page",
     ],
     "reporting/test_means_table.py": ["mdmt_tf.reporting.correlation_table"],
     "reporting/test_page.py": [
-        "mdmt_tf.reporting.html_page",
         "mdmt_tf.reporting.report",
         "mdmt_tf.reporting.terminal",
     ],
