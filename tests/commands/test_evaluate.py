@@ -1,14 +1,19 @@
 """`python -m mdmt_tf.evaluate`, and other commands on a run whose data have moved."""
 
+import contextlib
+import io
+import json
 import shutil
 
 import pandas as pd
 import pytest
 from command_lines import run
+from declared import write_ward
 
 from mdmt_tf import config, evaluate, explain, train
 from mdmt_tf.config import files
-from mdmt_tf.errors import DataError
+from mdmt_tf.data.sources import prepared_configs
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.training import trainer
 
 
@@ -114,3 +119,117 @@ def test_data_dir_of_a_new_run_is_a_setting(capsys):
     with pytest.raises(SystemExit):
         train.main(["--data-dir", "DATA"])
     assert "--data-dir is for --resume; write data_dir=DIR" in capsys.readouterr().err
+
+
+WARD = """\
+dataset:
+  name: ward
+  images: films/
+  tables: outcomes.xlsx
+  columns: {image: file, patient: pid, site: hospital}
+  labels:
+    dead: {column: died_or_icu, classes: {"0": mild, "1": severe}}
+    stay: {column: los, unit: days}
+  fields: [age, sex, projection]
+  preprocess: lungs_256
+tasks:
+  outcome: {kind: binary, from: {ward: dead}}
+"""
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory):
+    """A file that declares 24 films of 12 patients, with another preprocessing."""
+    return write_ward(tmp_path_factory.mktemp("ward"), WARD)
+
+
+@pytest.fixture(scope="module")
+def validated(finished, moved, ward, tmp_path_factory):
+    """The folder of data, and what was printed when the run was evaluated on it."""
+    data = tmp_path_factory.mktemp("data")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        arguments = ["--on", str(ward), "--data-dir", str(data)]
+        assert evaluate.main([str(finished.path), *arguments]) == 0
+    return data, printed.getvalue()
+
+
+def test_a_declared_dataset_is_prepared_as_the_run_needs_it(validated, finished):
+    data, printed = validated
+    assert prepared_configs(data, "ward") == ["full_256"]
+    folder = finished.path / "external" / "ward"
+    table = pd.read_csv(folder / "predictions.csv", keep_default_na=False)
+    assert len(table) == 24 and set(table["task"]) == {"outcome"}
+    # As in the fixture: patient k died if k is odd.
+    truth = table["patient_id"].str.removeprefix("P").astype(int) % 2
+    assert (table["target"].astype(int) == truth).all()
+    found = json.loads((folder / "assessment.json").read_text())["external"]
+    strata = found["outcome"]["strata"]
+    # All patients are in one age band.
+    assert list(strata) == ["site", "sex", "projection"]
+    assert [own["patients"] for own in strata["projection"].values()] == [12, 12]
+    page = (folder / "index.html").read_text()
+    assert "On ward, which the model has not seen, AUC for outcome is" in page
+    # The closing table of the preparation, the sentence, and where the files are.
+    assert "full_256" in printed and "On ward, which the model" in printed
+    assert str(folder / "index.html") in printed
+
+
+def test_it_is_not_prepared_twice_and_not_overwritten(
+    validated, finished, ward, capsys
+):
+    data, _ = validated
+    command = [str(finished.path), "--on", "ward", "--data-dir", str(data)]
+    with pytest.raises(ConfigError, match="external/ward exists.*--overwrite"):
+        evaluate.main(command)
+    prepared = data / "ward" / "full_256" / "1.0.0" / "dataset_info.json"
+    before = prepared.stat().st_mtime_ns
+    again = [str(finished.path), "--on", str(ward), "--data-dir", str(data)]
+    first = (finished.path / "external" / "ward" / "index.html").read_bytes()
+    assert evaluate.main([*again, "--overwrite"]) == 0
+    assert prepared.stat().st_mtime_ns == before
+    assert (finished.path / "external" / "ward" / "index.html").read_bytes() == first
+
+
+def test_labels_of_a_prepared_dataset_are_given(validated, finished, tmp_path):
+    data, _ = validated
+    command = [str(finished.path), "--on", "ward", "--data-dir", str(data)]
+    command += ["--out", str(tmp_path / "out")]
+    with pytest.raises(ConfigError, match="no label for outcome, grade.*dead"):
+        evaluate.main(command)
+    with pytest.raises(DataError, match="no field 'died'. Did you mean 'dead'"):
+        evaluate.main([*command, "--labels", "outcome=died"])
+    assert not (tmp_path / "out").exists()
+    evaluate.main([*command, "--labels", "outcome=dead", "grade=stay"])
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert set(metrics["external"]) == {"outcome", "grade"}
+
+
+def test_its_own_data_are_refused(finished, moved):
+    command = [str(finished.path), "--on", "alpha", "--data-dir", str(moved)]
+    with pytest.raises(DataError, match=r"made with it \(dataset 'alpha'\)"):
+        evaluate.main(command)
+
+
+@pytest.mark.parametrize(
+    "options", [["--labels", "outcome=dead"], ["--out", "x"], ["--overwrite"]]
+)
+def test_options_of_another_dataset_need_one(finished, options, capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main([str(finished.path), *options])
+    assert "need --on" in capsys.readouterr().err
+
+
+def test_a_mistake_is_reported_before_tensorflow_is_loaded(tmp_path):
+    (tmp_path / "config.yaml").write_text("experiment: x\n")
+    (tmp_path / "metrics.json").write_text("{}")
+    arguments = [str(tmp_path), "--on", "ward.yml", "--data-dir", "DATA"]
+    code = (
+        "import sys; from mdmt_tf import errors, evaluate\n"
+        "try:\n"
+        f"    evaluate.main({arguments!r})\n"
+        "except errors.ConfigError:\n"
+        "    assert 'tensorflow' not in sys.modules\n"
+        "    sys.exit(3)"
+    )
+    assert run("-c", code).returncode == 3
