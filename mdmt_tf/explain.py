@@ -61,7 +61,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("explain", DESCRIPTION)
     add, words = arguments.add_argument, console.words
     add("run_dir", metavar="RUN_DIR", help="folder of the run")
-    text = "NIfTI files, or radiographs; folders of them; patterns in quotes"
+    text = "NIfTI files, DICOM series, or radiographs; folders; patterns in quotes"
     add("files", nargs="*", metavar="FILE", help=text)
     text = "folder to write to (default: RUN_DIR/saliency)"
     add("--out", metavar="DIR", type=Path, help=text)

@@ -14,8 +14,8 @@ Prepare a dataset once, for training any number of times.
   python -m mdmt_tf.prepare all --manual-dir FILES --data-dir DATA
   python -m mdmt_tf.prepare ward.yaml --data-dir DATA
 
-A YAML file declares a dataset of your own; `python -m mdmt_tf.config keys dataset`
-lists its keys.
+A YAML file declares a dataset of your own; its keys are listed by
+`python -m mdmt_tf.config keys dataset`.
 
 Images and rows that cannot be used are left out and listed in rejected.csv. If
 no lungs are found, the whole image is kept, and the field box_source of the

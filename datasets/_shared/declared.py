@@ -94,7 +94,7 @@ class Plan:
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
         self.declaration, self.folder = declaration, folder
-        self.tables = DeclaredTables(declaration, folder, where)
+        self.tables = DeclaredTables(declaration, folder, self.open_images(), where)
         self._marks = Marks(declaration.unknown)
         self.kinds: dict[str, ClassLabel | Number | Words] = {}
         self._columns: dict[str, str] = {}

@@ -147,19 +147,18 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
     known = not marks.has(cell)
     if keep.known is not None and keep.known != known:
         raise LeftOut(f"{column} {'known' if known else 'unknown'}", detail)
+    text = plain(cell.text, cell.decimal)
+    is_listed = text in map(plain, keep.within or ())
     ranged = keep.min is not None or keep.max is not None
-    if not known and (ranged or keep.within is not None):
-        listed = keep.within is not None and Marks(keep.within).has(cell)
-        if ranged or not listed:
-            raise LeftOut(f"{column} unknown", detail)
+    if not known and (ranged or (keep.within is not None and not is_listed)):
+        raise LeftOut(f"{column} unknown", detail)
     if known and ranged:
         number = Number(marks).value(cell)
         if keep.min is not None and number < keep.min:
             raise LeftOut(f"{column} below {keep.min:g}", detail)
         if keep.max is not None and number > keep.max:
             raise LeftOut(f"{column} above {keep.max:g}", detail)
-    text = plain(cell.text, cell.decimal)
-    if known and keep.within is not None and text not in map(plain, keep.within):
+    if known and keep.within is not None and not is_listed:
         raise LeftOut(f"{column} not in {', '.join(keep.within)}", detail)
     if text in map(plain, keep.not_in):
         raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)

@@ -55,7 +55,7 @@ class DeclaredImages:
         Raises: RowError: there is no such file, or several.
         """
         name = name.replace("\\", "/")
-        found = self._find(name) or self._find(plain_id(name))
+        found = self._matches(name)
         if not found:
             raise self._missing(name)
         if len(found) > 1:
@@ -65,6 +65,15 @@ class DeclaredImages:
             )
         self._requested.add(found[0])
         return found[0]
+
+    def key_of(self, name: str) -> str:
+        """The same text for all spellings of an image; also if there is no file."""
+        name = name.replace("\\", "/")
+        found = self._matches(name)
+        return self.id_of(found[0]) if len(found) == 1 else image_stem(_key(name))
+
+    def _matches(self, name: str) -> list[Path]:
+        return self._find(name) or self._find(plain_id(name))
 
     def _find(self, name: str) -> list[Path]:
         if not self._folders:

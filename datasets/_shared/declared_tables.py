@@ -9,11 +9,11 @@ from pathlib import Path
 from mdmt_tf import storage
 from mdmt_tf.config.declaration import DatasetDeclaration, TableSection
 from mdmt_tf.datasets._shared.declared_cells import Cell, Marks, plain, plain_id
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 from mdmt_tf.datasets._shared.tables import Table, read_table
 from mdmt_tf.errors import DataError, nearest
-from mdmt_tf.imaging.image_files import image_stem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,17 +39,23 @@ class DeclaredTables:
         digests: name of each file -> its SHA-256.
     """
 
-    def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
+    def __init__(
+        self,
+        declaration: DatasetDeclaration,
+        folder: Path,
+        images: DeclaredImages,
+        where: str,
+    ):
         """Read the tables and check that the declared columns are in them.
 
         Args:
             declaration: the declaration.
             folder: the folder to which its paths are relative.
+            images: its images, by which rows about images are joined.
             where: the file of the declaration, for messages.
         Raises: DataError, as `read_table`; and for a column that no table has.
         """
-        self._image = declaration.columns.image
-        self._empty = Marks(())
+        self._image, self._images = declaration.columns.image, images
         used = declared_columns(declaration)
         first, *others = declaration.tables
         self._main = _read(folder, first, [self._image], used.values())
@@ -58,12 +64,13 @@ class DeclaredTables:
         before = list(self._main.columns)
         self._sides: list[Side] = []
         for section in others:
-            _check_columns(section.keys, before, f"{where}: dataset.tables: `on`")
+            on = {f"tables, `on` of {section.file}": key for key in section.keys}
+            _check_columns(on, before, where)
             side = self._side(folder, section, used.values())
             self._sides.append(side)
             before += side.table.columns
             self.digests[section.file] = storage.sha256_of(folder / section.file)
-        _check_columns(used, before, f"{where}: dataset.")
+        _check_columns(used, before, where)
         # Number of a row of the first table -> the rows of every table that join it.
         self._joined = {row.number: self._join(row) for row in self.rows}
         self._check_joins(where)
@@ -83,8 +90,9 @@ class DeclaredTables:
 
     def _key(self, column: str, text: str) -> str:
         """The part of a key in which spellings of the same thing are equal."""
-        text = unicodedata.normalize("NFC", plain_id(text)).casefold()
-        return image_stem(text) if column == self._image else text
+        if text and column == self._image:
+            return self._images.key_of(text)
+        return unicodedata.normalize("NFC", plain_id(text)).casefold()
 
     def _join(self, row: TableRow) -> list[list[TableRow]]:
         """The rows of every table that belong to a row of the first."""
@@ -210,10 +218,10 @@ def _check_columns(used: Mapping[str, str], known: Sequence[str], where: str) ->
     for key, column in used.items():
         if unicodedata.normalize("NFC", column) not in known:
             names = list(dict.fromkeys(known))
-            problems.append(f"{key}: {column!r}.{nearest(column, names)}")
+            problems.append(f"dataset.{key}: {column!r}.{nearest(column, names)}")
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise DataError(
-            f"{where} names columns that no table has:{lines}\nColumns: "
+            f"{where}: names columns that no table has:{lines}\nColumns: "
             f"{', '.join(dict.fromkeys(known))}."
         )

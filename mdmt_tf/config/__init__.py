@@ -101,6 +101,8 @@ def read_declaration(path: str) -> tuple[DatasetDeclaration, Path]:
 
     It is the folder of the file with the section, which may be a base of `path`.
     """
+    if not Path(path).is_file():
+        raise ConfigError(f"{path}: no such file; expected YAML with a `dataset`.")
     values, origins = files.read(path)
     if not isinstance(values.get("dataset"), dict):
         word = nearest("dataset", [key for key in values if key != "datasets"])

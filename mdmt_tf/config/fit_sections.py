@@ -78,6 +78,14 @@ class PipelineSection(Section):
         description="Temperature of that sampling; 1 is in proportion to the size, "
         "larger values are closer to balanced.",
     )
+    weight_by: Literal["image", "patient"] = Field(
+        "image",
+        description="What counts once in the loss and in the selection of the epoch. "
+        "patient: each labelled image has the weight 1 / (labelled images of its "
+        "patient), with mean 1, and the selecting metric is that of the patients' mean "
+        "probabilities. Where sampling or oversample draw some images more often, "
+        "patients count alike within each dataset or class.",
+    )
     cache: Literal["auto", "memory", "stream"] = Field(
         "auto",
         description="Where decoded images are kept. auto: in memory when they need "

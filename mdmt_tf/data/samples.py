@@ -54,6 +54,11 @@ class Samples:
         ]
         return np.logical_or.reduce(known)
 
+    @property
+    def patient(self) -> np.ndarray:
+        """int64 (n,), number of the patient of each row; ids are per dataset."""
+        return self.rows.groupby(["dataset", "patient_id"]).ngroup().to_numpy()
+
     def take(self, chosen: np.ndarray) -> "Samples":
         """A selection of the rows, by number or as bool (n,)."""
         return Samples(

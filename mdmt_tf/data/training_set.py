@@ -17,7 +17,7 @@ class TrainingSet:
     Attributes:
         samples: the rows.
         weights: task -> float32 (n, *label_shape), I(x, task) times the weight of the
-            class.
+            class and of the patient.
         class_counts: task -> int64, labels of each class, see `Task.class_counts`.
         draws: how often an epoch draws the rows of each dataset and class.
     """
@@ -29,33 +29,89 @@ class TrainingSet:
 
 
 def build_training_set(
-    samples: Samples, sampling: str = "union", temperature: float = 1.0
+    samples: Samples,
+    sampling: str = "union",
+    temperature: float = 1.0,
+    weight_by: str = "image",
 ) -> TrainingSet:
     """Count the classes of the rows, and derive weights and draws.
 
     Args:
         samples: rows to train with.
         sampling, temperature: see `mdmt_tf.data.sampling`.
+        weight_by: "image": each labelled row has the same weight; "patient": see
+            `patient_weights`. Balanced class weights then give each class the same sum
+            of weights, so they count the patients of a class instead of its rows. A
+            patient with rows of several classes counts for each by its fraction.
     Raises: DataError for a task without any known label, or with balanced class weights
         and a class without rows.
     """
+    draws = plan_draws(
+        samples.dataset, oversampled_classes(samples), sampling, temperature
+    )
     counts, weights = {}, {}
     for task in samples.tasks:
         labels, known = samples.labels[task.name], samples.known[task.name]
-        counts[task.name] = task.class_counts(labels)
+        counts[task.name] = masses = task.class_counts(labels)
         if not counts[task.name].sum():
             raise DataError(
                 f"task {task.name!r}: no image in the training split has a known label "
                 f"(from {task.sources_text})."
             )
-        factors = task.label_weights(labels, counts[task.name])
-        weights[task.name] = known.astype(np.float32) * factors
-    draws = plan_draws(
-        samples.dataset, oversampled_classes(samples), sampling, temperature
-    )
+        of_rows = known.astype(np.float32)
+        if weight_by == "patient":
+            of_rows = patient_weights(known, samples.patient, _separate(draws))
+            if task.class_weights == "balanced":
+                masses = np.bincount(labels[known], of_rows[known], len(masses))
+            of_rows = of_rows.astype(np.float32)
+        weights[task.name] = of_rows * task.label_weights(labels, masses)
     return TrainingSet(
         samples=samples, weights=weights, class_counts=counts, draws=draws
     )
+
+
+def patient_weights(
+    known: np.ndarray, patient: np.ndarray, group: np.ndarray
+) -> np.ndarray:
+    """Weights of the rows by which each patient counts once.
+
+    A row has the weight 1 / (rows of its patient whose label is known), times a factor
+    by which the mean over the rows with a known label is 1. So the scale of the loss
+    does not change.
+
+    Args:
+        known: bool (n, *label_shape). Each label of a vector has weights of its own.
+        patient: int (n,), number of the patient of each row.
+        group: int (n,). A patient counts once in each group, and the mean is 1 in each.
+    Returns: float64 like `known`, 0 where the label is not known.
+
+    Example:
+        >>> known = np.array([True, True, True, False, True])
+        >>> patient = np.array([0, 0, 0, 0, 1])
+        >>> patient_weights(known, patient, np.zeros(5, int)).round(3).tolist()
+        [0.667, 0.667, 0.667, 0.0, 2.0]
+    """
+    _, place = np.unique(np.stack([group, patient], 1), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    columns = []
+    for own in known.reshape(len(known), -1).T:
+        images = np.bincount(place, own)[place]
+        once = np.divide(own, images, out=np.zeros(len(own)), where=own)
+        rows, patients = np.bincount(group, own), np.bincount(group, once)
+        scale = np.divide(rows, patients, out=np.zeros(len(rows)), where=rows > 0)
+        columns.append(once * scale[group])
+    return np.stack(columns, axis=1).reshape(known.shape)
+
+
+def _separate(draws: Draws) -> np.ndarray:
+    """The groups of rows whose sums of weights the sampling determines, int (n,).
+
+    If an epoch has every row once, all rows are one group, and patients of all datasets
+    count alike. Otherwise datasets or classes are drawn more often on purpose, and the
+    weights of patients leave the balance between them as it is.
+    """
+    once = np.array_equal(draws.counts, np.bincount(draws.stream))
+    return np.zeros_like(draws.stream) if once else draws.stream
 
 
 def oversampled_classes(samples: Samples) -> np.ndarray:

@@ -43,6 +43,9 @@ _NOT_IDENTITY = {
     "training": ("devices", "tensorboard", "saved_model", "saliency"),
     "pipeline": ("cache",),
 }
+# Keys that are younger than some benchmarks, with the value that means what was done
+# before. At this value they do not change the identity, so old results stay valid.
+_ADDED = {("pipeline", "weight_by"): "image"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,6 +254,9 @@ def digest_of(settings: Config | BaselineSection) -> str:
         for section, keys in _NOT_IDENTITY.items():
             for key in keys:
                 del (plain[section] if section else plain)[key]
+        for (section, key), before in _ADDED.items():
+            if plain[section][key] == before:
+                del plain[section][key]
         # The order of tasks counts: a serial head belongs to the first.
         plain["order_of_tasks"] = list(plain["tasks"])
     else:

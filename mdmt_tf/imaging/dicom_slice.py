@@ -12,7 +12,7 @@ from pydicom.pixels import pixel_array
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom, raster
-from mdmt_tf.imaging.intensity import check_hounsfield
+from mdmt_tf.imaging.intensity import doubt_hounsfield
 
 TAGS = ("Modality",)
 
@@ -53,10 +53,8 @@ def read_hounsfield(
                 f"{modality}. Prepare it without a window, for example as full_256"
             )
         values = measured_values(dataset, name)
-    try:
-        check_hounsfield(values)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error
+    if doubt := doubt_hounsfield(values):
+        raise DataError(f"{name}: {doubt}")
     return values
 
 

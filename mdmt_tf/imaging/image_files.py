@@ -36,10 +36,11 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
         given: files, whatever their names; folders, which stand for the images in them
             and in the folders below, hidden ones left out; or patterns such as
             "films/*.dcm" or "films/**/front.png".
-        volumes: whether the images of folders are NIfTI files; else radiographs, that
-            is DICOM (also without a suffix), PNG, JPEG, TIFF.
-    Returns: each file once, in the order of `given`, those of one folder or pattern
-        sorted.
+        volumes: whether the images of folders are NIfTI files and DICOM series (the
+            folder stands for the series in it, see `series.find_series`); else
+            radiographs, that is DICOM (also without a suffix), PNG, JPEG, TIFF.
+    Returns: each file or folder once, in the order of `given`, those of one folder or
+        pattern sorted. Of several slices of one series, the first.
     Raises: DataError for a path that does not exist, a folder or a pattern without
         images, and what cannot be read.
     """
@@ -54,7 +55,7 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
         else:
             raise DataError(f"{path}: no such file or folder.")
         found.update(dict.fromkeys(images))
-    return list(found)
+    return _without_other_slices(list(found)) if volumes else list(found)
 
 
 def _matches(pattern: Path, volumes: bool) -> list[Path]:
@@ -64,7 +65,7 @@ def _matches(pattern: Path, volumes: bool) -> list[Path]:
     files = [match for match in matches if not match.is_dir()]
     folders = [match for match in matches if match.is_dir()]
     if files:
-        below = [path for path in _walk(folders) if _is_image(path, volumes)]
+        below = _images_among(list(_walk(folders)), volumes)
     else:
         below = _images_below(folders, pattern, volumes)
     return sorted({*files, *below})
@@ -72,15 +73,36 @@ def _matches(pattern: Path, volumes: bool) -> list[Path]:
 
 def _images_below(folders: list[Path], given: Path, volumes: bool) -> list[Path]:
     files = list(_walk(folders))
-    images = sorted({path for path in files if _is_image(path, volumes)})
+    images = sorted(_images_among(files, volumes))
     if not images:
         suffixes = ", ".join(VOLUMES if volumes else RADIOGRAPHS)
+        kinds = f"{suffixes}{' or DICOM series' if volumes else ''}"
         count = f"none among {len(files)} file{'s' if len(files) > 1 else ''}"
         raise DataError(
-            f"{given}: expected image files ({suffixes}) in it or in folders below. "
+            f"{given}: expected image files ({kinds}) in it or in folders below. "
             f"Received: {count if files else 'an empty folder'}."
         )
     return images
+
+
+def _images_among(files: list[Path], volumes: bool) -> set[Path]:
+    images = {path for path in files if _is_image(path, volumes)}
+    if volumes:
+        from mdmt_tf.imaging.series import find_series  # slow to import
+
+        for folder in sorted({path.parent for path in files if path not in images}):
+            images.update(find_series(folder))
+    return images
+
+
+def _without_other_slices(found: list[Path]) -> list[Path]:
+    """Without files of a series whose folder, or another file of it, is there."""
+    # DICOM files have been requested by name.
+    if sum(not path.name.lower().endswith(VOLUMES) for path in found) < 2:
+        return found
+    from mdmt_tf.imaging.series import without_other_slices  # slow to import
+
+    return without_other_slices(found)
 
 
 def _walk(folders: Iterable[Path]) -> Iterator[Path]:

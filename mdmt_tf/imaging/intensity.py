@@ -18,8 +18,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.preprocess_values import text_of
 
-# The largest values of pictures that were made from a CT: fractions, or 8 bits.
-_PICTURE_MAXIMA = (1, 255)
+_WHITE_OF_8_BITS = 255
 
 
 def to_fraction(values: np.ndarray, preprocessing: VolumePreprocessing) -> np.ndarray:
@@ -54,6 +53,18 @@ def to_fraction(values: np.ndarray, preprocessing: VolumePreprocessing) -> np.nd
     )
 
 
+def background(fraction: np.ndarray, preprocessing: VolumePreprocessing) -> float:
+    """The fraction of voxels that are added around a volume.
+
+    Returns: the smallest fraction of the volume; with a window, at most that of 0 HU,
+        which surrounds heads without skull.
+    """
+    darkest = float(fraction.min())
+    if preprocessing.window_hu is None:
+        return darkest
+    return min(darkest, float(window(np.float32(0), *preprocessing.window_hu)))
+
+
 def window(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """(values - low) / (high - low), clipped to [0, 1]; float32.
 
@@ -64,16 +75,17 @@ def window(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
 
 
-def check_hounsfield(values: np.ndarray) -> None:
-    """Check that values may be Hounsfield units, which a window in HU requires.
+def doubt_hounsfield(values: np.ndarray) -> str:
+    """Why values are hardly Hounsfield units, which a window in HU requires.
 
-    Raises: DataError for values from 0 to 1, or from 0 to 255, as of a picture.
+    Returns: a message for values from 0 to at most 1, or from 0 to 255, as of a picture
+        that was made from a CT; "" for others.
     """
     low, high = float(values.min()), float(values.max())
-    if low >= 0 and (high <= min(_PICTURE_MAXIMA) or high in _PICTURE_MAXIMA):
-        raise DataError(
-            "expected Hounsfield units (air -1000, water 0), because of window_hu. "
-            f"Received: values from {text_of(low)} to {text_of(high)}, as of a "
-            "picture. Export the CT itself; or prepare with a percentile, which takes "
-            "any scale"
-        )
+    if low < 0 or not (high <= 1 or high == _WHITE_OF_8_BITS):
+        return ""
+    return (
+        "expected Hounsfield units (air -1000, water 0), because of window_hu. "
+        f"Received: values from {text_of(low)} to {text_of(high)}, as of a picture. "
+        "Export the CT itself; or prepare with a percentile, which takes any scale"
+    )

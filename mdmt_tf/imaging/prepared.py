@@ -4,8 +4,11 @@
 `volume.prepare_volume` for a volume in memory.
 """
 
+import contextlib
 import dataclasses
+import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,9 +19,12 @@ from mdmt_tf.imaging import crop, dicom, intensity
 from mdmt_tf.imaging.dicom_slice import read_hounsfield
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing, parse
+from mdmt_tf.imaging.series_headers import is_dicom_file
 
 if TYPE_CHECKING:
-    from mdmt_tf.imaging.volume import PreparedVolume
+    from mdmt_tf.imaging.volume import PreparedVolume, Volume
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,16 +74,39 @@ def prepare_file(
         preprocessing = parse(preprocessing)
     if isinstance(preprocessing, Preprocessing):
         return prepare_image(read_file(path, preprocessing), preprocessing)
+    volume = _read_volume(Path(path))
     # nibabel takes half a second to load; radiographs do not need it.
-    from mdmt_tf.imaging.volume import prepare_volume, read_volume
+    from mdmt_tf.imaging.volume import prepare_volume
 
-    volume = read_volume(path)
     try:
         if preprocessing.window_hu is not None:
-            intensity.check_hounsfield(volume.values)
+            _check_window(volume, path)
         return prepare_volume(volume, preprocessing)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _read_volume(path: Path) -> "Volume":
+    from mdmt_tf.imaging.series import read_series
+    from mdmt_tf.imaging.volume import read_volume
+
+    with contextlib.suppress(OSError):  # `read_volume` reports it
+        if path.is_dir() or is_dicom_file(path):
+            return read_series(path)
+    return read_volume(path)
+
+
+def _check_window(volume: "Volume", path: str | os.PathLike) -> None:
+    """Check that a window in Hounsfield units has a meaning for a volume."""
+    if volume.modality not in ("", "CT"):
+        raise DataError(
+            "expected a CT, because of window_hu. Received: modality "
+            f"{volume.modality}. Prepare it with a percentile or z_score"
+        )
+    # NIfTI does not say what the values are, and such volumes are published as CT, so
+    # they are not refused.
+    if doubt := intensity.doubt_hounsfield(volume.values):
+        logger.warning("%s: %s", path, doubt)
 
 
 def read_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:

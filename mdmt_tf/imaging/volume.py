@@ -18,7 +18,7 @@ import numpy as np
 from nibabel import orientations
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.intensity import to_fraction
+from mdmt_tf.imaging.intensity import background, to_fraction
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.resample import lengths, resample, resize, resized_affine, shift
 
@@ -37,11 +37,13 @@ class Volume:
             file.
         affine: float64 (4, 4), from voxel indices to world coordinates in mm.
         spacing_mm: distance of neighbouring voxels along each axis.
+        modality: of a DICOM series, e.g. CT or MR; "" where the file does not say.
     """
 
     values: np.ndarray
     affine: np.ndarray
     spacing_mm: tuple[float, float, float]
+    modality: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -179,8 +181,7 @@ def prepare_volume(
        With `spacing_mm`: the volume is resampled in the same way, its centre stays in
        place, and it is cropped and padded to the shape, see `resample`.
 
-    Empty voxels are 0; for `z_score` they have the smallest fraction of the volume,
-    which is the background.
+    Empty voxels are as dark as the background, see `intensity.background`.
 
     Args:
         volume: as `read_volume` returns it.
@@ -198,7 +199,7 @@ def prepare_volume(
     affine = volume.affine @ orientations.inv_ornt_aff(turn, volume.values.shape)
 
     fraction = to_fraction(values, preprocessing)
-    empty = 0.0 if preprocessing.z_score is None else float(fraction.min())
+    empty = background(fraction, preprocessing)
     if preprocessing.spacing_mm is None:
         missing = max(0, size[0] - len(fraction))
         below = missing // 2

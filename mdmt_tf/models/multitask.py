@@ -35,13 +35,14 @@ def build_model(
 
     `Task.head` chooses mlp or linear for one task, also within "serial".
 
-    Linear weights start from Xavier's uniform values, biases from 0.01.
+    Linear weights start from Xavier's uniform values, those of the last layer times
+    `Task.initial_scale`; biases from 0.01.
 
     Args:
         backbone: model from images (N, H, W, C) to features (N, F). It becomes one
             layer with its name: `model.get_layer(backbone.name)` returns it.
-        tasks: one or more tasks with distinct names. Only `name`, `n_outputs`, `head`
-            and, for "serial", the order are used.
+        tasks: one or more tasks with distinct names. `name`, `n_outputs`, `head` and
+            `initial_scale` are used, and the order for "serial".
         heads: "mlp", "linear" or "serial", of the tasks that have no `head`.
         seed: integer; with the names of the layers, it determines initial values and
             dropout.
@@ -113,20 +114,27 @@ def _mlp_head(x, task, seed, dropout):
     for index, units in enumerate(_HIDDEN_UNITS, start=1):
         x = _linear(x, units, f"{task.name}.hidden{index}", seed, activation="relu")
         x = _dropout(x, dropout, f"{task.name}.dropout{index}", seed)
-    # The last layer has the task's name, from which Keras derives the output's name.
-    return _linear(x, task.n_outputs, task.name, seed)
+    return _output(x, task, seed)
 
 
 def _linear_head(x, task, seed, dropout):
     x = _dropout(x, dropout, f"{task.name}.dropout", seed)
-    return _linear(x, task.n_outputs, task.name, seed)
+    return _output(x, task, seed)
 
 
-def _linear(x, units, name, seed, activation=None):
+def _output(x, task, seed):
+    # The last layer has the task's name, from which Keras derives the output's name.
+    return _linear(x, task.n_outputs, task.name, seed, scale=task.initial_scale)
+
+
+def _linear(x, units, name, seed, activation=None, scale=1.0):
     return keras.layers.Dense(
         units,
         activation=activation,
-        kernel_initializer=keras.initializers.GlorotUniform(derived_seed(seed, name)),
+        # Xavier's uniform values, of `scale` times their size.
+        kernel_initializer=keras.initializers.VarianceScaling(
+            scale**2, "fan_avg", "uniform", derived_seed(seed, name)
+        ),
         bias_initializer=keras.initializers.Constant(_BIAS),
         # Softmax and small differences of logits need more than bfloat16's 3 digits.
         dtype="float32",

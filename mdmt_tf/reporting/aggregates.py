@@ -168,6 +168,11 @@ class Aggregates:
             self._of_fit[fit, task] = found
         return self._of_fit[fit, task]
 
+    def largest_split(self, task: str) -> tuple[int, int]:
+        """Distinct images, and their patients, of the group with most of them."""
+        counts = [group.count()[1:] for group in self.of_task(task)]
+        return max(counts, default=(0, 0))
+
     def judged_twice(self, task: str) -> bool:
         """Whether a complete group judges an image more than once."""
         counts = [g.count() for g in self.of_task(task) if not g.shortfall]

@@ -40,7 +40,7 @@ def table_1(aggregates: Aggregates) -> Table:
         "table_1",
         "Table 1: mean over folds and backbones",
         sections,
-        _notes(results, with_paper),
+        _notes(aggregates, with_paper),
         pd.DataFrame(data),
     )
 
@@ -81,8 +81,9 @@ def _sections(
     return sections, data
 
 
-def _notes(results: Results, with_paper: bool) -> list[str]:
+def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
     """The sentences below the table."""
+    results = aggregates.results
     shown_here = {f for task in results.tasks.values() for f in headline(task)}
     meanings = [row.note for name, row in METRICS.items() if name in shown_here]
     notes = [
@@ -100,6 +101,18 @@ def _notes(results: Results, with_paper: bool) -> list[str]:
         for task in results.tasks.values()
         if len(task.components) > 1
     ]
+    counts = {name: aggregates.largest_split(name) for name in results.tasks}
+    several = [
+        f"{name}: {images} {results.split} images of {patients} patients"
+        for name, (images, patients) in counts.items()
+        if images > patients
+    ]
+    if several:
+        notes.append(
+            "All metrics are by image, so a patient with many images counts more than "
+            f"one with few. {'; '.join(several)}. assessment.json of each run has the "
+            "metrics by patient."
+        )
     if results.benchmark.baselines:
         notes.append(
             "A baseline uses no image and no backbone. It is fitted once for each fold "

@@ -1,57 +1,157 @@
 """Tables of metrics that `train` and `evaluate` print at the end."""
 
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
+from mdmt_tf.tasks import Task
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mdmt_tf.runs.folder import RunFolder
 
 # Metrics in one table; nine columns and the split fit into 80 characters.
 _MOST = 9
+# Below a row with values.
+_ENDS = {"low": " 95% low", "high": " 95% high"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table: a split with its values, or one end of their intervals."""
+
+    name: str
+    n: str
+    values: dict[str, float | None]
+    is_judged: bool = False
 
 
 def print_metrics(run: "RunFolder") -> None:
-    """Print the metrics of a finished run, from its `metrics.json`.
+    """Print the metrics of a finished run.
 
-    Prints one table per task with one row per split, the test split last. The columns
-    are the metrics that the reports compare.
+    Prints one table per task with one row per split, the test split last, with its
+    intervals of `assessment.json` below it. If a task is judged by patient, a table by
+    patient comes first. The columns are the metrics that the reports compare.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
     tasks = run.settings().build_tasks()
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
+    # Runs of earlier versions have none.
+    assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
     console = Console(highlight=False)
     meanings: dict[str, None] = {}
     for task in tasks:
-        for number, names in enumerate(blocks_of(compared(task), _MOST)):
-            table = Table(
-                title=None if number else f"\n{task.name}",
-                title_justify="left",
-                title_style="bold",
-                box=box.SIMPLE_HEAD,
-                pad_edge=False,
-                padding=(0, 1, 0, 0),
-            )
-            table.add_column("", justify="left")
-            table.add_column("n", justify="right")
-            for name in names:
-                table.add_column(METRICS[name].short, justify="right")
-            for split in ("train", "validation", "test"):
-                metrics = stored.get(split, {}).get(task.name)
-                if metrics is not None:
-                    style = "bold" if split == "test" else None
-                    values = (_number(metrics[name]) for name in names)
-                    table.add_row(split, str(metrics["n"]), *values, style=style)
-            console.print(table)
-            meanings |= dict.fromkeys(legend(names))
+        names = compared(task)
+        of_task = {split: own[task.name] for split, own in assessed.items()}
+        if of_task and list(of_task.values())[-1]["unit"] == "patient":
+            title = patient_title(task, of_task)
+            print_table(console, title, names, _by_patient(of_task))
+        title = image_title(task, of_task)
+        print_table(console, title, names, _by_image(task, stored, of_task))
+        meanings |= dict.fromkeys(legend(names))
     console.print("; ".join(meanings))
+    if assessed:
+        console.print(
+            "95% low, high: the interval for other patients like these, from "
+            "resampling patients; -: not defined, or not estimable from so few"
+        )
     if manifest["synthetic"]:
         console.print(
             "SYNTHETIC data: these numbers say nothing about patients", style="bold"
         )
+
+
+def print_table(
+    console: "Console", title: str, names: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Print metrics in blocks of columns that fit into 80 characters.
+
+    Args:
+        console: to print on.
+        title: above the table.
+        names: metrics to show.
+        rows: their values.
+    """
+    from rich import box
+    from rich.table import Table
+
+    console.print(f"\n{title}", style="bold")
+    for block in blocks_of(names, _MOST):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("", justify="left")
+        table.add_column("n", justify="right")
+        for name in block:
+            table.add_column(METRICS[name].short, justify="right")
+        for row in rows:
+            values = (_number(row.values[name]) for name in block)
+            style = "bold" if row.is_judged else None
+            table.add_row(row.name, row.n, *values, style=style)
+        console.print(table)
+
+
+def patient_title(task: Task, assessed: dict[str, dict]) -> str:
+    """What the rows by patient are.
+
+    Args:
+        task: a task.
+        assessed: split -> its assessment, the judged split last.
+    """
+    title = f"{task.name} by patient (mean of the patient's images)"
+    left_out = list(assessed.values())[-1]["by_patient"]["contradictory"]
+    if left_out:
+        title += f"; {left_out} with contradicting labels left out"
+    return title
+
+
+def image_title(task: Task, assessed: dict[str, dict]) -> str:
+    """What the rows by image are, and how many images and patients are judged.
+
+    Args: see `patient_title`.
+    """
+    if not assessed:
+        return task.name
+    split, own = list(assessed.items())[-1]
+    n, patients = own["by_image"]["n"], own["by_image"]["patients"]
+    what = "images" if len(task.components) == 1 else "labels"
+    title = f"{task.name} by image: {n} {split} {what} of {patients} patients"
+    contradictory = own["by_patient"]["contradictory"]
+    if own["unit"] == "image" and contradictory:
+        title += f",\n{contradictory} of them with labels that change between images"
+    return title
+
+
+def interval_rows(entries: dict[str, dict]) -> Iterator[Row]:
+    """The ends of the intervals, below the row of their values.
+
+    Args:
+        entries: metric -> value, low and high, as in `assessment.json`.
+    """
+    for end, name in _ENDS.items():
+        yield Row(name, "", {key: own[end] for key, own in entries.items()})
+
+
+def _by_patient(assessed: dict[str, dict]) -> list[Row]:
+    rows = []
+    for split, own in assessed.items():
+        entries = own["by_patient"]["metrics"]
+        values = {key: entry["value"] for key, entry in entries.items()}
+        rows.append(Row(split, str(own["by_patient"]["n"]), values))
+    judged = dataclasses.replace(rows.pop(), is_judged=True)
+    return [*rows, judged, *interval_rows(entries)]
+
+
+def _by_image(task: Task, stored: dict, assessed: dict[str, dict]) -> list[Row]:
+    rows = []
+    for split in ("train", "validation", "test"):
+        metrics = stored.get(split, {}).get(task.name)
+        if metrics is not None:
+            rows.append(Row(split, str(metrics["n"]), metrics, split == "test"))
+    if assessed:
+        rows += interval_rows(list(assessed.values())[-1]["by_image"]["metrics"])
+    return rows
 
 
 def _number(value: float | None) -> str:

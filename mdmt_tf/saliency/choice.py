@@ -92,8 +92,8 @@ def of_files(
 
     Args:
         config: configuration of the run.
-        paths: NIfTI files for a model of volumes, otherwise radiographs; folders of
-            these and patterns, see `find_images`.
+        paths: NIfTI files and DICOM series for a model of volumes, otherwise
+            radiographs; folders of these and patterns, see `find_images`.
         preprocessing: name of the preprocessing; None: that of the run's datasets.
     Raises: ConfigError when the datasets have several; DataError for a file that cannot
         be read, and for a folder without images.

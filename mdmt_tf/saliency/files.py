@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import nibabel
 import numpy as np
 
 from mdmt_tf.errors import DataError
@@ -32,6 +33,7 @@ TITLES = dict(
     zip(METHODS, ("Grad-CAM", "guided backpropagation", "guided Grad-CAM"), strict=True)
 )
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?")
+_OPPOSITE = dict(zip("RLAPSI", "LRPAIS", strict=True))
 _WITH_DIGEST = re.compile(r".*-[0-9a-f]{12}")
 
 
@@ -53,6 +55,12 @@ class Geometry:
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance of the voxels of the prepared volume along each axis."""
         return tuple(np.linalg.norm(self.prepared_affine[:3, :3], axis=0).tolist())
+
+    @property
+    def left(self) -> str:
+        """The side of the patient on the left of a slice: R, L, A, P, S or I."""
+        columns = nibabel.aff2axcodes(self.prepared_affine)[2]
+        return _OPPOSITE[columns]
 
     def to_original(self, values: np.ndarray) -> np.ndarray:
         """Resample a prepared volume (d, h, w) to the voxels of the file; float32."""
@@ -269,6 +277,7 @@ def _picture(
         note,
         signed=row.method != GRAD_CAM,
         spacing=None if about is None else about.spacing_mm,
+        left="" if about is None else about.left,
     )
 
 

@@ -33,18 +33,19 @@ def draw(
     *,
     signed: bool = False,
     spacing: tuple[float, ...] | None = None,
+    left: str = "",
 ) -> bytes:
     """A picture of one map.
 
     Args:
-        image: float (h, w) or (d, h, w) in [0, 1], 0 black. The slices of a volume run
-            upwards, in the radiological view (patient's right on the left).
+        image: float (h, w) or (d, h, w) in [0, 1], 0 black.
         saliency: float, the same shape.
         title: one or more lines above the picture.
         note: description of the data, a line below the picture.
         signed: whether it is a map of gradients; otherwise negative values count as 0.
         spacing: distance of neighbouring pixels along each axis, in one unit; None:
             equal distances.
+        left: side of the patient on the left of the slices, such as R, written there.
     Returns: the bytes of a PNG file.
     Raises: ValueError for different shapes or another number of axes.
     """
@@ -102,7 +103,7 @@ def draw(
         y = (number // columns) * height + 0.02 * height
         axis.text(x, y, label, **small)
     if grey.ndim == 3:
-        axis.text(0.02 * width, 0.98 * height, "R", **(small | {"va": "bottom"}))
+        axis.text(0.02 * width, 0.98 * height, left, **(small | {"va": "bottom"}))
     if note:
         y = 0.6 * _LINE_INCHES / size[1]
         figure.text(0.08 / size[0], y, note, fontsize=7, color="#b00020")

@@ -100,6 +100,11 @@ class Task(abc.ABC):
         """Width of the model's output for this task."""
 
     @property
+    def initial_scale(self) -> float:
+        """Factor of the initial weights of the layer that gives the output."""
+        return 1.0
+
+    @property
     @abc.abstractmethod
     def properties(self) -> frozenset[Property]:
         """Properties that metrics may require, valid for each of the `components`."""

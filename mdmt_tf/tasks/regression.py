@@ -20,12 +20,15 @@ class Regression(Task):
     """A number: one output, standardised.
 
     The value is mean + std * output, in the unit of the label. The loss compares the
-    output with (label - mean) / std. Therefore the gradient of the loss, compared with
-    those of other tasks, does not depend on the unit.
+    output with (label - mean) / std, and is the negative log-likelihood of that label
+    at unit variance, such as half the squared error. So its gradient does not depend on
+    the unit, and begins about as large as that of a cross-entropy.
 
     Attributes:
         mean, std: of the known labels of the training split, each row counted once,
             after `fitted`. 0 and 1 before, and without `standardize`.
+        is_fitted: whether these are from the labels. If not, the loss is the whole
+            squared error in the unit of the label.
     """
 
     kind = "regression"
@@ -37,6 +40,12 @@ class Regression(Task):
 
     mean: float = 0.0
     std: float = 1.0
+    is_fitted: bool = False
+
+    @property
+    def likelihood_factor(self) -> float:
+        """1 after `fitted`, because the loss has the factor already."""
+        return 1.0 if self.is_fitted else super().likelihood_factor
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -45,6 +54,16 @@ class Regression(Task):
     @property
     def n_outputs(self) -> int:
         return 1
+
+    @property
+    def initial_scale(self) -> float:
+        """1/2 if standardised, so that predictions begin near the mean.
+
+        The outputs of new heads are 1 to 5 in size. The gradient of a squared error
+        grows with them, while that of a cross-entropy is bounded. With 1/2, the
+        gradients of the shared backbone begin within a factor of 5 of each other.
+        """
+        return 0.5 if self.standardize else 1.0
 
     @property
     def properties(self) -> frozenset[Property]:
@@ -111,7 +130,7 @@ class Regression(Task):
                 values[0],
             )
             mean, std = float(values[0]), 1.0
-        return dataclasses.replace(self, mean=mean, std=std)
+        return dataclasses.replace(self, mean=mean, std=std, is_fitted=True)
 
     def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The standardised value, float32 (n, 1), and whether it is known."""
@@ -134,6 +153,10 @@ class Regression(Task):
         quarters = np.quantile(values[known], (0.25, 0.5, 0.75)) if any(known) else []
         places = np.where(known, np.digitize(values, quarters), -1)
         return np.array([*_QUARTERS, "unknown"], object)[places]
+
+    def training_loss(self, targets, logits, ops):
+        loss = super().training_loss(targets, logits, ops)
+        return super().likelihood_factor * loss if self.is_fitted else loss
 
     def reported_loss(self, targets, logits, ops):
         """The squared error in the unit of the labels."""

@@ -28,7 +28,7 @@ NAN = float("nan")
 class EvaluateEpoch(keras.callbacks.Callback):
     """Add the epoch's metrics to `logs`.
 
-    `train/<task>/loss` is the masked mean of the training loss, with class weights,
+    `train/<task>/loss` is the masked mean of `Task.reported_loss`, with class weights,
     augmentation and dropout. `weight/<task>` is the learned weight of a task, if
     weights are learned. `validation/<task>/<metric>` are exact metrics on the labelled
     validation rows.

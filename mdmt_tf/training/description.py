@@ -22,8 +22,7 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
             "range": [0.0, 1.0],
             "meaning": "0 black to 1 white, prepared as in training",
         },
-        # Input for `mdmt_tf.imaging.prepared.prepare_image`, or of volumes for
-        # `mdmt_tf.imaging.volume.prepare_volume`.
+        # Input for `mdmt_tf.imaging.prepared.prepare_file`.
         "preprocessing": {d.name: d.config for d in inputs.datasets},
         "tasks": {task.name: task.description() for task in inputs.tasks},
     }

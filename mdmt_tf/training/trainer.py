@@ -27,6 +27,7 @@ from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest, data_note
+from mdmt_tf.runs.patients import metrics_for_patients
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
@@ -142,7 +143,10 @@ def predict(
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
     settings = config.pipeline
     return build_training_set(
-        inputs.samples["train"], settings.sampling, settings.temperature
+        inputs.samples["train"],
+        settings.sampling,
+        settings.temperature,
+        settings.weight_by,
     )
 
 
@@ -222,15 +226,23 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
 def _validate(
     fit: _Fit, model: keras.Model, confusion: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Exact metrics of each task on the validation rows; updates `confusion`."""
+    """Exact metrics of each task on the validation rows; updates `confusion`.
+
+    The confusion matrices are always of images.
+    """
     validation = fit.inputs.samples["validation"]
+    rows = validation.rows.assign(split="validation", fold=fit.inputs.split.fold)
     probabilities = predict(model, validation, fit.inputs, fit.config)
     metrics = {}
     for task in fit.inputs.tasks:
-        answers = labelled_answers(
-            task, validation.labels[task.name], probabilities[task.name]
-        )
-        metrics[task.name] = metrics_of_answers(answers)
+        labels, chances = validation.labels[task.name], probabilities[task.name]
+        answers = labelled_answers(task, labels, chances)
+        if fit.config.pipeline.weight_by == "patient":
+            table = predictions.prediction_table(task, rows, labels, chances)
+            known = predictions.labelled_rows(table, task)
+            metrics[task.name] = metrics_for_patients(known, task)
+        else:
+            metrics[task.name] = metrics_of_answers(answers)
         confusion.update(confusion_matrices(answers))
     return metrics
 

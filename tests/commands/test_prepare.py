@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from declared import SKETCH, ward_rows, write_ward
 
 from mdmt_tf import prepare
 from mdmt_tf.errors import DataError
@@ -323,3 +324,76 @@ def test_all_datasets_have_a_preview_each(run, tmp_path):
     run("all", "--preview", str(tmp_path / "sheet.png"))
     names = sorted(path.name for path in tmp_path.glob("*.png"))
     assert names == ["sheet_brixia.png", "sheet_hannover.png"]
+
+
+@pytest.fixture
+def ward(tmp_path, capsys, monkeypatch):
+    """`ward(options)`: prepares a declared dataset; what is printed."""
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = ward_rows(4)
+    rows[1][3] = -1
+    rows[2][4] = "lost"
+    write_ward(tmp_path / "ward", SKETCH.replace("lungs_256", "full_8"), rows)
+
+    def call(*options):
+        path = str(tmp_path / "ward" / "ward.yaml")
+        prepare.main([path, "--data-dir", str(tmp_path / "D"), *options])
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_a_declared_dataset(ward, tmp_path):
+    output = ward()
+    rows = numbers(output)
+    assert rows["prepared"] == [6, 4]
+    assert rows["home"] == [3, 2]
+    assert rows["left out by `keep`"] == [1]
+    assert rows["days_to_icu below"] == [0, 1]
+    assert rows["rejected"] == [1]
+    assert "fields stored as text: sex, projection" in output
+    folder = tmp_path / "D" / "ward" / "full_8" / "1.0.0"
+    assert f"ward prepared in {folder}" in output
+    assert f"rejected: {folder / 'rejected.csv'}" in output
+    assert "was already prepared" in ward()
+
+
+def test_a_declared_dataset_takes_the_other_options(ward, tmp_path):
+    (tmp_path / "out.txt").write_text("f00a\n")
+    options = ["--config", "full_16", "--exclude", str(tmp_path / "out.txt")]
+    rows = numbers(ward(*options, "--preview", str(tmp_path / "sheet.png")))
+    assert rows["listed as unusable"] == [1]
+    assert (tmp_path / "D" / "ward" / "full_16" / "1.0.0").is_dir()
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("name: ward", "nam: ward", "ward.yaml:2: dataset.nam: unknown key"),
+        ("name: ward", "name: hannover", "is a dataset of the package"),
+        ("column: los", "column: lso", "dataset.labels.stay.column: 'lso'"),
+        ("outcomes.xlsx", "outcome.xlsx", "Did you mean 'outcomes.xlsx'?"),
+        ("images: films/", "images: film/", "expected a folder of images"),
+        ("dataset:", "data:", "expected a section `dataset`"),
+    ],
+)
+def test_a_declaration_with_a_mistake(tmp_path, old, new, expected):
+    path = write_ward(tmp_path / "ward", SKETCH.replace(old, new), ward_rows(1))
+    result = shell(str(path), "--data-dir", str(tmp_path / "D"))
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert expected in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    result = shell("no.yaml", "--data-dir", str(tmp_path))
+    assert result.returncode == 2
+    assert "error: no.yaml: no such file" in result.stderr
+
+
+def test_datasets_of_the_package_need_their_folder(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        prepare.main(["hannover", "--data-dir", str(tmp_path)])
+    assert "--manual-dir is required" in capsys.readouterr().err

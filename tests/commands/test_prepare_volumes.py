@@ -65,7 +65,7 @@ def test_no_preprocessing_at_all(run, capsys, name):
         run("ich_csic", "--config", name)
     error = " ".join(capsys.readouterr().err.split())
     assert "--config" in error
-    assert "for radiographs; or head_DEPTHxROWSxCOLUMNS, each of 1 to 1024" in error
+    assert "for images; or head_DEPTHxROWSxCOLUMNS (or hu_LOW_HIGH_" in error
     assert f"received '{name}'" in error
 
 

@@ -383,3 +383,16 @@ def test_identity_is_a_function_of_the_content():
     assert same != protocol.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
     other = protocol.BaselineSection(task="t", fields={"d": ("g",)})
     assert digest != protocol.digest_of(other)
+
+
+def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
+    def digest(*overrides):
+        return protocol.digest_of(config.load("phantom", overrides))
+
+    unused, used = digest(), digest("pipeline.weight_by=patient")
+    assert unused == digest("pipeline.weight_by=image") != used
+    # As if the settings had no such key.
+    parts = protocol._NOT_IDENTITY | {"pipeline": ("cache", "weight_by")}
+    monkeypatch.setattr(protocol, "_NOT_IDENTITY", parts)
+    monkeypatch.setattr(protocol, "_ADDED", {})
+    assert digest() == unused

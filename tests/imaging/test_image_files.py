@@ -2,10 +2,13 @@
 
 import os
 
+import numpy as np
 import pytest
+from made_series import make_slices, write_slices
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images, image_stem
+from mdmt_tf.imaging.series import read_series
 
 DICOM = bytes(128) + b"DICM"
 
@@ -69,7 +72,7 @@ def test_a_file_that_exists_is_no_pattern(folder):
     ("given", "volumes", "message"),
     [
         ("tables", False, r"tables: expected .*\.dcm.* in it.*: none among 1 file\."),
-        ("b", True, r"b: expected .*\.nii, \.nii\.gz.*none among 2 files\."),
+        ("b", True, r"b: expected .*\.nii, \.nii\.gz or DICOM s.*none among 2 files\."),
         ("new", False, r"new: expected .* Received: an empty folder\."),
         ("tab*", False, r"tab\*: expected .*none among 1 file\."),
         ("none*.png", False, r"none\*\.png: no file or folder matches\."),
@@ -108,3 +111,43 @@ def test_a_folder_that_cannot_be_listed_is_an_error_with_its_path(folder, monkey
 )
 def test_only_the_suffix_of_an_image_is_cut_off(name, stem):
     assert image_stem(name) == stem
+
+
+@pytest.fixture
+def studies(tmp_path):
+    """Two series of three slices, one in a NIfTI file, and a radiograph."""
+    for number in range(2):
+        values = np.full((3, 4, 5), float(number), np.float32)
+        slices = make_slices(values, series=f"1.2.{number}")
+        write_slices(tmp_path / f"patient{number}" / "ct", slices)
+    (tmp_path / "patient0" / "head.nii.gz").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_bytes(b"x")
+    return tmp_path
+
+
+def test_a_folder_of_a_series_is_one_image(studies):
+    expected = ["patient0/ct", "patient0/head.nii.gz", "patient1/ct"]
+    assert found(studies, "", volumes=True) == expected
+    assert found(studies, "patient1", volumes=True) == ["patient1/ct"]
+    assert found(studies, "patient1/ct", volumes=True) == ["patient1/ct"]
+    assert found(studies, "*/ct", volumes=True) == ["patient0/ct", "patient1/ct"]
+    # As radiographs, all slices are images.
+    assert len(found(studies, "")) == 6
+
+
+def test_slices_of_one_series_are_one_image(studies):
+    given = ["patient1/ct/*.dcm", "patient0/ct/001.dcm", "patient0/ct/002.dcm"]
+    expected = ["patient1/ct/000.dcm", "patient0/ct/001.dcm"]
+    assert found(studies, *given, volumes=True) == expected
+    given = ["patient0/ct", "patient0/ct/001.dcm"]
+    assert found(studies, *given, volumes=True) == ["patient0/ct"]
+
+
+def test_a_folder_of_several_series_is_one_image_that_cannot_be_read(studies):
+    other = make_slices(np.zeros((2, 4, 5), np.float32), series="9.9")
+    for number, dataset in enumerate(other):
+        dataset.save_as(studies / "patient1" / "ct" / f"other{number}")
+    assert "patient1/ct" in found(studies, "", volumes=True)
+    with pytest.raises(DataError, match=f"{studies}/patient1/ct: .* 2 series"):
+        read_series(studies / "patient1" / "ct")
+    assert found(studies, "patient1/ct/other1", volumes=True) == ["patient1/ct/other1"]

@@ -89,12 +89,22 @@ def test_a_volume_is_prepared_by_the_same_door(tmp_path):
     np.testing.assert_allclose(found.affine, expected.affine)
 
 
-@pytest.mark.parametrize("name, high", [("zscore_5_4x5x6", 0), ("hu_0_80_4x5x6", 255)])
-def test_a_problem_of_the_values_names_the_file(tmp_path, name, high):
-    values = np.full((6, 5, 4), high, np.float32)
+def test_a_problem_of_the_values_names_the_file(tmp_path):
+    write_nifti(tmp_path / "head.nii", np.zeros((6, 5, 4), np.float32), np.eye(4))
+    with pytest.raises(DataError, match=rf"{tmp_path}/head.nii: expected .* contrast"):
+        prepare_file(tmp_path / "head.nii", "zscore_5_4x5x6")
+
+
+@pytest.mark.parametrize(
+    "name, warnings", [("hu_0_80_4x5x6", 1), ("zscore_5_4x5x6", 0)]
+)
+def test_a_window_in_hu_of_a_picture_is_doubted(tmp_path, caplog, name, warnings):
+    values = np.linspace(0, 255, 120, dtype=np.float32).reshape(6, 5, 4)
     write_nifti(tmp_path / "head.nii", values, np.eye(4))
-    with pytest.raises(DataError, match=rf"{tmp_path}/head.nii: expected .* Received"):
-        prepare_file(tmp_path / "head.nii", name)
+    assert prepare_file(tmp_path / "head.nii", name).pixels.any()
+    assert len(caplog.records) == warnings
+    for record in caplog.records:
+        assert record.getMessage().startswith(f"{tmp_path}/head.nii: expected Hounsf")
 
 
 @pytest.mark.parametrize("name", ["full_16", "head_4x8x8"])

@@ -6,6 +6,7 @@ import itertools
 import nibabel
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import HEAD_WINDOW_HU, VolumePreprocessing
@@ -129,6 +130,95 @@ def test_a_mark_is_found_where_it_is_in_the_world(shape, size, tilt):
     np.testing.assert_allclose(
         world(prepared.affine, centre), expected, atol=0.05 * max(SPACING)
     )
+
+
+PREPROCESSINGS = [
+    "hu_-50_150_20x24x22_RAS",
+    "hu_-50_150_30x30x60_5x1x0.5mm",
+    "hu_-50_150_26x50x18_1.5x1x5mm_LAS",
+    "percentile_1_99_16x20x22_PIR",
+    "percentile_0_100_34x44x40_1x1x1mm_ASL",
+    "zscore_4_28x28x18_SAR",
+    "zscore_5_32x32x32_1.5x1.5x1.5mm_IPR",
+]
+
+
+def blob_head(tilt):
+    """A head of 50 HU with a bright Gaussian blob; and where the blob is, in mm."""
+    original = make(np.zeros((60, 46, 9)))
+    affine = rotation(tilt, 1) @ rotation(tilt / 2, 2) @ original.affine
+    voxels = np.moveaxis(np.indices((60, 46, 9)), 0, -1)
+    place = world(affine, [33, 20, 5])
+    distance = ((world(affine, voxels.reshape(-1, 3)) - place) ** 2).sum(-1)
+    values = 50 + 90 * np.exp(-distance / (2 * 3.0**2)).reshape(60, 46, 9)
+    values[:2] = values[-2:] = -200  # air
+    return make(values, affine), place
+
+
+@pytest.mark.parametrize("tilt", [0, 12])
+@pytest.mark.parametrize("name", PREPROCESSINGS)
+def test_a_blob_is_found_where_it_is_in_the_world(name, tilt):
+    original, place = blob_head(tilt)
+    prepared = prepare_volume(turned(original, (2, 0, 1), (True, False, True)), name)
+    preprocessing = VolumePreprocessing.parse(name)
+    assert prepared.pixels.shape == (*preprocessing.shape, 1)
+    axes = nibabel.aff2axcodes(prepared.affine)
+    assert "".join(axes) == preprocessing.orientation
+    if preprocessing.spacing_mm is not None:
+        spacing = np.linalg.norm(prepared.affine[:3, :3], axis=0)
+        np.testing.assert_allclose(spacing, preprocessing.spacing_mm)
+    values = prepared.for_model()[..., 0].astype(float)
+    values = np.maximum(values - np.median(values[values > 0.3]) - 0.1, 0)
+    centre = [(i * values).sum() / values.sum() for i in np.indices(values.shape)]
+    # Along the axis of the slices, the blob has only a few samples.
+    np.testing.assert_allclose(world(prepared.affine, centre), place, atol=0.6)
+
+
+@pytest.mark.parametrize("name", PREPROCESSINGS)
+def test_any_preprocessing_returns_to_the_voxels_of_the_file(name):
+    original, place = blob_head(12)
+    original = turned(original, (1, 2, 0), (False, True, True))
+    prepared = prepare_volume(original, name)
+    # Where each prepared voxel is, mapped back, is where the voxel of the file is.
+    positions = world(
+        prepared.affine, np.indices(prepared.pixels.shape[:3]).reshape(3, -1).T
+    )
+    inside = to_original_grid(
+        np.ones(prepared.pixels.shape[:3]),
+        prepared.affine,
+        prepared.original_affine,
+        prepared.original_shape,
+    )
+    expected = world(
+        original.affine, np.indices(original.values.shape).reshape(3, -1).T
+    )
+    for axis in range(3):
+        back = to_original_grid(
+            positions[:, axis].reshape(prepared.pixels.shape[:3]),
+            prepared.affine,
+            prepared.original_affine,
+            prepared.original_shape,
+        )
+        spacing = np.linalg.norm(prepared.affine[:3, :3], axis=0)
+        # Half a voxel at the border has no neighbour beyond it.
+        np.testing.assert_allclose(
+            back[inside > 0], expected[inside.ravel() > 0, axis], atol=spacing.max()
+        )
+        interior = ndimage.binary_erosion(inside > 0, iterations=3)
+        assert interior.any()
+        np.testing.assert_allclose(
+            back[interior], expected[interior.ravel(), axis], atol=1e-3
+        )
+
+
+def test_empty_slices_of_a_z_score_are_as_dark_as_the_background():
+    values = np.random.default_rng(0).uniform(50, 90, (8, 8, 4)).astype(np.float32)
+    values[0] = 0
+    pixels = prepare_volume(make(values), "zscore_20_10x8x8").pixels[..., 0]
+    darkest = pixels[3:7].min()
+    assert 0 < darkest < FULL_SCALE / 2
+    np.testing.assert_array_equal(pixels[:3], darkest)
+    np.testing.assert_array_equal(pixels[7:], darkest)
 
 
 @pytest.mark.parametrize("size", [(15, 17, 11), (40, 48, 40), (60, 50, 40)])

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.models.multitask import build_model
+from mdmt_tf.models.multitask import MODEL_HEADS, build_model
+from mdmt_tf.tasks.base import HEADS
 
 
 @dataclasses.dataclass
@@ -15,6 +16,7 @@ class Task:
     name: str
     n_outputs: int
     head: str | None = None
+    initial_scale: float = 1.0
 
 
 # Declared in an order that sorting changes.
@@ -103,6 +105,52 @@ def test_weights_start_from_xavier_uniform():
             np.testing.assert_array_equal(layer.bias, np.float32(0.01))
 
 
+def test_a_task_scales_the_initial_weights_of_its_output():
+    small = dataclasses.replace(TASKS[0], initial_scale=0.5)
+    for heads in MODEL_HEADS:
+        one, other = (
+            {layer.name: layer for layer in head_layers(model, "severity")}
+            for model in (
+                build_model(backbone(), TASKS, heads),
+                build_model(backbone(), (small, *TASKS[1:]), heads),
+            )
+        )
+        for name, layer in one.items():
+            factor = 0.5 if name == "severity" else 1.0
+            if layer.weights and isinstance(layer, keras.layers.Dense):
+                scaled = factor * layer.kernel.numpy()
+                np.testing.assert_array_equal(other[name].kernel, scaled)
+                np.testing.assert_array_equal(other[name].bias, layer.bias)
+
+
+@pytest.mark.parametrize("common", MODEL_HEADS)
+def test_a_task_may_have_a_head_of_its_own(common):
+    """The others are as they would be without it."""
+    for own in HEADS:
+        tasks = (TASKS[0], dataclasses.replace(TASKS[1], head=own), TASKS[2])
+        model = build_model(backbone(), tasks, common)
+        rest = build_model(backbone(), TASKS, common)
+        alone = build_model(backbone(), TASKS, own)
+        for name, other in (("severity", rest), ("age", rest), ("prognosis", alone)):
+            layers, wanted = head_layers(model, name), head_layers(other, name)
+            assert [one.name for one in layers] == [one.name for one in wanted]
+            for one, same in zip(layers, wanted, strict=True):
+                assert one.get_config() == same.get_config()
+                for a, b in zip(one.get_weights(), same.get_weights(), strict=True):
+                    np.testing.assert_array_equal(a, b)
+
+
+def test_the_first_of_serial_heads_may_be_linear():
+    tasks = (dataclasses.replace(TASKS[0], head="linear"), *TASKS[1:])
+    model = build_model(backbone(), tasks, "serial")
+    outputs = model(IMAGES)
+    features = model.get_layer("tiny")(IMAGES).numpy()
+    seen = np.concatenate([features, outputs["age"], outputs["prognosis"]], axis=1)
+    last = model.get_layer("severity")
+    expected = seen @ last.kernel.numpy() + 0.01
+    np.testing.assert_allclose(outputs["severity"], expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_same_seed_gives_the_same_model():
     first = build_model(backbone(), TASKS, seed=5)
     keras.utils.set_random_seed(1)
@@ -157,6 +205,12 @@ def test_a_saved_model_goes_on_as_the_original(tmp_path):
     ("tasks", "heads", "message"),
     [
         (TASKS, "mpl", r"'mpl'.*mean 'mlp'.*Known: mlp, linear"),
+        (
+            (Task("a", 2, head="lineal"),),
+            "mlp",
+            r"task 'a': 'lineal'.*mean 'linear'.*Known: mlp, linear\.",
+        ),
+        ((Task("a", 2, head="serial"),), "serial", r"task 'a': 'serial'.*mlp, linear"),
         ((), "mlp", r"one task or more.*Received: none"),
         ((Task("a", 2), Task("a", 4)), "mlp", r"distinct.*Received: a more than once"),
     ],

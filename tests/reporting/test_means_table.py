@@ -74,6 +74,20 @@ def test_table_1_has_them_in_parts_that_fit(made, head):
     assert len(found) == 6 and row["mean"] == pytest.approx(np.mean(found))
 
 
+def test_table_1_says_that_the_unit_is_the_image(made, head):
+    tests = [pd.read_csv(path) for path in head.glob("runs/mdmt-*/predictions.csv")]
+    rows = pd.concat(tests)
+    rows = rows[(rows["split"] == "test") & rows["target"].notna()]
+    counts = []
+    for task in ("prognosis", "coma"):
+        own = rows[rows["task"] == task]
+        images, patients = own["image_id"].nunique(), own["patient_id"].nunique()
+        assert images > patients
+        counts.append(f"{task}: {images} test images of {patients} patients")
+    (note,) = [text for text in made.tables[0].notes if "by image" in text]
+    assert "; ".join(counts) in note
+
+
 def test_the_paper_on_chest_radiographs_is_not_beside_it(made):
     """Another prognosis, though task and experiment have the names of that paper."""
     assert csv_of(made, "table_1")["paper"].isna().all()

@@ -6,6 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from mdmt_tf.imaging.preprocess import VolumePreprocessing
+from mdmt_tf.imaging.volume import Volume, prepare_volume
 from mdmt_tf.saliency import files
 from mdmt_tf.saliency.files import (
     Geometry,
@@ -205,3 +207,18 @@ def test_bone_and_air_are_no_tissue():
     np.testing.assert_array_equal(
         files.tissue(np.array([0.0, 0.2, 0.99, 1.0])), [False, True, True, False]
     )
+
+
+@pytest.mark.parametrize(
+    "orientation, left", [("SPL", "R"), ("SPR", "L"), ("RSA", "P"), ("LAS", "I")]
+)
+def test_the_left_side_of_a_slice_is_that_of_the_patient(orientation, left):
+    original = Volume(np.ones((5, 6, 7), np.float32), np.eye(4), (1, 1, 1))
+    recipe = VolumePreprocessing((4, 4, 4), (0, 80), orientation=orientation)
+    prepared = prepare_volume(original, recipe)
+    about = Geometry(
+        prepared_affine=prepared.affine,
+        original_affine=prepared.original_affine,
+        original_shape=prepared.original_shape,
+    )
+    assert about.left == left

@@ -46,6 +46,16 @@ def test_the_sign_is_seen_where_there_is_one():
             assert np.nonzero(warm)[0].max() < np.nonzero(cold)[0].min()
 
 
+def test_the_side_of_the_patient_is_written_into_a_slice():
+    volume = np.zeros((4, 20, 20))
+    plain = pixels(overlays.draw(volume, volume, "t"))
+    with_side = pixels(overlays.draw(volume, volume, "t", left="A"))
+    changed = np.argwhere((plain != with_side).any(axis=-1))
+    height, width = plain.shape[:2]
+    assert 0 < len(changed) < 0.01 * height * width
+    assert (changed < [height, 0.1 * width]).all()
+
+
 def test_a_volume_is_a_montage_of_the_slices_that_show_something():
     volume = np.zeros((60, 20, 20))
     volume[20:50, 5:15, 5:15] = 0.5

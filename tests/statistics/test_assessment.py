@@ -252,6 +252,6 @@ def test_intervals_cover_the_truth_as_often_as_they_say(prevalence, least):
     runs = 200
     covered, given = coverage(runs, truth, prevalence=prevalence)
     for name in truth:
-        assert given[name] > 0.85 * runs, name
+        assert given[name] > 0.75 * runs, name
         # Two standard errors of 200 runs are 3 %. Of 600 runs, 93 to 97 % cover.
         assert covered[name] >= least, name

@@ -244,6 +244,31 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     pd.testing.assert_frame_equal(*history)
 
 
+def test_a_run_by_patient_resumes_to_the_same_end(settings, run, monkeypatch):
+    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    by_patient = "pipeline.weight_by=patient"
+    whole = trainer.train(settings(by_patient, *BARE))
+    path = interrupted(settings(by_patient, *BARE), after_epoch=2)
+    folder = RunFolder.open(path)
+    resumed = trainer.train(config.load(str(folder.config)), resume_from=path)
+    for file in ("predictions", "metrics", "assessment"):
+        texts = [getattr(one, file).read_text() for one in (whole, resumed)]
+        assert texts[0] == texts[1]
+    assert whole.predictions.read_text() != run.predictions.read_text()
+
+
+def test_a_run_by_patient_selects_by_the_metrics_of_patients(settings):
+    run = trainer.train(settings("pipeline.weight_by=patient", *BARE))
+    history = pd.read_csv(run.history)
+    best = history[history["selected"] == 1].iloc[-1]
+    found = run.read_json(run.assessment)["validation"]["outcome"]
+    for name, entry in found["by_patient"]["metrics"].items():
+        value = np.nan if entry["value"] is None else entry["value"]
+        logged = best[f"validation/outcome/{name}"]
+        assert logged == pytest.approx(value, nan_ok=True), name
+    assert best["validation/outcome/n"] == found["by_patient"]["patients"]
+
+
 def test_a_finished_run_is_left_alone(run):
     before = run.metrics.stat().st_mtime_ns
     lines = []

@@ -32,6 +32,9 @@ from mdmt_tf.training.tensorboard import draw_batch
 N = 24
 DATA_PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
 every_kind = pytest.mark.parametrize("kind", KINDS)
+every_loss = pytest.mark.parametrize(
+    "kind, loss", [(name, loss) for name, kind in KINDS.items() for loss in kind.losses]
+)
 
 
 @pytest.fixture
@@ -94,6 +97,7 @@ def test_a_task_comes_back_from_plain_values(kind):
         {"sources": {"ward": "x", "clinic": ("y", "z")}, "oversample": True},
         {"class_weights": (1.0, 2.0)},
         {"class_weights": "balanced"},
+        {"loss": next(iter(task.losses)), "head": "linear", "standardize": False},
     ):
         changed = dataclasses.replace(task, **changes)
         again = make_task(**json.loads(json.dumps(changed.to_plain())))
@@ -106,8 +110,11 @@ def test_it_is_described_in_the_configuration_and_in_the_documentation(kind):
     assert (
         summary and f"{kind}: {summary}" in TaskSection.model_fields["kind"].description
     )
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", DATA_PAGE, re.MULTILINE)
-    assert kind in rows
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \| (.+) \|$", DATA_PAGE, re.MULTILINE)
+    losses = [f"`{name}`" for name in KINDS[kind].losses]
+    assert dict(rows)[kind] == ", ".join(losses)
+    described = f"{kind}: {', '.join(KINDS[kind].losses)}"
+    assert described in TaskSection.model_fields["loss"].description
 
 
 @pytest.mark.parametrize(
@@ -123,6 +130,25 @@ def test_a_wrong_declaration_is_refused(kind, section, message):
     with pytest.raises(pydantic.ValidationError) as refused:
         TaskSection.model_validate(values)
     assert message in str(refused.value)
+
+
+@every_kind
+def test_losses_and_heads_are_those_of_the_kind(kind):
+    (first, *_), known = KINDS[kind].losses, ", ".join(KINDS[kind].losses)
+    for changes, message in (
+        ({"loss": "hinge"}, f"loss = 'hinge': is not a loss of a {kind} task."),
+        ({"loss": first + "s"}, f"Did you mean '{first}'? Known: {known}."),
+        ({"head": "liner"}, "head = 'liner': is not a head. Did you mean 'linear'?"),
+        ({"head": "serial"}, "Set model.heads to serial"),
+    ):
+        with pytest.raises(pydantic.ValidationError) as refused:
+            task_of(kind, **changes)
+        assert message in str(refused.value)
+    for loss in KINDS[kind].losses:
+        assert task_of(kind, loss=loss, head="mlp").loss == loss
+    if not KINDS[kind].is_standardized:
+        with pytest.raises(pydantic.ValidationError, match="no numbers to standardise"):
+            task_of(kind, standardize=False)
 
 
 # Labels.
@@ -187,7 +213,50 @@ def test_folds_have_their_fraction_of_every_stratum(task, kind, labels):
         assert np.ptp(counts) <= 1 or counts.sum() < 3
 
 
+@every_kind
+def test_a_fitted_task_is_trained_like_the_declared_one(task, labels):
+    """Whatever it takes from the labels: same classes, other numbers, JSON and back."""
+    encoded = task.encode(labels)
+    fitted = task.fitted(encoded)
+    assert type(fitted) is type(task) and fitted.n_outputs == task.n_outputs
+    assert task.fitted(encoded[:0]) == task
+    again = make_task(**json.loads(json.dumps(fitted.to_plain())))
+    assert again == fitted and again.description() == fitted.description()
+    json.dumps(fitted.description(), allow_nan=False)
+    np.testing.assert_array_equal(fitted.encode(labels), encoded)
+    target, known = fitted.targets(labels)
+    assert not target[~known].any() and np.isfinite(target).all()
+    if not task.is_standardized:
+        assert fitted is task
+    # The output that hits the target is the label, in its unit.
+    if task.n_classes == 0:
+        value = fitted.prediction(fitted.probabilities(target))
+        np.testing.assert_allclose(value[known], encoded[known], rtol=1e-6)
+        assert fitted.scale == pytest.approx(np.std(encoded[known]))
+
+
 # Loss.
+
+
+@every_loss
+def test_every_loss_ends_in_the_true_answer(kind, loss, labels):
+    """Plain descent on the logits predicts every known label."""
+    task = task_of(kind, loss=loss)
+    encoded = task.encode(labels)
+    task = task.fitted(encoded)
+    target, known = task.targets(labels)
+    logits = tf.Variable(np.zeros((N, task.n_outputs), np.float32))
+    weights = known.astype(np.float32)
+    values = TaskLoss(task, reduction=None)(target, logits)
+    assert values.shape == known.shape
+    for _ in range(300):
+        with tf.GradientTape() as tape:
+            value = keras.ops.sum(
+                TaskLoss(task, reduction=None)(target, logits, weights)
+            )
+        logits.assign_sub(0.5 * tape.gradient(value, logits))
+    found = task.prediction(task.probabilities(logits.numpy()))
+    np.testing.assert_allclose(found[known], encoded[known], atol=0.01)
 
 
 @every_kind
@@ -213,9 +282,11 @@ def test_the_loss_is_one_value_a_label_and_that_of_the_probabilities(task, label
 
 
 @pytest.mark.parametrize("poison", [0.0, 1e6, -7.0])
-@every_kind
-def test_unknown_targets_cannot_matter(task, labels, poison):
+@every_loss
+def test_unknown_targets_cannot_matter(kind, loss, labels, poison):
     """Neither in the loss nor in its gradient, label by label."""
+    task = task_of(kind, loss=loss)
+    task = task.fitted(task.encode(labels))
     target, known = task.targets(labels)
     poisoned = target.copy()
     is_index = target.dtype.kind == "i"
@@ -261,8 +332,8 @@ def test_two_devices_take_the_same_step_as_one(two_cpus, task, labels):
 
 
 @every_kind
-def test_numpy_and_the_graph_give_the_same_probabilities(task):
-    logits = logits_of(task, N)
+def test_numpy_and_the_graph_give_the_same_probabilities(task, labels):
+    task, logits = task.fitted(task.encode(labels)), logits_of(task, N)
     expected = task.probabilities(logits)
     assert expected.dtype == np.float64
     assert expected.shape == (N, task.n_classes or 1)
@@ -272,6 +343,23 @@ def test_numpy_and_the_graph_give_the_same_probabilities(task):
         return task.probabilities(logits, ops=keras.ops)
 
     np.testing.assert_allclose(in_graph(logits), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("logit", [-1e4, 1e4])
+@every_loss
+def test_extreme_logits_have_finite_losses_and_gradients(kind, loss, labels, logit):
+    """All equal, or one far above the others."""
+    task = task_of(kind, loss=loss)
+    task = task.fitted(task.encode(labels))
+    target, known = task.targets(labels)
+    equal = np.full((N, task.n_outputs), logit, np.float32)
+    one = np.where(np.arange(task.n_outputs) == 0, equal, 0).astype(np.float32)
+    for logits in map(tf.constant, (equal, one)):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = TaskLoss(task)(target, logits, known.astype(np.float32))
+        assert np.isfinite(value) and np.isfinite(tape.gradient(value, logits)).all()
+        assert np.isfinite(task.reported_loss(target, logits, keras.ops)).all()
 
 
 @pytest.mark.parametrize("logit", [-1e4, 1e4])

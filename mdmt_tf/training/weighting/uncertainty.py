@@ -14,7 +14,8 @@ class Uncertainty(Weighting):
         exp(-s) L / 2 + s / 2   regression: squared error, a Gaussian of variance
                                 sigma^2
 
-    up to a constant. The first is an approximation that is exact at s = 0 (the last
+    up to a constant, where the loss of a standardised regression is half the squared
+    error already. The first is an approximation that is exact at s = 0 (the last
     step of eq. 10); the second is exact (eq. 5). An ordinal task, the mean
     cross-entropy of its thresholds, counts as classes.
 
@@ -25,8 +26,9 @@ class Uncertainty(Weighting):
                        (a_t exp(-s_t) L_t(O_i, Y_i) + s_t / 2)
               = sum_t  a_t exp(-s_t) losses[t] + s_t / 2 fractions[t]
 
-    with a_t = `Task.likelihood_factor`, 1/2 for regression and 1 for classes. It
-    follows that
+    with a_t = `Task.likelihood_factor`, 1/2 for a squared error and 1 for classes and
+    for half the squared error. Huber's loss counts as the latter, which is exact for
+    errors up to its bound, and the focal loss as a cross-entropy. It follows that
 
     - the gradient of s_t is 0 in a batch without any label of task t (but the optimizer
       may still move it by its momentum, as it moves the head of that task);

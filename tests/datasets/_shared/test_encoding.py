@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_series import make_slices, write_slices
 
 from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.errors import DataError
@@ -55,6 +56,21 @@ def test_each_image_is_what_the_steps_make_of_it_alone(files):
         np.testing.assert_array_equal(cropped.pixels, expected)
         decoded = cv2.imdecode(np.frombuffer(cropped.png(), np.uint8), -1)
         np.testing.assert_array_equal(decoded, expected)
+
+
+def test_ct_slices_have_the_window_of_the_preprocessing(tmp_path, files):
+    hu = np.tile(np.arange(-200, 312, 16, dtype=np.float32), (16, 1))
+    slices = [*make_slices(hu[np.newaxis], WindowCenter=900, WindowWidth=1)]
+    (path,) = write_slices(tmp_path, slices)
+    results = dict(prepare([path, files[0]], Preprocessing("full", 16, (-100, 300))))
+    expected = np.clip((hu + 100) / 400, 0, 1)
+    np.testing.assert_allclose(results[path].original, expected, atol=1e-6)
+    # Two columns become one.
+    expected = expected.reshape(16, 16, 2).mean(axis=-1)
+    np.testing.assert_allclose(results[path].pixels / 255, expected, atol=0.51 / 255)
+    assert results[path].box_source == "whole"
+    assert isinstance(results[files[0]], DataError)  # a PNG file has no HU
+    assert "expected a DICOM file in Hounsfield units" in str(results[files[0]])
 
 
 def test_items_come_back_in_order_with_their_own_results(files):

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_series import make_slices, write_slices
 
 from mdmt_tf import __version__
-from mdmt_tf.datasets._shared import prepare, volumes
+from mdmt_tf.datasets._shared import image_records, prepare, table_rows, volumes
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
+from mdmt_tf.imaging.series import read_series
+from mdmt_tf.imaging.volume import prepare_volume
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("ich_csic",)
@@ -94,6 +97,37 @@ def test_a_sample_holds_what_was_prepared(dummy, tmp_path, name):
     assert {image_id for image_id, _ in sampled} == set(data.examples)
     for image_id, pixels in sampled:
         np.testing.assert_array_equal(pixels, data.examples[image_id]["volume"])
+
+
+def test_the_image_of_a_record_may_be_a_folder_of_slices(tmp_path):
+    values = np.random.default_rng(0).uniform(-200, 400, (6, 7, 8)).astype(np.float32)
+    slices = make_slices(values)
+    write_slices(tmp_path / "whole", slices)
+    write_slices(tmp_path / "gap", slices[:2] + slices[3:])
+    records = [
+        image_records.Record(
+            image_id=name,
+            patient_id=name,
+            site="",
+            path=tmp_path / name,
+            row=table_rows.TableRow("t.csv", 2, {}),
+            labels={},
+        )
+        for name in ("whole", "gap")
+    ]
+    builder_class = prepare.load_builder("ich_csic")
+    config = builder_class.config_for("hu_-100_300_6x7x8_RAS")
+    builder = builder_class(data_dir=tmp_path / "data", config=config)
+    (_, example), (_, problem) = builder._process(records, builder._example)
+    assert builder.info.features["volume"].shape == (6, 7, 8, 1)
+    found = read_series(tmp_path / "whole")
+    expected = prepare_volume(found, "hu_-100_300_6x7x8_RAS")
+    np.testing.assert_array_equal(example["volume"], expected.pixels)
+    np.testing.assert_array_equal(example["affine"], expected.affine.ravel())
+    np.testing.assert_array_equal(example["original_shape"], [8, 7, 6])
+    np.testing.assert_array_equal(example["original_affine"], found.affine.ravel())
+    assert isinstance(problem, DataError)
+    assert str(problem).startswith(f"{tmp_path}/gap: expected a slice every 5 mm")
 
 
 def test_results_come_in_order_and_few_are_under_way():

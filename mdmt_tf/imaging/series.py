@@ -1,0 +1,317 @@
+"""Volumes from DICOM: a folder of the slices of one series, or a file of many frames.
+
+Slices are sorted by their position along their common normal; file names and instance
+numbers do not matter. The coordinates of DICOM go to the left, to the back and upwards;
+those of `volume.Volume` to the right, to the front and upwards.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import dicom
+from mdmt_tf.imaging.dicom_slice import measured_values
+from mdmt_tf.imaging.resample import lengths
+from mdmt_tf.imaging.series_headers import (
+    Slice,
+    dicom_files,
+    is_dicom_file,
+    read_slices,
+)
+from mdmt_tf.imaging.volume import Volume
+
+# Direction cosines are rounded in many files, positions and spacings too.
+_COSINE_TOLERANCE = 1e-3
+_SAME_SPACING = 1e-3  # of the spacing
+_SAME_GAP = 0.1  # of the distance of the slices
+_ROUNDING_MM = 0.11
+_SAME_PLACE_MM = 1e-2
+_TILT_DEGREES = 1.0
+_SIDEWAYS = 1.0  # pixels, of a slice that is not in line with the others
+_SHOWN = 3  # files in a message
+# To the right, front and up, from DICOM's to the left, back and up.
+_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def read_series(path: str | os.PathLike) -> Volume:
+    """Read the slices of a DICOM series, of a CT, MR or another modality.
+
+    Args:
+        path: a folder whose DICOM files are slices of one series; or a file. A file of
+            several frames (enhanced CT or MR) is a volume. Any other file stands for
+            all slices of its series in its folder.
+    Returns: the volume; its axes are columns, rows and slices. Each slice has its own
+        slope and intercept applied.
+    Raises: DataError, with the names of the files: unreadable files, several series,
+        localizers, slices of different sizes or directions, missing or repeated
+        slices, a tilted gantry.
+    """
+    path = Path(path)
+    try:
+        slices = _stack(_chosen(path))
+        stack = _values(slices)
+    except DataError as error:
+        if str(error).startswith(f"{path if path.is_dir() else path.parent}"):
+            raise
+        raise DataError(f"{path}: {error}") from error
+    first = slices[0]
+    row, column = first.directions
+    row_mm, column_mm = first.spacing_mm  # of rows, and of columns
+    affine = np.eye(4)
+    affine[:3, 0] = row * column_mm
+    affine[:3, 1] = column * row_mm
+    affine[:3, 2] = (slices[-1].position - first.position) / (len(slices) - 1)
+    affine[:3, 3] = first.position
+    affine = _TO_RAS @ affine
+    return Volume(stack.T, affine, lengths(affine), first.modality)
+
+
+def find_series(folder: str | os.PathLike) -> list[Path]:
+    """The volumes that the DICOM files directly in a folder make.
+
+    Returns: the folder, if its files have places in the patient; the files, if each is
+        a series of several frames; nothing for a folder without such files. A folder of
+        several series, or with unreadable files, is returned too; `read_series` says
+        what is wrong with it.
+    Raises: DataError when the folder cannot be listed.
+    """
+    folder = Path(folder)
+    files = dicom_files(folder)
+    try:
+        by_series = _by_series(read_slices(files))
+    except DataError:
+        return [folder]
+    if not any(one.is_placed for group in by_series for one in group):
+        return []
+    if len(by_series) > 1 and all(
+        len({one.path for one in group}) == 1 < len(group) for group in by_series
+    ):
+        return sorted(group[0].path for group in by_series)
+    return [folder]
+
+
+def without_other_slices(paths: Iterable[Path]) -> list[Path]:
+    """The paths without slices of a series of which another path is there already.
+
+    Args:
+        paths: files, DICOM or not, and folders of a series.
+    """
+    kept, seen = [], set()
+    for path in paths:
+        if path.is_file() and is_dicom_file(path):
+            slices = read_slices([path])
+            if len(slices) == 1:
+                series = (path.parent, slices[0].series)
+                if series in seen or path.parent in seen:
+                    continue
+                seen.add(series)
+        elif path.is_dir():
+            seen.add(path)
+        kept.append(path)
+    return kept
+
+
+def _chosen(path: Path) -> list[Slice]:
+    """The slices that a folder or a file stands for."""
+    if path.is_dir():
+        by_series = _by_series(read_slices(dicom_files(path)))
+        if not by_series:
+            raise DataError(
+                f"expected the slices of a DICOM series in the folder. Received: "
+                f"{len(list(path.iterdir()))} files and folders, none of them a DICOM "
+                "image. Name the folder that holds the slices"
+            )
+        if len(by_series) > 1:
+            raise DataError(_several(by_series))
+        return by_series[0]
+    own = read_slices([path])
+    if not own:
+        raise DataError(
+            "expected slices of a CT or MR. Received: a DICOM file without an image"
+        )
+    if len(own) > 1:
+        return own
+    slices = read_slices(dicom_files(path.parent))
+    return [one for one in slices if one.series == own[0].series]
+
+
+def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:
+    groups: dict[str, list[Slice]] = {}
+    for one in slices:
+        groups.setdefault(one.series, []).append(one)
+    return list(groups.values())
+
+
+def _several(by_series: Sequence[Sequence[Slice]]) -> str:
+    listed = "; ".join(
+        f"{group[0].modality or 'unknown modality'} {group[0].description!r}, "
+        f"{len(group)} slice{'s' if len(group) > 1 else ''}, such as "
+        f"{group[0].path.name}"
+        for group in by_series
+    )
+    return (
+        f"expected the slices of one series. Received: {len(by_series)} series "
+        f"({listed}). Move each to a folder of its own, or name one file of the series "
+        "to use"
+    )
+
+
+def _values(slices: Sequence[Slice]) -> np.ndarray:
+    """float32 (slices, rows, columns)."""
+    stack = np.empty((len(slices), *slices[0].shape), np.float32)
+    opened, dataset = None, None
+    for number, one in enumerate(slices):
+        name = os.fspath(one.path)
+        with dicom.reading(name):
+            if opened != one.path:
+                dataset = dicom.parse(dicom.bytes_of(one.path, name)[0], name)
+                opened = one.path
+            if one.rescale is not None:
+                dataset.RescaleSlope, dataset.RescaleIntercept = one.rescale
+            stack[number] = measured_values(dataset, name, one.frame)
+    return stack
+
+
+def _stack(slices: Sequence[Slice]) -> list[Slice]:
+    """The slices in order of their position along the normal.
+
+    Raises: DataError when they are not evenly spaced slices of one volume.
+    """
+    _check_alike(slices)
+    normal = np.cross(*slices[0].directions)
+    ordered = sorted(slices, key=lambda one: float(one.position @ normal))
+    if len(ordered) < 2:
+        raise DataError(
+            "expected at least 2 slices. Received: 1. Copy the whole series; or "
+            "prepare single slices, with size instead of shape"
+        )
+    positions = np.array([one.position for one in ordered])
+    heights = positions @ normal
+    _check_gaps(ordered, heights)
+    _check_line(ordered, positions, normal)
+    return ordered
+
+
+def _check_alike(slices: Sequence[Slice]) -> None:
+    """Check that all slices have one size, spacing and direction."""
+    scouts = [one for one in slices if one.is_localizer]
+    if scouts:
+        raise DataError(
+            f"expected slices of a volume. Received: {_some(scouts)}, which the "
+            "scanner marks as localizer. Remove them from the folder"
+        )
+    unplaced = [one for one in slices if not one.is_placed]
+    if unplaced:
+        raise DataError(
+            "expected slices with ImagePositionPatient, ImageOrientationPatient and "
+            f"PixelSpacing. Received: {_some(unplaced)} without one of these. Remove "
+            "pictures and radiographs from the folder"
+        )
+    checks = (
+        ("size", "rows x columns", "shape", 0),
+        ("pixel spacing", "mm", "spacing_mm", _SAME_SPACING),
+        ("direction", "cosines", "directions", _COSINE_TOLERANCE),
+    )
+    for what, unit, attribute, tolerance in checks:
+        values = np.array([np.ravel(getattr(one, attribute)) for one in slices], float)
+        _, of, counts = np.unique(
+            values.round(3), axis=0, return_inverse=True, return_counts=True
+        )
+        usual = values[of.ravel() == counts.argmax()][0]
+        is_other = np.abs(values - usual).max(axis=1) > tolerance * np.abs(usual).max()
+        if is_other.any():
+            others = [slices[number] for number in np.flatnonzero(is_other)]
+            shown = [_listed(row) for row in (usual, values[is_other][0])]
+            raise DataError(
+                f"expected slices of one {what}. Received: {shown[0]} {unit} for most, "
+                f"{shown[1]} in {_some(others)}. Move slices that belong to another "
+                "volume to a folder of their own"
+            )
+    first = slices[0]
+    row, column = first.directions
+    squares = np.array([row @ row - 1, column @ column - 1, row @ column])
+    if np.abs(squares).max() > 10 * _COSINE_TOLERANCE:
+        raise DataError(
+            f"{first.path.name}: expected directions of rows and columns at right "
+            f"angles. Received: {_listed(np.ravel(first.directions))}. "
+            "Export the series again"
+        )
+
+
+def _check_gaps(ordered: Sequence[Slice], heights: np.ndarray) -> None:
+    """Check that slices are evenly spaced, none of them repeated or missing."""
+    gaps = np.diff(heights)
+    if gaps.min() < _SAME_PLACE_MM:
+        number = int(gaps.argmin())
+        same = np.abs(heights - heights[number]) < _SAME_PLACE_MM
+        repeated = [one for one, is_same in zip(ordered, same, strict=True) if is_same]
+        count = len(np.unique(heights.round(1)))
+        raise DataError(
+            f"expected one slice at each position. Received: {len(repeated)} at "
+            f"{heights[number]:.2f} mm, {_some(repeated)}; {len(ordered)} slices at "
+            f"{count} positions. Keep one phase, echo or copy, in a folder of its "
+            "own"
+        )
+    usual = float(np.median(gaps))
+    number = int(np.abs(gaps - usual).argmax())
+    gap = float(gaps[number])
+    if abs(gap - usual) <= max(_SAME_GAP * usual, _ROUNDING_MM):
+        return
+    between = (
+        f"{ordered[number].path.name} at {heights[number]:.2f} mm and "
+        f"{ordered[number + 1].path.name} at {heights[number + 1]:.2f} mm"
+    )
+    missing = round(gap / usual) - 1
+    if missing > 0 and abs(gap - (missing + 1) * usual) <= _SAME_GAP * usual:
+        raise DataError(
+            f"expected a slice every {usual:.4g} mm. Received: none between {between}, "
+            f"where {missing} {'is' if missing == 1 else 'are'} missing. Copy the "
+            "whole series"
+        )
+    raise DataError(
+        f"expected slices at equal distances. Received: {usual:.4g} mm for most, "
+        f"{gap:.4g} mm between {between}. Resample the series to equal distances (for "
+        "example with dcm2niix) and use the NIfTI file"
+    )
+
+
+def _check_line(
+    ordered: Sequence[Slice], positions: np.ndarray, normal: np.ndarray
+) -> None:
+    """Check that each slice lies above the one before, not beside."""
+    whole = positions[-1] - positions[0]
+    upright = float(whole @ normal)
+    sideways = float(np.linalg.norm(whole - upright * normal))
+    degrees = float(np.degrees(np.arctan2(sideways, upright)))
+    if degrees > _TILT_DEGREES:
+        raise DataError(
+            "expected slices at a right angle to the direction in which they are "
+            f"stacked. Received: a gantry tilt of {degrees:.1f} degrees. Correct it "
+            "(for example with dcm2niix) and use the NIfTI file"
+        )
+    line = positions[0] + np.linspace(0, 1, len(ordered))[:, np.newaxis] * whole
+    off = positions - line
+    off -= (off @ normal)[:, np.newaxis] * normal
+    distances = np.linalg.norm(off, axis=1)
+    number = int(distances.argmax())
+    if distances[number] > _SIDEWAYS * max(ordered[0].spacing_mm):
+        raise DataError(
+            "expected slices above each other. Received: "
+            f"{ordered[number].path.name}, {distances[number]:.2f} mm beside the line "
+            "of the others. Move slices that belong to another volume to a folder of "
+            "their own"
+        )
+
+
+def _listed(values: np.ndarray) -> str:
+    return f"[{', '.join(f'{value:.4g}' for value in values)}]"
+
+
+def _some(slices: Sequence[Slice]) -> str:
+    """The names of the first files, and how many more there are."""
+    names = sorted({one.path.name for one in slices})
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,142 @@
+"""The headers of DICOM slices: to which series they belong, and where they lie."""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import dicom
+
+_TAGS = """
+    SeriesInstanceUID SeriesDescription Modality ImageType Rows Columns NumberOfFrames
+    ImagePositionPatient ImageOrientationPatient PixelSpacing
+    SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
+"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Slice:
+    """One slice of a series: a file, or a frame of a file.
+
+    Attributes:
+        path, frame: the file, and the number of the frame in it.
+        series: the UID of the series.
+        description: of the series.
+        modality: e.g. CT or MR.
+        is_localizer: whether the scanner marks it as such.
+        shape: rows and columns.
+        directions: float64 (2, 3), of a row and of a column, as DICOM's coordinates.
+        position: float64 (3,), of the centre of the first pixel, in mm.
+        spacing_mm: distance of rows, and of columns.
+        rescale: slope and intercept of a frame; None: those of the file.
+    """
+
+    path: Path
+    frame: int
+    series: str
+    description: str
+    modality: str
+    is_localizer: bool
+    shape: tuple[int, int]
+    directions: np.ndarray
+    position: np.ndarray
+    spacing_mm: tuple[float, float]
+    rescale: tuple[float, float] | None
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the file says where the slice lies."""
+        stated = (self.directions, self.position, self.spacing_mm)
+        return all(np.isfinite(values).all() for values in stated)
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """The DICOM files directly in a folder, by their content; hidden ones left out."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_file()]
+        files = [folder / name for name in sorted(names) if not name.startswith(".")]
+        return [path for path in files if is_dicom_file(path)]
+    except OSError as error:
+        raise DataError(
+            f"{error.filename}: cannot be read: {error.strerror}."
+        ) from error
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether the content of a file is DICOM; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return dicom.is_dicom(file.read(132))
+
+
+def read_slices(files: Iterable[Path]) -> list[Slice]:
+    """The slices in some files; those without an image, such as reports, have none.
+
+    Raises: DataError for an unreadable header.
+    """
+    slices = []
+    for path in files:
+        name = os.fspath(path)
+        with dicom.reading(name):
+            header = pydicom.dcmread(
+                path, force=True, stop_before_pixels=True, specific_tags=_TAGS.split()
+            )
+            if header.get("Rows") and header.get("Columns"):
+                slices += _slices_of(header, path)
+    return slices
+
+
+def _slices_of(header: pydicom.Dataset, path: Path) -> list[Slice]:
+    frames = header.get("PerFrameFunctionalGroupsSequence")
+    if not frames:
+        return [_slice(header, path, 0, header, header, None)]
+    (shared,) = header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()]
+    slices = []
+    for number, own in enumerate(frames):
+
+        def group(keyword, own=own):
+            items = own.get(keyword) or shared.get(keyword) or [pydicom.Dataset()]
+            return items[0]
+
+        measures = group("PixelMeasuresSequence")
+        place = pydicom.Dataset()
+        place.update(group("PlanePositionSequence"))
+        place.update(group("PlaneOrientationSequence"))
+        values = group("PixelValueTransformationSequence")
+        rescale = (
+            float(values.get("RescaleSlope", 1)),
+            float(values.get("RescaleIntercept", 0)),
+        )
+        slices.append(_slice(header, path, number, place, measures, rescale))
+    return slices
+
+
+def _slice(header, path, frame, place, measures, rescale) -> Slice:
+    """A slice of elements that lie in the file or in groups of its frames."""
+    directions = place.get("ImageOrientationPatient")
+    position = place.get("ImagePositionPatient")
+    spacing = measures.get("PixelSpacing")
+    return Slice(
+        path=path,
+        frame=frame,
+        series=str(header.get("SeriesInstanceUID") or ""),
+        description=str(header.get("SeriesDescription") or ""),
+        modality=str(header.get("Modality") or ""),
+        is_localizer="LOCALIZER" in (header.get("ImageType") or ()),
+        shape=(int(header.Rows), int(header.Columns)),
+        directions=_numbers(directions, 6).reshape(2, 3),
+        position=_numbers(position, 3),
+        spacing_mm=tuple(_numbers(spacing, 2).tolist()),
+        rescale=rescale,
+    )
+
+
+def _numbers(values, count: int) -> np.ndarray:
+    """float64 (count,); NaN for what the file does not state."""
+    if values is None or len(values) != count:
+        return np.full(count, np.nan)
+    return np.array(values, np.float64)

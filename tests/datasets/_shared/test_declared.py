@@ -1,0 +1,334 @@
+"""Declared datasets: what is prepared, and where every row of the tables ends."""
+
+import json
+import logging
+import random
+
+import numpy as np
+import pytest
+from declared import HEADER, SKETCH, ward_rows, write_csv, write_image, write_ward
+
+from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.datasets._shared import prepare
+from mdmt_tf.datasets._shared.declared import builder_of
+from mdmt_tf.errors import ConfigError, DataError
+
+# Fast: the lungs are not looked for.
+TEXT = SKETCH.replace("lungs_256", "full_8")
+AT = {name: place for place, name in enumerate(HEADER)}
+
+
+@pytest.fixture
+def ward(tmp_path):
+    """ward(rows, old=new, ...): prepares the sketch; the folder and the result."""
+
+    def ward(rows=None, text=TEXT, **options):
+        path = write_ward(tmp_path / "ward", text, rows)
+        return prepare.prepare_dataset(
+            builder_of(path), None, tmp_path / "data", **options
+        )
+
+    return ward
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The stored table, in the order of the images."""
+
+    def read(config="full_8"):
+        table = open_dataset(tmp_path / "data", "ward", config).table
+        order = np.argsort(table["image_id"])
+        return {name: list(values[order]) for name, values in table.items()}
+
+    return read
+
+
+def rejected(prepared):
+    lines = (prepared.path / "rejected.csv").read_text().splitlines()[1:]
+    return [line.strip('"') for line in lines]
+
+
+def test_what_is_stored(ward, read):
+    rows = ward_rows(2)
+    rows[1][AT["los"]] = "n/a"
+    rows[2][AT["died_or_icu"]] = 99
+    rows[3][AT["age"]] = None
+    prepared = ward(rows)
+    assert prepared.path.parts[-3:] == ("ward", "full_8", "1.0.0")
+    table = read()
+    assert table["image_id"] == ["f00a.png", "f00b.png", "f01a.png", "f01b.png"]
+    assert table["patient_id"] == ["P00", "P00", "P01", "P01"]
+    assert table["site"] == ["north", "north", "south", "south"]
+    assert table["outcome"] == ["home", "home", "", "icu_or_death"]
+    np.testing.assert_equal(table["stay"], [3.5, np.nan, 4.5, 4.5])
+    np.testing.assert_equal(table["age"], [40, 40, 41, np.nan])
+    assert table["sex"] == ["F", "F", "M", "M"]
+    assert table["projection"] == ["AP", "PA", "AP", "PA"]
+    assert np.asarray(table["stay"]).dtype == np.float32
+
+
+def test_pixels_are_those_of_the_file(ward, tmp_path):
+    import cv2
+
+    ward(text=SKETCH.replace("lungs_256", "full_32"))
+    dataset = open_dataset(tmp_path / "data", "ward", "full_32")
+    number = list(dataset.table["image_id"]).index("f03b.png")
+    (record,) = dataset.records.read([number])
+    stored = dataset.decode(record).numpy()[..., 0]
+    file = tmp_path / "ward" / "films" / "f03b.png"
+    np.testing.assert_array_equal(stored, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
+
+
+def test_where_rows_end(ward):
+    rows = ward_rows(5)
+    rows[1][AT["days_to_icu"]] = -2
+    rows[2][AT["days_to_icu"]] = 99
+    rows[3][AT["died_or_icu"]] = "x"
+    rows[4][AT["los"]] = "3 days"
+    rows[5][AT["pid"]] = None
+    rows.append(list(rows[0]))
+    facts = (prepared := ward(rows)).metadata
+    assert facts["rows_read"] == 11
+    assert (facts["prepared"], facts["rows_repeated"]) == (5, 1)
+    assert facts["left_out"] == {"days_to_icu below 0": 1, "days_to_icu unknown": 1}
+    assert facts["rejected_by_reason"] == {"bad value": 3}
+    assert rejected(prepared)[:3] == [
+        "f00b,outcomes.xlsx:3,left out: days_to_icu below 0: days_to_icu = '-2'",
+        "f01a,outcomes.xlsx:4,left out: days_to_icu unknown: days_to_icu = '99'",
+        "f01b,outcomes.xlsx:5,\"bad value: died_or_icu = 'x', expected 0, 1, or for "
+        "unknown 'n/a', '99'.",
+    ]
+    assert "f02b,outcomes.xlsx:7,bad value: pid is empty" in rejected(prepared)
+
+
+def test_counts_in_the_metadata(ward):
+    facts = ward(ward_rows(4)).metadata
+    assert facts["labels"]["outcome"] == {
+        "home": {"images": 4, "patients": 2},
+        "icu_or_death": {"images": 4, "patients": 2},
+        "unknown": {"images": 0, "patients": 0},
+    }
+    assert facts["labels"]["stay"]["known"]["images"] == 8
+    assert facts["notes"] == [
+        "fields stored as number: age",
+        "fields stored as text: sex, projection",
+    ]
+
+
+def test_what_the_declaration_leaves_out_is_said(ward, read):
+    text = TEXT.replace("{image: file, patient: pid, site: hospital}", "{image: file}")
+    facts = ward(ward_rows(1), text).metadata
+    assert facts["notes"][:2] == [
+        "no column of patients: every image counts as a patient",
+        "no column of sites: all images are of ward",
+    ]
+    table = read()
+    assert table["patient_id"] == table["image_id"] == ["f00a.png", "f00b.png"]
+    assert table["site"] == ["ward", "ward"]
+
+
+def test_rows_of_one_image_that_disagree(ward):
+    rows = ward_rows(2)
+    rows.append([*rows[0][: AT["los"]], 9, *rows[0][AT["los"] + 1 :]])
+    prepared = ward(rows)
+    assert prepared.metadata["rejected_by_reason"] == {"contradictory rows": 2}
+    assert "stay is 3.5 in outcomes.xlsx:2 and 9.0 in outcomes.xlsx:6" in "".join(
+        rejected(prepared)
+    )
+
+
+def test_a_field_with_a_word_is_text_and_that_is_said(ward, read, caplog):
+    rows = ward_rows(3)
+    rows[4][AT["age"]] = "old"
+    with caplog.at_level(logging.WARNING):
+        ward(rows)
+    assert read()["age"] == ["40", "40", "41", "41", "old", "42"]
+    assert "outcomes.xlsx:6: the field age is stored as text" in caplog.text
+    assert "1 of 6 known cells are no numbers, such as 'old'" in caplog.text
+
+
+def test_a_field_may_be_declared_a_number(ward, read):
+    rows = ward_rows(3)
+    rows[4][AT["age"]] = "old"
+    text = TEXT.replace("[age, sex, projection]", "{age: number, los: text}")
+    facts = ward(rows, text).metadata
+    assert facts["rejected_by_reason"] == {"bad value": 1}
+    assert read()["age"] == [40, 40, 41, 41, 42]
+    assert read()["los"] == ["3.5", "3.5", "4.5", "4.5", "5.5"]
+
+
+def test_identifiers_keep_their_zeros(ward, read):
+    rows = ward_rows(2)
+    for number, row in enumerate(rows):
+        row[AT["sex"]] = f"00{number}"
+    ward(rows)
+    assert read()["sex"] == ["000", "001", "002", "003"]
+
+
+def test_names_of_columns_may_be_any_text(tmp_path, read):
+    text = TEXT.replace("projection", "Größe (mm)").replace("outcomes.xlsx", "t.csv")
+    path = write_ward(tmp_path / "ward", text, ward_rows(1))
+    write_csv(path.parent / "t.csv", ward_rows(1), (*HEADER[:-1], "Größe (mm)"))
+    prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert read()["Größe (mm)"] == ["AP", "PA"]
+
+
+def test_similar_patients_are_told(ward, caplog):
+    rows = ward_rows(2)
+    rows[3][AT["pid"]] = "p01"
+    with caplog.at_level(logging.WARNING):
+        ward(rows)
+    assert "pid = 'p01' is like 'P01', but another patient" in caplog.text
+
+
+def test_excluded_images(ward):
+    facts = ward(ward_rows(2), exclude=["F00A", "f01b.png"]).metadata
+    assert facts["prepared"] == 2
+    assert facts["rejected_by_reason"] == {"listed as unusable": 2}
+    with pytest.raises(DataError, match=r"there is no file for 'f00'"):
+        ward(ward_rows(2), exclude=["f00"], overwrite=True)
+
+
+def test_another_preprocessing(ward, read):
+    ward(ward_rows(1), config="full_16")
+    assert read("full_16")["image_id"] == ["f00a.png", "f00b.png"]
+    with pytest.raises(ConfigError, match="ward: expected lungs_SIZE"):
+        ward(ward_rows(1), config="head_4x4x4")
+
+
+def test_nothing_changed_is_reused(ward):
+    assert not ward(ward_rows(2)).reused
+    assert ward(ward_rows(2), TEXT + "seed: 3\n").reused
+
+
+def change(folder, what):
+    if what == "table":
+        write_csv(folder / "outcomes.csv", ward_rows(2)[:3])
+    elif what == "image":
+        write_image(folder / "films" / "more.png")
+    elif what == "pixels":
+        write_image(folder / "films" / "f00a.png", size=33)
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("table", "the table outcomes.csv"),
+        ("image", "4 images, now 5"),
+        ("pixels", "names or sizes of images"),
+        ("unknown", "dataset.unknown"),
+    ],
+)
+def test_what_changed_is_told_and_not_prepared_over(tmp_path, what, expected):
+    folder, text = tmp_path / "ward", TEXT.replace("outcomes.xlsx", "outcomes.csv")
+    path = write_ward(folder, text, ward_rows(2))
+    write_csv(folder / "outcomes.csv", ward_rows(2))
+
+    def run(**options):
+        builder = builder_of(path)
+        return prepare.prepare_dataset(builder, None, tmp_path / "data", **options)
+
+    run()
+    change(folder, what)
+    if what == "unknown":
+        path.write_text(text.replace("99", "98"))
+    with pytest.raises(DataError) as error:
+        run()
+    assert f"changed since: {expected}. Give another --data-dir, or --overwrite" in str(
+        error.value
+    )
+    assert not run(overwrite=True).reused
+    assert run().reused
+
+
+def test_the_digest_is_in_the_metadata(ward):
+    stored = ward(ward_rows(1)).metadata["declared"]
+    assert len(stored["tables"]["outcomes.xlsx"]) == 64
+    assert stored["images"] == 2
+    assert stored["declaration"]["labels"]["stay"]["unit"] == "days"
+    json.dumps(stored)
+
+
+def test_a_folder_that_is_missing_costs_no_prepared_data(ward, tmp_path):
+    prepared = ward(ward_rows(1))
+    (tmp_path / "ward" / "films").rename(tmp_path / "ward" / "flims")
+    with pytest.raises(DataError, match="There is no such folder"):
+        prepare.prepare_dataset(
+            builder_of(tmp_path / "ward" / "ward.yaml"),
+            None,
+            tmp_path / "data",
+            overwrite=True,
+        )
+    assert (prepared.path / "dataset_info.json").is_file()
+
+
+def test_the_files_may_be_elsewhere(tmp_path):
+    path = write_ward(tmp_path / "ward", TEXT, ward_rows(1))
+    alone = tmp_path / "ward.yaml"
+    alone.write_text(path.read_text())
+    prepared = prepare.prepare_dataset(
+        builder_of(alone, tmp_path / "ward"), tmp_path / "ward", tmp_path / "data"
+    )
+    assert prepared.metadata["prepared"] == 2
+    with pytest.raises(DataError, match="--manual-dir .*: there is no such folder"):
+        builder_of(alone, tmp_path / "none")
+
+
+def test_volumes(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    (tmp_path / "scans").mkdir()
+    generator = np.random.default_rng(0)
+    for name in ("a", "b"):
+        values = generator.integers(-1000, 1000, (12, 10, 8)).astype(np.int16)
+        image = nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 2.0, 1.0]))
+        nibabel.save(image, tmp_path / "scans" / f"{name}.nii.gz")
+    write_csv(tmp_path / "t.csv", [["a", 3], ["b.nii.gz", "n/a"]], ["scan", "gcs"])
+    (tmp_path / "ct.yaml").write_text(
+        "dataset:\n  name: ct\n  images: scans\n  tables: t.csv\n"
+        "  columns: {image: scan}\n  labels: {gcs: {}}\n"
+        "  preprocess: {window_hu: [-100, 300], shape: [4, 8, 8]}\n"
+    )
+    prepared = prepare.prepare_dataset(
+        builder_of(tmp_path / "ct.yaml"), None, tmp_path / "data"
+    )
+    assert prepared.path.parts[-2] == "hu_-100_300_4x8x8"
+    dataset = open_dataset(tmp_path / "data", "ct", "hu_-100_300_4x8x8")
+    assert dataset.image_shape == (4, 8, 8, 1)
+    np.testing.assert_equal(np.sort(dataset.table["gcs"]), [3, np.nan])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_row_ends_in_exactly_one_place(tmp_path, seed):
+    """Prepared, rejected, left out by a condition, or the repeat of another."""
+    draw = random.Random(seed)
+    values = {
+        "file": ["f00a", "F00A.png", "f00b", "f01a", "none", ""],
+        "pid": ["P1", "P2", "P2.0", ""],
+        "hospital": ["north", ""],
+        "days_to_icu": [0, -1, 99, "", "late"],
+        "died_or_icu": [0, 1, "1.0", "n/a", 2],
+        "los": [1.5, "1.50", "", "x"],
+        "age": [40, ""],
+        "sex": ["F", "M"],
+        "projection": ["AP"],
+    }
+    # Mostly the first values, so that rows end in every way.
+    rows = [
+        [draw.choice([own[0], own[0], *own]) for own in values.values()]
+        for _ in range(draw.randrange(1, 60))
+    ]
+    folder = tmp_path / "ward"
+    path = write_ward(folder, TEXT.replace("outcomes.xlsx", "t.csv"), ward_rows(2))
+    write_csv(folder / "t.csv", rows)
+    builder = prepare.open_builder(builder_of(path), tmp_path / "data")
+    table = builder._read(folder)
+    chosen, repeated = builder._choose(table)
+    of_rows = [item.row for item in table.rejections._list if item.row]
+    prepared = [record.row.place for record in chosen]
+    assert len(set(of_rows)) == len(of_rows)
+    assert not set(of_rows) & set(prepared)
+    assert len({record.image_id for record in chosen}) == len(chosen)
+    assert len(table.rows) == len(prepared) + repeated + len(of_rows)
+    left_out = sum(table.rejections.left_out().values())
+    files = sum(not item.row for item in table.rejections._list)
+    assert len(of_rows) == len(table.rejections) - files + left_out

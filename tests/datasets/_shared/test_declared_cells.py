@@ -1,0 +1,177 @@
+"""What the cells of a declared dataset mean."""
+
+import math
+
+import pytest
+
+from mdmt_tf.config.declaration import UNKNOWN, KeepSection
+from mdmt_tf.datasets._shared.declared_cells import (
+    Cell,
+    ClassLabel,
+    Marks,
+    Number,
+    Words,
+    check_keep,
+    is_numeric,
+    plain,
+    plain_id,
+)
+from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError
+
+MARKS = Marks(["", "n/a", "99"])
+
+
+def cell(text, decimal="."):
+    return Cell(text, "x", "t.csv:7", decimal=decimal)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1.0", "1"),
+        ("1.00", "1"),
+        ("-2.50", "-2.5"),
+        ("0.0", "0"),
+        ("-0.0", "0"),
+        ("+3", "3"),
+        ("10", "10"),
+        ("01", "01"),
+        ("001101", "001101"),
+        ("1.2.3", "1.2.3"),
+        ("home", "home"),
+        ("1e3", "1e3"),
+        ("", ""),
+    ],
+)
+def test_equal_numbers_are_equal_texts(text, expected):
+    assert plain(text) == expected
+
+
+def test_names_keep_their_zeros_and_decimals():
+    names = ["12.0", "012", "1.10", "P7"]
+    assert [plain_id(name) for name in names] == ["12", "012", "1.10", "P7"]
+
+
+@pytest.mark.parametrize("text", ["", "n/a", "N/A", "99", "99.0", "99.00"])
+def test_marks_in_every_spelling(text):
+    assert MARKS.has(cell(text))
+
+
+@pytest.mark.parametrize("text", ["0", "9", "099", "999", "na"])
+def test_other_cells_are_known(text):
+    assert not MARKS.has(cell(text))
+
+
+def test_marks_with_a_decimal_comma():
+    assert Marks(["9.5"]).has(cell("9,50", ","))
+
+
+def test_classes_by_text_and_number():
+    label = ClassLabel({"0": "home", "1": "icu", "dead": "icu"}, MARKS)
+    texts = ["0", "0.0", "1", "dead", "n/a"]
+    assert [label.value(cell(text)) for text in texts] == [
+        "home",
+        "home",
+        "icu",
+        "icu",
+        "",
+    ]
+
+
+def test_truth_values_of_spreadsheets_are_classes_too():
+    label = ClassLabel({"TRUE": "dead", "FALSE": "alive"}, MARKS)
+    values = [label.value(cell(text)) for text in ("TRUE", "1", "0")]
+    assert values == ["dead", "dead", "alive"]
+
+
+@pytest.mark.parametrize("text", ["2", "01", "Home", "yes", "0;1"])
+def test_a_cell_of_no_class_is_not_guessed(text):
+    label = ClassLabel({"0": "home", "1": "icu", "home": "home"}, MARKS)
+    with pytest.raises(RowError) as error:
+        label.value(cell(text))
+    assert f"x = {text!r}, expected 0, 1, home, or for unknown 'n/a', '99'" in str(
+        error.value
+    )
+
+
+def test_the_nearest_class_is_named():
+    label = ClassLabel({"mild": "mild", "severe": "severe"}, MARKS)
+    with pytest.raises(RowError, match=r"Did you mean 'severe'\?"):
+        label.value(cell("sever"))
+
+
+def test_numbers():
+    number = Number(MARKS)
+    assert number.value(cell("3.50")) == 3.5
+    assert number.value(cell("-1")) == -1  # not unknown here
+    assert number.value(cell("3,5", ",")) == 3.5
+    assert math.isnan(number.value(cell("99.0")))
+
+
+@pytest.mark.parametrize("text", ["<5", "3,5", "1,100", "inf", "1_000", "3 days", "-"])
+def test_what_is_no_number(text):
+    with pytest.raises(RowError, match="expected a number, or for unknown"):
+        Number(MARKS).value(cell(text))
+
+
+def test_words():
+    assert Words(MARKS).value(cell("AP")) == "AP"
+    assert Words(MARKS).value(cell("N/A")) == ""
+
+
+def test_identifiers_are_not_numeric():
+    assert [is_numeric(cell(t)) for t in ("12", "-0.5", "0", "007", "1e3", "x")] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def left_out(keep, text, marks=MARKS):
+    """The condition that leaves a row out; None if it is kept."""
+    try:
+        check_keep(KeepSection.model_validate(keep), cell(text), marks)
+    except LeftOut as error:
+        return error.kind
+    return None
+
+
+@pytest.mark.parametrize(
+    ("keep", "text", "expected"),
+    [
+        ({"min": 0}, "0", None),
+        ({"min": 0}, "-0.5", "x below 0"),
+        ({"max": 10}, "10", None),
+        ({"max": 10}, "10.5", "x above 10"),
+        ({"min": 0, "max": 10}, "5", None),
+        ({"min": 0}, "99", "x unknown"),
+        ({"in": ["PA", "AP"]}, "AP", None),
+        ({"in": ["PA", "AP"]}, "L", "x not in PA, AP"),
+        ({"in": ["PA", "AP"]}, "", "x unknown"),
+        ({"in": ["PA", "n/a"]}, "n/a", None),
+        ({"in": [1]}, "1.0", None),
+        ({"not_in": ["L"]}, "L", "x in L"),
+        ({"not_in": ["L"]}, "PA", None),
+        ({"not_in": ["L"]}, "", None),
+        ({"known": True}, "0", None),
+        ({"known": True}, "n/a", "x unknown"),
+        ({"known": False}, "n/a", None),
+        ({"known": False}, "0", "x known"),
+    ],
+)
+def test_conditions(keep, text, expected):
+    assert left_out(keep, text) == expected
+
+
+def test_a_condition_that_cannot_be_decided_rejects():
+    with pytest.raises(RowError) as error:
+        left_out({"min": 0}, "late")
+    assert not isinstance(error.value, LeftOut)
+    assert "x = 'late', expected a number" in str(error.value)
+
+
+def test_the_usual_marks():
+    assert all(Marks(UNKNOWN).has(cell(text)) for text in ("NaN", "None", "?", ""))

@@ -1,0 +1,110 @@
+"""Images by name or path, as people write them into tables."""
+
+import pytest
+from declared import write_image
+
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
+from mdmt_tf.datasets._shared.table_rows import RowError
+from mdmt_tf.errors import DataError
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("a1.png", "B2.PNG", "p1/front.png", "p2/front.png", "006.png"):
+        write_image(tmp_path / "films" / name)
+    write_image(tmp_path / "films" / "Ko\u0308ln.png")
+    return tmp_path
+
+
+@pytest.fixture
+def images(root):
+    return DeclaredImages(root, ["films"], volumes=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a1.png", "a1.png"),
+        ("a1", "a1.png"),
+        ("A1.PNG", "a1.png"),
+        ("a1.dcm", "a1.png"),
+        ("b2", "B2.PNG"),
+        ("K\u00f6ln", "K\u00f6ln.png"),
+        ("p1/front", "p1/front.png"),
+        ("p2\\front.png", "p2/front.png"),
+        ("films/p2/front.png", "p2/front.png"),
+        ("/old/disk/films/a1.png", "a1.png"),
+        ("./a1.png", "a1.png"),
+        ("006", "006.png"),
+        ("006.0", "006.png"),
+    ],
+)
+def test_names_that_are_found(images, name, expected):
+    assert images.id_of(images.find(name)) == expected
+
+
+@pytest.mark.parametrize("name", ["6", "a", "front2", "p3/front.png", "a1.x.png"])
+def test_names_that_are_of_no_file(images, name):
+    with pytest.raises(RowError) as error:
+        images.find(name)
+    assert error.value.kind == "image missing"
+    assert f"there is no file for {name!r}." in str(error.value)
+
+
+def test_the_nearest_name(images):
+    with pytest.raises(RowError, match=r"Did you mean 'a1\.png'\?"):
+        images.find("a11.png")
+
+
+def test_a_name_of_several_files(images):
+    with pytest.raises(RowError) as error:
+        images.find("front")
+    assert error.value.kind == "several images"
+    assert "films/p1/front.png, films/p2/front.png; write the path" in str(error.value)
+
+
+def test_the_suffix_decides_between_two(root):
+    write_image(root / "films" / "a1.jpg")
+    images = DeclaredImages(root, ["films"], volumes=False)
+    assert images.find("a1.jpg").name == "a1.jpg"
+    with pytest.raises(RowError, match="several images"):
+        images.find("a1")
+
+
+def test_files_that_nobody_asked_for(images):
+    for name in ("a1", "b2", "p1/front", "p2/front"):
+        images.find(name)
+    names = [images.relative(path) for path in images.not_requested()]
+    assert names == ["films/006.png", "films/Ko\u0308ln.png"]
+
+
+def test_several_folders(root):
+    write_image(root / "more" / "c3.png")
+    images = DeclaredImages(root, ["films", "more"], volumes=False)
+    assert images.id_of(images.find("c3")) == "more/c3.png"
+
+
+def test_paths_without_a_folder(root):
+    images = DeclaredImages(root, None, volumes=False)
+    for name in ("films/a1.png", "films/a1", "films/A1.PNG"):
+        assert images.id_of(images.find(name)) == "films/a1.png"
+    with pytest.raises(RowError, match="no file for 'a1'"):
+        images.find("a1")
+    assert images.not_requested() == []
+
+
+def test_a_folder_that_is_missing_or_empty(root):
+    with pytest.raises(DataError, match=r"dataset\.images\. There is no such folder"):
+        DeclaredImages(root, ["flims"], volumes=False)
+    (root / "empty").mkdir()
+    with pytest.raises(DataError, match="expected image files"):
+        DeclaredImages(root, ["empty"], volumes=False)
+
+
+def test_names_to_exclude_are_those_of_images(images):
+    assert images.ids(["A1", "p1/front"]) == {"a1.png", "p1/front.png"}
+    with pytest.raises(DataError) as error:
+        images.ids(["a1", "a12.png"])
+    assert "--exclude: there is no file for 'a12.png'. Did you mean 'a1.png'?" in str(
+        error.value
+    )

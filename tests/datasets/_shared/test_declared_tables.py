@@ -1,0 +1,135 @@
+"""Tables of a declaration, joined by keys."""
+
+import pytest
+from declared import write_csv, write_image
+
+from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.datasets._shared.declared_cells import Marks
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
+from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.table_rows import RowError
+from mdmt_tf.errors import DataError
+
+MARKS = Marks(["?"])
+FILMS = [["a", "P1"], ["b", "p1"], ["c", "2.0"], ["d", "P9"], ["e", ""]]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(patients, films=FILMS, on="pid", **keys):
+        write_csv(tmp_path / "films.csv", films, ["file", "pid"])
+        header, *rows = patients
+        write_csv(tmp_path / "patients.csv", rows, header)
+        values = {
+            "name": "ward",
+            "tables": ["films.csv", {"file": "patients.csv", "on": on}],
+            "columns": {"image": "file"},
+            "labels": {"age": {}},
+            **keys,
+        }
+        made = DatasetDeclaration.model_validate(values)
+        for name in "abcd":
+            write_image(tmp_path / "films" / "sub" / f"{name}.png")
+        images = DeclaredImages(tmp_path, ["films"], volumes=False)
+        return DeclaredTables(made, tmp_path, images, "ward.yaml")
+
+    return read
+
+
+def ages(tables, column="age"):
+    result = []
+    for row in tables.rows:
+        try:
+            result.append(tables.cell(row, column, MARKS).text)
+        except RowError as error:
+            result.append(error.kind)
+    return result
+
+
+def test_rows_are_joined_by_their_key(read):
+    tables = read([["pid", "age"], ["P1", "61"], ["2", "62"], ["P7", "63"]])
+    assert ages(tables) == ["61", "61", "62", "", ""]
+
+
+def test_the_key_may_have_another_name(read):
+    tables = read([["number", "age"], ["P1", "61"]], on={"pid": "number"})
+    assert ages(tables) == ["61", "61", "", "", ""]
+
+
+def test_images_are_joined_as_they_are_found(read):
+    names = ["A.png", "old/films/sub/b.jpg", "films/c", "E.png"]
+    patients = [["file", "age"], *([name, str(n)] for n, name in enumerate(names))]
+    assert ages(read(patients, on="file")) == ["0", "1", "", "", "3"]
+
+
+def test_several_keys(read):
+    patients = [["pid", "file", "age"], ["P1", "a", "61"], ["P1", "b", "62"]]
+    tables = read(patients, on={"pid": "pid", "file": "file"})
+    assert ages(tables) == ["61", "62", "", "", ""]
+
+
+def test_a_key_twice_is_a_fault_only_if_the_rows_differ(read):
+    rows = [["P1", "61", "x"], ["P1", "61.0", "y"], ["P9", "?", ""], ["P9", "70", ""]]
+    tables = read([["pid", "age", "note"], *rows])
+    assert ages(tables) == ["61", "61", "", "70", ""]
+    tables = read([["pid", "age"], ["P1", "61"], ["P1", "62"], ["P9", "70"]])
+    assert ages(tables) == ["contradictory rows"] * 2 + ["", "70", ""]
+    with pytest.raises(RowError) as error:
+        tables.cell(tables.rows[0], "age", MARKS)
+    assert "age is '61' in patients.csv:2 and '62' in patients.csv:3" in str(
+        error.value
+    )
+
+
+def test_rows_that_match_nothing_are_listed_and_counted(read):
+    tables = read([["pid", "age"], ["P1", "61"], ["P7", "63"], ["", "64"]])
+    rejections = Rejections()
+    counts = tables.reject_unmatched(rejections)
+    assert counts == {"patients.csv": {"rows": 2, "images": 3}}
+    assert rejections.by_kind() == {"no row in the first table": 2}
+    assert rejections.examples()[0] == "P7: no row in the first table"
+
+
+def test_a_table_that_matches_nothing_at_all(read):
+    with pytest.raises(DataError) as error:
+        read([["pid", "age"], ["001", "61"]])
+    assert "ward.yaml: dataset.tables: no row of patients.csv belongs to" in str(
+        error.value
+    )
+    assert "'P1' in the first, '001' in patients.csv" in str(error.value)
+
+
+def test_columns_that_no_table_has_are_named_at_once(read):
+    keys = {
+        "labels": {"age": {"column": "Agee"}, "stay": {}},
+        "columns": {"image": "file", "patient": "pidd"},
+    }
+    with pytest.raises(DataError) as error:
+        read([["pid", "Age"], ["P1", "61"]], **keys)
+    message = str(error.value)
+    assert "ward.yaml: names columns that no table has:" in message
+    assert "labels.age.column: 'Agee'. Did you mean 'Age'?" in message
+    assert "labels.stay: 'stay'." in message
+    assert "columns.patient: 'pidd'. Did you mean 'pid'?" in message
+    assert "Columns: file, pid, Age." in message
+
+
+def test_a_key_that_the_tables_before_lack(read):
+    with pytest.raises(DataError) as error:
+        read([["pid", "age"], ["P1", "61"]], on={"pidd": "pid"})
+    assert "'pidd'. Did you mean 'pid'?" in str(error.value)
+
+
+def test_a_key_that_the_table_itself_lacks(read):
+    with pytest.raises(DataError, match=r"patients\.csv: expected the columns pid"):
+        read([["patient", "age"], ["P1", "61"]])
+
+
+def test_a_table_that_is_missing(read, tmp_path):
+    with pytest.raises(DataError) as error:
+        read([["pid", "age"]], tables="film.csv")
+    assert "film.csv: expected a table, dataset.tables. There is no such file." in str(
+        error.value
+    )
+    assert "Did you mean 'films.csv'?" in str(error.value)

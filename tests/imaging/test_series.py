@@ -1,0 +1,289 @@
+"""DICOM series as volumes."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+from made_dicom import make_dicom
+from made_series import AXIAL, enhanced, make_slices, write_slices
+from scipy.spatial.transform import Rotation
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.prepared import prepare_file
+from mdmt_tf.imaging.series import find_series, read_series
+from mdmt_tf.imaging.volume import write_nifti
+
+CORONAL = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0))
+SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
+OBLIQUE = tuple(
+    Rotation.from_euler("xyz", [12, -7, 20], degrees=True).as_matrix().T[:2].tolist()
+)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # "highly experimental"
+    from nibabel.nicom import dicomwrappers
+
+TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def hu(shape=(6, 8, 10), seed=0):
+    """(slices, rows, columns)."""
+    values = np.random.default_rng(seed).integers(-1000, 1500, shape)
+    return values.astype(np.float32)
+
+
+@pytest.mark.parametrize("directions", [AXIAL, CORONAL, SAGITTAL, OBLIQUE])
+def test_a_voxel_is_where_its_slice_says(tmp_path, directions):
+    values = hu()
+    slices = make_slices(values, directions=directions)
+    write_slices(tmp_path, slices)
+    found = read_series(tmp_path)
+    assert found.values.dtype == np.float32
+    assert found.values.shape == (10, 8, 6)
+    assert found.modality == "CT"
+    np.testing.assert_allclose(found.spacing_mm, (0.75, 0.5, 5), atol=1e-6)
+    # Equation C.7.6.2.1-1 of DICOM PS3.3, slice by slice; then to the right and front.
+    for number, one in enumerate(slices):
+        origin = np.array(one.ImagePositionPatient, float)
+        row = np.array(one.ImageOrientationPatient[:3], float)
+        column = np.array(one.ImageOrientationPatient[3:], float)
+        for i, j in ((0, 0), (9, 0), (0, 7), (4, 3)):
+            place = origin + i * 0.75 * row + j * 0.5 * column
+            expected = place * [-1, -1, 1]
+            place = found.affine @ [i, j, number, 1]
+            np.testing.assert_allclose(place[:3], expected, atol=1e-4)
+            assert found.values[i, j, number] == values[number, j, i]
+
+
+@pytest.mark.parametrize("directions", [AXIAL, SAGITTAL, OBLIQUE])
+def test_frames_of_one_file_are_as_nibabel_reads_them(tmp_path, directions):
+    values = hu()
+    slices = make_slices(values, directions=directions)
+    dataset = enhanced(slices)
+    path = tmp_path / "enhanced"
+    dataset.save_as(path, enforce_file_format=True)
+    found = read_series(path)
+    reference = dicomwrappers.MultiframeWrapper(dataset)
+    # nibabel counts rows first, and slices downwards: compare by place.
+    matrix = np.linalg.inv(TO_RAS @ reference.affine) @ found.affine
+    voxels = np.indices(found.values.shape).reshape(3, -1)
+    places = matrix[:3, :3] @ voxels + matrix[:3, 3:]
+    np.testing.assert_allclose(places, places.round(), atol=1e-3)
+    expected = reference.get_data()[tuple(places.round().astype(int))]
+    np.testing.assert_array_equal(found.values.ravel(), expected)
+    (tmp_path / "folder").mkdir()
+    write_slices(tmp_path / "folder", slices)
+    separate = read_series(tmp_path / "folder")
+    np.testing.assert_array_equal(separate.values, found.values)
+    np.testing.assert_allclose(separate.affine, found.affine)
+
+
+def test_each_slice_has_its_own_slope(tmp_path):
+    values = hu()
+    slices = [
+        make_slices(values, slope=number + 1, intercept=-2000)[number]
+        for number in range(6)
+    ]
+    write_slices(tmp_path, slices)
+    found = read_series(tmp_path).values
+    rounding = (np.arange(6) + 1) / 2
+    assert (np.abs(found - values.T) <= rounding).all()
+    dataset = enhanced(slices)
+    dataset.save_as(tmp_path / "frames", enforce_file_format=True)
+    np.testing.assert_array_equal(read_series(tmp_path / "frames").values, found)
+
+
+@pytest.mark.parametrize("name", ["head_8x12x10", "hu_-100_300_7x9x9_4x1x1mm_RAS"])
+def test_a_series_and_its_nifti_file_are_prepared_alike(tmp_path, name):
+    folder = tmp_path / "series"
+    write_slices(folder, make_slices(hu(), directions=OBLIQUE))
+    volume = read_series(folder)
+    path = tmp_path / "series.nii.gz"
+    # A converter may write the axes in another order.
+    flip = np.diag([1.0, -1.0, 1.0, 1.0])
+    flip[1, 3] = volume.values.shape[1] - 1
+    write_nifti(path, volume.values[:, ::-1], volume.affine @ flip)
+    found, expected = prepare_file(folder, name), prepare_file(path, name)
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    np.testing.assert_allclose(found.affine, expected.affine, atol=1e-5)
+
+
+def test_a_file_stands_for_its_series(tmp_path):
+    one = write_slices(tmp_path, make_slices(hu(seed=1)))
+    second = make_slices(hu((4, 8, 10), seed=2), series="1.2.3.5", Modality="MR")
+    for number, dataset in enumerate(second):
+        dataset.save_as(tmp_path / f"mr{number}", enforce_file_format=True)
+    np.testing.assert_array_equal(read_series(one[3]).values, hu(seed=1).T)
+    found = read_series(tmp_path / "mr2")
+    np.testing.assert_array_equal(found.values, hu((4, 8, 10), seed=2).T)
+    assert found.modality == "MR"
+    with pytest.raises(DataError) as error:
+        read_series(tmp_path)
+    message = str(error.value)
+    assert message.startswith(f"{tmp_path}: expected the slices of one series.")
+    assert "2 series (CT 'Head', 6 slices, such as 000.dcm; MR 'Head', 4" in message
+    assert "name one file of the series to use" in message
+    # Found, so that reading it says what is wrong.
+    assert find_series(tmp_path) == [tmp_path]
+
+
+def test_what_else_lies_in_the_folder_is_left_alone(tmp_path):
+    write_slices(tmp_path, make_slices(hu()))
+    (tmp_path / "notes.txt").write_text("a head")
+    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / ".hidden").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "below").mkdir()
+    report = make_slices(hu((1, 8, 10)), series="9")[0]
+    del report.PixelData, report.Rows, report.Columns
+    report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
+    assert read_series(tmp_path).values.shape == (10, 8, 6)
+    assert find_series(tmp_path) == [tmp_path]
+    assert find_series(tmp_path / "below") == []
+
+
+def test_files_of_many_frames_are_volumes_of_their_own(tmp_path):
+    for number in range(2):
+        dataset = enhanced(make_slices(hu(seed=number), series=f"1.2.{number}"))
+        dataset.save_as(tmp_path / f"volume{number}", enforce_file_format=True)
+    assert find_series(tmp_path) == [tmp_path / "volume0", tmp_path / "volume1"]
+    np.testing.assert_array_equal(
+        read_series(tmp_path / "volume1").values, hu(seed=1).T
+    )
+
+
+def test_folders_that_hold_no_volume_are_not_found(tmp_path):
+    radiograph = make_dicom(np.zeros((8, 10), np.uint16), SeriesInstanceUID="1.2.3.4")
+    write_slices(tmp_path / "films", [radiograph])
+    assert find_series(tmp_path / "films") == []
+    (path, *_) = write_slices(tmp_path / "cut", make_slices(hu()))
+    path.write_bytes(path.read_bytes()[:700])
+    assert find_series(tmp_path / "cut") == [tmp_path / "cut"]
+    with pytest.raises(DataError, match=f"{path}: this DICOM file cannot be read"):
+        read_series(tmp_path / "cut")
+
+
+def without(slices, *numbers):
+    return [one for number, one in enumerate(slices) if number not in numbers]
+
+
+def changed(slices, number, **elements):
+    slices = copy.deepcopy(slices)
+    for key, value in elements.items():
+        setattr(slices[number], key, value)
+    return slices
+
+
+def tilted(slices, degrees):
+    for number, one in enumerate(slices):
+        x, y, z = one.ImagePositionPatient
+        shift = number * 5 * np.tan(np.deg2rad(degrees))
+        one.ImagePositionPatient = [x, float(y + shift), z]
+    return slices
+
+
+def bad_series():
+    """Slices, and what is wrong with them. Slice i is in file `names[i]`."""
+    good = make_slices(hu())
+    place = good[2].ImagePositionPatient
+    yield (
+        without(good, 2),
+        r"a slice every 5 mm. Received: none between {1} at 35.00 mm and {2} at "
+        r"45.00 mm, where 1 is missing",
+    )
+    yield without(good, 2, 3), "none between .* where 2 are missing"
+    yield (
+        [*good, *make_slices(hu((1, 8, 10)), origin=place)],
+        "at each position. Received: 2 at 40.00 mm, .*7 slices at 6 positions",
+    )
+    yield [*good, *good], "one slice at each position.*12 slices at 6 positions"
+    yield (
+        changed(good, 5, ImagePositionPatient=[-10, -20, 57.5]),
+        "equal distances. Received: 5 mm for most, 7.5 mm between .* dcm2niix",
+    )
+    yield tilted(make_slices(hu()), 15), r"a gantry tilt of 15.0 degrees.* dcm2niix"
+    yield (
+        changed(good, 2, ImagePositionPatient=[-10, -15, 40]),
+        "above each other. Received: {2}, 5.00 mm beside",
+    )
+    yield (
+        [*without(good, 5), *make_slices(hu((1, 8, 12)), origin=(-10, -20, 55))],
+        r"one size. Received: \[8, 10\] rows x columns for most, \[8, 12\] in {5}\.",
+    )
+    yield (
+        changed(good, 4, PixelSpacing=[0.5, 0.7]),
+        r"pixel spacing. Received: \[0.5, 0.75\] mm for most, \[0.5, 0.7\] in {4}\.",
+    )
+    yield (
+        changed(good, 4, ImageOrientationPatient=[1, 0, 0, 0, 0, -1]),
+        r"one direction. Received: .* in {4}\. Move",
+    )
+    yield (
+        make_slices(hu(), ImageOrientationPatient=[1, 0, 0, 0.5, 0.9, 0]),
+        "at right angles. Received",
+    )
+    yield (
+        make_slices(hu(), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+        "000.dcm, 001.dcm, 002.dcm and 3 more, which the scanner marks as localizer",
+    )
+    yield good[:1], "at least 2 slices. Received: 1"
+    radiograph = make_dicom(np.zeros((8, 10), np.uint16), SeriesInstanceUID="1.2.3.4")
+    yield [*good, radiograph], "with ImagePositionPatient.* Received: {6} without"
+    colour = make_dicom(np.zeros((8, 10, 3), np.uint8), photometric="RGB")
+    for key in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        setattr(colour, key, getattr(good[2], key))
+    colour.SeriesInstanceUID = "1.2.3.4"
+    yield [*good[:2], colour, *good[3:]], "{2}: expected one measured value.*colour"
+
+
+@pytest.mark.parametrize("case", range(len(list(bad_series()))))
+def test_slices_that_are_no_volume(tmp_path, case):
+    slices, message = list(bad_series())[case]
+    paths = write_slices(tmp_path, slices)
+    message = message.format(*[path.name for path in paths])
+    with pytest.raises(DataError, match=message) as error:
+        read_series(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path}")
+    assert str(error.value).count(str(tmp_path)) == 1
+
+
+def test_rounded_positions_and_a_slight_tilt_are_no_fault(tmp_path):
+    slices = tilted(make_slices(hu((9, 8, 10)), gap=0.625), 0)
+    for one in slices:
+        place = np.array(one.ImagePositionPatient, float)
+        one.ImagePositionPatient = place.round(1).tolist()
+    write_slices(tmp_path, slices)
+    assert read_series(tmp_path).spacing_mm[2] == pytest.approx(0.625, abs=0.02)
+    write_slices(tmp_path / "tilted", tilted(make_slices(hu()), 0.5))
+    found = read_series(tmp_path / "tilted")
+    # The affine follows the slices.
+    top = found.affine @ [0, 0, 5, 1]
+    shift = 25 * np.tan(np.deg2rad(0.5))
+    np.testing.assert_allclose(top[:3], [10, 20 - shift, 55], atol=1e-4)
+
+
+def test_a_truncated_slice_is_named(tmp_path):
+    paths = write_slices(tmp_path, make_slices(hu()))
+    paths[3].write_bytes(paths[3].read_bytes()[:-50])
+    with pytest.raises(DataError, match=f"^{paths[3]}: this DICOM file cannot be read"):
+        read_series(tmp_path)
+
+
+def test_folders_without_slices(tmp_path):
+    (tmp_path / "a.nii").write_bytes(b"x")
+    with pytest.raises(DataError, match=f"{tmp_path}: expected the slices .* 1 files"):
+        read_series(tmp_path)
+
+
+def test_a_window_is_for_ct_alone(tmp_path):
+    write_slices(tmp_path, make_slices(hu(), Modality="MR"))
+    with pytest.raises(DataError, match=f"{tmp_path}: expected a CT.*: modality MR"):
+        prepare_file(tmp_path, "hu_0_80_8x8x8")
+    assert prepare_file(tmp_path, "zscore_5_8x8x8").pixels.any()
+
+
+def test_the_slices_are_upright_in_the_prepared_volume(tmp_path):
+    values = np.full((8, 9, 10), -1000, np.float32)
+    values[6, 1, 2] = 100  # above, in front, on the patient's right
+    write_slices(tmp_path, make_slices(values))
+    pixels = prepare_file(tmp_path, "head_8x9x10").pixels[..., 0]
+    assert np.argwhere(pixels).tolist() == [[6, 1, 2]]

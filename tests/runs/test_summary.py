@@ -1,0 +1,119 @@
+"""The tables that `train` prints at the end, in a terminal of 80 columns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mdmt_tf import config
+from mdmt_tf.config import files
+from mdmt_tf.runs import predictions, summary
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.storage import write_json
+
+
+def table_of(task, split, images, generator, labels_change=False):
+    """20 patients with 1 to `images` images; all of a class, or each of its own."""
+    patients = 20
+    of = np.repeat(np.arange(patients), 1 + np.arange(patients) % images)
+    labels = (np.arange(len(of)) if labels_change else of) % task.n_classes
+    chances = generator.dirichlet(np.ones(task.n_classes), len(of))
+    chances = (chances + 0.7 * np.eye(task.n_classes)[labels]) / 1.7
+    rows = pd.DataFrame({"dataset": "ward", "split": split, "fold": 0, "site": ""}, of)
+    rows = rows.assign(patient_id=of.astype(str), image_id=np.arange(len(of)))
+    return predictions.prediction_table(task, rows, labels, chances)
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """A function that makes a run with one, or up to three images a patient."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def finished(images, labels_change=False, splits=("train", "validation", "test")):
+        settings = config.load("phantom")
+        tasks = settings.build_tasks()
+        run = RunFolder(tmp_path)
+        files.write(settings.to_plain(), run.config, "made")
+        generator = np.random.default_rng(0)
+        table = pd.concat(
+            table_of(task, split, images, generator, labels_change)
+            for split in splits
+            for task in tasks
+        )
+        write_json(run.manifest, {"synthetic": True})
+        write_json(run.metrics, predictions.metrics_of(table, tasks))
+        write_json(run.assessment, assess_splits(table, tasks, resamples=200))
+        return run
+
+    return finished
+
+
+def printed(run, capsys):
+    summary.print_metrics(run)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
+    return lines
+
+
+def below(lines, title):
+    """First words of the rows of the table with this title."""
+    start = next(i for i, line in enumerate(lines) if line.startswith(title))
+    block = lines[start + 1 :]
+    if "" in block[3:]:
+        block = block[: block.index("", 3)]
+    names = ("train", "validation", "test", "95% low", "95% high")
+    return [
+        next((n for n in names if line.strip().startswith(n)), "") for line in block
+    ]
+
+
+def test_by_image_where_every_patient_has_one(finished, capsys):
+    lines = printed(finished(images=1), capsys)
+    assert "prognosis by image: 20 test images of 20 patients" in lines
+    assert not any("by patient" in line for line in lines)
+    rows = [name for name in below(lines, "prognosis by image") if name]
+    assert rows == ["train", "validation", "test", "95% low", "95% high"]
+    assert any(line.startswith("SYNTHETIC") for line in lines)
+
+
+def test_the_patient_comes_first_where_patients_have_several_images(finished, capsys):
+    run = finished(images=3)
+    lines = printed(run, capsys)
+    titles = [line for line in lines if " by " in line and line.startswith("prognosis")]
+    assert titles == [
+        "prognosis by patient (mean of the patient's images)",
+        "prognosis by image: 39 test images of 20 patients",
+    ]
+    rows = [name for name in below(lines, titles[0]) if name]
+    assert rows == ["validation", "test", "95% low", "95% high"]
+    entry = run.read_json(run.assessment)["test"]["prognosis"]["by_patient"]
+    start = lines.index(titles[0])
+    judged = [line.split() for line in lines[start:] if line.strip()][4:7]
+    # The first metric is the accuracy.
+    accuracy = entry["metrics"]["accuracy"]
+    assert judged[0][:3] == ["test", "20", f"{accuracy['value']:.3f}"]
+    assert judged[1][:3] == ["95%", "low", f"{accuracy['low']:.3f}"]
+    assert judged[2][:3] == ["95%", "high", f"{accuracy['high']:.3f}"]
+
+
+def test_labels_that_change_are_judged_by_image(finished, capsys):
+    lines = printed(finished(images=3, labels_change=True), capsys)
+    start = lines.index("severity by image: 39 test images of 20 patients,")
+    assert lines[start + 1] == "13 of them with labels that change between images"
+    assert not any("by patient" in line for line in lines)
+
+
+def test_without_a_test_split_validation_is_judged(finished, capsys):
+    lines = printed(finished(images=1, splits=("train", "validation")), capsys)
+    assert "prognosis by image: 20 validation images of 20 patients" in lines
+    rows = [name for name in below(lines, "prognosis by image") if name]
+    assert rows == ["train", "validation", "95% low", "95% high"]
+
+
+def test_a_run_of_an_earlier_version_has_its_metrics(finished, capsys):
+    run = finished(images=3)
+    run.assessment.unlink()
+    lines = printed(run, capsys)
+    rows = [name for name in below(lines, "prognosis") if name]
+    assert rows == ["train", "validation", "test"]
+    assert not any("95%" in line for line in lines)
