@@ -42,14 +42,8 @@ def _reproduce(run, data_dir: str | None) -> int:
 
     differences = evaluation.reproduce(run, data_dir=data_dir)
     summary.print_metrics(run)
-    if differences:
-        print(f"\n{len(differences)} metrics differ from {run.metrics}:")
-        for line in differences:
-            print(f"  {line}")
-        return 1
-    what = "SavedModel" if run.saved_model.is_dir() else "trained model"
-    print(f"\nThe {what} reproduces {run.metrics}.")
-    return 0
+    print(f"\n{evaluation.conclusion(run, differences)}")
+    return int(bool(differences))
 
 
 def _evaluate_on(runs, options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
@@ -36,6 +36,15 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         batch_size=config.training.batch_size,
     )
     return compare(expected=run.read_json(run.metrics), received=again.metrics)
+
+
+def conclusion(run: RunFolder, differences: Sequence[str]) -> str:
+    """What `reproduce` has found, in words."""
+    if not differences:
+        what = "SavedModel" if run.saved_model.is_dir() else "trained model"
+        return f"The {what} reproduces {run.metrics}."
+    lines = "".join(f"\n  {line}" for line in differences)
+    return f"{len(differences)} metrics differ from {run.metrics}:{lines}"
 
 
 def evaluate_on(
