@@ -130,7 +130,7 @@ def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field
     Raises: ConfigError when there is none for any task; it lists the fields.
     """
     if request.labels:
-        return dict(request.labels)
+        return _checked(request, dataset, dict(request.labels))
     found = {}
     for task in request.tasks:
         field = request.declared.get(task.name) or _own_field(task, dataset)
@@ -146,6 +146,17 @@ def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field
             f"{next((hint for hint in hints if hint), '')} Its fields: "
             f"{', '.join(fields)}. Give the field: --labels {first}=FIELD."
         )
+    return _checked(request, dataset, found)
+
+
+def _checked(request: Request, dataset: PreparedDataset, found: dict) -> dict:
+    """Refuse several fields for a task whose label is a single value."""
+    for task in request.tasks:
+        if task.name in found:
+            sources = {dataset.name: found[task.name]}
+            for key, text in dataclasses.replace(task, sources=sources).problems():
+                if key[0] == "from":
+                    raise ConfigError(f"the label of {task.name}{text}")
     return found
 
 
@@ -222,7 +233,8 @@ def _read_declaration(path: str) -> tuple[str, dict[str, Field]]:
     for task, section in _mapping(values.get("tasks")).items():
         field = _mapping(_mapping(section).get("from")).get(name)
         if field is not None:
-            declared[task] = tuple(field) if isinstance(field, list) else field
+            several = isinstance(field, list)
+            declared[task] = tuple(map(str, field)) if several else str(field)
     return name, declared
 
 

@@ -199,6 +199,8 @@ def test_labels_of_a_prepared_dataset_are_given(validated, finished, tmp_path):
         evaluate.main(command)
     with pytest.raises(DataError, match="no field 'died'. Did you mean 'dead'"):
         evaluate.main([*command, "--labels", "outcome=died"])
+    with pytest.raises(DataError, match="tasks.outcome.from.ward = 'sex'"):
+        evaluate.main([*command, "--labels", "outcome=sex"])
     assert not (tmp_path / "out").exists()
     evaluate.main([*command, "--labels", "outcome=dead", "grade=stay"])
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())

@@ -175,6 +175,13 @@ def test_labels_are_found_by_equal_names(make):
     assert "--labels outcome=FIELD" in text
 
 
+def test_a_single_label_has_one_field(make):
+    request = make_request([make()], "ward", "DATA", labels=["outcome=a,b"])
+    message = r"the label of outcome = \['a', 'b'\]: expected the name of one field"
+    with pytest.raises(ConfigError, match=message):
+        choose_labels(request, Dataset("a", "b"))
+
+
 def test_an_own_newer_version_of_a_dataset_has_its_own_field(make):
     dataset = Dataset("died", "outcome")
     dataset.name = "a"

@@ -1,6 +1,7 @@
 """External validation of one run and of several."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError, LeakageError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import make_request
+from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import external
 from mdmt_tf.training import trainer
 
@@ -194,6 +196,14 @@ def test_patients_that_the_run_has_seen_are_refused(
     prepare(tmp_path, "alpha", [new, {**other, "patient_id": seen}])
     request = make_request(runs, "alpha", str(tmp_path))
     with pytest.raises(LeakageError, match=f"1 of these patients.*such as '{seen}'"):
+        external.open_unseen(request)
+
+
+def test_a_run_without_its_predictions_is_refused(runs, gamma_dir, tmp_path):
+    copy = RunFolder(shutil.copytree(runs[0].path, tmp_path / "copy"))
+    copy.predictions.unlink()
+    request = make_request([copy], "gamma", str(gamma_dir))
+    with pytest.raises(DataError, match="predictions.csv: missing"):
         external.open_unseen(request)
 
 
