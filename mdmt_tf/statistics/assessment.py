@@ -9,8 +9,9 @@ from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows, rows_of_components
 from mdmt_tf.statistics.resampling import (
+    Interval,
+    Resampled,
     expanded_level,
-    percentile_interval,
     resampled_metrics,
 )
 from mdmt_tf.tasks import Task
@@ -18,7 +19,7 @@ from mdmt_tf.tasks import Task
 # The splits of a run that the model was not fitted to.
 SPLITS = ("validation", "test")
 # The bootstrap of fewer patients is too narrow at any level.
-_FEWEST_PATIENTS = 5
+FEWEST_PATIENTS = 5
 
 
 def assess(
@@ -149,24 +150,37 @@ def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
     drawn = resampled_metrics(task, rows, resamples, generator, every_class=True)
     rarest = _patients_of_the_rarest_class(rows, task, patients)
     result["metrics"] = {
-        name: _entry(
-            value, drawn[name], rarest if METRICS[name].every_class else patients
+        name: entry(
+            value,
+            _interval(drawn, name, rarest if METRICS[name].every_class else patients),
         )
         for name, value in values.items()
     }
     return result
 
 
-def _entry(value: float, drawn: np.ndarray, patients: int) -> dict[str, float]:
-    """A value with its interval; `patients` determine it."""
-    entry = {"value": value, "low": float("nan"), "high": float("nan")}
-    if patients >= _FEWEST_PATIENTS:
-        interval = percentile_interval(drawn, expanded_level(patients))
-        # Resamples that all agree know nothing about other patients.
-        if interval.low < interval.high:
-            entry |= {"low": interval.low, "high": interval.high}
-    undefined = float(np.isnan(drawn).mean())
-    return entry | ({"undefined": undefined} if undefined else {})
+def entry(value: float, interval: Interval) -> dict[str, float]:
+    """A value with its interval as plain values, see `assess`.
+
+    Example:
+        >>> entry(0.5, Interval(low=0.4, high=0.7, undefined=0.0))
+        {'value': 0.5, 'low': 0.4, 'high': 0.7}
+    """
+    result = {"value": value, "low": float("nan"), "high": float("nan")}
+    # Resamples that all agree know nothing about other patients.
+    if interval.low < interval.high:
+        result |= {"low": interval.low, "high": interval.high}
+    if interval.undefined > 0:
+        result["undefined"] = interval.undefined
+    return result
+
+
+def _interval(drawn: Resampled, name: str, patients: int) -> Interval:
+    """The interval of a metric; `patients` determine its level."""
+    if patients >= FEWEST_PATIENTS:
+        return drawn.interval(name, expanded_level(patients))
+    nan = float("nan")
+    return Interval(nan, nan, float(np.isnan(drawn.metrics[name]).mean()))
 
 
 def _patients_of_the_rarest_class(rows: pd.DataFrame, task: Task, patients: int) -> int:
