@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
 from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.external_calibration import decision_curve, reliability
 from mdmt_tf.reporting.external_results import ExternalResults, leading, number
 from mdmt_tf.reporting.panels import COLOURS, panels, scale
-from mdmt_tf.reporting.pooled_plots import draw_confusion, draw_reliability
+from mdmt_tf.reporting.pooled_plots import draw_confusion
 from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
 from mdmt_tf.tasks import Property, Task
@@ -23,15 +25,25 @@ def draw_all(results: ExternalResults) -> Iterator[Drawing]:
         rows = labelled_rows(results.table, task)
         if rows.empty:
             continue
-        for kind, draw in KINDS.items():
+        for name, draw in _plots_of(results, task, rows):
             with matplotlib.rc_context(STYLE):
-                drawn = draw(results, task, rows)
+                drawn = draw()
                 if drawn is None:
                     continue
                 figure, title, caption = drawn
-                figure.suptitle(f"{start}{title}: {task.name}, {results.dataset}")
-                caption = f"{start}{task.name}, {results.dataset}. {caption}"
-                yield render(figure, f"{kind}_{task.name}", caption)
+                what = f"{task.name}, {results.dataset}"
+                figure.suptitle(f"{start}{title}: {what}")
+                yield render(figure, name, f"{start}{what}. {caption}")
+
+
+def _plots_of(results: ExternalResults, task: Task, rows: pd.DataFrame):
+    """Names of plots, and functions that draw them."""
+    for kind, draw in KINDS.items():
+        yield f"{kind}_{task.name}", partial(draw, results, task, rows)
+    for component, _ in _with_classes(task, rows):
+        name = component.name.replace("/", "_")
+        yield f"calibration_{name}", partial(reliability, results, component)
+        yield f"decision_{name}", partial(decision_curve, results, task, component)
 
 
 def forest(results: ExternalResults, task: Task, rows: pd.DataFrame):
@@ -71,28 +83,6 @@ def forest(results: ExternalResults, task: Task, rows: pd.DataFrame):
     return figure, "Strata", caption
 
 
-def calibration(results: ExternalResults, task: Task, rows: pd.DataFrame):
-    """Observed frequency by predicted probability."""
-    components = _with_classes(task, rows)
-    if not components:
-        return None
-    figure = Figure(
-        figsize=(max(2.7 * len(components), 4.5), 3.7), layout="constrained"
-    )
-    axes = figure.subplots(
-        2, len(components), squeeze=False, sharex=True, height_ratios=[3, 1]
-    )
-    for place, (component, own) in enumerate(components):
-        curve, bars = axes[:, place]
-        draw_reliability(curve, bars, component, own, place == 0)
-        curve.set_title(f"{component.name}\nn = {len(own)}")
-    caption = (
-        "Reliability of the probabilities as the model states them, in 10 bins of "
-        "equal width; bars: images in each bin (unit: image)."
-    )
-    return figure, "Calibration", caption
-
-
 def confusion(results: ExternalResults, task: Task, rows: pd.DataFrame):
     """True and predicted classes."""
     components = _with_classes(task, rows)
@@ -123,7 +113,6 @@ def values(results: ExternalResults, task: Task, rows: pd.DataFrame):
 
 KINDS = {
     "strata": forest,
-    "calibration": calibration,
     "confusion": confusion,
     "values": values,
 }

@@ -1,6 +1,7 @@
 """The folder of an external validation: predictions, assessment and manifest.
 
 predictions.csv          one row per image and task, split "external"
+predictions_calibrated.csv   likewise with calibrated probabilities, where there are any
 predictions_of_runs.csv  likewise for each of several runs, with a column `run`
 metrics.json             {"external": {task: {metric: value}}}, by image
 assessment.json          metrics with intervals, by patient and by image, and strata
@@ -37,6 +38,7 @@ class ExternalResults:
         tasks: the evaluated tasks.
         assessment: task -> see `mdmt_tf.serving.external.assess_external`.
         table: predictions.csv.
+        calibrated: predictions_calibrated.csv; None without it.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class ExternalResults:
     tasks: tuple[Task, ...]
     assessment: Mapping[str, Mapping]
     table: pd.DataFrame
+    calibrated: pd.DataFrame | None
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "ExternalResults":
@@ -59,12 +62,15 @@ class ExternalResults:
             )
             tasks = tuple(make_task(**facts) for facts in manifest["tasks"])
             table = predictions.read(folder / "predictions.csv")
+            path = folder / "predictions_calibrated.csv"
+            calibrated = predictions.read(path) if path.is_file() else None
             return cls(
                 folder=folder,
                 manifest=manifest,
                 tasks=tasks,
                 assessment=assessment[EXTERNAL],
                 table=table,
+                calibrated=calibrated,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(

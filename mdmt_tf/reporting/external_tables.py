@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared, headline, names_of
+from mdmt_tf.reporting.external_calibration import calibration_tables
 from mdmt_tf.reporting.external_results import ExternalResults, leading, number
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -28,6 +29,7 @@ def build_tables(results: ExternalResults) -> list[Table]:
     tables = [metrics_table(results)]
     if len(results.runs) > 1:
         tables.append(runs_table(results))
+    tables += calibration_tables(results)
     if any(results.assessment[task.name]["strata"] for task in results.tasks):
         tables.append(strata_table(results))
     return tables

@@ -100,6 +100,8 @@ def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.Da
     result = tables[0].assign(fold=-1).astype(dict.fromkeys(columns, np.float64))
     for component in (c for task in tasks for c in task.components):
         own = (result["task"] == component.name).to_numpy()
+        if not own.any():
+            continue
         columns = list(component.probability_columns)
         means = np.mean([probabilities_of(t[own], component) for t in tables], axis=0)
         result.loc[own, "prediction"] = component.prediction(means)

@@ -26,11 +26,16 @@ from mdmt_tf.runs.external import (
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.patients import by_patient, labelled
 from mdmt_tf.serving.evaluation import evaluate_on
+from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.calibration import Calibrations
+from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
+from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
 
 OF_RUNS = "predictions_of_runs.csv"
+CALIBRATED = "predictions_calibrated.csv"
 ASSESSMENT = "assessment.json"
 MANIFEST = "manifest.json"
 
@@ -48,6 +53,9 @@ class External:
         tasks: the evaluated tasks, fed by the dataset alone.
         of_runs: the evaluation of each run.
         whole: the evaluation of the mean prediction; that of the run if it is one.
+        calibrated: predictions of the whole with calibrated probabilities; no rows if
+            a run has no calibration.
+        calibrations: of these predictions, see `mean_calibrated`.
     """
 
     request: Request
@@ -55,6 +63,8 @@ class External:
     tasks: tuple[Task, ...]
     of_runs: tuple[Evaluation, ...]
     whole: Evaluation
+    calibrated: pd.DataFrame
+    calibrations: Calibrations
 
 
 def open_unseen(
@@ -122,29 +132,39 @@ def evaluate_runs(
         if task.name in fields
     )
     whole = evaluations[0]
+    tables = [evaluation.predictions for evaluation in evaluations]
     if len(evaluations) > 1:
-        tables = [evaluation.predictions for evaluation in evaluations]
         table = predictions.mean_of_runs(tables, tasks)
         metrics = predictions.metrics_of(table, tasks)
         whole = Evaluation(predictions=table, metrics=metrics)
+    stored = [calibration.read(run) for run in request.runs]
+    calibrated, calibrations = mean_calibrated(tables, stored, tasks)
     return External(
         request=request,
         dataset=dataset,
         tasks=tasks,
         of_runs=tuple(evaluations),
         whole=whole,
+        calibrated=calibrated,
+        calibrations=calibrations,
     )
 
 
 def assess_external(result: External, resamples: int = 1000) -> dict[str, dict]:
-    """{"external": {task: ...}}: `assess` of the whole, with "strata" and "runs".
+    """{"external": {task: ...}}: `assess` of the whole, with more.
 
-    Returns: as `assessment.json` of a run; and for each task
+    Returns: as `assessment.json` of a run, with the sections on calibration; and for
+        each task
         strata: see `assess_strata`, for the fields of `stratum_fields`.
         runs: {run: {metric: value}} by the unit of the task, for several runs.
     """
     table, dataset = result.whole.predictions, result.dataset
     found = assess(table, result.tasks, resamples=resamples)
+    sections = calibration_sections(
+        result.calibrated, result.tasks, result.calibrations, resamples=resamples
+    )
+    for name, own in sections.items():
+        found[name] |= own
     used = [field for task in result.tasks for field in _fields(task, dataset.name)]
     fields = stratum_fields(dataset.table, leave_out=used)
     images = [str(name) for name in dataset.table["image_id"]]
@@ -192,6 +212,8 @@ def write(result: External, assessment: dict, folder: Path) -> None:
             )
         ]
         predictions.write(pd.concat(tables, ignore_index=True), folder / OF_RUNS)
+    if len(result.calibrated):
+        predictions.write(result.calibrated, folder / CALIBRATED)
     storage.write_json(folder / ASSESSMENT, assessment)
     storage.write_json(folder / MANIFEST, describe(result))
 

@@ -16,6 +16,12 @@ from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, leading, sentence
 from mdmt_tf.runs import predictions
 from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.calibration import (
+    Calibration,
+    calibrate_table,
+    components_with_classes,
+)
+from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.strata import assess_strata
 from mdmt_tf.storage import write_json
 from mdmt_tf.tasks import make_task
@@ -80,8 +86,23 @@ def table_of(tasks, *, patients=60, deaths=None):
     return table
 
 
+def calibrations():
+    """Of every component with classes, with one operating point each."""
+    return {
+        component.name: Calibration(
+            temperature=2.0,
+            prior_ratio=(1.0,) * component.n_classes,
+            operating_points={"youden": 0.45} if component.n_classes == 2 else {},
+        )
+        for component in components_with_classes(TASKS)
+    }
+
+
 def write(folder, tasks=TASKS, *, runs=1, synthetic=True, resamples=50, **options):
-    """A folder as `mdmt_tf.serving.external.write_folder` leaves it."""
+    """A folder as `mdmt_tf.serving.external.write_folder` leaves it.
+
+    Several runs have calibrations, a single one is of an earlier version.
+    """
     folder.mkdir()
     table = table_of(tasks, **options)
     field = {f"i{i}": ("north", ODD)[i % 5 // 3] for i in range(N)}
@@ -98,6 +119,13 @@ def write(folder, tasks=TASKS, *, runs=1, synthetic=True, resamples=50, **option
                 name: {metric: k + entry["value"] for metric, entry in values.items()}
                 for k, name in enumerate(names)
             }
+    if runs > 1:
+        known = calibrations()
+        sections = calibration_sections(table, tasks, known, resamples=resamples)
+        for name, own in sections.items():
+            assessment[name] |= own
+        calibrated = calibrate_table(table, tasks, known)
+        predictions.write(calibrated, folder / "predictions_calibrated.csv")
     predictions.write(table, folder / "predictions.csv")
     write_json(folder / "assessment.json", {"external": assessment})
     facts = {"name": "ward", "config": "full_256", "version": "1.0.0"}
@@ -161,7 +189,7 @@ def test_the_page_loads_nothing_and_escapes_all_texts(report, page):
             assert (report.results.folder / address).is_file()
         elif address.startswith("#"):
             assert f'id="{address[1:]}"' in page
-    for name in ("metrics", "runs", "strata"):
+    for name in ("metrics", "runs", "calibration", "operating_points", "strata"):
         for suffix in ("md", "tex"):
             text = (report.results.folder / "tables" / f"{name}.{suffix}").read_text()
             assert "SYNTHETIC data" in text
@@ -217,11 +245,45 @@ def test_strata_say_what_they_are(report):
     ]
 
 
+def test_calibration_is_shown_raw_and_calibrated(report):
+    folder = report.results.folder / "tables"
+    table = pd.read_csv(folder / "calibration.csv")
+    own = table[(table["task"] == "death") & (table["metric"] == "ece")]
+    found = report.results.assessment["death"]
+    expected = {
+        "raw": found["by_patient"]["metrics"]["ece"]["value"],
+        "calibrated": found["calibrated"]["by_patient"]["metrics"]["ece"]["value"],
+    }
+    assert dict(zip(own["probabilities"], own["value"], strict=True)) == expected
+    assert "stay" not in set(table["task"])
+    (shown,) = [t for t in report.tables if t.name == "calibration"]
+    best = {row[0].text: row[3].text for row in shown.sections[0].rows}
+    assert best["calib. slope"] == "1" and best["ECE"] == "0"
+
+
+def test_operating_points_are_those_chosen_before(report):
+    table = pd.read_csv(report.results.folder / "tables" / "operating_points.csv")
+    assert table["component"].tolist() == [
+        *("death", "findings/oedema", "findings/pleura")
+    ]
+    assert set(table["threshold"]) == {0.45}
+    rows = report.results.calibrated
+    rows = rows[(rows["task"] == "death") & rows["target"].notna()]
+    called = rows["p_1"] >= 0.45
+    row = table.iloc[0]
+    assert row["sensitivity"] == pytest.approx(called[rows["target"] == 1].mean())
+    assert row["specificity"] == pytest.approx(1 - called[rows["target"] == 0].mean())
+    assert row["sensitivity/low"] < row["sensitivity"] < row["sensitivity/high"]
+
+
 def test_each_kind_of_task_has_its_plots(report):
     names = {path.stem for path in (report.results.folder / "plots").glob("*.svg")}
     classes = ("death", "grade", "findings")
     expected = {f"strata_{task.name}" for task in TASKS} | {"values_stay"}
-    expected |= {f"{k}_{t}" for k in ("calibration", "confusion") for t in classes}
+    expected |= {f"confusion_{name}" for name in classes}
+    two = ("death", "findings_oedema", "findings_pleura")
+    expected |= {f"calibration_{name}" for name in (*two, "grade")}
+    expected |= {f"decision_{name}" for name in two}
     assert names == expected
 
 

@@ -15,6 +15,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import make_request
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import external
+from mdmt_tf.statistics import calibration
 from mdmt_tf.training import trainer
 
 N = 48
@@ -141,12 +142,32 @@ def test_strata_are_of_fields_that_are_no_labels(assessment):
     assert strata["site"]["south"]["small"] is True
 
 
+def test_calibrated_probabilities_are_the_mean_of_those_of_the_runs(of_two):
+    means = np.zeros(N)
+    for run, evaluation in zip(of_two.request.runs, of_two.of_runs, strict=True):
+        table = evaluation.predictions
+        raw = table.loc[table["task"] == "outcome", ["p_0", "p_1"]].to_numpy(float)
+        means += calibration.read(run)["outcome"].apply(raw)[:, 1] / 2
+    own = of_two.calibrated[of_two.calibrated["task"] == "outcome"]
+    np.testing.assert_allclose(own["p_1"], means)
+    assert set(of_two.calibrated["task"]) == {"outcome"}
+
+
+def test_sections_on_calibration_are_in_the_assessment(assessment):
+    own = assessment["outcome"]
+    assert {"calibrated", "operating_points", "decision_curve"} <= set(own)
+    assert own["decision_curve"]["outcome"]["n"] == 40
+    assert "calibrated" not in assessment["age"]
+
+
 def test_files_of_several_runs(of_two, gamma_dir):
     folder = external.write_folder(of_two, lambda path: path)
     out = of_two.request.out
     assert not folder.exists() and not list(out.parent.glob(".*"))
     table = predictions.read(out / "predictions.csv")
     assert len(table) == 2 * N
+    calibrated = predictions.read(out / "predictions_calibrated.csv")
+    assert len(calibrated) == N
     of_runs = pd.read_csv(out / "predictions_of_runs.csv")
     assert of_runs.groupby("run").size().tolist() == [2 * N, 2 * N]
     stored = json.loads((out / "assessment.json").read_text())
