@@ -168,7 +168,7 @@ def strata_table(results: ExternalResults) -> Table:
         title = f"{task.name}, by {results.unit(task)}"
         sections.append(TableSection(title, tuple(headings), rows))
     notes = [
-        f"small: fewer than {FEWEST_PATIENTS} patients, or fewer than "
+        f"small: fewer than {FEWEST_PATIENTS} patients. rare class: fewer than "
         f"{FEWEST_OF_A_CLASS} patients of a class. Such a row shows next to nothing.",
         "Metrics of all classes are undefined where a class is missing.",
         "[low, high]: 95 % interval. With many strata some differ by chance; compare "
@@ -180,8 +180,11 @@ def strata_table(results: ExternalResults) -> Table:
 
 
 def note_of(stratum: dict) -> str:
-    """What to know about a stratum: small, and classes that it lacks."""
-    words = ["small"] if stratum["small"] else []
+    """What to know about a stratum: small, a rare class, and classes that it lacks."""
+    words = []
+    if stratum["small"]:
+        few = stratum["patients"] < FEWEST_PATIENTS
+        words.append("small" if few else "rare class")
     words += [f"no {name}" for name in stratum.get("missing_classes", [])]
     return ", ".join(words)
 

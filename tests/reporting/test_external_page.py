@@ -14,6 +14,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.reporting import external_plots, terminal
 from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, leading, sentence
+from mdmt_tf.reporting.external_tables import note_of
 from mdmt_tf.runs import predictions
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import (
@@ -274,6 +275,20 @@ def test_operating_points_are_those_chosen_before(report):
     assert row["sensitivity"] == pytest.approx(called[rows["target"] == 1].mean())
     assert row["specificity"] == pytest.approx(1 - called[rows["target"] == 0].mean())
     assert row["sensitivity/low"] < row["sensitivity"] < row["sensitivity/high"]
+
+
+@pytest.mark.parametrize(
+    ("stratum", "note"),
+    [
+        ({"small": False, "patients": 90}, ""),
+        ({"small": True, "patients": 19}, "small"),
+        ({"small": True, "patients": 20}, "rare class"),
+        ({"small": True, "patients": 3, "missing_classes": ["a", "b"]}, None),
+    ],
+)
+def test_notes_on_strata(stratum, note):
+    expected = "small, no a, no b" if note is None else note
+    assert note_of(stratum) == expected
 
 
 def test_each_kind_of_task_has_its_plots(report):
