@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mdmt_tf
-from mdmt_tf.config import files
+from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.storage import write_json
@@ -127,6 +127,15 @@ class RunFolder:
                 "folder that `python -m mdmt_tf.train` made."
             )
         return run
+
+    def settings(self, data_dir: str | os.PathLike | None = None) -> Config:
+        """The settings of the run; its data may have moved or may be gone.
+
+        Args:
+            data_dir: folder of the prepared data; None: the folder used in training.
+        Raises: ConfigError for a file that was changed and has problems.
+        """
+        return load_stored(self.config, data_dir)
 
     def require_finished(self) -> None:
         """Make sure that the run is finished.
