@@ -9,6 +9,7 @@ from mdmt_tf import console
 
 # Command -> its summary. Each is the function `main` of the module of its name.
 COMMANDS = {
+    "new": "write the configuration of a dataset of your own",
     "prepare": "prepare a dataset for training",
     "train": "train one model on several datasets and tasks",
     "evaluate": "compute the metrics of a finished run again",

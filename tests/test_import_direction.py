@@ -19,6 +19,7 @@ ROWS = [
     ["mdmt_tf.phantoms"],
     ["mdmt_tf.splits"],
     ["mdmt_tf.datasets"],
+    ["mdmt_tf.planning"],
     ["mdmt_tf.data"],
     ["mdmt_tf.models"],
     ["mdmt_tf.runs"],
@@ -31,6 +32,7 @@ ROWS = [
 ]
 # Nothing imports these.
 COMMANDS = [
+    "mdmt_tf.new",
     "mdmt_tf.prepare",
     "mdmt_tf.train",
     "mdmt_tf.evaluate",
@@ -54,6 +56,7 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.phantoms",
     "mdmt_tf.splits",
     "mdmt_tf.datasets",
+    "mdmt_tf.planning",
     "mdmt_tf.runs",
     "mdmt_tf.experiments",
     "mdmt_tf.statistics",

@@ -29,6 +29,8 @@ THROUGH = {
         "mdmt_tf.experiments.executors.cluster",
         "mdmt_tf.experiments.run",
     ],
+    "commands/test_new.py": ["mdmt_tf.planning.terminal"],
+    "planning/test_draft.py": ["mdmt_tf.planning.writing"],
     "commands/test_explain.py": [
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
