@@ -90,7 +90,6 @@ THROUGH = {
         "mdmt_tf.tasks.categorical",
         "mdmt_tf.tasks.classes",
         "mdmt_tf.tasks.ordinal",
-        "mdmt_tf.tasks.regression",
     ],
     "training/test_trainer.py": [
         "mdmt_tf.runs.folder",

@@ -1,7 +1,7 @@
 """Settings of one fit: how samples are drawn, the model, the optimisation."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,27 @@ from mdmt_tf.config.section import (
 )
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.training.weighting.table import WEIGHTINGS
+
+
+class LayerSection(Section):
+    """A Keras preprocessing layer that changes training images."""
+
+    layer: str = Field(
+        min_length=1,
+        description="Name of a layer of keras.layers for images, such as RandAugment, "
+        "RandomErasing, MixUp or CutMix; or, with the extra keras-cv, of "
+        "keras_cv.layers, such as keras_cv.GridMask.",
+    )
+    arguments: dict[str, Any] = Field(
+        {},
+        description="Arguments of its constructor. Pixels are in [0, 1], which is the "
+        "default of value_range. A layer within a layer is {layer, arguments}.",
+    )
+    probability: Probability = Field(
+        1.0,
+        description="How often it is applied to an image; for layers that mix the "
+        "images of a batch, to a batch.",
+    )
 
 
 class AugmentationSection(Section):
@@ -59,6 +80,11 @@ class AugmentationSection(Section):
         1.0,
         description="Volumes: distance of slices in units of the distance of pixels "
         "within a slice. 1: rotation treats voxels as cubes.",
+    )
+    layers: tuple[LayerSection, ...] = Field(
+        (),
+        description="Keras preprocessing layers that are applied afterwards, in this "
+        "order. Not for volumes.",
     )
 
 

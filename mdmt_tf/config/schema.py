@@ -191,6 +191,17 @@ class Config(Section):
                 yield ("datasets", name, "config"), f": {error}."
 
     @rule("tasks")
+    def _outputs_have_different_names(self) -> Iterator[Problem]:
+        for name, section in self.tasks.items():
+            calibrated = section.to_task(name).calibrated_name
+            if calibrated in self.tasks:
+                yield (
+                    ("tasks", calibrated),
+                    f": this is the name of the calibrated probabilities of {name!r} "
+                    "in the exported model. Choose another name.",
+                )
+
+    @rule("tasks")
     def _one_task_oversamples_a_dataset(self) -> Iterator[Problem]:
         by_dataset: dict[str, str] = {}
         for name, task in self.tasks.items():

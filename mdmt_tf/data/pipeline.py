@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.data.augment.images import augment
+from mdmt_tf.data.augment.images import augment, sample_keys
+from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
 from mdmt_tf.data.normalize import normalize, to_unit
@@ -30,6 +31,7 @@ def training_dataset(
     epochs: int,
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
+    layers: AugmentationLayers | None = None,
     normalization: tuple = IMAGENET,
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.
@@ -46,6 +48,7 @@ def training_dataset(
         epochs: number of epochs of the whole training.
         first_epoch: number of the first epoch, for a resumed training.
         augmentation: settings of the augmentation; None: no augmentation.
+        layers: Keras layers that are applied afterwards; None: none.
         normalization: mean and std by channel.
     """
     samples = rows.samples
@@ -64,6 +67,9 @@ def training_dataset(
         }
         if augmentation is not None:
             pixels = augment(pixels, seed, epoch, index, repeat, augmentation)
+        if layers:
+            keys = sample_keys(seed, epoch, index, repeat)
+            pixels, targets, weights = layers(pixels, targets, weights, keys)
         return normalize(pixels, *normalization), targets, weights
 
     batches = tf.data.Dataset.range(first_epoch, epochs)

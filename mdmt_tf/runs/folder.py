@@ -13,6 +13,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the en
 saved_model/
 saliency/         saliency maps, where training.saliency is not 0
 predictions.csv   one row per image and task
+calibration.json  temperature, prior and operating points of each task, from validation
 assessment.json   metrics by patient and by image with intervals, of validation and test
 metrics.json      {split: {task: {metric: value}}}; written last: the run is finished
 """
@@ -49,6 +50,7 @@ class RunFolder:
         self.saved_model = self.path / "saved_model"
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
+        self.calibration = self.path / "calibration.json"
         self.assessment = self.path / "assessment.json"
         self.metrics = self.path / "metrics.json"
 

@@ -129,6 +129,11 @@ class Task(abc.ABC):
         return (self,)
 
     @property
+    def calibrated_name(self) -> str:
+        """Name of the exported model's output with calibrated probabilities."""
+        return f"{self.name}_calibrated"
+
+    @property
     def sources_text(self) -> str:
         """The label fields as text, such as "brixia.brixia_global"."""
         fields = [
@@ -258,6 +263,20 @@ class Task(abc.ABC):
                 finite placeholder, because NaN times a weight of 0 is NaN.
             known: bool (n, *label_shape).
         """
+
+    @property
+    def targets_can_be_mixed(self) -> bool:
+        """Whether the loss allows targets of mixed images, see `Loss.mixes`."""
+        return self._chosen_loss.mixes
+
+    def mixable_targets(self, targets, ops):
+        """Targets as numbers whose means are targets, too, (n, k) float32.
+
+        Args:
+            targets: (n, ...) of `targets`.
+            ops: keras.ops.
+        """
+        return targets
 
     @abc.abstractmethod
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:

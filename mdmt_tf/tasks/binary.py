@@ -20,7 +20,7 @@ class Binary(ClassTask):
     losses = {
         "bce": Loss(mean_over_outputs(sigmoid_cross_entropy)),
         "cross_entropy": Loss(mean_over_outputs(sigmoid_cross_entropy)),
-        "focal": Loss(mean_over_outputs(sigmoid_focal)),
+        "focal": Loss(mean_over_outputs(sigmoid_focal), mixes=False),
         "mse": Loss(mean_over_outputs(sigmoid_squared_error), 0.5),
     }
 
@@ -43,7 +43,7 @@ class Binary(ClassTask):
         return cumulative_probabilities(logits, ops)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        return self.class_names[int(target[0])]
+        return self.mixture_text([1 - target[0], target[0]])
 
     def score(self, logits, target, ops):
         """The logit for the second class, minus the logit for the first."""

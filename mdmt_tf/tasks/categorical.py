@@ -17,7 +17,7 @@ class Categorical(ClassTask):
     kind = "categorical"
     losses = {
         "cross_entropy": Loss(softmax_cross_entropy),
-        "focal": Loss(softmax_focal),
+        "focal": Loss(softmax_focal, mixes=False),
         "mse": Loss(softmax_squared_error, 0.5),
     }
 
@@ -31,6 +31,10 @@ class Categorical(ClassTask):
         known = classes >= 0
         return np.where(known, classes, 0).astype(np.int32), known
 
+    def mixable_targets(self, targets, ops):
+        """The fraction of each class, (n, k)."""
+        return ops.one_hot(targets, self.n_classes, dtype="float32")
+
     def probabilities(self, logits, ops=np):
         """softmax(logits), (n, k)."""
         logits = ops.array(logits, dtype="float64")
@@ -38,7 +42,9 @@ class Categorical(ClassTask):
         return powers / ops.sum(powers, axis=-1, keepdims=True)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        return self.class_names[int(target)]
+        if np.ndim(target) == 0:
+            return self.class_names[int(target)]
+        return self.mixture_text(target)
 
     def score(self, logits, target, ops):
         """The logit of the class."""

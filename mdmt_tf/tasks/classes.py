@@ -1,6 +1,6 @@
 """The common base of the kinds that predict one of several classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -129,6 +129,16 @@ class ClassTask(Task):
     @property
     def probability_columns(self) -> tuple[str, ...]:
         return tuple(f"p_{index}" for index in range(self.n_classes))
+
+    def mixture_text(self, parts: Sequence[float]) -> str:
+        """The class of a target as text, or the part of each class if it is mixed."""
+        named = zip(parts, self.class_names, strict=True)
+        words = [
+            name if part > 1 - 1e-6 else f"{part:.2g} {name}"
+            for part, name in named
+            if part > 1e-6
+        ]
+        return ", ".join(words)
 
     @property
     def map_targets(self) -> tuple[str, ...]:

@@ -18,10 +18,13 @@ class Loss:
         likelihood_factor: a in a L, the negative log-likelihood of a label at unit
             variance, up to a constant, where L is the loss: 1 for a cross-entropy, 1/2
             for the squared error of a Gaussian (Kendall et al. 2018, eq. 5 and 10).
+        mixes: whether the loss of a mean of targets is the mean of their losses, up to
+            a constant that does not depend on the logits.
     """
 
     formula: Callable
     likelihood_factor: float = 1.0
+    mixes: bool = True
 
 
 def mean_over_outputs(formula: Callable) -> Callable:
@@ -41,8 +44,8 @@ def squared_error(targets, outputs, ops):
 
     Example:
         >>> import keras
-        >>> squared_error([[1.0]], [[4.0]], keras.ops).numpy().tolist()
-        [[9.0]]
+        >>> float(squared_error(1.0, 4.0, keras.ops))
+        9.0
     """
     return ops.square(targets - outputs)
 
@@ -54,8 +57,8 @@ def huber(targets, outputs, ops):
 
     Example:
         >>> import keras
-        >>> huber([[0.0, 0.0]], [[0.5, -3.0]], keras.ops).numpy().tolist()
-        [[0.125, 2.5]]
+        >>> float(huber(0.0, 0.5, keras.ops)), float(huber(0.0, -3.0, keras.ops))
+        (0.125, 2.5)
     """
     error = ops.abs(targets - outputs)
     # The squared part is cut, so that it cannot overflow where it is not used.
@@ -106,7 +109,8 @@ def sigmoid_squared_error(targets, logits, ops):
     return ops.square(targets - ops.sigmoid(logits))
 
 
-# Of k logits for one of k classes; targets are class indices.
+# Of k logits for one of k classes; targets are class indices (n,), or the fraction of
+# each class (n, k), for mixed images, where a loss mixes.
 
 
 def softmax_cross_entropy(targets, logits, ops):
@@ -118,6 +122,8 @@ def softmax_cross_entropy(targets, logits, ops):
         >>> f"{float(loss[0]):.4f}"
         '0.6931'
     """
+    if len(ops.shape(targets)) == 2:
+        return ops.categorical_crossentropy(targets, logits, from_logits=True)
     return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
 
@@ -147,7 +153,9 @@ def softmax_squared_error(targets, logits, ops):
         >>> float(softmax_squared_error([1], logits, keras.ops)[0])
         0.25
     """
-    # Keras converts targets to floats.
-    targets = ops.cast(targets, "int32")
-    classes = ops.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
+    classes = targets
+    if len(ops.shape(targets)) == 1:
+        # Keras converts targets to floats.
+        targets = ops.cast(targets, "int32")
+        classes = ops.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
     return ops.mean(ops.square(classes - ops.softmax(logits, axis=-1)), axis=-1)

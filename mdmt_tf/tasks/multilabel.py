@@ -25,7 +25,7 @@ class Multilabel(Task):
     kind = "multilabel"
     losses = {
         "bce": Loss(sigmoid_cross_entropy),
-        "focal": Loss(sigmoid_focal),
+        "focal": Loss(sigmoid_focal, mixes=False),
         "mse": Loss(sigmoid_squared_error, 0.5),
     }
 
@@ -146,7 +146,11 @@ class Multilabel(Task):
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
         """The present labels, and the unknown ones with a question mark."""
         rows = zip(self.classes, target, known, strict=True)
-        words = [label + ("" if k else "?") for label, t, k in rows if t or not k]
+        words = [
+            ("" if t in (0, 1) else f"{t:.2g} ") + label + ("" if k else "?")
+            for label, t, k in rows
+            if t or not k
+        ]
         return ", ".join(words) or "none"
 
     @property

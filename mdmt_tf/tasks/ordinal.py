@@ -50,7 +50,7 @@ class Ordinal(ClassTask):
         return (above > 0.5).sum(axis=-1)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
-        return self.class_names[int(target.sum())]
+        return self.mixture_text(-np.diff([1, *target, 0]))
 
     @property
     def map_targets(self) -> tuple[str, ...]:

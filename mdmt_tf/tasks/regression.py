@@ -34,7 +34,7 @@ class Regression(Task):
     kind = "regression"
     losses = {
         "mse": Loss(mean_over_outputs(squared_error), likelihood_factor=0.5),
-        "huber": Loss(mean_over_outputs(huber)),
+        "huber": Loss(mean_over_outputs(huber), mixes=False),
     }
     is_standardized = True
 

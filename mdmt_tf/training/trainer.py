@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
+from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
@@ -32,6 +34,9 @@ from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics.calibration import Calibration
+from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
+from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
@@ -54,6 +59,7 @@ class _Fit:
     run: RunFolder
     inputs: Inputs
     training_set: TrainingSet
+    layers: AugmentationLayers
     manifest: dict
     write: Callable[[str], object]
     is_terminal: bool
@@ -81,6 +87,7 @@ def train(
     if resume_from is None:
         inputs = open_inputs(config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config, inputs.describe_datasets(), device_names(strategy), initial
@@ -90,6 +97,7 @@ def train(
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
         training_set = _training_set(config, inputs)
+        layers = _augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
         if run.is_finished:
             write(f"{run.path} is finished; nothing to do.\n")
@@ -100,6 +108,7 @@ def train(
         run=run,
         inputs=inputs,
         training_set=training_set,
+        layers=layers,
         manifest=manifest,
         write=write,
         is_terminal=is_terminal,
@@ -148,6 +157,12 @@ def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
         settings.temperature,
         settings.weight_by,
     )
+
+
+def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+    augmentation = Augmentation.of(config.pipeline.augmentation)
+    layers = augmentation.layers if augmentation else ()
+    return AugmentationLayers(layers, inputs.tasks, inputs.images.shape)
 
 
 def _optimizer(config: Config) -> keras.optimizers.Optimizer:
@@ -199,6 +214,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
         epochs=settings.epochs,
         first_epoch=first_epoch,
         augmentation=Augmentation.of(config.pipeline.augmentation),
+        layers=fit.layers,
         normalization=config.normalization,
     )
     confusion: dict[str, np.ndarray] = {}
@@ -279,6 +295,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    calibrations = _calibrate(fit, table)
     # Other runs may start from these weights.
     model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
 
@@ -286,8 +303,17 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
         about = description.information(config, inputs, manifest)
         unchecked = run.path / "saved_model.unchecked"
-        export.export_model(model, inputs.tasks, unchecked, about, config.normalization)
-        manifest["export"] = _check_export(unchecked, inputs, probabilities)
+        export.export_model(
+            model,
+            inputs.tasks,
+            unchecked,
+            about,
+            config.normalization,
+            calibrations=calibrations,
+        )
+        manifest["export"] = _check_export(
+            unchecked, inputs, probabilities, calibrations
+        )
         # Only a checked export gets its final name.
         shutil.rmtree(run.saved_model, ignore_errors=True)
         unchecked.rename(run.saved_model)
@@ -303,20 +329,42 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
-    storage.write_json(run.assessment, assess_splits(table, inputs.tasks))
+    storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
 
 
-def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
+def _calibrate(fit: _Fit, table: pd.DataFrame) -> dict[str, Calibration]:
+    """Fit calibrations on the validation split, and write `calibration.json`."""
+    validation = table[table["split"] == "validation"]
+    ratios = prior_ratios(fit.training_set)
+    calibrations = fit_calibrations(validation, fit.inputs.tasks, ratios)
+    fit.write(description.calibrations_text(calibrations))
+    stored = {name: own.to_plain() for name, own in calibrations.items()}
+    storage.write_json(fit.run.calibration, stored)
+    return calibrations
+
+
+def _assessment(table, tasks, calibrations) -> dict[str, dict]:
+    """`assessment.json`; calibrations are judged on the test split only."""
+    assessment = assess_splits(table, tasks)
+    tested = table[table["split"] == "test"]
+    if len(tested):
+        sections = calibration_sections(tested, tasks, calibrations)
+        for task, of_task in sections.items():
+            assessment["test"][task] |= of_task
+    return assessment
+
+
+def _check_export(path, inputs, probabilities, calibrations, most: int = 16) -> dict:
     """Compare the SavedModel with what the model predicted for real images."""
     split = _judged_split(probabilities)
     samples = inputs.samples[split]
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, inputs.tasks, images, expected)
+    largest = export.check_export(path, inputs.tasks, images, expected, calibrations)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 

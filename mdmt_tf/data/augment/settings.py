@@ -1,7 +1,23 @@
 """Probabilities and ranges of the augmentation."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerSettings:
+    """A Keras preprocessing layer, see `mdmt_tf.data.augment.layers`.
+
+    Attributes:
+        layer: its name, such as "RandAugment" or "keras_cv.GridMask".
+        arguments: of its constructor. Pixels are in [0, 1].
+        probability: how often it is applied to an image; to a batch if it mixes images.
+    """
+
+    layer: str
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    probability: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +38,7 @@ class Augmentation:
         noise_deviation: std of Gaussian noise on pixels in [0, 1].
         slice_spacing: for volumes, distance of slices divided by that of pixels. With
             1, the grid is rotated as if voxels were cubes.
+        layers: Keras layers that are applied afterwards, in this order.
     """
 
     shift_probability: float = 0.3
@@ -37,6 +54,7 @@ class Augmentation:
     noise_probability: float = 0.0
     noise_deviation: float = 0.01
     slice_spacing: float = 1.0
+    layers: Sequence[LayerSettings] = ()
 
     @classmethod
     def of(cls, section) -> "Augmentation | None":
@@ -46,5 +64,11 @@ class Augmentation:
         """
         if section is None:
             return None
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: getattr(section, name) for name in names})
+        layers = [_values(LayerSettings, one) for one in section.layers]
+        return _values(cls, section, layers=tuple(layers))
+
+
+def _values(settings: type, section, **known):
+    """Settings with the values of a section's attributes, except `known` ones."""
+    names = {field.name for field in dataclasses.fields(settings)} - set(known)
+    return settings(**{name: getattr(section, name) for name in names}, **known)
