@@ -322,7 +322,7 @@ class _DeclaredBuilder:
     def changes(self) -> list[str]:
         there = (self.info.metadata or {}).get("declared")
         if there is None:
-            return ["no declaration"]
+            return ["all of it, because no declaration made it"]
         here, found = self.plan.digest(), []
         for key, value in here["declaration"].items():
             if there["declaration"].get(key) != value:
