@@ -44,7 +44,16 @@ class DeclaredImages:
                     f"{folder}: expected a folder of images, dataset.images. There is "
                     "no such folder."
                 )
-        self.files = find_images(self._folders, volumes) if self._folders else []
+        try:
+            self.files = find_images(self._folders, volumes) if self._folders else []
+        except DataError as error:
+            kind = "volumes: NIfTI files or folders of DICOM slices"
+            other = "a name such as lungs_256, or size: PIXELS"
+            if not volumes:
+                kind, other = "images: DICOM, PNG, JPEG, TIFF", "shape: [40, 256, 256]"
+            raise DataError(
+                f"{error} `preprocess` is for {kind}. For the others it has {other}."
+            ) from error
         self._known = frozenset(self.files)
         for path in self.files:
             self._by_name[_stem(path.name)].append(path)

@@ -238,7 +238,10 @@ def _versions(folder: Path) -> list[str]:
 
 
 def _command(name: str, data_dir: str | os.PathLike) -> str:
-    return f"python -m mdmt_tf.prepare {name} --manual-dir FOLDER --data-dir {data_dir}"
+    from mdmt_tf.datasets._shared.prepare import dataset_names
+
+    files = f"{name} --manual-dir FOLDER" if name in dataset_names() else "FILE.yaml"
+    return f"python -m mdmt_tf.prepare {files} --data-dir {data_dir}"
 
 
 def _read_table(tfds, features, records: Records, paths: list[str]) -> Table:

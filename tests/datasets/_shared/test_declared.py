@@ -33,6 +33,12 @@ def ward(tmp_path):
 
 
 @pytest.fixture
+def prepare_dataset(request):
+    """`prepare` of the fixtures; here that is the module."""
+    return request.getfixturevalue("prepare")
+
+
+@pytest.fixture
 def read(tmp_path):
     """The stored table, in the order of the images."""
 
@@ -197,9 +203,13 @@ def test_another_preprocessing(ward, read):
         ward(ward_rows(1), config="head_4x4x4")
 
 
-def test_nothing_changed_is_reused(ward):
+def test_nothing_changed_is_reused(ward, tmp_path):
+    """Other keys of the file do not count."""
     assert not ward(ward_rows(2)).reused
-    assert ward(ward_rows(2), TEXT + "seed: 3\n").reused
+    path = tmp_path / "ward" / "ward.yaml"
+    path.write_text(TEXT + "seed: 3\n", encoding="utf-8")
+    again = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert again.reused
 
 
 def change(folder, what):
@@ -240,6 +250,13 @@ def test_what_changed_is_told_and_not_prepared_over(tmp_path, what, expected):
     )
     assert not run(overwrite=True).reused
     assert run().reused
+
+
+def test_data_of_another_origin_are_not_taken_for_it(ward, tmp_path, prepare_dataset):
+    example = {"image": np.zeros((8, 8, 1), np.uint8), "image_id": "a"}
+    prepare_dataset(tmp_path / "data", "ward", [example], config="full_8")
+    with pytest.raises(DataError, match="because no declaration made it"):
+        ward(ward_rows(1))
 
 
 def test_the_digest_is_in_the_metadata(ward):
