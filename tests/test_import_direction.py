@@ -36,6 +36,7 @@ COMMANDS = [
     "mdmt_tf.prepare",
     "mdmt_tf.train",
     "mdmt_tf.evaluate",
+    "mdmt_tf.predict",
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",

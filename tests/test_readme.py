@@ -106,6 +106,10 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         from mdmt_tf.experiments.results import Results
 
         monkeypatch.setattr(Results, "read", accept)
+    elif command == "predict":
+        from mdmt_tf.serving import given
+
+        monkeypatch.setattr(given, "divide", accept)
     else:
         from mdmt_tf.runs.folder import RunFolder
 
@@ -141,7 +145,7 @@ def test_anchors_are_headings(page):
 
 def test_the_tasks_shown_are_valid(tmp_path):
     text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
-    _, block = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    _, block, *_ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     tasks = yaml.safe_load(block)["tasks"]
     loaded = config.load("mdmt", [f"data_dir={tmp_path}", f"tasks={tasks!r}"])
     assert [task.name for task in loaded.build_tasks()] == ["prognosis", "severity"]

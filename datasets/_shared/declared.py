@@ -1,5 +1,6 @@
 """Builders of datasets that are declared in a YAML file; see `config.declaration`."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -95,7 +96,9 @@ class Plan:
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
         self.declaration, self.folder = declaration, folder
-        self.tables = DeclaredTables(declaration, folder, self.open_images(), where)
+        # Read once; `open_images` gives others, which know what was asked for.
+        self._images = self.open_images()
+        self.tables = DeclaredTables(declaration, folder, self._images, where)
         self._marks = Marks(declaration.unknown)
         self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
         self._columns: dict[str, str] = {}
@@ -241,13 +244,13 @@ class Plan:
         is_volume = isinstance(self.declaration.preprocessing, VolumePreprocessing)
         return DeclaredImages(self.folder, self.declaration.images, is_volume)
 
-    def digest(self, images: DeclaredImages) -> dict[str, Any]:
+    def digest(self) -> dict[str, Any]:
         """What the prepared dataset is made from."""
         plain = self.declaration.model_dump(mode="json", by_alias=True)
         del plain["preprocess"]  # it names the folder
         names = sorted(
-            f"{images.relative(path)} {path.stat().st_size if path.is_file() else ''}"
-            for path in self._image_files(images)
+            f"{self._images.relative(path)} {_bytes_of(path)}"
+            for path in self._image_files()
         )
         return {
             "declaration": plain,
@@ -256,18 +259,15 @@ class Plan:
             "images_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
         }
 
-    def _image_files(self, images: DeclaredImages) -> Iterable[Path]:
+    def _image_files(self) -> Iterable[Path]:
         """The images of the folders, or those that the first table names."""
-        if images.files:
-            return images.files
+        if self._images.files:
+            return self._images.files
         found = set()
         for row in self.tables.rows:
-            try:
-                found.add(
-                    images.find(self._required(row, self.declaration.columns.image))
-                )
-            except RowError:
-                continue
+            with contextlib.suppress(RowError):
+                name = self._required(row, self.declaration.columns.image)
+                found.add(self._images.find(name))
         return found
 
 
@@ -303,8 +303,6 @@ class _DeclaredBuilder:
         self.plan.warn_of_similar_names()
         rejections = Rejections()
         self._unmatched = self.plan.tables.reject_unmatched(rejections)
-        # Before rows ask for images: reading does not count as asking.
-        self._digest = self.plan.digest(self.plan.open_images())
         return ImageTable(
             self.plan.tables.rows,
             images,
@@ -321,14 +319,14 @@ class _DeclaredBuilder:
             "left_out": rejections.left_out(),
             "unmatched": self._unmatched,
             "notes": self.plan.notes(),
-            "declared": self._digest,
+            "declared": self.plan.digest(),
         }
 
     def changes(self) -> list[str]:
         there = (self.info.metadata or {}).get("declared")
         if there is None:
-            return ["no declaration"]
-        here, found = self.plan.digest(self.plan.open_images()), []
+            return ["all of it, because no declaration made it"]
+        here, found = self.plan.digest(), []
         for key, value in here["declaration"].items():
             if there["declaration"].get(key) != value:
                 found.append(f"dataset.{key}")
@@ -340,6 +338,12 @@ class _DeclaredBuilder:
         elif here["images_sha256"] != there["images_sha256"]:
             found.append("names or sizes of images")
         return found
+
+
+def _bytes_of(path: Path) -> int:
+    """Size of a file, or of the files of a series."""
+    files = [path] if path.is_file() else path.iterdir()
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 _KNOWN = Classes(("known",), lambda value: 0)

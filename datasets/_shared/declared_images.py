@@ -44,7 +44,16 @@ class DeclaredImages:
                     f"{folder}: expected a folder of images, dataset.images. There is "
                     "no such folder."
                 )
-        self.files = find_images(self._folders, volumes) if self._folders else []
+        try:
+            self.files = find_images(self._folders, volumes) if self._folders else []
+        except DataError as error:
+            kind = "volumes: NIfTI files or folders of DICOM slices"
+            other = "a name such as lungs_256, or size: PIXELS"
+            if not volumes:
+                kind, other = "images: DICOM, PNG, JPEG, TIFF", "shape: [40, 256, 256]"
+            raise DataError(
+                f"{error} `preprocess` is for {kind}. For the others it has {other}."
+            ) from error
         self._known = frozenset(self.files)
         for path in self.files:
             self._by_name[_stem(path.name)].append(path)
@@ -73,14 +82,23 @@ class DeclaredImages:
         return self.id_of(found[0]) if len(found) == 1 else image_stem(_key(name))
 
     def _matches(self, name: str) -> list[Path]:
-        return self._find(name) or self._find(plain_id(name))
+        names = (name, plain_id(name))
+        found = (f(n) for f in (self._find, self._below) for n in names)
+        return next(filter(None, found), [])
+
+    def _below(self, name: str) -> list[Path]:
+        """The images in a folder of this name, such as the one series of a patient."""
+        places = [f / name for f in self._folders if name and (f / name).is_dir()]
+        return [path for path in self.files if any(map(path.is_relative_to, places))]
 
     def _find(self, name: str) -> list[Path]:
         if not self._folders:
             return self._by_path(self.root / name)
-        for folder in self._folders:  # a path whose suffix is of no image
-            if (folder / name).is_file() and (folder / name) not in self._known:
-                return [folder / name]
+        for folder in self._folders:
+            path = folder / name
+            if path.is_file() and path not in self._known:
+                # A slice of a series; or a file with the suffix of no image.
+                return [path.parent if path.parent in self._known else path]
         parts = _parts(name)
         paths = [
             path

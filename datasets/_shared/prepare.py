@@ -222,17 +222,17 @@ def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> No
     """Make sure that the data prepared earlier are those requested now."""
     from mdmt_tf.datasets._shared.manual_files import synthetic_details
 
+    if changes := builder.changes():
+        raise DataError(
+            f"{builder.data_dir} was prepared from something else; changed since: "
+            f"{', '.join(changes)}. {_ELSEWHERE}"
+        )
     metadata = builder.info.metadata
     if metadata["excluded"] != sorted(builder.exclude):
         raise DataError(
             f"{builder.data_dir} was prepared without the images "
             f"{_listed(metadata['excluded'])}; requested is it without "
             f"{_listed(builder.exclude)}. {_ELSEWHERE}"
-        )
-    if changes := builder.changes():
-        raise DataError(
-            f"{builder.data_dir} was prepared from something else; changed since: "
-            f"{', '.join(changes)}. {_ELSEWHERE}"
         )
     root = builder.find_root(manual_dir)
     if root is None:  # the originals may be gone

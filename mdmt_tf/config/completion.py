@@ -14,7 +14,8 @@ def without_superseded(below: dict, above: dict) -> dict:
     """Values of a base without those that a declaration above them completes.
 
     A file that declares a dataset has a name, datasets and a selection of its own, even
-    if it starts from another one. Of the base's datasets those stay that feed a task.
+    if it starts from another one. Of the base's datasets those stay that feed a task; a
+    benchmark of its tasks does not stay if the file has others.
     """
     if not isinstance(above.get("dataset"), dict):
         return below
@@ -23,6 +24,8 @@ def without_superseded(below: dict, above: dict) -> dict:
         training = dict(below["training"])
         training.pop("select_on", None)
         result["training"] = training
+    if "tasks" in above and "benchmark" not in above:
+        result.pop("benchmark", None)
     tasks = above.get("tasks", below.get("tasks"))
     if isinstance(below.get("datasets"), dict):
         fed = _fed_by(tasks)

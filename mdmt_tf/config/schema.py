@@ -156,7 +156,7 @@ class Config(Section):
         """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
-    @rule("data_dir", "phantoms")
+    @rule("data_dir", "phantoms", of_files=True)
     def _data_are_there(self) -> Iterator[Problem]:
         if self.phantoms is not None:
             return
@@ -189,6 +189,17 @@ class Config(Section):
                 preprocess.parse(section.config)
             except ValueError as error:
                 yield ("datasets", name, "config"), f": {error}."
+
+    @rule("tasks")
+    def _outputs_have_different_names(self) -> Iterator[Problem]:
+        for name, section in self.tasks.items():
+            calibrated = section.to_task(name).calibrated_name
+            if calibrated in self.tasks:
+                yield (
+                    ("tasks", calibrated),
+                    f": this is the name of the calibrated probabilities of {name!r} "
+                    "in the exported model. Choose another name.",
+                )
 
     @rule("tasks")
     def _one_task_oversamples_a_dataset(self) -> Iterator[Problem]:

@@ -18,12 +18,14 @@ class TrainingSet:
         samples: the rows.
         weights: task -> float32 (n, *label_shape), I(x, task) times the weight of the
             class and of the patient.
+        row_weights: task -> the same without the weight of the class.
         class_counts: task -> int64, labels of each class, see `Task.class_counts`.
         draws: how often an epoch draws the rows of each dataset and class.
     """
 
     samples: Samples
     weights: Mapping[str, np.ndarray]
+    row_weights: Mapping[str, np.ndarray]
     class_counts: Mapping[str, np.ndarray]
     draws: Draws
 
@@ -49,7 +51,7 @@ def build_training_set(
     draws = plan_draws(
         samples.dataset, oversampled_classes(samples), sampling, temperature
     )
-    counts, weights = {}, {}
+    counts, weights, row_weights = {}, {}, {}
     for task in samples.tasks:
         labels, known = samples.labels[task.name], samples.known[task.name]
         counts[task.name] = masses = task.class_counts(labels)
@@ -64,9 +66,14 @@ def build_training_set(
             if task.class_weights == "balanced":
                 masses = np.bincount(labels[known], of_rows[known], len(masses))
             of_rows = of_rows.astype(np.float32)
+        row_weights[task.name] = of_rows
         weights[task.name] = of_rows * task.label_weights(labels, masses)
     return TrainingSet(
-        samples=samples, weights=weights, class_counts=counts, draws=draws
+        samples=samples,
+        weights=weights,
+        row_weights=row_weights,
+        class_counts=counts,
+        draws=draws,
     )
 
 

@@ -45,7 +45,8 @@ _NOT_IDENTITY = {
 }
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
-_ADDED = {("pipeline", "weight_by"): "image"}
+_ADDED = {"weight_by": "image"}
+_ADDED_TO_TASKS = {"loss": None, "head": None, "standardize": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,14 +255,26 @@ def digest_of(settings: Config | BaselineSection) -> str:
         for section, keys in _NOT_IDENTITY.items():
             for key in keys:
                 del (plain[section] if section else plain)[key]
-        for (section, key), before in _ADDED.items():
-            if plain[section][key] == before:
-                del plain[section][key]
+        plain["pipeline"] = _without(plain["pipeline"], _ADDED)
+        for task in settings.build_tasks():
+            own = plain["tasks"][task.name]
+            # Of other kinds, the key has no effect.
+            own["standardize"] &= task.is_standardized
+            plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
         # The order of tasks counts: a serial head belongs to the first.
         plain["order_of_tasks"] = list(plain["tasks"])
     else:
         plain = settings.model_dump(mode="json")
     return storage.digest_of(plain)
+
+
+def _without(section: dict, added: Mapping[str, object]) -> dict:
+    """The section without the added keys that have the value from before."""
+    return {
+        key: value
+        for key, value in section.items()
+        if key not in added or value != added[key]
+    }
 
 
 def identity_of(settings: str, data: object, starts: Mapping[str, float]) -> str:

@@ -32,15 +32,17 @@ def to_fraction(values: np.ndarray, preprocessing: VolumePreprocessing) -> np.nd
     """
     if preprocessing.window_hu is not None:
         return window(values, *preprocessing.window_hu)
+    # In the order of the memory, because axes may be swapped.
+    flat = values.ravel(order="K")
     if preprocessing.percentile is not None:
-        counted = values[values > values.min()]
+        counted = flat[flat > flat.min()]
         if counted.size:
             low, high = np.percentile(counted, preprocessing.percentile).tolist()
             if low < high:
                 return window(values, low, high)
     else:
         # Sums of millions of float32 would lose digits.
-        foreground = values[values > values.mean(dtype=np.float64)]
+        foreground = flat[flat > flat.mean(dtype=np.float64)]
         if foreground.size:
             mean = float(foreground.mean(dtype=np.float64))
             reach = preprocessing.z_score * float(foreground.std(dtype=np.float64))

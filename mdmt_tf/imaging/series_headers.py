@@ -51,7 +51,8 @@ class Slice:
     def is_placed(self) -> bool:
         """Whether the file says where the slice lies."""
         stated = (self.directions, self.position, self.spacing_mm)
-        return all(np.isfinite(values).all() for values in stated)
+        is_stated = all(np.isfinite(values).all() for values in stated)
+        return is_stated and min(self.spacing_mm) > 0
 
 
 def dicom_files(folder: Path) -> list[Path]:

@@ -92,8 +92,33 @@ def weighted_metrics(
         >>> found["accuracy"].tolist()
         [0.5, 0.75]
     """
-    rows = WeightedRows(task, targets, probabilities, weights)
-    return {name: METRICS[name].formula(rows) for name in names_of(task)}
+    return all_metrics(WeightedRows(task, targets, probabilities, weights))
+
+
+def all_metrics(rows: WeightedRows) -> dict[str, np.ndarray]:
+    """All metrics of weighted rows; name -> float64 (R,).
+
+    Example:
+        >>> rows = WeightedRows.of("binary", [0, 1], [[0.9, 0.1], [0.2, 0.8]])
+        >>> all_metrics(rows)["accuracy"].tolist()
+        [1.0]
+    """
+    return {name: METRICS[name].formula(rows) for name in names_of(rows.task)}
+
+
+def signed_parts(rows: WeightedRows) -> dict[str, np.ndarray]:
+    """The signed parts of the metrics that are sums of absolute values.
+
+    Returns: name -> float64 (R, m).
+
+    Example:
+        >>> rows = WeightedRows.of("binary", [0, 1], [[0.9, 0.1], [0.2, 0.8]])
+        >>> parts = signed_parts(rows)["ece"]
+        >>> np.abs(parts).sum(axis=1).round(3).tolist()
+        [0.15]
+    """
+    found = {name: METRICS[name].parts for name in names_of(rows.task)}
+    return {name: parts(rows) for name, parts in found.items() if parts}
 
 
 def mean_of_components(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -152,7 +152,7 @@ def auc(rows: WeightedRows) -> np.ndarray:
         [1.0]
     """
     areas = []
-    for ones, zeros in rows.ranked:
+    for _, ones, zeros in rows.ranked:
         below = np.cumsum(zeros, axis=1) - zeros / 2
         pairs = ones.sum(axis=1) * zeros.sum(axis=1)
         areas.append(ratio((ones * below).sum(axis=1), pairs))
@@ -173,7 +173,7 @@ def pr_auc(rows: WeightedRows) -> np.ndarray:
         [1.0]
     """
     areas = []
-    for ones, zeros in rows.ranked:
+    for _, ones, zeros in rows.ranked:
         above, all_above = (
             np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
             for values in (ones, ones + zeros)

@@ -2,10 +2,33 @@
 
 import functools
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from mdmt_tf.tasks import Property, Task, make_task
+
+# Bins of equal mass. Tenths are usual for tables and plots of calibration.
+BINS = 10
+
+
+class Ranked(NamedTuple):
+    """Weights of the rows at each distinct score of a class, ascending.
+
+    Attributes:
+        scores: (S,).
+        ones: (R, S), of the rows of the class.
+        zeros: (R, S), of the other rows.
+
+    Example:
+        >>> rows = WeightedRows.of("binary", [0, 1], [[0.9, 0.1], [0.2, 0.8]])
+        >>> rows.ranked[0].ones.tolist()
+        [[0.0, 1.0]]
+    """
+
+    scores: np.ndarray
+    ones: np.ndarray
+    zeros: np.ndarray
 
 
 class WeightedRows:
@@ -99,18 +122,30 @@ class WeightedRows:
         return ratio(2 * self.hits, self.support + self.predicted)
 
     @functools.cached_property
-    def ranked(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    def ranked(self) -> list[Ranked]:
         """Weights of the positive and the negative rows at each score, ascending.
 
-        One pair of arrays (R, scores) for the positive class; with several classes, one
-        pair for each class against the rest. Rows with the same score are tied. If a
-        score is NaN, which has no rank, the arrays have no columns.
+        One item for the positive class; with several classes, one item for each class
+        against the rest. Rows with the same score are tied. If a score is NaN, which
+        has no rank, there are no scores.
         """
         k = self.task.n_classes
         return [
             _rank(self.targets == index, self.probabilities[:, index], self.weights)
             for index in ([1] if k == 2 else range(k))
         ]
+
+    @functools.cached_property
+    def calibration_gaps(self) -> np.ndarray:
+        """(R, m): predicted minus observed in each bin, times the weight of the bin.
+
+        There are 10 bins of equal mass of the probability of the positive class; with
+        several classes, 10 of each class, and the sum is divided by the classes. A
+        score is in bin b if its middle rank is in [b n / 10, (b + 1) n / 10). So tied
+        scores share a bin, and a weight of 2 is the same as two equal rows.
+        """
+        gaps = [_gaps(ranked) for ranked in self.ranked]
+        return np.concatenate(gaps, axis=1) / len(gaps)
 
     @functools.cached_property
     def squared_error(self) -> np.ndarray:
@@ -184,13 +219,32 @@ def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return ratio((weights * values).sum(axis=1), weights.sum(axis=1))
 
 
-def _rank(positive, scores, weights) -> tuple[np.ndarray, np.ndarray]:
+def _rank(positive, scores, weights) -> Ranked:
     """Weights of the positive and of the other rows at each distinct score."""
     if len(scores) == 0 or np.isnan(scores).any():
-        return np.zeros((len(weights), 0)), np.zeros((len(weights), 0))
+        return Ranked(np.zeros(0), *np.zeros((2, len(weights), 0)))
     order = np.argsort(scores, kind="stable")
     scores, positive, ordered = scores[order], positive[order], weights.take(order, 1)
     starts = np.flatnonzero(np.r_[True, scores[1:] > scores[:-1]])
     ones = np.add.reduceat(ordered * positive, starts, axis=1)
     zeros = np.add.reduceat(ordered * ~positive, starts, axis=1)
-    return ones, zeros
+    return Ranked(scores[starts], ones, zeros)
+
+
+def _gaps(ranked: Ranked) -> np.ndarray:
+    """`calibration_gaps` of one class, (R, BINS)."""
+    mass = ranked.ones + ranked.zeros
+    total = mass.sum(axis=1, keepdims=True)
+    count, scores = mass.shape
+    if not scores:
+        return np.full((count, BINS), np.nan)
+    places = np.cumsum(mass, axis=1)
+    places -= mass / 2
+    places *= BINS
+    places /= np.where(total > 0, total, 1.0)
+    bins = places.astype(np.int64)
+    np.minimum(bins, BINS - 1, out=bins)
+    bins += BINS * np.arange(count)[:, None]
+    excess = mass * ranked.scores - ranked.ones
+    sums = np.bincount(bins.ravel(), excess.ravel(), minlength=count * BINS)
+    return ratio(sums.reshape(count, BINS), total)

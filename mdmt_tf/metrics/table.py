@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mdmt_tf.metrics import formulas
+from mdmt_tf.metrics import calibration, formulas
 from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.tasks import Property, Task
 
@@ -33,6 +33,11 @@ class Metric:
         requires: a task has the metric when it has all of these properties.
         lower_is_better: whether a lower value is better.
         percent: whether it is shown in per cent; otherwise with three decimals.
+        ideal: the best value of a metric that is worse in both directions; None if
+            higher or lower is better.
+        parts: for a metric that is the sum of the absolute values of signed parts, the
+            function of the parts, (R, m). Such a sum is biased upwards, and its
+            interval comes from the parts.
         selects: whether it may select the epoch on the validation rows.
         every_class: whether it treats the classes apart, so that it depends on the rows
             of the rarest class as much as on those of the largest. Where a class has no
@@ -51,6 +56,8 @@ class Metric:
     _: dataclasses.KW_ONLY
     lower_is_better: bool = False
     percent: bool = False
+    ideal: float | None = None
+    parts: Callable[[WeightedRows], np.ndarray] | None = None
     selects: bool = True
     every_class: bool = False
     headline: frozenset[Property] = frozenset()
@@ -60,6 +67,15 @@ class Metric:
     def is_of(self, task: Task) -> bool:
         """Whether a task has the metric."""
         return self.requires <= _properties(task)
+
+    @property
+    def amplifies_rounding(self) -> bool:
+        """Whether a tiny change of a probability may change the value much.
+
+        Scores that are nearly the same have a steep slope, and their order decides in
+        which bin they are.
+        """
+        return self.ideal is not None or self.parts is not None
 
 
 # Key in metrics.json -> metric, in the order of entries and columns.
@@ -124,6 +140,35 @@ METRICS = {
     ),
     "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES, every_class=True),
     "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
+    # A model that always predicts the prevalence is calibrated, so the next three do
+    # not select an epoch.
+    "ece": Metric(
+        calibration.ece,
+        "ECE",
+        "ECE",
+        _CLASSES,
+        lower_is_better=True,
+        parts=lambda rows: rows.calibration_gaps,
+        selects=False,
+    ),
+    "calibration_slope": Metric(
+        calibration.calibration_slope,
+        "calib. slope",
+        "slope",
+        _TWO,
+        ideal=1.0,
+        selects=False,
+        every_class=True,
+    ),
+    "calibration_intercept": Metric(
+        calibration.calibration_intercept,
+        "calib. interc.",
+        "inter",
+        _TWO,
+        ideal=0.0,
+        selects=False,
+        every_class=True,
+    ),
     "recall": Metric(
         formulas.recall,
         "sensitivity",
@@ -262,12 +307,17 @@ def improves(metric: str, value: float, best: float) -> bool:
     Example:
         >>> improves("auc", 0.8, 0.7), improves("loss", 0.8, 0.7)
         (True, False)
+        >>> improves("calibration_slope", 0.9, 1.2)  # closer to 1
+        True
     """
     if np.isnan(value):
         return False
     if np.isnan(best):
         return True
-    return value < best if METRICS[metric].lower_is_better else value > best
+    row = METRICS[metric]
+    if row.ideal is not None:
+        return abs(value - row.ideal) < abs(best - row.ideal)
+    return value < best if row.lower_is_better else value > best
 
 
 def legend(names: Iterable[str]) -> list[str]:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mdmt_tf import config as configuration
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
 from mdmt_tf.tasks import Task
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
     from mdmt_tf.runs.folder import RunFolder
 
+# Metrics of calibration that fit into a line.
+_CALIBRATION = ("ece", "calibration_slope")
 # Metrics in one table; nine columns and the split fit into 80 characters.
 _MOST = 9
 # Below a row with values.
@@ -34,11 +35,12 @@ def print_metrics(run: "RunFolder") -> None:
 
     Prints one table per task with one row per split, the test split last, with its
     intervals of `assessment.json` below it. If a task is judged by patient, a table by
-    patient comes first. The columns are the metrics that the reports compare.
+    patient comes first. The columns are the metrics that the reports compare. Then
+    follows the calibration on the test split.
     """
     from rich.console import Console
 
-    tasks = configuration.load(str(run.config)).build_tasks()
+    tasks = run.read_tasks(run.settings())
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     # Runs of earlier versions have none.
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
@@ -53,6 +55,8 @@ def print_metrics(run: "RunFolder") -> None:
         title = image_title(task, of_task)
         print_table(console, title, names, _by_image(task, stored, of_task))
         meanings |= dict.fromkeys(legend(names))
+        for line in calibration_lines(of_task.get("test", {})):
+            console.print(line)
     console.print("; ".join(meanings))
     if assessed:
         console.print(
@@ -155,5 +159,35 @@ def _by_image(task: Task, stored: dict, assessed: dict[str, dict]) -> list[Row]:
     return rows
 
 
+def calibration_lines(of_task: dict) -> list[str]:
+    """Raw and calibrated calibration metrics of a task, with intervals.
+
+    Args:
+        of_task: its part of `assessment.json` for a split.
+    """
+    if "calibrated" not in of_task:
+        return []
+    lines = ["Calibration on test, with 95% intervals:"]
+    for name, found in (("raw", of_task), ("calibrated", of_task["calibrated"])):
+        metrics = found[f"by_{of_task['unit']}"]["metrics"]
+        texts = [
+            f"{METRICS[key].title} {_number(own['value'])} {_ends(own)}"
+            for key in _CALIBRATION
+            if (own := metrics.get(key))
+        ]
+        lines.append(f"  {name:<10}  {', '.join(texts)}")
+    return lines
+
+
+def _ends(entry: dict) -> str:
+    if entry["low"] is None:
+        return "[-]"
+    return f"[{entry['low']:.2f}, {entry['high']:.2f}]"
+
+
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    if value is None:
+        return "-"
+    text = f"{value:.3f}"
+    # A column has room for seven characters.
+    return text if len(text) <= 7 else f"{value:.4g}"

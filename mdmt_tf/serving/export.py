@@ -8,7 +8,9 @@ Signatures:
     information       no input; one string: JSON with tasks, classes, and whether the
                       model was trained on synthetic data
 The first two return one float32 (n, classes) per task, under the task's name; (n, 1)
-for a regression. The graph contains the resizing and the normalisation of training.
+for a regression. For a task with classes, `<task>_calibrated` has the calibrated
+probabilities in the same shape, see `mdmt_tf.statistics.calibration`. The graph
+contains the resizing and the normalisation of training.
 """
 
 import json
@@ -23,6 +25,7 @@ from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.serving.predictor import ServedModel
+from mdmt_tf.statistics.calibration import Calibrations, calibrated
 from mdmt_tf.tasks import Task
 
 # The largest difference between Keras and the SavedModel in a probability; in a value,
@@ -36,6 +39,7 @@ def export_model(
     path: Path,
     information: dict,
     normalization: tuple = IMAGENET,
+    calibrations: Calibrations | None = None,
 ) -> None:
     """Write the SavedModel, and `information` next to its graph as `model.json`.
 
@@ -45,7 +49,13 @@ def export_model(
         path: folder to make.
         information: plain values, among them whether the training data were synthetic.
         normalization: mean and std of each channel of its input.
+        calibrations: by component; they are written to `information`, too. None: the
+            model has raw probabilities only.
     """
+    calibrations = calibrations or {}
+    if calibrations:
+        stored = {name: own.to_plain() for name, own in calibrations.items()}
+        information = information | {"calibration": stored}
     shape = model.inputs[0].shape[1:-1]
     any_size = (None,) * (len(shape) + 1)
     text = json.dumps(information, indent=2)
@@ -53,13 +63,16 @@ def export_model(
     def answer(grey):
         images = normalize(resize(grey, shape), *normalization)
         logits = model(images, training=False)
+        answers = {}
+        for task in tasks:
+            raw = task.probabilities(logits[task.name], ops=keras.ops)
+            answers[task.name] = raw
+            own = calibrated(task, raw, calibrations, ops=keras.ops)
+            if own is not None:
+                answers[task.calibrated_name] = own
         return {
-            task.name: tf.cast(
-                task.probabilities(logits[task.name], ops=keras.ops),
-                tf.float32,
-                name=task.name,
-            )
-            for task in tasks
+            name: tf.cast(answer, tf.float32, name=name)
+            for name, answer in answers.items()
         }
 
     def predict_encoded(encoded):
@@ -136,6 +149,7 @@ def check_export(
     tasks: Sequence[Task],
     images: Sequence[np.ndarray],
     expected: Mapping[str, np.ndarray],
+    calibrations: Calibrations | None = None,
 ) -> float:
     """Compare the SavedModel with the model it was made from.
 
@@ -145,10 +159,12 @@ def check_export(
         images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
             where the model takes files, as PNG.
         expected: {task: probabilities (n, classes)} of the Keras model.
+        calibrations: those of the SavedModel, by component.
     Returns: the largest difference, see `TOLERANCE`.
     Raises: MdmtError when it is above `TOLERANCE`.
     """
     served = ServedModel(path)
+    expected, scales = _with_calibrated(tasks, expected, calibrations or {})
     largest = 0.0
     for row, image in enumerate(images):
         scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
@@ -157,16 +173,32 @@ def check_export(
             file = tf.io.encode_png(image).numpy()
             answers["predict_encoded"] = served.predict_encoded([file])
         for signature, answer in answers.items():
-            for task in tasks:
-                wanted = expected[task.name][row]
-                scale = np.maximum(task.scale, np.abs(wanted))
-                difference = np.max(np.abs(answer[task.name][0] - wanted) / scale)
+            for name, wanted in expected.items():
+                difference = np.max(
+                    np.abs(answer[name][0] - wanted[row]) / scales[name][row]
+                )
                 if not difference <= TOLERANCE:
                     raise MdmtError(
-                        f"{path}: signature {signature}, task {task.name}: the "
+                        f"{path}: signature {signature}, output {name}: the "
                         "SavedModel differs from the trained model by "
                         f"{difference:.2g} on image {row} of {len(images)}; "
                         f"{TOLERANCE:g} is allowed. The export must not be used."
                     )
                 largest = max(largest, float(difference))
     return largest
+
+
+def _with_calibrated(tasks, expected, calibrations) -> tuple[dict, dict]:
+    """All expected outputs by name, and the scale of the differences of each."""
+    outputs, scales = {}, {}
+    for task in tasks:
+        raw = expected[task.name]
+        outputs[task.name] = raw
+        scales[task.name] = np.maximum(task.scale, np.abs(raw))
+        own = calibrated(task, raw, calibrations)
+        if own is not None:
+            outputs[task.calibrated_name] = own
+            # A temperature below 1 makes differences of logits larger.
+            coldest = min(calibrations[c.name].temperature for c in task.components)
+            scales[task.calibrated_name] = np.full(len(raw), 1 / min(coldest, 1.0))
+    return outputs, scales

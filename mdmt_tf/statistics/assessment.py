@@ -9,8 +9,9 @@ from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows, rows_of_components
 from mdmt_tf.statistics.resampling import (
+    Interval,
+    Resampled,
     expanded_level,
-    percentile_interval,
     resampled_metrics,
 )
 from mdmt_tf.tasks import Task
@@ -18,7 +19,11 @@ from mdmt_tf.tasks import Task
 # The splits of a run that the model was not fitted to.
 SPLITS = ("validation", "test")
 # The bootstrap of fewer patients is too narrow at any level.
-_FEWEST_PATIENTS = 5
+FEWEST_PATIENTS = 5
+# Means of a recall of each class need more where all rows of a class are right, or all
+# wrong: with 3 / n for n = 30 patients, the error rate may still be 10 %.
+_FEWEST_WITHOUT_SPREAD = 30
+_MEANS_OF_RECALLS = ("balanced_accuracy", "g_mean")
 
 
 def assess(
@@ -33,7 +38,9 @@ def assess(
     Both intervals come from resampling patients, so the images of a patient stay
     together, see `bootstrap_intervals`. They cover other patients like these with the
     same fitted model. The level is expanded for few patients, see `expanded_level`; of
-    a metric that treats the classes apart, for the patients of the rarest class.
+    a metric that treats the classes apart, for the patients of the rarest class. Where
+    patients have unequal numbers of images, the effective number of patients counts,
+    (sum_p k_p)^2 / sum_p k_p^2 of patients with k_p images.
 
     Args:
         table: predictions of one split, in the columns of `predictions.csv`. Rows
@@ -50,10 +57,12 @@ def assess(
         metrics: {name: {"value", "low", "high"}}. The ends are NaN where an interval
             is not estimable: with fewer than 5 patients, or 5 of the rarest class for a
             metric that treats the classes apart; when the metric is not defined in more
-            than 5 % of the resamples; or when all resamples have one value, as for a
-            perfect result. A resample that lacks a class does not define the metrics
-            that treat the classes apart. "undefined", the fraction of such resamples,
-            is added when it is not 0.
+            than 5 % of the resamples; when all resamples have one value, as for a
+            perfect result; and of balanced accuracy and G-mean when all rows of a class
+            with fewer than 30 patients are right, or all wrong, because resamples then
+            do not show how uncertain that class is. A resample that lacks a class does
+            not define the metrics that treat the classes apart. "undefined", the
+            fraction of such resamples, is added when it is not 0.
         missing_classes: names of the classes without a label, added to by_patient and
             by_image when there are any. The values of metrics of all classes are then
             over the other classes.
@@ -147,36 +156,67 @@ def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
         result["missing_classes"] = missing
     generator = np.random.default_rng(seed)
     drawn = resampled_metrics(task, rows, resamples, generator, every_class=True)
-    rarest = _patients_of_the_rarest_class(rows, task, patients)
-    result["metrics"] = {
-        name: _entry(
-            value, drawn[name], rarest if METRICS[name].every_class else patients
-        )
-        for name, value in values.items()
-    }
+    everyone, classes = _effective_patients(rows), _classes(rows, task)
+    rarest = min((patients for patients, _ in classes), default=everyone)
+    # A class without errors adds no spread, however few patients it has.
+    unsettled = all(
+        patients >= _FEWEST_WITHOUT_SPREAD or 0 < right < 1
+        for patients, right in classes
+    )
+    result["metrics"] = {}
+    for name, value in values.items():
+        determining = rarest if METRICS[name].every_class else everyone
+        if name in _MEANS_OF_RECALLS and not unsettled:
+            determining = 0.0
+        interval = _interval(drawn, name, determining)
+        result["metrics"][name] = entry(value, interval)
     return result
 
 
-def _entry(value: float, drawn: np.ndarray, patients: int) -> dict[str, float]:
-    """A value with its interval; `patients` determine it."""
-    entry = {"value": value, "low": float("nan"), "high": float("nan")}
-    if patients >= _FEWEST_PATIENTS:
-        interval = percentile_interval(drawn, expanded_level(patients))
-        # Resamples that all agree know nothing about other patients.
-        if interval.low < interval.high:
-            entry |= {"low": interval.low, "high": interval.high}
-    undefined = float(np.isnan(drawn).mean())
-    return entry | ({"undefined": undefined} if undefined else {})
+def entry(value: float, interval: Interval) -> dict[str, float]:
+    """A value with its interval as plain values, see `assess`.
+
+    Example:
+        >>> entry(0.5, Interval(low=0.4, high=0.7, undefined=0.0))
+        {'value': 0.5, 'low': 0.4, 'high': 0.7}
+    """
+    result = {"value": value, "low": float("nan"), "high": float("nan")}
+    # Resamples that all agree know nothing about other patients.
+    if interval.low < interval.high:
+        result |= {"low": interval.low, "high": interval.high}
+    if interval.undefined > 0:
+        result["undefined"] = interval.undefined
+    return result
 
 
-def _patients_of_the_rarest_class(rows: pd.DataFrame, task: Task, patients: int) -> int:
-    """The least number of patients with a label of a class; without classes, of all."""
-    counts = [
-        len(own.loc[own["target"] == index, PATIENT].drop_duplicates())
+def _interval(drawn: Resampled, name: str, patients: float) -> Interval:
+    """The interval of a metric; `patients` determine its level."""
+    if patients >= FEWEST_PATIENTS:
+        return drawn.interval(name, expanded_level(patients))
+    nan = float("nan")
+    return Interval(nan, nan, float(np.isnan(drawn.metrics[name]).mean()))
+
+
+def _effective_patients(rows: pd.DataFrame) -> float:
+    """(sum_p k_p)^2 / sum_p k_p^2 of patients with k_p rows, Kish 1965.
+
+    As many patients with equally many rows determine a mean over rows as precisely.
+    """
+    images = rows.groupby(PATIENT).size().to_numpy(np.float64)
+    return float(images.sum() ** 2 / max((images**2).sum(), 1.0))
+
+
+def _classes(rows: pd.DataFrame, task: Task) -> list[tuple[float, float]]:
+    """Effective patients and the fraction of correct rows of each class."""
+    of_classes = [
+        own[own["target"] == index]
         for component, own in rows_of_components(rows, task)
         for index in range(component.n_classes)
     ]
-    return min(counts, default=patients)
+    return [
+        (_effective_patients(own), float((own["prediction"] == own["target"]).mean()))
+        for own in of_classes
+    ]
 
 
 def _missing_classes(rows: pd.DataFrame, task: Task) -> list[str]:

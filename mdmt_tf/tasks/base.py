@@ -129,6 +129,11 @@ class Task(abc.ABC):
         return (self,)
 
     @property
+    def calibrated_name(self) -> str:
+        """Name of the exported model's output with calibrated probabilities."""
+        return f"{self.name}_calibrated"
+
+    @property
     def sources_text(self) -> str:
         """The label fields as text, such as "brixia.brixia_global"."""
         fields = [

@@ -44,8 +44,8 @@ def squared_error(targets, outputs, ops):
 
     Example:
         >>> import keras
-        >>> squared_error([[1.0]], [[4.0]], keras.ops).numpy().tolist()
-        [[9.0]]
+        >>> float(squared_error(1.0, 4.0, keras.ops))
+        9.0
     """
     return ops.square(targets - outputs)
 
@@ -57,8 +57,8 @@ def huber(targets, outputs, ops):
 
     Example:
         >>> import keras
-        >>> huber([[0.0, 0.0]], [[0.5, -3.0]], keras.ops).numpy().tolist()
-        [[0.125, 2.5]]
+        >>> float(huber(0.0, 0.5, keras.ops)), float(huber(0.0, -3.0, keras.ops))
+        (0.125, 2.5)
     """
     error = ops.abs(targets - outputs)
     # The squared part is cut, so that it cannot overflow where it is not used.

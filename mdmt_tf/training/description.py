@@ -1,13 +1,18 @@
 """Descriptions of a run's data and model, for its terminal and its files."""
 
+import textwrap
+
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
+from mdmt_tf.statistics.calibration import Calibrations
 
 
-def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
+def information(
+    config: Config, inputs: Inputs, manifest: dict, training_images: dict
+) -> dict:
     """The description that is stored in the exported model."""
     return {
         "experiment": config.experiment,
@@ -25,7 +30,23 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         # Input for `mdmt_tf.imaging.prepared.prepare_file`.
         "preprocessing": {d.name: d.config for d in inputs.datasets},
         "tasks": {task.name: task.description() for task in inputs.tasks},
+        # To notice images that are unlike them, see `mdmt_tf.data.profile`.
+        "training_images": training_images,
     }
+
+
+def calibrations_text(calibrations: Calibrations) -> str:
+    """Lines on what was fitted to the validation split, for the terminal."""
+    lines = []
+    for name, own in calibrations.items():
+        temperature = f"temperature {own.temperature:.2f} from {own.rows} validation"
+        text = own.note or f"{temperature} images of {own.patients} patients"
+        if len(set(own.prior_ratio)) > 1:
+            ratios = ", ".join(f"{ratio:.2f}" for ratio in own.prior_ratio)
+            text += f"; prior of the classes times {ratios}"
+        lines.append(f"calibration of {name}: {text}")
+    wrapped = (textwrap.wrap(line, 80, subsequent_indent="  ") for line in lines)
+    return "".join(f"{part}\n" for line in wrapped for part in line)
 
 
 def overview(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from mdmt_tf import storage
@@ -18,6 +19,7 @@ from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
+from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
@@ -33,6 +35,9 @@ from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics.calibration import Calibration
+from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
+from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import callbacks, description
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
@@ -284,6 +289,8 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     """Write predictions, export, saliency, metrics; `metrics.json` comes last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
+    training_images = describe_training_images(inputs)
+    storage.write_json(run.training_images, training_images)
     probabilities = {
         split: predict(model, samples, inputs, config)
         for split, samples in inputs.samples.items()
@@ -291,15 +298,25 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    calibrations = _calibrate(fit, table)
     # Other runs may start from these weights.
     model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
 
     if config.training.saved_model:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
-        about = description.information(config, inputs, manifest)
+        about = description.information(config, inputs, manifest, training_images)
         unchecked = run.path / "saved_model.unchecked"
-        export.export_model(model, inputs.tasks, unchecked, about, config.normalization)
-        manifest["export"] = _check_export(unchecked, inputs, probabilities)
+        export.export_model(
+            model,
+            inputs.tasks,
+            unchecked,
+            about,
+            config.normalization,
+            calibrations=calibrations,
+        )
+        manifest["export"] = _check_export(
+            unchecked, inputs, probabilities, calibrations
+        )
         # Only a checked export gets its final name.
         shutil.rmtree(run.saved_model, ignore_errors=True)
         unchecked.rename(run.saved_model)
@@ -315,20 +332,42 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
-    storage.write_json(run.assessment, assess_splits(table, inputs.tasks))
+    storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
 
 
-def _check_export(path, inputs, probabilities, most: int = 16) -> dict:
+def _calibrate(fit: _Fit, table: pd.DataFrame) -> dict[str, Calibration]:
+    """Fit calibrations on the validation split, and write `calibration.json`."""
+    validation = table[table["split"] == "validation"]
+    ratios = prior_ratios(fit.training_set)
+    calibrations = fit_calibrations(validation, fit.inputs.tasks, ratios)
+    fit.write(description.calibrations_text(calibrations))
+    stored = {name: own.to_plain() for name, own in calibrations.items()}
+    storage.write_json(fit.run.calibration, stored)
+    return calibrations
+
+
+def _assessment(table, tasks, calibrations) -> dict[str, dict]:
+    """`assessment.json`; calibrations are judged on the test split only."""
+    assessment = assess_splits(table, tasks)
+    tested = table[table["split"] == "test"]
+    if len(tested):
+        sections = calibration_sections(tested, tasks, calibrations)
+        for task, of_task in sections.items():
+            assessment["test"][task] |= of_task
+    return assessment
+
+
+def _check_export(path, inputs, probabilities, calibrations, most: int = 16) -> dict:
     """Compare the SavedModel with what the model predicted for real images."""
     split = _judged_split(probabilities)
     samples = inputs.samples[split]
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, inputs.tasks, images, expected)
+    largest = export.check_export(path, inputs.tasks, images, expected, calibrations)
     return {"compared_images": len(rows), "largest_difference": largest}
 
 

@@ -78,6 +78,12 @@ def test_of_a_base_nothing_stays_that_the_declaration_says(load):
     assert (made.training.epochs, made.training.batch_size) == (50, 128)
 
 
+def test_a_benchmark_of_other_tasks_does_not_stay(load):
+    made = load("base: open_cxr\n" + SKETCH)
+    assert made.benchmark is None
+    assert (made.image_size, made.training.epochs) == (96, 40)
+
+
 def test_a_base_that_declares_is_a_base_like_any_other(load, tmp_path):
     load()
     child = tmp_path / "child.yaml"

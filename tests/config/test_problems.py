@@ -58,6 +58,15 @@ def test_a_right_configuration_has_none():
             ["model", "pipeline", "split.fold"],
         ),
         ({"training": ..., "split__fold": 9}, ["training", "split.fold"]),
+        (
+            {
+                "tasks__prognosis_calibrated": {
+                    "kind": "regression",
+                    "from": {"brixia": "age"},
+                }
+            },
+            ["tasks.prognosis_calibrated"],
+        ),
         ({"tasks": {}}, ["tasks"]),
         ({"tasks": [1]}, ["tasks"]),
         ({"datasets__brixia": 3}, ["datasets.brixia"]),

@@ -389,10 +389,14 @@ def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
     def digest(*overrides):
         return protocol.digest_of(config.load("phantom", overrides))
 
-    unused, used = digest(), digest("pipeline.weight_by=patient")
-    assert unused == digest("pipeline.weight_by=image") != used
-    # As if the settings had no such key.
+    unused, severity = digest(), "tasks.severity."
+    assert unused == digest("pipeline.weight_by=image")
+    used = digest("pipeline.weight_by=patient"), digest(f"{severity}head=linear")
+    assert len({unused, *used}) == 3
+    regression = (f"{severity}kind=regression", f"{severity}cut_points=[]")
+    plain = digest(*regression, f"{severity}standardize=false")
+    assert digest(*regression) != plain
+    # As if the settings had no such keys.
     parts = protocol._NOT_IDENTITY | {"pipeline": ("cache", "weight_by")}
     monkeypatch.setattr(protocol, "_NOT_IDENTITY", parts)
-    monkeypatch.setattr(protocol, "_ADDED", {})
-    assert digest() == unused
+    assert digest("pipeline.weight_by=patient") == unused

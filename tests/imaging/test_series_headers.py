@@ -54,6 +54,13 @@ def test_a_slice_without_a_place(tmp_path, keyword):
     assert second.is_placed
 
 
+def test_pixels_without_a_distance_have_no_place(tmp_path):
+    datasets = make_slices(VALUES, spacing=(0.0, 0.75))
+    assert not any(
+        one.is_placed for one in read_slices(write_slices(tmp_path, datasets))
+    )
+
+
 def test_files_without_an_image_have_no_slices(tmp_path):
     report = make_slices(VALUES)[0]
     del report.PixelData, report.Rows, report.Columns

@@ -89,7 +89,9 @@ def test_a_weight_of_two_is_two_equal_rows(name, task):
         assert value == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("name, task", PAIRS)
+@pytest.mark.parametrize(
+    "name, task", [pair for pair in PAIRS if METRICS[pair.values[0]].ideal is None]
+)
 def test_a_perfect_model_is_better_than_chance_and_than_always_wrong(name, task):
     """The direction; a metric that is read upside down fails here."""
     generator = np.random.default_rng(0)
@@ -112,6 +114,16 @@ def test_a_perfect_model_is_better_than_chance_and_than_always_wrong(name, task)
     nan = math.nan
     assert improves(name, 0.3, nan) and not improves(name, nan, 0.3)
     assert not improves(name, nan, nan) and not improves(name, 0.3, 0.3)
+
+
+@pytest.mark.parametrize("name", [n for n in METRICS if METRICS[n].ideal is not None])
+def test_a_value_on_either_side_of_the_ideal_is_worse(name):
+    ideal = METRICS[name].ideal
+    assert not METRICS[name].lower_is_better and not METRICS[name].selects
+    for near, far in ((0.1, 0.2), (-0.1, 0.2), (0.1, -0.2), (0.0, -0.1)):
+        assert improves(name, ideal + near, ideal + far)
+        assert not improves(name, ideal + far, ideal + near)
+    assert improves(name, 0.3, math.nan) and not improves(name, math.nan, 0.3)
 
 
 @pytest.mark.parametrize("name, task", PAIRS)

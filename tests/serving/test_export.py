@@ -18,6 +18,7 @@ from mdmt_tf.serving.export import (
     export_model,
 )
 from mdmt_tf.serving.predictor import ServedModel
+from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.tasks import make_task
 
 TASKS = (
@@ -25,7 +26,18 @@ TASKS = (
     make_task(name="middle", kind="binary", classes=("no", "yes")),
     make_task(name="alpha", kind="ordinal", cut_points=(1, 2)),
     make_task(name="value", kind="regression"),
+    make_task(name="signs", kind="multilabel", classes=("x", "y")),
 )
+CALIBRATIONS = {
+    name: Calibration(temperature=temperature, prior_ratio=ratio)
+    for name, temperature, ratio in (
+        ("zebra", 2.5, (1.0, 2.0, 0.5)),
+        ("middle", 0.2, (1.5, 0.5)),
+        ("alpha", 1.3, (1.0, 1.0, 1.0)),
+        ("signs/x", 1.0, (4.0, 1.0)),
+        ("signs/y", 3.0, (1.0, 1.0)),
+    )
+}
 SIZE = 24
 ABOUT = {"synthetic": True, "trained_on": "SYNTHETIC data"}
 
@@ -47,7 +59,7 @@ def model():
 @pytest.fixture(scope="module")
 def saved(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "saved_model"
-    export_model(model, TASKS, path, ABOUT)
+    export_model(model, TASKS, path, ABOUT, calibrations=CALIBRATIONS)
     return path
 
 
@@ -76,15 +88,48 @@ def test_saved_model_equals_the_model_it_was_made_from(saved, images, expected):
     assert check_export(saved, TASKS, images, expected) < 1e-5
 
 
+def test_calibrated_probabilities_are_computed_in_the_graph(saved, images, expected):
+    assert check_export(saved, TASKS, images, expected, CALIBRATIONS) < 1e-5
+    served = ServedModel(saved)
+    answer = served.predict(images / np.float32(255))
+    for name in ("zebra", "middle", "alpha"):
+        wanted = CALIBRATIONS[name].apply(expected[name])
+        received = answer[f"{name}_calibrated"]
+        np.testing.assert_allclose(received, wanted, atol=1e-5)
+        assert np.abs(received - answer[name]).max() > 0.001
+    # Each label of several by itself: T = 1, and odds of a quarter.
+    chance = answer["signs"][:, 0]
+    wanted = chance / (chance + 4 * (1 - chance))
+    np.testing.assert_allclose(answer["signs_calibrated"][:, 0], wanted, atol=1e-5)
+    # The raw ones are those of a model without calibrations.
+    for name, values in expected.items():
+        np.testing.assert_allclose(answer[name], values, atol=1e-5)
+
+
+def test_another_calibration_is_noticed(saved, images, expected):
+    other = CALIBRATIONS | {"signs/y": Calibration(prior_ratio=(1.0, 1.01))}
+    with pytest.raises(MdmtError, match="output signs_calibrated: the SavedModel"):
+        check_export(saved, TASKS, images, expected, other)
+
+
+def test_without_calibrations_there_are_raw_probabilities_only(
+    model, images, expected, tmp_path
+):
+    export_model(model, TASKS, tmp_path / "raw", ABOUT)
+    served = ServedModel(tmp_path / "raw")
+    assert set(served.predict(images[:1] / np.float32(255))) == set(expected)
+    assert served.information == ABOUT
+
+
 def test_another_model_is_noticed(saved, images, expected):
     wrong = dict(expected, middle=expected["middle"] + [[2e-5, -2e-5]])
-    with pytest.raises(MdmtError, match=r"task middle.*differs.*2e-05.*not be used"):
+    with pytest.raises(MdmtError, match=r"output middle.*differs.*2e-05.*not be used"):
         check_export(saved, TASKS, images, wrong)
 
 
 def test_nan_is_noticed(saved, images, expected):
     wrong = dict(expected, value=expected["value"] * np.nan)
-    with pytest.raises(MdmtError, match="task value"):
+    with pytest.raises(MdmtError, match="output value"):
         check_export(saved, TASKS, images, wrong)
 
 
@@ -111,12 +156,19 @@ def test_signatures_are_served_by_name(saved, images):
         "middle": (5, 2),
         "alpha": (5, 3),
         "value": (5, 1),
+        "signs": (5, 2),
+        "zebra_calibrated": (5, 3),
+        "middle_calibrated": (5, 2),
+        "alpha_calibrated": (5, 3),
+        "signs_calibrated": (5, 2),
     }
 
 
 def test_it_says_what_it_was_trained_on(saved):
-    assert ServedModel(saved).information == ABOUT
-    assert json.loads((saved / "model.json").read_text()) == ABOUT
+    stored = {name: own.to_plain() for name, own in CALIBRATIONS.items()}
+    about = ABOUT | {"calibration": stored}
+    assert ServedModel(saved).information == about
+    assert json.loads((saved / "model.json").read_text()) == about
 
 
 def test_files_of_several_sizes_in_one_call(saved, images):

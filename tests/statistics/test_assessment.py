@@ -14,7 +14,7 @@ from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import metrics_of
 from mdmt_tf.statistics.assessment import assess, assess_splits
 from mdmt_tf.statistics.resampling import expanded_level, resampled_metrics
-from mdmt_tf.storage import write_json
+from mdmt_tf.storage import without_nan, write_json
 from mdmt_tf.tasks import make_task
 
 TWO = make_task(name="outcome", kind="binary", classes=("home", "icu"))
@@ -94,7 +94,8 @@ def test_contradictory_patients_are_counted_and_left_out():
     assert found["unit"] == "image" and expected["unit"] == "patient"
     assert found["by_patient"]["contradictory"] == 2
     assert found["by_patient"]["patients"] == 12
-    assert found["by_patient"]["metrics"] == expected["by_patient"]["metrics"]
+    metrics = [without_nan(one["by_patient"]["metrics"]) for one in (found, expected)]
+    assert metrics[0] == metrics[1]
     assert found["by_image"]["patients"] == 14
 
 
@@ -124,7 +125,8 @@ def test_the_rarest_class_determines_the_level_of_metrics_that_treat_classes_apa
     table = simulated(np.random.default_rng(12), images=1)
     table["target"] = (np.arange(40) % 5 == 0) * 1.0
     found = assess(table, [TWO])["outcome"]["by_image"]["metrics"]
-    drawn = resampled_metrics(TWO, table, 1000, np.random.default_rng(0), True)
+    generator = np.random.default_rng(0)
+    drawn = resampled_metrics(TWO, table, 1000, generator, True).metrics
     for name, patients in {"accuracy": 40, "balanced_accuracy": 8, "recall": 8}.items():
         values = drawn[name][~np.isnan(drawn[name])]
         # The quantile of Student's t is beyond that of the normal distribution.
@@ -157,7 +159,48 @@ def test_a_rare_class_leaves_metrics_of_all_classes_without_interval():
         assert not math.isnan(found[name]["value"]), name
     assert found["accuracy"]["low"] < found["accuracy"]["high"]
     assert "undefined" not in found["accuracy"]
-    assert {name for name in METRICS if METRICS[name].every_class} == OF_ALL_CLASSES
+    # A threshold separates the only positive row, so there is no slope at all.
+    calibration = {"calibration_slope", "calibration_intercept"}
+    marked = {name for name in METRICS if METRICS[name].every_class}
+    assert marked == OF_ALL_CLASSES | calibration
+
+
+def test_a_small_class_without_errors_leaves_the_means_of_recalls_without_interval():
+    targets = np.arange(48) % 4 == 0
+    icu = np.where(targets, 0.9, np.where(np.arange(48) % 3 == 0, 0.6, 0.1))
+    found = assess(table_of(np.arange(48), targets, icu), [TWO], resamples=300)
+    metrics = found["outcome"]["by_image"]["metrics"]
+    for name in ("balanced_accuracy", "g_mean", "recall"):
+        assert all(math.isnan(end) for end in ends(metrics[name])), name
+    for name in ("accuracy", "specificity", "f1"):
+        assert metrics[name]["low"] < metrics[name]["high"], name
+    # 36 patients without an error are many enough to say something.
+    swapped = table_of(np.arange(48), ~targets, 1 - icu)
+    swapped["target"], swapped["p_1"] = (
+        1.0 * ~targets,
+        np.where(targets, np.where(np.arange(48) % 8 == 0, 0.9, 0.1), 0.9),
+    )
+    swapped["p_0"], swapped["prediction"] = 1 - swapped["p_1"], swapped["p_1"] > 0.5
+    swapped["prediction"] = swapped["prediction"].astype(int)
+    metrics = assess(swapped, [TWO], resamples=300)["outcome"]["by_image"]["metrics"]
+    entry = metrics["balanced_accuracy"]
+    assert metrics["recall"]["value"] == 1 and entry["low"] < entry["high"]
+
+
+def test_patients_with_many_images_are_worth_fewer_patients():
+    """One of 31 patients has 30 of 60 images: 60^2 / (30^2 + 30) = 3.87 patients."""
+    patients = np.r_[np.zeros(30, int), 1 + np.arange(30)]
+    generator = np.random.default_rng(13)
+    table = table_of(patients, np.arange(60) % 2, generator.random(60))
+    metrics = assess(table, [TWO], resamples=100)["outcome"]["by_image"]["metrics"]
+    assert all(math.isnan(end) for end in ends(metrics["accuracy"]))
+    # 10 of 40: 40^2 / (10^2 + 30) = 12.3 patients.
+    table = table[20:].assign(target=generator.integers(0, 2, 40))
+    found = assess(table, [TWO], resamples=500)["outcome"]["by_image"]["metrics"]
+    drawn = resampled_metrics(TWO, table, 500, np.random.default_rng(0), True)
+    tail = (1 - expanded_level(1600 / 130)) / 2
+    expected = np.quantile(drawn.metrics["accuracy"], [tail, 1 - tail])
+    assert ends(found["accuracy"]) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_class_without_a_label_is_named():

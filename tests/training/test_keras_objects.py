@@ -1,5 +1,6 @@
 """Models saved as `.keras` files load where only the documented module is imported."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -12,7 +13,17 @@ from weighted_networks import fitted_model, precision
 from mdmt_tf.tasks import KINDS
 from mdmt_tf.training.optimizers import build_optimizer
 
-TASKS = tuple(task_of(kind, weight=0.5) for kind in KINDS)
+# Every loss of every kind, as fitted on labels.
+TASKS = tuple(
+    dataclasses.replace(
+        task_of(kind, weight=0.5, loss=loss).fitted(
+            task_of(kind).encode(labels_of(kind, 12))
+        ),
+        name=f"{kind}_{loss}",
+    )
+    for kind in KINDS
+    for loss in KINDS[kind].losses
+)
 ROWS = 12
 
 # As a user's script; nothing else of the package is imported.

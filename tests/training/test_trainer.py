@@ -17,7 +17,10 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.predictor import ServedModel
+from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics.calibration_fit import fit_calibrations
+from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.storage import sha256_of, without_nan
 from mdmt_tf.training import callbacks, trainer
 
@@ -56,12 +59,15 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "config.yaml",
         "manifest.json",
         "split.json",
+        "tasks.json",
         "history.csv",
         "tensorboard",
         "checkpoints",
         "saved_model",
         "predictions.csv",
+        "calibration.json",
         "assessment.json",
+        "training_images.json",
         "metrics.json",
     }
     assert len(pd.read_csv(run.history)) == 4
@@ -180,12 +186,59 @@ def test_the_assessment_follows_from_the_predictions(run):
     )
     tasks = config.load(str(run.config)).build_tasks()
     found = run.read_json(run.assessment)
-    assert found == without_nan(assess_splits(table, tasks))
+    expected = assess_splits(table, tasks)
+    tested = table[table["split"] == "test"]
+    sections = calibration_sections(tested, tasks, calibration.read(run))
+    assert list(sections) == ["outcome", "grade"]
+    for task, of_task in sections.items():
+        expected["test"][task] |= of_task
+    assert found == without_nan(expected)
     for split in ("validation", "test"):
         for task, values in metrics_by_image[split].items():
             by_image = found[split][task]["by_image"]
             entries = by_image["metrics"].items()
             assert {"n": by_image["n"], **{k: v["value"] for k, v in entries}} == values
+
+
+def test_the_calibration_is_that_of_the_validation_split_and_of_the_model(run):
+    table = predictions.read(run.predictions)
+    tasks = config.load(str(run.config)).build_tasks()
+    own = calibration.read(run)
+    assert own == fit_calibrations(table[table["split"] == "validation"], tasks)
+    assert list(own) == ["outcome", "grade"]
+    served = ServedModel(run.saved_model)
+    stored = run.read_json(run.calibration)
+    assert served.information["calibration"] == stored
+    assert json.loads((run.saved_model / "model.json").read_text()) == (
+        served.information
+    )
+    images = np.random.default_rng(0).uniform(size=(3, 32, 32, 1)).astype(np.float32)
+    answer = served.predict(images)
+    assert "age_calibrated" not in answer
+    for task in tasks[:2]:
+        expected = own[task.name].apply(answer[task.name])
+        received = answer[f"{task.name}_calibrated"]
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+        assert received.dtype == np.float32
+
+
+def test_oversampling_is_put_right_in_the_calibration(settings):
+    lines = []
+    run = trainer.train(
+        settings("tasks.outcome.oversample=true", "training.epochs=2", *BARE),
+        write=lines.append,
+    )
+    (own,) = [c for name, c in calibration.read(run).items() if name == "outcome"]
+    table = predictions.read(run.predictions)
+    labels = table.loc[
+        (table["split"] == "train") & (table["task"] == "outcome"), "target"
+    ].dropna()
+    counts = np.bincount(labels.astype(int))
+    assert counts[0] != counts[1]
+    expected = counts[0] / counts[1]
+    assert own.prior_ratio[0] / own.prior_ratio[1] == pytest.approx(expected, rel=1e-4)
+    (line,) = [text for text in lines if text.startswith("calibration of outcome: ")]
+    assert "prior of the classes times" in " ".join(line.split())
 
 
 def test_every_image_is_predicted_once_for_the_tasks_of_its_dataset(run):

@@ -10,11 +10,16 @@ from task_kinds import labels_of, section_of, task_of
 
 from mdmt_tf import config
 from mdmt_tf.config import files
+from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import METRICS, compared, headline, names_of
+from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.reporting.report import write_report
 from mdmt_tf.runs import predictions, summary
+from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.export import ServedModel
+from mdmt_tf.serving.inputs import open_run_inputs
+from mdmt_tf.serving.predictor import TrainedModel
 from mdmt_tf.storage import sha256_of
 from mdmt_tf.tasks import KINDS
 from mdmt_tf.training import callbacks, trainer
@@ -65,6 +70,12 @@ def settings(tiny_backbone, prepare, stored_pixels, tmp_path_factory):
         return config.load(path, [f"run_dir={run_dir}", *overrides])
 
     return settings
+
+
+def fitted_task(run, kind):
+    """The task of the run, with what was fitted on its training split."""
+    tasks = run.read_tasks(config.load(str(run.config)))
+    return {task.name: task for task in tasks}[kind]
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +137,66 @@ def test_the_run_can_be_evaluated_again(run):
 
 @every_kind
 def test_the_saved_model_gives_its_probabilities(run, kind):
-    served, task = ServedModel(run.saved_model), task_of(kind)
+    served, task = ServedModel(run.saved_model), fitted_task(run, kind)
     about = served.information["tasks"][kind]
-    assert about == {"kind": kind, "classes": list(task.class_names)}
+    assert about == task.description() and about["kind"] == kind
+    assert about["classes"] == list(task.class_names)
     images = np.random.default_rng(0).uniform(size=(4, 32, 32, 1)).astype(np.float32)
     answer = served.predict(images)[kind]
     assert answer.shape == (4, task.n_classes or 1) and answer.dtype == np.float32
+
+
+@every_kind
+def test_the_run_keeps_the_task_as_fitted_on_its_training_split(run, table, kind):
+    task, declared = fitted_task(run, kind), task_of(kind)
+    assert task.kind == kind and task.sources == declared.sources
+    if not declared.is_standardized:
+        assert task == declared
+        return
+    trained = table.query("task == @kind and split == 'train'")["target"].dropna()
+    assert task.mean == pytest.approx(trained.mean(), rel=1e-12)
+    assert task.std == pytest.approx(trained.std(ddof=0), rel=1e-12)
+
+
+def test_every_way_to_a_number_gives_it_in_its_unit(run, table):
+    """predictions.csv, SavedModel, the model in memory, and the table of maps."""
+    settings = config.load(str(run.config))
+    inputs = open_run_inputs(run, settings)
+    model = build_from_config(settings)
+    model.load_weights(run.best_weights)
+    trained = TrainedModel(model, run.read_tasks(settings), settings.normalization)
+    served = ServedModel(run.saved_model)
+    for kind in KINDS:
+        if not KINDS[kind].is_standardized:
+            continue
+        test = table.query("task == @kind and split == 'test'")
+        images = inputs.samples["test"].image
+        (batch,) = inputs.images.batches(images, len(images))
+        for predictor in (trained, served):
+            found = predictor.predict(batch)[kind][:, 0]
+            np.testing.assert_allclose(found, test["prediction"], rtol=1e-5)
+        # Near the labels, not near 0, after three epochs.
+        labels = table.query("task == @kind")["target"]
+        assert test["prediction"].between(labels.min(), labels.max()).all()
+        rows = pd.read_csv(run.saliency / "saliency.csv").query("task == @kind")
+        by_image = test.set_index("image_id")["prediction"]
+        for row in rows.itertuples():
+            expected = by_image[row.image_id]
+            assert float(row.predicted) == pytest.approx(expected, rel=1e-3)
+
+
+def test_runs_of_earlier_versions_keep_their_tasks(run, tmp_path):
+    """They have no tasks.json, and their outputs are the numbers themselves."""
+    older = shutil.copytree(run.path, tmp_path / "older")
+    (older / "tasks.json").unlink()
+    settings = config.load(str(run.config))
+    tasks = RunFolder(older).read_tasks(settings)
+    assert tasks == settings.build_tasks() != run.read_tasks(settings)
+    (older / "tasks.json").write_text('[{"kind": "binary", "name": "x", "wieght": 1}]')
+    with pytest.raises(
+        DataError, match=r"tasks.json: expected a list of tasks.*wieght"
+    ):
+        RunFolder(older).read_tasks(settings)
 
 
 @every_kind

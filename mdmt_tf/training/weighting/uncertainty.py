@@ -33,10 +33,11 @@ class Uncertainty(Weighting):
     - the gradient of s_t is 0 in a batch without any label of task t (but the optimizer
       may still move it by its momentum, as it moves the head of that task);
     - replicas and accumulated batches add up to the same as one large batch;
-    - exp(s_t) tends to the mean squared error of a regression and to twice the mean
-      cross-entropy of classes, over labelled rows: it does not depend on how rare the
-      labels of the task are, nor on lambda_t. lambda_t remains a constant factor of the
-      whole term of a task. As a factor of L_t alone, s_t would learn to undo it.
+    - exp(s_t) tends to the mean squared error of a regression (in units of its std, if
+      standardised) and to twice the mean cross-entropy of classes, over labelled rows:
+      it does not depend on how rare the labels of the task are, nor on lambda_t.
+      lambda_t remains a constant factor of the whole term of a task. As a factor of L_t
+      alone, s_t would learn to undo it.
 
     Training begins with s_t = 0 and moves s_t by the optimizer's learning rate. The
     total can be negative.

@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 from declared import HEADER, SKETCH, ward_rows, write_csv, write_image, write_ward
+from made_series import make_slices, write_slices
 
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.datasets._shared import prepare
@@ -29,6 +30,12 @@ def ward(tmp_path):
         )
 
     return ward
+
+
+@pytest.fixture
+def prepare_dataset(request):
+    """`prepare` of the fixtures; here that is the module."""
+    return request.getfixturevalue("prepare")
 
 
 @pytest.fixture
@@ -96,7 +103,7 @@ def test_where_rows_end(ward):
         "f00b,outcomes.xlsx:3,left out: days_to_icu below 0: days_to_icu = '-2'",
         "f01a,outcomes.xlsx:4,left out: days_to_icu unknown: days_to_icu = '99'",
         "f01b,outcomes.xlsx:5,\"bad value: died_or_icu = 'x', expected 0, 1, or for "
-        "unknown 'n/a', '99'.",
+        "unknown 'n/a', '99'. Add it to `classes` or `unknown`.",
     ]
     assert "f02b,outcomes.xlsx:7,bad value: pid is empty" in rejected(prepared)
 
@@ -196,9 +203,13 @@ def test_another_preprocessing(ward, read):
         ward(ward_rows(1), config="head_4x4x4")
 
 
-def test_nothing_changed_is_reused(ward):
+def test_nothing_changed_is_reused(ward, tmp_path):
+    """Other keys of the file do not count."""
     assert not ward(ward_rows(2)).reused
-    assert ward(ward_rows(2), TEXT + "seed: 3\n").reused
+    path = tmp_path / "ward" / "ward.yaml"
+    path.write_text(TEXT + "seed: 3\n", encoding="utf-8")
+    again = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert again.reused
 
 
 def change(folder, what):
@@ -239,6 +250,13 @@ def test_what_changed_is_told_and_not_prepared_over(tmp_path, what, expected):
     )
     assert not run(overwrite=True).reused
     assert run().reused
+
+
+def test_data_of_another_origin_are_not_taken_for_it(ward, tmp_path, prepare_dataset):
+    example = {"image": np.zeros((8, 8, 1), np.uint8), "image_id": "a"}
+    prepare_dataset(tmp_path / "data", "ward", [example], config="full_8")
+    with pytest.raises(DataError, match="because no declaration made it"):
+        ward(ward_rows(1))
 
 
 def test_the_digest_is_in_the_metadata(ward):
@@ -295,6 +313,32 @@ def test_volumes(tmp_path):
     dataset = open_dataset(tmp_path / "data", "ct", "hu_-100_300_4x8x8")
     assert dataset.image_shape == (4, 8, 8, 1)
     np.testing.assert_equal(np.sort(dataset.table["gcs"]), [3, np.nan])
+
+
+@pytest.mark.parametrize("images", ["images: scans", "# paths"])
+def test_folders_of_dicom_series(tmp_path, images):
+    """A cell names the folder of the series, the patient around it, or a slice."""
+    generator = np.random.default_rng(0)
+    for name in ("p1/head", "p2/head", "p3"):
+        values = generator.integers(-1000, 1000, (6, 10, 8)).astype(float)
+        slices = make_slices(values, series=f"1.2.{name[1]}")
+        paths = write_slices(tmp_path / "scans" / name, slices)
+    cells = ["p1/head", "p2", f"p3/{paths[2].name}"]
+    if images == "# paths":
+        cells = [f"scans/{cell}" for cell in ("p1/head", "p2/head", "p3")]
+    write_csv(tmp_path / "t.csv", [[cell, 3] for cell in cells], ["scan", "gcs"])
+    (tmp_path / "ct.yaml").write_text(
+        f"dataset:\n  name: ct\n  {images}\n  tables: t.csv\n"
+        "  columns: {image: scan}\n  labels: {gcs: {}}\n"
+        "  preprocess: {window_hu: [-100, 300], shape: [4, 8, 8]}\n"
+    )
+    prepared = prepare.prepare_dataset(
+        builder_of(tmp_path / "ct.yaml"), None, tmp_path / "data"
+    )
+    assert prepared.metadata["rejected"] == 0
+    table = open_dataset(tmp_path / "data", "ct", "hu_-100_300_4x8x8").table
+    ids = ["p1/head", "p2/head", "p3"]
+    assert sorted(name.removeprefix("scans/") for name in table["image_id"]) == ids
 
 
 @pytest.mark.parametrize("seed", range(20))

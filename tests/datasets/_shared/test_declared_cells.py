@@ -97,8 +97,9 @@ def test_a_cell_of_no_class_is_not_guessed(text):
 
 def test_the_nearest_class_is_named():
     label = ClassLabel({"mild": "mild", "severe": "severe"}, MARKS)
-    with pytest.raises(RowError, match=r"Did you mean 'severe'\?"):
-        label.value(cell("sever"))
+    for text in ("sever", "SEVERE"):
+        with pytest.raises(RowError, match=r"Did you mean 'severe'\? Add it to"):
+            label.value(cell(text))
 
 
 def test_an_event_happened_where_its_cell_is_known():
