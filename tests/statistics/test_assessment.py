@@ -199,7 +199,7 @@ def test_patients_with_many_images_are_worth_fewer_patients():
     found = assess(table, [TWO], resamples=500)["outcome"]["by_image"]["metrics"]
     drawn = resampled_metrics(TWO, table, 500, np.random.default_rng(0), True)
     tail = (1 - expanded_level(1600 / 130)) / 2
-    expected = np.quantile(drawn["accuracy"], [tail, 1 - tail])
+    expected = np.quantile(drawn.metrics["accuracy"], [tail, 1 - tail])
     assert ends(found["accuracy"]) == pytest.approx(expected, abs=1e-12)
 
 
