@@ -89,7 +89,7 @@ def words_of(name: str) -> list[str]:
         >>> words_of("icu_admission-offset"), words_of("PatientID")
         (['icu', 'admission', 'offset'], ['patient', 'id'])
     """
-    parts = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    parts = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
     return [word.lower() for word in re.findall(r"[^\W_]+", parts)]
 
 
