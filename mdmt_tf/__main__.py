@@ -9,9 +9,11 @@ from mdmt_tf import console
 
 # Command -> its summary. Each is the function `main` of the module of its name.
 COMMANDS = {
+    "new": "write the configuration of a dataset of your own",
     "prepare": "prepare a dataset for training",
     "train": "train one model on several datasets and tasks",
     "evaluate": "compute the metrics of a finished run again",
+    "predict": "predict image files with finished runs",
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",

@@ -83,9 +83,14 @@ def load_tensorflow() -> None:
             notes.seek(0)
             for line in notes:
                 note = line.startswith(_START_UP_NOTES)
-                no_gpu = "cuInit" in line and not os.path.exists("/dev/nvidiactl")
+                no_gpu = "cuInit" in line and not has_gpu()
                 if line.strip() and not note and not no_gpu:
                     sys.stderr.write(line)
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU by NVIDIA, without loading TensorFlow."""
+    return os.path.exists("/dev/nvidiactl")
 
 
 class Parser(argparse.ArgumentParser):

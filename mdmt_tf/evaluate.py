@@ -1,5 +1,6 @@
-"""`python -m mdmt_tf.evaluate`: compute the metrics of a finished run again."""
+"""`python -m mdmt_tf.evaluate`: a finished run, again or on data it has not seen."""
 
+import argparse
 from collections.abc import Sequence
 
 from mdmt_tf import console
@@ -8,38 +9,93 @@ DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights,
 if it has none), compute the metrics and compare them with metrics.json. The
 exit status is 1 when they differ.
+
+  python -m mdmt_tf.evaluate RUN
+
+External validation: predict a dataset that the run has not seen. Writes
+predictions, metrics with intervals, strata (site, sex, age, scanner, ...) and
+a page. Several runs (folds, seeds): each, and their mean prediction. The data
+of the training are not needed.
+
+  python -m mdmt_tf.evaluate RUN --on ward --data-dir DATA --labels outcome=died
+  python -m mdmt_tf.evaluate RUN RUN RUN --on ward.yaml --data-dir DATA
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = console.parser("evaluate", DESCRIPTION)
-    arguments.add_argument("run_dir", metavar="RUN_DIR", help="folder of the run")
-    arguments.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder of the prepared data (default: the folder used in training)",
-    )
-    options = arguments.parse_args(argv)
+    options = _parse(argv)
 
-    from mdmt_tf.runs import summary
     from mdmt_tf.runs.folder import RunFolder
 
-    run = RunFolder.open(options.run_dir)
-    run.require_finished()
+    runs = [RunFolder.open(path) for path in options.runs]
+    for run in runs:
+        run.require_finished()
+    if options.on is not None:
+        return _evaluate_on(runs, options)
+    return _reproduce(runs[0], options.data_dir)
 
+
+def _reproduce(run, data_dir: str | None) -> int:
     console.load_tensorflow()
+    from mdmt_tf.runs import summary
     from mdmt_tf.serving import evaluation
 
-    differences = evaluation.reproduce(run, data_dir=options.data_dir)
+    differences = evaluation.reproduce(run, data_dir=data_dir)
     summary.print_metrics(run)
-    if differences:
-        print(f"\n{len(differences)} metrics differ from {run.metrics}:")
-        for line in differences:
-            print(f"  {line}")
-        return 1
-    what = "SavedModel" if run.saved_model.is_dir() else "trained model"
-    print(f"\nThe {what} reproduces {run.metrics}.")
+    print(f"\n{evaluation.conclusion(run, differences)}")
+    return int(bool(differences))
+
+
+def _evaluate_on(runs, options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from mdmt_tf.runs.external import make_request
+
+    request = make_request(
+        runs,
+        options.on,
+        options.data_dir,
+        labels=options.labels,
+        out=options.out,
+        overwrite=options.overwrite,
+    )
+    console.load_tensorflow()
+    from mdmt_tf.datasets._shared import summary
+    from mdmt_tf.reporting import external_page, terminal
+    from mdmt_tf.serving import external
+
+    made = []
+    with console.progress_bar(f"preparing {request.dataset}") as progress:
+        dataset = external.open_unseen(request, progress, made.append)
+    for folder in made:
+        summary.print_summary(Console(highlight=False), folder)
+    with console.progress_bar("predicting") as progress:
+        result = external.evaluate_runs(request, dataset, progress)
+    with Console(stderr=True).status("metrics, intervals, strata ..."):
+        report = external.write_folder(result, external_page.write_page)
+    terminal.print_external(report, request.out)
     return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    arguments = console.parser("evaluate", DESCRIPTION)
+    add = arguments.add_argument
+    add("runs", nargs="+", metavar="RUN_DIR", help="folder of a run, or of several")
+    text = "folder of the prepared data (default: the folder used in training)"
+    add("--data-dir", metavar="DIR", help=text)
+    text = "a prepared dataset, or the file that declares one; prepared if need be"
+    add("--on", metavar="DATASET|FILE.yaml", help=text)
+    text = "label field of the dataset for each task to evaluate (default: as the file "
+    text += "declares, or by equal names)"
+    add("--labels", nargs="+", default=[], metavar="TASK=FIELD", help=text)
+    text = "folder to write to (default: RUN_DIR/external/DATASET)"
+    add("--out", metavar="DIR", help=text)
+    add("--overwrite", action="store_true", help="replace an existing --out")
+    options = arguments.parse_args(argv)
+    of_other = options.labels or options.out or options.overwrite
+    if options.on is None and (len(options.runs) > 1 or of_other):
+        arguments.error("several runs, --labels, --out and --overwrite need --on")
+    return options
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@ DESCRIPTION = """\
 Make tables (Markdown, LaTeX, CSV), plots (SVG, PNG) and a page (index.html)
 from the folder of a benchmark, finished or not. They are written to that
 folder and replace those of an earlier report. Other files are not changed.
+
+To choose a setting without looking at test rows, judge by validation rows.
+This report is marked, and written to DIR/validation:
+
+  python -m mdmt_tf.report DIR --split validation
 """
 
 
@@ -24,6 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="N",
         help="bootstrap resamples of each interval; 0 for none (default: %(default)s)",
     )
+    arguments.add_argument(
+        "--split",
+        choices=("test", "validation"),
+        default="test",
+        help="rows to judge by (default: %(default)s); validation reads no test rows",
+    )
     options = arguments.parse_args(argv)
 
     from rich.console import Console
@@ -33,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # This takes minutes for hundreds of fits; shown only on a terminal.
     with Console(stderr=True).status("tables, intervals, plots ..."):
-        report = write_report(options.benchmark_dir, resamples=options.resamples)
+        report = write_report(
+            options.benchmark_dir, resamples=options.resamples, split=options.split
+        )
     terminal.print_report(report)
     return 0
 

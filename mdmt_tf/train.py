@@ -1,5 +1,6 @@
 """`python -m mdmt_tf.train`: one fit, from settings to a finished run folder."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ tasks. This works offline and shows nothing about patients. With real data:
   python -m mdmt_tf.train --config mdmt data_dir=DATA split.fold=2
   python -m mdmt_tf.train --config my.yaml training.epochs=50 run_dir=runs/first
   python -m mdmt_tf.train --resume runs/first
+  python -m mdmt_tf.train --resume runs/first --data-dir DATA
 
 One experiment of a benchmark, on the folds of its grid:
 
@@ -29,10 +31,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="RUN_DIR",
         help="resume an interrupted run, with its own settings",
     )
+    arguments.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="with --resume: folder of the prepared data, if it has moved",
+    )
     options = arguments.parse_intermixed_args(argv)
-    has_settings = options.overrides or options.config != console.DEFAULT_CONFIG
-    if options.resume and has_settings:
-        arguments.error("--resume takes the settings of the run; leave the others out")
+    if options.resume:
+        _take_data_dir(arguments, options)
+    elif options.data_dir:
+        arguments.error("--data-dir is for --resume; write data_dir=DIR")
 
     # Settings first: TensorFlow takes seconds to load, and a wrong key should be
     # reported at once.
@@ -43,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from mdmt_tf.runs.folder import RunFolder
 
     if options.resume:
-        settings = config.load(str(RunFolder.open(options.resume).config))
+        settings = RunFolder.open(options.resume).settings(options.data_dir)
     else:
         settings = config.load(options.config, options.overrides)
         settings = protocol.settings_alone(settings, options.overrides)
@@ -73,7 +81,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     if run.saliency.is_dir():
         print(f"saliency     {run.saliency}")
     print(f"monitor      tensorboard --logdir {run.path}")
-    print(f"check again  python -m mdmt_tf.evaluate {run.path}")
+    moved = f" --data-dir {options.data_dir}" if options.data_dir else ""
+    print(f"check again  python -m mdmt_tf.evaluate {run.path}{moved}")
+
+
+def _take_data_dir(arguments: console.Parser, options: argparse.Namespace) -> None:
+    """Accept `data_dir=DIR` as --data-dir; refuse other settings of a resumed run."""
+    others = [text for text in options.overrides if not text.startswith("data_dir=")]
+    if others or options.config != console.DEFAULT_CONFIG:
+        arguments.error(
+            "--resume takes the settings of the run; leave the others out. Only the "
+            "folder of data that have moved may be given: --data-dir DIR"
+        )
+    for text in options.overrides:
+        options.data_dir = text.removeprefix("data_dir=")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ def test_import_is_quick_and_loads_no_tensorflow():
         (["train", "--resume", "nowhere"], "nowhere: not the folder of a run"),
         (["evaluate", "nowhere"], "nowhere: not the folder of a run"),
         (["explain", "nowhere"], "nowhere: not the folder of a run"),
+        (["predict", "x.dcm", "--out", "a.csv"], "no model: expected the folder of a"),
         (["benchmark", "--config", "phantom"], "has no section `benchmark`"),
         (["benchmark", "--config", "paper"], "data_dir: missing"),
     ],

@@ -19,6 +19,7 @@ ROWS = [
     ["mdmt_tf.phantoms"],
     ["mdmt_tf.splits"],
     ["mdmt_tf.datasets"],
+    ["mdmt_tf.planning"],
     ["mdmt_tf.data"],
     ["mdmt_tf.models"],
     ["mdmt_tf.runs"],
@@ -31,9 +32,11 @@ ROWS = [
 ]
 # Nothing imports these.
 COMMANDS = [
+    "mdmt_tf.new",
     "mdmt_tf.prepare",
     "mdmt_tf.train",
     "mdmt_tf.evaluate",
+    "mdmt_tf.predict",
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
@@ -53,6 +56,7 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.phantoms",
     "mdmt_tf.splits",
     "mdmt_tf.datasets",
+    "mdmt_tf.planning",
     "mdmt_tf.runs",
     "mdmt_tf.experiments",
     "mdmt_tf.statistics",

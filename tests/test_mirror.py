@@ -29,9 +29,15 @@ THROUGH = {
         "mdmt_tf.experiments.executors.cluster",
         "mdmt_tf.experiments.run",
     ],
+    "commands/test_new.py": ["mdmt_tf.planning.terminal"],
+    "planning/test_draft.py": ["mdmt_tf.planning.writing"],
     "commands/test_explain.py": [
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
+    ],
+    "commands/test_predict.py": [
+        "mdmt_tf.saliency.predicted_files",
+        "mdmt_tf.serving.preparation",
     ],
     "config/test_config.py": [
         "mdmt_tf.config.data_sections",
@@ -75,12 +81,22 @@ THROUGH = {
         "mdmt_tf.phantoms.chest.radiograph_files",
         "mdmt_tf.phantoms.chest.studies",
     ],
+    "reporting/test_external_page.py": [
+        "mdmt_tf.reporting.external_calibration",
+        "mdmt_tf.reporting.external_plots",
+        "mdmt_tf.reporting.external_results",
+        "mdmt_tf.reporting.external_tables",
+        "mdmt_tf.reporting.html_page",
+    ],
     "reporting/test_means_table.py": ["mdmt_tf.reporting.correlation_table"],
     "reporting/test_page.py": [
         "mdmt_tf.reporting.report",
         "mdmt_tf.reporting.terminal",
     ],
-    "reporting/test_plots.py": ["mdmt_tf.reporting.panels"],
+    "reporting/test_plots.py": [
+        "mdmt_tf.reporting.drawing",
+        "mdmt_tf.reporting.panels",
+    ],
     "reporting/test_tables.py": ["mdmt_tf.reporting.comparison_table"],
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],

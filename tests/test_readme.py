@@ -106,6 +106,10 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         from mdmt_tf.experiments.results import Results
 
         monkeypatch.setattr(Results, "read", accept)
+    elif command == "predict":
+        from mdmt_tf.serving import given
+
+        monkeypatch.setattr(given, "divide", accept)
     else:
         from mdmt_tf.runs.folder import RunFolder
 

@@ -102,6 +102,19 @@ class ClassLabel:
         return f" Did you mean {alike[0]!r}?" if alike else nearest(text, self._cells)
 
 
+class EventLabel:
+    """A label whose column is filled only where something happened."""
+
+    unknown = ""
+
+    def __init__(self, names: tuple[str, str], marks: Marks):
+        self.marks, self._names = marks, names
+
+    def value(self, cell: Cell) -> str:
+        """The first class for an unknown cell, the second for any other."""
+        return self._names[not self.marks.has(cell)]
+
+
 class Number:
     """A label or a field that is a number; NaN if unknown."""
 

@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared.declared_cells import (
     ClassLabel,
+    EventLabel,
     Marks,
     Number,
     Words,
@@ -48,11 +49,13 @@ class Plan:
         self._images = self.open_images()
         self.tables = DeclaredTables(declaration, folder, self._images, where)
         self._marks = Marks(declaration.unknown)
-        self.kinds: dict[str, ClassLabel | Number | Words] = {}
+        self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
         self._columns: dict[str, str] = {}
         for name, label in declaration.labels.items():
             marks = Marks(declaration.unknown_of(name))
-            if label.class_of is None:
+            if label.event is not None:
+                self.kinds[name] = EventLabel(label.event, marks)
+            elif label.class_of is None:
                 self.kinds[name] = Number(marks)
             else:
                 self.kinds[name] = ClassLabel(label.class_of, marks)

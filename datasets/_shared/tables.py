@@ -51,6 +51,7 @@ def read_table(
     """Read a table; format, delimiter, encoding and decimal comma come from the file.
 
     The header is the first row that has the columns; titles above it do not count.
+    Without columns to look for, it is the first row with nearly all cells filled.
 
     Args:
         path: CSV, TSV or other delimited text, XLSX, or Parquet.
@@ -68,6 +69,8 @@ def read_table(
     start = _first_bytes(path)
 
     def has_header(lines: Iterable[Line]) -> float:
+        if not wanted:
+            return _regularity([len(cells) for _, cells in lines])
         scores = [_overlap(cells, columns, wanted) for _, cells in lines]
         return max(scores, default=0.0)
 
@@ -159,8 +162,22 @@ def _overlap(cells: Sequence[str], columns, wanted) -> float:
     return (found + names.issuperset(columns)) / 2 if names else 0.0
 
 
+def _regularity(widths: Sequence[int]) -> float:
+    """Fraction of the lines that are as wide as the widest; 0 for a single column."""
+    widest = max(widths, default=0)
+    return widths.count(widest) / len(widths) if widest > 1 else 0.0
+
+
+def _fullest(lines: Sequence[Line]) -> int:
+    """Index of the first line with nearly as many cells as the fullest: no title."""
+    filled = [sum(map(bool, cells)) for _, cells in lines]
+    return next(i for i, n in enumerate(filled) if n >= 0.7 * max(filled))
+
+
 def _find_header(path, filled: Sequence[Line], columns, wanted, sheet) -> int:
     """Index of the first row that is the header best."""
+    if not wanted:
+        return _fullest(filled[:SEARCHED])
     scores = [_overlap(cells, columns, wanted) for _, cells in filled[:SEARCHED]]
     best = scores.index(max(scores))
     if scores[best] >= 0.5:

@@ -1,5 +1,6 @@
 """Read files and overrides into a checked configuration."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ __all__ = [
     "check",
     "load",
     "load_declaration",
+    "load_stored",
     "read_declaration",
 ]
 
@@ -47,8 +49,28 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
     return check(values, f"configuration {name_or_path}", origins, problems)
 
 
+def load_stored(
+    path: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> Config:
+    """Read the settings that a run has stored; the files that they name may be gone.
+
+    Args:
+        path: `config.yaml` of a run.
+        data_dir: replaces that of the file; None: as stored.
+    Raises: ConfigError that lists every problem.
+    """
+    values, origins = files.read(str(path))
+    if data_dir is not None:
+        values["data_dir"] = os.fspath(data_dir)
+    return check(values, f"configuration {path}", origins, with_files=False)
+
+
 def check(
-    values: dict, where: str, origins: Origins | None = None, problems: Sequence = ()
+    values: dict,
+    where: str,
+    origins: Origins | None = None,
+    problems: Sequence = (),
+    with_files: bool = True,
 ) -> Config:
     """Make a configuration from plain values.
 
@@ -57,9 +79,11 @@ def check(
         where: description of the values, for the message.
         origins: where each key was written, if known.
         problems: problems found before, to list with the others.
+        with_files: whether missing files are problems, see `rule`.
     Raises: ConfigError that lists every problem.
     """
-    return _check(Config, values, (), where, origins or {}, problems)
+    origins = origins or {}
+    return _check(Config, values, (), where, origins, problems, with_files)
 
 
 def load_declaration(path: str) -> DatasetDeclaration:
@@ -96,14 +120,20 @@ def read_declaration(path: str) -> tuple[DatasetDeclaration, Path]:
 
 
 def _check(
-    kind: type[Section], values: dict, path: tuple, where: str, origins, problems
+    kind: type[Section],
+    values: dict,
+    path: tuple,
+    where: str,
+    origins,
+    problems,
+    with_files: bool = True,
 ):
     """A section from plain values; `path` is its key."""
     made, found = None, []
     try:
-        made = kind.model_validate(values)
+        made = kind.model_validate(values, context={"with_files": with_files})
     except pydantic.ValidationError:
-        found = list_problems(values, kind, path)
+        found = list_problems(values, kind, path, with_files)
     problems = [*problems, *(_describe(problem, origins) for problem in found)]
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"

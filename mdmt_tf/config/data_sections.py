@@ -246,11 +246,14 @@ class SplitSection(Section):
             )
 
     @rule("kind", "file")
-    def _file_exists(self) -> Iterator[Problem]:
+    def _file_is_named(self) -> Iterator[Problem]:
         if self.kind == "file" and self.file is None:
             yield (
                 ("file",),
                 ": missing; split.kind = file needs the path of a file of lists.",
             )
+
+    @rule("file", of_files=True)
+    def _file_exists(self) -> Iterator[Problem]:
         if self.file is not None and not Path(self.file).is_file():
             yield ("file",), f" = {self.file!r}: no such file."

@@ -121,6 +121,12 @@ class LabelSection(Section):
         "name of its class (several texts may have the same); or a list of names, if "
         "the cells have them. null: the label is a number.",
     )
+    event: tuple[Text, Text] | None = Field(
+        None,
+        description="Names of two classes for a column that is filled only where "
+        "something happened, such as the date of a death: [alive, died] for an unknown "
+        "and for any other cell.",
+    )
     unit: Text | None = Field(
         None, description="Unit of a number, such as days; for documentation."
     )
@@ -140,6 +146,8 @@ class LabelSection(Section):
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes in their order; () for a number."""
+        if self.event is not None:
+            return self.event
         return tuple(dict.fromkeys((self.class_of or {}).values()))
 
     @rule("classes")
@@ -150,6 +158,20 @@ class LabelSection(Section):
                 f": expected two or more classes. Received: "
                 f"{', '.join(self.class_names) or 'none'}.",
             )
+
+    @rule("classes", "event", "unit")
+    def _is_class_or_event_or_number(self) -> Iterator[Problem]:
+        if self.event is None:
+            return
+        if self.event[0] == self.event[1]:
+            yield ("event",), f" = {list(self.event)}: expected two different names."
+        for key in ("classes", "unit"):
+            if getattr(self, key) is not None:
+                yield (
+                    (key,),
+                    ": a label of an event has its two classes and no unit; leave out "
+                    f"{key} or event.",
+                )
 
     @rule("classes", "unit")
     def _is_class_or_number(self) -> Iterator[Problem]:

@@ -15,7 +15,10 @@ from mdmt_tf.config.section import Problem, Section
 
 
 def list_problems(
-    values: dict, kind: type[Section] = Config, path: tuple[str, ...] = ()
+    values: dict,
+    kind: type[Section] = Config,
+    path: tuple[str, ...] = (),
+    with_files: bool = True,
 ) -> list[Problem]:
     """Every problem of the plain values of a section, as (key, text).
 
@@ -23,10 +26,11 @@ def list_problems(
         values: values of the section.
         kind: its class; the whole configuration by default.
         path: key of the section.
+        with_files: whether missing files are problems, see `rule`.
     """
     reading = _Reading()
     reading.section(kind, values, path)
-    return [*reading.problems, *reading.broken_rules()]
+    return [*reading.problems, *reading.broken_rules(with_files)]
 
 
 class _Reading:
@@ -129,7 +133,7 @@ class _Reading:
             found = [(path, renamed)] if renamed else _translate(path, value, error)
             self.problems += found
 
-    def broken_rules(self) -> Iterator[Problem]:
+    def broken_rules(self, with_files: bool) -> Iterator[Problem]:
         """Problems of several values together, if each is valid by itself."""
         wrong = [path for path, _ in self.problems]
 
@@ -140,7 +144,7 @@ class _Reading:
             )
 
         for path, section in self._sections:
-            for rule in section.rules():
+            for rule in section.rules(with_files):
                 needed = [(*path, *key.split(".")) for key in rule.needs] or [path]
                 if all(map(is_right, needed)):
                     yield from (((*path, *key), text) for key, text in rule(section))

@@ -156,7 +156,7 @@ class Config(Section):
         """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
-    @rule("data_dir", "phantoms")
+    @rule("data_dir", "phantoms", of_files=True)
     def _data_are_there(self) -> Iterator[Problem]:
         if self.phantoms is not None:
             return

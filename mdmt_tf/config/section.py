@@ -13,7 +13,7 @@ from mdmt_tf.models.backbones.table import BACKBONES
 Problem = tuple[tuple[str, ...], str]
 
 
-def rule(*keys: str) -> Callable:
+def rule(*keys: str, of_files: bool = False) -> Callable:
     """Mark a method of a section as a rule about several of its values.
 
     The method yields the problems that it finds, each as (key, text). The key is
@@ -25,10 +25,12 @@ def rule(*keys: str) -> Callable:
             reported once. None: all keys of the section. A rule may read other keys
             only if it can do without them, because wrong entries of a mapping are left
             out.
+        of_files: whether the rule is about files that only a new run reads. It does not
+            hold for the stored settings of a run, whose files may be gone.
     """
 
     def mark(method: Callable) -> Callable:
-        method.needs = keys
+        method.needs, method.of_files = keys, of_files
         return method
 
     return mark
@@ -42,9 +44,14 @@ class Section(pydantic.BaseModel):
     )
 
     @classmethod
-    def rules(cls) -> list[Callable]:
-        """The methods marked with `rule`, in their order."""
-        return [method for method in vars(cls).values() if hasattr(method, "needs")]
+    def rules(cls, with_files: bool = True) -> list[Callable]:
+        """The methods marked with `rule`, in their order.
+
+        Args:
+            with_files: whether to include those marked with `of_files`.
+        """
+        marked = [method for method in vars(cls).values() if hasattr(method, "needs")]
+        return [method for method in marked if with_files or not method.of_files]
 
     @classmethod
     def expand(cls, value: Any) -> Any:
@@ -57,8 +64,9 @@ class Section(pydantic.BaseModel):
         return handler(cls.expand(value))
 
     @pydantic.model_validator(mode="after")
-    def _follow_rules(self):
-        problems = [problem for method in self.rules() for problem in method(self)]
+    def _follow_rules(self, info: pydantic.ValidationInfo):
+        rules = self.rules(**(info.context or {}))
+        problems = [problem for method in rules for problem in method(self)]
         if problems:
             texts = [f"{'.'.join(key)}{text}" for key, text in problems]
             raise ValueError("; ".join(texts))

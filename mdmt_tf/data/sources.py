@@ -163,13 +163,24 @@ def open_datasets(
     )
 
 
+def prepared_datasets(data_dir: str | os.PathLike) -> list[str]:
+    """Names of the datasets in a folder; none if there is no such folder."""
+    folder = Path(data_dir)
+    return [name for name in _subfolders(folder) if _is_dataset(folder / name)]
+
+
+def prepared_configs(data_dir: str | os.PathLike, name: str) -> list[str]:
+    """The configurations in which a dataset is prepared; "" if it has none."""
+    folder = Path(data_dir) / name
+    configs = [config for config in _subfolders(folder) if _versions(folder / config)]
+    return ["", *configs] if _versions(folder) else configs
+
+
 def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
     """The folder of the requested version, or an error that lists what exists."""
     command = _command(name, data_dir)
     if not (data_dir / name).is_dir():
-        present = [
-            found for found in _subfolders(data_dir) if _is_dataset(data_dir / found)
-        ]
+        present = prepared_datasets(data_dir)
         raise DataError(
             f"{data_dir}: dataset {name!r} is not prepared.{nearest(name, present)} "
             f"There is: {', '.join(present) or 'nothing'}. Prepare it: {command}"

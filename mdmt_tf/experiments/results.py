@@ -46,32 +46,39 @@ class Results:
         tasks: by name, in the order of the configuration.
         benchmark: the settings of the grid.
         cells: one row per cell: `KEYS`, fit, state (finished, failed, missing), error.
+        split: the split that the benchmark is judged on. Rows and metrics of the others
+            are not read.
         metrics: `KEYS`, task, figure (the metric's name), value; from metrics.json,
-            for the labelled rows of the test set. A fit without test rows of a task
-            has no row; a metric that is not defined is NaN.
-        tests: fit -> its test rows of predictions.csv.
+            for the labelled rows of the split. A fit without rows of a task has no row;
+            a metric that is not defined is NaN.
+        rows: fit -> its rows of the split, from predictions.csv.
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the data are synthetic; None when no fit is finished.
         datasets: name -> facts, from the manifests.
-        correlations: the table of `correlations.csv`; None when there is none.
+        correlations: the table of `correlations.csv`, of the patients of all splits;
+            None when there is none, or validation is judged.
     """
 
     folder: Path
     name: str
+    split: str
     tasks: Mapping[str, Task]
     benchmark: BenchmarkSection
     cells: pd.DataFrame
     metrics: pd.DataFrame
-    tests: Mapping[str, pd.DataFrame]
+    rows: Mapping[str, pd.DataFrame]
     histories: Mapping[str, pd.DataFrame]
     synthetic: bool | None
     datasets: Mapping[str, dict]
     correlations: pd.DataFrame | None
 
     @classmethod
-    def read(cls, folder: str | os.PathLike) -> "Results":
+    def read(cls, folder: str | os.PathLike, split: str = "test") -> "Results":
         """Read a folder.
 
+        Args:
+            folder: of a benchmark, which may still be running.
+            split: the split to judge by, test or validation.
         Raises: DataError when it is not a benchmark folder or a file is damaged.
         """
         files_of = Folder(Path(folder))
@@ -81,18 +88,19 @@ class Results:
         _check_tasks(files_of, tasks, benchmark)
         found = {}
         for fit in cells.loc[cells["state"] == FINISHED, "fit"].unique():
-            found[fit] = _read_run(files_of, fit)
+            found[fit] = _read_run(files_of, fit, split)
         datasets, synthetic = _data_of(
             [facts, *(r["manifest"] for r in found.values())]
         )
         results = cls(
             folder=files_of.path,
             name=name,
+            split=split,
             tasks=tasks,
             benchmark=benchmark,
             cells=cells,
             metrics=pd.DataFrame(),
-            tests={fit: run["tests"] for fit, run in found.items()},
+            rows={fit: run["rows"] for fit, run in found.items()},
             histories={
                 fit: run["history"]
                 for fit, run in found.items()
@@ -102,7 +110,7 @@ class Results:
             datasets=dict(sorted(datasets.items())),
             correlations=(
                 correlations.read(files_of.correlations)
-                if files_of.correlations.is_file()
+                if split == "test" and files_of.correlations.is_file()
                 else None
             ),
         )
@@ -131,8 +139,8 @@ class Results:
         return self.benchmark.backbones
 
     def labelled(self, fit: str, task: str) -> pd.DataFrame:
-        """The labelled test rows of a finished fit; none when it has none."""
-        return predictions.labelled_rows(self.tests[fit], self.tasks[task])
+        """The labelled rows of a finished fit; none when it has none."""
+        return predictions.labelled_rows(self.rows[fit], self.tasks[task])
 
     def counts(self) -> dict[str, int]:
         """state -> number of cells."""
@@ -189,7 +197,10 @@ def _read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSecti
             name: TaskSection.model_validate(section).to_task(name)
             for name, section in values["tasks"].items()
         }
-        benchmark = BenchmarkSection.model_validate(values["benchmark"])
+        # Files that the splits were read from may be gone.
+        benchmark = BenchmarkSection.model_validate(
+            values["benchmark"], context={"with_files": False}
+        )
     except (pydantic.ValidationError, AttributeError) as error:
         raise DataError(
             f"{path}: not the settings of a benchmark: {error} Written by another "
@@ -208,10 +219,10 @@ def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
         )
 
 
-def _read_run(folder: Folder, fit: str) -> dict:
+def _read_run(folder: Folder, fit: str, split: str) -> dict:
     run = folder.run(fit)
     try:
-        table = predictions.read(run.predictions)
+        table = predictions.read(run.predictions, split)
         needed = [*predictions.KEYS, "target", "prediction"]
         if absent := [name for name in needed if name not in table.columns]:
             raise ValueError(f"the columns {', '.join(absent)} are missing")
@@ -236,8 +247,8 @@ def _read_run(folder: Folder, fit: str) -> dict:
                 f"{run.history}: not a table of epochs: {error}; {again(run.history)}"
             ) from error
     return {
-        "tests": table[table["split"] == "test"].reset_index(drop=True),
-        "metrics": read_json(run.metrics),
+        "rows": table,
+        "metrics": read_json(run.metrics).get(split, {}),
         "manifest": read_json(run.manifest),
         "history": history,
     }
@@ -259,14 +270,14 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
 
 
 def _checked(results: Results, fit: str, task: str, stored: dict) -> dict[str, float]:
-    """The metrics of one fit and task, without n; empty when it has no test rows."""
+    """The metrics of one fit and task, without n; empty when it has no rows."""
     path = Folder(results.folder).run(fit).metrics
-    metrics = stored.get("test", {}).get(task, {})
+    metrics = stored.get(task, {})
     stated, found = metrics.get("n") or 0, len(results.labelled(fit, task))
     if stated != found:
         raise DataError(
-            f"{path}: states {stated} labelled test rows of {task}; predictions.csv "
-            f"has {found}. One of them is damaged; {again(path)}"
+            f"{path}: states {stated} labelled {results.split} rows of {task}; "
+            f"predictions.csv has {found}. One of them is damaged; {again(path)}"
         )
     if not found:
         return {}

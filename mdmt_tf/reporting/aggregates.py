@@ -15,7 +15,6 @@ from mdmt_tf.experiments.results import Results
 from mdmt_tf.statistics.resampling import Interval, bootstrap_intervals
 
 NAN = float("nan")
-NO_ROWS = "no test rows"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +32,9 @@ class Group:
     Attributes:
         cells: the cells of the group, folds x seeds.
         metrics: seed, fold, figure (the metric's name), value; for the finished cells
-            with test rows.
-        tests: labelled test rows of those cells, in the order of seed and fold.
+            with rows of the judged split.
+        rows: labelled rows of those cells, in the order of seed and fold.
+        split: the judged split.
     """
 
     validation: str
@@ -43,7 +43,8 @@ class Group:
     task: str
     cells: pd.DataFrame
     metrics: pd.DataFrame
-    tests: tuple[pd.DataFrame, ...]
+    rows: tuple[pd.DataFrame, ...]
+    split: str
 
     @property
     def shortfall(self) -> str:
@@ -57,7 +58,7 @@ class Group:
 
     @property
     def folds(self) -> int:
-        """Folds with test rows of the task."""
+        """Folds with rows of the task."""
         return self.metrics["fold"].nunique()
 
     def mean(self, metric: str) -> Value:
@@ -75,7 +76,7 @@ class Group:
         if self.shortfall:
             return Value(reason=self.shortfall)
         if self.metrics.empty:
-            return Value(reason=NO_ROWS)
+            return Value(reason=f"no {self.split} rows")
         chosen = self.metrics[self.metrics["figure"] == metric]
         if chosen.empty:
             return Value(reason="not computed")
@@ -86,8 +87,8 @@ class Group:
         return Value(statistic(values))
 
     def count(self) -> tuple[int, int, int]:
-        """Numbers of predictions, distinct images and distinct patients tested."""
-        rows = pd.concat(self.tests) if self.tests else pd.DataFrame()
+        """Numbers of predictions, distinct images and distinct patients."""
+        rows = pd.concat(self.rows) if self.rows else pd.DataFrame()
         if rows.empty:
             return 0, 0, 0
         images = len(rows.drop_duplicates(["dataset", "image_id"]))
@@ -113,12 +114,12 @@ class Aggregates:
         return list(dict.fromkeys(chosen["figure"]))
 
     def validations_of(self, task: str) -> list[str]:
-        """Validations that test the task, or may do so when more cells are finished.
+        """Validations with rows of the task, or that may have them when finished.
 
-        A complete validation without test rows has nothing to show, for example when a
+        A complete validation without rows has nothing to show, for example when a
         hospital of another task's dataset is left out.
         """
-        found = {g.validation for g in self.of_task(task) if g.tests or g.shortfall}
+        found = {g.validation for g in self.of_task(task) if g.rows or g.shortfall}
         return [
             name for name in self.results.benchmark.cross_validation if name in found
         ]
@@ -150,10 +151,10 @@ class Aggregates:
 
     def intervals(self, group: Group) -> Mapping[str, Interval]:
         """Intervals of the means over folds; none for an incomplete group."""
-        if not self.resamples or group.shortfall or not group.tests:
+        if not self.resamples or group.shortfall or not group.rows:
             return {}
         task = self.results.tasks[group.task]
-        return bootstrap_intervals(task, group.tests, resamples=self.resamples)
+        return bootstrap_intervals(task, group.rows, resamples=self.resamples)
 
     def intervals_of_fit(self, fit: str, task: str) -> Mapping[str, Interval]:
         """Intervals of one fit, computed once for all cells that use it."""
@@ -167,13 +168,13 @@ class Aggregates:
             self._of_fit[fit, task] = found
         return self._of_fit[fit, task]
 
-    def largest_test(self, task: str) -> tuple[int, int]:
-        """Distinct test images, and their patients, of the group with most of them."""
+    def largest_split(self, task: str) -> tuple[int, int]:
+        """Distinct images, and their patients, of the group with most of them."""
         counts = [group.count()[1:] for group in self.of_task(task)]
         return max(counts, default=(0, 0))
 
-    def tested_twice(self, task: str) -> bool:
-        """Whether a complete group tests an image more than once."""
+    def judged_twice(self, task: str) -> bool:
+        """Whether a complete group judges an image more than once."""
         counts = [g.count() for g in self.of_task(task) if not g.shortfall]
         return any(rows > images for rows, images, _ in counts)
 
@@ -191,12 +192,13 @@ def _group(results: Results) -> dict[tuple[str, str, str, str], Group]:
         cells = cells.sort_values(["seed", "fold"])
         finished = cells.loc[cells["state"] == FINISHED, "fit"]
         for task in results.tasks_of(key[2]):
-            tests = [results.labelled(fit, task) for fit in finished]
+            labelled = [results.labelled(fit, task) for fit in finished]
             full_key = (*key, task)
             groups[full_key] = Group(
                 *full_key,
                 cells=cells,
                 metrics=metrics.get(full_key, nothing),
-                tests=tuple(rows for rows in tests if len(rows)),
+                rows=tuple(rows for rows in labelled if len(rows)),
+                split=results.split,
             )
     return groups

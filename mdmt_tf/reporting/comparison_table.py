@@ -42,7 +42,8 @@ def title_of(results: Results, validation: str) -> str:
         "leave_one_site_out": "leave one site out",
         "file": "split from a file",
     }[section.kind]
-    return f"{validation} ({words})"
+    marked = "" if results.split == "test" else f", {results.split} rows"
+    return f"{validation} ({words}){marked}"
 
 
 def table_2(aggregates: Aggregates) -> Table:
@@ -109,6 +110,7 @@ def _tests(
     results = aggregates.results
     candidate = results.benchmark.candidate
     kind = results.benchmark.cross_validation[validation].kind
+    of_test = results.split == "test"
     rows = []
     for other in others:
         for metric in compared(task):
@@ -136,7 +138,7 @@ def _tests(
                 other=other,
                 validation=validation,
             ):
-                rows.append({**facts, **_test_row(comparison, task, kind)})
+                rows.append({**facts, **_test_row(comparison, task, kind, of_test)})
     families: dict[tuple, list[dict]] = {}
     for row in rows:
         if "p" in row:
@@ -148,10 +150,11 @@ def _tests(
     return rows
 
 
-def _test_row(comparison: Comparison, task: Task, kind: str) -> dict:
+def _test_row(comparison: Comparison, task: Task, kind: str, of_test: bool) -> dict:
     test = comparison.test
     of_paper = None
-    if test.name == "paired t" and test.unit == "backbone":
+    # The paper has tests on test sets only.
+    if of_test and test.name == "paired t" and test.unit == "backbone":
         of_paper = ruffini_2024.stars(
             task,
             kind,

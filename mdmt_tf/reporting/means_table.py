@@ -53,8 +53,10 @@ def _sections(
     metrics = headline(task)
     kind = results.benchmark.cross_validation[validation].kind
     experiments = results.experiments_of(task.name, validation)
+    # The paper has metrics of test sets only.
+    of_test = results.split == "test"
     printed = {
-        (e, f): ruffini_2024.value(task, kind, e, f)
+        (e, f): ruffini_2024.value(task, kind, e, f) if of_test else None
         for e in experiments
         for f in metrics
     }
@@ -87,8 +89,8 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
     notes = [
         " ".join(
             [
-                "Mean over the folds of a backbone, then over the backbones; test set, "
-                "labelled images only.",
+                "Mean over the folds of a backbone, then over the backbones; "
+                f"{results.split} set, labelled images only.",
                 *filter(None, meanings),
             ]
         )
@@ -99,9 +101,9 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         for task in results.tasks.values()
         if len(task.components) > 1
     ]
-    counts = {name: aggregates.largest_test(name) for name in results.tasks}
+    counts = {name: aggregates.largest_split(name) for name in results.tasks}
     several = [
-        f"{name}: {images} test images of {patients} patients"
+        f"{name}: {images} {results.split} images of {patients} patients"
         for name, (images, patients) in counts.items()
         if images > patients
     ]

@@ -4,50 +4,24 @@ Each function draws one task under one validation and returns a matplotlib figur
 None when there is nothing to draw. No global state of matplotlib is changed.
 """
 
-import dataclasses
-import io
 from collections.abc import Iterator
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.table import headline
 from mdmt_tf.reporting.aggregates import Aggregates, Group
+from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.marks import start_of_title
 from mdmt_tf.reporting.panels import COLOURS, finished, panels, scale
 from mdmt_tf.reporting.pooled_plots import calibration, confusion
 from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.tasks import Task
 
 _MARKERS = "os^Dv"
-# Without a salt, the ids in an SVG are random, and equal plots would differ.
-_STYLE = {
-    "svg.hashsalt": "mdmt_tf",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "figure.titlesize": 10,
-    "legend.frameon": False,
-}
 # More lines than these are drawn as one picture inside the SVG.
 _MANY_LINES = 60
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A rendered plot.
-
-    Attributes:
-        name: name of the files, without suffix.
-        caption: what the plot shows, with unit and n.
-    """
-
-    name: str
-    caption: str
-    svg: bytes
-    png: bytes
 
 
 def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
@@ -58,29 +32,18 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
         for validation in aggregates.validations_of(task.name):
             suffix = f"_{validation}" if several else ""
             for kind, draw in KINDS.items():
-                with matplotlib.rc_context(_STYLE):
+                with matplotlib.rc_context(STYLE):
                     drawn = draw(aggregates, task, validation)
                     if drawn is None:
                         continue
                     figure, title, caption = drawn
-                    start = "SYNTHETIC data. " if results.synthetic else ""
+                    start = start_of_title(results)
                     figure.suptitle(f"{start}{title}: {task.name}, {validation}")
-                    png = _render(figure, "png", {"Software": None})
-                    # The layout is done once; a second pass would not change it.
-                    figure.set_layout_engine("none")
-                    svg = _render(figure, "svg", {"Date": None, "Creator": None})
-                    yield Drawing(
+                    yield render(
+                        figure,
                         f"{kind}_{task.name}{suffix}",
-                        f"{task.name}, {validation}. {caption}",
-                        svg,
-                        png,
+                        f"{start}{task.name}, {validation}. {caption}",
                     )
-
-
-def _render(figure: Figure, form: str, metadata: dict) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, dpi=150, metadata=metadata)
-    return buffer.getvalue()
 
 
 def box(aggregates: Aggregates, task: Task, validation: str):
@@ -129,10 +92,9 @@ def box(aggregates: Aggregates, task: Task, validation: str):
         axis.set_ylim(len(experiments) - 0.5, -0.5)
         axis.grid(axis="x", linewidth=0.3)
     caption = (
-        "Each point is one fit on the test set of one fold (unit: backbone x fold x "
-        "seed, n below the name). Box: quartiles and median; whiskers: to the last "
-        "point within 1.5 box lengths. An incomplete experiment has points "
-        "only."
+        f"Each point is one fit on the {results.split} set of one fold (unit: backbone "
+        "x fold x seed, n below the name). Box: quartiles and median; whiskers: to the "
+        "last point within 1.5 box lengths. An incomplete experiment has points only."
     )
     return figure, "Distribution over backbones and folds", caption
 

@@ -23,39 +23,42 @@ def confusion(aggregates: Aggregates, task: Task, validation: str):
     size = 1.3 + 0.45 * max(panel.component.n_classes for panel in pooled)
     figure, axes = panels(len(pooled), size + 0.4, size + 0.7)
     for axis, panel in zip(axes, pooled, strict=True):
-        rows, names = panel.rows, panel.component.class_names
-        counts = confusion_matrix(panel.component, rows["target"], rows["prediction"])
-        totals = counts.sum(axis=1, keepdims=True)
-        fractions = np.divide(
-            counts, totals, out=np.zeros(counts.shape), where=totals > 0
-        )
-        axis.imshow(fractions, cmap="cividis", vmin=0, vmax=1)
-        for (row, column), fraction in np.ndenumerate(fractions):
-            axis.text(
-                column,
-                row,
-                f"{100 * fraction:.0f} %\n{counts[row, column]}",
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="black" if fraction > 0.5 else "white",
-            )
-        axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
-        axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel("predicted")
-        axis.set_ylabel("true")
+        draw_confusion(axis, panel.component, panel.rows)
         axis.set_title(panel.title)
     caption = (
-        "Counts of predictions on the test sets, summed over folds, seeds and "
-        "backbones, so an image counts once for each fit that tests it (unit: "
+        f"Counts of predictions on the {aggregates.results.split} sets, summed over "
+        "folds, seeds and backbones, so an image counts once for each fit (unit: "
         "prediction, n in the titles); per cent: fraction of the true class."
     )
     return figure, "Confusion", caption
 
 
+def draw_confusion(axis, component: Task, rows: pd.DataFrame) -> None:
+    """Draw counts, with colours by the fraction of the true class."""
+    names = component.class_names
+    counts = confusion_matrix(component, rows["target"], rows["prediction"])
+    totals = counts.sum(axis=1, keepdims=True)
+    fractions = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    axis.imshow(fractions, cmap="cividis", vmin=0, vmax=1)
+    for (row, column), fraction in np.ndenumerate(fractions):
+        axis.text(
+            column,
+            row,
+            f"{100 * fraction:.0f} %\n{counts[row, column]}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color="black" if fraction > 0.5 else "white",
+        )
+    axis.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axis.set_yticks(range(len(names)), names)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Panel:
-    """Test rows of all finished cells of an experiment, for one component of a task."""
+    """Rows of all finished cells of an experiment, for one component of a task."""
 
     component: Task
     experiment: str
@@ -70,12 +73,12 @@ def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]
         return []
     for experiment in aggregates.results.experiments_of(task.name, validation):
         groups = aggregates.of(validation, experiment, task.name)
-        tests = [rows for group in groups for rows in group.tests]
-        if not tests:
+        labelled = [rows for group in groups for rows in group.rows]
+        if not labelled:
             continue
         done, total = finished(groups)
         cells = f"{total} cells" if done == total else f"{done} of {total} cells"
-        pooled = pd.concat(tests, ignore_index=True)
+        pooled = pd.concat(labelled, ignore_index=True)
         for component, rows in rows_of_components(pooled, task):
             name = (
                 experiment if component is task else f"{experiment}, {component.name}"
@@ -111,26 +114,11 @@ def calibration(aggregates: Aggregates, task: Task, validation: str):
     for axis in axes.ravel():
         axis.set_axis_off()
     for index, panel in enumerate(pooled):
-        component, several = panel.component, panel.component.n_classes > 2
         block, column = divmod(index, columns)
         curve, bars = axes[2 * block, column], axes[2 * block + 1, column]
-        stated, observed, counts = reliability(component, panel.rows)
-        for axis in (curve, bars):
-            axis.set_axis_on()
-        curve.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
-        curve.plot(
-            stated, observed, "o-", color=COLOURS[0], markersize=4, clip_on=False
-        )
-        curve.set_xlim(0, 1)
-        curve.set_ylim(0, 1)
+        draw_reliability(curve, bars, panel.component, panel.rows, column == 0)
         curve.set_title(panel.title + _brier(aggregates, task, validation, panel))
-        edges = np.linspace(0, 1, _BINS + 1)
-        bars.bar(edges[:-1], counts, 1 / _BINS, align="edge", color=COLOURS[5])
-        bars.set_ylim(0, None)
-        bars.set_xlabel("confidence" if several else f"p({component.class_names[1]})")
-        if column == 0:
-            curve.set_ylabel("fraction correct" if several else "observed")
-            bars.set_ylabel("n")
+    component, several = panel.component, panel.component.n_classes > 2
     what = (
         "the probability of the most probable class, against how often it is right"
         if several
@@ -142,6 +130,27 @@ def calibration(aggregates: Aggregates, task: Task, validation: str):
         "titles). Brier: mean over folds and backbones."
     )
     return figure, "Calibration", caption
+
+
+def draw_reliability(
+    curve, bars, component: Task, rows: pd.DataFrame, with_labels: bool
+) -> None:
+    """Draw a reliability curve, and below it the size of its bins."""
+    several = component.n_classes > 2
+    stated, observed, counts = reliability(component, rows)
+    for axis in (curve, bars):
+        axis.set_axis_on()
+    curve.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    curve.plot(stated, observed, "o-", color=COLOURS[0], markersize=4, clip_on=False)
+    curve.set_xlim(0, 1)
+    curve.set_ylim(0, 1)
+    edges = np.linspace(0, 1, _BINS + 1)
+    bars.bar(edges[:-1], counts, 1 / _BINS, align="edge", color=COLOURS[5])
+    bars.set_ylim(0, None)
+    bars.set_xlabel("confidence" if several else f"p({component.class_names[1]})")
+    if with_labels:
+        curve.set_ylabel("fraction correct" if several else "observed")
+        bars.set_ylabel("n")
 
 
 def _brier(aggregates, task, validation, panel: _Panel) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.page import SYNTHETIC, build_page
+from mdmt_tf.reporting.marks import warnings_of
+from mdmt_tf.reporting.page import build_page
 from mdmt_tf.reporting.plots import draw_all
 from mdmt_tf.reporting.table_files import Table, write_table
 from mdmt_tf.reporting.tables import build_tables
@@ -40,20 +41,25 @@ def write_report(
     out: str | os.PathLike | None = None,
     *,
     resamples: int = 1000,
+    split: str = "test",
 ) -> Report:
     """Write `tables/`, `plots/` and `index.html`; equal inputs give equal bytes.
 
     Args:
         folder: of a benchmark, which may still be running.
-        out: folder to write to; None: `folder`.
+        out: folder to write to; None: `folder`, or `validation/` in it.
         resamples: number of bootstrap resamples; 0: no intervals.
+        split: the split to judge by. With validation no test row is read.
     Raises: DataError when it is not a benchmark folder or a file is damaged.
     """
-    results = Results.read(folder)
+    results = Results.read(folder, split)
     aggregates = Aggregates(results, resamples)
-    out = Path(folder if out is None else out)
+    if out is None:
+        # A report on the test split stays as it is.
+        out = folder if split == "test" else Path(folder) / split
+    out = Path(out)
     status = describe(results)
-    in_files = f"{SYNTHETIC} {status}" if results.synthetic else status
+    in_files = " ".join([*warnings_of(results), status])
     tables = build_tables(aggregates)
     drawings = list(draw_all(aggregates))
     page = build_page(aggregates, tables, drawings, status)

@@ -1,5 +1,6 @@
 """All tables of a benchmark, with Table S1 and the table of runs."""
 
+import dataclasses
 import math
 
 import pandas as pd
@@ -10,6 +11,7 @@ from mdmt_tf.metrics.table import METRICS, blocks_of, compared
 from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group
 from mdmt_tf.reporting.comparison_table import table_2, title_of
 from mdmt_tf.reporting.correlation_table import correlation_table
+from mdmt_tf.reporting.marks import VALIDATION
 from mdmt_tf.reporting.means_table import table_1
 from mdmt_tf.reporting.table_files import (
     Entry,
@@ -27,7 +29,7 @@ _INTERVAL_NOTE = (
     "other fits or other backbones."
 )
 _TWICE_NOTE = (
-    "Some images are tested in several folds or with several seeds. Their patients are "
+    "Some images are judged in several folds or with several seeds. Their patients are "
     "resampled separately in each, so intervals of means over these folds are too "
     "narrow."
 )
@@ -38,7 +40,7 @@ _MOST = 8
 
 
 def build_tables(aggregates: Aggregates) -> list[Table]:
-    """All tables, in the order of the page."""
+    """All tables, in the order of the page; those of validation rows say so."""
     tables = [
         table_1(aggregates),
         table_2(aggregates),
@@ -48,7 +50,21 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
     results = aggregates.results
     if results.benchmark.baselines and results.correlations is not None:
         tables.append(correlation_table(results.correlations))
+    if results.split == "validation":
+        tables = [_marked(table) for table in tables]
     return tables
+
+
+def _marked(table: Table) -> Table:
+    """A table of validation rows, with the warning in all of its files."""
+    data = table.data.copy()
+    data.insert(0, "split", "validation")
+    return dataclasses.replace(
+        table,
+        title=f"{table.title} (validation rows)",
+        notes=[VALIDATION, *table.notes],
+        data=data,
+    )
 
 
 def table_s1(aggregates: Aggregates) -> Table:
@@ -86,12 +102,12 @@ def table_s1(aggregates: Aggregates) -> Table:
         )
         + ".",
         _INTERVAL_NOTE,
-        "images, patients: distinct ones among the labelled test rows.",
+        f"images, patients: distinct ones among the labelled {results.split} rows.",
     ]
     if left_out:
         names = ", ".join(sorted(left_out))
         notes.append(f"Only in table_s1.csv: {names}.")
-    if any(aggregates.tested_twice(task) for task in results.tasks):
+    if any(aggregates.judged_twice(task) for task in results.tasks):
         notes.append(_TWICE_NOTE)
     return Table(
         "table_s1",
@@ -140,7 +156,7 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
 
 
 def runs(aggregates: Aggregates) -> Table:
-    """One row per cell: its state and all test metrics of each of its tasks."""
+    """One row per cell: its state and all metrics of each of its tasks."""
     results = aggregates.results
     values = {
         key: dict(zip(rows["figure"], rows["value"], strict=True))

@@ -1,10 +1,14 @@
 """A report in the terminal: Table 1, and what is not finished."""
 
+from pathlib import Path
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
+from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
 from mdmt_tf.reporting.table_files import TableSection
 
@@ -26,12 +30,28 @@ def print_report(report: Report) -> None:
     console.print(f"page:    {report.page}", **plain)
 
 
+def print_external(report: ExternalReport, folder: Path) -> None:
+    """Print what came out on other data, the compared metrics, and where the files are.
+
+    Args:
+        folder: where the files of the report are now.
+    """
+    console = Console(highlight=False)
+    for text in report.marks:
+        console.print(f"\n{text}", style="bold", markup=False)
+    console.print(f"\n{report.sentence}", style="bold", markup=False)
+    for section in brief_sections(report):
+        console.print(_build_table(section))
+    plain = {"markup": False, "soft_wrap": True}
+    console.print(f"predictions: {folder / 'predictions.csv'}", **plain)
+    console.print(f"tables:      {folder / 'tables'}", **plain)
+    console.print(f"page:        {folder / 'index.html'}", **plain)
+
+
 def _print_first_table(console: Console, report: Report) -> None:
     """Print Table 1, one block per task and validation."""
-    if report.results.synthetic:
-        console.print(
-            "[bold]SYNTHETIC data: these numbers say nothing about patients[/]\n"
-        )
+    for text in warnings_of(report.results):
+        console.print(f"{text}\n", style="bold", markup=False)
     first = report.tables[0]
     for section in first.sections:
         console.print(_build_table(section))

@@ -6,7 +6,7 @@ trained, so no training data are needed.
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +67,7 @@ def evaluate(
     *,
     fold: int,
     batch_size: int = 32,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Evaluation:
     """Predict rows, and compute metrics where their labels are known.
 
@@ -77,9 +78,10 @@ def evaluate(
         images: images of the same datasets.
         fold: the value of the column `fold`.
         batch_size: images at a time.
+        progress: called with (images done, all images) of each selection.
     """
     predicted = {
-        split: predict(predictor, rows, images, batch_size)
+        split: predict(predictor, rows, images, batch_size, progress)
         for split, rows in samples.items()
         if len(rows)
     }
@@ -89,12 +91,17 @@ def evaluate(
 
 
 def predict(
-    predictor: Predictor, samples: Samples, images: Pixels, batch_size: int
+    predictor: Predictor,
+    samples: Samples,
+    images: Pixels,
+    batch_size: int,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[str, np.ndarray]:
     """{task: probabilities (n, n_classes)} of n >= 1 rows, in their order."""
-    batches = [
-        predictor.predict(batch) for batch in images.batches(samples.image, batch_size)
-    ]
+    batches = []
+    for number, batch in enumerate(images.batches(samples.image, batch_size), start=1):
+        batches.append(predictor.predict(batch))
+        progress(min(number * batch_size, len(samples)), len(samples))
     return {
         task.name: np.concatenate([batch[task.name] for batch in batches])
         for task in samples.tasks
@@ -105,7 +112,8 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
     """Make sure that a run has not seen any image of a dataset.
 
     Raises: DataError when it is one of the datasets of the run, even under another
-        name; LeakageError when the run had images of it in training or validation.
+        name; LeakageError when the run had images or patients of it in training or
+        validation.
     """
     for name, facts in run.read_json(run.manifest)["datasets"].items():
         if facts["fingerprint"] == dataset.fingerprint:
@@ -116,14 +124,24 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
             )
     lists = Split.read(run.split).datasets.get(dataset.name, {})
     used = {*lists.get("train", ()), *lists.get("validation", ())}
-    seen = sorted(used & set(dataset.table["image_id"]))
-    if seen:
-        raise LeakageError(
-            f"{dataset.folder}: the run {run.path} had {len(seen)} of these images in "
-            f"training or validation, such as {seen[0]!r}. Expected data "
-            "that it has not seen. If these are other patients with the same ids, "
-            "prepare them as a dataset of another name."
-        )
+    if not run.predictions.is_file():
+        raise DataError(f"{run.predictions}: missing; this run folder is not complete.")
+    rows = predictions.read(run.predictions)
+    fitted = rows["split"].isin(["train", "validation"])
+    own = rows[fitted & (rows["dataset"] == dataset.name)]
+    for what, key, known in (
+        ("images", "image_id", used),
+        # Other images of the same patients have been seen, too.
+        ("patients", "patient_id", set(own["patient_id"])),
+    ):
+        seen = sorted(known & {str(name) for name in dataset.table[key]})
+        if seen:
+            raise LeakageError(
+                f"{dataset.folder}: the run {run.path} had {len(seen)} of these {what} "
+                f"in training or validation, such as {seen[0]!r}. Expected data that "
+                "it has not seen. If these are other patients with the same ids, "
+                "prepare them as a dataset of another name."
+            )
 
 
 def compare(expected: dict, received: dict) -> list[str]:

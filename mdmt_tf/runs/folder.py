@@ -12,6 +12,7 @@ checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the en
                   for other runs to start from
 saved_model/
 saliency/         saliency maps, where training.saliency is not 0
+training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
 calibration.json  temperature, prior and operating points of each task, from validation
 assessment.json   metrics by patient and by image with intervals, of validation and test
@@ -26,7 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mdmt_tf
-from mdmt_tf.config import files
+from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.storage import write_json
@@ -52,6 +53,7 @@ class RunFolder:
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"
         self.assessment = self.path / "assessment.json"
+        self.training_images = self.path / "training_images.json"
         self.metrics = self.path / "metrics.json"
 
     @property
@@ -125,6 +127,15 @@ class RunFolder:
                 "folder that `python -m mdmt_tf.train` made."
             )
         return run
+
+    def settings(self, data_dir: str | os.PathLike | None = None) -> Config:
+        """The settings of the run; its data may have moved or may be gone.
+
+        Args:
+            data_dir: folder of the prepared data; None: the folder used in training.
+        Raises: ConfigError for a file that was changed and has problems.
+        """
+        return load_stored(self.config, data_dir)
 
     def require_finished(self) -> None:
         """Make sure that the run is finished.

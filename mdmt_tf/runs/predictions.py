@@ -1,5 +1,7 @@
 """Predictions of a fitted model as a table, and metrics from the table."""
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -44,19 +46,67 @@ def write(table: pd.DataFrame, path: Path) -> None:
     text.to_csv(path, index=False, lineterminator="\n")
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read the table; ids and sites that look like numbers stay text."""
+def read(path: Path, split: str | None = None) -> pd.DataFrame:
+    """Read the table; ids and sites that look like numbers stay text.
+
+    Args:
+        path: of the file.
+        split: the rows to read; the values of other rows are never looked at. None: all
+            rows.
+    Raises: ValueError for a file that is no such table.
+    """
     text = dict.fromkeys([key for key in KEYS if key != "fold"], str)
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         header = file.readline().strip().split(",")
+        file.seek(0)
+        source = file if split is None else _rows_of_split(file, header, split)
+        return _parse(source, header, text)
+
+
+def _rows_of_split(file, header: list[str], split: str) -> io.StringIO:
+    """The lines of one split below the header, as a file."""
+    place = header.index("split") if "split" in header else len(header)
+    kept = io.StringIO()
+    write_row = csv.writer(kept, lineterminator="\n").writerow
+    for number, row in enumerate(csv.reader(file)):
+        if number == 0 or row[place : place + 1] == [split]:
+            write_row(row)
+    kept.seek(0)
+    return kept
+
+
+def _parse(source, header: list[str], text: dict) -> pd.DataFrame:
     numbers = [name for name in header if name not in (*text, "fold")]
     return pd.read_csv(
-        path,
+        source,
         dtype=text,
         keep_default_na=False,
         na_values={name: [""] for name in numbers},
         float_precision="round_trip",
     )
+
+
+def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.DataFrame:
+    """The mean prediction of several models for the same rows.
+
+    Args:
+        tables: one for each model, with equal rows in equal order.
+        tasks: the predicted tasks.
+    Returns: mean probabilities or values, and the prediction that follows from them;
+        the fold is -1.
+    """
+    # Models predict in float32; the mean has more digits.
+    columns = tables[0].filter(regex=r"^(prediction|p_\d+)$").columns
+    result = tables[0].assign(fold=-1).astype(dict.fromkeys(columns, np.float64))
+    for component in (c for task in tasks for c in task.components):
+        own = (result["task"] == component.name).to_numpy()
+        if not own.any():
+            continue
+        columns = list(component.probability_columns)
+        means = np.mean([probabilities_of(t[own], component) for t in tables], axis=0)
+        result.loc[own, "prediction"] = component.prediction(means)
+        result.loc[own, columns] = means
+    return result
 
 
 def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from mdmt_tf import config as configuration
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
 from mdmt_tf.tasks import Task
 
@@ -41,7 +40,7 @@ def print_metrics(run: "RunFolder") -> None:
     """
     from rich.console import Console
 
-    tasks = run.read_tasks(configuration.load(str(run.config)))
+    tasks = run.read_tasks(run.settings())
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     # Runs of earlier versions have none.
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}

@@ -1,5 +1,6 @@
 """Images to explain: some of a run's data, or files that are not part of it."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,14 +105,19 @@ def of_files(
     images, geometry = [], []
     for path in files:
         image = prepare_file(path, recipe)
-        images.append(_fitted(config, image.for_model()))
-        geometry.append(_geometry_of(image, config) if are_volumes else None)
+        images.append(fitted(config, image.for_model()))
+        geometry.append(geometry_of(image, config) if are_volumes else None)
+    return Explainable(ids=ids_of_files(files), images=images, geometry=geometry)
+
+
+def ids_of_files(files: Sequence[Path]) -> list[str]:
+    """The names of files without suffix, or their paths where names are the same."""
     stems = [image_stem(path.name) for path in files]
-    ids = [
-        stem if stems.count(stem) == 1 else str(path)
+    counts = collections.Counter(stems)
+    return [
+        stem if counts[stem] == 1 else str(path)
         for stem, path in zip(stems, files, strict=True)
     ]
-    return Explainable(ids=ids, images=images, geometry=geometry)
 
 
 def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:
@@ -151,12 +157,12 @@ def unique_ids(rows: pd.DataFrame) -> list[str]:
     return rows["image_id"].where(~twice, full).tolist()
 
 
-def _fitted(config: Config, image: np.ndarray) -> np.ndarray:
+def fitted(config: Config, image: np.ndarray) -> np.ndarray:
     """A prepared image as the network sees it, float32 (*spatial, 1) in [0, 1]."""
     return resize(tf.constant(image), config.image_shape).numpy()
 
 
-def _geometry_of(volume: PreparedVolume, config: Config) -> Geometry:
+def geometry_of(volume: PreparedVolume, config: Config) -> Geometry:
     """The geometry of a prepared volume as the network sees it."""
     return Geometry(
         prepared_affine=resized_affine(

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mdmt_tf import config as configuration
 from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import ConfigError, nearest
@@ -104,10 +103,7 @@ def explain_finished(
         progress: see `explain_run`.
     Raises: ConfigError, DataError for errors that the user can correct.
     """
-    # Files need no prepared data, so any existing folder will do.
-    place = run.path if chosen.files else data_dir
-    overrides = [] if place is None else [f"data_dir={os.fspath(place)}"]
-    config = configuration.load(str(run.config), overrides)
+    config = run.settings(data_dir)
     note = data_note(run.read_json(run.manifest))
     if chosen.files:
         samples = choice.of_files(config, chosen.files, chosen.preprocessing)

@@ -5,6 +5,7 @@
 <folder>/saliency.csv                     one row per picture
 """
 
+import collections
 import csv
 import dataclasses
 import hashlib
@@ -160,40 +161,68 @@ def explain_samples(
     """
     folder = Path(folder)
     names = folder_names(samples.ids)
-    geometry = samples.geometry or [None] * len(names)
-    masks = samples.masks or [None] * len(names)
     rows = []
     for number, name in enumerate(names):
         progress(number, len(names))
-        image = np.asarray(samples.images[number], np.float32)
-        batch = np.asarray(normalize(image[np.newaxis]))
-        about = geometry[number]
-        lesion_columns = _lesion_columns(image[..., 0], masks[number], about)
-        _make(folder / name)
-        for task in explainer.tasks.values():
-            target, facts = samples.explanation(number, task)
-            words = task.explained_words(target)
-            maps = explainer.maps(batch, task.name, methods, target)
-            for method, (saliency,) in maps.items():
-                file = f"{name}/{task.name}-{method}"
-                row = MapRow(
-                    image_id=samples.ids[number],
-                    task=task.name,
-                    method=method,
-                    layer="" if method == GUIDED else explainer.layer,
-                    file=f"{file}.png",
-                    **facts,
-                )
-                picture = _picture(image, saliency, row, words, note, about)
-                _write(folder / row.file, picture)
-                if about is not None:
-                    saliency = about.to_original(saliency)
-                    row = dataclasses.replace(row, volume=f"{file}.nii.gz")
-                    affine = np.asarray(about.original_affine)
-                    write_nifti(folder / row.volume, saliency, affine)
-                rows.append(dataclasses.replace(row, **lesion_columns(saliency)))
+        rows += explain_sample(
+            folder / name,
+            explainer,
+            samples,
+            number,
+            normalize=normalize,
+            methods=methods,
+            note=note,
+        )
     progress(len(names), len(names))
     write_table(folder / TABLE, rows, MapRow)
+    return rows
+
+
+def explain_sample(
+    folder: Path,
+    explainer: Explainer,
+    samples: PredictedSamples,
+    number: int,
+    *,
+    normalize: Callable,
+    methods: Sequence[str],
+    note: str = "",
+) -> list[MapRow]:
+    """Write the maps of one sample to its own folder; returns its rows.
+
+    Args:
+        folder: folder of the sample, in that of `saliency.csv`.
+        number: number of the sample; the others as for `explain_samples`.
+    """
+    image = np.asarray(samples.images[number], np.float32)
+    batch = np.asarray(normalize(image[np.newaxis]))
+    about = None if samples.geometry is None else samples.geometry[number]
+    mask = None if samples.masks is None else samples.masks[number]
+    lesion_columns = _lesion_columns(image[..., 0], mask, about)
+    _make(folder)
+    rows = []
+    for task in explainer.tasks.values():
+        target, facts = samples.explanation(number, task)
+        words = task.explained_words(target)
+        maps = explainer.maps(batch, task.name, methods, target)
+        for method, (saliency,) in maps.items():
+            file = f"{folder.name}/{task.name}-{method}"
+            row = MapRow(
+                image_id=samples.ids[number],
+                task=task.name,
+                method=method,
+                layer="" if method == GUIDED else explainer.layer,
+                file=f"{file}.png",
+                **facts,
+            )
+            picture = _picture(image, saliency, row, words, note, about)
+            _write(folder.parent / row.file, picture)
+            if about is not None:
+                saliency = about.to_original(saliency)
+                row = dataclasses.replace(row, volume=f"{file}.nii.gz")
+                affine = np.asarray(about.original_affine)
+                write_nifti(folder.parent / row.volume, saliency, affine)
+            rows.append(dataclasses.replace(row, **lesion_columns(saliency)))
     return rows
 
 
@@ -223,15 +252,16 @@ def folder_names(ids: Sequence[str]) -> list[str]:
 
     Raises: ValueError when two ids are the same.
     """
-    if len(set(ids)) != len(ids):
-        twice = sorted({name for name in ids if list(ids).count(name) > 1})
+    counts = collections.Counter(ids)
+    if len(counts) != len(ids):
+        twice = sorted(name for name, count in counts.items() if count > 1)
         raise ValueError(f"Expected ids that are all different. Received: {twice}")
-    folded = [name.casefold() for name in ids]
+    folded = collections.Counter(name.casefold() for name in ids)
     return [
         name
         if _PLAIN_NAME.fullmatch(name)
         and not _WITH_DIGEST.fullmatch(name)
-        and folded.count(name.casefold()) == 1
+        and folded[name.casefold()] == 1
         else _with_digest(name)
         for name in ids
     ]

@@ -2,22 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from mdmt_tf import config as configuration
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen, compare, evaluate
+from mdmt_tf.runs.external import EXTERNAL, Field
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import open_predictor
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Task
-
-# The value of the column `split` for rows of other datasets.
-EXTERNAL = "external"
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
@@ -29,8 +26,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
     Returns: the differences from `metrics.json` above the tolerance, one per line.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
-    overrides = [] if data_dir is None else [f"data_dir={os.fspath(data_dir)}"]
-    config = configuration.load(str(run.config), overrides)
+    config = run.settings(data_dir)
     inputs = open_run_inputs(run, config)
     again = evaluate(
         open_predictor(run, config),
@@ -42,8 +38,20 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
     return compare(expected=run.read_json(run.metrics), received=again.metrics)
 
 
+def conclusion(run: RunFolder, differences: Sequence[str]) -> str:
+    """What `reproduce` has found, in words."""
+    if not differences:
+        what = "SavedModel" if run.saved_model.is_dir() else "trained model"
+        return f"The {what} reproduces {run.metrics}."
+    lines = "".join(f"\n  {line}" for line in differences)
+    return f"{len(differences)} metrics differ from {run.metrics}:{lines}"
+
+
 def evaluate_on(
-    run: RunFolder, dataset: PreparedDataset, fields: Mapping[str, str]
+    run: RunFolder,
+    dataset: PreparedDataset,
+    fields: Mapping[str, Field],
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Evaluation:
     """External validation on all rows of a dataset that the run has never seen.
 
@@ -55,15 +63,14 @@ def evaluate_on(
         dataset: any prepared dataset.
         fields: task -> the label field of the dataset. Other tasks of the run are
             left out. Labels may be unknown, and classes may be missing.
+        progress: called with (images done, all images).
     Returns: predictions of all rows, split "external"; metrics of the labelled ones.
     Raises: ConfigError for a task that the run does not have; DataError for a field
         that is missing, a label that is no class, images that do not fit, or a dataset
         of the run; LeakageError for images that the run was trained with.
     """
     run.require_finished()
-    # The data of the run are not read and may be gone, so any existing folder will do.
-    overrides = [f"data_dir={dataset.folder}"]
-    config = configuration.load(str(run.config), overrides)
+    config = run.settings()
     known = run.read_tasks(config)
     if not fields:
         raise ConfigError(
@@ -81,6 +88,7 @@ def evaluate_on(
         Images([dataset], config.image_shape, config.pipeline.cache),
         fold=Split.read(run.split).fold,
         batch_size=config.training.batch_size,
+        progress=progress,
     )
 
 

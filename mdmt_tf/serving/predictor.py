@@ -9,11 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.config import Config
-from mdmt_tf.data.normalize import normalize
+from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.evaluation import Predictor
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics import calibration
+from mdmt_tf.statistics.calibration import Calibrations
 from mdmt_tf.tasks import Task
 
 
@@ -32,7 +34,9 @@ def open_predictor(run: RunFolder, config: Config) -> Predictor:
         return ServedModel(run.saved_model)
     model = build_from_config(config)
     model.load_weights(run.best_weights)
-    return TrainedModel(model, run.read_tasks(config), config.normalization)
+    return TrainedModel(
+        model, run.read_tasks(config), config.normalization, calibration.read(run)
+    )
 
 
 class ServedModel:
@@ -59,6 +63,11 @@ class ServedModel:
         """Whether it has the signature predict_encoded."""
         return "predict_encoded" in self._signatures
 
+    @property
+    def outputs(self) -> set[str]:
+        """Names of the outputs of `predict`."""
+        return set(self._signatures["serving_default"].structured_outputs)
+
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1]."""
         serve = self._signatures["serving_default"]
@@ -75,23 +84,49 @@ class ServedModel:
 class TrainedModel:
     """A model in memory with the interface of a `ServedModel`."""
 
-    def __init__(self, model: keras.Model, tasks: Sequence[Task], normalization: tuple):
+    def __init__(
+        self,
+        model: keras.Model,
+        tasks: Sequence[Task],
+        normalization: tuple,
+        calibrations: Calibrations | None = None,
+    ):
         """
         Args:
             model: input (n, ..., c) normalised, outputs {task: logits}.
             tasks: of the model.
             normalization: mean and std of each channel of its input.
+            calibrations: by component; None: raw probabilities only.
         """
         self._model = model
         self._tasks = tuple(tasks)
         self._normalization = normalization
+        self._calibrations = calibrations or {}
+
+    @property
+    def outputs(self) -> set[str]:
+        """Names of the outputs of `predict`."""
+        known = set(self._calibrations)
+        calibrated = {
+            task.calibrated_name
+            for task in self._tasks
+            if {component.name for component in task.components} <= known
+        }
+        return {task.name for task in self._tasks} | calibrated
 
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, n_classes)} of images, float32 (n, ..., 1) in [0, 1].
+        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1], of any size.
 
-        The images have the size that the model was trained with.
+        Calibrated probabilities are under `Task.calibrated_name`.
         """
-        logits = self._model.predict_on_batch(normalize(images, *self._normalization))
-        return {
-            task.name: task.probabilities(logits[task.name]) for task in self._tasks
-        }
+        shape = self._model.inputs[0].shape[1:-1]
+        resized = resize(tf.constant(images, tf.float32), shape)
+        logits = self._model.predict_on_batch(normalize(resized, *self._normalization))
+        answer = {}
+        for task in self._tasks:
+            raw = task.probabilities(logits[task.name])
+            answer[task.name] = raw
+            own = calibration.calibrated(task, raw, self._calibrations)
+            if own is not None:
+                answer[task.calibrated_name] = own
+        return answer

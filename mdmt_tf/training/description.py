@@ -10,7 +10,9 @@ from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.statistics.calibration import Calibrations
 
 
-def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
+def information(
+    config: Config, inputs: Inputs, manifest: dict, training_images: dict
+) -> dict:
     """The description that is stored in the exported model."""
     return {
         "experiment": config.experiment,
@@ -28,6 +30,8 @@ def information(config: Config, inputs: Inputs, manifest: dict) -> dict:
         # Input for `mdmt_tf.imaging.prepared.prepare_file`.
         "preprocessing": {d.name: d.config for d in inputs.datasets},
         "tasks": {task.name: task.description() for task in inputs.tasks},
+        # To notice images that are unlike them, see `mdmt_tf.data.profile`.
+        "training_images": training_images,
     }
 
 

@@ -19,6 +19,7 @@ from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
+from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
@@ -288,6 +289,8 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
     """Write predictions, export, saliency, metrics; `metrics.json` comes last."""
     config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
     manifest = dict(fit.manifest)
+    training_images = describe_training_images(inputs)
+    storage.write_json(run.training_images, training_images)
     probabilities = {
         split: predict(model, samples, inputs, config)
         for split, samples in inputs.samples.items()
@@ -301,7 +304,7 @@ def _conclude(fit: _Fit, model: keras.Model) -> None:
 
     if config.training.saved_model:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
-        about = description.information(config, inputs, manifest)
+        about = description.information(config, inputs, manifest, training_images)
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(
             model,

@@ -74,6 +74,25 @@ def test_resolved_settings_survive_a_round_trip(minimal, tmp_path):
     assert yaml.safe_load(path.read_text())["pipeline"]["augmentation"] is None
 
 
+def test_stored_settings_are_read_when_their_files_are_gone(minimal, tmp_path):
+    loaded = config.load(minimal)
+    gone = {"data_dir": str(tmp_path / "gone")}
+    lists = {"split": {"kind": "file", "file": str(tmp_path / "gone.json")}}
+    path = tmp_path / "config.yaml"
+    files.write(loaded.to_plain() | gone | lists, path)
+    with pytest.raises(ConfigError, match="2 problems"):
+        config.load(str(path))
+    stored = config.load_stored(path)
+    assert stored.data_dir == gone["data_dir"]
+    assert stored.split.file == lists["split"]["file"]
+    assert stored.build_tasks() == loaded.build_tasks()
+    # A folder that YAML would read as a number.
+    assert config.load_stored(path, "007").data_dir == "007"
+    files.write(loaded.to_plain() | gone | {"seed": -1}, path)
+    with pytest.raises(ConfigError, match=r"1 problem in [^\n]*\n[^\n]*seed = -1"):
+        config.load_stored(path)
+
+
 def test_all_problems_are_reported_at_once(minimal):
     text = problems(
         minimal,

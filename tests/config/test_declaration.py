@@ -4,7 +4,7 @@ import pytest
 from declared import SKETCH
 
 from mdmt_tf import config
-from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.config.declaration import DatasetDeclaration, LabelSection
 from mdmt_tf.errors import ConfigError
 
 
@@ -146,3 +146,13 @@ def test_a_mistake_is_told_with_its_key_and_line(problems, old, new, expected):
     assert "ward.yaml:" in message
     for text in expected:
         assert any(part in message for part in text.split("|")), message
+
+
+def test_an_event_has_two_classes_of_its_own():
+    label = LabelSection(event=["alive", "died"])
+    assert label.class_names == ("alive", "died") and label.class_of is None
+    for wrong in ({"unit": "days"}, {"classes": ["a", "b"]}):
+        with pytest.raises(ValueError, match="leave out"):
+            LabelSection(event=["alive", "died"], **wrong)
+    with pytest.raises(ValueError, match="two different names"):
+        LabelSection(event=["a", "a"])

@@ -45,7 +45,7 @@ def test_a_whole_folder(whole):
             key = ("cv", "resnet18", 0, 1, "mdmt", task, name)
             assert table[key] == own[name]
     # Only labelled rows count, only those of the test set are kept.
-    fit = results.tests["mdmt-resnet18-s0-cv1"]
+    fit = results.rows["mdmt-resnet18-s0-cv1"]
     assert set(fit["split"]) == {"test"}
     assert fit["target"].isna().sum() == 2
     assert len(results.labelled("mdmt-resnet18-s0-cv1", "severity")) == 53
@@ -103,6 +103,15 @@ def test_folds_come_from_the_plan(benchmark_folder, tmp_path):
     assert Results.read(folder.path).counts()["missing"] == 5
 
 
+def test_lists_that_a_split_was_read_from_may_be_gone(benchmark_folder, tmp_path):
+    lists = {"own": {"kind": "file", "file": str(tmp_path / "gone.json")}}
+    folder = benchmark_folder(
+        tmp_path / "b", backbones=["resnet18"], cross_validation=lists
+    )
+    folder.add("own", "resnet18", 0, 0, "ft")
+    assert Results.read(folder.path).counts()["finished"] == 1
+
+
 def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     benchmark_folder, tmp_path, monkeypatch
 ):
@@ -114,7 +123,9 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
         folder.add("cv", "resnet18", 0, fold, "stl_severity", fit="shared")
     read, original = [], predictions.read
     monkeypatch.setattr(
-        predictions, "read", lambda path: read.append(path) or original(path)
+        predictions,
+        "read",
+        lambda path, split: read.append(path) or original(path, split),
     )
     results = Results.read(folder.path)
     assert len(read) == len(set(read)) == 4
@@ -124,8 +135,8 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     group = aggregates.groups["cv", "resnet18", "stl_severity", "severity"]
     # The same 53 images of 40 patients in each of the three.
     assert group.count() == (159, 53, 40)
-    assert aggregates.tested_twice("severity")
-    assert not aggregates.tested_twice("prognosis")
+    assert aggregates.judged_twice("severity")
+    assert not aggregates.judged_twice("prognosis")
 
 
 @pytest.fixture

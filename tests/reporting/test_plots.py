@@ -39,13 +39,13 @@ def test_files_of_a_whole_benchmark(report):
 @pytest.mark.parametrize("kind", ["slopes", "confusion", "calibration"])
 def test_every_kind_draws_a_whole_benchmark(whole_aggregates, monkeypatch, kind):
     monkeypatch.setattr(plots, "KINDS", {kind: plots.KINDS[kind]})
-    rendered = []
-    monkeypatch.setattr(plots, "_render", lambda metric, *_: rendered.append(metric))
+    monkeypatch.setattr(plots, "render", lambda *drawing: drawing)
     drawings = list(plots.draw_all(whole_aggregates))
-    assert [d.name for d in drawings] == [f"{kind}_prognosis", f"{kind}_severity"]
-    for drawing, metric in zip(drawings, rendered[::2], strict=True):
-        assert "unit: " in drawing.caption
-        assert metric.get_suptitle().startswith("SYNTHETIC data. ")
+    names = [name for _, name, _ in drawings]
+    assert names == [f"{kind}_prognosis", f"{kind}_severity"]
+    for figure, _, caption in drawings:
+        assert "unit: " in caption and caption.startswith("SYNTHETIC data. ")
+        assert figure.get_suptitle().startswith("SYNTHETIC data. ")
 
 
 def test_calibration_names_the_brier_score(whole_aggregates):
@@ -110,7 +110,7 @@ def test_confusion_counts_every_prediction_once(incomplete):
     for axis, experiment in zip(metric.axes, ("stl_severity", "mdmt"), strict=True):
         counts = [int(text.get_text().split("\n")[1]) for text in axis.texts]
         groups = incomplete.of("cv", experiment, "severity")
-        rows = pd.concat([rows for group in groups for rows in group.tests])
+        rows = pd.concat([rows for group in groups for rows in group.rows])
         table = pd.crosstab(rows["target"], rows["prediction"])
         assert counts == table.to_numpy().ravel().tolist()
     assert "5 of 6 cells" in metric.axes[1].get_title()
@@ -137,7 +137,7 @@ def test_titles_are_silent_on_real_data_and_names_have_the_validation(
     assert [d.name for d in drawings] == ["box_prognosis_cv", "box_severity_cv"]
     titles = []
     monkeypatch.setattr(
-        plots, "_render", lambda metric, *_: titles.append(metric.get_suptitle())
+        plots, "render", lambda metric, *_: titles.append(metric.get_suptitle())
     )
     list(plots.draw_all(incomplete))
     assert titles[0] == "Distribution over backbones and folds: prognosis, cv"

@@ -67,6 +67,7 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "predictions.csv",
         "calibration.json",
         "assessment.json",
+        "training_images.json",
         "metrics.json",
     }
     assert len(pd.read_csv(run.history)) == 4

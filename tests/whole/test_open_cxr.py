@@ -1,10 +1,12 @@
 """The main job on real radiographs: prepared, split by patient, trained, evaluated."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from mdmt_tf import config
+from mdmt_tf import config, predict
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.runs import predictions
@@ -55,6 +57,23 @@ def test_real_images_are_trained_and_evaluated(run, settings):
     }
     assert table["target"].notna().all()
     assert evaluation.reproduce(run) == []
+
+
+def test_the_original_files_get_the_probabilities_of_the_run(run, shared, tmp_path):
+    films = shared / "data/open_cxr/hannover/png"
+    out = tmp_path / "answers.csv"
+    assert predict.main([str(run.path), str(films), "--out", str(out)]) == 0
+    answers = pd.read_csv(out, keep_default_na=False)
+    answers.index = [Path(name).stem for name in answers["file"]]
+    table = predictions.read(run.predictions)
+    table = table[(table["task"] == "prognosis") & (table["dataset"] == "hannover")]
+    table.index = [Path(name).stem for name in table["image_id"]]
+    assert len(table) == len(answers) == 204
+    for column, raw in (("p_0", "raw_mild"), ("p_1", "raw_severe")):
+        received = answers.loc[table.index, f"prognosis_{raw}"]
+        np.testing.assert_allclose(received, table[column], rtol=0, atol=1e-5)
+    held_out = table.index[table["split"] == "test"]
+    assert (answers.loc[held_out, "warnings"] != "").mean() <= 0.05
 
 
 def test_no_patient_is_in_two_splits_of_any_fold(settings, real_data):

@@ -66,9 +66,11 @@ def to_mask(logits: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     fine = tuple(min(side, _LARGEST_SIDE) for side in shape)
     logits = cv2.resize(logits, fine[::-1], interpolation=cv2.INTER_LINEAR)
     logits = logits.reshape(*fine, -1)  # OpenCV drops sides of 1
-    labels = np.argmax(logits, axis=-1).astype(np.uint8)
+    # The first of the largest, as np.argmax, which takes three times as long.
+    none, one, two = cv2.split(logits)
     mask = np.zeros(fine, np.uint8)
-    right, left = (_largest_piece(labels == lung) for lung in (RIGHT, LEFT))
+    right = _largest_piece((one > none) & (one >= two))
+    left = _largest_piece((two > none) & (two > one))
     if right.any() and left.any() and _column(right) > _column(left):
         right, left = left, right
     mask[right] = RIGHT
@@ -112,4 +114,5 @@ def _largest_piece(region: np.ndarray) -> np.ndarray:
 
 def _column(region: np.ndarray) -> float:
     """Mean column of a region that is not empty."""
-    return float(np.nonzero(region)[1].mean())
+    counts = np.count_nonzero(region, axis=0)
+    return float(counts @ np.arange(len(counts)) / counts.sum())

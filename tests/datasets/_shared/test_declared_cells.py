@@ -8,6 +8,7 @@ from mdmt_tf.config.declaration import UNKNOWN, KeepSection
 from mdmt_tf.datasets._shared.declared_cells import (
     Cell,
     ClassLabel,
+    EventLabel,
     Marks,
     Number,
     Words,
@@ -99,6 +100,16 @@ def test_the_nearest_class_is_named():
     for text in ("sever", "SEVERE"):
         with pytest.raises(RowError, match=r"Did you mean 'severe'\? Add it to"):
             label.value(cell(text))
+
+
+def test_an_event_happened_where_its_cell_is_known():
+    label = EventLabel(("alive", "died"), Marks(("n/a", "0")))
+    assert [label.value(cell(text)) for text in ("", "N/A", "0.0", "2020-01-02")] == [
+        "alive",
+        "alive",
+        "alive",
+        "died",
+    ]
 
 
 def test_numbers():

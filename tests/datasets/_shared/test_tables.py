@@ -135,3 +135,21 @@ def test_missing_tables(tmp_path):
 def test_only_spreadsheets_have_sheets(write):
     with pytest.raises(DataError, match=r"only \.xlsx files have sheets"):
         read_table(write(b"a\n1\n"), columns=("a",), sheet="Data")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,value,x\na,1.5,2\nb,2.5,3\n",
+        "id;value;x\na;1,5;2\nb;2,5;3\n",
+        "id\tvalue\tx\na\t1,5\t2\nb\t2,5\t3\n",
+        "Ward 7, all films\n\nid;value;x\na;1,5;2\nb;2,5;3\n",
+        "Ward 7,,\nid,value,x\na,1.5,\nb,2.5,3\n",
+    ],
+)
+def test_without_columns_to_look_for_the_first_full_row_is_the_header(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    table = read_table(path, columns=())
+    assert table.columns == ("id", "value", "x")
+    assert [row.number_in("value") for row in table.rows] == [1.5, 2.5]

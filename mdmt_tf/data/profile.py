@@ -1,0 +1,164 @@
+"""A profile of the training images, to notice images that are unlike them.
+
+The features of an image are computed from a coarse copy of it as the model sees it, so
+they hardly depend on the size in which it was prepared. The profile holds the quantiles
+of the features over some training images, spread evenly. It is a few hundred numbers in
+`saved_model/model.json`, from which no image can be recovered.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mdmt_tf.data.inputs import Inputs
+from mdmt_tf.data.samples import spread
+from mdmt_tf.imaging import crop
+
+# Largest number of images, and of volumes, whose features are computed.
+_MOST = {2: 200, 3: 32}
+_BATCH = 16
+
+# Sides of the coarse copies, for height and width, and for the depth of volumes.
+_SIDE, _DEPTH = 64, 16
+# Sides of the mean image.
+_MEAN_SIDE, _MEAN_DEPTH = 16, 4
+
+# A pixel nearer than this to 0 is black, and nearer to 1 white.
+_EDGE = 1 / 255
+QUANTILES = (0.01, 0.05, 0.5, 0.95, 0.99)
+
+# A feature is outside the range of the training images when it is further from the 5 %
+# or 95 % quantile than this times the distance of the two. docs/runs.md has its
+# rate of false alarms.
+TOLERANCE = 0.5
+
+# Feature -> the smallest difference from the training images that counts.
+FEATURES = {
+    "mean": 0.02,  # grey value
+    "std": 0.02,  # of the grey values
+    "black": 0.1,  # fraction of black pixels
+    "white": 0.1,  # fraction of white pixels
+    "detail": 0.02,  # mean difference of neighbouring pixels, relative to std
+    "likeness": 0.05,  # correlation with the mean training image
+}
+
+
+def describe_training_images(inputs: Inputs) -> dict:
+    """The profile of the training images of a run, as plain values.
+
+    Returns: `images`, the number of images of the sample; `quantiles`, feature ->
+        its QUANTILES over the sample; `mean_image`, rows of the mean coarse image;
+        `size`, height and width (or depth, height, width) of the model's input;
+        `lungs_found`, the fraction of training images whose lungs were found, None
+        if they were not looked for.
+    """
+    samples = inputs.samples["train"]
+    shape = inputs.images.shape[:-1]
+    numbers = samples.image[spread(len(samples), _MOST[len(shape)])]
+    coarse = [
+        coarsened(image)
+        for batch in inputs.images.batches(numbers, _BATCH)
+        for image in batch[..., 0]
+    ]
+    facts = {"size": list(shape), "lungs_found": _lungs_found(inputs)}
+    return facts | profile_of(coarse)
+
+
+def profile_of(coarse: Sequence[np.ndarray]) -> dict:
+    """Number, quantiles and mean image of coarse images, see `coarsened`."""
+    mean = np.mean([_reduced(image) for image in coarse], axis=0)
+    values = [features(image, mean) for image in coarse]
+    quantiles = {
+        name: np.quantile([row[name] for row in values], QUANTILES).round(6).tolist()
+        for name in FEATURES
+    }
+    return {
+        "images": len(coarse),
+        "quantiles": quantiles,
+        "mean_image": mean.round(4).tolist(),
+    }
+
+
+def coarsened(image: np.ndarray) -> np.ndarray:
+    """Means of blocks of an image (h, w) or (d, h, w) in [0, 1], float32."""
+    return _block_means(np.asarray(image, np.float32), _DEPTH, _SIDE)
+
+
+def features(coarse: np.ndarray, mean_image: Sequence) -> dict[str, float]:
+    """The FEATURES of one image.
+
+    Args:
+        coarse: result of `coarsened`.
+        mean_image: of the profile.
+    """
+    std = float(coarse.std())
+    steps = [np.abs(np.diff(coarse, axis=axis)).mean() for axis in (-2, -1)]
+    return {
+        "mean": float(coarse.mean()),
+        "std": std,
+        "black": float((coarse <= _EDGE).mean()),
+        "white": float((coarse >= 1 - _EDGE).mean()),
+        "detail": float(np.mean(steps)) / max(std, 1e-6),
+        "likeness": _correlation(_reduced(coarse), np.asarray(mean_image)),
+    }
+
+
+def beyond(profile: Mapping, values: Mapping[str, float]) -> dict[str, int]:
+    """The features of an image outside the range of the training images.
+
+    The range reaches from the 1 % to the 99 % quantile, and at least TOLERANCE and the
+    smallest difference of FEATURES beyond the 5 % and 95 % quantiles.
+
+    Returns: feature -> -1 for too low, 1 for too high.
+    """
+    found = {}
+    for name, smallest in FEATURES.items():
+        lowest, low, _, high, highest = profile["quantiles"][name]
+        margin = max(TOLERANCE * (high - low), smallest)
+        if values[name] < min(lowest, low - margin):
+            found[name] = -1
+        elif values[name] > max(highest, high + margin):
+            found[name] = 1
+    return found
+
+
+def _reduced(coarse: np.ndarray) -> np.ndarray:
+    return _block_means(coarse, _MEAN_DEPTH, _MEAN_SIDE)
+
+
+def _block_means(image: np.ndarray, depth: int, side: int) -> np.ndarray:
+    most = (depth, side, side)[-image.ndim :]
+    for axis, largest in enumerate(most):
+        length = image.shape[axis]
+        if length > largest:
+            starts = np.arange(largest) * length // largest
+            counts = np.diff([*starts, length])
+            sums = np.add.reduceat(image, starts, axis=axis)
+            shape = [1] * image.ndim
+            shape[axis] = largest
+            image = sums / counts.reshape(shape).astype(np.float32)
+    return image
+
+
+def _correlation(image: np.ndarray, mean: np.ndarray) -> float:
+    """Pearson's correlation; 0 for an image without contrast or of another shape."""
+    if image.shape != mean.shape:
+        return 0.0
+    a, b = (values.ravel() - values.mean() for values in (image, mean))
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 1e-9 else 0.0
+
+
+def _lungs_found(inputs: Inputs) -> float | None:
+    """The fraction of training images whose box is that of the lungs."""
+    samples = inputs.samples["train"]
+    sources = []
+    for number, dataset in enumerate(inputs.datasets):
+        if "box_source" in dataset.table:
+            rows = samples.image[samples.dataset == number]
+            rows = rows - inputs.images.offsets[number]
+            sources.extend(dataset.table["box_source"][rows])
+    searched = [source for source in sources if source != crop.WHOLE]
+    if not searched:
+        return None
+    return sum(source == crop.LUNGS for source in searched) / len(searched)

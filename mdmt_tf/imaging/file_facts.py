@@ -1,0 +1,82 @@
+"""Facts about an image file that its grey values do not show."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_PNG_COLOUR_TYPE = 25  # byte of the header
+_PNG_WITH_COLOUR = (2, 3, 6)
+
+# Channels that differ by more than this, of 255, in more than a fraction of the pixels
+# are a colour. JPEG and scanners leave slight casts on grey pictures.
+_CAST = 32
+_COLOURED_FRACTION = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class FileFacts:
+    """What a file tells about its image.
+
+    Attributes:
+        modality: of a DICOM file, such as "DX"; "" if it is not known.
+        is_colour: whether the picture has colours.
+    """
+
+    modality: str = ""
+    is_colour: bool = False
+
+
+def read_facts(path: str | os.PathLike) -> FileFacts:
+    """Read the facts from a file, or the first file of a folder with a DICOM series.
+
+    Nothing is an error: a file that cannot be read tells nothing.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        return read_facts(files[0]) if files else FileFacts()
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError:
+        return FileFacts()
+    if start[128:] == b"DICM" or start[:2] in (b"\x02\0", b"\x08\0"):
+        return _of_dicom(path)
+    png = start.startswith(_PNG) and start[_PNG_COLOUR_TYPE] in _PNG_WITH_COLOUR
+    if png or start.startswith(_JPEG):
+        return FileFacts(is_colour=_has_colours(path))
+    return FileFacts()
+
+
+def _of_dicom(path: Path) -> FileFacts:
+    tags = ["Modality", "PhotometricInterpretation"]
+    try:
+        header = pydicom.dcmread(
+            path, force=True, stop_before_pixels=True, specific_tags=tags
+        )
+        photometric = str(header.get("PhotometricInterpretation") or "")
+        modality = str(header.get("Modality") or "").strip().upper()
+    except Exception:  # as in `dicom`: pydicom raises dozens of types
+        return FileFacts()
+    # MONOCHROME1 and MONOCHROME2 are grey; the others are RGB, YBR_... and palettes.
+    is_colour = bool(photometric) and not photometric.startswith("MONOCHROME")
+    return FileFacts(modality, is_colour)
+
+
+def _has_colours(path: Path) -> bool:
+    """Whether a picture with colour channels uses them."""
+    try:
+        data = np.fromfile(path, np.uint8)
+        pixels = cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_8)
+    except (OSError, cv2.error):
+        return False
+    if pixels is None:
+        return False
+    cast = pixels.max(axis=-1).astype(int) - pixels.min(axis=-1)
+    return bool((cast > _CAST).mean() > _COLOURED_FRACTION)

@@ -1,0 +1,1 @@
+"""Guesses about a new dataset, and the configuration that follows from them."""

@@ -1,0 +1,111 @@
+"""Words in the names of columns, folders and classes, and what they suggest."""
+
+import re
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PATIENT = _set(
+    "patient patientid patientnumber pid patid subject subjectid subj case caseid "
+    "mrn person personid participant individual patients paziente patiente"
+)
+SITE = _set(
+    "site siteid hospital hospitals center centre institution institute clinic "
+    "location facility cohort ospedale klinik hopital centro"
+)
+# Facts about the patient or the acquisition: for baselines and strata, no outcomes.
+FIELDS = _set(
+    "age sex gender view viewposition position projection scanner manufacturer "
+    "vendor model modality kvp kernel protocol sequence contrast thickness "
+    "spacing weight height size bmi ethnicity race smoker smoking device "
+    "orientation laterality alter geschlecht eta sesso edad sexo sexe temperature "
+    "temp spo2 saturation wbc crp hypertension diabetes comorbidity comorbidities "
+    "manufacturermodelname"
+)
+OUTCOMES = _set(
+    "outcome outcomes died death dead deceased survival survived alive mortality "
+    "icu intubated intubation ventilated ventilation severe severity prognosis "
+    "label target class diagnosis disease finding findings grade stage score "
+    "scores global total extent opacity gcs mrs gos los stay malignant malignancy "
+    "positive result response recurrence progression pathology category rating "
+    "risk event tumor tumour lesion nodule effusion edema oedema pneumonia "
+    "fracture hemorrhage haemorrhage bleed bleeding covid cancer infection "
+    "relapse readmission readmitted birads pirads volume ejection density "
+    "mutated mutation status idh mgmt egfr her2 kras responder os pfs dfs efs "
+    "subtype histology pcr complication amputation"
+)
+# Outcomes that a study is about, before those that describe an image.
+CHIEF = _set(
+    "outcome died death dead deceased mortality survival prognosis label target "
+    "class severity severe diagnosis global total score grade"
+)
+TIMES = _set("date time offset datetime timestamp")
+DAYS = _set("day days hours hour")
+DIRECTIONS = _set("to since from after before until till")
+BOOKKEEPING = _set(
+    "url link license licence copyright notes note comment comments remark "
+    "remarks folder path directory split fold index row number nr doi source "
+    "reader annotator filename file name hash md5 sha256 uid session visit series "
+    "timepoint study exam accession scan"
+)
+MR = _set("mr mri t1 t2 flair dwi adc t1w t2w")
+VIEWS = _set("view projection position viewposition")
+# Views of the chest: from the front or the back, and from the side.
+FRONTAL = frozenset({"ap", "pa", "frontal", "ap supine", "ap erect", "posteroanterior"})
+LATERAL = frozenset({"lateral", "lat", "l", "ll", "rl"})
+CHEST = _set("chest cxr thorax thoracic lung lungs radiograph cr dx")
+HEAD = _set("head brain ich skull cranial cerebral neuro stroke")
+SIDES = _set("left right side laterality hemisphere")
+
+NEGATIVE = _set(
+    "0 no n false negative neg normal benign alive survived mild absent control "
+    "healthy none home low discharged stable nein non never without"
+)
+POSITIVE = _set(
+    "1 yes y true positive pos abnormal malignant dead died deceased severe "
+    "present case ill icu high ja si oui with"
+)
+# Classes with an order, from low to high.
+SCALES = (
+    ("none", "mild", "moderate", "severe"),
+    ("none", "mild", "moderate", "severe", "critical"),
+    ("absent", "mild", "moderate", "severe"),
+    ("normal", "mild", "moderate", "severe"),
+    ("minimal", "mild", "moderate", "severe"),
+    ("low", "medium", "high"),
+    ("low", "intermediate", "high"),
+    ("small", "medium", "large"),
+    ("i", "ii", "iii", "iv", "v"),
+    ("1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b"),
+)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, in lower case.
+
+    Example:
+        >>> words_of("icu_admission-offset"), words_of("PatientID")
+        (['icu', 'admission', 'offset'], ['patient', 'id'])
+    """
+    parts = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    return [word.lower() for word in re.findall(r"[^\W_]+", parts)]
+
+
+def has(name: str, words: frozenset[str]) -> bool:
+    """Whether a word of a name is one of `words`, also with an s or a number behind."""
+    return any(
+        word in words or word.rstrip("s0123456789") in words for word in words_of(name)
+    )
+
+
+def key_name(text: str) -> str:
+    """A name that a configuration accepts: lower-case letters, digits and `_`.
+
+    Example:
+        >>> key_name("S-Global"), key_name("3D score"), key_name("Größe")
+        ('s_global', 'x3d_score', 'gr_e')
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "x"
+    return name if name[0].isalpha() else f"x{name}"

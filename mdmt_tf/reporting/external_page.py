@@ -1,0 +1,170 @@
+"""The page of an external validation, made from its folder alone."""
+
+import dataclasses
+import os
+
+from mdmt_tf.metrics.table import compared
+from mdmt_tf.reporting.external_plots import draw_all
+from mdmt_tf.reporting.external_results import ExternalResults, sentence
+from mdmt_tf.reporting.external_tables import build_tables
+from mdmt_tf.reporting.html_page import (
+    command_html,
+    fill_page,
+    notes_html,
+    plot_html,
+    table_html,
+)
+from mdmt_tf.reporting.marks import SYNTHETIC
+from mdmt_tf.reporting.table_files import Table, TableSection, write_table
+from mdmt_tf.storage import write_bytes
+
+_CAVEATS = (
+    "Intervals are about other patients like these. They say nothing about patients of "
+    "other hospitals, and nothing about training again.",
+    "Labels of two hospitals may mean different things. A difference to the own test "
+    "split may come from the labels, the patients, the scanners or the model.",
+    "Strata are read one at a time, and there are many. A stratum that looks different "
+    "is a reason to look at more patients, not a result.",
+    "A model that is changed after this page was read has seen these patients.",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExternalReport:
+    """A written page.
+
+    Attributes:
+        results: what it was made from.
+        marks: warnings to read before.
+        sentence: what came out.
+        tables: in the order of the page; the first has the metrics.
+    """
+
+    results: ExternalResults
+    marks: list[str]
+    sentence: str
+    tables: list[Table]
+
+
+def write_page(folder: str | os.PathLike) -> ExternalReport:
+    """Write `tables/`, `plots/` and `index.html`; equal inputs give equal bytes.
+
+    Args:
+        folder: with the files that `mdmt_tf.serving.external.write` has written.
+    Raises: DataError when one of them is missing or damaged.
+    """
+    results = ExternalResults.read(folder)
+    tables, drawings = build_tables(results), list(draw_all(results))
+    first = sentence(results)
+    marks = _marks(results)
+    out = results.folder
+    for name in ("tables", "plots"):
+        (out / name).mkdir(exist_ok=True)
+    for table in tables:
+        write_table(table, out / "tables", " ".join([*marks, first]))
+    for drawing in drawings:
+        write_bytes(out / "plots" / f"{drawing.name}.svg", drawing.svg)
+        write_bytes(out / "plots" / f"{drawing.name}.png", drawing.png)
+    links = [(table.name, table.title.split(",")[0].split(":")[0]) for table in tables]
+    links += [("plots", "Plots"), ("caveats", "Caveats"), ("again", "Again")]
+    page = fill_page(
+        title=f"{_names(results)} on {results.dataset}",
+        marks=marks,
+        intro=[first, _about(results)],
+        status=_labelled(results),
+        is_complete=True,
+        links=links,
+        content=[
+            *map(table_html, tables),
+            '<h2 id="plots">Plots</h2>',
+            *(
+                map(plot_html, drawings)
+                if drawings
+                else ["<p>No image has a label.</p>"]
+            ),
+            notes_html("caveats", "What this does not say", _CAVEATS),
+            command_html(
+                "The images are predicted again, and everything is computed again, by:",
+                _command(results),
+                "Intervals: resamples of patients with seed 0, so the same files give "
+                "the same numbers. All metrics can be computed from predictions.csv, "
+                "rows with a target.",
+            ),
+        ],
+    )
+    write_bytes(out / "index.html", page.encode("utf-8"))
+    return ExternalReport(results=results, marks=marks, sentence=first, tables=tables)
+
+
+def brief_sections(report: ExternalReport) -> list[TableSection]:
+    """The compared metrics by the first unit, and the own test split, in 80 columns."""
+    sections = []
+    for section, task in zip(
+        report.tables[0].sections, report.results.tasks, strict=True
+    ):
+        rows = section.rows[: 1 + len(compared(task))]
+        sections.append(
+            TableSection(
+                section.title,
+                (*section.headings[:3], section.headings[-1]),
+                [(*row[:3], row[-1]) for row in rows],
+            )
+        )
+    return sections
+
+
+def _marks(results: ExternalResults) -> list[str]:
+    if results.manifest["dataset"]["synthetic"]:
+        return [SYNTHETIC]
+    if results.manifest["synthetic"]:
+        return [
+            "The model was trained on SYNTHETIC data: these numbers say nothing about "
+            "models of patients."
+        ]
+    return []
+
+
+def _names(results: ExternalResults) -> str:
+    runs = results.runs
+    return runs[0]["name"] if len(runs) == 1 else f"{len(runs)} runs"
+
+
+def _about(results: ExternalResults) -> str:
+    facts = results.manifest["dataset"]
+    words = [facts["config"], facts["version"], f"{facts['examples']} images"]
+    runs = ", ".join(run["path"] for run in results.runs)
+    labels = "; ".join(
+        f"{task.name} from {_field(task.sources[results.dataset])}"
+        for task in results.tasks
+    )
+    return (
+        f"Data: {results.dataset} ({', '.join(filter(None, words))}). Model: {runs}. "
+        f"Labels: {labels}."
+    )
+
+
+def _field(field) -> str:
+    return field if isinstance(field, str) else ", ".join(field)
+
+
+def _labelled(results: ExternalResults) -> str:
+    images = results.manifest["dataset"]["examples"]
+    parts = []
+    for task in results.tasks:
+        names = [component.name for component in task.components]
+        rows = results.table[results.table["task"].isin(names)]
+        known = rows.loc[rows["target"].notna(), "image_id"].nunique()
+        parts.append(f"{known} of {images} images have a label of {task.name}")
+    return f"{'; '.join(parts)}."
+
+
+def _command(results: ExternalResults) -> str:
+    labels = " ".join(
+        f"{task.name}={_field(task.sources[results.dataset]).replace(', ', ',')}"
+        for task in results.tasks
+    )
+    runs = " ".join(run["path"] for run in results.runs)
+    return (
+        f"python -m mdmt_tf.evaluate {runs} --on {results.dataset} --data-dir DATA "
+        f"--labels {labels}"
+    )

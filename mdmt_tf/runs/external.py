@@ -1,0 +1,289 @@
+"""What external validation needs to know before an image is read. No TensorFlow."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mdmt_tf.config import files
+from mdmt_tf.data.sources import (
+    PreparedDataset,
+    prepared_configs,
+    prepared_datasets,
+)
+from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.tasks import Task
+
+# A label field of a dataset, or several for a label that is a vector.
+Field = str | tuple[str, ...]
+
+# The value of the column `split` for rows of other datasets.
+EXTERNAL = "external"
+# Attributes that the tasks of several runs must have in common.
+_SAME = ("kind", "name", "classes", "cut_points", "descending")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """Runs, and a dataset that they have not seen.
+
+    Attributes:
+        runs: finished runs with the same tasks, such as folds or seeds.
+        tasks: tasks of the first run.
+        preprocessings: names of the preprocessing of the images that all runs were
+            trained with.
+        dataset: name of the dataset.
+        declaration: YAML file that declares it; None: it is prepared already.
+        data_dir: folder of prepared datasets.
+        labels: task -> label field, as given; empty: they are chosen, see
+            `choose_labels`.
+        declared: likewise, as the YAML file has it.
+        out: folder to write to.
+        overwrite: whether to replace the folder.
+    """
+
+    runs: tuple[RunFolder, ...]
+    tasks: tuple[Task, ...]
+    preprocessings: tuple[str, ...]
+    dataset: str
+    declaration: str | None
+    data_dir: str
+    labels: Mapping[str, Field]
+    declared: Mapping[str, Field]
+    out: Path
+    overwrite: bool = False
+
+    @property
+    def run_names(self) -> list[str]:
+        """A name of each run for tables: its folder's, or its path."""
+        names = [run.path.resolve().name for run in self.runs]
+        if len(set(names)) < len(names):
+            return [str(run.path) for run in self.runs]
+        return names
+
+
+def make_request(
+    runs: Sequence[RunFolder],
+    on: str,
+    data_dir: str | None,
+    *,
+    labels: Sequence[str] = (),
+    out: str | os.PathLike | None = None,
+    overwrite: bool = False,
+) -> Request:
+    """Check what was given, and complete it.
+
+    Args:
+        runs: one run or more.
+        on: name of a prepared dataset, or the path of a YAML file that declares one.
+        data_dir: folder of prepared datasets.
+        labels: "task=field"; a vector of labels is "task=field,field,...".
+        out: folder to write to; None: `external/<dataset>` in the folder of the run.
+        overwrite: whether `out` may exist; it is replaced when the new one is complete.
+    Raises: DataError for a run that is not finished; ConfigError for anything else.
+    """
+    tasks, preprocessings = _common(runs)
+    if data_dir is None:
+        raise ConfigError(
+            "--data-dir: missing. Expected the folder of the prepared datasets, in "
+            f"which {on} is or shall be prepared."
+        )
+    declaration = on if _is_file(on) else None
+    if declaration and not Path(on).is_file():
+        raise ConfigError(
+            f"--on {on}: no such file. Expected a YAML file that declares a dataset, "
+            "or the name of a prepared one."
+        )
+    name, declared = _read_declaration(on) if declaration else (on, {})
+    if out is None:
+        many = "" if len(runs) == 1 else f"_{len(runs)}_runs"
+        out = runs[0].path / "external" / f"{name}{many}"
+    if not overwrite and os.path.lexists(out):
+        raise ConfigError(
+            f"{out} exists and is not overwritten. Choose another folder (--out DIR), "
+            "or replace it (--overwrite)."
+        )
+    return Request(
+        runs=tuple(runs),
+        tasks=tasks,
+        preprocessings=preprocessings,
+        dataset=name,
+        declaration=declaration,
+        data_dir=os.fspath(data_dir),
+        labels=_parse_labels(labels, tasks),
+        declared=declared,
+        out=Path(out),
+        overwrite=overwrite,
+    )
+
+
+def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field]:
+    """The label field of each task that can be evaluated.
+
+    Those of `Request.labels`, and no others, if there are any. Otherwise, for each
+    task, the first of: the field that the YAML file declares; the one that the run
+    itself has for a dataset of this name; a field with the name of the task; the only
+    field of a dataset of the run that this dataset has, too.
+
+    Raises: ConfigError when there is none for any task; it lists the fields.
+    """
+    if request.labels:
+        return _checked(request, dataset, dict(request.labels))
+    found = {}
+    for task in request.tasks:
+        field = request.declared.get(task.name) or _own_field(task, dataset)
+        if field is not None:
+            found[task.name] = field
+    if not found:
+        fields = sorted(dataset.table)
+        hints = (nearest(task.name, fields) for task in request.tasks)
+        first = request.tasks[0].name
+        raise ConfigError(
+            f"dataset {dataset.name!r}: no label for "
+            f"{', '.join(task.name for task in request.tasks)}."
+            f"{next((hint for hint in hints if hint), '')} Its fields: "
+            f"{', '.join(fields)}. Give the field: --labels {first}=FIELD."
+        )
+    return _checked(request, dataset, found)
+
+
+def _checked(request: Request, dataset: PreparedDataset, found: dict) -> dict:
+    """Refuse several fields for a task whose label is a single value."""
+    for task in request.tasks:
+        if task.name in found:
+            sources = {dataset.name: found[task.name]}
+            for key, text in dataclasses.replace(task, sources=sources).problems():
+                if key[0] == "from":
+                    raise ConfigError(f"the label of {task.name}{text}")
+    return found
+
+
+def _own_field(task: Task, dataset: PreparedDataset) -> Field | None:
+    if dataset.name in task.sources:
+        return task.sources[dataset.name]
+    if task.name in dataset.table:
+        return task.name
+    there = {
+        field
+        for field in task.sources.values()
+        if isinstance(field, str) and field in dataset.table
+    }
+    return there.pop() if len(there) == 1 else None
+
+
+def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+    """Tasks and preprocessing that all runs have."""
+    seen: dict[Path, RunFolder] = {}
+    for run in runs:
+        run.require_finished()
+        if run.path.resolve() in seen:
+            raise ConfigError(f"{run.path} is given twice; it would count twice.")
+        seen[run.path.resolve()] = run
+    settings = [run.settings() for run in runs]
+    tasks = [run.read_tasks(config) for run, config in zip(runs, settings, strict=True)]
+    for run, own in zip(runs[1:], tasks[1:], strict=True):
+        if _facts(own) != _facts(tasks[0]):
+            raise ConfigError(
+                f"{run.path} and {runs[0].path} do not have the same tasks, so their "
+                f"predictions have no mean. Expected {_listed(tasks[0])}. Received: "
+                f"{_listed(own)}. Evaluate them one by one."
+            )
+    names = [
+        tuple(dict.fromkeys(dataset.config for dataset in config.datasets.values()))
+        for config in settings
+    ]
+    common = tuple(name for name in names[0] if all(name in own for own in names))
+    if not common:
+        trained = "; ".join(
+            f"{run.path}: {', '.join(own)}"
+            for run, own in zip(runs, names, strict=True)
+        )
+        raise ConfigError(
+            "the runs were trained with images of different preprocessing, so no "
+            f"dataset fits all of them ({trained}). Evaluate them one by one."
+        )
+    return tasks[0], common
+
+
+def _facts(tasks: Sequence[Task]) -> list[tuple]:
+    return [tuple(getattr(task, name) for name in _SAME) for task in tasks]
+
+
+def _listed(tasks: Sequence[Task]) -> str:
+    parts = []
+    for task in tasks:
+        classes = f": {', '.join(task.class_names)}" if task.class_names else ""
+        parts.append(f"{task.name} ({task.kind}{classes})")
+    return "; ".join(parts)
+
+
+def _is_file(on: str) -> bool:
+    return on.endswith((".yaml", ".yml")) or Path(on).is_file()
+
+
+def _read_declaration(path: str) -> tuple[str, dict[str, Field]]:
+    """Name of the declared dataset, and the label fields that its tasks name."""
+    from mdmt_tf import config as configuration
+
+    name = configuration.load_declaration(path).name
+    values, _ = files.read(path)
+    declared = {}
+    for task, section in _mapping(values.get("tasks")).items():
+        field = _mapping(_mapping(section).get("from")).get(name)
+        if field is not None:
+            several = isinstance(field, list)
+            declared[task] = tuple(map(str, field)) if several else str(field)
+    return name, declared
+
+
+def _mapping(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _parse_labels(texts: Sequence[str], tasks: Sequence[Task]) -> dict[str, Field]:
+    known = {task.name: task for task in tasks}
+    found: dict[str, Field] = {}
+    for text in texts:
+        name, equals, field = text.partition("=")
+        if not (name and equals and field):
+            raise ConfigError(
+                f"--labels {text}: expected TASK=FIELD, for example "
+                f"{tasks[0].name}=died."
+            )
+        if name not in known:
+            raise ConfigError(
+                f"--labels {text}: {name!r} is not a task of the run."
+                f"{nearest(name, known)} Known: {', '.join(known)}."
+            )
+        if name in found:
+            raise ConfigError(f"--labels {text}: {name} has a label field already.")
+        parts = tuple(field.split(","))
+        found[name] = parts if len(parts) > 1 else field
+    return found
+
+
+def choose_preprocessing(request: Request) -> str:
+    """The preprocessing in which the dataset is read: that of the training.
+
+    Raises: DataError when the dataset is prepared otherwise, or not at all; it has the
+        command to prepare it.
+    """
+    prepared = prepared_configs(request.data_dir, request.dataset)
+    fitting = [name for name in request.preprocessings if name in prepared]
+    if fitting:
+        return fitting[0]
+    wanted = request.preprocessings[0]
+    there = f"is prepared as {', '.join(prepared)}."
+    if not prepared:
+        known = prepared_datasets(request.data_dir)
+        there = f"is not prepared.{nearest(request.dataset, known)}"
+    raise DataError(
+        f"{request.data_dir}: dataset {request.dataset!r} {there} Expected "
+        f"{' or '.join(request.preprocessings)}, as the images that "
+        f"{request.runs[0].path} was trained with. Prepare it: python -m "
+        f"mdmt_tf.prepare {request.dataset} --manual-dir FOLDER --data-dir "
+        f"{request.data_dir} --config {wanted}; or name the file that declares it: "
+        "--on FILE.yaml."
+    )

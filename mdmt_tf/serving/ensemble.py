@@ -1,0 +1,175 @@
+"""Trained models that answer together, from the folders of runs or SavedModels."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mdmt_tf import config as configuration
+from mdmt_tf import storage
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.imaging import preprocess
+from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving.predictor import ServedModel, TrainedModel, open_predictor
+from mdmt_tf.tasks import Task, make_task
+
+# Hexadecimal digits of the digest of a model.
+_DIGITS = 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class OpenModel:
+    """A trained model, and what is known about it.
+
+    Attributes:
+        path: folder of the run or the SavedModel.
+        predictor: the model.
+        tasks: its tasks.
+        preprocessing: of its images.
+        size: height and width, or depth, height and width, of its input.
+        digest: digest of its weights, 12 hexadecimal digits.
+        trained_on: description of its training data.
+        training_images: their profile, see `mdmt_tf.data.profile`; None if the model
+            was made without.
+    """
+
+    path: Path
+    predictor: ServedModel | TrainedModel
+    tasks: tuple[Task, ...]
+    preprocessing: Preprocessing | VolumePreprocessing
+    size: tuple[int, ...]
+    digest: str
+    trained_on: str
+    training_images: Mapping | None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether it gives calibrated probabilities of all classes."""
+        tasks = [task for task in self.tasks if task.class_names]
+        return {task.calibrated_name for task in tasks} <= self.predictor.outputs
+
+    @property
+    def components(self) -> tuple[Task, ...]:
+        """The components of all tasks, see `Task.components`."""
+        return tuple(one for task in self.tasks for one in task.components)
+
+
+def open_models(
+    paths: Sequence[str | os.PathLike], preprocessing: str | None = None
+) -> list[OpenModel]:
+    """Open the models of an ensemble.
+
+    Args:
+        paths: folders of finished runs, or of their SavedModels.
+        preprocessing: name of the preprocessing of the images, for models whose
+            datasets have several.
+    Raises: ConfigError when the models have different tasks or classes, or when the
+        preprocessing is not known; DataError for a folder that holds no model.
+    """
+    models = [open_model(path, preprocessing) for path in paths]
+    first = models[0]
+    for other in models[1:]:
+        if _answers(other) != _answers(first):
+            raise ConfigError(
+                "expected models with the same tasks and classes, to average their "
+                f"answers. Received: {first.path}: {_text(first)}; {other.path}: "
+                f"{_text(other)}. Predict with each alone."
+            )
+        if len(other.size) != len(first.size):
+            raise ConfigError(
+                "expected models for images, or models for volumes. Received: "
+                f"{first.path} with input {list(first.size)}, {other.path} with "
+                f"{list(other.size)}. Predict with each alone."
+            )
+    return models
+
+
+def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> OpenModel:
+    """Open one model; arguments and errors as for `open_models`."""
+    path = Path(path)
+    if (path / "saved_model.pb").is_file():
+        predictor = ServedModel(path)
+        about, weights = predictor.information, path
+    else:
+        run = RunFolder.open(path)
+        run.require_finished()
+        if run.saved_model.is_dir():
+            predictor = ServedModel(run.saved_model)
+            about, weights = predictor.information, run.saved_model
+        else:
+            # The prepared data are not read, so any folder will do.
+            config = configuration.load(str(run.config), [f"data_dir={run.path}"])
+            predictor = open_predictor(run, config)
+            about, weights = _information(run, config), run.best_weights
+    return OpenModel(
+        path=path,
+        predictor=predictor,
+        tasks=tuple(
+            make_task(name=name, **facts) for name, facts in about["tasks"].items()
+        ),
+        preprocessing=_preprocessing(path, about["preprocessing"], preprocessing),
+        size=tuple(about["image"]["size"]),
+        digest=_digest(weights),
+        trained_on=about["trained_on"],
+        training_images=about.get("training_images"),
+    )
+
+
+def _information(run: RunFolder, config) -> dict:
+    """What `model.json` would hold, of a run without a SavedModel."""
+    from mdmt_tf.runs.manifest import data_note
+
+    manifest, training_images = run.read_json(run.manifest), None
+    if run.training_images.is_file():
+        training_images = run.read_json(run.training_images)
+    return {
+        "preprocessing": {name: one.config for name, one in config.datasets.items()},
+        "tasks": {task.name: task.description() for task in run.read_tasks(config)},
+        "image": {"size": list(config.image_shape)},
+        "trained_on": data_note(manifest),
+        "training_images": training_images,
+    }
+
+
+def _preprocessing(path: Path, of_datasets: Mapping[str, str], wanted: str | None):
+    names = sorted(set(of_datasets.values()))
+    if wanted is None and len(names) > 1:
+        pairs = ", ".join(f"{name}: {value}" for name, value in of_datasets.items())
+        raise ConfigError(
+            f"{path}: the datasets of the model have several kinds of preprocessing "
+            f"({pairs}). Choose the one for the files: --preprocessing NAME."
+        )
+    if wanted is not None and wanted not in names:
+        raise ConfigError(
+            f"--preprocessing {wanted}: expected one of those that {path} was trained "
+            f"with: {', '.join(names)}."
+        )
+    try:
+        return preprocess.parse(wanted or names[0])
+    except ValueError as error:
+        raise DataError(
+            f"{path}: the preprocessing of its dataset is not one of this package, so "
+            f"files cannot be prepared alike: {error}."
+        ) from None
+
+
+def _answers(model: OpenModel) -> list:
+    return [(task.name, task.kind, task.class_names) for task in model.tasks]
+
+
+def _text(model: OpenModel) -> str:
+    return ", ".join(
+        f"{task.name} ({', '.join(task.class_names) or 'a number'})"
+        for task in model.tasks
+    )
+
+
+def _digest(weights: Path) -> str:
+    """A digest of a file, or of the graph and the weights in a folder."""
+    if weights.is_file():
+        return storage.sha256_of(weights)[:_DIGITS]
+    files = [weights / "saved_model.pb", *sorted((weights / "variables").iterdir())]
+    digests = [storage.sha256_of(file) for file in files if file.is_file()]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,306 @@
+"""External validation: finished runs on a dataset that none of them has seen."""
+
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+import mdmt_tf
+from mdmt_tf import storage
+from mdmt_tf.data.sources import PreparedDataset, open_dataset
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.evaluation import Evaluation, check_unseen
+from mdmt_tf.runs.external import (
+    EXTERNAL,
+    Request,
+    choose_labels,
+    choose_preprocessing,
+)
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.patients import by_patient, labelled
+from mdmt_tf.serving.evaluation import evaluate_on
+from mdmt_tf.statistics import calibration
+from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.calibration import Calibrations
+from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
+from mdmt_tf.statistics.operating_points import calibration_sections
+from mdmt_tf.statistics.strata import assess_strata, stratum_fields
+from mdmt_tf.tasks import Task
+
+OF_RUNS = "predictions_of_runs.csv"
+CALIBRATED = "predictions_calibrated.csv"
+ASSESSMENT = "assessment.json"
+MANIFEST = "manifest.json"
+
+Progress = Callable[[int, int], object]
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class External:
+    """Predictions of one run or several for a dataset that they have not seen.
+
+    Attributes:
+        request: the runs and what was given.
+        dataset: the dataset.
+        tasks: the evaluated tasks, fed by the dataset alone.
+        of_runs: the evaluation of each run.
+        whole: the evaluation of the mean prediction; that of the run if it is one.
+        calibrated: predictions of the whole with calibrated probabilities; no rows if
+            a run has no calibration.
+        calibrations: of these predictions, see `mean_calibrated`.
+    """
+
+    request: Request
+    dataset: PreparedDataset
+    tasks: tuple[Task, ...]
+    of_runs: tuple[Evaluation, ...]
+    whole: Evaluation
+    calibrated: pd.DataFrame
+    calibrations: Calibrations
+
+
+def open_unseen(
+    request: Request,
+    progress: Progress = lambda done, total: None,
+    prepared: Callable[[Any], object] = lambda folder: None,
+) -> PreparedDataset:
+    """Open the dataset, which is prepared first if it is declared and not prepared.
+
+    Args:
+        request: the runs, and the dataset.
+        progress: called with (images done, all images) while it is prepared.
+        prepared: called with the `PreparedFolder` of a dataset that was not there.
+    Raises: DataError for a dataset that is not prepared as the training data, or cannot
+        be; or is one of the run. LeakageError when a run has seen its images.
+    """
+    if request.declaration is not None:
+        folder = _prepare(request, progress)
+        if not folder.reused:
+            prepared(folder)
+    preprocessing = choose_preprocessing(request)
+    dataset = open_dataset(request.data_dir, request.dataset, preprocessing)
+    for run in request.runs:
+        check_unseen(run, dataset)
+    return dataset
+
+
+def _prepare(request: Request, progress: Progress):
+    """Prepare the declared dataset as the runs need it, unless it is."""
+    from mdmt_tf.datasets._shared import choice, prepare
+
+    wanted = request.preprocessings[0]
+    ((builder, config),) = choice.declared(request.declaration, None, wanted).items()
+    return prepare.prepare_dataset(
+        builder,
+        os.path.dirname(request.declaration) or ".",
+        request.data_dir,
+        config=config,
+        progress=progress,
+    )
+
+
+def evaluate_runs(
+    request: Request,
+    dataset: PreparedDataset,
+    progress: Progress = lambda done, total: None,
+) -> External:
+    """Predict every image of the dataset with each run.
+
+    Args:
+        progress: called with (images done, all images), over all runs.
+    Raises: ConfigError, DataError as `choose_labels` and `evaluate_on`.
+    """
+    fields = choose_labels(request, dataset)
+    count, evaluations = len(dataset), []
+    for number, run in enumerate(request.runs):
+
+        def of_run(done, total, before=number * count):
+            progress(before + done, count * len(request.runs))
+
+        evaluations.append(evaluate_on(run, dataset, fields, progress=of_run))
+    tasks = tuple(
+        dataclasses.replace(task, sources={dataset.name: fields[task.name]})
+        for task in request.tasks
+        if task.name in fields
+    )
+    whole = evaluations[0]
+    tables = [evaluation.predictions for evaluation in evaluations]
+    if len(evaluations) > 1:
+        table = predictions.mean_of_runs(tables, tasks)
+        metrics = predictions.metrics_of(table, tasks)
+        whole = Evaluation(predictions=table, metrics=metrics)
+    stored = [calibration.read(run) for run in request.runs]
+    calibrated, calibrations = mean_calibrated(tables, stored, tasks)
+    return External(
+        request=request,
+        dataset=dataset,
+        tasks=tasks,
+        of_runs=tuple(evaluations),
+        whole=whole,
+        calibrated=calibrated,
+        calibrations=calibrations,
+    )
+
+
+def assess_external(result: External, resamples: int = 1000) -> dict[str, dict]:
+    """{"external": {task: ...}}: `assess` of the whole, with more.
+
+    Returns: as `assessment.json` of a run, with the sections on calibration; and for
+        each task
+        strata: see `assess_strata`, for the fields of `stratum_fields`.
+        runs: {run: {metric: value}} by the unit of the task, for several runs.
+    """
+    table, dataset = result.whole.predictions, result.dataset
+    found = assess(table, result.tasks, resamples=resamples)
+    sections = calibration_sections(
+        result.calibrated, result.tasks, result.calibrations, resamples=resamples
+    )
+    for name, own in sections.items():
+        found[name] |= own
+    used = [field for task in result.tasks for field in _fields(task, dataset.name)]
+    fields = stratum_fields(dataset.table, leave_out=used)
+    images = [str(name) for name in dataset.table["image_id"]]
+    texts = {
+        name: dict(zip(images, values.tolist(), strict=True))
+        for name, values in fields.items()
+    }
+    for task in result.tasks:
+        own = found[task.name]
+        own["strata"] = assess_strata(
+            table, task, texts, unit=own["unit"], resamples=resamples
+        )
+        if len(result.of_runs) > 1:
+            own["runs"] = _metrics_of_runs(result, task, own["unit"])
+    return {EXTERNAL: found}
+
+
+def _metrics_of_runs(result: External, task: Task, unit: str) -> dict[str, dict]:
+    """{run: {metric: value}}, without intervals."""
+    found = {}
+    for name, evaluation in zip(result.request.run_names, result.of_runs, strict=True):
+        rows = predictions.labelled_rows(evaluation.predictions, task)
+        if unit == "patient":
+            rows = labelled(by_patient(rows, task))
+        found[name] = predictions.metrics_of_rows(rows, task)
+        del found[name]["n"]
+    return found
+
+
+def _fields(task: Task, dataset: str) -> list[str]:
+    """Names of the fields that feed a task, without the numbers of elements."""
+    source = task.sources[dataset]
+    texts = [source] if isinstance(source, str) else source
+    return [text.removeprefix("sum(").partition("[")[0] for text in texts]
+
+
+def write(result: External, assessment: dict, folder: Path) -> None:
+    """Write predictions, metrics, assessment and manifest into an existing folder."""
+    result.whole.write(folder)
+    if len(result.of_runs) > 1:
+        tables = [
+            evaluation.predictions.assign(run=name)
+            for name, evaluation in zip(
+                result.request.run_names, result.of_runs, strict=True
+            )
+        ]
+        predictions.write(pd.concat(tables, ignore_index=True), folder / OF_RUNS)
+    if len(result.calibrated):
+        predictions.write(result.calibrated, folder / CALIBRATED)
+    storage.write_json(folder / ASSESSMENT, assessment)
+    storage.write_json(folder / MANIFEST, describe(result))
+
+
+def describe(result: External) -> dict:
+    """The manifest: the runs, the data, and the labels."""
+    request = result.request
+    runs = [
+        {"name": name, "path": str(run.path), **_own_test(run, result.tasks)}
+        for name, run in zip(request.run_names, request.runs, strict=True)
+    ]
+    facts = {"name": result.dataset.name, **result.dataset.describe()}
+    return {
+        "mdmt_tf": mdmt_tf.__version__,
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "written": storage.now(),
+        "synthetic": facts["synthetic"] or any(run["synthetic"] for run in runs),
+        "dataset": facts,
+        "images": len(result.dataset),
+        "tasks": [task.to_plain() for task in result.tasks],
+        "runs": runs,
+    }
+
+
+def _own_test(run: RunFolder, tasks: Sequence[Task]) -> dict:
+    """What the run's own test split said, to compare with."""
+    manifest = run.read_json(run.manifest)
+    facts = {"synthetic": manifest["synthetic"], "experiment": manifest["experiment"]}
+    if run.assessment.is_file():
+        own = run.read_json(run.assessment).get("test", {})
+        metrics = {
+            task.name: {
+                f"by_{unit}": {
+                    name: entry["value"]
+                    for name, entry in own[task.name][f"by_{unit}"]["metrics"].items()
+                }
+                for unit in ("patient", "image")
+            }
+            for task in tasks
+            if task.name in own
+        }
+    else:
+        # Of an earlier version, which had metrics by image only.
+        own = run.read_json(run.metrics).get("test", {})
+        metrics = {
+            task.name: {
+                "by_image": {k: v for k, v in own[task.name].items() if k != "n"}
+            }
+            for task in tasks
+            if task.name in own
+        }
+    return {**facts, "own_test": metrics}
+
+
+def write_folder(result: External, then: Callable[[Path], T]) -> T:
+    """Make the folder of the request; it appears whole or not at all.
+
+    Args:
+        then: called with the folder under the name that it has until it is complete,
+            for more files.
+    Returns: the result of `then`.
+    Raises: ConfigError when the folder cannot be made, or exists by now.
+    """
+    folder, overwrite = result.request.out, result.request.overwrite
+    assessment = assess_external(result)
+    partial = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        # mkdtemp makes a folder that other users cannot read.
+        partial.chmod(0o755)
+        write(result, assessment, partial)
+        made = then(partial)
+        if overwrite and os.path.lexists(folder):
+            old = partial.with_name(f"{partial.name}.old")
+            folder.rename(old)
+            partial.rename(folder)
+            shutil.rmtree(old)
+        else:
+            # Fails if another process has made it in the meantime.
+            partial.rename(folder)
+        return made
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written: {error.strerror}. Choose another folder "
+            "(--out DIR)."
+        ) from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,208 @@
+"""Metrics of the patients of each site, sex, age band, projection, ... No TensorFlow.
+
+A model may be good on average and bad on the patients of one scanner. Strata come from
+the fields of a prepared dataset. Each is assessed by itself, with intervals, and says
+when it is too small to be read.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
+from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.tasks.labels import Table
+
+# Bounds of the age bands in years; a lower bound is inclusive.
+AGE_BOUNDS = (40, 60, 80)
+UNKNOWN = "unknown"
+
+# The words in the names of fields that are shown first, in this order. Numbers in such
+# a field are codes.
+_FIRST = (
+    ("site",),
+    ("sex", "gender"),
+    ("age",),
+    ("projection", "view"),
+    ("scanner", "manufacturer", "vendor", "device", "modality"),
+)
+_AGE = _FIRST.index(("age",))
+# A text with more values describes single patients. Sites may be more.
+_MOST_VALUES = 12
+_MOST_SITES = 40
+# Names of images and patients.
+_NAMES = ("image_id", "patient_id")
+
+# A stratum is small with fewer patients, or with fewer patients of a class.
+FEWEST_PATIENTS = 20
+FEWEST_OF_A_CLASS = 5
+
+
+def stratum_fields(
+    table: Table, leave_out: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """The fields of a dataset that divide its images into few groups.
+
+    These are texts with 2 to 12 values (a site: up to 40), ages as bands, and numbers
+    that are codes of a sex, a projection or a scanner. Site, sex, age, projection and
+    scanner come first.
+
+    Args:
+        table: fields of the dataset, see `mdmt_tf.tasks.labels`.
+        leave_out: other fields, such as the labels.
+    Returns: field -> text (n,), "unknown" where a value is not known.
+
+    Example:
+        >>> table = {
+        ...     "image_id": np.array(["a", "b", "c"], object),
+        ...     "age": np.array([39.0, 40.0, np.nan]),
+        ...     "sex": np.array(["m", "f", "m"], object),
+        ...     "crp": np.array([1.0, 2.0, 3.0]),
+        ... }
+        >>> {name: texts.tolist() for name, texts in stratum_fields(table).items()}
+        {'sex': ['m', 'f', 'm'], 'age': ['<40', '40-59', 'unknown']}
+    """
+    ranked = []
+    for place, (name, values) in enumerate(table.items()):
+        if name in _NAMES or name in leave_out or values.ndim != 1:
+            continue
+        rank = _rank(name)
+        texts = _texts(values, rank)
+        if texts is None:
+            continue
+        distinct = len(set(texts.tolist()) - {UNKNOWN})
+        most = _MOST_SITES if rank == 0 else _MOST_VALUES
+        if 2 <= distinct <= most:
+            ranked.append((rank, place, name, texts))
+    return {name: texts for _, _, name, texts in sorted(ranked, key=lambda r: r[:2])}
+
+
+def age_band(years: float) -> str:
+    """The band of an age: <40, 40-59, 60-79 or >=80.
+
+    Example:
+        >>> [age_band(years) for years in (39.9, 40, 59.9, 80)]
+        ['<40', '40-59', '40-59', '>=80']
+    """
+    lower = [bound for bound in AGE_BOUNDS if years >= bound]
+    if not lower:
+        return f"<{AGE_BOUNDS[0]}"
+    if len(lower) == len(AGE_BOUNDS):
+        return f">={AGE_BOUNDS[-1]}"
+    return f"{lower[-1]}-{AGE_BOUNDS[len(lower)] - 1}"
+
+
+def assess_strata(
+    table: pd.DataFrame,
+    task: Task,
+    fields: Mapping[str, Mapping[str, str]],
+    *,
+    unit: Literal["patient", "image"],
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, dict]]:
+    """Metrics of a task for each value of each field, with intervals.
+
+    Args:
+        table: predictions of one dataset and split, in the columns of
+            `predictions.csv`.
+        task: the task to assess.
+        fields: field -> image_id -> text.
+        unit: what the metrics are by, the same for all strata. By patient, the images
+            of a patient within the stratum are averaged, so that a patient with two
+            projections counts in both.
+        resamples, seed: see `assess`.
+    Returns: {field: {value: {"n", "patients", "small", "metrics"}}}, values in their
+        order, "unknown" last. `metrics` is that of `assess`; a metric of all classes is
+        NaN where a class is missing. `small` says that there are fewer than 20
+        patients, or fewer than 5 of a class. A value without labelled rows has n = 0
+        and no metrics. `missing_classes` is added where there are any.
+    """
+    rows = labelled_rows(table, task)
+    result = {}
+    for field, text_of in fields.items():
+        texts = rows["image_id"].map(text_of)
+        strata = {}
+        for value in sorted(set(text_of.values()), key=_order):
+            own = rows[texts == value]
+            strata[value] = _assess_one(own, task, unit, resamples, seed)
+        result[field] = strata
+    return result
+
+
+def _assess_one(rows: pd.DataFrame, task: Task, unit: str, resamples, seed) -> dict:
+    if rows.empty:
+        return {"n": 0, "patients": 0, "small": True, "metrics": {}}
+    found = assess(rows, [task], resamples=resamples, seed=seed)[task.name]
+    chosen = found["by_patient" if unit == "patient" else "by_image"]
+    if chosen.get("missing_classes"):
+        nothing = dict.fromkeys(("value", "low", "high"), float("nan"))
+        for name in chosen["metrics"]:
+            if METRICS[name].every_class:
+                chosen["metrics"][name] = dict(nothing)
+    return {
+        "n": chosen["n"],
+        "patients": chosen["patients"],
+        "small": _is_small(rows, task, chosen["patients"]),
+        **{k: v for k, v in chosen.items() if k in ("missing_classes", "metrics")},
+    }
+
+
+def _is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
+    if patients < FEWEST_PATIENTS:
+        return True
+    for component, own in rows_of_components(rows, task):
+        for index in range(component.n_classes):
+            of_class = own[own["target"] == index]
+            found = of_class.drop_duplicates(["dataset", "patient_id"])
+            if len(found) < FEWEST_OF_A_CLASS:
+                return True
+    return False
+
+
+def _rank(name: str) -> int:
+    """Place of a field by the words of its name; the last for all others."""
+    words = re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    for rank, known in enumerate(_FIRST):
+        if set(words) & set(known):
+            return rank
+    return len(_FIRST)
+
+
+def _texts(values: np.ndarray, rank: int) -> np.ndarray | None:
+    """The values as texts; None if they are numbers that are no codes."""
+    known = label_is_known(values)
+    if values.dtype.kind in "OSU":
+        found = [str(value).strip() for value in values]
+        return np.array([text or UNKNOWN for text in found], object)
+    numbers = values[known]
+    if rank == _AGE:
+        if not len(numbers) or numbers.min() < 0 or numbers.max() > 130:
+            return None
+        texts = [
+            age_band(float(value)) if is_known else UNKNOWN
+            for value, is_known in zip(values, known, strict=True)
+        ]
+        return np.array(texts, object)
+    if rank == len(_FIRST) or np.any(numbers != np.round(numbers)):
+        return None
+    texts = [
+        str(int(value)) if is_known else UNKNOWN
+        for value, is_known in zip(values, known, strict=True)
+    ]
+    return np.array(texts, object)
+
+
+def _order(value: str) -> tuple:
+    """Ascending, numbers as numbers, bands by their bound, unknown last."""
+    bands = [age_band(years) for years in (0, *AGE_BOUNDS)]
+    if value in bands:
+        return 0, bands.index(value), ""
+    if value == UNKNOWN:
+        return 3, 0, ""
+    return (1, int(value), "") if value.isdecimal() else (2, 0, value)

@@ -1,0 +1,153 @@
+"""`python -m mdmt_tf.new`."""
+
+import os
+import pty
+import select
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from mdmt_tf import config, new
+from mdmt_tf.errors import MdmtError
+
+N = 40
+
+
+@pytest.fixture
+def ward(tmp_path, monkeypatch):
+    """Films and a table in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    rows = ["file,pid,died,view,score,x"]
+    for n in range(N):
+        cv2.imwrite(f"films/i{n}.png", np.full((70, 80), 9, np.uint8))
+        view = "AP" if n % 3 else "PA"
+        rows.append(f"i{n}.png,p{n // 2},{n // 2 % 2},{view},{n % 19},{n % 5 % 2}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    return tmp_path
+
+
+ARGUMENTS = ["ward", "--table", "t.csv", "--images", "films", "--out", "ward.yaml"]
+
+
+def test_it_says_what_it_guessed_and_what_to_do(ward, capsys, monkeypatch):
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        new.main(ARGUMENTS)
+    text = capsys.readouterr().out
+    assert "ward: 40 images of 20 patients; file names 40 of 40 files" in text
+    assert "label died from died, binary; patients: 10 no, 10 yes" in text
+    assert "possible labels, in comments: x" in text
+    assert "warning: died is known of 20 patients" in text
+    assert "python -m mdmt_tf.prepare ward.yaml --data-dir DATA" in text
+    assert max(map(len, text.splitlines())) <= 80
+    loaded = config.load("ward.yaml", ["data_dir=."])
+    assert list(loaded.tasks) == ["died", "score"]
+
+
+def test_flags_replace_guesses(ward, capsys):
+    flags = ["--label", "woman=x", "--label", "died", "--field", "view", "--field"]
+    flags += ["score", "--patient", "file", "--site", "view", "--unknown", "7"]
+    flags += ["--preprocess", "full_128", "--image-column", "file", "--yes"]
+    new.main([*ARGUMENTS, *flags])
+    loaded = config.load("ward.yaml", ["data_dir=."])
+    assert list(loaded.tasks) == ["woman", "died"]
+    declared = loaded.dataset
+    assert declared.columns.model_dump() == {
+        "image": "file",
+        "patient": "file",
+        "site": "view",
+    }
+    assert list(declared.field_types) == ["view", "score"]
+    assert "7" in declared.unknown and declared.preprocess == "full_128"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--table", "t.csv", "--on", "pids"], "--on pids: t.csv has no such column"),
+        (["--images", "nowhere"], "--images nowhere: no such folder"),
+        (["--out", "t.csv"], "--out t.csv: exists"),
+        (["--join", "mdmtt"], "Did you mean 'mdmt'?"),
+        (["--preprocess", "lung_256"], "expected lungs_SIZE"),
+        (["--label", "a", "--label", "A"], "two labels called 'a'"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_written(ward, flags, message):
+    with pytest.raises(MdmtError) as error:
+        new.main([*ARGUMENTS, "--yes", *flags])
+    assert message in str(error.value)
+    assert not (ward / "ward.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Ward", "lower-case letters, digits and _, a letter first, such as ward"),
+        ("my ward", "such as my_ward"),
+        ("1a", "such as x1a"),
+        ("", "lower-case letters"),
+        ("hannover", "is a dataset of the package"),
+    ],
+)
+def test_a_name_that_no_dataset_may_have(ward, name, message):
+    with pytest.raises(MdmtError, match=message):
+        new.main([name, *ARGUMENTS[1:], "--yes"])
+    assert not (ward / "ward.yaml").exists()
+
+
+def converse(arguments, answers):
+    """Run the command in a terminal and answer its questions.
+
+    Args:
+        answers: (text to wait for, what to type then).
+    Returns: everything that it printed.
+    """
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ["TERM"] = "dumb"
+        os.execv(sys.executable, [sys.executable, "-m", "mdmt_tf.new", *arguments])
+    shown, end = "", time.monotonic() + 120
+    answers = list(answers)
+    while time.monotonic() < end:
+        if answers and answers[0][0] in shown.rpartition("\x07")[2]:
+            os.write(terminal, answers.pop(0)[1].encode() + b"\n")
+            shown += "\x07"  # what comes next is the answer to the next question
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                shown += os.read(terminal, 4096).decode()
+            except OSError:  # the other end is closed
+                break
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    return shown, os.waitstatus_to_exitcode(status)
+
+
+def test_in_a_terminal_it_asks_about_its_guesses(ward):
+    text, status = converse(
+        ARGUMENTS,
+        [
+            ("Image column (file)", ""),
+            ("other patient) (pid)", "PID"),
+            ("No column 'PID'", "file"),
+            ("Site column (- for none) (-)", "view"),
+            ("Labels to predict", "woman=x"),
+            ("means unknown (-)", ""),
+        ],
+    )
+    assert status == 0, text
+    loaded = config.load("ward.yaml", ["data_dir=."])
+    assert list(loaded.tasks) == ["woman"]
+    assert (loaded.dataset.columns.patient, loaded.dataset.columns.site) == (
+        "file",
+        "view",
+    )
+
+
+def test_in_a_terminal_yes_asks_nothing(ward):
+    text, status = converse([*ARGUMENTS, "--yes"], [])
+    assert status == 0 and "column (" not in text
+    assert (ward / "ward.yaml").exists()

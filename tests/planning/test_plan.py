@@ -1,0 +1,166 @@
+"""Settings that follow from the data, and where they change."""
+
+import pytest
+
+from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.planning import plan
+from mdmt_tf.planning.columns import Column
+from mdmt_tf.planning.labels import make_label
+
+
+def a_label(negative=50, positive=50, column="died"):
+    cells = ("0",) * negative + ("1",) * positive
+    return make_label(
+        "died", Column(column, cells), [str(n) for n in range(len(cells))]
+    )
+
+
+def data(images=100, patients=None, size=256, labels=None, memory_gb=16, **facts):
+    return plan.Data(
+        images=images,
+        patients=patients or images,
+        size=size,
+        labels=labels or (a_label(),),
+        memory_gb=memory_gb,
+        **facts,
+    )
+
+
+VOLUME = (32, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("facts", "backbone"),
+    [
+        ({"images": 299, "has_gpu": True}, "tf_efficientnet_lite0"),
+        ({"images": 300, "has_gpu": True}, "resnet18"),
+        ({"images": 5000}, "tf_efficientnet_lite0"),
+        ({"images": 1999, "has_gpu": True}, "resnet18"),
+        ({"images": 2000, "has_gpu": True}, "densenet121"),
+        # The patients count, not their images.
+        ({"images": 2000, "patients": 299, "has_gpu": True}, "tf_efficientnet_lite0"),
+        ({"images": 5000, "size": VOLUME}, "densenet21_3d"),
+        ({"images": 300, "size": VOLUME, "has_gpu": True}, "densenet121_3d"),
+    ],
+)
+def test_the_network_grows_with_the_patients(facts, backbone):
+    made = data(**facts)
+    assert plan.choose_backbone(made).value == backbone
+    row = BACKBONES[backbone]
+    assert row.dimensions == made.dimensions
+    weights = plan.choose_weights(made).value
+    assert (weights == "imagenet") == (row.weights is not None)
+
+
+@pytest.mark.parametrize(
+    ("size", "has_gpu", "expected"),
+    [(256, False, 128), (128, False, 128), (64, False, 64), (256, True, 256)],
+)
+def test_images_are_small_without_a_gpu(size, has_gpu, expected):
+    assert plan.choose_image_size(data(size=size, has_gpu=has_gpu)).value == expected
+
+
+@pytest.mark.parametrize(
+    ("minority", "folds", "advice"),
+    [(50, 5, False), (49, 4, False), (40, 4, False), (30, 3, False), (29, 3, True)],
+)
+def test_folds_leave_ten_patients_of_the_smallest_class(minority, folds, advice):
+    setting = plan.choose_folds(minority, 1000)
+    assert setting.value == folds
+    assert ("repeat" in setting.reason) is advice
+
+
+def test_folds_without_classes_follow_from_the_patients():
+    assert plan.choose_folds(None, 100).value == 5
+    assert plan.choose_folds(None, 12).value == 3
+
+
+def test_training_has_what_tests_and_validation_leave():
+    assert plan.training_fraction(5) == pytest.approx(3 / 5)
+    assert plan.training_fraction(4) == pytest.approx(3 / 4 * 0.8)
+
+
+@pytest.mark.parametrize(
+    ("facts", "batch"),
+    [
+        # 60 training rows: at least 8 batches would be 7.5, but 8 is the smallest.
+        ({"images": 100}, 8),
+        ({"images": 427}, 32),  # 427 * 0.6 / 8 = 32.02
+        ({"images": 426}, 16),
+        ({"images": 10_000}, 32),
+        ({"images": 10_000, "size": VOLUME}, 8),
+        ({"images": 20, "size": VOLUME}, 2),
+        # 256 x 256 x 1500 bytes x 4 = 0.39 GB an image in a quarter of the memory.
+        ({"images": 10_000, "has_gpu": True, "memory_gb": 1.6}, 4),
+        ({"images": 10_000, "has_gpu": True, "memory_gb": 0.1}, 2),
+    ],
+)
+def test_batches_fit_the_data_and_the_memory(facts, batch):
+    assert plan.choose_batch_size(data(**facts), 5).value == batch
+
+
+@pytest.mark.parametrize(
+    ("facts", "batch", "epochs"),
+    [
+        ({"images": 1000}, 32, 53),  # ceil(600 / 32) = 19 steps; 1000 / 19
+        ({"images": 100_000}, 32, 20),
+        ({"images": 20}, 8, 200),
+        ({"images": 1000, "size": VOLUME}, 8, 27),  # 75 steps; 2000 / 75
+    ],
+)
+def test_epochs_make_a_number_of_steps(facts, batch, epochs):
+    assert plan.choose_epochs(data(**facts), 5, batch).value == epochs
+
+
+@pytest.mark.parametrize("epochs", [20, 53, 200])
+def test_warm_up_ends_and_patience_is_shorter_than_training(epochs):
+    assert plan.choose_warmup(epochs).value < epochs
+    assert plan.choose_patience(epochs).value < epochs
+
+
+def test_the_learning_rate_follows_the_start():
+    assert plan.choose_learning_rate(data()).value == 3e-4
+    assert plan.choose_learning_rate(data(size=VOLUME)).value == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("images", "value"), [(100, "image"), (110, "image"), (111, "patient")]
+)
+def test_patients_weigh_the_same_where_some_have_several_images(images, value):
+    assert plan.choose_weight_by(data(images, patients=100)).value == value
+
+
+@pytest.mark.parametrize(
+    ("negative", "positive", "value"),
+    [(50, 50, None), (29, 10, None), (30, 10, "balanced"), (10, 30, "balanced")],
+)
+def test_classes_are_balanced_from_three_to_one(negative, positive, value):
+    setting = plan.choose_balance(a_label(negative, positive))
+    assert (setting.value if setting else None) == value
+
+
+def test_a_number_has_no_classes_to_balance():
+    column = Column("score", tuple(map(str, range(30))))
+    assert plan.choose_balance(make_label("score", column, column.cells)) is None
+
+
+def test_left_and_right_are_not_exchanged_where_they_matter():
+    assert plan.choose_augmentation(data()).value == {}
+    sided = data(labels=(a_label(column="left effusion"),))
+    assert plan.choose_augmentation(sided).value == {"flip_probability": 0}
+    assert plan.choose_augmentation(data(is_head=True)).value == {"flip_probability": 0}
+
+
+def test_volumes_are_not_deformed_and_slices_keep_their_distance():
+    value = plan.choose_augmentation(data(size=VOLUME, slice_spacing=3.004)).value
+    assert value == {"elastic_probability": 0, "slice_spacing": 3.0}
+    value = plan.choose_augmentation(data(size=VOLUME, slice_spacing=1.05)).value
+    assert value == {"elastic_probability": 0}
+
+
+def test_what_the_data_cannot_support_is_a_warning():
+    assert plan.find_limits(data(labels=(a_label(50, 10),))) == []
+    (text,) = plan.find_limits(data(labels=(a_label(50, 9),)))
+    assert text.startswith("died has 9 patients of class 'yes'")
+    (text,) = plan.find_limits(data(labels=(a_label(15, 14),)))
+    assert text.startswith("died is known of 29 patients")

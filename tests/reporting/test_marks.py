@@ -1,0 +1,121 @@
+"""A benchmark that is judged on validation rows: marked, and blind to test rows."""
+
+import hashlib
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score
+
+from mdmt_tf import report as command
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting import marks, plots
+from mdmt_tf.reporting.report import write_report
+
+
+@pytest.fixture(scope="module")
+def judged(whole, tmp_path_factory):
+    """The report on validation rows, with one kind of plots and of pooled plots."""
+    kinds = {name: plots.KINDS[name] for name in ("box", "confusion")}
+    out = tmp_path_factory.mktemp("validation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "KINDS", kinds)
+        return write_report(whole, out, resamples=20, split="validation")
+
+
+def poison(folder, text="no number"):
+    """Make every test row and test metric of the fits unusable."""
+    for path in folder.glob("runs/*/predictions.csv"):
+        lines = path.read_text().splitlines()
+        at = lines[0].split(",").index("split")
+        for number, line in enumerate(lines):
+            cells = line.split(",")
+            if cells[at] == "test":
+                rest = [text] * (len(cells) - at - 1)
+                lines[number] = ",".join([*cells[: at + 1], *rest, "more", "fields"])
+        assert text in "\n".join(lines)
+        path.write_text("\n".join(lines) + "\n")
+        metrics = json.loads(path.with_name("metrics.json").read_text())
+        metrics["test"] = text
+        path.with_name("metrics.json").write_text(json.dumps(metrics))
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_test_rows_are_never_read(judged, whole, tmp_path, monkeypatch):
+    kinds = {name: plots.KINDS[name] for name in ("box", "confusion")}
+    monkeypatch.setattr(plots, "KINDS", kinds)
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    (copy / "correlations.csv").write_text("not a table of all patients")
+    poison(copy)
+    with pytest.raises(DataError):
+        Results.read(copy)
+    write_report(copy, tmp_path / "out", resamples=20, split="validation")
+    assert digests(tmp_path / "out") == digests(judged.folder)
+
+
+def test_the_numbers_are_those_of_validation_rows(judged, whole):
+    table = pd.read_csv(judged.folder / "tables" / "runs.csv")
+    assert set(table["split"]) == {"validation"}
+    for row in table.itertuples():
+        rows = pd.read_csv(whole / "runs" / row.fit / "predictions.csv")
+        rows = rows[(rows["split"] == "validation") & rows["target"].notna()]
+        for task, own in rows.groupby("task"):
+            expected = accuracy_score(own["target"], own["prediction"])
+            place = table.columns.get_loc(f"{task}/accuracy")
+            assert row[place + 1] == pytest.approx(expected)
+
+
+def test_everything_says_that_it_is_of_validation_rows(judged, capsys, monkeypatch):
+    from mdmt_tf.reporting import terminal
+
+    for path in (judged.folder / "tables").iterdir():
+        text = path.read_text()
+        mark = "validation" if path.suffix == ".csv" else "VALIDATION rows, which were"
+        assert mark in text, path
+        if path.suffix == ".csv":
+            assert text.startswith("split,")
+    page = judged.page.read_text()
+    assert f'<p class="banner">{marks.VALIDATION}</p>' in page
+    assert "<h1>Benchmark tiny, judged on validation rows</h1>" in page
+    assert "--resamples 20 --split validation" in page
+    assert page.count("<figcaption>SYNTHETIC data. VALIDATION rows, optimistic.") == 4
+    assert "test set" not in page and "test row was read" in page
+    # Numbers of the paper are of test sets.
+    assert "paper" not in (judged.folder / "tables" / "table_1.md").read_text()
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal.print_report(judged)
+    printed = capsys.readouterr().out
+    assert "VALIDATION rows" in printed and "optimistic" in printed
+    assert "SYNTHETIC" in printed and "cv (3-fold cross-validation), valid" in printed
+
+
+def test_a_report_on_test_rows_is_not_marked_and_not_replaced(
+    whole, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(plots, "KINDS", {})
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    command.main([str(copy), "--resamples", "0"])
+    before = digests(copy)
+    assert "VALIDATION" not in (copy / "index.html").read_text()
+    assert "VALIDATION" not in capsys.readouterr().out
+    command.main([str(copy), "--resamples", "0", "--split", "validation"])
+    after = digests(copy)
+    assert {path: after[path] for path in before} == before
+    new = set(after) - set(before)
+    assert {path.parts[0] for path in new} == {"validation"}
+    assert str(copy / "validation" / "index.html") in capsys.readouterr().out
+
+
+def test_an_unknown_split_is_refused(whole, capsys):
+    with pytest.raises(SystemExit):
+        command.main([str(whole), "--split", "validatoin"])
+    assert "Did you mean 'validation'?" in capsys.readouterr().err

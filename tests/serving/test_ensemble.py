@@ -1,0 +1,104 @@
+"""Opening of models, and which of them may answer together."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.serving.ensemble import open_model, open_models
+from mdmt_tf.serving.export import export_model
+from mdmt_tf.tasks import make_task
+
+OUTCOME = make_task(kind="binary", name="outcome", classes=("mild", "severe"))
+OTHER = make_task(kind="binary", name="outcome", classes=("alive", "dead"))
+GRADE = make_task(kind="ordinal", name="grade", cut_points=(5, 9))
+
+
+@pytest.fixture(scope="module")
+def save(tmp_path_factory):
+    """A function that writes a SavedModel and returns its folder."""
+
+    def save(*tasks, size=(8, 8), preprocessing=("lungs_256",), seed=0):
+        keras.utils.set_random_seed(seed)
+        image = keras.Input((*size, 3))
+        x = keras.layers.Flatten()(image)
+        outputs = {
+            t.name: keras.layers.Dense(t.n_outputs, name=t.name)(x) for t in tasks
+        }
+        about = {
+            "trained_on": "ward",
+            "image": {"size": list(size)},
+            "preprocessing": {f"d{n}": one for n, one in enumerate(preprocessing)},
+            "tasks": {
+                t.name: {"kind": t.kind, "classes": list(t.class_names)} for t in tasks
+            },
+        }
+        path = tmp_path_factory.mktemp("models") / "saved_model"
+        export_model(keras.Model(image, outputs), tasks, path, about)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def saved(save):
+    return save(OUTCOME, GRADE)
+
+
+def test_a_model_says_what_it_is(saved):
+    model = open_model(saved)
+    assert [task.name for task in model.tasks] == ["outcome", "grade"]
+    assert model.tasks[1].class_names == ("<5", "5 to <9", ">=9")
+    assert model.preprocessing.name == "lungs_256" and model.size == (8, 8)
+    assert model.training_images is None and model.trained_on == "ward"
+    assert not model.is_calibrated
+
+
+def test_the_digest_is_that_of_the_weights(save, saved):
+    same, other = open_model(saved), save(OUTCOME, GRADE, seed=1)
+    assert same.digest == open_model(saved).digest != open_model(other).digest
+
+
+def test_models_answer_together_if_their_tasks_are_the_same(save, saved):
+    alike = save(OUTCOME, GRADE, seed=1, preprocessing=["full_128"])
+    assert len(open_models([saved, alike])) == 2
+    for tasks, text in (
+        ([OUTCOME], r"outcome \(mild, severe\)\. Predict"),
+        ([OTHER, GRADE], r"outcome \(alive, dead\)"),
+    ):
+        with pytest.raises(ConfigError, match="the same tasks and classes") as error:
+            open_models([saved, save(*tasks)])
+        assert error.match(text)
+
+
+def test_several_kinds_of_preprocessing_need_a_choice(save):
+    path = save(OUTCOME, preprocessing=["lungs_256", "full_256"])
+    with pytest.raises(ConfigError, match="d0: lungs_256, d1: full_256"):
+        open_model(path)
+    assert open_model(path, "full_256").preprocessing.name == "full_256"
+    with pytest.raises(ConfigError, match="expected one of .*: full_256, lungs_256"):
+        open_model(path, "full_512")
+
+
+def test_a_preprocessing_of_somebody_else_is_an_error(save):
+    with pytest.raises(DataError, match="is not one of this package"):
+        open_model(save(OUTCOME, preprocessing=["theirs"]))
+
+
+def test_a_folder_without_a_model_is_an_error(tmp_path, saved):
+    with pytest.raises(DataError, match="not the folder of a run"):
+        open_model(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"none")
+    with pytest.raises(DataError, match="not a SavedModel"):
+        open_model(tmp_path)
+
+
+def test_the_model_predicts(saved):
+    answer = open_model(saved).predictor.predict(np.zeros((2, 5, 7, 1), np.float32))
+    assert {name: value.shape for name, value in answer.items()} == {
+        "outcome": (2, 2),
+        "grade": (2, 3),
+    }
+    assert json.loads((saved / "model.json").read_text())["trained_on"] == "ward"

@@ -1,0 +1,245 @@
+"""External validation of one run and of several."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import mean_absolute_error, roc_auc_score
+
+from mdmt_tf import config
+from mdmt_tf.config import files
+from mdmt_tf.errors import ConfigError, DataError, LeakageError
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.external import make_request
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving import external
+from mdmt_tf.statistics import calibration
+from mdmt_tf.training import trainer
+
+N = 48
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_backbone, data_dir, tmp_path_factory):
+    """Two folds of a classification and a regression."""
+    folder = tmp_path_factory.mktemp("runs")
+    outcome = {"kind": "binary", "classes": ["mild", "severe"]}
+    values = {
+        "experiment": "small",
+        "image_size": 32,
+        "data_dir": str(data_dir),
+        "tasks": {
+            "outcome": {**outcome, "from": {"alpha": "outcome"}},
+            "age": {"kind": "regression", "from": {"alpha": "age"}},
+        },
+        "datasets": {"alpha": {"config": "full_256"}},
+        "split": {"folds": 3, "stratify_by": ["outcome"]},
+        "model": {"backbone": tiny_backbone},
+        "training": {
+            "epochs": 2,
+            "batch_size": 8,
+            "warmup_epochs": 1,
+            "tensorboard": False,
+            "saved_model": False,
+            "select_on": {"task": "outcome"},
+        },
+    }
+    files.write(values, folder / "settings.yaml")
+    path = str(folder / "settings.yaml")
+    overrides = [[f"run_dir={folder / str(k)}", f"split.fold={k}"] for k in (0, 1)]
+    return [trainer.train(config.load(path, own)) for own in overrides]
+
+
+def examples(stored_pixels):
+    """Two images of each patient, with fields for strata."""
+    return [
+        {
+            "image": stored_pixels(f"g{i:02d}", 32),
+            "image_id": f"g{i:02d}",
+            "patient_id": f"q{i // 2:02d}",
+            "site": "north" if i < 30 else "south",
+            "outcome": ("mild", "severe")[i // 2 % 2] if i < 40 else "",
+            "years": np.float32(30 + i),
+            "sex": "fm"[i // 2 % 3 // 2],
+            "view": ("AP", "PA")[i % 2],
+        }
+        for i in range(N)
+    ]
+
+
+@pytest.fixture(scope="module")
+def gamma_dir(prepare, stored_pixels, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gamma")
+    prepare(folder, "gamma", examples(stored_pixels))
+    return folder
+
+
+def evaluated(runs, gamma_dir, out, labels=("outcome=outcome", "age=years")):
+    request = make_request(runs, "gamma", str(gamma_dir), labels=labels, out=out)
+    dataset = external.open_unseen(request)
+    return external.evaluate_runs(request, dataset)
+
+
+@pytest.fixture(scope="module")
+def of_two(runs, gamma_dir, tmp_path_factory):
+    return evaluated(runs, gamma_dir, tmp_path_factory.mktemp("out") / "two")
+
+
+@pytest.fixture(scope="module")
+def assessment(of_two):
+    return external.assess_external(of_two, resamples=100)["external"]
+
+
+def test_the_mean_prediction_is_that_of_the_mean_probability(of_two):
+    first, second = (e.predictions for e in of_two.of_runs)
+    whole = of_two.whole.predictions
+    assert set(whole["fold"]) == {-1} and set(whole["split"]) == {"external"}
+    assert first["image_id"].tolist() == whole["image_id"].tolist()
+    for column in ("p_0", "p_1"):
+        means = (first[column].astype(float) + second[column].astype(float)) / 2
+        np.testing.assert_allclose(whole[column], means, equal_nan=True)
+    outcome = whole["task"] == "outcome"
+    expected = whole.loc[outcome, "p_1"] > whole.loc[outcome, "p_0"]
+    assert (whole.loc[outcome, "prediction"] == expected).all()
+    ages = [t.loc[t["task"] == "age", "prediction"] for t in (first, second)]
+    np.testing.assert_allclose(
+        whole.loc[whole["task"] == "age", "prediction"], np.mean(ages, axis=0)
+    )
+
+
+def test_the_metrics_are_those_of_the_mean_prediction(of_two, assessment):
+    rows = of_two.whole.predictions
+    rows = rows[(rows["task"] == "outcome") & rows["target"].notna()]
+    assert assessment["outcome"]["unit"] == "patient"
+    patients = rows.groupby("patient_id")[["target", "p_1"]].mean()
+    entry = assessment["outcome"]["by_patient"]["metrics"]["auc"]
+    expected = roc_auc_score(patients["target"], patients["p_1"])
+    assert entry["value"] == pytest.approx(expected)
+    assert entry["low"] < entry["value"] < entry["high"]
+    stored = of_two.whole.metrics["external"]["outcome"]["auc"]
+    assert stored == pytest.approx(roc_auc_score(rows["target"], rows["p_1"]))
+
+
+def test_each_run_has_its_metrics(of_two, assessment):
+    # No patient has two ages that agree, so these are by image.
+    assert assessment["age"]["unit"] == "image"
+    for name, evaluation in zip(of_two.request.run_names, of_two.of_runs, strict=True):
+        table = evaluation.predictions
+        rows = table[(table["task"] == "age") & table["target"].notna()]
+        expected = mean_absolute_error(rows["target"], rows["prediction"])
+        assert assessment["age"]["runs"][name]["mae"] == pytest.approx(expected)
+    assert set(assessment["outcome"]["runs"]) == {"0", "1"}
+
+
+def test_strata_are_of_fields_that_are_no_labels(assessment):
+    strata = assessment["outcome"]["strata"]
+    assert list(strata) == ["site", "sex", "view"]
+    assert [own["n"] for own in strata["site"].values()] == [15, 5]
+    assert [own["n"] for own in strata["view"].values()] == [20, 20]
+    # South has 18 images, of which 8 have no outcome: 5 patients.
+    assert strata["site"]["south"]["small"] is True
+
+
+def test_calibrated_probabilities_are_the_mean_of_those_of_the_runs(of_two):
+    means = np.zeros(N)
+    for run, evaluation in zip(of_two.request.runs, of_two.of_runs, strict=True):
+        table = evaluation.predictions
+        raw = table.loc[table["task"] == "outcome", ["p_0", "p_1"]].to_numpy(float)
+        means += calibration.read(run)["outcome"].apply(raw)[:, 1] / 2
+    own = of_two.calibrated[of_two.calibrated["task"] == "outcome"]
+    np.testing.assert_allclose(own["p_1"], means)
+    assert set(of_two.calibrated["task"]) == {"outcome"}
+
+
+def test_sections_on_calibration_are_in_the_assessment(of_two, assessment):
+    own = assessment["outcome"]
+    assert {"calibrated", "decision_curve"} <= set(own)
+    # With so few patients a run may have no operating points.
+    known = [calibration.read(run)["outcome"] for run in of_two.request.runs]
+    names = set.intersection(*(set(of_run.operating_points) for of_run in known))
+    assert set(own.get("operating_points", {}).get("outcome", {})) == names
+    assert own["decision_curve"]["outcome"]["n"] == 40
+    assert "calibrated" not in assessment["age"]
+
+
+def test_files_of_several_runs(of_two, gamma_dir):
+    folder = external.write_folder(of_two, lambda path: path)
+    out = of_two.request.out
+    assert not folder.exists() and not list(out.parent.glob(".*"))
+    table = predictions.read(out / "predictions.csv")
+    assert len(table) == 2 * N
+    calibrated = predictions.read(out / "predictions_calibrated.csv")
+    assert len(calibrated) == N
+    of_runs = pd.read_csv(out / "predictions_of_runs.csv")
+    assert of_runs.groupby("run").size().tolist() == [2 * N, 2 * N]
+    stored = json.loads((out / "assessment.json").read_text())
+    assert set(stored["external"]) == {"outcome", "age"}
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["external"]["age"]["n"] == N
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [run["name"] for run in manifest["runs"]] == ["0", "1"]
+    # The data are not synthetic, but those of the training are.
+    assert manifest["dataset"]["synthetic"] is False and manifest["synthetic"] is True
+    own = json.loads((of_two.request.runs[0].assessment).read_text())["test"]
+    expected = own["outcome"]["by_image"]["metrics"]["accuracy"]["value"]
+    found = manifest["runs"][0]["own_test"]["outcome"]["by_image"]["accuracy"]
+    assert found == expected
+    with pytest.raises(ConfigError, match="cannot be written"):
+        external.write_folder(of_two, lambda path: path)
+    assert not list(out.parent.glob(".*"))
+
+
+def test_an_error_leaves_an_existing_folder_as_it_was(runs, gamma_dir, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("kept")
+    request = make_request(runs[:1], "gamma", str(gamma_dir), out=out, overwrite=True)
+    result = external.evaluate_runs(request, external.open_unseen(request))
+
+    def fail(folder):
+        raise DataError("no page")
+
+    with pytest.raises(DataError, match="no page"):
+        external.write_folder(result, fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+    external.write_folder(result, lambda path: path)
+    assert not (out / "mine.txt").exists()
+    assert not (out / "predictions_of_runs.csv").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_patients_that_the_run_has_seen_are_refused(
+    runs, prepare, stored_pixels, tmp_path
+):
+    """Also by other images of them, and in the split of validation."""
+    rows = predictions.read(runs[0].predictions)
+    seen = rows.loc[rows["split"] == "validation", "patient_id"].iloc[0]
+    (new, other) = examples(stored_pixels)[:2]
+    prepare(tmp_path, "alpha", [new, {**other, "patient_id": seen}])
+    request = make_request(runs, "alpha", str(tmp_path))
+    with pytest.raises(LeakageError, match=f"1 of these patients.*such as '{seen}'"):
+        external.open_unseen(request)
+
+
+def test_a_run_without_its_predictions_is_refused(runs, gamma_dir, tmp_path):
+    copy = RunFolder(shutil.copytree(runs[0].path, tmp_path / "copy"))
+    copy.predictions.unlink()
+    request = make_request([copy], "gamma", str(gamma_dir))
+    with pytest.raises(DataError, match="predictions.csv: missing"):
+        external.open_unseen(request)
+
+
+def test_progress_counts_the_images_of_all_runs(runs, gamma_dir, tmp_path):
+    request = make_request(runs, "gamma", str(gamma_dir), out=tmp_path / "out")
+    seen = []
+    external.evaluate_runs(
+        request,
+        external.open_unseen(request),
+        lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (2 * N, 2 * N) and [d for d, _ in seen] == sorted(
+        {d for d, _ in seen}
+    )

@@ -1,0 +1,252 @@
+"""Predictions of files by models that are computed by hand."""
+
+import itertools
+import json
+import math
+import tracemalloc
+from pathlib import Path
+
+import cv2
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from made_series import make_slices, write_slices
+
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.imaging.preprocess import parse
+from mdmt_tf.serving import prediction, preparation
+from mdmt_tf.serving.ensemble import OpenModel
+from mdmt_tf.tasks import make_task
+
+TASKS = (
+    make_task(kind="binary", name="outcome", classes=("mild", "severe")),
+    make_task(kind="multilabel", name="signs", classes=("a", "b")),
+    make_task(kind="regression", name="stay"),
+)
+
+
+class Means:
+    """Answers with the mean grey value m of an image.
+
+    outcome: m^power; calibrated, if it is, its square root.
+    """
+
+    def __init__(self, power=1, calibrated=False):
+        self._power, self._calibrated = power, calibrated
+        self.outputs = {task.name for task in TASKS}
+        if calibrated:
+            self.outputs |= {"outcome_calibrated", "signs_calibrated"}
+        self.batches = []
+
+    def predict(self, images):
+        self.batches.append(images.shape)
+        m = images.reshape(len(images), -1).mean(axis=1).astype(np.float64)
+        p = m**self._power
+        answer = {
+            "outcome": np.stack([1 - p, p], axis=1),
+            "signs": np.stack([p, 1 - p], axis=1),
+            "stay": 10 * p[:, np.newaxis],
+        }
+        if self._calibrated:
+            root = np.sqrt(p)
+            answer["outcome_calibrated"] = np.stack([1 - root, root], axis=1)
+            answer["signs_calibrated"] = np.stack([root, 1 - root], axis=1)
+        return answer
+
+
+def model(predictor, preprocessing="full_8", size=(8, 8), **facts):
+    about = {"digest": "d", "trained_on": "ward", "training_images": None} | facts
+    return OpenModel(
+        path=Path("run"),
+        predictor=predictor,
+        tasks=TASKS,
+        preprocessing=parse(preprocessing),
+        size=size,
+        **about,
+    )
+
+
+def films(folder, *greys):
+    """Square PNG files of one grey value with one black corner of 1/4 of the area."""
+    folder.mkdir(exist_ok=True)
+    for number, grey in enumerate(greys):
+        pixels = np.full((16, 16), grey, np.uint8)
+        pixels[:8, :8] = 0
+        cv2.imwrite(str(folder / f"f{number:03d}.png"), pixels)
+    return folder
+
+
+def predicted(models, folder, out):
+    counts = prediction.predict_files(models, [str(folder)], out)
+    return counts, pd.read_csv(out, keep_default_na=False)
+
+
+def test_answers_of_all_kinds(tmp_path):
+    folder = films(tmp_path / "films", 51, 204)
+    counts, table = predicted([model(Means())], folder, tmp_path / "a.csv")
+    means = [0.75 * 0.2, 0.75 * 0.8]
+    for column, expected in {
+        "outcome_raw_severe": means,
+        "outcome_probability": means,
+        "signs/a_p_yes": means,
+        "signs/b_p_no": means,
+        "stay": [10 * m for m in means],
+    }.items():
+        np.testing.assert_allclose(table[column].astype(float), expected, rtol=1e-6)
+    assert table["outcome"].tolist() == ["mild", "severe"]
+    assert table["signs/b"].tolist() == ["yes", "no"]
+    assert "stay_p_" not in " ".join(table)
+    assert (counts.files, counts.answered, counts.uncalibrated) == (2, 2, True)
+    text = counts.text(1.0, tmp_path / "a.csv", None)
+    assert "2 of 2 files answered" in text and "not calibrated" in text
+
+
+def test_calibrated_probabilities_come_first_and_raw_ones_stay(tmp_path):
+    """m = 0.75 * 0.4 = 0.3 is mild; calibrated, 0.3^(1/2) = 0.55 is severe."""
+    folder = films(tmp_path / "films", 102)
+    models = [model(Means(calibrated=True))]
+    counts, table = predicted(models, folder, tmp_path / "a.csv")
+    assert table["outcome"].tolist() == ["severe"]
+    found = table[["outcome_raw_severe", "outcome_p_severe", "signs/a_p_yes"]]
+    expected = [0.3, math.sqrt(0.3), math.sqrt(0.3)]
+    np.testing.assert_allclose(found.astype(float).iloc[0], expected, rtol=1e-6)
+    assert not counts.uncalibrated
+    assert "not calibrated" not in counts.text(1.0, tmp_path, None)
+
+
+def test_models_with_other_preprocessing_each_get_their_own(tmp_path, monkeypatch):
+    """A file is prepared once for each preprocessing, not for each model."""
+    seen = []
+    original = preparation.prepare_files
+
+    def spy(paths, kind):
+        seen.append(kind.name)
+        return original(paths, kind)
+
+    monkeypatch.setattr(prediction, "prepare_files", spy)
+    folder = films(tmp_path / "films", 102, 204)
+    predictors = [Means(), Means(power=2), Means(power=3)]
+    names = ["full_8", "full_4", "full_8"]
+    models = [
+        model(one, name, digest=str(number))
+        for number, (one, name) in enumerate(zip(predictors, names, strict=True))
+    ]
+    _, table = predicted(models, folder, tmp_path / "a.csv")
+    assert seen == ["full_8", "full_4"]
+    assert [one.batches for one in predictors] == [
+        [(2, 8, 8, 1)],
+        [(2, 4, 4, 1)],
+        [(2, 8, 8, 1)],
+    ]
+    m = np.array([0.3, 0.6])
+    found = table["outcome_raw_severe"].astype(float)
+    np.testing.assert_allclose(found, (m + m**2 + m**3) / 3, rtol=1e-6)
+    spread = np.std([m, m**2, m**3], axis=0, ddof=1)
+    std = table["outcome_std"].astype(float)
+    np.testing.assert_allclose(std, spread, rtol=1e-6)
+    assert table["model"].tolist() == ["0+1+2"] * 2
+
+
+def test_an_answer_that_is_no_number_is_an_error(tmp_path):
+    class Broken(Means):
+        def predict(self, images):
+            answer = super().predict(images)
+            answer["stay"][0] = np.nan
+            return answer
+
+    folder = films(tmp_path / "films", 102, 204)
+    counts, table = predicted([model(Broken())], folder, tmp_path / "a.csv")
+    assert counts.answered == 1
+    assert "answers stay with no number" in table["error"][0]
+    assert table["stay"].tolist()[0] == table["outcome"].tolist()[0] == ""
+    assert table["error"][1] == "" and table["outcome"][1] == "severe"
+
+
+def test_most_models_must_agree_on_a_warning(tmp_path):
+    """An image is small for a model whose input is more than twice as large."""
+    folder = films(tmp_path / "films", 102)
+    small, large = model(Means()), model(Means(), size=(40, 40))
+    for models, is_small in (
+        ([small, small, large], False),
+        ([small, large], True),
+        ([large, large, small], True),
+    ):
+        _, table = predicted(models, folder, tmp_path / "a.csv")
+        assert table["warnings"][0].startswith("small") == is_small
+
+
+def test_files_are_prepared_while_others_are_predicted(tmp_path):
+    """Only some are in memory: the first answers come before the last files exist."""
+    folder = films(tmp_path / "films", *[100] * 120)
+    files = sorted(folder.iterdir())
+    for late in files[60:]:
+        late.rename(late.with_suffix(".later"))
+    stream = prediction.answer_files([model(Means())], files)
+    first = [answer for answer, _ in itertools.islice(stream, 16)]
+    assert all(not answer.error for answer in first)
+    for late in files[60:]:
+        late.with_suffix(".later").rename(late)
+    rest = [answer for answer, _ in stream]
+    assert len(rest) == 104 and not any(answer.error for answer in rest)
+
+
+@pytest.mark.parametrize("count", [40, 400])
+def test_memory_does_not_grow_with_the_files(count, tmp_path):
+    folder = films(tmp_path / "films", 100)
+    pixels = np.random.default_rng(0).integers(0, 256, (512, 512), np.uint8)
+    cv2.imwrite(str(folder / "f000.png"), pixels)
+    for number in range(1, count):
+        (folder / f"f{number:03d}.png").symlink_to(folder / "f000.png")
+    tracemalloc.start()
+    counts, _ = predicted([model(Means(), "full_256")], folder, tmp_path / "a.csv")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counts.answered == count
+    # A decoded file has 1 MB, and there are 16 prepared ones of 256 kB in a batch.
+    assert peak < 60e6
+
+
+def test_volumes_are_predicted(tmp_path):
+    """Half of the voxels at the top of the window, and one file that is none."""
+    affine = np.diag([-2.0, -2.0, 5.0, 1.0])
+    for name, high in (("a", 100), ("b", 15)):
+        hu = np.full((12, 12, 6), 15, np.float32)
+        hu[:6] = high
+        nibabel.save(nibabel.Nifti1Image(hu, affine), tmp_path / f"{name}.nii.gz")
+    (tmp_path / "c.nii").write_bytes(b"none")
+    out = tmp_path / "a.json"
+    models = [model(Means(), "head_6x12x12", size=(6, 12, 12))]
+    counts = prediction.predict_files(models, [str(tmp_path)], out)
+    assert (counts.files, counts.answered) == (3, 2)
+    found = json.loads(out.read_text())["answers"]
+    p = found[0]["tasks"]["outcome"]["raw"]["severe"]
+    assert p == pytest.approx(0.5, abs=1e-4)
+    assert found[0]["box_source"] == "" and found[0]["warnings"] == {}
+    assert list(found[1]["warnings"]) == ["no_contrast"]
+    assert "c.nii" in found[2]["error"]
+
+
+def test_a_folder_with_a_dicom_series_is_one_file(tmp_path):
+    """The mean of half of the voxels at the top of the window of the head, 100 HU."""
+    hu = np.full((6, 12, 12), 15)
+    hu[:, :6] = 100
+    write_slices(tmp_path / "scans" / "ct", make_slices(hu))
+    write_slices(
+        tmp_path / "scans" / "mr", make_slices(hu, Modality="MR", series="1.9")
+    )
+    models = [model(Means(), "head_6x12x12", size=(6, 12, 12))]
+    counts, table = predicted(models, tmp_path / "scans", tmp_path / "a.csv")
+    assert counts.files == 2
+    assert [Path(name).name for name in table["file"]] == ["ct", "mr"]
+    first, second = table.to_dict("records")
+    assert float(first["outcome_raw_severe"]) == pytest.approx(0.5, abs=1e-4)
+    assert first["warnings"] == first["error"] == ""
+    # A window of Hounsfield units has no meaning for it.
+    assert "MR" in second["error"] and second["outcome"] == ""
+
+
+def test_an_output_that_cannot_be_written_is_an_error(tmp_path):
+    folder = films(tmp_path / "films", 100)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        predicted([model(Means())], folder, tmp_path / "no" / "a.csv")
