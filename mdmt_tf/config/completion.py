@@ -11,12 +11,15 @@ Origins = dict[tuple[str, ...], str]
 
 
 def without_superseded(below: dict, above: dict) -> dict:
-    """Values of a base without those that a declaration above them completes.
+    """Values of a base without those that do not fit the file above it.
 
-    A file that declares a dataset has a name, datasets and a selection of its own, even
-    if it starts from another one. Of the base's datasets those stay that feed a task; a
-    benchmark of its tasks does not stay if the file has others.
+    A benchmark of tasks that the file does not have does not stay. A file that declares
+    a dataset has a name, datasets and a selection of its own, even if it starts from
+    another one; of the base's datasets those stay that feed a task.
     """
+    if "tasks" in above and "benchmark" not in above:
+        if not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):
+            below = {key: value for key, value in below.items() if key != "benchmark"}
     if not isinstance(above.get("dataset"), dict):
         return below
     result = {key: value for key, value in below.items() if key != "experiment"}
@@ -24,13 +27,22 @@ def without_superseded(below: dict, above: dict) -> dict:
         training = dict(below["training"])
         training.pop("select_on", None)
         result["training"] = training
-    if "tasks" in above and "benchmark" not in above:
-        result.pop("benchmark", None)
     tasks = above.get("tasks", below.get("tasks"))
     if isinstance(below.get("datasets"), dict):
         fed = _fed_by(tasks)
         result["datasets"] = {k: v for k, v in below["datasets"].items() if k in fed}
     return result
+
+
+def _tasks_of_benchmark(values: dict) -> set[str]:
+    """Names of the tasks that the experiments of a base train."""
+    benchmark = values.get("benchmark")
+    experiments = benchmark.get("experiments") if isinstance(benchmark, dict) else None
+    return {
+        task
+        for experiment in (experiments or {}).values()
+        for task in experiment.get("tasks", ())
+    }
 
 
 def complete(values: dict, origins: Origins) -> None:

@@ -78,6 +78,20 @@ def test_of_a_base_nothing_stays_that_the_declaration_says(load):
     assert (made.training.epochs, made.training.batch_size) == (50, 128)
 
 
+def test_a_benchmark_of_other_tasks_does_not_stay_without_a_declaration(load):
+    text = "base: open_cxr\ntasks: {%s: {kind: binary, from: {hannover: severe}}}\n"
+    text += "datasets: {hannover: {}}\ntraining: {select_on: {task: %s}}\n"
+    assert load(text % ("death", "death")).benchmark is None
+    # Its own benchmark is checked.
+    own = "benchmark: {experiments: {one: {tasks: [severity]}}}\n"
+    with pytest.raises(ConfigError, match=r"one\.tasks: 'severity' is not one of"):
+        load(text % ("death", "death") + own)
+
+
+def test_a_benchmark_of_the_same_tasks_stays(load):
+    assert config.load("paper_lung", ["data_dir=."]).benchmark is not None
+
+
 def test_a_benchmark_of_other_tasks_does_not_stay(load):
     made = load("base: open_cxr\n" + SKETCH)
     assert made.benchmark is None
