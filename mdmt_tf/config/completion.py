@@ -17,9 +17,9 @@ def without_superseded(below: dict, above: dict) -> dict:
     a dataset has a name, datasets and a selection of its own, even if it starts from
     another one; of the base's datasets those stay that feed a task.
     """
-    if "tasks" in above and "benchmark" not in above:
-        if not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):
-            below = {key: value for key, value in below.items() if key != "benchmark"}
+    takes_benchmark = "tasks" in above and "benchmark" not in above
+    if takes_benchmark and not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):
+        below = {key: value for key, value in below.items() if key != "benchmark"}
     if not isinstance(above.get("dataset"), dict):
         return below
     result = {key: value for key, value in below.items() if key != "experiment"}
