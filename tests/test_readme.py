@@ -145,7 +145,8 @@ def test_anchors_are_headings(page):
 
 def test_the_tasks_shown_are_valid(tmp_path):
     text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
-    _, block, *_ = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    text = text.partition("## Declare tasks")[2]
+    (block, *_) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     tasks = yaml.safe_load(block)["tasks"]
     loaded = config.load("mdmt", [f"data_dir={tmp_path}", f"tasks={tasks!r}"])
     assert [task.name for task in loaded.build_tasks()] == ["prognosis", "severity"]

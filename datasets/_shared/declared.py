@@ -1,44 +1,22 @@
 """Builders of datasets that are declared in a YAML file; see `config.declaration`."""
 
-import contextlib
-import hashlib
-import json
-import logging
 import os
-import re
 import types
-import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from mdmt_tf import config
-from mdmt_tf.config.declaration import DatasetDeclaration
-from mdmt_tf.datasets._shared.declared_cells import (
-    ClassLabel,
-    EventLabel,
-    Marks,
-    Number,
-    Words,
-    check_keep,
-    is_numeric,
-    plain_id,
-)
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
-from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
-from mdmt_tf.datasets._shared.image_records import Classes, Record
+from mdmt_tf.datasets._shared.declared_plan import Plan
 from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
 from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 from mdmt_tf.datasets._shared.volumes import VolumeBuilder
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
-
-logger = logging.getLogger(__name__)
 
 
 def builder_of(
@@ -84,193 +62,6 @@ def builder_of(
     )
 
 
-class Plan:
-    """A declaration with its tables: what is stored of a row.
-
-    Attributes:
-        declaration: the declaration.
-        folder: the folder to which its paths are relative.
-        tables: its tables.
-        kinds: field of the dataset -> how its cells are read.
-    """
-
-    def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
-        self.declaration, self.folder = declaration, folder
-        # Read once; `open_images` gives others, which know what was asked for.
-        self._images = self.open_images()
-        self.tables = DeclaredTables(declaration, folder, self._images, where)
-        self._marks = Marks(declaration.unknown)
-        self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
-        self._columns: dict[str, str] = {}
-        for name, label in declaration.labels.items():
-            marks = Marks(declaration.unknown_of(name))
-            if label.event is not None:
-                self.kinds[name] = EventLabel(label.event, marks)
-            elif label.class_of is None:
-                self.kinds[name] = Number(marks)
-            else:
-                self.kinds[name] = ClassLabel(label.class_of, marks)
-            self._columns[name] = declaration.column_of(name)
-        for column, kind in declaration.field_types.items():
-            if kind == "auto":
-                kind = self._kind_of(column)
-            self.kinds[column] = (Number if kind == "number" else Words)(self._marks)
-            self._columns[column] = column
-
-    def _kind_of(self, column: str) -> str:
-        """Whether a field is "number" or "text", from all its cells."""
-        known = [
-            cell
-            for cell in self.tables.column_cells(column)
-            if not self._marks.has(cell)
-        ]
-        words = [cell for cell in known if not is_numeric(cell)]
-        if known and not words:
-            return "number"
-        if len(words) < len(known) / 2:
-            logger.warning(
-                "%s: the field %s is stored as text, because %d of %d known cells are "
-                "no numbers, such as %r. To make it a number, declare fields: {%s: "
-                "number}, or add them to `unknown`.",
-                words[0].place,
-                column,
-                len(words),
-                len(known),
-                words[0].text,
-                column,
-            )
-        return "text"
-
-    def counted(self) -> dict[str, Classes]:
-        """The classes of the labels, for the counts; numbers are known or unknown."""
-        result = {}
-        for name, label in self.declaration.labels.items():
-            names = label.class_names
-            result[name] = Classes(names, names.index) if names else _KNOWN
-        return result
-
-    def features(self) -> dict[str, Any]:
-        """Features of the labels and fields."""
-        return {
-            name: tfds.features.Scalar(np.float32)
-            if isinstance(kind, Number)
-            else tfds.features.Text()
-            for name, kind in self.kinds.items()
-        }
-
-    def record(self, row: TableRow, images: DeclaredImages) -> Record:
-        """The record of a row of the first table.
-
-        Raises: LeftOut for a row that does not meet a condition; RowError for a row
-            with a fault.
-        """
-        missing, path = None, None
-        try:
-            # First of all, so that the file of a row that is left out counts as listed.
-            path = images.find(self._required(row, self.declaration.columns.image))
-        except RowError as error:
-            missing = error
-        for column, keep in self.declaration.keep.items():
-            check_keep(keep, self.tables.cell(row, column, self._marks), self._marks)
-        if missing is not None:
-            raise missing
-        image_id = images.id_of(path)
-        columns = self.declaration.columns
-        patient_id, site = image_id, self.declaration.name
-        if columns.patient is not None:
-            patient_id = plain_id(self._required(row, columns.patient))
-        if columns.site is not None:
-            cell = self.tables.cell(row, columns.site, _NO_NAME)
-            site = "" if _NO_NAME.has(cell) else cell.text
-        labels = {
-            name: kind.value(
-                self.tables.cell(row, self._columns[name], self._marks_of(name))
-            )
-            for name, kind in self.kinds.items()
-        }
-        return Record(image_id, patient_id, site, path, row, labels)
-
-    def _marks_of(self, name: str) -> Marks:
-        return self.kinds[name].marks
-
-    def _required(self, row: TableRow, column: str) -> str:
-        """The name of an image or a patient."""
-        cell = self.tables.cell(row, column, _NO_NAME)
-        if _NO_NAME.has(cell):
-            raise RowError("bad value", f"{column} is empty{cell.where}")
-        return cell.text
-
-    def warn_of_similar_names(self) -> None:
-        """Warn of patients or sites that differ only in case, blanks or zeros."""
-        columns = self.declaration.columns
-        for what, column in (("patient", columns.patient), ("site", columns.site)):
-            if column is None:
-                continue
-            names: dict[str, str] = {}
-            for cell in self.tables.column_cells(column):
-                name = plain_id(cell.text)
-                other = names.setdefault(_letters(name), name)
-                if other != name:
-                    logger.warning(
-                        "%s: %s = %r is like %r, but another %s. Write them alike if "
-                        "they are the same.",
-                        cell.place,
-                        column,
-                        name,
-                        other,
-                        what,
-                    )
-                    break
-
-    def notes(self) -> list[str]:
-        """What the declaration leaves to us, for the closing table."""
-        notes = []
-        if self.declaration.columns.patient is None:
-            notes.append("no column of patients: every image counts as a patient")
-        if self.declaration.columns.site is None:
-            notes.append(
-                f"no column of sites: all images are of {self.declaration.name}"
-            )
-        kinds = {
-            column: "number" if isinstance(self.kinds[column], Number) else "text"
-            for column in self.declaration.field_types
-        }
-        for kind in ("number", "text"):
-            if names := [name for name, own in kinds.items() if own == kind]:
-                notes.append(f"fields stored as {kind}: {', '.join(names)}")
-        return notes
-
-    def open_images(self) -> DeclaredImages:
-        is_volume = isinstance(self.declaration.preprocessing, VolumePreprocessing)
-        return DeclaredImages(self.folder, self.declaration.images, is_volume)
-
-    def digest(self) -> dict[str, Any]:
-        """What the prepared dataset is made from."""
-        plain = self.declaration.model_dump(mode="json", by_alias=True)
-        del plain["preprocess"]  # it names the folder
-        names = sorted(
-            f"{self._images.relative(path)} {_bytes_of(path)}"
-            for path in self._image_files()
-        )
-        return {
-            "declaration": plain,
-            "tables": self.tables.digests,
-            "images": len(names),
-            "images_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
-        }
-
-    def _image_files(self) -> Iterable[Path]:
-        """The images of the folders, or those that the first table names."""
-        if self._images.files:
-            return self._images.files
-        found = set()
-        for row in self.tables.rows:
-            with contextlib.suppress(RowError):
-                name = self._required(row, self.declaration.columns.image)
-                found.add(self._images.find(name))
-        return found
-
-
 class _DeclaredBuilder:
     """What the builders of declared datasets have before a base of `ManualBuilder`."""
 
@@ -282,8 +73,7 @@ class _DeclaredBuilder:
 
     @classmethod
     def checked_root(cls, manual_dir):
-        cls.plan.open_images()  # raises for folders that are missing
-        return cls.plan.folder
+        return cls.plan.folder  # the plan has read the tables and found the images
 
     def _info(self):
         make = getattr(self, "volume_info", None) or self.radiograph_info
@@ -338,21 +128,3 @@ class _DeclaredBuilder:
         elif here["images_sha256"] != there["images_sha256"]:
             found.append("names or sizes of images")
         return found
-
-
-def _bytes_of(path: Path) -> int:
-    """Size of a file, or of the files of a series."""
-    files = [path] if path.is_file() else path.iterdir()
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-_KNOWN = Classes(("known",), lambda value: 0)
-# Cells that name no patient, image or site. Marks of the declaration such as 99 do not
-# count here, because 99 may be a patient.
-_NO_NAME = Marks(("nan", "na", "n/a", "none", "null", "?"))
-
-
-def _letters(name: str) -> str:
-    """A name without differences in case, blanks and leading zeros."""
-    text = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"\s+", "", text))

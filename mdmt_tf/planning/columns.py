@@ -56,7 +56,9 @@ class Column:
     decimal: str = "."
 
     def number_of(self, cell: str) -> float | None:
-        """A cell as a finite number; None if it is none."""
+        """A cell as a finite number; None if it is none, or a code such as 007."""
+        if re.match(r"[-+]?0\d", cell):
+            return None
         return to_number(cell, self.decimal)
 
     @functools.cached_property

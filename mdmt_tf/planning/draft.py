@@ -95,15 +95,12 @@ def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
             seen = dataclasses.replace(seen, preprocess=recipe)
     data = facts_of(seen, given.has_gpu)
     place = order.out.parent
-    text = writing.write(
-        order.name,
-        seen,
-        data,
+    places = writing.Places(
+        path=str(order.out),
         tables=[_relative(entry, place) for entry in declared],
         images=_relative(str(order.images), place),
-        path=str(order.out),
-        base=base,
     )
+    text = writing.write(order.name, seen, data, places, base)
     # Two processes may have the same idea.
     with order.out.open("x", encoding="utf-8") as file:
         file.write(text)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.planning import words
@@ -144,16 +144,9 @@ def inspect(
     labels = _labels(columns, given, [*taken, *(g.column for g in fields)], patients)
     roles = {*taken, *(g.column for g in fields), *(x.column for x in labels)}
     unknown, unknown_of = _unknown(columns, given, labels, fields)
-    used = [label for label in labels if not label.against]
-    outcomes = [label.column for label in used]
-    outcomes += [label.column for label in labels if label.event]
-    events = [label.column for label in used if label.event]
+    events = [x.column for x in labels if x.event and not x.against]
     conditions, before = find_conditions(columns, events)
-    leaks = [
-        text
-        for label in used
-        for text in find_leaks(label, columns, found.rows, [*taken[:2], *outcomes])
-    ]
+    leaks = _leaks(columns, found, labels, taken[:2])
     return Inspection(
         columns=columns,
         images=images,
@@ -172,6 +165,16 @@ def inspect(
         warnings=(*leaks, *before),
         n_files=n_files,
     )
+
+
+def _leaks(columns, found: Match, labels: Sequence[Label], taken) -> list[str]:
+    """Sentences about what gives the labels away that are used."""
+    used = [label for label in labels if not label.against]
+    # Labels may tell each other, and so may the dates of what happened.
+    skip = [*taken, *(x.column for x in labels if x in used or x.event)]
+    return [
+        text for label in used for text in find_leaks(label, columns, found.rows, skip)
+    ]
 
 
 def _given(column: str | None) -> Guess | None:

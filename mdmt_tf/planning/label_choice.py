@@ -61,7 +61,7 @@ def guess_labels(
         possible = [x for x in found if x.column not in parts]
         best = max(possible or found, key=lambda x: _merit(x, sums))
         found.remove(best)
-        reason = f"{best.reason}; no name of a column is an outcome"
+        reason = f"{best.reason}; the best there is, although {best.against}"
         best = dataclasses.replace(best, against="", reason=reason, sure=False)
         found.insert(0, best)
     return tuple(found)

@@ -89,7 +89,7 @@ def words_of(name: str) -> list[str]:
         >>> words_of("icu_admission-offset"), words_of("PatientID")
         (['icu', 'admission', 'offset'], ['patient', 'id'])
     """
-    parts = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    parts = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
     return [word.lower() for word in re.findall(r"[^\W_]+", parts)]
 
 
@@ -104,8 +104,9 @@ def key_name(text: str) -> str:
     """A name that a configuration accepts: lower-case letters, digits and `_`.
 
     Example:
-        >>> key_name("S-Global"), key_name("3D score"), key_name("Größe")
-        ('s_global', 'x3d_score', 'gr_e')
+        >>> key_name("S-Global"), key_name("TotalScore"), key_name("3D score")
+        ('s_global', 'total_score', 'x3d_score')
     """
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "x"
+    name = "_".join(words_of(text))
+    name = re.sub(r"[^a-z0-9]+", "_", name).strip("_") or "x"
     return name if name[0].isalpha() else f"x{name}"

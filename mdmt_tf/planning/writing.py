@@ -14,14 +14,26 @@ from mdmt_tf.planning.tasks import TaskPlan, choose_selection, make_task_of, mak
 _MOST_COMMENTED = 12  # labels that are only possible
 
 
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where the data are.
+
+    Attributes:
+        path: the file to write, for the commands in its comment.
+        tables: as in the declaration, relative to the folder of the file.
+        images: the folder, likewise.
+    """
+
+    path: str
+    tables: Sequence[str | Mapping]
+    images: str
+
+
 def write(
     name: str,
     inspection: Inspection,
     data: plan.Data,
-    *,
-    tables: Sequence[str | Mapping],
-    images: str,
-    path: str,
+    places: Places,
     base: Base | None = None,
 ) -> str:
     """The text of a configuration that declares a dataset and trains on it.
@@ -29,19 +41,17 @@ def write(
     Args:
         name: name of the dataset.
         data: what the training settings follow from.
-        tables: as in the declaration, relative to the folder of the file.
-        images: the folder, likewise.
-        path: name of the file, for the commands in its comment.
+        places: where the data are.
         base: the configuration that the dataset joins; None for none.
     """
     lines = Lines()
-    _head(lines, name, inspection, data, path, joined=base is not None)
+    _head(lines, name, inspection, data, places.path, joined=base is not None)
     lines.space()
     if base is not None:
         why = "supplies every key that is not set here"
         lines.key(0, "base", base.reference, why)
     lines.key(0, "experiment", f"{name}_joined" if base else name)
-    _dataset(lines, name, inspection, tables, images)
+    _dataset(lines, name, inspection, places)
     tasks = make_tasks(data.labels, name)
     if base is not None:
         tasks = [dataclasses.replace(t, name=base.free_task(t.name)) for t in tasks]
@@ -73,15 +83,15 @@ def _head(lines: Lines, name, seen: Inspection, data, path: str, joined: bool) -
         lines.comment(0, f"Warning: {text}.", hang=2)
 
 
-def _dataset(lines: Lines, name, seen: Inspection, tables, images) -> None:
+def _dataset(lines: Lines, name, seen: Inspection, places: Places) -> None:
     lines.space()
     lines.add(0, "dataset:")
     lines.key(2, "name", name)
     kinds = ", ".join(f"{n} {kind}" for kind, n in seen.images.kinds.most_common())
     about = f"a sample of the files: {kinds}"
-    lines.key(2, "images", images, about)
-    only_one = len(tables) == 1
-    lines.key(2, "tables", tables[0] if only_one else list(tables))
+    lines.key(2, "images", places.images, about)
+    tables = list(places.tables)
+    lines.key(2, "tables", tables[0] if len(tables) == 1 else tables)
     lines.add(2, "columns:")
     named = f"{seen.match.by} of {seen.match.n_files} files"
     lines.key(4, "image", seen.match.column, named)

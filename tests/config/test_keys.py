@@ -30,6 +30,7 @@ def test_a_new_key_has_a_default():
         "tasks.NAME.kind",
         "tasks.NAME.from",
         "datasets",
+        "pipeline.augmentation.layers.N.layer",
         "split.whole.tasks",
         "split.whole.tasks.NAME.kind",
         "split.whole.tasks.NAME.from",

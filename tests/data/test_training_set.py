@@ -181,6 +181,17 @@ def test_balanced_class_weights_count_patients():
     assert weights.mean() == pytest.approx(1)
 
 
+def test_row_weights_are_the_weights_without_those_of_classes():
+    labels, patients = [0] * 5 + [1] + [2] * 3, "aaaabcdef"
+    samples = made(labels, patients, class_weights="balanced")
+    balanced = build_training_set(samples, weight_by="patient").row_weights["t"]
+    plain = made(labels, patients)
+    expected = build_training_set(plain, weight_by="patient").weights["t"]
+    np.testing.assert_array_equal(balanced, expected)
+    # 9 rows of 6 patients: 1.5 for each patient.
+    assert totals(balanced, list(patients)) == pytest.approx([1.5] * 6)
+
+
 def test_a_patient_of_two_classes_counts_for_each_by_its_images():
     labels, patients = [0, 0, 0, 1, 0, 1, 2], "aaaabcd"
     weights = weights_of(made(labels, patients))

@@ -66,6 +66,11 @@ def test_dates_and_distances_of_days_are_times(name, cells, expected):
     assert Column(name, tuple(cells)).is_time is expected
 
 
+def test_codes_with_leading_zeros_are_no_numbers():
+    assert Column("x", ("007", "123")).numbers is None
+    assert Column("x", ("0.5", "0", "-0.5")).numbers == (0.5, 0, -0.5)
+
+
 def test_a_constant_is_told_from_a_flag_that_is_only_known_if_set():
     assert Column("x", ("a", "a")).is_constant
     assert Column("x", ("", "")).is_constant

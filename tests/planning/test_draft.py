@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mdmt_tf import config
-from mdmt_tf.datasets._shared.declared import Plan
+from mdmt_tf.datasets._shared.declared_plan import Plan
 from mdmt_tf.errors import ConfigError, DataError, MdmtError
 from mdmt_tf.planning.draft import Order, make, read_tables
 from mdmt_tf.planning.inspection import Given

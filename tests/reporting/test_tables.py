@@ -7,7 +7,7 @@ import scipy.stats
 from independent_metrics import INDEPENDENT
 
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.metrics.table import compared, headline, names_of
+from mdmt_tf.metrics.table import METRICS, compared, headline, names_of
 from mdmt_tf.reporting import ruffini_2024
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.tables import build_tables, table_1
@@ -90,7 +90,9 @@ def test_table_s1(report, truth):
         assert row.predictions == row.images == counts[row.task][0]
         # The last row of each fold has no label; it may be a patient's only image.
         assert counts[row.task][1] <= row.patients <= counts[row.task][2]
-        assert row.low < row.mean < row.high
+        # The interval of the calibration error, which is biased, may end at the value.
+        more = 1e-12 if METRICS[row.figure].parts else 0.0
+        assert row.low < row.mean < row.high + more
         assert row.undefined_resamples <= 0.05
 
 
@@ -117,9 +119,13 @@ def test_runs(report, truth, whole):
                 # A percentile interval need not hold the point, but with so few
                 # resamples one that misses it by its own width is wrong.
                 low, high = row[f"{column}/low"], row[f"{column}/high"]
+                seen += 1
+                if np.isnan(low):
+                    # Too many resamples of so few images are separated.
+                    assert metric == "calibration_slope" and np.isnan(high)
+                    continue
                 assert low <= high
                 assert 2 * low - high <= value <= 2 * high - low
-                seen += 1
     assert seen == 3 * sum(len(names_of(TASKS[t])) * n for t, n in GROUPS.items())
 
 
