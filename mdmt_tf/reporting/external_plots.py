@@ -15,6 +15,7 @@ from mdmt_tf.reporting.panels import COLOURS, panels, scale
 from mdmt_tf.reporting.pooled_plots import draw_confusion
 from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
+from mdmt_tf.statistics.strata import FEWEST_PATIENTS
 from mdmt_tf.tasks import Property, Task
 
 
@@ -49,7 +50,8 @@ def _plots_of(results: ExternalResults, task: Task, rows: pd.DataFrame):
 def forest(results: ExternalResults, task: Task, rows: pd.DataFrame):
     """The leading metric of all patients and of each stratum, with intervals."""
     metric, factor = leading(task), scale(leading(task))
-    found = [("all", results.of_unit(task), False)]
+    whole = results.of_unit(task)
+    found = [("all", whole, whole["patients"] < FEWEST_PATIENTS)]
     for field, strata in results.assessment[task.name]["strata"].items():
         found += [(f"{field}: {v}", own, own["small"]) for v, own in strata.items()]
     points = [

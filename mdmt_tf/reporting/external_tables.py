@@ -149,7 +149,9 @@ def strata_table(results: ExternalResults) -> Table:
     sections, data = [], []
     for task in results.tasks:
         names = _shown_in_strata(task)
-        whole = {"all": {"": {**results.of_unit(task), "small": False}}}
+        own = results.of_unit(task)
+        is_small = own["patients"] < FEWEST_PATIENTS
+        whole = {"all": {"": {**own, "small": is_small}}}
         rows = []
         for field, strata in (whole | results.assessment[task.name]["strata"]).items():
             for value, own in strata.items():

@@ -356,6 +356,12 @@ def test_a_model_of_synthetic_data_is_marked_on_real_data(tmp_path):
 def test_sentences_about_what_cannot_be_said(tmp_path, change, words):
     folder = write(tmp_path / "few", TASKS[:1], resamples=10, **change)
     assert words in sentence(ExternalResults.read(folder))
+    # The row of all patients is a stratum, too.
+    (strata,) = [t for t in write_page(folder).tables if t.name == "strata"]
+    is_small = change.get("patients", 60) < 20
+    assert bool(strata.data.loc[strata.data["field"] == "all", "small"].all()) == (
+        is_small
+    )
 
 
 def test_without_any_label_there_is_a_page(tmp_path):

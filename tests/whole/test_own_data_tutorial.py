@@ -96,7 +96,7 @@ def test_four_tasks_are_trained_on_two_datasets(folder):
         ("extent", "cohen"): 73,
         ("opacity", "cohen"): 73,
     }
-    made = config.load(str(run.config))
+    made = config.load(str(run.config), [f"data_dir={folder / 'DATA'}"])
     assert list(made.tasks) == ["outcome", "severity", "extent", "opacity"]
     # Close to the spread of the labels: it has learned little, but in their units.
     extent = run.read_json(run.metrics)["test"]["extent"]
