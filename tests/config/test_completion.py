@@ -79,7 +79,8 @@ def test_of_a_base_nothing_stays_that_the_declaration_says(load):
 
 
 def test_a_benchmark_of_other_tasks_does_not_stay_without_a_declaration(load):
-    text = "base: open_cxr\ntasks: {%s: {kind: binary, classes: [mild, bad], from: {hannover: severe}}}\n"
+    text = "base: open_cxr\n"
+    text += "tasks: {%s: {kind: binary, classes: [a, b], from: {hannover: severe}}}\n"
     text += "datasets: {hannover: {}}\ntraining: {select_on: {task: %s}}\n"
     assert load(text % ("death", "death")).benchmark is None
     # Its own benchmark is checked.
