@@ -25,7 +25,7 @@ def folder(shared, tmp_path_factory):
     (folder / "open_cxr").symlink_to(shared / "data" / "open_cxr")
     text = PAGE.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -101,3 +101,11 @@ def test_four_tasks_are_trained_on_two_datasets(folder):
     # Close to the spread of the labels: it has learned little, but in their units.
     extent = run.read_json(run.metrics)["test"]["extent"]
     assert 0 < extent["mae"] < 4
+
+
+def test_every_file_is_answered(folder):
+    answers = pd.read_csv(folder / "answers.csv")
+    assert len(answers) == 45
+    assert answers["error"].isna().all()
+    assert set(answers["outcome"]) <= {"not_severe", "severe"}
+    assert answers["extent"].between(-2, 10).all()  # points, not multiples of the std
