@@ -111,7 +111,9 @@ THROUGH = {
     "training/test_trainer.py": [
         "mdmt_tf.runs.folder",
         "mdmt_tf.runs.manifest",
+        "mdmt_tf.training.conclusion",
         "mdmt_tf.training.description",
+        "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
     ],
     "training/weighting/test_model.py": ["mdmt_tf.training.weighting.base"],

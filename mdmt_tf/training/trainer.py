@@ -1,26 +1,20 @@
 """One fit, from prepared data to a finished run folder."""
 
 import contextlib
-import dataclasses
 import functools
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
-from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
 from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
-from mdmt_tf.data.profile import describe_training_images
-from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
 from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
@@ -31,14 +25,10 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest, data_note
 from mdmt_tf.runs.patients import metrics_for_patients
-from mdmt_tf.saliency import choice, explanation
-from mdmt_tf.serving import export
 from mdmt_tf.serving.inputs import open_run_inputs
-from mdmt_tf.statistics.assessment import assess_splits
-from mdmt_tf.statistics.calibration import Calibration
-from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
-from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import callbacks, description
+from mdmt_tf.training.conclusion import conclude
+from mdmt_tf.training.fit import Fit, predict
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
@@ -50,20 +40,6 @@ from mdmt_tf.training.strategy import (
 )
 from mdmt_tf.training.tensorboard import TensorBoard
 from mdmt_tf.training.weighting import build_weighting
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class _Fit:
-    """The values that the steps of a fit share, named as in `train`."""
-
-    config: Config
-    run: RunFolder
-    inputs: Inputs
-    training_set: TrainingSet
-    layers: AugmentationLayers
-    manifest: dict
-    write: Callable[[str], object]
-    is_terminal: bool
 
 
 def train(
@@ -104,7 +80,7 @@ def train(
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
-    fit = _Fit(
+    fit = Fit(
         config=config,
         run=run,
         inputs=inputs,
@@ -129,25 +105,8 @@ def train(
         # The evaluated and exported model runs in single precision on one device.
         model = build_from_config(config)
     model.load_weights(run.best_weights)
-    _conclude(fit, model)
+    conclude(fit, model)
     return run
-
-
-def predict(
-    model: keras.Model, samples: Samples, inputs: Inputs, config: Config
-) -> dict[str, np.ndarray]:
-    """{task: probabilities (n, classes)} of samples, in their order."""
-    dataset = pipeline.image_dataset(
-        samples.image,
-        inputs.images,
-        batch_size=config.training.batch_size,
-        normalization=config.normalization,
-    )
-    logits = model.predict(dataset, verbose=0)
-    return {
-        task.name: task.probabilities(logits[task.name][: len(samples)])
-        for task in inputs.tasks
-    }
 
 
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
@@ -177,7 +136,7 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     )
 
 
-def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
+def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
     """Train the model and save the weights of its best epoch."""
     config, run, write = fit.config, fit.run, fit.write
     settings = config.training
@@ -241,7 +200,7 @@ def _fit(fit: _Fit, model: keras.Model, losses: Mapping) -> None:
 
 
 def _validate(
-    fit: _Fit, model: keras.Model, confusion: dict[str, np.ndarray]
+    fit: Fit, model: keras.Model, confusion: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
     """Exact metrics of each task on the validation rows; updates `confusion`.
 
@@ -265,7 +224,7 @@ def _validate(
 
 
 def _tensorboard(
-    fit: _Fit, dataset: tf.data.Dataset, confusion: dict[str, np.ndarray]
+    fit: Fit, dataset: tf.data.Dataset, confusion: dict[str, np.ndarray]
 ) -> TensorBoard:
     normalization = fit.config.normalization
 
@@ -283,97 +242,6 @@ def _tensorboard(
         example_batch=example_batch,
         confusion=lambda: confusion,
     )
-
-
-def _conclude(fit: _Fit, model: keras.Model) -> None:
-    """Write predictions, export, saliency, metrics; `metrics.json` comes last."""
-    config, run, inputs, write = fit.config, fit.run, fit.inputs, fit.write
-    manifest = dict(fit.manifest)
-    training_images = describe_training_images(inputs)
-    storage.write_json(run.training_images, training_images)
-    probabilities = {
-        split: predict(model, samples, inputs, config)
-        for split, samples in inputs.samples.items()
-        if len(samples)
-    }
-    table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
-    predictions.write(table, run.predictions)
-    calibrations = _calibrate(fit, table)
-    # Other runs may start from these weights.
-    model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
-
-    if config.training.saved_model:
-        write("exporting the SavedModel and comparing it with the trained model ...\n")
-        about = description.information(config, inputs, manifest, training_images)
-        unchecked = run.path / "saved_model.unchecked"
-        export.export_model(
-            model,
-            inputs.tasks,
-            unchecked,
-            about,
-            config.normalization,
-            calibrations=calibrations,
-        )
-        manifest["export"] = _check_export(
-            unchecked, inputs, probabilities, calibrations
-        )
-        # Only a checked export gets its final name.
-        shutil.rmtree(run.saved_model, ignore_errors=True)
-        unchecked.rename(run.saved_model)
-    if config.training.saliency:
-        write("explaining some predictions ...\n")
-        explanation.explain_run(
-            config,
-            inputs.tasks,
-            model,
-            choice.of_split(
-                inputs, _judged_split(probabilities), config.training.saliency
-            ),
-            run.saliency,
-            note=data_note(manifest),
-        )
-    storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
-    manifest["finished"] = storage.now()
-    storage.write_json(run.manifest, manifest)
-    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
-
-
-def _calibrate(fit: _Fit, table: pd.DataFrame) -> dict[str, Calibration]:
-    """Fit calibrations on the validation split, and write `calibration.json`."""
-    validation = table[table["split"] == "validation"]
-    ratios = prior_ratios(fit.training_set)
-    calibrations = fit_calibrations(validation, fit.inputs.tasks, ratios)
-    fit.write(description.calibrations_text(calibrations))
-    stored = {name: own.to_plain() for name, own in calibrations.items()}
-    storage.write_json(fit.run.calibration, stored)
-    return calibrations
-
-
-def _assessment(table, tasks, calibrations) -> dict[str, dict]:
-    """`assessment.json`; calibrations are judged on the test split only."""
-    assessment = assess_splits(table, tasks)
-    tested = table[table["split"] == "test"]
-    if len(tested):
-        sections = calibration_sections(tested, tasks, calibrations)
-        for task, of_task in sections.items():
-            assessment["test"][task] |= of_task
-    return assessment
-
-
-def _check_export(path, inputs, probabilities, calibrations, most: int = 16) -> dict:
-    """Compare the SavedModel with what the model predicted for real images."""
-    split = _judged_split(probabilities)
-    samples = inputs.samples[split]
-    rows = spread(len(samples), most)
-    images = [inputs.images.stored(samples.image[row]) for row in rows]
-    expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, inputs.tasks, images, expected, calibrations)
-    return {"compared_images": len(rows), "largest_difference": largest}
-
-
-def _judged_split(predicted: Mapping) -> str:
-    """The test split, or validation if the fold has no test rows."""
-    return "test" if "test" in predicted else "validation"
 
 
 @contextlib.contextmanager

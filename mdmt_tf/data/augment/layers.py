@@ -18,38 +18,25 @@ that are linear in the target, such as the cross-entropies, and for the squared 
 """
 
 import concurrent.futures
-import importlib
-import inspect
 import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.data.augment.images import fold_in
+from mdmt_tf.data.augment.layer_names import build_layer
 from mdmt_tf.data.augment.settings import LayerSettings
-from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.tasks import Task
 
 logger = logging.getLogger(__name__)
 
 # Layers that mix the images of a batch, and their labels in the same proportions.
 _MIXING = frozenset({"MixUp", "CutMix", "FourierMix"})
-
-# Layers that keras_cv had and Keras has under another name or not at all.
-SUCCESSORS = {
-    "GridMask": "RandomErasing",
-    "RandomCutout": "RandomErasing",
-    "FourierMix": "CutMix",
-    "JitteredResize": "RandomZoom",
-    "RandomChannelShift": "RandomColorJitter",
-    "Posterization": "RandomPosterization",
-    "Grayscale": "RandomGrayscale",
-}
 
 # The first number folded into the keys of a layer; `augment.images` uses smaller ones.
 _FIRST_KEY = 100
@@ -103,7 +90,7 @@ class AugmentationLayers:
         self._steps = []
         for number, one in enumerate(settings):
             where = f"pipeline.augmentation.layers[{number}]"
-            layer = _build(one.layer, one.arguments, where)
+            layer = build_layer(one.layer, one.arguments, where)
             step = _Mixing if type(layer).__name__ in _MIXING else _OfEachImage
             if step is _Mixing:
                 _check_mixing(tasks, f"{where} = {one.layer}")
@@ -258,102 +245,6 @@ def mix(
     total = parts @ each
     mixed = tf.math.divide_no_nan(parts @ (each * targets), total)
     return mixed, total[:, 0] if one_each else total
-
-
-def _build(name: str, arguments: Mapping[str, Any], where: str) -> keras.layers.Layer:
-    """The layer of a name, its pixels in [0, 1].
-
-    Raises: ConfigError with `where`.
-    """
-    layer_class, is_core = _find(name, where)
-    arguments = {key: _value(value, where) for key, value in arguments.items()}
-    if is_core and "seed" in arguments:
-        raise ConfigError(
-            f"{where} = {name}: leave out `seed`; the layer draws from the seed of the "
-            "run, the epoch and the image."
-        )
-    if "value_range" in _parameters(layer_class):
-        arguments.setdefault("value_range", (0, 1))
-    try:
-        return layer_class(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{where} = {name}: wrong arguments {dict(arguments)}: {error}. Its "
-            f"arguments: {', '.join(_parameters(layer_class))}."
-        ) from error
-
-
-def _value(value: Any, where: str) -> Any:
-    """An argument; a mapping with the key `layer` is a layer within the layer."""
-    if isinstance(value, Mapping) and "layer" in value:
-        unknown = set(value) - {"layer", "arguments"}
-        if unknown:
-            raise ConfigError(
-                f"{where}: a layer within a layer has the keys layer and arguments. "
-                f"Received: {', '.join(sorted(unknown))}."
-            )
-        return _build(value["layer"], value.get("arguments", {}), where)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_value(one, where) for one in value]
-    return value
-
-
-def _find(name: str, where: str) -> tuple[type, bool]:
-    """The class of a layer, and whether Keras itself has it."""
-    prefix, _, short = name.rpartition(".")
-    is_core = prefix in ("", "keras.layers")
-    if not is_core and prefix not in ("keras_cv", "keras_cv.layers"):
-        raise ConfigError(
-            f"{where} = {name}: expected the name of a layer of keras.layers, such as "
-            "RandAugment, or of keras_cv.layers, such as keras_cv.GridMask."
-        )
-    module = keras.layers if is_core else _keras_cv(name, short, where)
-    known = _image_layers(module)
-    if short not in known:
-        hint = nearest(short, known)
-        if is_core and short in SUCCESSORS:
-            hint = f" Use {SUCCESSORS[short]}, or keras_cv.{short}."
-        raise ConfigError(
-            f"{where} = {name}: no such layer for images.{hint} Known: "
-            f"{', '.join(known)}."
-        )
-    return getattr(module, short), is_core
-
-
-def _keras_cv(name: str, short: str, where: str):
-    try:
-        return importlib.import_module("keras_cv.layers")
-    except ImportError as error:
-        successor = SUCCESSORS.get(short, short)
-        hint = (
-            f" Or use {successor} of Keras." if hasattr(keras.layers, successor) else ""
-        )
-        raise ConfigError(
-            f"{where} = {name}: keras_cv is not installed ({error}). Install it: "
-            f"pip install 'mdmt_tf[keras-cv]'.{hint}"
-        ) from error
-
-
-def _image_layers(module) -> list[str]:
-    """Names of the preprocessing layers of a module, which augment images."""
-    # Those of keras_cv; Keras has no public base.
-    names = ("BaseImageAugmentationLayer", "VectorizedBaseImageAugmentationLayer")
-    bases = tuple(getattr(module, name) for name in names if hasattr(module, name))
-
-    def is_one(found) -> bool:
-        if not inspect.isclass(found) or found in bases:
-            return False
-        if bases:
-            return issubclass(found, bases)
-        return hasattr(found, "get_random_transformation")
-
-    return [name for name in dir(module) if is_one(getattr(module, name))]
-
-
-def _parameters(layer_class: type) -> list[str]:
-    parameters = inspect.signature(layer_class.__init__).parameters.values()
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [p.name for p in parameters if p.kind in named and p.name != "self"]
 
 
 def _tried(step: _Step, shape: Sequence[int], where: str) -> _Step:

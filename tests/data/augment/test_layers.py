@@ -1,7 +1,5 @@
 """Keras layers in the augmentation: seeds, mixed targets, refusals."""
 
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -217,20 +215,6 @@ def test_a_layer_within_a_layer():
 @pytest.mark.parametrize(
     ("settings", "shape", "words"),
     [
-        ({"layer": "RandAugmnt"}, (8, 8, 1), ["layers[0] = RandAugmnt", "RandAugment"]),
-        ({"layer": "GridMask"}, (8, 8, 1), ["Use RandomErasing, or keras_cv.GridMask"]),
-        ({"layer": "torchvision.RandAugment"}, (8, 8, 1), ["keras.layers", "keras_cv"]),
-        ({"layer": "Dense"}, (8, 8, 1), ["no such layer for images"]),
-        (
-            {"layer": "RandomErasing", "arguments": {"scales": 1}},
-            (8, 8, 1),
-            ["wrong arguments", "scale, fill_value"],
-        ),
-        (
-            {"layer": "RandomErasing", "arguments": {"seed": 1}},
-            (8, 8, 1),
-            ["leave out `seed`"],
-        ),
         (
             {"layer": "CenterCrop", "arguments": {"height": 4, "width": 4}},
             (8, 8, 1),
@@ -244,12 +228,6 @@ def test_refusals_say_what_is_wrong(settings, shape, words):
         layers(settings, shape=shape)
     for word in words:
         assert word in str(error.value)
-
-
-def test_keras_cv_that_is_not_installed_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_cv.layers", None)
-    with pytest.raises(ConfigError, match=r"mdmt_tf\[keras-cv\].*RandomErasing"):
-        layers({"layer": "keras_cv.GridMask"})
 
 
 def test_settings_of_a_configuration():
