@@ -7,8 +7,9 @@ from mdmt_tf import console
 
 DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights,
-if it has none), compute the metrics and compare them with metrics.json. The
-exit status is 1 when they differ.
+if it has none) and compare the predictions with predictions.csv, row by row to
+1e-5. metrics.json must follow from that file. The exit status is 1 when
+something differs.
 
   python -m mdmt_tf.evaluate RUN
 
@@ -40,10 +41,10 @@ def _reproduce(run, data_dir: str | None) -> int:
     from mdmt_tf.runs import summary
     from mdmt_tf.serving import evaluation
 
-    differences = evaluation.reproduce(run, data_dir=data_dir)
+    lines = evaluation.reproduce(run, data_dir=data_dir)
     summary.print_metrics(run)
-    print(f"\n{evaluation.conclusion(run, differences)}")
-    return int(bool(differences))
+    print(f"\n{evaluation.conclusion(run, lines)}")
+    return int(bool(lines))
 
 
 def _evaluate_on(runs, options: argparse.Namespace) -> int:

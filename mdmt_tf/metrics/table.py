@@ -68,15 +68,6 @@ class Metric:
         """Whether a task has the metric."""
         return self.requires <= _properties(task)
 
-    @property
-    def amplifies_rounding(self) -> bool:
-        """Whether a tiny change of a probability may change the value much.
-
-        Scores that are nearly the same have a steep slope, and their order decides in
-        which bin they are.
-        """
-        return self.ideal is not None or self.parts is not None
-
 
 # Key in metrics.json -> metric, in the order of entries and columns.
 METRICS = {

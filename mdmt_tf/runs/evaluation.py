@@ -5,7 +5,6 @@ trained, so no training data are needed.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -16,15 +15,10 @@ import pandas as pd
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError, LeakageError
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import write_json
-
-# Keras and the SavedModel may differ by 1e-5 in a probability, and so in the metrics;
-# in metrics above 1, such as errors in years, by this fraction of them.
-TOLERANCE = 1e-5
 
 
 class Predictor(Protocol):
@@ -142,23 +136,3 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
                 "it has not seen. If these are other patients with the same ids, "
                 "prepare them as a dataset of another name."
             )
-
-
-def compare(expected: dict, received: dict) -> list[str]:
-    """Lines with the differences of two {split: {task: {metric: value}}}.
-
-    Metrics that amplify a rounding error are left out; others show a real difference.
-    """
-    lines = []
-    for split, tasks in expected.items():
-        for task, metrics in tasks.items():
-            for name, value in metrics.items():
-                if name in METRICS and METRICS[name].amplifies_rounding:
-                    continue
-                other = received.get(split, {}).get(task, {}).get(name, math.nan)
-                value = math.nan if value is None else value
-                both_undefined = math.isnan(value) and math.isnan(other)
-                allowed = TOLERANCE * max(1.0, abs(value))
-                if not both_undefined and not abs(value - other) <= allowed:
-                    lines.append(f"{split} {task} {name}: {value:.6g}, now {other:.6g}")
-    return lines

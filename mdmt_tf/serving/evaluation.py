@@ -8,9 +8,10 @@ from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import ConfigError, nearest
-from mdmt_tf.runs.evaluation import Evaluation, check_unseen, compare, evaluate
+from mdmt_tf.runs.evaluation import Evaluation, check_unseen, evaluate
 from mdmt_tf.runs.external import EXTERNAL, Field
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.reproduction import differences
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import open_predictor
 from mdmt_tf.splits.split import Split
@@ -18,12 +19,13 @@ from mdmt_tf.tasks import Task
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
-    """Predict all images of the run again and compare the metrics.
+    """Predict all images of the run again, and compare with its files.
 
     Args:
         run: a finished run.
         data_dir: folder of the prepared data; None: the folder used in training.
-    Returns: the differences from `metrics.json` above the tolerance, one per line.
+    Returns: what differs from `predictions.csv`, and in `metrics.json` from what
+        follows from it, in lines; see `differences`.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
     config = run.settings(data_dir)
@@ -35,16 +37,19 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         fold=inputs.split.fold,
         batch_size=config.training.batch_size,
     )
-    return compare(expected=run.read_json(run.metrics), received=again.metrics)
+    return differences(run, again, run.read_tasks(config))
 
 
-def conclusion(run: RunFolder, differences: Sequence[str]) -> str:
+def conclusion(run: RunFolder, lines: Sequence[str]) -> str:
     """What `reproduce` has found, in words."""
-    if not differences:
+    if not lines:
         what = "SavedModel" if run.saved_model.is_dir() else "trained model"
-        return f"The {what} reproduces {run.metrics}."
-    lines = "".join(f"\n  {line}" for line in differences)
-    return f"{len(differences)} metrics differ from {run.metrics}:{lines}"
+        return (
+            f"The {what} reproduces {run.predictions}, and the metrics in "
+            f"{run.metrics.name} follow from it."
+        )
+    listed = "".join(f"\n  {line}" for line in lines)
+    return f"The files of {run.path} are not what its model and data give:{listed}"
 
 
 def evaluate_on(

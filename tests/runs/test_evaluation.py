@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.runs import predictions
-from mdmt_tf.runs.evaluation import compare, evaluate, predict
+from mdmt_tf.runs.evaluation import evaluate, predict
 
 
 class Pixels:
@@ -87,15 +87,3 @@ def test_written_as_a_run_writes_them(evaluation, tmp_path):
     assert (
         stored["all"]["outcome"]["auc"] == evaluation.metrics["all"]["outcome"]["auc"]
     )
-
-
-def test_compare_names_what_differs():
-    stored = {"test": {"t": {"auc": 0.5, "f1": None, "loss": 1.0}}}
-    same = {"test": {"t": {"auc": 0.500001, "f1": np.nan, "loss": 1.0}}}
-    assert compare(stored, same) == []
-    other = {"test": {"t": {"auc": 0.51, "f1": 0.2}}}
-    assert compare(stored, other) == [
-        "test t auc: 0.5, now 0.51",
-        "test t f1: nan, now 0.2",
-        "test t loss: 1, now nan",
-    ]

@@ -11,8 +11,11 @@ from mdmt_tf.config import files
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.errors import ConfigError, DataError, LeakageError
 from mdmt_tf.runs import predictions
+from mdmt_tf.runs.evaluation import evaluate
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.evaluation import evaluate_on, reproduce
+from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.training import trainer
 
 N = 21
@@ -168,3 +171,31 @@ def test_data_of_the_run_are_refused(run, prepare, alpha, stored_pixels, tmp_pat
     message = f"1 of these images in training or validation, such as {known!r}"
     with pytest.raises(LeakageError, match=message):
         evaluate_on(run, open_dataset(tmp_path, "beta", "full_256"), FIELDS)
+
+
+class Hardly:
+    """Predicts nearly the same for every image, with other rounding every time."""
+
+    def __init__(self, seed):
+        self._generator = np.random.default_rng(seed)
+
+    def predict(self, images):
+        noise = self._generator.normal(0, 1e-6, (len(images), 1))
+        return {
+            "outcome": 0.5 + noise * [1, -1],
+            "grade": 0.25 + noise * [1, -1, 1, -1],
+        }
+
+
+def test_rounding_that_changes_metrics_is_no_difference(run, tmp_path, monkeypatch):
+    copy = RunFolder(shutil.copytree(run.path, tmp_path / "copy"))
+    settings = copy.settings()
+    inputs = open_run_inputs(copy, settings)
+    results = [
+        evaluate(Hardly(seed), inputs.samples, inputs.images, fold=1) for seed in (1, 2)
+    ]
+    aucs = [result.metrics["train"]["outcome"]["auc"] for result in results]
+    assert abs(aucs[0] - aucs[1]) > 1e-3
+    results[0].write(copy.path)
+    monkeypatch.setattr(evaluation, "open_predictor", lambda *_: Hardly(2))
+    assert reproduce(copy) == []

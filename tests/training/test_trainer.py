@@ -261,7 +261,7 @@ def test_the_kept_epoch_is_the_best_after_the_warm_up(run):
     assert best == pytest.approx(after.min(), abs=1e-6)
 
 
-def test_evaluation_reproduces_the_metrics_from_the_saved_model(run):
+def test_evaluation_reproduces_the_predictions_from_the_saved_model(run):
     assert evaluation.reproduce(run) == []
 
 
@@ -270,7 +270,18 @@ def test_evaluation_notices_other_metrics(changeable):
     computed["test"]["outcome"]["accuracy"] += 0.01
     changeable.metrics.write_text(json.dumps(computed))
     (line,) = evaluation.reproduce(changeable)
-    assert line.startswith("test outcome accuracy: ")
+    assert line.startswith("metrics.json: test outcome accuracy: ")
+
+
+def test_evaluation_notices_other_predictions(changeable):
+    table = predictions.read(changeable.predictions)
+    table.loc[table["task"] == "outcome", ["p_0", "p_1"]] = [0.25, 0.75]
+    predictions.write(table, changeable.predictions)
+    lines = evaluation.reproduce(changeable)
+    assert lines[0].startswith("metrics.json: ")
+    assert any(line.startswith("predictions.csv: outcome: ") for line in lines)
+    text = evaluation.conclusion(changeable, lines)
+    assert text.startswith(f"The files of {changeable.path} are not what its model")
 
 
 def test_evaluation_refuses_other_data(changeable):
