@@ -56,6 +56,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         runs,
         options.on,
         options.data_dir,
+        manual_dir=options.manual_dir,
         labels=options.labels,
         out=options.out,
         overwrite=options.overwrite,
@@ -86,6 +87,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--data-dir", metavar="DIR", help=text)
     text = "a prepared dataset, or the file that declares one; prepared if need be"
     add("--on", metavar="DATASET|FILE.yaml", help=text)
+    text = (
+        "folder of the tables and images that FILE.yaml declares (default: its own); "
+    )
+    text += "a prepared dataset can do without them"
+    add("--manual-dir", metavar="DIR", help=text)
     text = "label field of the dataset for each task to evaluate (default: as the file "
     text += "declares, or by equal names)"
     add("--labels", nargs="+", default=[], metavar="TASK=FIELD", help=text)
@@ -93,9 +99,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--out", metavar="DIR", help=text)
     add("--overwrite", action="store_true", help="replace an existing --out")
     options = arguments.parse_args(argv)
-    of_other = options.labels or options.out or options.overwrite
+    of_other = options.labels or options.out or options.overwrite or options.manual_dir
     if options.on is None and (len(options.runs) > 1 or of_other):
-        arguments.error("several runs, --labels, --out and --overwrite need --on")
+        several = "several runs, --manual-dir, --labels, --out and --overwrite"
+        arguments.error(f"{several} need --on")
     return options
 
 

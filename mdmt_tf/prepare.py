@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         exclude = choice.read_excluded(options.exclude)
     # A wrong name or declaration is reported before any progress bar.
     if _is_declaration(options.name):
-        configs = choice.declared(options.name, options.manual_dir, options.config)
+        configs = choice.declared(
+            options.name, options.manual_dir, options.config, options.data_dir
+        )
     else:
         configs, absent = choice.choose(
             options.name, options.manual_dir, options.config

@@ -47,7 +47,10 @@ def choose(
 
 
 def declared(
-    path: str, manual_dir: str | os.PathLike | None, config: str | None
+    path: str,
+    manual_dir: str | os.PathLike | None,
+    config: str | None,
+    data_dir: str | os.PathLike,
 ) -> dict[type["ManualBuilder"], str | None]:
     """The builder of the dataset that a YAML file declares -> config.
 
@@ -55,12 +58,14 @@ def declared(
         path: the file.
         manual_dir: folder of its tables and images; None: that of the file.
         config: name of a preprocessing, instead of the declared one.
+        data_dir: folder of prepared datasets.
     Raises: ConfigError for a wrong declaration, also for one with the name of a dataset
-        of the package; DataError for tables that cannot be read.
+        of the package; DataError for tables that cannot be read, or are missing while
+        the dataset is not prepared.
     """
     from mdmt_tf.datasets._shared.declared import builder_of
 
-    builder_class = builder_of(path, manual_dir)
+    builder_class = builder_of(path, manual_dir, data_dir)
     if builder_class.name in prepare.dataset_names():
         raise ConfigError(
             f"{path}: dataset.name = {builder_class.name!r}: is a dataset of the "

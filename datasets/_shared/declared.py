@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from mdmt_tf import config
+from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
-from mdmt_tf.datasets._shared.declared_plan import Plan
+from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
 from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
 from mdmt_tf.datasets._shared.rejections import Rejections
@@ -20,7 +21,9 @@ from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 
 def builder_of(
-    path: str | os.PathLike, manual_dir: str | os.PathLike | None = None
+    path: str | os.PathLike,
+    manual_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike | None = None,
 ) -> type[ManualBuilder]:
     """The builder of the dataset that a YAML file declares.
 
@@ -30,14 +33,15 @@ def builder_of(
         path: the file.
         manual_dir: folder to which the paths in the declaration are relative; None:
             that of the file.
+        data_dir: folder of prepared datasets. If the dataset is prepared there, with
+            any preprocessing, its tables and images may be missing; what needs them
+            raises the error then.
     Raises: ConfigError for a wrong declaration; DataError for tables and folders that
         are missing or cannot be read.
     """
     declaration, folder = config.read_declaration(str(path))
     folder = Path(manual_dir) if manual_dir is not None else folder
-    if not folder.is_dir():
-        raise DataError(f"--manual-dir {folder}: there is no such folder.")
-    plan = Plan(declaration, folder, str(path))
+    plan = _plan(declaration, folder, str(path), data_dir)
     is_volume = isinstance(declaration.preprocessing, VolumePreprocessing)
     base = VolumeBuilder if is_volume else RadiographBuilder
     facts = {
@@ -62,18 +66,47 @@ def builder_of(
     )
 
 
+def _plan(
+    declaration: DatasetDeclaration,
+    folder: Path,
+    where: str,
+    data_dir: str | os.PathLike | None,
+) -> Plan | PreparedPlan:
+    try:
+        if not folder.is_dir():
+            raise DataError(f"--manual-dir {folder}: there is no such folder.")
+        return Plan(declaration, folder, where)
+    except DataError as error:
+        prepared = Path(data_dir or "", declaration.name)
+        found = sorted(prepared.glob("*/*/dataset_info.json")) if data_dir else []
+        if not found or _are_there(declaration, folder):
+            raise
+        return PreparedPlan(declaration, folder, found[0].parent, error)
+
+
+def _are_there(declaration: DatasetDeclaration, folder: Path) -> bool:
+    """Whether all tables and folders of images are in a folder."""
+    images = [folder / name for name in declaration.images or ()]
+    tables = [folder / table.file for table in declaration.tables]
+    return all(table.is_file() for table in tables) and all(
+        image.is_dir() and any(image.iterdir()) for image in images
+    )
+
+
 class _DeclaredBuilder:
     """What the builders of declared datasets have before a base of `ManualBuilder`."""
 
-    plan: Plan
+    plan: Plan | PreparedPlan
 
     @classmethod
     def find_root(cls, manual_dir):
-        return cls.plan.folder
+        return cls.plan.root
 
     @classmethod
     def checked_root(cls, manual_dir):
-        return cls.plan.folder  # the plan has read the tables and found the images
+        if cls.plan.root is None:
+            raise cls.plan.error
+        return cls.plan.root  # the plan has read the tables and found the images
 
     def _info(self):
         make = getattr(self, "volume_info", None) or self.radiograph_info
@@ -123,6 +156,8 @@ class _DeclaredBuilder:
         for file, digest in here["tables"].items():
             if there["tables"].get(file) != digest:
                 found.append(f"the table {file}")
+        if not here["images"]:
+            return found  # the images are not there
         if here["images"] != there["images"]:
             found.append(f"{there['images']} images, now {here['images']}")
         elif here["images_sha256"] != there["images_sha256"]:

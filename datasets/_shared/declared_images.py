@@ -42,7 +42,8 @@ class DeclaredImages:
             if not folder.is_dir():
                 raise DataError(
                     f"{folder}: expected a folder of images, dataset.images. There is "
-                    "no such folder."
+                    "no such folder. Paths are relative to the folder of the YAML "
+                    "file, or to --manual-dir."
                 )
         try:
             self.files = find_images(self._folders, volumes) if self._folders else []

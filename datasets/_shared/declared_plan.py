@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mdmt_tf import storage
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared.declared_cells import (
     ClassLabel,
@@ -28,6 +30,7 @@ from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
 from mdmt_tf.datasets._shared.image_records import Classes, Record
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 logger = logging.getLogger(__name__)
@@ -39,12 +42,13 @@ class Plan:
     Attributes:
         declaration: the declaration.
         folder: the folder to which its paths are relative.
+        root: the same.
         tables: its tables.
         kinds: field of the dataset -> how its cells are read.
     """
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
-        self.declaration, self.folder = declaration, folder
+        self.declaration, self.folder, self.root = declaration, folder, folder
         # Read once; `open_images` gives others, which know what was asked for.
         self._images = self.open_images()
         self.tables = DeclaredTables(declaration, folder, self._images, where)
@@ -195,14 +199,12 @@ class Plan:
 
     def digest(self) -> dict[str, Any]:
         """What the prepared dataset is made from."""
-        plain = self.declaration.model_dump(mode="json", by_alias=True)
-        del plain["preprocess"]  # it names the folder
         names = sorted(
             f"{self._images.relative(path)} {_bytes_of(path)}"
             for path in self._image_files()
         )
         return {
-            "declaration": plain,
+            "declaration": _plain(self.declaration),
             "tables": self.tables.digests,
             "images": len(names),
             "images_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
@@ -218,6 +220,63 @@ class Plan:
                 name = self._required(row, self.declaration.columns.image)
                 found.add(self._images.find(name))
         return found
+
+
+class PreparedPlan:
+    """A declaration without the originals, whose dataset is prepared.
+
+    Attributes:
+        root: None; the originals are in no known folder.
+        error: what is missing.
+    """
+
+    root = None
+
+    def __init__(
+        self,
+        declaration: DatasetDeclaration,
+        folder: Path,
+        prepared: Path,
+        error: DataError,
+    ):
+        """
+        Args:
+            declaration: the declaration.
+            folder: the folder to which its paths are relative, as far as it is there.
+            prepared: the folder of a prepared dataset of this name.
+            error: what is missing.
+        """
+        self._declaration, self._folder = declaration, folder
+        self._prepared, self.error = prepared, error
+
+    def counted(self) -> dict[str, Classes]:
+        """Nothing is prepared, so nothing is counted."""
+        return {}
+
+    def features(self) -> dict[str, Any]:
+        """The stored features of the labels and fields."""
+        stored = tfds.features.FeaturesDict.from_config(os.fspath(self._prepared))
+        names = (*self._declaration.labels, *self._declaration.field_types)
+        return {name: stored[name] for name in names if name in stored}
+
+    def digest(self) -> dict[str, Any]:
+        """As far as the originals are there: the declaration, and some tables."""
+        files = [table.file for table in self._declaration.tables]
+        return {
+            "declaration": _plain(self._declaration),
+            "tables": {
+                file: storage.sha256_of(self._folder / file)
+                for file in files
+                if (self._folder / file).is_file()
+            },
+            "images": 0,
+        }
+
+
+def _plain(declaration: DatasetDeclaration) -> dict[str, Any]:
+    plain = declaration.model_dump(mode="json", by_alias=True)
+    del plain["preprocess"]  # it names the folder
+    return plain
 
 
 def _bytes_of(path: Path) -> int:

@@ -35,12 +35,15 @@ class PreparedFolder:
         path: its folder, with the version.
         metadata: the counts of its builder, see `manual_builder`.
         reused: whether it existed before.
+        compared: whether the originals are there: it was made from them, or compared
+            with them.
     """
 
     name: str
     path: Path
     metadata: dict[str, Any]
     reused: bool
+    compared: bool = True
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -75,7 +78,7 @@ def load_builder(name: "str | type[ManualBuilder]") -> type["ManualBuilder"]:
 
 def prepare_dataset(
     name: "str | type[ManualBuilder]",
-    manual_dir: str | os.PathLike,
+    manual_dir: str | os.PathLike | None,
     data_dir: str | os.PathLike,
     *,
     config: str | None = None,
@@ -90,7 +93,8 @@ def prepare_dataset(
 
     Args:
         name: one of `dataset_names()`, or a builder class.
-        manual_dir: the dataset's folder as distributed, or the folder around it.
+        manual_dir: the dataset's folder as distributed, or the folder around it; None
+            for a declared dataset, whose builder knows it.
         data_dir: folder of prepared datasets.
         config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
             default of the dataset.
@@ -111,8 +115,9 @@ def prepare_dataset(
     builder = open_builder(name, data_dir, config, exclude)
     shown = builder.name
     if _is_prepared(builder) and not overwrite:
-        _check_origin(builder, manual_dir)
-        return _prepared(builder, reused=True)
+        compared = _check_origin(builder, manual_dir)
+        found = _prepared(builder, reused=True)
+        return dataclasses.replace(found, compared=compared)
     # Before an existing dataset is deleted.
     root = builder.checked_root(manual_dir)
     builder.progress = progress
@@ -218,8 +223,11 @@ def _prepared(builder: "ManualBuilder", *, reused: bool) -> PreparedFolder:
     return PreparedFolder(builder.name, Path(builder.data_dir), metadata, reused)
 
 
-def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> None:
-    """Make sure that the data prepared earlier are those requested now."""
+def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> bool:
+    """Make sure that the data prepared earlier are those requested now.
+
+    Returns: whether the originals are there.
+    """
     from mdmt_tf.datasets._shared.manual_files import synthetic_details
 
     if changes := builder.changes():
@@ -236,7 +244,7 @@ def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> No
         )
     root = builder.find_root(manual_dir)
     if root is None:  # the originals may be gone
-        return
+        return False
     requested = synthetic_details(root)
     there = metadata["synthetic_details"] if metadata["synthetic"] else None
     if requested != there:
@@ -244,9 +252,10 @@ def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> No
             f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
             f"{_origin(requested)}. {_ELSEWHERE}"
         )
+    return True
 
 
-_ELSEWHERE = "Give another --data-dir, or --overwrite to replace it."
+_ELSEWHERE = "Give another --data-dir, or --overwrite of mdmt_tf.prepare to replace it."
 
 
 def _listed(images: Collection[str]) -> str:

@@ -36,6 +36,7 @@ class Request:
             trained with.
         dataset: name of the dataset.
         declaration: YAML file that declares it; None: it is prepared already.
+        manual_dir: folder of its tables and images; None: that of the YAML file.
         data_dir: folder of prepared datasets.
         labels: task -> label field, as given; empty: they are chosen, see
             `choose_labels`.
@@ -49,6 +50,7 @@ class Request:
     preprocessings: tuple[str, ...]
     dataset: str
     declaration: str | None
+    manual_dir: str | None
     data_dir: str
     labels: Mapping[str, Field]
     declared: Mapping[str, Field]
@@ -69,6 +71,7 @@ def make_request(
     on: str,
     data_dir: str | None,
     *,
+    manual_dir: str | None = None,
     labels: Sequence[str] = (),
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
@@ -79,6 +82,8 @@ def make_request(
         runs: one run or more.
         on: name of a prepared dataset, or the path of a YAML file that declares one.
         data_dir: folder of prepared datasets.
+        manual_dir: folder of the tables and images of a declared dataset; None: that of
+            the file. If the dataset is prepared, they may be missing.
         labels: "task=field"; a vector of labels is "task=field,field,...".
         out: folder to write to; None: `external/<dataset>` in the folder of the run.
         overwrite: whether `out` may exist; it is replaced when the new one is complete.
@@ -96,6 +101,11 @@ def make_request(
             f"--on {on}: no such file. Expected a YAML file that declares a dataset, "
             "or the name of a prepared one."
         )
+    if manual_dir is not None and not declaration:
+        raise ConfigError(
+            f"--manual-dir {manual_dir}: is for a YAML file that declares a dataset; "
+            f"--on {on} is no file. Leave it out, or give the file."
+        )
     name, declared = _read_declaration(on) if declaration else (on, {})
     if out is None:
         many = "" if len(runs) == 1 else f"_{len(runs)}_runs"
@@ -111,6 +121,7 @@ def make_request(
         preprocessings=preprocessings,
         dataset=name,
         declaration=declaration,
+        manual_dir=manual_dir,
         data_dir=os.fspath(data_dir),
         labels=_parse_labels(labels, tasks),
         declared=declared,

@@ -96,11 +96,15 @@ def _prepare(request: Request, progress: Progress):
     """Prepare the declared dataset as the runs need it, unless it is."""
     from mdmt_tf.datasets._shared import choice, prepare
 
-    wanted = request.preprocessings[0]
-    ((builder, config),) = choice.declared(request.declaration, None, wanted).items()
+    ((builder, config),) = choice.declared(
+        request.declaration,
+        request.manual_dir,
+        request.preprocessings[0],
+        request.data_dir,
+    ).items()
     return prepare.prepare_dataset(
         builder,
-        os.path.dirname(request.declaration) or ".",
+        request.manual_dir,
         request.data_dir,
         config=config,
         progress=progress,

@@ -191,6 +191,36 @@ def test_it_is_not_prepared_twice_and_not_overwritten(
     assert (finished.path / "external" / "ward" / "index.html").read_bytes() == first
 
 
+def test_a_prepared_dataset_needs_its_originals_no_more(
+    validated, finished, ward, tmp_path
+):
+    """The file that declares it does, in any folder."""
+    data, _ = validated
+    alone = tmp_path / "alone.yaml"
+    alone.write_text(WARD)
+    command = [str(finished.path), "--on", str(alone), "--overwrite"]
+    out = ["--out", str(tmp_path / "out")]
+    assert evaluate.main([*command, "--data-dir", str(data), *out]) == 0
+    first = (finished.path / "external" / "ward" / "predictions.csv").read_bytes()
+    assert (tmp_path / "out" / "predictions.csv").read_bytes() == first
+    alone.write_text(WARD.replace("severe", "severer"))
+    with pytest.raises(DataError, match="changed since: dataset.labels. Give another"):
+        evaluate.main([*command, "--data-dir", str(data), *out])
+    # Another folder of prepared data.
+    alone.write_text(WARD)
+    other = [*command, "--data-dir", str(tmp_path / "other"), *out]
+    with pytest.raises(DataError, match="no such folder.*--manual-dir"):
+        evaluate.main(other)
+    assert evaluate.main([*other, "--manual-dir", str(ward.parent)]) == 0
+    assert (tmp_path / "out" / "predictions.csv").read_bytes() == first
+
+
+def test_the_folder_of_originals_is_of_a_file(finished, ward):
+    options = ["--data-dir", "DATA", "--manual-dir", str(ward.parent)]
+    with pytest.raises(ConfigError, match="--manual-dir.*--on ward is no file"):
+        evaluate.main([str(finished.path), "--on", "ward", *options])
+
+
 def test_labels_of_a_prepared_dataset_are_given(validated, finished, tmp_path):
     data, _ = validated
     command = [str(finished.path), "--on", "ward", "--data-dir", str(data)]
@@ -214,7 +244,13 @@ def test_its_own_data_are_refused(finished, moved):
 
 
 @pytest.mark.parametrize(
-    "options", [["--labels", "outcome=dead"], ["--out", "x"], ["--overwrite"]]
+    "options",
+    [
+        ["--labels", "outcome=dead"],
+        ["--out", "x"],
+        ["--overwrite"],
+        ["--manual-dir", "x"],
+    ],
 )
 def test_options_of_another_dataset_need_one(finished, options, capsys):
     with pytest.raises(SystemExit):

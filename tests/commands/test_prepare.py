@@ -358,6 +358,22 @@ def test_a_declared_dataset(ward, tmp_path):
     assert "was already prepared" in ward()
 
 
+def test_a_declared_dataset_without_its_originals(ward, tmp_path):
+    """A file beside the originals is prepared with --manual-dir, and without it."""
+    ward()
+    before = tmp_path / "ward"
+    there = [*before.glob("films"), *before.glob("*.xlsx")]
+    (tmp_path / "X").mkdir()
+    for path in there:
+        path.rename(tmp_path / "X" / path.name)
+    output = ward()
+    assert "ward was already prepared in" in output
+    assert "not compared with its originals, which are not all there" in output
+    assert "not compared" not in ward("--manual-dir", str(tmp_path / "X"))
+    with pytest.raises(DataError, match="folder of images.*or to --manual-dir"):
+        ward("--config", "full_16")
+
+
 def test_a_declared_dataset_takes_the_other_options(ward, tmp_path):
     (tmp_path / "out.txt").write_text("f00a\n")
     options = ["--config", "full_16", "--exclude", str(tmp_path / "out.txt")]

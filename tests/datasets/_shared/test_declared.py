@@ -3,10 +3,19 @@
 import json
 import logging
 import random
+import shutil
 
 import numpy as np
 import pytest
-from declared import HEADER, SKETCH, ward_rows, write_csv, write_image, write_ward
+from declared import (
+    HEADER,
+    SKETCH,
+    ward_rows,
+    write_csv,
+    write_image,
+    write_ward,
+    write_xlsx,
+)
 from made_series import make_slices, write_slices
 
 from mdmt_tf.data.sources import open_dataset
@@ -290,6 +299,84 @@ def test_the_files_may_be_elsewhere(tmp_path):
     assert prepared.metadata["prepared"] == 2
     with pytest.raises(DataError, match="--manual-dir .*: there is no such folder"):
         builder_of(alone, tmp_path / "none")
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A declaration whose dataset is prepared, in a folder without its originals."""
+    path = write_ward(tmp_path / "ward", TEXT, ward_rows(2))
+    alone = tmp_path / "alone" / "ward.yaml"
+    alone.parent.mkdir()
+    alone.write_text(path.read_text())
+    builder = builder_of(alone, tmp_path / "ward")
+    prepare.prepare_dataset(builder, None, tmp_path / "data")
+    return alone
+
+
+def again(path, tmp_path, manual_dir=None, **options):
+    builder = builder_of(path, manual_dir, data_dir=tmp_path / "data")
+    return prepare.prepare_dataset(builder, manual_dir, tmp_path / "data", **options)
+
+
+def test_a_prepared_dataset_needs_its_originals_no_more(alone, tmp_path):
+    found = again(alone, tmp_path)
+    assert found.reused and not found.compared and found.metadata["prepared"] == 4
+    # Where they are, they are compared.
+    assert again(alone, tmp_path, tmp_path / "ward").compared
+    assert not again(alone, tmp_path, tmp_path / "gone").compared
+    # Nor does a folder count that the images were in.
+    (alone.parent / "films").mkdir()
+    assert again(alone, tmp_path).reused
+    # Its features are those that are stored.
+    builder = builder_of(alone, data_dir=tmp_path / "data")
+    features = prepare.open_builder(builder, tmp_path / "data").info.features
+    numbers = {"stay": True, "age": True, "outcome": False, "sex": False}
+    for name, is_number in numbers.items():
+        assert (features[name].np_dtype == np.float32) == is_number
+
+
+def test_without_originals_a_changed_declaration_is_refused(alone, tmp_path):
+    alone.write_text(TEXT.replace("99", "98"))
+    with pytest.raises(DataError, match="changed since: dataset.unknown. Give another"):
+        again(alone, tmp_path)
+
+
+def test_the_tables_are_compared_where_only_the_images_are_missing(alone, tmp_path):
+    table = tmp_path / "ward" / "outcomes.xlsx"
+    (alone.parent / "outcomes.xlsx").write_bytes(table.read_bytes())
+    assert again(alone, tmp_path).reused
+    write_xlsx(alone.parent / "outcomes.xlsx", ward_rows(3))
+    with pytest.raises(DataError, match="since: the table outcomes.xlsx. Give another"):
+        again(alone, tmp_path)
+
+
+def test_images_named_by_path_may_be_missing(tmp_path):
+    text = TEXT.replace("  images: films/\n", "").replace("outcomes.xlsx", "t.csv")
+    path = write_ward(tmp_path / "ward", text, ward_rows(2))
+    rows = [[f"films/{row[0]}", *row[1:]] for row in ward_rows(2)]
+    write_csv(path.with_name("t.csv"), rows)
+    assert not again(path, tmp_path).reused
+    shutil.rmtree(path.with_name("films"))
+    assert again(path, tmp_path).reused
+    write_csv(path.with_name("t.csv"), rows[:3])
+    with pytest.raises(DataError, match="changed since: the table t.csv. Give"):
+        again(path, tmp_path)
+
+
+def test_originals_are_needed_to_prepare_again_or_otherwise(alone, tmp_path):
+    missing = "expected a folder of images.*no such folder.*--manual-dir"
+    for options in ({"overwrite": True}, {"config": "full_16"}):
+        with pytest.raises(DataError, match=missing):
+            again(alone, tmp_path, **options)
+    with pytest.raises(DataError, match=missing):
+        builder_of(alone, data_dir=tmp_path / "other")
+    assert again(alone, tmp_path).reused
+
+
+def test_a_mistake_in_the_declaration_is_told_although_it_is_prepared(alone, tmp_path):
+    alone.write_text(TEXT.replace("column: los", "column: lso"))
+    with pytest.raises(DataError, match="labels.stay.column: 'lso'"):
+        again(alone, tmp_path, tmp_path / "ward")
 
 
 def test_volumes(tmp_path):
