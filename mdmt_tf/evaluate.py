@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from mdmt_tf import console
 
 DESCRIPTION = """\
-Predict the images of a finished run again with its SavedModel (or its weights,
-if it has none) and compare the predictions with predictions.csv, row by row to
-1e-5. metrics.json must follow from that file. The exit status is 1 when
-something differs.
+Predict the images of a finished run again with its SavedModel (or its weights)
+and compare with predictions.csv, row by row to 1e-5. metrics.json must follow
+from that file. The exit status is 1 when something differs.
 
   python -m mdmt_tf.evaluate RUN
 
@@ -87,10 +86,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--data-dir", metavar="DIR", help=text)
     text = "a prepared dataset, or the file that declares one; prepared if need be"
     add("--on", metavar="DATASET|FILE.yaml", help=text)
-    text = (
-        "folder of the tables and images that FILE.yaml declares (default: its own); "
-    )
-    text += "a prepared dataset can do without them"
+    text = "folder of the tables and images of FILE.yaml (default: that of the file)"
     add("--manual-dir", metavar="DIR", help=text)
     text = "label field of the dataset for each task to evaluate (default: as the file "
     text += "declares, or by equal names)"
@@ -101,8 +97,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = arguments.parse_args(argv)
     of_other = options.labels or options.out or options.overwrite or options.manual_dir
     if options.on is None and (len(options.runs) > 1 or of_other):
-        several = "several runs, --manual-dir, --labels, --out and --overwrite"
-        arguments.error(f"{several} need --on")
+        options_of_on = "--manual-dir, --labels, --out and --overwrite"
+        arguments.error(f"several runs, {options_of_on} need --on")
     return options
 
 
