@@ -57,7 +57,8 @@ def reliability_diagram(component: Task, tables: Mapping[str, pd.DataFrame]):
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
     axis.set_ylabel("observed frequency")
-    axis.legend(loc="upper left", fontsize=7)
+    # Curves may be anywhere in the square.
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=7)
     below.set_ylabel("n")
     several = component.n_classes > 2
     below.set_xlabel(
