@@ -55,11 +55,15 @@ def _is_the_kind_of_a_task(node: ast.AST) -> bool:
     )
 
 
+# `tasks` has the kinds; `planning` proposes one for a column of a table.
+CHOOSING = ("tasks", "planning")
+
+
 def test_nothing_outside_the_package_of_tasks_asks_for_a_kind():
     wrong = [
         f"{path.relative_to(PACKAGE)}:{line}"
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path.parent.name != "tasks"
+        if path.parent.name not in CHOOSING
         for line in asks_for_a_kind(ast.parse(path.read_text()))
     ]
     assert not wrong, ", ".join(wrong)

@@ -122,6 +122,27 @@ def assess_strata(
         NaN where a class is missing. `small` says that there are fewer than 20
         patients, or fewer than 5 of a class. A value without labelled rows has n = 0
         and no metrics. `missing_classes` is added where there are any.
+
+    Example:
+        >>> import pandas as pd
+        >>> from mdmt_tf.tasks import make_task
+        >>> stay = make_task(name="stay", kind="regression")
+        >>> table = pd.DataFrame(
+        ...     {
+        ...         "dataset": "ward",
+        ...         "task": "stay",
+        ...         "image_id": ["1", "2", "3"],
+        ...         "patient_id": ["a", "b", "c"],
+        ...         "target": [3.0, 5.0, 9.0],
+        ...         "prediction": [4.0, 5.0, 6.0],
+        ...     }
+        ... )
+        >>> views = {"view": {"1": "PA", "2": "PA", "3": "AP"}}
+        >>> found = assess_strata(table, stay, views, unit="image", resamples=10)
+        >>> {view: stratum["n"] for view, stratum in found["view"].items()}
+        {'AP': 1, 'PA': 2}
+        >>> found["view"]["PA"]["metrics"]["mae"]["value"]
+        0.5
     """
     rows = labelled_rows(table, task)
     result = {}

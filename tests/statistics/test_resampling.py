@@ -200,7 +200,13 @@ def test_five_folds_take_less_than_half_a_second():
     assert min(seconds) < 0.5
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
+@pytest.mark.parametrize(
+    ("runs", "least"),
+    # The standard error of 150 runs is 1.8 %, of 600 runs 0.9 %; 2400 runs of 5 folds:
+    # 94 to 95 %.
+    [(150, 0.89), pytest.param(600, 0.93, marks=pytest.mark.large)],
+)
+def test_intervals_cover_the_truth_as_often_as_they_say(runs, least):
     spread = math.hypot(BETWEEN, WITHIN)
     right = scipy.stats.norm.cdf(DISTANCE / 2 / spread)
     truth = {
@@ -209,7 +215,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         "auc": scipy.stats.norm.cdf(DISTANCE / (spread * math.sqrt(2))),
     }
     generator = np.random.default_rng(20)
-    runs, naive_runs = 600, 120
+    naive_runs = runs // 5
     covered, covered_naive = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
     for run in range(runs):
         folds = simulated_folds(generator, folds=3)
@@ -224,9 +230,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
                 inside = intervals[name].low <= value <= intervals[name].high
                 covered_naive[name] += inside
     for name in truth:
-        # The standard error of 600 runs is 0.9 %; 2400 runs of 5 folds: 94 to 95 %.
-        assert 0.93 <= covered[name] / runs <= 0.97, name
-        assert covered_naive[name] / naive_runs < 0.89, name
+        assert least <= covered[name] / runs <= 1.9 - least, name
+        assert covered_naive[name] / naive_runs < covered[name] / runs, name
+        assert covered_naive[name] / naive_runs < 0.93, name
 
 
 # --- Summaries and single tests

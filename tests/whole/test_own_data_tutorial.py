@@ -15,6 +15,9 @@ from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 
+# `.ci/run` runs it; it takes a minute and more.
+pytestmark = pytest.mark.large
+
 PAGE = Path(__file__).parents[2] / "docs" / "own_data.md"
 
 
