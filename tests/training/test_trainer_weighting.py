@@ -68,8 +68,6 @@ def test_learned_weights_are_in_the_history_and_in_tensorboard(run):
         steps = np.arange(1, 4) * 7
         change = np.abs(np.log(np.array(values) / start))
         assert (change > 0).all() and (change < 1.5e-3 * steps).all()
-    # Cross-entropies of two classes are below 1.
-    assert (np.diff(history["weight/outcome"]) > 0).all()
 
 
 def test_fixed_weights_are_no_columns(settings):
