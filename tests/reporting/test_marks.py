@@ -99,10 +99,13 @@ def test_everything_says_that_it_is_of_validation_rows(judged, capsys, monkeypat
 
 
 def test_a_report_on_test_rows_is_not_marked_and_not_replaced(
-    whole, tmp_path, monkeypatch, capsys
+    benchmark_folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(plots, "KINDS", {})
-    copy = shutil.copytree(whole, tmp_path / "copy")
+    folder = benchmark_folder(tmp_path / "copy", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "ft")
+    copy = folder.path
     command.main([str(copy), "--resamples", "0"])
     before = digests(copy)
     assert "VALIDATION" not in (copy / "index.html").read_text()

@@ -105,7 +105,9 @@ def test_every_kind_of_task_is_saved():
     assert {task.kind for task in TASKS} == set(EXAMPLES)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.large)]
+)
 def test_a_compiled_model_loads_with_its_losses_and_optimizer(policy, tmp_path):
     with precision(policy):
         model, fitted = fitted_model(

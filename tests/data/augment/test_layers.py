@@ -56,7 +56,13 @@ def augmented(steps, images=IMAGES, index=(0, 1, 2, 3), epoch=0, labels=None):
     return next(batches.as_numpy_iterator())
 
 
-@pytest.mark.parametrize("name", SEEDED)
+FAST = ("RandAugment", "RandomErasing", "RandomRotation")
+LARGE = [
+    pytest.param(name, marks=pytest.mark.large) for name in SEEDED if name not in FAST
+]
+
+
+@pytest.mark.parametrize("name", [*FAST, *LARGE])
 def test_a_change_depends_on_seed_epoch_and_image_alone(name):
     steps = layers({"layer": name, "arguments": SEEDED[name]})
     first = augmented(steps)[0]
@@ -112,7 +118,9 @@ def test_mixed_targets_by_hand():
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-@pytest.mark.parametrize("name", ["MixUp", "CutMix"])
+@pytest.mark.parametrize(
+    "name", ["MixUp", pytest.param("CutMix", marks=pytest.mark.large)]
+)
 def test_the_loss_of_a_mixture_is_the_mixture_of_losses(kind, name):
     """Gradients are equal: losses may differ by a constant."""
     example = EXAMPLES[kind]
