@@ -111,10 +111,10 @@ def test_mixed_targets_by_hand():
     # Row 0 is 3/4 of image 0 and 1/4 of image 1; row 1 is image 2 alone.
     parts = tf.constant([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
     targets = tf.constant([[1.0], [0.0], [1.0]])
-    # Image 1 counts twice, image 2 is unlabelled.
-    target, weight = mix(targets, tf.constant([1.0, 2.0, 0.0]), parts)
-    np.testing.assert_allclose(weight, [0.75 + 0.5, 0.0])
-    np.testing.assert_allclose(target, [[0.75 / 1.25], [0.0]])
+    # Image 0 counts twice, image 2 is unlabelled.
+    target, weight = mix(targets, tf.constant([2.0, 1.0, 0.0]), parts)
+    np.testing.assert_allclose(weight, [1.5 + 0.25, 0.0])
+    np.testing.assert_allclose(target, [[1.5 / 1.75], [0.0]])
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
@@ -185,7 +185,8 @@ def test_a_loss_that_is_not_linear_in_the_target_is_not_mixed(kind, loss):
 def test_an_unlabelled_image_takes_its_part_of_the_picture_only():
     task = make_task(kind="binary", name="died")
     steps = layers({"layer": "MixUp", "arguments": {"alpha": 1.0}}, tasks=[task])
-    targets = np.array([[1.0], [0.0], [0.0], [0.0]], np.float32)
+    # What stands for an unknown label cannot matter.
+    targets = np.array([[1.0], [-7.0], [1e6], [0.0]], np.float32)
     weights = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
     _, mixed, mixed_weights = augmented(
         steps, labels=({"died": targets}, {"died": weights})
