@@ -124,6 +124,8 @@ class _DeclaredBuilder:
     def _read(self, root: Path) -> ImageTable:
         images = self.plan.open_images()
         self.plan.warn_of_similar_names()
+        self.plan.warn_of_conditions_without_rows()
+        self.plan.warn_of_marks_among_numbers()
         rejections = Rejections()
         self._unmatched = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(

@@ -12,6 +12,9 @@ from mdmt_tf.errors import nearest
 
 # Spreadsheets have truth values, which are read as 1 and 0.
 _TRUTH = {"true": "1", "false": "0"}
+# Numbers are stored as float32: the largest one, and the largest one up to which all
+# integers differ.
+_LARGEST, _EXACT = 3.4e38, 2**24
 # What a formula without a result shows, such as #N/A and #DIV/0!.
 _ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
 # What people write in a column of dates where nothing happened.
@@ -168,7 +171,7 @@ class Number:
         if self.marks.has(cell):
             return self.unknown
         number = to_number(cell.text, cell.decimal)
-        if number is None:
+        if number is None or abs(number) > _LARGEST:
             raise cell.wrong(f"a number, or for unknown {self.marks.text}")
         return number
 
@@ -203,16 +206,18 @@ def is_error(text: str) -> bool:
     return bool(_ERROR.fullmatch(text))
 
 
-def _listed(text: str) -> str:
+def listed(text: str) -> str:
     """Text as conditions compare it: in any case, true and false as 1 and 0."""
     folded = plain(text).casefold()
     return _TRUTH.get(folded, folded)
 
 
 def is_numeric(cell: Cell) -> bool:
-    """Whether a known cell is a number and no identifier such as 007."""
+    """Whether a known cell is a number and no identifier such as 007 or 123456789."""
     number = to_number(cell.text, cell.decimal)
-    return number is not None and not re.match(r"[-+]?0\d", cell.text)
+    if number is None or re.match(r"[-+]?0\d", cell.text):
+        return False
+    return abs(number) <= _EXACT
 
 
 def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
@@ -225,8 +230,8 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
     known = not marks.has(cell)
     if keep.known is not None and keep.known != known:
         raise LeftOut(f"{column} {'known' if known else 'unknown'}", detail)
-    text = _listed(plain(cell.text, cell.decimal))
-    is_listed = text in map(_listed, keep.within or ())
+    text = listed(plain(cell.text, cell.decimal))
+    is_listed = text in map(listed, keep.within or ())
     ranged = keep.min is not None or keep.max is not None
     if not known and (ranged or (keep.within is not None and not is_listed)):
         raise LeftOut(f"{column} unknown", detail)
@@ -238,5 +243,5 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
             raise LeftOut(f"{column} above {keep.max:g}", detail)
     if known and keep.within is not None and not is_listed:
         raise LeftOut(f"{column} not in {', '.join(keep.within)}", detail)
-    if text in map(_listed, keep.not_in):
+    if text in map(listed, keep.not_in):
         raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)

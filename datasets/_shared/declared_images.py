@@ -35,6 +35,7 @@ class DeclaredImages:
         self.root = root
         self._folders = [root / folder for folder in folders or ()]
         self._requested: set[Path] = set()
+        self._named: dict[tuple[int, int], Path] = {}
         self._suggested = 0
         # The whole path below a folder or its end, the name first -> such files.
         self._by_whole: dict[tuple[str, ...], list[Path]] = {}
@@ -79,7 +80,22 @@ class DeclaredImages:
                 "several images", f"{name!r} may be {names}; write the path in the cell"
             )
         self._requested.add(found[0])
+        self._check_links(found[0])
         return found[0]
+
+    def _check_links(self, path: Path) -> None:
+        """Raise for another name of a file, which would be an image of its own."""
+        try:
+            facts = path.stat()
+        except OSError:
+            return  # a link to nothing; reading it fails
+        other = self._named.setdefault((facts.st_dev, facts.st_ino), path)
+        if other != path:
+            raise RowError(
+                "image twice",
+                f"{self.relative(path)} is a link to the file of "
+                f"{self.relative(other)}; name one of them in the table",
+            )
 
     def key_of(self, name: str) -> str:
         """The same text for all spellings of an image; also if there is no file."""

@@ -26,14 +26,15 @@ from mdmt_tf.datasets._shared.declared_cells import (
     check_keep,
     is_error,
     is_numeric,
+    listed,
     plain,
     plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
 from mdmt_tf.datasets._shared.image_records import Classes, Record
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
-from mdmt_tf.errors import DataError
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, to_number
+from mdmt_tf.errors import DataError, nearest
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 logger = logging.getLogger(__name__)
@@ -198,6 +199,45 @@ class Plan:
                         what,
                     )
                     break
+
+    def warn_of_conditions_without_rows(self) -> None:
+        """Warn of cells in `in` and `not_in` that no row has, such as a slip."""
+        for column, keep in self.declaration.keep.items():
+            texts = (*(keep.within or ()), *keep.not_in)
+            if not texts:
+                continue
+            cells = self.tables.column_cells(column)
+            seen = {listed(plain(cell.text, cell.decimal)) for cell in cells}
+            if missing := [text for text in texts if listed(text) not in seen]:
+                logger.warning(
+                    "keep.%s: no cell of the column is %s.%s",
+                    column,
+                    " or ".join(map(repr, missing)),
+                    nearest(missing[0], sorted(seen)),
+                )
+
+    def warn_of_marks_among_numbers(self) -> None:
+        """Warn of numbers that mean unknown, but lie between the others."""
+        for name, kind in self.kinds.items():
+            if not isinstance(kind, Number):
+                continue
+            cells = list(self.tables.column_cells(self._columns[name]))
+            known, marked = [], []
+            for cell in cells:
+                number = to_number(cell.text, cell.decimal)
+                if number is not None:
+                    (marked if kind.marks.has(cell) else known).append(number)
+            between = [n for n in marked if known and min(known) <= n <= max(known)]
+            if between:
+                logger.warning(
+                    "%s: %d cells are %g, which `unknown` has, and other cells are "
+                    "from %g to %g. They are stored as unknown.",
+                    name,
+                    len(between),
+                    between[0],
+                    min(known),
+                    max(known),
+                )
 
     def notes(self) -> list[str]:
         """What the declaration leaves to us, for the closing table."""

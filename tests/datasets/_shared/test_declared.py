@@ -520,3 +520,32 @@ def test_a_patient_in_two_unicode_forms_is_one(ward, read):
     ward(rows)
     assert len(set(read()["patient_id"])) == 2
     assert read()["site"][:2] == ["1", "1"]
+
+
+def test_a_condition_on_a_cell_that_no_row_has_is_told(ward, caplog):
+    keep = "{projection: {not_in: [lat, ap]}, sex: {in: [f, m]}}"
+    with caplog.at_level(logging.WARNING):
+        facts = ward(ward_rows(2), TEXT.replace("{days_to_icu: {min: 0}}", keep))
+    assert facts.metadata["left_out"] == {"projection in lat, ap": 2}
+    assert "keep.projection: no cell of the column is 'lat'" in caplog.text
+    assert "keep.sex" not in caplog.text
+
+
+@pytest.mark.parametrize(("oldest", "is_told"), [(98, False), (104, True)])
+def test_a_mark_among_numbers_is_told(ward, read, caplog, oldest, is_told):
+    rows = ward_rows(2)
+    rows[0][AT["age"]], rows[1][AT["age"]] = 99, oldest
+    with caplog.at_level(logging.WARNING):
+        ward(rows)
+    text = "age: 1 cells are 99, which `unknown` has, and other cells are from 41 to"
+    assert (f"{text} {oldest}" in caplog.text) == is_told
+    assert np.isnan(read()["age"][0])
+
+
+def test_numbers_that_cannot_be_stored_are_no_numbers(ward, read):
+    rows = ward_rows(2)
+    rows[0][AT["los"]] = 1e300
+    for number, row in enumerate(rows):
+        row[AT["age"]] = 123456788 + number
+    assert ward(rows).metadata["rejected_by_reason"] == {"bad value": 1}
+    assert read()["age"] == ["123456789", "123456790", "123456791"]

@@ -168,3 +168,14 @@ def test_many_images_of_one_name(tmp_path):
     assert time.process_time() - before < 3
     assert found == names
     assert not any(missing)
+
+
+@pytest.mark.parametrize("folders", [["films"], None])
+def test_a_link_to_an_image_is_not_another_image(root, folders):
+    start = "" if folders else "films/"
+    (root / "films" / "z9.png").symlink_to(root / "films" / "a1.png")
+    images = DeclaredImages(root, folders, volumes=False)
+    images.find(f"{start}a1")
+    images.find(f"{start}a1.png")
+    with pytest.raises(RowError, match="z9.png is a link to the file of films/a1.png"):
+        images.find(f"{start}z9")
