@@ -5,8 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,15 +24,14 @@ from mdmt_tf.datasets._shared.declared_cells import (
     check_keep,
     is_error,
     is_numeric,
-    listed,
     plain,
     plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
 from mdmt_tf.datasets._shared.image_records import Classes, Record
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, to_number
-from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
 logger = logging.getLogger(__name__)
@@ -49,6 +46,7 @@ class Plan:
         root: the same.
         tables: its tables.
         kinds: field of the dataset -> how its cells are read.
+        columns: field of the dataset -> its column.
     """
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
@@ -58,7 +56,7 @@ class Plan:
         self.tables = DeclaredTables(declaration, folder, self._images, where)
         self._marks = Marks(declaration.unknown)
         self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
-        self._columns: dict[str, str] = {}
+        self.columns: dict[str, str] = {}
         self._keep_marks = {
             column: self._marks_of_condition(column) for column in declaration.keep
         }
@@ -70,12 +68,12 @@ class Plan:
                 self.kinds[name] = Number(marks)
             else:
                 self.kinds[name] = ClassLabel(label.class_of, marks)
-            self._columns[name] = declaration.column_of(name)
+            self.columns[name] = declaration.column_of(name)
         for column, kind in declaration.field_types.items():
             if kind == "auto":
                 kind = self._kind_of(column)
             self.kinds[column] = (Number if kind == "number" else Words)(self._marks)
-            self._columns[column] = column
+            self.columns[column] = column
 
     def _event(self, name: str, names: tuple[str, str], marks: Marks) -> EventLabel:
         """How an event is read: whether rows are missing where it did not happen."""
@@ -160,7 +158,7 @@ class Plan:
             site = "" if NO_NAME.has(cell) or is_error(cell.text) else plain(cell.text)
         labels = {
             name: kind.value(
-                self.tables.cell(row, self._columns[name], self._marks_of(name))
+                self.tables.cell(row, self.columns[name], self._marks_of(name))
             )
             for name, kind in self.kinds.items()
         }
@@ -177,67 +175,6 @@ class Plan:
         if NO_NAME.has(cell) or is_error(cell.text):
             raise cell.wrong("a name")
         return cell.text
-
-    def warn_of_similar_names(self) -> None:
-        """Warn of patients or sites that differ only in case, blanks or zeros."""
-        columns = self.declaration.columns
-        for what, column in (("patient", columns.patient), ("site", columns.site)):
-            if column is None:
-                continue
-            names: dict[str, str] = {}
-            for cell in self.tables.column_cells(column):
-                name = plain_id(cell.text)
-                other = names.setdefault(_letters(name), name)
-                if other != name:
-                    logger.warning(
-                        "%s: %s = %r is like %r, but another %s. Write them alike if "
-                        "they are the same.",
-                        cell.place,
-                        column,
-                        name,
-                        other,
-                        what,
-                    )
-                    break
-
-    def warn_of_conditions_without_rows(self) -> None:
-        """Warn of cells in `in` and `not_in` that no row has, such as a slip."""
-        for column, keep in self.declaration.keep.items():
-            texts = (*(keep.within or ()), *keep.not_in)
-            if not texts:
-                continue
-            cells = self.tables.column_cells(column)
-            seen = {listed(plain(cell.text, cell.decimal)) for cell in cells}
-            if missing := [text for text in texts if listed(text) not in seen]:
-                logger.warning(
-                    "keep.%s: no cell of the column is %s.%s",
-                    column,
-                    " or ".join(map(repr, missing)),
-                    nearest(missing[0], sorted(seen)),
-                )
-
-    def warn_of_marks_among_numbers(self) -> None:
-        """Warn of numbers that mean unknown, but lie between the others."""
-        for name, kind in self.kinds.items():
-            if not isinstance(kind, Number):
-                continue
-            cells = list(self.tables.column_cells(self._columns[name]))
-            known, marked = [], []
-            for cell in cells:
-                number = to_number(cell.text, cell.decimal)
-                if number is not None:
-                    (marked if kind.marks.has(cell) else known).append(number)
-            between = [n for n in marked if known and min(known) <= n <= max(known)]
-            if between:
-                logger.warning(
-                    "%s: %d cells are %g, which `unknown` has, and other cells are "
-                    "from %g to %g. They are stored as unknown.",
-                    name,
-                    len(between),
-                    between[0],
-                    min(known),
-                    max(known),
-                )
 
     def notes(self) -> list[str]:
         """What the declaration leaves to us, for the closing table."""
@@ -350,9 +287,3 @@ def _bytes_of(path: Path) -> int:
 
 
 _KNOWN = Classes(("known",), lambda value: 0)
-
-
-def _letters(name: str) -> str:
-    """A name without differences in case, blanks and leading zeros."""
-    text = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"\s+", "", text))
