@@ -47,7 +47,10 @@ THROUGH = {
     ],
     "config/test_config_volumes.py": ["mdmt_tf.config.image_sizes"],
     "config/test_main.py": ["mdmt_tf.config.terminal"],
-    "datasets/_shared/test_declared.py": ["mdmt_tf.datasets._shared.declared_plan"],
+    "datasets/_shared/test_declared.py": [
+        "mdmt_tf.datasets._shared.declared_plan",
+        "mdmt_tf.datasets._shared.declared_warnings",
+    ],
     "datasets/_shared/test_image_records.py": ["mdmt_tf.datasets._shared.rejections"],
     "datasets/_shared/test_radiographs.py": ["mdmt_tf.datasets._shared.manual_builder"],
     "datasets/test_brixia.py": ["mdmt_tf.datasets._shared.brixia_scores"],

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf import config
 from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.datasets._shared import declared_warnings
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
@@ -123,7 +124,7 @@ class _DeclaredBuilder:
 
     def _read(self, root: Path) -> ImageTable:
         images = self.plan.open_images()
-        self.plan.warn_of_similar_names()
+        declared_warnings.warn(self.plan)
         rejections = Rejections()
         self._unmatched = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(

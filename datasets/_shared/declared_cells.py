@@ -3,13 +3,25 @@
 import dataclasses
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from mdmt_tf.config.declaration import KeepSection
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, to_number
 from mdmt_tf.errors import nearest
 
+# Spreadsheets have truth values, which are read as 1 and 0.
 _TRUTH = {"true": "1", "false": "0"}
+# Numbers are stored as float32: the largest one, and the largest one up to which all
+# integers differ.
+_LARGEST, _EXACT = 3.4e38, 2**24
+# What a formula without a result shows, such as #N/A and #DIV/0!.
+_ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
+# What people write in a column of dates where nothing happened.
+_NO_EVENT = frozenset(
+    ("nan", "na", "n/a", "none", "null", "nil", "nat", "?", "-", "--", ".")
+    + ("0", "no", "n", "false", "never", "unknown", "missing")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +34,7 @@ class Cell:
         place: table and row, such as "data.csv:12".
         where: the same for messages about a row of another table, " in data.csv:12".
         decimal: the sign before the decimals of numbers in its table.
+        is_there: whether a row has it; a table that is joined may have no such row.
     """
 
     text: str
@@ -29,6 +42,7 @@ class Cell:
     place: str
     where: str = ""
     decimal: str = "."
+    is_there: bool = True
 
     def wrong(self, expected: str) -> RowError:
         return RowError(
@@ -40,6 +54,8 @@ class Cell:
 def plain(text: str, decimal: str = ".") -> str:
     """The same text for equal numbers: 1.0 is 1 and 2.50 is 2.5; 01 stays 01.
 
+    Text is in one Unicode form.
+
     Example:
         >>> plain("1.0"), plain("2,50", ","), plain("01"), plain("+3"), plain("-0.0")
         ('1', '2.5', '01', '3', '0')
@@ -47,7 +63,7 @@ def plain(text: str, decimal: str = ".") -> str:
     sign = re.escape(decimal)
     match = re.fullmatch(rf"([-+]?)(0|[1-9]\d*)(?:{sign}(\d+))?", text)
     if not match:
-        return text
+        return unicodedata.normalize("NFC", text)
     whole, decimals = match[2], (match[3] or "").rstrip("0")
     number = f"{whole}.{decimals}" if decimals else whole
     return f"-{number}" if match[1] == "-" and number != "0" else number
@@ -55,7 +71,7 @@ def plain(text: str, decimal: str = ".") -> str:
 
 def plain_id(text: str) -> str:
     """The name of a patient or a key: 12.0 is 12, as some programs write numbers."""
-    return re.sub(r"^(\d+)\.0+$", r"\1", text)
+    return re.sub(r"^(\d+)\.0+$", r"\1", unicodedata.normalize("NFC", text))
 
 
 class Marks:
@@ -69,6 +85,11 @@ class Marks:
         return plain(cell.text, cell.decimal).casefold() in self._marks
 
 
+# Cells that name no patient, image or site. Marks of the declaration such as 99 do not
+# count here, because 99 may be a patient.
+NO_NAME = Marks(("nan", "na", "n/a", "none", "null", "?", "-", "--", "unknown"))
+
+
 class ClassLabel:
     """A label whose cells stand for classes; it is stored as the name of the class."""
 
@@ -77,7 +98,6 @@ class ClassLabel:
     def __init__(self, class_of: Mapping[str, str], marks: Marks):
         self.marks, self._cells = marks, list(class_of)
         self._class_of = {plain(text): name for text, name in class_of.items()}
-        # Spreadsheets have truth values, which are read as 1 and 0.
         for text, name in class_of.items():
             if (number := _TRUTH.get(text.casefold())) is not None:
                 self._class_of.setdefault(number, name)
@@ -107,12 +127,32 @@ class EventLabel:
 
     unknown = ""
 
-    def __init__(self, names: tuple[str, str], marks: Marks):
-        self.marks, self._names = marks, names
+    def __init__(self, names: tuple[str, str], marks: Marks, lists_all: bool = False):
+        """
+        Args:
+            names: the classes of rows without the event, and with it.
+            marks: cells of rows without it.
+            lists_all: whether its table has rows without the event, too; what has no
+                row there is unknown.
+        """
+        self.marks, self._names, self._lists_all = marks, names, lists_all
+        self._refused = _NO_EVENT | {names[0].casefold()}
 
     def value(self, cell: Cell) -> str:
-        """The first class for an unknown cell, the second for any other."""
-        return self._names[not self.marks.has(cell)]
+        """The first class for an unknown cell, the second for a date or other text.
+
+        Raises: RowError for text that says that nothing happened, or an error.
+        """
+        if self.marks.has(cell):
+            is_unknown = self._lists_all and not cell.is_there
+            return self.unknown if is_unknown else self._names[0]
+        text = plain(cell.text, cell.decimal).casefold()
+        if text in self._refused or is_error(cell.text):
+            raise cell.wrong(
+                f"when or how it happened, or for {self._names[0]} {self.marks.text}. "
+                "Add it to `unknown`, or give `classes` instead of `event`."
+            )
+        return self._names[1]
 
 
 class Number:
@@ -131,7 +171,7 @@ class Number:
         if self.marks.has(cell):
             return self.unknown
         number = to_number(cell.text, cell.decimal)
-        if number is None:
+        if number is None or abs(number) > _LARGEST:
             raise cell.wrong(f"a number, or for unknown {self.marks.text}")
         return number
 
@@ -145,13 +185,39 @@ class Words:
         self.marks = marks
 
     def value(self, cell: Cell) -> str:
-        return "" if self.marks.has(cell) else cell.text
+        """The text, in one Unicode form.
+
+        Raises: RowError for the error of a formula.
+        """
+        if self.marks.has(cell):
+            return self.unknown
+        if is_error(cell.text):
+            raise cell.wrong(f"text, or for unknown {self.marks.text}")
+        return unicodedata.normalize("NFC", cell.text)
+
+
+def is_error(text: str) -> bool:
+    """Whether a cell shows the error of a formula.
+
+    Example:
+        >>> is_error("#N/A"), is_error("#DIV/0!"), is_error("#3")
+        (True, True, False)
+    """
+    return bool(_ERROR.fullmatch(text))
+
+
+def listed(text: str) -> str:
+    """Text as conditions compare it: in any case, true and false as 1 and 0."""
+    folded = plain(text).casefold()
+    return _TRUTH.get(folded, folded)
 
 
 def is_numeric(cell: Cell) -> bool:
-    """Whether a known cell is a number and no identifier such as 007."""
+    """Whether a known cell is a number and no identifier such as 007 or 123456789."""
     number = to_number(cell.text, cell.decimal)
-    return number is not None and not re.match(r"[-+]?0\d", cell.text)
+    if number is None or re.match(r"[-+]?0\d", cell.text):
+        return False
+    return abs(number) <= _EXACT
 
 
 def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
@@ -164,8 +230,8 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
     known = not marks.has(cell)
     if keep.known is not None and keep.known != known:
         raise LeftOut(f"{column} {'known' if known else 'unknown'}", detail)
-    text = plain(cell.text, cell.decimal)
-    is_listed = text in map(plain, keep.within or ())
+    text = listed(plain(cell.text, cell.decimal))
+    is_listed = text in map(listed, keep.within or ())
     ranged = keep.min is not None or keep.max is not None
     if not known and (ranged or (keep.within is not None and not is_listed)):
         raise LeftOut(f"{column} unknown", detail)
@@ -177,5 +243,5 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
             raise LeftOut(f"{column} above {keep.max:g}", detail)
     if known and keep.within is not None and not is_listed:
         raise LeftOut(f"{column} not in {', '.join(keep.within)}", detail)
-    if text in map(plain, keep.not_in):
+    if text in map(listed, keep.not_in):
         raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)

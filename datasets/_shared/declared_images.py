@@ -3,7 +3,7 @@
 import collections
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mdmt_tf.datasets._shared.declared_cells import plain_id
@@ -35,8 +35,11 @@ class DeclaredImages:
         self.root = root
         self._folders = [root / folder for folder in folders or ()]
         self._requested: set[Path] = set()
+        self._named: dict[tuple[int, int], Path] = {}
         self._suggested = 0
-        self._by_name: dict[str, list[Path]] = collections.defaultdict(list)
+        # The whole path below a folder or its end, the name first -> such files.
+        self._by_whole: dict[tuple[str, ...], list[Path]] = {}
+        self._by_end: dict[tuple[str, ...], list[Path]] = {}
         self._listed: dict[Path, dict[str, list[Path]]] = {}
         for folder in self._folders:
             if not folder.is_dir():
@@ -57,39 +60,64 @@ class DeclaredImages:
             ) from error
         self._known = frozenset(self.files)
         for path in self.files:
-            self._by_name[_stem(path.name)].append(path)
+            folder = next(f for f in self._folders if path.is_relative_to(f))
+            parts = _reversed([_key(p) for p in path.relative_to(folder).parts])
+            self._by_whole.setdefault(parts, []).append(path)
+            for depth in range(1, len(parts) + 1):
+                self._by_end.setdefault(parts[:depth], []).append(path)
 
     def find(self, name: str) -> Path:
         """The file of a cell.
 
         Raises: RowError: there is no such file, or several.
         """
-        name = name.replace("\\", "/")
         found = self._matches(name)
         if not found:
-            raise self._missing(name)
+            raise self._missing(name.replace("\\", "/"))
         if len(found) > 1:
             names = ", ".join(self.relative(path) for path in found)
             raise RowError(
                 "several images", f"{name!r} may be {names}; write the path in the cell"
             )
         self._requested.add(found[0])
+        self._check_links(found[0])
         return found[0]
+
+    def _check_links(self, path: Path) -> None:
+        """Raise for another name of a file, which would be an image of its own."""
+        try:
+            facts = path.stat()
+        except OSError:
+            return  # a link to nothing; reading it fails
+        other = self._named.setdefault((facts.st_dev, facts.st_ino), path)
+        if other != path:
+            raise RowError(
+                "image twice",
+                f"{self.relative(path)} is a link to the file of "
+                f"{self.relative(other)}; name one of them in the table",
+            )
 
     def key_of(self, name: str) -> str:
         """The same text for all spellings of an image; also if there is no file."""
-        name = name.replace("\\", "/")
         found = self._matches(name)
-        return self.id_of(found[0]) if len(found) == 1 else image_stem(_key(name))
+        if len(found) == 1:
+            return self.id_of(found[0])
+        return image_stem(_key(name.replace("\\", "/")))
 
     def _matches(self, name: str) -> list[Path]:
-        names = (name, plain_id(name))
+        name = name.replace("\\", "/")
+        # In one spelling: a/../b.png is b.png. "/" and "." name no file.
+        names = [os.path.normpath(n) for n in dict.fromkeys((name, plain_id(name)))]
+        names = [n for n in names if _parts(n)]
         found = (f(n) for f in (self._find, self._below) for n in names)
         return next(filter(None, found), [])
 
     def _below(self, name: str) -> list[Path]:
         """The images in a folder of this name, such as the one series of a patient."""
-        places = [f / name for f in self._folders if name and (f / name).is_dir()]
+        places = [f / name for f in self._folders if _is_below(f / name, f)]
+        places = [place for place in places if _is(Path.is_dir, place)]
+        if not places:
+            return []
         return [path for path in self.files if any(map(path.is_relative_to, places))]
 
     def _find(self, name: str) -> list[Path]:
@@ -97,28 +125,28 @@ class DeclaredImages:
             return self._by_path(self.root / name)
         for folder in self._folders:
             path = folder / name
-            if path.is_file() and path not in self._known:
+            # A path to another place is no image of the folder, even if it exists.
+            if not _is_below(path, folder) or path in self._known:
+                continue
+            if _is(Path.is_file, path):
                 # A slice of a series; or a file with the suffix of no image.
                 return [path.parent if path.parent in self._known else path]
         parts = _parts(name)
-        paths = [
-            path
-            for path in self._by_name.get(_stem(parts[-1]), ())
-            if self._fits(path, parts)
-        ]
-        return _exact(paths, parts[-1])
+        return _exact(self._with_end(_reversed(parts)), parts[-1])
 
-    def _fits(self, path: Path, parts: Sequence[str]) -> bool:
-        """Whether the folders of a file and of a cell agree, as far as both say."""
-        folder = next(f for f in self._folders if path.is_relative_to(f))
-        own = [_key(part) for part in path.relative_to(folder).parts[:-1]][::-1]
-        given = list(parts[:-1])[::-1]
-        return all(a == b for a, b in zip(own, given, strict=False))
+    def _with_end(self, parts: tuple[str, ...]) -> list[Path]:
+        """The files whose folders agree with those of a cell, as far as both say."""
+        if len(parts) > 1 and parts in self._by_whole:
+            return self._by_whole[parts]
+        found = list(self._by_end.get(parts, ()))
+        for depth in range(1, len(parts)):
+            found += self._by_whole.get(parts[:depth], ())
+        return sorted(found)
 
     def _by_path(self, path: Path) -> list[Path]:
         if path.parent not in self._listed:
             names = collections.defaultdict(list)
-            if path.parent.is_dir():
+            if _is(Path.is_dir, path.parent):
                 for other in sorted(path.parent.iterdir()):
                     if not other.name.startswith("."):
                         names[_stem(other.name)].append(other)
@@ -167,6 +195,23 @@ def _exact(paths: Sequence[Path], name: str) -> list[Path]:
     return [path for path in paths if _key(path.name) == name] or list(paths)
 
 
+def _reversed(parts: Sequence[str]) -> tuple[str, ...]:
+    """The parts of a path from the name of the image outwards."""
+    return (image_stem(parts[-1]), *parts[-2::-1])
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder))
+
+
+def _is(test: Callable[[Path], bool], path: Path) -> bool:
+    """Whether a file or folder exists; a long text is no path of any."""
+    try:
+        return test(path)
+    except OSError:
+        return False
+
+
 def _relative(path: Path, folder: Path) -> str:
     if path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
@@ -182,4 +227,5 @@ def _stem(name: str) -> str:
 
 
 def _parts(name: str) -> list[str]:
-    return [_key(part) for part in name.split("/") if part not in ("", ".")]
+    parts = [_key(part) for part in name.split("/")]
+    return [part for part in parts if part not in ("", ".", "..")]

@@ -5,8 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,16 @@ import tensorflow_datasets as tfds
 from mdmt_tf import storage
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared.declared_cells import (
+    NO_NAME,
     ClassLabel,
     EventLabel,
     Marks,
     Number,
     Words,
     check_keep,
+    is_error,
     is_numeric,
+    plain,
     plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
@@ -45,6 +46,7 @@ class Plan:
         root: the same.
         tables: its tables.
         kinds: field of the dataset -> how its cells are read.
+        columns: field of the dataset -> its column.
     """
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
@@ -54,21 +56,39 @@ class Plan:
         self.tables = DeclaredTables(declaration, folder, self._images, where)
         self._marks = Marks(declaration.unknown)
         self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
-        self._columns: dict[str, str] = {}
+        self.columns: dict[str, str] = {}
+        self._keep_marks = {
+            column: self._marks_of_condition(column) for column in declaration.keep
+        }
         for name, label in declaration.labels.items():
             marks = Marks(declaration.unknown_of(name))
             if label.event is not None:
-                self.kinds[name] = EventLabel(label.event, marks)
+                self.kinds[name] = self._event(name, label.event, marks)
             elif label.class_of is None:
                 self.kinds[name] = Number(marks)
             else:
                 self.kinds[name] = ClassLabel(label.class_of, marks)
-            self._columns[name] = declaration.column_of(name)
+            self.columns[name] = declaration.column_of(name)
         for column, kind in declaration.field_types.items():
             if kind == "auto":
                 kind = self._kind_of(column)
             self.kinds[column] = (Number if kind == "number" else Words)(self._marks)
-            self._columns[column] = column
+            self.columns[column] = column
+
+    def _event(self, name: str, names: tuple[str, str], marks: Marks) -> EventLabel:
+        """How an event is read: whether rows are missing where it did not happen."""
+        column = self.declaration.column_of(name)
+        cells = self.tables.column_cells(column)
+        lists_all = self.tables.is_joined(column) and any(map(marks.has, cells))
+        return EventLabel(names, marks, lists_all)
+
+    def _marks_of_condition(self, column: str) -> Marks:
+        """Cells that mean unknown in a condition: those of a label of the column."""
+        declaration = self.declaration
+        for name, label in declaration.labels.items():
+            if declaration.column_of(name) == column and label.unknown is not None:
+                return Marks(label.unknown)
+        return self._marks
 
     def _kind_of(self, column: str) -> str:
         """Whether a field is "number" or "text", from all its cells."""
@@ -124,7 +144,8 @@ class Plan:
         except RowError as error:
             missing = error
         for column, keep in self.declaration.keep.items():
-            check_keep(keep, self.tables.cell(row, column, self._marks), self._marks)
+            marks = self._keep_marks[column]
+            check_keep(keep, self.tables.cell(row, column, marks), marks)
         if missing is not None:
             raise missing
         image_id = images.id_of(path)
@@ -133,11 +154,11 @@ class Plan:
         if columns.patient is not None:
             patient_id = plain_id(self._required(row, columns.patient))
         if columns.site is not None:
-            cell = self.tables.cell(row, columns.site, _NO_NAME)
-            site = "" if _NO_NAME.has(cell) else cell.text
+            cell = self.tables.cell(row, columns.site, NO_NAME)
+            site = "" if NO_NAME.has(cell) or is_error(cell.text) else plain(cell.text)
         labels = {
             name: kind.value(
-                self.tables.cell(row, self._columns[name], self._marks_of(name))
+                self.tables.cell(row, self.columns[name], self._marks_of(name))
             )
             for name, kind in self.kinds.items()
         }
@@ -148,32 +169,12 @@ class Plan:
 
     def _required(self, row: TableRow, column: str) -> str:
         """The name of an image or a patient."""
-        cell = self.tables.cell(row, column, _NO_NAME)
-        if _NO_NAME.has(cell):
+        cell = self.tables.cell(row, column, NO_NAME)
+        if not cell.text:
             raise RowError("bad value", f"{column} is empty{cell.where}")
+        if NO_NAME.has(cell) or is_error(cell.text):
+            raise cell.wrong("a name")
         return cell.text
-
-    def warn_of_similar_names(self) -> None:
-        """Warn of patients or sites that differ only in case, blanks or zeros."""
-        columns = self.declaration.columns
-        for what, column in (("patient", columns.patient), ("site", columns.site)):
-            if column is None:
-                continue
-            names: dict[str, str] = {}
-            for cell in self.tables.column_cells(column):
-                name = plain_id(cell.text)
-                other = names.setdefault(_letters(name), name)
-                if other != name:
-                    logger.warning(
-                        "%s: %s = %r is like %r, but another %s. Write them alike if "
-                        "they are the same.",
-                        cell.place,
-                        column,
-                        name,
-                        other,
-                        what,
-                    )
-                    break
 
     def notes(self) -> list[str]:
         """What the declaration leaves to us, for the closing table."""
@@ -280,18 +281,9 @@ def _plain(declaration: DatasetDeclaration) -> dict[str, Any]:
 
 
 def _bytes_of(path: Path) -> int:
-    """Size of a file, or of the files of a series."""
-    files = [path] if path.is_file() else path.iterdir()
+    """Size of a file, or of the files of a series; 0 for a link to nothing."""
+    files = path.iterdir() if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 _KNOWN = Classes(("known",), lambda value: 0)
-# Cells that name no patient, image or site. Marks of the declaration such as 99 do not
-# count here, because 99 may be a patient.
-_NO_NAME = Marks(("nan", "na", "n/a", "none", "null", "?"))
-
-
-def _letters(name: str) -> str:
-    """A name without differences in case, blanks and leading zeros."""
-    text = unicodedata.normalize("NFKC", name).casefold()
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"\s+", "", text))

@@ -2,13 +2,21 @@
 
 import collections
 import dataclasses
+import itertools
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mdmt_tf import storage
 from mdmt_tf.config.declaration import DatasetDeclaration, TableSection
-from mdmt_tf.datasets._shared.declared_cells import Cell, Marks, plain, plain_id
+from mdmt_tf.datasets._shared.declared_cells import (
+    NO_NAME,
+    Cell,
+    Marks,
+    is_error,
+    plain,
+    plain_id,
+)
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
@@ -89,8 +97,13 @@ class DeclaredTables:
         return Side(table, section.keys, by_key)
 
     def _key(self, column: str, text: str) -> str:
-        """The part of a key in which spellings of the same thing are equal."""
-        if text and column == self._image:
+        """The part of a key in which spellings of the same thing are equal.
+
+        "" for a cell that names nothing, such as n/a, which joins no rows.
+        """
+        if NO_NAME.has(Cell(text, column, "")) or is_error(text):
+            return ""
+        if column == self._image:
             return self._images.key_of(text)
         return unicodedata.normalize("NFC", plain_id(text)).casefold()
 
@@ -98,12 +111,40 @@ class DeclaredTables:
         """The rows of every table that belong to a row of the first."""
         parts = [[row]]
         for side in self._sides:
-            key = []
-            for column in side.keys:
-                known = [cell for cell in _cells_in(parts, column) if cell.text]
-                key.append(self._key(column, known[0].text) if known else "")
-            parts.append(list(side.by_key.get(tuple(key), ())) if all(key) else [])
+            found = {
+                row.number: row
+                for key in self._keys_of(parts, list(side.keys))
+                for row in side.by_key.get(key, ())
+            }
+            parts.append([found[number] for number in sorted(found)])
         return parts
+
+    def _keys_of(
+        self, parts: Sequence[Sequence[TableRow]], columns: Sequence[str]
+    ) -> Iterator[tuple[str, ...]]:
+        """The keys of joined rows; several if rows of one table have different ones.
+
+        A column counts in the first table that has it filled.
+        """
+        of_table: dict[int, list[str]] = collections.defaultdict(list)
+        for column in columns:
+            for number, rows in enumerate(parts):
+                if any(self._key(column, row.cells.get(column, "")) for row in rows):
+                    of_table[number].append(column)
+                    break
+            else:
+                return
+        choices = []
+        for number, own in of_table.items():
+            keys = (
+                tuple(self._key(column, row.cells.get(column, "")) for column in own)
+                for row in parts[number]
+            )
+            choices.append(dict.fromkeys(key for key in keys if all(key)))
+        names = list(itertools.chain.from_iterable(of_table.values()))
+        for choice in itertools.product(*choices):
+            parts_of = dict(zip(names, itertools.chain(*choice), strict=True))
+            yield tuple(parts_of[column] for column in columns)
 
     def _check_joins(self, where: str) -> None:
         """Raise for a table of which no row belongs to the first."""
@@ -138,7 +179,14 @@ class DeclaredTables:
                 )
         if known or cells:
             return (known or cells)[0]
-        return Cell("", column, row.place)
+        tables = (self._main, *(side.table for side in self._sides))
+        joined = zip(tables, self._joined[row.number], strict=True)
+        is_there = any(rows for table, rows in joined if column in table.columns)
+        return Cell("", column, row.place, is_there=is_there)
+
+    def is_joined(self, column: str) -> bool:
+        """Whether a column is in further tables only."""
+        return unicodedata.normalize("NFC", column) not in self._main.columns
 
     def _differ(self, column: str, one: Cell, other: Cell) -> bool:
         keys = {column for side in self._sides for column in side.keys}

@@ -14,6 +14,8 @@ from mdmt_tf.errors import DataError, nearest
 logger = logging.getLogger(__name__)
 
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+\d+:[A-Z]+\d+)"')
+# Programs give this type to formulas that they have computed to a text, also "".
+_COMPUTED = re.compile(rb'<(?:\w+:)?c(?=[^>]*\st="str")[^>]*?\sr="([A-Z]+\d+)"')
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 
 
@@ -39,7 +41,7 @@ def read_lines(
         raw = _source(path, chosen)
         lines = [line for line in _lines(chosen) if any(line[1])]
         if _FORMULA.search(raw):
-            _refuse_formulas(path, chosen.title, lines)
+            _refuse_formulas(path, chosen.title, lines, raw)
         return _fill_merged(path, chosen.title, lines, raw), chosen.title
 
 
@@ -106,11 +108,12 @@ def _source(path: Path, sheet) -> bytes:
         return archive.read(sheet._worksheet_path.lstrip("/"))
 
 
-def _refuse_formulas(path: Path, name: str, lines: list[Line]) -> None:
+def _refuse_formulas(path: Path, name: str, lines: list[Line], raw: bytes) -> None:
     """Raise for a formula whose value was never computed."""
     import openpyxl
 
     values = dict(lines)
+    computed = {match[1].decode() for match in _COMPUTED.finditer(raw)}
     workbook = openpyxl.load_workbook(path, read_only=True, data_only=False)
     with contextlib.closing(workbook):
         sheet = workbook[name]
@@ -118,6 +121,8 @@ def _refuse_formulas(path: Path, name: str, lines: list[Line]) -> None:
         for row in sheet.iter_rows():
             for cell in row:
                 if getattr(cell, "data_type", "") != "f":
+                    continue
+                if cell.coordinate in computed:
                     continue
                 known = values.get(cell.row, [])
                 if not "".join(known[cell.column - 1 : cell.column]):

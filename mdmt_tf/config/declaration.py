@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -51,10 +52,19 @@ def as_cell(value: Any) -> str:
     raise ValueError("should be a text or a number; write it in quotes")
 
 
+def _same_number(text: str) -> str:
+    """The text of a cell; 1.00 is "1", and 01 is another text."""
+    if re.fullmatch(r"[-+]?(0|[1-9]\d*)(\.\d+)?", text):
+        return str(float(text) + 0.0)
+    return unicodedata.normalize("NFC", text)
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, (str, dict)) else value
 
 
+# How truth values of spreadsheets are read.
+_TRUTH = {"true": "1.0", "false": "0.0"}
 # The text of a cell, and a name that the tables or the user give.
 Cell = Annotated[str, pydantic.BeforeValidator(as_cell)]
 Text = Annotated[str, pydantic.BeforeValidator(as_cell), Field(min_length=1)]
@@ -125,7 +135,8 @@ class LabelSection(Section):
         None,
         description="Names of two classes for a column that is filled only where "
         "something happened, such as the date of a death: [alive, died] for an unknown "
-        "and for any other cell.",
+        "and for any other cell. Of a joined table, a row that is missing is unknown "
+        "if the table has rows without the event, too.",
     )
     unit: Text | None = Field(
         None, description="Unit of a number, such as days; for documentation."
@@ -182,6 +193,19 @@ class LabelSection(Section):
                 "them.",
             )
 
+    @rule("classes")
+    def _a_cell_has_one_class(self) -> Iterator[Problem]:
+        found: dict[str, tuple[str, str]] = {}
+        for cell, name in (self.class_of or {}).items():
+            key = _TRUTH.get(cell.casefold(), _same_number(cell))
+            other, its_name = found.setdefault(key, (cell, name))
+            if its_name != name:
+                yield (
+                    ("classes",),
+                    f": {other!r} and {cell!r} are the same in a table, but "
+                    f"{its_name} and {name}; leave out one of them.",
+                )
+
     @rule("classes", "unknown")
     def _no_class_is_unknown(self) -> Iterator[Problem]:
         marks = {mark.casefold() for mark in self.unknown or ()} | {""}
@@ -199,10 +223,14 @@ class KeepSection(Section):
     min: float | None = Field(None, description="Smallest number to keep.")
     max: float | None = Field(None, description="Largest number to keep.")
     within: tuple[Cell, ...] | None = Field(
-        None, alias="in", description="Cells to keep; all others are left out."
+        None,
+        alias="in",
+        description="Cells to keep, in any case; all others are left out.",
     )
     not_in: tuple[Cell, ...] = Field(
-        (), description="Cells to leave out; all others are kept, also unknown ones."
+        (),
+        description="Cells to leave out, in any case; all others are kept, also "
+        "unknown ones.",
     )
     known: bool | None = Field(
         None,

@@ -3,13 +3,13 @@
 import dataclasses
 import os
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 from mdmt_tf.config.section import NAME_PATTERN
+from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, is_error, plain_id
 from mdmt_tf.datasets._shared.prepare import dataset_names
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import ConfigError, DataError, nearest
@@ -168,14 +168,17 @@ def _joined(keys: Column, others: Column, column: Column) -> tuple[str, ...]:
     "" where there is none, or where rows of one key contradict each other.
     """
     found: dict[str, str] = {}
-    for key, cell in zip(others.cells, column.cells, strict=True):
-        if cell and found.setdefault(_key(key), cell) != cell:
-            found[_key(key)] = ""
-    return tuple(found.get(_key(key), "") if key else "" for key in keys.cells)
+    for key, cell in zip(map(_key, others.cells), column.cells, strict=True):
+        if key and cell and found.setdefault(key, cell) != cell:
+            found[key] = ""
+    return tuple(found.get(key, "") for key in map(_key, keys.cells))
 
 
 def _key(text: str) -> str:
-    return image_stem(unicodedata.normalize("NFC", text)).casefold()
+    """The same text for all spellings of a key, "" for none, as `prepare` joins."""
+    if NO_NAME.has(Cell(text, "", "")) or is_error(text):
+        return ""
+    return image_stem(plain_id(text)).casefold()
 
 
 def read_columns(path: Path) -> dict[str, Column]:

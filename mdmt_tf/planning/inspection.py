@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
+from mdmt_tf.datasets._shared.table_rows import to_number
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
@@ -143,7 +144,7 @@ def inspect(
     fields = tuple(guess for guess in fields if guess.column not in given.labels)
     labels = _labels(columns, given, [*taken, *(g.column for g in fields)], patients)
     roles = {*taken, *(g.column for g in fields), *(x.column for x in labels)}
-    unknown, unknown_of = _unknown(columns, given, labels, fields)
+    unknown, unknown_of, marked = _unknown(columns, given, labels, fields)
     events = [x.column for x in labels if x.event and not x.against]
     conditions, before = find_conditions(columns, events)
     leaks = _leaks(columns, found, labels, taken[:2])
@@ -162,7 +163,7 @@ def inspect(
         ),
         left_out={c: _why(columns[c]) for c in columns if c not in roles},
         conditions=tuple(conditions),
-        warnings=(*leaks, *before),
+        warnings=(*leaks, *before, *marked),
         n_files=n_files,
     )
 
@@ -266,19 +267,39 @@ def _labels(columns, given: Given, taken, patients) -> tuple[Label, ...]:
 
 
 def _unknown(columns, given: Given, labels, fields):
-    """Text that means unknown everywhere; and, where it may not, of single labels."""
+    """Text that means unknown everywhere; of single labels, where it may not; warnings.
+
+    Fields have no marks of their own.
+    """
     everywhere = {text: "as given" for text in given.unknown if text}
     used = [label for label in labels if not label.against]
     for name in [*(x.column for x in used), *(f.column for f in fields)]:
         for marker in columns[name].markers:
             # A number may mean something in another column.
-            if not marker.text.lstrip("-").isdigit() and marker.sure:
+            if to_number(marker.text, columns[name].decimal) is None and marker.sure:
                 everywhere.setdefault(marker.text, f"{name}: {marker.reason}")
+    warnings = []
     for field in fields:
-        for marker in columns[field.column].markers:
-            values = {t for x in used for t in columns[x.column].counts}
-            if marker.sure and marker.text not in values:
-                everywhere.setdefault(marker.text, f"{field.column}: {marker.reason}")
+        own = columns[field.column]
+        others = {x.column for x in used} | {f.column for f in fields} - {own.name}
+        for marker in own.markers:
+            if not marker.sure or marker.text in everywhere:
+                continue
+            value = to_number(marker.text, own.decimal)
+            where = [
+                name
+                for name in sorted(others)
+                if marker.text in columns[name].counts
+                or (value is not None and value in (columns[name].numbers or ()))
+            ]
+            if where:
+                warnings.append(
+                    f"{marker.text!r} seems to mean unknown in the field {own.name} "
+                    f"({marker.reason}), but it is a value of {', '.join(where)}, so "
+                    "it is kept as a value: leave the field out, or empty its cells"
+                )
+            else:
+                everywhere.setdefault(marker.text, f"{own.name}: {marker.reason}")
     of_label = {}
     for label in used:
         own = {
@@ -288,7 +309,7 @@ def _unknown(columns, given: Given, labels, fields):
         }
         if own:
             of_label[label.name] = own
-    return everywhere, of_label
+    return everywhere, of_label, warnings
 
 
 def _why(column: Column) -> str:

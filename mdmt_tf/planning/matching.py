@@ -3,7 +3,8 @@
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from mdmt_tf.errors import DataError
@@ -59,10 +60,11 @@ def match(column: Column, files: Sequence[str]) -> Match:
         >>> found.rows, found.by
         (('x/A1.png', 'x/b2.png', None), 'name without suffix')
     """
-    by_stem: dict[str, list[str]] = {}
-    for file in files:
-        by_stem.setdefault(_stem(file), []).append(file)
-    rows = tuple(_find(cell, by_stem) if cell else None for cell in column.cells)
+    return _match(column, _Index(files))
+
+
+def _match(column: Column, index: "_Index") -> Match:
+    rows = tuple(index.find(cell) if cell else None for cell in column.cells)
     pairs = [(c, r) for c, r in zip(column.cells, rows, strict=True) if r is not None]
     if all("/" in _plain(cell) for cell, _ in pairs):
         by = "path"
@@ -73,18 +75,35 @@ def match(column: Column, files: Sequence[str]) -> Match:
     return Match(column.name, rows, by)
 
 
-def _find(cell: str, by_stem: Mapping[str, Sequence[str]]) -> str | None:
-    """The one file of a cell."""
-    cell = _plain(cell)
-    folders = _folders(cell)
-    found = [
-        file
-        for file in by_stem.get(_stem(cell), ())
-        if all(a == b for a, b in zip(folders, _folders(_plain(file)), strict=False))
-    ]
-    if len(found) > 1:
-        found = [file for file in found if _last(_plain(file)) == _last(cell)]
-    return found[0] if len(found) == 1 else None
+class _Index:
+    """Files by their paths and the ends of them."""
+
+    def __init__(self, files: Sequence[str]):
+        self._by_whole: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._by_end: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for file in files:
+            parts = _parts(_plain(file))
+            self._by_whole[parts].append(file)
+            for depth in range(1, len(parts) + 1):
+                self._by_end[parts[:depth]].append(file)
+
+    def find(self, cell: str) -> str | None:
+        """The one file of a cell."""
+        cell = _plain(cell)
+        parts = _parts(cell)
+        found = self._by_whole.get(parts, []) if len(parts) > 1 else []
+        if not found:
+            found = list(self._by_end.get(parts, ()))
+            for depth in range(1, len(parts)):
+                found += self._by_whole.get(parts[:depth], ())
+        if len(found) > 1:
+            found = [file for file in found if _last(_plain(file)) == _last(cell)]
+        return found[0] if len(found) == 1 else None
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The name without suffix, and the folders of a path, the innermost first."""
+    return (_stem(path), *_folders(path))
 
 
 def _stem(path: str) -> str:
@@ -103,7 +122,8 @@ def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, 
         examples of both.
     """
     columns = list(columns)
-    matches = [match(column, files) for column in columns]
+    index = _Index(files)
+    matches = [_match(column, index) for column in columns]
     found = [made for made in matches if made.n_files]
     if not found:
         shown = "; ".join(

@@ -156,3 +156,15 @@ def test_an_event_has_two_classes_of_its_own():
             LabelSection(event=["alive", "died"], **wrong)
     with pytest.raises(ValueError, match="two different names"):
         LabelSection(event=["a", "a"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", "1.0"), ("true", "1"), ("FALSE", "0"), ("2.50", "+2.5")]
+)
+def test_cells_that_are_read_alike_have_one_class(problems, one, other):
+    classes = f'{{"{one}": home, "{other}": icu, "9": dead}}'
+    message = problems('{"0": home, "1": icu_or_death}', classes)
+    assert "dataset.labels.outcome.classes" in message
+    assert f"{one!r} and {other!r} are the same in a table, but home and icu" in message
+    LabelSection.model_validate({"classes": {one: "a", other: "a", "9": "b"}})
+    LabelSection.model_validate({"classes": {"1": "a", "01": "b", "1.5": "c"}})

@@ -175,6 +175,15 @@ def test_tables_are_joined_by_a_column_of_both(tmp_path):
         read_tables([films, other], None)
 
 
+def test_keys_are_compared_as_prepare_does(tmp_path):
+    files = [f"{n}.png" for n in range(4)]
+    films = write_csv(tmp_path / "a.csv", file=files, pid=["12.0", "n/a", "", "7"])
+    keys = ["12", "n/a", "", "07"]
+    people = write_csv(tmp_path / "b.csv", pid=keys, age=["50", "60", "70", "80"])
+    table, _ = read_tables([films, people], None)
+    assert table["age"].cells == ("50", "", "", "")
+
+
 def test_numbers_have_the_decimal_comma_of_their_table(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id;value\na;1,5\nb;2,25\n")

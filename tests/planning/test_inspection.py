@@ -66,6 +66,27 @@ def test_a_number_that_means_unknown_is_said_of_its_label_alone(films):
     assert list(words.unknown) == ["unknown"] and words.unknown_of == {}
 
 
+def test_a_number_with_decimals_is_no_mark_of_other_columns(films):
+    died = [f"{flag}.0" for flag in FLAG[1:]] + ["-1.0"]
+    seen = look(films, film=FILES, died=died, age=[str(20 + n) for n in range(N)])
+    assert seen.unknown == {} and list(seen.unknown_of["died"]) == ["-1.0"]
+
+
+def test_a_mark_of_one_field_that_is_a_value_of_another_is_told(films):
+    fields = {"sex": ["0", "1", "0"] * 13 + ["99"]}
+    fields["age"] = [str(80 + n // 2) for n in range(N)]
+    seen = look(films, film=FILES, died=FLAG, **fields)
+    assert {guess.column for guess in seen.fields} == {"sex", "age"}
+    assert seen.unknown == {}
+    assert any(
+        "'99' seems to mean unknown in the field sex" in w and "age" in w
+        for w in seen.warnings
+    )
+    fields["age"] = [str(30 + n // 2) for n in range(N)]
+    seen = look(films, film=FILES, died=FLAG, **fields)
+    assert list(seen.unknown) == ["99"]
+
+
 def test_given_text_means_unknown_in_every_column(films):
     seen = look(
         films, Given(unknown=("x",)), film=FILES, died=[*FLAG[1:], "x"], pid=FILES

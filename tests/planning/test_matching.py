@@ -1,5 +1,6 @@
 """Which column names the files."""
 
+import time
 import unicodedata
 
 import pytest
@@ -71,3 +72,19 @@ def test_ids_within_the_names_are_pointed_out():
         "Nr seems to be a part of the names, such as '1' in good/001_brain.nii.gz"
     )
     assert expected in str(error.value)
+
+
+def test_the_whole_path_is_that_of_one_file():
+    files = ["v.png", "s1/v.png", "p1/s1/v.png"]
+    cells = ("p1/s1/v.png", "s1/v", "x/s1/v.dcm")
+    found = match(Column("x", cells), files)
+    assert found.rows == ("p1/s1/v.png", "s1/v.png", None)
+
+
+def test_many_files_of_one_name():
+    files = [f"p{n}/s1/view.png" for n in range(4000)]
+    before = time.process_time()
+    found = match(Column("x", tuple(f"set/{file}" for file in files)), files)
+    # Comparing each with all takes minutes.
+    assert time.process_time() - before < 3
+    assert list(found.rows) == files

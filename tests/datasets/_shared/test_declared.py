@@ -463,3 +463,89 @@ def test_every_row_ends_in_exactly_one_place(tmp_path, seed):
     left_out = sum(table.rejections.left_out().values())
     files = sum(not item.row for item in table.rejections._list)
     assert len(of_rows) == len(table.rejections) - files + left_out
+
+
+@pytest.mark.parametrize("folder", ["  images: films/\n", ""])
+def test_a_link_to_nothing_is_an_unreadable_image(tmp_path, folder):
+    """As in annexed collections, of which only a part has been fetched."""
+    text = TEXT.replace("  images: films/\n", folder)
+    path = write_ward(tmp_path / "ward", text, ward_rows(2))
+    start = "" if folder else "films/"
+    rows = [[f"{start}{row[0]}.png", *row[1:]] for row in ward_rows(2)]
+    write_xlsx(path.parent / "outcomes.xlsx", rows)
+    (path.parent / "films" / "f01b.png").unlink()
+    (path.parent / "films" / "f01b.png").symlink_to(tmp_path / "nowhere.png")
+    prepared = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert prepared.metadata["prepared"] == 3
+    assert prepared.metadata["rejected_by_reason"] == {"unreadable image": 1}
+    assert prepare.prepare_dataset(builder_of(path), None, tmp_path / "data").reused
+
+
+def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read):
+    """Unknown if the table has rows without the event; a list of events has none."""
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    text = text.replace("{column: los, unit: days}", "{event: [alive, died]}")
+    path = write_ward(tmp_path / "ward", text.replace("stay", "death"), ward_rows(3))
+    for rows, expected in (
+        ([["P00", "2020-01-02"]], ["died", "alive", "alive"]),
+        ([["P00", "2020-01-02"], ["P01", ""]], ["died", "alive", ""]),
+    ):
+        write_csv(path.parent / "d.csv", rows, ["pid", "death"])
+        prepare.prepare_dataset(builder_of(path), None, tmp_path / "data", overwrite=1)
+        assert read()["death"][::2] == expected
+
+
+def test_conditions_use_what_is_unknown_in_the_label_of_their_column(ward):
+    rows = ward_rows(2)
+    rows[0][AT["los"]], rows[1][AT["los"]] = 99, -1
+    text = TEXT.replace("{days_to_icu: {min: 0}}", "{los: {known: true}}")
+    text = text.replace("unit: days}", "unit: days, unknown: [-1]}")
+    assert ward(rows, text).metadata["left_out"] == {"los unknown": 1}
+
+
+@pytest.mark.parametrize("text", ["n/a", "-", "#REF!", "unknown"])
+def test_a_cell_that_names_no_patient(ward, text):
+    rows = ward_rows(2)
+    rows[0][AT["pid"]] = rows[2][AT["pid"]] = text
+    rows[1][AT["hospital"]] = text
+    facts = ward(rows).metadata
+    assert facts["rejected_by_reason"] == {"bad value": 2}
+    assert facts["sites"] == {"south": 1, "unknown": 1}
+
+
+def test_a_patient_in_two_unicode_forms_is_one(ward, read):
+    rows = ward_rows(2)
+    rows[0][AT["pid"]], rows[1][AT["pid"]] = "K\u00f6 1", "Ko\u0308 1"
+    rows[0][AT["hospital"]], rows[1][AT["hospital"]] = "1", 1.0
+    ward(rows)
+    assert len(set(read()["patient_id"])) == 2
+    assert read()["site"][:2] == ["1", "1"]
+
+
+def test_a_condition_on_a_cell_that_no_row_has_is_told(ward, caplog):
+    keep = "{projection: {not_in: [lat, ap]}, sex: {in: [f, m]}}"
+    with caplog.at_level(logging.WARNING):
+        facts = ward(ward_rows(2), TEXT.replace("{days_to_icu: {min: 0}}", keep))
+    assert facts.metadata["left_out"] == {"projection in lat, ap": 2}
+    assert "keep.projection: no cell of the column is 'lat'" in caplog.text
+    assert "keep.sex" not in caplog.text
+
+
+@pytest.mark.parametrize(("oldest", "is_told"), [(98, False), (104, True)])
+def test_a_mark_among_numbers_is_told(ward, read, caplog, oldest, is_told):
+    rows = ward_rows(2)
+    rows[0][AT["age"]], rows[1][AT["age"]] = 99, oldest
+    with caplog.at_level(logging.WARNING):
+        ward(rows)
+    text = "age: 1 cells are 99, which `unknown` has, and other cells are from 41 to"
+    assert (f"{text} {oldest}" in caplog.text) == is_told
+    assert np.isnan(read()["age"][0])
+
+
+def test_numbers_that_cannot_be_stored_are_no_numbers(ward, read):
+    rows = ward_rows(2)
+    rows[0][AT["los"]] = 1e300
+    for number, row in enumerate(rows):
+        row[AT["age"]] = 123456788 + number
+    assert ward(rows).metadata["rejected_by_reason"] == {"bad value": 1}
+    assert read()["age"] == ["123456789", "123456790", "123456791"]

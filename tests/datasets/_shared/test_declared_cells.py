@@ -112,6 +112,43 @@ def test_an_event_happened_where_its_cell_is_known():
     ]
 
 
+@pytest.mark.parametrize(
+    "text", ["no", "0", "FALSE", "-", "n/a", "none", "?", "#N/A", "alive", "Alive"]
+)
+def test_what_says_that_nothing_happened_is_no_event(text):
+    with pytest.raises(RowError) as error:
+        EventLabel(("alive", "died"), Marks(())).value(cell(text))
+    assert f"x = {text!r}, expected" in str(error.value)
+    label = EventLabel(("alive", "died"), Marks((text,)))
+    if not text.startswith("#"):
+        assert label.value(cell(text)) == "alive"
+
+
+def test_an_event_in_no_row_is_unknown_where_the_table_has_rows_without_one():
+    nothing = Cell("", "x", "t.csv:7", is_there=False)
+    assert EventLabel(("alive", "died"), MARKS, lists_all=True).value(nothing) == ""
+    # A list of deaths has no row of the others.
+    assert EventLabel(("alive", "died"), MARKS).value(nothing) == "alive"
+
+
+@pytest.mark.parametrize("text", ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?"])
+def test_errors_of_spreadsheets_are_no_values(text):
+    kinds = (Words, Number, lambda marks: EventLabel(("a", "b"), marks))
+    for kind in kinds:
+        with pytest.raises(RowError, match="x = '#.*expected"):
+            kind(MARKS).value(cell(text))
+        assert kind(Marks((text,))).value(cell(text)) != text
+
+
+def test_one_text_in_two_unicode_forms():
+    one, other = "K\u00f6ln", "Ko\u0308ln"
+    for a, b in ((one, other), (other, one)):
+        assert ClassLabel({a: "x", "y": "y"}, MARKS).value(cell(b)) == "x"
+        assert Marks((a,)).has(cell(b))
+        assert left_out({"not_in": [a]}, b) is not None
+        assert Words(MARKS).value(cell(a)) == Words(MARKS).value(cell(b))
+
+
 def test_numbers():
     number = Number(MARKS)
     assert number.value(cell("3.50")) == 3.5
@@ -167,6 +204,13 @@ def left_out(keep, text, marks=MARKS):
         ({"in": [1]}, "1.0", None),
         ({"not_in": ["L"]}, "L", "x in L"),
         ({"not_in": ["L"]}, "PA", None),
+        ({"not_in": ["Lateral"]}, "LATERAL", "x in Lateral"),
+        ({"in": ["PA"]}, "pa", None),
+        # Truth values of spreadsheets.
+        ({"not_in": ["true"]}, "1", "x in true"),
+        ({"in": ["FALSE"]}, "0", None),
+        ({"in": ["FALSE"]}, "1", "x not in FALSE"),
+        ({"in": ["0"]}, "FALSE", None),
         ({"not_in": ["L"]}, "", None),
         ({"known": True}, "0", None),
         ({"known": True}, "n/a", "x unknown"),

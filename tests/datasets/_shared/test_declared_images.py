@@ -1,5 +1,7 @@
 """Images by name or path, as people write them into tables."""
 
+import time
+
 import pytest
 from declared import write_image
 
@@ -108,3 +110,72 @@ def test_names_to_exclude_are_those_of_images(images):
     assert "--exclude: there is no file for 'a12.png'. Did you mean 'a1.png'?" in str(
         error.value
     )
+
+
+@pytest.mark.parametrize("name", ["/", ".", "./", "..", "x" * 300, "p1/" + "y" * 5000])
+def test_text_that_is_no_path_is_of_no_file(root, name):
+    for folders in (["films"], ["films/p1"], None):
+        with pytest.raises(RowError, match="there is no file for"):
+            DeclaredImages(root, folders, volumes=False).find(name)
+
+
+def test_every_path_to_an_image_is_the_same_image(root):
+    for folders, start in ((["films"], ""), (None, "films/")):
+        images = DeclaredImages(root, folders, volumes=False)
+        names = ["a1.png", "p1/../a1.png", "./p1/.././a1", "p1//../a1.png"]
+        assert {images.id_of(images.find(start + n)) for n in names} == {
+            f"{start}a1.png"
+        }
+
+
+def test_files_outside_the_folder_are_not_its_images(root):
+    write_image(root / "masks" / "a1.png")
+    write_image(root / "masks" / "z9.png")
+    images = DeclaredImages(root, ["films"], volumes=False)
+    for place in ("../masks", str(root / "masks")):
+        with pytest.raises(RowError, match="image missing"):
+            images.find(f"{place}/z9.png")
+        # A path of another machine ends like that of the file in the folder.
+        assert images.id_of(images.find(f"{place}/a1.png")) == "a1.png"
+
+
+def test_folders_agree_as_far_as_both_say(tmp_path):
+    for name in ("v.png", "s1/v.png", "p1/s1/v.png", "p2/s1/v.png", "p1/s2/w.png"):
+        write_image(tmp_path / "films" / name)
+    images = DeclaredImages(tmp_path, ["films"], volumes=False)
+    expected = {
+        "s2/w": 1, "q/s2/w": 0, "p1/s2/w": 1, "old/p1/s2/w.png": 1, "w": 1,
+        # `v.png` at the top agrees with any folder.
+        "x/v": 1, "v": 4, "x/s1/v": 2, "x/p1/s1/v": 3,
+        # But the whole path is that of one.
+        "p1/s1/v.png": 1, "s1/v": 1,
+    }  # fmt: skip
+    assert {name: len(images._matches(name)) for name in expected} == expected
+
+
+def test_many_images_of_one_name(tmp_path):
+    """As in collections with a folder for each study; each row is looked up alone."""
+    names = [f"p{n}/s1/view.png" for n in range(2000)]
+    for name in names:
+        path = tmp_path / "films" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    images = DeclaredImages(tmp_path, ["films"], volumes=False)
+    before = time.process_time()
+    found = [images.id_of(images.find(f"chest-v1/train/{name}")) for name in names]
+    missing = [images._matches(f"q{n}/s2/view") for n in range(2000)]
+    # Comparing each with all takes minutes.
+    assert time.process_time() - before < 3
+    assert found == names
+    assert not any(missing)
+
+
+@pytest.mark.parametrize("folders", [["films"], None])
+def test_a_link_to_an_image_is_not_another_image(root, folders):
+    start = "" if folders else "films/"
+    (root / "films" / "z9.png").symlink_to(root / "films" / "a1.png")
+    images = DeclaredImages(root, folders, volumes=False)
+    images.find(f"{start}a1")
+    images.find(f"{start}a1.png")
+    with pytest.raises(RowError, match="z9.png is a link to the file of films/a1.png"):
+        images.find(f"{start}z9")

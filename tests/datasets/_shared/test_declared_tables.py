@@ -82,6 +82,45 @@ def test_a_key_twice_is_a_fault_only_if_the_rows_differ(read):
     )
 
 
+@pytest.mark.parametrize("text", ["n/a", "NaN", "-", "?", "#N/A", "unknown"])
+def test_a_cell_that_names_nothing_joins_nothing(read, text):
+    films = [["a", "P1"], ["b", text]]
+    tables = read([["pid", "age"], ["P1", "61"], [text, "62"]], films)
+    assert ages(tables) == ["61", ""]
+
+
+@pytest.mark.parametrize("first", ["v1", "v2"])
+def test_a_key_that_rows_before_leave_open_is_not_chosen(read, tmp_path, first):
+    """Two visits of a patient, and ages by visit: films of the patient fit both."""
+    second = {"v1": "v2", "v2": "v1"}[first]
+    visits = [["pid", "visit"], ["P1", first], ["P1", second], ["P9", "v3"]]
+    for ages_of, expected in (
+        ({"v1": "61", "v2": "62", "v3": "70"}, "contradictory rows"),
+        ({"v1": "61", "v2": "61", "v3": "70"}, "61"),
+        ({"v2": "61", "v3": "70"}, "61"),
+    ):
+        write_csv(tmp_path / "ages.csv", ages_of.items(), ["visit", "age"])
+        more = {"file": "ages.csv", "on": "visit"}
+        tables = ["films.csv", {"file": "patients.csv", "on": "pid"}, more]
+        found = ages(read(visits, tables=tables))
+        assert found == [expected] * 2 + ["", "70", ""]
+
+
+def test_parts_of_a_key_stay_together(read, tmp_path):
+    visits = [["pid", "ward", "bed"], ["P1", "w1", "b1"], ["P1", "w2", "b2"]]
+    rows = [["w1", "b1", "61"], ["w1", "b2", "99"], ["w2", "b2", "61"]]
+    write_csv(tmp_path / "ages.csv", rows, ["ward", "bed", "age"])
+    more = {"file": "ages.csv", "on": {"bed": "bed", "ward": "ward"}}
+    tables = ["films.csv", {"file": "patients.csv", "on": "pid"}, more]
+    assert ages(read(visits, tables=tables)) == ["61", "61", "", "", ""]
+
+
+def test_whether_a_row_is_there(read):
+    tables = read([["pid", "note", "age"], ["P1", "x"], ["P9", "x", ""]])
+    there = [tables.cell(row, "age", MARKS).is_there for row in tables.rows]
+    assert there == [True, True, False, True, False]
+
+
 def test_rows_that_match_nothing_are_listed_and_counted(read):
     tables = read([["pid", "age"], ["P1", "61"], ["P7", "63"], ["", "64"]])
     rejections = Rejections()

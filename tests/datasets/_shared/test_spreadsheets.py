@@ -126,3 +126,20 @@ def test_a_formula_without_value(book):
         read_table(path, columns=("file",))
     assert "cell B3 of sheet 'Data' holds a formula without a value" in str(error.value)
     assert "Open and save the file" in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["<v></v>", "<v/>", ""])
+def test_a_formula_whose_value_is_the_empty_text(book, value):
+    """As =IF(A2="","",A2), which spreadsheet programs store with the type str."""
+    path = book(Data=[["file", "age"], ["a", 1], ["b", "=B2+1"]])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    cell = f'<c r="B3" s="1" t="str"><f>IF(B2=1,"",2)</f>{value}</c>'
+    changed = re.sub(rb'<c r="B3".*?</c>', cell.encode(), parts[name])
+    assert changed != parts[name]
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, content in {**parts, name: changed}.items():
+            archive.writestr(part, content)
+    table = read_table(path, columns=("file", "age"))
+    assert [row.text("age") for row in table.rows] == ["1", ""]
