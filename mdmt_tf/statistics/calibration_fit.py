@@ -57,12 +57,14 @@ def prior_ratios(training_set: TrainingSet) -> dict[str, tuple[float, ...]]:
         {'death': (1.5, 0.5)}
     """
     samples, draws = training_set.samples, training_set.draws
-    rates = (draws.counts / np.bincount(draws.stream))[draws.stream]
+    members = np.bincount(draws.stream)
+    rates = (draws.counts / members)[draws.stream]
     for dataset in np.unique(samples.dataset):
         own = samples.dataset == dataset
-        # The largest class is drawn as often as the dataset would be without
-        # oversampling.
-        rates[own] /= rates[own].min()
+        # The largest class, or the rows without one if these are more, is drawn as
+        # often as the dataset would be without oversampling.
+        largest = members[draws.stream] == members[draws.stream[own]].max()
+        rates[own] /= rates[own & largest].max()
     result = {}
     for task in samples.tasks:
         labels = samples.labels[task.name]

@@ -249,6 +249,21 @@ def test_drawing_a_dataset_more_often_changes_no_prior(sampling):
     assert odds(found) == pytest.approx(3.0, rel=1e-5)
 
 
+def test_a_class_that_is_not_drawn_changes_no_other_prior():
+    """One row without a label of a large dataset, which is drawn less often."""
+    labels = np.array([0] * 800 + [1] * 199 + [-1] + [0, 1] * 15)
+    dataset = np.repeat([0, 1, 2, 3], [1000, 10, 10, 10])
+    classes = np.where(dataset, -1, labels)
+    training_set = trained(
+        labels, classes=classes, dataset=dataset, sampling="balanced"
+    )
+    draws = training_set.draws
+    assert draws.counts[draws.stream[999]] == 0
+    found = prior_ratios(training_set)["death"]
+    # 815 and 214 rows, trained as 815 and 815.
+    assert odds(found) == pytest.approx(815 / 214, rel=0.01)
+
+
 def test_weights_of_patients_are_no_class_weights():
     labels = np.array([0] * 6 + [1] * 2)
     images = np.array([3, 3, 3, 1, 1, 1, 1, 1])
