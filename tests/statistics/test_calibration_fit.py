@@ -1,5 +1,6 @@
 """Fitted calibrations: known miscalibration is found, and put right on other rows."""
 
+import tracemalloc
 import types
 
 import numpy as np
@@ -316,6 +317,17 @@ def test_thresholds_are_the_best_of_all(seed):
     assert found["youden"] == max(t for t in candidates if youden[t] == best)
     enough = [t for t in candidates if rates(t)[0] >= 0.9]
     assert found["sensitivity_90"] == max(enough)
+
+
+def test_thresholds_of_many_images_need_little_memory():
+    """A table of all thresholds and images would have 400 million entries."""
+    generator = np.random.default_rng(0)
+    labels, scores = generator.integers(0, 2, 20_000), generator.random(20_000)
+    tracemalloc.start()
+    choose_thresholds(labels, scores)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6
 
 
 def test_thresholds_are_those_of_calibrated_probabilities():
