@@ -115,9 +115,10 @@ def test_classes_that_are_numbers_stay_numbers(tmp_path):
 def test_columns_of_one_name_are_refused(name, tmp_path):
     """Else the answer of the task would hide, say, the error of a file."""
     tasks = [OUTCOME, make_task(kind="regression", name=name)]
-    with pytest.raises(ConfigError, match=f"two columns named '{name}'.*answers.json"):
-        with answers.writing(tmp_path / "answers.csv", tasks, {}):
-            pass
+    message = f"two columns named '{name}'.*answers.json"
+    path = tmp_path / "answers.csv"
+    with pytest.raises(ConfigError, match=message), answers.writing(path, tasks, {}):
+        pass
     assert not list(tmp_path.iterdir())
     with answers.writing(tmp_path / "answers.json", tasks, {}):
         pass
