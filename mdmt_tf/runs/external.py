@@ -203,7 +203,7 @@ def _own_field(task: Task, dataset: PreparedDataset) -> Field | None:
     there = {
         field
         for field in task.sources.values()
-        if isinstance(field, str) and field in dataset.table
+        if {*([field] if isinstance(field, str) else field)} <= set(dataset.table)
     }
     return there.pop() if len(there) == 1 else None
 

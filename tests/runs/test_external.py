@@ -194,6 +194,14 @@ def test_labels_are_found_by_equal_names(make):
     assert "--labels outcome=FIELD" in text
 
 
+def test_the_fields_of_a_vector_are_found_by_equal_names(make):
+    signs = {"kind": "multilabel", "classes": ["x", "y"], "from": {"a": ["p", "q"]}}
+    request = make_request([make(tasks=TASKS | {"signs": signs})], "ward", "DATA")
+    found = choose_labels(request, Dataset("died", "p", "q"))
+    assert found == {"outcome": "died", "signs": ("p", "q")}
+    assert choose_labels(request, Dataset("died", "p")) == {"outcome": "died"}
+
+
 def test_a_single_label_has_one_field(make):
     request = make_request([make()], "ward", "DATA", labels=["outcome=a,b"])
     message = r"the label of outcome = \['a', 'b'\]: expected the name of one field"
