@@ -80,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"\nrun folder   {run.path}")
     if run.saliency.is_dir():
         print(f"saliency     {run.saliency}")
-    print(f"monitor      tensorboard --logdir {run.path}")
+    if run.tensorboard.is_dir():
+        print(f"monitor      tensorboard --logdir {run.path}")
     moved = f" --data-dir {options.data_dir}" if options.data_dir else ""
     print(f"check again  python -m mdmt_tf.evaluate {run.path}{moved}")
 

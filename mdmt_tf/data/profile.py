@@ -79,9 +79,16 @@ def profile_of(coarse: Sequence[np.ndarray]) -> dict:
     }
 
 
-def coarsened(image: np.ndarray) -> np.ndarray:
-    """Means of blocks of an image (h, w) or (d, h, w) in [0, 1], float32."""
-    return _block_means(np.asarray(image, np.float32), _DEPTH, _SIDE)
+def coarsened(image: np.ndarray, size: Sequence[int] | None = None) -> np.ndarray:
+    """Means of blocks of an image (h, w) or (d, h, w) in [0, 1], float32.
+
+    Args:
+        image: to make coarse.
+        size: largest shape of the result; None: 64 x 64, or 16 x 64 x 64. An image is
+            compared with training images in the size that these had, if it is smaller.
+    """
+    most = (_DEPTH, _SIDE, _SIDE)[-image.ndim :] if size is None else size
+    return _block_means(np.asarray(image, np.float32), most)
 
 
 def features(coarse: np.ndarray, mean_image: Sequence) -> dict[str, float]:
@@ -123,11 +130,10 @@ def beyond(profile: Mapping, values: Mapping[str, float]) -> dict[str, int]:
 
 
 def _reduced(coarse: np.ndarray) -> np.ndarray:
-    return _block_means(coarse, _MEAN_DEPTH, _MEAN_SIDE)
+    return _block_means(coarse, (_MEAN_DEPTH, _MEAN_SIDE, _MEAN_SIDE)[-coarse.ndim :])
 
 
-def _block_means(image: np.ndarray, depth: int, side: int) -> np.ndarray:
-    most = (depth, side, side)[-image.ndim :]
+def _block_means(image: np.ndarray, most: Sequence[int]) -> np.ndarray:
     for axis, largest in enumerate(most):
         length = image.shape[axis]
         if length > largest:

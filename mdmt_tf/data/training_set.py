@@ -18,7 +18,8 @@ class TrainingSet:
         samples: the rows.
         weights: task -> float32 (n, *label_shape), I(x, task) times the weight of the
             class and of the patient.
-        row_weights: task -> the same without the weight of the class.
+        row_weights: task -> the same without the weight of the class, and as if classes
+            were not oversampled: their sums are the prevalence of the classes.
         class_counts: task -> int64, labels of each class, see `Task.class_counts`.
         draws: how often an epoch draws the rows of each dataset and class.
     """
@@ -60,13 +61,18 @@ def build_training_set(
                 f"task {task.name!r}: no image in the training split has a known label "
                 f"(from {task.sources_text})."
             )
-        of_rows = known.astype(np.float32)
+        of_rows = natural = known.astype(np.float32)
         if weight_by == "patient":
-            of_rows = patient_weights(known, samples.patient, _separate(draws))
+            group = _separate(draws)
+            of_rows = patient_weights(known, samples.patient, group)
             if task.class_weights == "balanced":
                 masses = np.bincount(labels[known], of_rows[known], len(masses))
             of_rows = of_rows.astype(np.float32)
-        row_weights[task.name] = of_rows
+            if group.any():
+                group = samples.dataset
+            natural = patient_weights(known, samples.patient, group)
+            natural = natural.astype(np.float32)
+        row_weights[task.name] = natural
         weights[task.name] = of_rows * task.label_weights(labels, masses)
     return TrainingSet(
         samples=samples,

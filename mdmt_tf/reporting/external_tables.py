@@ -95,8 +95,9 @@ def _metrics_of(results: ExternalResults, task: Task) -> tuple[TableSection, lis
             )
         own_test = results.own_test(task, metric, unit)
         rows.append((*row, numbered(shown(metric, own_test), own_test)))
-    patients = found["by_patient"]["patients"]
-    title = f"{task.name}: {patients} patients, {found['by_image']['n']} images"
+    patients = found[f"by_{unit}"]["patients"]
+    what = "images" if len(task.components) == 1 else "labels of images"
+    title = f"{task.name}: {patients} patients, {found['by_image']['n']} {what}"
     return TableSection(title, (*headings, "own test"), rows), data
 
 

@@ -1,6 +1,7 @@
 """What external validation needs to know before an image is read. No TensorFlow."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ Field = str | tuple[str, ...]
 
 # The value of the column `split` for rows of other datasets.
 EXTERNAL = "external"
+# The file of an external validation that names the runs and the data.
+MANIFEST = "manifest.json"
 # Attributes that the tasks of several runs must have in common.
 _SAME = ("kind", "name", "classes", "cut_points", "descending")
 
@@ -115,6 +118,8 @@ def make_request(
             f"{out} exists and is not overwritten. Choose another folder (--out DIR), "
             "or replace it (--overwrite)."
         )
+    if overwrite:
+        _check_replaceable(Path(out))
     return Request(
         runs=tuple(runs),
         tasks=tasks,
@@ -128,6 +133,25 @@ def make_request(
         out=Path(out),
         overwrite=overwrite,
     )
+
+
+def _check_replaceable(out: Path) -> None:
+    """Refuse to replace anything but an earlier external validation."""
+    if not os.path.lexists(out):
+        return
+    is_folder = out.is_dir() and not out.is_symlink()
+    if is_folder and not any(out.iterdir()):
+        return
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        manifest = None
+    if not is_folder or not {"runs", "dataset"} <= set(_mapping(manifest)):
+        raise ConfigError(
+            f"{out}: is not the folder of an external validation, so it is not "
+            "replaced (--overwrite), with all that is in it. Choose another folder "
+            "(--out DIR)."
+        )
 
 
 def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field]:
@@ -179,7 +203,7 @@ def _own_field(task: Task, dataset: PreparedDataset) -> Field | None:
     there = {
         field
         for field in task.sources.values()
-        if isinstance(field, str) and field in dataset.table
+        if {*([field] if isinstance(field, str) else field)} <= set(dataset.table)
     }
     return there.pop() if len(there) == 1 else None
 

@@ -182,7 +182,10 @@ def calibration_lines(of_task: dict) -> list[str]:
 def _ends(entry: dict) -> str:
     if entry["low"] is None:
         return "[-]"
-    return f"[{entry['low']:.2f}, {entry['high']:.2f}]"
+    texts = [f"{entry[end]:.2f}" for end in ("low", "high")]
+    # A slope may be huge where all scores are nearly the same.
+    shown = [t if len(t) <= 7 else f"{float(t):.1e}" for t in texts]
+    return f"[{', '.join(shown)}]"
 
 
 def _number(value: float | None) -> str:

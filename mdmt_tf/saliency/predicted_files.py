@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf import config as configuration
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.from_config import build_from_config
@@ -66,8 +65,7 @@ class MapsOfFiles:
 class _MapsOfModel:
     def __init__(self, model: OpenModel, folder: Path, ids: Sequence[str]):
         run = RunFolder(model.path)
-        # The prepared data are not read, so any folder will do.
-        self._config = configuration.load(str(run.config), [f"data_dir={run.path}"])
+        self._config = run.settings()
         self._network = build_from_config(self._config)
         self._network.load_weights(run.best_weights)
         self._tasks = run.read_tasks(self._config)

@@ -116,7 +116,10 @@ def _std(values: Sequence[np.ndarray], index: int) -> float:
 
 
 def columns(components: Sequence[Task]) -> list[str]:
-    """The columns of the CSV file."""
+    """The columns of the CSV file.
+
+    Raises: ConfigError when a task is named like another column.
+    """
     names = ["file"]
     for task in components:
         names.append(task.name)
@@ -125,7 +128,15 @@ def columns(components: Sequence[Task]) -> list[str]:
         for kind in ("p", "raw"):
             names += [f"{task.name}_{kind}_{name}" for name in task.class_names]
         names.append(f"{task.name}_std")
-    return [*names, "model", "box_source", "warnings", "error"]
+    names += ["model", "box_source", "warnings", "error"]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"the answers would have two columns named {name!r}, because a task of "
+                "the model has that name. Write JSON, which is nested: --out "
+                "answers.json."
+            )
+    return names
 
 
 def row(answer: Answer) -> dict[str, str]:

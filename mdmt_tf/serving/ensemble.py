@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mdmt_tf import config as configuration
 from mdmt_tf import storage
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
@@ -99,8 +98,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
             predictor = ServedModel(run.saved_model)
             about, weights = predictor.information, run.saved_model
         else:
-            # The prepared data are not read, so any folder will do.
-            config = configuration.load(str(run.config), [f"data_dir={run.path}"])
+            config = run.settings()
             predictor = open_predictor(run, config)
             about, weights = _information(run, config), run.best_weights
     return OpenModel(

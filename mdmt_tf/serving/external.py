@@ -19,6 +19,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen
 from mdmt_tf.runs.external import (
     EXTERNAL,
+    MANIFEST,
     Request,
     choose_labels,
     choose_preprocessing,
@@ -37,7 +38,6 @@ from mdmt_tf.tasks import Task
 OF_RUNS = "predictions_of_runs.csv"
 CALIBRATED = "predictions_calibrated.csv"
 ASSESSMENT = "assessment.json"
-MANIFEST = "manifest.json"
 
 Progress = Callable[[int, int], object]
 T = TypeVar("T")

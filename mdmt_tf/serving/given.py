@@ -31,7 +31,14 @@ def divide(given: Sequence[str]) -> tuple[list[str], list[str]]:
         run = RunFolder(path)
         if run.config.is_file():
             run.require_finished()
-    return list(dict.fromkeys(models)), others
+    # The same run or its SavedModel, written in several ways, is one model.
+    once = {_weights_of(path): path for path in reversed(models)}
+    return [path for path in dict.fromkeys(models) if path in once.values()], others
+
+
+def _weights_of(model: str) -> Path:
+    saved = RunFolder(model).saved_model
+    return (saved if saved.is_dir() else Path(model)).resolve()
 
 
 def is_model(path: str | os.PathLike) -> bool:

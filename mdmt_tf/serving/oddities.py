@@ -84,7 +84,8 @@ def find_oddities(
     }
     codes = [code for code, is_so in found.items() if is_so]
     if training is not None and not flat:
-        features = profile.features(prepared.coarse, training["mean_image"])
+        coarse = profile.coarsened(prepared.coarse, size)
+        features = profile.features(coarse, training["mean_image"])
         outside = profile.beyond(training, features)
         codes += [code for key, code in _OF_FEATURES.items() if key in outside.items()]
     texts = {code: TEXTS[code] for code in codes}

@@ -12,6 +12,9 @@ from mdmt_tf.tasks.labels import Table, task_labels
 
 logger = logging.getLogger(__name__)
 
+# Rare strata that a message names; of several tasks there may be a hundred.
+_MOST_NAMED = 5
+
 # In these releases of scikit-learn (one is the last for Python 3.10), grouped folds
 # lose their stratification when they are shuffled.
 _UNDONE_BY_SHUFFLING = ("1.4.", "1.5.", "1.6.", "1.7.")
@@ -80,12 +83,13 @@ def assign_folds(
         if name and count < n_folds
     ]
     if rare:
+        more = len(rare) - _MOST_NAMED
         logger.warning(
             "dataset %r: fewer patients than the %d folds have %s; not every fold "
             "gets one.",
             dataset,
             n_folds,
-            ", ".join(rare),
+            ", ".join(rare[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else ""),
         )
     # Rare strata are merged: scikit-learn refuses when each is smaller than n_folds.
     stratum[np.bincount(stratum)[stratum] < n_folds] = len(names)

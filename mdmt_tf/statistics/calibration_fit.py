@@ -57,12 +57,14 @@ def prior_ratios(training_set: TrainingSet) -> dict[str, tuple[float, ...]]:
         {'death': (1.5, 0.5)}
     """
     samples, draws = training_set.samples, training_set.draws
-    rates = (draws.counts / np.bincount(draws.stream))[draws.stream]
+    members = np.bincount(draws.stream)
+    rates = (draws.counts / members)[draws.stream]
     for dataset in np.unique(samples.dataset):
         own = samples.dataset == dataset
-        # The largest class is drawn as often as the dataset would be without
-        # oversampling.
-        rates[own] /= rates[own].min()
+        # The largest class, or the rows without one if these are more, is drawn as
+        # often as the dataset would be without oversampling.
+        largest = members[draws.stream] == members[draws.stream[own]].max()
+        rates[own] /= rates[own & largest].max()
     result = {}
     for task in samples.tasks:
         labels = samples.labels[task.name]
@@ -225,9 +227,12 @@ def choose_thresholds(targets: np.ndarray, scores: np.ndarray) -> dict[str, floa
         {'youden': 0.6, 'sensitivity_90': 0.2}
     """
     thresholds = np.unique(scores)[::-1]
-    called = scores >= thresholds[:, None]
-    sensitivity = called[:, targets == 1].mean(axis=1)
-    specificity = 1 - called[:, targets == 0].mean(axis=1)
+    # The fraction of each class at or above each threshold.
+    false, true = (
+        1 - np.searchsorted(np.sort(own), thresholds) / len(own)
+        for own in (scores[targets == 0], scores[targets == 1])
+    )
+    sensitivity, specificity = true, 1 - false
     # Ratios of counts that are equal may differ in the last digit.
     youden = (sensitivity + specificity).round(12).argmax()
     sensitive = (sensitivity >= _WANTED_SENSITIVITY - 1e-12).argmax()

@@ -13,6 +13,7 @@ from mdmt_tf.data.training_set import (
     patient_weights,
 )
 from mdmt_tf.errors import DataError
+from mdmt_tf.statistics.calibration_fit import prior_ratios
 from mdmt_tf.tasks import make_task
 
 
@@ -190,6 +191,18 @@ def test_row_weights_are_the_weights_without_those_of_classes():
     np.testing.assert_array_equal(balanced, expected)
     # 9 rows of 6 patients: 1.5 for each patient.
     assert totals(balanced, list(patients)) == pytest.approx([1.5] * 6)
+
+
+def test_oversampling_does_not_change_the_weights_of_rows():
+    """So the prior is that of the patients, whatever training draws."""
+    samples = made([0, 0, 0, 0, 1, 1], "aaaabc", oversample=True)
+    found = build_training_set(samples, weight_by="patient")
+    row_weights = found.row_weights["t"]
+    patients = samples.rows["patient_id"].tolist()
+    assert totals(row_weights, patients) == pytest.approx([2, 2, 2])
+    # One of three patients has class 0; both classes are drawn alike.
+    ratios = prior_ratios(found)["t"]
+    assert ratios[1] / ratios[0] == pytest.approx(2, rel=1e-5)
 
 
 def test_a_patient_of_two_classes_counts_for_each_by_its_images():

@@ -14,7 +14,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.reporting import external_plots, terminal
 from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, leading, sentence
-from mdmt_tf.reporting.external_tables import note_of
+from mdmt_tf.reporting.external_tables import build_tables, note_of
 from mdmt_tf.runs import predictions
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import (
@@ -219,6 +219,24 @@ def test_the_table_of_metrics_has_every_number(report):
         "patient": 0.875,
         "image": 0.75,
     }
+
+
+def test_titles_count_what_the_numbers_are_of(tmp_path):
+    """Also the patients with contradicting labels, in metrics by image."""
+    write(tmp_path / "out", TASKS)
+    path = tmp_path / "out" / "assessment.json"
+    values = json.loads(path.read_text())
+    death = values["external"]["death"]
+    death["unit"], death["by_patient"]["patients"] = "image", 7
+    path.write_text(json.dumps(values))
+    titles = [
+        s.title for s in build_tables(ExternalResults.read(path.parent))[0].sections
+    ]
+    counts = [own["by_image"] for own in values["external"].values()]
+    assert (
+        titles[0] == f"death: {counts[0]['patients']} patients, {counts[0]['n']} images"
+    )
+    assert titles[3] == f"findings: 60 patients, {counts[3]['n']} labels of images"
 
 
 def test_runs_have_a_mean_a_std_and_a_mean_prediction(report):

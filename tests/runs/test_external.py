@@ -101,6 +101,25 @@ def test_nothing_is_overwritten_silently(make):
     make_request([run], "ward", "DATA", out=run.path / "other")
 
 
+def test_only_an_external_validation_is_replaced(make, tmp_path):
+    run = make()
+    (run.path / "manifest.json").write_text('{"datasets": {}}')
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").touch()
+    file = tmp_path / "file"
+    file.touch()
+    link = tmp_path / "link"
+    link.symlink_to(run.path)
+    for out in (run.path, mine, file, link):
+        with pytest.raises(ConfigError, match="not the folder of an external valid"):
+            make_request([run], "ward", "DATA", out=out, overwrite=True)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "manifest.json").write_text('{"runs": [], "dataset": {}}')
+    assert make_request([run], "ward", "DATA", out=old, overwrite=True).out == old
+
+
 def test_an_unfinished_run_is_refused(make):
     run = make()
     run.metrics.unlink()
@@ -173,6 +192,14 @@ def test_labels_are_found_by_equal_names(make):
     assert "no label for outcome, grade. Did you mean 'outcomes'?" in text
     assert "Its fields: age, outcomes" in text
     assert "--labels outcome=FIELD" in text
+
+
+def test_the_fields_of_a_vector_are_found_by_equal_names(make):
+    signs = {"kind": "multilabel", "classes": ["x", "y"], "from": {"a": ["p", "q"]}}
+    request = make_request([make(tasks=TASKS | {"signs": signs})], "ward", "DATA")
+    found = choose_labels(request, Dataset("died", "p", "q"))
+    assert found == {"outcome": "died", "signs": ("p", "q")}
+    assert choose_labels(request, Dataset("died", "p")) == {"outcome": "died"}
 
 
 def test_a_single_label_has_one_field(make):

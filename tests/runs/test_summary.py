@@ -117,3 +117,15 @@ def test_a_run_of_an_earlier_version_has_its_metrics(finished, capsys):
     rows = [name for name in below(lines, "prognosis") if name]
     assert rows == ["train", "validation", "test"]
     assert not any("95%" in line for line in lines)
+
+
+def test_lines_of_huge_slopes_fit_into_80_characters():
+    metrics = {
+        "ece": {"value": 0.241, "low": 0.0, "high": 0.24},
+        "calibration_slope": {"value": 29456.7, "low": -1481756.99, "high": 816931.1},
+    }
+    own = {"unit": "image", "by_image": {"metrics": metrics}}
+    lines = summary.calibration_lines(own | {"calibrated": own})
+    assert "slope 2.946e+04 [-1.5e+06, 8.2e+05]" in lines[1]
+    assert "ECE 0.241 [0.00, 0.24]" in lines[1]
+    assert max(map(len, lines)) <= 80

@@ -111,6 +111,19 @@ def test_classes_that_are_numbers_stay_numbers(tmp_path):
     assert cells["outcome"] == "-1"
 
 
+@pytest.mark.parametrize("name", ["model", "error", "outcome_std"])
+def test_columns_of_one_name_are_refused(name, tmp_path):
+    """Else the answer of the task would hide, say, the error of a file."""
+    tasks = [OUTCOME, make_task(kind="regression", name=name)]
+    message = f"two columns named '{name}'.*answers.json"
+    path = tmp_path / "answers.csv"
+    with pytest.raises(ConfigError, match=message), answers.writing(path, tasks, {}):
+        pass
+    assert not list(tmp_path.iterdir())
+    with answers.writing(tmp_path / "answers.json", tasks, {}):
+        pass
+
+
 def test_json_has_the_same_nested(tmp_path):
     path = written(tmp_path, "a.json", answered(), Answer(file="=1", error="bad"))
     found = json.loads(path.read_text(encoding="utf-8"))

@@ -6,7 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving import ensemble
 from mdmt_tf.serving.ensemble import open_model, open_models
 from mdmt_tf.serving.export import export_model
 from mdmt_tf.tasks import make_task
@@ -102,3 +105,25 @@ def test_the_model_predicts(saved):
         "grade": (2, 3),
     }
     assert json.loads((saved / "model.json").read_text())["trained_on"] == "ward"
+
+
+def test_settings_of_a_run_without_saved_model_name_no_files(tmp_path, monkeypatch):
+    """Its data are gone, and its name looks like a number."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ensemble, "open_predictor", lambda run, config: None)
+    run = RunFolder("7")
+    run.best_weights.parent.mkdir(parents=True)
+    run.best_weights.touch()
+    values = {
+        "experiment": "small",
+        "data_dir": "gone",
+        "tasks": {"stay": {"kind": "regression", "from": {"ward": "days"}}},
+        "datasets": {"ward": {"config": "lungs_256"}},
+        "training": {"select_on": {"task": "stay", "metric": "mae"}},
+    }
+    files.write(values, run.config)
+    run.metrics.write_text("{}")
+    run.manifest.write_text(json.dumps({"synthetic": False, "datasets": {"ward": {}}}))
+    model = open_model("7")
+    assert [task.name for task in model.tasks] == ["stay"]
+    assert model.preprocessing.name == "lungs_256"

@@ -12,6 +12,7 @@ import tensorflow as tf
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import DataError, MdmtError
 from mdmt_tf.imaging.dicom import read_image
+from mdmt_tf.serving import export
 from mdmt_tf.serving.export import (
     check_export,
     decode_grey,
@@ -110,6 +111,33 @@ def test_another_calibration_is_noticed(saved, images, expected):
     other = CALIBRATIONS | {"signs/y": Calibration(prior_ratio=(1.0, 1.01))}
     with pytest.raises(MdmtError, match="output signs_calibrated: the SavedModel"):
         check_export(saved, TASKS, images, expected, other)
+
+
+def test_rounding_of_rare_classes_is_no_difference_of_calibration(
+    images, tmp_path, monkeypatch
+):
+    """The cube root of 1e-7 and of 3e-7 differ by 2e-3."""
+    grade = make_task(name="grade", kind="ordinal", classes=("a", "b", "c"))
+    known = {"grade": Calibration(temperature=3.0, prior_ratio=(1.0, 1.0, 1.0))}
+    raw = np.array([[0.5, 0.5 - 3e-7, 3e-7]], np.float32)
+    answer = {"grade": raw, "grade_calibrated": known["grade"].apply(raw)}
+
+    class Served:
+        takes_files = False
+
+        def __init__(self, path):
+            pass
+
+        def predict(self, images):
+            return answer
+
+    monkeypatch.setattr(export, "ServedModel", Served)
+    expected = {"grade": np.array([[0.5, 0.5 - 1e-7, 1e-7]])}
+    checked = (tmp_path, [grade], images[:1], expected, known)
+    assert check_export(*checked) < 1e-5
+    answer["grade_calibrated"] = raw
+    with pytest.raises(MdmtError, match="output grade_calibrated: the SavedModel"):
+        check_export(*checked)
 
 
 def test_without_calibrations_there_are_raw_probabilities_only(

@@ -195,6 +195,7 @@ def test_an_error_leaves_an_existing_folder_as_it_was(runs, gamma_dir, tmp_path)
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("kept")
+    (out / "manifest.json").write_text('{"runs": [], "dataset": {}}')
     request = make_request(runs[:1], "gamma", str(gamma_dir), out=out, overwrite=True)
     result = external.evaluate_runs(request, external.open_unseen(request))
 
@@ -204,7 +205,8 @@ def test_an_error_leaves_an_existing_folder_as_it_was(runs, gamma_dir, tmp_path)
     with pytest.raises(DataError, match="no page"):
         external.write_folder(result, fail)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+    kept = sorted(path.name for path in out.iterdir())
+    assert kept == ["manifest.json", "mine.txt"]
     external.write_folder(result, lambda path: path)
     assert not (out / "mine.txt").exists()
     assert not (out / "predictions_of_runs.csv").exists()

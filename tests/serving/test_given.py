@@ -31,6 +31,18 @@ def test_models_are_recognised_wherever_they_stand(folders):
     assert not is_model(folders["films"]) and not is_model("nowhere")
 
 
+def test_a_model_counts_once_however_it_is_written(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved = tmp_path / "finished" / "saved_model"
+    saved.mkdir()
+    (saved / "saved_model.pb").touch()
+    (tmp_path / "link").symlink_to(folders["finished"])
+    models, others = divide(
+        ["finished/", folders["finished"], "link", str(saved), "saved", "x.dcm"]
+    )
+    assert models == ["finished/", "saved"] and others == ["x.dcm"]
+
+
 def test_a_run_that_is_not_finished_is_no_folder_of_images(folders):
     with pytest.raises(DataError, match="unfinished: the run is not finished"):
         divide([folders["unfinished"], "x.dcm"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.splits.folds import assign_folds
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
 from mdmt_tf.tasks import make_task
@@ -308,3 +309,15 @@ def test_same_patient_id_in_two_datasets_is_not_the_same_patient(tables):
 def test_lists_of_a_dataset_that_is_not_there():
     with pytest.raises(DataError, match="lists for dataset 'cxr', which is not among"):
         small_split().check_leakage({"other": {}})
+
+
+def test_few_of_many_rare_strata_are_named(caplog):
+    classes = tuple(f"c{i}" for i in range(12))
+    task = make_task(
+        name="kind", kind="categorical", classes=classes, sources={"ward": "kind"}
+    )
+    names = np.array([f"i{i:02d}" for i in range(24)], object)
+    table = {"image_id": names, "patient_id": names, "kind": np.arange(24) % 12}
+    assign_folds("ward", table, [task], 3, seed=0)
+    assert "kind=c0 (2)" in caplog.text and "and 7 more; not every" in caplog.text
+    assert "kind=c9" not in caplog.text

@@ -1,5 +1,6 @@
 """Fitted calibrations: known miscalibration is found, and put right on other rows."""
 
+import tracemalloc
 import types
 
 import numpy as np
@@ -249,6 +250,21 @@ def test_drawing_a_dataset_more_often_changes_no_prior(sampling):
     assert odds(found) == pytest.approx(3.0, rel=1e-5)
 
 
+def test_a_class_that_is_not_drawn_changes_no_other_prior():
+    """One row without a label of a large dataset, which is drawn less often."""
+    labels = np.array([0] * 800 + [1] * 199 + [-1] + [0, 1] * 15)
+    dataset = np.repeat([0, 1, 2, 3], [1000, 10, 10, 10])
+    classes = np.where(dataset, -1, labels)
+    training_set = trained(
+        labels, classes=classes, dataset=dataset, sampling="balanced"
+    )
+    draws = training_set.draws
+    assert draws.counts[draws.stream[999]] == 0
+    found = prior_ratios(training_set)["death"]
+    # 815 and 214 rows, trained as 815 and 815.
+    assert odds(found) == pytest.approx(815 / 214, rel=0.01)
+
+
 def test_weights_of_patients_are_no_class_weights():
     labels = np.array([0] * 6 + [1] * 2)
     images = np.array([3, 3, 3, 1, 1, 1, 1, 1])
@@ -301,6 +317,17 @@ def test_thresholds_are_the_best_of_all(seed):
     assert found["youden"] == max(t for t in candidates if youden[t] == best)
     enough = [t for t in candidates if rates(t)[0] >= 0.9]
     assert found["sensitivity_90"] == max(enough)
+
+
+def test_thresholds_of_many_images_need_little_memory():
+    """A table of all thresholds and images would have 400 million entries."""
+    generator = np.random.default_rng(0)
+    labels, scores = generator.integers(0, 2, 20_000), generator.random(20_000)
+    tracemalloc.start()
+    choose_thresholds(labels, scores)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20e6
 
 
 def test_thresholds_are_those_of_calibrated_probabilities():
