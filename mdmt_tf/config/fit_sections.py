@@ -1,5 +1,6 @@
 """Settings of one fit: how samples are drawn, the model, the optimisation."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,29 @@ class LayerSection(Section):
         description="How often it is applied to an image; for layers that mix the "
         "images of a batch, to a batch.",
     )
+
+    @rule("arguments")
+    def _arguments_are_plain(self) -> Iterator[Problem]:
+        """The stored settings of a run must read as they were written."""
+        for name, value in self.arguments.items():
+            if not _is_plain(value):
+                yield (
+                    ("arguments", name),
+                    f" = {value!r}: should consist of finite numbers, texts, true, "
+                    "false, null, lists and mappings.",
+                )
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(name, str) for name in value) and all(
+            map(_is_plain, value.values())
+        )
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
 
 
 class AugmentationSection(Section):

@@ -13,6 +13,13 @@ from mdmt_tf.config import keys, slips
 from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import Problem, Section
 
+# Instead of pydantic's words for types of Python.
+_WISHES = {
+    "missing": "should have more entries",
+    "tuple_type": "should be a list",
+    "dict_type": "should be a mapping",
+}
+
 
 def list_problems(
     values: dict,
@@ -161,8 +168,8 @@ def _translate(path, value, error: pydantic.ValidationError) -> list[Problem]:
         # The rest of the location is the member of a union that pydantic tried.
         if item["loc"][-1:] == ("[key]",):
             wish = "[key]"
-        elif item["type"] == "missing":
-            wish = "should have more entries"
+        elif item["type"] in _WISHES:
+            wish = _WISHES[item["type"]]
         else:
             wish = item["msg"].removeprefix("Value error, ")
             wish = (wish[0].lower() + wish[1:]).replace("input should", "should")

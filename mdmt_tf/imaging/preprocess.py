@@ -69,7 +69,7 @@ class Preprocessing:
 
     def __post_init__(self):
         check_sizes("size", [self.size], LARGEST_SIZE)
-        if self.region not in REGIONS:
+        if self.region not in tuple(REGIONS):  # a list could not be looked up
             raise ValueError(
                 f"expected a region {', '.join(REGIONS)}. Received: {self.region!r}"
             )

@@ -258,7 +258,9 @@ def _check_gaps(ordered: Sequence[Slice], heights: np.ndarray) -> None:
     usual = float(np.median(gaps))
     number = int(np.abs(gaps - usual).argmax())
     gap = float(gaps[number])
-    if abs(gap - usual) <= max(_SAME_GAP * usual, _ROUNDING_MM):
+    # One missing slice makes a gap twice as large.
+    rounding = min(_ROUNDING_MM, 0.9 * usual)
+    if abs(gap - usual) <= max(_SAME_GAP * usual, rounding):
         return
     between = (
         f"{ordered[number].path.name} at {heights[number]:.2f} mm and "

@@ -215,6 +215,13 @@ class Task(abc.ABC):
                 f" = {self.head!r}: is not a head.{nearest(self.head, HEADS)} Known: "
                 f"{', '.join(HEADS)}.",
             )
+        if self.descending and not cuts:
+            yield (
+                ("descending",),
+                " = true: has no meaning without cut_points, which it counts from the "
+                "highest label down. Leave it out; the order of classes is that of "
+                "their names.",
+            )
         if not self.standardize and not self.is_standardized:
             yield (
                 ("standardize",),

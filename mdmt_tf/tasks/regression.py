@@ -102,7 +102,8 @@ class Regression(Task):
         Labels that are all equal have the std 1 instead of 0, with a warning. Without
         `standardize`, or without known labels, returns the task itself.
 
-        Raises: DataError when a label is infinite or too large to be squared.
+        Raises: DataError when a label is infinite, or too large to be squared, or when
+            all are too close to each other.
 
         Example:
             >>> age = Regression(name="age").fitted(np.array([30.0, 50.0, np.nan]))
@@ -114,14 +115,15 @@ class Regression(Task):
             return self
         with np.errstate(over="ignore", invalid="ignore"):
             mean, std = float(values.mean()), float(values.std())
-        if not np.isfinite([mean, std]).all():
+        are_equal = values.min() == values.max()
+        if not np.isfinite([mean, std]).all() or (std == 0 and not are_equal):
             raise DataError(
                 f"task {self.name!r}: the labels of the training split, from "
                 f"{values.min():g} to {values.max():g}, cannot be standardised. "
-                "Expected finite numbers. Correct the label field, or mark such "
-                "labels as unknown."
+                "Expected finite numbers whose squares are neither too large nor too "
+                "small. Correct the label field, or mark such labels as unknown."
             )
-        if values.min() == values.max():
+        if are_equal:
             logger.warning(
                 "task %r: all %d labels of the training split are %g. The std is 0, "
                 "and 1 is used instead.",

@@ -177,6 +177,22 @@ def test_all_problems_are_reported_at_once(minimal):
         (["training.select_on.metric=aucc"], r"'aucc': unknown.*Did you mean 'auc'\?"),
         (["training.warmup_epochs=3"], r"warmup_epochs = 3: no epoch is selected"),
         (["training.devices=[TPU:0]"], r"training.devices.0 = 'TPU:0': "),
+        (
+            ["pipeline.augmentation.layers=MixUp"],
+            r"augmentation.layers = 'MixUp': should be a list\.",
+        ),
+        (
+            ["pipeline.augmentation.layers=[{layer: MixUp, arguments: 3}]"],
+            r"layers.0.arguments = 3: should be a mapping\.",
+        ),
+        (
+            ["pipeline.augmentation.layers=[{layer: A, arguments: {a: [1, .nan]}}]"],
+            r"layers.0.arguments.a = \[1, nan\]: should consist of finite numbers,",
+        ),
+        (
+            ["pipeline.augmentation.layers=[{layer: A, arguments: {a: 2020-01-01}}]"],
+            r"layers.0.arguments.a = .*2020.*: should consist of",
+        ),
         (["training.epochs"], r"'training.epochs': expected key.path=value"),
         (["=3"], r"'=3': expected key.path=value"),
         (

@@ -185,6 +185,7 @@ SHAPE = {"shape": [4, 8, 6]}
         (SHAPE | {"z_score": True, "orientation": 3}, "orientation .*Received: 3"),
         ({"size": 0}, "size to be an integer from 1 to 4096. Received: 0"),
         ({"size": 8, "region": "heart"}, "region lungs, full, masked. Rec.*'heart'"),
+        ({"size": 8, "region": ["lungs"]}, r"region lungs, full.*Rec.*\['lungs'\]"),
         (
             {"size": 8, "region": "lungs", "window_hu": [0, 80]},
             "the region full with window_hu.*Received: 'lungs'",

@@ -191,6 +191,9 @@ def bad_series():
         r"45.00 mm, where 1 is missing",
     )
     yield without(good, 2, 3), "none between .* where 2 are missing"
+    # As of an animal, where the distance is that of rounded positions elsewhere.
+    thin = without(make_slices(hu(), gap=0.1), 2)
+    yield thin, "every 0.1 mm. Received: none between {1} .* where 1 is missing"
     yield (
         [*good, *make_slices(hu((1, 8, 10)), origin=place)],
         "at each position. Received: 2 at 40.00 mm, .*7 slices at 6 positions",

@@ -55,7 +55,13 @@ def _value(value: Any, where: str) -> Any:
                 f"{where}: a layer within a layer has the keys layer and arguments. "
                 f"Received: {', '.join(sorted(unknown))}."
             )
-        return build_layer(value["layer"], value.get("arguments", {}), where)
+        name, arguments = value["layer"], value.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(arguments, Mapping):
+            raise ConfigError(
+                f"{where}: a layer within a layer has a name and a mapping of "
+                f"arguments. Received: {dict(value)}."
+            )
+        return build_layer(name, arguments, where)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_value(one, where) for one in value]
     return value

@@ -29,6 +29,14 @@ def test_a_layer_within_a_layer_has_two_keys():
 
 
 @pytest.mark.parametrize(
+    "inner", [{"layer": 3}, {"layer": "RandomFlip", "arguments": None}]
+)
+def test_a_layer_within_a_layer_has_a_name_and_arguments(inner):
+    with pytest.raises(ConfigError, match=r"layers\[0\].*a name and a mapping"):
+        build_layer("RandomErasing", {"scale": inner}, WHERE)
+
+
+@pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
         ("RandAugmnt", {}, ["layers[0] = RandAugmnt", "Did you mean", "RandAugment"]),
