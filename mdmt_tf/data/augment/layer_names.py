@@ -20,6 +20,11 @@ SUCCESSORS = {
     "Grayscale": "RandomGrayscale",
 }
 
+# Parameter of the beta distribution of the parts of a mixed image. TensorFlow draws two
+# gamma variables, and a part is 1/2 if both are rounded to the smallest number: of
+# 10,000 parts 2 at 0.05, but 1700 at 0.01.
+_SMALLEST_ALPHA = 0.05
+
 
 def build_layer(
     name: str, arguments: Mapping[str, Any], where: str
@@ -38,12 +43,33 @@ def build_layer(
     if "value_range" in _parameters(layer_class):
         arguments.setdefault("value_range", (0, 1))
     try:
-        return layer_class(**arguments)
-    except (TypeError, ValueError) as error:
+        layer = layer_class(**arguments)
+    # Besides TypeError and ValueError, Keras raises NotImplementedError, for example.
+    except Exception as error:
         raise ConfigError(
             f"{where} = {name}: wrong arguments {dict(arguments)}: {error}. Its "
             f"arguments: {', '.join(_parameters(layer_class))}."
         ) from error
+    if name.rpartition(".")[2] in ("MixUp", "CutMix"):
+        _check_parts(layer, f"{where} = {name}")
+    return layer
+
+
+def _check_parts(layer: keras.layers.Layer, where: str) -> None:
+    """Check the beta distribution from which the parts of mixed images are drawn.
+
+    Its parameter is `alpha`, or uniform in the range of `factor`.
+    """
+    if hasattr(layer, "alpha"):
+        name, wish, largest = "alpha", "be at least", layer.alpha
+    else:
+        name, wish, largest = "factor", "reach at least", max(layer.factor)
+    if isinstance(largest, int | float) and largest < _SMALLEST_ALPHA:
+        raise ConfigError(
+            f"{where}: expected {name} to {wish} {_SMALLEST_ALPHA}. Received: "
+            f"{largest}. Below, most images would be mixed half and half. To mix less "
+            "often, lower the layer's probability, or leave it out."
+        )
 
 
 def _value(value: Any, where: str) -> Any:

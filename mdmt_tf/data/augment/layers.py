@@ -72,15 +72,15 @@ class AugmentationLayers:
         tasks: Sequence[Task],
         shape: Sequence[int],
     ):
-        """Build the layers and try each of them on two grey images.
+        """Build the layers and try each of them on a few grey images.
 
         Args:
             settings: name, arguments and probability of each layer.
             tasks: tasks whose targets are mixed, if a layer mixes images.
             shape: (height, width, channels) of the images.
         Raises: ConfigError for an unknown layer, wrong arguments, a layer that does not
-            return images of the same shape, volumes, and a task whose targets cannot be
-            mixed.
+            return finite images of the same shape, volumes, and a task whose targets
+            cannot be mixed.
         """
         if settings and len(shape) != 3:
             raise ConfigError(
@@ -248,16 +248,18 @@ def mix(
 
 
 def _tried(step: _Step, shape: Sequence[int], where: str) -> _Step:
-    """The step, after it has changed two images as the pipeline does.
+    """The step, after it has changed a few images as the pipeline does.
 
     A layer that fails on grey images gets three equal channels.
 
-    Raises: ConfigError when it fails on both, or changes the shape of images.
+    Raises: ConfigError when it fails on both, changes the shape of images, or returns
+        pixels that are not finite.
     """
     problem = None
     for step.repeats in (1, 3) if shape[-1] == 1 else (1,):
         try:
-            _try(step.layer_on, shape)
+            # Batches of two sizes, as arguments may fit one of them by chance.
+            results = [_try(step.layer_on, (count, *shape)) for count in (2, 3)]
             break
         # Layers pass on any exception of the operations within them.
         except Exception as error:
@@ -269,8 +271,15 @@ def _tried(step: _Step, shape: Sequence[int], where: str) -> _Step:
             f"{where}: expected a layer that keeps the shape of images. Received, for "
             f"images of {list(shape)}: {text}."
         ) from problem
+    if not all(np.isfinite(images).all() for images in results):
+        raise ConfigError(
+            f"{where}: expected a layer that returns finite pixels. Received: NaN or "
+            "infinity. Correct its arguments."
+        )
     keys = tf.constant([[1, 2], [3, 4]], tf.int64)
-    results = [_try(lambda images: step(images, {}, {}, keys)[0], shape) for _ in "ab"]
+    results = [
+        _try(lambda images: step(images, {}, {}, keys)[0], (2, *shape)) for _ in "ab"
+    ]
     if not np.array_equal(*results):
         logger.warning(
             "%s: this layer draws random numbers of its own, so a resumed training "
@@ -281,9 +290,9 @@ def _tried(step: _Step, shape: Sequence[int], where: str) -> _Step:
 
 
 def _try(change: Callable, shape: Sequence[int]) -> np.ndarray:
-    """Two images after a change in tf.data."""
-    values = np.linspace(0, 1, 2 * math.prod(shape), dtype=np.float32)
-    images = tf.data.Dataset.from_tensors(values.reshape(2, *shape))
+    """Images of a shape (b, h, w, channels) after a change in tf.data."""
+    values = np.linspace(0, 1, math.prod(shape), dtype=np.float32)
+    images = tf.data.Dataset.from_tensors(values.reshape(shape))
     change = tf.autograph.experimental.do_not_convert(change)
     # When the body of tf.map_fn fails, it leaves a caching device in the scope of
     # variables of its thread, with which a strategy fails later.

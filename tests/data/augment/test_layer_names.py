@@ -45,6 +45,7 @@ def test_a_layer_within_a_layer_has_a_name_and_arguments(inner):
         ("Dense", {}, ["no such layer for images"]),
         ("RandomErasing", {"scales": 1}, ["wrong arguments", "scale, fill_value"]),
         ("RandomErasing", {"seed": 1}, ["leave out `seed`"]),
+        ("RandAugment", {"interpolation": "cubicc"}, ["wrong arguments", "'cubicc'"]),
     ],
 )
 def test_refusals_say_what_is_wrong(name, arguments, words):

@@ -230,6 +230,32 @@ def test_a_layer_within_a_layer():
             ["keeps the shape of images"],
         ),
         ({"layer": "RandomFlip"}, (4, 8, 8, 1), ["volumes have no such layers"]),
+        # Also if it is hardly ever applied, or fits batches of two images by chance.
+        (
+            {
+                "layer": "RandomInvert",
+                "arguments": {"factor": [1, 1], "value_range": [0, 1e39]},
+                "probability": 0.0,
+            },
+            (8, 8, 1),
+            ["layers[0] = RandomInvert: expected a layer that returns finite pixels"],
+        ),
+        # TensorFlow draws 1/2 where a beta distribution of 0 has 0 and 1.
+        (
+            {"layer": "MixUp", "arguments": {"alpha": 0.0}},
+            (8, 8, 1),
+            ["layers[0] = MixUp: expected alpha to be at least 0.05", "Received: 0"],
+        ),
+        (
+            {"layer": "CutMix", "arguments": {"factor": 0.01}},
+            (8, 8, 1),
+            ["expected factor to reach at least 0.05. Received: 0.01"],
+        ),
+        (
+            {"layer": "MixUp", "arguments": {"alpha": [0.2, 0.4]}},
+            (8, 8, 1),
+            ["keeps the shape of images", "2 and 3"],
+        ),
     ],
 )
 def test_refusals_say_what_is_wrong(settings, shape, words):
