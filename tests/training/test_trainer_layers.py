@@ -41,6 +41,7 @@ def test_an_interrupted_run_with_layers_goes_on_to_the_same_end(settings, monkey
     assert plain.predictions.read_bytes() != run.predictions.read_bytes()
 
 
+@pytest.mark.large
 def test_layers_on_two_devices_with_learned_weights(settings, two_cpus):
     run = trainer.train(
         settings(
