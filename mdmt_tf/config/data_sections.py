@@ -253,6 +253,16 @@ class SplitSection(Section):
                 ": missing; split.kind = file needs the path of a file of lists.",
             )
 
+    # Not of stored settings: runs of earlier versions stay readable.
+    @rule("kind", "file", of_files=True)
+    def _file_is_read(self) -> Iterator[Problem]:
+        if self.kind != "file" and self.file is not None:
+            yield (
+                ("file",),
+                f" = {self.file!r}: is not read with split.kind = {self.kind!r}. Set "
+                "split.kind=file, or leave the file out.",
+            )
+
     @rule("file", of_files=True)
     def _file_exists(self) -> Iterator[Problem]:
         if self.file is not None and not Path(self.file).is_file():

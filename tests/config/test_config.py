@@ -134,6 +134,7 @@ def test_all_problems_are_reported_at_once(minimal):
         (["split.fold=5"], r"split.fold = 5: there is no such fold.*0 to 4"),
         (["split.kind=file"], r"split.file: missing; split.kind = file needs"),
         (["split.file=none.json"], r"split.file = 'none.json': no such file"),
+        (["split.file=none.json"], r"is not read with split.kind = 'kfold'"),
         (["split.kind=leave_one_site_out"], r"split.leave_out: .*leave_out=\[aifor"),
         (
             ["split.kind=leave_one_site_out", "split.leave_out=[brixa]"],
