@@ -102,6 +102,10 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
     elif command == "prepare":
         monkeypatch.setattr(prepare, "load_builder", accept)
         monkeypatch.setattr(declared, "builder_of", accept)
+    elif command == "new":
+        from mdmt_tf.planning import draft
+
+        monkeypatch.setattr(draft, "make", accept)
     elif command == "report":
         from mdmt_tf.experiments.results import Results
 

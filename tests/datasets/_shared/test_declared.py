@@ -497,10 +497,10 @@ def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read):
 
 def test_conditions_use_what_is_unknown_in_the_label_of_their_column(ward):
     rows = ward_rows(2)
-    rows[0][AT["los"]], rows[1][AT["los"]] = 99, -1
+    rows[0][AT["los"]], rows[1][AT["los"]], rows[2][AT["los"]] = 99, -1, "-1.0"
     text = TEXT.replace("{days_to_icu: {min: 0}}", "{los: {known: true}}")
     text = text.replace("unit: days}", "unit: days, unknown: [-1]}")
-    assert ward(rows, text).metadata["left_out"] == {"los unknown": 1}
+    assert ward(rows, text).metadata["left_out"] == {"los unknown": 2}
 
 
 @pytest.mark.parametrize("text", ["n/a", "-", "#REF!", "unknown"])
