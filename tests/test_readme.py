@@ -110,10 +110,6 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         from mdmt_tf.experiments.results import Results
 
         monkeypatch.setattr(Results, "read", accept)
-    elif command == "new":
-        from mdmt_tf.planning import draft
-
-        monkeypatch.setattr(draft, "make", accept)
     elif command == "predict":
         from mdmt_tf.serving import given
 
