@@ -14,8 +14,10 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.predictor import ServedModel, TrainedModel, open_predictor
 from mdmt_tf.tasks import Task, make_task
 
-# Hexadecimal digits of the digest of a model.
+# Hexadecimal digits of the digest of a model. The word in front keeps tables from
+# reading one such as 912e45678901 as a number.
 _DIGITS = 12
+_ALGORITHM = "sha256:"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +30,7 @@ class OpenModel:
         tasks: its tasks.
         preprocessing: of its images.
         size: height and width, or depth, height and width, of its input.
-        digest: digest of its weights, 12 hexadecimal digits.
+        digest: digest of its weights, such as sha256:3b01d8b4aa34.
         trained_on: description of its training data.
         training_images: their profile, see `mdmt_tf.data.profile`; None if the model
             was made without.
@@ -167,7 +169,8 @@ def _text(model: OpenModel) -> str:
 def _digest(weights: Path) -> str:
     """A digest of a file, or of the graph and the weights in a folder."""
     if weights.is_file():
-        return storage.sha256_of(weights)[:_DIGITS]
+        return _ALGORITHM + storage.sha256_of(weights)[:_DIGITS]
     files = [weights / "saved_model.pb", *sorted((weights / "variables").iterdir())]
     digests = [storage.sha256_of(file) for file in files if file.is_file()]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:_DIGITS]
+    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+    return _ALGORITHM + digest[:_DIGITS]

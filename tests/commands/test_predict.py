@@ -126,7 +126,7 @@ def test_dicom_files_get_the_probabilities_of_the_run(name, request, answers_of)
     severe = table["prognosis_p_severe"].astype(float)
     assert (severe == table["prognosis_probability"].astype(float)).all()
     assert (table["prognosis"] == np.where(severe > 0.5, "severe", "mild")).all()
-    assert table["model"].str.fullmatch("[0-9a-f]{12}").all()
+    assert table["model"].str.fullmatch("sha256:[0-9a-f]{12}").all()
 
 
 def test_several_runs_answer_with_mean_and_std(run, second, answers_of):

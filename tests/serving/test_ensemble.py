@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from mdmt_tf.config import files
@@ -127,3 +128,13 @@ def test_settings_of_a_run_without_saved_model_name_no_files(tmp_path, monkeypat
     model = open_model("7")
     assert [task.name for task in model.tasks] == ["stay"]
     assert model.preprocessing.name == "lungs_256"
+
+
+@pytest.mark.parametrize("digits", ["912e45678901", "123456789012"])
+def test_a_digest_is_never_read_as_a_number(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(ensemble.storage, "sha256_of", lambda path: digits + "ab")
+    weights = tmp_path / "best.weights.h5"
+    weights.touch()
+    table = tmp_path / "answers.csv"
+    table.write_text(f"model\n{ensemble._digest(weights)}\n")
+    assert pd.read_csv(table)["model"].tolist() == [f"sha256:{digits}"]
