@@ -150,6 +150,7 @@ def _number(column: Column, facts: Mapping) -> Label:
     named = (_UNITS.get(w, _UNITS.get(w[:-1])) for w in words.words_of(column.name))
     unit = next(filter(None, named), None)
     low, high = min(numbers), max(numbers)
+    quartiles = np.quantile(numbers, (0.25, 0.5, 0.75))
     return Label(
         kind="regression",
         classes=None,
@@ -158,7 +159,8 @@ def _number(column: Column, facts: Mapping) -> Label:
         reason=f"{len(column.counts)} different numbers from {low:g} to {high:g}"
         + ("" if unit else "; the unit is not in the name"),
         range=(low, high),
-        quartiles=tuple(float(q) for q in np.quantile(numbers, (0.25, 0.5, 0.75))),
+        # Four digits, to be read as cut points.
+        quartiles=tuple(float(f"{q:.4g}") for q in quartiles),
         **facts,
     )
 
