@@ -150,7 +150,7 @@ class DatasetSection(Section):
     config: str = Field(
         DEFAULT,
         description="Preprocessing of the images, as prepared: lungs_256, full_256, "
-        "head_40x301x301, ...",
+        "lungs_256_clip_2_98_grow_5, head_40x301x301, ...",
     )
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."

@@ -22,8 +22,8 @@ class Plateau(keras.callbacks.Callback):
 
     Args:
         settings: of `training.plateau`.
-        task, metric: the selecting metric, which is followed if `follows` is "selected".
-        tasks: the tasks of `total_loss`, which is followed if `follows` is "total".
+        task, metric: of `training.select_on`; followed if `follows` is "selected".
+        tasks: those of `total_loss`; followed if `follows` is "total".
 
     An epoch is bad unless its metric is better than the best so far by the relative
     `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
