@@ -374,15 +374,15 @@ def test_bookkeeping_loads_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_identity_is_a_function_of_the_content():
+def test_identity_is_a_function_of_the_content(settings):
     section = protocol.BaselineSection(task="t", fields={"d": ("f",)})
-    digest = protocol.digest_of(section)
+    digest = protocol.digest_of_baseline(section, settings())
     same = protocol.identity_of(digest, ["x", {"d": "1"}], {})
     assert same == protocol.identity_of(digest, ["x", {"d": "1"}], {})
     assert same != protocol.identity_of(digest, ["y", {"d": "1"}], {})
     assert same != protocol.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
     other = protocol.BaselineSection(task="t", fields={"d": ("g",)})
-    assert digest != protocol.digest_of(other)
+    assert digest != protocol.digest_of_baseline(other, settings())
 
 
 def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
