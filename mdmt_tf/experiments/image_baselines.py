@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # gave the same, and choosing one of nine by cross-validation within the training split
 # was no better.
 STRENGTH = 3.0
+# Images whose features are computed at a time.
+_BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _classes(values, labels, weights, task: Task) -> np.ndarray:
             f"baseline of {task.name}: the training split has images of fewer than two "
             "classes."
         )
-    model = LogisticRegression(C=STRENGTH, max_iter=5000)
+    model = LogisticRegression(C=STRENGTH, tol=1e-7, max_iter=5000)
     model.fit(values[fitted], labels[fitted], sample_weight=weights[fitted])
     result = np.zeros((len(values), task.n_classes))
     result[:, model.classes_] = model.predict_proba(values)
@@ -179,7 +181,16 @@ class ImageColumns:
             from mdmt_tf.data.thumbnails import thumbnails
 
             return thumbnails(dataset)
-        from mdmt_tf.models.frozen_features import frozen_features
+        from mdmt_tf.data.images import Images
+        from mdmt_tf.models.backbones import build_backbone
+        from mdmt_tf.models.backbones.table import BACKBONES
+        from mdmt_tf.models.pooled_features import pooled_features
 
         shape = self._config.image_shape
-        return frozen_features(dataset, shape, section.backbone, section.weights)
+        channels = BACKBONES[section.backbone].channels
+        backbone = build_backbone(
+            section.backbone, (*shape, channels), weights=section.weights
+        )
+        images = Images([dataset], shape, cache="stream")
+        numbers = np.arange(len(images), dtype=np.int64)
+        return pooled_features(backbone, images.batches(numbers, _BATCH))
