@@ -245,26 +245,33 @@ def _assign(
     plain[path[-1]] = value
 
 
-def digest_of(settings: Config | BaselineSection) -> str:
+def digest_of(settings: Config) -> str:
     """SHA-256 of the settings on which a result depends.
 
     Paths and devices do not count.
     """
-    if isinstance(settings, Config):
-        plain = settings.to_plain()
-        for section, keys in _NOT_IDENTITY.items():
-            for key in keys:
-                del (plain[section] if section else plain)[key]
-        plain["pipeline"] = _without(plain["pipeline"], _ADDED)
-        for task in settings.build_tasks():
-            own = plain["tasks"][task.name]
-            # Of other kinds, the key has no effect.
-            own["standardize"] &= task.is_standardized
-            plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
-        # The order of tasks counts: a serial head belongs to the first.
-        plain["order_of_tasks"] = list(plain["tasks"])
-    else:
-        plain = settings.model_dump(mode="json")
+    plain = settings.to_plain()
+    for section, keys in _NOT_IDENTITY.items():
+        for key in keys:
+            del (plain[section] if section else plain)[key]
+    plain["pipeline"] = _without(plain["pipeline"], _ADDED)
+    for task in settings.build_tasks():
+        own = plain["tasks"][task.name]
+        # Of other kinds, the key has no effect.
+        own["standardize"] &= task.is_standardized
+        plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
+    # The order of tasks counts: a serial head belongs to the first.
+    plain["order_of_tasks"] = list(plain["tasks"])
+    return storage.digest_of(plain)
+
+
+def digest_of_baseline(section: BaselineSection, config: Config) -> str:
+    """SHA-256 of what a baseline depends on: its settings, and how images are used."""
+    plain = section.facts()
+    if section.reads_images:
+        plain["weight_by"] = config.pipeline.weight_by
+    if section.backbone is not None:
+        plain["image_shape"] = list(config.image_shape)
     return storage.digest_of(plain)
 
 
