@@ -46,6 +46,7 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
+_ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {"loss": None, "head": None, "standardize": False}
 
 
@@ -255,6 +256,8 @@ def digest_of(settings: Config) -> str:
         for key in keys:
             del (plain[section] if section else plain)[key]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
+    if plateau := plain["training"]["plateau"]:
+        plain["training"]["plateau"] = _without(plateau, _ADDED_TO_PLATEAU)
     for task in settings.build_tasks():
         own = plain["tasks"][task.name]
         # Of other kinds, the key has no effect.

@@ -397,7 +397,13 @@ def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
     regression = (f"{severity}kind=regression", f"{severity}cut_points=[]")
     plain = digest(*regression, f"{severity}standardize=false")
     assert digest(*regression) != plain
+    plateau = digest("training.plateau={}")
+    assert plateau == digest("training.plateau={follows: selected}")
+    assert plateau != digest("training.plateau={follows: total}")
     # As if the settings had no such keys.
     parts = protocol._NOT_IDENTITY | {"pipeline": ("cache", "weight_by")}
     monkeypatch.setattr(protocol, "_NOT_IDENTITY", parts)
     assert digest("pipeline.weight_by=patient") == unused
+    plain = config.load("phantom", ("training.plateau={}",)).to_plain()["training"]
+    left = protocol._without(plain["plateau"], protocol._ADDED_TO_PLATEAU)
+    assert sorted({*plain["plateau"]} - {*left}) == ["follows"]
