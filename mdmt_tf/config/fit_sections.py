@@ -195,6 +195,11 @@ class ModelSection(Section):
         0.5, ge=0, lt=1, description="Rate of dropout of the features in the heads."
     )
 
+    @property
+    def is_per_dataset(self) -> bool:
+        """Whether each dataset has its own statistics of normalisation."""
+        return self.batch_norm == "per_dataset"
+
     @rule("backbone", "weights")
     def _weights_are_published(self) -> Iterator[Problem]:
         if self.weights == "imagenet" and BACKBONES[self.backbone].weights is None:

@@ -150,7 +150,7 @@ class Config(Section):
         if wanted is not None:
             return wanted
         averaged = isinstance(model.weights, dict) and len(model.weights) > 1
-        return averaged or model.batch_norm == "per_dataset"
+        return averaged or model.is_per_dataset
 
     @property
     def split_datasets(self) -> dict[str, DatasetSection]:
@@ -304,7 +304,7 @@ class Config(Section):
         if chosen == AVERAGE:
             return
         yield from not_one_of(chosen, [*self.datasets, AVERAGE], "datasets", key)
-        if self.model.batch_norm != "per_dataset":
+        if not self.model.is_per_dataset:
             yield (
                 key,
                 f" = {chosen!r}: is for model.batch_norm = per_dataset. Received: "
