@@ -45,6 +45,9 @@ from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Task
 
+# Value of model.unseen_dataset; no name of a dataset.
+AVERAGE = "average"
+
 __all__ = [
     "AugmentationSection",
     "BaselineSection",
@@ -139,6 +142,15 @@ class Config(Section):
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())
+
+    @property
+    def recalibrates(self) -> bool:
+        """Whether the statistics of normalisation are computed before training."""
+        wanted, model = self.training.recalibrate, self.model
+        if wanted is not None:
+            return wanted
+        averaged = isinstance(model.weights, dict) and len(model.weights) > 1
+        return averaged or model.is_per_dataset
 
     @property
     def split_datasets(self) -> dict[str, DatasetSection]:
@@ -285,6 +297,19 @@ class Config(Section):
         named = self.benchmark.cross_validation if self.benchmark else None
         for name, split in (named or {}).items():
             yield ("benchmark", "cross_validation", name), split
+
+    @rule("datasets", "model.unseen_dataset")
+    def _unseen_dataset_is_served(self) -> Iterator[Problem]:
+        chosen, key = self.model.unseen_dataset, ("model", "unseen_dataset")
+        if chosen == AVERAGE:
+            return
+        yield from not_one_of(chosen, [*self.datasets, AVERAGE], "datasets", key)
+        if not self.model.is_per_dataset:
+            yield (
+                key,
+                f" = {chosen!r}: is for model.batch_norm = per_dataset. Received: "
+                f"{self.model.batch_norm}, whose statistics are those of all datasets.",
+            )
 
     @rule("tasks", "training.select_on")
     def _selection_is_by_a_task(self) -> Iterator[Problem]:

@@ -46,6 +46,7 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
+_ADDED_TO_MODEL = {"unseen_dataset": "average"}
 _ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {"loss": None, "head": None, "standardize": False}
 
@@ -178,6 +179,9 @@ def _settings_of_one(
         _assign(plain, key, value, experiment, section.tasks)
     for text in overrides:
         files.override(plain, {}, text)
+    # The placeholder does not tell that several backbones are averaged.
+    if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
+        plain["training"]["recalibrate"] = True
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"]
@@ -256,6 +260,11 @@ def digest_of(settings: Config) -> str:
         for key in keys:
             del (plain[section] if section else plain)[key]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
+    plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    # What is done counts, not whether it is the default. Once, it was never done.
+    del plain["training"]["recalibrate"]
+    if settings.recalibrates:
+        plain["training"]["recalibrate"] = True
     if plateau := plain["training"]["plateau"]:
         plain["training"]["plateau"] = _without(plateau, _ADDED_TO_PLATEAU)
     for task in settings.build_tasks():

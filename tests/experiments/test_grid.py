@@ -386,6 +386,23 @@ def test_identity_is_a_function_of_the_content(settings):
     assert digest != protocol.digest_of_baseline(other, settings())
 
 
+def test_only_an_averaged_start_has_its_statistics_recalibrated(settings, tables):
+    made = grid_of(settings(), tables)
+    done = {
+        name.split("-")[0]: fit.settings.recalibrates for name, fit in made.fits.items()
+    }
+    averaged = [name for name, recalibrates in done.items() if recalibrates]
+    assert averaged == ["mdmt"] and len(done) > 3
+    # Switched off, the identity is that of results from before there was the key.
+    off = grid_of(settings("training.recalibrate=false"), tables)
+    changed = {name.split("-")[0] for name in names(made) ^ names(off)}
+    assert changed == {"mdmt"}
+    (fit, *_) = [fit for name, fit in off.fits.items() if name.startswith("mdmt-")]
+    training = fit.settings.training.model_copy(update={"recalibrate": None})
+    before = fit.settings.model_copy(update={"training": training})
+    assert protocol.digest_of(before) == protocol.digest_of(fit.settings)
+
+
 def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
     def digest(*overrides):
         return protocol.digest_of(config.load("phantom", overrides))
