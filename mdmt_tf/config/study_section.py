@@ -36,7 +36,7 @@ class FeaturesSection(Section):
         (48, 24), description="Units of the two hidden layers that the tasks share."
     )
     epochs: int = Field(
-        30, ge=1, le=10_000, description="Passes over the training rows of a network."
+        20, ge=1, le=10_000, description="Passes over the training rows of a network."
     )
     batch_size: int = Field(32, ge=1, le=4096, description="Rows of a batch.")
     learning_rate: Positive = Field(2e-3, description="Step size of Adam.")

@@ -33,7 +33,7 @@ _OUTCOMES, _SCORES, _TEST, _INSIDE, _NULL, _ORDER = range(6)
 def compute(work: Work) -> pd.DataFrame:
     """The results of some datasets of a cell: `COLUMNS`, one row per dataset and arm.
 
-    Up to rounding, they do not depend on the other datasets that are computed with them.
+    Up to rounding, a dataset's do not depend on those that are computed with it.
     """
     data = _Data(work)
     fits = _fit_arms(data)

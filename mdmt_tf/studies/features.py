@@ -18,8 +18,9 @@ from mdmt_tf.phantoms.chest.labels import DEFAULT_SCORES, OutcomeModel, draw_lab
 # Cut points of the global score into categories: eq. 4 of Ruffini et al. 2024.
 CUT_POINTS = (5, 9, 14)
 CATEGORIES = len(CUT_POINTS) + 1
+HEART = 2.0  # its weight among the findings: it covers as much as two zones
 _UNITS = 64  # of the random network
-_BODY = 6  # sizes of the body that no label depends on
+_BODY = 12  # sizes of the body that no label depends on
 _FINDINGS = 6 + 3 + 1 + _BODY
 
 
@@ -52,7 +53,7 @@ class Imaging:
 
     Example:
         >>> imaging = Imaging(seed=0, size=8, noise=0.0, detector=0.5)
-        >>> findings = np.zeros((3, 16))
+        >>> findings = np.zeros((3, 22))
         >>> imaging.features(np.random.default_rng(0), findings).shape
         (3, 8)
     """
@@ -85,7 +86,7 @@ class Imaging:
 
         Args:
             rng: numpy Generator of the noise.
-            findings: float (n, 16) of `draw_findings`.
+            findings: float (n, 22) of `draw_findings`.
             other: whether the other detector took the images.
         """
         weights, offset = self._maps[int(other)]
@@ -103,7 +104,7 @@ def draw_findings(rng, n, *, correlation=1.0, shortcut=0.0):
         correlation: see `phantoms.chest.labels.OutcomeModel`.
         shortcut: fraction of patients whose projection is that of their outcome.
     Returns:
-        findings: float64 (n, 16): six zones, heart, projection, dose, sex, body; about
+        findings: float64 (n, 22): six zones, heart, projection, dose, sex, body; about
             standard each.
         labels: `ChestLabels`.
         heart: float64 (n,), its size in std; it is drawn at every correlation.
@@ -117,7 +118,12 @@ def draw_findings(rng, n, *, correlation=1.0, shortcut=0.0):
     width = (1.0 + 0.12 * heart) * np.where(ap, 1.13, 1.0)
     signs = 2.0 * np.stack([ap, labels.male], axis=1) - 1.0
     findings = np.concatenate(
-        [zones, (width[:, None] - 1.065) / 0.145, signs, rng.normal(size=(n, 1))]
+        [
+            zones,
+            HEART * (width[:, None] - 1.065) / 0.145,
+            signs,
+            rng.normal(size=(n, 1)),
+        ]
         + [rng.normal(size=(n, _BODY))],
         axis=1,
     )
