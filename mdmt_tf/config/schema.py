@@ -39,6 +39,7 @@ from mdmt_tf.config.section import (
     not_one_of,
     rule,
 )
+from mdmt_tf.config.study_section import StudySection
 from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.metrics.table import selecting
@@ -62,6 +63,7 @@ __all__ = [
     "PlateauSection",
     "SelectionSection",
     "SplitSection",
+    "StudySection",
     "TaskSection",
     "TrainingSection",
 ]
@@ -121,6 +123,9 @@ class Config(Section):
     training: TrainingSection = Field(description="The optimisation.")
     benchmark: BenchmarkSection | None = Field(
         None, description="A grid of fits for mdmt_tf.benchmark; null: none."
+    )
+    study: StudySection | None = Field(
+        None, description="A study for mdmt_tf.study; null: none."
     )
 
     @property

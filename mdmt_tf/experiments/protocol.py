@@ -39,7 +39,10 @@ _OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
 # Of a fit's settings, what changes neither its weights nor its predictions, and what
 # the identity has in another form.
 _NOT_IDENTITY = {
-    None: ("run_dir", "data_dir", "phantoms", "dataset", "split", "benchmark"),
+    None: (
+        *("run_dir", "data_dir", "phantoms", "dataset", "split", "benchmark"),
+        "study",
+    ),
     "training": ("devices", "tensorboard", "saved_model", "saliency"),
     "pipeline": ("cache",),
 }
@@ -184,7 +187,7 @@ def _settings_of_one(
         plain["training"]["recalibrate"] = True
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
-    del plain["benchmark"]
+    del plain["benchmark"], plain["study"]
     _keep_only(section.tasks, plain, config)
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
 
