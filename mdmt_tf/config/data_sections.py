@@ -10,6 +10,7 @@ from mdmt_tf.config.section import (
     Name,
     Patients,
     Positive,
+    Probability,
     Problem,
     Section,
     Seed,
@@ -56,6 +57,26 @@ class PhantomSection(Section):
         "mdmt_tf.explain --masks.",
     )
     seed: Seed = Field(0, description="Seed of the synthetic patients.")
+    correlation: Probability = Field(
+        1.0,
+        description="Correlation of the finding that drives the outcome with the "
+        "severity score. 1: the score alone; below 1, the size of the heart carries "
+        "the rest, and the image shows both.",
+    )
+    shift: Literal["sites", "none", "detector"] = Field(
+        "sites",
+        description="Devices. sites: six hospitals in datasets with outcomes, eight "
+        "manufacturers in those with scores; none: one device; detector: one device in "
+        "the datasets with outcomes, another one in those with scores.",
+    )
+    shortcut: Probability = Field(
+        0.0,
+        description="Fraction of the patients in datasets with outcomes whose "
+        "projection is that of their outcome: AP if severe, PA if not.",
+    )
+    label_noise: Probability = Field(
+        0.0, description="Fraction of the patients whose recorded outcome is wrong."
+    )
 
 
 class TaskSection(Section):

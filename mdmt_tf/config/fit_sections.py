@@ -172,10 +172,18 @@ class ModelSection(Section):
         description="Layers that are not trained: none, those before the first block, "
         "the whole backbone, or this fraction of its layers.",
     )
-    batch_norm: Literal["local", "synchronized"] = Field(
+    batch_norm: Literal["local", "synchronized", "per_dataset"] = Field(
         "local",
-        description="Batch statistics on several devices: of each device, or of all "
-        "together.",
+        description="Statistics of normalisation. local: of a batch, on several "
+        "devices of each device's slice; synchronized: of all devices together; "
+        "per_dataset: of the images of each dataset, on all devices together.",
+    )
+    unseen_dataset: Name = Field(
+        "average",
+        description="With batch_norm per_dataset: the statistics for images of no "
+        "dataset of the run, as in the exported model. average: mean and variance of "
+        "all datasets, weighted by their training images; or the name of one of the "
+        "datasets.",
     )
     backbone_dropout: float = Field(
         0.0,
@@ -187,6 +195,11 @@ class ModelSection(Section):
     head_dropout: float = Field(
         0.5, ge=0, lt=1, description="Rate of dropout of the features in the heads."
     )
+
+    @property
+    def is_per_dataset(self) -> bool:
+        """Whether each dataset has its own statistics of normalisation."""
+        return self.batch_norm == "per_dataset"
 
     @rule("backbone", "weights")
     def _weights_are_published(self) -> Iterator[Problem]:
@@ -297,6 +310,13 @@ class TrainingSection(Section):
         description="Number of batches whose gradients are averaged for one step. "
         "BatchNormalization sees each batch alone, and so does a method of weighting "
         "that is not linear.",
+    )
+    recalibrate: bool | None = Field(
+        None,
+        description="Whether the statistics of normalisation are computed anew by one "
+        "pass over the training images before training. null: after a start that "
+        "averages several files, whose statistics are not those of the average, and "
+        "with model.batch_norm per_dataset.",
     )
     weighting: Literal[tuple(WEIGHTINGS)] = Field(
         "fixed",

@@ -40,7 +40,8 @@ def build_model(
     `Task.initial_scale`; biases from 0.01.
 
     Args:
-        backbone: model from images (N, H, W, C) to features (N, F). It becomes one
+        backbone: model from images (N, H, W, C), or a pair of these and the numbers of
+            their datasets (N,), to features (N, F). It becomes one
             layer with its name: `model.get_layer(backbone.name)` returns it.
         tasks: one or more tasks with distinct names. `name`, `n_outputs`, `head` and
             `initial_scale` are used, and the order for "serial".
@@ -48,9 +49,9 @@ def build_model(
         seed: integer; with the names of the layers, it determines initial values and
             dropout.
         dropout: rate in [0, 1).
-    Returns: functional model "mdmt" from `image` (N, H, W, C) to {task name: logits
-        (N, n_outputs)}, in float32 under any dtype policy. Keras sorts the outputs by
-        name: address them by key.
+    Returns: functional model "mdmt" from the inputs of the backbone to {task name:
+        logits (N, n_outputs)}, in float32 under any dtype policy. Keras sorts the
+        outputs by name: address them by key.
     Raises:
         ConfigError: unknown heads, no task, or a repeated name.
 
@@ -68,8 +69,8 @@ def build_model(
     """
     _check(tasks, heads)
     common = "mlp" if heads == "serial" else heads
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    features = backbone(image)
+    inputs = keras.tree.map_structure(_same_input, backbone.input)
+    features = backbone(inputs)
     last = [tasks[0]] if heads == "serial" and len(tasks) > 1 else []
     logits = {
         task.name: _build_head(features, task, common, seed, dropout)
@@ -81,7 +82,11 @@ def build_model(
             [features, *logits.values()]
         )
         logits[task.name] = _build_head(seen, task, common, seed, dropout)
-    return keras.Model(image, dict(sorted(logits.items())), name="mdmt")
+    return keras.Model(inputs, dict(sorted(logits.items())), name="mdmt")
+
+
+def _same_input(tensor):
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
 
 
 def _check(tasks, heads):
