@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import headline
-from mdmt_tf.reporting.aggregates import Aggregates, Group
+from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.groups import Group
 from mdmt_tf.reporting.marks import start_of_title
 from mdmt_tf.reporting.panels import COLOURS, finished, panels, scale
 from mdmt_tf.reporting.pooled_plots import calibration, confusion
@@ -119,7 +120,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
         f: np.array(
             [
                 [
-                    aggregates.groups[validation, b, e, task.name].mean(f).number
+                    aggregates.group(validation, b, e, task.name).mean(f).number
                     for e in experiments
                 ]
                 for b in backbones

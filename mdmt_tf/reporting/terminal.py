@@ -52,7 +52,7 @@ def _print_first_table(console: Console, report: Report) -> None:
     """Print Table 1, one block per task and validation."""
     for text in warnings_of(report.results):
         console.print(f"{text}\n", style="bold", markup=False)
-    first = report.tables[0]
+    first = report.table("table_1")
     for section in first.sections:
         console.print(_build_table(section))
     for note in first.notes:
