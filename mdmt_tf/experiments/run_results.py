@@ -1,12 +1,15 @@
 """What a report needs of one finished run, from the files of its folder."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.config import files
+from mdmt_tf.data.sampling import draws_per_dataset
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.cells import again, read_json
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
@@ -97,3 +100,36 @@ def _history(path: Path) -> pd.DataFrame | None:
             f"{path}: not a table of epochs: {error}; {again(path)}"
         ) from error
     return history
+
+
+def labelled_fractions(run: RunFolder, tasks: Sequence[Task]) -> dict[str, float]:
+    """The fraction of the training rows that have a label of each task, as drawn.
+
+    Datasets are drawn as `pipeline.sampling` of the run says.
+
+    Args:
+        run: a finished run that was trained.
+        tasks: its tasks.
+    Returns: task -> expected fraction of the labelled rows of a batch.
+    Raises: DataError when a file of the run is damaged.
+    """
+    rows = _rows(run, "train")
+    try:
+        settings, _ = files.read(str(run.config))
+    except ConfigError as error:
+        raise DataError(f"{error} {again(run.config)}") from error
+    pipeline = settings.get("pipeline") or {}
+    images = rows.drop_duplicates(["dataset", "image_id"]).groupby("dataset").size()
+    drawn = draws_per_dataset(
+        images.to_numpy(),
+        pipeline.get("sampling", "union"),
+        pipeline.get("temperature", 1.0),
+    )
+    # Weight of one image of a dataset.
+    weight = drawn / drawn.sum() / images
+    found = {}
+    for task in tasks:
+        known = predictions.labelled_rows(rows, task)
+        known = known.groupby("dataset").size() / len(task.components)
+        found[task.name] = float((known * weight.reindex(known.index)).sum())
+    return found

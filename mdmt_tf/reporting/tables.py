@@ -7,8 +7,10 @@ from mdmt_tf.reporting.comparison_table import table_2
 from mdmt_tf.reporting.correlation_table import correlation_table
 from mdmt_tf.reporting.detailed_tables import runs, table_s1
 from mdmt_tf.reporting.effort import effort_table
+from mdmt_tf.reporting.loss_shares import loss_shares
 from mdmt_tf.reporting.marks import VALIDATION
 from mdmt_tf.reporting.means_table import table_1
+from mdmt_tf.reporting.probe_table import probe_table
 from mdmt_tf.reporting.table_files import Table
 
 
@@ -21,6 +23,8 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
         table_2(aggregates),
         table_s1(aggregates),
         runs(aggregates),
+        loss_shares(results),
+        probe_table(results),
     ]
     if results.benchmark.baselines and results.correlations is not None:
         found.append(correlation_table(results.correlations))
