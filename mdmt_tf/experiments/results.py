@@ -145,6 +145,11 @@ class Results:
         known = [*self.benchmark.experiments, *self.benchmark.baselines]
         return [e for e in known if e in here and task in self.tasks_of(e)]
 
+    def pairs(self, task: str, validation: str) -> list[tuple[str, str]]:
+        """The pairs to compare, (candidate, other), of those that predict the task."""
+        here = self.experiments_of(task, validation)
+        return [pair for pair in self.benchmark.compared if set(pair) <= set(here)]
+
     def backbones_of(self, experiment: str) -> tuple[str, ...]:
         """`none` for a baseline, else all of the benchmark."""
         if self.is_baseline(experiment):

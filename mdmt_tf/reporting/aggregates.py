@@ -12,6 +12,7 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting.differences import Differences
 from mdmt_tf.reporting.groups import IDENTITY, Group, Unit, Value, groups_of
 from mdmt_tf.runs.patients import by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import metrics_of_rows
@@ -184,6 +185,11 @@ class Aggregates:
                 )
             self._of_fit[key] = found
         return self._of_fit[key]
+
+    @functools.cached_property
+    def differences(self) -> Differences:
+        """The differences of two experiments."""
+        return Differences(self.results)
 
     @functools.cached_property
     def metrics(self) -> pd.DataFrame:

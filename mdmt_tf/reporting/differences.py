@@ -65,16 +65,15 @@ class Differences:
             if (words := self._shortfall(validation, experiment))
         ]
         if missing:
-            return {name: _nothing(name, "; ".join(missing)) for name in metrics}
+            reason = f"Not complete: {'; '.join(missing)}."
+            return {name: _nothing(name, reason) for name in metrics}
         rows = [
             self.results.rows_of(experiment, validation, task_name)
             for experiment in (candidate, other)
         ]
         if any(own.empty for own in rows):
-            reason = f"no labelled {self.results.split} rows"
+            reason = f"One of them has no labelled {self.results.split} rows."
             return {name: _nothing(name, reason) for name in metrics}
-        if self.kind(validation) == "leave_one_site_out":
-            return primary.compare_sites(*rows, task, metrics)
         folds = self.folds(validation)
         return primary.compare_metrics(*rows, task, metrics, folds=folds)
 
@@ -118,7 +117,7 @@ def sentence(candidate: str, other: str, difference: Difference) -> str:
     if difference.value == difference.value:
         start += f" {signed(metric, difference.value)}"
     if difference.reason is not None:
-        return f"{start}, not estimable: {difference.reason.rstrip('.')}."
+        return f"{start}, not estimable. {difference.reason}"
     words = _WORDS[difference.conclusion].format(candidate=candidate)
     return f"{start} {interval(difference)}, p = {difference.p:.3f}, {words}."
 

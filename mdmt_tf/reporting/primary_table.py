@@ -76,7 +76,9 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
     for task, validation in _judged(aggregates):
         experiments = results.experiments_of(task.name, validation)
         baselines = [e for e in experiments if results.is_baseline(e)]
-        networks = [e for e in experiments if not results.is_baseline(e) and "@" not in e]
+        networks = [
+            e for e in experiments if not results.is_baseline(e) and "@" not in e
+        ]
         rows = []
         for baseline in baselines:
             for network in networks:
@@ -116,7 +118,7 @@ def _entries(found: Difference) -> tuple[Entry, ...]:
     value = numbered(shown(found.metric, found.value, "+"), found.value)
     counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
     if found.reason is not None:
-        why = Entry(f"not estimable: {found.reason}")
+        why = Entry(f"not estimable. {found.reason}")
         return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), why, *counts)
     words = Entry(found.conclusion.replace("undecided", "no difference shown"))
     ends = Entry(interval(found), found.low)

@@ -7,9 +7,11 @@ from mdmt_tf.reporting.comparison_table import table_2
 from mdmt_tf.reporting.correlation_table import correlation_table
 from mdmt_tf.reporting.detailed_tables import runs, table_s1
 from mdmt_tf.reporting.effort import effort_table
+from mdmt_tf.reporting.gain_tables import gain_table, worth_table
 from mdmt_tf.reporting.loss_shares import loss_shares
 from mdmt_tf.reporting.marks import VALIDATION
 from mdmt_tf.reporting.means_table import table_1
+from mdmt_tf.reporting.primary_table import baseline_table, primary_table
 from mdmt_tf.reporting.probe_table import probe_table
 from mdmt_tf.reporting.table_files import Table
 
@@ -18,13 +20,17 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
     """All tables, in the order of the page; those of validation rows say so."""
     results = aggregates.results
     found = [
+        primary_table(aggregates),
         table_1(aggregates),
         effort_table(results),
+        baseline_table(aggregates),
+        gain_table(aggregates),
+        worth_table(aggregates),
+        loss_shares(results),
+        probe_table(results),
         table_2(aggregates),
         table_s1(aggregates),
         runs(aggregates),
-        loss_shares(results),
-        probe_table(results),
     ]
     if results.benchmark.baselines and results.correlations is not None:
         found.append(correlation_table(results.correlations))
