@@ -121,23 +121,38 @@ def worth_table(aggregates: Aggregates) -> Table | None:
 
 
 def worth_sentence(worth: Worth) -> str:
-    """What the second dataset is worth, in words."""
-    start = (
-        f"with {worth.labels:.0f} labels of {worth.task}, what {worth.candidate} has in "
-        f"addition to {worth.other} "
-    )
+    """What the second dataset is worth, in words.
+
+    Example:
+        >>> worth = Worth(
+        ...     task="death",
+        ...     candidate="both",
+        ...     other="alone",
+        ...     metric="auc",
+        ...     labels=100.0,
+        ...     equal=150.0,
+        ...     low=110.0,
+        ...     high=float("nan"),
+        ...     reason="",
+        ... )
+        >>> print(worth_sentence(worth).replace("so ", "so\\n"))
+        with 100 labels of death, both is as good (AUC) as alone with 150, so
+        its other labels are worth +50 [+10, not estimable].
+    """
+    start = f"with {worth.labels:.0f} labels of {worth.task}, "
     if worth.reason:
         return (
-            f"{start}cannot be expressed in labels: not estimable, because "
-            f"{worth.reason} of {worth.other}."
+            f"{start}it is not estimable what the other labels of {worth.candidate} "
+            f"are worth: {worth.reason} of {worth.other}."
         )
-    ends = [
+    low, high = (
         _NOT_ESTIMABLE if math.isnan(end) else f"{end - worth.labels:+.0f}"
         for end in (worth.low, worth.high)
-    ]
+    )
     return (
-        f"{start}is worth {worth.value:+.0f} labels ({plain_heading(worth.metric)}; "
-        f"95 % interval {ends[0]} to {ends[1]})."
+        f"{start}{worth.candidate} is as good ({plain_heading(worth.metric)}) as "
+        f"{worth.other} with {worth.equal:.0f}, so its other labels are worth "
+        f"{worth.value:+.0f} [{low}, {high}]."
     )
 
 

@@ -255,14 +255,14 @@ def labels_at(
         >>> round(labels_at([10, 1000], [0.6, 0.8], 0.7)[0])
         100
         >>> labels_at([10, 1000], [0.6, 0.8], 0.9)
-        (nan, 'it is above the curve')
+        (nan, 'its metric is above the curve')
     """
     if math.isnan(height) or np.isnan(heights).any() or len(heights) < 2:
         return NAN, "the curve is not complete"
     if height > max(heights):
-        return NAN, "it is above the curve"
+        return NAN, "its metric is above the curve"
     if height < min(heights):
-        return NAN, "it is below the curve"
+        return NAN, "its metric is below the curve"
     crossings = []
     logs = np.log(labels)
     for place in range(len(heights) - 1):
