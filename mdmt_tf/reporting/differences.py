@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.metrics.table import METRICS, compared
+from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.groups import NAN
 from mdmt_tf.reporting.table_files import in_percent, plain_heading, shown
 from mdmt_tf.statistics import primary
@@ -119,7 +119,8 @@ def sentence(candidate: str, other: str, difference: Difference) -> str:
     if difference.reason is not None:
         return f"{start}, not estimable. {difference.reason}"
     words = _WORDS[difference.conclusion].format(candidate=candidate)
-    return f"{start} {interval(difference)}, p = {difference.p:.3f}, {words}."
+    p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    return f"{start} {interval(difference)}, {p}, {words}."
 
 
 def interval(difference: Difference) -> str:
@@ -141,8 +142,3 @@ def signed(metric: str, value: float) -> str:
         ('+1.2 points', '-0.012')
     """
     return shown(metric, value, "+") + (" points" if in_percent(metric) else "")
-
-
-def better_is(metric: str) -> str:
-    """The better direction, in a word."""
-    return "lower" if METRICS[metric].lower_is_better else "higher"
