@@ -141,8 +141,8 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         )
     if results.benchmark.baselines:
         notes.append(
-            "A baseline uses no backbone of the grid. It is fitted once for each fold "
-            "and is not included in means over backbones."
+            "A baseline has no trained backbone. It is fitted once for each fold and "
+            "is not included in means over backbones."
         )
     if with_paper:
         notes += paper_columns.notes(results, "Table 1")
@@ -192,10 +192,9 @@ def _printed(metric: str, value: float | None) -> Entry:
 
 
 def _name(results: Results, experiment: str) -> str:
-    if not results.is_baseline(experiment):
-        return experiment
-    with_fields = results.benchmark.baselines[experiment].fields
-    return f"{experiment} ({'no image' if with_fields else 'baseline'})"
+    if results.is_baseline(experiment):
+        return f"{experiment} ({results.benchmark.baselines[experiment].origin})"
+    return experiment
 
 
 def _folds(groups: list[Group]) -> Entry:
