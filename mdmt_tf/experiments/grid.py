@@ -6,11 +6,9 @@ on the other dataset is the same for every hospital. It is trained once. No Tens
     <folder>/benchmark.yaml      resolved settings
     <folder>/data.json           where the data are, their fingerprints, the folds
     <folder>/correlations.csv    fields of the baselines and the outcome
-<<<<<<< HEAD
     <folder>/fields.csv          fields that divide the images into strata
 =======
     <folder>/image_columns/      thumbnails and features of the images, for baselines
->>>>>>> main
     <folder>/splits/             lists of images by split, one file per validation, fold
     <folder>/grid.csv            one row per cell, with the name of its fit
     <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
@@ -62,13 +60,12 @@ class Folder:
         return self.path / "correlations.csv"
 
     @property
-<<<<<<< HEAD
     def fields(self) -> Path:
         return self.path / "fields.csv"
-=======
+
+    @property
     def image_columns(self) -> Path:
         return self.path / "image_columns"
->>>>>>> main
 
     @property
     def cells(self) -> Path:
