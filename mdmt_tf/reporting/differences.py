@@ -7,7 +7,7 @@ from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.groups import NAN
 from mdmt_tf.reporting.table_files import in_percent, plain_heading, shown
-from mdmt_tf.statistics import primary
+from mdmt_tf.statistics import primary, sites
 from mdmt_tf.statistics.primary import Difference
 from mdmt_tf.tasks import Task
 
@@ -75,10 +75,13 @@ class Differences:
             reason = f"One of them has no labelled {self.results.split} rows."
             return {name: _nothing(name, reason) for name in metrics}
         folds = self.folds(validation)
+        section = self.results.benchmark.cross_validation[validation]
+        if section.kind == "leave_one_site_out":
+            return {
+                name: sites.across_sites(*rows, task, name, folds=folds)
+                for name in metrics
+            }
         return primary.compare_metrics(*rows, task, metrics, folds=folds)
-
-    def kind(self, validation: str) -> str:
-        return self.results.benchmark.cross_validation[validation].kind
 
     def folds(self, validation: str) -> int:
         """Folds of one repeat."""
