@@ -160,11 +160,12 @@ class ModelSection(Section):
         description="Weights to start from. null: random; imagenet; the path of a "
         ".weights.h5 file; or several such files, each with its weight in the average.",
     )
-    heads: Literal["mlp", "linear", "serial"] = Field(
+    heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(
         "mlp",
         description="Head of each task without tasks.NAME.head. mlp: layers of 128 and "
-        "32 units, then the output; linear: the output alone; serial: as mlp, and the "
-        "head of the first task also sees the outputs of the others.",
+        "32 units, then the output; linear: the output alone; relu_linear: ReLU, then "
+        "the output; serial: as mlp, and the head of the first task also sees the "
+        "outputs of the others.",
     )
     freeze: Literal["none", "stem", "all"] | Fraction = Field(
         "none",
@@ -246,8 +247,14 @@ class SelectionSection(Section):
 
 
 class PlateauSection(Section):
-    """Lower the learning rate while the selected metric does not improve."""
+    """Lower the learning rate while a validation metric does not improve."""
 
+    follows: Literal["selected", "total"] = Field(
+        "selected",
+        description="The metric. selected: that of training.select_on; total: the sum "
+        "of the tasks' validation losses, each times its weight and its number of "
+        "labelled validation images.",
+    )
     factor: float = Field(
         0.1, gt=0, lt=1, description="Factor by which the learning rate is lowered."
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mdmt_tf.config.baseline_section import BaselineSection, problems_of_baseline
 from mdmt_tf.config.benchmark_sections import (
-    BaselineSection,
     BenchmarkSection,
     ExperimentSection,
 )
@@ -39,6 +39,7 @@ from mdmt_tf.config.section import (
     not_one_of,
     rule,
 )
+from mdmt_tf.config.study_section import StudySection
 from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.metrics.table import selecting
@@ -62,6 +63,7 @@ __all__ = [
     "PlateauSection",
     "SelectionSection",
     "SplitSection",
+    "StudySection",
     "TaskSection",
     "TrainingSection",
 ]
@@ -121,6 +123,9 @@ class Config(Section):
     training: TrainingSection = Field(description="The optimisation.")
     benchmark: BenchmarkSection | None = Field(
         None, description="A grid of fits for mdmt_tf.benchmark; null: none."
+    )
+    study: StudySection | None = Field(
+        None, description="A study for mdmt_tf.study; null: none."
     )
 
     @property
@@ -361,21 +366,9 @@ class Config(Section):
             for task in experiment.tasks:
                 yield from not_one_of(task, known, "tasks", key)
 
-    @rule("tasks")
+    @rule("tasks", "image_size")
     def _baselines_predict_tasks(self) -> Iterator[Problem]:
         baselines = self.benchmark.baselines if self.benchmark else {}
         for name, baseline in baselines.items():
-            path = ("benchmark", "baselines", name)
-            task = self.tasks.get(baseline.task)
-            if task is None:
-                known = list(self.tasks)
-                yield from not_one_of(baseline.task, known, "tasks", (*path, "task"))
-            elif problem := task.to_task(baseline.task).baseline_problem():
-                yield (*path, "task"), f" = {baseline.task!r}: {problem}"
-            elif set(task.sources) != set(baseline.fields):
-                yield (
-                    (*path, "fields"),
-                    f": expected fields of each dataset that feeds {baseline.task}: "
-                    f"{', '.join(task.sources)}. Received: "
-                    f"{', '.join(baseline.fields)}.",
-                )
+            key = ("benchmark", "baselines", name)
+            yield from problems_of_baseline(baseline, self.tasks, self.image_size, key)

@@ -30,10 +30,11 @@ def build_model(
 
         mlp: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
         linear: dropout, Linear n_outputs
+        relu_linear: ReLU, dropout, Linear n_outputs
         serial: as mlp, but the head of the first task gets the logits of all other
             tasks in addition to the features, e.g. the severity for the outcome
 
-    `Task.head` chooses mlp or linear for one task, also within "serial".
+    `Task.head` chooses one of the first three for one task, also within "serial".
 
     Linear weights start from Xavier's uniform values, those of the last layer times
     `Task.initial_scale`; biases from 0.01.
@@ -44,7 +45,7 @@ def build_model(
             layer with its name: `model.get_layer(backbone.name)` returns it.
         tasks: one or more tasks with distinct names. `name`, `n_outputs`, `head` and
             `initial_scale` are used, and the order for "serial".
-        heads: "mlp", "linear" or "serial", of the tasks that have no `head`.
+        heads: one of `MODEL_HEADS`, of the tasks that have no `head`.
         seed: integer; with the names of the layers, it determines initial values and
             dropout.
         dropout: rate in [0, 1).
@@ -111,8 +112,7 @@ def _check_form(form, known, where=""):
 
 
 def _build_head(x, task, common, seed, dropout):
-    form = _linear_head if (task.head or common) == "linear" else _mlp_head
-    return form(x, task, seed, dropout)
+    return _FORMS[task.head or common](x, task, seed, dropout)
 
 
 def _mlp_head(x, task, seed, dropout):
@@ -125,6 +125,14 @@ def _mlp_head(x, task, seed, dropout):
 def _linear_head(x, task, seed, dropout):
     x = _dropout(x, dropout, f"{task.name}.dropout", seed)
     return _output(x, task, seed)
+
+
+def _relu_linear_head(x, task, seed, dropout):
+    x = keras.layers.ReLU(dtype="float32", name=f"{task.name}.relu")(x)
+    return _linear_head(x, task, seed, dropout)
+
+
+_FORMS = dict(zip(HEADS, (_mlp_head, _linear_head, _relu_linear_head), strict=True))
 
 
 def _output(x, task, seed):

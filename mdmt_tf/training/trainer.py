@@ -171,7 +171,10 @@ def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
     remembering = {"selection": selection, "history": history}
     if settings.plateau is not None:
         remembering["plateau"] = Plateau(
-            settings.plateau, settings.select_on.task, settings.select_on.metric
+            settings.plateau,
+            settings.select_on.task,
+            settings.select_on.metric,
+            fit.inputs.tasks,
         )
     state = callbacks.SaveState(run.last_state, remembering)
     progress = callbacks.ProgressLines(

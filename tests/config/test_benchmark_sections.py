@@ -69,16 +69,6 @@ def test_what_does_not_go_together(tmp_path, override, message):
         load(tmp_path, f"benchmark.{override}")
 
 
-def test_a_baseline_needs_classes(tmp_path):
-    with pytest.raises(ConfigError, match="is a regression; a baseline needs classes"):
-        load(
-            tmp_path,
-            "tasks.prognosis={kind: regression, from: {aiforcovid: age}}",
-            "training.select_on={task: prognosis}",
-            "benchmark.baselines={x: {task: prognosis, fields: {aiforcovid: [age]}}}",
-        )
-
-
 @pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])
 def test_wrong_averages_of_weights(tmp_path, weights):
     with pytest.raises(ConfigError, match="weights sum to 0.5|expected null"):
