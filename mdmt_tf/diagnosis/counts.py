@@ -169,8 +169,8 @@ def _rare(target: Target) -> Iterator[Finding]:
                 where=target.where,
                 text=f"{count} of {target.n_patients} patients have class {word} "
                 f"({fraction:.0%}).",
-                advice="Accuracy means little here. Read AUC and balanced accuracy, and "
-                "see class_weights or oversample of the task.",
+                advice="Accuracy means little here. Read AUC and balanced accuracy, "
+                "and see class_weights or oversample of the task.",
                 values={"class": word, "patients": count},
             )
 

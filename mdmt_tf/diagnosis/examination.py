@@ -6,7 +6,15 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.diagnosis import associations, counts, limits, repeats, shortcuts, timing
+from mdmt_tf.diagnosis import (
+    associations,
+    counts,
+    limits,
+    origins,
+    repeats,
+    shortcuts,
+    timing,
+)
 from mdmt_tf.diagnosis.findings import Finding, ordered
 from mdmt_tf.diagnosis.material import Material
 
@@ -18,13 +26,15 @@ class Diagnosis:
     Attributes:
         material: what was examined.
         findings: the serious ones first.
-        shortcuts, repeats, counts, limits, timing: see the modules of these names.
+        shortcuts, origins, repeats, counts, limits, timing: see the modules of
+            these names.
         associations: table of `associations.associate`.
     """
 
     material: Material
     findings: list[Finding]
     shortcuts: list[shortcuts.Shortcut]
+    origins: list[shortcuts.Shortcut]
     repeats: list[repeats.Repeat]
     counts: list[counts.Count]
     limits: list[limits.Limit]
@@ -33,7 +43,7 @@ class Diagnosis:
 
     def to_plain(self) -> dict:
         """Everything as dicts, lists, strings and numbers, for JSON."""
-        lists = ("shortcuts", "repeats", "counts", "limits", "timing")
+        lists = ("shortcuts", "origins", "repeats", "counts", "limits", "timing")
         return {
             "datasets": {
                 dataset.name: {
@@ -65,14 +75,15 @@ def examine(
     parts = {
         "timing": timing.find_timing(material),
         "shortcuts": shortcuts.find_shortcuts(material),
+        "origins": origins.find_origins(material),
         "repeats": repeats.find_repeats(material, progress),
         "counts": counts.count_labels(material),
         "limits": limits.find_limits(material),
+        "associations": associations.associate(material),
     }
     findings = [finding for _, own in parts.values() for finding in own]
     return Diagnosis(
         material=material,
         findings=ordered(findings),
-        associations=associations.associate(material),
         **{name: found for name, (found, _) in parts.items()},
     )

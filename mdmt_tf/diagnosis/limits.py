@@ -13,6 +13,7 @@ from mdmt_tf.statistics import power
 
 # Assumed true metrics of the weaker model, and correlation of two models' estimates.
 AUC, ACCURACY, CORRELATION = 0.8, 0.75, 0.5
+_NAMES = {"auc": "AUC", "accuracy": "accuracy", "mae": "MAE"}
 # A larger detectable gain is a warning.
 _LARGE = 0.1
 
@@ -22,6 +23,8 @@ class Limit:
     """One metric of one task, dataset and set of test patients.
 
     Attributes:
+        metric: "auc" for two classes; "accuracy"; "mae" for numbers, in std of the
+            paired differences by patient.
         patients: of each class for the AUC, else their number alone.
         width: of the 95 % interval.
         detectable: smallest detected gain of one model over another; NaN if none is.
@@ -45,8 +48,6 @@ def find_limits(material: Material) -> tuple[list[Limit], list[Finding]]:
     datasets = {dataset.name: dataset for dataset in material.datasets}
     found, findings = [], []
     for _, target in targets_of(material.tasks, material.tables):
-        if not target.classes:
-            continue
         ids = datasets[target.dataset].ids("image_id")[target.rows]
         split = material.folds[material.fold].datasets.get(target.dataset, {})
         in_fold = np.isin(ids, list(split.get("test", ())))
@@ -58,10 +59,21 @@ def find_limits(material: Material) -> tuple[list[Limit], list[Finding]]:
 
 
 def _limits(target: Target, chosen: np.ndarray, tested: str) -> Iterator[Limit]:
-    """The AUC of two classes, and the accuracy."""
+    """The AUC of two classes, and the accuracy; or the MAE of numbers."""
     if not chosen.any():
         return
     facts = {"task": target.name, "dataset": target.dataset, "tested": tested}
+    n = len(np.unique(target.patients[chosen]))
+    if not target.classes:
+        yield Limit(
+            **facts,
+            metric="mae",
+            patients=(n,),
+            assumed=math.nan,
+            width=power.interval_width(1 / n),
+            detectable=power.detectable_difference(lambda _: 0.5 / n, 0.0, 0.0),
+        )
+        return
     pairs = np.unique(np.stack([target.patients, target.values])[:, chosen], axis=1)
     counts = np.bincount(pairs[1].astype(int), minlength=len(target.classes))
     if len(counts) == 2 and counts.all():
@@ -78,7 +90,6 @@ def _limits(target: Target, chosen: np.ndarray, tested: str) -> Iterator[Limit]:
             width=power.interval_width(of_auc(AUC)),
             detectable=power.detectable_difference(of_auc, AUC, CORRELATION),
         )
-    n = len(np.unique(target.patients[chosen]))
 
     def of_accuracy(accuracy: float) -> float:
         return power.accuracy_variance(accuracy, n)
@@ -94,19 +105,30 @@ def _limits(target: Target, chosen: np.ndarray, tested: str) -> Iterator[Limit]:
 
 
 def _finding(target: Target, limit: Limit) -> Finding:
-    name = "AUC" if limit.metric == "auc" else "accuracy"
+    name = _NAMES[limit.metric]
     counts = " and ".join(map(str, limit.patients))
+    facts = {
+        "level": NOTE,
+        "kind": "detectable_difference",
+        "where": target.where,
+        "values": limit.to_plain(),
+    }
+    start = f"With {counts} patients in all folds"
+    if not target.classes:
+        return Finding(
+            **facts,
+            text=f"{start}, a difference in MAE of {limit.detectable:.2f} or more is "
+            "detected with 80 % power, in std of the paired differences by patient.",
+            advice="Ask for no smaller differences, or for more patients.",
+        )
     lost = math.isnan(limit.detectable)
     gain = "no gain at all" if lost else f"a gain of {limit.detectable:.2f} or more"
+    if lost or limit.detectable > _LARGE:
+        facts["level"] = WARNING
     return Finding(
-        level=WARNING if lost or limit.detectable > _LARGE else NOTE,
-        kind="detectable_difference",
-        where=target.where,
-        text=f"With {counts} patients in all folds, {gain} in {name} over "
-        f"{limit.assumed:g} is detected with 80 % power; the 95 % interval of one model "
-        f"is {limit.width:.2f} wide.",
+        **facts,
+        text=f"{start}, {gain} in {name} over {limit.assumed:g} is detected with 80 % "
+        f"power; the 95 % interval of one model is {limit.width:.2f} wide.",
         advice="Ask for no smaller differences, or for more patients. Assumed: two "
-        f"models whose {name} correlates at {CORRELATION:g}; docs/doctor.md has the "
-        "formula.",
-        values=limit.to_plain(),
+        f"models whose {name} correlates at {CORRELATION:g}.",
     )

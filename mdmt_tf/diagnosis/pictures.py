@@ -25,7 +25,7 @@ class Pictures:
         grey: float32 (n, 2), mean and std of the grey values.
         marks: float32 (n, 4), letter-like marks in each corner, see `burned_in`.
         hashes, mirrored: uint8 (n, 32), of the picture and of its mirror image.
-        compared: uint8 (n, 96, 96), see `similarity`.
+        compared: uint8 (n, 128, 128), see `similarity`.
         digests: str (n,), equal for equal pixels.
         constant: bool (n,), whether all pixels are equal.
     """

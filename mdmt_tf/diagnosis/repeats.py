@@ -25,6 +25,10 @@ class Image:
     image_id: str
     patient_id: str
 
+    @property
+    def patient(self) -> tuple[str, str]:
+        return self.dataset, self.patient_id
+
     def __str__(self) -> str:
         return f"{self.dataset}/{self.image_id}"
 
@@ -78,7 +82,7 @@ def find_repeats(
         for ids in zip(dataset.ids("image_id"), dataset.ids("patient_id"), strict=True)
     ]
     images = [Image(i.dataset, str(i.image_id), str(i.patient_id)) for i in images]
-    found = _verified(joined, progress)
+    found = _verified(joined, images, progress)
     splits = [_split_of(material, split, images) for split in material.folds]
     labels = _labels(material, len(images))
     repeats = []
@@ -97,7 +101,7 @@ def find_repeats(
                 else ALIKE,
                 similarity=value,
                 mirrored=is_mirrored,
-                same_patient=(a.dataset, a.patient_id) == (b.dataset, b.patient_id),
+                same_patient=a.patient == b.patient,
                 leaking_folds=sum(_leaks(of[i], of[j]) for of in splits),
                 labels_differ=_differ(labels, i, j),
             )
@@ -106,7 +110,7 @@ def find_repeats(
     return repeats, list(_findings(repeats, len(material.folds)))
 
 
-def _verified(joined: dict, progress) -> dict[tuple[int, int], tuple[float, bool]]:
+def _verified(joined, images, progress) -> dict[tuple[int, int], tuple[float, bool]]:
     """(i, j) -> similarity, mirrored; of the pairs that are alike."""
     hashes, usable = joined["hashes"], ~joined["constant"]
     candidates = {}
@@ -139,7 +143,10 @@ def _verified(joined: dict, progress) -> dict[tuple[int, int], tuple[float, bool
             pool.map(verify, candidates.items()), start=1
         ):
             progress(done, len(candidates))
-            if value >= similarity.ALIKE:
+            i, j = pair
+            within = images[i].patient == images[j].patient
+            least = similarity.ALIKE_WITHIN if within else similarity.ALIKE
+            if value >= least:
                 found[pair] = value, is_mirrored
     return found
 
@@ -209,16 +216,22 @@ def _findings(repeats: Sequence[Repeat], folds: int):
             values={"pairs": len(alike)},
         )
     within = [r for r in repeats if r.same_patient]
-    copies = [r for r in within if r.kind != ALIKE]
-    if copies:
+    if within:
+        alike = [r for r in within if r.kind == ALIKE]
+        copies = [r for r in within if r.kind != ALIKE]
+        parts = [
+            f"{_pairs(own)} {word} within a patient{_mirrors(own)}: {_named(own)}."
+            for own, word in ((copies, "the same"), (alike, "nearly the same"))
+            if own
+        ]
         yield Finding(
             level=NOTE,
             kind="repeats_within_patients",
             where="all datasets",
-            text=f"{_pairs(copies)} the same within a patient: {_named(copies)}. They "
-            "do not leak, but count twice.",
-            advice="Leave one of each pair out (prepare --exclude FILE).",
-            values={"pairs": len(copies)},
+            text=" ".join(parts),
+            advice="They do not leak, but the same picture counts twice: leave one of "
+            "each pair out (prepare --exclude FILE).",
+            values={"pairs": len(copies), "alike": len(alike)},
         )
     different = [r for r in repeats if r.kind != ALIKE and r.labels_differ]
     if different:

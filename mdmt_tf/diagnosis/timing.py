@@ -1,19 +1,21 @@
 """Whether the outcome lies ahead of the image, where the time of an event is known."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mdmt_tf.diagnosis.findings import NOTE, SERIOUS, WARNING, Finding
+from mdmt_tf.diagnosis.findings import SERIOUS, WARNING, Finding
 from mdmt_tf.diagnosis.material import Dataset, Material
-from mdmt_tf.diagnosis.shortcuts import is_outcome_time, label_fields
+from mdmt_tf.diagnosis.measures import is_outcome_time, label_fields
 from mdmt_tf.diagnosis.targets import Target, targets_of
 from mdmt_tf.planning import words
 from mdmt_tf.tasks import label_is_known
 
 # The end of something, which is no outcome.
 _ENDS = frozenset({"release", "discharge", "end", "extubation", "weaning"})
+EARLIEST = "the earliest of them"
+_NUMBERS = ("after", "same", "ahead", "unknown")
 # More of the dated images than this are not about the future.
 _MOST_PAST = 0.5
 
@@ -59,7 +61,8 @@ def find_timing(material: Material) -> tuple[list[Timing], list[Finding]]:
         dataset = datasets[target.dataset]
         own = list(_of_target(target, dataset, label_fields(material, dataset.name)))
         found += own
-        findings += [_finding(target, one) for one in own if one.after + one.same]
+        if any(one.past for one in own):
+            findings.append(_finding(target, own))
     return found, findings
 
 
@@ -85,7 +88,7 @@ def _of_target(target: Target, dataset: Dataset, labels) -> Iterator[Timing]:
     ids = dataset.ids("image_id")[positive]
     if len(fields) > 1:
         earliest = np.fmin.reduce(list(fields.values()))
-        fields["the earliest of them"] = earliest
+        fields[EARLIEST] = earliest
     for name, times in fields.items():
         yield Timing(
             task=target.name,
@@ -109,26 +112,31 @@ def _is_event(name: str, values: np.ndarray, labels) -> bool:
     return is_outcome_time(name) and not set(words.words_of(name)) & _ENDS
 
 
-def _finding(target: Target, timing: Timing) -> Finding:
-    past, dated = timing.after + timing.same, timing.n - timing.unknown
-    level = SERIOUS if past > _MOST_PAST * dated else WARNING
-    if timing.field == "death_offset" and not timing.ahead:
-        level = NOTE
+def _finding(target: Target, timings: Sequence[Timing]) -> Finding:
+    """One finding for all events of a label; the last one is the earliest of them."""
+    fields = [one for one in timings if one.field != EARLIEST]
+    words_of_fields = "; ".join(
+        f"{one.field}: {one.after} after the event, {one.same} on the day, {one.ahead} "
+        f"before, {one.unknown} undated"
+        for one in fields
+    )
+    earliest = timings[-1]
+    past, dated = len(earliest.past), earliest.n - earliest.unknown
     return Finding(
-        level=level,
+        level=SERIOUS if past > _MOST_PAST * dated else WARNING,
         kind="outcome_in_the_past",
         where=target.where,
-        text=f"Of {timing.n} {timing.positive} images, {timing.after} were taken after "
-        f"the event ({timing.field}), {timing.same} on the day, {timing.ahead} before, "
-        f"{timing.unknown} undated.",
+        text=f"{past} of {earliest.n} {earliest.positive} images were taken after the "
+        f"event or on the day ({words_of_fields}).",
         advice="For a prognosis keep the images with the event ahead: prepare again "
-        f"with --exclude {exclude_file(timing)}, which is written beside the page. "
+        f"with --exclude {exclude_file(earliest)}, which is written beside the page. "
         "Otherwise say that the label is the state at the time of the image.",
-        values={k: v for k, v in timing.to_plain().items() if k != "past"},
+        values={
+            one.field: {key: getattr(one, key) for key in _NUMBERS} for one in timings
+        },
     )
 
 
 def exclude_file(timing: Timing) -> str:
     """Name of the file of `exclude_list`."""
-    event = words.key_name(timing.field)
-    return f"exclude_{timing.dataset}_{words.key_name(timing.task)}_{event}.txt"
+    return f"exclude_{timing.dataset}_{words.key_name(timing.task)}.txt"
