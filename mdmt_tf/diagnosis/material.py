@@ -101,7 +101,8 @@ def read_material(
         datasets.append(
             Dataset(
                 name=dataset.name,
-                table=dataset.table,
+                # tensorflow-datasets has them in any order.
+                table=dict(sorted(dataset.table.items())),
                 pictures=pictures,
                 synthetic=dataset.synthetic,
                 excluded=_excluded(dataset),
