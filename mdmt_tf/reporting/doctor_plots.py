@@ -76,7 +76,7 @@ def _repeats(diagnosis: Diagnosis, start: str) -> Drawing:
     figure.suptitle(f"{start}Repeated images")
     caption = (
         f"{start}The first {len(shown)} of {len(diagnosis.repeats)} pairs of images "
-        "that are nearly the same, those of different patients first. The page shows images "
+        "that are nearly the same, those of different patients first. These are images "
         "of patients: share it as you would share them."
     )
     return render(figure, "repeats", caption)
