@@ -11,6 +11,7 @@ from mdmt_tf import console
 COMMANDS = {
     "new": "write the configuration of a dataset of your own",
     "prepare": "prepare a dataset for training",
+    "doctor": "examine prepared data before training",
     "train": "train one model on several datasets and tasks",
     "evaluate": "compute the metrics of a finished run again",
     "predict": "predict image files with finished runs",

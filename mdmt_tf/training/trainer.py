@@ -103,7 +103,7 @@ def train(
             fitted = weighting.attach(model, config.model.backbone)
             losses = compile_model(fitted, inputs.tasks, _optimizer(config))
         if new:
-            _begin(fit, model)
+            begin(fit, model)
         _fit(fit, fitted, losses)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
@@ -140,8 +140,13 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     )
 
 
-def _begin(fit: Fit, model: keras.Model) -> None:
-    """Set the statistics of normalisation that training begins with."""
+def begin(fit: Fit, model: keras.Model) -> None:
+    """Set the statistics of normalisation that training begins with.
+
+    Args:
+        fit: its settings, and its training rows.
+        model: of `build_from_config`, with the weights to start from.
+    """
     if (statistics := fit.statistics) is not None:
         backbone = model.get_layer(fit.config.model.backbone)
         set_fractions(backbone, list(statistics.values()))
