@@ -57,6 +57,26 @@ class PhantomSection(Section):
         "mdmt_tf.explain --masks.",
     )
     seed: Seed = Field(0, description="Seed of the synthetic patients.")
+    correlation: Probability = Field(
+        1.0,
+        description="Correlation of the finding that drives the outcome with the "
+        "severity score. 1: the score alone; below 1, the size of the heart carries "
+        "the rest, and the image shows both.",
+    )
+    shift: Literal["sites", "none", "detector"] = Field(
+        "sites",
+        description="Devices. sites: six hospitals in datasets with outcomes, eight "
+        "manufacturers in those with scores; none: one device; detector: one device in "
+        "the datasets with outcomes, another one in those with scores.",
+    )
+    shortcut: Probability = Field(
+        0.0,
+        description="Fraction of the patients in datasets with outcomes whose "
+        "projection is that of their outcome: AP if severe, PA if not.",
+    )
+    label_noise: Probability = Field(
+        0.0, description="Fraction of the patients whose recorded outcome is wrong."
+    )
 
 
 class TaskSection(Section):
@@ -108,8 +128,8 @@ class TaskSection(Section):
     )
     head: str | None = Field(
         None,
-        description="Head of this task: mlp or linear, see model.heads; null: as "
-        "model.heads says.",
+        description="Head of this task: mlp, linear or relu_linear, see model.heads; "
+        "null: as model.heads says.",
     )
     standardize: bool = Field(
         True,
@@ -165,7 +185,7 @@ class DatasetSection(Section):
     config: str = Field(
         DEFAULT,
         description="Preprocessing of the images, as prepared: lungs_256, full_256, "
-        "head_40x301x301, ...",
+        "lungs_256_clip_2_98_grow_5, head_40x301x301, ...",
     )
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."
@@ -227,10 +247,11 @@ class SplitSection(Section):
         description="Tasks by whose classes the folds are stratified; []: by all of "
         "them together.",
     )
-    validation: Literal["next_fold", "fraction"] = Field(
+    validation: Literal["next_fold", "previous_fold", "fraction"] = Field(
         "next_fold",
-        description="kfold: the validation split. next_fold: the fold after the tested "
-        "one; fraction: a fraction of the patients of all other folds.",
+        description="kfold: the validation split. next_fold, previous_fold: the fold "
+        "after or before the tested one; fraction: a fraction of the patients of all "
+        "other folds.",
     )
     validation_fraction: float = Field(
         0.1,
@@ -240,7 +261,10 @@ class SplitSection(Section):
         "leave_one_site_out.",
     )
     file: str | None = Field(
-        None, description="file: path of a JSON file of lists, as split.json of a run."
+        None,
+        description="file: path of a JSON or CSV file of lists, as split.json of a "
+        "run. {fold} in it stands for the number of the fold: lists/{fold}.json is "
+        "lists/0.json, lists/1.json, ..., which a benchmark tests in turn.",
     )
     whole: WholeSection | None = Field(
         None,
@@ -298,5 +322,9 @@ class SplitSection(Section):
 
     @rule("file", of_files=True)
     def _file_exists(self) -> Iterator[Problem]:
-        if self.file is not None and not Path(self.file).is_file():
-            yield ("file",), f" = {self.file!r}: no such file."
+        if self.file is None:
+            return
+        path = self.file.replace("{fold}", str(self.fold))
+        if not Path(path).is_file():
+            where = "" if path == self.file else f" of fold {self.fold}, {path}"
+            yield ("file",), f" = {self.file!r}: no such file{where}."
