@@ -160,7 +160,6 @@ def _finding(target: Target, one: Shortcut) -> Finding:
 
 def scores_text(target: Target, one: Shortcut) -> str:
     """The scores by image and by patient, as words."""
-    image, patient = one.predicted.image, one.predicted.patient
     units = [one.predicted.image, one.predicted.patient]
     counts = f"{units[0].n} images, {units[1].n} patients"
     first = "AUC {} by image and {} by patient"
