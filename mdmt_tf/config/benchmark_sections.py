@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mdmt_tf.config.baseline_section import BaselineSection
 from mdmt_tf.config.data_sections import SplitSection
 from mdmt_tf.config.section import (
     BackboneName,
@@ -44,20 +45,6 @@ class ExperimentSection(Section):
             )
 
 
-class BaselineSection(Section):
-    """A model without images, which predicts from the fields of the tables."""
-
-    task: Name = Field(description="The task that it predicts.")
-    model: Literal["logistic", "mlp"] = Field(
-        "logistic",
-        description="logistic: logistic regression; mlp: a multilayer perceptron with "
-        "one small layer.",
-    )
-    fields: dict[Name, tuple[str, ...]] = Field(
-        min_length=1, description="For each dataset of the task, the fields to use."
-    )
-
-
 class BenchmarkSection(Section):
     """A grid of fits, and the executor that runs them."""
 
@@ -90,7 +77,9 @@ class BenchmarkSection(Section):
         description="Files that the fits do not write; this changes no result.",
     )
     baselines: dict[Name, BaselineSection] = Field(
-        {}, description="Models without images, under names of your own."
+        {},
+        description="Simple models in the same folds, of fields or of images, under "
+        "names of your own.",
     )
     executor: Literal["local", "ray"] = Field(
         "local", description="Executor of the fits: this machine, or a Ray cluster."

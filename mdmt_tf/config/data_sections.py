@@ -128,8 +128,8 @@ class TaskSection(Section):
     )
     head: str | None = Field(
         None,
-        description="Head of this task: mlp or linear, see model.heads; null: as "
-        "model.heads says.",
+        description="Head of this task: mlp, linear or relu_linear, see model.heads; "
+        "null: as model.heads says.",
     )
     standardize: bool = Field(
         True,
@@ -171,7 +171,7 @@ class DatasetSection(Section):
     config: str = Field(
         DEFAULT,
         description="Preprocessing of the images, as prepared: lungs_256, full_256, "
-        "head_40x301x301, ...",
+        "lungs_256_clip_2_98_grow_5, head_40x301x301, ...",
     )
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."
@@ -226,10 +226,11 @@ class SplitSection(Section):
         description="Tasks by whose classes the folds are stratified; []: by all of "
         "them together.",
     )
-    validation: Literal["next_fold", "fraction"] = Field(
+    validation: Literal["next_fold", "previous_fold", "fraction"] = Field(
         "next_fold",
-        description="kfold: the validation split. next_fold: the fold after the tested "
-        "one; fraction: a fraction of the patients of all other folds.",
+        description="kfold: the validation split. next_fold, previous_fold: the fold "
+        "after or before the tested one; fraction: a fraction of the patients of all "
+        "other folds.",
     )
     validation_fraction: float = Field(
         0.1,
@@ -239,7 +240,10 @@ class SplitSection(Section):
         "leave_one_site_out.",
     )
     file: str | None = Field(
-        None, description="file: path of a JSON file of lists, as split.json of a run."
+        None,
+        description="file: path of a JSON or CSV file of lists, as split.json of a "
+        "run. {fold} in it stands for the number of the fold: lists/{fold}.json is "
+        "lists/0.json, lists/1.json, ..., which a benchmark tests in turn.",
     )
     whole: WholeSection | None = Field(
         None,
@@ -286,5 +290,9 @@ class SplitSection(Section):
 
     @rule("file", of_files=True)
     def _file_exists(self) -> Iterator[Problem]:
-        if self.file is not None and not Path(self.file).is_file():
-            yield ("file",), f" = {self.file!r}: no such file."
+        if self.file is None:
+            return
+        path = self.file.replace("{fold}", str(self.fold))
+        if not Path(path).is_file():
+            where = "" if path == self.file else f" of fold {self.fold}, {path}"
+            yield ("file",), f" = {self.file!r}: no such file{where}."

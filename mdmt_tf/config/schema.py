@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mdmt_tf.config.baseline_section import BaselineSection, problems_of_baseline
 from mdmt_tf.config.benchmark_sections import (
-    BaselineSection,
     BenchmarkSection,
     ExperimentSection,
 )
@@ -45,6 +45,9 @@ from mdmt_tf.imaging import preprocess
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Task
+
+# Value of model.unseen_dataset; no name of a dataset.
+AVERAGE = "average"
 
 __all__ = [
     "AugmentationSection",
@@ -144,6 +147,15 @@ class Config(Section):
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())
+
+    @property
+    def recalibrates(self) -> bool:
+        """Whether the statistics of normalisation are computed before training."""
+        wanted, model = self.training.recalibrate, self.model
+        if wanted is not None:
+            return wanted
+        averaged = isinstance(model.weights, dict) and len(model.weights) > 1
+        return averaged or model.is_per_dataset
 
     @property
     def split_datasets(self) -> dict[str, DatasetSection]:
@@ -291,6 +303,19 @@ class Config(Section):
         for name, split in (named or {}).items():
             yield ("benchmark", "cross_validation", name), split
 
+    @rule("datasets", "model.unseen_dataset")
+    def _unseen_dataset_is_served(self) -> Iterator[Problem]:
+        chosen, key = self.model.unseen_dataset, ("model", "unseen_dataset")
+        if chosen == AVERAGE:
+            return
+        yield from not_one_of(chosen, [*self.datasets, AVERAGE], "datasets", key)
+        if not self.model.is_per_dataset:
+            yield (
+                key,
+                f" = {chosen!r}: is for model.batch_norm = per_dataset. Received: "
+                f"{self.model.batch_norm}, whose statistics are those of all datasets.",
+            )
+
     @rule("tasks", "training.select_on")
     def _selection_is_by_a_task(self) -> Iterator[Problem]:
         chosen, known = self.training.select_on, list(self.tasks)
@@ -341,21 +366,9 @@ class Config(Section):
             for task in experiment.tasks:
                 yield from not_one_of(task, known, "tasks", key)
 
-    @rule("tasks")
+    @rule("tasks", "image_size")
     def _baselines_predict_tasks(self) -> Iterator[Problem]:
         baselines = self.benchmark.baselines if self.benchmark else {}
         for name, baseline in baselines.items():
-            path = ("benchmark", "baselines", name)
-            task = self.tasks.get(baseline.task)
-            if task is None:
-                known = list(self.tasks)
-                yield from not_one_of(baseline.task, known, "tasks", (*path, "task"))
-            elif problem := task.to_task(baseline.task).baseline_problem():
-                yield (*path, "task"), f" = {baseline.task!r}: {problem}"
-            elif set(task.sources) != set(baseline.fields):
-                yield (
-                    (*path, "fields"),
-                    f": expected fields of each dataset that feeds {baseline.task}: "
-                    f"{', '.join(task.sources)}. Received: "
-                    f"{', '.join(baseline.fields)}.",
-                )
+            key = ("benchmark", "baselines", name)
+            yield from problems_of_baseline(baseline, self.tasks, self.image_size, key)

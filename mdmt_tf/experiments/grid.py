@@ -6,6 +6,7 @@ on the other dataset is the same for every hospital. It is trained once. No Tens
     <folder>/benchmark.yaml      resolved settings
     <folder>/data.json           where the data are, their fingerprints, the folds
     <folder>/correlations.csv    fields of the baselines and the outcome
+    <folder>/image_columns/      thumbnails and features of the images, for baselines
     <folder>/splits/             lists of images by split, one file per validation, fold
     <folder>/grid.csv            one row per cell, with the name of its fit
     <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
@@ -55,6 +56,10 @@ class Folder:
     @property
     def correlations(self) -> Path:
         return self.path / "correlations.csv"
+
+    @property
+    def image_columns(self) -> Path:
+        return self.path / "image_columns"
 
     @property
     def cells(self) -> Path:
@@ -154,7 +159,7 @@ def build_grid(
                 f"{experiment}-{NO_BACKBONE}",
                 where,
                 feeding[baseline.task],
-                protocol.digest_of(baseline),
+                protocol.digest_of_baseline(baseline, config),
                 baseline=baseline,
             )
             cells.append(Cell(where[0], NO_BACKBONE, 0, where[1], experiment, name))

@@ -10,8 +10,9 @@ from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.sources import open_datasets
 from mdmt_tf.experiments import correlations
-from mdmt_tf.experiments.baselines import fit_baseline
+from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.storage import write_json
@@ -48,25 +49,32 @@ def make_plan(config: Config, folder: Folder) -> None:
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
     }
     write_json(folder.data, data)
-    if baselines := config.benchmark.baselines:
+    baselines = config.benchmark.baselines
+    if of_fields := {n: b for n, b in baselines.items() if not b.reads_images}:
         found = [
             correlations.correlate(
                 ", ".join(names), section, tasks[section.task], tables
             )
-            for names, section in _of_same_fields(baselines)
+            for names, section in _of_same_fields(of_fields)
         ]
         correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
     grid = build_grid(config, splits, fingerprints_of(data))
+    images = ImageColumns(folder.image_columns, datasets, config)
     for fit in grid.fits.values():
-        run = folder.run(fit.name)
-        if fit.baseline is not None and not run.is_finished:
-            task = tasks[fit.baseline.task]
+        run, section = folder.run(fit.name), fit.baseline
+        if section is not None and not run.is_finished:
+            task = tasks[section.task]
             used = [dataset for dataset in datasets if dataset.name in task.sources]
             facts = {
                 "synthetic": any(dataset.synthetic for dataset in used),
                 "datasets": {dataset.name: dataset.describe() for dataset in used},
             }
-            fit_baseline(fit.baseline, task, tables, splits[fit.split], run, facts)
+            if section.reads_images:
+                model = images.model(section)
+                facts |= images.facts(section)
+            else:
+                model = FieldModel(section)
+            fit_baseline(model, task, tables, splits[fit.split], run, facts)
 
 
 def _of_same_fields(

@@ -49,6 +49,8 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
+_ADDED_TO_MODEL = {"unseen_dataset": "average"}
+_ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {"loss": None, "head": None, "standardize": False}
 
 
@@ -180,6 +182,9 @@ def _settings_of_one(
         _assign(plain, key, value, experiment, section.tasks)
     for text in overrides:
         files.override(plain, {}, text)
+    # The placeholder does not tell that several backbones are averaged.
+    if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
+        plain["training"]["recalibrate"] = True
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"], plain["study"]
@@ -248,26 +253,40 @@ def _assign(
     plain[path[-1]] = value
 
 
-def digest_of(settings: Config | BaselineSection) -> str:
+def digest_of(settings: Config) -> str:
     """SHA-256 of the settings on which a result depends.
 
     Paths and devices do not count.
     """
-    if isinstance(settings, Config):
-        plain = settings.to_plain()
-        for section, keys in _NOT_IDENTITY.items():
-            for key in keys:
-                del (plain[section] if section else plain)[key]
-        plain["pipeline"] = _without(plain["pipeline"], _ADDED)
-        for task in settings.build_tasks():
-            own = plain["tasks"][task.name]
-            # Of other kinds, the key has no effect.
-            own["standardize"] &= task.is_standardized
-            plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
-        # The order of tasks counts: a serial head belongs to the first.
-        plain["order_of_tasks"] = list(plain["tasks"])
-    else:
-        plain = settings.model_dump(mode="json")
+    plain = settings.to_plain()
+    for section, keys in _NOT_IDENTITY.items():
+        for key in keys:
+            del (plain[section] if section else plain)[key]
+    plain["pipeline"] = _without(plain["pipeline"], _ADDED)
+    plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    # What is done counts, not whether it is the default. Once, it was never done.
+    del plain["training"]["recalibrate"]
+    if settings.recalibrates:
+        plain["training"]["recalibrate"] = True
+    if plateau := plain["training"]["plateau"]:
+        plain["training"]["plateau"] = _without(plateau, _ADDED_TO_PLATEAU)
+    for task in settings.build_tasks():
+        own = plain["tasks"][task.name]
+        # Of other kinds, the key has no effect.
+        own["standardize"] &= task.is_standardized
+        plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
+    # The order of tasks counts: a serial head belongs to the first.
+    plain["order_of_tasks"] = list(plain["tasks"])
+    return storage.digest_of(plain)
+
+
+def digest_of_baseline(section: BaselineSection, config: Config) -> str:
+    """SHA-256 of what a baseline depends on: its settings, and how images are used."""
+    plain = section.facts()
+    if section.reads_images:
+        plain["weight_by"] = config.pipeline.weight_by
+    if section.backbone is not None:
+        plain["image_shape"] = list(config.image_shape)
     return storage.digest_of(plain)
 
 

@@ -115,8 +115,8 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         )
     if results.benchmark.baselines:
         notes.append(
-            "A baseline uses no image and no backbone. It is fitted once for each fold "
-            "and is not included in means over backbones."
+            "A baseline has no trained backbone. It is fitted once for each fold and "
+            "is not included in means over backbones."
         )
     if with_paper:
         notes.append(
@@ -169,7 +169,7 @@ def _printed(metric: str, value: float | None) -> Entry:
 
 def _name(results: Results, experiment: str) -> str:
     if results.is_baseline(experiment):
-        return f"{experiment} (no image)"
+        return f"{experiment} ({results.benchmark.baselines[experiment].origin})"
     return experiment
 
 

@@ -11,7 +11,12 @@ from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.serving.predictor import ServedModel, TrainedModel, open_predictor
+from mdmt_tf.serving.predictor import (
+    ServedModel,
+    TrainedModel,
+    open_predictor,
+    served_text,
+)
 from mdmt_tf.tasks import Task, make_task
 
 # Hexadecimal digits of the digest of a model. The word in front keeps tables from
@@ -34,6 +39,8 @@ class OpenModel:
         trained_on: description of its training data.
         training_images: their profile, see `mdmt_tf.data.profile`; None if the model
             was made without.
+        statistics: fraction of each dataset in the statistics of normalisation for
+            images of no dataset; None if all datasets have the same statistics.
     """
 
     path: Path
@@ -44,6 +51,12 @@ class OpenModel:
     digest: str
     trained_on: str
     training_images: Mapping | None
+    statistics: Mapping[str, float] | None = None
+
+    @property
+    def statistics_text(self) -> str:
+        """What normalises images of no dataset; "" if all datasets have the same."""
+        return served_text(self.statistics)
 
     @property
     def is_calibrated(self) -> bool:
@@ -102,7 +115,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         else:
             config = run.settings()
             predictor = open_predictor(run, config)
-            about, weights = _information(run, config), run.best_weights
+            about, weights = _information(run, config, predictor), run.best_weights
     return OpenModel(
         path=path,
         predictor=predictor,
@@ -114,10 +127,11 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         digest=_digest(weights),
         trained_on=about["trained_on"],
         training_images=about.get("training_images"),
+        statistics=about.get("statistics"),
     )
 
 
-def _information(run: RunFolder, config) -> dict:
+def _information(run: RunFolder, config, predictor) -> dict:
     """What `model.json` would hold, of a run without a SavedModel."""
     from mdmt_tf.runs.manifest import data_note
 
@@ -130,6 +144,7 @@ def _information(run: RunFolder, config) -> dict:
         "image": {"size": list(config.image_shape)},
         "trained_on": data_note(manifest),
         "training_images": training_images,
+        "statistics": predictor.statistics,
     }
 
 

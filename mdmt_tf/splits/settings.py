@@ -18,10 +18,10 @@ class SplitSettings:
         combine: how the sites of several datasets are combined, see
             `sites.combinations`.
         stratify_by: tasks whose classes stratify the folds; none: all tasks together.
-        validation: kfold: "next_fold", the fold after `fold`, or "fraction", a fraction
-            of the patients of all other folds.
+        validation: kfold: "next_fold" or "previous_fold", the fold after or before
+            `fold`, or "fraction", a fraction of the patients of all other folds.
         validation_fraction: that fraction; also used by leave_one_site_out.
-        file: path of the lists, for kind "file".
+        file: path of the lists, for kind "file"; see `files.of_fold`.
     """
 
     kind: str = "kfold"

@@ -24,6 +24,9 @@ from mdmt_tf.tasks.labels import Table
 
 logger = logging.getLogger(__name__)
 
+# Which fold is the validation split, counted from the tested one.
+_NEIGHBOURS = {"next_fold": 1, "previous_fold": -1}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Split:
@@ -145,14 +148,14 @@ def make_split(
 
     kfold: the patients of each dataset are divided into folds, stratified by the
     classes of the tasks that the dataset feeds. `fold` is the test split. The
-    validation split is the next fold, or a fraction of the patients of all other folds,
-    drawn with the same strata.
+    validation split is the next or the previous fold, or a fraction of the patients of
+    all other folds, drawn with the same strata.
 
     leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset without a site left out
     has no test split.
 
-    file: the lists in `file`, see `files.read`. A `fold` stated in the file takes
-    precedence over that of the settings.
+    file: the lists in `file`, see `files.read`; `{fold}` in the path is the number of
+    the fold. A `fold` stated in the file takes precedence over that of the settings.
 
     Args:
         tables: dataset -> fields, among them image_id, patient_id, site.
@@ -228,7 +231,7 @@ def count_folds(tables: Mapping[str, Table], settings: SplitSettings) -> int:
     if settings.kind == "kfold":
         return settings.folds
     if settings.kind == "file":
-        return 1
+        return files.count(_path_of(settings))
     grouped = sites.grouped(tables, settings.site_groups)
     return len(sites.combinations(grouped, settings.leave_out, settings.combine))
 
@@ -245,8 +248,9 @@ def _kfold(tables, tasks, settings) -> Split:
             name, table, tasks, settings.folds, seed=settings.seed
         )
         split_of[name] = np.full(len(fold_of), "train", object)
-        if settings.validation == "next_fold":
-            chosen = fold_of == (settings.fold + 1) % settings.folds
+        if settings.validation in _NEIGHBOURS:
+            neighbour = settings.fold + _NEIGHBOURS[settings.validation]
+            chosen = fold_of == neighbour % settings.folds
         else:
             chosen = _drawn(name, table, tasks, fold_of != settings.fold, settings)
         split_of[name][chosen] = "validation"
@@ -288,26 +292,36 @@ def _lists(tables, split_of) -> Lists:
 
 def _from_file(tables, settings) -> tuple[Split, bool]:
     """The split of the used datasets, and whether the file tests any dataset at all."""
-    if settings.file is None:
-        raise DataError("split.kind = file needs split.file, the path of the lists.")
-    lists, plain = files.read(settings.file)
+    path = files.of_fold(_path_of(settings), settings.fold)
+    lists, plain = files.read(path)
     split = Split(
         kind="file",
         fold=plain.get("fold", settings.fold),
-        file=str(settings.file),
+        file=path,
         datasets=lists,
     )
+    if path != settings.file and split.fold != settings.fold:
+        raise DataError(
+            f"{path}: states fold {split.fold}, but its name is that of fold "
+            f"{settings.fold}. Rename the file, or remove `fold` from it."
+        )
     if "hash" in plain:
-        _verify(split, plain["hash"], settings.file)
+        _verify(split, plain["hash"], path)
     missing = [name for name in tables if name not in lists]
     if missing:
         raise DataError(
-            f"{settings.file}: no lists for dataset {missing[0]!r}. It has lists for "
+            f"{path}: no lists for dataset {missing[0]!r}. It has lists for "
             f"{', '.join(lists)}."
         )
     ordered = {name: {key: lists[name][key] for key in LISTS} for name in tables}
     lists_test = any(of_dataset["test"] for of_dataset in lists.values())
     return dataclasses.replace(split, datasets=ordered), lists_test
+
+
+def _path_of(settings: SplitSettings) -> str:
+    if settings.file is None:
+        raise DataError("split.kind = file needs split.file, the path of the lists.")
+    return str(settings.file)
 
 
 def _verify(split: Split, stated: str, path) -> None:

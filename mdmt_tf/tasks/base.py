@@ -20,7 +20,7 @@ from mdmt_tf.errors import nearest
 from mdmt_tf.tasks.losses import Loss
 
 # Forms of the head of a task, see `mdmt_tf.models.multitask`.
-HEADS = ("mlp", "linear")
+HEADS = ("mlp", "linear", "relu_linear")
 
 # A problem of one entry of `tasks`: the key below it, and the text after the key.
 Problem = tuple[tuple[str, ...], str]
