@@ -217,10 +217,10 @@ def _settings_of_one(
         plain["tasks"][name]["permute"] = True
     for text in overrides:
         files.override(plain, {}, text)
-    _select_a_trained_task(plain, section.tasks)
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
+    _select_a_trained_task(plain, section.tasks)
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"], plain["study"]
@@ -307,8 +307,8 @@ def digest_of(settings: Config) -> str:
         for key in keys:
             del (plain[section] if section else plain)[key]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
-    plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
     # What is done counts, not whether it is the default. Once, it was never done.
     del plain["training"]["recalibrate"]
     if settings.recalibrates:

@@ -150,8 +150,8 @@ def make_split(
     classes of the tasks that the dataset feeds. `fold` is the test split. The
     validation split is the next or the previous fold, or a fraction of the patients of
     all other folds, drawn with the same strata. With `repeats`, the patients are
-    divided several times, with a seed each; the folds of a division follow those of the
-    one before.
+    divided several times, with a seed each; the folds of a division follow those of
+    the one before.
 
     leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset without a site left out
     has no test split.
