@@ -86,7 +86,7 @@ def effort_table(results: Results) -> Table | None:
     for validation in results.benchmark.cross_validation:
         cells = results.cells[results.cells["validation"] == validation]
         rows = []
-        for experiment in results.benchmark.experiments:
+        for experiment in results.benchmark.resolved:
             if experiment not in set(cells["experiment"]):
                 continue
             effort = effort_of(results, validation, experiment)
@@ -124,10 +124,11 @@ def effort_table(results: Results) -> Table | None:
 def _starts(results: Results, experiment: str) -> list[str]:
     """All experiments that one starts from, also by way of others."""
     found: list[str] = []
-    waiting = list(results.benchmark.experiments[experiment].start)
+    experiments = results.benchmark.resolved
+    waiting = list(experiments[experiment].start)
     while waiting:
         other = waiting.pop(0)
         if other not in found:
             found.append(other)
-            waiting += results.benchmark.experiments[other].start
+            waiting += experiments[other].start
     return found
