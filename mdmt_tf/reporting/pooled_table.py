@@ -145,7 +145,7 @@ def _tests(
         for metric in compared(task):
             if own[metric].isna().any() or other[metric].isna().any():
                 continue
-            test = pooled_test(own[metric], other[metric], metric)
+            test = pooled_test(own[metric].to_dict(), other[metric].to_dict(), metric)
             printed = paper_columns.stars(
                 results, task, validation, "mean", (candidate, experiment), metric
             )
