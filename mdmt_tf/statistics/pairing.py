@@ -59,7 +59,9 @@ def paired(
         for rows in (candidate_rows, other_rows)
     ]
     reason = _unequal(*arms, folds)
-    return _pair(arms, task, None if reason is None else "image", reason)
+    # Without rows there is no unit.
+    unit = "image" if any(rows.empty for rows in arms) else None
+    return _pair(arms, task, unit, reason)
 
 
 def paired_by_site(
