@@ -132,9 +132,7 @@ class Results:
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks that an experiment or a baseline predicts."""
-        if experiment in self.benchmark.experiments:
-            return self.benchmark.experiments[experiment].tasks
-        return (self.benchmark.baselines[experiment].task,)
+        return self.benchmark.tasks_of(experiment)
 
     def is_baseline(self, experiment: str) -> bool:
         return experiment in self.benchmark.baselines
@@ -142,7 +140,7 @@ class Results:
     def experiments_of(self, task: str, validation: str) -> list[str]:
         """Experiments of the grid that predict the task; baselines come last."""
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
-        known = [*self.benchmark.experiments, *self.benchmark.baselines]
+        known = [*self.benchmark.resolved, *self.benchmark.baselines]
         return [e for e in known if e in here and task in self.tasks_of(e)]
 
     def pairs(self, task: str, validation: str) -> list[tuple[str, str]]:

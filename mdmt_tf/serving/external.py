@@ -67,6 +67,12 @@ class External:
     calibrated: pd.DataFrame
     calibrations: Calibrations
 
+    @property
+    def statistics(self) -> list[str]:
+        """What normalised the images, each text once; see `Evaluation`."""
+        texts = dict.fromkeys(found.statistics for found in self.of_runs)
+        return [text for text in texts if text]
+
 
 def open_unseen(
     request: Request,
@@ -130,7 +136,15 @@ def evaluate_runs(
         def of_run(done, total, before=number * count):
             progress(before + done, count * len(request.runs))
 
-        evaluations.append(evaluate_on(run, dataset, fields, progress=of_run))
+        evaluations.append(
+            evaluate_on(
+                run,
+                dataset,
+                fields,
+                progress=of_run,
+                statistics_of=request.statistics_of,
+            )
+        )
     tasks = tuple(
         dataclasses.replace(task, sources={dataset.name: fields[task.name]})
         for task in request.tasks
@@ -225,6 +239,9 @@ def describe(result: External) -> dict:
         {"name": name, "path": str(run.path), **_own_test(run, result.tasks)}
         for name, run in zip(request.run_names, request.runs, strict=True)
     ]
+    for run, found in zip(runs, result.of_runs, strict=True):
+        if found.statistics:
+            run["statistics"] = found.statistics
     facts = {"name": result.dataset.name, **result.dataset.describe()}
     return {
         "mdmt_tf": mdmt_tf.__version__,
@@ -235,6 +252,7 @@ def describe(result: External) -> dict:
         "images": len(result.dataset),
         "tasks": [task.to_plain() for task in result.tasks],
         "runs": runs,
+        **({"statistics_of": request.statistics_of} if request.statistics_of else {}),
     }
 
 
