@@ -137,6 +137,11 @@ class Results:
     def is_baseline(self, experiment: str) -> bool:
         return experiment in self.benchmark.baselines
 
+    def is_permuted(self, experiment: str, task: str) -> bool:
+        """Whether an experiment is trained with permuted labels of a task."""
+        section = self.benchmark.resolved.get(experiment)
+        return section is not None and task in section.null
+
     def experiments_of(self, task: str, validation: str) -> list[str]:
         """Experiments of the grid that predict the task; baselines come last."""
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
