@@ -107,14 +107,11 @@ def _training_rows(
 ) -> pd.DataFrame:
     """Labelled training rows of the first finished fit that has all labels."""
     cells = results.cells
-    for cell in cells[
-        (cells["validation"] == validation) & (cells["state"] == FINISHED)
-    ].itertuples():
-        has_all = "@" not in cell.experiment and not results.is_permuted(
-            cell.experiment, task.name
-        )
-        if has_all and task.name in results.tasks_of(cell.experiment):
-            rows = training_rows(Folder(results.folder).run(cell.fit), task)
+    finished = cells[(cells["validation"] == validation) & (cells["state"] == FINISHED)]
+    for name in results.experiments_of(task.name, validation, with_fractions=False):
+        fits = finished.loc[finished["experiment"] == name, "fit"]
+        if len(fits) and not results.is_permuted(name, task.name):
+            rows = training_rows(Folder(results.folder).run(fits.iloc[0]), task)
             return rows[rows["dataset"] == dataset]
     return pd.DataFrame()
 
@@ -166,10 +163,12 @@ def _within(
     aggregates: Aggregates, suspect: _Suspect, unit: str
 ) -> Iterator[tuple[str, AdjustedAuc]]:
     results, task = aggregates.results, suspect.task
-    for experiment in results.experiments_of(task.name, suspect.validation):
+    for experiment in results.experiments_of(
+        task.name, suspect.validation, with_fractions=False
+    ):
         rows = results.rows_of(experiment, suspect.validation, task.name)
         rows = rows[rows["dataset"] == suspect.dataset]
-        if "@" not in experiment and len(rows):
+        if len(rows):
             yield (
                 experiment,
                 within_strata(
