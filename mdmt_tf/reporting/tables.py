@@ -14,6 +14,7 @@ from mdmt_tf.reporting.means_table import table_1
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
 from mdmt_tf.reporting.probe_table import probe_table
 from mdmt_tf.reporting.table_files import Table
+from mdmt_tf.reporting.within_table import within_table
 
 
 def build_tables(aggregates: Aggregates) -> list[Table]:
@@ -24,6 +25,7 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
         table_1(aggregates),
         effort_table(results),
         baseline_table(aggregates),
+        within_table(aggregates),
         gain_table(aggregates),
         worth_table(aggregates),
         loss_shares(results),
