@@ -58,7 +58,10 @@ THROUGH = {
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
-    "experiments/test_results.py": ["mdmt_tf.experiments.cells"],
+    "experiments/test_results.py": [
+        "mdmt_tf.experiments.cells",
+        "mdmt_tf.experiments.settings_file",
+    ],
     "metrics/test_formulas.py": ["mdmt_tf.metrics.computation", "mdmt_tf.metrics.rows"],
     # Each backbone against its reference.
     "models/backbones/test_table.py": [
