@@ -11,12 +11,14 @@ from mdmt_tf import console
 COMMANDS = {
     "new": "write the configuration of a dataset of your own",
     "prepare": "prepare a dataset for training",
+    "doctor": "examine prepared data before training",
     "train": "train one model on several datasets and tasks",
     "evaluate": "compute the metrics of a finished run again",
     "predict": "predict image files with finished runs",
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",
+    "folds": "convert published fold lists to files for split.file",
     "convert": "convert a PyTorch checkpoint to weights of a backbone",
     "config": "look up configurations and their keys",
 }

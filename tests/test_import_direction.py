@@ -27,6 +27,7 @@ ROWS = [
     ["mdmt_tf.saliency", "mdmt_tf.serving"],
     ["mdmt_tf.training"],
     ["mdmt_tf.experiments"],
+    ["mdmt_tf.diagnosis"],
     ["mdmt_tf.reporting"],
     ["mdmt_tf.console"],
 ]
@@ -34,12 +35,14 @@ ROWS = [
 COMMANDS = [
     "mdmt_tf.new",
     "mdmt_tf.prepare",
+    "mdmt_tf.doctor",
     "mdmt_tf.train",
     "mdmt_tf.evaluate",
     "mdmt_tf.predict",
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
+    "mdmt_tf.folds",
     "mdmt_tf.convert",
     "mdmt_tf.config.__main__",
     "mdmt_tf.__main__",
@@ -59,6 +62,7 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.planning",
     "mdmt_tf.runs",
     "mdmt_tf.experiments",
+    "mdmt_tf.diagnosis",
     "mdmt_tf.statistics",
     "mdmt_tf.reporting",
 ]

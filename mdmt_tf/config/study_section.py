@@ -116,6 +116,23 @@ class StudySection(Section):
             if len(set(values)) < len(values):
                 yield (key,), f" = {list(values)}: one of them appears twice."
 
+    @rule("mode", "scores", "shifts")
+    def _images_can_be_drawn(self) -> Iterator[Problem]:
+        if self.mode != "images":
+            return
+        if 0 in self.scores:
+            yield (
+                ("scores",),
+                f" = {list(self.scores)}: a benchmark needs images with scores. Leave "
+                "out 0, of which the gain is 0 by construction.",
+            )
+        if "shortcut" in self.shifts:
+            yield (
+                ("shifts",),
+                f" = {list(self.shifts)}: in images, the test patients would have the "
+                "shortcut, too. Leave it out, or study it with mode=features.",
+            )
+
     @rule("primary", "control")
     def _a_gain_has_two_arms(self) -> Iterator[Problem]:
         if self.primary == self.control:

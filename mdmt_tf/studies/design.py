@@ -11,6 +11,8 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import pandas as pd
+
 from mdmt_tf import storage
 
 # Of the simulation of features; another version gives other results.
@@ -125,3 +127,9 @@ class StudyFolder:
 
     def draw(self, name):
         return self.path / "draws" / name
+
+
+def together(results):
+    """One table of several, all with `COLUMNS`; it may be empty."""
+    tables = [pd.DataFrame([], columns=COLUMNS), *results]
+    return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -1,0 +1,1 @@
+"""Findings about prepared data, before anything is trained."""

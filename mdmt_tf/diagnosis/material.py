@@ -1,0 +1,155 @@
+"""What is diagnosed: the tables and pictures of the datasets of a configuration."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mdmt_tf.diagnosis.pictures import Pictures, describe
+from mdmt_tf.splits.settings import SplitSettings
+from mdmt_tf.splits.split import Split, count_folds, make_split
+from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.labels import Table
+
+if TYPE_CHECKING:
+    from mdmt_tf.config import Config
+    from mdmt_tf.data.sources import PreparedDataset
+
+# Size of images of different sizes, and of volumes.
+_SIDE, _DEPTH = 256, 32
+_BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """One prepared dataset.
+
+    Attributes:
+        name: of the dataset.
+        table: field -> (n,) or (n, k), see `mdmt_tf.tasks.labels`.
+        pictures: of its images, in the order of the table.
+        synthetic: whether the images are synthetic.
+        excluded: ids of the images that `prepare` was told to leave out.
+    """
+
+    name: str
+    table: Table
+    pictures: Pictures
+    synthetic: bool = False
+    excluded: tuple[str, ...] = ()
+
+    def ids(self, field: str) -> np.ndarray:
+        """`image_id`, `patient_id` or `site` as text."""
+        return np.asarray(self.table[field], str)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """All that is diagnosed.
+
+    Attributes:
+        tasks: of the configuration.
+        datasets: that feed them.
+        folds: the lists of each fold.
+        fold: index of the fold of the configuration.
+    """
+
+    tasks: tuple[Task, ...]
+    datasets: tuple[Dataset, ...]
+    folds: tuple[Split, ...]
+    fold: int
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        return {dataset.name: dataset.table for dataset in self.datasets}
+
+
+def read_material(
+    settings: "Config",
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Material:
+    """Read the prepared datasets of a configuration; loads TensorFlow.
+
+    Args:
+        settings: with `data_dir`.
+        progress: called with (images read, all images).
+    Raises: DataError for a dataset that is not prepared, a missing label field, or a
+        split that cannot be made.
+    """
+    from mdmt_tf.data.sources import open_datasets
+
+    opened = open_datasets(settings.data_dir, settings.dataset_versions)
+    # The splits first: they fail at once, and the pictures take minutes.
+    tables = {dataset.name: dataset.table for dataset in opened}
+    folds, fold = make_folds(settings, tables)
+    total, done, datasets = sum(map(len, opened)), 0, []
+    for dataset in opened:
+        start = done
+
+        def count(batches, start=start):
+            seen = start
+            for batch in batches:
+                yield batch
+                seen += len(batch)
+                progress(seen, total)
+
+        pictures = describe(count(_batches(dataset)))
+        done += len(dataset)
+        datasets.append(
+            Dataset(
+                name=dataset.name,
+                # tensorflow-datasets has them in any order.
+                table=dict(sorted(dataset.table.items())),
+                pictures=pictures,
+                synthetic=dataset.synthetic,
+                excluded=_excluded(dataset),
+            )
+        )
+    return Material(
+        tasks=settings.build_tasks(), datasets=tuple(datasets), folds=folds, fold=fold
+    )
+
+
+def make_folds(settings: "Config", tables) -> tuple[tuple[Split, ...], int]:
+    """The lists of every fold of `split`, and the index of its own fold."""
+    section, tasks = settings.split, settings.build_tasks()
+    # Folds leave out images one after another; their warnings would repeat.
+    log = logging.getLogger("mdmt_tf.splits")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        plain = SplitSettings.of(section)
+        if section.kind == "file":
+            return (make_split(tables, tasks, plain),), 0
+        numbers = range(count_folds(tables, plain))
+        folds = [
+            make_split(tables, tasks, dataclasses.replace(plain, fold=number))
+            for number in numbers
+        ]
+        # An impossible fold is an error.
+        make_split(tables, tasks, plain)
+    finally:
+        log.setLevel(level)
+    return tuple(folds), plain.fold
+
+
+def _batches(dataset: "PreparedDataset"):
+    from mdmt_tf.data.images import Images
+
+    shape = dataset.image_shape[:-1]
+    if None in shape:
+        shape = (_SIDE, _SIDE) if len(shape) == 2 else (_DEPTH, _SIDE // 2, _SIDE // 2)
+    images = Images([dataset], shape, cache="stream")
+    return images.batches(np.arange(len(dataset)), _BATCH)
+
+
+def _excluded(dataset: "PreparedDataset") -> Sequence[str]:
+    """What tensorflow-datasets has stored of `prepare --exclude`."""
+    try:
+        text = (dataset.folder / "metadata.json").read_text(encoding="utf-8")
+        return tuple(json.loads(text).get("excluded", ()))
+    except (OSError, ValueError, AttributeError):
+        return ()

@@ -1,0 +1,262 @@
+"""Images that are there twice: equal pixels, copies, or nearly the same picture."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from mdmt_tf.diagnosis.findings import NOTE, SERIOUS, WARNING, Finding
+from mdmt_tf.diagnosis.material import Material
+from mdmt_tf.imaging import similarity
+from mdmt_tf.splits.files import LISTS
+from mdmt_tf.tasks import label_is_known
+from mdmt_tf.tasks.labels import task_labels
+
+IDENTICAL, COPY, ALIKE = "identical", "copy", "alike"
+_NAMED = 3  # pairs in a sentence
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """One image of a pair."""
+
+    dataset: str
+    image_id: str
+    patient_id: str
+
+    @property
+    def patient(self) -> tuple[str, str]:
+        return self.dataset, self.patient_id
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.image_id}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """Two images that are nearly the same.
+
+    Attributes:
+        first, second: the images.
+        rows: their numbers over all datasets.
+        kind: "identical" pixels; "copy", the same picture; "alike", the same picture
+            in another crop, or two pictures of one patient.
+        similarity: see `mdmt_tf.imaging.similarity`.
+        mirrored: whether one is the mirror image of the other.
+        same_patient: whether the dataset and the patient are the same.
+        leaking_folds: number of folds in which one is trained with and the other tested
+            or used to select.
+        labels_differ: whether a task has a different label for each.
+    """
+
+    first: Image
+    second: Image
+    rows: tuple[int, int]
+    kind: str
+    similarity: float
+    mirrored: bool
+    same_patient: bool
+    leaking_folds: int
+    labels_differ: bool
+
+    def to_plain(self) -> dict:
+        plain = dataclasses.asdict(self)
+        del plain["rows"]
+        return plain
+
+
+def find_repeats(
+    material: Material,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> tuple[list[Repeat], list[Finding]]:
+    """Repeats within and across patients, splits and datasets, the closest first."""
+    pictures = [dataset.pictures for dataset in material.datasets]
+    joined = {
+        name: np.concatenate([getattr(own, name) for own in pictures])
+        for name in ("hashes", "mirrored", "compared", "digests", "constant")
+    }
+    images = [
+        Image(dataset.name, *ids)
+        for dataset in material.datasets
+        for ids in zip(dataset.ids("image_id"), dataset.ids("patient_id"), strict=True)
+    ]
+    images = [Image(i.dataset, str(i.image_id), str(i.patient_id)) for i in images]
+    found = _verified(joined, images, progress)
+    splits = [_split_of(material, split, images) for split in material.folds]
+    labels = _labels(material, len(images))
+    repeats = []
+    for (i, j), (value, is_mirrored) in found.items():
+        a, b = images[i], images[j]
+        equal = joined["digests"][i] == joined["digests"][j]
+        repeats.append(
+            Repeat(
+                first=a,
+                second=b,
+                rows=(i, j),
+                kind=IDENTICAL
+                if equal
+                else COPY
+                if value >= similarity.SAME
+                else ALIKE,
+                similarity=value,
+                mirrored=is_mirrored,
+                same_patient=a.patient == b.patient,
+                leaking_folds=sum(_leaks(of[i], of[j]) for of in splits),
+                labels_differ=_differ(labels, i, j),
+            )
+        )
+    repeats.sort(key=lambda r: (r.same_patient, -r.similarity, r.rows))
+    return repeats, list(_findings(repeats, len(material.folds)))
+
+
+def _verified(joined, images, progress) -> dict[tuple[int, int], tuple[float, bool]]:
+    """(i, j) -> similarity, mirrored; of the pairs that are alike."""
+    hashes, usable = joined["hashes"], ~joined["constant"]
+    candidates = {}
+    for others, is_mirrored in ((joined["mirrored"], True), (None, False)):
+        pairs, _ = similarity.near_pairs(hashes, others)
+        for i, j in pairs.tolist():
+            if usable[i] and usable[j]:
+                candidates.setdefault((i, j), []).append(is_mirrored)
+    compared, digests = joined["compared"], joined["digests"]
+
+    def verify(pair):
+        (i, j), forms = pair
+        if digests[i] == digests[j]:
+            return (i, j), 1.0, False
+        best = max(
+            (
+                similarity.similarity(
+                    compared[i], compared[j][:, ::-1] if form else compared[j]
+                ),
+                not form,
+            )
+            for form in forms
+        )
+        return (i, j), best[0], not best[1]
+
+    found = {}
+    # OpenCV computes outside the lock of Python.
+    with ThreadPoolExecutor() as pool:
+        for done, (pair, value, is_mirrored) in enumerate(
+            pool.map(verify, candidates.items()), start=1
+        ):
+            progress(done, len(candidates))
+            i, j = pair
+            within = images[i].patient == images[j].patient
+            least = similarity.ALIKE_WITHIN if within else similarity.ALIKE
+            if value >= least:
+                found[pair] = value, is_mirrored
+    return found
+
+
+def _split_of(material: Material, split, images: Sequence[Image]) -> list[str]:
+    of = {
+        (name, image): word
+        for name, lists in split.datasets.items()
+        for word in LISTS
+        for image in lists.get(word, ())
+    }
+    return [of.get((image.dataset, image.image_id), "excluded") for image in images]
+
+
+def _leaks(a: str, b: str) -> bool:
+    return a != b and "train" in (a, b) and "excluded" not in (a, b)
+
+
+def _labels(material: Material, n: int) -> list[np.ndarray]:
+    """For each task, the encoded labels of all images; NaN where unknown."""
+    found = []
+    for task in material.tasks:
+        width = int(np.prod(task.label_shape, dtype=int))
+        values, start = np.full((n, width), np.nan), 0
+        for dataset in material.datasets:
+            stop = start + len(dataset.pictures)
+            if dataset.name in task.sources:
+                own = task.encode(task_labels(dataset.name, dataset.table, task))
+                own = np.where(label_is_known(own), own, np.nan)
+                values[start:stop] = own.reshape(len(own), -1)
+            start = stop
+        found.append(values)
+    return found
+
+
+def _differ(labels: Sequence[np.ndarray], i: int, j: int) -> bool:
+    # A comparison with NaN is false.
+    return any(bool((np.abs(values[i] - values[j]) > 0).any()) for values in labels)
+
+
+def _findings(repeats: Sequence[Repeat], folds: int):
+    across = [r for r in repeats if not r.same_patient]
+    copies = [r for r in across if r.kind != ALIKE]
+    if copies:
+        leaking = sum(r.leaking_folds > 0 for r in copies)
+        yield Finding(
+            level=SERIOUS,
+            kind="repeats_across_patients",
+            where="all datasets",
+            text=f"{_pairs(copies)} the same under two patients"
+            f"{_mirrors(copies)}: {_named(copies)}. {leaking} of them are trained with "
+            f"in one form and judged in the other, in at least one of {folds} folds.",
+            advice="Give both the same patient_id, or leave one out (prepare "
+            "--exclude FILE).",
+            values={"pairs": len(copies), "leaking": leaking},
+        )
+    alike = [r for r in across if r.kind == ALIKE]
+    if alike:
+        yield Finding(
+            level=WARNING,
+            kind="alike_across_patients",
+            where="all datasets",
+            text=f"{_pairs(alike)} nearly the same under two patients: "
+            f"{_named(alike)}.",
+            advice="Look at the pictures: another crop of the same image, or the same "
+            "person under two names?",
+            values={"pairs": len(alike)},
+        )
+    within = [r for r in repeats if r.same_patient]
+    if within:
+        alike = [r for r in within if r.kind == ALIKE]
+        copies = [r for r in within if r.kind != ALIKE]
+        parts = [
+            f"{_pairs(own)} {word} within a patient{_mirrors(own)}: {_named(own)}."
+            for own, word in ((copies, "the same"), (alike, "nearly the same"))
+            if own
+        ]
+        yield Finding(
+            level=NOTE,
+            kind="repeats_within_patients",
+            where="all datasets",
+            text=" ".join(parts),
+            advice="They do not leak, but the same picture counts twice: leave one of "
+            "each pair out (prepare --exclude FILE).",
+            values={"pairs": len(copies), "alike": len(alike)},
+        )
+    different = [r for r in repeats if r.kind != ALIKE and r.labels_differ]
+    if different:
+        yield Finding(
+            level=WARNING,
+            kind="repeats_with_other_labels",
+            where="all datasets",
+            text=f"{_pairs(different)} the same and have different labels: "
+            f"{_named(different)}.",
+            advice="Correct one of the labels, or leave both out.",
+            values={"pairs": len(different)},
+        )
+
+
+def _pairs(repeats: Sequence[Repeat]) -> str:
+    return "1 pair of images is" if len(repeats) == 1 else f"{len(repeats)} pairs are"
+
+
+def _mirrors(repeats: Sequence[Repeat]) -> str:
+    count = sum(r.mirrored for r in repeats)
+    return f" ({count} mirrored)" if count else ""
+
+
+def _named(repeats: Sequence[Repeat]) -> str:
+    words = [f"{r.first} = {r.second}" for r in repeats[:_NAMED]]
+    if len(repeats) > _NAMED:
+        words.append(f"{len(repeats) - _NAMED} more")
+    return ", ".join(words)
