@@ -31,6 +31,10 @@ THROUGH = {
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
+    "statistics/test_resampling.py": [
+        "mdmt_tf.statistics.fold_study",
+        "mdmt_tf.statistics.interval",
+    ],
     "commands/test_explain.py": [
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
