@@ -101,6 +101,11 @@ THROUGH = {
         "mdmt_tf.reporting.panels",
     ],
     "reporting/test_tables.py": ["mdmt_tf.reporting.comparison_table"],
+    "reporting/test_doctor_page.py": [
+        "mdmt_tf.reporting.doctor_plots",
+        "mdmt_tf.reporting.doctor_tables",
+        "mdmt_tf.reporting.doctor_terminal",
+    ],
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],
     "splits/test_split.py": ["mdmt_tf.splits.folds"],
