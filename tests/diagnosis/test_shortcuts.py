@@ -74,9 +74,9 @@ def test_marks_are_found():
     images = made_images(N, side=256) * 0.5
     images[LABELS == 1, 20:32, 230:233] = 1.0  # an L
     images[LABELS == 1, 30:32, 230:238] = 1.0
-    assert levels(made_dataset(LABELS, images=images))["The marks near the border"] == (
-        SERIOUS
-    )
+    assert levels(made_dataset(LABELS, images=images))[
+        "The number of marks near the border"
+    ] == (SERIOUS)
 
 
 def test_label_and_identity_are_no_measures():
