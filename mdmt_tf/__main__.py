@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",
+    "folds": "convert published fold lists to files for split.file",
     "convert": "convert a PyTorch checkpoint to weights of a backbone",
     "config": "look up configurations and their keys",
 }

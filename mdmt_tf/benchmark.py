@@ -62,13 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _plan(settings, folder) -> None:
     from mdmt_tf.experiments import plan, protocol
 
-    starts = {b: protocol.start_of(settings, b) for b in settings.benchmark.backbones}
-    if any(starts.values()) or settings.phantoms is not None:
+    benchmark = settings.benchmark
+    starts = [(b, protocol.start_of(settings, b)) for b in benchmark.backbones]
+    # Only baselines of features have a backbone.
+    starts += [(b.backbone, b.weights) for b in benchmark.baselines.values()]
+    starts = [start for start in starts if all(start)]
+    if starts or settings.phantoms is not None:
         console.load_tensorflow()
         from mdmt_tf.data import embedded
         from mdmt_tf.models.weights import pretrained
 
-        for backbone, weights in starts.items():
+        for backbone, weights in starts:
             # Once, before several fits would do it at the same time.
             pretrained.locate_all(backbone, weights, console.write)
         settings = embedded.provide(settings, console.write, console.progress_bar)

@@ -42,6 +42,7 @@ COMMANDS = [
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
+    "mdmt_tf.folds",
     "mdmt_tf.convert",
     "mdmt_tf.config.__main__",
     "mdmt_tf.__main__",

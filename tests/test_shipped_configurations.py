@@ -79,8 +79,8 @@ def test_the_head_cts_can_be_planned(heads):
     assert sorted(tested, key=int) == ["1", "2", "3", "007", "11"] + [
         str(n) for n in range(21, 31)
     ]
-    # Seven models; each of the two baselines is fitted already, once a fold.
-    assert len(list(folder.path.glob("runs/*/metrics.json"))) == 2 * 10
+    # Seven models; each of the three baselines is fitted already, once a fold.
+    assert len(list(folder.path.glob("runs/*/metrics.json"))) == 3 * 10
 
 
 @pytest.mark.parametrize("experiment", LOADED["ich"].benchmark.experiments)

@@ -10,6 +10,7 @@ from mdmt_tf.config.section import (
     Name,
     Patients,
     Positive,
+    Probability,
     Problem,
     Section,
     Seed,
@@ -56,6 +57,26 @@ class PhantomSection(Section):
         "mdmt_tf.explain --masks.",
     )
     seed: Seed = Field(0, description="Seed of the synthetic patients.")
+    correlation: Probability = Field(
+        1.0,
+        description="Correlation of the finding that drives the outcome with the "
+        "severity score. 1: the score alone; below 1, the size of the heart carries "
+        "the rest, and the image shows both.",
+    )
+    shift: Literal["sites", "none", "detector"] = Field(
+        "sites",
+        description="Devices. sites: six hospitals in datasets with outcomes, eight "
+        "manufacturers in those with scores; none: one device; detector: one device in "
+        "the datasets with outcomes, another one in those with scores.",
+    )
+    shortcut: Probability = Field(
+        0.0,
+        description="Fraction of the patients in datasets with outcomes whose "
+        "projection is that of their outcome: AP if severe, PA if not.",
+    )
+    label_noise: Probability = Field(
+        0.0, description="Fraction of the patients whose recorded outcome is wrong."
+    )
 
 
 class TaskSection(Section):
@@ -107,14 +128,28 @@ class TaskSection(Section):
     )
     head: str | None = Field(
         None,
-        description="Head of this task: mlp or linear, see model.heads; null: as "
-        "model.heads says.",
+        description="Head of this task: mlp, linear or relu_linear, see model.heads; "
+        "null: as model.heads says.",
     )
     standardize: bool = Field(
         True,
         description="regression: whether the network learns the label minus its mean, "
         "divided by its std, both of the training split. Predictions and metrics are "
         "in the unit of the label in either case.",
+    )
+
+    permute: bool = Field(
+        False,
+        description="Whether the labels are permuted among the images of training, and "
+        "among those of validation, within each dataset: a control, from which nothing "
+        "can be learned. Whole patients are permuted where a patient has one label. "
+        "The test labels are the true ones.",
+    )
+    fraction: Probability = Field(
+        1.0,
+        description="Fraction of the patients of each dataset whose training labels "
+        "are used; the others' are left out. A smaller fraction is part of a larger "
+        "one. Validation and test keep all labels.",
     )
 
     def to_task(self, name: str) -> Task:
@@ -150,7 +185,7 @@ class DatasetSection(Section):
     config: str = Field(
         DEFAULT,
         description="Preprocessing of the images, as prepared: lungs_256, full_256, "
-        "head_40x301x301, ...",
+        "lungs_256_clip_2_98_grow_5, head_40x301x301, ...",
     )
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."
@@ -177,6 +212,13 @@ class SplitSection(Section):
         "leave_one_site_out: each hospital is tested once; file: your own lists.",
     )
     folds: int = Field(5, ge=3, le=100, description="Number of folds of kfold.")
+    repeats: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="kfold: number of divisions into folds, with the seeds seed, seed "
+        "+ 1, ... Their folds are numbered on: fold // folds is the repeat.",
+    )
     fold: int = Field(
         0,
         ge=0,
@@ -205,10 +247,11 @@ class SplitSection(Section):
         description="Tasks by whose classes the folds are stratified; []: by all of "
         "them together.",
     )
-    validation: Literal["next_fold", "fraction"] = Field(
+    validation: Literal["next_fold", "previous_fold", "fraction"] = Field(
         "next_fold",
-        description="kfold: the validation split. next_fold: the fold after the tested "
-        "one; fraction: a fraction of the patients of all other folds.",
+        description="kfold: the validation split. next_fold, previous_fold: the fold "
+        "after or before the tested one; fraction: a fraction of the patients of all "
+        "other folds.",
     )
     validation_fraction: float = Field(
         0.1,
@@ -218,7 +261,10 @@ class SplitSection(Section):
         "leave_one_site_out.",
     )
     file: str | None = Field(
-        None, description="file: path of a JSON file of lists, as split.json of a run."
+        None,
+        description="file: path of a JSON or CSV file of lists, as split.json of a "
+        "run. {fold} in it stands for the number of the fold: lists/{fold}.json is "
+        "lists/0.json, lists/1.json, ..., which a benchmark tests in turn.",
     )
     whole: WholeSection | None = Field(
         None,
@@ -227,13 +273,24 @@ class SplitSection(Section):
         "the same. null: those of the configuration.",
     )
 
-    @rule("kind", "fold", "folds")
+    @rule("kind", "fold", "folds", "repeats")
     def _fold_exists(self) -> Iterator[Problem]:
-        if self.kind == "kfold" and self.fold >= self.folds:
+        count = self.folds * self.repeats
+        if self.kind == "kfold" and self.fold >= count:
+            times = f" and split.repeats = {self.repeats}" if self.repeats > 1 else ""
             yield (
                 ("fold",),
                 f" = {self.fold}: there is no such fold; with split.folds = "
-                f"{self.folds} they are 0 to {self.folds - 1}.",
+                f"{self.folds}{times} they are 0 to {count - 1}.",
+            )
+
+    @rule("kind", "repeats")
+    def _only_folds_are_repeated(self) -> Iterator[Problem]:
+        if self.kind != "kfold" and self.repeats > 1:
+            yield (
+                ("repeats",),
+                f" = {self.repeats}: only kfold can be repeated; {self.kind} divides "
+                "the patients in one way.",
             )
 
     @rule("kind", "leave_out")
@@ -265,5 +322,9 @@ class SplitSection(Section):
 
     @rule("file", of_files=True)
     def _file_exists(self) -> Iterator[Problem]:
-        if self.file is not None and not Path(self.file).is_file():
-            yield ("file",), f" = {self.file!r}: no such file."
+        if self.file is None:
+            return
+        path = self.file.replace("{fold}", str(self.fold))
+        if not Path(path).is_file():
+            where = "" if path == self.file else f" of fold {self.fold}, {path}"
+            yield ("file",), f" = {self.file!r}: no such file{where}."

@@ -289,9 +289,9 @@ class DatasetDeclaration(Section):
     preprocess: str | dict[str, Any] = Field(
         preprocess.DEFAULT,
         description="Preprocessing of the images: a name such as lungs_256, full_512, "
-        "masked_256 or head_40x301x301; or a mapping with size for images, shape for "
-        "volumes, and window_hu, percentile or z_score: {window_hu: [-100, 300], "
-        "shape: [40, 256, 256]}.",
+        "masked_256, lungs_256_clip_2_98_grow_5 or head_40x301x301; or a mapping with "
+        "size for images, shape for volumes, and window_hu, percentile or z_score: "
+        "{window_hu: [-100, 300], shape: [40, 256, 256]}.",
     )
 
     @property

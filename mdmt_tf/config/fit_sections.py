@@ -160,21 +160,30 @@ class ModelSection(Section):
         description="Weights to start from. null: random; imagenet; the path of a "
         ".weights.h5 file; or several such files, each with its weight in the average.",
     )
-    heads: Literal["mlp", "linear", "serial"] = Field(
+    heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(
         "mlp",
         description="Head of each task without tasks.NAME.head. mlp: layers of 128 and "
-        "32 units, then the output; linear: the output alone; serial: as mlp, and the "
-        "head of the first task also sees the outputs of the others.",
+        "32 units, then the output; linear: the output alone; relu_linear: ReLU, then "
+        "the output; serial: as mlp, and the head of the first task also sees the "
+        "outputs of the others.",
     )
     freeze: Literal["none", "stem", "all"] | Fraction = Field(
         "none",
         description="Layers that are not trained: none, those before the first block, "
         "the whole backbone, or this fraction of its layers.",
     )
-    batch_norm: Literal["local", "synchronized"] = Field(
+    batch_norm: Literal["local", "synchronized", "per_dataset"] = Field(
         "local",
-        description="Batch statistics on several devices: of each device, or of all "
-        "together.",
+        description="Statistics of normalisation. local: of a batch, on several "
+        "devices of each device's slice; synchronized: of all devices together; "
+        "per_dataset: of the images of each dataset, on all devices together.",
+    )
+    unseen_dataset: Name = Field(
+        "average",
+        description="With batch_norm per_dataset: the statistics for images of no "
+        "dataset of the run, as in the exported model. average: mean and variance of "
+        "all datasets, weighted by their training images; or the name of one of the "
+        "datasets.",
     )
     backbone_dropout: float = Field(
         0.0,
@@ -186,6 +195,11 @@ class ModelSection(Section):
     head_dropout: float = Field(
         0.5, ge=0, lt=1, description="Rate of dropout of the features in the heads."
     )
+
+    @property
+    def is_per_dataset(self) -> bool:
+        """Whether each dataset has its own statistics of normalisation."""
+        return self.batch_norm == "per_dataset"
 
     @rule("backbone", "weights")
     def _weights_are_published(self) -> Iterator[Problem]:
@@ -233,8 +247,14 @@ class SelectionSection(Section):
 
 
 class PlateauSection(Section):
-    """Lower the learning rate while the selected metric does not improve."""
+    """Lower the learning rate while a validation metric does not improve."""
 
+    follows: Literal["selected", "total"] = Field(
+        "selected",
+        description="The metric. selected: that of training.select_on; total: the sum "
+        "of the tasks' validation losses, each times its weight and its number of "
+        "labelled validation images.",
+    )
     factor: float = Field(
         0.1, gt=0, lt=1, description="Factor by which the learning rate is lowered."
     )
@@ -260,6 +280,13 @@ class TrainingSection(Section):
 
     epochs: int = Field(
         300, ge=1, le=100_000, description="Passes over the training data, at most."
+    )
+    steps: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None,
+        description="Steps (batches) of the whole training if no patience ends it, the "
+        "same number in each epoch; a multiple of epochs. The training data are drawn "
+        "over and over to fill them. null: an epoch is one pass over the training "
+        "data.",
     )
     batch_size: int = Field(
         128,
@@ -290,6 +317,13 @@ class TrainingSection(Section):
         description="Number of batches whose gradients are averaged for one step. "
         "BatchNormalization sees each batch alone, and so does a method of weighting "
         "that is not linear.",
+    )
+    recalibrate: bool | None = Field(
+        None,
+        description="Whether the statistics of normalisation are computed anew by one "
+        "pass over the training images before training. null: after a start that "
+        "averages several files, whose statistics are not those of the average, and "
+        "with model.batch_norm per_dataset.",
     )
     weighting: Literal[tuple(WEIGHTINGS)] = Field(
         "fixed",
@@ -342,6 +376,22 @@ class TrainingSection(Section):
             "or the CPU where there is none.",
         )
     )
+
+    def steps_in_all(self, of_epoch: int) -> int:
+        """`steps`, or those of all epochs if an epoch has `of_epoch`."""
+        return self.steps or of_epoch * self.epochs
+
+    @rule("epochs", "steps")
+    def _epochs_have_equal_steps(self) -> Iterator[Problem]:
+        if self.steps is not None and self.steps % self.epochs:
+            below = self.steps // self.epochs * self.epochs
+            near = [n for n in (below, below + self.epochs) if n]
+            yield (
+                ("steps",),
+                f" = {self.steps}: should be a multiple of training.epochs = "
+                f"{self.epochs}, because all epochs have the same number of steps; for "
+                f"example {' or '.join(map(str, near))}.",
+            )
 
     @rule("epochs", "warmup_epochs")
     def _warm_up_ends(self) -> Iterator[Problem]:

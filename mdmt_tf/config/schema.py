@@ -8,10 +8,9 @@ from pathlib import Path
 
 from pydantic import Field
 
+from mdmt_tf.config.baseline_section import BaselineSection, problems_of_baseline
 from mdmt_tf.config.benchmark_sections import (
-    BaselineSection,
     BenchmarkSection,
-    ExperimentSection,
 )
 from mdmt_tf.config.data_sections import (
     DatasetSection,
@@ -20,6 +19,7 @@ from mdmt_tf.config.data_sections import (
     TaskSection,
 )
 from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.config.experiment_sections import ExperimentSection
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
     ModelSection,
@@ -39,11 +39,15 @@ from mdmt_tf.config.section import (
     not_one_of,
     rule,
 )
-from mdmt_tf.errors import nearest
+from mdmt_tf.config.study_section import StudySection
+from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Task
+
+# Value of model.unseen_dataset; no name of a dataset.
+AVERAGE = "average"
 
 __all__ = [
     "AugmentationSection",
@@ -59,6 +63,7 @@ __all__ = [
     "PlateauSection",
     "SelectionSection",
     "SplitSection",
+    "StudySection",
     "TaskSection",
     "TrainingSection",
 ]
@@ -68,7 +73,8 @@ class Config(Section):
     """The resolved settings of a run, as in `config.yaml` of its folder."""
 
     experiment: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        # The variants of an experiment have names such as mdmt@severity=0.25.
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@=-]*$",
         description="Name of the experiment, used in the names of folders.",
     )
     seed: Seed = Field(
@@ -119,6 +125,9 @@ class Config(Section):
     benchmark: BenchmarkSection | None = Field(
         None, description="A grid of fits for mdmt_tf.benchmark; null: none."
     )
+    study: StudySection | None = Field(
+        None, description="A study for mdmt_tf.study; null: none."
+    )
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -141,6 +150,15 @@ class Config(Section):
         return tuple(section.to_task(name) for name, section in self.tasks.items())
 
     @property
+    def recalibrates(self) -> bool:
+        """Whether the statistics of normalisation are computed before training."""
+        wanted, model = self.training.recalibrate, self.model
+        if wanted is not None:
+            return wanted
+        averaged = isinstance(model.weights, dict) and len(model.weights) > 1
+        return averaged or model.is_per_dataset
+
+    @property
     def split_datasets(self) -> dict[str, DatasetSection]:
         """The datasets of the split, including those that are trained."""
         whole = self.split.whole
@@ -151,6 +169,23 @@ class Config(Section):
         if (whole := self.split.whole) is None:
             return self.build_tasks()
         return tuple(section.to_task(name) for name, section in whole.tasks.items())
+
+    def with_steps(self, steps: int) -> "Config":
+        """These settings with a number of steps; those that state one keep it.
+
+        Raises: ConfigError when the epochs cannot have equal numbers of steps.
+        """
+        if self.training.steps is not None:
+            return self
+        epochs = self.training.epochs
+        if steps % epochs:
+            raise ConfigError(
+                f"experiment {self.experiment!r}: the experiment that it matches has "
+                f"{steps} steps, which {epochs} epochs (training.epochs) cannot share "
+                "equally. Give both the same training.epochs, or set training.steps."
+            )
+        training = self.training.model_copy(update={"steps": steps})
+        return self.model_copy(update={"training": training})
 
     def to_plain(self) -> dict:
         """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
@@ -286,6 +321,19 @@ class Config(Section):
         for name, split in (named or {}).items():
             yield ("benchmark", "cross_validation", name), split
 
+    @rule("datasets", "model.unseen_dataset")
+    def _unseen_dataset_is_served(self) -> Iterator[Problem]:
+        chosen, key = self.model.unseen_dataset, ("model", "unseen_dataset")
+        if chosen == AVERAGE:
+            return
+        yield from not_one_of(chosen, [*self.datasets, AVERAGE], "datasets", key)
+        if not self.model.is_per_dataset:
+            yield (
+                key,
+                f" = {chosen!r}: is for model.batch_norm = per_dataset. Received: "
+                f"{self.model.batch_norm}, whose statistics are those of all datasets.",
+            )
+
     @rule("tasks", "training.select_on")
     def _selection_is_by_a_task(self) -> Iterator[Problem]:
         chosen, known = self.training.select_on, list(self.tasks)
@@ -303,6 +351,23 @@ class Config(Section):
                 ("training", "select_on", "metric"),
                 f" = {chosen.metric!r}: unknown for a {task.kind} task."
                 f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
+            )
+
+    @rule("tasks", "training.select_on")
+    def _selecting_task_is_trained(self) -> Iterator[Problem]:
+        chosen = self.training.select_on.task
+        trained = [name for name, task in self.tasks.items() if task.fraction]
+        if not trained:
+            (*_, name) = self.tasks
+            yield (
+                ("tasks", name, "fraction"),
+                " = 0: no task has labels to train with. Raise the fraction of one.",
+            )
+        elif chosen in self.tasks and chosen not in trained:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen!r}: with tasks.{chosen}.fraction = 0 it is not trained, "
+                f"so no epoch is better than another. Expected {' or '.join(trained)}.",
             )
 
     @rule("image_size", "model.backbone")
@@ -336,21 +401,16 @@ class Config(Section):
             for task in experiment.tasks:
                 yield from not_one_of(task, known, "tasks", key)
 
-    @rule("tasks")
+    @rule("tasks", "benchmark.fractions")
+    def _fractions_are_of_tasks(self) -> Iterator[Problem]:
+        known = list(self.tasks)
+        for name in self.benchmark.fractions if self.benchmark else ():
+            key = ("benchmark", "fractions", name)
+            yield from not_one_of(name, known, "tasks", key)
+
+    @rule("tasks", "image_size")
     def _baselines_predict_tasks(self) -> Iterator[Problem]:
         baselines = self.benchmark.baselines if self.benchmark else {}
         for name, baseline in baselines.items():
-            path = ("benchmark", "baselines", name)
-            task = self.tasks.get(baseline.task)
-            if task is None:
-                known = list(self.tasks)
-                yield from not_one_of(baseline.task, known, "tasks", (*path, "task"))
-            elif problem := task.to_task(baseline.task).baseline_problem():
-                yield (*path, "task"), f" = {baseline.task!r}: {problem}"
-            elif set(task.sources) != set(baseline.fields):
-                yield (
-                    (*path, "fields"),
-                    f": expected fields of each dataset that feeds {baseline.task}: "
-                    f"{', '.join(task.sources)}. Received: "
-                    f"{', '.join(baseline.fields)}.",
-                )
+            key = ("benchmark", "baselines", name)
+            yield from problems_of_baseline(baseline, self.tasks, self.image_size, key)

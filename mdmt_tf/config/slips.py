@@ -42,7 +42,7 @@ def unknown_key(path: Sequence[str], allowed: Sequence[str]) -> str:
         allowed: the keys of its section.
     Returns: a text that continues the key.
     """
-    if (new := RENAMED_KEYS.get(".".join(path))) is not None:
+    if (new := RENAMED_KEYS.get(".".join(map(str, path)))) is not None:
         return f": is now called {new}."
     found = " or ".join(repr(key) for key in meant(path, allowed))
     question = f" Did you mean {found}?" if found else ""

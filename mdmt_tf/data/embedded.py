@@ -5,7 +5,6 @@ DATA_DIR/<dataset>/    datasets that their own builders have prepared from them
 """
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -59,5 +58,5 @@ def provide(
 def _cache_folder(version, plan) -> Path:
     import platformdirs
 
-    key = storage.digest_of([version, dataclasses.asdict(plan)])[:12]
+    key = storage.digest_of([version, plan.described()])[:12]
     return platformdirs.user_cache_path("mdmt_tf") / "phantoms" / key

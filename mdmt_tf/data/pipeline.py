@@ -4,7 +4,8 @@ A training batch is (image, {task: target}, {task: weight}), with the same speci
 for all datasets. Images are normalised float32 (b, h, w, c) or (b, d, h, w, c). For
 targets see `Task.targets`. Weights are float32 (b, *label_shape): I(x, task) times the
 weight of the class, and 0 for padding samples. A batch for prediction has images only.
-All batches are full.
+All batches are full. For a network that normalises each dataset by itself, the images
+come in a pair with int32 (b,), the numbers of their datasets.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def training_dataset(
     augmentation: Augmentation | None = None,
     layers: AugmentationLayers | None = None,
     normalization: tuple = IMAGENET,
+    with_dataset: bool = False,
 ) -> tf.data.Dataset:
     """The batches of the epochs `first_epoch` to `epochs` - 1, one after another.
 
@@ -50,8 +52,10 @@ def training_dataset(
         augmentation: settings of the augmentation; None: no augmentation.
         layers: Keras layers that are applied afterwards; None: none.
         normalization: mean and std by channel.
+        with_dataset: whether images come with the numbers of their datasets.
     """
     samples = rows.samples
+    dataset = samples.dataset.astype(np.int32) if with_dataset else None
     steps = steps_per_epoch(rows.draws.total, batch_size)
 
     # No Python control flow depends on a tensor, so AutoGraph would only cost seconds.
@@ -70,7 +74,10 @@ def training_dataset(
         if layers:
             keys = sample_keys(seed, epoch, index, repeat)
             pixels, targets, weights = layers(pixels, targets, weights, keys)
-        return normalize(pixels, *normalization), targets, weights
+        inputs = normalize(pixels, *normalization)
+        if dataset is not None:
+            inputs = (inputs, tf.gather(dataset, index))
+        return inputs, targets, weights
 
     batches = tf.data.Dataset.range(first_epoch, epochs)
     batches = batches.flat_map(_order(rows.draws, batch_size, seed))
@@ -106,6 +113,7 @@ def image_dataset(
     *,
     batch_size: int,
     normalization: tuple = IMAGENET,
+    dataset: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Images once, in order, without augmentation.
 
@@ -116,14 +124,21 @@ def image_dataset(
         numbers: int64 (n,), numbers of the images.
         images: see `Images.gather`.
         batch_size, normalization: as for `training_dataset`.
+        dataset: int (n,), the number of the dataset of each image, if the network needs
+            them; None: images alone.
     """
+    if dataset is not None:
+        dataset = np.asarray(dataset, np.int32)
     steps = steps_per_epoch(len(numbers), batch_size)
 
     @tf.autograph.experimental.do_not_convert
     def load(step):
         position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-        chosen = tf.gather(numbers, position % len(numbers))
-        return normalize(to_unit(images.gather(chosen)), *normalization)
+        row = position % len(numbers)
+        pixels = to_unit(images.gather(tf.gather(numbers, row)))
+        inputs = normalize(pixels, *normalization)
+        # A pair alone would be taken for images and targets.
+        return inputs if dataset is None else ((inputs, tf.gather(dataset, row)),)
 
     return _finish(tf.data.Dataset.range(steps).map(load, num_parallel_calls=threads()))
 

@@ -1,15 +1,17 @@
-"""Baselines: predictions from the fields of the tables, without any image.
+"""Baselines: simple models in the same folds as the networks, and those of fields.
 
 If a network is no better than a model of the projection, the age or the ward, the image
-has added nothing. A baseline is a logistic regression or a small multilayer perceptron.
-It is trained on the training split of the same fold and written as a run folder.
-No TensorFlow.
+has added nothing. A model of fields is a logistic regression or a small multilayer
+perceptron; `image_baselines` has those of the image as a whole. A baseline is trained
+on the training split of the same fold and written as a run folder. No TensorFlow.
 """
 
+import dataclasses
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,42 +27,49 @@ from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table, field_values, label_is_known, task_labels
 
 
+class Model(Protocol):
+    """What `fit_baseline` requires of a model.
+
+    Attributes:
+        section: settings of the baseline.
+        datasets: names of the datasets of its task.
+    """
+
+    section: BaselineSection
+
+    @property
+    def datasets(self) -> tuple[str, ...]: ...
+    def columns(self, dataset: str, table: Table) -> pd.DataFrame: ...
+    def probabilities(
+        self, task: Task, rows: pd.DataFrame, columns: pd.DataFrame, labels: np.ndarray
+    ) -> np.ndarray: ...
+
+
 def fit_baseline(
-    section: BaselineSection,
+    model: Model,
     task: Task,
     tables: Mapping[str, Table],
     split: Split,
     run: RunFolder,
     facts: dict,
 ) -> None:
-    """Fit a model of the fields and write the folder of a finished run.
-
-    Text fields become indicators of their values; case does not matter, and unknown is
-    a value of its own. Numbers are standardised. An unknown number is set to the median
-    and marked by an additional indicator.
+    """Fit a model and write the folder of a finished run.
 
     Args:
-        section: the name of the task, the model (see `MODELS`), and the fields of each
-            dataset that feeds the task.
-        task: with classes.
+        model: a `FieldModel`, or an `ImageModel`.
+        task: the predicted task.
         tables: dataset -> fields.
         split: the model is fitted on its training split and predicts every split.
         run: the folder; it appears whole or not at all.
         facts: for the manifest.
     Raises: DataError for a missing field, or for fewer than two classes to fit.
     """
-    rows, columns = _gather(section, task, tables, split)
-    labels = rows.pop("label").to_numpy()
-    fitted = (rows["split"] == "train").to_numpy() & (labels >= 0)
-    if len(np.unique(labels[fitted])) < 2:
-        raise DataError(
-            f"baseline of {task.name}: the training split of {split.source} has "
-            "fewer than two classes."
-        )
-    model = _model(section.model, columns)
-    model.fit(columns[fitted], labels[fitted])
-    probabilities = np.zeros((len(rows), task.n_classes))
-    probabilities[:, model.classes_] = model.predict_proba(columns)
+    rows, columns, labels = _gather(model, task, tables, split)
+    task = task.fitted(labels[(rows["split"] == "train").to_numpy()])
+    try:
+        probabilities = model.probabilities(task, rows, columns, labels)
+    except DataError as error:
+        raise DataError(f"{split.source}: {error}") from error
     # In the order of the splits, like the predictions of a network.
     order = np.argsort([SPLITS.index(name) for name in rows["split"]], kind="stable")
     table = predictions.prediction_table(
@@ -73,7 +82,7 @@ def fit_baseline(
     started = now()
     predictions.write(table, partial.predictions)
     split.write(partial.split)
-    manifest = {**facts, "baseline": section.model_dump(), "started": started}
+    manifest = {**facts, "baseline": model.section.facts(), "started": started}
     write_json(partial.manifest, {**manifest, "finished": now()})
     write_json(partial.metrics, predictions.metrics_of(table, [task]))
     try:
@@ -83,26 +92,79 @@ def fit_baseline(
         shutil.rmtree(partial.path)
 
 
-def _gather(section, task, tables, split) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The images of all splits, with their labels, and their fields."""
-    rows, columns = [], []
-    for name, fields in section.fields.items():
+def _gather(
+    model: Model, task: Task, tables: Mapping[str, Table], split: Split
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """The images of all splits, their columns and their labels."""
+    rows, columns, labels = [], [], []
+    for name in model.datasets:
         table = tables[name]
         split_of = assign(name, split.datasets[name], table["image_id"], split.source)
         used = np.isin(split_of, SPLITS)
         frame = {key: table[key] for key in ("image_id", "patient_id", "site")}
         frame |= {"dataset": name, "split": split_of, "fold": split.fold}
-        frame["label"] = task.encode(task_labels(name, table, task))
         rows.append(pd.DataFrame(frame)[used])
-        values = {
-            f"field_{number}": as_column(field_values(name, table, field))
-            for number, field in enumerate(fields)
-        }
-        columns.append(pd.DataFrame(values)[used])
+        columns.append(model.columns(name, table)[used])
+        labels.append(task.encode(task_labels(name, table, task))[used])
     return (
         pd.concat(rows, ignore_index=True),
         pd.concat(columns, ignore_index=True),
+        np.concatenate(labels),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldModel:
+    """A classifier of the fields of the tables, which sees no image.
+
+    Text fields become indicators of their values; case does not matter, and unknown is
+    a value of its own. Numbers are standardised. An unknown number is set to the median
+    and marked by an additional indicator.
+
+    Attributes:
+        section: the model (see `MODELS`), and the fields of each dataset that feeds the
+            task, which has classes.
+    """
+
+    section: BaselineSection
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return tuple(self.section.fields)
+
+    def columns(self, dataset: str, table: Table) -> pd.DataFrame:
+        """The fields of all images of a dataset."""
+        return pd.DataFrame(
+            {
+                f"field_{number}": as_column(field_values(dataset, table, field))
+                for number, field in enumerate(self.section.fields[dataset])
+            }
+        )
+
+    def probabilities(
+        self, task: Task, rows: pd.DataFrame, columns: pd.DataFrame, labels: np.ndarray
+    ) -> np.ndarray:
+        """Predict every row from those of the training split.
+
+        Args:
+            task: the predicted task.
+            rows: dataset, split, image_id, patient_id and site of n images.
+            columns: of the same images.
+            labels: of the same images, (n, *label_shape), see `Task.encode`.
+        Returns: as `Task.probabilities`.
+        Raises: DataError for fewer than two classes to fit.
+        """
+        fitted = (rows["split"] == "train").to_numpy() & (labels >= 0)
+        if len(np.unique(labels[fitted])) < 2:
+            raise DataError(
+                f"baseline of {task.name}: the training split has images of fewer than "
+                "two classes."
+            )
+        model = _model(self.section.model, columns)
+        model.fit(columns[fitted], labels[fitted])
+        result = np.zeros((len(rows), task.n_classes))
+        result[:, model.classes_] = model.predict_proba(columns)
+        return result
 
 
 def as_column(values: np.ndarray) -> np.ndarray:

@@ -9,16 +9,17 @@ import pandas as pd
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.sources import open_datasets
-from mdmt_tf.experiments import correlations
-from mdmt_tf.experiments.baselines import fit_baseline
+from mdmt_tf.experiments import correlations, fields_file, matching
+from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.storage import write_json
 
 
 def make_plan(config: Config, folder: Folder) -> None:
-    """Write `data.json`, `splits/` and `correlations.csv`, and fit the baselines.
+    """Write `data.json`, `splits/` and tables of the fields, and fit the baselines.
 
     A second call writes the same files. If the data have changed, the identities of all
     fits change, and earlier runs are no longer part of the grid.
@@ -42,31 +43,41 @@ def make_plan(config: Config, folder: Folder) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             split.write(path)
             splits[name, fold] = split
+    steps = matching.count_matched(config, splits, datasets)
     data = {
         "data_dir": str(Path(config.data_dir).resolve()),
         "folds": folds,
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
+        "matched_steps": matching.to_plain(steps),
     }
     write_json(folder.data, data)
-    if baselines := config.benchmark.baselines:
+    fields_file.write(tables, tuple(tasks.values()), folder.fields)
+    baselines = config.benchmark.baselines
+    if of_fields := {n: b for n, b in baselines.items() if not b.reads_images}:
         found = [
             correlations.correlate(
                 ", ".join(names), section, tasks[section.task], tables
             )
-            for names, section in _of_same_fields(baselines)
+            for names, section in _of_same_fields(of_fields)
         ]
         correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
-    grid = build_grid(config, splits, fingerprints_of(data))
+    grid = build_grid(config, splits, fingerprints_of(data), steps)
+    images = ImageColumns(folder.image_columns, datasets, config)
     for fit in grid.fits.values():
-        run = folder.run(fit.name)
-        if fit.baseline is not None and not run.is_finished:
-            task = tasks[fit.baseline.task]
+        run, section = folder.run(fit.name), fit.baseline
+        if section is not None and not run.is_finished:
+            task = tasks[section.task]
             used = [dataset for dataset in datasets if dataset.name in task.sources]
             facts = {
                 "synthetic": any(dataset.synthetic for dataset in used),
                 "datasets": {dataset.name: dataset.describe() for dataset in used},
             }
-            fit_baseline(fit.baseline, task, tables, splits[fit.split], run, facts)
+            if section.reads_images:
+                model = images.model(section)
+                facts |= images.facts(section)
+            else:
+                model = FieldModel(section)
+            fit_baseline(model, task, tables, splits[fit.split], run, facts)
 
 
 def _of_same_fields(

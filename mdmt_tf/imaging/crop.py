@@ -7,13 +7,14 @@ and columns x0 to x1 - 1. The content of a box is `image[y0:y1, x0:x1]`.
 import cv2
 import numpy as np
 
+from mdmt_tf.imaging.preprocess import GROWTH_PERCENT
+
 Box = tuple[int, int, int, int]
 
 # Source of a box. If the lungs were segmented, "whole" is followed by the reason.
 LUNGS = "lungs"
 WHOLE = "whole"
 
-_GROWTH = 0.1
 _SMALLEST_FRACTION = 0.05  # of the image, both lungs
 _SMALLEST_RATIO = 0.25  # of the areas, smaller lung to larger
 _ASPECTS = (0.5, 2.5)  # of the box, width to height
@@ -44,26 +45,30 @@ def crop(image: np.ndarray, box: Box) -> np.ndarray:
     return image[y0:y1, x0:x1]
 
 
-def lung_box(mask: np.ndarray) -> tuple[Box, str]:
+def lung_box(
+    mask: np.ndarray, growth_percent: float = GROWTH_PERCENT
+) -> tuple[Box, str]:
     """The square around the lungs of a radiograph, with a margin.
 
-    The smallest box of both lungs grows by 10 % in each direction about its centre. Its
-    shorter side grows until it is square, and the square is shifted into the image. The
+    The sides of the smallest box of both lungs grow about its centre. The shorter side
+    then grows until the box is square, and the square is shifted into the image. The
     image's border cuts the square only if the image is smaller than the square. Lungs
     are never cut, and nothing is padded.
 
     Args:
         mask: (height, width), 0 background, 1 right lung (image left), 2 left lung.
+        growth_percent: so much longer than the lungs is the longer side.
     Returns: the box and LUNGS. If the mask is implausible for a chest: the box of the
         whole image and the reason, "whole: no lungs", "whole: tiny lungs", "whole: one
         lung" or "whole: absurd aspect".
-    Source: Ruffini et al. 2024 and their code (box, 10 %, square).
+    Source: Ruffini et al. 2024 and their code (box, square; 10 % in a file that it does
+        not use, 5 % in the one that it uses).
     """
     problem = implausible(mask)
     if problem:
         return whole_box(mask.shape), f"{WHOLE}: {problem}"
     y0, x0, y1, x1 = smallest_box(mask)
-    side = (1 + _GROWTH) * max(y1 - y0, x1 - x0)
+    side = (1 + growth_percent / 100) * max(y1 - y0, x1 - x0)
     y0, y1 = _place((y0 + y1) / 2, side, mask.shape[0])
     x0, x1 = _place((x0 + x1) / 2, side, mask.shape[1])
     return (y0, x0, y1, x1), LUNGS

@@ -145,8 +145,12 @@ def cut(
     if mask is None:
         box, source = crop.whole_box(image.shape), crop.WHOLE
     else:
-        box, source = crop.lung_box(mask)
+        box, source = crop.lung_box(mask, preprocessing.growth_percent)
     kept = crop.crop(image, box)
+    if preprocessing.clip_percentiles is not None:
+        low, high = np.percentile(image, preprocessing.clip_percentiles).tolist()
+        # An image of a single grey value stays as it is.
+        kept = intensity.window(kept, low, high) if low < high else kept
     if preprocessing.region == "masked" and source == crop.LUNGS:
         kept = kept * (crop.crop(mask, box) > 0)
     pixels = crop.to_uint8(crop.resize(kept, preprocessing.size))

@@ -8,6 +8,8 @@ preprocessing entirely, so runs and folders store only names. `parse` reads a na
 | name | preprocessing |
 |---|---|
 | lungs_256 | a square around the lungs, 256 x 256 pixels |
+| lungs_256_clip_2_98 | as lungs_256, from one percentile of the image to another |
+| lungs_256_grow_5 | as lungs_256, 5 % larger than the lungs instead of 10 % |
 | hu_-100_300_256 | a CT slice, -100 to 300 HU, 256 x 256 pixels |
 | head_40x301x301 | 15 to 100 HU, 40 x 301 x 301 voxels |
 | hu_-100_300_40x256x256 | -100 to 300 HU |
@@ -38,6 +40,8 @@ REGIONS = {
 }
 LARGEST_SIZE = 4096
 LARGEST_VOLUME_SIZE = 1024
+# The square around the lungs is so much larger than they are.
+GROWTH_PERCENT = 10.0
 # The window of Cobo et al. 2024: from above water to above clotted blood.
 HEAD_WINDOW_HU = (15.0, 100.0)
 # Depth upwards, rows to the back (posterior), columns to the left: as in radiology.
@@ -61,11 +65,16 @@ class Preprocessing:
         size: side of the prepared image in pixels, 1 to LARGEST_SIZE.
         window_hu: low and high end of the window of CT slices, in Hounsfield units.
             None: the image as on a viewing screen, see `dicom`.
+        clip_percentiles: low and high percentile of the whole image that become black
+            and white, from 0 to 100. None: grey values stay as they are.
+        growth_percent: margin of the square around the lungs, see `crop.lung_box`.
     """
 
     region: str
     size: int
     window_hu: tuple[float, float] | None = None
+    clip_percentiles: tuple[float, float] | None = None
+    growth_percent: float = GROWTH_PERCENT
 
     def __post_init__(self):
         check_sizes("size", [self.size], LARGEST_SIZE)
@@ -80,12 +89,32 @@ class Preprocessing:
                     "expected the region full with window_hu, because lungs are found "
                     f"in radiographs only. Received: {self.region!r}"
                 )
+        if self.clip_percentiles is not None:
+            ends = limits("clip_percentiles", self.clip_percentiles, 0, 100)
+            _set(self, "clip_percentiles", ends)
+            if self.window_hu is not None:
+                raise ValueError(
+                    "expected clip_percentiles or window_hu, because each says which "
+                    "values become black and white. Received: both"
+                )
+        (growth,) = numbers("growth_percent", [self.growth_percent], 1, 0, 100)
+        _set(self, "growth_percent", growth)
+        if growth != GROWTH_PERCENT and self.region == "full":
+            raise ValueError(
+                "expected the region lungs or masked with growth_percent, which is the "
+                "margin around the lungs. Received: 'full'"
+            )
 
     @property
     def name(self) -> str:
         if self.window_hu is not None:
             return f"{_joined('hu', *self.window_hu)}_{self.size}"
-        return f"{self.region}_{self.size}"
+        name = f"{self.region}_{self.size}"
+        if self.clip_percentiles is not None:
+            name += f"_{_joined('clip', *self.clip_percentiles)}"
+        if self.growth_percent != GROWTH_PERCENT:
+            name += f"_{_joined('grow', self.growth_percent)}"
+        return name
 
     @property
     def description(self) -> str:
@@ -93,6 +122,11 @@ class Preprocessing:
         if self.window_hu is not None:
             low, high = map(text_of, self.window_hu)
             kept = f"The whole CT slice, {low} to {high} HU."
+        if self.growth_percent != GROWTH_PERCENT:
+            kept += f" Margin: {text_of(self.growth_percent)} %."
+        if self.clip_percentiles is not None:
+            low, high = map(text_of, self.clip_percentiles)
+            kept += f" Grey values from percentile {low} to {high}."
         return f"{kept} Resized to {self.size} x {self.size} pixels."
 
     @classmethod
@@ -101,12 +135,21 @@ class Preprocessing:
 
         Raises: ValueError, with what was expected.
         """
-        front, _, size = name.rpartition("_")
-        match = re.fullmatch(f"hu_{_NUMBER}_{_NUMBER}", front)
-        region = "full" if match else front
-        window_hu = _floats(*match.groups()) if match else None
-        if re.fullmatch(r"[1-9]\d{0,3}", size):
-            result = _built(cls, region, int(size), window_hu)
+        match = re.fullmatch(
+            rf"(?:hu_{_NUMBER}_{_NUMBER}|([a-z]+))_([1-9]\d{{0,3}})"
+            f"(?:_clip_{_NUMBER}_{_NUMBER})?(?:_grow_{_NUMBER})?",
+            name,
+        )
+        if match:
+            low, high, region, size, least, most, growth = match.groups()
+            result = _built(
+                cls,
+                region or "full",
+                int(size),
+                window_hu=_floats(low, high),
+                clip_percentiles=_floats(least, most),
+                growth_percent=GROWTH_PERCENT if growth is None else float(growth),
+            )
             if result is not None and result.name == name:
                 return result
         raise ValueError(f"expected {_IMAGE}; received {name!r}")
@@ -253,8 +296,8 @@ def parse_declared(
 ) -> Preprocessing | VolumePreprocessing:
     """The preprocessing of a dataset's declaration: a name, or keys and values.
 
-    Images have the keys `size`, `window_hu`, `region`; volumes those of
-    `VolumePreprocessing`. `z_score: true` stands for Z_SCORE_CLIP.
+    Images have the keys of `Preprocessing`, of which `region` is "full" by default;
+    volumes those of `VolumePreprocessing`. `z_score: true` stands for Z_SCORE_CLIP.
 
     Raises: ValueError, with what was expected.
 
@@ -266,6 +309,9 @@ def parse_declared(
         'zscore_5_96x96x96_2x2x2mm_RAS'
         >>> parse_declared({"window_hu": [-100, 300], "size": 256}).name
         'hu_-100_300_256'
+        >>> parse_declared({"region": "lungs", "size": 256, "growth_percent": 5,
+        ...                 "clip_percentiles": [2, 98]}).name
+        'lungs_256_clip_2_98_grow_5'
     """
     if isinstance(value, str):
         return parse(value)
@@ -273,11 +319,10 @@ def parse_declared(
         raise ValueError(f"expected {_DECLARED}. Received: {value!r}")
     given = dict(value)
     if "size" in given and "shape" not in given:
-        kind, known = Preprocessing, ("size", "window_hu", "region")
+        kind = Preprocessing
         given.setdefault("region", "full")
     elif "shape" in given:
         kind = VolumePreprocessing
-        known = tuple(field.name for field in dataclasses.fields(kind))
         if given.get("z_score") is True:
             given["z_score"] = Z_SCORE_CLIP
         if isinstance(axes := given.get("orientation"), list | tuple):
@@ -288,6 +333,7 @@ def parse_declared(
             "images; also with spacing_mm, because a network takes volumes of one "
             f"shape. Received: {', '.join(map(str, given)) or 'no keys'}"
         )
+    known = tuple(field.name for field in dataclasses.fields(kind))
     for key in given:
         if key not in known:
             raise ValueError(
@@ -327,8 +373,9 @@ DEFAULT = "lungs_256"
 DEFAULT_VOLUME = "head_40x301x301"
 
 _IMAGE = (
-    f"{'_SIZE, '.join(REGIONS)}_SIZE or hu_LOW_HIGH_SIZE, with a size of 1 to "
-    f"{LARGEST_SIZE} pixels, for example {DEFAULT}"
+    f"{'_SIZE, '.join(REGIONS)}_SIZE (and _clip_LOW_HIGH, _grow_PERCENT or both) or "
+    f"hu_LOW_HIGH_SIZE, with a size of 1 to {LARGEST_SIZE} pixels, for example "
+    f"{DEFAULT}"
 )
 _VOLUME = (
     "head_DEPTHxROWSxCOLUMNS (or hu_LOW_HIGH_, percentile_LOW_HIGH_, zscore_CLIP_ for "

@@ -100,6 +100,34 @@ def g_mean(rows: WeightedRows) -> np.ndarray:
     return np.where(n_present > 0, mean, np.nan)
 
 
+def g_mean_weighted(rows: WeightedRows) -> np.ndarray:
+    """Geometric mean of the weighted sensitivity and the weighted specificity.
+
+        sqrt(sum_c n_c r_c / n  *  sum_c n_c s_c / n)
+
+    for n_c rows of class c, its recall r_c and its specificity s_c, the fraction of the
+    other rows that are not predicted as c. The first factor is the accuracy. NaN if all
+    rows are of one class.
+
+    Source: `imblearn.metrics.geometric_mean_score(average="weighted")`, the G-mean of
+        the code of Ruffini et al. 2024.
+
+    Example:
+        >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]
+        >>> rows = WeightedRows.of("binary", [0, 0, 0, 1], chances)
+        >>> # sqrt(2 / 4 * (3 * 1 + 1 * 1 / 3) / 4)
+        >>> g_mean_weighted(rows).round(3).tolist()
+        [0.645]
+    """
+    negatives = rows.total[:, None] - rows.support
+    specificities = ratio(negatives - (rows.predicted - rows.hits), negatives)
+    weighted = (rows.support * np.nan_to_num(specificities)).sum(axis=1)
+    product = rows.hits.sum(axis=1) * weighted
+    # With fractional weights in a single class, `negatives` is a rounding error.
+    several = (rows.support > 0).sum(axis=1) > 1
+    return np.sqrt(ratio(product, np.where(several, rows.total**2, 0.0)))
+
+
 def balanced_accuracy(rows: WeightedRows) -> np.ndarray:
     """Arithmetic mean of the recalls of the classes present.
 
@@ -251,60 +279,6 @@ def npv(rows: WeightedRows) -> np.ndarray:
         [1.0]
     """
     return rows.precisions[:, 0]
-
-
-def kappa(rows: WeightedRows) -> np.ndarray:
-    """1 - sum_ij (i - j)^2 O_ij / sum_ij (i - j)^2 E_ij with E_ij = O_i. O_.j / n.
-
-    Kappa with quadratic weights, Cohen 1968. NaN if all true and predicted classes are
-    the same single class: agreement by chance is perfect, too, so kappa is 0 / 0.
-
-    Example:
-        >>> chances = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
-        >>> rows = WeightedRows.of("ordinal", [0, 1, 2], chances)
-        >>> kappa(rows).tolist()
-        [1.0]
-    """
-    index = np.arange(rows.task.n_classes)
-    cost = (index[:, None] - index) ** 2
-    chance = np.einsum("ri,rj,ij->r", rows.support, rows.predicted, cost)
-    observed = (rows.counts * cost).sum(axis=(1, 2)) * rows.total
-    return 1 - ratio(observed, chance)
-
-
-def ordinal_index(rows: WeightedRows) -> np.ndarray:
-    """Ordinal classification index of Cardoso and Sousa, 0 (perfect) to 1 (worst).
-
-    The minimum over all paths from cell (1, 1) to (k, k) by steps down, right or both:
-        1 - sum_path n_ij / (N + sum_ij n_ij |i - j|) + beta sum_path n_ij |i - j|
-    with beta = 0.75 / (N (k - 1)), N = sum_ij n_ij and gamma = 1. A path off the
-    diagonal collects rows whose order is preserved by errors in one direction, at a
-    cost. NaN without rows.
-
-    Source: Cardoso and Sousa 2011, "Measuring the performance of ordinal
-        classification", IJPRAI 25(8), 1173-1195; beta and the steps as in the authors'
-        OrdinalClassificationIndex.m.
-
-    Example:
-        >>> chances = [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
-        >>> rows = WeightedRows.of("ordinal", [0, 1, 2], chances)
-        >>> ordinal_index(rows).tolist()
-        [0.0]
-    """
-    counts, k = rows.counts, rows.task.n_classes
-    index = np.arange(k)
-    errors = counts * np.abs(index[:, None] - index)
-    total = counts.sum(axis=(1, 2))
-    scale = total + errors.sum(axis=(1, 2))
-    beta = ratio(0.75 * np.ones(len(counts)), total * (k - 1))
-    # Multiplied by `scale`: sums of whole numbers are exact, and a perfect result is 0.
-    cost = (beta * scale)[:, None, None] * errors - counts
-    least = np.full((len(counts), k + 1, k + 1), np.inf)
-    least[:, 0, 0] = 0.0
-    for i, j in np.ndindex(k, k):
-        before = np.minimum(least[:, i, j + 1], least[:, i + 1, j])
-        least[:, i + 1, j + 1] = np.minimum(before, least[:, i, j]) + cost[:, i, j]
-    return 1 + ratio(least[:, k, k], scale)
 
 
 def mae(rows: WeightedRows) -> np.ndarray:

@@ -1,8 +1,8 @@
 """All metrics, one row each: formula, names, unit, direction, where they are shown.
 
 Each metric lists the `Property` values that a task needs to have it, so a new kind of
-task needs no change here. To add a metric, write its function in `formulas` and its row
-here.
+task needs no change here. To add a metric, write its function in `formulas` (or
+`ordinal`, of ordered classes) and its row here.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mdmt_tf.metrics import calibration, formulas
+from mdmt_tf.metrics import calibration, formulas, ordinal
 from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.tasks import Property, Task
 
@@ -109,6 +109,19 @@ METRICS = {
         headline=_NOMINAL,
         compared=_NOMINAL,
     ),
+    "g_mean_weighted": Metric(
+        formulas.g_mean_weighted,
+        "G-mean weighted",
+        "GMw",
+        _CLASSES,
+        percent=True,
+        every_class=True,
+        headline=_NOMINAL,
+        compared=_NOMINAL,
+        note="G-mean is the geometric mean of the recalls of the classes. The weighted "
+        "one is that of imbalanced-learn, the root of weighted sensitivity times "
+        "weighted specificity.",
+    ),
     "balanced_accuracy": Metric(
         formulas.balanced_accuracy,
         "bal. accuracy",
@@ -203,7 +216,7 @@ METRICS = {
         compared=_TWO,
     ),
     "kappa": Metric(
-        formulas.kappa,
+        ordinal.kappa,
         "kappa",
         "kappa",
         _ORDERED,
@@ -212,7 +225,7 @@ METRICS = {
         note="Kappa has quadratic weights.",
     ),
     "ordinal_index": Metric(
-        formulas.ordinal_index,
+        ordinal.ordinal_index,
         "ordinal index",
         "OCI",
         _ORDERED,
@@ -221,6 +234,18 @@ METRICS = {
         compared=_SCALE,
         note="MAE and RMSE count classes. Ordinal index: Cardoso and Sousa 2011, from "
         "0 (perfect) to 1; lower is better.",
+    ),
+    "uoc": Metric(
+        ordinal.uniform_ordinal_index,
+        "UOC",
+        "UOC",
+        _ORDERED,
+        lower_is_better=True,
+        every_class=True,
+        headline=_SCALE,
+        compared=_SCALE,
+        note="UOC: the uniform ordinal index of Silva et al. 2018, in which each class "
+        "counts alike; from 0 (perfect) to 1, lower is better.",
     ),
     "mae": Metric(
         formulas.mae,

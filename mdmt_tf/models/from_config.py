@@ -6,6 +6,7 @@ import keras
 
 from mdmt_tf.config import Config
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.dataset_normalization import UNSEEN, fill_plain
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
 
@@ -30,16 +31,12 @@ def build_from_config(
         >>> {task: logits.shape for task, logits in model.output.items()}
         {'prognosis': (None, 2), 'severity': (None, 4)}
     """
-    mean, _ = config.normalization
-    backbone = build_backbone(
-        config.model.backbone,
-        image_shape=(*config.image_shape, len(mean)),
-        weights=weights,
-        seed=config.seed,
-        batch_norm=config.model.batch_norm,
-        dropout=config.model.backbone_dropout,
-    )
+    backbone = build_backbone_from_config(config, weights)
     freeze(backbone, config.model.freeze)
+    return _with_heads(config, backbone)
+
+
+def _with_heads(config: Config, backbone: keras.Model) -> keras.Model:
     return build_model(
         backbone,
         config.build_tasks(),
@@ -47,3 +44,62 @@ def build_from_config(
         seed=config.seed,
         dropout=config.model.head_dropout,
     )
+
+
+def build_backbone_from_config(
+    config: Config, weights: str | Mapping | None = None, *, plain: bool = False
+) -> keras.Model:
+    """The backbone of the settings; no layer is frozen.
+
+    Args:
+        config, weights: as for `build_from_config`.
+        plain: whether normalisations have one set of statistics whatever
+            `model.batch_norm` is.
+
+    Example:
+        >>> from mdmt_tf import config
+        >>> settings = config.load("phantom", ["model.backbone=shufflenet_v2_x0_5"])
+        >>> build_backbone_from_config(settings).output_shape
+        (None, 1024)
+    """
+    mean, _ = config.normalization
+    return build_backbone(
+        config.model.backbone,
+        image_shape=(*config.image_shape, len(mean)),
+        weights=weights,
+        seed=config.seed,
+        batch_norm="local" if plain else config.model.batch_norm,
+        datasets=len(config.datasets),
+        dropout=config.model.backbone_dropout,
+    )
+
+
+def plain_model(
+    config: Config, model: keras.Model, dataset: int = UNSEEN
+) -> keras.Model:
+    """The model for images of one dataset, as a function of the images alone.
+
+    Args:
+        config: settings of the model.
+        model: of `build_from_config`.
+        dataset: number of the dataset in `config.datasets`; -1: for images of none.
+    Returns: the model itself, unless each dataset has its own statistics of
+        normalisation.
+
+    Example:
+        >>> from mdmt_tf import config
+        >>> settings = config.load("ich_phantom", ["model.batch_norm=per_dataset"])
+        >>> model = build_from_config(settings)
+        >>> len(model.inputs), len(plain_model(settings, model, 0).inputs)
+        (2, 1)
+    """
+    if not config.model.is_per_dataset:
+        return model
+    backbone = build_backbone_from_config(config, plain=True)
+    plain = _with_heads(config, backbone)
+    for layer in model.layers:
+        if layer.name == backbone.name:
+            fill_plain(backbone, layer, dataset)
+        elif layer.weights:
+            plain.get_layer(layer.name).set_weights(layer.get_weights())
+    return plain

@@ -76,7 +76,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         # A frozen layer is always in evaluation mode, as in Keras.
         update = bool(training) and self.trainable
-        if update and self.synchronized and _number_of_replicas() > 1:
+        if update and self.synchronized and number_of_replicas() > 1:
             outputs, mean, variance = self._normalize_over_replicas(inputs)
         else:
             outputs, mean, variance = self._normalize_fused(inputs, update)
@@ -111,12 +111,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # The count is sent with the sums, because each exchange makes replicas wait.
         count = tf.cast(tf.size(x) / x.shape[-1], tf.float32)
         sums = tf.concat([tf.reduce_sum(x, axes), count[tf.newaxis]], axis=0)
-        sums = _sum_over_replicas(sums)
+        sums = sum_over_replicas(sums)
         total, count = sums[:-1], sums[-1]
         mean = total / count
         # The mean of squares would lose a small variance in float32.
         squares = tf.reduce_sum(tf.math.squared_difference(x, mean), axes)
-        squares = _sum_over_replicas(squares)
+        squares = sum_over_replicas(squares)
         outputs = tf.nn.batch_normalization(
             x,
             mean,
@@ -147,11 +147,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
 
 
-def _number_of_replicas():
+def number_of_replicas():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def _sum_over_replicas(values):
+def sum_over_replicas(values):
     """Sum over all replicas, on each replica; gradients flow back to all of them."""
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)

@@ -30,26 +30,28 @@ def build_model(
 
         mlp: Linear 128, ReLU, dropout, Linear 32, ReLU, dropout, Linear n_outputs
         linear: dropout, Linear n_outputs
+        relu_linear: ReLU, dropout, Linear n_outputs
         serial: as mlp, but the head of the first task gets the logits of all other
             tasks in addition to the features, e.g. the severity for the outcome
 
-    `Task.head` chooses mlp or linear for one task, also within "serial".
+    `Task.head` chooses one of the first three for one task, also within "serial".
 
     Linear weights start from Xavier's uniform values, those of the last layer times
     `Task.initial_scale`; biases from 0.01.
 
     Args:
-        backbone: model from images (N, H, W, C) to features (N, F). It becomes one
+        backbone: model from images (N, H, W, C), or a pair of these and the numbers of
+            their datasets (N,), to features (N, F). It becomes one
             layer with its name: `model.get_layer(backbone.name)` returns it.
         tasks: one or more tasks with distinct names. `name`, `n_outputs`, `head` and
             `initial_scale` are used, and the order for "serial".
-        heads: "mlp", "linear" or "serial", of the tasks that have no `head`.
+        heads: one of `MODEL_HEADS`, of the tasks that have no `head`.
         seed: integer; with the names of the layers, it determines initial values and
             dropout.
         dropout: rate in [0, 1).
-    Returns: functional model "mdmt" from `image` (N, H, W, C) to {task name: logits
-        (N, n_outputs)}, in float32 under any dtype policy. Keras sorts the outputs by
-        name: address them by key.
+    Returns: functional model "mdmt" from the inputs of the backbone to {task name:
+        logits (N, n_outputs)}, in float32 under any dtype policy. Keras sorts the
+        outputs by name: address them by key.
     Raises:
         ConfigError: unknown heads, no task, or a repeated name.
 
@@ -67,8 +69,8 @@ def build_model(
     """
     _check(tasks, heads)
     common = "mlp" if heads == "serial" else heads
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    features = backbone(image)
+    inputs = keras.tree.map_structure(_same_input, backbone.input)
+    features = backbone(inputs)
     last = [tasks[0]] if heads == "serial" and len(tasks) > 1 else []
     logits = {
         task.name: _build_head(features, task, common, seed, dropout)
@@ -80,7 +82,11 @@ def build_model(
             [features, *logits.values()]
         )
         logits[task.name] = _build_head(seen, task, common, seed, dropout)
-    return keras.Model(image, dict(sorted(logits.items())), name="mdmt")
+    return keras.Model(inputs, dict(sorted(logits.items())), name="mdmt")
+
+
+def _same_input(tensor):
+    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
 
 
 def _check(tasks, heads):
@@ -106,8 +112,7 @@ def _check_form(form, known, where=""):
 
 
 def _build_head(x, task, common, seed, dropout):
-    form = _linear_head if (task.head or common) == "linear" else _mlp_head
-    return form(x, task, seed, dropout)
+    return _FORMS[task.head or common](x, task, seed, dropout)
 
 
 def _mlp_head(x, task, seed, dropout):
@@ -120,6 +125,14 @@ def _mlp_head(x, task, seed, dropout):
 def _linear_head(x, task, seed, dropout):
     x = _dropout(x, dropout, f"{task.name}.dropout", seed)
     return _output(x, task, seed)
+
+
+def _relu_linear_head(x, task, seed, dropout):
+    x = keras.layers.ReLU(dtype="float32", name=f"{task.name}.relu")(x)
+    return _linear_head(x, task, seed, dropout)
+
+
+_FORMS = dict(zip(HEADS, (_mlp_head, _linear_head, _relu_linear_head), strict=True))
 
 
 def _output(x, task, seed):

@@ -5,7 +5,14 @@ from collections.abc import Callable
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.phantoms.chest import dataset_tables, radiograph, radiograph_files
-from mdmt_tf.phantoms.chest.studies import aiforcovid, brixia, cohen_brixia, hannover
+from mdmt_tf.phantoms.chest.studies import (
+    AS_ALWAYS,
+    Conditions,
+    aiforcovid,
+    brixia,
+    cohen_brixia,
+    hannover,
+)
 from mdmt_tf.phantoms.head import head_ct, head_files
 from mdmt_tf.phantoms.head.studies import ICH_CSIC, ich_csic
 
@@ -14,7 +21,7 @@ from mdmt_tf.phantoms.head.studies import ICH_CSIC, ich_csic
 class PhantomDataset:
     """How the phantoms of one dataset are made.
 
-    studies: studies(seed, patients) returns one record per image.
+    studies: studies(plan, patients) returns one record per image.
     tables: tables(studies, plan) returns {path: bytes} of the tables.
     write: write(folder, plan, study) writes the files of one image.
     truth: file name of the table of true values; several datasets may use one table.
@@ -30,7 +37,7 @@ class PhantomDataset:
 
 def _radiographs(studies, tables):
     return PhantomDataset(
-        studies,
+        lambda plan, patients: studies(plan.seed, patients, plan.conditions),
         tables,
         radiograph_files.write_radiograph,
         "phantom_truth.csv",
@@ -58,13 +65,14 @@ DATASETS = {
         lambda studies, plan: dataset_tables.cohen_brixia_tables(studies),
     ),
     ICH_CSIC: PhantomDataset(
-        ich_csic,
+        lambda plan, patients: ich_csic(plan.seed, patients),
         lambda studies, plan: head_files.clinical_tables(studies),
         head_files.write_head,
         "phantom_head_truth.csv",
         head_files.truth_table,
     ),
 }
+SHIFTS = ("sites", "none", "detector")
 _COUNTS = {dataset: f"{dataset.lower()}_patients" for dataset in DATASETS}
 
 
@@ -78,6 +86,8 @@ class PhantomPlan:
     matrix: nominal columns of a radiograph; sites scale it by 0.85 to 1.
     head_matrix: rows and columns of a slice of a head CT.
     lung_masks, lesion_masks: also write the true masks.
+    correlation, shift, shortcut, label_noise: of the radiographs, see
+        `chest.studies.Conditions`.
     """
 
     aiforcovid_patients: int = 0
@@ -90,6 +100,10 @@ class PhantomPlan:
     lung_masks: bool = False
     lesion_masks: bool = False
     seed: int = 0
+    correlation: float = 1.0
+    shift: str = "sites"
+    shortcut: float = 0.0
+    label_noise: float = 0.0
 
     def __post_init__(self):
         least = dict.fromkeys(_COUNTS.values(), 0)
@@ -99,10 +113,17 @@ class PhantomPlan:
             for name, low in least.items()
             if not isinstance(value := getattr(self, name), int) or value < low
         ]
+        wrong += [
+            f"{name}={value!r} (0 to 1)"
+            for name in ("correlation", "shortcut", "label_noise")
+            if not 0 <= (value := getattr(self, name)) <= 1
+        ]
+        if self.shift not in SHIFTS:
+            wrong.append(f"shift={self.shift!r} (one of {', '.join(SHIFTS)})")
         if wrong:
             raise ConfigError(
-                f"Phantoms cannot be planned with {', '.join(wrong)}: expected whole "
-                "numbers in the range given."
+                f"Phantoms cannot be planned with {', '.join(wrong)}: expected "
+                "numbers in the range given, whole ones where more than 1 is allowed."
             )
         if not any(getattr(self, count) for count in _COUNTS.values()):
             raise ConfigError(
@@ -116,10 +137,29 @@ class PhantomPlan:
         heads = f", heads {head_ct.VERSION}" if self.ich_csic_patients else ""
         return f"{radiograph.VERSION}{heads}"
 
+    @property
+    def conditions(self):
+        """The conditions of the radiographs."""
+        return Conditions(
+            correlation=self.correlation,
+            shift=self.shift,
+            shortcut=self.shortcut,
+            label_noise=self.label_noise,
+        )
+
+    def described(self):
+        """The plan as plain values, without conditions that are as they always were.
+
+        Folders and records of plans that are older than the conditions stay valid.
+        """
+        plain = dataclasses.asdict(self)
+        always = dataclasses.asdict(AS_ALWAYS)
+        return {k: v for k, v in plain.items() if k not in always or v != always[k]}
+
     def studies(self):
         """Every image of the plan, list of `ChestStudy` and `HeadStudy`."""
         return [
             study
             for name, dataset in DATASETS.items()
-            for study in dataset.studies(self.seed, getattr(self, _COUNTS[name]))
+            for study in dataset.studies(self, getattr(self, _COUNTS[name]))
         ]

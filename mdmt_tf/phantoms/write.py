@@ -132,7 +132,7 @@ def _mark(plan, images):
         "generator": GENERATOR,
         "version": plan.version,
         "seed": plan.seed,
-        "plan": dataclasses.asdict(plan),
+        "plan": plan.described(),
         "images": images,
         "note": "Computed phantoms. No picture and no number comes from a patient.",
     }

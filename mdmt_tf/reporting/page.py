@@ -91,7 +91,7 @@ def about(results: Results) -> str:
         f"tasks {', '.join(results.tasks)}",
     ]
     if benchmark.baselines:
-        parts.append(f"baselines without images {', '.join(benchmark.baselines)}")
+        parts.append(f"baselines {', '.join(benchmark.baselines)}")
     return "; ".join(parts) + "."
 
 

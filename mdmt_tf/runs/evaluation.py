@@ -5,7 +5,7 @@ trained, so no training data are needed.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +24,15 @@ from mdmt_tf.storage import write_json
 class Predictor(Protocol):
     """A trained model: from pixels to probabilities."""
 
-    def predict(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
-        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1]."""
+    def predict(
+        self, images: np.ndarray, datasets: Sequence[str] | None = None
+    ) -> Mapping[str, np.ndarray]:
+        """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1].
+
+        Args:
+            datasets: name of the dataset of each image, for a model that normalises
+                each dataset by itself; it may be unknown to the model. None: unknown.
+        """
 
 
 class Pixels(Protocol):
@@ -42,10 +49,13 @@ class Evaluation:
     Attributes:
         predictions: in the columns of `predictions.csv`.
         metrics: {split: {task: {metric: value}}} of the labelled rows.
+        statistics: what normalised the images, in words, if each dataset of the model
+            has its own statistics; else "".
     """
 
     predictions: pd.DataFrame
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
+    statistics: str = ""
 
     def write(self, folder: Path) -> None:
         """Write `predictions.csv` and `metrics.json` into a folder, made if need be."""
@@ -92,10 +102,12 @@ def predict(
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[str, np.ndarray]:
     """{task: probabilities (n, n_classes)} of n >= 1 rows, in their order."""
-    batches = []
-    for number, batch in enumerate(images.batches(samples.image, batch_size), start=1):
-        batches.append(predictor.predict(batch))
-        progress(min(number * batch_size, len(samples)), len(samples))
+    names, batches, done = samples.rows["dataset"].tolist(), [], 0
+    for batch in images.batches(samples.image, batch_size):
+        end = done + len(batch)
+        batches.append(predictor.predict(batch, names[done:end]))
+        done = end
+        progress(done, len(samples))
     return {
         task.name: np.concatenate([batch[task.name] for batch in batches])
         for task in samples.tasks

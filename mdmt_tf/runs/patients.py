@@ -14,6 +14,7 @@ itself in many patients. Then the patients that remain are a selection, those wh
 not change, and metrics by image come first, see `unit_of`.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -34,17 +35,21 @@ PATIENT = ["dataset", "patient_id"]
 _MOST_CONTRADICTORY = 0.05
 
 
-def by_patient(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
+def by_patient(
+    rows: pd.DataFrame, task: Task, within: Sequence[str] = ()
+) -> pd.DataFrame:
     """One row for each patient and component of a task.
 
     Args:
         rows: labelled rows of the task in the columns of `predictions.csv`, of one
             split.
         task: the predicted task.
-    Returns: dataset, patient_id, task, images (labelled for the component), target,
-        prediction and the columns of the probabilities. The target is NaN if the labels
-        of the patient contradict each other. Patients are in the order of their names,
-        whatever the order of the rows.
+        within: columns that are kept apart, such as those of the fit: one row for each
+            patient and each of their values.
+    Returns: the columns `within`, dataset, patient_id, task, images (labelled for the
+        component), target, prediction and the columns of the probabilities. The target
+        is NaN if the labels of the patient contradict each other. Patients are in the
+        order of their names, whatever the order of the rows.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -65,7 +70,7 @@ def by_patient(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
         1          b       1           0  0.000
     """
     tables = [
-        _of_component(own, component)
+        _of_component(own, component, [*within, *PATIENT])
         for component, own in rows_of_components(rows, task)
     ]
     return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
@@ -113,12 +118,12 @@ def metrics_for_patients(rows: pd.DataFrame, task: Task) -> dict[str, float]:
     return {"n": len(rows), **{name: float(own[0]) for name, own in means.items()}}
 
 
-def _of_component(rows: pd.DataFrame, component: Task) -> pd.DataFrame:
+def _of_component(rows: pd.DataFrame, component: Task, keys: list) -> pd.DataFrame:
     columns = list(component.probability_columns)
     # Sums of floats depend on their order, so the rows are sorted.
-    groups = rows.sort_values([*PATIENT, "target", *columns]).groupby(PATIENT)
+    groups = rows.sort_values([*keys, "target", *columns]).groupby(keys)
     table = groups.size().rename("images").reset_index()
-    table.insert(2, "task", component.name)
+    table.insert(len(keys), "task", component.name)
     lowest, highest = groups["target"].min(), groups["target"].max()
     table["target"] = lowest.where(lowest == highest).to_numpy(np.float64)
     means = groups[columns].mean().to_numpy(np.float64)

@@ -33,12 +33,15 @@ class Explainable:
         images: n images, float32 (*spatial, 1) in [0, 1].
         geometry: geometry of each sample; None if it is not a volume.
         labels: task -> (n,), see `Samples`; None if they are not known.
+        datasets: number of the dataset of each sample in those of the run; None: they
+            are of none.
     """
 
     ids: list[str]
     images: list[np.ndarray]
     geometry: list[Geometry | None]
     labels: Mapping[str, np.ndarray] | None = None
+    datasets: Sequence[int] | None = None
 
 
 def of_split(
@@ -83,6 +86,7 @@ def of_split(
             ]
             for task in inputs.tasks
         },
+        datasets=np.concatenate([s.dataset for s in chosen_from])[chosen].tolist(),
     )
 
 

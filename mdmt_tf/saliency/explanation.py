@@ -12,10 +12,11 @@ import numpy as np
 from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import ConfigError, nearest
-from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.models.dataset_normalization import UNSEEN
+from mdmt_tf.models.from_config import build_from_config, plain_model
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
-from mdmt_tf.saliency import choice, files, sanity
+from mdmt_tf.saliency import choice, copies, files, sanity
 from mdmt_tf.saliency.choice import Explainable
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.serving.inputs import open_run_inputs
@@ -150,25 +151,30 @@ def explain_run(
     Raises: ConfigError, DataError for errors that the user can correct.
     """
     chosen = _tasks(tasks, options.tasks)
+    networks = Networks(config, model, len(samples.ids), samples.datasets)
+    if options.with_sanity:
+        networks.require_one()
     prepare = functools.partial(_normalized, config)
     masks = None if options.masks is None else choice.read_masks(options.masks, samples)
     predicted = files.PredictedSamples(
         images=samples.images,
         ids=samples.ids,
-        probabilities=probabilities(config, tasks, model, samples.images),
+        probabilities=probabilities(config, tasks, networks, samples.images),
         labels=samples.labels,
         geometry=samples.geometry,
         masks=masks,
     )
-    methods = options.methods
+    methods, first = options.methods, networks.of(0)
+    explainer = Explainer(first, chosen, layer=options.layer)
     rows = files.explain_samples(
         folder,
-        Explainer(model, chosen, layer=options.layer),
+        explainer,
         predicted,
         normalize=prepare,
-        methods=possible_methods(model) if methods is None else methods,
+        methods=possible_methods(first) if methods is None else methods,
         note=note,
         progress=progress,
+        before=lambda number: networks.give(explainer, number),
     )
     checked = []
     if options.with_sanity:
@@ -177,7 +183,7 @@ def explain_run(
         )
         used = list(dict.fromkeys(row.method for row in rows))
         checked = sanity.randomization(
-            model, chosen, images, used, seed=config.seed, layer=options.layer
+            first, chosen, images, used, seed=config.seed, layer=options.layer
         )
         files.write_table(folder / SANITY_TABLE, checked, sanity.SanityRow)
     return Explained(
@@ -189,16 +195,65 @@ def explain_run(
     )
 
 
+class Networks:
+    """A model as a function of images, for the dataset of each sample.
+
+    It is always the model itself, unless each dataset has its own statistics of
+    normalisation.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: keras.Model,
+        count: int,
+        datasets: Sequence[int] | None = None,
+    ):
+        """
+        Args:
+            config: settings of the model.
+            model: of `build_from_config`.
+            count: number of samples.
+            datasets: see `Explainable`.
+        """
+        self._datasets = datasets
+        if datasets is None or not config.model.is_per_dataset:
+            self._datasets = [UNSEEN] * count
+        self._networks = {
+            dataset: plain_model(config, model, dataset)
+            for dataset in dict.fromkeys(self._datasets)
+        }
+
+    def of(self, number: int) -> keras.Model:
+        """The model for a sample."""
+        return self._networks[self._datasets[number]]
+
+    def give(self, explainer: Explainer, number: int) -> None:
+        """Let an explainer explain the model for a sample."""
+        if len(self._networks) > 1:
+            explainer.set_weights(copies.weights_of(self.of(number)))
+
+    def require_one(self) -> None:
+        """Raises: ConfigError when the samples have several models."""
+        if len(self._networks) > 1:
+            raise ConfigError(
+                "the sanity check needs one network for all images, but each dataset "
+                "has its own statistics of normalisation (model.batch_norm = "
+                "per_dataset), and the images are of several datasets. Choose images "
+                "of one dataset (--images)."
+            )
+
+
 def probabilities(
     config: Config,
     tasks: Sequence[Task],
-    model: keras.Model,
+    networks: Networks,
     images: Sequence[np.ndarray],
 ) -> dict[str, np.ndarray]:
     """{task: (n, n_classes)} of prepared images (*spatial, 1) in [0, 1]."""
     predicted = [
-        model(_normalized(config, image[np.newaxis]), training=False)
-        for image in images
+        networks.of(number)(_normalized(config, image[np.newaxis]), training=False)
+        for number, image in enumerate(images)
     ]
     return {
         task.name: task.probabilities(

@@ -144,6 +144,7 @@ def explain_samples(
     methods: Sequence[str],
     note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
+    before: Callable[[int], object] = lambda number: None,
 ) -> list[MapRow]:
     """Explain the prediction of each sample, for each task, with each method.
 
@@ -155,6 +156,7 @@ def explain_samples(
         methods: methods of `maps.METHODS`, see `possible_methods`.
         note: description of the data, shown in every picture.
         progress: called with (samples done, all samples).
+        before: called with the number of each sample before its maps are made.
     Returns: the rows of `saliency.csv`.
     Raises: ConfigError, see `Explainer`; DataError when a file cannot be written;
         ValueError for ids that are not distinct.
@@ -164,6 +166,7 @@ def explain_samples(
     rows = []
     for number, name in enumerate(names):
         progress(number, len(names))
+        before(number)
         rows += explain_sample(
             folder / name,
             explainer,

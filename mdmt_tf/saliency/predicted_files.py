@@ -12,7 +12,7 @@ from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.saliency import files
 from mdmt_tf.saliency.choice import fitted, geometry_of, ids_of_files
-from mdmt_tf.saliency.explanation import probabilities
+from mdmt_tf.saliency.explanation import Networks, probabilities
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.preparation import PreparedFile
@@ -66,11 +66,13 @@ class _MapsOfModel:
     def __init__(self, model: OpenModel, folder: Path, ids: Sequence[str]):
         run = RunFolder(model.path)
         self._config = run.settings()
-        self._network = build_from_config(self._config)
-        self._network.load_weights(run.best_weights)
+        trained = build_from_config(self._config)
+        trained.load_weights(run.best_weights)
+        self._networks = Networks(self._config, trained, count=1)
+        network = self._networks.of(0)
         self._tasks = run.read_tasks(self._config)
-        self._explainer = Explainer(self._network, self._tasks)
-        self._methods = possible_methods(self._network)
+        self._explainer = Explainer(network, self._tasks)
+        self._methods = possible_methods(network)
         self._note = f"model trained on {model.trained_on}"
         self._folder, self._ids = folder, ids
         self._names = files.folder_names(ids)
@@ -86,7 +88,7 @@ class _MapsOfModel:
         sample = files.PredictedSamples(
             images=[image],
             ids=[self._ids[number]],
-            probabilities=probabilities(config, self._tasks, self._network, [image]),
+            probabilities=probabilities(config, self._tasks, self._networks, [image]),
             geometry=geometry,
         )
         self._rows += files.explain_sample(

@@ -11,7 +11,13 @@ from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.serving.predictor import ServedModel, TrainedModel, open_predictor
+from mdmt_tf.serving.predictor import (
+    AsDataset,
+    ServedModel,
+    TrainedModel,
+    open_predictor,
+    served_text,
+)
 from mdmt_tf.tasks import Task, make_task
 
 # Hexadecimal digits of the digest of a model. The word in front keeps tables from
@@ -34,16 +40,24 @@ class OpenModel:
         trained_on: description of its training data.
         training_images: their profile, see `mdmt_tf.data.profile`; None if the model
             was made without.
+        statistics: fraction of each dataset in the statistics of normalisation for
+            images of no dataset; None if all datasets have the same statistics.
     """
 
     path: Path
-    predictor: ServedModel | TrainedModel
+    predictor: ServedModel | TrainedModel | AsDataset
     tasks: tuple[Task, ...]
     preprocessing: Preprocessing | VolumePreprocessing
     size: tuple[int, ...]
     digest: str
     trained_on: str
     training_images: Mapping | None
+    statistics: Mapping[str, float] | None = None
+
+    @property
+    def statistics_text(self) -> str:
+        """What normalises images of no dataset; "" if all datasets have the same."""
+        return served_text(self.statistics)
 
     @property
     def is_calibrated(self) -> bool:
@@ -58,7 +72,9 @@ class OpenModel:
 
 
 def open_models(
-    paths: Sequence[str | os.PathLike], preprocessing: str | None = None
+    paths: Sequence[str | os.PathLike],
+    preprocessing: str | None = None,
+    statistics_of: str | None = None,
 ) -> list[OpenModel]:
     """Open the models of an ensemble.
 
@@ -66,10 +82,15 @@ def open_models(
         paths: folders of finished runs, or of their SavedModels.
         preprocessing: name of the preprocessing of the images, for models whose
             datasets have several.
+        statistics_of: name of the dataset as whose images all files are normalised, for
+            models in which each dataset has its own statistics; None: as the models
+            serve images of no dataset.
     Raises: ConfigError when the models have different tasks or classes, or when the
         preprocessing is not known; DataError for a folder that holds no model.
     """
     models = [open_model(path, preprocessing) for path in paths]
+    if statistics_of is not None:
+        models = [_as_dataset(model, statistics_of) for model in models]
     first = models[0]
     for other in models[1:]:
         if _answers(other) != _answers(first):
@@ -87,6 +108,13 @@ def open_models(
     return models
 
 
+def _as_dataset(model: OpenModel, dataset: str) -> OpenModel:
+    predictor = AsDataset(model.predictor, dataset)
+    return dataclasses.replace(
+        model, predictor=predictor, statistics=predictor.statistics
+    )
+
+
 def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> OpenModel:
     """Open one model; arguments and errors as for `open_models`."""
     path = Path(path)
@@ -102,7 +130,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         else:
             config = run.settings()
             predictor = open_predictor(run, config)
-            about, weights = _information(run, config), run.best_weights
+            about, weights = _information(run, config, predictor), run.best_weights
     return OpenModel(
         path=path,
         predictor=predictor,
@@ -114,10 +142,11 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         digest=_digest(weights),
         trained_on=about["trained_on"],
         training_images=about.get("training_images"),
+        statistics=about.get("statistics"),
     )
 
 
-def _information(run: RunFolder, config) -> dict:
+def _information(run: RunFolder, config, predictor) -> dict:
     """What `model.json` would hold, of a run without a SavedModel."""
     from mdmt_tf.runs.manifest import data_note
 
@@ -130,6 +159,7 @@ def _information(run: RunFolder, config) -> dict:
         "image": {"size": list(config.image_shape)},
         "trained_on": data_note(manifest),
         "training_images": training_images,
+        "statistics": predictor.statistics,
     }
 
 

@@ -5,9 +5,12 @@ Signatures:
                       (n, d, h, w, 1) of a model for volumes
     predict_encoded   encoded: string (n,), whole PNG or JPEG files; not for volumes,
                       which no such file holds
+    predict_of_dataset  image, and dataset: string (n,), names of datasets; only of a
+                      model that normalises each dataset by itself. The others normalise
+                      all images as those of a dataset that is not known.
     information       no input; one string: JSON with tasks, classes, and whether the
                       model was trained on synthetic data
-The first two return one float32 (n, classes) per task, under the task's name; (n, 1)
+All but the last return one float32 (n, classes) per task, under the task's name; (n, 1)
 for a regression. For a task with classes, `<task>_calibrated` has the calibrated
 probabilities in the same shape, see `mdmt_tf.statistics.calibration`. The graph
 contains the resizing and the normalisation of training.
@@ -24,6 +27,7 @@ import tensorflow as tf
 from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
+from mdmt_tf.models.dataset_normalization import UNSEEN
 from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.statistics.calibration import Calibrations, calibrated
 from mdmt_tf.tasks import Task
@@ -40,6 +44,7 @@ def export_model(
     information: dict,
     normalization: tuple = IMAGENET,
     calibrations: Calibrations | None = None,
+    datasets: Sequence[str] = (),
 ) -> None:
     """Write the SavedModel, and `information` next to its graph as `model.json`.
 
@@ -51,6 +56,8 @@ def export_model(
         normalization: mean and std of each channel of its input.
         calibrations: by component; they are written to `information`, too. None: the
             model has raw probabilities only.
+        datasets: names of the datasets whose number is the second input of the model;
+            none if it has no such input.
     """
     calibrations = calibrations or {}
     if calibrations:
@@ -58,11 +65,14 @@ def export_model(
         information = information | {"calibration": stored}
     shape = model.inputs[0].shape[1:-1]
     any_size = (None,) * (len(shape) + 1)
+    image = tf.TensorSpec((*any_size, 1), tf.float32, "image")
     text = json.dumps(information, indent=2)
 
-    def answer(grey):
-        images = normalize(resize(grey, shape), *normalization)
-        logits = model(images, training=False)
+    def answer(grey, dataset=None):
+        inputs = normalize(resize(grey, shape), *normalization)
+        if datasets:
+            inputs = (inputs, _numbers_of(datasets, dataset, tf.shape(grey)[:1]))
+        logits = model(inputs, training=False)
         answers = {}
         for task in tasks:
             raw = task.probabilities(logits[task.name], ops=keras.ops)
@@ -90,8 +100,13 @@ def export_model(
     archive.add_endpoint(
         "serving_default",
         answer,
-        input_signature=[tf.TensorSpec((*any_size, 1), tf.float32, "image")],
+        input_signature=[image],
     )
+    if datasets:
+        names = tf.TensorSpec((None,), tf.string, "dataset")
+        archive.add_endpoint(
+            "predict_of_dataset", answer, input_signature=[image, names]
+        )
     if len(shape) == 2:
         archive.add_endpoint(
             "predict_encoded",
@@ -103,6 +118,15 @@ def export_model(
     )
     archive.write_out(str(path), verbose=False)
     (path / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _numbers_of(known: Sequence[str], names, shape) -> tf.Tensor:
+    """Numbers of the datasets with these names, int32 (n,); -1 for other names."""
+    numbers = tf.fill(shape, UNSEEN)
+    if names is not None:
+        for number, name in enumerate(known):
+            numbers = tf.where(names == name, number, numbers)
+    return numbers
 
 
 def decode_grey(file: tf.Tensor) -> tf.Tensor:
@@ -150,6 +174,7 @@ def check_export(
     images: Sequence[np.ndarray],
     expected: Mapping[str, np.ndarray],
     calibrations: Calibrations | None = None,
+    datasets: Sequence[str] | None = None,
 ) -> float:
     """Compare the SavedModel with the model it was made from.
 
@@ -160,6 +185,8 @@ def check_export(
             where the model takes files, as PNG.
         expected: {task: probabilities (n, classes)} of the Keras model.
         calibrations: those of the SavedModel, by component.
+        datasets: name of the dataset of each image, for the signature
+            predict_of_dataset; None: the others are compared.
     Returns: the largest difference, see `TOLERANCE`.
     Raises: MdmtError when it is above `TOLERANCE`.
     """
@@ -167,8 +194,12 @@ def check_export(
     largest = 0.0
     for row, image in enumerate(images):
         scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
-        answers = {"serving_default": served.predict(scaled[None])}
-        if served.takes_files:
+        if datasets is None:
+            answers = {"serving_default": served.predict(scaled[None])}
+        else:
+            known = served.predict(scaled[None], [datasets[row]])
+            answers = {"predict_of_dataset": known}
+        if served.takes_files and datasets is None:
             file = tf.io.encode_png(image).numpy()
             answers["predict_encoded"] = served.predict_encoded([file])
         for signature, answer in answers.items():

@@ -48,6 +48,8 @@ class Counts:
         warned: those with a warning.
         uncalibrated: whether a probability is as the model was trained to give it.
         trained_on: description of the training data of each model.
+        statistics: what normalises the files, see `served_text`; of models in which
+            each dataset has its own statistics.
     """
 
     files: int
@@ -55,6 +57,7 @@ class Counts:
     warned: int = 0
     uncalibrated: bool = False
     trained_on: Sequence[str] = ()
+    statistics: Sequence[str] = ()
 
     def text(self, seconds: float, out: Path, maps: Path | None) -> str:
         """A summary in a few lines."""
@@ -69,6 +72,7 @@ class Counts:
         if self.uncalibrated:
             lines.append("probabilities are not calibrated: the model was made without")
         lines += [f"trained on {text}" for text in self.trained_on]
+        lines += [f"files are normalised by the {text}" for text in self.statistics]
         lines.append("for research only, not for diagnosis or treatment")
         return "\n".join(lines)
 
@@ -97,6 +101,9 @@ def predict_files(
         files=len(files),
         uncalibrated=not all(model.is_calibrated for model in models),
         trained_on=list(dict.fromkeys(model.trained_on for model in models)),
+        statistics=[
+            text for text in dict.fromkeys(m.statistics_text for m in models) if text
+        ],
     )
     components = models[0].components
     if maps is not None:
@@ -229,6 +236,7 @@ def _about(models: Sequence[OpenModel]) -> dict:
                 "trained_on": model.trained_on,
                 "preprocessing": model.preprocessing.name,
                 "calibrated": model.is_calibrated,
+                **({"statistics": dict(model.statistics)} if model.statistics else {}),
             }
             for model in models
         ],

@@ -1,7 +1,7 @@
 """A trained model that predicts probabilities: its SavedModel, or its weights."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import normalize, resize
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.models.dataset_normalization import UNSEEN, fractions_of
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.evaluation import Predictor
 from mdmt_tf.runs.folder import RunFolder
@@ -35,8 +36,65 @@ def open_predictor(run: RunFolder, config: Config) -> Predictor:
     model = build_from_config(config)
     model.load_weights(run.best_weights)
     return TrainedModel(
-        model, run.read_tasks(config), config.normalization, calibration.read(run)
+        model,
+        run.read_tasks(config),
+        config.normalization,
+        calibration.read(run),
+        tuple(config.datasets) if config.model.is_per_dataset else (),
     )
+
+
+def served_text(statistics: Mapping[str, float] | None) -> str:
+    """What normalises an image of no dataset of the model, in words.
+
+    Args:
+        statistics: see `OpenModel`.
+
+    Example:
+        >>> served_text({"ward": 0.75, "clinic": 0.25})
+        'average statistics of ward (75 %), clinic (25 %)'
+        >>> served_text({"ward": 1.0, "clinic": 0.0})
+        'statistics of ward'
+        >>> served_text(None)
+        ''
+    """
+    if statistics is None:
+        return ""
+    used = {name: fraction for name, fraction in statistics.items() if fraction}
+    if len(used) == 1:
+        return f"statistics of {next(iter(used))}"
+    parts = ", ".join(f"{name} ({fraction:.0%})" for name, fraction in used.items())
+    return f"average statistics of {parts}".replace("%", " %")
+
+
+class AsDataset:
+    """A predictor that normalises all images as those of one of its datasets.
+
+    Raises: ConfigError when the model has no statistics of that dataset.
+    """
+
+    def __init__(self, predictor: "ServedModel | TrainedModel", dataset: str):
+        known = list(predictor.statistics or ())
+        if not known:
+            raise ConfigError(
+                f"--statistics-of {dataset}: in this model all datasets have the same "
+                "statistics of normalisation. Expected a run with model.batch_norm = "
+                "per_dataset. Leave the option out."
+            )
+        if dataset not in known:
+            raise ConfigError(
+                f"--statistics-of {dataset}: is not one of the datasets of the model."
+                f"{nearest(dataset, known)} Known: {', '.join(known)}."
+            )
+        self._predictor, self._dataset = predictor, dataset
+        self.outputs = predictor.outputs
+        self.statistics = {dataset: 1.0}
+
+    def predict(
+        self, images: np.ndarray, datasets: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """See `Predictor`; `datasets` has no effect."""
+        return self._predictor.predict(images, [self._dataset] * len(images))
 
 
 class ServedModel:
@@ -68,10 +126,25 @@ class ServedModel:
         """Names of the outputs of `predict`."""
         return set(self._signatures["serving_default"].structured_outputs)
 
-    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1]."""
+    @property
+    def statistics(self) -> dict[str, float] | None:
+        """See `OpenModel`; None if all datasets have the same statistics."""
+        return self.information.get("statistics")
+
+    def predict(
+        self, images: np.ndarray, datasets: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """{task: (n, classes)} probabilities of float32 (n, ..., 1) in [0, 1].
+
+        Args:
+            datasets: see `Predictor`.
+        """
+        given = {"image": tf.constant(images, tf.float32)}
         serve = self._signatures["serving_default"]
-        answer = serve(image=tf.constant(images, tf.float32))
+        if datasets is not None and self.statistics is not None:
+            serve = self._signatures["predict_of_dataset"]
+            given["dataset"] = tf.constant(list(datasets), tf.string)
+        answer = serve(**given)
         return {name: value.numpy() for name, value in answer.items()}
 
     def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
@@ -90,6 +163,7 @@ class TrainedModel:
         tasks: Sequence[Task],
         normalization: tuple,
         calibrations: Calibrations | None = None,
+        datasets: Sequence[str] = (),
     ):
         """
         Args:
@@ -97,11 +171,22 @@ class TrainedModel:
             tasks: of the model.
             normalization: mean and std of each channel of its input.
             calibrations: by component; None: raw probabilities only.
+            datasets: names of the datasets whose number is the second input of the
+                model; none if it has no such input.
         """
+        self._datasets = {name: number for number, name in enumerate(datasets)}
         self._model = model
         self._tasks = tuple(tasks)
         self._normalization = normalization
         self._calibrations = calibrations or {}
+
+    @property
+    def statistics(self) -> dict[str, float] | None:
+        """See `OpenModel`; None if all datasets have the same statistics."""
+        if not self._datasets:
+            return None
+        fractions = fractions_of(self._model)
+        return dict(zip(self._datasets, fractions, strict=True))
 
     @property
     def outputs(self) -> set[str]:
@@ -114,14 +199,24 @@ class TrainedModel:
         }
         return {task.name for task in self._tasks} | calibrated
 
-    def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def predict(
+        self, images: np.ndarray, datasets: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
         """{task: (n, n_classes)} of float32 (n, ..., 1) in [0, 1], of any size.
 
         Calibrated probabilities are under `Task.calibrated_name`.
+
+        Args:
+            datasets: see `Predictor`.
         """
         shape = self._model.inputs[0].shape[1:-1]
         resized = resize(tf.constant(images, tf.float32), shape)
-        logits = self._model.predict_on_batch(normalize(resized, *self._normalization))
+        inputs = normalize(resized, *self._normalization)
+        if self._datasets:
+            names = datasets or [None] * len(images)
+            numbers = [self._datasets.get(name, UNSEEN) for name in names]
+            inputs = (inputs, np.array(numbers, np.int32))
+        logits = self._model.predict_on_batch(inputs)
         answer = {}
         for task in self._tasks:
             raw = task.probabilities(logits[task.name])

@@ -16,6 +16,9 @@ LISTS = (*SPLITS, "excluded")
 # dataset -> name of the list -> image_ids
 Lists = Mapping[str, Mapping[str, Sequence[str]]]
 
+# In the path of a file of lists: the number of the fold.
+FOLD = "{fold}"
+
 _COLUMNS = ("dataset", "image_id", "split")
 
 
@@ -90,6 +93,54 @@ def read_json(path: str | Path) -> dict:
             split: sorted(of_dataset.get(split, [])) for split in LISTS
         }
     return plain
+
+
+def of_fold(path: str, fold: int) -> str:
+    """The file of a fold: `{fold}` in the path stands for its number.
+
+    Example:
+        >>> of_fold("lists/fold_{fold}.json", 2), of_fold("own.csv", 2)
+        ('lists/fold_2.json', 'own.csv')
+    """
+    return path.replace(FOLD, str(fold))
+
+
+def count(path: str) -> int:
+    """The number of folds of a path: 1, or of its files 0, 1, 2, ... with `{fold}`.
+
+    Raises: DataError when there is no file 0, or one is missing between two others.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     template = str(Path(folder, "{fold}.csv"))
+        ...     for fold in range(3):
+        ...         Path(of_fold(template, fold)).touch()
+        ...     count(template), count(of_fold(template, 0))
+        (3, 1)
+    """
+    if FOLD not in path:
+        return 1
+    folds = 0
+    while Path(of_fold(path, folds)).is_file():
+        folds += 1
+    if not folds:
+        raise DataError(
+            f"{path}: there is no file of fold 0, {of_fold(path, 0)}. {FOLD} stands "
+            "for the number of the fold, from 0."
+        )
+    front, _, back = Path(path).name.partition(FOLD)
+    numbers = [
+        name.removeprefix(front).removesuffix(back)
+        for name in (file.name for file in Path(path).parent.iterdir())
+        if name.startswith(front) and name.endswith(back)
+    ]
+    if later := [text for text in numbers if text.isdigit() and int(text) > folds]:
+        raise DataError(
+            f"{path}: fold {folds} has no file, but fold {min(map(int, later))} has "
+            "one. Folds are numbered from 0 without a gap."
+        )
+    return folds
 
 
 def assign(

@@ -11,21 +11,24 @@ class SplitSettings:
     Attributes:
         kind: "kfold", "leave_one_site_out" or "file".
         folds: number of folds of kfold.
-        fold: the fold that is tested.
-        seed: seed of the shuffling.
+        repeats: number of divisions into folds of kfold.
+        fold: the fold that is tested, 0 to repeats * folds - 1. It belongs to the
+            division number fold // folds.
+        seed: seed of the shuffling; of division r of kfold it is seed + r.
         leave_out: leave_one_site_out: the datasets of which one site each is left out.
         site_groups: dataset -> group -> its sites; whole groups are left out.
         combine: how the sites of several datasets are combined, see
             `sites.combinations`.
         stratify_by: tasks whose classes stratify the folds; none: all tasks together.
-        validation: kfold: "next_fold", the fold after `fold`, or "fraction", a fraction
-            of the patients of all other folds.
+        validation: kfold: "next_fold" or "previous_fold", the fold after or before
+            `fold`, or "fraction", a fraction of the patients of all other folds.
         validation_fraction: that fraction; also used by leave_one_site_out.
-        file: path of the lists, for kind "file".
+        file: path of the lists, for kind "file"; see `files.of_fold`.
     """
 
     kind: str = "kfold"
     folds: int = 5
+    repeats: int = 1
     fold: int = 0
     seed: int = 0
     leave_out: Sequence[str] = ()

@@ -20,11 +20,14 @@ class Loss:
             for the squared error of a Gaussian (Kendall et al. 2018, eq. 5 and 10).
         mixes: whether the loss of a mean of targets is the mean of their losses, up to
             a constant that does not depend on the logits.
+        logit_scale: factor of the outputs that makes them logits of the predicted
+            probabilities; other than 1 for a loss whose outputs are no logits.
     """
 
     formula: Callable
     likelihood_factor: float = 1.0
     mixes: bool = True
+    logit_scale: float = 1.0
 
 
 def mean_over_outputs(formula: Callable) -> Callable:
@@ -153,9 +156,61 @@ def softmax_squared_error(targets, logits, ops):
         >>> float(softmax_squared_error([1], logits, keras.ops)[0])
         0.25
     """
-    classes = targets
-    if len(ops.shape(targets)) == 1:
-        # Keras converts targets to floats.
-        targets = ops.cast(targets, "int32")
-        classes = ops.one_hot(targets, logits.shape[-1], dtype=logits.dtype)
+    classes = _fractions(targets, logits, ops)
     return ops.mean(ops.square(classes - ops.softmax(logits, axis=-1)), axis=-1)
+
+
+def softmax_binary_cross_entropy(targets, logits, ops):
+    """mean_c -y_c log p_c - (1 - y_c) log(1 - p_c) with p = softmax(logits).
+
+    Of two classes it equals the cross-entropy, because both terms are the same.
+
+    Source: `torch.nn.BCELoss` on a softmax, as in the code of Ruffini et al. 2024. It
+        limits a logarithm to -100, which is not done here.
+
+    Example:
+        >>> import keras
+        >>> loss = softmax_binary_cross_entropy([1], keras.ops.zeros((1, 3)), keras.ops)
+        >>> f"{float(loss[0]):.4f}"  # (log 3 + 2 log 3 / 2) / 3
+        '0.6365'
+    """
+    classes = _fractions(targets, logits, ops)
+    of_all = ops.logsumexp(logits, axis=-1, keepdims=True)
+    # 1 - p of a class is the sum over the others, whose logarithm is never that of 0.
+    own = ops.eye(logits.shape[-1], dtype=logits.dtype)
+    others = ops.logsumexp(logits[:, None, :] - 1e30 * own, axis=-1)
+    right, wrong = of_all - logits, of_all - others
+    return ops.mean(classes * right + (1.0 - classes) * wrong, axis=-1)
+
+
+def raw_squared_error(targets, outputs, ops):
+    """mean_c (y_c - f_c)^2: y is one-hot, f are the outputs themselves.
+
+    The outputs are no logits: they estimate the probabilities, but need not be from 0
+    to 1 or sum to 1. The predicted probability of a class falls with the squared
+    distance of the outputs from its one-hot vector e_c,
+
+        p_c = exp(-|f - e_c|^2) / sum_d exp(-|f - e_d|^2) = softmax(2 f)_c
+
+    so the most probable class is that of the largest output. Of two classes with
+    outputs 1 - p and p, it is p up to first order about 1/2.
+
+    Source: the loss of prognosis in the code of Ruffini et al. 2024, which takes the
+        largest output and has no probabilities.
+
+    Example:
+        >>> import keras
+        >>> outputs = keras.ops.array([[0.5, 0.5]])
+        >>> float(raw_squared_error([1], outputs, keras.ops)[0])
+        0.25
+    """
+    return ops.mean(ops.square(_fractions(targets, outputs, ops) - outputs), axis=-1)
+
+
+def _fractions(targets, logits, ops):
+    """Targets as the fraction of each class, (n, k)."""
+    if len(ops.shape(targets)) == 2:
+        return targets
+    # Keras converts targets to floats.
+    indices = ops.cast(targets, "int32")
+    return ops.one_hot(indices, logits.shape[-1], dtype=logits.dtype)

@@ -82,7 +82,10 @@ class Multilabel(Task):
                 )
 
     def baseline_problem(self) -> str | None:
-        return "has several labels an image; a baseline needs one class."
+        return (
+            "has several labels an image; a baseline of fields needs one class. Of "
+            "images, thumbnail and features predict several labels, too."
+        )
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """0 no, 1 yes, -1 unknown; int64 (n, k)."""

@@ -84,7 +84,10 @@ class Regression(Task):
         return super().description() | {"mean": self.mean, "std": self.std}
 
     def baseline_problem(self) -> str | None:
-        return "is a regression; a baseline needs classes."
+        return (
+            "is a regression; a baseline of fields needs classes. Of images, thumbnail "
+            "and features predict numbers, too."
+        )
 
     def encode(self, labels: np.ndarray) -> np.ndarray:
         labels = np.asarray(labels)

@@ -1,24 +1,29 @@
 """The end of a fit: predictions, calibration, export, saliency, metrics."""
 
+import functools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection
 
 import keras
+import numpy as np
 import pandas as pd
 
 from mdmt_tf import storage
 from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
+from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.models.from_config import plain_model
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
+from mdmt_tf.statistics import probe
 from mdmt_tf.statistics.assessment import assess_splits
 from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import description
-from mdmt_tf.training.fit import Fit, predict
+from mdmt_tf.training.fit import Fit, predict, predict_outputs
 
 
 def conclude(fit: Fit, model: keras.Model) -> None:
@@ -35,12 +40,16 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
     calibrations = _calibrate(fit, table)
-    # Other runs may start from these weights.
-    model.get_layer(config.model.backbone).save_weights(run.backbone_weights)
+    # Other runs may start from these weights, which have one set of statistics.
+    backbone = plain_model(config, model).get_layer(config.model.backbone)
+    backbone.save_weights(run.backbone_weights)
+    _probe(fit, model)
 
     if config.training.saved_model:
         write("exporting the SavedModel and comparing it with the trained model ...\n")
-        about = description.information(config, inputs, manifest, training_images)
+        about = description.information(
+            config, inputs, manifest, training_images, fit.statistics
+        )
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(
             model,
@@ -49,9 +58,10 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             about,
             config.normalization,
             calibrations=calibrations,
+            datasets=tuple(fit.statistics or ()),
         )
         manifest["export"] = _check_export(
-            unchecked, inputs, probabilities, calibrations
+            fit, model, unchecked, probabilities, calibrations
         )
         # Only a checked export gets its final name.
         shutil.rmtree(run.saved_model, ignore_errors=True)
@@ -69,9 +79,27 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             note=data_note(manifest),
         )
     storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
+    manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+
+
+def effort(fit: Fit) -> dict[str, int | float]:
+    """What the training took, over all sessions of the run, for the manifest.
+
+    Returns: steps, those of the optimizer; images, training images that counted, each
+        as often as it was drawn; epochs; seconds of training, without validation.
+    """
+    seconds = pd.read_csv(fit.run.history)["seconds"]
+    settings, images = fit.config.training, fit.training_set.draws.total
+    batches = len(seconds) * steps_per_epoch(images, settings.batch_size)
+    return {
+        "steps": batches // settings.accumulate,
+        "images": len(seconds) * images,
+        "epochs": len(seconds),
+        "seconds": round(float(seconds.sum()), 2),
+    }
 
 
 def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:
@@ -96,17 +124,45 @@ def _assessment(table, tasks, calibrations) -> dict[str, dict]:
     return assessment
 
 
-def _check_export(path, inputs, probabilities, calibrations, most: int = 16) -> dict:
+def _check_export(
+    fit, model, path, probabilities, calibrations, most: int = 16
+) -> dict:
     """Compare the SavedModel with what the model predicted for real images."""
-    split = _judged_split(probabilities)
+    inputs, split = fit.inputs, _judged_split(probabilities)
     samples = inputs.samples[split]
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    largest = export.check_export(path, inputs.tasks, images, expected, calibrations)
+    compare = functools.partial(export.check_export, path, inputs.tasks, images)
+    if fit.statistics is None:
+        largest = compare(expected, calibrations)
+    else:
+        chosen = samples.take(np.array(rows))
+        unseen = predict(model, chosen, inputs, fit.config, unseen=True)
+        names = chosen.rows["dataset"].tolist()
+        largest = max(
+            compare(unseen, calibrations), compare(expected, calibrations, names)
+        )
     return {"compared_images": len(rows), "largest_difference": largest}
 
 
-def _judged_split(predicted: Mapping) -> str:
+def _probe(fit: Fit, model: keras.Model) -> None:
+    """Write `features_probe.json`: how well features tell the datasets apart."""
+    inputs, config = fit.inputs, fit.config
+    if len(inputs.datasets) < 2:
+        return
+    filled = [split for split, samples in inputs.samples.items() if len(samples)]
+    samples = inputs.samples[_judged_split(filled)]
+    chosen = samples.take(probe.subsample(samples.dataset, seed=config.seed))
+    backbone = model.get_layer(config.model.backbone)
+    features = predict_outputs(backbone, chosen, inputs, config)
+    names = [dataset.name for dataset in inputs.datasets]
+    found = probe.probe_features(
+        features, chosen.dataset, chosen.patient, names, seed=config.seed
+    )
+    storage.write_json(fit.run.features_probe, found.to_plain())
+
+
+def _judged_split(predicted: Collection[str]) -> str:
     """The test split, or validation if the fold has no test rows."""
     return "test" if "test" in predicted else "validation"

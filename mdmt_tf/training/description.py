@@ -1,6 +1,7 @@
 """Descriptions of a run's data and model, for its terminal and its files."""
 
 import textwrap
+from collections.abc import Mapping
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
@@ -11,10 +12,18 @@ from mdmt_tf.statistics.calibration import Calibrations
 
 
 def information(
-    config: Config, inputs: Inputs, manifest: dict, training_images: dict
+    config: Config,
+    inputs: Inputs,
+    manifest: dict,
+    training_images: dict,
+    statistics: Mapping[str, float] | None = None,
 ) -> dict:
-    """The description that is stored in the exported model."""
-    return {
+    """The description that is stored in the exported model.
+
+    Args:
+        statistics: see `Fit.statistics`.
+    """
+    about = {
         "experiment": config.experiment,
         "mdmt_tf": manifest["mdmt_tf"],
         "synthetic": manifest["synthetic"],
@@ -33,6 +42,11 @@ def information(
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
         "training_images": training_images,
     }
+    if statistics is not None:
+        # Fraction of each dataset in the statistics of normalisation for images of no
+        # dataset of the run.
+        about["statistics"] = dict(statistics)
+    return about
 
 
 def calibrations_text(calibrations: Calibrations) -> str:
@@ -68,6 +82,14 @@ def overview(
     ]
     for task in inputs.tasks:
         counts = training_set.class_counts[task.name]
-        rows.append((task.name, f"{task.counts_text(counts)} in training"))
+        text = f"{task.counts_text(counts)} in training"
+        if task.fraction < 1:
+            text += f"; labels of {task.fraction:.3g} of the patients"
+        if task.permute:
+            text += "; PERMUTED among training and validation images"
+        rows.append((task.name, text))
+    if config.training.steps is not None:
+        in_epoch = config.training.steps // config.training.epochs
+        rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
     return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)

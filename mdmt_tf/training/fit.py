@@ -12,6 +12,7 @@ from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.training_set import TrainingSet
+from mdmt_tf.models.dataset_normalization import UNSEEN
 from mdmt_tf.runs.folder import RunFolder
 
 
@@ -28,19 +29,58 @@ class Fit:
     write: Callable[[str], object]
     is_terminal: bool
 
+    @property
+    def statistics(self) -> dict[str, float] | None:
+        """Fraction of each dataset in the statistics for images of no dataset.
+
+        None if all datasets have the same statistics of normalisation.
+        """
+        if not self.config.model.is_per_dataset:
+            return None
+        names = [dataset.name for dataset in self.inputs.datasets]
+        chosen = self.config.model.unseen_dataset
+        if chosen in names:
+            return {name: float(name == chosen) for name in names}
+        rows = np.bincount(self.training_set.samples.dataset, minlength=len(names))
+        return dict(zip(names, (rows / rows.sum()).tolist(), strict=True))
+
 
 def predict(
-    model: keras.Model, samples: Samples, inputs: Inputs, config: Config
+    model: keras.Model,
+    samples: Samples,
+    inputs: Inputs,
+    config: Config,
+    *,
+    unseen: bool = False,
 ) -> dict[str, np.ndarray]:
-    """{task: probabilities (n, classes)} of samples, in their order."""
+    """{task: probabilities (n, classes)} of samples, in their order.
+
+    Args:
+        unseen: whether to predict the images as if they were of no dataset of the run;
+            it matters where each dataset has its own statistics of normalisation.
+    """
+    logits = predict_outputs(model, samples, inputs, config, unseen=unseen)
+    return {task.name: task.probabilities(logits[task.name]) for task in inputs.tasks}
+
+
+def predict_outputs(
+    model: keras.Model,
+    samples: Samples,
+    inputs: Inputs,
+    config: Config,
+    *,
+    unseen: bool = False,
+):
+    """The outputs of any model with the inputs of the fit's, one row per sample."""
+    numbers = None
+    if config.model.is_per_dataset:
+        numbers = np.full(len(samples), UNSEEN) if unseen else samples.dataset
     dataset = pipeline.image_dataset(
         samples.image,
         inputs.images,
         batch_size=config.training.batch_size,
         normalization=config.normalization,
+        dataset=numbers,
     )
-    logits = model.predict(dataset, verbose=0)
-    return {
-        task.name: task.probabilities(logits[task.name][: len(samples)])
-        for task in inputs.tasks
-    }
+    outputs = model.predict(dataset, verbose=0)
+    return keras.tree.map_structure(lambda values: values[: len(samples)], outputs)

@@ -13,7 +13,7 @@ compiled is compiled again, and its optimizer continues where it was. To continu
 then scales the loss again, as it did when the model was saved.
 """
 
-from mdmt_tf.models import layers
+from mdmt_tf.models import dataset_normalization, layers
 from mdmt_tf.training import losses, optimizers
 
-__all__ = ["layers", "losses", "optimizers"]
+__all__ = ["dataset_normalization", "layers", "losses", "optimizers"]

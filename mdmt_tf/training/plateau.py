@@ -4,11 +4,14 @@ Keras' own `ReduceLROnPlateau` counts differently (an absolute margin, one epoch
 patience) and loses its count when a run is interrupted.
 """
 
+from collections.abc import Mapping, Sequence
+
 import keras
 import numpy as np
 
 from mdmt_tf.config.schema import PlateauSection
 from mdmt_tf.metrics.table import improves
+from mdmt_tf.tasks import Task
 
 # As in torch: the rate is not changed by less than this.
 _SMALLEST_CHANGE = 1e-8
@@ -16,6 +19,11 @@ _SMALLEST_CHANGE = 1e-8
 
 class Plateau(keras.callbacks.Callback):
     """r <- max(factor r, min_learning_rate) after more than `patience` bad epochs.
+
+    Args:
+        settings: of `training.plateau`.
+        task, metric: of `training.select_on`; followed if `follows` is "selected".
+        tasks: those of `total_loss`; followed if `follows` is "total".
 
     An epoch is bad unless its metric is better than the best so far by the relative
     `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
@@ -28,15 +36,23 @@ class Plateau(keras.callbacks.Callback):
     cooldown=0.
     """
 
-    def __init__(self, settings: PlateauSection, task: str, metric: str):
+    def __init__(
+        self,
+        settings: PlateauSection,
+        task: str,
+        metric: str,
+        tasks: Sequence[Task] = (),
+    ):
         super().__init__()
-        self._settings = settings
+        self._settings, self._tasks = settings, tasks
         self._key = f"validation/{task}/{metric}"
-        self._falls = improves(metric, 0.0, 1.0)
+        self._falls = settings.follows == "total" or improves(metric, 0.0, 1.0)
         self.progress = {"best": None, "bad_epochs": 0}
 
     def on_epoch_end(self, epoch, logs=None):
-        value, settings = logs[self._key], self._settings
+        settings = self._settings
+        is_total = settings.follows == "total"
+        value = total_loss(logs, self._tasks) if is_total else logs[self._key]
         if self._is_better(value):
             self.progress.update(best=value, bad_epochs=0)
         else:
@@ -59,3 +75,33 @@ class Plateau(keras.callbacks.Callback):
         if self._falls:
             return value < best * (1.0 - self._settings.threshold)
         return value > best * (1.0 + self._settings.threshold)
+
+
+def total_loss(logs: Mapping[str, float], tasks: Sequence[Task]) -> float:
+    """The validation losses of all tasks together, sum_t l_t n_t L_t / sum_t n_t.
+
+    l_t is `Task.weight`, n_t the number of labelled validation rows, and L_t the metric
+    `loss` on them. This is eq. 2 of Ruffini et al. 2024 on the validation rows, up to a
+    constant factor, with each task's first loss.
+
+    Args:
+        logs: of an epoch, with `validation/<task>/loss` and `validation/<task>/n`.
+        tasks: the trained tasks.
+    Returns: the loss; NaN if no row of any task is labelled.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> tasks = [make_task(kind="regression", name=name) for name in ("age", "gcs")]
+        >>> logs = {"validation/age/loss": 2.0, "validation/age/n": 30}
+        >>> logs |= {"validation/gcs/loss": 6.0, "validation/gcs/n": 10}
+        >>> total_loss(logs, tasks)
+        3.0
+    """
+    total = rows = 0.0
+    for task in tasks:
+        # Labels; the training loss averages over those of an image.
+        n = logs[f"validation/{task.name}/n"] / len(task.components)
+        if n:
+            total += task.weight * n * logs[f"validation/{task.name}/loss"]
+            rows += n
+    return total / rows if rows else float("nan")

@@ -1,6 +1,7 @@
 """One fit, from prepared data to a finished run folder."""
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +16,12 @@ from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
-from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.data.sampling import fill_epoch, steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
 from mdmt_tf.metrics.rows import confusion_matrices
+from mdmt_tf.models.dataset_normalization import set_fractions
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
@@ -33,6 +36,7 @@ from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.plateau import Plateau
+from mdmt_tf.training.recalibration import recalibrate_start
 from mdmt_tf.training.strategy import (
     build_strategy,
     check_batch_size,
@@ -91,15 +95,17 @@ def train(
         is_terminal=is_terminal,
     )
     write(description.overview(config, run, inputs, training_set, manifest))
+    # A resumed run takes its weights from the saved state.
+    new = not run.last_state.is_file()
     with _precision(config.training.precision):
         with strategy.scope():
-            # A resumed run takes its weights from the saved state.
-            new = not run.last_state.is_file()
             weights = config.model.weights if new else None
             model = build_from_config(config, weights)
             weighting = build_weighting(config.training.weighting, inputs.tasks)
             fitted = weighting.attach(model, config.model.backbone)
             losses = compile_model(fitted, inputs.tasks, _optimizer(config))
+        if new:
+            begin(fit, model)
         _fit(fit, fitted, losses)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
@@ -110,13 +116,24 @@ def train(
 
 
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
-    settings = config.pipeline
-    return build_training_set(
+    settings, training = config.pipeline, config.training
+    rows = build_training_set(
         inputs.samples["train"],
         settings.sampling,
         settings.temperature,
         settings.weight_by,
     )
+    if training.steps is None:
+        return rows
+    steps = training.steps // training.epochs
+    try:
+        draws = fill_epoch(rows.draws, steps, training.batch_size)
+    except ValueError as error:
+        raise ConfigError(
+            f"training.steps = {training.steps}: too few for {training.epochs} epochs "
+            f"(training.epochs). {error}"
+        ) from error
+    return dataclasses.replace(rows, draws=draws)
 
 
 def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
@@ -136,6 +153,22 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
     )
 
 
+def begin(fit: Fit, model: keras.Model) -> None:
+    """Set the statistics of normalisation that training begins with.
+
+    Args:
+        fit: its settings, and its training rows.
+        model: of `build_from_config`, with the weights to start from.
+    """
+    if (statistics := fit.statistics) is not None:
+        backbone = model.get_layer(fit.config.model.backbone)
+        set_fractions(backbone, list(statistics.values()))
+    if fit.config.recalibrates:
+        fit.write("computing the statistics of normalisation ...\n")
+        with _precision("float32"):
+            recalibrate_start(fit, model)
+
+
 def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
     """Train the model and save the weights of its best epoch."""
     config, run, write = fit.config, fit.run, fit.write
@@ -151,7 +184,10 @@ def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
     remembering = {"selection": selection, "history": history}
     if settings.plateau is not None:
         remembering["plateau"] = Plateau(
-            settings.plateau, settings.select_on.task, settings.select_on.metric
+            settings.plateau,
+            settings.select_on.task,
+            settings.select_on.metric,
+            fit.inputs.tasks,
         )
     state = callbacks.SaveState(run.last_state, remembering)
     progress = callbacks.ProgressLines(
@@ -176,6 +212,7 @@ def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
         augmentation=Augmentation.of(config.pipeline.augmentation),
         layers=fit.layers,
         normalization=config.normalization,
+        with_dataset=config.model.is_per_dataset,
     )
     confusion: dict[str, np.ndarray] = {}
     validate = functools.partial(_validate, fit, model, confusion)
@@ -229,7 +266,8 @@ def _tensorboard(
     normalization = fit.config.normalization
 
     def example_batch():
-        images, targets, weights = next(iter(dataset.take(1)))
+        inputs, targets, weights = next(iter(dataset.take(1)))
+        images = tf.nest.flatten(inputs)[0]
         return denormalize(images, *normalization), targets, weights
 
     # TensorBoard shows the name of the folder with every curve.

@@ -5,6 +5,8 @@ import pytest
 from mdmt_tf import config
 from mdmt_tf.config.schema import TrainingSection
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.experiments import protocol
+from mdmt_tf.imaging.preprocess import Preprocessing
 from mdmt_tf.models.backbones.table import BACKBONES
 
 TEXT = """\
@@ -69,16 +71,6 @@ def test_what_does_not_go_together(tmp_path, override, message):
         load(tmp_path, f"benchmark.{override}")
 
 
-def test_a_baseline_needs_classes(tmp_path):
-    with pytest.raises(ConfigError, match="is a regression; a baseline needs classes"):
-        load(
-            tmp_path,
-            "tasks.prognosis={kind: regression, from: {aiforcovid: age}}",
-            "training.select_on={task: prognosis}",
-            "benchmark.baselines={x: {task: prognosis, fields: {aiforcovid: [age]}}}",
-        )
-
-
 @pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])
 def test_wrong_averages_of_weights(tmp_path, weights):
     with pytest.raises(ConfigError, match="weights sum to 0.5|expected null"):
@@ -116,14 +108,67 @@ def test_the_settings_of_the_paper(tmp_path):
 
 
 def test_the_settings_of_the_published_code(tmp_path):
+    """Each is named in the comments of the file, with the row of what it stands for."""
     paper, code = (
         config.load(name, [f"data_dir={tmp_path}"]) for name in ("paper", "paper_code")
     )
     assert code.training.patience == 65 and code.training.weight_decay == 1e-5
     plateau = code.training.plateau
-    assert (plateau.patience, plateau.min_learning_rate) == (15, 1e-8)
-    assert 0.65 <= plateau.factor <= 0.75
-    changed = {"patience", "weight_decay", "plateau"}
+    assert (plateau.factor, plateau.patience, plateau.min_learning_rate) == (
+        0.65,
+        15,
+        1e-8,
+    )
+    assert plateau.follows == "total"
+    changed = {"patience", "weight_decay", "plateau", "select_on"}
     for key in set(TrainingSection.model_fields) - changed:
         assert getattr(paper.training, key) == getattr(code.training, key), key
-    assert paper.benchmark == code.benchmark
+    assert code.tasks["severity"].cut_points == (5, 10, 15)
+    augmentation = code.pipeline.augmentation.model_dump()
+    probabilities = {k: v for k, v in augmentation.items() if k.endswith("probability")}
+    assert probabilities.pop("noise_probability") == 0
+    assert set(probabilities.values()) == {0.5}
+    assert augmentation["rotation_degrees"] == 10
+    for section in (code.split, code.benchmark.cross_validation["cv"]):
+        assert (section.kind, section.validation) == ("kfold", "previous_fold")
+    for dataset in code.datasets.values():
+        recipe = Preprocessing.parse(dataset.config)
+        assert (recipe.clip_percentiles, recipe.growth_percent) == ((2, 98), 5)
+    assert code.benchmark.backbones == paper.benchmark.backbones
+
+
+def test_the_losses_and_heads_of_the_published_code(tmp_path):
+    code = config.load("paper_code", [f"data_dir={tmp_path}"])
+    made = {
+        name: protocol.settings_of(code, name, "resnet18")
+        for name in ("stl_prognosis", "stl_severity", "ft", "mdmt")
+    }
+    losses = {
+        name: {task: section.loss for task, section in of.tasks.items()}
+        for name, of in made.items()
+    }
+    assert losses == {
+        "stl_prognosis": {"prognosis": "bce"},
+        "stl_severity": {"severity": None},
+        "ft": {"prognosis": "bce"},
+        "mdmt": {"prognosis": "raw_mse", "severity": None},
+    }
+    heads = {
+        name: {task: of.tasks[task].head or of.model.heads for task in of.tasks}
+        for name, of in made.items()
+    }
+    assert heads == {
+        "stl_prognosis": {"prognosis": "linear"},
+        "stl_severity": {"severity": "linear"},
+        "ft": {"prognosis": "linear"},
+        "mdmt": {"prognosis": "mlp", "severity": "relu_linear"},
+    }
+    factors = {name: of.training.plateau.factor for name, of in made.items()}
+    assert factors == {
+        "stl_prognosis": 0.75,
+        "stl_severity": 0.65,
+        "ft": 0.75,
+        "mdmt": 0.65,
+    }
+    selected = {name: of.training.select_on.metric for name, of in made.items()}
+    assert selected == dict.fromkeys(made, "loss") | {"mdmt": "brier"}

@@ -151,7 +151,18 @@ def test_all_problems_are_reported_at_once(minimal):
         ),
         (["model.freeze=1.5"], r"freeze = 1.5: .*; or should be less than 1"),
         (["model.freeze=stem"], r"freeze = 'stem': would keep random values"),
-        (["model.batch_norm=all"], r"'all': should be 'local' or 'synchronized'"),
+        (
+            ["model.batch_norm=all"],
+            r"'all': should be 'local', 'synchronized' or 'per_dataset'",
+        ),
+        (
+            ["model.batch_norm=per_dataset", "model.unseen_dataset=brixi"],
+            r"unseen_dataset: 'brixi' is not one of the datasets",
+        ),
+        (
+            ["model.unseen_dataset=brixia"],
+            r"is for model.batch_norm = per_dataset. Received: local",
+        ),
         (["data_dir=null"], r"data_dir: missing. Expected the folder"),
         (["data_dir=/no/such"], r"data_dir = '/no/such': no such folder.*prepare"),
         (["phantoms={brixia_patients: 9}"], r"aiforcovid: no phantoms of it are req"),

@@ -47,7 +47,6 @@ def test_a_new_key_has_a_default():
         "benchmark.experiments",
         "benchmark.experiments.NAME.tasks",
         "benchmark.baselines.NAME.task",
-        "benchmark.baselines.NAME.fields",
     }
 
 

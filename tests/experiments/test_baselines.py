@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments.baselines import MODELS, fit_baseline
+from mdmt_tf.experiments.baselines import MODELS, FieldModel, fit_baseline
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.settings import SplitSettings
@@ -50,7 +50,7 @@ def fitted(table, tmp_path):
         split = make_split({"cxr": table}, [TASK], SplitSettings())
         section = BaselineSection(task="outcome", model=model, fields={"cxr": fields})
         run = RunFolder(tmp_path / name)
-        fit_baseline(section, TASK, tables, split, run, {"synthetic": True})
+        fit_baseline(FieldModel(section), TASK, tables, split, run, {"synthetic": True})
         return run, split
 
     return fitted

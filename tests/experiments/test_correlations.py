@@ -215,7 +215,10 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
     # Two models of the same field share a row.
     perceptron = section.replace("}}", "}, model: mlp}")
     baseline = f"benchmark.baselines={{age: {section}, age_mlp: {perceptron}}}"
-    for name, overrides in (("with", [baseline]), ("without", [])):
+    for name, overrides in (
+        ("with", [baseline]),
+        ("without", ["benchmark.baselines={}"]),
+    ):
         settings = config.load(
             "paper",
             [

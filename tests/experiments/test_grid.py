@@ -45,6 +45,7 @@ def settings(tmp_path):
             [
                 f"data_dir={tmp_path}",
                 "benchmark.backbones=[resnet18, mobilenet_v2]",
+                "benchmark.baselines={}",
                 *overrides,
             ],
         )
@@ -342,7 +343,7 @@ def test_variants_without_averaging_frozen_and_serial(settings, tables):
 
 
 def test_the_whole_paper_costs_less_than_a_second(tables, tmp_path):
-    """18 backbones, 11 folds, 4 experiments; and looking which of them are finished."""
+    """18 backbones, 11 folds, 4 experiments, 4 baselines; and what is finished."""
     from mdmt_tf.experiments import schedule
 
     paper = config.load("paper", [f"data_dir={tmp_path}"])
@@ -357,7 +358,7 @@ def test_the_whole_paper_costs_less_than_a_second(tables, tmp_path):
         grid.write_cells(made, folder)
         state = schedule.state_of(made, folder)
         shortest = min(shortest, time.perf_counter() - start)
-    assert len(made.cells) == 792 and len(state.waiting) == len(made.fits)
+    assert len(made.cells) == 11 * (18 * 4 + 4) and len(state.waiting) == len(made.fits)
     assert shortest < 1.0
 
 
@@ -374,15 +375,32 @@ def test_bookkeeping_loads_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_identity_is_a_function_of_the_content():
+def test_identity_is_a_function_of_the_content(settings):
     section = protocol.BaselineSection(task="t", fields={"d": ("f",)})
-    digest = protocol.digest_of(section)
+    digest = protocol.digest_of_baseline(section, settings())
     same = protocol.identity_of(digest, ["x", {"d": "1"}], {})
     assert same == protocol.identity_of(digest, ["x", {"d": "1"}], {})
     assert same != protocol.identity_of(digest, ["y", {"d": "1"}], {})
     assert same != protocol.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
     other = protocol.BaselineSection(task="t", fields={"d": ("g",)})
-    assert digest != protocol.digest_of(other)
+    assert digest != protocol.digest_of_baseline(other, settings())
+
+
+def test_only_an_averaged_start_has_its_statistics_recalibrated(settings, tables):
+    made = grid_of(settings(), tables)
+    done = {
+        name.split("-")[0]: fit.settings.recalibrates for name, fit in made.fits.items()
+    }
+    averaged = [name for name, recalibrates in done.items() if recalibrates]
+    assert averaged == ["mdmt"] and len(done) > 3
+    # Switched off, the identity is that of results from before there was the key.
+    off = grid_of(settings("training.recalibrate=false"), tables)
+    changed = {name.split("-")[0] for name in names(made) ^ names(off)}
+    assert changed == {"mdmt"}
+    (fit, *_) = [fit for name, fit in off.fits.items() if name.startswith("mdmt-")]
+    training = fit.settings.training.model_copy(update={"recalibrate": None})
+    before = fit.settings.model_copy(update={"training": training})
+    assert protocol.digest_of(before) == protocol.digest_of(fit.settings)
 
 
 def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
@@ -396,7 +414,13 @@ def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
     regression = (f"{severity}kind=regression", f"{severity}cut_points=[]")
     plain = digest(*regression, f"{severity}standardize=false")
     assert digest(*regression) != plain
+    plateau = digest("training.plateau={}")
+    assert plateau == digest("training.plateau={follows: selected}")
+    assert plateau != digest("training.plateau={follows: total}")
     # As if the settings had no such keys.
     parts = protocol._NOT_IDENTITY | {"pipeline": ("cache", "weight_by")}
     monkeypatch.setattr(protocol, "_NOT_IDENTITY", parts)
     assert digest("pipeline.weight_by=patient") == unused
+    plain = config.load("phantom", ("training.plateau={}",)).to_plain()["training"]
+    left = protocol._without(plain["plateau"], protocol._ADDED_TO_PLATEAU)
+    assert sorted({*plain["plateau"]} - {*left}) == ["follows"]

@@ -1,5 +1,7 @@
 """One file, prepared for a trained model as the prepared datasets are."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -119,3 +121,35 @@ def test_a_model_sees_what_training_reads(image, tmp_path, name):
     expected = to_unit(tf.constant(stored)).numpy()
     np.testing.assert_array_equal(found.for_model(), expected)
     assert found.for_model().dtype == np.float32
+
+
+def test_grey_values_are_clipped_at_percentiles_of_the_whole_image(image):
+    """By scikit-image's words: rescale the intensity from percentile 2 to 98."""
+    low, high = np.quantile(image.astype(np.float64), [0.02, 0.98])
+    for region in ("full", "lungs"):
+        plain = prepare_image(image, f"{region}_64")
+        clipped = prepare_image(image, f"{region}_64_clip_2_98")
+        assert (clipped.box, clipped.box_source) == (plain.box, plain.box_source)
+        part = crop.crop(image, plain.box).astype(np.float64)
+        scaled = np.clip((part - low) / (high - low), 0, 1).astype(np.float32)
+        expected = crop.to_uint8(crop.resize(scaled, 64)).astype(int)
+        assert np.abs(clipped.pixels.astype(int) - expected).max() <= 1
+        assert np.abs(clipped.pixels.astype(int) - plain.pixels).max() > 5
+        np.testing.assert_array_equal(clipped.original, image)
+
+
+def test_an_image_of_one_grey_value_cannot_be_clipped():
+    image = np.full((20, 30), 0.25, np.float32)
+    assert (prepare_image(image, "full_8_clip_2_98").pixels == 64).all()
+
+
+def test_the_margin_of_the_square_around_the_lungs(image):
+    """Lungs are 5 % of the longer side away from both ends of it at 10 %."""
+    plain, narrow = (
+        prepare_image(image, name) for name in ("lungs_64", "lungs_64_grow_5")
+    )
+    y0, x0, y1, x1 = crop.smallest_box(plain.mask)
+    longer = max(y1 - y0, x1 - x0)
+    for prepared, factor in ((plain, 1.1), (narrow, 1.05)):
+        top, left, bottom, right = prepared.box
+        assert bottom - top == right - left == math.ceil(round(factor * longer, 6))

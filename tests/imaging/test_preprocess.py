@@ -24,6 +24,47 @@ def test_names_are_read_as_they_are_written(region, size):
     assert f"{size} x {size} pixels" in preprocessing.description
 
 
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("clip", [None, (2, 98), (0.5, 99.95), (0, 100)])
+@pytest.mark.parametrize("growth", [10, 5, 0, 7.25])
+def test_names_with_a_clip_and_a_margin_are_read_as_they_are_written(
+    region, clip, growth
+):
+    if region == "full" and growth != 10:
+        with pytest.raises(ValueError, match="region lungs or masked with growth_perc"):
+            Preprocessing(region, 64, clip_percentiles=clip, growth_percent=growth)
+        return
+    recipe = Preprocessing(region, 64, clip_percentiles=clip, growth_percent=growth)
+    assert Preprocessing.parse(recipe.name) == recipe == parse(recipe.name)
+    assert ("_clip_" in recipe.name) == (clip is not None)
+    assert ("_grow_" in recipe.name) == (growth != 10)
+    declared = {"region": region, "size": 64, "growth_percent": growth}
+    declared |= {"clip_percentiles": list(clip)} if clip else {}
+    assert parse_declared(declared) == recipe
+    assert "%" not in recipe.description or growth != 10
+
+
+def test_the_preprocessing_of_the_published_code():
+    recipe = parse("lungs_256_clip_2_98_grow_5")
+    assert (recipe.clip_percentiles, recipe.growth_percent) == ((2, 98), 5)
+    assert recipe.description == (
+        "A square around the lungs; the whole image where none are found. Margin: 5 %. "
+        "Grey values from percentile 2 to 98. Resized to 256 x 256 pixels."
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lungs_256_grow_10", "lungs_256_grow_5_clip_2_98", "lungs_256_clip_98_2"]
+    + ["lungs_256_clip_2", "lungs_256_clip_-1_98", "lungs_256_clip_2_101"]
+    + ["lungs_256_grow_05", "lungs_256_grow_5.0", "lungs_256_grow_101"]
+    + ["full_256_grow_5", "hu_0_80_256_clip_2_98", "hu_0_80_256_grow_5"],
+)
+def test_a_name_has_one_spelling(name):
+    with pytest.raises(ValueError, match="_clip_LOW_HIGH, _grow_PERCENT or both"):
+        Preprocessing.parse(name)
+
+
 def test_the_default_crops_to_the_lungs():
     assert Preprocessing.parse(DEFAULT) == Preprocessing("lungs", 256)
 
@@ -183,6 +224,19 @@ SHAPE = {"shape": [4, 8, 6]}
         (SHAPE | {"z_score": True, "spacing_mm": 1}, "spacing_mm to be 3 numbers"),
         (SHAPE | {"z_score": True, "orientation": "RAL"}, "orientation .*: 'RAL'"),
         (SHAPE | {"z_score": True, "orientation": 3}, "orientation .*Received: 3"),
+        (
+            {"size": 8, "window_hu": [0, 80], "clip_percentiles": [2, 98]},
+            "expected clip_percentiles or window_hu.*Received: both",
+        ),
+        (
+            {"size": 8, "clip_percentiles": [98, 2]},
+            r"LOW below HIGH. Received: \[98, 2\]",
+        ),
+        (
+            {"size": 8, "region": "lungs", "growth_percent": -5},
+            "growth_percent to be a number from 0 to 100.*Received: -5",
+        ),
+        ({"size": 8, "growth_percent": 5}, "region lungs or masked.*Received: 'full'"),
         ({"size": 0}, "size to be an integer from 1 to 4096. Received: 0"),
         ({"size": 8, "region": "heart"}, "region lungs, full, masked. Rec.*'heart'"),
         ({"size": 8, "region": ["lungs"]}, r"region lungs, full.*Rec.*\['lungs'\]"),

@@ -1,5 +1,6 @@
 """Metrics against hand computation."""
 
+import json
 import math
 
 import numpy as np
@@ -140,3 +141,25 @@ def test_a_score_that_is_nan_has_no_auc():
     probabilities = np.array([[0.5, 0.5], [np.nan, np.nan], [0.2, 0.8]])
     result = task_metrics(TWO, np.array([0, 1, 1]), probabilities)
     assert math.isnan(result["auc"]) and math.isnan(result["loss"])
+
+
+def test_the_weighted_g_mean_is_that_of_imbalanced_learn(reference):
+    stored = json.loads((reference / "imblearn.json").read_text(encoding="utf-8"))
+    for case in stored["cases"]:
+        k = case["classes"]
+        task = make_task(name="t", kind="categorical", classes=tuple("abcd"[:k]))
+        chances = np.eye(k)[case["predictions"]]
+        found = task_metrics(task, np.array(case["targets"]), chances)
+        assert found["g_mean_weighted"] == pytest.approx(
+            case["g_mean_weighted"], abs=1e-12
+        )
+
+
+def test_the_weighted_g_mean_of_two_classes_swaps_the_weights_of_the_recalls():
+    # 3 of 4 negatives and 1 of 2 positives: sensitivity (3 + 1) / 6, specificity
+    # (4 * 1 / 2 + 2 * 3 / 4) / 6.
+    task = make_task(name="t", kind="binary", classes=("no", "yes"))
+    chances = np.eye(2)[[0, 0, 0, 1, 1, 0]]
+    found = task_metrics(task, np.array([0, 0, 0, 0, 1, 1]), chances)
+    expected = math.sqrt((3 + 1) / 6 * (4 * 1 / 2 + 2 * 3 / 4) / 6)
+    assert found["g_mean_weighted"] == pytest.approx(expected, abs=1e-15)

@@ -204,13 +204,18 @@ def test_two_classes_have_auc_sensitivity_and_specificity_in_sight(of):
 
 def test_what_a_task_shows_and_selects_by():
     """The whole of some lists, so that a wrong property is seen."""
-    assert headline(TASKS["four classes"]) == ("accuracy", "f1", "g_mean")
+    assert headline(TASKS["four classes"]) == (
+        "accuracy",
+        "f1",
+        "g_mean",
+        "g_mean_weighted",
+    )
     assert headline(TASKS["two classes"]) == headline(TASKS["binary"])
-    ordered = ("balanced_accuracy", "kappa", "ordinal_index", "mae", "rmse")
+    ordered = ("balanced_accuracy", "kappa", "ordinal_index", "uoc", "mae", "rmse")
     assert headline(TASKS["ordinal"]) == compared(TASKS["ordinal"]) == ordered
     assert headline(TASKS["regression"]) == ("mae", "rmse", "r2")
     assert selecting(TASKS["regression"]) == ("loss", "mae", "rmse", "r2")
-    assert names_of(TASKS["cut points"])[-2:] == ("kappa", "ordinal_index")
+    assert names_of(TASKS["cut points"])[-3:] == ("kappa", "ordinal_index", "uoc")
 
 
 def test_every_kind_has_metrics():

@@ -38,7 +38,7 @@ def head_layers(model, task):
     return [layer for layer in model.layers if layer.name.split(".")[0] == task]
 
 
-@pytest.mark.parametrize("heads", ["mlp", "linear", "serial"])
+@pytest.mark.parametrize("heads", MODEL_HEADS)
 def test_outputs_are_addressed_by_the_name_of_the_task(heads):
     model = build_model(backbone(), TASKS, heads)
     outputs = model(IMAGES)
@@ -75,7 +75,21 @@ def test_linear_head_by_arithmetic():
     np.testing.assert_allclose(model(IMAGES)["severity"], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("heads", "count"), [("mlp", 2), ("linear", 1)])
+def test_relu_linear_head_by_arithmetic():
+    image = keras.Input((8, 8, 3))
+    features = keras.layers.GlobalAveragePooling2D()(image)
+    network = keras.Model(image, features, name="tiny")
+    model = build_model(network, TASKS, "relu_linear")
+    x = np.maximum(IMAGES.mean(axis=(1, 2)), 0)
+    *_, last = head_layers(model, "severity")
+    assert (IMAGES.mean(axis=(1, 2)) < 0).any()
+    expected = x @ last.kernel.numpy() + 0.01
+    np.testing.assert_allclose(model(IMAGES)["severity"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("heads", "count"), [("mlp", 2), ("linear", 1), ("relu_linear", 1)]
+)
 def test_dropout_is_active_in_training_only(heads, count):
     model = build_model(backbone(), TASKS, heads)
     layers = [
@@ -204,11 +218,11 @@ def test_a_saved_model_goes_on_as_the_original(tmp_path):
 @pytest.mark.parametrize(
     ("tasks", "heads", "message"),
     [
-        (TASKS, "mpl", r"'mpl'.*mean 'mlp'.*Known: mlp, linear"),
+        (TASKS, "mpl", r"'mpl'.*mean 'mlp'.*Known: mlp, linear, relu_linear"),
         (
             (Task("a", 2, head="lineal"),),
             "mlp",
-            r"task 'a': 'lineal'.*mean 'linear'.*Known: mlp, linear\.",
+            r"task 'a': 'lineal'.*mean 'linear'.*Known: mlp, linear, relu_linear\.",
         ),
         ((Task("a", 2, head="serial"),), "serial", r"task 'a': 'serial'.*mlp, linear"),
         ((), "mlp", r"one task or more.*Received: none"),

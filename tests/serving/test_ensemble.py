@@ -1,6 +1,7 @@
 """Opening of models, and which of them may answer together."""
 
 import json
+import types
 
 import keras
 import numpy as np
@@ -111,7 +112,8 @@ def test_the_model_predicts(saved):
 def test_settings_of_a_run_without_saved_model_name_no_files(tmp_path, monkeypatch):
     """Its data are gone, and its name looks like a number."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ensemble, "open_predictor", lambda run, config: None)
+    predictor = types.SimpleNamespace(statistics=None)
+    monkeypatch.setattr(ensemble, "open_predictor", lambda run, config: predictor)
     run = RunFolder("7")
     run.best_weights.parent.mkdir(parents=True)
     run.best_weights.touch()

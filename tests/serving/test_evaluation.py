@@ -179,7 +179,7 @@ class Hardly:
     def __init__(self, seed):
         self._generator = np.random.default_rng(seed)
 
-    def predict(self, images):
+    def predict(self, images, datasets=None):
         noise = self._generator.normal(0, 1e-6, (len(images), 1))
         return {
             "outcome": 0.5 + noise * [1, -1],

@@ -1,5 +1,6 @@
 """Lists of images that somebody wrote by hand."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits.settings import SplitSettings
-from mdmt_tf.splits.split import make_split
+from mdmt_tf.splits.split import count_folds, make_split
 
 IMAGES = ["a", "b", "c", "d"]
 TABLES = {
@@ -162,3 +163,42 @@ def test_lists_may_test_a_dataset_that_is_not_used(tmp_path):
     path.write_text(json.dumps({"datasets": {"used": lists["used"]}}))
     with pytest.raises(DataError, match="the test split holds no image"):
         make_split({"used": table}, [], section)
+
+
+def test_one_file_for_each_fold(tmp_path):
+    """{fold} in the path is the number of the fold."""
+    for fold, tested in enumerate("ab"):
+        rest = sorted({"a", "b", "c", "d"} - {tested})
+        lists = {"test": [tested], "validation": rest[:1], "train": rest[1:]}
+        text = json.dumps({"datasets": {"cxr": lists}, "fold": fold})
+        (tmp_path / f"fold{fold}.json").write_text(text)
+    tables = {
+        "cxr": {
+            "image_id": np.array(list("abcd")),
+            "patient_id": np.array(list("pqrs")),
+        }
+    }
+    template = str(tmp_path / "fold{fold}.json")
+    settings = SplitSettings(kind="file", file=template)
+    assert count_folds(tables, settings) == 2
+    for fold, tested in enumerate("ab"):
+        split = make_split(tables, [], dataclasses.replace(settings, fold=fold))
+        assert split.fold == fold and split.datasets["cxr"]["test"] == [tested]
+        assert split.file == str(tmp_path / f"fold{fold}.json")
+    one = SplitSettings(kind="file", file=str(tmp_path / "fold1.json"))
+    assert count_folds(tables, one) == 1 and make_split(tables, [], one).fold == 1
+
+
+def test_files_of_folds_that_are_numbered_wrongly(tmp_path):
+    template = str(tmp_path / "{fold}.json")
+    settings = SplitSettings(kind="file", file=template)
+    with pytest.raises(DataError, match=r"no file of fold 0, .*0\.json"):
+        count_folds({}, settings)
+    for number in (0, 1, 4, 3):
+        (tmp_path / f"{number}.json").write_text('{"datasets": {}, "fold": 7}')
+    with pytest.raises(DataError, match="fold 2 has no file, but fold 3 has one"):
+        count_folds({}, settings)
+    with pytest.raises(
+        DataError, match="states fold 7, but its name is that of fold 0"
+    ):
+        make_split({}, [], settings)

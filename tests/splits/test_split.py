@@ -75,6 +75,21 @@ def test_validation_is_the_next_fold(tables):
             )
 
 
+def test_validation_may_be_the_previous_fold(tables):
+    """Validation of fold k is the test split of fold k - 1; of fold 0, of the last."""
+    for fold in range(5):
+        settings = SplitSettings(fold=fold, validation="previous_fold")
+        split, before = (
+            make_split(tables, (TASK,), settings),
+            kfold(tables, fold - 1 if fold else 4),
+        )
+        same = kfold(tables, fold)
+        for name in tables:
+            lists = split.datasets[name]
+            assert lists["validation"] == before.datasets[name]["test"]
+            assert lists["test"] == same.datasets[name]["test"]
+
+
 def fraction(tables, fold=0, tasks=(TASK,), **changes):
     settings = SplitSettings(
         kind="kfold", folds=10, fold=fold, validation="fraction", **changes

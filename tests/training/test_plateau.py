@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mdmt_tf.config.schema import PlateauSection
-from mdmt_tf.training.plateau import Plateau
+from mdmt_tf.tasks import make_task
+from mdmt_tf.training.plateau import Plateau, total_loss
 
 NAN = float("nan")
 
@@ -85,3 +86,43 @@ def test_it_goes_on_after_an_interruption(cut):
         plateau.set_model(types.SimpleNamespace(optimizer=optimizer))
         plateau.on_epoch_end(epoch, {"validation/prognosis/loss": value})
     assert float(optimizer.learning_rate) == whole[-1]
+
+
+def logs_of(**tasks):
+    return {
+        f"validation/{name}/{key}": value
+        for name, (loss, n) in tasks.items()
+        for key, value in (("loss", loss), ("n", n))
+    }
+
+
+def test_the_total_is_the_mean_over_labelled_rows_with_the_weights_of_the_tasks():
+    tasks = [
+        make_task(kind="binary", name="prognosis", weight=2.0),
+        make_task(kind="regression", name="age"),
+        make_task(kind="multilabel", name="findings", classes=("a", "b", "c")),
+    ]
+    # 60 labels of three findings are 20 rows.
+    logs = logs_of(prognosis=(0.5, 10), age=(3.0, 30), findings=(0.1, 60))
+    expected = (2 * 10 * 0.5 + 30 * 3.0 + 20 * 0.1) / (10 + 30 + 20)
+    assert total_loss(logs, tasks) == pytest.approx(expected)
+    logs = logs_of(prognosis=(NAN, 0), age=(3.0, 30), findings=(NAN, 0))
+    assert total_loss(logs, tasks) == 3.0
+    logs = logs_of(prognosis=(NAN, 0), age=(NAN, 0), findings=(NAN, 0))
+    assert np.isnan(total_loss(logs, tasks))
+
+
+def test_the_plateau_may_follow_the_total_while_another_metric_selects():
+    """The selected metric improves, and the total does not."""
+    tasks = [make_task(kind="binary", name=name) for name in ("prognosis", "severity")]
+    received = {}
+    for follows in ("selected", "total"):
+        settings = PlateauSection(follows=follows, factor=0.5, patience=0)
+        plateau = Plateau(settings, "prognosis", "auc", tasks)
+        optimizer = types.SimpleNamespace(learning_rate=1.0)
+        plateau.set_model(types.SimpleNamespace(optimizer=optimizer))
+        for epoch, auc in enumerate((0.6, 0.7, 0.8)):
+            logs = logs_of(prognosis=(0.5, 10), severity=(1.0 + epoch, 40))
+            plateau.on_epoch_end(epoch, {**logs, "validation/prognosis/auc": auc})
+        received[follows] = float(optimizer.learning_rate)
+    assert received == {"selected": 1.0, "total": 0.25}

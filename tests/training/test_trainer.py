@@ -68,6 +68,7 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "calibration.json",
         "assessment.json",
         "training_images.json",
+        "features_probe.json",
         "metrics.json",
     }
     assert len(pd.read_csv(run.history)) == 4

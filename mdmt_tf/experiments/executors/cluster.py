@@ -26,23 +26,8 @@ class RayExecutor:
     """
 
     def __init__(self, folder: Folder, settings: BenchmarkSection):
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError(
-                "benchmark.executor = ray needs Ray: pip install 'mdmt_tf[cluster]'."
-            ) from error
-        self._ray = ray
+        self._ray = ray = connect(settings)
         self._folder = Folder(Path(folder.path).resolve())
-        try:
-            _knock(settings.address)
-            ray.init(address=settings.address, log_to_driver=False, logging_level=40)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"benchmark.address = {settings.address!r}: no Ray cluster answers "
-                f"({error}). Start one with `ray start --head` and join machines with "
-                "`ray start --address=HOST:PORT`."
-            ) from error
         self._cores = settings.cores_per_fit
         total = ray.cluster_resources()
         self._gpus = settings.gpus_per_fit if total.get("GPU") else 0
@@ -111,6 +96,29 @@ class RayExecutor:
                 f"{settings.gpus_per_fit}: the largest machine of the cluster has "
                 f"{largest['CPU']:g} cores and {largest['GPU']:g} GPUs."
             )
+
+
+def connect(settings: BenchmarkSection):
+    """The module `ray`, connected to the cluster at `settings.address`.
+
+    Raises: ConfigError when Ray is not installed or no cluster answers.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "benchmark.executor = ray needs Ray: pip install 'mdmt_tf[cluster]'."
+        ) from error
+    try:
+        _knock(settings.address)
+        ray.init(address=settings.address, log_to_driver=False, logging_level=40)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"benchmark.address = {settings.address!r}: no Ray cluster answers "
+            f"({error}). Start one with `ray start --head` and join machines with "
+            "`ray start --address=HOST:PORT`."
+        ) from error
+    return ray
 
 
 def _knock(address: str, seconds: float = 10.0) -> None:

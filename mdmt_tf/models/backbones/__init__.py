@@ -20,6 +20,7 @@ def build_backbone(
     seed=0,
     dtype=None,
     batch_norm="local",
+    datasets=1,
     dropout=0.0,
 ):
     """Build a backbone: a functional model from images to pooled features.
@@ -42,12 +43,16 @@ def build_backbone(
         dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None: the global policy.
         batch_norm: statistics of a training step under `tf.distribute`: "local", each
             replica uses its own slice of the batch; "synchronized", all replicas use
-            the whole batch.
+            the whole batch; "per_dataset", each dataset has its own, see
+            `DatasetBatchNormalization`. A weights file has one set of statistics, with
+            which every dataset then begins.
+        datasets: number of datasets, for "per_dataset".
         dropout: rate in [0, 1), for backbones with dropout layers (DenseNet).
     Returns: `keras.Model` with this `name`, from (N, H, W, C) to float32
         (N, feature_dim). With `feature_maps`, its output is a dict of "features" and
-        of "feature_map" before pooling, (N, h, w, feature_dim). Layers have the names
-        of the reference's modules.
+        of "feature_map" before pooling, (N, h, w, feature_dim). With "per_dataset",
+        its inputs are a pair: the images, and int32 (N,), the number of the dataset of
+        each, -1 for none. Layers have the names of the reference's modules.
     Raises:
         ConfigError: unknown name, shape, kind of weights or kind of normalisation.
         DataError: the weights file is missing or belongs to another network.
@@ -58,24 +63,33 @@ def build_backbone(
         ((None, 512), 11176512)
     """
     _check_weights(name, weights)
+    options = {
+        "feature_maps": feature_maps,
+        "seed": seed,
+        "dtype": dtype,
+        "dropout": dropout,
+    }
     model = build_network(
-        name,
-        image_shape,
-        feature_maps=feature_maps,
-        seed=seed,
-        dtype=dtype,
-        batch_norm=batch_norm,
-        dropout=dropout,
+        name, image_shape, batch_norm=batch_norm, datasets=datasets, **options
     )
-    if weights is None:
-        return model
+    if weights is not None and batch_norm == "per_dataset":
+        from mdmt_tf.models.dataset_normalization import fill_from_plain
+
+        plain = build_network(name, image_shape, **options)
+        _load(plain, weights)
+        fill_from_plain(model, plain)
+    elif weights is not None:
+        _load(model, weights)
+    return model
+
+
+def _load(model, weights):
     from mdmt_tf.models.weights import pretrained
 
     if isinstance(weights, dict):
         pretrained.load_average(model, weights)
     else:
-        pretrained.load_weights(model, pretrained.locate(name, weights))
-    return model
+        pretrained.load_weights(model, pretrained.locate(model.name, weights))
 
 
 def _check_weights(name, weights):

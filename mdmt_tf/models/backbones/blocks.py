@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import keras
 
+from mdmt_tf.models.dataset_normalization import DatasetBatchNormalization
 from mdmt_tf.models.layers import (
     BatchNormalization,
     GroupedConv2D,
@@ -102,13 +103,19 @@ class BackboneOptions:
         seed: integer; see `derived_seed`.
         dtype: dtype or policy of every layer; None: the global policy.
         batch_norm: statistics of a training step: "local", of each replica's slice of
-            the batch; "synchronized", of the whole batch.
+            the batch; "synchronized", of the whole batch; "per_dataset", of the rows of
+            each dataset in the whole batch.
+        datasets: number of datasets, for "per_dataset".
+        dataset: symbolic int32 (N,), the number of the dataset of each image, for
+            "per_dataset".
         dropout: rate in [0, 1) of `Blocks.dropout`, if the network has such layers.
     """
 
     seed: int = 0
     dtype: Any = None
-    batch_norm: Literal["local", "synchronized"] = "local"
+    batch_norm: Literal["local", "synchronized", "per_dataset"] = "local"
+    datasets: int = 1
+    dataset: Any = None
     dropout: float = 0.0
 
 
@@ -173,6 +180,13 @@ class Blocks:
         return convolution(filters, kernel_initializer=initializer, **options)(x)
 
     def norm(self, x, name):
+        if self.options.batch_norm == "per_dataset":
+            return DatasetBatchNormalization(
+                self.options.datasets,
+                epsilon=self.epsilon,
+                dtype=self.dtype,
+                name=name,
+            )((x, self.options.dataset))
         return BatchNormalization(
             epsilon=self.epsilon,
             synchronized=self.options.batch_norm == "synchronized",

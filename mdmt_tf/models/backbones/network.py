@@ -14,6 +14,7 @@ def build_network(
     seed=0,
     dtype=None,
     batch_norm="local",
+    datasets=1,
     dropout=0.0,
 ):
     """Build a backbone with random values; arguments and result as `build_backbone`.
@@ -34,16 +35,25 @@ def build_network(
     module, function = row.builder.split(":")
     module = importlib.import_module(f"{__package__}.{module}")
     builder = getattr(module, function)
-    x = images = keras.Input(tuple(image_shape), dtype="float32", name="image")
+    x = inputs = keras.Input(tuple(image_shape), dtype="float32", name="image")
+    dataset = None
+    if batch_norm == "per_dataset":
+        dataset = keras.Input((), dtype="int32", name="dataset")
+        inputs = (x, dataset)
     if row.renormalizes:
         x = Renormalize(dtype=dtype, name="renormalize")(x)
     options = BackboneOptions(
-        seed=seed, dtype=dtype, batch_norm=batch_norm, dropout=dropout
+        seed=seed,
+        dtype=dtype,
+        batch_norm=batch_norm,
+        datasets=datasets,
+        dataset=dataset,
+        dropout=dropout,
     )
     x = builder(x, options)
     features = global_average_pool(x, "pool")
     outputs = {"features": features, "feature_map": x} if feature_maps else features
-    return keras.Model(images, outputs, name=name)
+    return keras.Model(inputs, outputs, name=name)
 
 
 def _check(name, image_shape, batch_norm):
@@ -62,7 +72,8 @@ def _check(name, image_shape, batch_norm):
             f"{name} takes images of shape {' or '.join(shapes)}, positive integers. "
             f"Received: image_shape={image_shape}."
         )
-    if batch_norm not in ("local", "synchronized"):
+    if batch_norm not in ("local", "synchronized", "per_dataset"):
         raise ConfigError(
-            f"batch_norm={batch_norm!r} for {name}: expected 'local' or 'synchronized'."
+            f"batch_norm={batch_norm!r} for {name}: expected 'local' or 'synchronized' "
+            "or 'per_dataset'."
         )

@@ -104,7 +104,7 @@ def row(study):
         "Cough": int(rng.random() < 0.5),
         "DifficultyInBreathing": int(rng.random() < (0.65 if severe else 0.4)),
         "Position": int(not study.ap),
-        "Prognosis": "SEVERE" if severe else "MILD",
+        "Prognosis": "SEVERE" if study.recorded else "MILD",
     }
     for column, (*mean, std, decimals, missing) in _MEASURED.items():
         value = abs(float(rng.normal(mean[severe], std)))
@@ -113,5 +113,5 @@ def row(study):
         values[column] = None if rng.random() < missing else value
     for column, fractions in _CONDITIONS.items():
         values[column] = int(rng.random() < np.interp(study.age, (40, 80), fractions))
-    values["Death"] = int(rng.random() < 0.35 * severe)
+    values["Death"] = int(rng.random() < 0.35 * study.recorded)
     return values

@@ -142,7 +142,7 @@ def hannover_tables(studies):
         admitted = int(course.integers(0, 4))
         intensive = admitted + int(course.integers(0, 5))
         released, death = intensive + int(course.integers(4, 20)), None
-        if study.severe and course.random() < 0.3:
+        if study.recorded and course.random() < 0.3:
             death = released
         row = {
             "patient_id": study.patient_id,
@@ -152,8 +152,10 @@ def hannover_tables(studies):
             "size": "",
             "weight": "",
             "admission_offset": -admitted - days,
-            "icu_admission_offset": _offset(intensive - days if study.severe else None),
-            "icu_release_offset": _offset(released - days if study.severe else None),
+            "icu_admission_offset": _offset(
+                intensive - days if study.recorded else None
+            ),
+            "icu_release_offset": _offset(released - days if study.recorded else None),
             "death_offset": _offset(None if death is None else death - days),
             "modality": study.appearance.modality,
             "projection": "ap" if study.ap else "pa",
@@ -196,9 +198,9 @@ def cohen_brixia_tables(studies):
                     "sex": "M" if study.male else "F",
                     "age": study.age,
                     "finding": "COVID-19",
-                    "survival": "" if not known[0] else "NY"[not study.severe],
-                    "intubated": "" if not known[1] else "NY"[study.severe],
-                    "went_icu": "" if not known[2] else "NY"[study.severe],
+                    "survival": "" if not known[0] else "NY"[not study.recorded],
+                    "intubated": "" if not known[1] else "NY"[study.recorded],
+                    "went_icu": "" if not known[2] else "NY"[study.recorded],
                     "view": "AP" if study.ap else "PA",
                     "modality": "X-ray",
                     "location": study.site,
@@ -234,8 +236,12 @@ def truth_table(studies):
 
     `probability` is P(severe | score, age), `image_probability` P(severe | score), both
     for this study's grades. `severe` is drawn once per patient, at the first study.
+    Where the outcome depends on the heart, there is its size, too; where labels are
+    wrong, also the outcome that the tables record.
     """
     rows = []
+    with_heart = any(study.heart is not None for study in studies)
+    wrong = any(study.recorded != study.severe for study in studies)
     for study in studies:
         rows.append(
             {
@@ -253,6 +259,10 @@ def truth_table(studies):
                 "severe": int(study.severe),
             }
         )
+        if with_heart:
+            rows[-1]["heart"] = f"{study.heart:.6f}"
+        if wrong:
+            rows[-1]["recorded"] = int(study.recorded)
     return csv_bytes(rows)
 
 

@@ -107,6 +107,13 @@ MANUFACTURERS = {
     ),
 }  # fmt: skip
 
+# One device for all sites, and another one: noisier, blurred and processed more.
+ONE_DEVICE = Appearance()
+OTHER_DEVICE = Appearance(
+    exposure=1e4, scatter=0.5, blur_cm=0.12, flatten=0.55, contrast=1.5,
+    brightness=-0.05, field_cm=35.0, modality="CR", marker="R", bits=10,
+)  # fmt: skip
+
 
 MAX_CONTRAST = 1.5
 

@@ -44,17 +44,53 @@ class ScoreModel:
         latent = self.loading * disease[:, None] + own * noise + np.array(self.offsets)
         return (latent[..., None] > np.array(self.thresholds)).sum(axis=-1)
 
+    def moments(self):
+        """Mean and std of the global score over the population, by quadrature.
+
+        Given the disease, the zones are independent, so the variance is that of the
+        conditional mean plus the mean of the conditional variance.
+        """
+        return _moments(self)
+
+
+@functools.cache
+def _moments(scores):
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    weights = weights / weights.sum()
+    own = math.sqrt(1.0 - scores.loading**2)
+    offsets, thresholds = np.array(scores.offsets), np.array(scores.thresholds)
+    latent = scores.loading * nodes[:, None, None] + offsets[:, None] - thresholds
+    # P(grade > k | disease), by node, zone and threshold.
+    above = 0.5 * np.vectorize(math.erfc)(-latent / (own * math.sqrt(2)))
+    mean = above.sum(axis=-1)
+    square = (above * (2 * np.arange(thresholds.size) + 1)).sum(axis=-1)
+    expected = weights @ mean.sum(axis=-1)
+    between = weights @ (mean.sum(axis=-1) - expected) ** 2
+    within = weights @ (square - mean**2).sum(axis=-1)
+    return float(expected), float(math.sqrt(between + within))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OutcomeModel:
-    """P(severe) = logistic(intercept + score (G - 8) / 4 + age (years - 62) / 15).
+    """P(severe) = logistic(intercept + score s + age (years - 62) / 15).
 
-    G is the global Brixia score. The image shows G but not the age. The best prediction
-    from the image alone is `image_probability`, the mean of P over the ages of the
-    population. The best prediction from image and age is `probability`. Both are exact;
-    their AUC is about 0.86 and 0.89 (see the tests).
+    s = (G - 8) / 4 is the finding that the image shows, with G the global Brixia score.
+    With a `correlation` rho below 1, a second finding H, the size of the heart
+    (standard normal, independent of G), carries the rest:
+
+        s = (m - 8) / 4 + rho (G - m) / 4 + sqrt(1 - rho^2) (d / 4) H
+
+    where m and d are the mean and the std of G. Mean and variance of s are the same for
+    every rho, and rho is the correlation of s with G.
+
+    The image shows s but not the age. The best prediction from the image alone is
+    `image_probability`, the mean of P over the ages of the population. The best
+    prediction from image and age is `probability`. Both are exact; their AUC is about
+    0.86 and 0.89 (see the tests).
     """
 
+    correlation: float = 1.0
+    scores: ScoreModel = ScoreModel()
     intercept: float = 0.05
     score: float = 1.7
     age: float = 0.8
@@ -68,20 +104,33 @@ class OutcomeModel:
         years = np.rint(self.mean_age + self.sd_age * rng.standard_normal(n))
         return np.clip(years, self.min_age, self.max_age).astype(np.int64)
 
-    def probability(self, brixia_global, years):
-        """P(severe | score and age), float64, for arrays that broadcast together."""
+    def signal(self, brixia_global, heart=0.0):
+        """4 s + 8: the score that would have the same odds at rho = 1, float64."""
+        score = np.asarray(brixia_global, dtype=np.float64)
+        if self.correlation == 1.0:
+            return score
+        mean, std = self.scores.moments()
+        rest = math.sqrt(1.0 - self.correlation**2)
+        heart = np.asarray(heart, dtype=np.float64)
+        return mean + self.correlation * (score - mean) + rest * std * heart
+
+    def probability(self, brixia_global, years, heart=0.0):
+        """P(severe | findings and age), float64, for arrays that broadcast together."""
         logit = (
             self.intercept
-            + self.score * (np.asarray(brixia_global, dtype=np.float64) - 8.0) / 4.0
+            + self.score * (self.signal(brixia_global, heart) - 8.0) / 4.0
             + self.age * (np.asarray(years, dtype=np.float64) - 62.0) / 15.0
         )
         return 1.0 / (1.0 + np.exp(-logit))
 
-    def image_probability(self, brixia_global):
-        """P(severe | score): the mean of `probability` over the population's ages."""
+    def image_probability(self, brixia_global, heart=0.0):
+        """P(severe | findings): the mean of `probability` over the ages."""
         years, fraction = _age_distribution(self)
-        score = np.asarray(brixia_global)[..., None]
-        return (self.probability(score, years) * fraction).sum(axis=-1)
+        score, heart = (
+            np.asarray(brixia_global)[..., None],
+            np.asarray(heart)[..., None],
+        )
+        return (self.probability(score, years, heart) * fraction).sum(axis=-1)
 
 
 @functools.cache
@@ -100,12 +149,14 @@ class ChestLabels:
 
     zones: (n, 6), 0 to 3.
     disease: the latent from which later studies of the same patient start.
+    heart: size of the heart in std from the mean; 0 where no outcome depends on it.
     severe: the outcome, drawn with `probability`.
     """
 
     age: np.ndarray
     male: np.ndarray
     disease: np.ndarray
+    heart: np.ndarray
     zones: np.ndarray
     probability: np.ndarray
     image_probability: np.ndarray
@@ -138,13 +189,18 @@ def draw_labels(rng, n, scores=DEFAULT_SCORES, outcome=DEFAULT_OUTCOME):
     disease = rng.standard_normal(n)
     zones = scores.draw(rng, disease)
     total = zones.sum(axis=1)
-    probability = outcome.probability(total, age)
+    heart = np.zeros(n)
+    if outcome.correlation != 1.0:
+        # A generator of its own: all other draws are the same at any correlation.
+        heart = rng.spawn(1)[0].standard_normal(n)
+    probability = outcome.probability(total, age, heart)
     return ChestLabels(
         age=age,
         male=male,
         disease=disease,
+        heart=heart,
         zones=zones,
         probability=probability,
-        image_probability=outcome.image_probability(total),
+        image_probability=outcome.image_probability(total, heart),
         severe=rng.random(n) < probability,
     )

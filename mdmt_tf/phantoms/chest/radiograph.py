@@ -43,7 +43,7 @@ class Radiograph:
     cm_per_px: float
 
 
-def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None):
+def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None, heart=None):
     """Render one chest radiograph.
 
     Args:
@@ -53,6 +53,7 @@ def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None):
         appearance: `detector.Appearance`; None: its defaults.
         matrix: nominal number of columns; the appearance scales it.
         ap: projection, or None to draw it with the appearance's fraction.
+        heart: size of the heart in std from the mean, or None to draw it.
     Returns: `Radiograph`.
     Raises: ValueError when `grades` are not six numbers 0 to 3.
     """
@@ -63,6 +64,8 @@ def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None):
     drawn = rng.random() < appearance.ap
     ap = drawn if ap is None else ap
     body = anatomy.Body.draw(rng, male, ap)
+    if heart is not None:
+        body = body.with_heart(heart)
     shape = detector.film_shape(appearance, matrix)
     attenuation, lungs, zones, cm_per_px = _shadow(rng, body, grades, appearance, shape)
     pixels = detector.expose(attenuation, appearance, rng, cm_per_px)

@@ -18,6 +18,7 @@ def write_radiograph(folder, plan, study):
         appearance=study.appearance,
         matrix=plan.matrix,
         ap=study.ap,
+        heart=study.heart,
     )
     path = folder / study.path
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from mdmt_tf.phantoms.chest import detector
 from mdmt_tf.phantoms.chest.labels import (
     DEFAULT_OUTCOME,
     DEFAULT_SCORES,
+    OutcomeModel,
     draw_labels,
 )
 
@@ -39,6 +40,42 @@ _LABELS, _RENDER, _RECORD, _COURSE = range(4)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What the datasets have in common, and what is wrong with them.
+
+    correlation: of the outcome's finding with the score, see `labels.OutcomeModel`.
+    shift: "sites", devices of six hospitals in the datasets with outcomes and of eight
+        manufacturers in those with scores; "none", one device; "detector", one device
+        in the datasets with outcomes and another one in those with scores.
+    shortcut: fraction of the patients in datasets with outcomes whose projection is
+        that of their outcome, AP if severe and PA if not.
+    label_noise: fraction of the patients whose recorded outcome is wrong.
+    """
+
+    correlation: float = 1.0
+    shift: str = "sites"
+    shortcut: float = 0.0
+    label_noise: float = 0.0
+
+    @property
+    def outcome(self):
+        if self.correlation == 1.0:
+            return DEFAULT_OUTCOME
+        return OutcomeModel(correlation=self.correlation)
+
+    def device(self, appearance, scores=False):
+        """The device of a site; `scores`: of a dataset with scores."""
+        if self.shift == "sites":
+            return appearance
+        other = scores and self.shift == "detector"
+        made = detector.OTHER_DEVICE if other else detector.ONE_DEVICE
+        return dataclasses.replace(made, bits=min(made.bits, appearance.bits))
+
+
+AS_ALWAYS = Conditions()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ChestStudy:
     """One radiograph of a synthetic patient.
 
@@ -50,6 +87,8 @@ class ChestStudy:
     routine: grades in the dataset's table; another reader may differ from `grades`.
     probability, image_probability: of `labels.OutcomeModel` for these grades.
     severe: the patient's outcome.
+    recorded: the outcome in the dataset's table; it differs with label noise.
+    heart: size of the heart in std from the mean; None: drawn with the picture.
     inverted: stored as MONOCHROME1.
     compressed: stored as RLE.
     """
@@ -72,6 +111,8 @@ class ChestStudy:
     probability: float
     image_probability: float
     severe: bool
+    recorded: bool
+    heart: float | None = None
     inverted: bool
     compressed: bool
 
@@ -109,9 +150,12 @@ def hexadecimal(*values):
     return hashlib.sha256(" ".join(map(str, values)).encode()).hexdigest()[:8]
 
 
-def _first(rng, site, appearance):
-    """Labels and technique of a patient's first study, as fields of `ChestStudy`."""
-    drawn = draw_labels(rng, 1)
+def _first(rng, site, appearance, conditions, scores=False):
+    """Labels and technique of a patient's first study, as fields of `ChestStudy`.
+
+    scores: whether the dataset has scores, so that no technique follows the outcome.
+    """
+    drawn = draw_labels(rng, 1, outcome=conditions.outcome)
     fields = {
         "grades": tuple(drawn.zones[0].tolist()),
         "male": bool(drawn.male[0]),
@@ -121,33 +165,47 @@ def _first(rng, site, appearance):
         "severe": bool(drawn.severe[0]),
     }
     fields["routine"] = fields["grades"]
-    fields |= _technique(rng, site, appearance)
+    if conditions.correlation != 1.0:
+        fields["heart"] = float(drawn.heart[0])
+    # A generator of its own: all other draws are the same under any conditions.
+    wrong = rng.spawn(1)[0].random() < conditions.label_noise
+    fields["recorded"] = fields["severe"] != bool(wrong)
+    tied = None if scores else (conditions.shortcut, fields["severe"])
+    fields |= _technique(rng, site, appearance, tied)
     return fields, float(drawn.disease[0])
 
 
-def _technique(rng, site, appearance):
-    """Site and technique of a radiograph, independent of the outcome."""
+def _technique(rng, site, appearance, tied=None):
+    """Site and technique of a radiograph.
+
+    tied: (fraction, AP): with this probability, the projection is given; otherwise it
+        is independent of the patient.
+    """
     draws = rng.random(3)
+    ap = bool(draws[0] < appearance.ap)
+    if tied is not None and rng.spawn(1)[0].random() < tied[0]:
+        ap = tied[1]
     return {
         "site": site,
         "appearance": appearance,
-        "ap": bool(draws[0] < appearance.ap),
+        "ap": ap,
         "inverted": bool(draws[1] < appearance.monochrome1),
         "compressed": bool(draws[2] < appearance.compressed),
         "day": int(rng.integers(0, 28)),
     }
 
 
-def _follow_up(rng, fields, disease, site, appearance):
+def _follow_up(rng, fields, disease, site, appearance, conditions, scores=False):
     """A later study of the same patient, whose disease has changed a little."""
     disease = 0.85 * disease + 0.53 * float(rng.standard_normal())
     grades = DEFAULT_SCORES.draw(rng, [disease])
     total = grades.sum(axis=1)
-    outcome = DEFAULT_OUTCOME
-    fields = fields | _technique(rng, site, appearance)
+    outcome, heart = conditions.outcome, fields.get("heart", 0.0)
+    tied = None if scores else (conditions.shortcut, fields["severe"])
+    fields = fields | _technique(rng, site, appearance, tied)
     fields["grades"] = fields["routine"] = tuple(grades[0].tolist())
-    fields["probability"] = float(outcome.probability(total, fields["age"])[0])
-    fields["image_probability"] = float(outcome.image_probability(total)[0])
+    fields["probability"] = float(outcome.probability(total, fields["age"], heart)[0])
+    fields["image_probability"] = float(outcome.image_probability(total, heart)[0])
     return fields, disease
 
 
@@ -157,7 +215,7 @@ def _another_reader(rng, grades, disagreement):
     return tuple(np.clip(np.array(grades) + step, 0, 3).tolist())
 
 
-def aiforcovid(seed, patients):
+def aiforcovid(seed, patients, conditions=AS_ALWAYS):
     """Studies of AIforCOVID: one per patient, in three releases."""
     studies = []
     first = round(RELEASE_FRACTIONS[0] * patients)
@@ -171,7 +229,8 @@ def aiforcovid(seed, patients):
         name = f"P_{release}_{count[release]}"
         site = HOSPITAL_CYCLE[patient % len(HOSPITAL_CYCLE)]
         rng = patient_rng(seed, "AIforCOVID", patient, _LABELS)
-        fields, _ = _first(rng, site, detector.HOSPITALS[site])
+        look = conditions.device(detector.HOSPITALS[site])
+        fields, _ = _first(rng, site, look, conditions)
         # In release 3 some images are PNG.
         ending = "png" if release == 3 and count[3] % 3 == 0 else "dcm"
         folder = "imgs" if release == 1 else f"imgs_r{release}"
@@ -189,7 +248,7 @@ def aiforcovid(seed, patients):
     return studies
 
 
-def brixia(seed, patients):
+def brixia(seed, patients, conditions=AS_ALWAYS):
     """Studies of BRIXIA: one to four per subject, from eight manufacturers."""
     studies = []
     for patient in range(patients):
@@ -198,11 +257,13 @@ def brixia(seed, patients):
         fields, disease = None, None
         for number in range(total):
             site = MANUFACTURER_CYCLE[(3 * patient + number) % len(MANUFACTURER_CYCLE)]
-            look = detector.MANUFACTURERS[site]
+            look = conditions.device(detector.MANUFACTURERS[site], scores=True)
             if number == 0:
-                fields, disease = _first(rng, site, look)
+                fields, disease = _first(rng, site, look, conditions, scores=True)
             else:
-                fields, disease = _follow_up(rng, fields, disease, site, look)
+                fields, disease = _follow_up(
+                    rng, fields, disease, site, look, conditions, scores=True
+                )
             consensus = number == 0 and patient % CONSENSUS_EVERY == 3
             if consensus:
                 # The table has the routine grades, the consensus set the true ones.
@@ -223,10 +284,13 @@ def brixia(seed, patients):
     return studies
 
 
-def hannover(seed, patients):
+def hannover(seed, patients, conditions=AS_ALWAYS):
     """Studies of Hannover: one to five per patient, from one hospital."""
     look = dataclasses.replace(
-        detector.HOSPITALS["D"], monochrome1=0.0, bits=8, aspect=0.82
+        conditions.device(detector.HOSPITALS["D"]),
+        monochrome1=0.0,
+        bits=8,
+        aspect=0.82,
     )
     studies = []
     for patient in range(patients):
@@ -234,9 +298,11 @@ def hannover(seed, patients):
         fields, disease = None, None
         for number in range(int(rng.integers(1, 6))):
             if number == 0:
-                fields, disease = _first(rng, "hannover", look)
+                fields, disease = _first(rng, "hannover", look, conditions)
             else:
-                fields, disease = _follow_up(rng, fields, disease, "hannover", look)
+                fields, disease = _follow_up(
+                    rng, fields, disease, "hannover", look, conditions
+                )
             image = hexadecimal(seed, "image", patient, number)
             studies.append(
                 ChestStudy(
@@ -252,7 +318,7 @@ def hannover(seed, patients):
     return studies
 
 
-def cohen_brixia(seed, patients):
+def cohen_brixia(seed, patients, conditions=AS_ALWAYS):
     """Studies of Cohen/Brixia: one or two per patient, from many sources."""
     studies = []
     looks = list(detector.MANUFACTURERS.values())
@@ -260,12 +326,15 @@ def cohen_brixia(seed, patients):
         rng = patient_rng(seed, "cohen_brixia", patient, _LABELS)
         fields, disease = None, None
         for number in range(1 + int(rng.random() < 0.4)):
-            look = dataclasses.replace(looks[int(rng.integers(len(looks)))], bits=8)
+            look = looks[int(rng.integers(len(looks)))]
+            look = dataclasses.replace(conditions.device(look, scores=True), bits=8)
             site = ("Italy", "Spain", "Australia", "")[patient % 4]
             if number == 0:
-                fields, disease = _first(rng, site, look)
+                fields, disease = _first(rng, site, look, conditions, scores=True)
             else:
-                fields, disease = _follow_up(rng, fields, disease, site, look)
+                fields, disease = _follow_up(
+                    rng, fields, disease, site, look, conditions, scores=True
+                )
             ending = ("jpg", "png", "jpeg")[(patient + number) % 3]
             name = f"synthetic-{patient:04d}-{'ab'[number]}.{ending}"
             studies.append(

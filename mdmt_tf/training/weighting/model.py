@@ -11,7 +11,8 @@ class WeightedModel(keras.Model):
     exported and averaged as if it were alone.
 
     Args:
-        model: functional model from `image` to a dict of logits.
+        model: functional model from `image`, or a pair of images and the numbers of
+            their datasets, to a dict of logits.
         backbone: name of the layer that all tasks share.
         weighting: a `mdmt_tf.training.weighting.base.Weighting`.
 
@@ -105,7 +106,9 @@ class WeightedModel(keras.Model):
         self.optimizer.apply([gradients[id(v)] for v in variables], variables)
         for metric in self.metrics:
             if metric.name == "loss":
-                metric.update_state(total * replicas, tf.shape(image)[0])
+                metric.update_state(
+                    total * replicas, tf.shape(keras.tree.flatten(image)[0])[0]
+                )
         return self.compute_metrics(image, targets, logits, sample_weight=weights)
 
     def save_weights(self, filepath, **options):

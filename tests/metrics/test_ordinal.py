@@ -1,4 +1,4 @@
-"""The ordinal classification index and the errors in classes, by other ways."""
+"""The ordinal classification indices and the errors in classes, by other ways."""
 
 import itertools
 import math
@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics
 
 from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
+from mdmt_tf.metrics.ordinal import area_of_least_paths
 from mdmt_tf.metrics.table import improves
 from mdmt_tf.tasks import make_task
 
@@ -17,7 +18,7 @@ def task_of(k, kind="ordinal"):
     return make_task(name="coma", kind=kind, cut_points=tuple(range(1, k)))
 
 
-def index_of(counts) -> float:
+def index_of(counts, name="ordinal_index") -> float:
     """The index of a confusion matrix, from one row for each of its cells."""
     counts = np.asarray(counts, float)
     k = len(counts)
@@ -25,7 +26,7 @@ def index_of(counts) -> float:
     computed = weighted_metrics(
         task_of(k), truth, np.eye(k)[said], counts.ravel()[None]
     )
-    return float(computed["ordinal_index"][0])
+    return float(computed[name][0])
 
 
 def paths(k):
@@ -115,9 +116,11 @@ def test_many_resamples_are_each_their_own_matrix():
         assert found["rmse"][row] == pytest.approx(math.sqrt(error))
 
 
-def test_no_scale_of_the_weights_matters():
+@pytest.mark.parametrize("name", ["ordinal_index", "uoc"])
+def test_no_scale_of_the_weights_matters(name):
     counts = np.array([[4.0, 1, 0], [2, 3, 1], [1, 0, 2]])
-    assert index_of(counts) == pytest.approx(index_of(counts * 0.37), abs=1e-12)
+    scaled = index_of(counts * 0.37, name)
+    assert index_of(counts, name) == pytest.approx(scaled, abs=1e-12)
 
 
 def test_which_tasks_have_it():
@@ -154,3 +157,62 @@ def test_a_resample_without_rows_has_none():
 def test_less_is_better():
     for name, worse in itertools.product(("ordinal_index", "rmse"), (0.3, 0.9)):
         assert improves(name, 0.2, worse) and not improves(name, worse, 0.2)
+
+
+# Table 1 of Silva et al. 2018: confusion matrices and their UOC in two decimals.
+SILVA_TABLE_1 = {
+    "A": ([[4, 0, 0, 0], [0, 5, 0, 0], [0, 0, 6, 0], [0, 0, 0, 1]], 0.00),
+    "B": ([[0, 4, 0, 0], [0, 0, 6, 0], [0, 0, 5, 0], [0, 0, 0, 3]], 0.56),
+    "C": ([[0, 0, 4, 0], [0, 0, 6, 0], [0, 0, 5, 0], [0, 0, 0, 3]], 0.65),
+    "D": ([[0, 4, 0, 0], [6, 0, 0, 0], [0, 0, 5, 0], [0, 0, 0, 3]], 0.61),
+    "E": ([[0, 4, 0, 0], [6, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 3]], 0.74),
+    "F": ([[0, 40, 0, 0], [6, 0, 0, 0], [0, 0, 5, 0], [0, 0, 0, 3]], 0.61),
+}
+
+
+@pytest.mark.parametrize("matrix", SILVA_TABLE_1)
+def test_uoc_of_the_matrices_of_its_paper(matrix):
+    counts, expected = SILVA_TABLE_1[matrix]
+    # The paper does not say how it rounds: one unit of the last place.
+    assert index_of(counts, "uoc") == pytest.approx(expected, abs=0.01)
+
+
+def test_uoc_by_hand():
+    # r = [[1 / 2, 1 / 2], [0, 1]], K = 2, dispersion 1 / 2: along the diagonal
+    # 1 - 1.5 / 2.5 = 0.4, through the upper corner 1 - 2 / 2.5 + beta / 4 = 0.2 + ...
+    # They cross at 0.8.
+    area = 0.8 * (0.2 + 0.4) / 2 + 0.2 * 0.4
+    assert index_of([[1, 1], [0, 7]], "uoc") == pytest.approx(area, abs=1e-12)
+
+
+def test_uoc_does_not_depend_on_how_many_rows_a_class_has():
+    counts = np.array([[3.0, 1, 0], [2, 5, 1], [0, 2, 2]])
+    more = counts * [[1], [40], [3]]
+    expected = index_of(counts, "uoc")
+    assert index_of(more, "uoc") == pytest.approx(expected, abs=1e-12)
+    assert index_of(more) != pytest.approx(index_of(counts), abs=0.01)
+
+
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_bounds_of_uoc(k):
+    assert index_of(7 * np.eye(k), "uoc") == 0.0
+    corner = np.zeros((k, k))
+    corner[0, -1] = 5
+    # One class is present, and its rows are as far off as can be. The border costs
+    # 1 - 1 / k + beta (k - 1), the diagonal 1.
+    cross = 1 / (k * (k - 1))
+    area = cross * (1 - 1 / k + 1) / 2 + (1 - cross)
+    assert index_of(corner, "uoc") == pytest.approx(area, abs=1e-12)
+
+
+def test_the_area_below_crossing_lines():
+    # Down x + 1 / 10, along the diagonal 0, right 9 / 10 - x: the last is the least
+    # from 9 / 10 on.
+    constants, slopes = np.zeros((2, 1, 2, 2))
+    constants[0, 1, 0], slopes[0, 1, 0] = 0.1, 1
+    constants[0, 0, 1], slopes[0, 0, 1] = 0.9, -1
+    area = -(0.1**2) / 2
+    assert area_of_least_paths(constants, slopes) == pytest.approx([area], abs=1e-15)
+    missing = np.stack([constants[0], np.full((2, 2), np.nan)])
+    found = area_of_least_paths(missing, np.concatenate([slopes, slopes]))
+    assert found == pytest.approx([area, np.nan], nan_ok=True)

@@ -1,0 +1,141 @@
+"""Metrics of cross-validated fits, and what each patient contributes to them.
+
+The metric of one cross-validation is that of all its test rows, pooled over the folds.
+Areas under curves rank rows by their score, and the scores of two fits cannot be
+compared, so they are over pairs of rows of the same fold, and are then summed.
+
+The influence of a patient is (n - 1) times the change of the metric when the patient is
+left out, with all images. For a mean over patients, it is the patient's value minus the
+mean; for the AUC, it is close to the placements of DeLong et al. 1988.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mdmt_tf.metrics.rows import Ranked, WeightedRows, ratio
+from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
+from mdmt_tf.tasks import Task
+
+# Numbers in one block of weights, 32 MB.
+_BLOCK = 4_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Influences:
+    """A metric of one cross-validation, and of the same without each patient.
+
+    Attributes:
+        value: of all patients, NaN if it is not defined.
+        left_out: (n,), without each of the n patients.
+    """
+
+    value: float
+    left_out: np.ndarray
+
+
+def leave_one_out(
+    task: Task, rows: pd.DataFrame, metrics: Sequence[str], patients: int
+) -> dict[str, Influences]:
+    """Metrics of the test rows of one cross-validation, without each patient in turn.
+
+    Args:
+        task: the predicted task.
+        rows: labelled test rows of all folds, of one model: the columns of
+            `predictions.csv`, with the columns `fold` and `patient`, the number of the
+            patient from 0.
+        metrics: names of `METRICS` that the task has.
+        patients: n, the number of patients; those without rows change nothing.
+    Returns: metric -> value and values without each patient. A task with several
+        components has their means.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"fold": [0, 0, 1], "patient": [0, 1, 2]})
+        >>> rows = rows.assign(target=[50.0, 60.0, 70.0], prediction=[51.0, 63.0, 72.0])
+        >>> leave_one_out(age, rows, ["mae"], 3)["mae"]
+        Influences(value=2.0, left_out=array([2.5, 1.5, 2. ]))
+    """
+    found: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    for component, own in rows_of_components(rows, task):
+        for name, values in _of_component(component, own, metrics, patients).items():
+            found[name].append(values)
+    means = {name: np.mean(values, axis=0) for name, values in found.items()}
+    return {name: Influences(float(v[0]), v[1:]) for name, v in means.items()}
+
+
+def _of_component(task, rows, metrics, patients) -> dict[str, np.ndarray]:
+    """(1 + patients,) values of each metric: with all patients, then without each."""
+    targets = rows["target"].to_numpy(np.float64)
+    chances = probabilities_of(rows, task)
+    patient = rows["patient"].to_numpy()
+    found = {}
+    pooled = [name for name in metrics if name not in _AREAS]
+    if pooled:
+        blocks = _pooled(task, targets, chances, patient, pooled, patients)
+        found = {n: np.concatenate([b[n] for b in blocks]) for n in pooled}
+    areas = [name for name in metrics if name in _AREAS]
+    if areas:
+        found |= _within_folds(
+            task, targets, chances, patient, rows["fold"].to_numpy(), areas, patients
+        )
+    return found
+
+
+def _pooled(task, targets, chances, patient, metrics, patients) -> list[dict]:
+    blocks = []
+    size = max(1, _BLOCK // max(len(targets), 1))
+    for start in range(-1, patients, size):
+        left_out = np.arange(start, min(start + size, patients))
+        weights = (left_out[:, None] != patient).astype(np.float64)
+        rows = WeightedRows(task, targets, chances, weights)
+        blocks.append({name: METRICS[name].formula(rows) for name in metrics})
+    return blocks
+
+
+def _within_folds(task, targets, chances, patient, fold, metrics, patients) -> dict:
+    # Sums over folds of numerator and denominator, for each class against the rest.
+    classes = 1 if task.n_classes == 2 else task.n_classes
+    sums = {name: np.zeros((classes, 2, 1 + patients)) for name in metrics}
+    for number in np.unique(fold):
+        of_fold = np.flatnonzero(fold == number)
+        own, index = np.unique(patient[of_fold], return_inverse=True)
+        weights = np.ones((1 + len(own), len(of_fold)))
+        weights[1 + index, np.arange(len(of_fold))] = 0.0
+        rows = WeightedRows(task, targets[of_fold], chances[of_fold], weights)
+        for name in metrics:
+            for place, ranked in enumerate(rows.ranked):
+                parts = np.stack(_AREAS[name](ranked))
+                sums[name][place] += parts[:, :1]
+                sums[name][place][:, 1 + own] += parts[:, 1:] - parts[:, :1]
+    return {
+        name: np.mean([ratio(above, below) for above, below in of_classes], axis=0)
+        for name, of_classes in sums.items()
+    }
+
+
+def _auc(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs in the right order, and all pairs."""
+    below = np.cumsum(ranked.zeros, axis=1) - ranked.zeros / 2
+    pairs = ranked.ones.sum(axis=1) * ranked.zeros.sum(axis=1)
+    return (ranked.ones * below).sum(axis=1), pairs
+
+
+def _average_precision(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the precisions at the rows of the class, and the number of these rows."""
+    ones = np.cumsum(ranked.ones[:, ::-1], axis=1)[:, ::-1]
+    every = np.cumsum((ranked.ones + ranked.zeros)[:, ::-1], axis=1)[:, ::-1]
+    precisions = np.nan_to_num(ratio(ones, every))
+    # In a fold of one class, any order is perfect.
+    several = ranked.zeros.sum(axis=1) > 0
+    return (ranked.ones * precisions).sum(axis=1) * several, ranked.ones.sum(
+        1
+    ) * several
+
+
+_Parts = Callable[[Ranked], tuple[np.ndarray, np.ndarray]]
+_AREAS: dict[str, _Parts] = {"auc": _auc, "pr_auc": _average_precision}

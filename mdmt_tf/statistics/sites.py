@@ -1,0 +1,79 @@
+"""The primary comparison over sites, for leave-one-site-out cross-validation."""
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats import meta_analysis
+
+from mdmt_tf.statistics.components import Estimate, estimate
+from mdmt_tf.statistics.pairing import paired_by_site
+from mdmt_tf.statistics.primary import Difference, difference
+from mdmt_tf.tasks import Task
+
+# The variance between two sites has one degree of freedom.
+FEWEST_SITES = 3
+
+
+def across_sites(
+    candidate_rows: pd.DataFrame,
+    other_rows: pd.DataFrame,
+    task: Task,
+    metric: str,
+    *,
+    folds: int,
+) -> Difference:
+    """The difference of two experiments at a new site, by random effects.
+
+    The difference of each site has the variance of `mdmt_tf.statistics.components`.
+    With the variance tau^2 between sites of Paule and Mandel 1982, each site has the
+    weight 1 / (V + tau^2). The standard error is that of Hartung and Knapp 2001, but at
+    least that of the weights (Knapp and Hartung 2003), with t of sites - 1 degrees of
+    freedom. So the interval describes other sites, not only other patients of these.
+
+    Args: see `mdmt_tf.statistics.primary.compare_metrics`; the rows have the column
+        `site`.
+    Returns: the difference; its method names the sites that are left out because their
+        difference is not estimable. With fewer than 3 sites it is not estimable.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"patient_id": [f"p{i:02}" for i in range(36)]})
+        >>> rows = rows.assign(image_id=rows["patient_id"], dataset="ward", task="age")
+        >>> rows = rows.assign(backbone="resnet18", seed=0, fold=[0, 1, 2] * 12)
+        >>> rows = rows.assign(site=["A", "B", "C"] * 12, target=1.0, prediction=2.0)
+        >>> worse = rows.assign(prediction=[3.0, 3.0, 3.0, 4.0, 4.0, 4.0] * 6)
+        >>> found = across_sites(rows, worse, age, "mae", folds=3)
+        >>> found.value, found.conclusion  # 1 - (2 + 3) / 2
+        (-1.5, 'better')
+    """
+    pair, sites = paired_by_site(candidate_rows, other_rows, task, folds)
+    found = {
+        site: estimate(of_site, task, [metric], folds)[metric]
+        for site, of_site in sites.items()
+    }
+    known = {site: own for site, own in found.items() if own.reason is None}
+    method = f"random effects over {len(known)} sites"
+    left_out = [site for site in found if site not in known]
+    if left_out:
+        method += f", without {', '.join(left_out)} (not estimable)"
+    reason = pair.reason
+    if reason is None and len(known) < FEWEST_SITES:
+        reason = (
+            f"There are {len(known)} sites with an estimable difference; "
+            f"{FEWEST_SITES} are needed."
+        )
+    if reason is not None:
+        values = [own.value for own in found.values()]
+        value = float(np.mean(values)) if values else float("nan")
+        return difference(metric, pair, Estimate(value, reason=reason), method)
+    return difference(metric, pair, _combined(list(known.values())), method)
+
+
+def _combined(sites: list[Estimate]) -> Estimate:
+    effects = np.array([own.value for own in sites])
+    variances = np.array([own.variance for own in sites])
+    with np.errstate(divide="ignore"):
+        # statsmodels also divides by the heterogeneity, which is 0 for equal effects.
+        found = meta_analysis.combine_effects(effects, variances, method_re="iterated")
+    error = max(found.sd_eff_w_re_hksj, found.sd_eff_w_re)
+    return Estimate(float(found.mean_effect_re), float(error**2), len(sites) - 1.0)
