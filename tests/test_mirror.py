@@ -111,6 +111,11 @@ THROUGH = {
         "mdmt_tf.reporting.drawing",
         "mdmt_tf.reporting.panels",
     ],
+    "reporting/test_doctor_page.py": [
+        "mdmt_tf.reporting.doctor_plots",
+        "mdmt_tf.reporting.doctor_tables",
+        "mdmt_tf.reporting.doctor_terminal",
+    ],
     "reporting/test_tables.py": [
         "mdmt_tf.reporting.comparison_table",
         "mdmt_tf.reporting.detailed_tables",
