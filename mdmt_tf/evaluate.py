@@ -59,6 +59,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         labels=options.labels,
         out=options.out,
         overwrite=options.overwrite,
+        statistics_of=options.statistics_of,
     )
     console.load_tensorflow()
     from mdmt_tf.datasets._shared import summary
@@ -75,6 +76,8 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
     with Console(stderr=True).status("metrics, intervals, strata ..."):
         report = external.write_folder(result, external_page.write_page)
     terminal.print_external(report, request.out)
+    for text in result.statistics:
+        print(f"normalised by the {text}")
     return 0
 
 
@@ -93,11 +96,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--labels", nargs="+", default=[], metavar="TASK=FIELD", help=text)
     text = "folder to write to (default: RUN_DIR/external/DATASET)"
     add("--out", metavar="DIR", help=text)
+    text = "normalise the images as those of this dataset of the run, for runs with "
+    text += "model.batch_norm per_dataset (default: as model.unseen_dataset says)"
+    add("--statistics-of", metavar="DATASET", help=text)
     add("--overwrite", action="store_true", help="replace an existing --out")
     options = arguments.parse_args(argv)
     of_other = options.labels or options.out or options.overwrite or options.manual_dir
+    of_other = of_other or options.statistics_of
     if options.on is None and (len(options.runs) > 1 or of_other):
-        options_of_on = "--manual-dir, --labels, --out and --overwrite"
+        options_of_on = "--manual-dir, --labels, --out, --overwrite, --statistics-of"
         arguments.error(f"several runs, {options_of_on} need --on")
     return options
 

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mdmt_tf.serving import prediction
     from mdmt_tf.serving.ensemble import open_models
 
-    opened = open_models(models, options.preprocessing)
+    opened = open_models(models, options.preprocessing, options.statistics_of)
     maps = None if options.saliency is None else MapsOfFiles(options.saliency)
     started = time.perf_counter()
     with console.progress_bar("predicting") as progress:
@@ -65,6 +65,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "preprocessing of the files, such as lungs_256; only needed if the datasets "
     text += "of the run have different ones"
     add("--preprocessing", metavar="NAME", help=text)
+    text = "normalise the files as images of this dataset of the run, for runs with "
+    text += "model.batch_norm per_dataset (default: as model.unseen_dataset says)"
+    add("--statistics-of", metavar="DATASET", help=text)
     return arguments.parse_intermixed_args(argv)
 
 

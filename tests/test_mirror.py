@@ -91,6 +91,10 @@ THROUGH = {
         "mdmt_tf.reporting.external_tables",
         "mdmt_tf.reporting.html_page",
     ],
+    "reporting/test_aggregates.py": [
+        "mdmt_tf.reporting.groups",
+        "mdmt_tf.reporting.headings",
+    ],
     "reporting/test_means_table.py": ["mdmt_tf.reporting.correlation_table"],
     "reporting/test_page.py": [
         "mdmt_tf.reporting.report",
@@ -100,7 +104,10 @@ THROUGH = {
         "mdmt_tf.reporting.drawing",
         "mdmt_tf.reporting.panels",
     ],
-    "reporting/test_tables.py": ["mdmt_tf.reporting.comparison_table"],
+    "reporting/test_tables.py": [
+        "mdmt_tf.reporting.comparison_table",
+        "mdmt_tf.reporting.detailed_tables",
+    ],
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],
     "splits/test_split.py": ["mdmt_tf.splits.folds"],

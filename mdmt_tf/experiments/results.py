@@ -4,6 +4,7 @@ benchmark.yaml           resolved settings
 data.json                which data, how many folds (optional)
 correlations.csv         fields of the baselines and the outcome (optional)
 grid.csv                 one row per cell of the grid, with the name of its fit
+fields.csv               fields that divide the images into strata (optional)
 runs/<fit>/              a run folder; several cells may share one
 failures/<fit>.json      why a fit failed
 
@@ -21,7 +22,7 @@ import pydantic
 from mdmt_tf.config import files
 from mdmt_tf.config.schema import BenchmarkSection, TaskSection
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.experiments import correlations
+from mdmt_tf.experiments import correlations, fields_file
 from mdmt_tf.experiments.cells import (
     FAILED,
     FINISHED,
@@ -31,6 +32,7 @@ from mdmt_tf.experiments.cells import (
     read_json,
 )
 from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
+from mdmt_tf.experiments.run_results import read_run
 from mdmt_tf.runs import predictions
 from mdmt_tf.tasks import Task
 
@@ -57,6 +59,10 @@ class Results:
         datasets: name -> facts, from the manifests.
         correlations: the table of `correlations.csv`, of the patients of all splits;
             None when there is none, or validation is judged.
+        fields: the table of `fields.csv`; None when there is none.
+        efforts: fit -> steps, images, epochs and seconds of its training; only fits
+            that have recorded them.
+        probes: fit -> how well its features tell the dataset; only fits that have it.
     """
 
     folder: Path
@@ -71,6 +77,9 @@ class Results:
     synthetic: bool | None
     datasets: Mapping[str, dict]
     correlations: pd.DataFrame | None
+    fields: pd.DataFrame | None
+    efforts: Mapping[str, dict]
+    probes: Mapping[str, dict]
 
     @classmethod
     def read(cls, folder: str | os.PathLike, split: str = "test") -> "Results":
@@ -86,11 +95,10 @@ class Results:
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
         cells = read_cells(files_of, benchmark, facts.get("folds", {}))
         _check_tasks(files_of, tasks, benchmark)
-        found = {}
-        for fit in cells.loc[cells["state"] == FINISHED, "fit"].unique():
-            found[fit] = _read_run(files_of, fit, split)
+        finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
+        found = {fit: read_run(files_of.run(fit), split) for fit in finished}
         datasets, synthetic = _data_of(
-            [facts, *(r["manifest"] for r in found.values())]
+            [facts, *(run.manifest for run in found.values())]
         )
         results = cls(
             folder=files_of.path,
@@ -100,11 +108,11 @@ class Results:
             benchmark=benchmark,
             cells=cells,
             metrics=pd.DataFrame(),
-            rows={fit: run["rows"] for fit, run in found.items()},
+            rows={fit: run.rows for fit, run in found.items()},
             histories={
-                fit: run["history"]
+                fit: run.history
                 for fit, run in found.items()
-                if run["history"] is not None
+                if run.history is not None
             },
             synthetic=synthetic,
             datasets=dict(sorted(datasets.items())),
@@ -113,15 +121,18 @@ class Results:
                 if split == "test" and files_of.correlations.is_file()
                 else None
             ),
+            fields=(
+                fields_file.read(files_of.fields) if files_of.fields.is_file() else None
+            ),
+            efforts={fit: run.effort for fit, run in found.items() if run.effort},
+            probes={fit: run.probe for fit, run in found.items() if run.probe},
         )
-        stored = {fit: run["metrics"] for fit, run in found.items()}
+        stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks that an experiment or a baseline predicts."""
-        if experiment in self.benchmark.experiments:
-            return self.benchmark.experiments[experiment].tasks
-        return (self.benchmark.baselines[experiment].task,)
+        return self.benchmark.tasks_of(experiment)
 
     def is_baseline(self, experiment: str) -> bool:
         return experiment in self.benchmark.baselines
@@ -129,8 +140,13 @@ class Results:
     def experiments_of(self, task: str, validation: str) -> list[str]:
         """Experiments of the grid that predict the task; baselines come last."""
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
-        known = [*self.benchmark.experiments, *self.benchmark.baselines]
+        known = [*self.benchmark.resolved, *self.benchmark.baselines]
         return [e for e in known if e in here and task in self.tasks_of(e)]
+
+    def pairs(self, task: str, validation: str) -> list[tuple[str, str]]:
+        """The pairs to compare, (candidate, other), of those that predict the task."""
+        here = self.experiments_of(task, validation)
+        return [pair for pair in self.benchmark.compared if set(pair) <= set(here)]
 
     def backbones_of(self, experiment: str) -> tuple[str, ...]:
         """`none` for a baseline, else all of the benchmark."""
@@ -141,6 +157,33 @@ class Results:
     def labelled(self, fit: str, task: str) -> pd.DataFrame:
         """The labelled rows of a finished fit; none when it has none."""
         return predictions.labelled_rows(self.rows[fit], self.tasks[task])
+
+    def rows_of(self, experiment: str, validation: str, task: str) -> pd.DataFrame:
+        """The labelled rows of all finished cells of an experiment, for comparisons.
+
+        Args:
+            experiment: of the grid, or a baseline.
+            validation: name of a cross-validation.
+            task: name of a task.
+        Returns: the columns of `predictions.csv`, with those of the cell: backbone,
+            seed, and fold, which is numbered over repeats: `fold // folds` is the
+            repeat. Rows of a fit that several cells share appear once for each cell.
+        """
+        chosen = self.cells[
+            (self.cells["validation"] == validation)
+            & (self.cells["experiment"] == experiment)
+            & (self.cells["state"] == FINISHED)
+        ]
+        tables = [
+            self.labelled(cell.fit, task).assign(
+                backbone=cell.backbone, seed=cell.seed, fold=cell.fold
+            )
+            for cell in chosen.sort_values(KEYS).itertuples()
+        ]
+        if not tables:
+            columns = [*predictions.KEYS, "target", "prediction", "backbone", "seed"]
+            return pd.DataFrame(columns=columns)
+        return pd.concat(tables, ignore_index=True)
 
     def counts(self) -> dict[str, int]:
         """state -> number of cells."""
@@ -217,41 +260,6 @@ def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
             f"{folder.settings}: experiments name the tasks "
             f"{', '.join(unknown)}; tasks has {', '.join(tasks)}. The file is damaged."
         )
-
-
-def _read_run(folder: Folder, fit: str, split: str) -> dict:
-    run = folder.run(fit)
-    try:
-        table = predictions.read(run.predictions, split)
-        needed = [*predictions.KEYS, "target", "prediction"]
-        if absent := [name for name in needed if name not in table.columns]:
-            raise ValueError(f"the columns {', '.join(absent)} are missing")
-    except FileNotFoundError:
-        raise DataError(
-            f"{run.predictions}: missing, although the run is finished; "
-            f"{again(run.predictions)}"
-        ) from None
-    except ValueError as error:
-        raise DataError(
-            f"{run.predictions}: not a table of predictions: {error}; "
-            f"{again(run.predictions)}"
-        ) from error
-    history = None
-    if run.history.is_file():
-        try:
-            history = pd.read_csv(run.history)
-            if "epoch" not in history.columns:
-                raise ValueError("it has no column epoch")
-        except ValueError as error:
-            raise DataError(
-                f"{run.history}: not a table of epochs: {error}; {again(run.history)}"
-            ) from error
-    return {
-        "rows": table,
-        "metrics": read_json(run.metrics).get(split, {}),
-        "manifest": read_json(run.manifest),
-        "history": history,
-    }
 
 
 def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:

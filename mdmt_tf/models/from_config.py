@@ -88,8 +88,7 @@ def plain_model(
 
     Example:
         >>> from mdmt_tf import config
-        >>> overrides = ["model.backbone=resnet10_3d", "model.batch_norm=per_dataset"]
-        >>> settings = config.load("ich_phantom", overrides)
+        >>> settings = config.load("ich_phantom", ["model.batch_norm=per_dataset"])
         >>> model = build_from_config(settings)
         >>> len(model.inputs), len(plain_model(settings, model, 0).inputs)
         (2, 1)

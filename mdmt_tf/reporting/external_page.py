@@ -137,9 +137,11 @@ def _about(results: ExternalResults) -> str:
         f"{task.name} from {_field(task.sources[results.dataset])}"
         for task in results.tasks
     )
+    used = dict.fromkeys(run.get("statistics", "") for run in results.runs)
+    normalised = "".join(f" Normalised by the {text}." for text in used if text)
     return (
         f"Data: {results.dataset} ({', '.join(filter(None, words))}). Model: {runs}. "
-        f"Labels: {labels}."
+        f"Labels: {labels}.{normalised}"
     )
 
 
@@ -164,7 +166,8 @@ def _command(results: ExternalResults) -> str:
         for task in results.tasks
     )
     runs = " ".join(run["path"] for run in results.runs)
+    chosen = results.manifest.get("statistics_of")
     return (
         f"python -m mdmt_tf.evaluate {runs} --on {results.dataset} --data-dir DATA "
-        f"--labels {labels}"
+        f"--labels {labels}{f' --statistics-of {chosen}' if chosen else ''}"
     )

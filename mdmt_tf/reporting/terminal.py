@@ -1,4 +1,4 @@
-"""A report in the terminal: Table 1, and what is not finished."""
+"""A report in the terminal: the comparison, Table 1, and what is not finished."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
@@ -17,8 +18,11 @@ _SHOWN = 5
 
 
 def print_report(report: Report) -> None:
-    """Print Table 1, the unfinished cells, and where the files are."""
+    """Print the comparison, Table 1, the unfinished cells, and where the files are."""
     console = Console(highlight=False)
+    for text in warnings_of(report.results):
+        console.print(f"{text}\n", style="bold", markup=False)
+    _print_comparison(console, report)
     _print_first_table(console, report)
     _print_gaps(console, report)
     _print_failures(console, report)
@@ -48,23 +52,38 @@ def print_external(report: ExternalReport, folder: Path) -> None:
     console.print(f"page:        {folder / 'index.html'}", **plain)
 
 
+def _print_comparison(console: Console, report: Report) -> None:
+    """Print the primary comparison in words, one sentence for each pair."""
+    table = report.table("primary")
+    console.print(f"{table.title} (95 % interval)", style="bold", markup=False)
+    for text in table.lead or table.notes:
+        console.print(f"  {text}", markup=False)
+    console.print()
+
+
 def _print_first_table(console: Console, report: Report) -> None:
     """Print Table 1, one block per task and validation."""
-    for text in warnings_of(report.results):
-        console.print(f"{text}\n", style="bold", markup=False)
-    first = report.tables[0]
+    first = report.table("table_1")
     for section in first.sections:
         console.print(_build_table(section))
     for note in first.notes:
         if note.startswith(("paper:", "The paper's")):
             console.print(note, markup=False)
     console.print()
+    for table in report.tables:
+        if table.name == "effort":
+            for section in table.sections:
+                console.print(_build_table(section))
 
 
 def _build_table(section: TableSection) -> Table:
     """One block; the paper's values follow our means in brackets."""
-    paper = sum(heading.startswith("paper: ") for heading in section.headings)
-    own = len(section.headings) - paper
+    headings = list(section.headings)
+    if tuple(headings[-len(effort.HEADINGS) :]) == effort.HEADINGS:
+        # They have a table of their own, so that the lines do not get too long.
+        headings = headings[: -len(effort.HEADINGS)]
+    paper = sum(heading.startswith("paper: ") for heading in headings)
+    own = len(headings) - paper
     table = Table(
         title=escape(section.title + (", in brackets: paper" if paper else "")),
         title_justify="left",
@@ -72,7 +91,7 @@ def _build_table(section: TableSection) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    for index, heading in enumerate(section.headings[:own]):
+    for index, heading in enumerate(headings[:own]):
         table.add_column(escape(heading), justify="right" if index else "left")
     for row in section.rows:
         texts = [entry.text for entry in row]

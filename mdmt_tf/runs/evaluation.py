@@ -49,10 +49,13 @@ class Evaluation:
     Attributes:
         predictions: in the columns of `predictions.csv`.
         metrics: {split: {task: {metric: value}}} of the labelled rows.
+        statistics: what normalised the images, in words, if each dataset of the model
+            has its own statistics; else "".
     """
 
     predictions: pd.DataFrame
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
+    statistics: str = ""
 
     def write(self, folder: Path) -> None:
         """Write `predictions.csv` and `metrics.json` into a folder, made if need be."""

@@ -46,6 +46,9 @@ class Request:
         declared: likewise, as the YAML file has it.
         out: folder to write to.
         overwrite: whether to replace the folder.
+        statistics_of: dataset of the runs as whose images all are normalised, for runs
+            in which each dataset has its own statistics; None: that of the name
+            `dataset`, or what the runs serve to images of no dataset.
     """
 
     runs: tuple[RunFolder, ...]
@@ -59,6 +62,7 @@ class Request:
     declared: Mapping[str, Field]
     out: Path
     overwrite: bool = False
+    statistics_of: str | None = None
 
     @property
     def run_names(self) -> list[str]:
@@ -78,6 +82,7 @@ def make_request(
     labels: Sequence[str] = (),
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
+    statistics_of: str | None = None,
 ) -> Request:
     """Check what was given, and complete it.
 
@@ -90,6 +95,7 @@ def make_request(
         labels: "task=field"; a vector of labels is "task=field,field,...".
         out: folder to write to; None: `external/<dataset>` in the folder of the run.
         overwrite: whether `out` may exist; it is replaced when the new one is complete.
+        statistics_of: see `Request`.
     Raises: DataError for a run that is not finished; ConfigError for anything else.
     """
     tasks, preprocessings = _common(runs)
@@ -132,6 +138,7 @@ def make_request(
         declared=declared,
         out=Path(out),
         overwrite=overwrite,
+        statistics_of=statistics_of,
     )
 
 

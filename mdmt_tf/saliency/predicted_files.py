@@ -66,9 +66,9 @@ class _MapsOfModel:
     def __init__(self, model: OpenModel, folder: Path, ids: Sequence[str]):
         run = RunFolder(model.path)
         self._config = run.settings()
-        model = build_from_config(self._config)
-        model.load_weights(run.best_weights)
-        self._networks = Networks(self._config, model, count=1)
+        trained = build_from_config(self._config)
+        trained.load_weights(run.best_weights)
+        self._networks = Networks(self._config, trained, count=1)
         network = self._networks.of(0)
         self._tasks = run.read_tasks(self._config)
         self._explainer = Explainer(network, self._tasks)

@@ -12,6 +12,7 @@ from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.predictor import (
+    AsDataset,
     ServedModel,
     TrainedModel,
     open_predictor,
@@ -44,7 +45,7 @@ class OpenModel:
     """
 
     path: Path
-    predictor: ServedModel | TrainedModel
+    predictor: ServedModel | TrainedModel | AsDataset
     tasks: tuple[Task, ...]
     preprocessing: Preprocessing | VolumePreprocessing
     size: tuple[int, ...]
@@ -71,7 +72,9 @@ class OpenModel:
 
 
 def open_models(
-    paths: Sequence[str | os.PathLike], preprocessing: str | None = None
+    paths: Sequence[str | os.PathLike],
+    preprocessing: str | None = None,
+    statistics_of: str | None = None,
 ) -> list[OpenModel]:
     """Open the models of an ensemble.
 
@@ -79,10 +82,15 @@ def open_models(
         paths: folders of finished runs, or of their SavedModels.
         preprocessing: name of the preprocessing of the images, for models whose
             datasets have several.
+        statistics_of: name of the dataset as whose images all files are normalised, for
+            models in which each dataset has its own statistics; None: as the models
+            serve images of no dataset.
     Raises: ConfigError when the models have different tasks or classes, or when the
         preprocessing is not known; DataError for a folder that holds no model.
     """
     models = [open_model(path, preprocessing) for path in paths]
+    if statistics_of is not None:
+        models = [_as_dataset(model, statistics_of) for model in models]
     first = models[0]
     for other in models[1:]:
         if _answers(other) != _answers(first):
@@ -98,6 +106,13 @@ def open_models(
                 f"{list(other.size)}. Predict with each alone."
             )
     return models
+
+
+def _as_dataset(model: OpenModel, dataset: str) -> OpenModel:
+    predictor = AsDataset(model.predictor, dataset)
+    return dataclasses.replace(
+        model, predictor=predictor, statistics=predictor.statistics
+    )
 
 
 def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> OpenModel:

@@ -13,7 +13,7 @@ from mdmt_tf.runs.external import EXTERNAL, Field
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.reproduction import differences
 from mdmt_tf.serving.inputs import open_run_inputs
-from mdmt_tf.serving.predictor import open_predictor
+from mdmt_tf.serving.predictor import AsDataset, open_predictor, served_text
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Task
 
@@ -57,6 +57,7 @@ def evaluate_on(
     dataset: PreparedDataset,
     fields: Mapping[str, Field],
     progress: Callable[[int, int], object] = lambda done, total: None,
+    statistics_of: str | None = None,
 ) -> Evaluation:
     """External validation on all rows of a dataset that the run has never seen.
 
@@ -69,6 +70,7 @@ def evaluate_on(
         fields: task -> the label field of the dataset. Other tasks of the run are
             left out. Labels may be unknown, and classes may be missing.
         progress: called with (images done, all images).
+        statistics_of: see `Request`.
     Returns: predictions of all rows, split "external"; metrics of the labelled ones.
     Raises: ConfigError for a task that the run does not have; DataError for a field
         that is missing, a label that is no class, images that do not fit, or a dataset
@@ -87,14 +89,21 @@ def evaluate_on(
         for name, field in fields.items()
     ]
     check_unseen(run, dataset)
-    return evaluate(
-        open_predictor(run, config),
+    predictor = open_predictor(run, config)
+    if statistics_of is not None:
+        predictor = AsDataset(predictor, statistics_of)
+    found = evaluate(
+        predictor,
         {EXTERNAL: all_samples([dataset], tasks)},
         Images([dataset], config.image_shape, config.pipeline.cache),
         fold=Split.read(run.split).fold,
         batch_size=config.training.batch_size,
         progress=progress,
     )
+    used = predictor.statistics
+    if used is not None and dataset.name in used:
+        used = {dataset.name: 1.0}
+    return dataclasses.replace(found, statistics=served_text(used))
 
 
 def _task(tasks: tuple[Task, ...], name: str) -> Task:

@@ -34,6 +34,7 @@ from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.labels import label_fields
 
 OF_RUNS = "predictions_of_runs.csv"
 CALIBRATED = "predictions_calibrated.csv"
@@ -65,6 +66,12 @@ class External:
     whole: Evaluation
     calibrated: pd.DataFrame
     calibrations: Calibrations
+
+    @property
+    def statistics(self) -> list[str]:
+        """What normalised the images, each text once; see `Evaluation`."""
+        texts = dict.fromkeys(found.statistics for found in self.of_runs)
+        return [text for text in texts if text]
 
 
 def open_unseen(
@@ -129,7 +136,15 @@ def evaluate_runs(
         def of_run(done, total, before=number * count):
             progress(before + done, count * len(request.runs))
 
-        evaluations.append(evaluate_on(run, dataset, fields, progress=of_run))
+        evaluations.append(
+            evaluate_on(
+                run,
+                dataset,
+                fields,
+                progress=of_run,
+                statistics_of=request.statistics_of,
+            )
+        )
     tasks = tuple(
         dataclasses.replace(task, sources={dataset.name: fields[task.name]})
         for task in request.tasks
@@ -169,7 +184,9 @@ def assess_external(result: External, resamples: int = 1000) -> dict[str, dict]:
     )
     for name, own in sections.items():
         found[name] |= own
-    used = [field for task in result.tasks for field in _fields(task, dataset.name)]
+    used = [
+        field for task in result.tasks for field in label_fields(task, dataset.name)
+    ]
     fields = stratum_fields(dataset.table, leave_out=used)
     images = [str(name) for name in dataset.table["image_id"]]
     texts = {
@@ -198,13 +215,6 @@ def _metrics_of_runs(result: External, task: Task, unit: str) -> dict[str, dict]
     return found
 
 
-def _fields(task: Task, dataset: str) -> list[str]:
-    """Names of the fields that feed a task, without the numbers of elements."""
-    source = task.sources[dataset]
-    texts = [source] if isinstance(source, str) else source
-    return [text.removeprefix("sum(").partition("[")[0] for text in texts]
-
-
 def write(result: External, assessment: dict, folder: Path) -> None:
     """Write predictions, metrics, assessment and manifest into an existing folder."""
     result.whole.write(folder)
@@ -229,6 +239,9 @@ def describe(result: External) -> dict:
         {"name": name, "path": str(run.path), **_own_test(run, result.tasks)}
         for name, run in zip(request.run_names, request.runs, strict=True)
     ]
+    for run, found in zip(runs, result.of_runs, strict=True):
+        if found.statistics:
+            run["statistics"] = found.statistics
     facts = {"name": result.dataset.name, **result.dataset.describe()}
     return {
         "mdmt_tf": mdmt_tf.__version__,
@@ -239,6 +252,7 @@ def describe(result: External) -> dict:
         "images": len(result.dataset),
         "tasks": [task.to_plain() for task in result.tasks],
         "runs": runs,
+        **({"statistics_of": request.statistics_of} if request.statistics_of else {}),
     }
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import normalize, resize
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.models.dataset_normalization import UNSEEN, fractions_of
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.evaluation import Predictor
@@ -65,6 +65,36 @@ def served_text(statistics: Mapping[str, float] | None) -> str:
         return f"statistics of {next(iter(used))}"
     parts = ", ".join(f"{name} ({fraction:.0%})" for name, fraction in used.items())
     return f"average statistics of {parts}".replace("%", " %")
+
+
+class AsDataset:
+    """A predictor that normalises all images as those of one of its datasets.
+
+    Raises: ConfigError when the model has no statistics of that dataset.
+    """
+
+    def __init__(self, predictor: "ServedModel | TrainedModel", dataset: str):
+        known = list(predictor.statistics or ())
+        if not known:
+            raise ConfigError(
+                f"--statistics-of {dataset}: in this model all datasets have the same "
+                "statistics of normalisation. Expected a run with model.batch_norm = "
+                "per_dataset. Leave the option out."
+            )
+        if dataset not in known:
+            raise ConfigError(
+                f"--statistics-of {dataset}: is not one of the datasets of the model."
+                f"{nearest(dataset, known)} Known: {', '.join(known)}."
+            )
+        self._predictor, self._dataset = predictor, dataset
+        self.outputs = predictor.outputs
+        self.statistics = {dataset: 1.0}
+
+    def predict(
+        self, images: np.ndarray, datasets: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """See `Predictor`; `datasets` has no effect."""
+        return self._predictor.predict(images, [self._dataset] * len(images))
 
 
 class ServedModel:

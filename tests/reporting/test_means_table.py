@@ -49,7 +49,7 @@ def test_table_1_has_them_in_parts_that_fit(made, head):
     data = csv_of(made, "table_1").set_index(["task", "experiment"])
     assert list(data.loc[("prognosis", "mdmt"), "figure"]) == PROGNOSIS
     assert list(data.loc[("coma", "mdmt"), "figure"]) == COMA
-    sections = made.tables[0].sections
+    sections = made.table("table_1").sections
     assert [section.title for section in sections] == [
         "prognosis, cv (3-fold cross-validation), part 1 of 2",
         "prognosis, cv (3-fold cross-validation), part 2 of 2",
@@ -59,7 +59,7 @@ def test_table_1_has_them_in_parts_that_fit(made, head):
     assert sections[1].headings[2:] == words
     for section in sections:
         assert {len(row) for row in section.rows} == {len(section.headings)}
-    (note, *_) = made.tables[0].notes
+    (note, *_) = made.table("table_1").notes
     assert "Sensitivity (recall)" in note and "Ordinal index: Cardoso" in note
     # Computed again from the predictions.
     found = []
@@ -84,7 +84,7 @@ def test_table_1_says_that_the_unit_is_the_image(made, head):
         images, patients = own["image_id"].nunique(), own["patient_id"].nunique()
         assert images > patients
         counts.append(f"{task}: {images} test images of {patients} patients")
-    (note,) = [text for text in made.tables[0].notes if "by image" in text]
+    (note,) = [text for text in made.table("table_1").notes if "By image" in text]
     assert "; ".join(counts) in note
 
 
@@ -102,7 +102,7 @@ def test_every_metric_has_an_interval(made):
         rows = own[own["figure"].isin(shown)]
         assert (rows["low"] < rows["mean"]).all()
         assert (rows["mean"] < rows["high"]).all()
-    titles = [section.title for section in made.tables[2].sections]
+    titles = [section.title for section in made.table("table_s1").sections]
     blocks = ["1 of 3", "2 of 3", "3 of 3", "1 of 2", "2 of 2"]
     assert [title[-6:] for title in titles] == blocks
     text = (made.folder / "tables" / "table_s1.md").read_text()
@@ -126,16 +126,10 @@ def report_metrics(table, task):
 
 
 def test_tables_of_the_chest_show_what_they_showed(report):
-    first, _, detailed, runs = report.tables
-    # The paper's three metrics are a part of their own, with its columns beside them.
-    three = ("accuracy (%)", "F1 (%)", "G-mean (%)")
-    assert first.sections[0].headings[2:] == (
-        *three,
-        *(f"paper: {heading}" for heading in three),
-    )
-    beside = [any("paper" in h for h in s.headings) for s in first.sections]
-    assert beside == [True, False, False, False]
-    assert first.sections[3].headings[2:] == three
+    detailed, runs = report.table("table_s1"), report.table("runs")
+    first = report.table("table_1")
+    assert first.sections[-1].headings[2:] == ("accuracy (%)", "F1 (%)", "G-mean (%)")
+    assert not [h for s in first.sections for h in s.headings if "paper" in h]
     for task in report.results.tasks:
         shown = [s.headings[5:] for s in detailed.sections if s.title.startswith(task)]
         metrics_of = report_metrics(detailed, task)
@@ -157,14 +151,16 @@ def test_the_terminal_has_80_columns(made, monkeypatch, capsys):
     # No number is cut off.
     assert "…" not in text
     for metric in (*PROGNOSIS, *COMA):
-        row = made.tables[0].data.query("experiment == 'mdmt' and figure == @metric")
+        row = made.table("table_1").data.query(
+            "experiment == 'mdmt' and figure == @metric"
+        )
         percent = metric not in ("auc", *COMA[1:])
         for mean in row["mean"]:
             assert (f"{100 * mean:.1f}" if percent else f"{mean:.3f}") in text
 
 
 def test_correlations_are_a_table_of_the_report(made, report):
-    table = made.tables[-1]
+    table = made.table("correlations")
     assert table.name == "correlations"
     (section,) = table.sections
     assert section.title == "clinical: fields and prognosis"
