@@ -1,5 +1,7 @@
 """The arms of a cell: what they share, and what they are trained on."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,12 +10,17 @@ from mdmt_tf.studies import arms, networks
 from mdmt_tf.studies.design import ARMS, COLUMNS, Cell, Work
 
 SECTION = StudySection(
-    test_patients=300, features=FeaturesSection(epochs=2, layers=(16, 8), size=20)
+    test_patients=300, features=FeaturesSection(layers=(16, 8), size=20)
+)
+TRAINING = SimpleNamespace(
+    epochs=2, batch_size=32, learning_rate=2e-3, weight_decay=1e-4
 )
 
 
 def work(outcomes=40, scores=80, correlation=0.5, shift="none", datasets=(0, 1)):
-    return Work(Cell(outcomes, scores, correlation, shift), datasets, 5, SECTION)
+    return Work(
+        Cell(outcomes, scores, correlation, shift), datasets, 5, SECTION, TRAINING
+    )
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_results_are_of_their_settings(made):
     assert of == images._results_of(load(), folder, DRAW)
     assert of == images._results_of(load("study.datasets=9"), folder, DRAW)
     others = {
-        images._results_of(load("training.epochs=2"), folder, DRAW),
+        images._results_of(load("training.epochs=9"), folder, DRAW),
         images._results_of(load("study.test_patients=31"), folder, DRAW),
         images._results_of(SETTINGS, folder, dataclasses.replace(DRAW, dataset=1)),
     }
