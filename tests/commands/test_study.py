@@ -9,7 +9,7 @@ from mdmt_tf.errors import ConfigError
 
 def test_it_writes_a_page_and_names_it(tmp_path, capsys):
     # Keys of the study and the executor need no section.
-    short = [text.partition(".")[2] for text in SMALL]
+    short = [text.removeprefix("study.").removeprefix("benchmark.") for text in SMALL]
     short += ["scores=[30]", "shifts=[none]", "datasets=1", f"run_dir={tmp_path}"]
     assert study.main(["--config", "when_it_helps", *short]) == 0
     out = capsys.readouterr().out
