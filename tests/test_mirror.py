@@ -123,6 +123,13 @@ THROUGH = {
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],
     "splits/test_split.py": ["mdmt_tf.splits.folds"],
+    "studies/test_images.py": ["mdmt_tf.config.study_section"],
+    "studies/test_run.py": [
+        "mdmt_tf.studies.design",
+        "mdmt_tf.studies.page",
+        "mdmt_tf.studies.plots",
+        "mdmt_tf.studies.simulated",
+    ],
     "tasks/test_base.py": [
         "mdmt_tf.tasks",
         "mdmt_tf.tasks.binary",
