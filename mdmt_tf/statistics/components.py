@@ -29,7 +29,8 @@ import numpy as np
 
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.statistics.influence import leave_one_out
-from mdmt_tf.statistics.pairing import MODEL, Pair, Support
+from mdmt_tf.statistics.pairing import MODEL, Pair
+from mdmt_tf.statistics.support import Support
 from mdmt_tf.tasks import Task
 
 # With fewer patients, or fewer of a class that the metric treats apart, a variance
@@ -85,7 +86,7 @@ def estimate(
         _of_models(rows, task, metrics, pair.patients)
         for rows in (pair.candidate, pair.other)
     ]
-    support = Support(pair.candidate, task)
+    support = Support.of(pair.rows_of_one, task)
     return {name: _of_metric(name, *models, support, folds) for name in metrics}
 
 
@@ -217,10 +218,10 @@ def _not_estimable(metric, values, left_out, support, folds) -> str | None:
             f"{FEWEST_PATIENTS} are needed."
         )
     if METRICS[metric].every_class and support.classes:
-        name, patients = support.rarest()
-        if patients < FEWEST_OF_CLASS:
+        rarest = min(support.classes, key=lambda own: own.patients)
+        if rarest.patients < FEWEST_OF_CLASS:
             return (
-                f"Class {name} has {patients:.3g} patients (effective number); "
+                f"Class {rarest.name} has {rarest.patients:.3g} patients (effective number); "
                 f"{FEWEST_OF_CLASS} are needed for {title}."
             )
     if np.isnan(values).any():
