@@ -221,8 +221,8 @@ def _not_estimable(metric, values, left_out, support, folds) -> str | None:
         rarest = min(support.classes, key=lambda own: own.patients)
         if rarest.patients < FEWEST_OF_CLASS:
             return (
-                f"Class {rarest.name} has {rarest.patients:.3g} patients (effective number); "
-                f"{FEWEST_OF_CLASS} are needed for {title}."
+                f"Class {rarest.name} has {rarest.patients:.3g} patients (effective "
+                f"number); {FEWEST_OF_CLASS} are needed for {title}."
             )
     if np.isnan(values).any():
         return f"{title} is not defined for {np.isnan(values).sum()} of the pairs."
