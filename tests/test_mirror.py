@@ -31,6 +31,10 @@ THROUGH = {
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
+    "statistics/test_resampling.py": [
+        "mdmt_tf.statistics.fold_study",
+        "mdmt_tf.statistics.interval",
+    ],
     "commands/test_explain.py": [
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
@@ -107,6 +111,11 @@ THROUGH = {
         "mdmt_tf.reporting.drawing",
         "mdmt_tf.reporting.panels",
     ],
+    "reporting/test_doctor_page.py": [
+        "mdmt_tf.reporting.doctor_plots",
+        "mdmt_tf.reporting.doctor_tables",
+        "mdmt_tf.reporting.doctor_terminal",
+    ],
     "reporting/test_tables.py": [
         "mdmt_tf.reporting.comparison_table",
         "mdmt_tf.reporting.detailed_tables",
@@ -114,6 +123,13 @@ THROUGH = {
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],
     "splits/test_split.py": ["mdmt_tf.splits.folds"],
+    "studies/test_images.py": ["mdmt_tf.config.study_section"],
+    "studies/test_run.py": [
+        "mdmt_tf.studies.design",
+        "mdmt_tf.studies.page",
+        "mdmt_tf.studies.plots",
+        "mdmt_tf.studies.simulated",
+    ],
     "tasks/test_base.py": [
         "mdmt_tf.tasks",
         "mdmt_tf.tasks.binary",

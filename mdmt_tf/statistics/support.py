@@ -48,16 +48,22 @@ class Support:
     def of(cls, rows: pd.DataFrame, task: Task) -> "Support":
         """Count labelled rows of the task, in the columns of `predictions.csv`."""
         found = []
+        rows = rows.assign(patient=rows.groupby(PATIENT, sort=False).ngroup())
         for component, own in rows_of_components(rows, task):
+            targets, right = own["target"].to_numpy(), _is_right(own)
+            patient = own["patient"].to_numpy()
             prefix = "" if len(task.components) == 1 else f"{component.name}: "
             for index, name in enumerate(component.class_names):
-                of_class = own[own["target"] == index]
-                right = int((of_class["prediction"] == of_class["target"]).sum())
-                patients = effective_patients(of_class)
+                of_class = targets == index
                 found.append(
-                    ClassSupport(prefix + name, patients, len(of_class), right)
+                    ClassSupport(
+                        prefix + name,
+                        _effective(patient[of_class]),
+                        int(of_class.sum()),
+                        int((of_class & right).sum()),
+                    )
                 )
-        return cls(effective_patients(rows), tuple(found))
+        return cls(_effective(rows["patient"].to_numpy()), tuple(found))
 
     @property
     def rarest(self) -> float:
@@ -80,5 +86,14 @@ def effective_patients(rows: pd.DataFrame) -> float:
         >>> effective_patients(rows)
         1.6
     """
-    images = rows.groupby(PATIENT).size().to_numpy(np.float64)
+    return _effective(rows.groupby(PATIENT, sort=False).ngroup().to_numpy())
+
+
+def _effective(patient: np.ndarray) -> float:
+    """The effective number of the patients with these numbers."""
+    images = np.bincount(patient).astype(np.float64)
     return float(images.sum() ** 2 / max((images**2).sum(), 1.0))
+
+
+def _is_right(rows: pd.DataFrame) -> np.ndarray:
+    return (rows["prediction"] == rows["target"]).to_numpy()
