@@ -18,8 +18,8 @@ from mdmt_tf.reporting.table_files import Table
 
 _NO_PLOTS = "<p>No fit is finished yet.</p>"
 _CAVEATS = (
-    "“No difference shown” does not say that there is none. The interval of the primary "
-    "comparison says how large a difference may be.",
+    "“No difference shown” does not say that there is none. The interval of the "
+    "primary comparison says how large a difference may be.",
     "Backbones are not a sample of patients. A test over backbones (Table 2) supports "
     "that other networks of this kind would show the same on the same images.",
     "Folds of a cross-validation share most of their training images. Their metrics "
