@@ -87,6 +87,11 @@ def test_table_s1(report, truth):
         assert row.predictions == row.images == counts[row.task][0]
         # The last row of each fold has no label; it may be a patient's only image.
         assert counts[row.task][1] <= row.patients <= counts[row.task][2]
+        if np.isnan(row.low):
+            # Too many resamples of so few images are separated.
+            assert row.figure == "calibration_slope"
+            assert "undefined" in row.not_estimable
+            continue
         # The interval of the calibration error, which is biased, may end at the value.
         more = 1e-12 if METRICS[row.figure].parts else 0.0
         assert row.low < row.mean < row.high + more
