@@ -200,6 +200,9 @@ def _printed(metric: str, value: float | None) -> Entry:
 def _name(results: Results, experiment: str) -> str:
     if results.is_baseline(experiment):
         return f"{experiment} ({results.benchmark.baselines[experiment].origin})"
+    permuted = results.benchmark.resolved[experiment].null
+    if permuted:
+        return f"{experiment} ({', '.join(permuted)} permuted)"
     return experiment
 
 
