@@ -13,8 +13,7 @@ def probe_table(results: Results) -> Table | None:
     """Mean over the fits of each experiment; None where no fit has been probed."""
     cells = results.cells[results.cells["fit"].isin(list(results.probes))]
     # Not with a fraction of the labels.
-    has_all = [not parse_variant(name)[1] for name in cells["experiment"]]
-    cells = cells[has_all]
+    cells = cells.loc[[not parse_variant(name)[1] for name in cells["experiment"]]]
     if cells.empty:
         return None
     keys = ["validation", "experiment", "backbone"]

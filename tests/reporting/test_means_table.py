@@ -199,3 +199,22 @@ def test_without_baselines_there_are_no_correlations(benchmark_folder, head, tmp
     (folder.path / "c").rename(folder.path / "correlations.csv")
     tables = build_tables(Aggregates(Results.read(folder.path), 0))
     assert [table.name for table in tables][-1] == "runs"
+
+
+def test_permuted_labels_are_named(benchmark_folder, tmp_path):
+    from mdmt_tf.reporting.aggregates import Aggregates
+    from mdmt_tf.reporting.means_table import table_1
+
+    both = ["prognosis", "severity"]
+    experiments = {
+        "mdmt": {"tasks": both},
+        "control": {"tasks": both, "match": "mdmt", "null": ["severity"]},
+    }
+    folder = benchmark_folder(
+        tmp_path / "b", backbones=["resnet18"], experiments=experiments
+    )
+    for name in experiments:
+        folder.add("cv", "resnet18", 0, 0, name)
+    table = table_1(Aggregates(Results.read(folder.path), 0))
+    names = [row[0].text for row in table.sections[0].rows]
+    assert names == ["mdmt", "control (severity permuted)"]
