@@ -53,13 +53,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.resume:
         settings = RunFolder.open(options.resume).settings(options.data_dir)
     else:
-        settings = config.load(options.config, options.overrides)
-        settings = protocol.settings_alone(settings, options.overrides)
+        whole = config.load(options.config, options.overrides)
+        settings = protocol.settings_alone(whole, options.overrides)
+        matched = protocol.matched_alone(whole, options.overrides)
         RunFolder.refuse_existing(settings.run_dir)
 
     console.load_tensorflow()
     from mdmt_tf.models.weights import pretrained
-    from mdmt_tf.training import strategy, trainer
+    from mdmt_tf.training import inputs, strategy, trainer
 
     # Before anything computes, because TensorFlow keeps the devices with which it
     # starts, and preparing the phantoms starts it.
@@ -69,6 +70,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = settings.model
         pretrained.locate_all(model.backbone, model.weights, console.write)
         settings = embedded.provide(settings, console.write, console.progress_bar)
+        if matched is not None:
+            matched = embedded.provide(matched, lambda text: None, console.progress_bar)
+            settings = inputs.with_steps_of(settings, matched)
 
     run = trainer.train(
         settings,

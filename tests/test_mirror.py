@@ -31,6 +31,10 @@ THROUGH = {
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
+    "statistics/test_resampling.py": [
+        "mdmt_tf.statistics.fold_study",
+        "mdmt_tf.statistics.interval",
+    ],
     "commands/test_explain.py": [
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
@@ -58,7 +62,10 @@ THROUGH = {
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
-    "experiments/test_results.py": ["mdmt_tf.experiments.cells"],
+    "experiments/test_results.py": [
+        "mdmt_tf.experiments.cells",
+        "mdmt_tf.experiments.settings_file",
+    ],
     "metrics/test_formulas.py": ["mdmt_tf.metrics.computation", "mdmt_tf.metrics.rows"],
     # Each backbone against its reference.
     "models/backbones/test_table.py": [
@@ -91,6 +98,10 @@ THROUGH = {
         "mdmt_tf.reporting.external_tables",
         "mdmt_tf.reporting.html_page",
     ],
+    "reporting/test_aggregates.py": [
+        "mdmt_tf.reporting.groups",
+        "mdmt_tf.reporting.headings",
+    ],
     "reporting/test_means_table.py": ["mdmt_tf.reporting.correlation_table"],
     "reporting/test_page.py": [
         "mdmt_tf.reporting.report",
@@ -100,10 +111,25 @@ THROUGH = {
         "mdmt_tf.reporting.drawing",
         "mdmt_tf.reporting.panels",
     ],
-    "reporting/test_tables.py": ["mdmt_tf.reporting.comparison_table"],
+    "reporting/test_doctor_page.py": [
+        "mdmt_tf.reporting.doctor_plots",
+        "mdmt_tf.reporting.doctor_tables",
+        "mdmt_tf.reporting.doctor_terminal",
+    ],
+    "reporting/test_tables.py": [
+        "mdmt_tf.reporting.comparison_table",
+        "mdmt_tf.reporting.detailed_tables",
+    ],
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],
     "splits/test_split.py": ["mdmt_tf.splits.folds"],
+    "studies/test_images.py": ["mdmt_tf.config.study_section"],
+    "studies/test_run.py": [
+        "mdmt_tf.studies.design",
+        "mdmt_tf.studies.page",
+        "mdmt_tf.studies.plots",
+        "mdmt_tf.studies.simulated",
+    ],
     "tasks/test_base.py": [
         "mdmt_tf.tasks",
         "mdmt_tf.tasks.binary",

@@ -1,48 +1,30 @@
 """Settings of a benchmark: its fits, and the executor that runs them."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mdmt_tf.config.baseline_section import BaselineSection
+from mdmt_tf.config.comparison_section import ComparisonSection
 from mdmt_tf.config.data_sections import SplitSection
+from mdmt_tf.config.experiment_sections import (
+    ExperimentSection,
+    matched,
+    parse_variant,
+    variant_name,
+    variants,
+)
 from mdmt_tf.config.section import (
     BackboneName,
     Name,
-    Positive,
+    Probability,
     Problem,
     Section,
     Seed,
     not_one_of,
     rule,
 )
-
-
-class ExperimentSection(Section):
-    """An experiment: its tasks, its initial weights, and its other settings."""
-
-    tasks: tuple[Name, ...] = Field(min_length=1, description="The tasks to train.")
-    start: dict[Name, Positive] = Field(
-        {},
-        description="Experiments whose backbones are averaged for the initial weights, "
-        "each with its weight; their fits have the same backbone, fold and seed. {}: "
-        "start from model.weights.",
-    )
-    settings: dict[str, Any] = Field(
-        {},
-        alias="set",
-        description="Other settings: key.path and value, as on the command line.",
-    )
-
-    @rule("start")
-    def _weights_sum_to_one(self) -> Iterator[Problem]:
-        total = sum(self.start.values())
-        if self.start and abs(total - 1) > 1e-6:
-            yield (
-                ("start",),
-                f" = {self.start}: the weights sum to {total:g}, they must sum to 1.",
-            )
 
 
 class BenchmarkSection(Section):
@@ -71,6 +53,21 @@ class BenchmarkSection(Section):
         None,
         description="Experiment that the statistical tests compare with each of the "
         "others; null: no tests.",
+    )
+    comparisons: tuple[tuple[str, str], ...] | None = Field(
+        None,
+        description="Pairs [experiment, other] to compare: the first minus the second. "
+        "A name may be that of a baseline, or have a fraction, as in "
+        "mdmt@severity=0.25. null: the candidate with each of the others.",
+    )
+    comparison: ComparisonSection = Field(
+        ComparisonSection(), description="How experiments are compared."
+    )
+    fractions: dict[Name, tuple[Probability, ...]] = Field(
+        {},
+        description="For a task, fractions of the patients whose training labels are "
+        "used. Every experiment that depends on the labels of the task is run once "
+        "for each, as NAME@TASK=FRACTION; and for 1, all labels, as NAME.",
     )
     omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = Field(
         (),
@@ -113,15 +110,102 @@ class BenchmarkSection(Section):
             if len(set(values)) < len(values):
                 yield (key,), f" = {list(values)}: one of them appears twice."
 
+    @property
+    def resolved(self) -> dict[str, ExperimentSection]:
+        """Every experiment as it is run, in order.
+
+        Each is there once for each combination of `fractions` that concerns it, has
+        what it takes from the experiment that it matches, and a `start` that is a dict.
+        """
+        return variants(matched(self.experiments), self.fractions)
+
+    @property
+    def compared(self) -> tuple[tuple[str, str], ...]:
+        """The pairs to compare: `comparisons`, or those of the candidate."""
+        if self.comparisons is not None:
+            return self.comparisons
+        if self.candidate is None:
+            return ()
+        others = [*self.experiments, *self.baselines]
+        own = self.tasks_of(self.candidate)
+        return tuple(
+            (self.candidate, other)
+            for other in others
+            if other != self.candidate and set(self.tasks_of(other)) & set(own)
+        )
+
+    def tasks_of(self, name: str) -> tuple[str, ...]:
+        """The tasks that an experiment, one of its variants, or a baseline predicts."""
+        if name in self.baselines:
+            return (self.baselines[name].task,)
+        return self.experiments[parse_variant(name)[0]].tasks
+
+    def variant(self, name: str, fractions: Mapping[str, float]) -> str | None:
+        """The name of an experiment with these fractions of labels.
+
+        Fractions that do not concern the experiment are left out, as are those of a
+        baseline. None: there is no such variant.
+        """
+        if name in self.baselines:
+            return name
+        resolved = self.resolved
+        names = [other for other in resolved if parse_variant(other)[0] == name]
+        concerned = {task for other in names for task in parse_variant(other)[1]}
+        own = {task: fractions.get(task, 1) for task in self.fractions}
+        own = {task: value for task, value in own.items() if task in concerned}
+        found = variant_name(name, own)
+        return found if found in resolved else None
+
     @rule("experiments")
     def _starts_can_be_reached(self) -> Iterator[Problem]:
         known = list(self.experiments)
+        resolved = matched(self.experiments)
         for name, experiment in self.experiments.items():
             key = ("experiments", name, "start")
-            for other in experiment.start:
+            for other in experiment.start or ():
                 yield from not_one_of(other, known, "experiments", key)
-            if (cycle := _cycle(name, self.experiments)) is not None:
+            if (cycle := _cycle(name, resolved)) is not None:
                 yield key, f": is a cycle: {' from '.join(cycle)}."
+
+    @rule("experiments")
+    def _matched_experiments_match_none(self) -> Iterator[Problem]:
+        known = list(self.experiments)
+        for name, experiment in self.experiments.items():
+            key, other = ("experiments", name, "match"), experiment.match
+            if other is None:
+                continue
+            if other == name:
+                yield key, f" = {other!r}: is the experiment itself. Name another one."
+            elif other not in known:
+                yield from not_one_of(other, known, "experiments", key)
+            elif (its := self.experiments[other].match) is not None:
+                yield (
+                    key,
+                    f" = {other!r}: matches {its!r} itself, and chains are not "
+                    "followed. Match an experiment without `match`.",
+                )
+
+    @rule("experiments", "fractions", "baselines", "comparisons")
+    def _compared_experiments_share_a_task(self) -> Iterator[Problem]:
+        if not self.comparisons or list(self._starts_can_be_reached()):
+            return
+        known = [*self.resolved, *self.baselines]
+        seen = set()
+        for number, pair in enumerate(self.comparisons):
+            key = ("comparisons", str(number))
+            unknown = [name for name in pair if name not in known]
+            for name in unknown:
+                yield from not_one_of(name, known, "experiments", key)
+            if unknown:
+                continue
+            one, other = pair
+            if one == other:
+                yield key, f" = {list(pair)}: compares {one!r} with itself."
+            elif not set(self.tasks_of(one)) & set(self.tasks_of(other)):
+                yield key, f" = {list(pair)}: the two have no task in common."
+            elif frozenset(pair) in seen:
+                yield key, f" = {list(pair)}: these two are compared already."
+            seen.add(frozenset(pair))
 
     @rule("experiments", "candidate")
     def _candidate_is_an_experiment(self) -> Iterator[Problem]:

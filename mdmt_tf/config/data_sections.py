@@ -138,6 +138,20 @@ class TaskSection(Section):
         "in the unit of the label in either case.",
     )
 
+    permute: bool = Field(
+        False,
+        description="Whether the labels are permuted among the images of training, and "
+        "among those of validation, within each dataset: a control, from which nothing "
+        "can be learned. Whole patients are permuted where a patient has one label. "
+        "The test labels are the true ones.",
+    )
+    fraction: Probability = Field(
+        1.0,
+        description="Fraction of the patients of each dataset whose training labels "
+        "are used; the others' are left out. A smaller fraction is part of a larger "
+        "one. Validation and test keep all labels.",
+    )
+
     def to_task(self, name: str) -> Task:
         return make_task(
             name=name, **{key: getattr(self, key) for key in type(self).model_fields}
@@ -198,6 +212,13 @@ class SplitSection(Section):
         "leave_one_site_out: each hospital is tested once; file: your own lists.",
     )
     folds: int = Field(5, ge=3, le=100, description="Number of folds of kfold.")
+    repeats: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="kfold: number of divisions into folds, with the seeds seed, seed "
+        "+ 1, ... Their folds are numbered on: fold // folds is the repeat.",
+    )
     fold: int = Field(
         0,
         ge=0,
@@ -252,13 +273,24 @@ class SplitSection(Section):
         "the same. null: those of the configuration.",
     )
 
-    @rule("kind", "fold", "folds")
+    @rule("kind", "fold", "folds", "repeats")
     def _fold_exists(self) -> Iterator[Problem]:
-        if self.kind == "kfold" and self.fold >= self.folds:
+        count = self.folds * self.repeats
+        if self.kind == "kfold" and self.fold >= count:
+            times = f" and split.repeats = {self.repeats}" if self.repeats > 1 else ""
             yield (
                 ("fold",),
                 f" = {self.fold}: there is no such fold; with split.folds = "
-                f"{self.folds} they are 0 to {self.folds - 1}.",
+                f"{self.folds}{times} they are 0 to {count - 1}.",
+            )
+
+    @rule("kind", "repeats")
+    def _only_folds_are_repeated(self) -> Iterator[Problem]:
+        if self.kind != "kfold" and self.repeats > 1:
+            yield (
+                ("repeats",),
+                f" = {self.repeats}: only kfold can be repeated; {self.kind} divides "
+                "the patients in one way.",
             )
 
     @rule("kind", "leave_out")

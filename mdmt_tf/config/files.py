@@ -18,6 +18,7 @@ _NAMED = {
     ("benchmark", "experiments"),
     ("benchmark", "cross_validation"),
     ("benchmark", "baselines"),
+    ("benchmark", "fractions"),
 }
 
 # Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12", a file
@@ -218,7 +219,7 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
     value = text
     # A text that is not YAML, such as a title with a colon, is taken literally.
     with contextlib.suppress(yaml.YAMLError):
-        value = yaml.load(text, _Loader)
+        value = _value_of(text)
     parent = values
     for depth, key in enumerate(path[:-1]):
         if parent.get(key) is None:
@@ -233,6 +234,18 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
     for known in [known for known in origins if known[: len(path)] == path]:
         del origins[known]
     origins[path] = "command line"
+
+
+def _value_of(text: str):
+    """The value of a YAML text, whose keys are texts as in a file."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return (
+            None if node is None else _construct(loader, node, (), "command line", {})
+        )
+    finally:
+        loader.dispose()
 
 
 def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:

@@ -281,6 +281,13 @@ class TrainingSection(Section):
     epochs: int = Field(
         300, ge=1, le=100_000, description="Passes over the training data, at most."
     )
+    steps: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
+        None,
+        description="Steps (batches) of the whole training if no patience ends it, the "
+        "same number in each epoch; a multiple of epochs. The training data are drawn "
+        "over and over to fill them. null: an epoch is one pass over the training "
+        "data.",
+    )
     batch_size: int = Field(
         128,
         ge=2,
@@ -369,6 +376,22 @@ class TrainingSection(Section):
             "or the CPU where there is none.",
         )
     )
+
+    def steps_in_all(self, of_epoch: int) -> int:
+        """`steps`, or those of all epochs if an epoch has `of_epoch`."""
+        return self.steps or of_epoch * self.epochs
+
+    @rule("epochs", "steps")
+    def _epochs_have_equal_steps(self) -> Iterator[Problem]:
+        if self.steps is not None and self.steps % self.epochs:
+            below = self.steps // self.epochs * self.epochs
+            near = [n for n in (below, below + self.epochs) if n]
+            yield (
+                ("steps",),
+                f" = {self.steps}: should be a multiple of training.epochs = "
+                f"{self.epochs}, because all epochs have the same number of steps; for "
+                f"example {' or '.join(map(str, near))}.",
+            )
 
     @rule("epochs", "warmup_epochs")
     def _warm_up_ends(self) -> Iterator[Problem]:

@@ -11,7 +11,6 @@ from pydantic import Field
 from mdmt_tf.config.baseline_section import BaselineSection, problems_of_baseline
 from mdmt_tf.config.benchmark_sections import (
     BenchmarkSection,
-    ExperimentSection,
 )
 from mdmt_tf.config.data_sections import (
     DatasetSection,
@@ -20,6 +19,7 @@ from mdmt_tf.config.data_sections import (
     TaskSection,
 )
 from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.config.experiment_sections import ExperimentSection
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
     ModelSection,
@@ -40,7 +40,7 @@ from mdmt_tf.config.section import (
     rule,
 )
 from mdmt_tf.config.study_section import StudySection
-from mdmt_tf.errors import nearest
+from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import BACKBONES
@@ -73,7 +73,8 @@ class Config(Section):
     """The resolved settings of a run, as in `config.yaml` of its folder."""
 
     experiment: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        # The variants of an experiment have names such as mdmt@severity=0.25.
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@=-]*$",
         description="Name of the experiment, used in the names of folders.",
     )
     seed: Seed = Field(
@@ -168,6 +169,23 @@ class Config(Section):
         if (whole := self.split.whole) is None:
             return self.build_tasks()
         return tuple(section.to_task(name) for name, section in whole.tasks.items())
+
+    def with_steps(self, steps: int) -> "Config":
+        """These settings with a number of steps; those that state one keep it.
+
+        Raises: ConfigError when the epochs cannot have equal numbers of steps.
+        """
+        if self.training.steps is not None:
+            return self
+        epochs = self.training.epochs
+        if steps % epochs:
+            raise ConfigError(
+                f"experiment {self.experiment!r}: the experiment that it matches has "
+                f"{steps} steps, which {epochs} epochs (training.epochs) cannot share "
+                "equally. Give both the same training.epochs, or set training.steps."
+            )
+        training = self.training.model_copy(update={"steps": steps})
+        return self.model_copy(update={"training": training})
 
     def to_plain(self) -> dict:
         """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
@@ -335,6 +353,23 @@ class Config(Section):
                 f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
             )
 
+    @rule("tasks", "training.select_on")
+    def _selecting_task_is_trained(self) -> Iterator[Problem]:
+        chosen = self.training.select_on.task
+        trained = [name for name, task in self.tasks.items() if task.fraction]
+        if not trained:
+            (*_, name) = self.tasks
+            yield (
+                ("tasks", name, "fraction"),
+                " = 0: no task has labels to train with. Raise the fraction of one.",
+            )
+        elif chosen in self.tasks and chosen not in trained:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen!r}: with tasks.{chosen}.fraction = 0 it is not trained, "
+                f"so no epoch is better than another. Expected {' or '.join(trained)}.",
+            )
+
     @rule("image_size", "model.backbone")
     def _backbone_fits_the_images(self) -> Iterator[Problem]:
         row = BACKBONES[self.model.backbone]
@@ -365,6 +400,13 @@ class Config(Section):
             key = ("benchmark", "experiments", name, "tasks")
             for task in experiment.tasks:
                 yield from not_one_of(task, known, "tasks", key)
+
+    @rule("tasks", "benchmark.fractions")
+    def _fractions_are_of_tasks(self) -> Iterator[Problem]:
+        known = list(self.tasks)
+        for name in self.benchmark.fractions if self.benchmark else ():
+            key = ("benchmark", "fractions", name)
+            yield from not_one_of(name, known, "tasks", key)
 
     @rule("tasks", "image_size")
     def _baselines_predict_tasks(self) -> Iterator[Problem]:

@@ -9,7 +9,6 @@ from mdmt_tf.config.section import (
     Fraction,
     Name,
     NotNegative,
-    Positive,
     Probability,
     Problem,
     Section,
@@ -21,7 +20,10 @@ Width = Annotated[int, Field(ge=2, le=4096)]
 
 
 class FeaturesSection(Section):
-    """The simulated features and the small network of mode `features`."""
+    """The simulated features and the small network of mode `features`.
+
+    It is trained with epochs, batch_size, learning_rate and weight_decay of `training`.
+    """
 
     size: Width = Field(48, description="Number of features of an image.")
     noise: NotNegative = Field(
@@ -35,12 +37,6 @@ class FeaturesSection(Section):
     layers: tuple[Width, Width] = Field(
         (48, 24), description="Units of the two hidden layers that the tasks share."
     )
-    epochs: int = Field(
-        20, ge=1, le=10_000, description="Passes over the training rows of a network."
-    )
-    batch_size: int = Field(32, ge=1, le=4096, description="Rows of a batch.")
-    learning_rate: Positive = Field(2e-3, description="Step size of Adam.")
-    weight_decay: NotNegative = Field(1e-4, description="L2 penalty, as in training.")
 
 
 class StudySection(Section):
@@ -115,6 +111,23 @@ class StudySection(Section):
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 yield (key,), f" = {list(values)}: one of them appears twice."
+
+    @rule("mode", "scores", "shifts")
+    def _images_can_be_drawn(self) -> Iterator[Problem]:
+        if self.mode != "images":
+            return
+        if 0 in self.scores:
+            yield (
+                ("scores",),
+                f" = {list(self.scores)}: a benchmark needs images with scores. Leave "
+                "out 0, of which the gain is 0 by construction.",
+            )
+        if "shortcut" in self.shifts:
+            yield (
+                ("shifts",),
+                f" = {list(self.shifts)}: in images, the test patients would have the "
+                "shortcut, too. Leave it out, or study it with mode=features.",
+            )
 
     @rule("primary", "control")
     def _a_gain_has_two_arms(self) -> Iterator[Problem]:

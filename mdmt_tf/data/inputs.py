@@ -41,6 +41,7 @@ def build_inputs(
     split: Split,
     image_shape: Sequence[int],
     cache: str = "auto",
+    seed: int = 0,
 ) -> Inputs:
     """Choose the rows of each split and open the images.
 
@@ -50,6 +51,7 @@ def build_inputs(
         split: has lists for each of the datasets.
         image_shape: (h, w) or (d, h, w).
         cache: see `Images`.
+        seed: seed of the run, see `split_samples`.
     Raises: DataError for labels, lists or images that do not fit; LeakageError for a
         patient in two splits.
     """
@@ -58,7 +60,7 @@ def build_inputs(
         tasks=tuple(tasks),
         datasets=tuple(datasets),
         split=split,
-        samples=split_samples(all_samples(datasets, tasks), split),
+        samples=split_samples(all_samples(datasets, tasks), split, seed),
         images=Images(datasets, image_shape, cache),
     )
 

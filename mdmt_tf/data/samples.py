@@ -7,15 +7,16 @@ training needs.
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from mdmt_tf.data.controls import kept_labels, labels_are_of_patients, permuted_rows
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Task, label_is_known
 from mdmt_tf.tasks.labels import task_labels
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,15 @@ class Samples:
             known={name: values[chosen] for name, values in self.known.items()},
         )
 
+    def replaced(self, task: Task, *, labels, targets, known) -> "Samples":
+        """The same rows with other labels of a task."""
+        return dataclasses.replace(
+            self,
+            labels={**self.labels, task.name: labels},
+            targets={**self.targets, task.name: targets},
+            known={**self.known, task.name: known},
+        )
+
 
 def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> Samples:
     """Every row, in the order of the datasets and of storage.
@@ -116,17 +126,22 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
 
 
 def fit_tasks(
-    tasks: Sequence[Task], datasets: Sequence[PreparedDataset], split: Split
+    tasks: Sequence[Task],
+    datasets: Sequence[PreparedDataset],
+    split: Split,
+    seed: int = 0,
 ) -> tuple[Task, ...]:
     """The tasks, fitted on the labels of the training split, see `Task.fitted`.
 
     Each image of the training split with a known label counts once, whatever the
-    weights and the sampling of training.
+    weights and the sampling of training. Labels that `Task.fraction` leaves out do not
+    count.
 
     Args:
         tasks: as the settings declare them.
         datasets: all datasets of the split.
         split: the lists of images.
+        seed: seed of the run, as for `split_samples`.
     Raises: DataError for a missing label field, or labels that cannot be fitted.
     """
     fitted = []
@@ -136,13 +151,23 @@ def fit_tasks(
             training = split.datasets.get(dataset.name, {}).get("train", ())
             images = np.asarray(dataset.table["image_id"]).astype(str)
             encoded = task.encode(_labels(task, dataset))
-            labels.append(encoded[np.isin(images, list(training))])
+            own = np.isin(images, list(training))
+            encoded, patients = (
+                encoded[own],
+                np.asarray(dataset.table["patient_id"])[own],
+            )
+            kept = _kept(task, encoded, patients, seed, dataset.name)
+            labels.append(encoded[kept])
         fitted.append(task.fitted(np.concatenate(labels)))
     return tuple(fitted)
 
 
-def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
-    """The rows of each split, in their order.
+def split_samples(samples: Samples, split: Split, seed: int = 0) -> dict[str, Samples]:
+    """The rows of each split, in their order, with the labels that a fit is given.
+
+    Training labels that `Task.fraction` leaves out are unknown. The labels of a task
+    with `Task.permute` are permuted among the training rows and among the validation
+    rows of each dataset, see `mdmt_tf.data.controls`. Test labels are the true ones.
 
     A training row without a known label is left out, because it would take the place of
     another row in a batch without training anything.
@@ -150,6 +175,7 @@ def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
     Args:
         samples: all rows of the datasets of the split.
         split: the lists of images.
+        seed: seed of the run; permuted and left-out labels depend on it.
     Returns: train, validation, test -> samples; a split may be empty.
     """
     split_of = np.full(len(samples), "excluded", object)
@@ -158,6 +184,11 @@ def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
     for name, lists in split.datasets.items():
         for of_list, images in lists.items():
             split_of[[row_of[name, image] for image in images]] = of_list
+    for task in samples.tasks:
+        if task.fraction < 1:
+            samples = _with_fraction(samples, task, split_of == "train", seed)
+        if task.permute:
+            samples = _permuted(samples, task, split_of, seed)
     result = {name: samples.take(split_of == name) for name in SPLITS}
     train = result["train"]
     if not train.is_labelled.all():
@@ -167,6 +198,68 @@ def split_samples(samples: Samples, split: Split) -> dict[str, Samples]:
         )
         result["train"] = train.take(train.is_labelled)
     return result
+
+
+def _with_fraction(samples: Samples, task: Task, training, seed: int) -> Samples:
+    """The samples without the training labels that the fraction leaves out."""
+    labels, known = samples.labels[task.name], samples.known[task.name]
+    removed = np.zeros(len(samples), bool)
+    for dataset, own in _rows_by_dataset(samples, training):
+        patients = samples.rows["patient_id"].to_numpy()[own]
+        removed[own] = ~_kept(task, labels[own], patients, seed, dataset)
+    unknown = task.encode(np.full((1, *task.label_shape), np.nan))[0]
+    shape = (-1, *[1] * (labels.ndim - 1))
+    targets = samples.targets[task.name]
+    lost = removed.reshape(-1, *[1] * (targets.ndim - 1))
+    return samples.replaced(
+        task,
+        labels=np.where(removed.reshape(shape), unknown, labels),
+        targets=np.where(lost, np.zeros_like(targets), targets),
+        known=known & ~removed.reshape(shape),
+    )
+
+
+def _kept(task: Task, labels, patients, seed: int, dataset: str) -> np.ndarray:
+    """bool (n,): training rows of a dataset whose label of the task is used."""
+    known = label_is_known(labels).reshape(len(labels), -1).any(axis=1)
+    if task.fraction == 1:
+        return known
+    key = (seed, dataset, task.name, "fraction")
+    return kept_labels(labels, known, patients, task.fraction, key)
+
+
+def _permuted(samples: Samples, task: Task, split_of, seed: int) -> Samples:
+    """The samples with permuted labels of a task in training and validation."""
+    labels, known = samples.labels[task.name], samples.known[task.name]
+    any_known = known.reshape(len(samples), -1).any(axis=1)
+    images, patients = (
+        samples.rows[key].to_numpy() for key in ("image_id", "patient_id")
+    )
+    rows = np.arange(len(samples))
+    both = np.isin(split_of, ("train", "validation"))
+    for dataset, own in _rows_by_dataset(samples, both):
+        by_patient = labels_are_of_patients(labels[own], any_known[own], patients[own])
+        for name in ("train", "validation"):
+            part = own[split_of[own] == name]
+            key = (seed, dataset, task.name, "permute", name)
+            rows[part] = part[
+                permuted_rows(
+                    any_known[part], images[part], patients[part], by_patient, key
+                )
+            ]
+    return samples.replaced(
+        task,
+        labels=labels[rows],
+        targets=samples.targets[task.name][rows],
+        known=known[rows],
+    )
+
+
+def _rows_by_dataset(samples: Samples, chosen) -> Iterator[tuple[str, np.ndarray]]:
+    """Each dataset with the numbers of its chosen rows."""
+    names = samples.rows["dataset"].to_numpy()
+    for dataset in dict.fromkeys(names[chosen]):
+        yield dataset, np.flatnonzero(chosen & (names == dataset))
 
 
 def spread(count: int, most: int) -> list[int]:

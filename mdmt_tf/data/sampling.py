@@ -128,6 +128,38 @@ def plan_draws(
     return Draws(stream.astype(np.int64), counts)
 
 
+def fill_epoch(draws: Draws, steps: int, batch_size: int) -> Draws:
+    """The draws of an epoch of `steps` batches, each sequence in proportion.
+
+    If an epoch has as many steps already, nothing changes. Otherwise all batches are
+    full: samples are drawn again after all others of their sequence, or an epoch has
+    only some of them.
+
+    Args:
+        draws: from `plan_draws`.
+        steps: at least 1.
+        batch_size: number of rows in a batch.
+    Raises: ValueError when the epochs are too short for each sequence to be drawn.
+
+    Example:
+        >>> draws = plan_draws(np.array([0, 0, 0, 1]))  # 3 and 1 samples
+        >>> fill_epoch(draws, 4, 2).counts.tolist()
+        [6, 2]
+        >>> fill_epoch(draws, 2, 2) is draws
+        True
+    """
+    if steps_per_epoch(draws.total, batch_size) == steps:
+        return draws
+    counts = _apportion(draws.counts * (steps * batch_size / draws.total))
+    if (draws.counts > 0)[counts == 0].any():
+        raise ValueError(
+            f"Expected enough steps per epoch to draw each dataset and class. "
+            f"Received: steps={steps}, batch_size={batch_size}, for sequences that "
+            f"are drawn {draws.counts.tolist()} times."
+        )
+    return dataclasses.replace(draws, counts=counts)
+
+
 def epoch_batches(draws: Draws, *, batch_size: int, seed: int, epoch: int) -> Epoch:
     """The batches of an epoch, a pure function of the arguments.
 

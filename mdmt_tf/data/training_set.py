@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mdmt_tf.data.samples import Samples
-from mdmt_tf.data.sampling import Draws, plan_draws
+from mdmt_tf.data.sampling import Draws, plan_draws, steps_per_epoch
 from mdmt_tf.errors import DataError
 
 
@@ -46,8 +46,8 @@ def build_training_set(
             `patient_weights`. Balanced class weights then give each class the same sum
             of weights, so they count the patients of a class instead of its rows. A
             patient with rows of several classes counts for each by its fraction.
-    Raises: DataError for a task without any known label, or with balanced class weights
-        and a class without rows.
+    Raises: DataError for a task without any known label unless its fraction is 0, or
+        with balanced class weights and a class without rows.
     """
     draws = plan_draws(
         samples.dataset, oversampled_classes(samples), sampling, temperature
@@ -57,6 +57,11 @@ def build_training_set(
         labels, known = samples.labels[task.name], samples.known[task.name]
         counts[task.name] = masses = task.class_counts(labels)
         if not counts[task.name].sum():
+            if task.fraction == 0:
+                # Its head is in the model, but nothing trains it.
+                nothing = np.zeros(known.shape, np.float32)
+                weights[task.name] = row_weights[task.name] = nothing
+                continue
             raise DataError(
                 f"task {task.name!r}: no image in the training split has a known label "
                 f"(from {task.sources_text})."
@@ -81,6 +86,15 @@ def build_training_set(
         class_counts=counts,
         draws=draws,
     )
+
+
+def count_steps(samples: Samples, batch_size: int) -> int:
+    """Steps of an epoch that passes over the training rows once.
+
+    The number does not depend on `sampling`, see `mdmt_tf.data.sampling`.
+    """
+    draws = plan_draws(samples.dataset, oversampled_classes(samples))
+    return steps_per_epoch(draws.total, batch_size)
 
 
 def patient_weights(

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -51,7 +52,9 @@ def describe(batches: Iterable[np.ndarray]) -> Pictures:
         batches: float32 (b, h, w, c) or (b, d, h, w, c) in [0, 1]. Of channels, the
             first is used; of a volume, four slices beside each other.
     """
-    rows = [_describe_one(image) for batch in batches for image in batch]
+    # OpenCV and hashlib compute outside the lock of Python.
+    with ThreadPoolExecutor() as pool:
+        rows = [row for batch in batches for row in pool.map(_describe_one, batch)]
     columns = zip(*rows, strict=True)
     names = [field.name for field in dataclasses.fields(Pictures)]
     return Pictures(**dict(zip(names, map(np.array, columns), strict=True)))

@@ -20,7 +20,7 @@ FEWEST_OF_A_CLASS = 5
 # `planning.leaks.tells`.
 _LEAST = 5
 # Divisions into folds that are averaged, for small and for large data.
-_REPEATS, _LARGE = 5, 2000
+_REPEATS, _LARGE = 3, 2000
 # The concordance of more rows of a fold is computed from this many.
 _MOST_COMPARED = 2000
 

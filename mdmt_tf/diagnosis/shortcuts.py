@@ -34,9 +34,10 @@ from mdmt_tf.tasks import label_is_known
 
 # AUC from which a measure is reported, and from which it is the first suspect.
 REPORTED, STRONG = 0.6, 0.75
-# Standard errors above chance. One label and some twenty measures: a false alarm in
-# about 3 of 100 labels.
-SURE = 3.0
+# Standard errors above chance. Cross-validation spreads the AUC of nothing 1.3 times as
+# much as the standard error says, so that a measure raises a false alarm in 1 of 200
+# labels.
+SURE = 3.3
 
 _ADVICE = {
     ACQUISITION: "Compare each model with a baseline of {name}, judge it within each "
@@ -160,17 +161,22 @@ def _finding(target: Target, one: Shortcut) -> Finding:
 
 def scores_text(target: Target, one: Shortcut) -> str:
     """The scores by image and by patient, as words."""
-    image, patient = one.predicted.image, one.predicted.patient
-    name = "AUC" if target.classes else "concordance"
-    parts = [f"{name} {image.auc:.2f} by image and {patient.auc:.2f} by patient"]
+    units = [one.predicted.image, one.predicted.patient]
+    counts = f"{units[0].n} images, {units[1].n} patients"
+    first = "AUC {} by image and {} by patient"
+    if units[0].n == units[1].n == target.n_patients:
+        units, counts, first = units[1:], f"{units[1].n} patients", "AUC {}"
+    if not target.classes:
+        first = first.replace("AUC", "concordance")
+    parts = [first.format(*(f"{unit.auc:.2f}" for unit in units))]
     if target.classes:
         for title, key in (
             ("balanced accuracy", "balanced_accuracy"),
             ("accuracy", "accuracy"),
         ):
-            pair = getattr(image, key), getattr(patient, key)
-            parts.append(f"{title} {pair[0]:.2f} and {pair[1]:.2f}")
-    return f"{', '.join(parts)} ({image.n} images, {patient.n} patients)"
+            values = " and ".join(f"{getattr(unit, key):.2f}" for unit in units)
+            parts.append(f"{title} {values}")
+    return f"{', '.join(parts)} ({counts})"
 
 
 def _too_few(target: Target) -> Finding:

@@ -54,7 +54,7 @@ def _check_grid(path: Path, grid: pd.DataFrame, benchmark: BenchmarkSection) -> 
     known = {
         "validation": list(benchmark.cross_validation),
         "backbone": [*benchmark.backbones, NO_BACKBONE],
-        "experiment": [*benchmark.experiments, *benchmark.baselines],
+        "experiment": [*benchmark.resolved, *benchmark.baselines],
     }
     for column, allowed in known.items():
         wrong = ~grid[column].isin(allowed)
@@ -103,7 +103,7 @@ def _complete(
     present = set(grid[KEYS].itertuples(index=False, name=None))
     for validation, rows in grid.groupby("validation", sort=False):
         section = benchmark.cross_validation[validation]
-        known = section.folds if section.kind == "kfold" else 0
+        known = section.folds * section.repeats if section.kind == "kfold" else 0
         folds = sorted({*rows["fold"], *range(folds_of.get(validation, known))})
         for experiment in rows["experiment"].unique():
             own = rows[rows["experiment"] == experiment]

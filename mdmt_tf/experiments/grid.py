@@ -6,6 +6,8 @@ on the other dataset is the same for every hospital. It is trained once. No Tens
     <folder>/benchmark.yaml      resolved settings
     <folder>/data.json           where the data are, their fingerprints, the folds
     <folder>/correlations.csv    fields of the baselines and the outcome
+    <folder>/fields.csv          fields that divide the images into strata
+=======
     <folder>/image_columns/      thumbnails and features of the images, for baselines
     <folder>/splits/             lists of images by split, one file per validation, fold
     <folder>/grid.csv            one row per cell, with the name of its fit
@@ -39,6 +41,10 @@ NO_BACKBONE = "none"
 KEYS = ["validation", "backbone", "seed", "fold", "experiment"]
 
 
+# Validation, fold, seed and name of an experiment.
+Place = tuple[str, int, int, str]
+
+
 @dataclasses.dataclass(frozen=True)
 class Folder:
     """Paths of a benchmark's files."""
@@ -56,6 +62,10 @@ class Folder:
     @property
     def correlations(self) -> Path:
         return self.path / "correlations.csv"
+
+    @property
+    def fields(self) -> Path:
+        return self.path / "fields.csv"
 
     @property
     def image_columns(self) -> Path:
@@ -128,6 +138,7 @@ def build_grid(
     config: Config,
     splits: Mapping[tuple[str, int], Split],
     fingerprints: Mapping[str, str],
+    steps: Mapping[Place, int] | None = None,
 ) -> Grid:
     """The cells and fits that the settings request.
 
@@ -135,24 +146,27 @@ def build_grid(
         config: with a section `benchmark`, and `data_dir` set.
         splits: (validation, fold) -> lists, every fold of every validation in order.
         fingerprints: dataset -> fingerprint of its content.
+        steps: number of steps of the experiments that others match, from
+            `matching.count_matched`; may be left out if no experiment matches another.
     Raises: ConfigError for settings that do not fit together.
     """
-    benchmark = config.benchmark
+    benchmark, experiments = config.benchmark, config.benchmark.resolved
     settings = {
         (experiment, backbone): protocol.settings_of(config, experiment, backbone)
-        for experiment in benchmark.experiments
+        for experiment in experiments
         for backbone in benchmark.backbones
     }
     feeding = {name: tuple(task.sources) for name, task in config.tasks.items()}
 
     @functools.cache
-    def of_seed(experiment: str, backbone: str, seed: int) -> tuple[Config, str]:
+    def of_seed(experiment, backbone, seed, of_matched) -> tuple[Config, str]:
         made = settings[experiment, backbone].model_copy(update={"seed": seed})
+        made = made if of_matched is None else made.with_steps(of_matched)
         return made, protocol.digest_of(made)
 
     fits = _Fits(splits, fingerprints)
     cells = []
-    order = _in_order(benchmark.experiments)
+    order = _in_order(experiments)
     for where in splits:
         for experiment, baseline in benchmark.baselines.items():
             name = fits.add(
@@ -166,8 +180,10 @@ def build_grid(
         for seed, backbone in itertools.product(benchmark.seeds, benchmark.backbones):
             of: dict[str, str] = {}
             for experiment in order:
-                made, digest = of_seed(experiment, backbone, seed)
-                start = benchmark.experiments[experiment].start
+                start, match = experiments[experiment].start, None
+                if (other := experiments[experiment].match) is not None:
+                    match = steps[(*where, seed, other)]
+                made, digest = of_seed(experiment, backbone, seed, match)
                 of[experiment] = fits.add(
                     f"{experiment}-{backbone}-s{seed}",
                     where,
@@ -178,7 +194,7 @@ def build_grid(
                 )
             cells += [
                 Cell(where[0], backbone, seed, where[1], name, of[name])
-                for name in benchmark.experiments
+                for name in experiments
             ]
     return Grid(tuple(cells), fits.by_name)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.sources import open_datasets
-from mdmt_tf.experiments import correlations
+from mdmt_tf.experiments import correlations, fields_file, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
 from mdmt_tf.experiments.grid import Folder, build_grid
 from mdmt_tf.experiments.image_baselines import ImageColumns
@@ -19,7 +19,7 @@ from mdmt_tf.storage import write_json
 
 
 def make_plan(config: Config, folder: Folder) -> None:
-    """Write `data.json`, `splits/` and `correlations.csv`, and fit the baselines.
+    """Write `data.json`, `splits/` and tables of the fields, and fit the baselines.
 
     A second call writes the same files. If the data have changed, the identities of all
     fits change, and earlier runs are no longer part of the grid.
@@ -43,12 +43,15 @@ def make_plan(config: Config, folder: Folder) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             split.write(path)
             splits[name, fold] = split
+    steps = matching.count_matched(config, splits, datasets)
     data = {
         "data_dir": str(Path(config.data_dir).resolve()),
         "folds": folds,
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
+        "matched_steps": matching.to_plain(steps),
     }
     write_json(folder.data, data)
+    fields_file.write(tables, tuple(tasks.values()), folder.fields)
     baselines = config.benchmark.baselines
     if of_fields := {n: b for n, b in baselines.items() if not b.reads_images}:
         found = [
@@ -58,7 +61,7 @@ def make_plan(config: Config, folder: Folder) -> None:
             for names, section in _of_same_fields(of_fields)
         ]
         correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
-    grid = build_grid(config, splits, fingerprints_of(data))
+    grid = build_grid(config, splits, fingerprints_of(data), steps)
     images = ImageColumns(folder.image_columns, datasets, config)
     for fit in grid.fits.values():
         run, section = folder.run(fit.name), fit.baseline

@@ -51,7 +51,14 @@ _NOT_IDENTITY = {
 _ADDED = {"weight_by": "image"}
 _ADDED_TO_MODEL = {"unseen_dataset": "average"}
 _ADDED_TO_PLATEAU = {"follows": "selected"}
-_ADDED_TO_TASKS = {"loss": None, "head": None, "standardize": False}
+_ADDED_TO_TASKS = {
+    "loss": None,
+    "head": None,
+    "standardize": False,
+    "permute": False,
+    "fraction": 1,
+}
+_ADDED_TO_TRAINING = {"steps": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,11 +90,12 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
 
     Keeps the experiment's tasks and the datasets that feed them, and applies `set`. The
     task of `training.select_on` chooses the epoch if the experiment has it, otherwise
-    the first task does. The grid sets seed, split and start.
+    the first task does. The grid sets seed, split, start, and the number of steps of an
+    experiment that matches another one.
 
     Args:
         config: with a section `benchmark`.
-        experiment: a key of `benchmark.experiments`.
+        experiment: a key of `benchmark.resolved`.
         backbone: name of a backbone.
     Raises: ConfigError for settings that do not fit together; it names the experiment.
     """
@@ -110,23 +118,26 @@ def settings_alone(config: Config, overrides: Sequence[str] = ()) -> Config:
         config: with or without a section `benchmark`.
         overrides: `key.path=value` of the command line, already applied to `config`.
             They take precedence over `set` of the experiment.
+    The number of steps of an experiment that matches another one is not yet set, see
+    `matched_alone`.
+
     Raises: ConfigError for an experiment that does not exist, that starts from others,
         or whose settings do not fit together.
     """
     benchmark, name = config.benchmark, config.experiment
     if benchmark is None:
         return config
-    keys = {text.partition("=")[0].strip() for text in overrides}
-    known = list(benchmark.experiments)
-    if name not in known:
+    keys = _keys_of(overrides)
+    experiments = benchmark.resolved
+    if name not in experiments:
         if "experiment" not in keys:
             return config
         raise ConfigError(
             f"experiment = {name!r}: is not one of the experiments of the benchmark."
-            f"{nearest(name, known)} Experiments: {', '.join(known)}. To name the "
-            "folder of a run, set run_dir."
+            f"{nearest(name, list(experiments))} Experiments: "
+            f"{', '.join(experiments)}. To name the folder of a run, set run_dir."
         )
-    start = benchmark.experiments[name].start
+    start = experiments[name].start
     if start and "model.weights" not in keys:
         raise ConfigError(_needs(name, start))
     grid = [_folds_of(section) for section in benchmark.cross_validation.values()]
@@ -140,9 +151,31 @@ def settings_alone(config: Config, overrides: Sequence[str] = ()) -> Config:
     return _settings_of_one(config.to_plain(), config, name, backbone, overrides)
 
 
+def matched_alone(config: Config, overrides: Sequence[str] = ()) -> Config | None:
+    """The settings of the experiment from which a fit alone takes its number of steps.
+
+    Args: as for `settings_alone`.
+    Returns: None if there is none, or training.steps is among the overrides.
+    """
+    if config.benchmark is None or "training.steps" in _keys_of(overrides):
+        return None
+    section = config.benchmark.resolved.get(config.experiment)
+    if section is None or section.match is None:
+        return None
+    # Its own name and start do not matter here.
+    others = [text for text in overrides if not text.startswith("experiment=")]
+    plain, backbone = config.to_plain(), config.model.backbone
+    return _settings_of_one(plain, config, section.match, backbone, others)
+
+
+def _keys_of(overrides: Sequence[str]) -> set[str]:
+    return {text.partition("=")[0].strip() for text in overrides}
+
+
 def _folds_of(split: SplitSection) -> dict:
     """The settings on which the folds depend, independent of the tested fold."""
-    return split.model_dump(exclude={"fold", *_NOT_OF_KIND[split.kind]})
+    # More repeats add folds, and leave the others as they are.
+    return split.model_dump(exclude={"fold", "repeats", *_NOT_OF_KIND[split.kind]})
 
 
 def _needs(experiment: str, start: Mapping[str, float]) -> str:
@@ -170,7 +203,7 @@ def _settings_of_one(
     overrides: Sequence[str] = (),
 ) -> Config:
     """The checked settings of one experiment, from the plain settings of `config`."""
-    section = config.benchmark.experiments[experiment]
+    section = config.benchmark.resolved[experiment]
     plain["experiment"] = experiment
     plain["model"]["backbone"] = backbone
     # A placeholder for files that do not exist yet.
@@ -180,16 +213,27 @@ def _settings_of_one(
         plain["training"]["select_on"]["task"] = section.tasks[0]
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
+    for name in section.null:
+        plain["tasks"][name]["permute"] = True
     for text in overrides:
         files.override(plain, {}, text)
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
+    _select_a_trained_task(plain, section.tasks)
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"], plain["study"]
     _keep_only(section.tasks, plain, config)
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
+
+
+def _select_a_trained_task(plain: dict, tasks: Sequence[str]) -> None:
+    """Select by a task that has labels, if the fraction of the selecting one is 0."""
+    trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
+    chosen = plain["training"]["select_on"]
+    if trained and chosen["task"] in tasks and chosen["task"] not in trained:
+        chosen["task"] = trained[0]
 
 
 def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
@@ -264,6 +308,7 @@ def digest_of(settings: Config) -> str:
             del (plain[section] if section else plain)[key]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
     # What is done counts, not whether it is the default. Once, it was never done.
     del plain["training"]["recalibrate"]
     if settings.recalibrates:

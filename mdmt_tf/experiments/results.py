@@ -4,6 +4,7 @@ benchmark.yaml           resolved settings
 data.json                which data, how many folds (optional)
 correlations.csv         fields of the baselines and the outcome (optional)
 grid.csv                 one row per cell of the grid, with the name of its fit
+fields.csv               fields that divide the images into strata (optional)
 runs/<fit>/              a run folder; several cells may share one
 failures/<fit>.json      why a fit failed
 
@@ -16,12 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-import pydantic
 
-from mdmt_tf.config import files
-from mdmt_tf.config.schema import BenchmarkSection, TaskSection
-from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.experiments import correlations
+from mdmt_tf.config.experiment_sections import parse_variant
+from mdmt_tf.config.schema import BenchmarkSection
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments import correlations, fields_file
 from mdmt_tf.experiments.cells import (
     FAILED,
     FINISHED,
@@ -31,6 +31,8 @@ from mdmt_tf.experiments.cells import (
     read_json,
 )
 from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
+from mdmt_tf.experiments.run_results import read_run
+from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
 from mdmt_tf.tasks import Task
 
@@ -57,6 +59,10 @@ class Results:
         datasets: name -> facts, from the manifests.
         correlations: the table of `correlations.csv`, of the patients of all splits;
             None when there is none, or validation is judged.
+        fields: the table of `fields.csv`; None when there is none.
+        efforts: fit -> steps, images, epochs and seconds of its training; only fits
+            that have recorded them.
+        probes: fit -> how well its features tell the dataset; only fits that have it.
     """
 
     folder: Path
@@ -71,6 +77,9 @@ class Results:
     synthetic: bool | None
     datasets: Mapping[str, dict]
     correlations: pd.DataFrame | None
+    fields: pd.DataFrame | None
+    efforts: Mapping[str, dict]
+    probes: Mapping[str, dict]
 
     @classmethod
     def read(cls, folder: str | os.PathLike, split: str = "test") -> "Results":
@@ -82,15 +91,13 @@ class Results:
         Raises: DataError when it is not a benchmark folder or a file is damaged.
         """
         files_of = Folder(Path(folder))
-        name, tasks, benchmark = _read_settings(files_of)
+        name, tasks, benchmark = read_settings(files_of)
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
         cells = read_cells(files_of, benchmark, facts.get("folds", {}))
-        _check_tasks(files_of, tasks, benchmark)
-        found = {}
-        for fit in cells.loc[cells["state"] == FINISHED, "fit"].unique():
-            found[fit] = _read_run(files_of, fit, split)
+        finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
+        found = {fit: read_run(files_of.run(fit), split) for fit in finished}
         datasets, synthetic = _data_of(
-            [facts, *(r["manifest"] for r in found.values())]
+            [facts, *(run.manifest for run in found.values())]
         )
         results = cls(
             folder=files_of.path,
@@ -100,11 +107,11 @@ class Results:
             benchmark=benchmark,
             cells=cells,
             metrics=pd.DataFrame(),
-            rows={fit: run["rows"] for fit, run in found.items()},
+            rows={fit: run.rows for fit, run in found.items()},
             histories={
-                fit: run["history"]
+                fit: run.history
                 for fit, run in found.items()
-                if run["history"] is not None
+                if run.history is not None
             },
             synthetic=synthetic,
             datasets=dict(sorted(datasets.items())),
@@ -113,24 +120,49 @@ class Results:
                 if split == "test" and files_of.correlations.is_file()
                 else None
             ),
+            fields=(
+                fields_file.read(files_of.fields) if files_of.fields.is_file() else None
+            ),
+            efforts={fit: run.effort for fit, run in found.items() if run.effort},
+            probes={fit: run.probe for fit, run in found.items() if run.probe},
         )
-        stored = {fit: run["metrics"] for fit, run in found.items()}
+        stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks that an experiment or a baseline predicts."""
-        if experiment in self.benchmark.experiments:
-            return self.benchmark.experiments[experiment].tasks
-        return (self.benchmark.baselines[experiment].task,)
+        return self.benchmark.tasks_of(experiment)
 
     def is_baseline(self, experiment: str) -> bool:
         return experiment in self.benchmark.baselines
 
-    def experiments_of(self, task: str, validation: str) -> list[str]:
-        """Experiments of the grid that predict the task; baselines come last."""
+    def is_permuted(self, experiment: str, task: str) -> bool:
+        """Whether an experiment is trained with permuted labels of a task."""
+        section = self.benchmark.resolved.get(experiment)
+        return section is not None and task in section.null
+
+    def experiments_of(
+        self, task: str, validation: str, *, with_fractions: bool = True
+    ) -> list[str]:
+        """Experiments of the grid that predict the task; baselines come last.
+
+        Args:
+            with_fractions: whether those with a fraction of the labels are included.
+        """
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
-        known = [*self.benchmark.experiments, *self.benchmark.baselines]
-        return [e for e in known if e in here and task in self.tasks_of(e)]
+        known = [*self.benchmark.resolved, *self.benchmark.baselines]
+        return [
+            name
+            for name in known
+            if name in here
+            and task in self.tasks_of(name)
+            and (with_fractions or not parse_variant(name)[1])
+        ]
+
+    def pairs(self, task: str, validation: str) -> list[tuple[str, str]]:
+        """The pairs to compare, (candidate, other), of those that predict the task."""
+        here = self.experiments_of(task, validation)
+        return [pair for pair in self.benchmark.compared if set(pair) <= set(here)]
 
     def backbones_of(self, experiment: str) -> tuple[str, ...]:
         """`none` for a baseline, else all of the benchmark."""
@@ -141,6 +173,33 @@ class Results:
     def labelled(self, fit: str, task: str) -> pd.DataFrame:
         """The labelled rows of a finished fit; none when it has none."""
         return predictions.labelled_rows(self.rows[fit], self.tasks[task])
+
+    def rows_of(self, experiment: str, validation: str, task: str) -> pd.DataFrame:
+        """The labelled rows of all finished cells of an experiment, for comparisons.
+
+        Args:
+            experiment: of the grid, or a baseline.
+            validation: name of a cross-validation.
+            task: name of a task.
+        Returns: the columns of `predictions.csv`, with those of the cell: backbone,
+            seed, and fold, which is numbered over repeats: `fold // folds` is the
+            repeat. Rows of a fit that several cells share appear once for each cell.
+        """
+        chosen = self.cells[
+            (self.cells["validation"] == validation)
+            & (self.cells["experiment"] == experiment)
+            & (self.cells["state"] == FINISHED)
+        ]
+        tables = [
+            self.labelled(cell.fit, task).assign(
+                backbone=cell.backbone, seed=cell.seed, fold=cell.fold
+            )
+            for cell in chosen.sort_values(KEYS).itertuples()
+        ]
+        if not tables:
+            columns = [*predictions.KEYS, "target", "prediction", "backbone", "seed"]
+            return pd.DataFrame(columns=columns)
+        return pd.concat(tables, ignore_index=True)
 
     def counts(self) -> dict[str, int]:
         """state -> number of cells."""
@@ -171,87 +230,6 @@ def _data_of(sources: list[dict]) -> tuple[dict[str, dict], bool | None]:
             if "synthetic" in facts:
                 synthetic.append(bool(facts["synthetic"]))
     return datasets, any(synthetic) if synthetic else None
-
-
-def _read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSection]:
-    path = folder.settings
-    if not path.is_file():
-        raise DataError(
-            f"{folder.path}: not the folder of a benchmark: it has no benchmark.yaml. "
-            "Expected a folder that `python -m mdmt_tf.benchmark` made."
-        )
-    try:
-        values, _ = files.read(str(path))
-    except ConfigError as error:
-        raise DataError(f"{error} The folder is damaged: run it again.") from error
-    missing = [
-        key for key in ("experiment", "tasks", "benchmark") if not values.get(key)
-    ]
-    if missing:
-        raise DataError(
-            f"{path}: expected the keys experiment, tasks and benchmark. Missing or "
-            f"empty: {', '.join(missing)}. Is it the settings of a single run?"
-        )
-    try:
-        tasks = {
-            name: TaskSection.model_validate(section).to_task(name)
-            for name, section in values["tasks"].items()
-        }
-        # Files that the splits were read from may be gone.
-        benchmark = BenchmarkSection.model_validate(
-            values["benchmark"], context={"with_files": False}
-        )
-    except (pydantic.ValidationError, AttributeError) as error:
-        raise DataError(
-            f"{path}: not the settings of a benchmark: {error} Written by another "
-            "version of mdmt_tf?"
-        ) from error
-    return str(values["experiment"]), tasks, benchmark
-
-
-def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
-    named = {task for e in benchmark.experiments.values() for task in e.tasks}
-    named |= {baseline.task for baseline in benchmark.baselines.values()}
-    if unknown := sorted(named - set(tasks)):
-        raise DataError(
-            f"{folder.settings}: experiments name the tasks "
-            f"{', '.join(unknown)}; tasks has {', '.join(tasks)}. The file is damaged."
-        )
-
-
-def _read_run(folder: Folder, fit: str, split: str) -> dict:
-    run = folder.run(fit)
-    try:
-        table = predictions.read(run.predictions, split)
-        needed = [*predictions.KEYS, "target", "prediction"]
-        if absent := [name for name in needed if name not in table.columns]:
-            raise ValueError(f"the columns {', '.join(absent)} are missing")
-    except FileNotFoundError:
-        raise DataError(
-            f"{run.predictions}: missing, although the run is finished; "
-            f"{again(run.predictions)}"
-        ) from None
-    except ValueError as error:
-        raise DataError(
-            f"{run.predictions}: not a table of predictions: {error}; "
-            f"{again(run.predictions)}"
-        ) from error
-    history = None
-    if run.history.is_file():
-        try:
-            history = pd.read_csv(run.history)
-            if "epoch" not in history.columns:
-                raise ValueError("it has no column epoch")
-        except ValueError as error:
-            raise DataError(
-                f"{run.history}: not a table of epochs: {error}; {again(run.history)}"
-            ) from error
-    return {
-        "rows": table,
-        "metrics": read_json(run.metrics).get(split, {}),
-        "manifest": read_json(run.manifest),
-        "history": history,
-    }
 
 
 def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:

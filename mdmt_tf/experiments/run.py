@@ -9,7 +9,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config, files
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import grid, plan, schedule
+from mdmt_tf.experiments import grid, matching, plan, schedule
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.schedule import Executor, State
 
@@ -51,7 +51,9 @@ def _run_fits(settings: Config, folder: Folder, write, retry_failed: bool) -> St
     data = folder.read_data()
     settings = settings.model_copy(update={"data_dir": data["data_dir"]})
     fingerprints = plan.fingerprints_of(data)
-    planned = grid.build_grid(settings, plan.read_splits(folder), fingerprints)
+    steps = matching.from_plain(data["matched_steps"])
+    splits = plan.read_splits(folder)
+    planned = grid.build_grid(settings, splits, fingerprints, steps)
     grid.write_cells(planned, folder)
     state = schedule.state_of(planned, folder, retry_failed=retry_failed)
     write(

@@ -1,10 +1,10 @@
 """Means over folds and backbones, defined only where the grid is complete.
 
-Every number of a table is computed here. An incomplete group has a reason instead of a
-value, so that no number is an average of the fits that happen to be finished.
+Every mean of a table is computed here, by patient and by image.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,87 +12,12 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.statistics.resampling import Interval, bootstrap_intervals
-
-NAN = float("nan")
-
-
-@dataclasses.dataclass(frozen=True)
-class Value:
-    """A number, or why there is none."""
-
-    number: float = NAN
-    reason: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """One experiment with one backbone under one validation, for one task.
-
-    Attributes:
-        cells: the cells of the group, folds x seeds.
-        metrics: seed, fold, figure (the metric's name), value; for the finished cells
-            with rows of the judged split.
-        rows: labelled rows of those cells, in the order of seed and fold.
-        split: the judged split.
-    """
-
-    validation: str
-    backbone: str
-    experiment: str
-    task: str
-    cells: pd.DataFrame
-    metrics: pd.DataFrame
-    rows: tuple[pd.DataFrame, ...]
-    split: str
-
-    @property
-    def shortfall(self) -> str:
-        """The number of finished cells, as text; "" when all are finished."""
-        total = len(self.cells)
-        finished = int((self.cells["state"] == FINISHED).sum())
-        if finished == total:
-            return ""
-        unit = "folds" if self.cells["seed"].nunique() == 1 else "folds x seeds"
-        return f"{finished} of {total} {unit}"
-
-    @property
-    def folds(self) -> int:
-        """Folds with rows of the task."""
-        return self.metrics["fold"].nunique()
-
-    def mean(self, metric: str) -> Value:
-        """Mean over folds and seeds; all must be finished and define the metric."""
-        return self._over_folds(metric, lambda values: float(values.mean()))
-
-    def std(self, metric: str) -> Value:
-        """Standard deviation over folds (n - 1), averaged over seeds."""
-        return self._over_folds(
-            metric,
-            lambda values: float(values.groupby("seed").std(ddof=1).mean(skipna=False)),
-        )
-
-    def _over_folds(self, metric, statistic) -> Value:
-        if self.shortfall:
-            return Value(reason=self.shortfall)
-        if self.metrics.empty:
-            return Value(reason=f"no {self.split} rows")
-        chosen = self.metrics[self.metrics["figure"] == metric]
-        if chosen.empty:
-            return Value(reason="not computed")
-        values = chosen.set_index(["seed", "fold"])["value"]
-        undefined = int(values.isna().sum())
-        if undefined:
-            return Value(reason=f"undefined in {undefined} of {len(values)} folds")
-        return Value(statistic(values))
-
-    def count(self) -> tuple[int, int, int]:
-        """Numbers of predictions, distinct images and distinct patients."""
-        rows = pd.concat(self.rows) if self.rows else pd.DataFrame()
-        if rows.empty:
-            return 0, 0, 0
-        images = len(rows.drop_duplicates(["dataset", "image_id"]))
-        return len(rows), images, len(rows.drop_duplicates(["dataset", "patient_id"]))
+from mdmt_tf.reporting.differences import Differences
+from mdmt_tf.reporting.groups import IDENTITY, Group, Unit, Value, groups_of
+from mdmt_tf.runs.patients import by_patient, labelled, unit_of
+from mdmt_tf.runs.predictions import metrics_of_rows
+from mdmt_tf.statistics.interval import Interval
+from mdmt_tf.statistics.resampling import bootstrap_intervals
 
 
 class Aggregates:
@@ -105,8 +30,57 @@ class Aggregates:
 
     def __init__(self, results: Results, resamples: int = 1000):
         self.results, self.resamples = results, resamples
-        self.groups = _group(results)
-        self._of_fit: dict[tuple[str, str], Mapping[str, Interval]] = {}
+        self.groups = groups_of(results)
+        self._of_fit: dict[tuple[str, str, Unit], Mapping[str, Interval]] = {}
+        self._patients: dict[tuple[str, str], tuple[pd.DataFrame, dict]] = {}
+        self._by_patient: dict[tuple[str, str, str, str], Group] = {}
+
+    def units(self, task: str) -> tuple[Unit, ...]:
+        """What a task is judged by, first things first.
+
+        Returns: ("patient", "image") where patients have several images, and those of a
+            patient have the same label, see `unit_of`; otherwise ("image",).
+        """
+        return self._units[task]
+
+    @functools.cached_property
+    def _units(self) -> dict[str, tuple[Unit, ...]]:
+        units: dict[str, tuple[Unit, ...]] = {}
+        for name, task in self.results.tasks.items():
+            # All fits of a fold are judged on the same images.
+            of_fold = {
+                (group.validation, rows["fold"].iloc[0]): rows
+                for group in self.of_task(name)
+                for rows in group.rows
+            }
+            units[name] = ("image",)
+            if of_fold:
+                keys = ["dataset", "image_id", "task"]
+                rows = pd.concat(of_fold.values()).drop_duplicates(keys)
+                if unit_of(by_patient(rows, task)) == "patient":
+                    units[name] = ("patient", "image")
+        return units
+
+    def rows_of_fit(self, fit: str, task: str, unit: Unit) -> pd.DataFrame:
+        """The labelled rows of a finished fit, of images or of patients."""
+        if unit == "image":
+            return self.results.labelled(fit, task)
+        return self._of_patients(fit, task)[0]
+
+    def metrics_of_fit(self, fit: str, task: str) -> dict[str, float]:
+        """The metrics of a finished fit by patient; none when it has no rows."""
+        return self._of_patients(fit, task)[1]
+
+    def _of_patients(self, fit: str, task: str) -> tuple[pd.DataFrame, dict]:
+        if (fit, task) not in self._patients:
+            rows, of_task = self.results.labelled(fit, task), self.results.tasks[task]
+            if len(rows):
+                rows = labelled(by_patient(rows, of_task, ["fold"]))
+            patients = rows
+            metrics = metrics_of_rows(patients, of_task) if len(patients) else {}
+            metrics.pop("n", None)
+            self._patients[fit, task] = patients, metrics
+        return self._patients[fit, task]
 
     def metrics_of(self, task: str) -> list[str]:
         """Names of the metrics of the finished fits, in their order."""
@@ -127,18 +101,62 @@ class Aggregates:
     def of_task(self, task: str) -> list[Group]:
         return [group for key, group in self.groups.items() if key[3] == task]
 
-    def of(self, validation: str, experiment: str, task: str) -> list[Group]:
-        """The groups of an experiment, one per backbone."""
+    def of(
+        self, validation: str, experiment: str, task: str, unit: Unit | None = None
+    ) -> list[Group]:
+        """The groups of an experiment, one per backbone.
+
+        Args:
+            unit: of rows and metrics; None: the first unit of the task.
+        """
         return [
-            self.groups[validation, backbone, experiment, task]
+            self.group(validation, backbone, experiment, task, unit)
             for backbone in self.results.backbones_of(experiment)
         ]
 
+    def group(
+        self,
+        validation: str,
+        backbone: str,
+        experiment: str,
+        task: str,
+        unit: Unit | None = None,
+    ) -> Group:
+        """One group; `unit` as for `of`."""
+        key = (validation, backbone, experiment, task)
+        if (unit or self.units(task)[0]) == "image":
+            return self.groups[key]
+        if key not in self._by_patient:
+            self._by_patient[key] = self._of_group(self.groups[key])
+        return self._by_patient[key]
+
+    def _of_group(self, group: Group) -> Group:
+        """The same group by patient."""
+        rows, metrics = [], []
+        finished = group.cells[group.cells["state"] == FINISHED]
+        for cell in finished.itertuples():
+            of_fit = self.rows_of_fit(cell.fit, group.task, "patient")
+            if len(of_fit):
+                rows.append(of_fit)
+                metrics += [
+                    (cell.seed, cell.fold, *pair)
+                    for pair in self.metrics_of_fit(cell.fit, group.task).items()
+                ]
+        table = pd.DataFrame(metrics, columns=group.metrics.columns)
+        return dataclasses.replace(
+            group, metrics=table, rows=tuple(rows), unit="patient"
+        )
+
     def over_backbones(
-        self, validation: str, experiment: str, task: str, metric: str
+        self,
+        validation: str,
+        experiment: str,
+        task: str,
+        metric: str,
+        unit: Unit | None = None,
     ) -> Value:
         """Mean over backbones of the means over folds; all must be complete."""
-        groups = self.of(validation, experiment, task)
+        groups = self.of(validation, experiment, task, unit)
         means = [group.mean(metric) for group in groups]
         short = [g for g in groups if g.shortfall]
         if short and len(groups) > 1:
@@ -156,49 +174,36 @@ class Aggregates:
         task = self.results.tasks[group.task]
         return bootstrap_intervals(task, group.rows, resamples=self.resamples)
 
-    def intervals_of_fit(self, fit: str, task: str) -> Mapping[str, Interval]:
+    def intervals_of_fit(
+        self, fit: str, task: str, unit: Unit
+    ) -> Mapping[str, Interval]:
         """Intervals of one fit, computed once for all cells that use it."""
-        if (fit, task) not in self._of_fit:
-            rows = self.results.labelled(fit, task)
+        key = (fit, task, unit)
+        if key not in self._of_fit:
+            rows = self.rows_of_fit(fit, task, unit)
             found: Mapping[str, Interval] = {}
             if self.resamples and len(rows):
                 found = bootstrap_intervals(
                     self.results.tasks[task], [rows], resamples=self.resamples
                 )
-            self._of_fit[fit, task] = found
-        return self._of_fit[fit, task]
+            self._of_fit[key] = found
+        return self._of_fit[key]
+
+    @functools.cached_property
+    def differences(self) -> Differences:
+        """The differences of two experiments."""
+        return Differences(self.results)
+
+    @functools.cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The table `Results.metrics`, of each task in its first unit."""
+        tables = [
+            self.group(*key).metrics.assign(**dict(zip(IDENTITY, key, strict=True)))
+            for key in self.groups
+        ]
+        return pd.concat(tables, ignore_index=True)
 
     def largest_split(self, task: str) -> tuple[int, int]:
         """Distinct images, and their patients, of the group with most of them."""
         counts = [group.count()[1:] for group in self.of_task(task)]
         return max(counts, default=(0, 0))
-
-    def judged_twice(self, task: str) -> bool:
-        """Whether a complete group judges an image more than once."""
-        counts = [g.count() for g in self.of_task(task) if not g.shortfall]
-        return any(rows > images for rows, images, _ in counts)
-
-
-def _group(results: Results) -> dict[tuple[str, str, str, str], Group]:
-    """(validation, backbone, experiment, task) -> group, in the order of the grid."""
-    keys = ["validation", "backbone", "experiment", "task"]
-    metrics = {
-        key: rows[["seed", "fold", "figure", "value"]]
-        for key, rows in results.metrics.groupby(keys, sort=False)
-    }
-    nothing = pd.DataFrame(columns=["seed", "fold", "figure", "value"])
-    groups = {}
-    for key, cells in results.cells.groupby(keys[:3], sort=False):
-        cells = cells.sort_values(["seed", "fold"])
-        finished = cells.loc[cells["state"] == FINISHED, "fit"]
-        for task in results.tasks_of(key[2]):
-            labelled = [results.labelled(fit, task) for fit in finished]
-            full_key = (*key, task)
-            groups[full_key] = Group(
-                *full_key,
-                cells=cells,
-                metrics=metrics.get(full_key, nothing),
-                rows=tuple(rows for rows in labelled if len(rows)),
-                split=results.split,
-            )
-    return groups

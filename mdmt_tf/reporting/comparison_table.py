@@ -4,8 +4,9 @@ import pandas as pd
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
-from mdmt_tf.reporting import ruffini_2024
+from mdmt_tf.reporting import paper_columns, ruffini_2024
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.headings import task_by, title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
@@ -19,31 +20,6 @@ from mdmt_tf.reporting.table_files import (
 )
 from mdmt_tf.statistics.comparisons import Comparison, compare, holm, stars
 from mdmt_tf.tasks import Task
-
-
-def data_differ(results: Results) -> list[str]:
-    """Differences from the benchmark of the paper that the files show."""
-    found = []
-    if results.synthetic:
-        found.append("the data are SYNTHETIC")
-    elif set(results.datasets) != ruffini_2024.DATASETS:
-        names = ", ".join(results.datasets) or "not known yet"
-        found.append(f"the datasets are {names}")
-    if len(results.benchmark.backbones) != ruffini_2024.BACKBONES:
-        found.append(f"the backbones are {len(results.benchmark.backbones)}")
-    return found
-
-
-def title_of(results: Results, validation: str) -> str:
-    """Name of a validation, with its kind in brackets."""
-    section = results.benchmark.cross_validation[validation]
-    words = {
-        "kfold": f"{section.folds}-fold cross-validation",
-        "leave_one_site_out": "leave one site out",
-        "file": "split from a file",
-    }[section.kind]
-    marked = "" if results.split == "test" else f", {results.split} rows"
-    return f"{validation} ({words}){marked}"
 
 
 def table_2(aggregates: Aggregates) -> Table:
@@ -63,7 +39,8 @@ def table_2(aggregates: Aggregates) -> Table:
             if not tests:
                 continue
             data += tests
-            title = f"{task.name}, {title_of(results, validation)}"
+            title = task_by(aggregates, task.name, aggregates.units(task.name)[0])
+            title += f", {title_of(results, validation)}"
             sections.append(_section_2(title, tests))
     columns = "task validation figure candidate other statistic_of test alternative"
     columns += " unit n difference statistic p p_holm stars paper_stars not_complete"
@@ -81,17 +58,9 @@ def table_2(aggregates: Aggregates) -> Table:
         "state its unit.",
     ]
     if any(row["paper_stars"] for row in data):
-        notes.append(
-            f"paper: {ruffini_2024.SOURCE} (Ruffini et al., MICCAI 2024, Table 2), "
-            "next to the t-tests with unit “backbone”."
-        )
+        notes += paper_columns.notes(results, "Table 2, its t-tests over backbones")
         if any(row["paper_stars"] == ruffini_2024.TWO_OF_THREE for row in data):
             notes.append(ruffini_2024.TWO_OF_THREE_NOTE)
-        if differences := data_differ(results):
-            notes.append(
-                "The paper's stars cannot be compared with these: here "
-                f"{' and '.join(differences)}."
-            )
     if candidate is None:
         notes = ["benchmark.candidate is not set, so nothing is compared."]
     return Table(
@@ -109,8 +78,6 @@ def _tests(
     """One row per test, Holm-adjusted within this task and validation."""
     results = aggregates.results
     candidate = results.benchmark.candidate
-    kind = results.benchmark.cross_validation[validation].kind
-    of_test = results.split == "test"
     rows = []
     for other in others:
         for metric in compared(task):
@@ -131,14 +98,14 @@ def _tests(
                 rows.append({**facts, "paper_stars": "", "stars": ""})
                 continue
             for comparison in compare(
-                results.metrics,
+                aggregates.metrics,
                 task=task.name,
                 metric=metric,
                 candidate=candidate,
                 other=other,
                 validation=validation,
             ):
-                rows.append({**facts, **_test_row(comparison, task, kind, of_test)})
+                rows.append({**facts, **_test_row(results, comparison, task)})
     families: dict[tuple, list[dict]] = {}
     for row in rows:
         if "p" in row:
@@ -150,17 +117,16 @@ def _tests(
     return rows
 
 
-def _test_row(comparison: Comparison, task: Task, kind: str, of_test: bool) -> dict:
+def _test_row(results: Results, comparison: Comparison, task: Task) -> dict:
     test = comparison.test
     of_paper = None
-    # The paper has tests on test sets only.
-    if of_test and test.name == "paired t" and test.unit == "backbone":
-        of_paper = ruffini_2024.stars(
+    if test.name == "paired t" and test.unit == "backbone":
+        of_paper = paper_columns.stars(
+            results,
             task,
-            kind,
+            comparison.validation,
             comparison.statistic_of,
-            comparison.candidate,
-            comparison.other,
+            (comparison.candidate, comparison.other),
             comparison.metric,
         )
     return {

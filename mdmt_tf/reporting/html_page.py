@@ -67,6 +67,9 @@ def command_html(made_from: str, command: str, notes: str) -> str:
 
 def table_html(table: Table) -> str:
     parts = [f'<h2 id="{escape(table.name)}">{escape(table.title)}</h2>']
+    if table.lead:
+        lead = "".join(f"<li>{escape(text)}</li>" for text in table.lead)
+        parts.append(f'<ul class="lead">{lead}</ul>')
     for number, section in enumerate(table.sections):
         parts.append(_section(f"{table.name}-{number}", section))
     if table.notes:

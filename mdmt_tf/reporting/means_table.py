@@ -7,9 +7,10 @@ import pandas as pd
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import METRICS, blocks_of, headline
-from mdmt_tf.reporting import ruffini_2024
-from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group, Value
-from mdmt_tf.reporting.comparison_table import data_differ, title_of
+from mdmt_tf.reporting import effort, paper_columns
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.groups import NAN, Group, Unit, Value
+from mdmt_tf.reporting.headings import task_by, title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
@@ -23,7 +24,7 @@ from mdmt_tf.reporting.table_files import (
 from mdmt_tf.tasks import Task
 
 # Metrics in one block, so that it fits into 80 columns: alone, and with the paper's.
-_MOST, _MOST_WITH_PAPER = 5, 3
+_MOST, _MOST_WITH_PAPER = 4, 3
 
 
 def table_1(aggregates: Aggregates) -> Table:
@@ -32,9 +33,10 @@ def table_1(aggregates: Aggregates) -> Table:
     sections, data = [], []
     for task in results.tasks.values():
         for validation in aggregates.validations_of(task.name):
-            found, numbers = _sections(aggregates, task, validation)
-            sections += found
-            data += numbers
+            for unit in aggregates.units(task.name):
+                found, numbers = _sections(aggregates, task, validation, unit)
+                sections += found
+                data += numbers
     with_paper = any(not math.isnan(row["paper"]) for row in data)
     return Table(
         "table_1",
@@ -46,36 +48,66 @@ def table_1(aggregates: Aggregates) -> Table:
 
 
 def _sections(
-    aggregates: Aggregates, task: Task, validation: str
+    aggregates: Aggregates, task: Task, validation: str, unit: Unit
 ) -> tuple[list[TableSection], list[dict]]:
     """The sections of a task and validation; their data rows, one per metric."""
     results = aggregates.results
     metrics = headline(task)
-    kind = results.benchmark.cross_validation[validation].kind
     experiments = results.experiments_of(task.name, validation)
-    # The paper has metrics of test sets only.
-    of_test = results.split == "test"
     printed = {
-        (e, f): ruffini_2024.value(task, kind, e, f) if of_test else None
+        (e, f): paper_columns.value(results, task, validation, e, f)
         for e in experiments
         for f in metrics
     }
-    title = f"{task.name}, {title_of(results, validation)}"
+    title = f"{task_by(aggregates, task.name, unit)}, {title_of(results, validation)}"
     none = all(value is None for value in printed.values())
     blocks = blocks_of(metrics, most=_MOST if none else _MOST_WITH_PAPER)
+    efforts = {e: effort.effort_of(results, validation, e) for e in experiments}
     sections, data = [], []
     for number, block in enumerate(blocks):
-        has_printed = any(printed[e, f] is not None for e in experiments for f in block)
+        with_paper = any(printed[e, f] is not None for e in experiments for f in block)
+        with_effort = not number and any(own.fits for own in efforts.values())
         rows = []
         for experiment in experiments:
-            row, numbers = _means(
-                aggregates, validation, experiment, task, block, printed
-            )
-            rows.append(row[: None if has_printed else 2 + len(block)])
-            data += numbers
+            groups = aggregates.of(validation, experiment, task.name, unit)
+            values = {
+                f: aggregates.over_backbones(validation, experiment, task.name, f, unit)
+                for f in block
+            }
+            row = [Entry(_name(results, experiment)), _folds(groups)]
+            row += [_entry(f, value) for f, value in values.items()]
+            if with_paper:
+                row += [_printed(f, printed[experiment, f]) for f in block]
+            if with_effort:
+                row += effort.entries(efforts[experiment])
+            rows.append(tuple(row))
+            facts = {
+                "task": task.name,
+                "validation": validation,
+                "unit": unit,
+                "experiment": experiment,
+            }
+            shape = {
+                "backbones": len(groups),
+                "folds": max(group.folds for group in groups),
+                **effort.numbers(efforts[experiment]),
+            }
+            data += [
+                {
+                    **facts,
+                    "figure": f,
+                    "mean": value.number,
+                    "not_complete": value.reason,
+                    **shape,
+                    "paper": _or_nan(printed[experiment, f]),
+                }
+                for f, value in values.items()
+            ]
         headings = ["experiment", "folds x backbones", *map(heading, block)]
-        if has_printed:
+        if with_paper:
             headings += [f"paper: {heading(metric)}" for metric in block]
+        if with_effort:
+            headings += effort.HEADINGS
         block_title = titled(title, number, len(blocks))
         sections.append(TableSection(block_title, tuple(headings), rows))
     return sections, data
@@ -101,17 +133,11 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         for task in results.tasks.values()
         if len(task.components) > 1
     ]
-    counts = {name: aggregates.largest_split(name) for name in results.tasks}
-    several = [
-        f"{name}: {images} {results.split} images of {patients} patients"
-        for name, (images, patients) in counts.items()
-        if images > patients
-    ]
-    if several:
+    notes += _unit_notes(aggregates)
+    if results.efforts:
         notes.append(
-            "All metrics are by image, so a patient with many images counts more than "
-            f"one with few. {'; '.join(several)}. assessment.json of each run has the "
-            "metrics by patient."
+            "steps, images seen, seconds: of the training of one fit, without the fits "
+            "that it starts from. The table of efforts has them, too."
         )
     if results.benchmark.baselines:
         notes.append(
@@ -119,41 +145,39 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
             "is not included in means over backbones."
         )
     if with_paper:
-        notes.append(
-            f"paper: {ruffini_2024.SOURCE} (Ruffini et al., MICCAI 2024, Table 1)."
-        )
-        if differences := data_differ(results):
-            notes.append(
-                "The paper's metrics cannot be compared with these: here "
-                f"{' and '.join(differences)}."
-            )
+        notes += paper_columns.notes(results, "Table 1")
     return notes
 
 
-def _means(aggregates, validation, experiment, task, block, printed):
-    """A shown row, with the paper's metrics last; data rows, one per metric."""
-    results = aggregates.results
-    groups = aggregates.of(validation, experiment, task.name)
-    row, data = [Entry(_name(results, experiment)), _folds(groups)], []
-    for metric in block:
-        value = aggregates.over_backbones(validation, experiment, task.name, metric)
-        row.append(_entry(metric, value))
-        paper = printed[experiment, metric]
-        data.append(
-            {
-                "task": task.name,
-                "validation": validation,
-                "experiment": experiment,
-                "figure": metric,
-                "mean": value.number,
-                "not_complete": value.reason,
-                "backbones": len(groups),
-                "folds": max(group.folds for group in groups),
-                "paper": NAN if paper is None else paper,
-            }
+def _unit_notes(aggregates: Aggregates) -> list[str]:
+    """What the metrics are by, where patients have several images."""
+    results, notes = aggregates.results, []
+    of_patients, of_images = [], []
+    for name in results.tasks:
+        images, patients = aggregates.largest_split(name)
+        words = f"{name}: {images} {results.split} images of {patients} patients"
+        if aggregates.units(name)[0] == "patient":
+            of_patients.append(words)
+        elif images > patients:
+            of_images.append(words)
+    if of_patients:
+        notes.append(
+            "By patient, the mean probability of the images of a patient is judged, so "
+            "that every patient counts once; patients whose labels contradict each "
+            f"other are left out. {'; '.join(of_patients)}."
         )
-    row += [_printed(metric, printed[experiment, metric]) for metric in block]
-    return tuple(row), data
+    if of_images:
+        notes.append(
+            "By image alone, because the labels of a patient differ from image to "
+            "image, so a patient with many images counts more than one with few. "
+            f"{'; '.join(of_images)}. assessment.json of each run has the metrics by "
+            "patient."
+        )
+    return notes
+
+
+def _or_nan(value: float | None) -> float:
+    return NAN if value is None else value
 
 
 def _entry(metric: str, value: Value) -> Entry:

@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import headline
-from mdmt_tf.reporting.aggregates import Aggregates, Group
+from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.gain_plots import gains
+from mdmt_tf.reporting.groups import Group
+from mdmt_tf.reporting.headings import task_by
 from mdmt_tf.reporting.marks import start_of_title
 from mdmt_tf.reporting.panels import COLOURS, finished, panels, scale
 from mdmt_tf.reporting.pooled_plots import calibration, confusion
@@ -38,18 +41,21 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
                         continue
                     figure, title, caption = drawn
                     start = start_of_title(results)
-                    figure.suptitle(f"{start}{title}: {task.name}, {validation}")
+                    name = task_by(
+                        aggregates, task.name, aggregates.units(task.name)[0]
+                    )
+                    figure.suptitle(f"{start}{title}: {name}, {validation}")
                     yield render(
                         figure,
                         f"{kind}_{task.name}{suffix}",
-                        f"{start}{task.name}, {validation}. {caption}",
+                        f"{start}{name}, {validation}. {caption}",
                     )
 
 
 def box(aggregates: Aggregates, task: Task, validation: str):
     """Distribution over backbones and folds; a box if all cells are finished."""
     results = aggregates.results
-    experiments = results.experiments_of(task.name, validation)
+    experiments = results.experiments_of(task.name, validation, with_fractions=False)
     metrics = headline(task)
     values = {
         (e, f): _values(aggregates.of(validation, e, task.name), f)
@@ -110,7 +116,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
     results = aggregates.results
     experiments = [
         e
-        for e in results.experiments_of(task.name, validation)
+        for e in results.experiments_of(task.name, validation, with_fractions=False)
         if not results.is_baseline(e)
     ]
     backbones = results.benchmark.backbones
@@ -119,7 +125,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
         f: np.array(
             [
                 [
-                    aggregates.groups[validation, b, e, task.name].mean(f).number
+                    aggregates.group(validation, b, e, task.name).mean(f).number
                     for e in experiments
                 ]
                 for b in backbones
@@ -175,7 +181,9 @@ def curves(aggregates: Aggregates, task: Task, validation: str):
         "validation": (f"validation/{task.name}/loss", COLOURS[4]),
     }
     found = {}
-    for experiment in results.experiments_of(task.name, validation):
+    for experiment in results.experiments_of(
+        task.name, validation, with_fractions=False
+    ):
         groups = aggregates.of(validation, experiment, task.name)
         cells = pd.concat([group.cells for group in groups])
         fits = [
@@ -227,6 +235,7 @@ def curves(aggregates: Aggregates, task: Task, validation: str):
 
 
 KINDS = {
+    "gains": gains,
     "box": box,
     "slopes": slopes,
     "curves": curves,

@@ -22,7 +22,7 @@ class Report:
     Attributes:
         results: the results that it was made from.
         status: a sentence on the finished, failed and missing cells.
-        tables: in the order of the page; the first is Table 1.
+        tables: in the order of the page.
         folder: holds `tables/`, `plots/` and `index.html`.
     """
 
@@ -30,6 +30,10 @@ class Report:
     status: str
     tables: list[Table]
     folder: Path
+
+    def table(self, name: str) -> Table:
+        """The table with a name."""
+        return next(table for table in self.tables if table.name == name)
 
     @property
     def page(self) -> Path:

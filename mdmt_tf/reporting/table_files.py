@@ -47,6 +47,7 @@ class Table:
         sections: the shown rows.
         notes: whole sentences below the table.
         data: content of the CSV file, fractions from 0 to 1 with every digit.
+        lead: whole sentences above the table: what it shows, in words.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Table:
     sections: list[TableSection]
     notes: list[str]
     data: pd.DataFrame
+    lead: tuple[str, ...] = ()
 
 
 def heading(metric: str) -> str:
@@ -100,6 +102,8 @@ def p_value(p: float) -> Entry:
 def markdown(table: Table, status: str) -> str:
     """The table in GitHub's Markdown, with `status` below the title."""
     lines = [f"# {_md(table.title)}", "", _md(status), ""]
+    if table.lead:
+        lines += [*(f"- {_md(text)}" for text in table.lead), ""]
     for section in table.sections:
         numeric = numeric_columns(section)
         lines += [
@@ -171,6 +175,8 @@ def latex(table: Table, status: str) -> str:
         f"% {tex_escape(status)}",
         "% Needs: \\usepackage[T1]{fontenc} \\usepackage{booktabs,longtable}",
     ]
+    if table.lead:
+        lines += ["", *(rf"\par\noindent {tex_escape(text)}" for text in table.lead)]
     for section in table.sections:
         columns = "".join("r" if number else "l" for number in numeric_columns(section))
         long = len(section.rows) > _LONG

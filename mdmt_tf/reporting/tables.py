@@ -1,55 +1,46 @@
-"""All tables of a benchmark, with Table S1 and the table of runs."""
+"""All tables of a benchmark, in the order of the page."""
 
 import dataclasses
-import math
 
-import pandas as pd
-
-from mdmt_tf.experiments.cells import FINISHED
-from mdmt_tf.experiments.grid import KEYS
-from mdmt_tf.metrics.table import METRICS, blocks_of, compared
-from mdmt_tf.reporting.aggregates import NAN, Aggregates, Group
-from mdmt_tf.reporting.comparison_table import table_2, title_of
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.comparison_table import table_2
 from mdmt_tf.reporting.correlation_table import correlation_table
+from mdmt_tf.reporting.detailed_tables import runs, table_s1
+from mdmt_tf.reporting.effort import effort_table
+from mdmt_tf.reporting.equivalence_table import equivalence_table
+from mdmt_tf.reporting.gain_tables import gain_table, worth_table
+from mdmt_tf.reporting.loss_shares import loss_shares
 from mdmt_tf.reporting.marks import VALIDATION
 from mdmt_tf.reporting.means_table import table_1
-from mdmt_tf.reporting.table_files import (
-    Entry,
-    Table,
-    TableSection,
-    heading,
-    numbered,
-    shown,
-    titled,
-)
-
-_INTERVAL_NOTE = (
-    "[low, high]: 95 % percentile bootstrap over patients, within each fold. It covers "
-    "other patients with the same fitted models. It does not cover the variation of "
-    "other fits or other backbones."
-)
-_TWICE_NOTE = (
-    "Some images are judged in several folds or with several seeds. Their patients are "
-    "resampled separately in each, so intervals of means over these folds are too "
-    "narrow."
-)
-
-
-# Metrics in one block of Table S1.
-_MOST = 8
+from mdmt_tf.reporting.pooled_table import pooled_table
+from mdmt_tf.reporting.primary_table import baseline_table, primary_table
+from mdmt_tf.reporting.probe_table import probe_table
+from mdmt_tf.reporting.table_files import Table
+from mdmt_tf.reporting.within_table import within_table
 
 
 def build_tables(aggregates: Aggregates) -> list[Table]:
     """All tables, in the order of the page; those of validation rows say so."""
-    tables = [
+    results = aggregates.results
+    found = [
+        primary_table(aggregates),
+        equivalence_table(aggregates),
         table_1(aggregates),
+        effort_table(results),
+        baseline_table(aggregates),
+        within_table(aggregates),
+        gain_table(aggregates),
+        worth_table(aggregates),
+        loss_shares(results),
+        probe_table(results),
         table_2(aggregates),
+        pooled_table(aggregates),
         table_s1(aggregates),
         runs(aggregates),
     ]
-    results = aggregates.results
     if results.benchmark.baselines and results.correlations is not None:
-        tables.append(correlation_table(results.correlations))
+        found.append(correlation_table(results.correlations))
+    tables = [table for table in found if table is not None]
     if results.split == "validation":
         tables = [_marked(table) for table in tables]
     return tables
@@ -65,154 +56,3 @@ def _marked(table: Table) -> Table:
         notes=[VALIDATION, *table.notes],
         data=data,
     )
-
-
-def table_s1(aggregates: Aggregates) -> Table:
-    """Every backbone and experiment: mean, std and interval of every metric."""
-    results = aggregates.results
-    sections, data, left_out = [], [], set()
-    for task in results.tasks:
-        metrics = aggregates.metrics_of(task)
-        # If nothing is finished, there are no metrics: one block without columns.
-        blocks = blocks_of([m for m in metrics if m in METRICS], most=_MOST)
-        left_out |= set(metrics).difference(METRICS)
-        for validation in aggregates.validations_of(task):
-            rows: list[tuple[list[Entry], dict[str, Entry]]] = []
-            for experiment in results.experiments_of(task, validation):
-                for group in aggregates.of(validation, experiment, task):
-                    head, entries, numbers = _group_rows(aggregates, group, metrics)
-                    rows.append((head, entries))
-                    data += numbers
-            headings = ["backbone", "experiment", "folds", "images", "patients"]
-            title = f"{task}, {title_of(results, validation)}"
-            sections += [
-                TableSection(
-                    titled(title, number, len(blocks)),
-                    (*headings, *map(heading, block)),
-                    [(*head, *(entries[f] for f in block)) for head, entries in rows],
-                )
-                for number, block in enumerate(blocks)
-            ]
-    notes = [
-        "Mean over folds ± standard deviation over folds (n − 1)"
-        + (
-            ", the latter averaged over seeds"
-            if len(results.benchmark.seeds) > 1
-            else ""
-        )
-        + ".",
-        _INTERVAL_NOTE,
-        f"images, patients: distinct ones among the labelled {results.split} rows.",
-    ]
-    if left_out:
-        names = ", ".join(sorted(left_out))
-        notes.append(f"Only in table_s1.csv: {names}.")
-    if any(aggregates.judged_twice(task) for task in results.tasks):
-        notes.append(_TWICE_NOTE)
-    return Table(
-        "table_s1",
-        "Table S1: every backbone and experiment",
-        sections,
-        notes,
-        pd.DataFrame(data),
-    )
-
-
-def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
-    """The head and the metrics of a shown row; data rows, one per metric."""
-    predictions, images, patients = group.count()
-    intervals = aggregates.intervals(group)
-    head = [Entry(group.backbone), Entry(group.experiment)]
-    head += [Entry(str(n), n) for n in (group.folds, images, patients)]
-    entries, data = {}, []
-    for metric in metrics:
-        mean, std = group.mean(metric), group.std(metric)
-        interval = intervals.get(metric) if not mean.reason else None
-        low, high = (interval.low, interval.high) if interval else (NAN, NAN)
-        spread = shown(metric, std.number)
-        words = f"{shown(metric, mean.number)} ± {spread}"
-        words += _brackets(metric, low, high)
-        entries[metric] = numbered(mean.reason or words, mean.number)
-        data.append(
-            {
-                "validation": group.validation,
-                "task": group.task,
-                "backbone": group.backbone,
-                "experiment": group.experiment,
-                "figure": metric,
-                "mean": mean.number,
-                "sd": std.number,
-                "low": low,
-                "high": high,
-                "undefined_resamples": interval.undefined if interval else NAN,
-                "folds": group.folds,
-                "predictions": predictions,
-                "images": images,
-                "patients": patients,
-                "not_complete": mean.reason,
-            }
-        )
-    return head, entries, data
-
-
-def runs(aggregates: Aggregates) -> Table:
-    """One row per cell: its state and all metrics of each of its tasks."""
-    results = aggregates.results
-    values = {
-        key: dict(zip(rows["figure"], rows["value"], strict=True))
-        for key, rows in results.metrics.groupby([*KEYS, "task"], sort=False)
-    }
-    columns = {task: aggregates.metrics_of(task) for task in results.tasks}
-    brief = {
-        task: [f for f in compared(results.tasks[task]) if f in columns[task]]
-        for task in results.tasks
-    }
-    rows, data = [], []
-    for cell in results.cells.itertuples(index=False):
-        identity = {name: getattr(cell, name) for name in KEYS}
-        row = {**identity, "state": cell.state, "fit": cell.fit, "error": cell.error}
-        text = [
-            Entry(str(value), value if isinstance(value, int) else None)
-            for value in identity.values()
-        ]
-        text.append(Entry(cell.state))
-        for task in results.tasks:
-            own = values.get((*identity.values(), task), {})
-            fitted = cell.state == FINISHED and own
-            intervals = aggregates.intervals_of_fit(cell.fit, task) if fitted else {}
-            n = len(results.labelled(cell.fit, task)) if fitted else None
-            row[f"{task}/n"] = n
-            text.append(Entry("", None) if n is None else Entry(str(n), n))
-            for metric in columns[task]:
-                value = own.get(metric, NAN)
-                interval = intervals.get(metric)
-                low, high = (interval.low, interval.high) if interval else (NAN, NAN)
-                row[f"{task}/{metric}"] = value
-                row[f"{task}/{metric}/low"] = low
-                row[f"{task}/{metric}/high"] = high
-                if metric in brief[task]:
-                    words = shown(metric, value) + _brackets(metric, low, high)
-                    text.append(numbered(words if fitted else "", value))
-        text.append(Entry(cell.fit))
-        rows.append(tuple(text))
-        data.append(row)
-    table = pd.DataFrame(data)
-    counts = {column: "Int64" for column in table if column.endswith("/n")}
-    headings = [*KEYS, "state"]
-    for task in results.tasks:
-        headings.append(f"{task}: n")
-        headings += [f"{task}: {heading(metric)}" for metric in brief[task]]
-    section = TableSection("All cells", (*headings, "fit"), rows)
-    return Table(
-        "runs",
-        "Every cell of the grid",
-        [section],
-        ["All metrics are in runs.csv.", _INTERVAL_NOTE],
-        table.astype(counts),
-    )
-
-
-def _brackets(metric: str, low: float, high: float) -> str:
-    if math.isnan(low):
-        return ""
-    return f" [{shown(metric, low)}, {shown(metric, high)}]"

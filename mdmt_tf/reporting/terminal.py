@@ -1,5 +1,6 @@
-"""A report in the terminal: Table 1, and what is not finished."""
+"""A report in the terminal: the comparison, Table 1, and what is not finished."""
 
+import dataclasses
 from pathlib import Path
 
 from rich import box
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
@@ -17,8 +19,11 @@ _SHOWN = 5
 
 
 def print_report(report: Report) -> None:
-    """Print Table 1, the unfinished cells, and where the files are."""
+    """Print the comparison, Table 1, the unfinished cells, and where the files are."""
     console = Console(highlight=False)
+    for text in warnings_of(report.results):
+        console.print(f"{text}\n", style="bold", markup=False)
+    _print_comparison(console, report)
     _print_first_table(console, report)
     _print_gaps(console, report)
     _print_failures(console, report)
@@ -48,32 +53,71 @@ def print_external(report: ExternalReport, folder: Path) -> None:
     console.print(f"page:        {folder / 'index.html'}", **plain)
 
 
+def _print_comparison(console: Console, report: Report) -> None:
+    """Print the primary comparison in words, and what the second dataset is worth."""
+    table = report.table("primary")
+    console.print(f"{table.title} (95 % interval)", style="bold", markup=False)
+    for text in table.lead or table.notes:
+        console.print(f"- {text}", markup=False)
+    for table in report.tables:
+        if table.name == "label_worth":
+            console.print(f"\n{table.title}", style="bold", markup=False)
+            for text in table.lead:
+                console.print(f"- {text}", markup=False)
+    console.print()
+
+
 def _print_first_table(console: Console, report: Report) -> None:
-    """Print Table 1, one block per task and validation."""
-    for text in warnings_of(report.results):
-        console.print(f"{text}\n", style="bold", markup=False)
-    first = report.tables[0]
+    """Print Table 1 and the efforts, one block per task and validation.
+
+    Not by image where patients come first, and not of fractions of the labels: the page
+    has them.
+    """
+    first = report.table("table_1")
     for section in first.sections:
-        console.print(_build_table(section))
+        if " by image, " not in section.title:
+            console.print(_build_table(_with_all_labels(section)))
     for note in first.notes:
         if note.startswith(("paper:", "The paper's")):
             console.print(note, markup=False)
     console.print()
+    for table in report.tables:
+        if table.name == "effort":
+            for section in table.sections:
+                console.print(_build_table(_with_all_labels(section)))
+
+
+def _with_all_labels(section: TableSection) -> TableSection:
+    """The rows of the experiments with all labels."""
+    rows = [row for row in section.rows if "@" not in row[0].text]
+    return dataclasses.replace(section, rows=rows)
 
 
 def _build_table(section: TableSection) -> Table:
     """One block; the paper's values follow our means in brackets."""
-    paper = sum(heading.startswith("paper: ") for heading in section.headings)
-    own = len(section.headings) - paper
+    headings = list(section.headings)
+    if tuple(headings[-len(effort.HEADINGS) :]) == effort.HEADINGS:
+        # They have a table of their own, so that the lines do not get too long.
+        headings = headings[: -len(effort.HEADINGS)]
+    paper = sum(heading.startswith("paper: ") for heading in headings)
+    own = len(headings) - paper
     table = Table(
         title=escape(section.title + (", in brackets: paper" if paper else "")),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
-    for index, heading in enumerate(section.headings[:own]):
-        table.add_column(escape(heading), justify="right" if index else "left")
+    for index, heading in enumerate(headings[:own]):
+        longest = max(map(len, heading.split()))
+        table.add_column(
+            escape(heading),
+            justify="right" if index else "left",
+            # Names are folded, and headings are not cut off.
+            overflow="fold",
+            min_width=longest if index else None,
+        )
     for row in section.rows:
         texts = [entry.text for entry in row]
         for place in range(paper):

@@ -54,15 +54,25 @@ def build_manifest(
         "seeds": {"run": config.seed, "split": config.split.seed},
         "initial_weights": initial_weights,
         "datasets": datasets,
+        # Tasks that are not trained with their own labels, or not with all of them.
+        "permuted": [name for name, task in config.tasks.items() if task.permute],
+        "fractions": {
+            name: task.fraction
+            for name, task in config.tasks.items()
+            if task.fraction < 1
+        },
     }
 
 
 def data_note(manifest: dict) -> str:
     """A line about the data, for pictures and tables."""
-    names = ", ".join(manifest["datasets"])
+    text = ", ".join(manifest["datasets"])
     if manifest["synthetic"]:
-        return f"SYNTHETIC data ({names}): no patients"
-    return names
+        text = f"SYNTHETIC data ({text}): no patients"
+    # Runs of earlier versions have no such key.
+    if permuted := manifest.get("permuted"):
+        text += f"; PERMUTED labels of {', '.join(permuted)}"
+    return text
 
 
 def _commit() -> str | None:

@@ -34,6 +34,7 @@ from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.labels import label_fields
 
 OF_RUNS = "predictions_of_runs.csv"
 CALIBRATED = "predictions_calibrated.csv"
@@ -183,7 +184,9 @@ def assess_external(result: External, resamples: int = 1000) -> dict[str, dict]:
     )
     for name, own in sections.items():
         found[name] |= own
-    used = [field for task in result.tasks for field in _fields(task, dataset.name)]
+    used = [
+        field for task in result.tasks for field in label_fields(task, dataset.name)
+    ]
     fields = stratum_fields(dataset.table, leave_out=used)
     images = [str(name) for name in dataset.table["image_id"]]
     texts = {
@@ -210,13 +213,6 @@ def _metrics_of_runs(result: External, task: Task, unit: str) -> dict[str, dict]
         found[name] = predictions.metrics_of_rows(rows, task)
         del found[name]["n"]
     return found
-
-
-def _fields(task: Task, dataset: str) -> list[str]:
-    """Names of the fields that feed a task, without the numbers of elements."""
-    source = task.sources[dataset]
-    texts = [source] if isinstance(source, str) else source
-    return [text.removeprefix("sum(").partition("[")[0] for text in texts]
 
 
 def write(result: External, assessment: dict, folder: Path) -> None:

@@ -30,6 +30,7 @@ def open_run_inputs(run: RunFolder, config: Config) -> Inputs:
         Split.read(run.split),
         config.image_shape,
         config.pipeline.cache,
+        config.seed,
     )
     check_same_data(inputs, run.read_json(run.manifest), run.path)
     return inputs

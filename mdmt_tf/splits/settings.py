@@ -11,8 +11,10 @@ class SplitSettings:
     Attributes:
         kind: "kfold", "leave_one_site_out" or "file".
         folds: number of folds of kfold.
-        fold: the fold that is tested.
-        seed: seed of the shuffling.
+        repeats: number of divisions into folds of kfold.
+        fold: the fold that is tested, 0 to repeats * folds - 1. It belongs to the
+            division number fold // folds.
+        seed: seed of the shuffling; of division r of kfold it is seed + r.
         leave_out: leave_one_site_out: the datasets of which one site each is left out.
         site_groups: dataset -> group -> its sites; whole groups are left out.
         combine: how the sites of several datasets are combined, see
@@ -26,6 +28,7 @@ class SplitSettings:
 
     kind: str = "kfold"
     folds: int = 5
+    repeats: int = 1
     fold: int = 0
     seed: int = 0
     leave_out: Sequence[str] = ()

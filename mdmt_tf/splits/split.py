@@ -34,9 +34,9 @@ class Split:
 
     Attributes:
         kind: kfold, leave_one_site_out or file.
-        fold: number of the fold.
-        folds: number of folds; None if the lists are from a file.
-        seed: seed of the shuffling; None if the lists are from a file.
+        fold: number of the fold; fold // folds is the repeat of a kfold.
+        folds: number of folds of one division; None if the lists are from a file.
+        seed: seed of the shuffling of this division; None if the lists are from a file.
         validation_fraction: fraction of the patients drawn for validation; None if
             none are drawn.
         sites: dataset -> the site left out by leave_one_site_out; otherwise empty.
@@ -149,7 +149,9 @@ def make_split(
     kfold: the patients of each dataset are divided into folds, stratified by the
     classes of the tasks that the dataset feeds. `fold` is the test split. The
     validation split is the next or the previous fold, or a fraction of the patients of
-    all other folds, drawn with the same strata.
+    all other folds, drawn with the same strata. With `repeats`, the patients are
+    divided several times, with a seed each; the folds of a division follow those of
+    the one before.
 
     leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset without a site left out
     has no test split.
@@ -229,7 +231,7 @@ def count_folds(tables: Mapping[str, Table], settings: SplitSettings) -> int:
         3
     """
     if settings.kind == "kfold":
-        return settings.folds
+        return settings.folds * settings.repeats
     if settings.kind == "file":
         return files.count(_path_of(settings))
     grouped = sites.grouped(tables, settings.site_groups)
@@ -237,29 +239,33 @@ def count_folds(tables: Mapping[str, Table], settings: SplitSettings) -> int:
 
 
 def _kfold(tables, tasks, settings) -> Split:
-    if not 0 <= settings.fold < settings.folds:
+    count = settings.folds * settings.repeats
+    if not 0 <= settings.fold < count:
+        times = f" and split.repeats = {settings.repeats}"
         raise DataError(
             f"split.fold = {settings.fold}: there is no such fold; with split.folds = "
-            f"{settings.folds} they are 0 to {settings.folds - 1}."
+            f"{settings.folds}{times if settings.repeats > 1 else ''} they are 0 to "
+            f"{count - 1}."
         )
+    repeat, tested = divmod(settings.fold, settings.folds)
+    seed = settings.seed + repeat
     split_of = {}
     for name, table in tables.items():
-        fold_of = folds.assign_folds(
-            name, table, tasks, settings.folds, seed=settings.seed
-        )
+        fold_of = folds.assign_folds(name, table, tasks, settings.folds, seed=seed)
         split_of[name] = np.full(len(fold_of), "train", object)
         if settings.validation in _NEIGHBOURS:
-            neighbour = settings.fold + _NEIGHBOURS[settings.validation]
+            neighbour = tested + _NEIGHBOURS[settings.validation]
             chosen = fold_of == neighbour % settings.folds
         else:
-            chosen = _drawn(name, table, tasks, fold_of != settings.fold, settings)
+            fraction = settings.validation_fraction
+            chosen = _drawn(name, table, tasks, fold_of != tested, fraction, seed)
         split_of[name][chosen] = "validation"
-        split_of[name][fold_of == settings.fold] = "test"
+        split_of[name][fold_of == tested] = "test"
     return Split(
         kind=settings.kind,
         fold=settings.fold,
         folds=settings.folds,
-        seed=settings.seed,
+        seed=seed,
         validation_fraction=(
             settings.validation_fraction if settings.validation == "fraction" else None
         ),
@@ -267,13 +273,11 @@ def _kfold(tables, tasks, settings) -> Split:
     )
 
 
-def _drawn(name, table, tasks, others: np.ndarray, settings) -> np.ndarray:
+def _drawn(name, table, tasks, others: np.ndarray, fraction, seed) -> np.ndarray:
     """bool (n,): rows of `others` for validation, whole patients."""
     rows = np.flatnonzero(others)
     remaining = {key: np.asarray(values)[rows] for key, values in table.items()}
-    chosen = folds.choose_patients(
-        name, remaining, tasks, settings.validation_fraction, seed=settings.seed
-    )
+    chosen = folds.choose_patients(name, remaining, tasks, fraction, seed=seed)
     result = np.zeros(len(others), bool)
     result[rows] = chosen
     return result

@@ -16,7 +16,13 @@ from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.schedule import duration
 from mdmt_tf.studies.arms import compute
-from mdmt_tf.studies.design import COLUMNS, StudyFolder, Work, work_of
+from mdmt_tf.studies.design import (
+    COLUMNS,
+    StudyFolder,
+    Work,
+    together,
+    work_of,
+)
 
 # Small matrices are multiplied fastest by one thread; read when numpy is loaded.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -30,7 +36,7 @@ def compute_all(config: Config, folder: StudyFolder, write: Callable[[str], None
         folder: an existing folder.
         write: receives a line per file.
     """
-    every = work_of(config.study, config.seed)
+    every = work_of(config)
     todo = [work for work in every if not folder.cell(work).is_file()]
     write(f"{len(every)} files of cells, {len(every) - len(todo)} finished\n")
     folder.cell(every[0]).parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +53,7 @@ def compute_all(config: Config, folder: StudyFolder, write: Callable[[str], None
 def read_all(config: Config, folder: StudyFolder) -> pd.DataFrame:
     """The results of all finished cells of the settings: `COLUMNS`."""
     found = []
-    for work in work_of(config.study, config.seed):
+    for work in work_of(config):
         path = folder.cell(work)
         if path.is_file():
             try:
@@ -57,11 +63,7 @@ def read_all(config: Config, folder: StudyFolder) -> pd.DataFrame:
                     f"{path}: expected the columns {', '.join(COLUMNS)}; {error}. "
                     "Remove the file; the next start computes it again."
                 ) from error
-    return (
-        pd.concat(found, ignore_index=True)
-        if found
-        else pd.DataFrame([], columns=COLUMNS)
-    )
+    return together(found)
 
 
 def _effort(work: Work) -> float:

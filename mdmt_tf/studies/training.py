@@ -90,7 +90,7 @@ def validation_steps(steps):
 
     Example:
         >>> validation_steps(12)
-        [1, 2, 3, 4, 5, 6, 7, 9, 11, 12]
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]
     """
     chosen, at = [], 1.0
     while round(at) < steps:

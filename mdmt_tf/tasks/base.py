@@ -62,6 +62,9 @@ class Task(abc.ABC):
         loss: name of one of `losses`; None for the first.
         head: form of its head, one of `HEADS`; None for that of the model.
         standardize: whether labels are standardised in training, if `is_standardized`.
+        permute: whether the labels of training and of validation are permuted, see
+            `mdmt_tf.data.controls`.
+        fraction: fraction of the patients whose training labels are used.
     """
 
     kind: ClassVar[str]
@@ -81,6 +84,8 @@ class Task(abc.ABC):
     loss: str | None = None
     head: str | None = None
     standardize: bool = True
+    permute: bool = False
+    fraction: float = 1.0
 
     # Facts.
 
@@ -152,7 +157,9 @@ class Task(abc.ABC):
             >>> death.description()
             {'kind': 'binary', 'classes': ['no', 'yes']}
         """
-        return {"kind": self.kind, "classes": list(self.class_names)}
+        permuted = {"labels": "permuted; the answers mean nothing"}
+        facts = {"kind": self.kind, "classes": list(self.class_names)}
+        return facts | (permuted if self.permute else {})
 
     def to_plain(self) -> dict:
         """The kind and all attributes as dicts, lists, strings and numbers, for JSON.

@@ -100,6 +100,22 @@ def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
     return labels
 
 
+def label_fields(task: Task, dataset: str) -> list[str]:
+    """Names of the fields that feed a task, without the numbers of their elements.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> task = make_task(
+        ...     name="lung", kind="regression", sources={"brixia": "sum(zones[0:3])"}
+        ... )
+        >>> label_fields(task, "brixia"), label_fields(task, "other")
+        (['zones'], [])
+    """
+    source = task.sources.get(dataset, ())
+    texts = [source] if isinstance(source, str) else source
+    return [text.removeprefix("sum(").partition("[")[0] for text in texts]
+
+
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
     """(n, k) from k columns; if some of them are floats, unknown is NaN in all."""
     if any(column.dtype.kind == "f" for column in columns):

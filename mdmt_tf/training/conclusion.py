@@ -11,6 +11,7 @@ import pandas as pd
 from mdmt_tf import storage
 from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
+from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import plain_model
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
@@ -78,9 +79,27 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             note=data_note(manifest),
         )
     storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
+    manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+
+
+def effort(fit: Fit) -> dict[str, int | float]:
+    """What the training took, over all sessions of the run, for the manifest.
+
+    Returns: steps, those of the optimizer; images, training images that counted, each
+        as often as it was drawn; epochs; seconds of training, without validation.
+    """
+    seconds = pd.read_csv(fit.run.history)["seconds"]
+    settings, images = fit.config.training, fit.training_set.draws.total
+    batches = len(seconds) * steps_per_epoch(images, settings.batch_size)
+    return {
+        "steps": batches // settings.accumulate,
+        "images": len(seconds) * images,
+        "epochs": len(seconds),
+        "seconds": round(float(seconds.sum()), 2),
+    }
 
 
 def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:

@@ -82,6 +82,14 @@ def overview(
     ]
     for task in inputs.tasks:
         counts = training_set.class_counts[task.name]
-        rows.append((task.name, f"{task.counts_text(counts)} in training"))
+        text = f"{task.counts_text(counts)} in training"
+        if task.fraction < 1:
+            text += f"; labels of {task.fraction:.3g} of the patients"
+        if task.permute:
+            text += "; PERMUTED among training and validation images"
+        rows.append((task.name, text))
+    if config.training.steps is not None:
+        in_epoch = config.training.steps // config.training.epochs
+        rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
     return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
-from mdmt_tf.data.samples import fit_tasks
+from mdmt_tf.data.samples import all_samples, fit_tasks, split_samples
 from mdmt_tf.data.sources import PreparedDataset, open_datasets
+from mdmt_tf.data.training_set import count_steps
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
 
@@ -22,11 +23,29 @@ def open_inputs(config: Config) -> Inputs:
     split = _make_split(config, datasets)
     return build_inputs(
         datasets,
-        fit_tasks(config.build_tasks(), datasets, split),
+        fit_tasks(config.build_tasks(), datasets, split, config.seed),
         split,
         config.image_shape,
         config.pipeline.cache,
+        config.seed,
     )
+
+
+def with_steps_of(config: Config, other: Config) -> Config:
+    """The settings with the number of steps of other settings in the same fold.
+
+    Args:
+        config: settings of a fit.
+        other: settings whose steps it takes; `data_dir` holds their data.
+    Raises: ConfigError when the epochs of `config` cannot have equal steps; DataError,
+        LeakageError as `open_inputs`.
+    """
+    datasets = open_datasets(other.data_dir, other.dataset_versions)
+    split = _make_split(other, datasets)
+    rows = all_samples(datasets, other.build_tasks())
+    rows = split_samples(rows, split, other.seed)["train"]
+    of_epoch = count_steps(rows, other.training.batch_size)
+    return config.with_steps(other.training.steps_in_all(of_epoch))
 
 
 def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:

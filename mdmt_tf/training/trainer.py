@@ -1,6 +1,7 @@
 """One fit, from prepared data to a finished run folder."""
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +16,9 @@ from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import denormalize
-from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.data.sampling import fill_epoch, steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
 from mdmt_tf.metrics.rows import confusion_matrices
 from mdmt_tf.models.dataset_normalization import set_fractions
@@ -114,13 +116,24 @@ def train(
 
 
 def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
-    settings = config.pipeline
-    return build_training_set(
+    settings, training = config.pipeline, config.training
+    rows = build_training_set(
         inputs.samples["train"],
         settings.sampling,
         settings.temperature,
         settings.weight_by,
     )
+    if training.steps is None:
+        return rows
+    steps = training.steps // training.epochs
+    try:
+        draws = fill_epoch(rows.draws, steps, training.batch_size)
+    except ValueError as error:
+        raise ConfigError(
+            f"training.steps = {training.steps}: too few for {training.epochs} epochs "
+            f"(training.epochs). {error}"
+        ) from error
+    return dataclasses.replace(rows, draws=draws)
 
 
 def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:

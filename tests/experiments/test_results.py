@@ -135,8 +135,6 @@ def test_a_shared_fit_is_read_once_and_counts_in_each_cell(
     group = aggregates.groups["cv", "resnet18", "stl_severity", "severity"]
     # The same 53 images of 40 patients in each of the three.
     assert group.count() == (159, 53, 40)
-    assert aggregates.judged_twice("severity")
-    assert not aggregates.judged_twice("prognosis")
 
 
 @pytest.fixture
@@ -207,3 +205,57 @@ def test_predictions_cut_off_do_not_agree_with_the_metrics(small):
     path.write_text("".join(lines[:20]))
     with pytest.raises(DataError, match="39 labelled test rows of prognosis"):
         Results.read(small)
+
+
+def test_rows_of_an_experiment_have_the_columns_of_their_cells(whole):
+    results = Results.read(whole)
+    rows = results.rows_of("mdmt", "cv", "severity")
+    # Two backbones and three folds; the last image of a fold has no label.
+    assert len(rows) == 2 * 3 * 53
+    counts = rows.groupby(["backbone", "seed", "fold"]).size()
+    assert counts.to_dict() == {
+        (backbone, 0, fold): 53
+        for backbone in ("resnet18", "mobilenet_v2")
+        for fold in range(3)
+    }
+    own = rows[(rows["backbone"] == "resnet18") & (rows["fold"] == 2)]
+    stored = pd.read_csv(whole / "runs" / "mdmt-resnet18-s0-cv2" / "predictions.csv")
+    stored = stored[(stored["split"] == "test") & (stored["task"] == "severity")]
+    stored = stored[stored["target"].notna()]
+    assert own["p_1"].tolist() == stored["p_1"].tolist()
+    baseline = results.rows_of("age_and_sex", "cv", "prognosis")
+    assert set(baseline["backbone"]) == {"none"} and len(baseline) == 3 * 39
+
+
+def test_rows_of_a_shared_fit_are_there_for_each_cell(benchmark_folder, tmp_path):
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        folder.add("cv", "resnet18", 0, fold, "stl_severity", fit="same")
+    folder.add("cv", "resnet18", 0, 0, "mdmt", missing=True)
+    results = Results.read(folder.path)
+    rows = results.rows_of("stl_severity", "cv", "severity")
+    assert rows.groupby("fold").size().tolist() == [53] * 3
+    empty = results.rows_of("mdmt", "cv", "severity")
+    assert empty.empty and {"backbone", "seed", "fold", "target"} <= set(empty)
+
+
+def test_what_older_runs_do_not_have(whole, benchmark_folder, tmp_path):
+    older = Results.read(whole)
+    assert older.fields is None and not older.efforts and not older.probes
+    effort = {"steps": 40, "images": 640, "epochs": 4, "seconds": 2.5}
+    probe = {"balanced_accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 40}
+    folder = benchmark_folder(tmp_path / "b", {"effort": effort, "probe": probe})
+    folder.add("cv", "resnet18", 0, 0, "ft")
+    text = "dataset,field,image_id,value\naiforcovid,view,aiforcovid0_1,AP\n"
+    (folder.path / "fields.csv").write_text(text)
+    results = Results.read(folder.path)
+    fit = "ft-resnet18-s0-cv0"
+    assert results.efforts == {fit: effort} and results.probes == {fit: probe}
+    assert results.fields.to_dict("records") == [
+        {
+            "dataset": "aiforcovid",
+            "field": "view",
+            "image_id": "aiforcovid0_1",
+            "value": "AP",
+        }
+    ]

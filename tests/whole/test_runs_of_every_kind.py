@@ -269,7 +269,7 @@ def test_the_report_has_it_everywhere(report, run, kind):
             assert row.not_complete == "undefined in 3 of 3 folds"
         else:
             assert row.mean == pytest.approx(value)
-    notes = " ".join(report.tables[0].notes)
+    notes = " ".join(report.table("table_1").notes)
     assert (f"{kind}: mean over " in notes) == (len(task.components) > 1)
     compared_here = tables["table_2"].query("task == @kind")["figure"]
     assert set(compared_here) == set(compared(task))

@@ -1,0 +1,143 @@
+"""What a report needs of one finished run, from the files of its folder."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mdmt_tf.config import files
+from mdmt_tf.data.sampling import draws_per_dataset
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.experiments.cells import again, read_json
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.tasks import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResults:
+    """The content of a run folder, of one split.
+
+    Attributes:
+        rows: rows of the split, from predictions.csv.
+        metrics: task -> metrics of the split, from metrics.json.
+        manifest: manifest.json.
+        history: history.csv; None for a baseline.
+        probe: features_probe.json; None where there is none.
+    """
+
+    rows: pd.DataFrame
+    metrics: dict[str, dict]
+    manifest: dict[str, Any]
+    history: pd.DataFrame | None
+    probe: dict[str, Any] | None
+
+    @property
+    def effort(self) -> dict[str, float]:
+        """Steps, images and seconds of the training; {} where they are not recorded."""
+        effort = self.manifest.get("effort")
+        return effort if isinstance(effort, dict) else {}
+
+
+def read_run(run: RunFolder, split: str) -> RunResults:
+    """Read a finished run.
+
+    Args:
+        run: its folder.
+        split: the split whose rows and metrics are read.
+    Raises: DataError when a file is missing or damaged.
+    """
+    probe = run.path / "features_probe.json"
+    return RunResults(
+        rows=_rows(run, split),
+        metrics=read_json(run.metrics).get(split, {}),
+        manifest=read_json(run.manifest),
+        history=_history(run.history),
+        probe=read_json(probe) if probe.is_file() else None,
+    )
+
+
+def training_rows(run: RunFolder, task: Task) -> pd.DataFrame:
+    """The labelled training rows of a task.
+
+    Raises: DataError when predictions.csv is damaged.
+    """
+    return predictions.labelled_rows(_rows(run, "train"), task)
+
+
+def training_labels(run: RunFolder, task: Task) -> tuple[int, int]:
+    """The numbers of labelled training images of a task, and of their patients.
+
+    Raises: DataError when predictions.csv is damaged.
+    """
+    rows = training_rows(run, task)
+    images = len(rows.drop_duplicates(["dataset", "image_id"]))
+    return images, len(rows.drop_duplicates(["dataset", "patient_id"]))
+
+
+def _rows(run: RunFolder, split: str) -> pd.DataFrame:
+    try:
+        table = predictions.read(run.predictions, split)
+        needed = [*predictions.KEYS, "target", "prediction"]
+        if absent := [name for name in needed if name not in table.columns]:
+            raise ValueError(f"the columns {', '.join(absent)} are missing")
+    except FileNotFoundError:
+        raise DataError(
+            f"{run.predictions}: missing, although the run is finished; "
+            f"{again(run.predictions)}"
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            f"{run.predictions}: not a table of predictions: {error}; "
+            f"{again(run.predictions)}"
+        ) from error
+    return table
+
+
+def _history(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    try:
+        history = pd.read_csv(path)
+        if "epoch" not in history.columns:
+            raise ValueError("it has no column epoch")
+    except ValueError as error:
+        raise DataError(
+            f"{path}: not a table of epochs: {error}; {again(path)}"
+        ) from error
+    return history
+
+
+def labelled_fractions(run: RunFolder, tasks: Sequence[Task]) -> dict[str, float]:
+    """The fraction of the training rows that have a label of each task, as drawn.
+
+    Datasets are drawn as `pipeline.sampling` of the run says.
+
+    Args:
+        run: a finished run that was trained.
+        tasks: its tasks.
+    Returns: task -> expected fraction of the labelled rows of a batch.
+    Raises: DataError when a file of the run is damaged.
+    """
+    rows = _rows(run, "train")
+    try:
+        settings, _ = files.read(str(run.config))
+    except ConfigError as error:
+        raise DataError(f"{error} {again(run.config)}") from error
+    pipeline = settings.get("pipeline") or {}
+    images = rows.drop_duplicates(["dataset", "image_id"]).groupby("dataset").size()
+    drawn = draws_per_dataset(
+        images.to_numpy(),
+        pipeline.get("sampling", "union"),
+        pipeline.get("temperature", 1.0),
+    )
+    # Weight of one image of a dataset.
+    weight = drawn / drawn.sum() / images
+    found = {}
+    for task in tasks:
+        known = predictions.labelled_rows(rows, task)
+        known = known.groupby("dataset").size() / len(task.components)
+        found[task.name] = float((known * weight.reindex(known.index)).sum())
+    return found

@@ -1,0 +1,147 @@
+"""Differences of two experiments with their intervals, each computed once."""
+
+from collections.abc import Mapping
+
+from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.table import compared
+from mdmt_tf.reporting.groups import NAN
+from mdmt_tf.reporting.table_files import in_percent, plain_heading, shown
+from mdmt_tf.statistics import primary, sites
+from mdmt_tf.statistics.primary import Difference
+from mdmt_tf.tasks import Task
+
+# The metric that is told in words, the first of these that a task is compared by.
+_LEADING = ("auc", "kappa", "mae")
+# What a sentence says of a conclusion.
+_WORDS = {
+    "better": "{candidate} is better",
+    "worse": "{candidate} is worse",
+    "higher": "it is higher with {candidate}",
+    "lower": "it is lower with {candidate}",
+    "undecided": "no difference shown",
+}
+
+
+def leading(task: Task) -> str:
+    """The metric of a task that is told in words."""
+    metrics = compared(task)
+    return next((name for name in _LEADING if name in metrics), metrics[0])
+
+
+class Differences:
+    """All differences of a benchmark that a table or a plot asks for.
+
+    Args:
+        results: the results of the benchmark.
+    """
+
+    def __init__(self, results: Results):
+        self.results = results
+        self._found: dict[tuple[str, ...], Mapping[str, Difference]] = {}
+
+    def of(
+        self, validation: str, task: str, candidate: str, other: str
+    ) -> Mapping[str, Difference]:
+        """The difference candidate - other of each metric that is compared.
+
+        Args:
+            validation: name of a cross-validation.
+            task: name of a task of both.
+            candidate, other: experiments or baselines.
+        Returns: metric -> difference; with a `reason` where fits are missing.
+        """
+        key = (validation, task, candidate, other)
+        if key not in self._found:
+            self._found[key] = self._compare(*key)
+        return self._found[key]
+
+    def _compare(self, validation, task_name, candidate, other):
+        task = self.results.tasks[task_name]
+        metrics = compared(task)
+        missing = [
+            words
+            for experiment in (candidate, other)
+            if (words := self._shortfall(validation, experiment))
+        ]
+        if missing:
+            reason = f"Not complete: {'; '.join(missing)}."
+            return {name: _nothing(name, reason) for name in metrics}
+        rows = [
+            self.results.rows_of(experiment, validation, task_name)
+            for experiment in (candidate, other)
+        ]
+        if any(own.empty for own in rows):
+            reason = f"One of them has no labelled {self.results.split} rows."
+            return {name: _nothing(name, reason) for name in metrics}
+        folds = self.folds(validation)
+        section = self.results.benchmark.cross_validation[validation]
+        if section.kind == "leave_one_site_out":
+            return {
+                name: sites.across_sites(*rows, task, name, folds=folds)
+                for name in metrics
+            }
+        return primary.compare_metrics(*rows, task, metrics, folds=folds)
+
+    def folds(self, validation: str) -> int:
+        """Folds of one repeat."""
+        section = self.results.benchmark.cross_validation[validation]
+        if section.kind == "kfold":
+            return section.folds
+        cells = self.results.cells
+        return cells.loc[cells["validation"] == validation, "fold"].nunique()
+
+    def _shortfall(self, validation: str, experiment: str) -> str:
+        """How many cells of an experiment are finished; "" when all are."""
+        cells = self.results.cells
+        own = cells[
+            (cells["validation"] == validation) & (cells["experiment"] == experiment)
+        ]
+        done = int((own["state"] == FINISHED).sum())
+        if len(own) and done == len(own):
+            return ""
+        return f"{experiment}: {done} of {len(own)} cells"
+
+
+def _nothing(metric: str, reason: str) -> Difference:
+    return Difference(metric, "", NAN, NAN, NAN, NAN, 0, 0, "", reason)
+
+
+def sentence(candidate: str, other: str, difference: Difference) -> str:
+    """A difference in words; "better" only if the interval excludes 0.
+
+    Example:
+        >>> found = Difference("auc", "patient", 0.01, -0.03, 0.05, 0.6, 60, 10, "")
+        >>> sentence("mdmt", "stl", found)
+        'mdmt - stl: AUC +0.010 [-0.030, +0.050], p = 0.600, no difference shown.'
+    """
+    metric = difference.metric
+    start = f"{candidate} - {other}: {plain_heading(metric)}"
+    if difference.value == difference.value:
+        start += f" {signed(metric, difference.value)}"
+    if difference.reason is not None:
+        return f"{start}, not estimable. {difference.reason}"
+    words = _WORDS[difference.conclusion].format(candidate=candidate)
+    p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    return f"{start} {interval(difference)}, {p}, {words}."
+
+
+def interval(difference: Difference) -> str:
+    """The ends of the interval in brackets, with signs.
+
+    Example:
+        >>> interval(Difference("f1", "image", 0.0, -0.03, 0.05, 0.6, 60, 10, ""))
+        '[-3.0, +5.0]'
+    """
+    low = shown(difference.metric, difference.low, "+")
+    return f"[{low}, {shown(difference.metric, difference.high, '+')}]"
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference of a metric; of per cents, in points.
+
+    Example:
+        >>> signed("f1", 0.012), signed("auc", -0.012)
+        ('+1.2 points', '-0.012')
+    """
+    return shown(metric, value, "+") + (" points" if in_percent(metric) else "")

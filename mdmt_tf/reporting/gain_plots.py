@@ -1,0 +1,67 @@
+"""The plot of gains against the number of training labels."""
+
+import numpy as np
+
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.differences import leading
+from mdmt_tf.reporting.gains import gains_of
+from mdmt_tf.reporting.panels import COLOURS, panels, scale
+from mdmt_tf.reporting.table_files import in_percent, plain_heading
+from mdmt_tf.tasks import Task
+
+
+def gains(aggregates: Aggregates, task: Task, validation: str):
+    """Difference with its interval by the number of labels, one line per comparison."""
+    if not aggregates.results.benchmark.fractions:
+        return None
+    metric = leading(task)
+    points = [
+        gain
+        for gain in gains_of(aggregates, task, validation)
+        if not np.isnan(gain.differences[metric].value) and not np.isnan(gain.labels)
+    ]
+    if not points:
+        return None
+    varied = list(dict.fromkeys(gain.varied for gain in points))
+    lines = list(dict.fromkeys(gain.line for gain in points))
+    figure, axes = panels(len(varied), 4.2, 3.4, most=2)
+    for axis, of_task in zip(axes, varied, strict=True):
+        own = [gain for gain in points if gain.varied == of_task]
+        widest = max(gain.labels for gain in own)
+        present = [line for line in lines if line in {gain.line for gain in own}]
+        for place, line in enumerate(present):
+            curve = [gain for gain in own if gain.line == line]
+            # Moved a little, so that intervals do not hide each other.
+            shift = (place - (len(present) - 1) / 2) * 0.012 * widest
+            found = [gain.differences[metric] for gain in curve]
+            values = np.array([d.value for d in found]) * scale(metric)
+            ends = np.array([[d.low, d.high] for d in found]).T * scale(metric)
+            axis.errorbar(
+                np.array([gain.labels for gain in curve]) + shift,
+                values,
+                yerr=np.nan_to_num(np.abs(ends - values)),
+                color=COLOURS[lines.index(line) % len(COLOURS)],
+                marker="o",
+                markersize=4,
+                linewidth=1,
+                capsize=2,
+                label=line,
+            )
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.set_xlabel(f"patients with a training label of {of_task}")
+        axis.grid(axis="y", linewidth=0.3)
+    unit = " (points)" if in_percent(metric) else ""
+    axes[0].set_ylabel(f"gain in {plain_heading(metric)}{unit}")
+    handles = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(
+        list(handles.values()), list(handles), loc="outside lower center", ncols=2
+    )
+    caption = (
+        f"Gain in {plain_heading(metric)} against the number of patients with a "
+        "training label (unit: patient, mean over folds). Bars: 95 % interval of the "
+        "primary comparison; a point without a bar has none."
+    )
+    return figure, "Gain by the number of labels", caption

@@ -1,0 +1,155 @@
+"""The primary comparison, and what the networks add to the baselines."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from mdmt_tf.metrics.table import compared
+from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.differences import interval, leading, sentence
+from mdmt_tf.reporting.headings import title_of
+from mdmt_tf.reporting.table_files import (
+    NO_NUMBER,
+    Entry,
+    Table,
+    TableSection,
+    heading,
+    numbered,
+    p_value,
+    shown,
+)
+from mdmt_tf.statistics.primary import Difference
+from mdmt_tf.tasks import Task
+
+_HEADINGS = ("difference", "95 % interval", "p", "conclusion", "patients", "fits")
+_COLUMNS = [
+    *("task", "validation", "candidate", "other", "figure", "unit", "difference"),
+    *("low", "high", "p", "conclusion", "patients", "fits", "method"),
+    "not_estimable",
+]
+
+
+def primary_table(aggregates: Aggregates) -> Table:
+    """The declared comparisons of two experiments, two-sided, with intervals."""
+    results = aggregates.results
+    sections, data, lead = [], [], []
+    for task, validation in _judged(aggregates):
+        pairs = [
+            pair
+            for pair in results.pairs(task.name, validation)
+            if not any(map(results.is_baseline, pair))
+        ]
+        rows = []
+        for candidate, other in pairs:
+            found = aggregates.differences.of(validation, task.name, candidate, other)
+            words = sentence(candidate, other, found[leading(task)])
+            lead.append(f"{task.name}, {validation}: {words}")
+            for metric in compared(task):
+                names = (Entry(f"{candidate} - {other}"), Entry(heading(metric)))
+                rows.append((*names, *_entries(found[metric])))
+                facts = (task.name, validation, candidate, other)
+                data.append(_data(facts, found[metric]))
+        if rows:
+            title = f"{task.name}, {title_of(results, validation)}"
+            headings = ("compared", "metric", *_HEADINGS)
+            sections.append(TableSection(title, headings, rows))
+    notes = _notes(data)
+    if not data:
+        notes = [
+            "Nothing is compared: benchmark.candidate and benchmark.comparisons are "
+            "not set, or name no other experiment."
+        ]
+    return Table(
+        "primary",
+        "Primary comparison: difference of two experiments",
+        sections,
+        notes,
+        pd.DataFrame(data, columns=_COLUMNS),
+        tuple(lead),
+    )
+
+
+def baseline_table(aggregates: Aggregates) -> Table | None:
+    """Each experiment minus each baseline; None where there are no baselines."""
+    results = aggregates.results
+    sections, data = [], []
+    for task, validation in _judged(aggregates):
+        experiments = results.experiments_of(
+            task.name, validation, with_fractions=False
+        )
+        baselines = [e for e in experiments if results.is_baseline(e)]
+        networks = [
+            e for e in experiments if not results.is_baseline(e) and "@" not in e
+        ]
+        rows = []
+        for baseline in baselines:
+            for network in networks:
+                found = aggregates.differences.of(
+                    validation, task.name, network, baseline
+                )
+                facts = (task.name, validation, network, baseline)
+                data += [_data(facts, own) for own in found.values()]
+                names = (Entry(network), Entry(baseline))
+                rows.append((*names, *_entries(found[leading(task)])))
+        if rows:
+            title = f"{task.name}, {title_of(results, validation)}"
+            title += f": {heading(leading(task))}"
+            headings = ("network", "baseline", *_HEADINGS)
+            sections.append(TableSection(title, headings, rows))
+    if not sections:
+        return None
+    notes = [
+        "Network − baseline. An image has shown its worth only where the difference "
+        "to a model without it, or of the image as a whole, excludes 0.",
+        "baselines.csv has the other metrics.",
+        *_notes(data),
+    ]
+    title = "Baselines: difference of each network and each simple model"
+    frame = pd.DataFrame(data, columns=_COLUMNS)
+    return Table("baselines", title, sections, notes, frame)
+
+
+def _judged(aggregates: Aggregates) -> Iterator[tuple[Task, str]]:
+    for task in aggregates.results.tasks.values():
+        for validation in aggregates.validations_of(task.name):
+            yield task, validation
+
+
+def _entries(found: Difference) -> tuple[Entry, ...]:
+    """The cells below `_HEADINGS`."""
+    value = numbered(shown(found.metric, found.value, "+"), found.value)
+    counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
+    if found.reason is not None:
+        why = Entry(f"not estimable. {found.reason}")
+        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), why, *counts)
+    words = Entry(found.conclusion.replace("undecided", "no difference shown"))
+    ends = Entry(interval(found), found.low)
+    return (value, ends, p_value(found.p), words, *counts)
+
+
+def _data(facts: tuple, found: Difference) -> dict:
+    values = (found.metric, found.unit, found.value, found.low, found.high, found.p)
+    counts = (found.conclusion, found.n_patients, found.n_fits, found.method)
+    row = (*facts, *values, *counts, found.reason or "")
+    return dict(zip(_COLUMNS, row, strict=True))
+
+
+def _notes(data: list[dict]) -> list[str]:
+    methods = dict.fromkeys(row["method"] for row in data if row["method"])
+    units = dict.fromkeys(row["unit"] for row in data if row["unit"])
+    several = len({(row["candidate"], row["other"]) for row in data}) > 1
+    notes = [
+        "Two-sided; p is below 0.05 exactly where the 95 % interval of the difference "
+        "excludes 0, and only then is one of them called better. Without it, there may "
+        "be a difference that these data cannot show; the interval says how large.",
+        f"Metrics by {' or '.join(units) or 'patient'}, averaged over backbones, seeds "
+        "and repeats; the interval is about other patients. Metrics may differ from "
+        "Table 1 in the last digits, where they are means over folds.",
+        *(f"Method: {method}" for method in methods),
+    ]
+    if several:
+        notes.append(
+            "Each comparison stands for itself; p is not adjusted for their number or "
+            "for that of the metrics. Decide before which one counts."
+        )
+    return notes

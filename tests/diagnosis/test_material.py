@@ -1,0 +1,61 @@
+"""Prepared datasets as the diagnosis reads them."""
+
+import numpy as np
+import pytest
+
+from mdmt_tf import config
+from mdmt_tf.diagnosis.material import make_folds, read_material
+from mdmt_tf.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def settings(data_dir):
+    return config.load(
+        "phantom",
+        [
+            "phantoms=null",
+            f"data_dir={data_dir}",
+            "datasets={alpha: {config: full_256}, beta: {config: full_256}}",
+            "tasks={outcome: {kind: categorical, classes: [mild, severe], from: "
+            "{alpha: outcome}}, grade: {kind: ordinal, cut_points: [1, 2, 3], from: "
+            "{beta: grade}}}",
+            "training.select_on={task: outcome, metric: loss}",
+            "image_size=32",
+            "split.folds=3",
+            "split.fold=1",
+        ],
+    )
+
+
+def test_tables_pictures_and_folds_are_read(settings, alpha, stored_pixels):
+    seen = []
+    material = read_material(settings, lambda done, total: seen.append((done, total)))
+    assert [dataset.name for dataset in material.datasets] == ["alpha", "beta"]
+    first = material.datasets[0]
+    assert first.synthetic and not material.datasets[1].synthetic
+    assert list(first.table) == sorted(alpha.table)
+    for row in (0, 17):
+        pixels = stored_pixels(str(first.table["image_id"][row]))
+        expected = pixels.astype(np.float32) / 255
+        np.testing.assert_allclose(
+            first.pictures.grey[row, 0], expected.mean(), rtol=1e-5
+        )
+    assert seen[-1] == (63, 63)
+    assert material.fold == 1 and len(material.folds) == 3
+    tested = [i for split in material.folds for i in split.datasets["alpha"]["test"]]
+    assert sorted(tested) == sorted(first.ids("image_id"))
+
+
+def test_folds_that_leave_out_sites(settings, alpha, beta):
+    tables = {"alpha": alpha.table, "beta": beta.table}
+    section = settings.split.model_copy(
+        update={"kind": "leave_one_site_out", "leave_out": ("alpha",), "fold": 0}
+    )
+    folds, _ = make_folds(settings.model_copy(update={"split": section}), tables)
+    assert [split.sites["alpha"] for split in folds] == ["X", "Y", "Z"]
+
+
+def test_a_dataset_that_is_not_prepared_is_an_error(settings, tmp_path):
+    moved = settings.model_copy(update={"data_dir": str(tmp_path)})
+    with pytest.raises(DataError, match="is not prepared"):
+        read_material(moved)

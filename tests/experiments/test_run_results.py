@@ -1,0 +1,25 @@
+"""Files of a run that only some questions need."""
+
+import pandas as pd
+
+from mdmt_tf.experiments.run_results import read_run, training_labels
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.tasks import make_task
+
+
+def test_training_labels_are_counted_by_image_and_patient(whole, tmp_path):
+    stored = pd.read_csv(whole / "runs" / "ft-resnet18-s0-cv0" / "predictions.csv")
+    test = stored[stored["split"] == "test"]
+    run = RunFolder(tmp_path)
+    test.assign(split="train").to_csv(run.predictions, index=False)
+    task = make_task(kind="categorical", name="prognosis", classes=("mild", "severe"))
+    # 30 patients, every third with two images; the last image has no label, and is the
+    # only one of its patient.
+    assert training_labels(run, task) == (39, 29)
+    other = make_task(kind="regression", name="age")
+    assert training_labels(run, other) == (0, 0)
+
+
+def test_a_run_without_recorded_effort(whole):
+    found = read_run(RunFolder(whole / "runs" / "ft-resnet18-s0-cv0"), "test")
+    assert found.effort == {} and found.probe is None and found.history is not None
