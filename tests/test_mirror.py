@@ -31,6 +31,10 @@ THROUGH = {
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
+    "statistics/test_resampling.py": [
+        "mdmt_tf.statistics.fold_study",
+        "mdmt_tf.statistics.interval",
+    ],
     "commands/test_explain.py": [
         "mdmt_tf.saliency.explanation",
         "mdmt_tf.saliency.summary",
@@ -58,7 +62,10 @@ THROUGH = {
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
-    "experiments/test_results.py": ["mdmt_tf.experiments.cells"],
+    "experiments/test_results.py": [
+        "mdmt_tf.experiments.cells",
+        "mdmt_tf.experiments.settings_file",
+    ],
     "metrics/test_formulas.py": ["mdmt_tf.metrics.computation", "mdmt_tf.metrics.rows"],
     # Each backbone against its reference.
     "models/backbones/test_table.py": [
@@ -103,6 +110,11 @@ THROUGH = {
     "reporting/test_plots.py": [
         "mdmt_tf.reporting.drawing",
         "mdmt_tf.reporting.panels",
+    ],
+    "reporting/test_doctor_page.py": [
+        "mdmt_tf.reporting.doctor_plots",
+        "mdmt_tf.reporting.doctor_tables",
+        "mdmt_tf.reporting.doctor_terminal",
     ],
     "reporting/test_tables.py": [
         "mdmt_tf.reporting.comparison_table",

@@ -74,7 +74,9 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
     results = aggregates.results
     sections, data = [], []
     for task, validation in _judged(aggregates):
-        experiments = results.experiments_of(task.name, validation)
+        experiments = results.experiments_of(
+            task.name, validation, with_fractions=False
+        )
         baselines = [e for e in experiments if results.is_baseline(e)]
         networks = [
             e for e in experiments if not results.is_baseline(e) and "@" not in e

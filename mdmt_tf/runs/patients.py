@@ -126,7 +126,9 @@ def _of_component(rows: pd.DataFrame, component: Task, keys: list) -> pd.DataFra
     table.insert(len(keys), "task", component.name)
     lowest, highest = groups["target"].min(), groups["target"].max()
     table["target"] = lowest.where(lowest == highest).to_numpy(np.float64)
-    means = groups[columns].mean().to_numpy(np.float64)
+    # The mean of equal numbers may differ from them by rounding, which breaks ties.
+    ends = [getattr(groups[columns], end)().to_numpy(float) for end in ("min", "max")]
+    means = np.clip(groups[columns].mean().to_numpy(np.float64), *ends)
     table["prediction"] = component.prediction(means)
     for index, column in enumerate(columns):
         table[column] = means[:, index]

@@ -2,28 +2,17 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
-from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows, rows_of_components
-from mdmt_tf.statistics.resampling import (
-    Interval,
-    Resampled,
-    expanded_level,
-    resampled_metrics,
-)
+from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows
+from mdmt_tf.statistics.interval import Interval
+from mdmt_tf.statistics.resampling import bootstrap_intervals
+from mdmt_tf.statistics.support import Support
 from mdmt_tf.tasks import Task
 
 # The splits of a run that the model was not fitted to.
 SPLITS = ("validation", "test")
-# The bootstrap of fewer patients is too narrow at any level.
-FEWEST_PATIENTS = 5
-# Means of a recall of each class need more where all rows of a class are right, or all
-# wrong: with 3 / n for n = 30 patients, the error rate may still be 10 %.
-_FEWEST_WITHOUT_SPREAD = 30
-_MEANS_OF_RECALLS = ("balanced_accuracy", "g_mean")
 
 
 def assess(
@@ -37,10 +26,10 @@ def assess(
 
     Both intervals come from resampling patients, so the images of a patient stay
     together, see `bootstrap_intervals`. They cover other patients like these with the
-    same fitted model. The level is expanded for few patients, see `expanded_level`; of
-    a metric that treats the classes apart, for the patients of the rarest class. Where
-    patients have unequal numbers of images, the effective number of patients counts,
-    (sum_p k_p)^2 / sum_p k_p^2 of patients with k_p images.
+    same fitted model. They are expanded for few patients; of a metric that treats the
+    classes apart, for the patients of the rarest class. Where patients have unequal
+    numbers of images, the effective number of patients counts, see
+    `effective_patients`.
 
     Args:
         table: predictions of one split, in the columns of `predictions.csv`. Rows
@@ -54,15 +43,11 @@ def assess(
             number of patients that are left out because their labels differ; metrics.
         by_image: n, the number of labels of images; patients; metrics, the values of
             `metrics.json`.
-        metrics: {name: {"value", "low", "high"}}. The ends are NaN where an interval
-            is not estimable: with fewer than 5 patients, or 5 of the rarest class for a
-            metric that treats the classes apart; when the metric is not defined in more
-            than 5 % of the resamples; when all resamples have one value, as for a
-            perfect result; and of balanced accuracy and G-mean when all rows of a class
-            with fewer than 30 patients are right, or all wrong, because resamples then
-            do not show how uncertain that class is. A resample that lacks a class does
-            not define the metrics that treat the classes apart. "undefined", the
-            fraction of such resamples, is added when it is not 0.
+        metrics: {name: {"value", "low", "high"}}. The ends are NaN where an interval is
+            not estimable; "reason" then says why, see `bootstrap_intervals`.
+            "undefined", the fraction of resamples without the metric, is added when it
+            is not 0. A resample that lacks a class does not define the metrics that
+            treat the classes apart.
         missing_classes: names of the classes without a label, added to by_patient and
             by_image when there are any. The values of metrics of all classes are then
             over the other classes.
@@ -151,25 +136,13 @@ def _metrics(rows: pd.DataFrame, task: Task, resamples: int, seed: int) -> dict:
     values = metrics_of_rows(rows, task)
     patients = len(rows[PATIENT].drop_duplicates())
     result = {"n": values.pop("n"), "patients": patients}
-    missing = _missing_classes(rows, task)
+    missing = Support.of(rows, task).missing
     if missing:
-        result["missing_classes"] = missing
-    generator = np.random.default_rng(seed)
-    drawn = resampled_metrics(task, rows, resamples, generator, every_class=True)
-    everyone, classes = _effective_patients(rows), _classes(rows, task)
-    rarest = min((patients for patients, _ in classes), default=everyone)
-    # A class without errors adds no spread, however few patients it has.
-    unsettled = all(
-        patients >= _FEWEST_WITHOUT_SPREAD or 0 < right < 1
-        for patients, right in classes
-    )
-    result["metrics"] = {}
-    for name, value in values.items():
-        determining = rarest if METRICS[name].every_class else everyone
-        if name in _MEANS_OF_RECALLS and not unsettled:
-            determining = 0.0
-        interval = _interval(drawn, name, determining)
-        result["metrics"][name] = entry(value, interval)
+        result["missing_classes"] = list(missing)
+    intervals = bootstrap_intervals(task, [rows], resamples=resamples, seed=seed)
+    result["metrics"] = {
+        name: entry(value, intervals[name]) for name, value in values.items()
+    }
     return result
 
 
@@ -186,47 +159,6 @@ def entry(value: float, interval: Interval) -> dict[str, float]:
         result |= {"low": interval.low, "high": interval.high}
     if interval.undefined > 0:
         result["undefined"] = interval.undefined
+    if interval.reason:
+        result["reason"] = interval.reason
     return result
-
-
-def _interval(drawn: Resampled, name: str, patients: float) -> Interval:
-    """The interval of a metric; `patients` determine its level."""
-    if patients >= FEWEST_PATIENTS:
-        return drawn.interval(name, expanded_level(patients))
-    nan = float("nan")
-    return Interval(nan, nan, float(np.isnan(drawn.metrics[name]).mean()))
-
-
-def _effective_patients(rows: pd.DataFrame) -> float:
-    """(sum_p k_p)^2 / sum_p k_p^2 of patients with k_p rows, Kish 1965.
-
-    As many patients with equally many rows determine a mean over rows as precisely.
-    """
-    images = rows.groupby(PATIENT).size().to_numpy(np.float64)
-    return float(images.sum() ** 2 / max((images**2).sum(), 1.0))
-
-
-def _classes(rows: pd.DataFrame, task: Task) -> list[tuple[float, float]]:
-    """Effective patients and the fraction of correct rows of each class."""
-    of_classes = [
-        own[own["target"] == index]
-        for component, own in rows_of_components(rows, task)
-        for index in range(component.n_classes)
-    ]
-    return [
-        (_effective_patients(own), float((own["prediction"] == own["target"]).mean()))
-        for own in of_classes
-    ]
-
-
-def _missing_classes(rows: pd.DataFrame, task: Task) -> list[str]:
-    names = []
-    for component, own in rows_of_components(rows, task):
-        present = set(own["target"])
-        prefix = "" if len(task.components) == 1 else f"{component.name}: "
-        names += [
-            prefix + name
-            for index, name in enumerate(component.class_names)
-            if index not in present
-        ]
-    return names

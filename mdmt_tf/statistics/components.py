@@ -7,12 +7,12 @@ over all fits, see `mdmt_tf.statistics.influence`.
 
 Training sets: all backbones and seeds are fitted to the same patients, and share their
 luck. No unbiased estimate of this variance exists (Bengio and Grandvalet 2004). As in
-the corrected t-test of Nadeau and Bengio 2003, it is a fraction of the other component,
-n_test / n_train = 1 / (folds - 1), but only of the part of V_p that the fits share, and
-with a factor sqrt(100 / m) for m patients, because fits to more patients differ less:
-    V = V_p + sqrt(100 / m) / (folds - 1) max(0, V_p - W / C)
-with the variance W within patients of the C fits. The fraction and the power of m were
-chosen by simulation, see `tools/simulate_comparisons.py`.
+the corrected t-test of Nadeau and Bengio 2003, it is taken as a fraction of the other
+component; only of the part that the fits share, and less with more patients, as fits to
+more patients differ less:
+    V = V_p + sqrt(10 / n) max(0, V_p - W / C)
+with the variance W within patients of the C cross-validations. The 10 was chosen by
+simulation of linear learners, see `tools/simulate_comparisons.py`.
 """
 
 import dataclasses
@@ -29,6 +29,8 @@ from mdmt_tf.tasks import Task
 # between patients is not known well enough for any interval.
 FEWEST_PATIENTS = 10
 FEWEST_OF_CLASS = 5
+# With so many patients, training sets would add as much variance as patients do.
+_AS_UNCERTAIN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +104,8 @@ def _of_metric(metric, candidate, other, support, folds) -> Estimate:
     reason = _not_estimable(metric, values, left_out, support, folds)
     if reason is not None:
         return Estimate(value, reason=reason)
-    determining = support.determining(metric)
-    return Estimate(value, *variance_of_mean(influences(left_out), folds, determining))
+    psi = influences(left_out)
+    return Estimate(value, *variance_of_mean(psi, support.patients))
 
 
 def _models(candidate: dict, other: dict) -> list[tuple[dict, dict]]:
@@ -126,25 +128,20 @@ def influences(left_out: np.ndarray) -> np.ndarray:
     return (patients - 1) * (left_out.mean(axis=1, keepdims=True) - left_out)
 
 
-def variance_of_mean(
-    influence: np.ndarray, folds: int, determining: float
-) -> tuple[float, float]:
+def variance_of_mean(influence: np.ndarray, effective: float) -> tuple[float, float]:
     """Variance of a difference averaged over fits, and its degrees of freedom.
 
     Args:
-        influence: (C, n) of n patients in C cross-validations of one model each.
-        folds: number of folds.
-        determining: m, the number of patients that determines the metric, see the
-            module; n, or fewer if a class is rare.
+        influence: (C, n) of n patients in C cross-validations.
+        effective: effective number of patients, n or less.
     Returns: V of the module, and the degrees of freedom of a variance of the mean
         influences psi, 2 / (sum psi^4 / (sum psi^2)^2 - 1 / n), between 1 and n - 1.
         They are n for a normal distribution and fewer if few patients decide.
 
     Example:
-        >>> psi = np.array([[-1.0, 1.0] * 50])
-        >>> variance, freedom = variance_of_mean(psi, folds=5, determining=100)
-        >>> round(variance, 5), freedom  # 100 / (100 * 99) * (1 + 1 / 4)
-        (0.01263, 99.0)
+        >>> variance, freedom = variance_of_mean(np.array([[-1.0, 1.0] * 20]), 40)
+        >>> round(variance, 5), freedom  # 40 / (40 * 39) * (1 + 1 / 2)
+        (0.03846, 39.0)
     """
     fits, patients = influence.shape
     means = influence.mean(axis=0)
@@ -155,7 +152,7 @@ def variance_of_mean(
     if fits > 1:
         within = ((influence - means) ** 2).sum() / (fits - 1) / scale
         shared = max(0.0, of_patients - within / fits)
-    fraction = np.sqrt(100 / determining) / max(folds - 1, 1)
+    fraction = np.sqrt(_AS_UNCERTAIN / effective)
     excess = (squares**2).sum() / squares.sum() ** 2 - 1 / patients
     freedom = 2 / excess if excess > 0 else np.inf
     freedom = float(np.clip(freedom, 1, patients - 1))

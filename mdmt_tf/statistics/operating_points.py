@@ -12,13 +12,14 @@ import pandas as pd
 from mdmt_tf.metrics.rows import ratio
 from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
-from mdmt_tf.statistics.assessment import FEWEST_PATIENTS, assess, entry
+from mdmt_tf.statistics.assessment import assess, entry
 from mdmt_tf.statistics.calibration import (
     Calibrations,
     calibrate_table,
     components_with_classes,
 )
-from mdmt_tf.statistics.resampling import Interval, expanded_level, ratio_intervals
+from mdmt_tf.statistics.interval import FEWEST_PATIENTS, Interval, expanded_level
+from mdmt_tf.statistics.resampling import ratio_intervals
 from mdmt_tf.tasks import Task
 
 # Metrics of calibrated probabilities.

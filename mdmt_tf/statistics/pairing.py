@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
 from mdmt_tf.tasks import Task
@@ -60,7 +59,9 @@ def paired(
         for rows in (candidate_rows, other_rows)
     ]
     reason = _unequal(*arms, folds)
-    return _pair(arms, task, None if reason is None else "image", reason)
+    # Without rows there is no unit.
+    unit = "image" if any(rows.empty for rows in arms) else None
+    return _pair(arms, task, unit, reason)
 
 
 def paired_by_site(
@@ -134,19 +135,6 @@ class Support:
     def rarest(self) -> tuple[str, float]:
         """Name and patients of the rarest class."""
         return min((own for of in self.classes for own in of), key=lambda own: own[1])
-
-    def determining(self, metric: str) -> float:
-        """The number of patients that determines how precisely a metric is known.
-
-        Of a metric that treats k classes apart: k^2 / sum_c 1 / n_c. For classes of
-        equal size it is the number of all patients.
-        """
-        if not METRICS[metric].every_class or not self.classes:
-            return self.patients
-        return min(
-            len(of) ** 2 / sum(1 / max(patients, 1e-9) for _, patients in of)
-            for of in self.classes
-        )
 
 
 def _kish(rows: pd.DataFrame) -> float:

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit
 
 from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
-from mdmt_tf.statistics.resampling import bootstrap_intervals, expanded_level
+from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.tasks import make_task
 
 TWO = make_task(name="death", kind="binary", classes=("no", "yes"))
@@ -51,7 +51,6 @@ def coverage(simulations, resamples, patients, images, temperature, shift):
             [rows],
             resamples=resamples,
             seed=seed,
-            level=expanded_level(patients),
         )
         for name, more in slack.items():
             interval = found[name]

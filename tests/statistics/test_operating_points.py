@@ -11,6 +11,7 @@ from sklearn import metrics as sklearn
 
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibration
+from mdmt_tf.statistics.draws import PatientDraws, resampled_metrics
 from mdmt_tf.statistics.operating_points import (
     CALIBRATED,
     calibrated_section,
@@ -18,7 +19,7 @@ from mdmt_tf.statistics.operating_points import (
     decision_curve,
     operating_points,
 )
-from mdmt_tf.statistics.resampling import bootstrap_intervals, ratio_intervals
+from mdmt_tf.statistics.resampling import ratio_intervals
 from mdmt_tf.storage import write_json
 from mdmt_tf.tasks import make_task
 
@@ -89,8 +90,8 @@ def test_intervals_are_those_of_hard_predictions():
     # The quantile of Student's t for the patients of the rarer class.
     n = table.groupby("target")["patient_id"].nunique().min()
     t = scipy.stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))
-    level = 1 - 2 * scipy.stats.norm.sf(t)
-    expected = bootstrap_intervals(TWO, [table], resamples=300, seed=4, level=level)
+    tail = scipy.stats.norm.sf(t)
+    drawn = resampled_metrics(TWO, table, PatientDraws(300, seed=4)).metrics
     for name, metric in (
         ("sensitivity", "recall"),
         ("specificity", "specificity"),
@@ -98,7 +99,7 @@ def test_intervals_are_those_of_hard_predictions():
         ("npv", "npv"),
     ):
         entry = found["death"]["half"]["metrics"][name]
-        ends = [expected[metric].low, expected[metric].high]
+        ends = np.quantile(drawn[metric], [tail, 1 - tail])
         assert [entry["low"], entry["high"]] == pytest.approx(ends, abs=1e-12)
 
 
