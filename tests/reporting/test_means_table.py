@@ -14,6 +14,7 @@ from mdmt_tf.metrics.table import blocks_of
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting import report as reports
 from mdmt_tf.reporting.table_files import heading
+from mdmt_tf.statistics.comparisons import MEASURED_TYPE_I
 
 # Of two classes, and of ordered ones: all metrics of Cobo et al., MLMI 2024, are here.
 PROGNOSIS = ["accuracy", "f1", "g_mean_weighted", "g_mean", "balanced_accuracy", "auc"]
@@ -194,3 +195,9 @@ def test_without_baselines_there_are_no_correlations(benchmark_folder, head, tmp
     (folder.path / "c").rename(folder.path / "correlations.csv")
     tables = build_tables(Aggregates(Results.read(folder.path), 0))
     assert [table.name for table in tables][-1] == "runs"
+
+
+def test_table_2_states_how_often_its_tests_are_wrong(report):
+    notes = " ".join(report.table("table_2").notes)
+    low, high = MEASURED_TYPE_I["mean", "backbone", "paired t"]
+    assert f"mean, backbone, paired t {low} to {high} %" in notes
