@@ -19,6 +19,7 @@ COMMANDS = {
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",
     "folds": "convert published fold lists to files for split.file",
+    "study": "measure when a second dataset helps, on synthetic data",
     "convert": "convert a PyTorch checkpoint to weights of a backbone",
     "config": "look up configurations and their keys",
 }

@@ -29,6 +29,7 @@ ROWS = [
     ["mdmt_tf.experiments"],
     ["mdmt_tf.diagnosis"],
     ["mdmt_tf.reporting"],
+    ["mdmt_tf.studies"],
     ["mdmt_tf.console"],
 ]
 # Nothing imports these.
@@ -42,6 +43,7 @@ COMMANDS = [
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
+    "mdmt_tf.study",
     "mdmt_tf.folds",
     "mdmt_tf.convert",
     "mdmt_tf.config.__main__",
@@ -65,6 +67,7 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.diagnosis",
     "mdmt_tf.statistics",
     "mdmt_tf.reporting",
+    "mdmt_tf.studies",
 ]
 FRAMEWORKS = {"tensorflow", "keras"}
 EXCEPT = {

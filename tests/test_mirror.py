@@ -62,7 +62,10 @@ THROUGH = {
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
-    "experiments/test_results.py": ["mdmt_tf.experiments.cells"],
+    "experiments/test_results.py": [
+        "mdmt_tf.experiments.cells",
+        "mdmt_tf.experiments.settings_file",
+    ],
     "metrics/test_formulas.py": ["mdmt_tf.metrics.computation", "mdmt_tf.metrics.rows"],
     # Each backbone against its reference.
     "models/backbones/test_table.py": [
@@ -108,6 +111,13 @@ THROUGH = {
         "mdmt_tf.reporting.drawing",
         "mdmt_tf.reporting.panels",
     ],
+    "reporting/test_doctor_page.py": [
+        "mdmt_tf.reporting.doctor_plots",
+        "mdmt_tf.reporting.doctor_tables",
+        "mdmt_tf.reporting.doctor_terminal",
+    ],
+    "reporting/test_gain_tables.py": ["mdmt_tf.reporting.gain_plots"],
+    "reporting/test_primary_table.py": ["mdmt_tf.reporting.differences"],
     "reporting/test_tables.py": [
         "mdmt_tf.reporting.comparison_table",
         "mdmt_tf.reporting.detailed_tables",
@@ -115,6 +125,13 @@ THROUGH = {
     "runs/test_evaluation.py": ["mdmt_tf.runs.predictions"],
     "serving/test_evaluation.py": ["mdmt_tf.serving.inputs"],
     "splits/test_split.py": ["mdmt_tf.splits.folds"],
+    "studies/test_images.py": ["mdmt_tf.config.study_section"],
+    "studies/test_run.py": [
+        "mdmt_tf.studies.design",
+        "mdmt_tf.studies.page",
+        "mdmt_tf.studies.plots",
+        "mdmt_tf.studies.simulated",
+    ],
     "tasks/test_base.py": [
         "mdmt_tf.tasks",
         "mdmt_tf.tasks.binary",

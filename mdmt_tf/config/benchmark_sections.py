@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mdmt_tf.config.baseline_section import BaselineSection
+from mdmt_tf.config.comparison_section import ComparisonSection
 from mdmt_tf.config.data_sections import SplitSection
 from mdmt_tf.config.experiment_sections import (
     ExperimentSection,
@@ -58,6 +59,9 @@ class BenchmarkSection(Section):
         description="Pairs [experiment, other] to compare: the first minus the second. "
         "A name may be that of a baseline, or have a fraction, as in "
         "mdmt@severity=0.25. null: the candidate with each of the others.",
+    )
+    comparison: ComparisonSection = Field(
+        ComparisonSection(), description="How experiments are compared."
     )
     fractions: dict[Name, tuple[Probability, ...]] = Field(
         {},

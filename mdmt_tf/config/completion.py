@@ -13,13 +13,15 @@ Origins = dict[tuple[str, ...], str]
 def without_superseded(below: dict, above: dict) -> dict:
     """Values of a base without those that do not fit the file above it.
 
-    A benchmark of tasks that the file does not have does not stay. A file that declares
+    A benchmark of tasks that the file does not have does not stay, nor do comparisons
+    when the file has experiments of its own. A file that declares
     a dataset has a name, datasets and a selection of its own, even if it starts from
     another one; of the base's datasets those stay that feed a task.
     """
     takes_benchmark = "tasks" in above and "benchmark" not in above
     if takes_benchmark and not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):
         below = {key: value for key, value in below.items() if key != "benchmark"}
+    below = _without_comparisons(below, above)
     if not isinstance(above.get("dataset"), dict):
         return below
     result = {key: value for key, value in below.items() if key != "experiment"}
@@ -32,6 +34,17 @@ def without_superseded(below: dict, above: dict) -> dict:
         fed = _fed_by(tasks)
         result["datasets"] = {k: v for k, v in below["datasets"].items() if k in fed}
     return result
+
+
+def _without_comparisons(below: dict, above: dict) -> dict:
+    grids = below.get("benchmark"), above.get("benchmark")
+    if (
+        not all(isinstance(grid, dict) for grid in grids)
+        or "experiments" not in grids[1]
+    ):
+        return below
+    kept = {key: value for key, value in grids[0].items() if key != "comparisons"}
+    return {**below, "benchmark": kept}
 
 
 def _tasks_of_benchmark(values: dict) -> set[str]:

@@ -98,6 +98,7 @@ class _Reading:
         right = {}
         for name, value in values.items():
             key, before = (*path, name), len(self.problems)
+            value = section.expand(value)
             if isinstance(value, dict):
                 made = self.section(section, value, key)
             else:

@@ -9,7 +9,6 @@ from mdmt_tf.config.section import (
     Fraction,
     Name,
     NotNegative,
-    Positive,
     Probability,
     Problem,
     Section,
@@ -21,7 +20,11 @@ Width = Annotated[int, Field(ge=2, le=4096)]
 
 
 class FeaturesSection(Section):
-    """The simulated features and the small network of mode `features`."""
+    """The simulated features and the small network of mode `features`.
+
+    It is trained with epochs, warmup_epochs, batch_size, learning_rate and weight_decay
+    of `training`.
+    """
 
     size: Width = Field(48, description="Number of features of an image.")
     noise: NotNegative = Field(
@@ -35,12 +38,6 @@ class FeaturesSection(Section):
     layers: tuple[Width, Width] = Field(
         (48, 24), description="Units of the two hidden layers that the tasks share."
     )
-    epochs: int = Field(
-        20, ge=1, le=10_000, description="Passes over the training rows of a network."
-    )
-    batch_size: int = Field(32, ge=1, le=4096, description="Rows of a batch.")
-    learning_rate: Positive = Field(2e-3, description="Step size of Adam.")
-    weight_decay: NotNegative = Field(1e-4, description="L2 penalty, as in training.")
 
 
 class StudySection(Section):

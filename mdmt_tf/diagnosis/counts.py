@@ -260,11 +260,12 @@ def _constant(material: Material) -> Iterator[Finding]:
         rows = np.flatnonzero(dataset.pictures.constant)
         if len(rows):
             names = ", ".join(dataset.ids("image_id")[rows[:3]])
+            images = "image" if len(rows) == 1 else "images"
             yield Finding(
                 level=WARNING,
                 kind="constant_images",
                 where=dataset.name,
-                text=f"{len(rows)} images have a single grey value: {names}"
+                text=f"{len(rows)} {images} with a single grey value: {names}"
                 f"{', ...' if len(rows) > 3 else ''}.",
                 advice="Leave them out (prepare --exclude FILE).",
                 values={"images": dataset.ids("image_id")[rows].tolist()},

@@ -100,7 +100,7 @@ def picture_features(dataset: Dataset) -> Iterator[tuple[str, str, np.ndarray]]:
             yield "place of the crop", IMAGE, box / np.tile(shape, 2)
     pictures = dataset.pictures
     if pictures.marks.any():
-        yield "marks near the border", ACQUISITION, np.log1p(pictures.marks)
+        yield "number of marks near the border", ACQUISITION, np.log1p(pictures.marks)
     yield "border of the image", IMAGE, pictures.borders
     yield "mean grey and contrast", IMAGE, pictures.grey
     yield THUMBNAIL, IMAGE, pictures.thumbnails

@@ -192,13 +192,18 @@ def _findings(repeats: Sequence[Repeat], folds: int):
     copies = [r for r in across if r.kind != ALIKE]
     if copies:
         leaking = sum(r.leaking_folds > 0 for r in copies)
+        leak = (
+            f"{leaking} of them leak: in at least one of {folds} folds, one image is "
+            "trained with and the other judged."
+            if leaking
+            else f"By luck, no pair is parted by any of {folds} folds."
+        )
         yield Finding(
             level=SERIOUS,
             kind="repeats_across_patients",
             where="all datasets",
             text=f"{_pairs(copies)} the same under two patients"
-            f"{_mirrors(copies)}: {_named(copies)}. {leaking} of them are trained with "
-            f"in one form and judged in the other, in at least one of {folds} folds.",
+            f"{_mirrors(copies)}: {_named(copies)}. {leak}",
             advice="Give both the same patient_id, or leave one out (prepare "
             "--exclude FILE).",
             values={"pairs": len(copies), "leaking": leaking},

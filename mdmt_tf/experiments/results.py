@@ -17,11 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-import pydantic
 
-from mdmt_tf.config import files
-from mdmt_tf.config.schema import BenchmarkSection, TaskSection
-from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.config.experiment_sections import parse_variant
+from mdmt_tf.config.schema import BenchmarkSection
+from mdmt_tf.errors import DataError
 from mdmt_tf.experiments import correlations, fields_file
 from mdmt_tf.experiments.cells import (
     FAILED,
@@ -33,6 +32,7 @@ from mdmt_tf.experiments.cells import (
 )
 from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
 from mdmt_tf.experiments.run_results import read_run
+from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
 from mdmt_tf.tasks import Task
 
@@ -62,7 +62,8 @@ class Results:
         fields: the table of `fields.csv`; None when there is none.
         efforts: fit -> steps, images, epochs and seconds of its training; only fits
             that have recorded them.
-        probes: fit -> how well its features tell the dataset; only fits that have it.
+        probes: fit -> how well its features tell the dataset of test images; only fits
+            that have it. {} when validation is judged.
     """
 
     folder: Path
@@ -91,10 +92,9 @@ class Results:
         Raises: DataError when it is not a benchmark folder or a file is damaged.
         """
         files_of = Folder(Path(folder))
-        name, tasks, benchmark = _read_settings(files_of)
+        name, tasks, benchmark = read_settings(files_of)
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
         cells = read_cells(files_of, benchmark, facts.get("folds", {}))
-        _check_tasks(files_of, tasks, benchmark)
         finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
         found = {fit: read_run(files_of.run(fit), split) for fit in finished}
         datasets, synthetic = _data_of(
@@ -125,7 +125,11 @@ class Results:
                 fields_file.read(files_of.fields) if files_of.fields.is_file() else None
             ),
             efforts={fit: run.effort for fit, run in found.items() if run.effort},
-            probes={fit: run.probe for fit, run in found.items() if run.probe},
+            probes={
+                fit: run.probe
+                for fit, run in found.items()
+                if run.probe and split == "test"
+            },
         )
         stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))
@@ -137,11 +141,28 @@ class Results:
     def is_baseline(self, experiment: str) -> bool:
         return experiment in self.benchmark.baselines
 
-    def experiments_of(self, task: str, validation: str) -> list[str]:
-        """Experiments of the grid that predict the task; baselines come last."""
+    def is_permuted(self, experiment: str, task: str) -> bool:
+        """Whether an experiment is trained with permuted labels of a task."""
+        section = self.benchmark.resolved.get(experiment)
+        return section is not None and task in section.null
+
+    def experiments_of(
+        self, task: str, validation: str, *, with_fractions: bool = True
+    ) -> list[str]:
+        """Experiments of the grid that predict the task; baselines come last.
+
+        Args:
+            with_fractions: whether those with a fraction of the labels are included.
+        """
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
         known = [*self.benchmark.resolved, *self.benchmark.baselines]
-        return [e for e in known if e in here and task in self.tasks_of(e)]
+        return [
+            name
+            for name in known
+            if name in here
+            and task in self.tasks_of(name)
+            and (with_fractions or not parse_variant(name)[1])
+        ]
 
     def pairs(self, task: str, validation: str) -> list[tuple[str, str]]:
         """The pairs to compare, (candidate, other), of those that predict the task."""
@@ -214,52 +235,6 @@ def _data_of(sources: list[dict]) -> tuple[dict[str, dict], bool | None]:
             if "synthetic" in facts:
                 synthetic.append(bool(facts["synthetic"]))
     return datasets, any(synthetic) if synthetic else None
-
-
-def _read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSection]:
-    path = folder.settings
-    if not path.is_file():
-        raise DataError(
-            f"{folder.path}: not the folder of a benchmark: it has no benchmark.yaml. "
-            "Expected a folder that `python -m mdmt_tf.benchmark` made."
-        )
-    try:
-        values, _ = files.read(str(path))
-    except ConfigError as error:
-        raise DataError(f"{error} The folder is damaged: run it again.") from error
-    missing = [
-        key for key in ("experiment", "tasks", "benchmark") if not values.get(key)
-    ]
-    if missing:
-        raise DataError(
-            f"{path}: expected the keys experiment, tasks and benchmark. Missing or "
-            f"empty: {', '.join(missing)}. Is it the settings of a single run?"
-        )
-    try:
-        tasks = {
-            name: TaskSection.model_validate(section).to_task(name)
-            for name, section in values["tasks"].items()
-        }
-        # Files that the splits were read from may be gone.
-        benchmark = BenchmarkSection.model_validate(
-            values["benchmark"], context={"with_files": False}
-        )
-    except (pydantic.ValidationError, AttributeError) as error:
-        raise DataError(
-            f"{path}: not the settings of a benchmark: {error} Written by another "
-            "version of mdmt_tf?"
-        ) from error
-    return str(values["experiment"]), tasks, benchmark
-
-
-def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
-    named = {task for e in benchmark.experiments.values() for task in e.tasks}
-    named |= {baseline.task for baseline in benchmark.baselines.values()}
-    if unknown := sorted(named - set(tasks)):
-        raise DataError(
-            f"{folder.settings}: experiments name the tasks "
-            f"{', '.join(unknown)}; tasks has {', '.join(tasks)}. The file is damaged."
-        )
 
 
 def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:

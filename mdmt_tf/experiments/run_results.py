@@ -59,12 +59,20 @@ def read_run(run: RunFolder, split: str) -> RunResults:
     )
 
 
+def training_rows(run: RunFolder, task: Task) -> pd.DataFrame:
+    """The labelled training rows of a task.
+
+    Raises: DataError when predictions.csv is damaged.
+    """
+    return predictions.labelled_rows(_rows(run, "train"), task)
+
+
 def training_labels(run: RunFolder, task: Task) -> tuple[int, int]:
     """The numbers of labelled training images of a task, and of their patients.
 
     Raises: DataError when predictions.csv is damaged.
     """
-    rows = predictions.labelled_rows(_rows(run, "train"), task)
+    rows = training_rows(run, task)
     images = len(rows.drop_duplicates(["dataset", "image_id"]))
     return images, len(rows.drop_duplicates(["dataset", "patient_id"]))
 

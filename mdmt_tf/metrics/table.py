@@ -99,16 +99,6 @@ METRICS = {
     "f1_weighted": Metric(
         formulas.f1_weighted, "F1 weighted", "F1w", _CLASSES, percent=True
     ),
-    "g_mean": Metric(
-        formulas.g_mean,
-        "G-mean",
-        "GM",
-        _CLASSES,
-        percent=True,
-        every_class=True,
-        headline=_NOMINAL,
-        compared=_NOMINAL,
-    ),
     "g_mean_weighted": Metric(
         formulas.g_mean_weighted,
         "G-mean weighted",
@@ -121,6 +111,16 @@ METRICS = {
         note="G-mean is the geometric mean of the recalls of the classes. The weighted "
         "one is that of imbalanced-learn, the root of weighted sensitivity times "
         "weighted specificity.",
+    ),
+    "g_mean": Metric(
+        formulas.g_mean,
+        "G-mean",
+        "GM",
+        _CLASSES,
+        percent=True,
+        every_class=True,
+        headline=_NOMINAL,
+        compared=_NOMINAL,
     ),
     "balanced_accuracy": Metric(
         formulas.balanced_accuracy,

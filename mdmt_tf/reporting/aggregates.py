@@ -16,7 +16,8 @@ from mdmt_tf.reporting.differences import Differences
 from mdmt_tf.reporting.groups import IDENTITY, Group, Unit, Value, groups_of
 from mdmt_tf.runs.patients import by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import metrics_of_rows
-from mdmt_tf.statistics.resampling import Interval, bootstrap_intervals
+from mdmt_tf.statistics.interval import Interval
+from mdmt_tf.statistics.resampling import bootstrap_intervals
 
 
 class Aggregates:
@@ -73,7 +74,9 @@ class Aggregates:
     def _of_patients(self, fit: str, task: str) -> tuple[pd.DataFrame, dict]:
         if (fit, task) not in self._patients:
             rows, of_task = self.results.labelled(fit, task), self.results.tasks[task]
-            patients = labelled(by_patient(rows, of_task)) if len(rows) else rows
+            if len(rows):
+                rows = labelled(by_patient(rows, of_task, ["fold"]))
+            patients = rows
             metrics = metrics_of_rows(patients, of_task) if len(patients) else {}
             metrics.pop("n", None)
             self._patients[fit, task] = patients, metrics
@@ -204,8 +207,3 @@ class Aggregates:
         """Distinct images, and their patients, of the group with most of them."""
         counts = [group.count()[1:] for group in self.of_task(task)]
         return max(counts, default=(0, 0))
-
-    def judged_twice(self, task: str) -> bool:
-        """Whether a complete group judges an image more than once."""
-        counts = [g.count() for g in self.of_task(task) if not g.shortfall]
-        return any(rows > images for rows, images, _ in counts)

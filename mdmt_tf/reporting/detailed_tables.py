@@ -21,16 +21,18 @@ from mdmt_tf.reporting.table_files import (
     shown,
     titled,
 )
+from mdmt_tf.statistics.interval import Interval
 
 _INTERVAL_NOTE = (
-    "[low, high]: 95 % percentile bootstrap over patients, within each fold. It covers "
-    "other patients with the same fitted models. It does not cover the variation of "
-    "other fits or other backbones."
+    "[low, high]: 95 % interval of the mean over folds, by resampling patients: of the "
+    "metric that the method has on other patients, with models that are fitted to "
+    "training sets of this size. It does not cover other backbones. “not estimable”: "
+    "too few patients, or too few of a class, for an interval that holds; the CSV file "
+    "says why."
 )
-_TWICE_NOTE = (
-    "Some images are judged in several folds or with several seeds. Their patients are "
-    "resampled separately in each, so intervals of means over these folds are too "
-    "narrow."
+_FIT_NOTE = (
+    "[low, high]: 95 % interval of the metric of this fitted model on other patients, "
+    "by resampling patients; empty where it is not estimable."
 )
 
 
@@ -83,8 +85,6 @@ def table_s1(aggregates: Aggregates) -> Table:
     if left_out:
         names = ", ".join(sorted(left_out))
         notes.append(f"Only in table_s1.csv: {names}.")
-    if any(aggregates.judged_twice(task) for task in results.tasks):
-        notes.append(_TWICE_NOTE)
     return Table(
         "table_s1",
         "Table S1: every backbone and experiment",
@@ -113,6 +113,8 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
         spread = shown(metric, std.number)
         words = f"{shown(metric, mean.number)} ± {spread}"
         words += _brackets(metric, low, high)
+        if interval is not None and interval.reason:
+            words += " [not estimable]"
         entries[metric] = numbered(mean.reason or words, mean.number)
         data.append(
             {
@@ -126,7 +128,9 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
                 "sd": std.number,
                 "low": low,
                 "high": high,
+                "not_estimable": interval.reason if interval else "",
                 "undefined_resamples": interval.undefined if interval else NAN,
+                "undefined_by_fold": _by_fold(interval),
                 "folds": group.folds,
                 "predictions": predictions,
                 "images": images,
@@ -193,9 +197,16 @@ def runs(aggregates: Aggregates) -> Table:
         "runs",
         "Every cell of the grid",
         [section],
-        ["All metrics are in runs.csv.", *_units_note(units), _INTERVAL_NOTE],
+        ["All metrics are in runs.csv.", *_units_note(units), _FIT_NOTE],
         table.astype(counts),
     )
+
+
+def _by_fold(interval: Interval | None) -> str:
+    """Undefined resamples of each fold in per cent; "" where there are none."""
+    if interval is None or not any(interval.undefined_by_fold):
+        return ""
+    return " ".join(f"{100 * own:.0f}" for own in interval.undefined_by_fold)
 
 
 def _units_note(units: dict[str, Unit]) -> list[str]:

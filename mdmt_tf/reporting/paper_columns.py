@@ -13,9 +13,8 @@ def are_shown(results: Results) -> bool:
     Other data have another prognosis, also under the same name. A synthetic dataset of
     the same name has none.
     """
-    is_real = results.synthetic is False
-    is_same = set(results.datasets) == ruffini_2024.DATASETS
-    return results.split == "test" and is_real and is_same
+    is_same = ruffini_2024.is_of_data(results.datasets, results.synthetic)
+    return results.split == "test" and is_same
 
 
 def value(
@@ -56,4 +55,4 @@ def notes(results: Results, what: str) -> list[str]:
             f"The paper's results are over {ruffini_2024.BACKBONES} backbones; here "
             f"there {'is 1' if backbones == 1 else f'are {backbones}'}."
         )
-    return found
+    return [*found, *ruffini_2024.NOTES]

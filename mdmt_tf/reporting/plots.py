@@ -55,7 +55,7 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
 def box(aggregates: Aggregates, task: Task, validation: str):
     """Distribution over backbones and folds; a box if all cells are finished."""
     results = aggregates.results
-    experiments = results.experiments_of(task.name, validation)
+    experiments = results.experiments_of(task.name, validation, with_fractions=False)
     metrics = headline(task)
     values = {
         (e, f): _values(aggregates.of(validation, e, task.name), f)
@@ -116,7 +116,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
     results = aggregates.results
     experiments = [
         e
-        for e in results.experiments_of(task.name, validation)
+        for e in results.experiments_of(task.name, validation, with_fractions=False)
         if not results.is_baseline(e)
     ]
     backbones = results.benchmark.backbones
@@ -181,7 +181,9 @@ def curves(aggregates: Aggregates, task: Task, validation: str):
         "validation": (f"validation/{task.name}/loss", COLOURS[4]),
     }
     found = {}
-    for experiment in results.experiments_of(task.name, validation):
+    for experiment in results.experiments_of(
+        task.name, validation, with_fractions=False
+    ):
         groups = aggregates.of(validation, experiment, task.name)
         cells = pd.concat([group.cells for group in groups])
         fits = [

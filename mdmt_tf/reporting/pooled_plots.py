@@ -71,7 +71,9 @@ def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]
     panels_found = []
     if Property.CLASSES not in task.components[0].properties:
         return []
-    for experiment in aggregates.results.experiments_of(task.name, validation):
+    for experiment in aggregates.results.experiments_of(
+        task.name, validation, with_fractions=False
+    ):
         groups = aggregates.of(validation, experiment, task.name)
         labelled = [rows for group in groups for rows in group.rows]
         if not labelled:

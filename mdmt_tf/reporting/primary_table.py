@@ -6,7 +6,7 @@ import pandas as pd
 
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import interval, leading, sentence
+from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -74,7 +74,9 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
     results = aggregates.results
     sections, data = [], []
     for task, validation in _judged(aggregates):
-        experiments = results.experiments_of(task.name, validation)
+        experiments = results.experiments_of(
+            task.name, validation, with_fractions=False
+        )
         baselines = [e for e in experiments if results.is_baseline(e)]
         networks = [
             e for e in experiments if not results.is_baseline(e) and "@" not in e
@@ -117,12 +119,10 @@ def _entries(found: Difference) -> tuple[Entry, ...]:
     """The cells below `_HEADINGS`."""
     value = numbered(shown(found.metric, found.value, "+"), found.value)
     counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
+    words = Entry(conclusion(found))
     if found.reason is not None:
-        why = Entry(f"not estimable. {found.reason}")
-        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), why, *counts)
-    words = Entry(found.conclusion.replace("undecided", "no difference shown"))
-    ends = Entry(interval(found), found.low)
-    return (value, ends, p_value(found.p), words, *counts)
+        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), words, *counts)
+    return (value, Entry(interval(found), found.low), p_value(found.p), words, *counts)
 
 
 def _data(facts: tuple, found: Difference) -> dict:

@@ -7,13 +7,16 @@ from mdmt_tf.reporting.comparison_table import table_2
 from mdmt_tf.reporting.correlation_table import correlation_table
 from mdmt_tf.reporting.detailed_tables import runs, table_s1
 from mdmt_tf.reporting.effort import effort_table
+from mdmt_tf.reporting.equivalence_table import equivalence_table
 from mdmt_tf.reporting.gain_tables import gain_table, worth_table
 from mdmt_tf.reporting.loss_shares import loss_shares
 from mdmt_tf.reporting.marks import VALIDATION
 from mdmt_tf.reporting.means_table import table_1
+from mdmt_tf.reporting.pooled_table import pooled_table
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
 from mdmt_tf.reporting.probe_table import probe_table
 from mdmt_tf.reporting.table_files import Table
+from mdmt_tf.reporting.within_table import within_table
 
 
 def build_tables(aggregates: Aggregates) -> list[Table]:
@@ -21,14 +24,17 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
     results = aggregates.results
     found = [
         primary_table(aggregates),
+        equivalence_table(aggregates),
         table_1(aggregates),
         effort_table(results),
         baseline_table(aggregates),
+        within_table(aggregates),
         gain_table(aggregates),
         worth_table(aggregates),
         loss_shares(results),
         probe_table(results),
         table_2(aggregates),
+        pooled_table(aggregates),
         table_s1(aggregates),
         runs(aggregates),
     ]

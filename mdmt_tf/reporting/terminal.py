@@ -1,5 +1,6 @@
 """A report in the terminal: the comparison, Table 1, and what is not finished."""
 
+import dataclasses
 from pathlib import Path
 
 from rich import box
@@ -53,19 +54,29 @@ def print_external(report: ExternalReport, folder: Path) -> None:
 
 
 def _print_comparison(console: Console, report: Report) -> None:
-    """Print the primary comparison in words, one sentence for each pair."""
+    """Print the primary comparison in words, and what the second dataset is worth."""
     table = report.table("primary")
     console.print(f"{table.title} (95 % interval)", style="bold", markup=False)
     for text in table.lead or table.notes:
-        console.print(f"  {text}", markup=False)
+        console.print(f"- {text}", markup=False)
+    for table in report.tables:
+        if table.name == "label_worth":
+            console.print(f"\n{table.title}", style="bold", markup=False)
+            for text in table.lead:
+                console.print(f"- {text}", markup=False)
     console.print()
 
 
 def _print_first_table(console: Console, report: Report) -> None:
-    """Print Table 1, one block per task and validation."""
+    """Print Table 1 and the efforts, one block per task and validation.
+
+    Not by image where patients come first, and not of fractions of the labels: the page
+    has them.
+    """
     first = report.table("table_1")
     for section in first.sections:
-        console.print(_build_table(section))
+        if " by image, " not in section.title:
+            console.print(_build_table(_with_all_labels(section)))
     for note in first.notes:
         if note.startswith(("paper:", "The paper's")):
             console.print(note, markup=False)
@@ -73,7 +84,13 @@ def _print_first_table(console: Console, report: Report) -> None:
     for table in report.tables:
         if table.name == "effort":
             for section in table.sections:
-                console.print(_build_table(section))
+                console.print(_build_table(_with_all_labels(section)))
+
+
+def _with_all_labels(section: TableSection) -> TableSection:
+    """The rows of the experiments with all labels."""
+    rows = [row for row in section.rows if "@" not in row[0].text]
+    return dataclasses.replace(section, rows=rows)
 
 
 def _build_table(section: TableSection) -> Table:
@@ -90,9 +107,19 @@ def _build_table(section: TableSection) -> Table:
         title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
     for index, heading in enumerate(headings[:own]):
-        table.add_column(escape(heading), justify="right" if index else "left")
+        texts = [row[index].text for row in section.rows] if index else []
+        words = [word for text in (heading, *texts) for word in text.split()]
+        table.add_column(
+            escape(heading),
+            justify="right" if index else "left",
+            # Headings are broken at spaces before the names in the first column are
+            # folded, and nothing is cut off.
+            overflow="fold",
+            max_width=None if paper or not index else max(map(len, words)),
+        )
     for row in section.rows:
         texts = [entry.text for entry in row]
         for place in range(paper):

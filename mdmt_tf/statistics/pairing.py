@@ -2,12 +2,10 @@
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
-from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
+from mdmt_tf.runs.predictions import labelled_rows
 from mdmt_tf.tasks import Task
 
 # One trained model; its cross-validations are repeats.
@@ -35,6 +33,12 @@ class Pair:
     fits: int
     reason: str | None = None
 
+    @property
+    def rows_of_one(self) -> pd.DataFrame:
+        """Rows of one model and repeat of the candidate; all have the same patients."""
+        keys = self.candidate[[*MODEL, "repeat"]]
+        return self.candidate[(keys == keys.iloc[0]).all(axis=1)]
+
 
 def paired(
     candidate_rows: pd.DataFrame, other_rows: pd.DataFrame, task: Task, folds: int
@@ -60,7 +64,9 @@ def paired(
         for rows in (candidate_rows, other_rows)
     ]
     reason = _unequal(*arms, folds)
-    return _pair(arms, task, None if reason is None else "image", reason)
+    # Without rows there is no unit.
+    unit = "image" if any(rows.empty for rows in arms) else None
+    return _pair(arms, task, unit, reason)
 
 
 def paired_by_site(
@@ -108,50 +114,6 @@ def _pair(arms, task, unit=None, reason=None) -> Pair:
     fits = len(models) * arms[0]["fold"].nunique()
     arms = [_numbered(arm, names) for arm in arms]
     return Pair(*arms, unit, len(names), fits, reason)
-
-
-class Support:
-    """Effective numbers of patients, which decide what can be estimated.
-
-    (sum k)^2 / sum k^2 of patients with k rows, Kish 1965.
-
-    Args:
-        rows: of one experiment, see `Pair`.
-        task: the predicted task.
-    """
-
-    def __init__(self, rows: pd.DataFrame, task: Task):
-        # Of one model and repeat; the others have the same patients.
-        first = rows[[*MODEL, "repeat"]].iloc[0]
-        rows = rows[(rows[[*MODEL, "repeat"]] == first).all(axis=1)]
-        self.patients = _kish(rows)
-        self.classes = [
-            [(name, _kish(own[own["target"] == index])) for index, name in classes]
-            for component, own in rows_of_components(rows, task)
-            if (classes := list(enumerate(component.class_names)))
-        ]
-
-    def rarest(self) -> tuple[str, float]:
-        """Name and patients of the rarest class."""
-        return min((own for of in self.classes for own in of), key=lambda own: own[1])
-
-    def determining(self, metric: str) -> float:
-        """The number of patients that determines how precisely a metric is known.
-
-        Of a metric that treats k classes apart: k^2 / sum_c 1 / n_c. For classes of
-        equal size it is the number of all patients.
-        """
-        if not METRICS[metric].every_class or not self.classes:
-            return self.patients
-        return min(
-            len(of) ** 2 / sum(1 / max(patients, 1e-9) for _, patients in of)
-            for of in self.classes
-        )
-
-
-def _kish(rows: pd.DataFrame) -> float:
-    images = rows.groupby("patient").size().to_numpy(np.float64)
-    return float(images.sum() ** 2 / max((images**2).sum(), 1.0))
 
 
 def _prepared(rows: pd.DataFrame, folds: int) -> pd.DataFrame:

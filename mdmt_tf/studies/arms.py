@@ -186,7 +186,7 @@ def _score_rows(patients):
 
 def _fit_arms(data: _Data):
     """Arm -> (`Parameters`, steps of the optimizer), without the oracle."""
-    options = data.work.section.features
+    options, training = data.work.section.features, data.work.training
     rng = np.random.default_rng(np.random.SeedSequence([data.work.seed, 9]))
     start = networks.initial(
         rng, len(data.work.datasets), options.size, options.layers, CATEGORIES
@@ -194,13 +194,17 @@ def _fit_arms(data: _Data):
 
     def fit(rows, steps, begin=start, validation=data.outcomes_validation):
         schedule = Schedule(
-            steps, options.batch_size, options.learning_rate, options.weight_decay
+            steps,
+            steps * training.warmup_epochs // training.epochs,
+            training.batch_size,
+            training.learning_rate,
+            training.weight_decay,
         )
         return train(begin, rows, validation, schedule, data.orders()), steps
 
     def steps(*rows):
         total = sum(r.count for r in rows)
-        return steps_of(total, options.epochs, options.batch_size)
+        return steps_of(total, training.epochs, training.batch_size)
 
     single = steps(data.outcomes)
     both = data.outcomes if data.scores is None else data.outcomes.joined(data.scores)

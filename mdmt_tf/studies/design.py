@@ -31,6 +31,8 @@ ARMS = {
 CELL = ["mode", "outcomes", "scores", "correlation", "shift"]
 COLUMNS = [*CELL, "dataset", "arm", "steps", "auc", "accuracy", "auc_inside"]
 
+_TRAINED = ("epochs", "warmup_epochs", "batch_size", "learning_rate", "weight_decay")
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -55,12 +57,15 @@ class Work:
         datasets: numbers of the datasets.
         seed: of the study.
         section: its settings, `StudySection`.
+        training: `TrainingSection`, of which epochs, warmup_epochs, batch_size,
+            learning_rate and weight_decay are used.
     """
 
     cell: Cell
     datasets: tuple[int, ...]
     seed: int
     section: object
+    training: object
 
     @property
     def identity(self):
@@ -74,7 +79,8 @@ class Work:
                 list(self.datasets),
                 self.seed,
                 {key: plain[key] for key in used},
-                plain["features"],
+                plain["features"]
+                | {key: getattr(self.training, key) for key in _TRAINED},
             ]
         )
 
@@ -95,14 +101,15 @@ def cells_of(section):
     return sorted(cells, key=lambda cell: cell.outcomes + cell.scores)
 
 
-def work_of(section, seed):
+def work_of(config):
     """The work of mode `features`, cell by cell."""
+    section = config.study
     blocks = [
         tuple(range(first, min(first + section.together, section.datasets)))
         for first in range(0, section.datasets, section.together)
     ]
     return [
-        Work(cell, block, seed, section)
+        Work(cell, block, config.seed, section, config.training)
         for block in blocks
         for cell in cells_of(section)
     ]

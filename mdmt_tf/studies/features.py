@@ -164,15 +164,15 @@ def draw_patients(
     )
 
 
-def oracle_auc(correlation):
+def oracle_auc(correlation, n=1_000_000):
     """AUC of the oracle in the population, which knows score and heart.
 
     It ranks patients by P(severe | score, heart), of which the AUC is exact up to a
-    sample of one million patients.
+    sample of n patients.
     """
     rng = np.random.default_rng(0)
     outcome = OutcomeModel(correlation=correlation, scores=DEFAULT_SCORES)
-    total = draw_labels(rng, 1_000_000, outcome=outcome)
+    total = draw_labels(rng, n, outcome=outcome)
     order = np.argsort(total.image_probability, kind="stable")
     chance = total.image_probability[order]
     # P(pair is right) = sum over pairs p_i (1 - p_j) [i above j], ties half.

@@ -24,7 +24,7 @@ from mdmt_tf.metrics import formulas
 from mdmt_tf.metrics.computation import WeightedRows
 from mdmt_tf.phantoms.plan import PhantomPlan
 from mdmt_tf.splits.files import LISTS
-from mdmt_tf.studies.design import COLUMNS, StudyFolder, together
+from mdmt_tf.studies.design import COLUMNS, VERSION, StudyFolder, together
 
 OUTCOMES, SCORES = "aiforcovid", "brixia"
 _KINDS = {"AIforCOVID": OUTCOMES, "BRIXIA": SCORES}
@@ -85,15 +85,17 @@ def read_all(config: Config, folder: StudyFolder) -> pd.DataFrame:
 
 
 def _results_of(config: Config, folder: StudyFolder, draw: Draw):
-    """The file with the results of a draw; other settings have another one."""
-    plain = config.to_plain()
-    section = plain["study"]
-    cells = {key: section[key] for key in ("outcomes", "scores", "test_patients")}
-    noise = {key: section[key] for key in ("label_noise", "validation_fraction")}
+    """The file with the results of a draw; other settings have another one.
+
+    Keys at their default do not count, so keys that are added later change nothing.
+    """
+    plain = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    sizes = ("outcomes", "scores", "test_patients", "label_noise")
+    cells = {key: getattr(config.study, key) for key in (*sizes, "validation_fraction")}
     keys = ("seed", "image_size", "phantoms", "tasks", "datasets", "model", "pipeline")
-    own = {key: plain[key] for key in (*keys, "training")}
-    arms = {key: plain["benchmark"][key] for key in ("backbones", "experiments")}
-    identity = storage.digest_of([dataclasses.asdict(draw), cells, noise, own, arms])
+    own = {key: plain.get(key) for key in (*keys, "training")}
+    arms = {key: plain["benchmark"].get(key) for key in ("backbones", "experiments")}
+    identity = storage.digest_of([VERSION, dataclasses.asdict(draw), cells, own, arms])
     return folder.draw(draw.name) / f"results-{identity[:12]}.csv"
 
 

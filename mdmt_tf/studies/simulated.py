@@ -36,7 +36,7 @@ def compute_all(config: Config, folder: StudyFolder, write: Callable[[str], None
         folder: an existing folder.
         write: receives a line per file.
     """
-    every = work_of(config.study, config.seed)
+    every = work_of(config)
     todo = [work for work in every if not folder.cell(work).is_file()]
     write(f"{len(every)} files of cells, {len(every) - len(todo)} finished\n")
     folder.cell(every[0]).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def compute_all(config: Config, folder: StudyFolder, write: Callable[[str], None
 def read_all(config: Config, folder: StudyFolder) -> pd.DataFrame:
     """The results of all finished cells of the settings: `COLUMNS`."""
     found = []
-    for work in work_of(config.study, config.seed):
+    for work in work_of(config):
         path = folder.cell(work)
         if path.is_file():
             try:

@@ -51,6 +51,39 @@ def test_the_example_is_right(tmp_path):
         ("experiments.a.start={b: 1}", "is a cycle: a from b from a"),
         ("experiments.a.start={a: 1}", "is a cycle: a from a"),
         ("candidate=c", r"candidate: 'c' is not one of the experiments"),
+        ("experiments.a.match=c", r"a.match: 'c' is not one of the experiments"),
+        ("experiments.a.match=a", "a.match = 'a': is the experiment itself"),
+        (
+            "experiments={a: {tasks: [prognosis]}, b: {tasks: [prognosis], match: a}, "
+            "c: {tasks: [prognosis], match: b}}",
+            "c.match = 'b': matches 'a' itself, and chains are not followed",
+        ),
+        (
+            "experiments={a: {tasks: [prognosis], match: b}, b: {tasks: [prognosis], "
+            "match: a}}",
+            "a.match = 'b': matches 'a' itself",
+        ),
+        # What b takes from a is that a starts from b.
+        (
+            "experiments={a: {tasks: [prognosis], start: {b: 1}}, b: {tasks: "
+            "[severity], match: a}}",
+            "start: is a cycle: b from b",
+        ),
+        (
+            "experiments.a.null=severity",
+            "a.null: 'severity' is not a task of this experiment, which trains prog",
+        ),
+        ("comparisons=[[a, c]]", r"comparisons.0: 'c' is not one of the experiments"),
+        ("comparisons=[[a, a]]", "comparisons.0 = .*: compares 'a' with itself"),
+        ("comparisons=[[a, b]]", "comparisons.0 = .*: the two have no task in common"),
+        (
+            "comparisons=[[a, x], [x, a]] benchmark.experiments.x.tasks=[prognosis]",
+            "comparisons.1 = .*: these two are compared already",
+        ),
+        ("comparisons=[[a, a@prognosis=0.5]]", "'a@prognosis=0.5' is not one of the"),
+        ("fractions={outcome: [0.5]}", "fractions.outcome: 'outcome' is not one of"),
+        ("fractions={prognosis: [50]}", "fractions.prognosis.0 = 50: should be"),
+        ("cross_validation.cv.repeats=0", "repeats = 0: should be"),
         ("cross_validation.cv.kind=leave_one_site_out", "validation.cv.leave_out"),
         ("cross_validation={cv: {kind: file}}", "validation.cv.file: missing"),
         ("omit=[weights]", "omit.0 = 'weights': should be 'tensorboard', 'saved_mod"),
@@ -67,8 +100,34 @@ def test_the_example_is_right(tmp_path):
     ],
 )
 def test_what_does_not_go_together(tmp_path, override, message):
+    first, *others = override.split(" benchmark.")
     with pytest.raises(ConfigError, match=message):
-        load(tmp_path, f"benchmark.{override}")
+        load(tmp_path, *(f"benchmark.{text}" for text in (first, *others)))
+
+
+def test_what_is_compared(tmp_path):
+    more = "benchmark.experiments.c={tasks: [prognosis], match: a, null: prognosis}"
+    baseline = "benchmark.baselines={x: {task: prognosis, fields: {aiforcovid: [age]}}}"
+    candidate = load(tmp_path, more, baseline, "benchmark.candidate=c").benchmark
+    assert candidate.compared == (("c", "a"), ("c", "x"))
+    assert load(tmp_path, more).benchmark.compared == ()
+    pairs = "benchmark.comparisons=[[a@prognosis=0.5, a], [c@prognosis=0.5, x]]"
+    fractions = "benchmark.fractions={prognosis: [0.5]}"
+    found = load(tmp_path, more, baseline, fractions, pairs).benchmark
+    assert found.compared == (("a@prognosis=0.5", "a"), ("c@prognosis=0.5", "x"))
+    assert found.tasks_of("c@prognosis=0.5") == found.tasks_of("x") == ("prognosis",)
+    assert found.variant("a", {"prognosis": 0.5}) == "a@prognosis=0.5"
+    assert found.variant("x", {"prognosis": 0.5}) == "x"
+    assert found.variant("a", {"prognosis": 0.4}) is None
+
+
+def test_experiments_of_a_file_replace_the_comparisons_of_its_base(tmp_path):
+    own = tmp_path / "own.yaml"
+    experiments = "{a: {tasks: [prognosis]}}"
+    text = f"base: paper\nbenchmark: {{candidate: null, experiments: {experiments}}}"
+    own.write_text(text, encoding="utf-8")
+    grid = config.load(str(own), ["data_dir=."]).benchmark
+    assert grid.comparisons is None and list(grid.experiments) == ["a"]
 
 
 @pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])

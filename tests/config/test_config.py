@@ -132,6 +132,26 @@ def test_all_problems_are_reported_at_once(minimal):
             r"split.kind = 'random': should be 'kfold', 'leave_one",
         ),
         (["split.fold=5"], r"split.fold = 5: there is no such fold.*0 to 4"),
+        (
+            ["split.fold=15", "split.repeats=3"],
+            r"split.folds = 5 and split.repeats = 3 they are 0 to 14",
+        ),
+        (
+            ["split.repeats=2", "split.kind=leave_one_site_out"],
+            r"split.repeats = 2: only kfold can be repeated",
+        ),
+        (
+            ["training.epochs=4", "training.warmup_epochs=0", "training.steps=10"],
+            r"training.steps = 10: .* multiple of training.epochs = 4, .* 8 or 12",
+        ),
+        (
+            ["tasks.prognosis.fraction=0", "tasks.severity.fraction=0"],
+            r"tasks.severity.fraction = 0: no task has labels to train with",
+        ),
+        (
+            ["tasks.prognosis.fraction=0"],
+            r"training.select_on.task = 'prognosis': .* not trained, .* severity",
+        ),
         (["split.kind=file"], r"split.file: missing; split.kind = file needs"),
         (["split.file=none.json"], r"split.file = 'none.json': no such file"),
         (["split.file=none.json"], r"is not read with split.kind = 'kfold'"),

@@ -6,6 +6,7 @@ import pytest
 from mdmt_tf.data.sampling import (
     draws_per_dataset,
     epoch_batches,
+    fill_epoch,
     plan_draws,
     steps_per_epoch,
 )
@@ -164,3 +165,32 @@ def test_oversampling_within_balanced_datasets():
     assert draws.counts.tolist() == [2, 22, 21, 45, 45]
     members = [draws.stream[i] for i in (99, 0, 50, 69)]
     assert members == [4, 1, 2, 0]
+
+
+def test_an_epoch_is_filled_by_drawing_again():
+    """10 and 5 samples in 8 steps of 6: 48 draws, in proportion 32 and 16."""
+    draws = plan_draws(np.repeat([0, 1], [10, 5]))
+    filled = fill_epoch(draws, 8, 6)
+    assert filled.counts.tolist() == [32, 16]
+    epochs = [epoch_batches(filled, batch_size=6, seed=1, epoch=e) for e in range(5)]
+    for epoch in epochs:
+        assert epoch.index.shape == (8, 6) and epoch.counted.all()
+    # 160 and 80 draws in all: every sample 16 times.
+    index = np.concatenate([epoch.index.ravel() for epoch in epochs])
+    assert np.bincount(index).tolist() == [16] * 15
+    repeat = np.concatenate([epoch.repeat.ravel() for epoch in epochs])
+    assert len(set(zip(index, repeat, strict=True))) == 240
+
+
+def test_an_epoch_may_be_shorter_than_a_pass():
+    draws = plan_draws(np.zeros(12, int))
+    filled = fill_epoch(draws, 1, 4)
+    epochs = [epoch_batches(filled, batch_size=4, seed=1, epoch=e) for e in range(3)]
+    assert sorted(np.concatenate([e.index.ravel() for e in epochs])) == list(range(12))
+
+
+def test_an_epoch_with_as_many_steps_stays_as_it_is():
+    draws = plan_draws(np.zeros(10, int))
+    assert fill_epoch(draws, 3, 4) is draws
+    with pytest.raises(ValueError, match="steps=1"):
+        fill_epoch(plan_draws(np.repeat([0, 1], [1000, 1])), 1, 4)

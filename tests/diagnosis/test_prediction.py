@@ -15,14 +15,14 @@ from mdmt_tf.diagnosis.prediction import (
     null_error,
     ridge,
 )
+from mdmt_tf.diagnosis.shortcuts import SURE
 from mdmt_tf.diagnosis.targets import targets_of
 
 N = 60
 
 
 def target_of(labels, patients=None, **options):
-    images = np.zeros((len(labels), 8, 8, 1), np.float32)
-    dataset = made_dataset(labels, patients=patients, images=images)
+    dataset = made_dataset(labels, patients=patients, images=None)
     material = made_material(dataset, tasks=[made_task(**options)])
     ((_, target),) = targets_of(material.tasks, material.tables)
     return target
@@ -86,8 +86,8 @@ def test_a_field_that_is_the_label_predicts_it():
     for score in (found.image, found.patient):
         assert (score.auc, score.balanced_accuracy, score.accuracy) == (1, 1, 1)
         assert score.n == N
-    # 30 and 30 patients: (0.5 / sqrt(61 / (12 x 900))).
-    assert found.z == pytest.approx(0.5 / np.sqrt(61 / 10800))
+    # 30 and 30 patients: sqrt(61 / (12 x 900)), and 1.3 for cross-validation.
+    assert found.z == pytest.approx(0.5 / np.sqrt(61 / 10800) / 1.3)
 
 
 def test_scores_by_image_and_by_patient_differ():
@@ -113,19 +113,17 @@ def test_nothing_of_a_patient_is_known_when_it_is_predicted():
     assert abs(found.z) < 3
 
 
-def test_values_that_know_nothing_are_as_far_from_a_half_as_the_error_says():
-    """False alarms: 200 labels that do not depend on the features."""
+def test_labels_that_are_permuted_raise_no_alarm():
     generator = np.random.default_rng(0)
     target = target_of(np.arange(N) % 2)
     z = []
-    for _ in range(100):
+    for _ in range(50):
         z.append(cross_predict(target, ridge(generator.normal(size=(N, 4)))).z)
         texts = generator.choice(["a", "b", "c"], N)
         z.append(cross_predict(target, frequencies(texts, target.patients)).z)
-    # Cross-validated predictions of nothing are slightly worse than chance.
-    assert -1.0 < np.mean(z) < 0.3
-    assert np.mean(np.array(z) >= 3) <= 0.01
-    assert np.mean(np.array(z) >= 1.645) <= 0.08
+    assert abs(np.mean(z)) < 0.5
+    assert 0.7 < np.std(z) < 1.2
+    assert np.mean(np.array(z) >= SURE) <= 0.02
 
 
 def test_the_null_error_of_ordered_classes_is_that_of_permutations():

@@ -11,7 +11,7 @@ NAN = np.nan
 
 def dataset_of(labels, **fields):
     fields = {name: np.array(own, np.float32) for name, own in fields.items()}
-    return made_dataset(labels, images=np.zeros((len(labels), 8, 8, 1)), **fields)
+    return made_dataset(labels, images=None, **fields)
 
 
 def test_days_of_the_positive_class_are_counted():

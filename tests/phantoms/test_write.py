@@ -251,7 +251,7 @@ def test_everything_says_synthetic(root):
         assert mark["synthetic"] is True
         assert mark["generator"] == "mdmt_tf.phantoms.chest.radiograph"
         assert mark["seed"] == PLAN.seed and mark["version"]
-        assert mark["plan"] == dataclasses.asdict(PLAN)
+        assert mark["plan"] == PLAN.described()
     assert marks[""]["images"] == sum(marks[f]["images"] for f in folders[1:])
     for path in (root / "AIforCOVID").rglob("*.dcm"):
         assert str(pydicom.dcmread(path).PatientName) == "SYNTHETIC^PHANTOM"

@@ -16,9 +16,9 @@ from mdmt_tf.reporting import report as reports
 from mdmt_tf.reporting.table_files import heading
 
 # Of two classes, and of ordered ones: all metrics of Cobo et al., MLMI 2024, are here.
-PROGNOSIS = ["accuracy", "f1", "g_mean", "balanced_accuracy", "auc"]
+PROGNOSIS = ["accuracy", "f1", "g_mean_weighted", "g_mean", "balanced_accuracy", "auc"]
 PROGNOSIS += ["recall", "specificity", "precision", "npv"]
-COMA = ["balanced_accuracy", "kappa", "ordinal_index", "mae", "rmse"]
+COMA = ["balanced_accuracy", "kappa", "ordinal_index", "uoc", "mae", "rmse"]
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,14 @@ def test_table_1_has_them_in_parts_that_fit(made, head):
     assert list(data.loc[("coma", "mdmt"), "figure"]) == COMA
     sections = made.table("table_1").sections
     assert [section.title for section in sections] == [
-        "prognosis, cv (3-fold cross-validation), part 1 of 2",
-        "prognosis, cv (3-fold cross-validation), part 2 of 2",
-        "coma, cv (3-fold cross-validation)",
+        "prognosis, cv (3-fold cross-validation), part 1 of 3",
+        "prognosis, cv (3-fold cross-validation), part 2 of 3",
+        "prognosis, cv (3-fold cross-validation), part 3 of 3",
+        "coma, cv (3-fold cross-validation), part 1 of 2",
+        "coma, cv (3-fold cross-validation), part 2 of 2",
     ]
-    words = ("sensitivity (%)", "specificity (%)", "precision (%)", "NPV (%)")
-    assert sections[1].headings[2:] == words
+    words = ("specificity (%)", "precision (%)", "NPV (%)")
+    assert sections[2].headings[2:] == words
     for section in sections:
         assert {len(row) for row in section.rows} == {len(section.headings)}
     (note, *_) = made.table("table_1").notes
@@ -103,8 +105,13 @@ def test_every_metric_has_an_interval(made):
         assert (rows["low"] < rows["mean"]).all()
         assert (rows["mean"] < rows["high"]).all()
     titles = [section.title for section in made.table("table_s1").sections]
-    blocks = ["1 of 3", "2 of 3", "3 of 3", "1 of 2", "2 of 2"]
-    assert [title[-6:] for title in titles] == blocks
+    parts = [
+        f"{number + 1} of {len(blocks)}"
+        for task in ("prognosis", "coma")
+        for blocks in [blocks_of(report_metrics(made.table("table_s1"), task), most=8)]
+        for number in range(len(blocks))
+    ]
+    assert [title[-6:] for title in titles] == parts
     text = (made.folder / "tables" / "table_s1.md").read_text()
     assert re.search(r"\| RMSE \|\n", text) and "Only in table" not in text
 
@@ -114,7 +121,7 @@ def test_less_is_better_in_table_2(made):
     data = data[(data["statistic_of"] == "mean") & (data["task"] == "coma")]
     ways = dict(zip(data["figure"], data["alternative"], strict=True))
     assert ways == {
-        name: "less" if name in ("mae", "rmse", "ordinal_index") else "greater"
+        name: "less" if name in ("mae", "rmse", "ordinal_index", "uoc") else "greater"
         for name in COMA
     }
 
@@ -128,7 +135,12 @@ def report_metrics(table, task):
 def test_tables_of_the_chest_show_what_they_showed(report):
     detailed, runs = report.table("table_s1"), report.table("runs")
     first = report.table("table_1")
-    assert first.sections[-1].headings[2:] == ("accuracy (%)", "F1 (%)", "G-mean (%)")
+    assert first.sections[-1].headings[2:] == (
+        "accuracy (%)",
+        "F1 (%)",
+        "G-mean weighted (%)",
+        "G-mean (%)",
+    )
     assert not [h for s in first.sections for h in s.headings if "paper" in h]
     for task in report.results.tasks:
         shown = [s.headings[5:] for s in detailed.sections if s.title.startswith(task)]
@@ -187,3 +199,22 @@ def test_without_baselines_there_are_no_correlations(benchmark_folder, head, tmp
     (folder.path / "c").rename(folder.path / "correlations.csv")
     tables = build_tables(Aggregates(Results.read(folder.path), 0))
     assert [table.name for table in tables][-1] == "runs"
+
+
+def test_permuted_labels_are_named(benchmark_folder, tmp_path):
+    from mdmt_tf.reporting.aggregates import Aggregates
+    from mdmt_tf.reporting.means_table import table_1
+
+    both = ["prognosis", "severity"]
+    experiments = {
+        "mdmt": {"tasks": both},
+        "control": {"tasks": both, "match": "mdmt", "null": ["severity"]},
+    }
+    folder = benchmark_folder(
+        tmp_path / "b", backbones=["resnet18"], experiments=experiments
+    )
+    for name in experiments:
+        folder.add("cv", "resnet18", 0, 0, name)
+    table = table_1(Aggregates(Results.read(folder.path), 0))
+    names = [row[0].text for row in table.sections[0].rows]
+    assert names == ["mdmt", "control (severity permuted)"]

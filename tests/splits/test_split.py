@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits.folds import assign_folds
 from mdmt_tf.splits.settings import SplitSettings
-from mdmt_tf.splits.split import Split, make_split
+from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.tasks import make_task
 
 TASK = make_task(
@@ -183,6 +184,22 @@ def test_sides_do_not_depend_on_the_order_of_rows_or_other_datasets(tables):
 def test_seed_decides(tables):
     assert kfold(tables, seed=1).hash == kfold(tables, seed=1).hash
     assert kfold(tables, seed=1).hash != kfold(tables, seed=2).hash
+
+
+@pytest.mark.parametrize("validation", ["next_fold", "previous_fold", "fraction"])
+def test_repeats_are_divisions_with_the_next_seeds(tables, validation):
+    """Fold f of repeat r is fold f of a division with the seed + r."""
+    repeated = SplitSettings(folds=3, repeats=2, seed=7, validation=validation)
+    assert count_folds(tables, repeated) == 6
+    for fold in range(6):
+        found = make_split(tables, (TASK,), replace(repeated, fold=fold))
+        alone = SplitSettings(
+            folds=3, seed=7 + fold // 3, fold=fold % 3, validation=validation
+        )
+        assert found.datasets == make_split(tables, (TASK,), alone).datasets
+        assert (found.fold, found.folds, found.seed) == (fold, 3, 7 + fold // 3)
+    with pytest.raises(DataError, match="split.repeats = 2 they are 0 to 5"):
+        make_split(tables, (TASK,), replace(repeated, fold=6))
 
 
 @pytest.mark.parametrize("fold", [5, 17])

@@ -57,7 +57,7 @@ def test_the_metrics_of_all_rows_of_a_backbone():
         include_groups=False,
     )
     of_folds = by_fold.groupby("backbone").mean()
-    assert (found["f1"] - of_folds).abs().min() > 0.01
+    assert (found["f1"] - of_folds).abs().min() > 0.005
 
 
 def test_seeds_and_repeats_are_pooled_each_by_itself():

@@ -14,7 +14,7 @@ from mdmt_tf.statistics.power import (
 
 
 def test_the_variance_of_a_chance_auc_is_that_of_the_mann_whitney_test():
-    # At A = 0.5, Q1 = Q2 = 1/3: (1/4 + (m + n - 2) / 12) / (m n) = (m + n + 1) / 12 m n.
+    # At A = 0.5, Q1 = Q2 = 1/3: (1/4 + (m + n - 2) / 12) / m n = (m + n + 1) / 12 m n.
     for m, n in ((1, 1), (10, 30), (25, 33)):
         assert auc_variance(0.5, m, n) == pytest.approx((m + n + 1) / (12 * m * n))
 

@@ -307,6 +307,16 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     assert resumed.predictions.read_text() == run.predictions.read_text()
     history = [pd.read_csv(r.history).drop(columns="seconds") for r in (run, resumed)]
     pd.testing.assert_frame_equal(*history)
+    # The effort is that of both sessions.
+    efforts = [r.read_json(r.manifest)["effort"] for r in (run, resumed)]
+    images = len(
+        pd.read_csv(run.predictions).query("split == 'train'").image_id.unique()
+    )
+    steps = 4 * -(-images // 8)
+    expected = {"steps": steps, "images": 4 * images, "epochs": 4}
+    for effort in efforts:
+        assert {key: effort[key] for key in expected} == expected
+        assert effort["seconds"] > 0
 
 
 def test_a_run_by_patient_resumes_to_the_same_end(settings, run, monkeypatch):

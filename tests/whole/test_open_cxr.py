@@ -111,6 +111,48 @@ def test_the_frozen_split_is_the_one_that_was_used(run):
             assert sorted(rows["image_id"]) == list(lists[key])
 
 
+def test_the_doctor_finds_what_is_known_of_these_data(settings):
+    """Repeats that the README of the data names, the projection, and the ICU."""
+    from mdmt_tf.diagnosis.counts import count_labels
+    from mdmt_tf.diagnosis.material import read_material
+    from mdmt_tf.diagnosis.prediction import cross_predict, frequencies
+    from mdmt_tf.diagnosis.repeats import find_repeats
+    from mdmt_tf.diagnosis.targets import targets_of
+    from mdmt_tf.diagnosis.timing import find_timing
+
+    material = read_material(settings)
+    repeats, _ = find_repeats(material)
+    pairs = {frozenset((r.first.image_id, r.second.image_id)): r for r in repeats}
+    for known in (
+        ("4-x-day1.jpg", "extubation-1.jpg"),
+        ("4-x-day8.jpg", "extubation-8.jpg"),
+        (
+            "E63574A7-4188-4C8D-8D17-9D67A18A1AFA.jpeg",
+            "F4341CE7-73C9-45C6-99C8-8567A5484B63.jpeg",
+        ),
+        ("AR-1.jpg", "AR-2.jpg"),
+    ):
+        assert pairs[frozenset(known)].kind == "copy"
+    # No two patients look alike, and few films of one.
+    assert all(repeat.same_patient for repeat in repeats) and len(repeats) <= 12
+
+    (_, target), _ = targets_of(material.tasks, material.tables)
+    projection = material.tables["hannover"]["projection"][target.rows]
+    found = cross_predict(target, frequencies(projection, target.patients))
+    assert round(found.image.accuracy, 3) == 0.907
+    assert round(found.image.balanced_accuracy, 3) == 0.853
+    assert round(found.patient.accuracy, 3) == 0.828
+    assert round(found.patient.balanced_accuracy, 3) == 0.844
+    assert found.patient.auc > 0.78
+
+    timing, _ = find_timing(material)
+    icu = {one.field: one for one in timing}["icu_admission_offset"]
+    assert (icu.after, icu.same, icu.ahead, icu.unknown) == (130, 22, 4, 3)
+    _, findings = count_labels(material)
+    (dominant,) = [f for f in findings if f.kind == "dominant_patient"]
+    assert min(dominant.values["images"]) == 13 and max(dominant.values["images"]) == 22
+
+
 def test_projection_alone_predicts_the_outcome_of_hannover(real_data):
     """The warning of the README and of configs/open_cxr.yaml, in metrics."""
     table = open_dataset(real_data, "hannover", "full_64").table

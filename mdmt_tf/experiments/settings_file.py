@@ -1,0 +1,60 @@
+"""`benchmark.yaml`: the settings of a benchmark folder, as it was run."""
+
+import pydantic
+
+from mdmt_tf.config import files
+from mdmt_tf.config.schema import BenchmarkSection, TaskSection
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.tasks import Task
+
+
+def read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSection]:
+    """Name of the benchmark, its tasks by name, and its settings.
+
+    Raises: DataError when it is not a benchmark folder, or the file is damaged.
+    """
+    path = folder.settings
+    if not path.is_file():
+        raise DataError(
+            f"{folder.path}: not the folder of a benchmark: it has no benchmark.yaml. "
+            "Expected a folder that `python -m mdmt_tf.benchmark` made."
+        )
+    try:
+        values, _ = files.read(str(path))
+    except ConfigError as error:
+        raise DataError(f"{error} The folder is damaged: run it again.") from error
+    missing = [
+        key for key in ("experiment", "tasks", "benchmark") if not values.get(key)
+    ]
+    if missing:
+        raise DataError(
+            f"{path}: expected the keys experiment, tasks and benchmark. Missing or "
+            f"empty: {', '.join(missing)}. Is it the settings of a single run?"
+        )
+    try:
+        tasks = {
+            name: TaskSection.model_validate(section).to_task(name)
+            for name, section in values["tasks"].items()
+        }
+        # Files that the splits were read from may be gone.
+        benchmark = BenchmarkSection.model_validate(
+            values["benchmark"], context={"with_files": False}
+        )
+    except (pydantic.ValidationError, AttributeError) as error:
+        raise DataError(
+            f"{path}: not the settings of a benchmark: {error} Written by another "
+            "version of mdmt_tf?"
+        ) from error
+    _check_tasks(folder, tasks, benchmark)
+    return str(values["experiment"]), tasks, benchmark
+
+
+def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
+    named = {task for e in benchmark.experiments.values() for task in e.tasks}
+    named |= {baseline.task for baseline in benchmark.baselines.values()}
+    if unknown := sorted(named - set(tasks)):
+        raise DataError(
+            f"{folder.settings}: experiments name the tasks "
+            f"{', '.join(unknown)}; tasks has {', '.join(tasks)}. The file is damaged."
+        )

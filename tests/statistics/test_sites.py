@@ -1,0 +1,74 @@
+"""Random effects over sites, by hand."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.stats
+from compared import AGE, ages
+
+from mdmt_tf.statistics.sites import across_sites
+
+SITES = np.repeat(["A", "B", "C", "D"], [12, 20, 15, 30])
+INDEX = np.unique(SITES, return_inverse=True)[1]
+
+
+def drawn(shift, seed):
+    """Absolute errors of the patients of four sites."""
+    generator = np.random.default_rng(seed)
+    return 5 + generator.normal(size=len(SITES)) + np.array(shift)[INDEX]
+
+
+def by_hand(errors):
+    """Paule-Mandel and Hartung-Knapp; each site is one fold of its own."""
+    groups = [errors[index == INDEX] for index in range(4)]
+    means = np.array([own.mean() for own in groups])
+    variances = np.array(
+        [own.var(ddof=1) / len(own) * (1 + np.sqrt(10 / len(own))) for own in groups]
+    )
+
+    def excess(tau2):
+        weights = 1 / (variances + tau2)
+        mean = np.average(means, weights=weights)
+        return (weights * (means - mean) ** 2).sum() - 3
+
+    tau2 = scipy.optimize.brentq(excess, 0, 100) if excess(0) > 0 else 0.0
+    weights = 1 / (variances + tau2)
+    mean = np.average(means, weights=weights)
+    q = (weights * (means - mean) ** 2).sum() / 3
+    return mean, np.sqrt(max(q, 1.0) / weights.sum()), tau2
+
+
+@pytest.mark.parametrize(
+    "shift, seed", [([0, 2, -1, 3], 0), ([0, 0, 0, 0], 1)], ids=["unequal", "equal"]
+)
+def test_paule_mandel_and_hartung_knapp(shift, seed):
+    errors = drawn(shift, seed)
+    a, b = (
+        ages(own, site=SITES).assign(fold=INDEX)
+        for own in (errors, np.zeros(len(errors)))
+    )
+    found = across_sites(a, b, AGE, "mae", folds=4)
+    mean, error, tau2 = by_hand(errors)
+    assert (tau2 > 0) == any(shift)
+    assert found.value == pytest.approx(mean, rel=1e-4)
+    half = scipy.stats.t.ppf(0.975, 3) * error
+    assert found.high - found.value == pytest.approx(half, rel=1e-3)
+    assert found.method == "random effects over 4 sites"
+
+
+def test_small_sites_are_left_out_and_named():
+    site = np.repeat(["A", "B", "C", "D"], [12, 12, 12, 6])
+    errors = np.random.default_rng(0).normal(5, 1, 42)
+    a, b = ages(errors, site=site), ages(np.zeros(42), site=site)
+    found = across_sites(a, b, AGE, "mae", folds=2)
+    assert found.method == "random effects over 3 sites, without D (not estimable)"
+    assert found.conclusion == "worse"
+    two = [rows[rows["site"].isin(["A", "B", "D"])] for rows in (a, b)]
+    found = across_sites(*two, AGE, "mae", folds=2)
+    assert "2 sites with an estimable difference" in found.reason
+
+
+def test_experiments_that_cannot_be_paired_have_a_reason():
+    rows = ages(np.ones(40), site="A")
+    found = across_sites(rows, rows[:30], AGE, "mae", folds=2)
+    assert "different test rows" in found.reason and np.isnan(found.value)

@@ -1,0 +1,113 @@
+"""The draws of a study on radiographs: their phantoms, lists and settings."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from mdmt_tf import config
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.studies import images
+from mdmt_tf.studies.design import StudyFolder
+from mdmt_tf.studies.images import Draw
+
+OVERRIDES = [
+    "study.outcomes=[20, 40]",
+    "study.scores=[10, 25]",
+    "study.datasets=3",
+    "study.test_patients=30",
+    "study.shifts=[none, detector]",
+]
+
+
+def load(*overrides):
+    return config.load("when_it_helps_images", [*OVERRIDES, *overrides])
+
+
+SETTINGS = load()
+DRAW = Draw(0.9, "detector", 2)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    path = tmp_path_factory.mktemp("draw")
+    plan = images._plan(SETTINGS, DRAW)
+    lists = images._write_lists(SETTINGS, plan, path)
+    return path, plan, lists, images._settings(SETTINGS, DRAW, plan, path, lists)
+
+
+def test_one_pair_of_each_cell_comes_before_the_next():
+    draws = images.draws_of(SETTINGS)
+    assert len(draws) == len(set(draws)) == 3 * 2 * 2
+    assert [draw.dataset for draw in draws] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_a_draw_has_the_patients_that_its_largest_cell_needs(made):
+    _, plan, _, settings = made
+    assert plan.aiforcovid_patients == 40 + 30
+    scored = [s for s in plan.studies() if s.dataset == "BRIXIA"]
+    assert (
+        len(scored) >= 25 > len([s for s in scored if s.patient < scored[-1].patient])
+    )
+    assert (plan.correlation, plan.shift) == (0.9, "detector")
+    assert plan.seed == SETTINGS.phantoms.seed + 2
+    assert settings.phantoms.correlation == 0.9
+    assert settings.benchmark.seeds == (2,)
+    assert settings.study is None
+
+
+def test_lists_are_nested_and_have_one_test(made):
+    _, plan, lists, _ = made
+    assert set(lists) == {"n20_s10", "n20_s25", "n40_s10", "n40_s25"}
+    read = {
+        cell: json.loads(Path(file).read_text())["datasets"]
+        for cell, file in lists.items()
+    }
+    tested = {s.stem for s in plan.studies() if s.dataset == "AIforCOVID"}
+    patient_of = {s.stem: s.patient for s in plan.studies() if s.dataset == "BRIXIA"}
+    for cell, datasets in read.items():
+        outcomes, scores = (int(n) for n in cell[1:].split("_s"))
+        first, second = datasets["aiforcovid"], datasets["brixia"]
+        assert len(first["train"] + first["validation"]) == outcomes
+        assert len(first["validation"]) == outcomes / 5
+        assert len(second["train"] + second["validation"]) == scores
+        assert second["test"] == [] and len(first["test"]) == 30
+        assert first["test"] == read["n20_s10"]["aiforcovid"]["test"]
+        assert {name for names in first.values() for name in names} == tested
+        groups = [{patient_of[s] for s in second[k]} for k in ("train", "validation")]
+        assert groups[0].isdisjoint(groups[1])
+    small, large = (set(read[c]["brixia"]["train"]) for c in ("n20_s10", "n20_s25"))
+    assert small < large | set(read["n20_s25"]["brixia"]["validation"])
+
+
+def test_results_are_of_their_settings(made):
+    folder = StudyFolder(Path("study"))
+    of = images._results_of(SETTINGS, folder, DRAW)
+    assert of == images._results_of(load(), folder, DRAW)
+    assert of == images._results_of(load("study.datasets=9"), folder, DRAW)
+    others = {
+        images._results_of(load("training.epochs=9"), folder, DRAW),
+        images._results_of(load("study.test_patients=31"), folder, DRAW),
+        images._results_of(SETTINGS, folder, dataclasses.replace(DRAW, dataset=1)),
+    }
+    assert len({of, *others}) == 4
+
+
+def test_the_oracle_is_of_the_test_patients(made):
+    _, plan, _, _ = made
+    truth = {s.stem: s for s in plan.studies() if s.dataset == "AIforCOVID"}
+    few = images._oracle(truth, 30)
+    assert 0.5 < few["auc"] <= 1 and few["auc"] == few["auc_inside"]
+    assert few != images._oracle(truth, 70)
+
+
+def test_a_study_of_images_needs_a_benchmark(tmp_path):
+    settings = SETTINGS.model_copy(update={"benchmark": None})
+    with pytest.raises(ConfigError, match="needs a section `benchmark`"):
+        images.compute_all(settings, StudyFolder(tmp_path), print)
+
+
+def test_a_shortcut_cannot_be_studied_with_images():
+    with pytest.raises(ConfigError, match="the test patients would have the shortcut"):
+        load("study.shifts=[shortcut]")
