@@ -126,6 +126,18 @@ def sentence(candidate: str, other: str, difference: Difference) -> str:
     return f"{start} {interval(difference)}, {p}, {words}."
 
 
+def conclusion(difference: Difference) -> str:
+    """The conclusion for a table, with the reason where there is none.
+
+    Example:
+        >>> conclusion(Difference("auc", "image", 0.0, -0.1, 0.1, 0.9, 60, 10, ""))
+        'no difference shown'
+    """
+    if difference.reason is not None:
+        return f"not estimable. {difference.reason}"
+    return difference.conclusion.replace("undecided", "no difference shown")
+
+
 def interval(difference: Difference) -> str:
     """The ends of the interval in brackets, with signs.
 

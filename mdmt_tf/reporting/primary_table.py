@@ -6,7 +6,7 @@ import pandas as pd
 
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import interval, leading, sentence
+from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -119,12 +119,10 @@ def _entries(found: Difference) -> tuple[Entry, ...]:
     """The cells below `_HEADINGS`."""
     value = numbered(shown(found.metric, found.value, "+"), found.value)
     counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
+    words = Entry(conclusion(found))
     if found.reason is not None:
-        why = Entry(f"not estimable. {found.reason}")
-        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), why, *counts)
-    words = Entry(found.conclusion.replace("undecided", "no difference shown"))
-    ends = Entry(interval(found), found.low)
-    return (value, ends, p_value(found.p), words, *counts)
+        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), words, *counts)
+    return (value, Entry(interval(found), found.low), p_value(found.p), words, *counts)
 
 
 def _data(facts: tuple, found: Difference) -> dict:

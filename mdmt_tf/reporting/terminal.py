@@ -110,13 +110,15 @@ def _build_table(section: TableSection) -> Table:
         collapse_padding=True,
     )
     for index, heading in enumerate(headings[:own]):
-        longest = max(map(len, heading.split()))
+        texts = [row[index].text for row in section.rows] if index else []
+        words = [word for text in (heading, *texts) for word in text.split()]
         table.add_column(
             escape(heading),
             justify="right" if index else "left",
-            # Names are folded, and headings are not cut off.
+            # Headings are broken at spaces before the names in the first column are
+            # folded, and nothing is cut off.
             overflow="fold",
-            min_width=longest if index else None,
+            max_width=None if paper or not index else max(map(len, words)),
         )
     for row in section.rows:
         texts = [entry.text for entry in row]

@@ -72,9 +72,10 @@ def _by_patient(measured: Measured, folds: int) -> dict[str, float]:
     value = measured.values.mean()
     psi = influences(measured.left_out)
     patients = psi.shape[1]
-    # Training sets add nothing if there are infinitely many patients.
-    of_patients, _ = variance_of_mean(psi, np.inf)
-    variance, freedom = variance_of_mean(psi, patients)
+    of_patients = (psi.mean(axis=0) ** 2).sum() / (patients * (patients - 1))
+    variance, freedom = variance_of_mean(
+        measured.values.ravel(), psi, measured.folds_left_out, patients
+    )
     fixed = of_patients * (1 + 1 / (folds - 1))
     return {
         "by patient": _two_tailed(value, of_patients, patients - 1),

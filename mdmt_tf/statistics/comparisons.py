@@ -15,6 +15,15 @@ from mdmt_tf.metrics.table import METRICS
 # differ in the 17th digit.
 _DECIMALS = 12
 
+# (test, statistic, unit) -> lowest and highest fraction of simulated data without a
+# difference in which the test has p < 0.05, over four scenarios (two arms that are
+# equally good on average, with 100 and with 1585 patients; a useless second task;
+# independent noise of the fits), accuracy and AUC, five folds and 18 backbones.
+MEASURED_TYPE_I = {
+    ("paired t", "mean", "backbone"): (0.05, 0.38),
+    ("paired t", "sd", "backbone"): (0.05, 0.38),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Test:

@@ -1,18 +1,25 @@
 """A difference of two experiments with its variance, from paired test rows.
 
-The variance has two components, of patients and of training sets.
+The variance has components of patients, of training sets and of fits.
 
 Patients: V_p = sum_i psi_i^2 / (n (n - 1)) for the mean influence psi_i of patient i
-over all fits, see `mdmt_tf.statistics.influence`.
+over all C cross-validations, see `mdmt_tf.statistics.influence`.
 
 Training sets: all backbones and seeds are fitted to the same patients, and share their
 luck. No unbiased estimate of this variance exists (Bengio and Grandvalet 2004). As in
-the corrected t-test of Nadeau and Bengio 2003, it is taken as a fraction of the other
+the corrected t-test of Nadeau and Bengio 2003, it is taken as a fraction of the first
 component; only of the part that the fits share, and less with more patients, as fits to
 more patients differ less:
-    V = V_p + sqrt(10 / n) max(0, V_p - W / C)
+    V_t = sqrt(10 / n) max(0, V_p - W / C)
 with the variance W within patients of the C cross-validations. The 10 was chosen by
 simulation of linear learners, see `tools/simulate_comparisons.py`.
+
+Fits: the luck of one fit is that of all patients of its fold, so that W is too small.
+With the same variance W_f by folds instead of patients, from the metric without each
+fold,
+    V_f = max(0, W_f - W) / C
+If C = 1, fits and training sets cannot be told apart, and the greater of V_t and V_f
+counts, with the variance W_f between folds and V_p for W.
 """
 
 import dataclasses
@@ -22,7 +29,8 @@ import numpy as np
 
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.statistics.influence import leave_one_out
-from mdmt_tf.statistics.pairing import MODEL, Pair, Support
+from mdmt_tf.statistics.pairing import MODEL, Pair
+from mdmt_tf.statistics.support import Support
 from mdmt_tf.tasks import Task
 
 # With fewer patients, or fewer of a class that the metric treats apart, a variance
@@ -78,7 +86,7 @@ def estimate(
         _of_models(rows, task, metrics, pair.patients)
         for rows in (pair.candidate, pair.other)
     ]
-    support = Support(pair.candidate, task)
+    support = Support.of(pair.rows_of_one, task)
     return {name: _of_metric(name, *models, support, folds) for name in metrics}
 
 
@@ -100,12 +108,13 @@ def _of_metric(metric, candidate, other, support, folds) -> Estimate:
     ]
     values = np.array([a.value - b.value for a, b in pairs])
     left_out = np.array([a.left_out - b.left_out for a, b in pairs])
+    of_folds = np.array([a.folds_left_out - b.folds_left_out for a, b in pairs])
     value = float(values.mean())
     reason = _not_estimable(metric, values, left_out, support, folds)
     if reason is not None:
         return Estimate(value, reason=reason)
-    psi = influences(left_out)
-    return Estimate(value, *variance_of_mean(psi, support.patients))
+    found = variance_of_mean(values, influences(left_out), of_folds, support.patients)
+    return Estimate(value, *found)
 
 
 def _models(candidate: dict, other: dict) -> list[tuple[dict, dict]]:
@@ -128,35 +137,77 @@ def influences(left_out: np.ndarray) -> np.ndarray:
     return (patients - 1) * (left_out.mean(axis=1, keepdims=True) - left_out)
 
 
-def variance_of_mean(influence: np.ndarray, effective: float) -> tuple[float, float]:
+def variance_of_mean(
+    values: np.ndarray,
+    influence: np.ndarray,
+    folds_left_out: np.ndarray,
+    effective: float,
+) -> tuple[float, float]:
     """Variance of a difference averaged over fits, and its degrees of freedom.
 
     Args:
-        influence: (C, n) of n patients in C cross-validations.
+        values: (C,), the difference of C cross-validations.
+        influence: (C, n) of n patients.
+        folds_left_out: (C, folds), the difference without each fold.
         effective: effective number of patients, n or less.
-    Returns: V of the module, and the degrees of freedom of a variance of the mean
-        influences psi, 2 / (sum psi^4 / (sum psi^2)^2 - 1 / n), between 1 and n - 1.
-        They are n for a normal distribution and fewer if few patients decide.
+    Returns: V_p + V_t + V_f of the module, and the degrees of freedom by the rule of
+        Satterthwaite 1946. V_p has 2 / (sum psi^4 / (sum psi^2)^2 - 1 / n), between 1
+        and n - 1: n for a normal distribution, and fewer if few patients decide. W_f
+        has one for each fold of C - 1 cross-validations, or folds - 1 if C = 1.
 
     Example:
-        >>> variance, freedom = variance_of_mean(np.array([[-1.0, 1.0] * 20]), 40)
+        >>> psi, without = np.array([[-1.0, 1.0] * 20]), np.zeros((1, 5))
+        >>> variance, freedom = variance_of_mean(np.zeros(1), psi, without, 40)
         >>> round(variance, 5), freedom  # 40 / (40 * 39) * (1 + 1 / 2)
         (0.03846, 39.0)
     """
     fits, patients = influence.shape
     means = influence.mean(axis=0)
-    squares = means**2
     scale = patients * (patients - 1)
-    of_patients = squares.sum() / scale
-    shared = of_patients
-    if fits > 1:
-        within = ((influence - means) ** 2).sum() / (fits - 1) / scale
-        shared = max(0.0, of_patients - within / fits)
-    fraction = np.sqrt(_AS_UNCERTAIN / effective)
-    excess = (squares**2).sum() / squares.sum() ** 2 - 1 / patients
+    of_patients = (means**2).sum() / scale
+    within = ((influence - means) ** 2).sum() / max(fits - 1, 1) / scale
+    of_sets = max(0.0, of_patients - within / fits)
+    of_sets *= np.sqrt(_AS_UNCERTAIN / effective)
+    of_folds, freedom_of_folds = _of_folds(values, folds_left_out)
+    freedom = _freedom(means)
+    if fits == 1:
+        excess = of_folds - of_patients
+        if not excess > of_sets:
+            return float(of_patients + of_sets), freedom
+        base, of_fits = of_patients, excess
+    else:
+        base, of_fits = of_patients + of_sets, max(0.0, of_folds - within) / fits
+        if not of_fits > 0:
+            return float(base), freedom
+    # V_t is in proportion to V_p, and has its degrees of freedom.
+    uncertain = base**2 / freedom + (of_folds / fits) ** 2 / freedom_of_folds
+    total = base + of_fits
+    return float(total), float(np.clip(total**2 / uncertain, 1, freedom))
+
+
+def _freedom(psi: np.ndarray) -> float:
+    """Degrees of freedom of the sum of squares of influences."""
+    squares = psi**2
+    excess = (squares**2).sum() / squares.sum() ** 2 - 1 / len(psi)
     freedom = 2 / excess if excess > 0 else np.inf
-    freedom = float(np.clip(freedom, 1, patients - 1))
-    return float(of_patients + fraction * shared), freedom
+    return float(np.clip(freedom, 1, len(psi) - 1))
+
+
+def _of_folds(values: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
+    """W_f and its degrees of freedom; 0 where a metric needs every fold."""
+    fits, folds = left_out.shape
+    freedom = folds * (fits - 1) if fits > 1 else folds - 1
+    if freedom == 0 or (folds > 1 and np.isnan(left_out).any()):
+        return 0.0, 1.0
+    # What each fold adds to the deviation of the value; of a mean over folds of equal
+    # size, (its value - the mean) / folds.
+    parts = np.zeros((fits, folds))
+    if folds > 1:
+        parts = (folds - 1) / folds * (left_out.mean(axis=1, keepdims=True) - left_out)
+    if fits > 1:
+        parts = parts - parts.mean(axis=0) + ((values - values.mean()) / folds)[:, None]
+        return float((parts**2).sum() / (fits - 1)), freedom
+    return float((parts**2).sum() * folds / (folds - 1)), freedom
 
 
 def _not_estimable(metric, values, left_out, support, folds) -> str | None:
@@ -167,11 +218,11 @@ def _not_estimable(metric, values, left_out, support, folds) -> str | None:
             f"{FEWEST_PATIENTS} are needed."
         )
     if METRICS[metric].every_class and support.classes:
-        name, patients = support.rarest()
-        if patients < FEWEST_OF_CLASS:
+        rarest = min(support.classes, key=lambda own: own.patients)
+        if rarest.patients < FEWEST_OF_CLASS:
             return (
-                f"Class {name} has {patients:.3g} patients (effective number); "
-                f"{FEWEST_OF_CLASS} are needed for {title}."
+                f"Class {rarest.name} has {rarest.patients:.3g} patients (effective "
+                f"number); {FEWEST_OF_CLASS} are needed for {title}."
             )
     if np.isnan(values).any():
         return f"{title} is not defined for {np.isnan(values).sum()} of the pairs."

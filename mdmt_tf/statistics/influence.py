@@ -26,15 +26,17 @@ _BLOCK = 4_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Influences:
-    """A metric of one cross-validation, and of the same without each patient.
+    """A metric of one cross-validation, and the same without each patient or fold.
 
     Attributes:
         value: of all patients, NaN if it is not defined.
         left_out: (n,), without each of the n patients.
+        folds_left_out: (folds,), without each fold, in ascending order.
     """
 
     value: float
     left_out: np.ndarray
+    folds_left_out: np.ndarray
 
 
 def leave_one_out(
@@ -57,32 +59,42 @@ def leave_one_out(
         >>> age = make_task(name="age", kind="regression")
         >>> rows = pd.DataFrame({"fold": [0, 0, 1], "patient": [0, 1, 2]})
         >>> rows = rows.assign(target=[50.0, 60.0, 70.0], prediction=[51.0, 63.0, 72.0])
-        >>> leave_one_out(age, rows, ["mae"], 3)["mae"]
-        Influences(value=2.0, left_out=array([2.5, 1.5, 2. ]))
+        >>> found = leave_one_out(age, rows, ["mae"], 3)["mae"]
+        >>> found.value, found.left_out.tolist(), found.folds_left_out.tolist()
+        (2.0, [2.5, 1.5, 2.0], [2.0, 2.0])
     """
     found: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
     for component, own in rows_of_components(rows, task):
-        for name, values in _of_component(component, own, metrics, patients).items():
+        # Components may lack rows of a fold; each has the folds of all.
+        folds = np.unique(rows["fold"])
+        parts = _of_component(component, own, metrics, patients, folds)
+        for name, values in parts.items():
             found[name].append(values)
     means = {name: np.mean(values, axis=0) for name, values in found.items()}
-    return {name: Influences(float(v[0]), v[1:]) for name, v in means.items()}
+    last = 1 + patients
+    return {
+        name: Influences(float(values[0]), values[1:last], values[last:])
+        for name, values in means.items()
+    }
 
 
-def _of_component(task, rows, metrics, patients) -> dict[str, np.ndarray]:
-    """(1 + patients,) values of each metric: with all patients, then without each."""
+def _of_component(task, rows, metrics, patients, folds) -> dict[str, np.ndarray]:
+    """Values of each metric: of all rows, without each patient, without each fold."""
     targets = rows["target"].to_numpy(np.float64)
     chances = probabilities_of(rows, task)
-    patient = rows["patient"].to_numpy()
+    patient, fold = rows["patient"].to_numpy(), rows["fold"].to_numpy()
     found = {}
     pooled = [name for name in metrics if name not in _AREAS]
     if pooled:
         blocks = _pooled(task, targets, chances, patient, pooled, patients)
+        without = (folds[:, None] != fold).astype(np.float64)
+        whole = WeightedRows(task, targets, chances, without)
+        blocks.append({name: METRICS[name].formula(whole) for name in pooled})
         found = {n: np.concatenate([b[n] for b in blocks]) for n in pooled}
     areas = [name for name in metrics if name in _AREAS]
     if areas:
-        found |= _within_folds(
-            task, targets, chances, patient, rows["fold"].to_numpy(), areas, patients
-        )
+        answers = (task, targets, chances, patient, fold)
+        found |= _within_folds(answers, areas, patients, folds)
     return found
 
 
@@ -97,11 +109,13 @@ def _pooled(task, targets, chances, patient, metrics, patients) -> list[dict]:
     return blocks
 
 
-def _within_folds(task, targets, chances, patient, fold, metrics, patients) -> dict:
+def _within_folds(answers, metrics, patients, folds) -> dict:
+    task, targets, chances, patient, fold = answers
     # Sums over folds of numerator and denominator, for each class against the rest.
     classes = 1 if task.n_classes == 2 else task.n_classes
-    sums = {name: np.zeros((classes, 2, 1 + patients)) for name in metrics}
-    for number in np.unique(fold):
+    size = 1 + patients + len(folds)
+    sums = {name: np.zeros((classes, 2, size)) for name in metrics}
+    for index_of_fold, number in enumerate(folds):
         of_fold = np.flatnonzero(fold == number)
         own, index = np.unique(patient[of_fold], return_inverse=True)
         weights = np.ones((1 + len(own), len(of_fold)))
@@ -112,6 +126,7 @@ def _within_folds(task, targets, chances, patient, fold, metrics, patients) -> d
                 parts = np.stack(_AREAS[name](ranked))
                 sums[name][place] += parts[:, :1]
                 sums[name][place][:, 1 + own] += parts[:, 1:] - parts[:, :1]
+                sums[name][place][:, 1 + patients + index_of_fold] -= parts[:, 0]
     return {
         name: np.mean([ratio(above, below) for above, below in of_classes], axis=0)
         for name, of_classes in sums.items()

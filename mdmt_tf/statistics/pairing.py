@@ -2,11 +2,10 @@
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
-from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
+from mdmt_tf.runs.predictions import labelled_rows
 from mdmt_tf.tasks import Task
 
 # One trained model; its cross-validations are repeats.
@@ -33,6 +32,12 @@ class Pair:
     patients: int
     fits: int
     reason: str | None = None
+
+    @property
+    def rows_of_one(self) -> pd.DataFrame:
+        """Rows of one model and repeat of the candidate; all have the same patients."""
+        keys = self.candidate[[*MODEL, "repeat"]]
+        return self.candidate[(keys == keys.iloc[0]).all(axis=1)]
 
 
 def paired(
@@ -109,37 +114,6 @@ def _pair(arms, task, unit=None, reason=None) -> Pair:
     fits = len(models) * arms[0]["fold"].nunique()
     arms = [_numbered(arm, names) for arm in arms]
     return Pair(*arms, unit, len(names), fits, reason)
-
-
-class Support:
-    """Effective numbers of patients, which decide what can be estimated.
-
-    (sum k)^2 / sum k^2 of patients with k rows, Kish 1965.
-
-    Args:
-        rows: of one experiment, see `Pair`.
-        task: the predicted task.
-    """
-
-    def __init__(self, rows: pd.DataFrame, task: Task):
-        # Of one model and repeat; the others have the same patients.
-        first = rows[[*MODEL, "repeat"]].iloc[0]
-        rows = rows[(rows[[*MODEL, "repeat"]] == first).all(axis=1)]
-        self.patients = _kish(rows)
-        self.classes = [
-            [(name, _kish(own[own["target"] == index])) for index, name in classes]
-            for component, own in rows_of_components(rows, task)
-            if (classes := list(enumerate(component.class_names)))
-        ]
-
-    def rarest(self) -> tuple[str, float]:
-        """Name and patients of the rarest class."""
-        return min((own for of in self.classes for own in of), key=lambda own: own[1])
-
-
-def _kish(rows: pd.DataFrame) -> float:
-    images = rows.groupby("patient").size().to_numpy(np.float64)
-    return float(images.sum() ** 2 / max((images**2).sum(), 1.0))
 
 
 def _prepared(rows: pd.DataFrame, folds: int) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from mdmt_tf.statistics.pairing import Pair, paired
 from mdmt_tf.tasks import Task
 
 LEVEL = 0.95
-METHOD = "by patient, with a component for training sets"
+METHOD = "by patient, with components of training sets and of fits"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,12 +124,13 @@ def compare_metrics(
         ...         "seed": 0,
         ...         "fold": [0, 1] * 6,
         ...         "target": 50.0,
-        ...         "prediction": [52.0, 55.0, 50.0] * 4,
+        ...         "prediction": [52.0, 55.0, 53.0] * 4,
         ...     }
         ... )
-        >>> worse = rows.assign(prediction=rows["prediction"] + [1.0, 2.0] * 6)
+        >>> more = [1.0, 2.0, 2.0, 1.0] * 3
+        >>> worse = rows.assign(prediction=rows["prediction"] + more)
         >>> found = compare_metrics(rows, worse, age, ["mae"], folds=2)["mae"]
-        >>> found.value, found.conclusion
+        >>> round(found.value, 3), found.conclusion
         (-1.5, 'better')
     """
     unknown = [name for name in metrics if name not in METRICS]

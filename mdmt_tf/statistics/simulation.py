@@ -71,6 +71,7 @@ NULLS = (
     Scenario("luck, 1585 patients", patients=1585),
     Scenario("useless second task, 100", **_SAME_VIEW, second=0.75, shrinkage=20.0),
     Scenario("noise of fits, 100", **_SAME_VIEW, noise=0.05),
+    Scenario("noisy single fits, 100", **_SAME_VIEW, noise=0.3, backbones=1),
     Scenario("small, 58", patients=58, backbones=1, prevalence=0.1, images=_IMAGES),
 )
 # The candidate is better, by about 8.5 points of accuracy with 100 patients.
@@ -195,11 +196,13 @@ class Measured:
         values: (backbones, repeats), candidate - other of all folds of a repeat.
         left_out: (backbones * repeats, n), the difference without each patient, see
             `mdmt_tf.statistics.influence`.
+        folds_left_out: (backbones * repeats, folds), likewise without each fold.
     """
 
     of_folds: np.ndarray
     values: np.ndarray
     left_out: np.ndarray
+    folds_left_out: np.ndarray
 
 
 def measure(drawn: Simulated) -> dict[str, Measured]:
@@ -228,23 +231,37 @@ def measure(drawn: Simulated) -> dict[str, Measured]:
     area = areas.sum(axis=-1, keepdims=True)
     of_all = all_pairs.sum(axis=-1, keepdims=True)
     right = correct.sum(axis=-1, keepdims=True)
-    balanced = _balanced(correct, of_class)
+    whole = [own.sum() for own in of_class]
     found = {
         "accuracy": (
             sum(hits) / sum(counts),
             right / n,
             (right - correct) / (n - 1),
+            (right - sum(hits)) / (n - sum(counts)),
         ),
-        "balanced_accuracy": (sum(recalls) / 2, *balanced),
-        "auc": (area_of_folds, area / of_all, (area - ordered) / (of_all - pairs)),
+        "balanced_accuracy": (
+            sum(recalls) / 2,
+            *_balanced(correct, of_class),
+            sum(
+                (own.sum(axis=-1, keepdims=True) - own) / (size - count) / 2
+                for own, size, count in zip(hits, whole, counts, strict=True)
+            ),
+        ),
+        "auc": (
+            area_of_folds,
+            area / of_all,
+            (area - ordered) / (of_all - pairs),
+            (area - areas) / (of_all - all_pairs),
+        ),
     }
     return {
         name: Measured(
             of_folds,
             (value[0] - value[1])[..., 0],
             (left_out[0] - left_out[1]).reshape(-1, n),
+            (without[0] - without[1]).reshape(-1, folds),
         )
-        for name, (of_folds, value, left_out) in found.items()
+        for name, (of_folds, value, left_out, without) in found.items()
     }
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mdmt_tf import config
+from mdmt_tf.config.comparison_section import ComparisonSection
 from mdmt_tf.errors import ConfigError
 
 
@@ -12,6 +13,7 @@ def load(rope):
 
 def test_rope_of_metrics():
     assert load("{auc: 0.02}").benchmark.comparison.rope == {"auc": 0.02}
+    assert ComparisonSection().rope == {}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from mdmt_tf.statistics.components import (
 )
 from mdmt_tf.statistics.pairing import paired
 
+# The same without each of five folds: fits have no luck of their own.
+NO_LUCK = np.zeros((1, 5))
+
 
 def test_influences_of_a_mean_are_deviations_from_it():
     values = np.array([3.0, 5.0, 1.0, 7.0])
@@ -19,7 +22,8 @@ def test_influences_of_a_mean_are_deviations_from_it():
 
 
 def test_the_variance_of_patients_is_that_of_a_mean():
-    errors = np.array([1.0, 2.0, 6.0, 0.0, 3.0, 9.0, 1.0, 2.0, 5.0, 1.0])
+    # Both folds, every second patient, have the mean 3.
+    errors = np.array([1.0, 2.0, 6.0, 0.0, 3.0, 9.0, 1.0, 2.0, 4.0, 2.0])
     pair = paired(ages(errors), ages(np.zeros(10)), AGE, 2)
     found = estimate(pair, AGE, ["mae"], 2)["mae"]
     assert found.value == pytest.approx(errors.mean())
@@ -28,28 +32,74 @@ def test_the_variance_of_patients_is_that_of_a_mean():
     assert found.variance == pytest.approx(2 * of_patients)
 
 
+def variance_of(psi, effective, folds_left_out=None, values=None):
+    fits = len(psi)
+    values = np.zeros(fits) if values is None else values
+    if folds_left_out is None:
+        folds_left_out = np.repeat(NO_LUCK, fits, axis=0)
+    return variance_of_mean(values, psi, folds_left_out, effective)
+
+
 def test_noise_that_fits_do_not_share_adds_nothing():
     generator = np.random.default_rng(0)
     independent = generator.normal(size=(50, 1000))
     independent -= independent.mean(axis=1, keepdims=True)
-    only, _ = variance_of_mean(independent, np.inf)
-    both, _ = variance_of_mean(independent, 10)
+    only, _ = variance_of(independent, np.inf)
+    both, _ = variance_of(independent, 10)
     assert only == pytest.approx(1 / 50 / 1000, rel=0.1)
     assert both == pytest.approx(only, rel=0.1)
     shared = np.repeat(independent[:1], 50, axis=0)
-    only, _ = variance_of_mean(shared, np.inf)
-    assert variance_of_mean(shared, 40)[0] == pytest.approx(1.5 * only)
+    only, _ = variance_of(shared, np.inf)
+    assert variance_of(shared, 40)[0] == pytest.approx(1.5 * only)
+
+
+def test_luck_of_single_fits_is_the_variance_between_folds():
+    psi = np.array([[-1.0, 1.0] * 50])
+    of_patients = 100 / (100 * 99)
+    of_folds = np.array([3.0, 1.0, 2.0, 0.0, 4.0])
+    # A mean of five folds of equal size, without each of them.
+    without = (of_folds.sum() - of_folds) / 4
+    variance, freedom = variance_of(psi, 100, without[None])
+    # Greater than that of training sets, which it replaces.
+    assert variance == pytest.approx(of_folds.var(ddof=1) / 5)
+    expected = variance**2 / (of_patients**2 / 99 + variance**2 / 4)
+    assert freedom == pytest.approx(expected)
+    # Luck that patients explain is not counted twice.
+    little = variance_of(psi, 100, without[None] / 1000)[0]
+    assert little == pytest.approx(of_patients * (1 + np.sqrt(0.1)))
+
+
+def test_luck_of_many_fits_is_their_variance_by_fold():
+    generator = np.random.default_rng(0)
+    luck = generator.normal(size=(40, 5))
+    values = luck.mean(axis=1)
+    without = (luck.sum(axis=1, keepdims=True) - luck) / 4
+    psi = np.repeat([[-1e-6, 1e-6] * 50], 40, axis=0)
+    variance, freedom = variance_of(psi, 100, without, values)
+    # 40 fits of five folds each have the variance 1.
+    expected = luck.var(axis=0, ddof=1).mean() / 5 / 40
+    assert variance == pytest.approx(expected, rel=1e-6)
+    assert freedom == 99  # 39 * 5 of the fits, but not more than of the patients
+    # A single fold has its deviation from the mean over models.
+    one = variance_of(psi, 100, np.full((40, 1), np.nan), values)[0]
+    assert one == pytest.approx(values.var(ddof=1) / 40, rel=1e-6)
+
+
+def test_a_metric_that_needs_every_fold_has_no_luck():
+    psi = np.array([[-1.0, 1.0] * 50])
+    found = variance_of(psi, 100, np.array([[0.1, np.nan]]))
+    assert found == variance_of(psi, 100)
 
 
 def test_degrees_of_freedom():
     normal = np.random.default_rng(0).normal(size=(1, 2000))
-    assert variance_of_mean(normal, 2000)[1] == pytest.approx(1999, rel=0.1)
+    assert variance_of(normal, 2000)[1] == pytest.approx(1999, rel=0.1)
     few = np.zeros((1, 100))
     # Four patients decide: 2 / (1 / 4 - 1 / 100).
     few[0, :4] = [1, -1, 1, -1]
-    assert variance_of_mean(few, 100)[1] == pytest.approx(2 / 0.24)
+    assert variance_of(few, 100)[1] == pytest.approx(2 / 0.24)
     few[0, 2:] = 0
-    assert variance_of_mean(few, 100)[1] == pytest.approx(2 / 0.49)
+    assert variance_of(few, 100)[1] == pytest.approx(2 / 0.49)
 
 
 def reason_of(a, b, task, metric, folds):

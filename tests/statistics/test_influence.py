@@ -26,6 +26,9 @@ def test_pooled_metrics_are_those_of_the_remaining_rows(metric):
     for patient in (0, 7):
         rest = metrics_of_rows(rows[rows["patient"] != patient], DEATH)[metric]
         assert found.left_out[patient] == pytest.approx(rest)
+    for fold in range(3):
+        rest = metrics_of_rows(rows[rows["fold"] != fold], DEATH)[metric]
+        assert found.folds_left_out[fold] == pytest.approx(rest, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,8 @@ def test_areas_are_weighted_means_over_folds(metric, score, weight):
     for patient in (3, 16):
         rest = by_hand(rows[rows["patient"] != patient])
         assert found.left_out[patient] == pytest.approx(rest)
+    rest = by_hand(rows[rows["fold"] != 0])
+    assert found.folds_left_out[0] == pytest.approx(rest)
 
 
 def test_areas_of_several_classes_and_one_fold_are_those_of_the_table():

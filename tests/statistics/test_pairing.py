@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compared import DEATH, fits
 
-from mdmt_tf.statistics.pairing import Support, paired, paired_by_site
+from mdmt_tf.statistics.pairing import paired, paired_by_site
 
 MODELS = (("a", 0), ("b", 0))
 
@@ -59,10 +59,8 @@ def test_sites_have_their_own_patients():
     assert {site: own.patients for site, own in sites.items()} == {"A": 10, "B": 20}
 
 
-def test_support_is_kishs_effective_number():
-    # Of 10 images, one patient has 5: 10^2 / (5^2 + 5).
-    rows = fits(0, patients=6).assign(patient=range(6), repeat=0)
-    rows = rows.loc[[0, 0, 0, 0, 0, 1, 2, 3, 4, 5]]
-    support = Support(rows, DEATH)
-    assert support.patients == pytest.approx(100 / 30)
-    assert support.rarest() == ("no", pytest.approx(49 / 27))
+def test_rows_of_one_model_and_repeat():
+    rows = fits(0, patients=20, models=MODELS, repeats=2)
+    one = paired(rows, rows, DEATH, 5).rows_of_one
+    assert sorted(one["patient"]) == list(range(20))
+    assert one["backbone"].unique().tolist() == ["a"]

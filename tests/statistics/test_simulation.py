@@ -50,6 +50,8 @@ def test_metrics_without_each_patient_are_those_of_the_rows(images):
         # Row backbone * repeats + repeat.
         left_out = a[name].left_out - b[name].left_out
         assert found[name].left_out[2] == pytest.approx(left_out)
+        of_folds = a[name].folds_left_out - b[name].folds_left_out
+        assert found[name].folds_left_out[2] == pytest.approx(of_folds)
 
 
 def test_metrics_of_folds():

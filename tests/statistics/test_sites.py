@@ -19,7 +19,7 @@ def drawn(shift, seed):
 
 
 def by_hand(errors):
-    """Paule-Mandel and Hartung-Knapp."""
+    """Paule-Mandel and Hartung-Knapp; each site is one fold of its own."""
     groups = [errors[index == INDEX] for index in range(4)]
     means = np.array([own.mean() for own in groups])
     variances = np.array(
@@ -43,8 +43,11 @@ def by_hand(errors):
 )
 def test_paule_mandel_and_hartung_knapp(shift, seed):
     errors = drawn(shift, seed)
-    a, b = ages(errors, site=SITES), ages(np.zeros(len(errors)), site=SITES)
-    found = across_sites(a, b, AGE, "mae", folds=2)
+    a, b = (
+        ages(own, site=SITES).assign(fold=INDEX)
+        for own in (errors, np.zeros(len(errors)))
+    )
+    found = across_sites(a, b, AGE, "mae", folds=4)
     mean, error, tau2 = by_hand(errors)
     assert (tau2 > 0) == any(shift)
     assert found.value == pytest.approx(mean, rel=1e-4)
