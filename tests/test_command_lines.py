@@ -53,6 +53,7 @@ def test_import_is_quick_and_loads_no_tensorflow():
         (["predict", "x.dcm", "--out", "a.csv"], "no model: expected the folder of a"),
         (["benchmark", "--config", "phantom"], "has no section `benchmark`"),
         (["benchmark", "--config", "paper"], "data_dir: missing"),
+        (["doctor", "--config", "open_cxr"], "data_dir: missing"),
     ],
 )
 def test_mistakes_end_with_status_2_and_no_traceback(arguments, message, tmp_path):

@@ -116,6 +116,8 @@ THROUGH = {
         "mdmt_tf.reporting.doctor_tables",
         "mdmt_tf.reporting.doctor_terminal",
     ],
+    "reporting/test_gain_tables.py": ["mdmt_tf.reporting.gain_plots"],
+    "reporting/test_primary_table.py": ["mdmt_tf.reporting.differences"],
     "reporting/test_tables.py": [
         "mdmt_tf.reporting.comparison_table",
         "mdmt_tf.reporting.detailed_tables",

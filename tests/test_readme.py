@@ -110,6 +110,10 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         from mdmt_tf.experiments.results import Results
 
         monkeypatch.setattr(Results, "read", accept)
+    elif command == "folds":
+        from mdmt_tf.data import sources
+
+        monkeypatch.setattr(sources, "open_datasets", accept)
     elif command == "predict":
         from mdmt_tf.serving import given
 

@@ -22,11 +22,12 @@ def load(name, *overrides):
 
 LOADED = {name: load(name) for name in files.names()}
 WITH_BENCHMARK = [name for name, made in LOADED.items() if made.benchmark]
+# Controls differ from what they match in nothing that a backbone may object to.
 FITS = [
     (name, experiment, backbone)
     for name in WITH_BENCHMARK
-    for experiment in LOADED[name].benchmark.experiments
-    for backbone in LOADED[name].benchmark.backbones
+    for experiment, section in LOADED[name].benchmark.resolved.items()
+    for backbone in LOADED[name].benchmark.backbones[: 1 if section.match else None]
 ]
 
 
@@ -40,7 +41,7 @@ def test_it_is_named_as_its_file_and_says_what_it_is(name):
 def test_every_experiment_has_its_settings_with_every_backbone(
     name, experiment, backbone
 ):
-    section = LOADED[name].benchmark.experiments[experiment]
+    section = LOADED[name].benchmark.resolved[experiment]
     of_grid = protocol.settings_of(LOADED[name], experiment, backbone)
     overrides = [f"experiment={experiment}", f"model.backbone={backbone}"]
     if section.start:

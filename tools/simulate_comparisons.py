@@ -82,7 +82,11 @@ def main() -> None:
     )
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--repeats", type=int, nargs="+", default=[1, 10])
-    parser.add_argument("--only", default="", help="text in the scenario's name")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="text in the name of the scenario, such as 'small, 58'",
+    )
     parser.add_argument("--output", type=Path, default=Path("comparisons.csv"))
     args = parser.parse_args()
     with args.output.open("w", newline="") as file:

@@ -22,7 +22,8 @@ Width = Annotated[int, Field(ge=2, le=4096)]
 class FeaturesSection(Section):
     """The simulated features and the small network of mode `features`.
 
-    It is trained with epochs, batch_size, learning_rate and weight_decay of `training`.
+    It is trained with epochs, warmup_epochs, batch_size, learning_rate and weight_decay
+    of `training`.
     """
 
     size: Width = Field(48, description="Number of features of an image.")

@@ -34,10 +34,8 @@ from mdmt_tf.tasks import label_is_known
 
 # AUC from which a measure is reported, and from which it is the first suspect.
 REPORTED, STRONG = 0.6, 0.75
-# Standard errors above chance. Cross-validation spreads the AUC of nothing 1.3 times as
-# much as the standard error says, so that a measure raises a false alarm in 1 of 200
-# labels.
-SURE = 3.3
+# Standard errors above chance: a measure raises a false alarm in 1 of 200 labels.
+SURE = 2.6
 
 _ADVICE = {
     ACQUISITION: "Compare each model with a baseline of {name}, judge it within each "

@@ -114,13 +114,13 @@ def settings_alone(config: Config, overrides: Sequence[str] = ()) -> Config:
     fit with the backbone `model.backbone`, seed `seed` and fold `split.fold`. Otherwise
     returns the settings of the configuration itself.
 
+    The number of steps of an experiment that matches another one is not yet set, see
+    `matched_alone`.
+
     Args:
         config: with or without a section `benchmark`.
         overrides: `key.path=value` of the command line, already applied to `config`.
             They take precedence over `set` of the experiment.
-    The number of steps of an experiment that matches another one is not yet set, see
-    `matched_alone`.
-
     Raises: ConfigError for an experiment that does not exist, that starts from others,
         or whose settings do not fit together.
     """

@@ -62,7 +62,8 @@ class Results:
         fields: the table of `fields.csv`; None when there is none.
         efforts: fit -> steps, images, epochs and seconds of its training; only fits
             that have recorded them.
-        probes: fit -> how well its features tell the dataset; only fits that have it.
+        probes: fit -> how well its features tell the dataset of test images; only fits
+            that have it. {} when validation is judged.
     """
 
     folder: Path
@@ -124,7 +125,11 @@ class Results:
                 fields_file.read(files_of.fields) if files_of.fields.is_file() else None
             ),
             efforts={fit: run.effort for fit, run in found.items() if run.effort},
-            probes={fit: run.probe for fit, run in found.items() if run.probe},
+            probes={
+                fit: run.probe
+                for fit, run in found.items()
+                if run.probe and split == "test"
+            },
         )
         stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))

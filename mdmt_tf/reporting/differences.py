@@ -62,7 +62,7 @@ class Differences:
         missing = [
             words
             for experiment in (candidate, other)
-            if (words := self._shortfall(validation, experiment))
+            if (words := self.shortfall(validation, experiment))
         ]
         if missing:
             reason = f"Not complete: {'; '.join(missing)}."
@@ -91,7 +91,7 @@ class Differences:
         cells = self.results.cells
         return cells.loc[cells["validation"] == validation, "fold"].nunique()
 
-    def _shortfall(self, validation: str, experiment: str) -> str:
+    def shortfall(self, validation: str, experiment: str) -> str:
         """How many cells of an experiment are finished; "" when all are."""
         cells = self.results.cells
         own = cells[
@@ -124,6 +124,18 @@ def sentence(candidate: str, other: str, difference: Difference) -> str:
     words = _WORDS[difference.conclusion].format(candidate=candidate)
     p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
     return f"{start} {interval(difference)}, {p}, {words}."
+
+
+def conclusion(difference: Difference) -> str:
+    """The conclusion for a table, with the reason where there is none.
+
+    Example:
+        >>> conclusion(Difference("auc", "image", 0.0, -0.1, 0.1, 0.9, 60, 10, ""))
+        'no difference shown'
+    """
+    if difference.reason is not None:
+        return f"not estimable. {difference.reason}"
+    return difference.conclusion.replace("undecided", "no difference shown")
 
 
 def interval(difference: Difference) -> str:

@@ -77,7 +77,7 @@ def _repeats(diagnosis: Diagnosis, start: str) -> Drawing:
     caption = (
         f"{start}The first {len(shown)} of {len(diagnosis.repeats)} pairs of images "
         "that are nearly the same, those of different patients first. These are images "
-        "of patients: share it as you would share them."
+        "of patients: share them as such."
     )
     return render(figure, "repeats", caption)
 

@@ -44,7 +44,7 @@ def _shortcuts(diagnosis: Diagnosis) -> Table:
             "AUC: two classes; the concordance of ordered classes and numbers; the "
             "mean AUC of each class against the others. Pairs of the same fold only.",
             "z: how far the AUC is above 0.5 in standard errors of predictions that "
-            "know nothing, for this number of patients. A finding needs 3.3.",
+            "know nothing, for this number of patients. A finding needs 2.6.",
             "By patient, the predictions of the images are averaged; patients with "
             "contradicting labels are left out.",
         ],

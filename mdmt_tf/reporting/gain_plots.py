@@ -1,10 +1,12 @@
 """The plot of gains against the number of training labels."""
 
+import dataclasses
+
 import numpy as np
 
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import leading
-from mdmt_tf.reporting.gains import gains_of
+from mdmt_tf.reporting.gains import Gain, gains_of
 from mdmt_tf.reporting.panels import COLOURS, panels, scale
 from mdmt_tf.reporting.table_files import in_percent, plain_heading
 from mdmt_tf.tasks import Task
@@ -22,17 +24,18 @@ def gains(aggregates: Aggregates, task: Task, validation: str):
     ]
     if not points:
         return None
-    varied = list(dict.fromkeys(gain.varied for gain in points))
-    lines = list(dict.fromkeys(gain.line for gain in points))
-    figure, axes = panels(len(varied), 4.2, 3.4, most=2)
-    for axis, of_task in zip(axes, varied, strict=True):
-        own = [gain for gain in points if gain.varied == of_task]
+    places = list(dict.fromkeys((gain.varied, gain.rest) for gain in points))
+    lines = list(dict.fromkeys(_label(gain) for gain in points))
+    figure, axes = panels(len(places), 3.6, 2.9, most=3, sharey=True)
+    for axis, (varied, rest) in zip(axes, places, strict=True):
+        own = [gain for gain in points if (gain.varied, gain.rest) == (varied, rest)]
         widest = max(gain.labels for gain in own)
-        present = [line for line in lines if line in {gain.line for gain in own}]
-        for place, line in enumerate(present):
-            curve = [gain for gain in own if gain.line == line]
+        for place, line in enumerate(lines):
+            curve = [gain for gain in own if _label(gain) == line]
+            if not curve:
+                continue
             # Moved a little, so that intervals do not hide each other.
-            shift = (place - (len(present) - 1) / 2) * 0.012 * widest
+            shift = (place - (len(lines) - 1) / 2) * 0.015 * widest
             found = [gain.differences[metric] for gain in curve]
             values = np.array([d.value for d in found]) * scale(metric)
             ends = np.array([[d.low, d.high] for d in found]).T * scale(metric)
@@ -40,7 +43,7 @@ def gains(aggregates: Aggregates, task: Task, validation: str):
                 np.array([gain.labels for gain in curve]) + shift,
                 values,
                 yerr=np.nan_to_num(np.abs(ends - values)),
-                color=COLOURS[lines.index(line) % len(COLOURS)],
+                color=COLOURS[place % len(COLOURS)],
                 marker="o",
                 markersize=4,
                 linewidth=1,
@@ -48,10 +51,12 @@ def gains(aggregates: Aggregates, task: Task, validation: str):
                 label=line,
             )
         axis.axhline(0, color="black", linewidth=0.8)
-        axis.set_xlabel(f"patients with a training label of {of_task}")
+        axis.set_title(rest)
+        axis.set_xlabel(f"patients with a label of {varied}")
         axis.grid(axis="y", linewidth=0.3)
     unit = " (points)" if in_percent(metric) else ""
-    axes[0].set_ylabel(f"gain in {plain_heading(metric)}{unit}")
+    for axis in axes[::3]:
+        axis.set_ylabel(f"gain in {plain_heading(metric)}{unit}")
     handles = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
@@ -65,3 +70,8 @@ def gains(aggregates: Aggregates, task: Task, validation: str):
         "primary comparison; a point without a bar has none."
     )
     return figure, "Gain by the number of labels", caption
+
+
+def _label(gain: Gain) -> str:
+    """What is compared, without the fractions of the other tasks, see the titles."""
+    return dataclasses.replace(gain, rest="").line

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import interval, leading
+from mdmt_tf.reporting.differences import conclusion, interval, leading
 from mdmt_tf.reporting.effort import counted
 from mdmt_tf.reporting.gains import Worth, gains_of, worths_of
 from mdmt_tf.reporting.headings import title_of
@@ -43,7 +43,7 @@ def gain_table(aggregates: Aggregates) -> Table | None:
                     numbered(shown(found.metric, found.value, "+"), found.value),
                     Entry(interval(found), found.low) if is_known else Entry(NO_NUMBER),
                     p_value(found.p),
-                    Entry(found.reason or found.conclusion),
+                    Entry(conclusion(found)),
                 )
             )
             facts = {

@@ -225,7 +225,8 @@ def _worth(gain, height, curve, heights, task: str, metric: str) -> Worth:
     ]
     (equal, reason), *bounds = ends
     low, high = (value for value, _ in bounds)
-    if difference.low > difference.high or heights[-1] < heights[0]:
+    if heights[-1] < heights[0]:
+        # Of an error, which falls with more labels.
         low, high = high, low
     return Worth(
         task=task,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from mdmt_tf.config.experiment_sections import parse_variant
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.results import Results
@@ -74,7 +75,9 @@ def _fits(results: Results) -> Iterator[tuple[str, str, list[str]]]:
     for (validation, experiment), own in chosen.groupby(
         ["validation", "experiment"], sort=False
     ):
-        if len(results.tasks_of(experiment)) > 1:
+        # Not with a fraction of the labels.
+        has_all = not parse_variant(experiment)[1]
+        if has_all and len(results.tasks_of(experiment)) > 1:
             yield validation, experiment, list(own["fit"].unique())
 
 

@@ -61,6 +61,12 @@ def _sections(
     }
     title = f"{task_by(aggregates, task.name, unit)}, {title_of(results, validation)}"
     none = all(value is None for value in printed.values())
+    title = f"{task_by(aggregates, task.name, unit)}, {title_of(results, validation)}"
+    none = all(value is None for value in printed.values())
+    # The metrics of the paper are a part of their own.
+    metrics = sorted(
+        metrics, key=lambda f: all(printed[e, f] is None for e in experiments)
+    )
     blocks = blocks_of(metrics, most=_MOST if none else _MOST_WITH_PAPER)
     efforts = {e: effort.effort_of(results, validation, e) for e in experiments}
     sections, data = [], []
@@ -194,6 +200,9 @@ def _printed(metric: str, value: float | None) -> Entry:
 def _name(results: Results, experiment: str) -> str:
     if results.is_baseline(experiment):
         return f"{experiment} ({results.benchmark.baselines[experiment].origin})"
+    permuted = results.benchmark.resolved[experiment].null
+    if permuted:
+        return f"{experiment} ({', '.join(permuted)} permuted)"
     return experiment
 
 

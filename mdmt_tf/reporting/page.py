@@ -18,17 +18,17 @@ from mdmt_tf.reporting.table_files import Table
 
 _NO_PLOTS = "<p>No fit is finished yet.</p>"
 _CAVEATS = (
-    "Backbones are not a sample of patients. A test over backbones supports that other "
-    "networks of this kind would show the same on the same images.",
+    "“No difference shown” does not say that there is none. The interval of the "
+    "primary comparison says how large a difference may be.",
+    "Backbones are not a sample of patients. A test over backbones (Table 2) supports "
+    "that other networks of this kind would show the same on the same images.",
     "Folds of a cross-validation share most of their training images. Their metrics "
     "are not independent, and a test that assumes independence gives p-values that are "
     "too small.",
-    "Bootstrap intervals resample the patients of the judged sets and keep the fitted "
-    "models. They do not include the variation from training again.",
     "Nothing here has been tested on patients of hospitals other than those of the "
     "datasets named above.",
-    "Many comparisons are made. Read the p-values after Holm's adjustment, which "
-    "covers the family that the notes of Table 2 state.",
+    "Many comparisons are made. Decide before which pair and metric counts. Holm's "
+    "adjustment in Table 2 covers the family that its notes state.",
 )
 
 

@@ -1,12 +1,13 @@
 """The primary comparison, and what the networks add to the baselines."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import interval, leading, sentence
+from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -44,11 +45,15 @@ def primary_table(aggregates: Aggregates) -> Table:
             found = aggregates.differences.of(validation, task.name, candidate, other)
             words = sentence(candidate, other, found[leading(task)])
             lead.append(f"{task.name}, {validation}: {words}")
+            facts = (task.name, validation, candidate, other)
+            data += [_data(facts, found[metric]) for metric in compared(task)]
+            pair = Entry(f"{candidate} - {other}")
+            if _is_nothing(found.values()):
+                (first, *_) = found.values()
+                rows.append((pair, Entry("all"), *_entries(first)))
+                continue
             for metric in compared(task):
-                names = (Entry(f"{candidate} - {other}"), Entry(heading(metric)))
-                rows.append((*names, *_entries(found[metric])))
-                facts = (task.name, validation, candidate, other)
-                data.append(_data(facts, found[metric]))
+                rows.append((pair, Entry(heading(metric)), *_entries(found[metric])))
         if rows:
             title = f"{task.name}, {title_of(results, validation)}"
             headings = ("compared", "metric", *_HEADINGS)
@@ -115,16 +120,20 @@ def _judged(aggregates: Aggregates) -> Iterator[tuple[Task, str]]:
             yield task, validation
 
 
+def _is_nothing(found: Iterable[Difference]) -> bool:
+    """Whether all metrics lack a value for the same reason, such as missing fits."""
+    facts = {(own.reason, math.isnan(own.value)) for own in found}
+    return len(facts) == 1 and facts.pop()[1]
+
+
 def _entries(found: Difference) -> tuple[Entry, ...]:
     """The cells below `_HEADINGS`."""
     value = numbered(shown(found.metric, found.value, "+"), found.value)
     counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
+    words = Entry(conclusion(found))
     if found.reason is not None:
-        why = Entry(f"not estimable. {found.reason}")
-        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), why, *counts)
-    words = Entry(found.conclusion.replace("undecided", "no difference shown"))
-    ends = Entry(interval(found), found.low)
-    return (value, ends, p_value(found.p), words, *counts)
+        return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), words, *counts)
+    return (value, Entry(interval(found), found.low), p_value(found.p), words, *counts)
 
 
 def _data(facts: tuple, found: Difference) -> dict:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from mdmt_tf.config.experiment_sections import parse_variant
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.table_files import Entry, Table, TableSection, numbered, shown
 
@@ -11,6 +12,8 @@ _METRIC = "balanced_accuracy"
 def probe_table(results: Results) -> Table | None:
     """Mean over the fits of each experiment; None where no fit has been probed."""
     cells = results.cells[results.cells["fit"].isin(list(results.probes))]
+    # Not with a fraction of the labels.
+    cells = cells.loc[[not parse_variant(name)[1] for name in cells["experiment"]]]
     if cells.empty:
         return None
     keys = ["validation", "experiment", "backbone"]

@@ -194,7 +194,11 @@ def _fit_arms(data: _Data):
 
     def fit(rows, steps, begin=start, validation=data.outcomes_validation):
         schedule = Schedule(
-            steps, training.batch_size, training.learning_rate, training.weight_decay
+            steps,
+            steps * training.warmup_epochs // training.epochs,
+            training.batch_size,
+            training.learning_rate,
+            training.weight_decay,
         )
         return train(begin, rows, validation, schedule, data.orders()), steps
 

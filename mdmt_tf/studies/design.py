@@ -31,7 +31,7 @@ ARMS = {
 CELL = ["mode", "outcomes", "scores", "correlation", "shift"]
 COLUMNS = [*CELL, "dataset", "arm", "steps", "auc", "accuracy", "auc_inside"]
 
-_TRAINED = ("epochs", "batch_size", "learning_rate", "weight_decay")
+_TRAINED = ("epochs", "warmup_epochs", "batch_size", "learning_rate", "weight_decay")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Work:
         datasets: numbers of the datasets.
         seed: of the study.
         section: its settings, `StudySection`.
-        training: `TrainingSection`, of which epochs, batch_size, learning_rate and
-            weight_decay are used.
+        training: `TrainingSection`, of which epochs, warmup_epochs, batch_size,
+            learning_rate and weight_decay are used.
     """
 
     cell: Cell

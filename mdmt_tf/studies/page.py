@@ -71,7 +71,11 @@ def write_report(
     gains = gains_of(results, section.control)
     tables, drawings = [], []
     if not gains.empty:
-        tables = [_primary(gains, section.primary), _every(gains, section.control)]
+        tables = [
+            _summary(gains, section.primary),
+            _primary(gains, section.primary),
+            _every(gains, section.control),
+        ]
         drawings = list(plots.draw_all(gains, section.primary))
     for name in ("tables", "plots"):
         (folder.path / name).mkdir(exist_ok=True)
@@ -139,6 +143,39 @@ def _range(row) -> Entry:
     if pd.isna(row.low):
         return Entry(NO_NUMBER)
     return Entry(f"{row.low:+.3f} to {row.high:+.3f}")
+
+
+def _summary(gains: pd.DataFrame, primary: str) -> Table:
+    """The gain of the primary arm: a block per number of scores, a column per shift."""
+    own = gains[
+        (gains["metric"] == "auc") & (gains["arm"] == primary) & (gains["scores"] > 0)
+    ]
+    shifts = [shift for shift in plots.SHIFTS if shift in set(own["shift"])]
+    sections = []
+    for scores, rows in own.groupby("scores"):
+        entries = []
+        for (correlation, outcomes), cells in rows.groupby(["correlation", "outcomes"]):
+            by_shift = {row.shift: row for row in cells.itertuples()}
+            entries.append(
+                (
+                    numbered(f"{correlation:g}", correlation),
+                    numbered(str(outcomes), outcomes),
+                    *(_with_range(by_shift.get(shift)) for shift in shifts),
+                )
+            )
+        headings = ("correlation", "outcomes", *(plots.SHIFTS[s] for s in shifts))
+        sections.append(TableSection(f"{scores} scores", headings, entries))
+    notes = ["Mean gain in test AUC and its 95 % interval over pairs of datasets."]
+    title = f"Gain of {primary}, in short"
+    return Table("summary", title, sections, notes, own)
+
+
+def _with_range(row) -> Entry:
+    if row is None or pd.isna(row.gain):
+        return Entry(NO_NUMBER)
+    if pd.isna(row.low):
+        return _signed(row.gain)
+    return Entry(f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})", row.gain)
 
 
 def _primary(gains: pd.DataFrame, primary: str) -> Table:

@@ -122,6 +122,8 @@ def _arms(rows: pd.DataFrame) -> Drawing:
                 color=colour,
                 linestyle=style,
                 linewidth=1.3,
+                marker=".",
+                markersize=4,
                 label=ARMS[arm],
             )
         if label:

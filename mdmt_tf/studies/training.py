@@ -46,11 +46,13 @@ class Schedule:
 
     Attributes:
         steps: steps of the optimizer in all.
+        warmup: steps after which nothing is selected yet.
         batch_size: rows of a batch; fewer if there are fewer rows.
         learning_rate, weight_decay: of `networks.Adam`.
     """
 
     steps: int
+    warmup: int
     batch_size: int
     learning_rate: float
     weight_decay: float
@@ -82,7 +84,7 @@ def batches(rng, rows, batch_size, steps):
     return order.ravel()[: steps * size].reshape(steps, size)
 
 
-def validation_steps(steps):
+def validation_steps(steps, warmup=0):
     """The steps after which validation rows are looked at, ascending, with the last.
 
     They are closer at the beginning, where a few rows are learnt by heart quickly, and
@@ -91,12 +93,14 @@ def validation_steps(steps):
     Example:
         >>> validation_steps(12)
         [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]
+        >>> validation_steps(12, warmup=7)
+        [8, 9, 11, 12]
     """
     chosen, at = [], 1.0
     while round(at) < steps:
         chosen.append(round(at))
         at = max(at * _GROWTH, at + 1)
-    return sorted({*chosen, steps})
+    return sorted({*(step for step in chosen if step > warmup), steps})
 
 
 def train(start, rows, validation, schedule, rngs):
@@ -121,7 +125,7 @@ def train(start, rows, validation, schedule, rngs):
     network = np.arange(len(rngs))[:, None]
     best = {name: values.copy() for name, values in parameters.items()}
     lowest = np.full(len(rngs), np.inf)
-    looks = set(validation_steps(schedule.steps))
+    looks = set(validation_steps(schedule.steps, schedule.warmup))
     for step, chosen in enumerate(order, start=1):
         optimizer.step(
             networks.gradients(

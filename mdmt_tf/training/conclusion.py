@@ -23,7 +23,7 @@ from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import description
-from mdmt_tf.training.fit import Fit, predict, predict_outputs
+from mdmt_tf.training.fit import Fit, inputs_of, predict
 
 
 def conclude(fit: Fit, model: keras.Model) -> None:
@@ -155,10 +155,18 @@ def _probe(fit: Fit, model: keras.Model) -> None:
     samples = inputs.samples[_judged_split(filled)]
     chosen = samples.take(probe.subsample(samples.dataset, seed=config.seed))
     backbone = model.get_layer(config.model.backbone)
-    features = predict_outputs(backbone, chosen, inputs, config)
+    # For so few batches, a graph would take longer to trace than it saves.
+    features = [
+        backbone(keras.utils.unpack_x_y_sample_weight(batch)[0], training=False)
+        for batch in inputs_of(chosen, inputs, config)
+    ]
     names = [dataset.name for dataset in inputs.datasets]
     found = probe.probe_features(
-        features, chosen.dataset, chosen.patient, names, seed=config.seed
+        np.concatenate(features)[: len(chosen)],
+        chosen.dataset,
+        chosen.patient,
+        names,
+        seed=config.seed,
     )
     storage.write_json(fit.run.features_probe, found.to_plain())
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mdmt_tf.config import Config
 from mdmt_tf.data import pipeline
@@ -59,28 +60,25 @@ def predict(
         unseen: whether to predict the images as if they were of no dataset of the run;
             it matters where each dataset has its own statistics of normalisation.
     """
-    logits = predict_outputs(model, samples, inputs, config, unseen=unseen)
-    return {task.name: task.probabilities(logits[task.name]) for task in inputs.tasks}
+    dataset = inputs_of(samples, inputs, config, unseen=unseen)
+    logits = model.predict(dataset, verbose=0)
+    return {
+        task.name: task.probabilities(logits[task.name][: len(samples)])
+        for task in inputs.tasks
+    }
 
 
-def predict_outputs(
-    model: keras.Model,
-    samples: Samples,
-    inputs: Inputs,
-    config: Config,
-    *,
-    unseen: bool = False,
-):
-    """The outputs of any model with the inputs of the fit's, one row per sample."""
+def inputs_of(
+    samples: Samples, inputs: Inputs, config: Config, *, unseen: bool = False
+) -> tf.data.Dataset:
+    """The inputs of the model for samples, see `pipeline.image_dataset`."""
     numbers = None
     if config.model.is_per_dataset:
         numbers = np.full(len(samples), UNSEEN) if unseen else samples.dataset
-    dataset = pipeline.image_dataset(
+    return pipeline.image_dataset(
         samples.image,
         inputs.images,
         batch_size=config.training.batch_size,
         normalization=config.normalization,
         dataset=numbers,
     )
-    outputs = model.predict(dataset, verbose=0)
-    return keras.tree.map_structure(lambda values: values[: len(samples)], outputs)

@@ -4,10 +4,13 @@ import json
 
 import pytest
 
-from mdmt_tf import folds
+from mdmt_tf import config, folds
+from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, LeakageError
+from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.experiments.plan import make_plan
 from mdmt_tf.splits.settings import SplitSettings
-from mdmt_tf.splits.split import count_folds, make_split
+from mdmt_tf.splits.split import Split, count_folds, make_split
 
 NAMES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 
@@ -64,6 +67,54 @@ def test_files_that_a_benchmark_reads(lists, data_dir, tmp_path, alpha, beta, ca
         assert sorted(tested) == sorted(table["image_id"])
         for before, split in zip([splits[-1], *splits], splits, strict=False):
             assert split.datasets[name]["validation"] == before.datasets[name]["test"]
+
+
+def test_a_benchmark_tests_each_file(lists, data_dir, tmp_path):
+    of_alpha, of_beta = lists
+    words = [f"alpha={of_alpha}", f"beta={of_beta}", "--out", str(tmp_path / "out")]
+    folds.main([*words, "--data-dir", str(data_dir), "--config", "full_256"])
+    template = str(tmp_path / "out" / "{fold}.json")
+    values = {
+        "experiment": "tiny",
+        "data_dir": str(data_dir),
+        "image_size": 32,
+        "tasks": {
+            "outcome": {
+                "kind": "categorical",
+                "classes": ["mild", "severe"],
+                "from": {"alpha": "outcome"},
+            },
+            "grade": {
+                "kind": "ordinal",
+                "classes": list("abcd"),
+                "from": {"beta": "grade"},
+            },
+        },
+        "datasets": {"alpha": {"config": "full_256"}, "beta": {"config": "full_256"}},
+        "training": {
+            "epochs": 2,
+            "warmup_epochs": 0,
+            "select_on": {"task": "outcome"},
+        },
+        "benchmark": {
+            "backbones": ["resnet18"],
+            "cross_validation": {"cv": {"kind": "file", "file": template}},
+            "experiments": {"both": {"tasks": ["outcome", "grade"]}},
+        },
+    }
+    files.write(values, tmp_path / "settings.yaml")
+    settings = config.load(str(tmp_path / "settings.yaml"))
+    folder = Folder(tmp_path / "benchmark")
+    folder.path.mkdir()
+    make_plan(settings, folder)
+    assert folder.read_data()["folds"] == {"cv": 3}
+    for fold in range(3):
+        split = Split.read(folder.split("cv", fold))
+        written = Split.read(tmp_path / "out" / f"{fold}.json")
+        assert (split.fold, split.datasets) == (fold, written.datasets)
+    (tmp_path / "out" / "0.json").unlink()
+    with pytest.raises(ConfigError, match=r"\{fold\}.json': no such file of fold 0"):
+        config.load(str(tmp_path / "settings.yaml"))
 
 
 def test_leaking_patients(tmp_path, data_dir, alpha, capsys):

@@ -115,6 +115,6 @@ def test_what_a_section_should_be():
     with pytest.raises(ConfigError) as raised:
         check(values(training__plateau=0.1), "here")
     assert (
-        "training.plateau = 0.1: should be a section with the keys factor, patience, "
-        "threshold, min_learning_rate." in str(raised.value)
+        "training.plateau = 0.1: should be a section with the keys follows, factor, "
+        "patience, threshold, min_learning_rate." in str(raised.value)
     )

@@ -262,3 +262,29 @@ def test_two_devices_share_each_batch(two_cpus, samples, alpha, beta, cache):
             slices = strategy.experimental_local_results(slices)
             assert [len(one) for one in slices] == [BATCH // 2] * 2
             np.testing.assert_array_equal(np.concatenate(slices), value)
+
+
+def test_images_come_with_the_numbers_of_their_datasets(samples, images):
+    """Where a label of the grade has a weight, the image is of the second dataset."""
+    plain, paired = (
+        listed(training(samples, images, with_dataset=chosen))
+        for chosen in (False, True)
+    )
+    for (pixels, _, _), ((same, dataset), _, weights) in zip(
+        plain, paired, strict=True
+    ):
+        np.testing.assert_array_equal(same, pixels)
+        assert dataset.dtype == np.int32
+        assert np.all(dataset[weights["grade"] > 0] == 1)
+        assert np.all(dataset[weights["outcome"] > 0] == 0)
+    test = samples["test"]
+    options = {"batch_size": BATCH, "dataset": test.dataset}
+    numbers = [
+        dataset
+        for ((_, dataset),) in listed(
+            pipeline.image_dataset(test.image, images, **options)
+        )
+    ]
+    # The padding repeats the first rows.
+    expected = np.resize(test.dataset, len(numbers) * BATCH)
+    np.testing.assert_array_equal(np.concatenate(numbers), expected)

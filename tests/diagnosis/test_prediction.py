@@ -86,8 +86,8 @@ def test_a_field_that_is_the_label_predicts_it():
     for score in (found.image, found.patient):
         assert (score.auc, score.balanced_accuracy, score.accuracy) == (1, 1, 1)
         assert score.n == N
-    # 30 and 30 patients: (0.5 / sqrt(61 / (12 x 900))).
-    assert found.z == pytest.approx(0.5 / np.sqrt(61 / 10800))
+    # 30 and 30 patients: sqrt(61 / (12 x 900)), and 1.3 for cross-validation.
+    assert found.z == pytest.approx(0.5 / np.sqrt(61 / 10800) / 1.3)
 
 
 def test_scores_by_image_and_by_patient_differ():
@@ -122,8 +122,7 @@ def test_labels_that_are_permuted_raise_no_alarm():
         texts = generator.choice(["a", "b", "c"], N)
         z.append(cross_predict(target, frequencies(texts, target.patients)).z)
     assert abs(np.mean(z)) < 0.5
-    # Wider than a standard normal, because the training rows are shared.
-    assert 0.9 < np.std(z) < 1.5
+    assert 0.7 < np.std(z) < 1.2
     assert np.mean(np.array(z) >= SURE) <= 0.02
 
 

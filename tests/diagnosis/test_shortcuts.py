@@ -71,12 +71,12 @@ def test_pixels_and_sizes_that_tell_the_label_are_found():
 
 
 def test_marks_are_found():
-    images = made_images(N, side=256) * 0.5
-    images[LABELS == 1, 20:32, 230:233] = 1.0  # an L
-    images[LABELS == 1, 30:32, 230:238] = 1.0
-    assert levels(made_dataset(LABELS, images=images))[
-        "The number of marks near the border"
-    ] == (SERIOUS)
+    labels = LABELS[:40]
+    images = made_images(40, side=256) * 0.5
+    images[labels == 1, 20:32, 230:233] = 1.0  # an L
+    images[labels == 1, 30:32, 230:238] = 1.0
+    found = levels(made_dataset(labels, images=images))
+    assert found["The number of marks near the border"] == SERIOUS
 
 
 def test_label_and_identity_are_no_measures():

@@ -251,6 +251,8 @@ def test_what_older_runs_do_not_have(whole, benchmark_folder, tmp_path):
     results = Results.read(folder.path)
     fit = "ft-resnet18-s0-cv0"
     assert results.efforts == {fit: effort} and results.probes == {fit: probe}
+    # It is of test images.
+    assert Results.read(folder.path, "validation").probes == {}
     assert results.fields.to_dict("records") == [
         {
             "dataset": "aiforcovid",

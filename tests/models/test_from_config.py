@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf import config
-from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.models.from_config import build_from_config, plain_model
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,19 @@ def test_a_frozen_backbone_leaves_the_heads_to_be_trained(load, tmp_path):
     filled = build_from_config(load("seed=7")).get_layer("tiny").get_weights()
     for received, expected in zip(backbone.get_weights(), filled, strict=True):
         np.testing.assert_array_equal(received, expected)
+
+
+def test_a_plain_model_is_the_model_for_images_of_one_dataset(load):
+    settings = load("model.batch_norm=per_dataset", "image_size=32")
+    model = build_from_config(settings)
+    images = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype("float32")
+    model((images, np.array([0, 1, 0, 1], np.int32)), training=True)
+    answers = {}
+    for dataset in (0, 1, -1):
+        plain = plain_model(settings, model, dataset)
+        answers[dataset] = plain(images)["prognosis"].numpy()
+        expected = model((images, np.full(4, dataset, np.int32)))["prognosis"]
+        np.testing.assert_allclose(answers[dataset], expected, atol=1e-6)
+    assert np.abs(answers[0] - answers[1]).max() > 1e-5
+    ordinary = build_from_config(load("image_size=32"))
+    assert plain_model(load("image_size=32"), ordinary) is ordinary

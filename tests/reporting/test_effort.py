@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-import yaml
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
@@ -32,11 +31,8 @@ def results(benchmark_folder, tmp_path_factory):
         tmp_path_factory.mktemp("effort") / "b",
         {"history": False},
         backbones=["resnet18"],
+        experiments=experiments,
     )
-    path = folder.path / "benchmark.yaml"
-    values = yaml.safe_load(path.read_text())
-    values["benchmark"]["experiments"] = experiments
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
     folder.add_all(lambda backbone, fold, name: {"effort": effort(name, fold)})
     return Results.read(folder.path)
 

@@ -91,7 +91,7 @@ def test_the_plot_has_every_curve(second, monkeypatch):
     (drawing,) = plots.draw_all(second)
     assert drawing.name == "gains_prognosis" and "AUC" in drawing.caption
     text = drawing.svg.decode()
-    assert "both - alone" in text and "training label of severity" in text
+    assert "both - alone" in text and "with a label of severity" in text
 
 
 def test_what_the_second_dataset_is_worth(outcome):

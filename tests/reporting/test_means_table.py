@@ -14,7 +14,6 @@ from mdmt_tf.metrics.table import blocks_of
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting import report as reports
 from mdmt_tf.reporting.table_files import heading
-from mdmt_tf.statistics.comparisons import MEASURED_TYPE_I
 
 # Of two classes, and of ordered ones: all metrics of Cobo et al., MLMI 2024, are here.
 PROGNOSIS = ["accuracy", "f1", "g_mean_weighted", "g_mean", "balanced_accuracy", "auc"]
@@ -106,8 +105,13 @@ def test_every_metric_has_an_interval(made):
         assert (rows["low"] < rows["mean"]).all()
         assert (rows["mean"] < rows["high"]).all()
     titles = [section.title for section in made.table("table_s1").sections]
-    blocks = ["1 of 3", "2 of 3", "3 of 3"] * 2
-    assert [title[-6:] for title in titles] == blocks
+    parts = [
+        f"{number + 1} of {len(blocks)}"
+        for task in ("prognosis", "coma")
+        for blocks in [blocks_of(report_metrics(made.table("table_s1"), task), most=8)]
+        for number in range(len(blocks))
+    ]
+    assert [title[-6:] for title in titles] == parts
     text = (made.folder / "tables" / "table_s1.md").read_text()
     assert re.search(r"\| RMSE \|\n", text) and "Only in table" not in text
 
@@ -197,7 +201,20 @@ def test_without_baselines_there_are_no_correlations(benchmark_folder, head, tmp
     assert [table.name for table in tables][-1] == "runs"
 
 
-def test_table_2_states_how_often_its_tests_are_wrong(report):
-    notes = " ".join(report.table("table_2").notes)
-    low, high = MEASURED_TYPE_I["mean", "backbone", "paired t"]
-    assert f"mean, backbone, paired t {low} to {high} %" in notes
+def test_permuted_labels_are_named(benchmark_folder, tmp_path):
+    from mdmt_tf.reporting.aggregates import Aggregates
+    from mdmt_tf.reporting.means_table import table_1
+
+    both = ["prognosis", "severity"]
+    experiments = {
+        "mdmt": {"tasks": both},
+        "control": {"tasks": both, "match": "mdmt", "null": ["severity"]},
+    }
+    folder = benchmark_folder(
+        tmp_path / "b", backbones=["resnet18"], experiments=experiments
+    )
+    for name in experiments:
+        folder.add("cv", "resnet18", 0, 0, name)
+    table = table_1(Aggregates(Results.read(folder.path), 0))
+    names = [row[0].text for row in table.sections[0].rows]
+    assert names == ["mdmt", "control (severity permuted)"]

@@ -191,7 +191,7 @@ def test_a_click_on_a_heading_sorts_numbers_as_numbers(clicked, report):
     assert (way, experiments) == ("ascending", sorted(experiments))
 
 
-def test_numbers_of_any_size_are_in_order(clicked):
+def test_numbers_of_any_size_are_in_order(clicked, report):
     # Such as 6.5e-05 and 0.041, which as text would be the other way round.
     p = [float(text) for text in clicked[5].split()]
     assert len(p) == 36 and p == sorted(p)

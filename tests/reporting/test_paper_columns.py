@@ -67,3 +67,22 @@ def test_other_data_have_no_printed_results(
     results = Results.read(folder.path)
     assert list(results.datasets) == ["aiforcovid"]
     assert not paper_columns.are_shown(results)
+
+
+def test_folds_of_the_authors_are_beside_their_results(benchmark_folder, tmp_path):
+    """Five files of lists are a cross-validation, as `mdmt_tf.folds` writes them."""
+    section = {"kind": "file", "file": "folds/{fold}.json"}
+    run = {"synthetic": False, "history": False}
+    experiments = {"stl_severity": ["severity"], "mdmt": ["prognosis", "severity"]}
+    folder = benchmark_folder(
+        tmp_path / "b", run, experiments=experiments, cross_validation={"cv": section}
+    )
+    for fold in range(5):
+        for name in experiments:
+            folder.add("cv", "resnet18", 0, fold, name)
+    results = Results.read(folder.path)
+    task = results.tasks["prognosis"]
+    found = paper_columns.value(results, task, "cv", "mdmt", "accuracy")
+    assert found == ruffini_2024.TABLE_1["kfold"]["mdmt"]["accuracy"]
+    stars = paper_columns.stars(results, task, "cv", "mean", ("mdmt", "ft"), "f1")
+    assert stars == "***"

@@ -13,7 +13,7 @@ SECTION = StudySection(
     test_patients=300, features=FeaturesSection(layers=(16, 8), size=20)
 )
 TRAINING = SimpleNamespace(
-    epochs=2, batch_size=32, learning_rate=2e-3, weight_decay=1e-4
+    epochs=2, warmup_epochs=0, batch_size=32, learning_rate=2e-3, weight_decay=1e-4
 )
 
 

@@ -9,8 +9,9 @@ import pytest
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.studies import images
-from mdmt_tf.studies.design import StudyFolder
+from mdmt_tf.studies.design import ARMS, StudyFolder
 from mdmt_tf.studies.images import Draw
+from mdmt_tf.studies.run import run_study
 
 OVERRIDES = [
     "study.outcomes=[20, 40]",
@@ -111,3 +112,26 @@ def test_a_study_of_images_needs_a_benchmark(tmp_path):
 def test_a_shortcut_cannot_be_studied_with_images():
     with pytest.raises(ConfigError, match="the test patients would have the shortcut"):
         load("study.shifts=[shortcut]")
+
+
+@pytest.mark.large
+def test_a_study_of_images_runs_to_its_page(tmp_path):
+    """Two minutes: every arm of one pair of datasets, trained for an epoch."""
+    tiny = ["study.outcomes=[20]", "study.scores=[20]", "study.datasets=1"]
+    tiny += ["study.correlations=[0.9]", "study.shifts=[none]", "training.epochs=1"]
+    tiny += ["training.warmup_epochs=0", "image_size=32", "benchmark.processes=1"]
+    settings, folder = load(*tiny), StudyFolder(tmp_path)
+    report = run_study(settings, folder, print)
+    assert report.status == "All 1 cells have 1 pairs of datasets."
+    results = images.read_all(settings, folder).set_index("arm")
+    assert set(results.index) == {*ARMS, "oracle"}
+    # 16 outcomes and 16 scores in batches of 16.
+    steps = results["steps"]
+    assert steps["stl"] == steps["ft"] == 1
+    assert {steps[arm] for arm in ARMS if "mdmt" in arm or "stl_" in arm} == {2}
+    assert results["auc"].between(0, 1).all()
+    draw = folder.draw("rho0.9-none-d0")
+    assert not (draw / "data").exists() and not list(draw.glob("runs/*/checkpoints"))
+    written = []
+    run_study(settings, folder, written.append)
+    assert written == ["[1/1] rho0.9-none-d0 finished\n"]

@@ -1,5 +1,7 @@
 """Batches, the steps that select, and training of many networks at once."""
 
+import dataclasses
+
 import numpy as np
 
 from mdmt_tf.studies import networks, training
@@ -33,7 +35,9 @@ def rows_of(rng, networks_, n, flip=0.0):
 
 
 START = networks.initial(np.random.default_rng(0), 2, 6, (8, 4), 4)
-SCHEDULE = Schedule(steps=60, batch_size=16, learning_rate=0.01, weight_decay=1e-4)
+SCHEDULE = Schedule(
+    steps=60, warmup=0, batch_size=16, learning_rate=0.01, weight_decay=1e-4
+)
 
 
 def rngs(*seeds):
@@ -71,9 +75,19 @@ def test_the_step_with_the_lowest_validation_loss_is_kept():
     rng = np.random.default_rng(3)
     rows, held = rows_of(rng, 2, 40, flip=1.0), rows_of(rng, 2, 200)
     made = train(START, rows, held, SCHEDULE, rngs(1, 2))
-    one_step = Schedule(1, 16, 0.01, 1e-4)
+    one_step = Schedule(1, 0, 16, 0.01, 1e-4)
     first = train(START, rows, held, one_step, rngs(1, 2))
     loss = [
         networks.outcome_loss(p, held.features, held.outcome) for p in (made, first)
     ]
     assert (loss[0] <= loss[1] + 1e-6).all()
+
+
+def test_nothing_is_selected_in_the_warm_up():
+    rng = np.random.default_rng(3)
+    rows, held = rows_of(rng, 2, 40, flip=1.0), rows_of(rng, 2, 200)
+    late = dataclasses.replace(SCHEDULE, warmup=59)
+    last = train(START, rows, held, late, rngs(1, 2))
+    best = train(START, rows, held, SCHEDULE, rngs(1, 2))
+    loss = [networks.outcome_loss(p, held.features, held.outcome) for p in (best, last)]
+    assert (loss[0] < loss[1] - 0.1).all()

@@ -79,7 +79,7 @@ def test_it_can_be_evaluated_again(run):
 
 def test_too_few_steps_are_refused(settings):
     few = settings("training.epochs=4", "training.steps=4", "training.batch_size=2")
-    # Two datasets of 18 and 11 images share two draws: 1.2 and 0.8, rounded 1 and 1.
+    # Two datasets share the two draws of an epoch.
     steps = trainer._training_set(few, open_inputs(few)).draws
     assert steps.total == 2
     balanced = settings(
