@@ -22,8 +22,8 @@ _DECIMALS = 12
 MEASURED_TYPE_I = {
     ("mean", "backbone", "paired t"): (4, 31),
     ("mean", "backbone", "Wilcoxon signed-rank"): (4, 31),
-    ("sd", "backbone", "paired t"): (4, 24),
-    ("sd", "backbone", "Wilcoxon signed-rank"): (4, 23),
+    ("sd", "backbone", "paired t"): (4, 28),
+    ("sd", "backbone", "Wilcoxon signed-rank"): (4, 27),
     ("mean", "backbone x fold", "paired t"): (4, 31),
     ("mean", "backbone x fold", "Wilcoxon signed-rank"): (4, 31),
 }
