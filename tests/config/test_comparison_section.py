@@ -12,8 +12,9 @@ def load(rope):
 
 
 def test_rope_of_metrics():
-    assert load("{auc: 0.02}").benchmark.comparison.rope == {"auc": 0.02}
-    assert ComparisonSection().rope == {}
+    section = load("{auc: 0.02}").benchmark.comparison
+    assert section == ComparisonSection(rope={"auc": 0.02})
+    assert config.load("replication_phantom", []).benchmark.comparison.rope == {}
 
 
 @pytest.mark.parametrize(
