@@ -89,7 +89,7 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
     arguments = [
         word.replace("data_dir=DATA", f"data_dir={tmp_path}") for word in arguments
     ]
-    if command in ("train", "benchmark", "doctor"):
+    if command in ("train", "benchmark", "doctor", "study"):
         real_load = config.load
 
         def load(name, overrides):

@@ -96,3 +96,19 @@ def test_settings_that_do_not_fit_are_refused(override, text):
     with pytest.raises(ConfigError) as error:
         small_settings(override)
     assert text in str(error.value)
+
+
+@pytest.mark.large
+def test_cells_on_a_ray_cluster_are_those_of_this_machine(study, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        where = ("benchmark.executor=ray", f"benchmark.address={cluster.address}")
+        settings, folder = small_settings(*where), StudyFolder(tmp_path)
+        simulated.compute_all(settings, folder, print)
+        found = simulated.read_all(settings, folder)
+        expected = simulated.read_all(small_settings(), study[0])
+        pd.testing.assert_frame_equal(found, expected, atol=2e-3)
+    finally:
+        cluster.shutdown()
