@@ -168,3 +168,12 @@ def test_metrics_of_labels_that_change_count_each_patient_once():
     assert found["n"] == 4
     # Weights 1/3 and 1: of the mild ones, 1/3 of 4/3 are right.
     assert found["specificity"] == pytest.approx(1 / 4)
+
+
+def test_the_mean_of_equal_probabilities_is_that_probability():
+    """(0.1 + 0.1 + 0.1) / 3 is above 0.1 in floats, which would break a tie."""
+    task = make_task(name="tie", kind="binary", classes=("no", "yes"))
+    rows = pd.DataFrame({"dataset": "d", "patient_id": list("aaab"), "target": 0.0})
+    rows = rows.assign(prediction=0, p_0=0.9, p_1=0.1)
+    found = by_patient(rows, task)
+    assert found["p_1"].tolist() == [0.1, 0.1] and found["p_0"].tolist() == [0.9, 0.9]
