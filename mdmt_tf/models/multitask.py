@@ -69,7 +69,7 @@ def build_model(
     """
     _check(tasks, heads)
     common = "mlp" if heads == "serial" else heads
-    inputs = keras.tree.map_structure(_same_input, backbone.input)
+    inputs = _inputs_like(backbone)
     features = backbone(inputs)
     last = [tasks[0]] if heads == "serial" and len(tasks) > 1 else []
     logits = {
@@ -85,8 +85,12 @@ def build_model(
     return keras.Model(inputs, dict(sorted(logits.items())), name="mdmt")
 
 
-def _same_input(tensor):
-    return keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+def _inputs_like(backbone):
+    inputs = [
+        keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
+        for tensor, name in zip(backbone.inputs, ("image", "dataset"), strict=False)
+    ]
+    return tuple(inputs) if len(inputs) > 1 else inputs[0]
 
 
 def _check(tasks, heads):

@@ -58,10 +58,8 @@ def table_2(aggregates: Aggregates) -> Table:
         "on the same statistic (mean or sd) with the same unit, over all metrics and "
         "all other experiments of one task and validation. Stars mark the p before "
         "adjustment, as the paper's do: * < 0.05, ** < 0.01, *** < 0.001.",
-        "No unit is a patient. Folds share training images, so tests with unit "
-        "“backbone x fold” give p-values that are too small. Tests with unit "
-        "“backbone” are about other backbones on the same data. The paper does not "
-        "state its unit.",
+        "No unit is a patient: all backbones share the luck of the same patients, and "
+        "folds share training images. The paper does not state its unit.",
     ]
     if any(row["paper_stars"] for row in data):
         notes += paper_columns.notes(results, "Table 2, its t-tests over backbones")
@@ -82,16 +80,16 @@ def table_2(aggregates: Aggregates) -> Table:
 def _lead() -> tuple[str, ...]:
     """What the tests are worth, in front of them."""
     rates = [
-        f"{name} of the {statistic} with unit “{unit}” {100 * low:.0f} to "
-        f"{100 * high:.0f} %"
-        for (name, statistic, unit), (low, high) in MEASURED_TYPE_I.items()
+        f"{name} of the {statistic}, unit “{unit}”: {low} to {high} %"
+        for (statistic, unit, name), (low, high) in MEASURED_TYPE_I.items()
     ]
     return (
-        "These tests do not keep their level. Where there is no difference, p < 0.05 "
-        f"should appear in 5 % of cases; in simulations it appeared in: "
-        f"{'; '.join(rates)}. All backbones are fitted to and judged on the same "
-        "patients and share their luck, and Holm's adjustment does not repair that. "
-        "Conclusions come from the primary comparison.",
+        "These tests do not keep their level. Where neither experiment is better on "
+        "average, p < 0.05 should appear in 5 % of cases. In simulations "
+        "(tools/simulate_comparisons.py) it appeared, depending on the scenario, in: "
+        f"{'; '.join(rates)}. All backbones share the luck of the same patients, and "
+        "Holm's adjustment does not repair that. Conclusions come from the primary "
+        "comparison.",
     )
 
 

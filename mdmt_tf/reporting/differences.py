@@ -62,7 +62,7 @@ class Differences:
         missing = [
             words
             for experiment in (candidate, other)
-            if (words := self._shortfall(validation, experiment))
+            if (words := self.shortfall(validation, experiment))
         ]
         if missing:
             reason = f"Not complete: {'; '.join(missing)}."
@@ -91,7 +91,7 @@ class Differences:
         cells = self.results.cells
         return cells.loc[cells["validation"] == validation, "fold"].nunique()
 
-    def _shortfall(self, validation: str, experiment: str) -> str:
+    def shortfall(self, validation: str, experiment: str) -> str:
         """How many cells of an experiment are finished; "" when all are."""
         cells = self.results.cells
         own = cells[

@@ -23,8 +23,7 @@ def value(
     """The printed metric of an experiment; None when there is none."""
     if not are_shown(results):
         return None
-    kind = results.benchmark.cross_validation[validation].kind
-    return ruffini_2024.value(task, kind, experiment, metric)
+    return ruffini_2024.value(task, _kind(results, validation), experiment, metric)
 
 
 def stars(
@@ -38,8 +37,15 @@ def stars(
     """
     if not are_shown(results):
         return None
-    kind = results.benchmark.cross_validation[validation].kind
+    kind = _kind(results, validation)
     return ruffini_2024.stars(task, kind, statistic, *pair, metric)
+
+
+def _kind(results: Results, validation: str) -> str:
+    """The kind of a validation, also of folds that were imported from the authors'."""
+    section = results.benchmark.cross_validation[validation]
+    folds = results.cells.loc[results.cells["validation"] == validation, "fold"]
+    return ruffini_2024.kind_of(section.kind, folds.nunique())
 
 
 def notes(results: Results, what: str) -> list[str]:

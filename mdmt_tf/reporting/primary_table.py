@@ -1,6 +1,7 @@
 """The primary comparison, and what the networks add to the baselines."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -44,11 +45,15 @@ def primary_table(aggregates: Aggregates) -> Table:
             found = aggregates.differences.of(validation, task.name, candidate, other)
             words = sentence(candidate, other, found[leading(task)])
             lead.append(f"{task.name}, {validation}: {words}")
+            facts = (task.name, validation, candidate, other)
+            data += [_data(facts, found[metric]) for metric in compared(task)]
+            pair = Entry(f"{candidate} - {other}")
+            if _is_nothing(found.values()):
+                (first, *_) = found.values()
+                rows.append((pair, Entry("all"), *_entries(first)))
+                continue
             for metric in compared(task):
-                names = (Entry(f"{candidate} - {other}"), Entry(heading(metric)))
-                rows.append((*names, *_entries(found[metric])))
-                facts = (task.name, validation, candidate, other)
-                data.append(_data(facts, found[metric]))
+                rows.append((pair, Entry(heading(metric)), *_entries(found[metric])))
         if rows:
             title = f"{task.name}, {title_of(results, validation)}"
             headings = ("compared", "metric", *_HEADINGS)
@@ -113,6 +118,12 @@ def _judged(aggregates: Aggregates) -> Iterator[tuple[Task, str]]:
     for task in aggregates.results.tasks.values():
         for validation in aggregates.validations_of(task.name):
             yield task, validation
+
+
+def _is_nothing(found: Iterable[Difference]) -> bool:
+    """Whether all metrics lack a value for the same reason, such as missing fits."""
+    facts = {(own.reason, math.isnan(own.value)) for own in found}
+    return len(facts) == 1 and facts.pop()[1]
 
 
 def _entries(found: Difference) -> tuple[Entry, ...]:

@@ -16,6 +16,9 @@ DATASETS = frozenset({"aiforcovid", "brixia"})
 BACKBONES = 18
 
 CV, LOCO = "kfold", "leave_one_site_out"
+# Number of folds -> their kind, for folds from files: 6 hospitals, and with each of 3
+# groups of X-ray makers.
+_KINDS = {5: CV, 6: LOCO, 18: LOCO}
 
 # Table 1: kind of validation -> experiment -> metric -> fraction (the paper: per cent).
 TABLE_1 = {
@@ -67,6 +70,16 @@ _TABLE_2 = {
     (LOCO, "sd", "stl_prognosis"): (TWO_OF_THREE,) * 3,
     (LOCO, "sd", "ft"): (TWO_OF_THREE,) * 3,
 }
+
+
+def kind_of(kind: str, folds: int) -> str:
+    """The kind of a validation; of lists in files it follows from their number.
+
+    Example:
+        >>> kind_of("file", 5), kind_of("file", 6), kind_of("kfold", 10)
+        ('kfold', 'leave_one_site_out', 'kfold')
+    """
+    return _KINDS.get(folds, kind) if kind == "file" else kind
 
 
 def value(task: Task, kind: str, experiment: str, metric: str) -> float | None:

@@ -110,15 +110,16 @@ def _build_table(section: TableSection) -> Table:
         collapse_padding=True,
     )
     for index, heading in enumerate(headings[:own]):
-        texts = [row[index].text for row in section.rows] if index else []
-        words = [word for text in (heading, *texts) for word in text.split()]
+        texts = [row[index].text for row in section.rows]
+        width = max(map(len, [*heading.split(), *texts]))
         table.add_column(
             escape(heading),
             justify="right" if index else "left",
             # Headings are broken at spaces before the names in the first column are
             # folded, and nothing is cut off.
             overflow="fold",
-            max_width=None if paper or not index else max(map(len, words)),
+            max_width=None if paper or not index else width,
+            min_width=None if index else _width_of_names(texts),
         )
     for row in section.rows:
         texts = [entry.text for entry in row]
@@ -127,6 +128,12 @@ def _build_table(section: TableSection) -> Table:
                 texts[own - paper + place] += f" ({texts[own + place]})"
         table.add_row(*map(escape, texts[:own]))
     return table
+
+
+def _width_of_names(names: list[str]) -> int:
+    """Width in which the longest word of the names is not folded; 20 at most."""
+    words = [word for name in names for word in name.split()]
+    return min(max(map(len, words), default=0), 20)
 
 
 def _print_gaps(console: Console, report: Report) -> None:

@@ -38,7 +38,7 @@ class _Suspect:
 
 
 def within_table(aggregates: Aggregates) -> Table | None:
-    """All experiments within the strata of all suspect fields.
+    """All complete experiments within the strata of all suspect fields.
 
     Returns: None where no field is stored, or no task has two classes.
     """
@@ -62,7 +62,8 @@ def within_table(aggregates: Aggregates) -> Table | None:
         "AUC: over all pairs of patients (or images) with and without the outcome of "
         "the same fit. within strata: over the pairs with the same value of the field, "
         "whose share of all pairs is in the last column. A network that has learned "
-        "the field alone has 0.5 there. The interval resamples patients.",
+        "the field alone has 0.5 there. The interval resamples patients. Experiments "
+        "that are not complete are left out.",
         *notes,
         "within_strata.csv has the strata one by one, and why an interval is not "
         "estimable.",
@@ -168,7 +169,10 @@ def _within(
     ):
         rows = results.rows_of(experiment, suspect.validation, task.name)
         rows = rows[rows["dataset"] == suspect.dataset]
-        if len(rows):
+        is_complete = not aggregates.differences.shortfall(
+            suspect.validation, experiment
+        )
+        if len(rows) and is_complete:
             yield (
                 experiment,
                 within_strata(

@@ -73,6 +73,9 @@ def _by_patient(measured: Measured, folds: int) -> dict[str, float]:
     psi = influences(measured.left_out)
     patients = psi.shape[1]
     of_patients = (psi.mean(axis=0) ** 2).sum() / (patients * (patients - 1))
+    if not of_patients > 0:
+        names = ("by patient", "by patient, 1 / train", PRIMARY)
+        return dict.fromkeys(names, float("nan"))
     variance, freedom = variance_of_mean(
         measured.values.ravel(), psi, measured.folds_left_out, patients
     )

@@ -89,9 +89,7 @@ class FoldStudy:
             return (
                 f"{place} lacks a class in {part}" if place else f"{part} lack a class"
             )
-        return (
-            f"{place} does not define it in {part}" if place else f"undefined in {part}"
-        )
+        return f"{place}: undefined in {part}" if place else f"undefined in {part}"
 
     def _unsettled(self) -> str:
         """Whether a small class has no errors, or nothing else, in all folds."""

@@ -79,7 +79,17 @@ def compare(
     *,
     folds: int,
 ) -> Difference:
-    """The primary comparison for one metric, see `compare_metrics`."""
+    """The primary comparison for one metric, see `compare_metrics`.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"patient_id": ["a", "b"], "image_id": ["1", "2"]})
+        >>> rows = rows.assign(dataset="ward", task="age", target=1.0, prediction=2.0)
+        >>> rows = rows.assign(backbone="resnet18", seed=0, fold=[0, 1])
+        >>> compare(rows, rows, age, "mae", folds=2).reason
+        'There are 2 patients (effective number); 10 are needed.'
+    """
     found = compare_metrics(candidate_rows, other_rows, task, [metric], folds=folds)
     return found[metric]
 
@@ -151,7 +161,22 @@ def compare_metrics(
 def difference(
     metric: str, pair: Pair, estimated: Estimate, method: str = METHOD
 ) -> Difference:
-    """The estimate of a metric with its interval and p."""
+    """The estimate of a metric with its interval and p.
+
+    Args:
+        metric: name of the metric.
+        pair: what was compared.
+        estimated: value, variance and degrees of freedom.
+        method: how they were computed.
+
+    Example:
+        >>> from mdmt_tf.statistics.components import Estimate
+        >>> nothing = pd.DataFrame()
+        >>> pair = Pair(nothing, nothing, "patient", patients=100, fits=90)
+        >>> found = difference("auc", pair, Estimate(0.05, 0.0004, 60.0))
+        >>> round(found.low, 3), round(found.high, 3)  # 0.05 -+ 2.0003 * 0.02
+        (0.01, 0.09)
+    """
     value = estimated.value
     t = scipy.stats.t(estimated.freedom)
     error = float(np.sqrt(estimated.variance))

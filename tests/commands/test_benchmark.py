@@ -248,6 +248,7 @@ def test_its_report(finished, environment):
         expected.append(
             (rows["target"] == rows[["p_0", "p_1"]].values.argmax(1)).mean()
         )
+    table = table[table["unit"] == "image"]
     row = table[(table["experiment"] == "mdmt") & (table["figure"] == "accuracy")]
     assert row["mean"].item() == pytest.approx(np.mean(expected))
 

@@ -28,7 +28,7 @@ def test_the_terminal_has_80_columns(report, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines if str(report.folder) not in line) <= 80
     text = "\n".join(lines)
-    assert re.search(r"mdmt .* \d\d\.\d \(68\.6\)", text)
+    assert re.search(r"mdmt .* \d\d\.\d", text)
     assert "SYNTHETIC" in text
     assert "27 of 27 cells" in text
     assert str(report.page) in text

@@ -1,12 +1,13 @@
 """Printed results stand beside the datasets of the paper only."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.reporting import paper_columns, ruffini_2024
-from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.tables import build_tables
+from mdmt_tf.reporting import paper_columns, plots, ruffini_2024, terminal
+from mdmt_tf.reporting.report import write_report
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +19,27 @@ def of_paper(benchmark_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tables(of_paper):
-    aggregates = Aggregates(Results.read(of_paper), resamples=0)
-    return {table.name: table for table in build_tables(aggregates)}
+def written(of_paper, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "KINDS", {})
+        return write_report(of_paper, tmp_path_factory.mktemp("out"), resamples=0)
+
+
+@pytest.fixture(scope="module")
+def tables(written):
+    return {table.name: table for table in written.tables}
+
+
+def test_they_follow_in_brackets_on_the_terminal(written, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal.print_report(written)
+    lines = capsys.readouterr().out.splitlines()
+    own = [line for line in lines if str(written.folder) not in line]
+    assert max(map(len, own)) <= 80
+    text = "\n".join(lines)
+    assert "in brackets: paper" in text
+    assert re.search(r"mdmt .* \d\d\.\d \(68\.6\)", text)
+    assert "paper: AIforCOVID + BRIXIA, 18 backbones" in text
 
 
 def test_means_stand_beside_those_of_the_same_experiment(tables):
@@ -67,3 +86,22 @@ def test_other_data_have_no_printed_results(
     results = Results.read(folder.path)
     assert list(results.datasets) == ["aiforcovid"]
     assert not paper_columns.are_shown(results)
+
+
+def test_folds_of_the_authors_are_beside_their_results(benchmark_folder, tmp_path):
+    """Five files of lists are a cross-validation, as `mdmt_tf.folds` writes them."""
+    section = {"kind": "file", "file": "folds/{fold}.json"}
+    run = {"synthetic": False, "history": False}
+    experiments = {"stl_severity": ["severity"], "mdmt": ["prognosis", "severity"]}
+    folder = benchmark_folder(
+        tmp_path / "b", run, experiments=experiments, cross_validation={"cv": section}
+    )
+    for fold in range(5):
+        for name in experiments:
+            folder.add("cv", "resnet18", 0, fold, name)
+    results = Results.read(folder.path)
+    task = results.tasks["prognosis"]
+    found = paper_columns.value(results, task, "cv", "mdmt", "accuracy")
+    assert found == ruffini_2024.TABLE_1["kfold"]["mdmt"]["accuracy"]
+    stars = paper_columns.stars(results, task, "cv", "mean", ("mdmt", "ft"), "f1")
+    assert stars == "***"

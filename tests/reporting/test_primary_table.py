@@ -14,6 +14,7 @@ from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import leading, sentence
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
 from mdmt_tf.statistics.primary import Difference, compare
+from mdmt_tf.tasks import make_task
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,9 @@ def test_an_incomplete_grid_compares_nothing(benchmark_folder, tmp_path):
     reason = "not estimable. Not complete: mdmt: 2 of 3 cells."
     assert table.lead == (f"prognosis, cv: mdmt - ft: AUC, {reason}",)
     assert table.data[["difference", "low", "p"]].isna().all(axis=None)
-    assert {row[5].text for row in table.sections[0].rows} == {reason}
+    # One row for all metrics.
+    assert [row[5].text for row in table.sections[0].rows] == [reason]
+    assert len(table.data) == len(compared(make_task(kind="binary", name="t")))
 
 
 def test_without_a_candidate_nothing_is_compared(benchmark_folder, tmp_path):
@@ -150,3 +153,26 @@ def test_the_terminal_tells_it_first(report, monkeypatch, capsys):
     assert start < text.index("folds x")
     assert " ".join(report.table("primary").lead[0].split()) in text
     assert np.isfinite(pd.to_numeric(report.table("primary").data["p"])).all()
+
+
+def test_sites_are_the_units_where_they_are_left_out(benchmark_folder, tmp_path):
+    folder = benchmark_folder(
+        tmp_path / "b",
+        {"history": False},
+        backbones=["resnet18"],
+        cross_validation={
+            "loco": {"kind": "leave_one_site_out", "leave_out": ["aiforcovid"]}
+        },
+    )
+    for fold in range(3):
+        for name in ("ft", "mdmt"):
+            folder.add("loco", "resnet18", 0, fold, name)
+            path = folder.path / "runs" / f"{name}-resnet18-s0-loco{fold}"
+            rows = pd.read_csv(path / "predictions.csv")
+            rows = rows.assign(site=f"S{fold}")
+            rows.to_csv(path / "predictions.csv", index=False)
+    table = primary_table(Aggregates(Results.read(folder.path), 0))
+    row = table.data[table.data["figure"] == "auc"].iloc[0]
+    assert row["method"] == "random effects over 3 sites"
+    assert row["low"] < row["difference"] < row["high"]
+    assert "Method: random effects over 3 sites" in " ".join(table.notes)

@@ -57,3 +57,14 @@ def test_its_g_mean_is_the_weighted_one():
     text = ruffini_2024.NOTES[0]
     for number in (weighted, plain):
         assert f"{100 * number:.2f}" in text
+
+
+def test_folds_from_files_are_of_the_kind_that_has_as_many():
+    kinds = {folds: ruffini_2024.kind_of("file", folds) for folds in (1, 5, 6, 10, 18)}
+    assert kinds == {
+        1: "file",
+        5: "kfold",
+        6: "leave_one_site_out",
+        10: "file",
+        18: "leave_one_site_out",
+    }

@@ -73,5 +73,14 @@ def test_pairs_are_of_one_fold_and_view(aggregates, table):
     assert mean == pytest.approx(whole["auc"])
 
 
+def test_incomplete_experiments_are_left_out(aggregates, table, monkeypatch):
+    assert [row[0].text for row in table.sections[0].rows] == ["ft"]
+    monkeypatch.setattr(
+        aggregates.differences, "shortfall", lambda *names: "ft: 2 of 3 cells"
+    )
+    (section,) = within_table(aggregates).sections
+    assert section.rows == []
+
+
 def test_older_folders_have_no_fields(whole):
     assert within_table(Aggregates(Results.read(whole), 0)) is None

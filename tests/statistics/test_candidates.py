@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mdmt_tf.statistics.candidates import PAPER, PRIMARY, p_values
-from mdmt_tf.statistics.comparisons import compare
+from mdmt_tf.statistics.comparisons import MEASURED_TYPE_I, compare
 from mdmt_tf.statistics.primary import compare as compare_primary
 from mdmt_tf.statistics.simulation import (
     ALTERNATIVES,
@@ -79,6 +79,29 @@ def test_the_primary_holds_its_level_where_t_over_backbones_does_not():
     # 0.05 of 100: at most 12 within three standard errors.
     assert found["accuracy", PRIMARY] <= 0.12
     assert found["accuracy", "t, mean, backbones"] >= 0.15
+
+
+def test_each_test_of_the_paper_has_a_measured_error():
+    pairs = np.array([0.1, 0.2, 0.4])
+    measured = [
+        (statistic, unit, test(pairs, 0 * pairs, alternative="less", unit=unit).name)
+        for statistic, unit, test in PAPER.values()
+    ]
+    assert measured == list(MEASURED_TYPE_I)
+
+
+@pytest.mark.large
+def test_the_measured_errors_of_the_papers_tests():
+    luck, noise = (
+        rejected(BY_NAME[name], 300)
+        for name in ("luck, 100 patients", "noise of fits, 100")
+    )
+    for name, (low, high) in zip(PAPER, MEASURED_TYPE_I.values(), strict=True):
+        for metric in METRICS:
+            # Within three standard errors of 300 simulations.
+            assert 100 * luck[metric, name] <= high + 8
+            assert low - 4 <= 100 * noise[metric, name] <= low + 5
+        assert 100 * max(luck[metric, name] for metric in METRICS) >= high - 8
 
 
 @pytest.mark.large

@@ -4,15 +4,20 @@ import keras
 import numpy as np
 import pytest
 
+from mdmt_tf import evaluate
 from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.normalize import normalize, to_unit
 from mdmt_tf.data.sampling import epoch_batches
+from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.data.training_set import build_training_set
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.runs import predictions
 from mdmt_tf.serving import evaluation
+from mdmt_tf.serving.ensemble import open_models
+from mdmt_tf.serving.evaluation import evaluate_on
 from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.training import trainer
 from mdmt_tf.training.fit import Fit
@@ -252,3 +257,45 @@ def test_two_devices_a_weighting_and_mixed_precision(settings, two_cpus):
     run = trainer.train(own)
     assert evaluation.reproduce(run) == []
     assert (run.saliency / "saliency.csv").is_file()
+
+
+@pytest.mark.large
+def test_unseen_data_are_normalised_as_declared(
+    per_dataset, prepare, stored_pixels, tmp_path, capsys
+):
+    run, _, _ = per_dataset
+    fields = {"grade": "grade"}
+    examples = [
+        {
+            "image": stored_pixels(f"x{i}"),
+            "image_id": f"x{i}",
+            "patient_id": f"q{i}",
+            "site": "A",
+            "grade": i % 5 - 1,
+        }
+        for i in range(12)
+    ]
+    for name in ("beta", "gamma"):
+        prepare(tmp_path, name, examples)
+    gamma = open_dataset(tmp_path, "gamma", "full_256")
+    unseen = evaluate_on(run, gamma, fields)
+    assert unseen.statistics.startswith("average statistics of alpha (")
+    chosen = evaluate_on(run, gamma, fields, statistics_of="beta")
+    assert chosen.statistics == "statistics of beta"
+    # A dataset of the run by its name, with other images.
+    known = evaluate_on(run, open_dataset(tmp_path, "beta", "full_256"), fields)
+    assert known.statistics == "statistics of beta"
+    columns = ["p_0", "p_1", "p_2", "p_3"]
+    answers = [found.predictions[columns] for found in (unseen, chosen, known)]
+    np.testing.assert_array_equal(answers[1], answers[2])
+    assert np.abs(answers[0] - answers[1]).to_numpy().max() > 1e-5
+    options = ["--on", "gamma", "--data-dir", str(tmp_path), "--labels", "grade=grade"]
+    evaluate.main([str(run.path), *options, "--statistics-of", "alpha"])
+    assert "normalised by the statistics of alpha" in capsys.readouterr().out
+    page = (run.path / "external" / "gamma" / "index.html").read_text()
+    assert "Normalised by the statistics of alpha." in page
+    assert "--statistics-of alpha" in page
+    (model,) = open_models([run.path], statistics_of="beta")
+    assert model.statistics_text == "statistics of beta"
+    with pytest.raises(ConfigError, match=r"--statistics-of gamma: is not one of"):
+        open_models([run.path], statistics_of="gamma")
