@@ -74,8 +74,8 @@ def matched(experiments: Experiments) -> dict[str, ExperimentSection]:
     """The experiments with what they take from those that they match.
 
     Returns: sections whose `start` is a dict. A setting of a task, or a selection by
-        it, is not taken by an experiment that does not train the task. A `match` that is not among the
-        experiments counts as none.
+        it, is not taken by an experiment that does not train the task. A `match` that
+        is not among the experiments counts as none.
     """
     result = {}
     for name, section in experiments.items():
