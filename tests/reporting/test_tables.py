@@ -236,7 +236,8 @@ def test_means_over_an_incomplete_grid_are_not_there(benchmark_folder, tmp_path)
 
 def test_a_baseline_stands_beside_and_is_in_no_mean(report, whole):
     rows = {row[0].text: row for row in report.table("table_1").sections[0].rows}
-    assert rows["age_and_sex (no image)"][1].text == "3 x 1"
+    assert rows["age_and_sex (baseline)"][1].text == "3 x 1"
+    assert "age_and_sex: fields, no image." in " ".join(report.table("table_1").notes)
     results = Results.read(whole)
     before = table_1(Aggregates(results, 0)).data
     results.metrics.loc[results.metrics["backbone"] == "none", "value"] = 0.0
