@@ -100,12 +100,13 @@ def _blocks(
     block: list[_Column] = []
     for column in others:
         most = max(room - _BETWEEN, 1)
-        if column.wide > most:
-            column = dataclasses.replace(column, wide=most)
-        if block and _taken(own.wide for own in [*block, column]) > room:
+        column = dataclasses.replace(column, narrow=min(column.narrow, most))
+        left = room - _BETWEEN - _taken(own.wide for own in block)
+        if block and left < max(column.narrow, 2 * column.wide // 3):
             yield block
-            block = []
-        block.append(column)
+            block, left = [], most
+        # A text is broken at a space before a column gets a block of its own.
+        block.append(dataclasses.replace(column, wide=min(column.wide, left)))
     yield block
 
 
