@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # reported at once.
     from mdmt_tf import config
     from mdmt_tf.data import embedded
-    from mdmt_tf.experiments import protocol
+    from mdmt_tf.experiments import alone
     from mdmt_tf.runs import summary
     from mdmt_tf.runs.folder import RunFolder
 
@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = RunFolder.open(options.resume).settings(options.data_dir)
     else:
         whole = config.load(options.config, options.overrides)
-        settings = protocol.settings_alone(whole, options.overrides)
-        matched = protocol.matched_alone(whole, options.overrides)
+        settings = alone.settings_of(whole, options.overrides)
+        matched = alone.matched_settings(whole, options.overrides)
         RunFolder.refuse_existing(settings.run_dir)
 
     console.load_tensorflow()

@@ -47,8 +47,10 @@ THROUGH = {
         "mdmt_tf.config.data_sections",
         "mdmt_tf.config.fit_sections",
         "mdmt_tf.config.schema",
+        "mdmt_tf.config.task_rules",
         "mdmt_tf.errors",
     ],
+    "config/test_benchmark_sections.py": ["mdmt_tf.config.benchmark_rules"],
     "config/test_config_volumes.py": ["mdmt_tf.config.image_sizes"],
     "config/test_main.py": ["mdmt_tf.config.terminal"],
     "datasets/_shared/test_declared.py": [

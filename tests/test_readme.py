@@ -15,7 +15,7 @@ import mdmt_tf
 from mdmt_tf import config
 from mdmt_tf import prepare as command_line
 from mdmt_tf.datasets._shared import declared, prepare
-from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments import alone
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         def load(name, overrides):
             settings = real_load(name, overrides)
             if command == "train":
-                protocol.settings_alone(settings, overrides)
+                alone.settings_of(settings, overrides)
             raise Accepted
 
         monkeypatch.setattr(config, "load", load)

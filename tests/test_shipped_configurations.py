@@ -7,7 +7,7 @@ import pytest
 from mdmt_tf import benchmark, config
 from mdmt_tf.config import files
 from mdmt_tf.datasets._shared import prepare
-from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments import alone, protocol
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.splits.split import Split
 
@@ -17,7 +17,7 @@ DUMMY = Path(__file__).resolve().parent.parent / "datasets/ich_csic/dummy_data"
 def load(name, *overrides):
     """The settings of `train`, with any folder for the data."""
     overrides = ["data_dir=.", *overrides]
-    return protocol.settings_alone(config.load(name, overrides), overrides)
+    return alone.settings_of(config.load(name, overrides), overrides)
 
 
 LOADED = {name: load(name) for name in files.names()}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from mdmt_tf.config.baseline_section import BaselineSection, problems_of_baseline
+from mdmt_tf.config.baseline_section import BaselineSection
+from mdmt_tf.config.benchmark_rules import BenchmarkRules
 from mdmt_tf.config.benchmark_sections import (
     BenchmarkSection,
 )
@@ -36,18 +37,14 @@ from mdmt_tf.config.section import (
     Section,
     Seed,
     Side,
-    not_one_of,
     rule,
 )
 from mdmt_tf.config.study_section import StudySection
-from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.config.task_rules import TaskRules
+from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging import preprocess
-from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.tasks import Task
-
-# Value of model.unseen_dataset; no name of a dataset.
-AVERAGE = "average"
 
 __all__ = [
     "AugmentationSection",
@@ -69,7 +66,7 @@ __all__ = [
 ]
 
 
-class Config(Section):
+class Config(TaskRules, BenchmarkRules, Section):
     """The resolved settings of a run, as in `config.yaml` of its folder."""
 
     experiment: str = Field(
@@ -225,161 +222,10 @@ class Config(Section):
             except ValueError as error:
                 yield ("datasets", name, "config"), f": {error}."
 
-    @rule("tasks")
-    def _outputs_have_different_names(self) -> Iterator[Problem]:
-        for name, section in self.tasks.items():
-            calibrated = section.to_task(name).calibrated_name
-            if calibrated in self.tasks:
-                yield (
-                    ("tasks", calibrated),
-                    f": this is the name of the calibrated probabilities of {name!r} "
-                    "in the exported model. Choose another name.",
-                )
-
-    @rule("tasks")
-    def _one_task_oversamples_a_dataset(self) -> Iterator[Problem]:
-        by_dataset: dict[str, str] = {}
-        for name, task in self.tasks.items():
-            for source in task.sources if task.oversample else ():
-                other = by_dataset.setdefault(source, name)
-                if other != name:
-                    yield (
-                        ("tasks", name, "oversample"),
-                        f": dataset {source!r} is oversampled for {other!r} already; "
-                        "its rows can be drawn by the classes of one task only.",
-                    )
-
-    @rule("datasets")
-    def _tasks_are_fed_by_datasets(self) -> Iterator[Problem]:
-        known = list(self.datasets)
-        for name, task in (self.tasks or {}).items():
-            for source in task.sources:
-                if source not in known:
-                    yield (
-                        ("tasks", name, "from", source),
-                        f": is not one of the datasets.{nearest(source, known)} Listed "
-                        f"under `datasets`: {', '.join(known)}.",
-                    )
-
-    @rule("dataset", "tasks")
-    def _tasks_take_declared_labels(self) -> Iterator[Problem]:
-        if (declared := self.dataset) is None:
-            return
-        for name, task in self.tasks.items():
-            sources = task.sources.get(declared.name, ())
-            for field in [sources] if isinstance(sources, str) else sources:
-                key = ("tasks", name, "from", declared.name)
-                if (problem := declared.problem_of_source(field)) is not None:
-                    yield key, problem
-                    continue
-                label = declared.labels.get(field)
-                names = label.class_names if label else ()
-                if names and not task.classes:
-                    yield (
-                        key,
-                        f" = {field!r}: expected a number. Received: a label with the "
-                        f"classes {', '.join(names)}.",
-                    )
-                elif isinstance(sources, str) and set(names) - set(task.classes):
-                    yield (
-                        ("tasks", name, "classes"),
-                        f" = {list(task.classes)}: dataset.labels.{field} has the "
-                        f"classes {', '.join(names)}. Expected the same names; the "
-                        "order is the task's.",
-                    )
-
-    @rule("tasks", "datasets")
-    def _datasets_feed_tasks(self) -> Iterator[Problem]:
-        fed = {source for task in self.tasks.values() for source in task.sources}
-        for name in self.datasets:
-            if name not in fed:
-                yield (
-                    ("datasets", name),
-                    ": feeds no task, so its images would train nothing. Name "
-                    "it in the `from` of a task, or remove it.",
-                )
-
-    @rule("datasets")
-    def _left_out_sites_are_of_datasets(self) -> Iterator[Problem]:
-        for path, split in self._splits():
-            known = list((split.whole or self).datasets)
-            for name in split.leave_out:
-                yield from not_one_of(name, known, "datasets", (*path, "leave_out"))
-
-    @rule("tasks")
-    def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
-        for path, split in self._splits():
-            known = list((split.whole or self).tasks)
-            for name in split.stratify_by:
-                yield from not_one_of(name, known, "tasks", (*path, "stratify_by"))
-
-    def _splits(self) -> Iterator[tuple[tuple[str, ...], SplitSection]]:
-        """Every split of the configuration, with its key."""
-        if self.split is not None:
-            yield ("split",), self.split
-        named = self.benchmark.cross_validation if self.benchmark else None
-        for name, split in (named or {}).items():
-            yield ("benchmark", "cross_validation", name), split
-
-    @rule("datasets", "model.unseen_dataset")
-    def _unseen_dataset_is_served(self) -> Iterator[Problem]:
-        chosen, key = self.model.unseen_dataset, ("model", "unseen_dataset")
-        if chosen == AVERAGE:
-            return
-        yield from not_one_of(chosen, [*self.datasets, AVERAGE], "datasets", key)
-        if not self.model.is_per_dataset:
-            yield (
-                key,
-                f" = {chosen!r}: is for model.batch_norm = per_dataset. Received: "
-                f"{self.model.batch_norm}, whose statistics are those of all datasets.",
-            )
-
-    @rule("tasks", "training.select_on")
-    def _selection_is_by_a_task(self) -> Iterator[Problem]:
-        chosen, known = self.training.select_on, list(self.tasks)
-        if chosen.task not in self.tasks:
-            yield (
-                ("training", "select_on", "task"),
-                f" = {chosen.task!r}: is not one of the tasks."
-                f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
-            )
-            return
-        task = self.tasks[chosen.task].to_task(chosen.task)
-        metrics = selecting(task)
-        if chosen.metric not in metrics:
-            yield (
-                ("training", "select_on", "metric"),
-                f" = {chosen.metric!r}: unknown for a {task.kind} task."
-                f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
-            )
-
-    @rule("tasks", "training.select_on")
-    def _selecting_task_is_trained(self) -> Iterator[Problem]:
-        chosen = self.training.select_on.task
-        trained = [name for name, task in self.tasks.items() if task.fraction]
-        if not trained:
-            (*_, name) = self.tasks
-            yield (
-                ("tasks", name, "fraction"),
-                " = 0: no task has labels to train with. Raise the fraction of one.",
-            )
-        elif chosen in self.tasks and chosen not in trained:
-            yield (
-                ("training", "select_on", "task"),
-                f" = {chosen!r}: with tasks.{chosen}.fraction = 0 it is not trained, "
-                f"so no epoch is better than another. Expected {' or '.join(trained)}.",
-            )
-
     @rule("image_size", "model.backbone")
     def _backbone_fits_the_images(self) -> Iterator[Problem]:
         row = BACKBONES[self.model.backbone]
         yield from problems_of_size(self.image_size, row, ("model", "backbone"))
-
-    @rule("image_size", "benchmark.backbones")
-    def _backbones_of_the_grid_fit_the_images(self) -> Iterator[Problem]:
-        for name in self.benchmark.backbones if self.benchmark else ():
-            key = ("benchmark", "backbones")
-            yield from problems_of_size(self.image_size, BACKBONES[name], key)
 
     @rule("image_size", "pipeline.augmentation")
     def _volumes_are_not_deformed(self) -> Iterator[Problem]:
@@ -391,26 +237,3 @@ class Config(Section):
                 f" = {augmentation.elastic_probability:g}: volumes are not deformed. "
                 "Set it to 0.",
             )
-
-    @rule("tasks")
-    def _experiments_train_tasks(self) -> Iterator[Problem]:
-        known = list(self.tasks)
-        experiments = self.benchmark.experiments if self.benchmark else None
-        for name, experiment in (experiments or {}).items():
-            key = ("benchmark", "experiments", name, "tasks")
-            for task in experiment.tasks:
-                yield from not_one_of(task, known, "tasks", key)
-
-    @rule("tasks", "benchmark.fractions")
-    def _fractions_are_of_tasks(self) -> Iterator[Problem]:
-        known = list(self.tasks)
-        for name in self.benchmark.fractions if self.benchmark else ():
-            key = ("benchmark", "fractions", name)
-            yield from not_one_of(name, known, "tasks", key)
-
-    @rule("tasks", "image_size")
-    def _baselines_predict_tasks(self) -> Iterator[Problem]:
-        baselines = self.benchmark.baselines if self.benchmark else {}
-        for name, baseline in baselines.items():
-            key = ("benchmark", "baselines", name)
-            yield from problems_of_baseline(baseline, self.tasks, self.image_size, key)

@@ -45,12 +45,13 @@ class Section(pydantic.BaseModel):
 
     @classmethod
     def rules(cls, with_files: bool = True) -> list[Callable]:
-        """The methods marked with `rule`, in their order.
+        """The methods marked with `rule`, its own first, in their order.
 
         Args:
             with_files: whether to include those marked with `of_files`.
         """
-        marked = [method for method in vars(cls).values() if hasattr(method, "needs")]
+        methods = [method for owner in cls.__mro__ for method in vars(owner).values()]
+        marked = [method for method in methods if hasattr(method, "needs")]
         return [method for method in marked if with_files or not method.of_files]
 
     @classmethod

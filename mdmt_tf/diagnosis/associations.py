@@ -12,7 +12,7 @@ import pandas as pd
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.diagnosis.findings import NOTE, Finding
 from mdmt_tf.diagnosis.material import Material
-from mdmt_tf.diagnosis.measures import is_outcome_time, label_fields
+from mdmt_tf.diagnosis.measures import is_outcome_time
 from mdmt_tf.experiments.correlations import COLUMNS, correlate
 from mdmt_tf.tasks.labels import REQUIRED, Table
 
@@ -35,7 +35,7 @@ def associate(material: Material) -> tuple[pd.DataFrame, list[Finding]]:
             table = material.tables[dataset]
             train = list(split.datasets.get(dataset, {}).get("train", ()))
             chosen = np.isin(np.asarray(table["image_id"], str), train)
-            labels = label_fields(material, dataset)
+            labels = material.label_fields(dataset)
             names = _usable(table, labels)
             if names and chosen.any():
                 fields[dataset] = names

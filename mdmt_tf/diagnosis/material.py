@@ -12,7 +12,7 @@ from mdmt_tf.diagnosis.pictures import Pictures, describe
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.tasks import Task
-from mdmt_tf.tasks.labels import Table
+from mdmt_tf.tasks.labels import Table, label_fields
 
 if TYPE_CHECKING:
     from mdmt_tf.config import Config
@@ -65,6 +65,10 @@ class Material:
     @property
     def tables(self) -> dict[str, Table]:
         return {dataset.name: dataset.table for dataset in self.datasets}
+
+    def label_fields(self, dataset: str) -> set[str]:
+        """The fields of a dataset from which a task takes its labels."""
+        return {field for task in self.tasks for field in label_fields(task, dataset)}
 
 
 def read_material(

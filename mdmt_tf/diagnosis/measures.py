@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from mdmt_tf.diagnosis.material import Dataset, Material
+from mdmt_tf.diagnosis.material import Dataset
 from mdmt_tf.diagnosis.prediction import Predictor, frequencies, ridge
 from mdmt_tf.diagnosis.targets import Target
 from mdmt_tf.planning import words
@@ -23,17 +23,6 @@ _ACQUISITION_WORDS = words.SITE | {
     *("contrast", "thickness", "spacing", "orientation", "box", "source"),
 }
 THUMBNAIL = "16 x 16 thumbnail"
-
-
-def label_fields(material: Material, dataset: str) -> set[str]:
-    """The fields of a dataset from which a task takes its labels."""
-    found: set[str] = set()
-    for task in material.tasks:
-        fields = task.sources.get(dataset, ())
-        for field in [fields] if isinstance(fields, str) else fields:
-            found.add(field)
-            found.add(field.removeprefix("sum(").partition("[")[0])
-    return found
 
 
 def measures(

@@ -17,7 +17,6 @@ from mdmt_tf.diagnosis.measures import (
     LABEL,
     PATIENT,
     THUMBNAIL,
-    label_fields,
     measures,
     text_fields,
 )
@@ -88,7 +87,7 @@ def find_shortcuts(material: Material) -> tuple[list[Shortcut], list[Finding]]:
         if not enough(target):
             findings.append(_too_few(target))
             continue
-        labels = label_fields(material, dataset.name)
+        labels = material.label_fields(dataset.name)
         own = [
             Shortcut(
                 task=target.name,

@@ -7,7 +7,7 @@ import numpy as np
 
 from mdmt_tf.diagnosis.findings import SERIOUS, WARNING, Finding
 from mdmt_tf.diagnosis.material import Dataset, Material
-from mdmt_tf.diagnosis.measures import is_outcome_time, label_fields
+from mdmt_tf.diagnosis.measures import is_outcome_time
 from mdmt_tf.diagnosis.targets import Target, targets_of
 from mdmt_tf.planning import words
 from mdmt_tf.tasks import label_is_known
@@ -59,7 +59,7 @@ def find_timing(material: Material) -> tuple[list[Timing], list[Finding]]:
         if len(target.classes) != 2:
             continue
         dataset = datasets[target.dataset]
-        own = list(_of_target(target, dataset, label_fields(material, dataset.name)))
+        own = list(_of_target(target, dataset, material.label_fields(dataset.name)))
         found += own
         if any(one.past for one in own):
             findings.append(_finding(target, own))

@@ -179,11 +179,7 @@ def auc(rows: WeightedRows) -> np.ndarray:
         >>> auc(rows).round(3).tolist()
         [1.0]
     """
-    areas = []
-    for _, ones, zeros in rows.ranked:
-        below = np.cumsum(zeros, axis=1) - zeros / 2
-        pairs = ones.sum(axis=1) * zeros.sum(axis=1)
-        areas.append(ratio((ones * below).sum(axis=1), pairs))
+    areas = [ratio(*ranked.pairs_in_order()) for ranked in rows.ranked]
     return np.mean(areas, axis=0)
 
 
@@ -200,14 +196,7 @@ def pr_auc(rows: WeightedRows) -> np.ndarray:
         >>> pr_auc(rows).round(3).tolist()
         [1.0]
     """
-    areas = []
-    for _, ones, zeros in rows.ranked:
-        above, all_above = (
-            np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
-            for values in (ones, ones + zeros)
-        )
-        precisions = np.nan_to_num(ratio(above, all_above))
-        areas.append(ratio((ones * precisions).sum(axis=1), ones.sum(axis=1)))
+    areas = [ratio(*ranked.precisions()) for ranked in rows.ranked]
     return np.mean(areas, axis=0)
 
 

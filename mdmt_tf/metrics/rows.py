@@ -30,6 +30,21 @@ class Ranked(NamedTuple):
     ones: np.ndarray
     zeros: np.ndarray
 
+    def pairs_in_order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs in which the row of the class scores higher, and all pairs, (R,)."""
+        below = np.cumsum(self.zeros, axis=1) - self.zeros / 2
+        pairs = self.ones.sum(axis=1) * self.zeros.sum(axis=1)
+        return (self.ones * below).sum(axis=1), pairs
+
+    def precisions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sum of the precisions at the rows of the class, and their number, (R,)."""
+        above, all_above = (
+            np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
+            for values in (self.ones, self.ones + self.zeros)
+        )
+        precisions = np.nan_to_num(ratio(above, all_above))
+        return (self.ones * precisions).sum(axis=1), self.ones.sum(axis=1)
+
 
 class WeightedRows:
     """Labelled rows of one task under R weightings, with the counts that metrics use.

@@ -148,11 +148,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def number_of_replicas():
+    """The number of devices that train copies of the model together.
+
+    Example:
+        >>> number_of_replicas()
+        1
+    """
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def sum_over_replicas(values):
-    """Sum over all replicas, on each replica; gradients flow back to all of them."""
+    """Sum over all replicas, on each replica; gradients flow back to all of them.
+
+    Args:
+        values: a tensor, or a nested structure of tensors.
+
+    Example:
+        >>> float(sum_over_replicas(tf.constant(2.0)))  # a single replica
+        2.0
+    """
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
 

@@ -105,6 +105,9 @@ def _tests(
     """One row per test, Holm-adjusted within this task and validation."""
     results = aggregates.results
     candidate = results.benchmark.candidate
+    metrics = aggregates.metrics
+    metrics = metrics[metrics["validation"] == validation]
+    metrics = metrics[metrics["task"] == task.name]
     rows = []
     for other in others:
         for metric in compared(task):
@@ -125,7 +128,7 @@ def _tests(
                 rows.append({**facts, "paper_stars": "", "stars": ""})
                 continue
             for comparison in compare(
-                aggregates.metrics,
+                metrics,
                 task=task.name,
                 metric=metric,
                 candidate=candidate,

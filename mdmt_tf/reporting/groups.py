@@ -5,6 +5,7 @@ the fits that happen to be finished.
 """
 
 import dataclasses
+import functools
 from typing import Literal
 
 import pandas as pd
@@ -52,7 +53,7 @@ class Group:
     split: str
     unit: Unit = "image"
 
-    @property
+    @functools.cached_property
     def shortfall(self) -> str:
         """The number of finished cells, as text; "" when all are finished."""
         total = len(self.cells)
@@ -83,14 +84,19 @@ class Group:
             return Value(reason=self.shortfall)
         if self.metrics.empty:
             return Value(reason=f"no {self.split} rows")
-        chosen = self.metrics[self.metrics["figure"] == metric]
-        if chosen.empty:
+        values = self._values.get(metric)
+        if values is None:
             return Value(reason="not computed")
-        values = chosen.set_index(["seed", "fold"])["value"]
         undefined = int(values.isna().sum())
         if undefined:
             return Value(reason=f"undefined in {undefined} of {len(values)} folds")
         return Value(statistic(values))
+
+    @functools.cached_property
+    def _values(self) -> dict[str, pd.Series]:
+        """Metric -> its values by seed and fold."""
+        values = self.metrics.set_index(["seed", "fold"])
+        return dict(list(values.groupby("figure", sort=False)["value"]))
 
     def count(self) -> tuple[int, int, int]:
         """Numbers of predictions, distinct images and distinct patients."""

@@ -111,7 +111,7 @@ def read_all(folder: str | Path) -> list[str]:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "all.txt").write_text("img label\nP_1 MILD\n")
+        ...     _ = Path(folder, "all.txt").write_text("img label\\nP_1 MILD\\n")
         ...     read_all(folder), read_all(Path(folder, "5"))
         (['P_1'], ['P_1'])
     """

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import scipy.stats
-from statsmodels.stats import multitest
 
 from mdmt_tf.metrics.table import METRICS
 
@@ -190,9 +189,11 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
         [0.03, 0.06, 0.06]
     """
     adjusted = np.array(p_values, np.float64)
-    known = ~np.isnan(adjusted)
-    if known.any():
-        adjusted[known] = multitest.multipletests(adjusted[known], method="holm")[1]
+    known = np.flatnonzero(~np.isnan(adjusted))
+    ascending = known[np.argsort(adjusted[known], kind="stable")]
+    factors = np.arange(len(known), 0, -1)
+    multiplied = np.maximum.accumulate(adjusted[ascending] * factors)
+    adjusted[ascending] = np.minimum(multiplied, 1.0)
     return adjusted
 
 

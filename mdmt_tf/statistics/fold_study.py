@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-import scipy.stats
+from scipy import special
 
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.statistics.draws import Resampled
@@ -124,7 +124,8 @@ class FoldStudy:
         means = drawn[:, known].mean(axis=0)
         influences = self.times[known].T @ (means - means.mean()).astype(np.float32)
         freedom = min(freedom, freedom_of(influences.astype(np.float64)))
-        t = scipy.stats.t.ppf((1 + level) / 2, max(freedom, 1.0))
+        # As `scipy.stats.t.ppf`, which takes a hundred times as long.
+        t = special.stdtrit(max(freedom, 1.0), (1 + level) / 2)
         return float(self.widening * t * np.sqrt(bias))
 
     def _parts(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -174,12 +175,12 @@ def limits(values: np.ndarray, observed: float, t: float) -> tuple[float, float]
         (16, 84)
     """
     below = ((values < observed).mean() + (values <= observed).mean()) / 2
-    z = float(np.clip(scipy.stats.norm.ppf(below), -_LARGEST_BIAS, _LARGEST_BIAS))
-    ends = scipy.stats.norm.cdf([-t, 2 * z - t, t, 2 * z + t])
+    z = float(np.clip(special.ndtri(below), -_LARGEST_BIAS, _LARGEST_BIAS))
+    ends = special.ndtr(np.array([-t, 2 * z - t, t, 2 * z + t]))
     found = np.quantile(values, ends)
     return float(found[:2].min()), float(found[2:].max())
 
 
 def _level_of(t: float) -> float:
     """The nominal level of percentiles Phi(-t) to Phi(t)."""
-    return float(1 - 2 * scipy.stats.norm.cdf(-t))
+    return float(1 - 2 * special.ndtr(-t))

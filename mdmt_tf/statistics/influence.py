@@ -133,24 +133,15 @@ def _within_folds(answers, metrics, patients, folds) -> dict:
     }
 
 
-def _auc(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs in the right order, and all pairs."""
-    below = np.cumsum(ranked.zeros, axis=1) - ranked.zeros / 2
-    pairs = ranked.ones.sum(axis=1) * ranked.zeros.sum(axis=1)
-    return (ranked.ones * below).sum(axis=1), pairs
-
-
-def _average_precision(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the precisions at the rows of the class, and the number of these rows."""
-    ones = np.cumsum(ranked.ones[:, ::-1], axis=1)[:, ::-1]
-    every = np.cumsum((ranked.ones + ranked.zeros)[:, ::-1], axis=1)[:, ::-1]
-    precisions = np.nan_to_num(ratio(ones, every))
+def _precisions(ranked: Ranked) -> tuple[np.ndarray, np.ndarray]:
     # In a fold of one class, any order is perfect.
     several = ranked.zeros.sum(axis=1) > 0
-    return (ranked.ones * precisions).sum(axis=1) * several, ranked.ones.sum(
-        1
-    ) * several
+    above, below = ranked.precisions()
+    return above * several, below * several
 
 
 _Parts = Callable[[Ranked], tuple[np.ndarray, np.ndarray]]
-_AREAS: dict[str, _Parts] = {"auc": _auc, "pr_auc": _average_precision}
+_AREAS: dict[str, _Parts] = {
+    "auc": Ranked.pairs_in_order,
+    "pr_auc": _precisions,
+}

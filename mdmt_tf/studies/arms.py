@@ -20,10 +20,8 @@ stl_matched.
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics import formulas
-from mdmt_tf.metrics.computation import WeightedRows
 from mdmt_tf.studies import networks
-from mdmt_tf.studies.design import COLUMNS, Work
+from mdmt_tf.studies.design import COLUMNS, Work, metrics_of
 from mdmt_tf.studies.features import CATEGORIES, Imaging, Patients, draw_patients
 from mdmt_tf.studies.training import Rows, Schedule, steps_of, train
 
@@ -77,12 +75,7 @@ def _inside(data, number, chances):
 
 
 def _metrics(patients: Patients, chance: np.ndarray) -> dict[str, float]:
-    chances = np.stack([1.0 - chance, chance], axis=1)
-    rows = WeightedRows.of("binary", patients.severe.astype(int), chances)
-    return {
-        "auc": float(formulas.auc(rows)[0]),
-        "accuracy": float(formulas.accuracy(rows)[0]),
-    }
+    return metrics_of(patients.severe, chance)
 
 
 def _chances(parameters, patients):

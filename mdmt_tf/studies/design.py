@@ -11,9 +11,12 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mdmt_tf import storage
+from mdmt_tf.metrics import formulas
+from mdmt_tf.metrics.rows import WeightedRows
 
 # Of the simulation of features; another version gives other results.
 VERSION = 1
@@ -140,3 +143,13 @@ def together(results):
     """One table of several, all with `COLUMNS`; it may be empty."""
     tables = [pd.DataFrame([], columns=COLUMNS), *results]
     return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def metrics_of(severe: np.ndarray, chance: np.ndarray) -> dict[str, float]:
+    """The metrics of patients with an outcome (n,) and P(severe) (n,)."""
+    chances = np.stack([1.0 - chance, chance], axis=1)
+    rows = WeightedRows.of("binary", severe.astype(int), chances)
+    return {
+        "auc": float(formulas.auc(rows)[0]),
+        "accuracy": float(formulas.accuracy(rows)[0]),
+    }

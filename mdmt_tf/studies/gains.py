@@ -32,7 +32,8 @@ def interval(differences) -> tuple[float, float, float, float]:
     if values.size < 2:
         return mean, math.nan, math.nan, math.nan
     std = float(values.std(ddof=1))
-    half = scipy.stats.t.ppf(0.975, values.size - 1) * std / math.sqrt(values.size)
+    t = float(scipy.stats.t.ppf(0.975, values.size - 1))
+    half = t * std / math.sqrt(values.size)
     return mean, std, mean - half, mean + half
 
 

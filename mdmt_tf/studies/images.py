@@ -20,11 +20,9 @@ from mdmt_tf.config import Config, check
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments import run
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.metrics import formulas
-from mdmt_tf.metrics.computation import WeightedRows
 from mdmt_tf.phantoms.plan import PhantomPlan
 from mdmt_tf.splits.files import LISTS
-from mdmt_tf.studies.design import COLUMNS, VERSION, StudyFolder, together
+from mdmt_tf.studies.design import COLUMNS, VERSION, StudyFolder, metrics_of, together
 
 OUTCOMES, SCORES = "aiforcovid", "brixia"
 _KINDS = {"AIforCOVID": OUTCOMES, "BRIXIA": SCORES}
@@ -238,8 +236,5 @@ def _oracle(truth: dict, test_patients: int) -> dict[str, float]:
     """Metrics of P(severe | score, heart) on the test patients, the last ones."""
     studies = sorted(truth.values(), key=lambda study: study.patient)[-test_patients:]
     chance = np.array([study.image_probability for study in studies])
-    severe = np.array([study.severe for study in studies]).astype(int)
-    rows = WeightedRows.of("binary", severe, np.stack([1 - chance, chance], axis=1))
-    auc = float(formulas.auc(rows)[0])
-    accuracy = float(formulas.accuracy(rows)[0])
-    return {"auc": auc, "accuracy": accuracy, "auc_inside": auc}
+    found = metrics_of(np.array([study.severe for study in studies]), chance)
+    return found | {"auc_inside": found["auc"]}

@@ -6,7 +6,7 @@ from mdmt_tf import config
 from mdmt_tf.config.schema import AugmentationSection
 from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as builder
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments import alone
 
 MODELS = {
     "image_only": ["prognosis"],
@@ -93,7 +93,7 @@ def test_each_model_trains_its_tasks_as_the_benchmark_declares_them(
     name, paper, tmp_path
 ):
     overrides = [f"data_dir={tmp_path}", f"experiment={name}"]
-    model = protocol.settings_alone(config.load("ich", overrides), overrides)
+    model = alone.settings_of(config.load("ich", overrides), overrides)
     assert list(model.tasks) == MODELS[name]
     # The smaller class of the first task is oversampled.
     for index, (task, section) in enumerate(model.tasks.items()):

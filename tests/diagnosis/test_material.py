@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from made_material import made_dataset, made_material
 
 from mdmt_tf import config
 from mdmt_tf.diagnosis.material import make_folds, read_material
 from mdmt_tf.errors import DataError
+from mdmt_tf.tasks import make_task
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +61,14 @@ def test_a_dataset_that_is_not_prepared_is_an_error(settings, tmp_path):
     moved = settings.model_copy(update={"data_dir": str(tmp_path)})
     with pytest.raises(DataError, match="is not prepared"):
         read_material(moved)
+
+
+def test_parts_of_a_label_field_are_labels():
+    scores = make_task(
+        name="upper",
+        kind="ordinal",
+        cut_points=(2,),
+        sources={"ward": "sum(scores[0:2])"},
+    )
+    ward = made_dataset(np.arange(20) % 2, images=None, scores=np.zeros((20, 3)))
+    assert made_material(ward, tasks=[scores]).label_fields("ward") == {"scores"}

@@ -1,15 +1,13 @@
 """Fields and features that might tell a label."""
 
 import numpy as np
-from made_material import made_dataset, made_material
+from made_material import made_dataset
 
 from mdmt_tf.diagnosis.measures import (
     is_outcome_time,
-    label_fields,
     picture_features,
     text_fields,
 )
-from mdmt_tf.tasks import make_task
 
 N = 20
 
@@ -39,17 +37,6 @@ def test_labels_names_and_times_of_outcomes_are_no_fields():
     dataset = dataset_of(death_offset=np.arange(N) * 1.0, number=np.arange(N))
     assert set(text_fields(dataset, {"label"})) == {"number"}
     assert is_outcome_time("days_to_death") and not is_outcome_time("admission_offset")
-
-
-def test_parts_of_a_label_field_are_labels():
-    scores = make_task(
-        name="upper",
-        kind="ordinal",
-        cut_points=(2,),
-        sources={"ward": "sum(scores[0:2])"},
-    )
-    material = made_material(dataset_of(scores=np.zeros((N, 3))), tasks=[scores])
-    assert {"scores", "sum(scores[0:2])"} <= label_fields(material, "ward")
 
 
 def test_boxes_are_relative_to_the_original():

@@ -7,7 +7,7 @@ import pytest
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import matching, protocol
+from mdmt_tf.experiments import alone, matching
 from mdmt_tf.experiments.grid import build_grid
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
@@ -180,10 +180,10 @@ def test_fractions_are_fits_of_their_own(load):
 def test_an_experiment_alone_needs_the_settings_of_the_one_it_matches(load):
     overrides = ["experiment=stl_matched", "split.fold=2", "split.folds=3"]
     whole = load(*overrides)
-    alone = protocol.settings_alone(whole, overrides)
-    assert alone.training.steps is None and list(alone.tasks) == ["prognosis"]
-    matched = protocol.matched_alone(whole, overrides)
+    own = alone.settings_of(whole, overrides)
+    assert own.training.steps is None and list(own.tasks) == ["prognosis"]
+    matched = alone.matched_settings(whole, overrides)
     assert list(matched.tasks) == ["prognosis", "severity"]
     assert matched.split.fold == 2 and matched.tasks["severity"].weight == 0.5
     for other in (["experiment=stl"], [*overrides, "training.steps=15"]):
-        assert protocol.matched_alone(load(*other), other) is None
+        assert alone.matched_settings(load(*other), other) is None

@@ -37,6 +37,11 @@ def results(benchmark_folder, tmp_path_factory):
     return Results.read(folder.path)
 
 
+@pytest.fixture(scope="module")
+def tables(results):
+    return {table.name: table for table in build_tables(Aggregates(results, 0))}
+
+
 def test_means_over_the_fits(results):
     found = effort_of(results, "cv", "mdmt")
     assert (found.steps, found.images, found.seconds, found.fits) == (28, 448, 2.5, 3)
@@ -44,8 +49,7 @@ def test_means_over_the_fits(results):
     assert nothing.fits == 0 and pd.isna(nothing.steps)
 
 
-def test_every_start_counts_once(results):
-    tables = {table.name: table for table in build_tables(Aggregates(results, 0))}
+def test_every_start_counts_once(tables):
     data = tables["effort"].data.set_index("experiment")
     # mdmt starts from ft and stl_severity; ft starts from stl_severity, too.
     assert data["steps_with_starts"].to_dict() == {
@@ -60,8 +64,7 @@ def test_every_start_counts_once(results):
     ]
 
 
-def test_they_stand_beside_the_metrics(results):
-    tables = {table.name: table for table in build_tables(Aggregates(results, 0))}
+def test_they_stand_beside_the_metrics(tables):
     first = [s for s in tables["table_1"].sections if s.headings[-3] == "steps"]
     # Once for each task, in the first part.
     assert [s.title.split(",")[0] for s in first] == ["prognosis", "severity"]

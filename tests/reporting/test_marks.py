@@ -6,6 +6,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import quick_plots
 from sklearn.metrics import accuracy_score
 
 from mdmt_tf import report as command
@@ -22,6 +23,7 @@ def judged(whole, tmp_path_factory):
     out = tmp_path_factory.mktemp("validation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "KINDS", kinds)
+        patch.setattr(plots, "render", quick_plots.render)
         return write_report(whole, out, resamples=20, split="validation")
 
 
@@ -53,6 +55,7 @@ def digests(folder):
 def test_test_rows_are_never_read(judged, whole, tmp_path, monkeypatch):
     kinds = {name: plots.KINDS[name] for name in ("box", "confusion")}
     monkeypatch.setattr(plots, "KINDS", kinds)
+    monkeypatch.setattr(plots, "render", quick_plots.render)
     copy = shutil.copytree(whole, tmp_path / "copy")
     (copy / "correlations.csv").write_text("not a table of all patients")
     poison(copy)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from statsmodels.stats.multitest import multipletests
 
 from mdmt_tf.statistics.comparisons import (
     compare,
@@ -141,6 +142,13 @@ def test_holm_by_hand():
     assert math.isnan(adjusted[1])
     assert holm([0.9, 0.8]).tolist() == [1.0, 1.0]
     assert holm([]).shape == (0,) and np.isnan(holm([NAN])).all()
+
+
+def test_holm_is_that_of_statsmodels():
+    # With ties.
+    values = np.random.default_rng(0).uniform(0, 0.2, 40).round(2)
+    expected = multipletests(values, method="holm")[1]
+    np.testing.assert_array_equal(holm(values), expected)
 
 
 def test_stars():

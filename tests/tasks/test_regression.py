@@ -125,7 +125,9 @@ CLASSES = [
 SEEDS = range(3)
 
 
-@pytest.fixture(scope="module", params=["mlp", "linear"])
+@pytest.fixture(
+    scope="module", params=["mlp", pytest.param("linear", marks=pytest.mark.large)]
+)
 def norms(request):
     """{loss of age, or task: norm of its gradient}, root mean square over seeds."""
     generator = np.random.default_rng(0)

@@ -33,30 +33,35 @@ import keras
 import numpy as np
 import mdmt_tf.training.keras_objects
 
-path, policy = sys.argv[1:]
+def check(path):
+    stored = dict(np.load(path.replace(".keras", ".npz")))
+    for compiled in (False, True):
+        model = keras.models.load_model(path, compile=compiled)
+        logits = model.predict(stored["image"], verbose=0)
+        for task in logits:
+            np.testing.assert_array_equal(logits[task], stored[f"logits.{task}"])
+
+    def pick(word):
+        return {task: stored[f"{word}.{task}"] for task in logits}
+
+    if "loss" in stored:
+        batch = dict(x=stored["image"], y=pick("target"), sample_weight=pick("weight"))
+        found = model.evaluate(**batch, verbose=0, return_dict=True)
+        np.testing.assert_allclose(found["loss"], stored["loss"], rtol=1e-5)
+        masked = sorted(value for name, value in found.items() if "masked_loss" in name)
+        np.testing.assert_allclose(masked, stored["masked"], rtol=1e-5)
+        model.train_on_batch(**batch)
+        assert int(model.optimizer.iterations) == 2
+        for number, value in enumerate(model.get_weights()):
+            np.testing.assert_allclose(value, stored[f"after.{number}"], atol=1e-6)
+    else:
+        assert not model.compiled
+
+policy, *paths = sys.argv[1:]
 keras.config.set_dtype_policy(policy)
-stored = dict(np.load(path.replace(".keras", ".npz")))
-for compiled in (False, True):
-    model = keras.models.load_model(path, compile=compiled)
-    logits = model.predict(stored["image"], verbose=0)
-    for task in logits:
-        np.testing.assert_array_equal(logits[task], stored[f"logits.{task}"])
-
-def pick(word):
-    return {task: stored[f"{word}.{task}"] for task in logits}
-
-if "loss" in stored:
-    batch = dict(x=stored["image"], y=pick("target"), sample_weight=pick("weight"))
-    found = model.evaluate(**batch, verbose=0, return_dict=True)
-    np.testing.assert_allclose(found["loss"], stored["loss"], rtol=1e-5)
-    masked = sorted(value for name, value in found.items() if "masked_loss" in name)
-    np.testing.assert_allclose(masked, stored["masked"], rtol=1e-5)
-    model.train_on_batch(**batch)
-    assert int(model.optimizer.iterations) == 2
-    for number, value in enumerate(model.get_weights()):
-        np.testing.assert_allclose(value, stored[f"after.{number}"], atol=1e-6)
-else:
-    assert not model.compiled
+for path in paths:
+    check(path)
+    print(path)
 """
 
 
@@ -95,35 +100,54 @@ def save(fitted, model, path):
     np.savez(path.with_suffix(".npz"), **stored)
 
 
-def check_elsewhere(path, policy="float32"):
-    command = [sys.executable, "-c", SCRIPT, str(path), policy]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+def load_elsewhere(policy, *paths):
+    """Check files in another process; its output has the paths that passed."""
+    command = [sys.executable, "-c", SCRIPT, policy, *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    """Files of models in single precision, and what the other process says."""
+    folder = tmp_path_factory.mktemp("models")
+    compiled, within = folder / "compiled.keras", folder / "within.keras"
+    save_compiled(compiled)
+    model, fitted = fitted_model(
+        "uncertainty", lambda: keras.optimizers.SGD(0.1), tasks=TASKS
+    )
+    save(fitted, model, within)
+    return compiled, within, load_elsewhere("float32", compiled, within)
+
+
+def save_compiled(path, scale=None):
+    model, fitted = fitted_model(
+        "fixed", lambda: build_optimizer("adam", 0.01, 1e-2), tasks=TASKS
+    )
+    if scale is not None:
+        model.optimizer.dynamic_scale.assign(scale)
+    save(fitted, model, path)
 
 
 def test_every_kind_of_task_is_saved():
     assert {task.kind for task in TASKS} == set(EXAMPLES)
 
 
-@pytest.mark.parametrize(
-    "policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.large)]
-)
-def test_a_compiled_model_loads_with_its_losses_and_optimizer(policy, tmp_path):
-    with precision(policy):
-        model, fitted = fitted_model(
-            "fixed", lambda: build_optimizer("adam", 0.01, 1e-2), tasks=TASKS
-        )
-        if policy == "mixed_float16":
-            # With the first scale of Keras, some steps would be left out.
-            model.optimizer.dynamic_scale.assign(256.0)
-        save(fitted, model, tmp_path / "model.keras")
-    check_elsewhere(tmp_path / "model.keras", policy)
+def test_a_compiled_model_loads_with_its_losses_and_optimizer(single):
+    compiled, _, result = single
+    assert str(compiled) in result.stdout.splitlines(), result.stderr
 
 
-def test_a_model_with_learned_weights_is_saved_without_them(tmp_path):
+def test_a_model_with_learned_weights_is_saved_without_them(single):
     """What is fitted saves the model within, which was never compiled."""
-    model, fitted = fitted_model(
-        "uncertainty", lambda: keras.optimizers.SGD(0.1), tasks=TASKS
-    )
-    save(fitted, model, tmp_path / "model.keras")
-    check_elsewhere(tmp_path / "model.keras")
+    _, within, result = single
+    assert str(within) in result.stdout.splitlines(), result.stderr
+
+
+@pytest.mark.large
+def test_a_model_of_mixed_precision_loads_with_its_optimizer(tmp_path):
+    path = tmp_path / "model.keras"
+    with precision("mixed_float16"):
+        # With the first scale of Keras, some steps would be left out.
+        save_compiled(path, scale=256.0)
+    result = load_elsewhere("mixed_float16", path)
+    assert result.returncode == 0, result.stderr

@@ -219,9 +219,16 @@ CASES = {
     "mixed precision": {},
     "two devices": {"accumulate": 2},
 }
+FAST = ("images", "mixed precision")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        name if name in FAST else pytest.param(name, marks=pytest.mark.large)
+        for name in CASES
+    ],
+)
 def test_creating_variables_first_changes_no_bit(case, two_cpus, traces, monkeypatch):
     devices = two_cpus if case == "two devices" else None
     policy = keras.config.dtype_policy()

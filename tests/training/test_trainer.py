@@ -293,7 +293,7 @@ def test_evaluation_refuses_other_data(changeable):
         evaluation.reproduce(changeable)
 
 
-@pytest.mark.parametrize("seconds", [0, 1e9])
+@pytest.mark.parametrize("seconds", [0, pytest.param(1e9, marks=pytest.mark.large)])
 def test_an_interrupted_run_goes_on_to_the_same_end(
     settings, run, seconds, monkeypatch
 ):
@@ -319,6 +319,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
         assert effort["seconds"] > 0
 
 
+@pytest.mark.large
 def test_a_run_by_patient_resumes_to_the_same_end(settings, run, monkeypatch):
     monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
     by_patient = "pipeline.weight_by=patient"

@@ -86,7 +86,11 @@ def test_learned_weights_are_no_part_of_what_is_left_to_use(run, settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "seconds"), [*((name, 0) for name in OTHERS), ("uncertainty", 1e9)]
+    ("name", "seconds"),
+    [
+        *((name, 0) for name in OTHERS),
+        pytest.param("uncertainty", 1e9, marks=pytest.mark.large),
+    ],
 )
 def test_an_interrupted_run_of_a_method_goes_on_to_the_same_end(
     settings, finished, name, seconds, monkeypatch

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import quick_plots
 import tensorflow as tf
 from task_kinds import labels_of, section_of, task_of
 
@@ -13,6 +14,7 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import METRICS, compared, headline, names_of
 from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.reporting import plots
 from mdmt_tf.reporting.report import write_report
 from mdmt_tf.runs import predictions, summary
 from mdmt_tf.runs.folder import RunFolder
@@ -221,6 +223,7 @@ def test_tensorboard_has_its_scalars_and_matrices(run, kind):
         assert (f"confusion/{component.name}" in tags) == (component.n_classes > 0)
 
 
+@pytest.mark.large
 def test_an_interrupted_run_ends_at_the_same_bytes(settings, monkeypatch):
     monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
     bare = ("training.tensorboard=false", "training.saved_model=false")
@@ -253,7 +256,10 @@ def report(run, benchmark_folder, tmp_path_factory):
             folder.add("cv", "resnet18", 0, fold, experiment, missing=True)
             fit = f"{experiment}-resnet18-s0-cv{fold}"
             shutil.copytree(run.path, folder.path / "runs" / fit)
-    return write_report(folder.path, tmp_path_factory.mktemp("report"), resamples=20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "render", quick_plots.render)
+        out = tmp_path_factory.mktemp("report")
+        return write_report(folder.path, out, resamples=20)
 
 
 @every_kind

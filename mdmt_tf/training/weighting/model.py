@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from mdmt_tf.models.layers import sum_over_replicas
+
 
 class WeightedModel(keras.Model):
     """Fit a model with a method of loss weighting.
@@ -92,7 +94,7 @@ class WeightedModel(keras.Model):
         backbone = self.model.get_layer(self._backbone).trainable_variables
         of_tasks = {t: _gradients(tape, loss, backbone) for t, loss in scaled.items()}
         of_backbone = self.weighting.backbone_gradients(
-            *_sum_over_replicas((of_tasks, losses, fractions))
+            *sum_over_replicas((of_tasks, losses, fractions))
         )
         # The optimizer adds up the gradients of the replicas.
         gradients = {
@@ -143,8 +145,3 @@ def _gradients(tape, loss, variables) -> list:
         [variable.value for variable in variables],
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
-
-
-def _sum_over_replicas(values):
-    """The sum of each tensor of a nested structure over all replicas."""
-    return tf.distribute.get_replica_context().all_reduce("sum", values)

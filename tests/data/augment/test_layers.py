@@ -56,7 +56,7 @@ def augmented(steps, images=IMAGES, index=(0, 1, 2, 3), epoch=0, labels=None):
     return next(batches.as_numpy_iterator())
 
 
-FAST = ("RandAugment", "RandomErasing", "RandomRotation")
+FAST = ("RandomErasing", "RandomRotation")
 LARGE = [
     pytest.param(name, marks=pytest.mark.large) for name in SEEDED if name not in FAST
 ]

@@ -5,7 +5,7 @@ import yaml
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import plan, protocol
+from mdmt_tf.experiments import alone, plan, protocol
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.splits.split import Split
 from mdmt_tf.training.inputs import open_inputs
@@ -73,7 +73,7 @@ def load(tmp_path, data_dir):
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
     def load(*overrides):
-        return protocol.settings_alone(config.load(str(path), overrides), overrides)
+        return alone.settings_of(config.load(str(path), overrides), overrides)
 
     return load
 
@@ -126,7 +126,7 @@ def test_a_whole_section_may_be_given_on_the_command_line(load):
 def test_a_file_may_name_the_experiment_too(load, tmp_path):
     (tmp_path / "one.yaml").write_text("base: small.yaml\nexperiment: old_only\n")
     load()
-    made = protocol.settings_alone(config.load(str(tmp_path / "one.yaml")))
+    made = alone.settings_of(config.load(str(tmp_path / "one.yaml")))
     assert list(made.tasks) == ["old"]
 
 
@@ -236,7 +236,7 @@ def test_the_settings_of_a_run_say_all_that_its_split_is_made_of(load, tmp_path)
     settings = load("experiment=old_only", "split.stratify_by=[outcome]")
     files.write(settings.to_plain(), tmp_path / "config.yaml")
     again = config.load(str(tmp_path / "config.yaml"))
-    assert again == settings == protocol.settings_alone(again)
+    assert again == settings == alone.settings_of(again)
     assert open_inputs(again).split == open_inputs(settings).split
 
 

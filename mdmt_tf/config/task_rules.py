@@ -1,0 +1,160 @@
+"""Rules about tasks, and the datasets and splits that feed them."""
+
+from collections.abc import Iterator
+
+from mdmt_tf.config.data_sections import SplitSection
+from mdmt_tf.config.section import Problem, not_one_of, rule
+from mdmt_tf.errors import nearest
+from mdmt_tf.metrics.table import selecting
+
+# Value of model.unseen_dataset; no name of a dataset.
+AVERAGE = "average"
+
+
+class TaskRules:
+    """What `Config` requires of its tasks; `self` is the configuration."""
+
+    @rule("tasks")
+    def _outputs_have_different_names(self) -> Iterator[Problem]:
+        for name, section in self.tasks.items():
+            calibrated = section.to_task(name).calibrated_name
+            if calibrated in self.tasks:
+                yield (
+                    ("tasks", calibrated),
+                    f": this is the name of the calibrated probabilities of {name!r} "
+                    "in the exported model. Choose another name.",
+                )
+
+    @rule("tasks")
+    def _one_task_oversamples_a_dataset(self) -> Iterator[Problem]:
+        by_dataset: dict[str, str] = {}
+        for name, task in self.tasks.items():
+            for source in task.sources if task.oversample else ():
+                other = by_dataset.setdefault(source, name)
+                if other != name:
+                    yield (
+                        ("tasks", name, "oversample"),
+                        f": dataset {source!r} is oversampled for {other!r} already; "
+                        "its rows can be drawn by the classes of one task only.",
+                    )
+
+    @rule("datasets")
+    def _tasks_are_fed_by_datasets(self) -> Iterator[Problem]:
+        known = list(self.datasets)
+        for name, task in (self.tasks or {}).items():
+            for source in task.sources:
+                if source not in known:
+                    yield (
+                        ("tasks", name, "from", source),
+                        f": is not one of the datasets.{nearest(source, known)} Listed "
+                        f"under `datasets`: {', '.join(known)}.",
+                    )
+
+    @rule("dataset", "tasks")
+    def _tasks_take_declared_labels(self) -> Iterator[Problem]:
+        if (declared := self.dataset) is None:
+            return
+        for name, task in self.tasks.items():
+            sources = task.sources.get(declared.name, ())
+            for field in [sources] if isinstance(sources, str) else sources:
+                key = ("tasks", name, "from", declared.name)
+                if (problem := declared.problem_of_source(field)) is not None:
+                    yield key, problem
+                    continue
+                label = declared.labels.get(field)
+                names = label.class_names if label else ()
+                if names and not task.classes:
+                    yield (
+                        key,
+                        f" = {field!r}: expected a number. Received: a label with the "
+                        f"classes {', '.join(names)}.",
+                    )
+                elif isinstance(sources, str) and set(names) - set(task.classes):
+                    yield (
+                        ("tasks", name, "classes"),
+                        f" = {list(task.classes)}: dataset.labels.{field} has the "
+                        f"classes {', '.join(names)}. Expected the same names; the "
+                        "order is the task's.",
+                    )
+
+    @rule("tasks", "datasets")
+    def _datasets_feed_tasks(self) -> Iterator[Problem]:
+        fed = {source for task in self.tasks.values() for source in task.sources}
+        for name in self.datasets:
+            if name not in fed:
+                yield (
+                    ("datasets", name),
+                    ": feeds no task, so its images would train nothing. Name "
+                    "it in the `from` of a task, or remove it.",
+                )
+
+    @rule("datasets")
+    def _left_out_sites_are_of_datasets(self) -> Iterator[Problem]:
+        for path, split in self._splits():
+            known = list((split.whole or self).datasets)
+            for name in split.leave_out:
+                yield from not_one_of(name, known, "datasets", (*path, "leave_out"))
+
+    @rule("tasks")
+    def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
+        for path, split in self._splits():
+            known = list((split.whole or self).tasks)
+            for name in split.stratify_by:
+                yield from not_one_of(name, known, "tasks", (*path, "stratify_by"))
+
+    def _splits(self) -> Iterator[tuple[tuple[str, ...], SplitSection]]:
+        """Every split of the configuration, with its key."""
+        if self.split is not None:
+            yield ("split",), self.split
+        named = self.benchmark.cross_validation if self.benchmark else None
+        for name, split in (named or {}).items():
+            yield ("benchmark", "cross_validation", name), split
+
+    @rule("datasets", "model.unseen_dataset")
+    def _unseen_dataset_is_served(self) -> Iterator[Problem]:
+        chosen, key = self.model.unseen_dataset, ("model", "unseen_dataset")
+        if chosen == AVERAGE:
+            return
+        yield from not_one_of(chosen, [*self.datasets, AVERAGE], "datasets", key)
+        if not self.model.is_per_dataset:
+            yield (
+                key,
+                f" = {chosen!r}: is for model.batch_norm = per_dataset. Received: "
+                f"{self.model.batch_norm}, whose statistics are those of all datasets.",
+            )
+
+    @rule("tasks", "training.select_on")
+    def _selection_is_by_a_task(self) -> Iterator[Problem]:
+        chosen, known = self.training.select_on, list(self.tasks)
+        if chosen.task not in self.tasks:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen.task!r}: is not one of the tasks."
+                f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
+            )
+            return
+        task = self.tasks[chosen.task].to_task(chosen.task)
+        metrics = selecting(task)
+        if chosen.metric not in metrics:
+            yield (
+                ("training", "select_on", "metric"),
+                f" = {chosen.metric!r}: unknown for a {task.kind} task."
+                f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
+            )
+
+    @rule("tasks", "training.select_on")
+    def _selecting_task_is_trained(self) -> Iterator[Problem]:
+        chosen = self.training.select_on.task
+        trained = [name for name, task in self.tasks.items() if task.fraction]
+        if not trained:
+            (*_, name) = self.tasks
+            yield (
+                ("tasks", name, "fraction"),
+                " = 0: no task has labels to train with. Raise the fraction of one.",
+            )
+        elif chosen in self.tasks and chosen not in trained:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen!r}: with tasks.{chosen}.fraction = 0 it is not trained, "
+                f"so no epoch is better than another. Expected {' or '.join(trained)}.",
+            )
