@@ -59,3 +59,17 @@ def test_a_dataset_that_is_not_prepared_is_an_error(settings, tmp_path):
     moved = settings.model_copy(update={"data_dir": str(tmp_path)})
     with pytest.raises(DataError, match="is not prepared"):
         read_material(moved)
+
+
+def test_lists_of_every_fold_are_examined(settings, alpha, beta, tmp_path):
+    tables = {"alpha": alpha.table, "beta": beta.table}
+    made, _ = make_folds(settings, tables)
+    for number, split in enumerate(made):
+        split.write(tmp_path / f"{number}.json")
+    for name, count, own in (("{fold}", 3, 1), ("1", 1, 0)):
+        section = settings.split.model_copy(
+            update={"kind": "file", "file": str(tmp_path / f"{name}.json")}
+        )
+        read, fold = make_folds(settings.model_copy(update={"split": section}), tables)
+        assert (len(read), fold) == (count, own)
+        assert read[fold].datasets == made[1].datasets
