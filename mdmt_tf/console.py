@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.util
+import itertools
 import logging
 import os
 import sys
@@ -105,7 +106,7 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse_flags(self, words: list[str]) -> None:
         """Explain how to write a setting that is given as an option, `--epochs 3`."""
-        for word, following in zip(words, [*words[1:], "-"], strict=True):
+        for word, following in itertools.pairwise([*words, "-"]):
             name, equals, value = word.partition("=")
             known = self._option_string_actions
             if any(option.startswith(name) for option in known) or name[:2] != "--":

@@ -64,6 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     options.out.mkdir(parents=True, exist_ok=True)
     combined = published.combine(folds_of, options.combine)
+    beyond = options.out / f"{len(combined)}.json"
+    if beyond.exists():
+        raise ConfigError(
+            f"--out {options.out}: expected no lists of more than {len(combined)} "
+            f"folds. Received a folder with {beyond.name}, which would count as one "
+            "more fold. Remove the earlier lists, or choose another folder."
+        )
     for fold, lists in enumerate(combined):
         split = Split(kind="file", fold=fold, datasets=lists)
         split.write(options.out / f"{fold}.json")

@@ -126,9 +126,10 @@ def make_folds(settings: "Config", tables) -> tuple[tuple[Split, ...], int]:
     log.setLevel(logging.ERROR)
     try:
         plain = SplitSettings.of(section)
-        if section.kind == "file":
+        count = count_folds(tables, plain)
+        if section.kind == "file" and count == 1:
             return (make_split(tables, tasks, plain),), 0
-        numbers = range(count_folds(tables, plain))
+        numbers = range(count)
         folds = [
             make_split(tables, tasks, dataclasses.replace(plain, fold=number))
             for number in numbers

@@ -7,7 +7,6 @@ on the other dataset is the same for every hospital. It is trained once. No Tens
     <folder>/data.json           where the data are, their fingerprints, the folds
     <folder>/correlations.csv    fields of the baselines and the outcome
     <folder>/fields.csv          fields that divide the images into strata
-=======
     <folder>/image_columns/      thumbnails and features of the images, for baselines
     <folder>/splits/             lists of images by split, one file per validation, fold
     <folder>/grid.csv            one row per cell, with the name of its fit

@@ -19,6 +19,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.metrics.table import selecting
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
 _OWN = ("benchmark", "data_dir", "phantoms", "run_dir", "seed", "split", "tasks")
@@ -83,8 +84,9 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
 
     Keeps the experiment's tasks and the datasets that feed them, and applies `set`. The
     task of `training.select_on` chooses the epoch if the experiment has it, otherwise
-    the first task does. The grid sets seed, split, start, and the number of steps of an
-    experiment that matches another one.
+    the first task does, by the loss if it does not have that metric. The grid sets
+    seed, split, start, and the number of steps of an experiment that matches another
+    one.
 
     Args:
         config: with a section `benchmark`.
@@ -115,7 +117,7 @@ def settings_of_one(
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
     if plain["training"]["select_on"]["task"] not in section.tasks:
-        plain["training"]["select_on"]["task"] = section.tasks[0]
+        _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
     for name in section.null:
@@ -125,7 +127,7 @@ def settings_of_one(
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
-    _select_a_trained_task(plain, section.tasks)
+    _select_a_trained_task(plain, section.tasks, config)
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"], plain["study"]
@@ -133,12 +135,20 @@ def settings_of_one(
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
 
 
-def _select_a_trained_task(plain: dict, tasks: Sequence[str]) -> None:
+def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) -> None:
     """Select by a task that has labels, if the fraction of the selecting one is 0."""
     trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
     chosen = plain["training"]["select_on"]
     if trained and chosen["task"] in tasks and chosen["task"] not in trained:
-        chosen["task"] = trained[0]
+        _select_by(trained[0], plain, config)
+
+
+def _select_by(name: str, plain: dict, config: Config) -> None:
+    """Select by another task: by the same metric if it has it, else by the loss."""
+    chosen = plain["training"]["select_on"]
+    chosen["task"] = name
+    if chosen["metric"] not in selecting(config.tasks[name].to_task(name)):
+        chosen["metric"] = "loss"
 
 
 def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:

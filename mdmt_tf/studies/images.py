@@ -25,6 +25,8 @@ from mdmt_tf.splits.files import LISTS
 from mdmt_tf.studies.design import COLUMNS, VERSION, StudyFolder, metrics_of, together
 
 OUTCOMES, SCORES = "aiforcovid", "brixia"
+# Keys of `benchmark` that change or add results, if they are not at their default.
+_OF_ARMS = ("weights", "seeds", "fractions", "baselines")
 _KINDS = {"AIforCOVID": OUTCOMES, "BRIXIA": SCORES}
 
 
@@ -92,7 +94,9 @@ def _results_of(config: Config, folder: StudyFolder, draw: Draw):
     cells = {key: getattr(config.study, key) for key in (*sizes, "validation_fraction")}
     keys = ("seed", "image_size", "phantoms", "tasks", "datasets", "model", "pipeline")
     own = {key: plain.get(key) for key in (*keys, "training")}
-    arms = {key: plain["benchmark"].get(key) for key in ("backbones", "experiments")}
+    grid = plain["benchmark"]
+    arms = {key: grid.get(key) for key in ("backbones", "experiments")}
+    arms |= {key: grid[key] for key in _OF_ARMS if key in grid}
     identity = storage.digest_of([VERSION, dataclasses.asdict(draw), cells, own, arms])
     return folder.draw(draw.name) / f"results-{identity[:12]}.csv"
 
@@ -199,7 +203,7 @@ def _read(config: Config, draw: Draw, folder: Folder, plan: PhantomPlan) -> list
     rows, oracle = [], {}
     for cell in cells:
         path = folder.run(cell["fit"])
-        if task not in config.benchmark.experiments[cell["experiment"]].tasks:
+        if task not in config.benchmark.tasks_of(cell["experiment"]):
             continue
         if not path.is_finished:
             continue

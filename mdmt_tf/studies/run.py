@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config, files
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.studies import images, page, simulated
-from mdmt_tf.studies.design import StudyFolder
+from mdmt_tf.studies.design import ARMS, StudyFolder
 from mdmt_tf.studies.page import StudyReport
 
 _MODES = {"features": simulated, "images": images}
@@ -26,8 +26,10 @@ def run_study(
         folder: an existing folder.
         write: receives texts for the user.
         only_report: whether to compute nothing and report what is finished.
-    Raises: ConfigError when a study is already running in the folder.
+    Raises: ConfigError for an arm that does not exist, or when a study is already
+        running in the folder.
     """
+    _check_arms(config)
     mode = _MODES[config.study.mode]
     try:
         lock = storage.lock(folder.path / ".lock")
@@ -42,3 +44,19 @@ def run_study(
             files.write(config.to_plain(), folder.settings, head)
             mode.compute_all(config, folder, write)
         return page.write_report(config, folder, mode.read_all(config, folder))
+
+
+def _check_arms(config: Config) -> None:
+    """Make sure that the arms of the gain are among those that are trained."""
+    known, grid = list(ARMS), config.benchmark
+    if config.study.mode == "images" and grid is not None:
+        trained = [*grid.resolved, *grid.baselines]
+        task = config.training.select_on.task
+        known = [name for name in trained if task in grid.tasks_of(name)] + ["oracle"]
+    for key in ("primary", "control"):
+        name = getattr(config.study, key)
+        if name not in known:
+            raise ConfigError(
+                f"study.{key} = {name!r}: is not one of the arms."
+                f"{nearest(name, known)} Arms: {', '.join(known)}."
+            )

@@ -23,7 +23,8 @@ class Plateau(keras.callbacks.Callback):
     Args:
         settings: of `training.plateau`.
         task, metric: of `training.select_on`; followed if `follows` is "selected".
-        tasks: those of `total_loss`; followed if `follows` is "total".
+        tasks: those of `total_loss`, without those of fraction 0; followed if
+            `follows` is "total".
 
     An epoch is bad unless its metric is better than the best so far by the relative
     `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
@@ -44,7 +45,9 @@ class Plateau(keras.callbacks.Callback):
         tasks: Sequence[Task] = (),
     ):
         super().__init__()
-        self._settings, self._tasks = settings, tasks
+        self._settings = settings
+        # The head of a task without training labels only drifts with the backbone.
+        self._tasks = [task for task in tasks if task.fraction]
         self._key = f"validation/{task}/{metric}"
         self._falls = settings.follows == "total" or improves(metric, 0.0, 1.0)
         self.progress = {"best": None, "bad_epochs": 0}

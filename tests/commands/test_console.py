@@ -3,6 +3,8 @@
 import pytest
 from command_lines import run
 
+from mdmt_tf import console
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -26,3 +28,9 @@ def test_options_are_still_options_and_may_be_shortened():
     result = run("-m", "mdmt_tf.train", "--conf", "phantm")
     assert result.returncode == 2
     assert "--config phantm: no such configuration" in result.stderr
+
+
+def test_no_arguments_are_no_mistake():
+    arguments = console.parser("train", "Train.")
+    console.add_config_arguments(arguments)
+    assert arguments.parse_intermixed_args([]).overrides == []

@@ -117,6 +117,16 @@ def test_a_benchmark_tests_each_file(lists, data_dir, tmp_path):
         config.load(str(tmp_path / "settings.yaml"))
 
 
+def test_lists_of_more_folds_are_not_mixed_with_those_of_fewer(lists, tmp_path):
+    words = [f"alpha={lists[0]}", "--out", str(tmp_path / "out")]
+    folds.main(words)
+    folds.main(words)  # the same number again
+    written = (tmp_path / "out" / "0.json").read_text()
+    (tmp_path / "out" / "3.json").write_text(written)
+    with pytest.raises(ConfigError, match="no lists of more than 3 folds. Received"):
+        folds.main(words)
+
+
 def test_leaking_patients(tmp_path, data_dir, alpha, capsys):
     """Image by image, patients with two images of different folds leak."""
     images = sorted(alpha.table["image_id"])

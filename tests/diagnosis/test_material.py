@@ -72,3 +72,17 @@ def test_parts_of_a_label_field_are_labels():
     )
     ward = made_dataset(np.arange(20) % 2, images=None, scores=np.zeros((20, 3)))
     assert made_material(ward, tasks=[scores]).label_fields("ward") == {"scores"}
+
+
+def test_lists_of_every_fold_are_examined(settings, alpha, beta, tmp_path):
+    tables = {"alpha": alpha.table, "beta": beta.table}
+    made, _ = make_folds(settings, tables)
+    for number, split in enumerate(made):
+        split.write(tmp_path / f"{number}.json")
+    for name, count, own in (("{fold}", 3, 1), ("1", 1, 0)):
+        section = settings.split.model_copy(
+            update={"kind": "file", "file": str(tmp_path / f"{name}.json")}
+        )
+        read, fold = make_folds(settings.model_copy(update={"split": section}), tables)
+        assert (len(read), fold) == (count, own)
+        assert read[fold].datasets == made[1].datasets

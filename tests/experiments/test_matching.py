@@ -177,6 +177,19 @@ def test_fractions_are_fits_of_their_own(load):
     assert "stl@severity=0.5" not in names and "severity_alone@severity=0" not in names
 
 
+def test_without_labels_of_the_selecting_task_another_one_selects(load):
+    ordered = ["training.select_on={task: severity, metric: kappa}"]
+    ordered += ["tasks.severity.kind=ordinal", "benchmark.fractions={severity: [0]}"]
+    grid, _, _ = planned(load(*ordered))
+    for name, expected in (
+        ("mdmt", ("severity", "kappa")),
+        ("stl", ("prognosis", "loss")),
+        ("mdmt@severity=0", ("prognosis", "loss")),
+    ):
+        chosen = fit_of(grid, name).settings.training.select_on
+        assert (chosen.task, chosen.metric) == expected
+
+
 def test_an_experiment_alone_needs_the_settings_of_the_one_it_matches(load):
     overrides = ["experiment=stl_matched", "split.fold=2", "split.folds=3"]
     whole = load(*overrides)

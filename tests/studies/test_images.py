@@ -8,6 +8,8 @@ import pytest
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.storage import write_json
 from mdmt_tf.studies import images
 from mdmt_tf.studies.design import ARMS, StudyFolder
 from mdmt_tf.studies.images import Draw
@@ -90,9 +92,32 @@ def test_results_are_of_their_settings(made):
     others = {
         images._results_of(load("training.epochs=9"), folder, DRAW),
         images._results_of(load("study.test_patients=31"), folder, DRAW),
+        images._results_of(load("benchmark.seeds=[7]"), folder, DRAW),
+        images._results_of(load("benchmark.fractions={severity: [0.5]}"), folder, DRAW),
         images._results_of(SETTINGS, folder, dataclasses.replace(DRAW, dataset=1)),
     }
-    assert len({of, *others}) == 4
+    assert len({of, *others}) == 6
+
+
+def test_baselines_and_fractions_are_arms_too(tmp_path):
+    """Results of a made folder: a variant, a baseline, and an arm of the other task."""
+    baseline = "benchmark.baselines={small: {task: prognosis, model: thumbnail}}"
+    settings = load(baseline, "benchmark.fractions={severity: [0.5]}")
+    folder, validation = Folder(tmp_path), "n20_s10"
+    names = ["mdmt_direct@severity=0.5", "small", "stl_severity"]
+    lines = ["validation,backbone,seed,fold,experiment,fit"]
+    for number, name in enumerate(names):
+        lines.append(f"{validation},resnet18,0,0,{name},fit{number}")
+        run_folder = folder.run(f"fit{number}")
+        run_folder.path.mkdir(parents=True)
+        task = "severity" if name == "stl_severity" else "prognosis"
+        metrics = {"test": {task: {"auc": 0.5 + number / 10, "accuracy": 0.5}}}
+        write_json(run_folder.metrics, metrics)
+        write_json(run_folder.manifest, {})
+    folder.cells.write_text("\n".join(lines))
+    rows = images._read(settings, DRAW, folder, images._plan(settings, DRAW))
+    found = {row["arm"]: row["auc"] for row in rows if row["arm"] != "oracle"}
+    assert found == {"mdmt_direct@severity=0.5": 0.5, "small": 0.6}
 
 
 def test_the_oracle_is_of_the_test_patients(made):

@@ -112,3 +112,12 @@ def test_cells_on_a_ray_cluster_are_those_of_this_machine(study, tmp_path):
         pd.testing.assert_frame_equal(found, expected, atol=2e-3)
     finally:
         cluster.shutdown()
+
+
+@pytest.mark.parametrize("key", ["primary", "control"])
+def test_arms_of_the_gain_exist(tmp_path, key):
+    settings = small_settings(f"study.{key}=mdmt_dirct")
+    message = rf"study.{key} = 'mdmt_dirct': is not one of the arms. Did you mean"
+    with pytest.raises(ConfigError, match=message):
+        run.run_study(settings, StudyFolder(tmp_path), print)
+    assert not list(tmp_path.iterdir())

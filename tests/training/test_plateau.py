@@ -126,3 +126,15 @@ def test_the_plateau_may_follow_the_total_while_another_metric_selects():
             plateau.on_epoch_end(epoch, {**logs, "validation/prognosis/auc": auc})
         received[follows] = float(optimizer.learning_rate)
     assert received == {"selected": 1.0, "total": 0.25}
+
+
+def test_the_total_is_without_tasks_that_nothing_trains():
+    tasks = [
+        make_task(kind="binary", name="prognosis"),
+        make_task(kind="binary", name="severity", fraction=0.0),
+    ]
+    plateau = Plateau(PlateauSection(follows="total"), "prognosis", "loss", tasks)
+    for epoch in range(3):
+        logs = logs_of(prognosis=(0.5 / (1 + epoch), 10), severity=(1.0 + epoch, 40))
+        plateau.on_epoch_end(epoch, logs)
+    assert plateau.progress == {"best": 0.5 / 3, "bad_epochs": 0}
