@@ -142,7 +142,11 @@ def _is_nothing(found: Iterable[Difference]) -> bool:
 def _entries(found: Difference) -> tuple[Entry, ...]:
     """The cells below `_HEADINGS`."""
     value = numbered(shown(found.metric, found.value, "+"), found.value)
-    counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
+    # Nothing was counted where fits are missing.
+    counts = [
+        Entry(str(n), n) if n else Entry(NO_NUMBER)
+        for n in (found.n_patients, found.n_fits)
+    ]
     words = Entry(conclusion(found))
     if found.reason is not None:
         return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), words, *counts)
