@@ -16,9 +16,9 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
 
     metadata = prepared.metadata
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(escape(prepared.name), min_width=40)
-    table.add_column("images", justify="right")
-    table.add_column("patients", justify="right")
+    table.add_column(escape(prepared.name), min_width=40, overflow="fold")
+    table.add_column("images", justify="right", overflow="fold")
+    table.add_column("patients", justify="right", overflow="fold")
     table.add_row("prepared", str(metadata["prepared"]), str(metadata["patients"]))
     for field, classes in metadata["labels"].items():
         table.add_row(escape(field))

@@ -12,6 +12,8 @@ from mdmt_tf.config.keys import Key
 def table_of_configurations() -> Table:
     """Print the configurations that come with the package, with their summaries."""
     table = Table(box=None, padding=(0, 2, 1, 0), show_header=False)
+    for _ in ("name", "summary"):
+        table.add_column(overflow="fold")
     for name in files.names():
         table.add_row(f"[bold]{name}[/]", escape(files.summary(name)))
     return table
@@ -36,8 +38,8 @@ def tables_of_keys(word: str = "") -> Iterator[Table]:
         table.title = f"[bold]{group.title or 'top level'}[/]  {escape(about)}"
         table.padding = (0, 2, 0, 0)
         table.add_column(width=22, overflow="fold")
-        table.add_column(width=20)
-        table.add_column()
+        table.add_column(width=20, overflow="fold")
+        table.add_column(overflow="fold")
         for key in found:
             table.add_row(key.name, escape(_values(key)), escape(key.description))
         yield table

@@ -115,7 +115,7 @@ def effort_table(results: Results) -> Table | None:
         "steps with starts: with the steps of the fits that the experiment starts "
         "from, each experiment counted once.",
         "A difference between experiments with unequal steps may come from the steps. "
-        "A control of equal effort is an experiment with `match`.",
+        "A control of equal effort is an experiment with the setting match.",
     ]
     title = "Effort: what one fit of each experiment takes"
     return Table("effort", title, sections, notes, pd.DataFrame(data))

@@ -54,7 +54,9 @@ def loss_shares(results: Results) -> Table | None:
         "Share of a task in the mean total loss of the first epoch: its weight "
         "(tasks.NAME.weight, times a learned weight) x the fraction of the drawn "
         "training rows that have its label x its mean loss (train/NAME/loss of "
-        "history.csv, first row). Mean over the folds of the first backbone and seed.",
+        "history.csv, first row). Weights of patients are left out, so the sum may "
+        "miss the recorded total; by more than 10 %, there are no shares. Mean over "
+        "the finished folds of the first backbone and seed.",
         "A task with most of the loss has most of the gradient at the start. "
         "tasks.NAME.weight and pipeline.sampling change that.",
     ]

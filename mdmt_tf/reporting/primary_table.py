@@ -142,7 +142,11 @@ def _is_nothing(found: Iterable[Difference]) -> bool:
 def _entries(found: Difference) -> tuple[Entry, ...]:
     """The cells below `_HEADINGS`."""
     value = numbered(shown(found.metric, found.value, "+"), found.value)
-    counts = [Entry(str(n), n) for n in (found.n_patients, found.n_fits)]
+    # Nothing was counted where fits are missing.
+    counts = [
+        Entry(str(n), n) if n else Entry(NO_NUMBER)
+        for n in (found.n_patients, found.n_fits)
+    ]
     words = Entry(conclusion(found))
     if found.reason is not None:
         return (value, Entry(NO_NUMBER), Entry(NO_NUMBER), words, *counts)
@@ -165,10 +169,12 @@ def _notes(data: list[dict]) -> list[str]:
         "excludes 0, and only then is one of them called better. Without it, there may "
         "be a difference that these data cannot show; the interval says how large.",
         f"Metrics by {' or '.join(units) or 'patient'}, averaged over backbones, seeds "
-        "and repeats; the interval is about other patients to test and to train on. "
-        "They are of the rows of all folds of a repeat, an AUC of pairs of the same "
-        "fold; Table 1 has means over folds, in which small folds count as much as "
-        "large ones. So a difference may differ from that of two rows of Table 1.",
+        "and repeats. They are of the rows of all folds of a repeat (or of a site, "
+        "where sites are left out), an AUC of pairs of the same fold; Table 1 has "
+        "means over folds, in which small folds count as much as large ones. So a "
+        "difference may differ from that of two rows of Table 1.",
+        "The interval is about other patients to test and to train on; about other "
+        "sites where sites are left out.",
         *(f"Method: {method}" for method in methods),
     ]
     if several:

@@ -65,11 +65,10 @@ def print_table(
     if not columns:
         return
     names, *others = columns
-    for number, block in enumerate(_blocks(names, others, console.width)):
+    # A title of the table itself would be folded to the width of the table.
+    console.print(title, style="bold", markup=False, highlight=False)
+    for block in _blocks(names, others, console.width):
         table = Table(
-            title=None if number else escape(title),
-            title_justify="left",
-            title_style="bold",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
             padding=(0, 0, 0, 1),

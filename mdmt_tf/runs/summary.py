@@ -86,10 +86,11 @@ def print_table(
     console.print(f"\n{title}", style="bold")
     for block in blocks_of(names, _MOST):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("", justify="left")
-        table.add_column("n", justify="right")
+        table.add_column("", justify="left", overflow="fold")
+        table.add_column("n", justify="right", overflow="fold")
         for name in block:
-            table.add_column(METRICS[name].short, justify="right")
+            short = METRICS[name].short
+            table.add_column(short, justify="right", overflow="fold")
         for row in rows:
             values = (_number(row.values[name]) for name in block)
             style = "bold" if row.is_judged else None

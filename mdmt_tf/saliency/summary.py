@@ -96,7 +96,11 @@ def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in headings:
         right = heading.startswith(">")
-        table.add_column(heading.lstrip(">"), justify="right" if right else "left")
+        table.add_column(
+            heading.lstrip(">"),
+            justify="right" if right else "left",
+            overflow="fold",
+        )
     return table
 
 

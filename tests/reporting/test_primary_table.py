@@ -105,7 +105,8 @@ def test_an_incomplete_grid_compares_nothing(benchmark_folder, tmp_path):
     assert table.lead == (f"prognosis, cv: mdmt - ft: AUC, {reason}",)
     assert table.data[["difference", "low", "p"]].isna().all(axis=None)
     # One row for all metrics.
-    assert [row[5].text for row in table.sections[0].rows] == [reason]
+    (row,) = table.sections[0].rows
+    assert row[5].text == reason and [entry.text for entry in row[6:]] == ["–", "–"]
     assert len(table.data) == len(compared(make_task(kind="binary", name="t")))
 
 

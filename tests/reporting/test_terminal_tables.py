@@ -1,10 +1,12 @@
 """Tables of any content in terminals of any width."""
 
+import ast
 import random
 import re
 
 import pytest
 from rich.console import Console
+from source_tree import MODULES
 
 from mdmt_tf.reporting.terminal_tables import print_table
 
@@ -53,3 +55,16 @@ def test_columns_without_room_go_into_a_block_below(capsys):
 def test_a_table_without_rows(capsys):
     lines = printed(capsys, 80, "severity", ["experiment", "fits"], [])
     assert "severity" in lines[0] and "experiment" in lines[2]
+
+
+def test_no_table_of_the_package_cuts_off_a_word():
+    """The default of `rich` is to replace the end of a word by dots."""
+    checked = 0
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and "add_column" in ast.unparse(node.func):
+                how = {own.arg: ast.unparse(own.value) for own in node.keywords}
+                where = f"{module}, line {node.lineno}"
+                assert how.get("overflow") == repr("fold"), where
+                checked += 1
+    assert checked >= 8
