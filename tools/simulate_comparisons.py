@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf.statistics.candidates import p_values
+from mdmt_tf.statistics.candidates import p_across_sites, p_values
 from mdmt_tf.statistics.simulation import (
     ALTERNATIVES,
     METRICS,
     NULLS,
+    SITES,
     Scenario,
     measure,
     simulate,
@@ -42,9 +43,13 @@ def simulated(scenario: Scenario, simulations: int, seed: int = 0) -> list[dict]
     differences = dict.fromkeys(METRICS, 0.0)
     for number in range(simulations):
         drawn = simulate(scenario, np.random.default_rng([seed, number]))
+        across = p_across_sites(drawn) if scenario.sites else {}
         for metric, measured in measure(drawn).items():
             differences[metric] += measured.values.mean() / simulations
-            for test, p in p_values(measured, scenario.folds).items():
+            values = p_values(measured, scenario.folds)
+            if scenario.sites:
+                values["across sites"] = across[metric]
+            for test, p in values.items():
                 found.setdefault((metric, test), []).append(p)
     return [
         {
@@ -82,6 +87,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--simulations", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0, help="other datasets")
     parser.add_argument("--repeats", type=int, nargs="+", default=[1, 10])
     parser.add_argument(
         "--only",
@@ -93,10 +99,12 @@ def main() -> None:
     with args.output.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        for scenario in (*NULLS, *ALTERNATIVES):
-            for repeats in args.repeats if args.only in scenario.name else ():
+        for scenario in (*NULLS, *SITES, *ALTERNATIVES):
+            # Leave-one-site-out has nothing to repeat.
+            all_repeats = [1] if scenario.sites else args.repeats
+            for repeats in all_repeats if args.only in scenario.name else ():
                 own = dataclasses.replace(scenario, repeats=repeats)
-                rows = simulated(own, args.simulations)
+                rows = simulated(own, args.simulations, args.seed)
                 writer.writerows(rows)
                 file.flush()
                 print("\n".join(table(rows)), end="\n\n", flush=True)

@@ -50,11 +50,11 @@ class BaselineSection(Section):
 
     @property
     def origin(self) -> str:
-        """What it predicts from, in a few words, for tables."""
+        """What it predicts from, in a few words, for notes of tables."""
         if self.model == FEATURES:
             weights = "random values" if self.weights is None else self.weights
-            return f"frozen {self.backbone}, {weights}"
-        return self.model if self.reads_images else "no image"
+            return f"features of a frozen {self.backbone}, {weights}"
+        return "a thumbnail of the image" if self.reads_images else "fields, no image"
 
     def facts(self) -> dict:
         """The settings that have a meaning for its model, as plain values."""

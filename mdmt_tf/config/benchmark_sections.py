@@ -187,8 +187,15 @@ class BenchmarkSection(Section):
 
     @rule("experiments", "fractions", "baselines", "comparisons")
     def _compared_experiments_share_a_task(self) -> Iterator[Problem]:
-        if not self.comparisons or list(self._starts_can_be_reached()):
+        if not self.comparisons:
             return
+        # Variants cannot be made of experiments that lead nowhere, or in a circle.
+        for others in (
+            self._starts_can_be_reached,
+            self._matched_experiments_match_none,
+        ):
+            if any(others()):
+                return
         known = [*self.resolved, *self.baselines]
         seen = set()
         for number, pair in enumerate(self.comparisons):

@@ -73,9 +73,9 @@ Experiments = Mapping[str, ExperimentSection]
 def matched(experiments: Experiments) -> dict[str, ExperimentSection]:
     """The experiments with what they take from those that they match.
 
-    Returns: sections whose `start` is a dict. A setting of a task is not taken by an
-        experiment that does not train the task. A `match` that is not among the
-        experiments counts as none.
+    Returns: sections whose `start` is a dict. A setting of a task, or a selection by
+        it, is not taken by an experiment that does not train the task. A `match` that
+        is not among the experiments counts as none.
     """
     result = {}
     for name, section in experiments.items():
@@ -90,12 +90,16 @@ def matched(experiments: Experiments) -> dict[str, ExperimentSection]:
 
 
 def _for_tasks(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str, Any]:
-    """The settings without those of other tasks."""
+    """The settings without those of other tasks, or a selection by such a task."""
     paths = {key: key.split(".") for key in settings}
+    selection = settings.get("training.select_on")
+    by = selection.get("task") if isinstance(selection, dict) else None
+    by = settings.get("training.select_on.task", by)
     return {
         key: settings[key]
         for key, path in paths.items()
-        if path[0] != "tasks" or len(path) < 2 or path[1] in tasks
+        if (path[0] != "tasks" or len(path) < 2 or path[1] in tasks)
+        and (by in (None, *tasks) or path[:2] != ["training", "select_on"])
     }
 
 
@@ -134,8 +138,14 @@ def variant_name(name: str, fractions: Fractions) -> str:
         >>> variant_name("mdmt", {"severity": 0.25, "prognosis": 1.0})
         'mdmt@severity=0.25'
     """
-    parts = [f"@{task}={value:g}" for task, value in fractions.items() if value != 1]
+    parts = [f"@{task}={_short(v)}" for task, v in fractions.items() if v != 1]
     return name + "".join(parts)
+
+
+def _short(number: float) -> str:
+    """The shortest text of a number that no other number has."""
+    text = f"{number:g}"
+    return text if float(text) == number else repr(number)
 
 
 def parse_variant(name: str) -> tuple[str, dict[str, float]]:

@@ -50,6 +50,9 @@ _ADDED_TO_TASKS = {
 }
 _ADDED_TO_TRAINING = {"steps": None}
 
+# Keys of a task that make its labels; the others are about the training of a network.
+_LABELS = ("kind", "classes", "cut_points", "descending", "from")
+
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
@@ -228,8 +231,9 @@ def digest_of(settings: Config) -> str:
 
 
 def digest_of_baseline(section: BaselineSection, config: Config) -> str:
-    """SHA-256 of what a baseline depends on: its settings, and how images are used."""
-    plain = section.facts()
+    """SHA-256 of what a baseline depends on: its settings, its labels, its images."""
+    task = config.tasks[section.task].model_dump(mode="json", by_alias=True)
+    plain = section.facts() | {"labels": {key: task[key] for key in _LABELS}}
     if section.reads_images:
         plain["weight_by"] = config.pipeline.weight_by
     if section.backbone is not None:

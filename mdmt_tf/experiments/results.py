@@ -165,7 +165,25 @@ class Results:
         ]
 
     def pairs(self, task: str, validation: str) -> list[tuple[str, str]]:
-        """The pairs to compare, (candidate, other), of those that predict the task."""
+        """The pairs to compare, (candidate, other), of those that predict the task.
+
+        Without those of which one has permuted labels of the task, see `unlike`.
+        """
+        left_out = self.unlike(task, validation)
+        return [p for p in self._declared(task, validation) if p not in left_out]
+
+    def unlike(self, task: str, validation: str) -> list[tuple[str, str]]:
+        """Declared pairs of which one is trained with permuted labels of the task.
+
+        Its other tasks can be compared; in this one it is worse by construction.
+        """
+        return [
+            pair
+            for pair in self._declared(task, validation)
+            if any(self.is_permuted(name, task) for name in pair)
+        ]
+
+    def _declared(self, task: str, validation: str) -> list[tuple[str, str]]:
         here = self.experiments_of(task, validation)
         return [pair for pair in self.benchmark.compared if set(pair) <= set(here)]
 

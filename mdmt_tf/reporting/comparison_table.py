@@ -36,10 +36,16 @@ def table_2(aggregates: Aggregates) -> Table:
     for task in results.tasks.values():
         for validation in aggregates.validations_of(task.name):
             experiments = results.experiments_of(task.name, validation)
-            if candidate not in experiments:
+            if candidate not in experiments or results.is_permuted(
+                candidate, task.name
+            ):
                 continue
             others = [
-                e for e in experiments if e != candidate and not results.is_baseline(e)
+                e
+                for e in experiments
+                if e != candidate
+                and not results.is_baseline(e)
+                and not results.is_permuted(e, task.name)
             ]
             tests = _tests(aggregates, task, validation, others)
             if not tests:

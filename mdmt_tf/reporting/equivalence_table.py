@@ -67,7 +67,13 @@ def _row(aggregates: Aggregates, facts: tuple) -> dict:
         for experiment in (candidate, other)
     ]
     task = results.tasks[task_name]
-    values = fold_differences(*rows, task, metric, folds=folds)
+    is_short = any(
+        aggregates.differences.shortfall(validation, experiment)
+        for experiment in (candidate, other)
+    )
+    values = None
+    if not is_short:
+        values = fold_differences(*rows, task, metric, folds=folds)
     found = None
     if values is not None and folds > 1:
         found = bayesian_t(values, folds=folds, rope=rope)

@@ -145,10 +145,11 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
             "steps, images seen, seconds: of the training of one fit, without the fits "
             "that it starts from. The table of efforts has them, too."
         )
-    if results.benchmark.baselines:
+    if baselines := results.benchmark.baselines:
+        words = "; ".join(f"{name}: {own.origin}" for name, own in baselines.items())
         notes.append(
             "A baseline has no trained backbone. It is fitted once for each fold and "
-            "is not included in means over backbones."
+            f"is not included in means over backbones. It predicts from: {words}."
         )
     if with_paper:
         notes += paper_columns.notes(results, "Table 1")
@@ -199,7 +200,8 @@ def _printed(metric: str, value: float | None) -> Entry:
 
 def _name(results: Results, experiment: str) -> str:
     if results.is_baseline(experiment):
-        return f"{experiment} ({results.benchmark.baselines[experiment].origin})"
+        # The notes say what each is; the names stay short enough for a terminal.
+        return f"{experiment} (baseline)"
     permuted = results.benchmark.resolved[experiment].null
     if permuted:
         return f"{experiment} ({', '.join(permuted)} permuted)"

@@ -137,6 +137,7 @@ def _tests(
         if (
             experiment == candidate
             or results.is_baseline(experiment)
+            or results.is_permuted(experiment, task.name)
             or isinstance(other, str)
             or set(own.index) != set(other.index)
             or len(own) < 2

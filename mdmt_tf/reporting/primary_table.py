@@ -33,8 +33,12 @@ _COLUMNS = [
 def primary_table(aggregates: Aggregates) -> Table:
     """The declared comparisons of two experiments, two-sided, with intervals."""
     results = aggregates.results
-    sections, data, lead = [], [], []
+    sections, data, lead, unlike = [], [], [], []
     for task, validation in _judged(aggregates):
+        unlike += [
+            f"{task.name}: {' - '.join(pair)}"
+            for pair in results.unlike(task.name, validation)
+        ]
         pairs = [
             pair
             for pair in results.pairs(task.name, validation)
@@ -64,6 +68,11 @@ def primary_table(aggregates: Aggregates) -> Table:
             "Nothing is compared: benchmark.candidate and benchmark.comparisons are "
             "not set, or name no other experiment."
         ]
+    if unlike:
+        notes.append(
+            "Not compared, because one of the two learns from permuted labels of this "
+            f"task and is worse by construction: {'; '.join(dict.fromkeys(unlike))}."
+        )
     return Table(
         "primary",
         "Primary comparison: difference of two experiments",
@@ -84,7 +93,11 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
         )
         baselines = [e for e in experiments if results.is_baseline(e)]
         networks = [
-            e for e in experiments if not results.is_baseline(e) and "@" not in e
+            e
+            for e in experiments
+            if not results.is_baseline(e)
+            and "@" not in e
+            and not results.is_permuted(e, task.name)
         ]
         rows = []
         for baseline in baselines:
@@ -152,8 +165,10 @@ def _notes(data: list[dict]) -> list[str]:
         "excludes 0, and only then is one of them called better. Without it, there may "
         "be a difference that these data cannot show; the interval says how large.",
         f"Metrics by {' or '.join(units) or 'patient'}, averaged over backbones, seeds "
-        "and repeats; the interval is about other patients. Metrics may differ from "
-        "Table 1 in the last digits, where they are means over folds.",
+        "and repeats; the interval is about other patients to test and to train on. "
+        "They are of the rows of all folds of a repeat, an AUC of pairs of the same "
+        "fold; Table 1 has means over folds, in which small folds count as much as "
+        "large ones. So a difference may differ from that of two rows of Table 1.",
         *(f"Method: {method}" for method in methods),
     ]
     if several:

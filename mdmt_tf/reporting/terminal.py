@@ -3,16 +3,14 @@
 import dataclasses
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
 from mdmt_tf.reporting.table_files import TableSection
+from mdmt_tf.reporting.terminal_tables import print_table
 
 # Number of fits named in the terminal; the page lists all of them.
 _SHOWN = 5
@@ -46,7 +44,7 @@ def print_external(report: ExternalReport, folder: Path) -> None:
         console.print(f"\n{text}", style="bold", markup=False)
     console.print(f"\n{report.sentence}", style="bold", markup=False)
     for section in brief_sections(report):
-        console.print(_build_table(section))
+        _print_section(console, section)
     plain = {"markup": False, "soft_wrap": True}
     console.print(f"predictions: {folder / 'predictions.csv'}", **plain)
     console.print(f"tables:      {folder / 'tables'}", **plain)
@@ -76,7 +74,7 @@ def _print_first_table(console: Console, report: Report) -> None:
     first = report.table("table_1")
     for section in first.sections:
         if " by image, " not in section.title:
-            console.print(_build_table(_with_all_labels(section)))
+            _print_section(console, _with_all_labels(section))
     for note in first.notes:
         if note.startswith(("paper:", "The paper's")):
             console.print(note, markup=False)
@@ -84,7 +82,7 @@ def _print_first_table(console: Console, report: Report) -> None:
     for table in report.tables:
         if table.name == "effort":
             for section in table.sections:
-                console.print(_build_table(_with_all_labels(section)))
+                _print_section(console, _with_all_labels(section))
 
 
 def _with_all_labels(section: TableSection) -> TableSection:
@@ -93,47 +91,23 @@ def _with_all_labels(section: TableSection) -> TableSection:
     return dataclasses.replace(section, rows=rows)
 
 
-def _build_table(section: TableSection) -> Table:
-    """One block; the paper's values follow our means in brackets."""
+def _print_section(console: Console, section: TableSection) -> None:
+    """Print one block; the paper's values follow our means in brackets."""
     headings = list(section.headings)
     if tuple(headings[-len(effort.HEADINGS) :]) == effort.HEADINGS:
         # They have a table of their own, so that the lines do not get too long.
         headings = headings[: -len(effort.HEADINGS)]
     paper = sum(heading.startswith("paper: ") for heading in headings)
     own = len(headings) - paper
-    table = Table(
-        title=escape(section.title + (", in brackets: paper" if paper else "")),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    for index, heading in enumerate(headings[:own]):
-        texts = [row[index].text for row in section.rows]
-        width = max(map(len, [*heading.split(), *texts]))
-        table.add_column(
-            escape(heading),
-            justify="right" if index else "left",
-            # Headings are broken at spaces before the names in the first column are
-            # folded, and nothing is cut off.
-            overflow="fold",
-            max_width=None if paper or not index else width,
-            min_width=None if index else _width_of_names(texts),
-        )
+    rows = []
     for row in section.rows:
         texts = [entry.text for entry in row]
         for place in range(paper):
             if row[own + place].number is not None:
                 texts[own - paper + place] += f" ({texts[own + place]})"
-        table.add_row(*map(escape, texts[:own]))
-    return table
-
-
-def _width_of_names(names: list[str]) -> int:
-    """Width in which the longest word of the names is not folded; 20 at most."""
-    words = [word for name in names for word in name.split()]
-    return min(max(map(len, words), default=0), 20)
+        rows.append(texts[:own])
+    title = section.title + (", in brackets: paper" if paper else "")
+    print_table(console, title, headings[:own], rows)
 
 
 def _print_gaps(console: Console, report: Report) -> None:

@@ -12,6 +12,7 @@ from mdmt_tf.experiments.run_results import training_rows
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.headings import task_by, title_of
 from mdmt_tf.reporting.table_files import (
+    NO_NUMBER,
     Entry,
     Table,
     TableSection,
@@ -38,7 +39,7 @@ class _Suspect:
 
 
 def within_table(aggregates: Aggregates) -> Table | None:
-    """All complete experiments within the strata of all suspect fields.
+    """All experiments within the strata of all suspect fields.
 
     Returns: None where no field is stored, or no task has two classes.
     """
@@ -60,10 +61,11 @@ def within_table(aggregates: Aggregates) -> Table | None:
         return None
     notes = [
         "AUC: over all pairs of patients (or images) with and without the outcome of "
-        "the same fit. within strata: over the pairs with the same value of the field, "
-        "whose share of all pairs is in the last column. A network that has learned "
-        "the field alone has 0.5 there. The interval resamples patients. Experiments "
-        "that are not complete are left out.",
+        "the same fit. Every pair counts alike, where Table 1 has the mean over folds. "
+        "within strata: over the pairs with the same value of the field, whose "
+        "percentage of all pairs is in the last column; a patient with images of "
+        "several values is in the pairs of each. A network that has learned the field "
+        "alone has 0.5 there. The interval resamples patients.",
         *notes,
         "within_strata.csv has the strata one by one, and why an interval is not "
         "estimable.",
@@ -124,6 +126,21 @@ def _section(
     unit = aggregates.units(task.name)[0]
     shown_rows, data = [], []
     for experiment, found in _within(aggregates, suspect, unit):
+        facts = {
+            "task": task.name,
+            "validation": suspect.validation,
+            "dataset": suspect.dataset,
+            "field": suspect.field,
+            "field_balanced_accuracy": suspect.accuracy,
+            "unit": unit,
+            "experiment": experiment,
+            "stratum": "",
+        }
+        if isinstance(found, str):
+            no_number = [Entry(NO_NUMBER)] * 2
+            shown_rows.append((Entry(experiment), *no_number, Entry(found), *no_number))
+            data.append({**facts, "not_estimable": found})
+            continue
         ends = f"[{found.low:.3f}, {found.high:.3f}]"
         if found.reason or not aggregates.resamples:
             ends = f"not estimable: {found.reason}" if found.reason else ""
@@ -137,19 +154,10 @@ def _section(
                 numbered(f"{100 * found.fraction:.1f}", found.fraction),
             )
         )
-        facts = {
-            "task": task.name,
-            "validation": suspect.validation,
-            "dataset": suspect.dataset,
-            "field": suspect.field,
-            "field_balanced_accuracy": suspect.accuracy,
-            "unit": unit,
-            "experiment": experiment,
-        }
         whole = {"auc": found.value, "low": found.low, "high": found.high}
         whole |= {"pairs": found.pairs, "overall": found.overall}
         whole |= {"fraction": found.fraction, "not_estimable": found.reason}
-        data.append({**facts, "stratum": "", **whole})
+        data.append({**facts, **whole})
         data += [
             {**facts, "stratum": text, "auc": value, "pairs": pairs}
             for text, (value, pairs) in found.strata.items()
@@ -162,17 +170,19 @@ def _section(
 
 def _within(
     aggregates: Aggregates, suspect: _Suspect, unit: str
-) -> Iterator[tuple[str, AdjustedAuc]]:
+) -> Iterator[tuple[str, AdjustedAuc | str]]:
+    """Each experiment, or the reason why it has no AUC."""
     results, task = aggregates.results, suspect.task
     for experiment in results.experiments_of(
         task.name, suspect.validation, with_fractions=False
     ):
+        short = aggregates.differences.shortfall(suspect.validation, experiment)
+        if short:
+            yield experiment, f"not complete: {short.removeprefix(f'{experiment}: ')}"
+            continue
         rows = results.rows_of(experiment, suspect.validation, task.name)
         rows = rows[rows["dataset"] == suspect.dataset]
-        is_complete = not aggregates.differences.shortfall(
-            suspect.validation, experiment
-        )
-        if len(rows) and is_complete:
+        if len(rows):
             yield (
                 experiment,
                 within_strata(

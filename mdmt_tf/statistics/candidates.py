@@ -4,8 +4,9 @@ import numpy as np
 import scipy.stats
 
 from mdmt_tf.statistics.comparisons import paired_t_test, wilcoxon_test
-from mdmt_tf.statistics.components import influences, variance_of_mean
-from mdmt_tf.statistics.simulation import Measured
+from mdmt_tf.statistics.components import Estimate, influences, variance_of_mean
+from mdmt_tf.statistics.simulation import Measured, Simulated, measure, of_sites
+from mdmt_tf.statistics.sites import combined
 
 # Of the paper, one-tailed: a name and the unit of `mdmt_tf.statistics.comparisons`.
 PAPER = {
@@ -38,6 +39,39 @@ def p_values(measured: Measured, folds: int) -> dict[str, float]:
     return _of_paper(measured) | {
         "corrected t": _corrected_t(measured, folds),
         **_by_patient(measured, folds),
+    }
+
+
+def p_across_sites(drawn: Simulated) -> dict[str, float]:
+    """p of `mdmt_tf.statistics.sites.across_sites` for each metric, by its name.
+
+    Args:
+        drawn: a simulated comparison whose folds are sites.
+
+    Example:
+        >>> from mdmt_tf.statistics.simulation import SITES, simulate
+        >>> drawn = simulate(SITES[0], np.random.default_rng(0))
+        >>> list(p_across_sites(drawn))
+        ['accuracy', 'balanced_accuracy', 'auc']
+    """
+    estimates: dict[str, list[Estimate]] = {}
+    for site in of_sites(drawn):
+        # Nothing is left of a site without its only fold.
+        with np.errstate(invalid="ignore"):
+            found = measure(site)
+        for metric, measured in found.items():
+            variance = variance_of_mean(
+                measured.values.ravel(),
+                influences(measured.left_out),
+                measured.folds_left_out,
+                len(site.labels),
+            )
+            own = Estimate(float(measured.values.mean()), *variance)
+            estimates.setdefault(metric, []).append(own)
+    sums = {metric: combined(own) for metric, own in estimates.items()}
+    return {
+        metric: _two_tailed(own.value, own.variance, own.freedom)
+        for metric, own in sums.items()
     }
 
 

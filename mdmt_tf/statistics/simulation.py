@@ -41,6 +41,10 @@ class Scenario:
         noise: std of independent noise of the weights of each fit.
         gain: fraction by which the candidate's signal is greater; 0 if there is no
             difference on average.
+        sites: number of patients of each site, which is a fold; empty without sites.
+            Then `patients` is their sum, and `folds` their number.
+        between: std over sites of the fraction by which an arm's signal is greater
+            there, independent in both arms.
     """
 
     name: str
@@ -59,6 +63,8 @@ class Scenario:
     second: float = 0.0
     noise: float = 0.0
     gain: float = 0.0
+    sites: tuple[int, ...] = ()
+    between: float = 0.0
 
 
 _SAME_VIEW = {"view": 0.0, "own": 0.5, "signal": 2.5}
@@ -73,6 +79,13 @@ NULLS = (
     Scenario("noise of fits, 100", **_SAME_VIEW, noise=0.05),
     Scenario("noisy single fits, 100", **_SAME_VIEW, noise=0.3, backbones=1),
     Scenario("small, 58", patients=58, backbones=1, prevalence=0.1, images=_IMAGES),
+)
+# The same with a site as a fold; the arms are equally good at each site, or on average.
+_SIZES = (120, 90, 60, 50, 40, 30)
+_OF_SITES = {"patients": sum(_SIZES), "folds": len(_SIZES), "sites": _SIZES}
+SITES = (
+    Scenario("6 sites, no difference", **_OF_SITES),
+    Scenario("6 sites that differ", **_OF_SITES, between=0.15),
 )
 # The candidate is better, by about 8.5 points of accuracy with 100 patients.
 ALTERNATIVES = (
@@ -115,8 +128,13 @@ def simulate(scenario: Scenario, generator: np.random.Generator) -> Simulated:
     # Labels do not depend on the number of images.
     images = generator.permutation(images)
     patient = np.repeat(np.arange(n), images)
-    fold = np.array([_stratified(labels, folds, generator) for _ in range(repeats)])
-    features, projection = _features(scenario, labels, patient, generator)
+    fold = np.array([_folds(scenario, labels, generator) for _ in range(repeats)])
+    signal = np.array([[1 + scenario.gain], [1.0]])
+    if scenario.between:
+        change = scenario.between * generator.normal(size=(ARMS, folds))
+        signal = signal + change[:, fold[0]]
+    signal = signal * labels
+    features, projection = _features(scenario, signal, patient, generator)
     targets = labels[patient]
     tested = np.eye(folds)[fold[:, patient]]
     rows = tested.sum(axis=1)
@@ -133,19 +151,20 @@ def simulate(scenario: Scenario, generator: np.random.Generator) -> Simulated:
     return Simulated(labels, fold, scores, (scores > 0) == (labels == 1))
 
 
-def _features(scenario, labels, patient, generator):
-    """(2, backbones, rows, features + 1) with a column of ones, and the projections."""
+def _features(scenario, signal, patient, generator):
+    """(2, backbones, rows, features + 1) with a column of ones, and the projections.
+
+    `signal` is the factor of mu for each arm and patient.
+    """
     direction = np.full(scenario.latent, scenario.signal / np.sqrt(scenario.latent))
-    latent = generator.normal(size=(len(labels), scenario.latent))[patient]
-    if len(patient) > len(labels):
+    patients = signal.shape[1]
+    latent = generator.normal(size=(patients, scenario.latent))[patient]
+    if len(patient) > patients:
         latent = latent + 0.5 * generator.normal(size=latent.shape)
     views = []
-    for gain in (1 + scenario.gain, 1.0):
-        noise = (
-            scenario.view
-            * generator.normal(size=(len(labels), scenario.latent))[patient]
-        )
-        views.append(latent + gain * labels[patient, None] * direction + noise)
+    for own in signal:
+        noise = scenario.view * generator.normal(size=(patients, scenario.latent))
+        views.append(latent + own[patient, None] * direction + noise[patient])
     shape = (scenario.backbones, scenario.latent, scenario.features)
     projection = generator.normal(size=shape) / np.sqrt(scenario.latent)
     features = np.stack(views)[:, None] @ projection
@@ -179,12 +198,35 @@ def _fitted(scenario, features, targets, tested, projection, generator):
     return weights + scenario.noise * generator.normal(size=weights.shape)
 
 
-def _stratified(labels, folds, generator) -> np.ndarray:
-    """(n,) folds with equally many patients of each class."""
+def _folds(scenario, labels, generator) -> np.ndarray:
+    """(n,) folds with equally many patients of each class, or sites."""
+    folds = scenario.folds
+    if scenario.sites:
+        return generator.permutation(np.repeat(np.arange(folds), scenario.sites))
     order = [generator.permutation(np.flatnonzero(labels == c)) for c in (0, 1)]
     fold = np.empty(len(labels), np.int64)
     fold[np.concatenate(order)] = np.arange(len(labels)) % folds
     return fold
+
+
+def of_sites(drawn: Simulated) -> list[Simulated]:
+    """The predictions of each fold as an experiment of a single fold.
+
+    Example:
+        >>> drawn = simulate(SITES[0], np.random.default_rng(0))
+        >>> [len(site.labels) for site in of_sites(drawn)]
+        [120, 90, 60, 50, 40, 30]
+    """
+    (fold,) = drawn.fold
+    return [
+        Simulated(
+            drawn.labels[own],
+            np.zeros((1, own.sum()), np.int64),
+            drawn.scores[..., own],
+            drawn.correct[..., own],
+        )
+        for own in fold == np.unique(fold)[:, None]
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,10 +66,23 @@ def across_sites(
         values = [own.value for own in found.values()]
         value = float(np.mean(values)) if values else float("nan")
         return difference(metric, pair, Estimate(value, reason=reason), method)
-    return difference(metric, pair, _combined(list(known.values())), method)
+    return difference(metric, pair, combined(list(known.values())), method)
 
 
-def _combined(sites: list[Estimate]) -> Estimate:
+def combined(sites: list[Estimate]) -> Estimate:
+    """The mean over sites by random effects, see `across_sites`.
+
+    Args:
+        sites: at least 2, each with an estimable difference.
+
+    Example:
+        Q = 0.5 is below its 2 degrees of freedom, so tau^2 = 0 and weights are equal.
+
+        >>> sites = [Estimate(value, 1.0, 50.0) for value in (1.0, 1.5, 2.0)]
+        >>> found = combined(sites)
+        >>> round(found.value, 3), round(found.variance, 3), found.freedom
+        (1.5, 0.333, 2.0)
+    """
     effects = np.array([own.value for own in sites])
     variances = np.array([own.variance for own in sites])
     with np.errstate(divide="ignore"):

@@ -35,8 +35,10 @@ class AdjustedAuc:
         low, high: 95 % interval, NaN where it is not estimable.
         reason: why it is not estimable, "" where it is.
         pairs: number of pairs, of all fits.
-        fraction: of all pairs of the same fit, how many are within a stratum.
-        overall: AUC over all pairs of the same fit.
+        fraction: of all pairs of the same fit, how many are within a stratum. A patient
+            with images in two strata is in the pairs of each.
+        overall: AUC over all pairs of the same fit, of patients with all of their
+            images.
         patients: patients that are in a pair.
         strata: text -> (AUC, pairs), strata without pairs left out.
     """
@@ -106,23 +108,23 @@ def within_strata(
     """
     _check(rows, task)
     used = rows.assign(stratum=rows["image_id"].map(texts).fillna(UNKNOWN))
-    units = used
+    units, total = used, rows
     if unit == "patient":
         within = [name for name in _fits(used) if name != "dataset"]
         units = labelled(by_patient(used, task, [*within, "stratum"]))
+        total = labelled(by_patient(rows, task, within))
     names, patient = numbered_patients(units)
     units = units.assign(patient=patient)
     known = units[units["stratum"] != UNKNOWN]
     groups = [_Pairs.of(own) for _, own in known.groupby([*_fits(units), "stratum"])]
     groups = [group for group in groups if group.count]
     pairs = sum(group.count for group in groups)
-    whole = [_Pairs.of(own) for _, own in units.groupby(_fits(units))]
-    every = sum(group.count for group in whole)
+    every = sum(_count(own) for _, own in units.groupby(_fits(units)))
     strata = _by_stratum(groups)
     facts = {
         "pairs": pairs,
         "fraction": pairs / every if every else NAN,
-        "overall": sum(group.wins for group in whole) / every if every else NAN,
+        "overall": _over_all(total),
         "patients": len(set().union(*(group.patients for group in groups))),
         "strata": strata,
     }
@@ -153,6 +155,20 @@ def _check(rows: pd.DataFrame, task: Task) -> None:
 
 def _fits(rows: pd.DataFrame) -> list[str]:
     return [name for name in _FIT if name in rows]
+
+
+def _count(rows: pd.DataFrame) -> int:
+    """Number of pairs of a row with and one without the outcome."""
+    ones = int((rows["target"] == 1).sum())
+    return ones * (len(rows) - ones)
+
+
+def _over_all(rows: pd.DataFrame) -> float:
+    """The AUC over all pairs of the same fit; NaN without pairs."""
+    rows = rows.assign(stratum="", patient=0)
+    groups = [_Pairs.of(own) for _, own in rows.groupby(_fits(rows))]
+    pairs = sum(group.count for group in groups)
+    return sum(group.wins for group in groups) / pairs if pairs else NAN
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,17 +75,17 @@ def test_numbers_are_for_baselines_of_images():
         (
             {"fields": {"d": ("age",)}},
             {"task": "t", "model": "logistic", "fields": {"d": ["age"]}},
-            "no image",
+            "fields, no image",
         ),
         (
             {"model": "thumbnail"},
             {"task": "t", "model": "thumbnail"},
-            "thumbnail",
+            "a thumbnail of the image",
         ),
         (
             {"model": "features", "backbone": "resnet18", "weights": None},
             {"task": "t", "model": "features", "backbone": "resnet18", "weights": None},
-            "frozen resnet18, random values",
+            "features of a frozen resnet18, random values",
         ),
     ],
 )

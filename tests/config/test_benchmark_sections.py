@@ -63,6 +63,20 @@ def test_the_example_is_right(tmp_path):
             "match: a}}",
             "a.match = 'b': matches 'a' itself",
         ),
+        # The names of variants are not asked for before `match` is right.
+        (
+            "experiments.a.match=c benchmark.comparisons=[[a, b]]",
+            r"a.match: 'c' is not one of the experiments",
+        ),
+        (
+            "experiments.a.match=a benchmark.comparisons=[[a, b]]",
+            "a.match = 'a': is the experiment itself",
+        ),
+        (
+            "experiments.a.match=b benchmark.experiments.b={tasks: [prognosis], match: "
+            "a} benchmark.comparisons=[[a, b]]",
+            "a.match = 'b': matches 'a' itself",
+        ),
         # What b takes from a is that a starts from b.
         (
             "experiments={a: {tasks: [prognosis], start: {b: 1}}, b: {tasks: "

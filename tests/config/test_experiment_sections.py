@@ -44,6 +44,33 @@ def test_settings_are_merged_without_those_of_other_tasks():
     assert found.null == () and found.start == {}
 
 
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"training.select_on.task": "b", "training.select_on.metric": "kappa"},
+        {"training.select_on": {"task": "b", "metric": "kappa"}},
+    ],
+)
+def test_a_selection_by_another_task_is_not_taken(selection):
+    own, both = ({"tasks": tasks, "match": "other"} for tasks in (["a"], ["a", "b"]))
+    chosen = {**selection, "training.epochs": 3}
+    found = sections(other={"tasks": ["a", "b"], "set": chosen}, own=own, both=both)
+    assert found["own"].settings == {"training.epochs": 3}
+    assert found["both"].settings == chosen
+    metric = {"training.select_on.metric": "loss"}
+    found = sections(other={"tasks": ["a", "b"], "set": metric}, own=own)
+    assert found["own"].settings == metric
+
+
+def test_fractions_that_differ_by_little_are_two_variants():
+    found = variants(PAPER, {"a": (1 / 3, 0.333333, 0.9999999)})
+    own = {name: section for name, section in found.items() if name.startswith("stl")}
+    assert len(own) == 4
+    for name, section in own.items():
+        fraction = section.settings.get("tasks.a.fraction", 1)
+        assert parse_variant(name)[1].get("a", 1) == fraction
+
+
 def test_a_start_is_inherited_unless_it_is_said():
     assert PAPER["continued"].start == {"stl": 0.25, "other": 0.75}
     assert PAPER["null"].start == {}

@@ -403,14 +403,34 @@ def test_bookkeeping_loads_no_tensorflow():
 
 
 def test_identity_is_a_function_of_the_content(settings):
-    section = protocol.BaselineSection(task="t", fields={"d": ("f",)})
+    section = protocol.BaselineSection(task="prognosis", fields={"d": ("f",)})
     digest = protocol.digest_of_baseline(section, settings())
     same = protocol.identity_of(digest, ["x", {"d": "1"}], {})
     assert same == protocol.identity_of(digest, ["x", {"d": "1"}], {})
     assert same != protocol.identity_of(digest, ["y", {"d": "1"}], {})
     assert same != protocol.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
-    other = protocol.BaselineSection(task="t", fields={"d": ("g",)})
+    other = protocol.BaselineSection(task="prognosis", fields={"d": ("g",)})
     assert digest != protocol.digest_of_baseline(other, settings())
+
+
+@pytest.mark.parametrize(
+    "change, is_another",
+    [
+        ("tasks.severity.cut_points=[5, 10, 15]", True),
+        ("tasks.severity.descending=true", True),
+        ("tasks.severity.from.brixia=brixia_a", True),
+        ("tasks.severity.weight=2", False),
+        ("tasks.severity.head=linear", False),
+        ("tasks.prognosis.classes=[well, ill]", False),
+    ],
+)
+def test_a_baseline_depends_on_the_labels_of_its_task(settings, change, is_another):
+    section = protocol.BaselineSection(task="severity", model="thumbnail")
+    digests = {
+        protocol.digest_of_baseline(section, made)
+        for made in (settings(), settings(change))
+    }
+    assert len(digests) == 1 + is_another
 
 
 def test_only_an_averaged_start_has_its_statistics_recalibrated(settings, tables):

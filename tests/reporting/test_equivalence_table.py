@@ -49,3 +49,14 @@ def test_what_is_not_estimable_is_said(benchmark_folder, tmp_path):
             folder.add("cv", "resnet18", 0, fold, experiment)
     table = equivalence_table(with_rope(Results.read(folder.path), auc=0.02))
     assert table.sections[0].rows[0][3].text == "not estimable"
+
+
+def test_an_incomplete_grid_has_no_probabilities(benchmark_folder, tmp_path):
+    """Not even if both lack the same fold."""
+    folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(3):
+        for name in ("ft", "mdmt"):
+            folder.add("cv", "resnet18", 0, fold, name, missing=fold == 1)
+    table = equivalence_table(with_rope(Results.read(folder.path), auc=0.02))
+    assert table.data[["less", "equivalent", "greater"]].isna().all(axis=None)
+    assert table.sections[0].rows[0][3].text == "not estimable"

@@ -13,6 +13,7 @@ from mdmt_tf.reporting import terminal
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import leading, sentence
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
+from mdmt_tf.reporting.tables import build_tables
 from mdmt_tf.statistics.primary import Difference, compare
 from mdmt_tf.tasks import make_task
 
@@ -176,3 +177,36 @@ def test_sites_are_the_units_where_they_are_left_out(benchmark_folder, tmp_path)
     assert row["method"] == "random effects over 3 sites"
     assert row["low"] < row["difference"] < row["high"]
     assert "Method: random effects over 3 sites" in " ".join(table.notes)
+
+
+def test_permuted_labels_are_not_compared(benchmark_folder, tmp_path):
+    """With them an experiment is worse by construction, in any table."""
+    both = ["prognosis", "severity"]
+    folder = benchmark_folder(
+        tmp_path / "b",
+        experiments={
+            "mdmt": {"tasks": both},
+            "control": {"tasks": both, "match": "mdmt", "null": ["severity"]},
+        },
+        baselines={"thumbnail": {"task": "severity", "model": "thumbnail"}},
+        comparison={"rope": {"accuracy": 0.02}},
+    ).add_all()
+    for fold in range(3):
+        name = ("cv", "none", 0, fold, "thumbnail")
+        folder.add(*name, "mdmt-resnet18-s0-cv" + str(fold))
+    tables = build_tables(Aggregates(Results.read(folder.path), 0))
+    by_name = {table.name: table for table in tables}
+    for name in ("primary", "equivalence", "table_2"):
+        data = by_name[name].data
+        pairs = set(zip(data["task"], data["candidate"], data["other"], strict=True))
+        own = {pair for pair in pairs if pair[2] == "control"}
+        assert own == {("prognosis", "mdmt", "control")}
+    tests = by_name["pooled"].data.dropna(subset=["other"])
+    assert set(tests["task"]) == {"prognosis"}
+    assert set(by_name["baselines"].data["candidate"]) == {"mdmt"}
+    note = by_name["primary"].notes[-1]
+    assert note.startswith("Not compared") and "severity: mdmt - control." in note
+    assert not any("severity" in text for text in by_name["primary"].lead)
+    # Its metrics are there.
+    data = by_name["table_1"].data
+    assert "control" in set(data.loc[data["task"] == "severity", "experiment"])

@@ -73,13 +73,16 @@ def test_pairs_are_of_one_fold_and_view(aggregates, table):
     assert mean == pytest.approx(whole["auc"])
 
 
-def test_incomplete_experiments_are_left_out(aggregates, table, monkeypatch):
+def test_incomplete_experiments_have_a_reason(aggregates, table, monkeypatch):
     assert [row[0].text for row in table.sections[0].rows] == ["ft"]
     monkeypatch.setattr(
         aggregates.differences, "shortfall", lambda *names: "ft: 2 of 3 cells"
     )
-    (section,) = within_table(aggregates).sections
-    assert section.rows == []
+    found = within_table(aggregates)
+    texts = [[entry.text for entry in row] for row in found.sections[0].rows]
+    assert texts == [["ft", "–", "–", "not complete: 2 of 3 cells", "–", "–"]]
+    assert found.data["not_estimable"].tolist() == ["not complete: 2 of 3 cells"]
+    assert "auc" not in found.data
 
 
 def test_older_folders_have_no_fields(whole):

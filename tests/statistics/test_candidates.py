@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mdmt_tf.statistics.candidates import PAPER, PRIMARY, p_values
+from mdmt_tf.statistics.candidates import PAPER, PRIMARY, p_across_sites, p_values
 from mdmt_tf.statistics.comparisons import MEASURED_TYPE_I, compare
 from mdmt_tf.statistics.primary import compare as compare_primary
 from mdmt_tf.statistics.simulation import (
     ALTERNATIVES,
     METRICS,
     NULLS,
+    SITES,
+    Scenario,
     measure,
     simulate,
 )
+from mdmt_tf.statistics.sites import across_sites
 from mdmt_tf.tasks import make_task
 
 DEATH = make_task(name="death", kind="binary", classes=("no", "yes"))
@@ -38,23 +41,29 @@ def rejected(scenario, simulations, metrics=METRICS):
     return counts
 
 
+def rows_of(drawn, arm):
+    """Predicted rows of an arm, numbered over repeats."""
+    _, backbones, repeats, patients = drawn.scores.shape
+    tables = []
+    for backbone, repeat in np.ndindex(backbones, repeats):
+        chance = 1 / (1 + np.exp(-drawn.scores[arm, backbone, repeat]))
+        table = pd.DataFrame({"patient_id": [f"p{i:03}" for i in range(patients)]})
+        table = table.assign(image_id=table["patient_id"], dataset="d")
+        fold = drawn.fold[repeat] + 5 * repeat
+        table = table.assign(task="death", backbone=f"b{backbone}", seed=0)
+        table = table.assign(fold=fold, target=drawn.labels)
+        table = table.assign(prediction=(chance > 0.5).astype(int))
+        tables.append(table.assign(p_0=1 - chance, p_1=chance))
+    return pd.concat(tables, ignore_index=True)
+
+
 def test_p_values_are_those_of_the_comparisons():
     scenario = dataclasses.replace(LUCK, patients=40, backbones=3, repeats=2)
     drawn = simulate(scenario, np.random.default_rng(0))
     found = p_values(measure(drawn)["accuracy"], 5)
     arms, metrics = [], []
     for arm, name in enumerate(("candidate", "other")):
-        tables = []
-        for backbone, repeat in np.ndindex(3, 2):
-            chance = 1 / (1 + np.exp(-drawn.scores[arm, backbone, repeat]))
-            table = pd.DataFrame({"patient_id": [f"p{i:02}" for i in range(40)]})
-            table = table.assign(image_id=table["patient_id"], dataset="d")
-            fold = drawn.fold[repeat] + 5 * repeat
-            table = table.assign(task="death", backbone=f"b{backbone}", seed=0)
-            table = table.assign(fold=fold, target=drawn.labels)
-            table = table.assign(prediction=(chance > 0.5).astype(int))
-            tables.append(table.assign(p_0=1 - chance, p_1=chance))
-        arms.append(pd.concat(tables, ignore_index=True))
+        arms.append(rows_of(drawn, arm))
         right = arms[-1]["target"] == arms[-1]["prediction"]
         of_fits = right.groupby([arms[-1]["backbone"], arms[-1]["fold"]]).mean()
         own = of_fits.rename("value").reset_index()
@@ -71,6 +80,19 @@ def test_p_values_are_those_of_the_comparisons():
         validation="cv",
     )
     assert [found[name] for name in PAPER] == pytest.approx([t.test.p for t in tests])
+
+
+def test_p_across_sites_is_that_of_the_comparison():
+    sizes = (40, 30, 24)
+    scenario = Scenario("three", patients=94, backbones=2, folds=3, sites=sizes)
+    drawn = simulate(scenario, np.random.default_rng(0))
+    assert np.bincount(drawn.fold[0]).tolist() == list(sizes)
+    arms = [rows_of(drawn, arm) for arm in (0, 1)]
+    arms = [rows.assign(site="site " + rows["fold"].astype(str)) for rows in arms]
+    found = p_across_sites(drawn)
+    for metric in METRICS:
+        expected = across_sites(*arms, DEATH, metric, folds=3)
+        assert found[metric] == pytest.approx(expected.p)
 
 
 def test_the_primary_holds_its_level_where_t_over_backbones_does_not():
@@ -121,3 +143,16 @@ def test_power():
     for metric in METRICS:
         assert found[metric, PRIMARY] >= 0.65
         assert found[metric, PRIMARY] > found[metric, "corrected t"] + 0.2
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("scenario", SITES, ids=[s.name for s in SITES])
+def test_type_i_error_across_sites(scenario):
+    few = dataclasses.replace(scenario, backbones=6)
+    found = dict.fromkeys(METRICS, 0.0)
+    for seed in range(300):
+        drawn = simulate(few, np.random.default_rng([3, seed]))
+        for metric, p in p_across_sites(drawn).items():
+            found[metric] += (p < 0.05) / 300
+    # At most 0.07, within two standard errors of 0.0126.
+    assert max(found.values()) <= 0.095

@@ -15,6 +15,7 @@ from mdmt_tf.statistics.simulation import (
     NULLS,
     Scenario,
     measure,
+    of_sites,
     simulate,
 )
 
@@ -77,6 +78,19 @@ def test_folds_are_stratified_and_tested_by_models_of_the_others():
     for fold in drawn.fold:
         for label in (0, 1):
             assert np.bincount(fold[drawn.labels == label]).tolist() == [5, 5, 5]
+
+
+def test_sites_change_the_difference_only_where_they_differ():
+    sizes = (200, 200, 200, 200)
+    sites = Scenario("sites", patients=800, backbones=1, folds=4, sites=sizes)
+    spread = []
+    for between in (0.0, 1.0):
+        scenario = dataclasses.replace(sites, between=between)
+        drawn = simulate(scenario, np.random.default_rng(0))
+        means = [site.correct[:, 0, 0].mean(axis=1) for site in of_sites(drawn)]
+        spread.append(np.ptp([candidate - other for candidate, other in means]))
+    # The std of the difference of two fractions of 200 is at most 0.05.
+    assert spread[0] < 0.15 < spread[1]
 
 
 def test_a_useless_model_is_not_better_than_chance():

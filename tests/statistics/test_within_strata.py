@@ -81,6 +81,10 @@ def test_by_patient_the_images_of_a_stratum_are_averaged():
     assert found.pairs == 4 and found.value == pytest.approx((1 + 1 + 0.5) / 4)
     assert found.reason == "fewer than 5 patients of a class are in pairs"
     assert np.isnan([found.low, found.high]).all() and found.patients == 4
+    # With all images, a 4/8 and b 3.5/8 against c 5/8 and d 2/8.
+    assert found.overall == 0.5
+    # 3 and 2 patients in strata.
+    assert found.fraction == pytest.approx(4 / 6)
 
 
 def test_what_knows_the_stratum_only_has_no_value_within():
