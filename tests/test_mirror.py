@@ -64,6 +64,7 @@ THROUGH = {
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
+    "experiments/test_grid.py": ["mdmt_tf.experiments.protocol"],
     "experiments/test_results.py": [
         "mdmt_tf.experiments.cells",
         "mdmt_tf.experiments.settings_file",
