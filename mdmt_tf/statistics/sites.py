@@ -2,11 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 from statsmodels.stats import meta_analysis
 
 from mdmt_tf.statistics.components import Estimate, estimate
 from mdmt_tf.statistics.pairing import paired_by_site
-from mdmt_tf.statistics.primary import Difference, difference
+from mdmt_tf.statistics.primary import LEVEL, Difference, difference
 from mdmt_tf.tasks import Task
 
 # The variance between two sites has one degree of freedom.
@@ -25,9 +26,10 @@ def across_sites(
 
     The difference of each site has the variance of `mdmt_tf.statistics.components`.
     With the variance tau^2 between sites of Paule and Mandel 1982, each site has the
-    weight 1 / (V + tau^2). The standard error is that of Hartung and Knapp 2001, but at
-    least that of the weights (Knapp and Hartung 2003), with t of sites - 1 degrees of
-    freedom. So the interval describes other sites, not only other patients of these.
+    weight 1 / (V + tau^2). The interval is the wider of two (Jackson et al. 2017): that
+    of Hartung and Knapp 2001, with t of sites - 1 degrees of freedom, and the normal
+    interval of the weights, as the first is very narrow where sites agree by chance. So
+    the interval describes other sites, not only other patients of these.
 
     Args: see `mdmt_tf.statistics.primary.compare_metrics`; the rows have the column
         `site`.
@@ -77,16 +79,25 @@ def combined(sites: list[Estimate]) -> Estimate:
 
     Example:
         Q = 0.5 is below its 2 degrees of freedom, so tau^2 = 0 and weights are equal.
+        The variances are 0.5 / 2 / 3, with t of 2 degrees, and 1 / 3.
 
         >>> sites = [Estimate(value, 1.0, 50.0) for value in (1.0, 1.5, 2.0)]
-        >>> found = combined(sites)
-        >>> round(found.value, 3), round(found.variance, 3), found.freedom
-        (1.5, 0.333, 2.0)
+        >>> found = combined(sites)  # 4.303 sqrt(0.0833) > 1.96 sqrt(0.3333)
+        >>> round(found.value, 3), round(found.variance, 4), found.freedom
+        (1.5, 0.0833, 2.0)
     """
     effects = np.array([own.value for own in sites])
     variances = np.array([own.variance for own in sites])
     with np.errstate(divide="ignore"):
         # statsmodels also divides by the heterogeneity, which is 0 for equal effects.
         found = meta_analysis.combine_effects(effects, variances, method_re="iterated")
-    error = max(found.sd_eff_w_re_hksj, found.sd_eff_w_re)
-    return Estimate(float(found.mean_effect_re), float(error**2), len(sites) - 1.0)
+    intervals = (
+        (float(found.sd_eff_w_re_hksj**2), len(sites) - 1.0),
+        (float(found.sd_eff_w_re**2), np.inf),
+    )
+    return Estimate(float(found.mean_effect_re), *max(intervals, key=_width))
+
+
+def _width(interval: tuple[float, float]) -> float:
+    variance, freedom = interval
+    return float(scipy.stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(variance))

@@ -6,7 +6,8 @@ import scipy.optimize
 import scipy.stats
 from compared import AGE, ages
 
-from mdmt_tf.statistics.sites import across_sites
+from mdmt_tf.statistics.components import Estimate
+from mdmt_tf.statistics.sites import across_sites, combined
 
 SITES = np.repeat(["A", "B", "C", "D"], [12, 20, 15, 30])
 INDEX = np.unique(SITES, return_inverse=True)[1]
@@ -35,7 +36,9 @@ def by_hand(errors):
     weights = 1 / (variances + tau2)
     mean = np.average(means, weights=weights)
     q = (weights * (means - mean) ** 2).sum() / 3
-    return mean, np.sqrt(max(q, 1.0) / weights.sum()), tau2
+    variance = 1 / weights.sum()
+    of_knapp = scipy.stats.t.ppf(0.975, 3) * np.sqrt(q * variance)
+    return mean, max(of_knapp, scipy.stats.norm.ppf(0.975) * np.sqrt(variance)), tau2
 
 
 @pytest.mark.parametrize(
@@ -48,12 +51,19 @@ def test_paule_mandel_and_hartung_knapp(shift, seed):
         for own in (errors, np.zeros(len(errors)))
     )
     found = across_sites(a, b, AGE, "mae", folds=4)
-    mean, error, tau2 = by_hand(errors)
+    mean, half, tau2 = by_hand(errors)
     assert (tau2 > 0) == any(shift)
     assert found.value == pytest.approx(mean, rel=1e-4)
-    half = scipy.stats.t.ppf(0.975, 3) * error
     assert found.high - found.value == pytest.approx(half, rel=1e-3)
     assert found.method == "random effects over 4 sites"
+
+
+def test_sites_that_agree_have_the_interval_of_their_patients():
+    sites = [Estimate(0.3, variance, 50.0) for variance in (0.04, 0.01, 0.04)]
+    found = combined(sites)
+    assert found.value == pytest.approx(0.3)
+    assert found.variance == pytest.approx(1 / (25 + 100 + 25))
+    assert found.freedom == np.inf
 
 
 def test_small_sites_are_left_out_and_named():
