@@ -105,9 +105,14 @@ class ClassTask(Task):
             return np.asarray(self.class_weights, np.float32)
         if not counts.all():
             empty = self.class_names[int(np.argmin(counts))]
+            few = (
+                f" Of the labels, only those of {self.fraction:.3g} of the patients "
+                f"are used (tasks.{self.name}.fraction); raise it, give numbers"
+            )
+            more = few if self.fraction < 1 else " Give numbers"
             raise DataError(
                 f"task {self.name!r}: class_weights = balanced, but class {empty!r} "
-                "has no image in the training split. Give numbers, or merge classes."
+                f"has no image in the training split.{more}, or merge classes."
             )
         return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 

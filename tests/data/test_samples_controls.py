@@ -139,6 +139,13 @@ def test_with_fraction_0_a_dataset_is_not_drawn_and_its_head_not_trained(
         build_training_set(dataclasses.replace(train, tasks=(OUTCOME, GRADE)))
 
 
+def test_a_fraction_without_a_class_says_why_its_weight_is_not_known(of_tasks):
+    task = changed(OUTCOME, fraction=0.01, class_weights="balanced")
+    message = r"only those of 0.01 of the patients are used \(tasks.outcome.fraction\)"
+    with pytest.raises(DataError, match=message):
+        build_training_set(of_tasks(task)["train"])
+
+
 def test_mean_and_std_are_of_the_labels_that_are_kept(alpha, beta):
     tables = {"alpha": alpha.table, "beta": beta.table}
     for fraction in (0.3, 1.0):
