@@ -200,7 +200,7 @@ def test_numbers_of_any_size_are_in_order(clicked, report):
 
 
 def test_what_is_no_number_stays_below(clicked, report):
-    up, down = (re.findall(r"(\w+)(?: \(no image\))?/", clicked[i]) for i in (3, 4))
+    up, down = (re.findall(r"(\w+)(?: \(baseline\))?/", clicked[i]) for i in (3, 4))
     data = report.table("table_1").data
     data = data[(data["task"] == "prognosis") & (data["figure"] == "accuracy")]
     means = data.set_index("experiment")["mean"].drop("ft").sort_values()
