@@ -203,6 +203,9 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
         def __init__(self, name):
             self.name, self.table = name, common | labels[name]
 
+        def __len__(self):
+            return len(ids)
+
         def describe(self):
             return {"fingerprint": self.name}
 
