@@ -12,22 +12,22 @@ from mdmt_tf.splits import published
 DESCRIPTION = """\
 Convert published fold lists to files for split.file, one for each fold.
 
-  python -m mdmt_tf.folds aiforcovid=AFC/5 brixia=BX/5 --out folds --data-dir DATA
+  python -m mdmt_tf.folds aiforcovid=AFC/5 brixia=BX/5 --out folds
   python -m mdmt_tf.benchmark --config MINE data_dir=DATA
 
 where MINE has, below benchmark.cross_validation:
 
   cv: {kind: file, file: "folds/{fold}.json"}
 
-A folder holds the folders 0, 1, 2, ... of the folds, each with train.txt, val.txt
-and test.txt, as in data/processed of the code of Ruffini et al. (MICCAI 2024). It
-may also be the folder of a single fold, which is then used with each fold of the
-other datasets.
+A folder holds the folders 0, 1, 2, ... of the folds, each with train.txt,
+val.txt and test.txt, as in data/processed of the code of Ruffini et al.
+(MICCAI 2024). It may also be the folder of a single fold, which is then used
+with each fold of the other datasets.
 
-A file all.txt in the folder or above it names all images; those on no list of a
-fold are excluded from it. With --data-dir the lists are compared with the
-prepared images instead: what is not prepared is left out, what is on no list is
-excluded, and a patient in several splits is an error.
+A file all.txt in the folder or above it names all images; those on no list of
+a fold are excluded from it. With --data-dir the lists are compared with the
+prepared images instead: what is not prepared is left out, what is on no list
+is excluded, and a patient in several splits is an error.
 """
 
 
@@ -82,7 +82,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("folds", DESCRIPTION)
     add = arguments.add_argument
     text = "a prepared dataset and the folder of its lists"
-    add("folders", nargs="+", type=_pair, metavar="NAME=FOLDER", help=text)
+    add("folders", nargs="+", type=_pair, metavar="NAME=DIR", help=text)
     text = "folder to write 0.json, 1.json, ... to"
     add("--out", required=True, type=Path, metavar="DIR", help=text)
     text = "folder with the prepared datasets, to compare the lists with"
@@ -108,7 +108,7 @@ def _pair(text: str) -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
     if not name or not equals or not folder:
         raise argparse.ArgumentTypeError(
-            f"expected NAME=FOLDER, such as brixia=BX/5. Received: {text!r}"
+            f"expected NAME=DIR, such as brixia=BX/5. Received: {text!r}"
         )
     return name, Path(folder)
 

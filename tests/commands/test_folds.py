@@ -150,7 +150,7 @@ def test_leaking_patients(tmp_path, data_dir, alpha, capsys):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["alpha"], "expected NAME=FOLDER"),
+        (["alpha"], "expected NAME=DIR"),
         (["a=x", "a=y"], "a dataset is named twice: a, a"),
     ],
 )
