@@ -107,12 +107,13 @@ def _compute(config: Config, folder: StudyFolder, draw: Draw, write):
     plan = _plan(config, draw)
     lists = _write_lists(config, plan, path)
     settings = _settings(config, draw, plan, path, lists)
-    status = run.run_benchmark(settings, Folder(path), write)
+    # A study has no option for it: who starts it again wants the rest of its fits.
+    status = run.run_benchmark(settings, Folder(path), write, retry_failed=True)
     rows = _read(config, draw, Folder(path), plan)
     if status:
         raise DataError(
-            f"{path}: not all fits are finished; see above. Start the study again to "
-            "continue, or look at the logs there."
+            f"{path}: not all fits are finished; see above and the logs there. Start "
+            "the study again to try them again; it needs no option."
         )
     frame = pd.DataFrame(rows, columns=COLUMNS)
     storage.write_text(_results_of(config, folder, draw), frame.to_csv(index=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mdmt_tf import config
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.storage import write_json
 from mdmt_tf.studies import images
@@ -137,6 +137,22 @@ def test_a_study_of_images_needs_a_benchmark(tmp_path):
 def test_a_shortcut_cannot_be_studied_with_images():
     with pytest.raises(ConfigError, match="the test patients would have the shortcut"):
         load("study.shifts=[shortcut]")
+
+
+def test_failed_fits_are_tried_again_when_a_study_is_started_again(
+    tmp_path, monkeypatch
+):
+    asked = []
+
+    def run_benchmark(settings, folder, write, *, retry_failed):
+        asked.append(retry_failed)
+        return 1
+
+    monkeypatch.setattr(images.run, "run_benchmark", run_benchmark)
+    monkeypatch.setattr(images, "_read", lambda *args: [])
+    with pytest.raises(DataError, match="Start the study again to try them again"):
+        images._compute(SETTINGS, StudyFolder(tmp_path), DRAW, print)
+    assert asked == [True]
 
 
 @pytest.mark.large
