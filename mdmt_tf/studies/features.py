@@ -13,7 +13,7 @@ import dataclasses
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest.labels import DEFAULT_SCORES, OutcomeModel, draw_labels
+from mdmt_tf.phantoms.chest.labels import OutcomeModel, draw_labels
 
 # Cut points of the global score into categories: eq. 4 of Ruffini et al. 2024.
 CUT_POINTS = (5, 9, 14)
@@ -162,22 +162,3 @@ def draw_patients(
         category=np.digitize(labels.brixia_global, CUT_POINTS),
         chance=outcome.image_probability(labels.brixia_global, heart),
     )
-
-
-def oracle_auc(correlation, n=1_000_000):
-    """AUC of the oracle in the population, which knows score and heart.
-
-    It ranks patients by P(severe | score, heart), of which the AUC is exact up to a
-    sample of n patients.
-    """
-    rng = np.random.default_rng(0)
-    outcome = OutcomeModel(correlation=correlation, scores=DEFAULT_SCORES)
-    total = draw_labels(rng, n, outcome=outcome)
-    order = np.argsort(total.image_probability, kind="stable")
-    chance = total.image_probability[order]
-    # P(pair is right) = sum over pairs p_i (1 - p_j) [i above j], ties half.
-    _, start, count = np.unique(chance, return_index=True, return_counts=True)
-    below = np.concatenate([[0.0], np.cumsum(1.0 - chance)])
-    negatives = below[start] + 0.5 * (below[start + count] - below[start])
-    positives = np.add.reduceat(chance, start)
-    return float((positives * negatives).sum() / (chance.sum() * (1 - chance).sum()))

@@ -6,8 +6,8 @@ from frequencies import assert_frequency
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from mdmt_tf.phantoms.chest.labels import OutcomeModel, draw_labels
-from mdmt_tf.studies.features import Imaging, draw_findings, draw_patients, oracle_auc
+from mdmt_tf.phantoms.chest.labels import DEFAULT_SCORES, OutcomeModel, draw_labels
+from mdmt_tf.studies.features import Imaging, draw_findings, draw_patients
 
 CLEAN = Imaging(seed=0, size=48, noise=0.0, detector=0.5)
 
@@ -70,6 +70,25 @@ def test_label_noise_is_in_the_record_alone():
     made = patients(label_noise=0.3)
     assert_frequency(made.recorded != made.severe, np.full(4000, 0.3))
     assert_frequency(patients().recorded != patients().severe, np.full(4000, 1e-9))
+
+
+def oracle_auc(correlation, n):
+    """AUC of the oracle in the population, which knows score and heart.
+
+    It ranks patients by P(severe | score, heart), of which the AUC is exact up to a
+    sample of n patients.
+    """
+    rng = np.random.default_rng(0)
+    outcome = OutcomeModel(correlation=correlation, scores=DEFAULT_SCORES)
+    total = draw_labels(rng, n, outcome=outcome)
+    order = np.argsort(total.image_probability, kind="stable")
+    chance = total.image_probability[order]
+    # P(pair is right) = sum over pairs p_i (1 - p_j) [i above j], ties half.
+    _, start, count = np.unique(chance, return_index=True, return_counts=True)
+    below = np.concatenate([[0.0], np.cumsum(1.0 - chance)])
+    negatives = below[start] + 0.5 * (below[start + count] - below[start])
+    positives = np.add.reduceat(chance, start)
+    return float((positives * negatives).sum() / (chance.sum() * (1 - chance).sum()))
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
