@@ -38,6 +38,12 @@ class PhantomSection(Section):
     ich_csic_patients: Patients = Field(
         0, description="Patients of the synthetic ICH-CSIC, one head CT each."
     )
+    synthetic_cxr_patients: Patients = Field(
+        0,
+        description="Patients of synthetic_cxr, one radiograph each, every one with "
+        "another device. It imitates no real dataset. Image k is the same for any "
+        "number.",
+    )
     matrix: int = Field(
         384,
         ge=64,
