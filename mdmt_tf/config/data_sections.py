@@ -186,7 +186,7 @@ class TaskSection(Section):
 
 
 class DatasetSection(Section):
-    """One dataset that `mdmt_tf.prepare` has prepared, under its name."""
+    """One dataset, prepared by `mdmt_tf.prepare` or drawn, under its name."""
 
     config: str = Field(
         DEFAULT,
@@ -196,6 +196,17 @@ class DatasetSection(Section):
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."
     )
+    data_dir: str | None = Field(
+        None,
+        description="Folder with this dataset; null: the folder of data_dir, or for "
+        "synthetic images beside real ones a folder in the user's cache. The program "
+        "writes it into the settings of runs.",
+    )
+
+    @property
+    def place(self) -> tuple[str, str | None, str | None]:
+        """Preprocessing, version, and the folder if it is one of its own."""
+        return self.config, self.version, self.data_dir
 
 
 class WholeSection(Section):

@@ -170,6 +170,8 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
     own = [(name, task) for name, task in tasks.items() if name in by or not by]
     plain["tasks"] = tasks
     plain["datasets"] = _among(plain["datasets"], used)
+    if not any(name in config.drawn_datasets for name in of_split):
+        plain["phantoms"] = None
     plain["split"]["whole"] = (
         None
         if list(strata.items()) == own and of_split == used
@@ -221,6 +223,9 @@ def digest_of(settings: Config) -> str:
     for section, keys in _NOT_IDENTITY.items():
         for key in keys:
             del (plain[section] if section else plain)[key]
+    for section in plain["datasets"].values():
+        # Where a dataset is does not matter; its content is part of the identity.
+        del section["data_dir"]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
     plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)

@@ -52,7 +52,7 @@ def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
     """The split of the settings, reduced to the datasets that are used."""
     tables = {dataset.name: dataset.table for dataset in datasets}
     others = {
-        name: (section.config, section.version)
+        name: section.place
         for name, section in config.split_datasets.items()
         if name not in tables
     }
