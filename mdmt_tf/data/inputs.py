@@ -30,6 +30,24 @@ class Inputs:
     samples: Mapping[str, Samples]
     images: Images
 
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The datasets with rows in validation or test, which all metrics are of."""
+        splits = [split for split in self.samples if split != "train"]
+        judged = set().union(*(self.samples[s].rows["dataset"] for s in splits))
+        return tuple(d.name for d in self.datasets if d.name in judged)
+
+    @property
+    def synthetic_images(self) -> dict[str, int]:
+        """Synthetic dataset -> number of its training images with a label."""
+        training = self.samples["train"]
+        counts = training.rows["dataset"][training.is_labelled].value_counts()
+        return {
+            dataset.name: int(counts[dataset.name])
+            for dataset in self.datasets
+            if dataset.synthetic and dataset.name in counts
+        }
+
     def describe_datasets(self) -> dict[str, dict]:
         """Version, content and origin of each dataset, for the manifest."""
         return {dataset.name: dataset.describe() for dataset in self.datasets}
