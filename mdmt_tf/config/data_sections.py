@@ -202,6 +202,20 @@ class DatasetSection(Section):
         "synthetic images beside real ones a folder in the user's cache. The program "
         "writes it into the settings of runs.",
     )
+    auxiliary: bool = Field(
+        False,
+        description="Whether no fold divides the dataset: it is trained with, and a "
+        "fit is tested on the others. Its lists are the same in every fold: 90 % of "
+        "its patients for training, 5 % for validation and 5 % for test, which are "
+        "used by fits whose datasets are all auxiliary.",
+    )
+    fraction: Probability = Field(
+        1.0,
+        description="Fraction of the patients in its training split that are trained "
+        "with; the others are excluded. A smaller fraction is part of a larger one. "
+        "With 0, its validation split is excluded, too, and only its test split is "
+        "left.",
+    )
 
     @property
     def place(self) -> tuple[str, str | None, str | None]:

@@ -20,7 +20,7 @@ from mdmt_tf.config.data_sections import (
     TaskSection,
 )
 from mdmt_tf.config.declaration import DatasetDeclaration
-from mdmt_tf.config.experiment_sections import ExperimentSection
+from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
     ModelSection,
@@ -126,6 +126,31 @@ class Config(TaskRules, BenchmarkRules, Section):
         None, description="A study for mdmt_tf.study; null: none."
     )
 
+    def model_post_init(self, context) -> None:
+        if self.benchmark is not None:
+            self.benchmark.be_told(self.feeding)
+
+    @property
+    def feeding(self) -> Feeding:
+        """Which datasets feed the tasks."""
+        # With problems, either may be missing.
+        tasks, datasets = self.tasks or {}, self.datasets or {}
+        return Feeding(
+            {name: tuple(task.sources or ()) for name, task in tasks.items()},
+            frozenset(name for name, own in datasets.items() if own.auxiliary),
+        )
+
+    @property
+    def tested_tasks(self) -> dict[str, TaskSection]:
+        """The tasks with the datasets that folds test; baselines know no others."""
+        result = {}
+        for name, section in self.tasks.items():
+            auxiliary = self.feeding.auxiliary
+            own = {s: of for s, of in section.sources.items() if s not in auxiliary}
+            if own:
+                result[name] = section.model_copy(update={"sources": own})
+        return result
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(height, width), or (depth, height, width) of volumes."""
@@ -168,6 +193,17 @@ class Config(TaskRules, BenchmarkRules, Section):
         """The datasets of the split, including those that are trained."""
         whole = self.split.whole
         return {**whole.datasets, **self.datasets} if whole else self.datasets
+
+    @property
+    def dataset_fractions(self) -> dict[str, float]:
+        """Dataset -> fraction of its training patients that are trained with."""
+        return {name: section.fraction for name, section in self.datasets.items()}
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """The datasets of the split that no fold divides."""
+        every = self.split_datasets.items()
+        return tuple(name for name, section in every if section.auxiliary)
 
     def build_split_tasks(self) -> tuple[Task, ...]:
         """The tasks whose classes may stratify the split."""
@@ -270,7 +306,7 @@ class Config(TaskRules, BenchmarkRules, Section):
         drawn = {name: d for name, d in datasets.items() if self._is_drawn(name)}
         real = ", ".join(name for name in datasets if name not in drawn)
         for name, section in drawn.items() if real else ():
-            if not getattr(section, "auxiliary", False):
+            if not section.auxiliary:
                 yield (
                     ("datasets", name, "auxiliary"),
                     f": expected true, because {name} is synthetic and {real} not. "

@@ -32,10 +32,19 @@ class Inputs:
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """The datasets with rows in validation or test, which all metrics are of."""
-        splits = [split for split in self.samples if split != "train"]
-        judged = set().union(*(self.samples[s].rows["dataset"] for s in splits))
-        return tuple(d.name for d in self.datasets if d.name in judged)
+        """The datasets with rows in validation or test.
+
+        Without synthetic ones that are not tested while others are: their validation
+        rows only choose the epoch of a fit that no real image may choose.
+        """
+        rows = {split: set(own.rows["dataset"]) for split, own in self.samples.items()}
+        tested = rows.get("test", set())
+        judged = tested | rows.get("validation", set())
+        return tuple(
+            dataset.name
+            for dataset in self.datasets
+            if dataset.name in (tested if tested and dataset.synthetic else judged)
+        )
 
     @property
     def synthetic_images(self) -> dict[str, int]:
