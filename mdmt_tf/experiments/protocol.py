@@ -20,6 +20,8 @@ from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.table import selecting
+from mdmt_tf.models.backbones.table import PHANTOMS
+from mdmt_tf.models.weights import phantom_weights
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
 _OWN = (
@@ -256,7 +258,10 @@ def _assign(
 def digest_of(settings: Config) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Paths and devices do not count.
+    Paths and devices do not count. Of the weights that phantoms have taught, the
+    content does: other files have the same name.
+
+    Raises: DataError: these weights are not there.
     """
     plain = settings.to_plain()
     for section, keys in _NOT_IDENTITY.items():
@@ -269,6 +274,7 @@ def digest_of(settings: Config) -> str:
         del plain["derived"]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    plain["model"] |= _content_of(settings.model.weights, settings.model.backbone)
     plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
     for name, section in plain["datasets"].items():
         # Where a dataset is changes nothing.
@@ -298,7 +304,16 @@ def digest_of_baseline(section: BaselineSection, config: Config) -> str:
         plain["weight_by"] = config.pipeline.weight_by
     if section.backbone is not None:
         plain["image_shape"] = list(config.image_shape)
+        plain |= _content_of(section.weights, section.backbone)
     return storage.digest_of(plain)
+
+
+def _content_of(weights: str | Mapping[str, float] | None, backbone: str) -> dict:
+    """What stands for the content of weights that are known by a name alone."""
+    files = weights if isinstance(weights, Mapping) else [weights]
+    if PHANTOMS not in files:
+        return {}
+    return {"weights_sha256": phantom_weights.digest(backbone)}
 
 
 def _without(section: dict, added: Mapping[str, object]) -> dict:
