@@ -10,7 +10,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest.anatomy import LEFT, RIGHT
+from mdmt_tf.phantoms.chest.anatomy import LEFT, RIGHT, Body
 from mdmt_tf.phantoms.chest.labels import ZONES
 from mdmt_tf.phantoms.chest.pixel_grid import noise_field
 
@@ -101,7 +101,36 @@ GRADES = (
 )
 
 
-def opacity(grid, body, rng, zones, distance, grades):
+@dataclasses.dataclass(frozen=True)
+class Chest:
+    """The lungs on a grid, for what is drawn into them.
+
+    body: `anatomy.Body`.
+    grades: six grades 0 to 3, in the order of `labels.ZONES`.
+    lungs: uint8 (rows, columns), 0, RIGHT or LEFT.
+    zones: uint8, as `zone_map` returns them.
+    distance: float32, cm to the chest wall.
+    """
+
+    body: Body
+    grades: tuple[int, ...]
+    lungs: np.ndarray
+    zones: np.ndarray
+    distance: np.ndarray
+
+    @classmethod
+    def shrunk(cls, grid, body, grades, lungs, zones, distance):
+        """The lungs of a finer grid on `grid`."""
+        size = grid.shape[::-1]
+        lungs, zones = (
+            cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+            for mask in (lungs, zones)
+        )
+        distance = cv2.resize(distance, size, interpolation=cv2.INTER_LINEAR)
+        return cls(body, tuple(grades), lungs, zones, distance)
+
+
+def opacity(grid, chest, rng):
     """Fraction of the lungs' air that disease has replaced, float32, 0 to 0.95.
 
     Consolidations are where a noise field is highest. Its mean and spread are known
@@ -110,13 +139,11 @@ def opacity(grid, body, rng, zones, distance, grades):
     wavy border.
 
     Args:
-        zones: as `zone_map` returns them.
-        distance: cm to the lung border; disease prefers the periphery.
-        grades: six grades 0 to 3, in the order of `labels.ZONES`.
+        grid: `PixelGrid` with pixels of about 1 mm.
+        chest: `Chest` on that grid. Disease prefers the periphery.
+        rng: numpy Generator; the grades do not change the number of draws.
     """
-    fine, grid = grid, grid.coarse(0.11)
-    zones = cv2.resize(zones, grid.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    distance = cv2.resize(distance, grid.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    zones, distance, grades = chest.zones, chest.distance, chest.grades
     scale = rng.uniform(0.85, 1.15, len(ZONES))
     cells = rng.uniform(1.8, 3.0), rng.uniform(0.8, 1.1), 0.4
     blobs = noise_field(rng, grid, cells[0])
@@ -125,7 +152,7 @@ def opacity(grid, body, rng, zones, distance, grades):
     ridges = [np.abs(noise_field(rng, grid, cell)) for cell in (0.7, 0.4)]
     border = noise_field(rng, grid, 2.5)
     if not any(grades):
-        return np.zeros(fine.shape, np.float32)
+        return np.zeros(grid.shape, np.float32)
     blobs += np.float32(0.6) * cv2.exp(distance * np.float32(-1 / 2.0))
 
     table = np.zeros((len(ZONES), 4), np.float32)
@@ -140,7 +167,7 @@ def opacity(grid, body, rng, zones, distance, grades):
     level = grid.y + np.float32(0.7) * border
     below = [
         np.clip((level - np.float32(limit - 0.9)) * np.float32(1 / 1.8), 0, 1)
-        for limit in body.zone_limits
+        for limit in chest.body.zone_limits
     ]
 
     def spread_out(values):
@@ -156,7 +183,7 @@ def opacity(grid, body, rng, zones, distance, grades):
     network = lines[0] * broken[1] + lines[1] * broken[0]
     patches = 1.0 / (1.0 + cv2.exp(np.float32(-1.8) * (blobs - edge)))
     fill = haze + strands * network + density * patches
-    return fine.enlarge(np.minimum(fill, np.float32(0.95)))
+    return np.minimum(fill, np.float32(0.95))
 
 
 def _normal_quantile(p):

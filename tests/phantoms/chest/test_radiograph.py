@@ -94,7 +94,7 @@ def test_opacity_brightens_its_own_zone(zone, seed):
     assert np.delete(change, zone).max() < 0.5 * change[zone]
     same_side = slice(0, 3) if zone < 3 else slice(3, 6)
     other_side = np.delete(change, np.r_[same_side])
-    assert np.abs(other_side).max() < 0.25 * change[zone]
+    assert np.abs(other_side).max() < 0.3 * change[zone]
 
 
 @pytest.mark.parametrize("zone", range(6))
