@@ -9,7 +9,17 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest import anatomy, bones, detector, devices, lungs
+from mdmt_tf.phantoms.chest import (
+    anatomy,
+    bones,
+    burned_text,
+    detector,
+    devices,
+    distractors,
+    lungs,
+    opacities,
+    pleura,
+)
 from mdmt_tf.phantoms.chest.ingredients import Recipe
 from mdmt_tf.phantoms.chest.pixel_grid import PixelGrid, noise_field
 
@@ -27,13 +37,14 @@ BONE = 0.30
 # Each function draws from its own generator, `Recipe.rng`, and is left out by name.
 # The grid is coarse, and the lungs' box: what they draw is smooth.
 
-# function(grid, chest, rng): fraction of the lungs' air that is replaced, float32.
-# Fractions of several ingredients combine as 1 - (1 - a) (1 - b).
-FILLINGS = {}
-# function(grid, chest, rng): attenuation (no unit) that is added, float32.
-TISSUES = {}
+# function(grid, chest, rng): the fraction of the lungs' air that is replaced, float32
+# or None, and the names of what is drawn. Fractions combine as 1 - (1 - a) (1 - b).
+FILLINGS = {"effusion": pleura.effusion, "distractors": distractors.filling}
+# function(grid, chest, rng): attenuation (no unit) that is added, float32 or None, and
+# the names of what is drawn.
+TISSUES = {"distractors": distractors.tissue}
 # function(pixels, appearance, rng): the picture with something drawn into it.
-OVERLAYS = {}
+OVERLAYS = {"text": burned_text.burn}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +58,8 @@ class Radiograph:
     zones: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for zones A to F.
     ap: bedside (AP) projection.
     cm_per_px: pixel size in cm.
+    disease: kind and extent of the opacities.
+    findings: names of the findings that do not count in the score.
     """
 
     pixels: np.ndarray
@@ -54,6 +67,8 @@ class Radiograph:
     zones: np.ndarray
     ap: bool
     cm_per_px: float
+    disease: opacities.Disease
+    findings: tuple[str, ...]
 
 
 def render(
@@ -90,16 +105,22 @@ def render(
     drawn = recipe.rng("projections").random() < appearance.ap
     ap = "projections" in recipe and bool(drawn if ap is None else ap)
     body = anatomy.Body.draw(recipe.rng("habitus"), male, ap, "habitus" in recipe)
+    if heart is None and "heart_size" in recipe:
+        heart = recipe.rng("heart_size").normal(0.2, 1.0)
     if heart is not None:
         body = body.with_heart(heart)
+    if "distractors" in recipe:
+        body = distractors.inflated(body, recipe.rng("inflated"))
     shape = detector.film_shape(appearance, matrix)
-    attenuation, masks, cm_per_px = _shadow(recipe, body, grades, appearance, shape)
+    attenuation, masks, cm_per_px, facts = _shadow(
+        recipe, body, grades, appearance, shape
+    )
     pixels = detector.expose(attenuation, appearance, recipe, cm_per_px)
     pixels = detector.finish(pixels, appearance, recipe)
     for name, draw in OVERLAYS.items():
         if name in recipe:
             pixels = draw(pixels, appearance, recipe.rng(name))
-    return Radiograph(pixels, *masks, ap, cm_per_px)
+    return Radiograph(pixels, *masks, ap, cm_per_px, *facts)
 
 
 def _shadow(recipe, body, grades, appearance, shape):
@@ -116,7 +137,7 @@ def _shadow(recipe, body, grades, appearance, shape):
         middle_y - cm_per_px * (0.5 * (rows - 1) + margin),
     )
     grid = PixelGrid((rows + 2 * margin, columns + 2 * margin), cm_per_px, origin)
-    attenuation, masks = _attenuation(grid, body, grades, recipe)
+    attenuation, masks, facts = _attenuation(grid, body, grades, recipe)
 
     degrees = 1.6 * pose[3]
     centre = (margin + 0.5 * (columns - 1), margin + 0.5 * (rows - 1))
@@ -127,7 +148,7 @@ def _shadow(recipe, body, grades, appearance, shape):
         attenuation, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     masks = [cv2.warpAffine(m, turn, size, flags=cv2.INTER_NEAREST) for m in masks]
-    return attenuation, masks, cm_per_px
+    return attenuation, masks, cm_per_px, facts
 
 
 def _attenuation(grid, body, grades, recipe):
@@ -141,11 +162,11 @@ def _attenuation(grid, body, grades, recipe):
     total += np.float32(BONE) * bones.bone_chord(grid, body, recipe)
     where, box = grid.crop(*body.chest)
     masks = np.zeros((2, *grid.shape), np.uint8)
-    missing, masks[:, where[0], where[1]] = _air(box, body, grades, recipe)
+    missing, masks[:, where[0], where[1]], facts = _air(box, body, grades, recipe)
     total[where] -= missing
     if body.ap and "devices" in recipe:
         total += devices.device_thickness(grid, body, recipe.rng("devices"))
-    return np.maximum(total, 0.0, out=total), masks
+    return np.maximum(total, 0.0, out=total), masks, facts
 
 
 def _air(grid, body, grades, recipe):
@@ -165,12 +186,20 @@ def _air(grid, body, grades, recipe):
         chord -= np.minimum(tubes, np.float32(0.5) * chord)
     coarse = grid.coarse(0.11)
     chest = lungs.Chest.shrunk(coarse, body, grades, mask, zones, distance)
-    left = 1.0 - lungs.opacity(coarse, chest, recipe.rng("opacity"))
-    for name, fill in FILLINGS.items():
+    types = "opacity_types" in recipe
+    fill, disease = opacities.opacity(coarse, chest, recipe.rng("opacity"), types)
+    left, found = 1.0 - fill, []
+    for name, draw in FILLINGS.items():
         if name in recipe:
-            left *= 1.0 - fill(coarse, chest, recipe.rng(name))
+            fill, names = draw(coarse, chest, recipe.rng(name))
+            found += names
+            if fill is not None:
+                left *= 1.0 - fill
     missing = np.float32(SOFT - LUNG) * grid.enlarge(left) * chord
-    for name, tissue in TISSUES.items():
+    for name, draw in TISSUES.items():
         if name in recipe:
-            missing -= grid.enlarge(tissue(coarse, chest, recipe.rng(name)))
-    return missing, (mask, zones)
+            added, names = draw(coarse, chest, recipe.rng(name))
+            found += names
+            if added is not None:
+                missing -= grid.enlarge(added)
+    return missing, (mask, zones), (disease, tuple(found))
