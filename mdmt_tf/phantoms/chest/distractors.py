@@ -11,7 +11,7 @@ import numpy as np
 from mdmt_tf.phantoms.chest import pleura
 
 # Attenuation in 1/cm: soft tissue in place of lung, and calcium beyond soft tissue.
-_TISSUE, _CALCIUM = 0.14, 0.45
+_TISSUE, _CALCIUM = 0.14, 0.9
 
 _OFTEN = {
     "fissure": 0.3,
@@ -174,8 +174,8 @@ def _nodules(grid, chest, rng, added):
         side = -1 if rng.random() < 0.5 else 1
         place = side * w * rng.uniform(0.3, 0.9), h * rng.uniform(0.1, 1.0)
         old = rng.random() < 0.6
-        radius = rng.uniform(0.15, 0.35) if old else rng.uniform(0.3, 0.9)
-        full = 2 * radius * (_CALCIUM if old else _TISSUE)
+        radius = rng.uniform(0.2, 0.4) if old else rng.uniform(0.4, 1.2)
+        full = 2.5 * radius * (_CALCIUM if old else _TISSUE)
         axes = radius * rng.uniform(0.85, 1.15, 2)
         grid.ellipsoid(added, place, axes, rng.uniform(0, 90), full)
 
@@ -189,8 +189,8 @@ def _calcified_aorta(grid, chest, rng, added):
     radii = np.array([2.0 * body.heart, 2.0])
     line = centre + radii * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     layer = np.zeros(grid.shape, np.uint8)
-    grid.stroke(layer, [line], 0.16, int(rng.uniform(60, 200)))
-    added += grid.blur(layer.astype(np.float32), 0.05) * np.float32(0.5 / 200)
+    grid.stroke(layer, [line], 0.22, int(rng.uniform(60, 200)))
+    added += grid.blur(layer.astype(np.float32), 0.05) * np.float32(0.8 / 200)
 
 
 def _hilar_enlargement(grid, chest, rng, added):
@@ -204,7 +204,7 @@ def _hilar_enlargement(grid, chest, rng, added):
             place = np.array([body.lean + x, y * body.lung_height])
             place += rng.normal(0.0, 0.5, 2) * (1.0, 1.8)
             axes = rng.uniform(0.8, 1.5, 2) * (1.0, 1.4)
-            full = _TISSUE * rng.uniform(1.2, 2.6)
+            full = _TISSUE * rng.uniform(1.8, 4.0)
             grid.ellipsoid(added, place, axes, 15 * -side, full, np.maximum)
 
 
@@ -214,19 +214,22 @@ def _nipples(grid, chest, rng, added):
         x = side * body.half_width * rng.uniform(0.55, 0.68)
         place = x, body.lung_height * rng.uniform(0.8, 1.0)
         radius = rng.uniform(0.3, 0.5)
-        grid.ellipsoid(added, place, (radius, radius), 0, 0.19 * rng.uniform(0.4, 0.9))
+        grid.ellipsoid(added, place, (radius, radius), 0, 0.19 * rng.uniform(1.0, 2.2))
 
 
 def _skin_fold(grid, chest, rng, added):
     """A fold of the back in bed: an edge on one side, fading on the other."""
+    w, h = chest.body.half_width, chest.body.lung_height
     side = -1 if rng.random() < 0.5 else 1
-    x, tilt = side * chest.body.half_width * rng.uniform(0.5, 0.9), rng.normal(0, 0.25)
-    offset = np.float32(side) * (grid.x - np.float32(x)) - np.float32(tilt) * (
-        grid.y - np.float32(0.5 * chest.body.lung_height)
+    x, tilt = side * w * rng.uniform(0.5, 0.9), rng.normal(0.0, 0.25)
+    strength, middle = rng.uniform(0.1, 0.35), rng.uniform(0.4, 0.6) * h
+    columns = slice(*np.searchsorted(grid.x[0], (x - 5.0, x + 5.0)))
+    offset = side * (grid.x[:, columns] - x) - tilt * (grid.y - middle)
+    fold = np.clip(offset * (1 / 0.15), 0.0, 1.0) * np.clip(
+        1.0 - offset / 2.5, 0.0, 1.0
     )
-    depth = np.clip(1.0 - np.abs(offset - 1.25) * np.float32(1 / 1.25), 0.0, 1.0)
-    fold = np.where(offset < 0.3, np.clip(offset * np.float32(1 / 0.15), 0, 1), 1.0)
-    added += np.float32(rng.uniform(0.03, 0.10)) * fold * np.sqrt(depth)
+    ends = np.clip(2.0 - np.abs(grid.y - middle) * (3.0 / h), 0.0, 1.0)
+    added[:, columns] += (strength * fold * ends).astype(np.float32)
 
 
 _DRAW = {

@@ -20,17 +20,26 @@ def network(rng, grid, cells=(0.85, 0.5)):
 
     Returns: float32 (rows, columns), 0 to 1, mean about 0.15.
     """
-    wide, narrow = (np.abs(noise_field(rng, grid, cell)) for cell in cells)
-    lines = np.maximum(1.0 - np.float32(3.5) * wide, 0.0)
-    lines *= np.minimum(narrow, np.float32(0.7))
-    finer = np.maximum(1.0 - np.float32(2.5) * narrow, 0.0)
-    finer *= np.minimum(wide, np.float32(0.7))
-    lines += finer
-    lines += np.float32(0.6) * _streaks(rng, grid)
-    return np.minimum(lines, np.float32(1.0), out=lines)
+    wide, narrow = (_lines(rng, grid, cell) for cell in cells)
+    # Far from the lines of one system, those of the other one are seen.
+    crossing = wide * narrow
+    wide += narrow
+    wide -= np.float32(1.6) * crossing
+    wide *= np.float32(0.42)
+    wide += _streaks(rng, grid)
+    return np.minimum(wide, np.float32(1.0), out=wide)
 
 
-def _streaks(rng, grid, count=160):
+def _lines(rng, grid, cell):
+    """Lines around the places where noise changes its sign, float32, 0 to 1."""
+    noise = noise_field(rng, grid, cell)
+    np.abs(noise, out=noise)
+    noise *= np.float32(-3.0)
+    noise += np.float32(1.0)
+    return np.maximum(noise, np.float32(0.0), out=noise)
+
+
+def _streaks(rng, grid, count=260):
     """Short curved lines along the bronchi and vessels, float32, 0 to 1."""
     low, high = (grid.x[0, 0], grid.y[0, 0]), (grid.x[0, -1], grid.y[-1, 0])
     start = rng.uniform(low, high, (count, 2))
@@ -39,15 +48,15 @@ def _streaks(rng, grid, count=160):
     out = start - hilum
     angle = np.arctan2(out[:, 1], out[:, 0]) + rng.normal(0.0, 0.45, count)
     bend = rng.normal(0.0, 0.25, count)
-    length = rng.uniform(0.5, 1.4, count)
+    length = rng.uniform(0.3, 1.3, count)
     lines = [start]
     for turn in (angle - bend, angle + bend):
         step = np.stack([np.cos(turn), np.sin(turn)], axis=1) * length[:, None]
         lines.append(lines[-1] + step)
     layer = np.zeros(grid.shape, np.uint8)
     lines = np.stack(lines, axis=1)
-    grid.stroke(layer, lines[: count // 4], 0.24, 170)
-    grid.stroke(layer, lines[count // 4 :], 0.1, 255)
+    grid.stroke(layer, lines[: count // 5], 0.22, 150)
+    grid.stroke(layer, lines[count // 5 :], 0.1, 190)
     return cv2.blur(layer, (2, 2)) * np.float32(1 / 255)
 
 

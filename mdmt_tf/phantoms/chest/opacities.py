@@ -148,7 +148,7 @@ def opacity(grid, chest, rng, types=True):
     fill = grid.enlarge(haze + density)
     if types and open_bronchi and max(chest.grades) == 3:
         # A bronchus is seen only against lung without air.
-        visible = grid.enlarge(np.float32(0.6) * density * density)
+        visible = grid.enlarge(np.float32(0.45) * density * density)
         fill -= visible * lung_lines.bronchi(rng, grid, chest.body)
     fill += lines
     np.minimum(fill, _MOST, out=fill)

@@ -36,8 +36,8 @@ def _fluid(grid, body, side, columns, unit):
     aside = np.abs(grid.x[0, columns]) / np.float32(body.half_width)
     angle = base + body.sulcus
     top = angle - (0.9 + 1.8 * unit[1]) * np.exp((aside - 1.0) / 0.12)
-    if unit[0] > 0.55:  # more than a blunt angle
-        amount = (unit[0] - 0.55) / 0.45
+    if unit[0] > 0.45:  # more than a blunt angle
+        amount = (unit[0] - 0.45) / 0.55
         middle = base + 1.2 - 3.2 * amount
         rise = (1.5 + 2.5 * unit[1]) * np.sqrt(amount)
         top = np.minimum(top, middle - rise * aside**3)
@@ -62,13 +62,14 @@ def pneumothorax(grid, chest, rng, fill):
     Returns: the names of what is drawn.
     """
     side = int(rng.random() < 0.5)
-    depth, waist = rng.uniform(0.8, 2.4), rng.uniform(0.4, 0.8)
+    depth, waist = rng.uniform(1.2, 4.0), rng.uniform(0.5, 1.0)
     h = chest.body.lung_height
     reach = np.clip(1.0 - grid.y / np.float32(waist * h), 0.0, 1.0)
     gap = chest.distance - np.float32(depth) * np.sqrt(reach)
     gap[:, (grid.x[0] >= 0) != bool(side)] = 9.0
     gap[(reach <= 0)[:, 0]] = 9.0
     outside = _step(-gap, 0.04)
-    fill -= np.float32(0.25) * outside
-    fill += np.float32(0.22) * cv2.exp(-np.square(gap * np.float32(1 / 0.08)))
+    fill -= np.float32(0.3) * outside
+    line = (gap - np.float32(0.1)) * np.float32(1 / 0.1)
+    fill += np.float32(0.3) * cv2.exp(-line * line)
     return ("pneumothorax",)
