@@ -126,6 +126,20 @@ class PixelGrid(Canvas):
         first, last = np.maximum(first, 0), np.maximum(last, 0)
         return slice(first[1], last[1]), slice(first[0], last[0])
 
+    def coarse(self, cm_per_px):
+        """The same area with larger pixels, for smooth structures."""
+        rows, columns = self.shape
+        factor = max(cm_per_px / self.cm_per_px, 1.0)
+        shape = (round(rows / factor), round(columns / factor))
+        # The outer edges of the two grids agree, as cv2.resize assumes.
+        step = np.array([columns / shape[1], rows / shape[0]])
+        corner = self.origin + 0.5 * self.cm_per_px * (step - 1.0)
+        return PixelGrid(shape, self.cm_per_px * step.mean(), corner)
+
+    def enlarge(self, image):
+        """Interpolate an image of a coarse grid linearly onto this grid."""
+        return cv2.resize(image, self.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
     def ellipsoid(self, target, centre, axes, degrees, chord, combine=np.add):
         """Draw the chord of an ellipsoid into `target`, in place.
 

@@ -8,7 +8,18 @@ import dataclasses
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest import anatomy, bones, borders, detector, devices, lungs
+from mdmt_tf.phantoms.chest import (
+    anatomy,
+    bones,
+    borders,
+    burned_text,
+    detector,
+    devices,
+    distractors,
+    lungs,
+    opacities,
+    pleura,
+)
 from mdmt_tf.phantoms.chest.ingredients import Recipe
 from mdmt_tf.phantoms.chest.pixel_grid import Film, PixelGrid, noise_field
 
@@ -32,13 +43,14 @@ TORSO_CM = 0.24
 # Each function draws from its own generator, `Recipe.rng`, and is left out by name.
 # The grid, `LUNGS_CM` wide pixels, covers the lungs: what is drawn on it is smooth.
 
-# function(grid, chest, rng): fraction of the lungs' air that is replaced, float32.
-# Fractions of several ingredients combine as 1 - (1 - a) (1 - b).
-FILLINGS = {}
-# function(grid, chest, rng): attenuation (no unit) that is added, float32.
-TISSUES = {}
+# function(grid, chest, rng): the fraction of the lungs' air that is replaced, float32
+# or None, and the names of what is drawn. Fractions combine as 1 - (1 - a) (1 - b).
+FILLINGS = {"effusion": pleura.effusion, "distractors": distractors.filling}
+# function(grid, chest, rng): attenuation (no unit) that is added, float32 or None, and
+# the names of what is drawn.
+TISSUES = {"distractors": distractors.tissue}
 # function(pixels, appearance, rng): the picture with something drawn into it.
-OVERLAYS = {}
+OVERLAYS = {"text": burned_text.burn}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +64,8 @@ class Radiograph:
     zones: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for zones A to F.
     ap: bedside (AP) projection.
     cm_per_px: pixel size in cm.
+    disease: kind and extent of the opacities.
+    findings: names of the findings that do not count in the score.
     """
 
     pixels: np.ndarray
@@ -59,6 +73,8 @@ class Radiograph:
     zones: np.ndarray
     ap: bool
     cm_per_px: float
+    disease: opacities.Disease
+    findings: tuple[str, ...]
 
 
 def render(
@@ -95,19 +111,23 @@ def render(
     drawn = recipe.rng("projections").random() < appearance.ap
     ap = "projections" in recipe and bool(drawn if ap is None else ap)
     body = anatomy.Body.draw(recipe, male, ap)
+    if heart is None and "heart_size" in recipe:
+        heart = recipe.rng("heart_size").normal(0.2, 1.0)
     if heart is not None:
         body = body.with_heart(heart)
+    if "distractors" in recipe:
+        body = distractors.inflated(body, recipe.rng("inflated"))
     film = _film(recipe, body, appearance, detector.film_shape(appearance, matrix))
     mask = anatomy.lung_mask(film, body)
     zones = lungs.zone_map(film, body, mask)
-    attenuation = _attenuation(film, body, grades, recipe)
+    attenuation, facts = _attenuation(film, body, grades, recipe)
     pixels = detector.expose(attenuation, appearance, recipe, film.cm_per_px)
     pixels = borders.finish(pixels, appearance, recipe, mask)
     for name, draw in OVERLAYS.items():
         if name in recipe:
             pixels = draw(pixels, appearance, recipe.rng(name))
     pixels = borders.store(pixels, appearance)
-    return Radiograph(pixels, mask, zones, ap, film.cm_per_px)
+    return Radiograph(pixels, mask, zones, ap, film.cm_per_px, *facts)
 
 
 def _film(recipe, body, appearance, shape):
@@ -128,6 +148,7 @@ def _attenuation(film, body, grades, recipe):
     """Sum over the structures of attenuation coefficient times chord.
 
     Smooth structures are drawn on coarse upright grids, those with edges on the film.
+    The disease and the names of the other findings are returned with it.
     """
     grid = film.grid(TORSO_CM)
     tissue = anatomy.torso_chord(grid, body)
@@ -136,7 +157,7 @@ def _attenuation(film, body, grades, recipe):
     tissue -= grid.blur(gas, 0.2)
     total = film.enlarge(grid, np.float32(SOFT) * tissue)
     grid = PixelGrid.over(*body.chest, LUNGS_CM)
-    missing, visible = _air(grid, body, grades, recipe)
+    missing, visible, facts = _air(grid, body, grades, recipe)
     total -= film.enlarge(grid, missing)
     bone = np.float32(BONE) * bones.bone_chord(film, body, recipe)
     bone *= np.clip(np.float32(_HARDENED[0]) - np.float32(_HARDENED[1]) * total, 0.4, 1)
@@ -147,30 +168,38 @@ def _attenuation(film, body, grades, recipe):
         total += tubes
     if body.ap and "devices" in recipe:
         total += devices.device_thickness(film, body, recipe.rng("devices"))
-    return np.maximum(total, 0.0, out=total)
+    return np.maximum(total, 0.0, out=total), facts
 
 
 def _air(grid, body, grades, recipe):
     """Attenuation that a solid body loses by the air in its lungs.
 
-    Returns: two float32 maps (rows, columns): that attenuation, and how much of it 1 cm
-        of vessels takes back.
+    Returns: two float32 maps (rows, columns), that attenuation and how much of it 1 cm
+        of vessels takes back; and the disease with the names of the other findings.
     """
     chest = lungs.Chest.on(grid, body, grades)
     chord = anatomy.lung_chord(grid, body, chest.lungs, chest.distance)
     grains = noise_field(recipe.rng("grains"), grid, 0.5)
     chord *= 1.0 + np.float32(0.022) * grains
     chord -= np.minimum(anatomy.heart_chord(grid, body), np.float32(0.85) * chord)
-    air = 1.0 - lungs.opacity(grid, chest, recipe.rng("opacity"))
-    for name, fill in FILLINGS.items():
+    types = "opacity_types" in recipe
+    fill, disease = opacities.opacity(grid, chest, recipe.rng("opacity"), types)
+    air, found = 1.0 - fill, []
+    for name, draw in FILLINGS.items():
         if name in recipe:
-            air *= 1.0 - fill(grid, chest, recipe.rng(name))
+            fill, names = draw(grid, chest, recipe.rng(name))
+            found += names
+            if fill is not None:
+                air *= 1.0 - fill
     air *= np.float32(SOFT - LUNG)
     # A vessel is seen only against air: next to consolidation it vanishes.
     visible = air * np.minimum(chest.distance * np.float32(1.6), 3.6)
     air *= chord
     visible = np.minimum(visible, np.float32(0.5) * air)
-    for name, tissue in TISSUES.items():
+    for name, draw in TISSUES.items():
         if name in recipe:
-            air -= tissue(grid, chest, recipe.rng(name))
-    return air, visible
+            added, names = draw(grid, chest, recipe.rng(name))
+            found += names
+            if added is not None:
+                air -= added
+    return air, visible, (disease, tuple(found))
