@@ -37,7 +37,7 @@ def draw_appearance(rng):
     return Appearance(
         exposure=exposure,
         scatter=between(0.2, 0.65),
-        blur_cm=logarithmic(0.01, 0.09),
+        blur_cm=logarithmic(0.01, 0.12),
         flatten=between(0.05, 0.7),
         contrast=between(1.0, 1.4),
         brightness=between(-0.15, 0.08),
