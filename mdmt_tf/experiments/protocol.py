@@ -52,6 +52,7 @@ _ADDED_TO_TASKS = {
     "fraction": 1,
 }
 _ADDED_TO_TRAINING = {"steps": None}
+_ADDED_TO_DATASETS = {"auxiliary": False, "fraction": 1}
 
 # Keys of a task that make its labels; the others are about the training of a network.
 _LABELS = ("kind", "classes", "cut_points", "descending", "from")
@@ -84,7 +85,7 @@ class Fit:
 def settings_of(config: Config, experiment: str, backbone: str) -> Config:
     """The settings of an experiment's fits in the grid, with one backbone.
 
-    Keeps the experiment's tasks and the datasets that feed them, and applies `set`. The
+    Keeps the experiment's tasks and the datasets that it reads, and applies `set`. The
     task of `training.select_on` chooses the epoch if the experiment has it, otherwise
     the first task does, by the loss if it does not have that metric. The grid sets
     seed, split, start, and the number of steps of an experiment that matches another
@@ -126,6 +127,13 @@ def settings_of_one(
         plain["tasks"][name]["permute"] = True
     for text in overrides:
         files.override(plain, {}, text)
+    if section.datasets is not None:
+        for name in section.tasks:
+            of_task = plain["tasks"][name]
+            plain["tasks"][name] = of_task | {
+                "from": _among(of_task["from"], section.datasets)
+            }
+    _leave_untrained(section.tasks, plain)
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
@@ -135,6 +143,16 @@ def settings_of_one(
     del plain["benchmark"], plain["study"]
     _keep_only(section.tasks, plain, config)
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
+
+
+def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
+    """Give tasks the fraction 0 if no dataset that feeds them is trained with."""
+    for name in tasks:
+        read = [
+            plain["datasets"].get(other, {}) for other in plain["tasks"][name]["from"]
+        ]
+        if read and all(section.get("fraction") == 0 for section in read):
+            plain["tasks"][name]["fraction"] = 0
 
 
 def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) -> None:
@@ -172,6 +190,8 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
     own = [(name, task) for name, task in tasks.items() if name in by or not by]
     plain["tasks"] = tasks
     plain["datasets"] = _among(plain["datasets"], used)
+    if not any(name in config.drawn_datasets for name in of_split):
+        plain["phantoms"] = None
     plain["split"]["whole"] = (
         None
         if list(strata.items()) == own and of_split == used
@@ -230,6 +250,10 @@ def digest_of(settings: Config) -> str:
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
     plain["model"] |= _content_of(settings.model.weights, settings.model.backbone)
     plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
+    for name, section in plain["datasets"].items():
+        # Where a dataset is changes nothing.
+        section.pop("data_dir", None)
+        plain["datasets"][name] = _without(section, _ADDED_TO_DATASETS)
     # What is done counts, not whether it is the default. Once, it was never done.
     del plain["training"]["recalibrate"]
     if settings.recalibrates:

@@ -151,6 +151,8 @@ class Results:
     ) -> list[str]:
         """Experiments of the grid that predict the task; baselines come last.
 
+        Without those on auxiliary datasets alone, whose test images are no fold's.
+
         Args:
             with_fractions: whether those with a fraction of the labels are included.
         """
@@ -161,6 +163,7 @@ class Results:
             for name in known
             if name in here
             and task in self.tasks_of(name)
+            and self.benchmark.is_tested(name)
             and (with_fractions or not parse_variant(name)[1])
         ]
 

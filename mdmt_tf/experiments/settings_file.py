@@ -3,6 +3,7 @@
 import pydantic
 
 from mdmt_tf.config import files
+from mdmt_tf.config.experiment_sections import Feeding
 from mdmt_tf.config.schema import BenchmarkSection, TaskSection
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.grid import Folder
@@ -41,12 +42,19 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSectio
         benchmark = BenchmarkSection.model_validate(
             values["benchmark"], context={"with_files": False}
         )
+        auxiliary = [
+            name
+            for name, section in (values.get("datasets") or {}).items()
+            if (section or {}).get("auxiliary")
+        ]
     except (pydantic.ValidationError, AttributeError) as error:
         raise DataError(
             f"{path}: not the settings of a benchmark: {error} Written by another "
             "version of mdmt_tf?"
         ) from error
     _check_tasks(folder, tasks, benchmark)
+    sources = {name: tuple(task.sources) for name, task in tasks.items()}
+    benchmark.be_told(Feeding(sources, frozenset(auxiliary)))
     return str(values["experiment"]), tasks, benchmark
 
 

@@ -23,7 +23,12 @@ from mdmt_tf.models.backbones import table
 from mdmt_tf.models.backbones.network import build_network
 from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
-from mdmt_tf.models.weights import half_precision, phantom_weights, weights_cache
+from mdmt_tf.models.weights import (
+    half_precision,
+    phantom_weights,
+    provenance,
+    weights_cache,
+)
 from mdmt_tf.models.weights.checkpoints import (
     backbone_state,
     read_checkpoint,
@@ -245,6 +250,8 @@ def load_average(model: keras.Model, fractions: Mapping[str, float]) -> None:
 def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | None:
     """Source and sha256 of a backbone's initial weights; None for random values.
 
+    If synthetic images have trained them, `trained_with_synthetic` has their numbers.
+
     Example:
         >>> print(describe("resnet18", None))
         None
@@ -259,7 +266,13 @@ def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | Non
         files = ", ".join(
             f"{fraction:g} of {path}" for path, fraction in weights.items()
         )
-        return {"backbone": name, "source": f"average: {files}", "average": averaged}
+        described = {
+            "backbone": name,
+            "source": f"average: {files}",
+            "average": averaged,
+        }
+        parts = [part.get(provenance.NOTE, {}) for part in averaged]
+        return described | _noted(provenance.combined(*parts))
     if weights == PHANTOMS:
         return phantom_weights.describe(name)
     path = locate(name, weights)
@@ -269,7 +282,13 @@ def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | Non
         facts = json.loads(manifest.read_text(encoding="utf-8"))
         if facts.get("sha256") == digest:
             return facts
-    return {"backbone": name, "file": str(path), "sha256": digest}
+    described = {"backbone": name, "file": str(path), "sha256": digest}
+    return described | _noted(provenance.read(path))
+
+
+def _noted(images: Mapping[str, int]) -> dict:
+    """The synthetic images that weights were trained with, if there are any."""
+    return {provenance.NOTE: dict(images)} if images else {}
 
 
 def manifest_path(weights: Path) -> Path:
