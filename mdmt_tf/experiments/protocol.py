@@ -53,6 +53,7 @@ _ADDED_TO_TASKS = {
     "standardize": False,
     "permute": False,
     "fraction": 1,
+    "mirror": None,
 }
 _ADDED_TO_TRAINING = {"steps": None}
 _ADDED_TO_DATASETS = {"auxiliary": False, "fraction": 1}
