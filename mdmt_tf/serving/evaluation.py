@@ -37,7 +37,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         fold=inputs.split.fold,
         batch_size=config.training.batch_size,
     )
-    return differences(run, again, run.read_tasks(config))
+    return differences(run, again, run.read_answers(config))
 
 
 def conclusion(run: RunFolder, lines: Sequence[str]) -> str:

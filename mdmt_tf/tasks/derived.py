@@ -195,6 +195,22 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     return np.round(values, _DIGITS) + 0.0
 
 
+def divide(
+    answers: Iterable[Answer],
+) -> tuple[tuple[Answer, ...], tuple[Derived, ...]]:
+    """The tasks among answers, and the derived answers, each in their order.
+
+    Example:
+        >>> total = SumOfTasks(name="total", terms={"a": (0, 1), "b": ()})
+        >>> tasks, derived = divide([total])
+        >>> tasks, [answer.name for answer in derived]
+        ((), ['total'])
+    """
+    answers = tuple(answers)
+    derived = tuple(answer for answer in answers if isinstance(answer, Derived))
+    return tuple(a for a in answers if a not in derived), derived
+
+
 def with_derived(
     predicted: Mapping[str, np.ndarray], answers: Sequence[Answer], ops=np
 ) -> dict:
