@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from mdmt_tf.config.baseline_section import BaselineSection
 from mdmt_tf.config.comparison_section import ComparisonSection
 from mdmt_tf.config.data_sections import SplitSection
 from mdmt_tf.config.experiment_sections import (
     ExperimentSection,
+    Feeding,
     matched,
     parse_variant,
     variant_name,
@@ -66,8 +67,9 @@ class BenchmarkSection(Section):
     fractions: dict[Name, tuple[Probability, ...]] = Field(
         {},
         description="For a task, fractions of the patients whose training labels are "
-        "used. Every experiment that depends on the labels of the task is run once "
-        "for each, as NAME@TASK=FRACTION; and for 1, all labels, as NAME.",
+        "used; for a dataset, fractions of the patients that are trained with. Every "
+        "experiment that depends on the task or reads the dataset is run once for "
+        "each, as NAME@TASK=FRACTION; and for 1, all of them, as NAME.",
     )
     omit: tuple[Literal["tensorboard", "saved_model", "saliency"], ...] = Field(
         (),
@@ -94,6 +96,13 @@ class BenchmarkSection(Section):
         1, ge=0, le=64, description="GPUs per fit, if there are any."
     )
 
+    # Of the whole configuration, which sets it.
+    _feeding: Feeding = PrivateAttr(default_factory=Feeding)
+
+    def be_told(self, feeding: Feeding) -> None:
+        """Set which datasets feed the tasks; variants of experiments depend on it."""
+        self._feeding = feeding
+
     @rule("backbones")
     def _weights_are_of_backbones(self) -> Iterator[Problem]:
         for name in self.weights:
@@ -117,22 +126,39 @@ class BenchmarkSection(Section):
         Each is there once for each combination of `fractions` that concerns it, has
         what it takes from the experiment that it matches, and a `start` that is a dict.
         """
-        return variants(matched(self.experiments), self.fractions)
+        return variants(matched(self.experiments), self.fractions, self._feeding)
 
     @property
     def compared(self) -> tuple[tuple[str, str], ...]:
-        """The pairs to compare: `comparisons`, or those of the candidate."""
+        """The pairs to compare: `comparisons`, or those of the candidate.
+
+        The latter may have no task in common.
+        """
         if self.comparisons is not None:
             return self.comparisons
         if self.candidate is None:
             return ()
         others = [*self.experiments, *self.baselines]
-        own = self.tasks_of(self.candidate)
         return tuple(
             (self.candidate, other)
             for other in others
-            if other != self.candidate and set(self.tasks_of(other)) & set(own)
+            if other != self.candidate and self.is_tested(other)
         )
+
+    def datasets_of(self, name: str) -> tuple[str, ...]:
+        """The datasets that an experiment, or one of its variants, reads."""
+        section = matched(self.experiments)[parse_variant(name)[0]]
+        return self._feeding.read_by(section)
+
+    def is_tested(self, name: str) -> bool:
+        """Whether the folds test an experiment, one of its variants, or a baseline.
+
+        They do not if all the datasets that it reads are auxiliary.
+        """
+        if name in self.baselines:
+            return True
+        section = matched(self.experiments)[parse_variant(name)[0]]
+        return self._feeding.is_tested(section)
 
     def tasks_of(self, name: str) -> tuple[str, ...]:
         """The tasks that an experiment, one of its variants, or a baseline predicts."""
@@ -157,7 +183,7 @@ class BenchmarkSection(Section):
         return found if found in resolved else None
 
     @rule("experiments")
-    def _starts_can_be_reached(self) -> Iterator[Problem]:
+    def starts_can_be_reached(self) -> Iterator[Problem]:
         known = list(self.experiments)
         resolved = matched(self.experiments)
         for name, experiment in self.experiments.items():
@@ -168,7 +194,7 @@ class BenchmarkSection(Section):
                 yield key, f": is a cycle: {' from '.join(cycle)}."
 
     @rule("experiments")
-    def _matched_experiments_match_none(self) -> Iterator[Problem]:
+    def matched_experiments_match_none(self) -> Iterator[Problem]:
         known = list(self.experiments)
         for name, experiment in self.experiments.items():
             key, other = ("experiments", name, "match"), experiment.match
@@ -184,33 +210,6 @@ class BenchmarkSection(Section):
                     f" = {other!r}: matches {its!r} itself, and chains are not "
                     "followed. Match an experiment without `match`.",
                 )
-
-    @rule("experiments", "fractions", "baselines", "comparisons")
-    def _two_experiments_are_compared(self) -> Iterator[Problem]:
-        if not self.comparisons:
-            return
-        # Variants cannot be made of experiments that lead nowhere, or in a circle.
-        for others in (
-            self._starts_can_be_reached,
-            self._matched_experiments_match_none,
-        ):
-            if any(others()):
-                return
-        known = [*self.resolved, *self.baselines]
-        seen = set()
-        for number, pair in enumerate(self.comparisons):
-            key = ("comparisons", str(number))
-            unknown = [name for name in pair if name not in known]
-            for name in unknown:
-                yield from not_one_of(name, known, "experiments", key)
-            if unknown:
-                continue
-            one, other = pair
-            if one == other:
-                yield key, f" = {list(pair)}: compares {one!r} with itself."
-            elif frozenset(pair) in seen:
-                yield key, f" = {list(pair)}: these two are compared already."
-            seen.add(frozenset(pair))
 
     @rule("experiments", "candidate")
     def _candidate_is_an_experiment(self) -> Iterator[Problem]:

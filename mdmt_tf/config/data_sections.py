@@ -19,6 +19,13 @@ from mdmt_tf.config.section import (
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.tasks import KINDS, Task, make_task
 
+# Those of phantoms.chest.ingredients, which is not loaded with the settings.
+Ingredient = Literal[
+    "ribs", "vessels", "habitus", "pose", "projections", "devices", "exposure", "noise",
+    "detector", "collimation", "storage", "text", "opacity_types", "effusion",
+    "distractors", "heart_size",
+]  # fmt: skip
+
 
 class PhantomSection(Section):
     """Synthetic datasets to make and use; their results are marked as synthetic."""
@@ -37,6 +44,17 @@ class PhantomSection(Section):
     )
     ich_csic_patients: Patients = Field(
         0, description="Patients of the synthetic ICH-CSIC, one head CT each."
+    )
+    synthetic_cxr_patients: Patients = Field(
+        0,
+        description="Patients of synthetic_cxr, one radiograph each, every one with "
+        "another device. It imitates no real dataset. Image k is the same for any "
+        "number.",
+    )
+    without: tuple[Ingredient, ...] = Field(
+        (),
+        description="Ingredients that the radiographs do not have, for ablations. All "
+        "else of every radiograph stays as it is.",
     )
     matrix: int = Field(
         384,
@@ -180,7 +198,7 @@ class TaskSection(Section):
 
 
 class DatasetSection(Section):
-    """One dataset that `mdmt_tf.prepare` has prepared, under its name."""
+    """One dataset, prepared by `mdmt_tf.prepare` or drawn, under its name."""
 
     config: str = Field(
         DEFAULT,
@@ -190,6 +208,31 @@ class DatasetSection(Section):
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."
     )
+    data_dir: str | None = Field(
+        None,
+        description="Folder with this dataset; null: the folder of data_dir, or for "
+        "synthetic images beside real ones a folder in the user's cache. The program "
+        "writes it into the settings of runs.",
+    )
+    auxiliary: bool = Field(
+        False,
+        description="Whether no fold divides the dataset: it is trained with, and a "
+        "fit is tested on the others. Its lists are the same in every fold: 90 % of "
+        "its patients for training, 5 % for validation and 5 % for test, which are "
+        "used by fits whose datasets are all auxiliary.",
+    )
+    fraction: Probability = Field(
+        1.0,
+        description="Fraction of the patients in its training split that are trained "
+        "with; the others are excluded. A smaller fraction is part of a larger one. "
+        "With 0, its validation split is excluded, too, and only its test split is "
+        "left.",
+    )
+
+    @property
+    def place(self) -> tuple[str, str | None, str | None]:
+        """Preprocessing, version, and the folder if it is one of its own."""
+        return self.config, self.version, self.data_dir
 
 
 class WholeSection(Section):

@@ -1,14 +1,15 @@
 """An experiment of a benchmark, and what it takes from the others."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from mdmt_tf.config.section import Name, Positive, Problem, Section, rule
 
-# Task -> fraction of its patients whose training labels are used.
+# Task or dataset -> fraction of its patients that are trained with.
 Fractions = Mapping[str, float]
 
 
@@ -16,6 +17,11 @@ class ExperimentSection(Section):
     """An experiment: its tasks, its initial weights, and its other settings."""
 
     tasks: tuple[Name, ...] = Field(min_length=1, description="The tasks to train.")
+    datasets: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="The datasets to read, of those that feed its tasks. null: as the "
+        "experiment of `match`, or all of them.",
+    )
     start: dict[Name, Positive] | None = Field(
         None,
         description="Experiments whose backbones are averaged for the initial weights, "
@@ -25,8 +31,8 @@ class ExperimentSection(Section):
     match: Name | None = Field(
         None,
         description="Another experiment, from which this one takes what it does not "
-        "say itself: `start`, `set`, and the number of optimizer steps in the same "
-        "fold, which is set as training.steps. null: none.",
+        "say itself: `start`, `set`, `datasets`, and the number of optimizer steps in "
+        "the same fold, which is set as training.steps. null: none.",
     )
     null: tuple[Name, ...] = Field(
         (),
@@ -70,6 +76,46 @@ class ExperimentSection(Section):
 Experiments = Mapping[str, ExperimentSection]
 
 
+@dataclasses.dataclass(frozen=True)
+class Feeding:
+    """Which datasets feed the tasks of a configuration.
+
+    Attributes:
+        sources: task -> the datasets that feed it.
+        auxiliary: the datasets that no fold divides.
+    """
+
+    sources: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    auxiliary: frozenset[str] = frozenset()
+
+    def read_for(self, task: str, section: ExperimentSection) -> tuple[str, ...]:
+        """The datasets from which an experiment reads a task."""
+        chosen = section.datasets
+        sources = self.sources.get(task, ())
+        return tuple(name for name in sources if chosen is None or name in chosen)
+
+    def read_by(self, section: ExperimentSection) -> tuple[str, ...]:
+        """The datasets that an experiment reads."""
+        every = (self.read_for(task, section) for task in section.tasks)
+        return tuple(dict.fromkeys(itertools.chain(*every)))
+
+    def is_tested(self, section: ExperimentSection) -> bool:
+        """Whether the folds test an experiment: not if all it reads is auxiliary."""
+        read = self.read_by(section)
+        return not read or not self.auxiliary.issuperset(read)
+
+    def is_trained(self, section: ExperimentSection, fractions: Fractions) -> bool:
+        """Whether an experiment has any label to train with."""
+        return any(
+            fractions.get(task) != 0
+            and not (
+                (read := self.read_for(task, section))
+                and all(fractions.get(name) == 0 for name in read)
+            )
+            for task in section.tasks
+        )
+
+
 def matched(experiments: Experiments) -> dict[str, ExperimentSection]:
     """The experiments with what they take from those that they match.
 
@@ -81,10 +127,13 @@ def matched(experiments: Experiments) -> dict[str, ExperimentSection]:
     for name, section in experiments.items():
         other = experiments.get(section.match)
         start, settings = section.start, dict(section.settings)
+        datasets = section.datasets
         if other is not None:
             start = other.start if start is None else start
             settings = _for_tasks(other.settings, section.tasks) | settings
+            datasets = other.datasets if datasets is None else datasets
         update = {"start": dict(start or {}), "settings": settings}
+        update["datasets"] = datasets
         result[name] = section.model_copy(update=update)
     return result
 
@@ -104,30 +153,34 @@ def _for_tasks(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str,
 
 
 def variants(
-    experiments: Experiments, fractions: Mapping[str, tuple[float, ...]]
+    experiments: Experiments,
+    fractions: Mapping[str, tuple[float, ...]],
+    feeding: Feeding = Feeding(),
 ) -> dict[str, ExperimentSection]:
     """Every experiment once for each combination of the fractions that concern it.
 
-    A fraction of a task concerns the experiments that train the task, and those that
-    start from such an experiment or match one. With fraction 0 of all its tasks an
-    experiment does not exist, and no other one starts from it or matches it.
+    A fraction of a task concerns the experiments that train the task, one of a dataset
+    those that read the dataset; and those that start from such an experiment or match
+    one. Without any label to train with an experiment does not exist, and no other one
+    starts from it or matches it.
 
     Args:
         experiments: result of `matched`, without cycles.
-        fractions: task -> fractions; 1 need not be among them.
+        fractions: task or dataset -> fractions; 1 need not be among them.
+        feeding: which datasets feed the tasks.
     Returns: name -> section. Names are those of `variant_name`; starts and `match` are
         names of variants, and `settings` has the fractions that are not 1.
     """
-    concerned = {name: _concerned(name, experiments) for name in experiments}
+    made = _Variants(experiments, feeding)
     result = {}
     for name in experiments:
-        tasks = [task for task in fractions if task in concerned[name]]
-        values = [dict.fromkeys((1.0, *fractions[task])) for task in tasks]
+        own = [key for key in fractions if key in made.concerned[name]]
+        values = [dict.fromkeys((1.0, *fractions[key])) for key in own]
         for combination in itertools.product(*values):
-            chosen = dict(zip(tasks, combination, strict=True))
-            made = _variant(name, experiments, chosen, concerned)
-            if made is not None:
-                result[variant_name(name, chosen)] = made
+            chosen = dict(zip(own, combination, strict=True))
+            section = made.variant(name, chosen)
+            if section is not None:
+                result[variant_name(name, chosen)] = section
     return result
 
 
@@ -160,44 +213,56 @@ def parse_variant(name: str) -> tuple[str, dict[str, float]]:
     return declared, {task: float(value) for task, _, value in pairs}
 
 
-def _concerned(name: str, experiments: Experiments) -> set[str]:
-    """Tasks whose labels an experiment depends on."""
-    section = experiments[name]
-    others = [*section.start, *([section.match] if section.match else [])]
-    below = [_concerned(other, experiments) for other in others if other != name]
-    return set(section.tasks).union(*below)
+class _Variants:
+    """Makes variants of experiments.
 
+    Attributes:
+        concerned: experiment -> the tasks and datasets whose labels it depends on.
+    """
 
-def _variant(
-    name: str, experiments: Experiments, fractions: Fractions, concerned: Mapping
-) -> ExperimentSection | None:
-    """An experiment with fractions of labels; None when it has none at all."""
-    section = experiments[name]
-    if all(fractions.get(task) == 0 for task in section.tasks):
-        return None
+    def __init__(self, experiments: Experiments, feeding: Feeding):
+        self._experiments, self._feeding = experiments, feeding
+        self.concerned = {name: self._concerned(name) for name in experiments}
 
-    def of(other: str) -> tuple[str, bool]:
-        own = {t: value for t, value in fractions.items() if t in concerned[other]}
-        exists = _variant(other, experiments, own, concerned) is not None
-        return variant_name(other, own), exists
+    def _concerned(self, name: str) -> set[str]:
+        section = self._experiments[name]
+        others = [*section.start, *([section.match] if section.match else [])]
+        below = [self._concerned(other) for other in others if other != name]
+        return {*section.tasks, *self._feeding.read_by(section)}.union(*below)
 
-    start = {}
-    for other, weight in section.start.items():
-        renamed, exists = of(other)
-        if exists:
-            start[renamed] = weight
-    total = sum(start.values())
-    if len(start) < len(section.start):
-        start = {other: weight / total for other, weight in start.items()}
-    match = section.match
-    if match is not None:
-        match, exists = of(match)
-        if not exists:
+    def variant(self, name: str, fractions: Fractions) -> ExperimentSection | None:
+        """An experiment with fractions of labels; None when it has none at all."""
+        section = self._experiments[name]
+        if not self._feeding.is_trained(section, fractions):
             return None
-    own = {
-        f"tasks.{task}.fraction": value
-        for task, value in fractions.items()
-        if value != 1 and task in section.tasks
-    }
-    update = {"start": start, "match": match, "settings": section.settings | own}
-    return section.model_copy(update=update)
+        start = {}
+        for other, weight in section.start.items():
+            renamed, exists = self._other(other, fractions)
+            if exists:
+                start[renamed] = weight
+        total = sum(start.values())
+        if len(start) < len(section.start):
+            start = {other: weight / total for other, weight in start.items()}
+        match = section.match
+        if match is not None:
+            match, exists = self._other(match, fractions)
+            if not exists:
+                return None
+        changed = {key: value for key, value in fractions.items() if value != 1}
+        own = {
+            f"{kind}.{key}.fraction": changed[key]
+            for kind, keys in (
+                ("tasks", section.tasks),
+                ("datasets", self._feeding.read_by(section)),
+            )
+            for key in changed
+            if key in keys
+        }
+        update = {"start": start, "match": match, "settings": section.settings | own}
+        return section.model_copy(update=update)
+
+    def _other(self, name: str, fractions: Fractions) -> tuple[str, bool]:
+        """The variant that another experiment needs, and whether it exists."""
+        own = {k: value for k, value in fractions.items() if k in self.concerned[name]}
+        exists = self.variant(name, own) is not None
+        return variant_name(name, own), exists

@@ -3,7 +3,7 @@
 The sections mirror `configs/*.yaml`. `docs/configuration.md` is made from them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -21,7 +21,7 @@ from mdmt_tf.config.data_sections import (
 )
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.config.derived_section import DerivedRules, DerivedSection
-from mdmt_tf.config.experiment_sections import ExperimentSection
+from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
     ModelSection,
@@ -134,6 +134,31 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         None, description="A study for mdmt_tf.study; null: none."
     )
 
+    def model_post_init(self, context) -> None:
+        if self.benchmark is not None:
+            self.benchmark.be_told(self.feeding)
+
+    @property
+    def feeding(self) -> Feeding:
+        """Which datasets feed the tasks."""
+        # With problems, either may be missing.
+        tasks, datasets = self.tasks or {}, self.datasets or {}
+        return Feeding(
+            {name: tuple(task.sources or ()) for name, task in tasks.items()},
+            frozenset(name for name, own in datasets.items() if own.auxiliary),
+        )
+
+    @property
+    def tested_tasks(self) -> dict[str, TaskSection]:
+        """The tasks with the datasets that folds test; baselines know no others."""
+        result = {}
+        for name, section in self.tasks.items():
+            auxiliary = self.feeding.auxiliary
+            own = {s: of for s, of in section.sources.items() if s not in auxiliary}
+            if own:
+                result[name] = section.model_copy(update={"sources": own})
+        return result
+
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(height, width), or (depth, height, width) of volumes."""
@@ -146,9 +171,17 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         return BACKBONES[self.model.backbone].expects
 
     @property
-    def dataset_versions(self) -> dict[str, tuple[str, str | None]]:
-        """Dataset -> (preprocessing, version) to read; None: the newest version."""
-        return {name: (d.config, d.version) for name, d in self.datasets.items()}
+    def dataset_versions(self) -> dict[str, tuple[str, str | None, str | None]]:
+        """Dataset -> its place, see `DatasetSection.place` and `open_datasets`."""
+        return {name: section.place for name, section in self.datasets.items()}
+
+    @property
+    def drawn_datasets(self) -> list[str]:
+        """The datasets, also those of the split alone, that `phantoms` draws."""
+        return [name for name in self.split_datasets if self._is_drawn(name)]
+
+    def _is_drawn(self, dataset: str) -> bool:
+        return bool(getattr(self.phantoms, f"{dataset}_patients", 0))
 
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
@@ -182,6 +215,17 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         whole = self.split.whole
         return {**whole.datasets, **self.datasets} if whole else self.datasets
 
+    @property
+    def dataset_fractions(self) -> dict[str, float]:
+        """Dataset -> fraction of its training patients that are trained with."""
+        return {name: section.fraction for name, section in self.datasets.items()}
+
+    @property
+    def auxiliary(self) -> tuple[str, ...]:
+        """The datasets of the split that no fold divides."""
+        every = self.split_datasets.items()
+        return tuple(name for name, section in every if section.auxiliary)
+
     def build_split_tasks(self) -> tuple[Task, ...]:
         """The tasks whose classes may stratify the split."""
         if (whole := self.split.whole) is None:
@@ -205,13 +249,42 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         training = self.training.model_copy(update={"steps": steps})
         return self.model_copy(update={"training": training})
 
+    def in_folders(self, folders: Mapping[str, str]) -> "Config":
+        """These settings with the folders of some datasets, `datasets.NAME.data_dir`.
+
+        Args:
+            folders: dataset -> folder; those that the settings do not have are ignored.
+        """
+
+        def placed(sections: Mapping[str, DatasetSection]) -> dict[str, DatasetSection]:
+            return {
+                name: section.model_copy(update={"data_dir": folders[name]})
+                if name in folders
+                else section
+                for name, section in sections.items()
+            }
+
+        update: dict = {"datasets": placed(self.datasets)}
+        if (whole := self.split.whole) is not None:
+            whole = whole.model_copy(update={"datasets": placed(whole.datasets)})
+            update["split"] = self.split.model_copy(update={"whole": whole})
+        return self.model_copy(update=update)
+
     def to_plain(self) -> dict:
         """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
     @rule("data_dir", "phantoms", of_files=True)
     def _data_are_there(self) -> Iterator[Problem]:
-        if self.phantoms is not None:
+        datasets = self.datasets or {}
+        read = {n: d.data_dir for n, d in datasets.items() if not self._is_drawn(n)}
+        for name, own in read.items():
+            if own is not None and not Path(own).is_dir():
+                yield ("datasets", name, "data_dir"), f" = {own!r}: no such folder."
+        # With phantoms, what can be read is the matter of another rule.
+        if self.phantoms is not None and self.data_dir is None:
+            return
+        if datasets and None not in read.values():
             return
         if self.data_dir is None:
             yield (
@@ -226,22 +299,41 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
                 "mdmt_tf.prepare NAME --manual-dir ... --data-dir ...`.",
             )
 
-    @rule("phantoms")
+    @rule("phantoms", "data_dir")
     def _phantoms_can_be_made(self) -> Iterator[Problem]:
         if self.phantoms is None:
             return
+        drawn = [name for name in self.datasets or {} if self._is_drawn(name)]
+        # Others are read from data_dir, beside the phantoms.
+        is_mixed = drawn and self.data_dir is not None
         for name, section in (self.datasets or {}).items():
-            if not getattr(self.phantoms, f"{name}_patients", 0):
+            is_drawn = name in drawn
+            if not is_drawn and not is_mixed and section.data_dir is None:
                 yield (
                     ("datasets", name),
                     f": no phantoms of it are requested. Set phantoms.{name}_patients "
-                    "for one of the datasets that have builders, or phantoms=null and "
-                    "data_dir=PATH to read real data.",
+                    "for one of the datasets that have builders; or data_dir=PATH to "
+                    "read it there, with phantoms=null if all data are real.",
                 )
-            try:
-                preprocess.parse(section.config)
-            except ValueError as error:
-                yield ("datasets", name, "config"), f": {error}."
+            if is_drawn:
+                try:
+                    preprocess.parse(section.config)
+                except ValueError as error:
+                    yield ("datasets", name, "config"), f": {error}."
+
+    @rule("phantoms")
+    def _drawn_beside_real_are_auxiliary(self) -> Iterator[Problem]:
+        datasets = self.datasets or {}
+        drawn = {name: d for name, d in datasets.items() if self._is_drawn(name)}
+        real = ", ".join(name for name in datasets if name not in drawn)
+        for name, section in drawn.items() if real else ():
+            if not section.auxiliary:
+                yield (
+                    ("datasets", name, "auxiliary"),
+                    f": expected true, because {name} is synthetic and {real} not. "
+                    f"With datasets.{name}.auxiliary=true it is for training alone, "
+                    "and metrics are of real images.",
+                )
 
     @rule("image_size", "model.backbone")
     def _backbone_fits_the_images(self) -> Iterator[Problem]:

@@ -94,7 +94,14 @@ class TaskRules:
         for path, split in self._splits():
             known = list((split.whole or self).datasets)
             for name in split.leave_out:
-                yield from not_one_of(name, known, "datasets", (*path, "leave_out"))
+                key = (*path, "leave_out")
+                yield from not_one_of(name, known, "datasets", key)
+                if name in self.auxiliary:
+                    yield (
+                        key,
+                        f": {name!r} is auxiliary, and no fold divides it. Leave it "
+                        f"out, or set datasets.{name}.auxiliary=false.",
+                    )
 
     @rule("tasks")
     def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
@@ -145,28 +152,36 @@ class TaskRules:
                 f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
             )
 
-    @rule("tasks", "derived", "training.select_on")
+    @rule("tasks", "derived", "datasets", "training.select_on")
     def _selecting_task_is_trained(self) -> Iterator[Problem]:
         chosen = self.training.select_on.task
         answer = self._sound_answers().get(chosen)
         terms = list(answer.terms) if isinstance(answer, Derived) else []
-        trained = [name for name, task in self.tasks.items() if task.fraction]
+        used = [name for name, section in self.datasets.items() if section.fraction]
+        trained = [
+            name
+            for name, task in self.tasks.items()
+            if task.fraction and not set(used).isdisjoint(task.sources)
+        ]
         if not trained:
-            (*_, name) = self.tasks
+            kind, names = ("tasks", self.tasks) if used else ("datasets", self.datasets)
             yield (
-                ("tasks", name, "fraction"),
+                (kind, list(names)[-1], "fraction"),
                 " = 0: no task has labels to train with. Raise the fraction of one.",
             )
         elif chosen in self.tasks and chosen not in trained:
+            reason = f"tasks.{chosen}.fraction = 0"
+            if self.tasks[chosen].fraction:
+                reason = "fraction = 0 of all datasets that feed it"
             yield (
                 ("training", "select_on", "task"),
-                f" = {chosen!r}: with tasks.{chosen}.fraction = 0 it is not trained, "
+                f" = {chosen!r}: with {reason} it is not trained, "
                 f"so no epoch is better than another. Expected {' or '.join(trained)}.",
             )
         elif untrained := [name for name in terms if name not in trained]:
             yield (
                 ("training", "select_on", "task"),
                 f" = {chosen!r}: is derived from {untrained[0]!r}, which is not "
-                f"trained with tasks.{untrained[0]}.fraction = 0. Expected one of the "
+                f"trained, since its fraction is 0. Expected one of the "
                 f"trained tasks: {', '.join(trained)}.",
             )

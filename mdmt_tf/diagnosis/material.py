@@ -125,7 +125,7 @@ def make_folds(settings: "Config", tables) -> tuple[tuple[Split, ...], int]:
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        plain = SplitSettings.of(section)
+        plain = SplitSettings.of(section, settings.auxiliary)
         count = count_folds(tables, plain)
         if section.kind == "file" and count == 1:
             return (make_split(tables, tasks, plain),), 0

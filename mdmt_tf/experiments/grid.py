@@ -155,7 +155,7 @@ def build_grid(
         for experiment in experiments
         for backbone in benchmark.backbones
     }
-    feeding = {name: tuple(task.sources) for name, task in config.tasks.items()}
+    of_baselines = config.model_copy(update={"tasks": config.tested_tasks})
 
     @functools.cache
     def of_seed(experiment, backbone, seed, of_matched) -> tuple[Config, str]:
@@ -171,8 +171,8 @@ def build_grid(
             name = fits.add(
                 f"{experiment}-{NO_BACKBONE}",
                 where,
-                feeding[baseline.task],
-                protocol.digest_of_baseline(baseline, config),
+                tuple(of_baselines.tasks[baseline.task].sources),
+                protocol.digest_of_baseline(baseline, of_baselines),
                 baseline=baseline,
             )
             cells.append(Cell(where[0], NO_BACKBONE, 0, where[1], experiment, name))

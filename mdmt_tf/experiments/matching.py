@@ -8,6 +8,7 @@ from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.data.training_set import count_steps
 from mdmt_tf.experiments import protocol
 from mdmt_tf.experiments.grid import Place
+from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.split import Split
 
 
@@ -31,9 +32,16 @@ def count_matched(
         settings = protocol.settings_of(config, name, benchmark.backbones[0])
         own = [dataset for dataset in datasets if dataset.name in settings.datasets]
         rows = all_samples(own, settings.build_tasks())
+        tables = {dataset.name: dataset.table for dataset in own}
         for (validation, fold), split in splits.items():
-            lists = split.only(settings.datasets)
             for seed in benchmark.seeds:
+                lists = of_fit(
+                    split.only(settings.datasets),
+                    tables,
+                    settings.auxiliary,
+                    settings.dataset_fractions,
+                    seed,
+                )
                 training = split_samples(rows, lists, seed)["train"]
                 of_epoch = count_steps(training, settings.training.batch_size)
                 place = (validation, fold, seed, name)

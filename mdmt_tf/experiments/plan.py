@@ -34,7 +34,7 @@ def make_plan(config: Config, folder: Folder) -> None:
     tasks = {task.name: task for task in config.build_tasks()}
     folds, splits = {}, {}
     for name, section in config.benchmark.cross_validation.items():
-        made_by = SplitSettings.of(section)
+        made_by = SplitSettings.of(section, config.auxiliary)
         folds[name] = count_folds(tables, made_by)
         for fold in range(folds[name]):
             settings = dataclasses.replace(made_by, fold=fold)
@@ -46,13 +46,22 @@ def make_plan(config: Config, folder: Folder) -> None:
     steps = matching.count_matched(config, splits, datasets)
     data = {
         "data_dir": str(Path(config.data_dir).resolve()),
+        # Datasets that are elsewhere.
+        "data_dirs": {
+            name: str(Path(section.data_dir).resolve())
+            for name, section in config.datasets.items()
+            if section.data_dir is not None
+        },
         "folds": folds,
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
         "matched_steps": matching.to_plain(steps),
     }
     write_json(folder.data, data)
-    fields_file.write(tables, tuple(tasks.values()), folder.fields)
+    divided = {n: own for n, own in tables.items() if n not in config.auxiliary}
+    fields_file.write(divided, tuple(tasks.values()), folder.fields)
     baselines = config.benchmark.baselines
+    tested = config.model_copy(update={"tasks": config.tested_tasks})
+    tasks = {task.name: task for task in tested.build_tasks()}
     if of_fields := {n: b for n, b in baselines.items() if not b.reads_images}:
         found = [
             correlations.correlate(
@@ -62,7 +71,7 @@ def make_plan(config: Config, folder: Folder) -> None:
         ]
         correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
     grid = build_grid(config, splits, fingerprints_of(data), steps)
-    images = ImageColumns(folder.image_columns, datasets, config)
+    images = ImageColumns(folder.image_columns, datasets, tested)
     for fit in grid.fits.values():
         run, section = folder.run(fit.name), fit.baseline
         if section is not None and not run.is_finished:

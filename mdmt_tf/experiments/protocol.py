@@ -20,6 +20,8 @@ from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.table import selecting
+from mdmt_tf.models.backbones.table import PHANTOMS
+from mdmt_tf.models.weights import phantom_weights
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
 _OWN = (
@@ -53,6 +55,7 @@ _ADDED_TO_TASKS = {
     "fraction": 1,
 }
 _ADDED_TO_TRAINING = {"steps": None}
+_ADDED_TO_DATASETS = {"auxiliary": False, "fraction": 1}
 
 # Keys of a task that make its labels; the others are about the training of a network.
 _LABELS = ("kind", "classes", "cut_points", "descending", "from")
@@ -85,7 +88,7 @@ class Fit:
 def settings_of(config: Config, experiment: str, backbone: str) -> Config:
     """The settings of an experiment's fits in the grid, with one backbone.
 
-    Keeps the experiment's tasks and the datasets that feed them, and applies `set`. The
+    Keeps the experiment's tasks and the datasets that it reads, and applies `set`. The
     task of `training.select_on` chooses the epoch if the experiment has it, otherwise
     the first task does, by the loss if it does not have that metric. The grid sets
     seed, split, start, and the number of steps of an experiment that matches another
@@ -128,6 +131,13 @@ def settings_of_one(
         plain["tasks"][name]["permute"] = True
     for text in overrides:
         files.override(plain, {}, text)
+    if section.datasets is not None:
+        for name in section.tasks:
+            of_task = plain["tasks"][name]
+            plain["tasks"][name] = of_task | {
+                "from": _among(of_task["from"], section.datasets)
+            }
+    _leave_untrained(section.tasks, plain)
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
@@ -137,6 +147,16 @@ def settings_of_one(
     del plain["benchmark"], plain["study"]
     _keep_only(section.tasks, plain, config)
     return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
+
+
+def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
+    """Give tasks the fraction 0 if no dataset that feeds them is trained with."""
+    for name in tasks:
+        read = [
+            plain["datasets"].get(other, {}) for other in plain["tasks"][name]["from"]
+        ]
+        if read and all(section.get("fraction") == 0 for section in read):
+            plain["tasks"][name]["fraction"] = 0
 
 
 def _derived_from(tasks: Collection[str], config: Config) -> set[str]:
@@ -191,6 +211,8 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
         if set(section["sum"]) <= set(names)
     }
     plain["datasets"] = _among(plain["datasets"], used)
+    if not any(name in config.drawn_datasets for name in of_split):
+        plain["phantoms"] = None
     plain["split"]["whole"] = (
         None
         if list(strata.items()) == own and of_split == used
@@ -236,7 +258,10 @@ def _assign(
 def digest_of(settings: Config) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Paths and devices do not count.
+    Paths and devices do not count. Of the weights that phantoms have taught, the
+    content does: other files have the same name.
+
+    Raises: DataError: these weights are not there.
     """
     plain = settings.to_plain()
     for section, keys in _NOT_IDENTITY.items():
@@ -249,7 +274,12 @@ def digest_of(settings: Config) -> str:
         del plain["derived"]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    plain["model"] |= _content_of(settings.model.weights, settings.model.backbone)
     plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
+    for name, section in plain["datasets"].items():
+        # Where a dataset is changes nothing.
+        section.pop("data_dir", None)
+        plain["datasets"][name] = _without(section, _ADDED_TO_DATASETS)
     # What is done counts, not whether it is the default. Once, it was never done.
     del plain["training"]["recalibrate"]
     if settings.recalibrates:
@@ -274,7 +304,16 @@ def digest_of_baseline(section: BaselineSection, config: Config) -> str:
         plain["weight_by"] = config.pipeline.weight_by
     if section.backbone is not None:
         plain["image_shape"] = list(config.image_shape)
+        plain |= _content_of(section.weights, section.backbone)
     return storage.digest_of(plain)
+
+
+def _content_of(weights: str | Mapping[str, float] | None, backbone: str) -> dict:
+    """What stands for the content of weights that are known by a name alone."""
+    files = weights if isinstance(weights, Mapping) else [weights]
+    if PHANTOMS not in files:
+        return {}
+    return {"weights_sha256": phantom_weights.digest(backbone)}
 
 
 def _without(section: dict, added: Mapping[str, object]) -> dict:

@@ -8,8 +8,9 @@ Signatures:
     predict_of_dataset  image, and dataset: string (n,), names of datasets; only of a
                       model that normalises each dataset by itself. The others normalise
                       all images as those of a dataset that is not known.
-    information       no input; one string: JSON with tasks, classes, and whether the
-                      model was trained on synthetic data
+    information       no input; one string: JSON with tasks, classes, whether the tested
+                      data were synthetic, and how many synthetic images of which
+                      datasets the model was trained with, also before its start
 All but the last return one float32 (n, classes) per task, under the task's name; (n, 1)
 for a regression. Derived answers are outputs, too: a sum (n, 1), and the category of a
 sum (n, classes + 1), whose last column is the sum. For a task with classes,
@@ -54,7 +55,7 @@ def export_model(
         model: input (n, h, w, c) or (n, d, h, w, c) normalised, outputs {task: logits}.
         answers: tasks of the model, and derived answers.
         path: folder to make.
-        information: plain values, among them whether the training data were synthetic.
+        information: plain values, among them whether the data were synthetic.
         normalization: mean and std of each channel of its input.
         calibrations: by component; they are written to `information`, too. None: the
             model has raw probabilities only.

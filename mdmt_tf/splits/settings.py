@@ -24,6 +24,7 @@ class SplitSettings:
             `fold`, or "fraction", a fraction of the patients of all other folds.
         validation_fraction: that fraction; also used by leave_one_site_out.
         file: path of the lists, for kind "file"; see `files.of_fold`.
+        auxiliary: datasets that no fold divides, see `mdmt_tf.splits.auxiliary`.
     """
 
     kind: str = "kfold"
@@ -40,9 +41,12 @@ class SplitSettings:
     validation: str = "next_fold"
     validation_fraction: float = 0.1
     file: str | None = None
+    auxiliary: Sequence[str] = ()
 
     @classmethod
-    def of(cls, section) -> "SplitSettings":
+    def of(cls, section, auxiliary: Sequence[str] = ()) -> "SplitSettings":
         """Copy the values from an object with these attributes, such as a section."""
         names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: getattr(section, name) for name in names})
+        names.remove("auxiliary")
+        values = {name: getattr(section, name) for name in names}
+        return cls(**values, auxiliary=tuple(auxiliary))

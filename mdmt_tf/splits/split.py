@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mdmt_tf.errors import DataError, LeakageError
-from mdmt_tf.splits import files, folds, sites
+from mdmt_tf.splits import auxiliary, files, folds, sites
 from mdmt_tf.splits.files import LISTS, SPLITS, Lists
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.tasks import Task
@@ -156,6 +156,9 @@ def make_split(
     leave_one_site_out: see `mdmt_tf.splits.sites`. A dataset without a site left out
     has no test split.
 
+    Auxiliary datasets have the same lists in every fold, see `auxiliary.split_of_rows`,
+    unless a file has lists for them.
+
     file: the lists in `file`, see `files.read`; `{fold}` in the path is the number of
     the fold. A `fold` stated in the file takes precedence over that of the settings.
 
@@ -186,7 +189,9 @@ def make_split(
         sites.check_fold(settings.fold, combinations)
         left_out = combinations[settings.fold]
         split_of = {
-            name: sites.split_of_rows(
+            name: auxiliary.split_of_rows(name, table)
+            if name in settings.auxiliary
+            else sites.split_of_rows(
                 name,
                 table,
                 tasks,
@@ -251,6 +256,9 @@ def _kfold(tables, tasks, settings) -> Split:
     seed = settings.seed + repeat
     split_of = {}
     for name, table in tables.items():
+        if name in settings.auxiliary:
+            split_of[name] = auxiliary.split_of_rows(name, table)
+            continue
         fold_of = folds.assign_folds(name, table, tasks, settings.folds, seed=seed)
         split_of[name] = np.full(len(fold_of), "train", object)
         if settings.validation in _NEIGHBOURS:
@@ -312,6 +320,13 @@ def _from_file(tables, settings) -> tuple[Split, bool]:
     if "hash" in plain:
         _verify(split, plain["hash"], path)
     missing = [name for name in tables if name not in lists]
+    fixed = {
+        name: auxiliary.split_of_rows(name, tables[name])
+        for name in missing
+        if name in settings.auxiliary
+    }
+    lists = {**lists, **_lists(tables, fixed)}
+    missing = [name for name in missing if name not in fixed]
     if missing:
         raise DataError(
             f"{path}: no lists for dataset {missing[0]!r}. It has lists for "

@@ -250,11 +250,27 @@ def comparable(tasks: Collection[str], answers: Iterable[Answer]) -> tuple[str, 
         >>> comparable(["a", "b"], [total]), comparable(["grade"], [grade, total])
         (('total',), ('grade', 'total'))
     """
-    return tuple(answer.name for answer in answers if _is_comparable(answer, tasks))
+    return tuple(one.name for one in answers if predicted_as(one, tasks) is not None)
 
 
-def _is_comparable(answer: Answer, tasks: Collection[str]) -> bool:
+def predicted_as(answer: Answer, tasks: Collection[str]) -> Answer | None:
+    """What a model predicts that has the label of an answer.
+
+    Args:
+        answer: a task or a derived answer.
+        tasks: names of the tasks that the model predicts.
+    Returns: the answer itself; or the task whose label it has, if the model does not
+        predict all tasks of a sum; None if the model predicts neither.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> grade = make_task(name="grade", kind="regression")
+        >>> total = SumOfTasks(name="total", terms={"a": (), "b": ()}, of=grade)
+        >>> predicted_as(total, ["a", "grade"]).name
+        'grade'
+    """
     if not isinstance(answer, Derived):
-        return answer.name in tasks
-    stands_in = answer.of is not None and answer.of.name in tasks
-    return stands_in or set(answer.terms) <= set(tasks)
+        return answer if answer.name in tasks else None
+    if set(answer.terms) <= set(tasks):
+        return answer
+    return answer.of if answer.of is not None and answer.of.name in tasks else None

@@ -7,6 +7,7 @@ from mdmt_tf.data.inputs import Inputs, build_inputs
 from mdmt_tf.data.samples import all_samples, fit_tasks, split_samples
 from mdmt_tf.data.sources import PreparedDataset, open_datasets
 from mdmt_tf.data.training_set import count_steps
+from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
 
@@ -50,15 +51,22 @@ def with_steps_of(config: Config, other: Config) -> Config:
 
 
 def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
-    """The split of the settings, reduced to the datasets that are used."""
-    tables = {dataset.name: dataset.table for dataset in datasets}
+    """The split of the settings, reduced to what the fit uses."""
+    own = {dataset.name: dataset.table for dataset in datasets}
+    tables = dict(own)
     others = {
-        name: (section.config, section.version)
+        name: section.place
         for name, section in config.split_datasets.items()
         if name not in tables
     }
     for dataset in open_datasets(config.data_dir, others):
         tables[dataset.name] = dataset.table
-    settings = SplitSettings.of(config.split)
+    settings = SplitSettings.of(config.split, config.auxiliary)
     split = make_split(tables, config.build_split_tasks(), settings)
-    return split.only(config.datasets)
+    return of_fit(
+        split.only(config.datasets),
+        own,
+        config.auxiliary,
+        config.dataset_fractions,
+        config.seed,
+    )
