@@ -220,7 +220,7 @@ class Results:
     def labelled(self, fit: str, task: str) -> pd.DataFrame:
         """The labelled rows of a finished fit; none when it has none."""
         answer = self.tasks[task]
-        own = self.predicted_as(self._experiments[fit], task)
+        own = predicted_as(answer, self._trained_by_fit[fit]) or answer
         rows = predictions.labelled_rows(self.rows[fit], own)
         if own is answer:
             return rows
@@ -228,9 +228,14 @@ class Results:
         return rows.assign(task=task, **dict.fromkeys(added, float("nan")))
 
     @functools.cached_property
-    def _experiments(self) -> dict[str, str]:
-        """Fit -> one of its experiments; all of these have the same tasks."""
-        return dict(zip(self.cells["fit"], self.cells["experiment"], strict=True))
+    def _trained_by_fit(self) -> dict[str, set[str]]:
+        """Fit -> the tasks of its experiments."""
+        found: dict[str, set[str]] = {}
+        for fit, experiment in zip(
+            self.cells["fit"], self.cells["experiment"], strict=True
+        ):
+            found.setdefault(fit, set()).update(self.trained_by(experiment))
+        return found
 
     def rows_of(self, experiment: str, validation: str, task: str) -> pd.DataFrame:
         """The labelled rows of all finished cells of an experiment, for comparisons.
