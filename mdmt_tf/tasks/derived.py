@@ -59,6 +59,29 @@ class Derived(Answer):
         plain["terms"] = {name: as_list(own) for name, own in self.terms.items()}
         return plain
 
+    def fed_as(self, tasks: Iterable[Answer]) -> "Derived | None":
+        """The answer with the datasets that feed all of its tasks.
+
+        Args:
+            tasks: tasks as they are fed; others than those of the sum do not matter.
+        Returns: None if a task is missing, or no dataset feeds all of them.
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> total = SumOfTasks(name="total", terms={"a": (), "b": ()})
+            >>> a = make_task(name="a", kind="regression", sources={"ward": "x"})
+            >>> b = make_task(name="b", kind="regression", sources={"ward": "y"})
+            >>> total.fed_as([a, b]).sources
+            {'ward': ('x', 'y')}
+            >>> total.fed_as([a]) is None
+            True
+        """
+        known = {task.name: task for task in tasks}
+        if not set(self.terms) <= set(known):
+            return None
+        sources = common_sources([known[name] for name in self.terms])
+        return dataclasses.replace(self, sources=sources) if sources else None
+
     def labels_from(self, encoded: Mapping[str, np.ndarray]) -> np.ndarray:
         """The labels that follow from those of the tasks.
 
@@ -175,6 +198,27 @@ class CategoryOfSum(OrderedClasses, Derived):
                 chances = chances + own[:, index : index + 1] * moved
             sums = more
         return sums, chances
+
+
+def common_sources(tasks: Sequence[Answer]) -> dict[str, tuple[str, ...]]:
+    """The datasets that feed all tasks -> the label fields of all tasks.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> a = make_task(name="a", kind="regression", sources={"x": "f", "y": "g"})
+        >>> b = make_task(name="b", kind="regression", sources={"x": "h"})
+        >>> common_sources([a, b])
+        {'x': ('f', 'h')}
+    """
+    fields = {
+        dataset: [task.sources.get(dataset) for task in tasks]
+        for dataset in tasks[0].sources
+    }
+    return {
+        dataset: tuple(name for f in own for name in ([f] if isinstance(f, str) else f))
+        for dataset, own in fields.items()
+        if None not in own
+    }
 
 
 def possible_sums(parts: Sequence[Sequence[float]]) -> np.ndarray:
