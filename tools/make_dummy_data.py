@@ -9,6 +9,7 @@ Comments name the traps, and tests/datasets checks how the builders handle them.
 
 import argparse
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -292,12 +293,34 @@ def make_ich_csic(folder: Path) -> None:
     write_table(folder / "CLINICAL_DATA_ICH.csv", table)
 
 
+def make_synthetic_cxr(folder: Path) -> None:
+    images = folder / "images"
+    images.mkdir(parents=True)
+    for seed in range(4):
+        pixels = picture(seed).astype(np.uint8)
+        write_raster(images / f"{seed:06d}.png", pixels)
+    truncate(images / "000003.png")
+    header = ["filename", "patient_id", "site", "projection", "sex", *"ABCDEF"]
+    header += ["brixia_global", "lungs_y0", "lungs_x0", "lungs_y1", "lungs_x1"]
+    rows = [
+        ["000000.png", "s-0", "CR", "AP", "M", 1, 0, 2, 0, 1, 3, 7, 10, 8, 30, 26],
+        # Lungs that reach the border of the picture.
+        ["000001.png", "s-1", "DX", "PA", "F", 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 32],
+        ["000002.png", "s-2", "DX", "PA", "F", 1, 0, 0, 0, 0, 0, 1, 30, 8, 10, 26],
+        ["000003.png", "s-3", "DX", "PA", "F", 3, 3, 3, 3, 3, 3, 18, 9, 8, 30, 26],
+    ]
+    write_table(folder / "labels.csv", [header, *rows])
+    mark = {"dataset": "synthetic_cxr", "synthetic": True, "note": "Blurred noise."}
+    (folder / "SYNTHETIC.json").write_text(json.dumps(mark, indent=2) + "\n")
+
+
 MAKERS = {
     "aiforcovid": make_aiforcovid,
     "brixia": make_brixia,
     "cohen_brixia": make_cohen_brixia,
     "hannover": make_hannover,
     "ich_csic": make_ich_csic,
+    "synthetic_cxr": make_synthetic_cxr,
 }
 
 

@@ -23,8 +23,8 @@ def choose(
         manual_dir: the folder.
         config: name of a preprocessing. With `ALL`, datasets of another kind have their
             default.
-    Returns: dataset -> config, None for the default; and the missing datasets, each
-        with its expected folder.
+    Returns: dataset -> config, None for the default; and the missing datasets that
+        users can obtain, each with its expected folder.
     Raises: ConfigError for an unknown name, or a config that fits no dataset; DataError
         when there is no dataset.
     """
@@ -34,10 +34,10 @@ def choose(
     found, absent = [], []
     for dataset in prepare.dataset_names():
         builder_class = prepare.load_builder(dataset)
-        if builder_class.find_root(manual_dir) is None:
-            absent.append(f"{dataset} (a folder {builder_class.FOLDER})")
-        else:
+        if builder_class.find_root(manual_dir) is not None:
             found.append(dataset)
+        elif not builder_class.IS_DRAWN:
+            absent.append(f"{dataset} (a folder {builder_class.FOLDER})")
     if not found:
         raise DataError(
             f"{manual_dir} holds none of the datasets: {', '.join(absent)}. "

@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.crop import Box
 from mdmt_tf.imaging.lungs import network, segmentation
 from mdmt_tf.imaging.lungs.network_input import network_input
 from mdmt_tf.imaging.prepared import PreparedImage, cut, read_file
@@ -35,6 +36,7 @@ def process(
     path_of: Callable[[Item], Path],
     preprocessing: Preprocessing,
     finish: Callable[[Item, PreparedImage], object],
+    lungs_of: Callable[[Item], Box] | None = None,
 ) -> Iterator[tuple[Item, object]]:
     """Prepare the images of all items, in order.
 
@@ -44,9 +46,15 @@ def process(
         preprocessing: region to keep, and its size.
         finish: called as finish(item, prepared) in one of the threads; returns the
             result.
+        lungs_of: returns the smallest box of the lungs of an item, where it is known;
+            None: the lung network finds them. Regions that need the outline of the
+            lungs use the network in either case.
     Yields: each item with its result, or with the DataError of its file.
     """
     workers = min(8, max(2, os.cpu_count() or 1))
+    if preprocessing.region != "lungs":
+        lungs_of = None
+    is_segmented = preprocessing.region != "full" and lungs_of is None
     with contextlib.ExitStack() as stack:
         pool, segmenter = (
             stack.enter_context(concurrent.futures.ThreadPoolExecutor(count, name))
@@ -57,7 +65,8 @@ def process(
 
         def start(batch):
             decoded = [
-                pool.submit(_decode, path_of(item), preprocessing) for item in batch
+                pool.submit(_decode, path_of(item), preprocessing, is_segmented)
+                for item in batch
             ]
             logits = segmenter.submit(_segment, decoded)
             under_way.append((batch, decoded, logits))
@@ -66,7 +75,15 @@ def process(
             batch, decoded, logits = under_way.popleft()
             outputs = logits.result()
             finished = [
-                pool.submit(_finish, item, one.result(), output, preprocessing, finish)
+                pool.submit(
+                    _finish,
+                    item,
+                    one.result(),
+                    output,
+                    preprocessing,
+                    finish,
+                    lungs_of and lungs_of(item),
+                )
                 for item, one, output in zip(batch, decoded, outputs, strict=True)
             ]
             for item, result in zip(batch, finished, strict=True):
@@ -98,12 +115,14 @@ class _Decoded:
     network_input: np.ndarray | None
 
 
-def _decode(path: Path, preprocessing: Preprocessing) -> _Decoded | DataError:
+def _decode(
+    path: Path, preprocessing: Preprocessing, is_segmented: bool
+) -> _Decoded | DataError:
     try:
         image = read_file(path, preprocessing)
     except DataError as error:
         return error
-    if preprocessing.region == "full":
+    if not is_segmented:
         return _Decoded(image, None)
     return _Decoded(image, network_input(image, network.SIZE))
 
@@ -128,10 +147,10 @@ def _segment(
     return outputs
 
 
-def _finish(item, decoded, logits, preprocessing, finish):
+def _finish(item, decoded, logits, preprocessing, finish, lungs):
     if isinstance(decoded, DataError):
         return decoded
     mask = None
     if logits is not None:
         mask = segmentation.to_mask(logits, decoded.image.shape)
-    return finish(item, cut(decoded.image, mask, preprocessing))
+    return finish(item, cut(decoded.image, mask, preprocessing, lungs))

@@ -81,6 +81,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         COUNTED: label field -> its classes, for the counts in the metadata.
         DESCRIPTIVE: label fields in which rows of one image may differ.
         UNUSABLE: ids of unusable images, the default of `exclude`.
+        IS_DRAWN: whether the package draws the images, so that no user can obtain them.
         exclude: ids of images to leave out.
         progress: called as progress(images done, all images) during preparation.
     """
@@ -91,6 +92,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     COUNTED: ClassVar[Mapping[str, Classes]]
     DESCRIPTIVE: ClassVar[frozenset[str]] = DESCRIPTIVE
     UNUSABLE: ClassVar[frozenset[str]] = frozenset()
+    IS_DRAWN: ClassVar[bool] = False
 
     exclude: Collection[str]
     progress: Callable[[int, int], None] | None = None

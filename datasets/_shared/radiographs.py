@@ -10,7 +10,7 @@ In addition to the fields of `manual_builder`, every example has
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.image_records import Record
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
 from mdmt_tf.imaging import contact_sheet
+from mdmt_tf.imaging.crop import Box
 from mdmt_tf.imaging.prepared import PreparedImage
 from mdmt_tf.imaging.preprocess import DEFAULT, REGIONS, Preprocessing
 
@@ -56,8 +57,19 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
     def _process(self, records, finish):
         preprocessing = self.builder_config.preprocessing
         return encoding.process(
-            records, operator.attrgetter("path"), preprocessing, finish
+            records,
+            operator.attrgetter("path"),
+            preprocessing,
+            finish,
+            self._known_lungs(),
         )
+
+    def _known_lungs(self) -> Callable[[Record], Box] | None:
+        """Function of a record that returns the smallest box of its lungs.
+
+        None: unknown; the lung network finds them.
+        """
+        return None
 
     @staticmethod
     def _example(record: Record, prepared: PreparedImage) -> dict[str, Any]:

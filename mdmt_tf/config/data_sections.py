@@ -38,6 +38,12 @@ class PhantomSection(Section):
     ich_csic_patients: Patients = Field(
         0, description="Patients of the synthetic ICH-CSIC, one head CT each."
     )
+    synthetic_cxr_patients: Patients = Field(
+        0,
+        description="Patients of synthetic_cxr, one radiograph each, every one with "
+        "another device. It imitates no real dataset. Image k is the same for any "
+        "number.",
+    )
     matrix: int = Field(
         384,
         ge=64,
@@ -180,7 +186,7 @@ class TaskSection(Section):
 
 
 class DatasetSection(Section):
-    """One dataset that `mdmt_tf.prepare` has prepared, under its name."""
+    """One dataset, prepared by `mdmt_tf.prepare` or drawn, under its name."""
 
     config: str = Field(
         DEFAULT,
@@ -189,6 +195,12 @@ class DatasetSection(Section):
     )
     version: str | None = Field(
         None, description="Version of the prepared data; null: the newest one."
+    )
+    data_dir: str | None = Field(
+        None,
+        description="Folder with this dataset; null: the folder of data_dir, or for "
+        "synthetic images beside real ones a folder in the user's cache. The program "
+        "writes it into the settings of runs.",
     )
     auxiliary: bool = Field(
         False,
@@ -204,6 +216,11 @@ class DatasetSection(Section):
         "With 0, its validation split is excluded, too, and only its test split is "
         "left.",
     )
+
+    @property
+    def place(self) -> tuple[str, str | None, str | None]:
+        """Preprocessing, version, and the folder if it is one of its own."""
+        return self.config, self.version, self.data_dir
 
 
 class WholeSection(Section):

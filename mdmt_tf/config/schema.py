@@ -3,7 +3,7 @@
 The sections mirror `configs/*.yaml`. `docs/configuration.md` is made from them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import Field
@@ -20,6 +20,7 @@ from mdmt_tf.config.data_sections import (
     TaskSection,
 )
 from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.config.derived_section import DerivedRules, DerivedSection
 from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
@@ -44,7 +45,7 @@ from mdmt_tf.config.task_rules import TaskRules
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Derived, Task
 
 __all__ = [
     "AugmentationSection",
@@ -53,6 +54,7 @@ __all__ = [
     "Config",
     "DatasetDeclaration",
     "DatasetSection",
+    "DerivedSection",
     "ExperimentSection",
     "ModelSection",
     "PhantomSection",
@@ -66,7 +68,7 @@ __all__ = [
 ]
 
 
-class Config(TaskRules, BenchmarkRules, Section):
+class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
     """The resolved settings of a run, as in `config.yaml` of its folder."""
 
     experiment: str = Field(
@@ -105,6 +107,12 @@ class Config(TaskRules, BenchmarkRules, Section):
     )
     tasks: dict[Name, TaskSection] = Field(
         min_length=1, description="The tasks to predict, under names of your own."
+    )
+    derived: dict[Name, DerivedSection] = Field(
+        {},
+        description="Answers that follow from those of tasks, under names of your own. "
+        "They have rows in predictions.csv, metrics, outputs of the exported model and "
+        "places in reports, as tasks have, but are not trained.",
     )
     datasets: dict[Name, DatasetSection] = Field(
         min_length=1, description="The datasets to read, by their names."
@@ -163,13 +171,34 @@ class Config(TaskRules, BenchmarkRules, Section):
         return BACKBONES[self.model.backbone].expects
 
     @property
-    def dataset_versions(self) -> dict[str, tuple[str, str | None]]:
-        """Dataset -> (preprocessing, version) to read; None: the newest version."""
-        return {name: (d.config, d.version) for name, d in self.datasets.items()}
+    def dataset_versions(self) -> dict[str, tuple[str, str | None, str | None]]:
+        """Dataset -> its place, see `DatasetSection.place` and `open_datasets`."""
+        return {name: section.place for name, section in self.datasets.items()}
+
+    @property
+    def drawn_datasets(self) -> list[str]:
+        """The datasets, also those of the split alone, that `phantoms` draws."""
+        return [name for name in self.split_datasets if self._is_drawn(name)]
+
+    def _is_drawn(self, dataset: str) -> bool:
+        return bool(getattr(self.phantoms, f"{dataset}_patients", 0))
 
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())
+
+    def build_derived(self) -> tuple[Derived, ...]:
+        """The derived answers, in the order of the file."""
+        tasks = self._tasks_by_name()
+        return tuple(
+            answer
+            for name, section in self.derived.items()
+            for answer in section.answers(name, tasks)
+        )
+
+    def build_answers(self) -> tuple[Answer, ...]:
+        """The tasks, and the derived answers."""
+        return (*self.build_tasks(), *self.build_derived())
 
     @property
     def recalibrates(self) -> bool:
@@ -220,13 +249,42 @@ class Config(TaskRules, BenchmarkRules, Section):
         training = self.training.model_copy(update={"steps": steps})
         return self.model_copy(update={"training": training})
 
+    def in_folders(self, folders: Mapping[str, str]) -> "Config":
+        """These settings with the folders of some datasets, `datasets.NAME.data_dir`.
+
+        Args:
+            folders: dataset -> folder; those that the settings do not have are ignored.
+        """
+
+        def placed(sections: Mapping[str, DatasetSection]) -> dict[str, DatasetSection]:
+            return {
+                name: section.model_copy(update={"data_dir": folders[name]})
+                if name in folders
+                else section
+                for name, section in sections.items()
+            }
+
+        update: dict = {"datasets": placed(self.datasets)}
+        if (whole := self.split.whole) is not None:
+            whole = whole.model_copy(update={"datasets": placed(whole.datasets)})
+            update["split"] = self.split.model_copy(update={"whole": whole})
+        return self.model_copy(update=update)
+
     def to_plain(self) -> dict:
         """The settings as dicts, lists, strings and numbers, for YAML and JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
     @rule("data_dir", "phantoms", of_files=True)
     def _data_are_there(self) -> Iterator[Problem]:
-        if self.phantoms is not None:
+        datasets = self.datasets or {}
+        read = {n: d.data_dir for n, d in datasets.items() if not self._is_drawn(n)}
+        for name, own in read.items():
+            if own is not None and not Path(own).is_dir():
+                yield ("datasets", name, "data_dir"), f" = {own!r}: no such folder."
+        # With phantoms, what can be read is the matter of another rule.
+        if self.phantoms is not None and self.data_dir is None:
+            return
+        if datasets and None not in read.values():
             return
         if self.data_dir is None:
             yield (
@@ -241,22 +299,41 @@ class Config(TaskRules, BenchmarkRules, Section):
                 "mdmt_tf.prepare NAME --manual-dir ... --data-dir ...`.",
             )
 
-    @rule("phantoms")
+    @rule("phantoms", "data_dir")
     def _phantoms_can_be_made(self) -> Iterator[Problem]:
         if self.phantoms is None:
             return
+        drawn = [name for name in self.datasets or {} if self._is_drawn(name)]
+        # Others are read from data_dir, beside the phantoms.
+        is_mixed = drawn and self.data_dir is not None
         for name, section in (self.datasets or {}).items():
-            if not getattr(self.phantoms, f"{name}_patients", 0):
+            is_drawn = name in drawn
+            if not is_drawn and not is_mixed and section.data_dir is None:
                 yield (
                     ("datasets", name),
                     f": no phantoms of it are requested. Set phantoms.{name}_patients "
-                    "for one of the datasets that have builders, or phantoms=null and "
-                    "data_dir=PATH to read real data.",
+                    "for one of the datasets that have builders; or data_dir=PATH to "
+                    "read it there, with phantoms=null if all data are real.",
                 )
-            try:
-                preprocess.parse(section.config)
-            except ValueError as error:
-                yield ("datasets", name, "config"), f": {error}."
+            if is_drawn:
+                try:
+                    preprocess.parse(section.config)
+                except ValueError as error:
+                    yield ("datasets", name, "config"), f": {error}."
+
+    @rule("phantoms")
+    def _drawn_beside_real_are_auxiliary(self) -> Iterator[Problem]:
+        datasets = self.datasets or {}
+        drawn = {name: d for name, d in datasets.items() if self._is_drawn(name)}
+        real = ", ".join(name for name in datasets if name not in drawn)
+        for name, section in drawn.items() if real else ():
+            if not section.auxiliary:
+                yield (
+                    ("datasets", name, "auxiliary"),
+                    f": expected true, because {name} is synthetic and {real} not. "
+                    f"With datasets.{name}.auxiliary=true it is for training alone, "
+                    "and metrics are of real images.",
+                )
 
     @rule("image_size", "model.backbone")
     def _backbone_fits_the_images(self) -> Iterator[Problem]:

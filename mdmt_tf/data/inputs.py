@@ -30,6 +30,33 @@ class Inputs:
     samples: Mapping[str, Samples]
     images: Images
 
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The datasets with rows in validation or test.
+
+        Without synthetic ones that are not tested while others are: their validation
+        rows only choose the epoch of a fit that no real image may choose.
+        """
+        rows = {split: set(own.rows["dataset"]) for split, own in self.samples.items()}
+        tested = rows.get("test", set())
+        judged = tested | rows.get("validation", set())
+        return tuple(
+            dataset.name
+            for dataset in self.datasets
+            if dataset.name in (tested if tested and dataset.synthetic else judged)
+        )
+
+    @property
+    def synthetic_images(self) -> dict[str, int]:
+        """Synthetic dataset -> number of its training images with a label."""
+        training = self.samples["train"]
+        counts = training.rows["dataset"][training.is_labelled].value_counts()
+        return {
+            dataset.name: int(counts[dataset.name])
+            for dataset in self.datasets
+            if dataset.synthetic and dataset.name in counts
+        }
+
     def describe_datasets(self) -> dict[str, dict]:
         """Version, content and origin of each dataset, for the manifest."""
         return {dataset.name: dataset.describe() for dataset in self.datasets}

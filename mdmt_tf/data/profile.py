@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mdmt_tf.data.inputs import Inputs
-from mdmt_tf.data.samples import spread
+from mdmt_tf.data.samples import Samples, spread
 from mdmt_tf.imaging import crop
 
 # Largest number of images, and of volumes, whose features are computed.
@@ -52,7 +52,7 @@ def describe_training_images(inputs: Inputs) -> dict:
         `lungs_found`, the fraction of training images whose lungs were found, None
         if they were not looked for.
     """
-    samples = inputs.samples["train"]
+    samples = _like_those_to_come(inputs)
     shape = inputs.images.shape[:-1]
     numbers = samples.image[spread(len(samples), _MOST[len(shape)])]
     coarse = [
@@ -62,6 +62,17 @@ def describe_training_images(inputs: Inputs) -> dict:
     ]
     facts = {"size": list(shape), "lungs_found": _lungs_found(inputs)}
     return facts | profile_of(coarse)
+
+
+def _like_those_to_come(inputs: Inputs) -> Samples:
+    """The training images without datasets that are for training alone.
+
+    Images that the model is used for are like those that it is tested on. If there are
+    no such training images, all.
+    """
+    samples = inputs.samples["train"]
+    judged = samples.rows["dataset"].isin(inputs.judged).to_numpy()
+    return samples.take(judged) if judged.any() else samples
 
 
 def profile_of(coarse: Sequence[np.ndarray]) -> dict:
@@ -157,7 +168,7 @@ def _correlation(image: np.ndarray, mean: np.ndarray) -> float:
 
 def _lungs_found(inputs: Inputs) -> float | None:
     """The fraction of training images whose box is that of the lungs."""
-    samples = inputs.samples["train"]
+    samples = _like_those_to_come(inputs)
     sources = []
     for number, dataset in enumerate(inputs.datasets):
         if "box_source" in dataset.table:

@@ -148,18 +148,19 @@ def open_dataset(
 
 
 def open_datasets(
-    data_dir: str | os.PathLike, versions: Mapping[str, tuple[str, str | None]]
+    data_dir: str | os.PathLike | None, versions: Mapping[str, tuple[str | None, ...]]
 ) -> tuple[PreparedDataset, ...]:
-    """Several prepared datasets of one folder.
+    """Several prepared datasets.
 
     Args:
-        data_dir: as for `open_dataset`.
-        versions: name -> its configuration and version, likewise.
+        data_dir: the folder of those that have no folder of their own.
+        versions: name -> its configuration and version, as for `open_dataset`; and, if
+            it has one, its own folder.
     Raises: DataError as `open_dataset`.
     """
     return tuple(
-        open_dataset(data_dir, name, config, version)
-        for name, (config, version) in versions.items()
+        open_dataset(next(filter(None, own), data_dir), name, config, version)
+        for name, (config, version, *own) in versions.items()
     )
 
 

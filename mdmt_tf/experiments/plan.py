@@ -46,6 +46,12 @@ def make_plan(config: Config, folder: Folder) -> None:
     steps = matching.count_matched(config, splits, datasets)
     data = {
         "data_dir": str(Path(config.data_dir).resolve()),
+        # Datasets that are elsewhere.
+        "data_dirs": {
+            name: str(Path(section.data_dir).resolve())
+            for name, section in config.datasets.items()
+            if section.data_dir is not None
+        },
         "folds": folds,
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
         "matched_steps": matching.to_plain(steps),

@@ -50,6 +50,7 @@ def run_benchmark(
 def _run_fits(settings: Config, folder: Folder, write, retry_failed: bool) -> State:
     data = folder.read_data()
     settings = settings.model_copy(update={"data_dir": data["data_dir"]})
+    settings = settings.in_folders(data.get("data_dirs", {}))
     fingerprints = plan.fingerprints_of(data)
     steps = matching.from_plain(data["matched_steps"])
     splits = plan.read_splits(folder)

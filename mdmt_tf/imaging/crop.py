@@ -67,11 +67,28 @@ def lung_box(
     problem = implausible(mask)
     if problem:
         return whole_box(mask.shape), f"{WHOLE}: {problem}"
-    y0, x0, y1, x1 = smallest_box(mask)
+    return square_around(smallest_box(mask), mask.shape, growth_percent), LUNGS
+
+
+def square_around(
+    lungs: Box, shape: tuple[int, ...], growth_percent: float = GROWTH_PERCENT
+) -> Box:
+    """The square around known lungs, as `lung_box` makes it.
+
+    Args:
+        lungs: smallest box of both lungs.
+        shape: (height, width, ...) of the image.
+        growth_percent: as for `lung_box`.
+
+    Example:
+        >>> square_around((10, 20, 60, 70), (200, 100), 20)
+        (5, 15, 65, 75)
+    """
+    y0, x0, y1, x1 = lungs
     side = (1 + growth_percent / 100) * max(y1 - y0, x1 - x0)
-    y0, y1 = _place((y0 + y1) / 2, side, mask.shape[0])
-    x0, x1 = _place((x0 + x1) / 2, side, mask.shape[1])
-    return (y0, x0, y1, x1), LUNGS
+    y0, y1 = _place((y0 + y1) / 2, side, shape[0])
+    x0, x1 = _place((x0 + x1) / 2, side, shape[1])
+    return y0, x0, y1, x1
 
 
 def implausible(mask: np.ndarray) -> str | None:

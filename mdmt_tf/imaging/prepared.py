@@ -139,10 +139,21 @@ def prepare_image(
 
 
 def cut(
-    image: np.ndarray, mask: np.ndarray | None, preprocessing: Preprocessing
+    image: np.ndarray,
+    mask: np.ndarray | None,
+    preprocessing: Preprocessing,
+    lungs: crop.Box | None = None,
 ) -> PreparedImage:
-    """`prepare_image` with a known mask; None: the whole image is kept."""
-    if mask is None:
+    """`prepare_image` with a known mask; with neither mask nor box, of the whole image.
+
+    Args:
+        lungs: the smallest box of both lungs, which the region "lungs" needs no mask
+            for.
+    """
+    if lungs is not None:
+        box = crop.square_around(lungs, image.shape, preprocessing.growth_percent)
+        source = crop.LUNGS
+    elif mask is None:
         box, source = crop.whole_box(image.shape), crop.WHOLE
     else:
         box, source = crop.lung_box(mask, preprocessing.growth_percent)

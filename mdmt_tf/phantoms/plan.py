@@ -4,7 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.phantoms.chest import dataset_tables, radiograph, radiograph_files
+from mdmt_tf.phantoms.chest import (
+    dataset_tables,
+    radiograph,
+    radiograph_files,
+    synthetic_cxr,
+)
 from mdmt_tf.phantoms.chest.studies import (
     AS_ALWAYS,
     Conditions,
@@ -22,7 +27,8 @@ class PhantomDataset:
     """How the phantoms of one dataset are made.
 
     studies: studies(plan, patients) returns one record per image.
-    tables: tables(studies, plan) returns {path: bytes} of the tables.
+    tables: tables(studies, plan, facts) returns {path: bytes} of the tables; `facts`
+        has what `write` returned for each study.
     write: write(folder, plan, study) writes the files of one image.
     truth: file name of the table of true values; several datasets may use one table.
     truth_table: truth_table(studies) returns the bytes of that table.
@@ -35,11 +41,11 @@ class PhantomDataset:
     truth_table: Callable
 
 
-def _radiographs(studies, tables):
+def _radiographs(studies, tables, write=radiograph_files.write_radiograph):
     return PhantomDataset(
         lambda plan, patients: studies(plan.seed, patients, plan.conditions),
         tables,
-        radiograph_files.write_radiograph,
+        write,
         "phantom_truth.csv",
         dataset_tables.truth_table,
     )
@@ -50,23 +56,28 @@ def _radiographs(studies, tables):
 DATASETS = {
     "AIforCOVID": _radiographs(
         aiforcovid,
-        lambda studies, plan: dataset_tables.aiforcovid_tables(studies),
+        lambda studies, plan, facts: dataset_tables.aiforcovid_tables(studies),
     ),
     "BRIXIA": _radiographs(
         brixia,
-        lambda studies, plan: dataset_tables.brixia_tables(studies, plan.matrix),
+        lambda studies, plan, facts: dataset_tables.brixia_tables(studies, plan.matrix),
     ),
     "hannover": _radiographs(
         hannover,
-        lambda studies, plan: dataset_tables.hannover_tables(studies),
+        lambda studies, plan, facts: dataset_tables.hannover_tables(studies),
     ),
     "cohen_brixia": _radiographs(
         cohen_brixia,
-        lambda studies, plan: dataset_tables.cohen_brixia_tables(studies),
+        lambda studies, plan, facts: dataset_tables.cohen_brixia_tables(studies),
+    ),
+    synthetic_cxr.NAME: _radiographs(
+        synthetic_cxr.studies,
+        lambda studies, plan, facts: synthetic_cxr.tables(studies, facts),
+        synthetic_cxr.write_image,
     ),
     ICH_CSIC: PhantomDataset(
         lambda plan, patients: ich_csic(plan.seed, patients),
-        lambda studies, plan: head_files.clinical_tables(studies),
+        lambda studies, plan, facts: head_files.clinical_tables(studies),
         head_files.write_head,
         "phantom_head_truth.csv",
         head_files.truth_table,
@@ -74,14 +85,18 @@ DATASETS = {
 }
 SHIFTS = ("sites", "none", "detector")
 _COUNTS = {dataset: f"{dataset.lower()}_patients" for dataset in DATASETS}
+# Fields that are newer than folders of phantoms: a plan without them is described as it
+# was before they came.
+_ADDED = {"synthetic_cxr_patients": 0, **dataclasses.asdict(AS_ALWAYS)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PhantomPlan:
     """Number of synthetic patients of each dataset; 0 leaves a dataset out.
 
-    A patient has one image in AIforCOVID and ICH_CSIC, one to four in BRIXIA (1.9 on
-    average), one to five in Hannover (3), one or two in Cohen/Brixia (1.4).
+    A patient has one image in AIforCOVID, ICH_CSIC and synthetic_cxr, one to four in
+    BRIXIA (1.9 on average), one to five in Hannover (3), one or two in Cohen/Brixia
+    (1.4).
 
     matrix: nominal columns of a radiograph; sites scale it by 0.85 to 1.
     head_matrix: rows and columns of a slice of a head CT.
@@ -95,6 +110,7 @@ class PhantomPlan:
     hannover_patients: int = 0
     cohen_brixia_patients: int = 0
     ich_csic_patients: int = 0
+    synthetic_cxr_patients: int = 0
     matrix: int = 384
     head_matrix: int = 128
     lung_masks: bool = False
@@ -148,13 +164,12 @@ class PhantomPlan:
         )
 
     def described(self):
-        """The plan as plain values, without conditions that are as they always were.
+        """The plan as plain values, without added fields that have their default.
 
-        Folders and records of plans that are older than the conditions stay valid.
+        Folders and records of plans that are older than the fields stay valid.
         """
         plain = dataclasses.asdict(self)
-        always = dataclasses.asdict(AS_ALWAYS)
-        return {k: v for k, v in plain.items() if k not in always or v != always[k]}
+        return {k: v for k, v in plain.items() if k not in _ADDED or v != _ADDED[k]}
 
     def studies(self):
         """Every image of the plan, list of `ChestStudy` and `HeadStudy`."""

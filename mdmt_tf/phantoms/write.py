@@ -7,6 +7,7 @@
     root/hannover/png/, data.csv
     root/cohen_brixia/public-cohen-subset/, public-annotations.csv, metadata.csv
     root/cohen_patient_groups.csv
+    root/synthetic_cxr/images/, labels.csv
     root/lung_masks/<file of the image>.png if requested: 0, 1 right, 2 left lung
     root/ICH_CSIC/{GOOD,POOR}_PROGNOSIS/<id>_brain.nii.gz, CLINICAL_DATA_ICH.csv
     root/phantom_head_truth.csv             volume, place and outcome odds of every head
@@ -105,10 +106,10 @@ def _already_there(root, plan):
 
 def _write(folder, plan, workers, progress):
     studies = plan.studies()
-    for path, content in _tables(plan, studies).items():
+    facts = _write_images(folder, plan, studies, workers, progress)
+    for path, content in _tables(plan, studies, facts).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    _write_images(folder, plan, studies, workers, progress)
     for dataset in sorted({study.dataset for study in studies}):
         mark = _mark(plan, sum(s.dataset == dataset for s in studies))
         _write_json(folder / dataset / MARK, {"dataset": dataset} | mark)
@@ -116,12 +117,13 @@ def _write(folder, plan, workers, progress):
     _log.info("wrote %d phantoms to %s", len(studies), folder)
 
 
-def _tables(plan, studies):
+def _tables(plan, studies, facts):
     tables, together = {}, {}
     for name, dataset in DATASETS.items():
-        own = [study for study in studies if study.dataset == name]
+        chosen = [i for i, study in enumerate(studies) if study.dataset == name]
+        own = [studies[i] for i in chosen]
         if own:
-            tables |= dataset.tables(own, plan)
+            tables |= dataset.tables(own, plan, [facts[i] for i in chosen])
             together.setdefault((dataset.truth, dataset.truth_table), []).extend(own)
     return tables | {name: table(own) for (name, table), own in together.items()}
 
@@ -143,24 +145,28 @@ def _write_json(path, content):
 
 
 def _write_images(folder, plan, studies, workers, progress):
+    """Write all images; returns the facts of each, see `PhantomDataset`."""
     jobs = [(folder, plan, study) for study in studies]
     total = len(jobs)
+    facts = []
     progress(0, total)
     workers = min(workers, -(-total // 8))  # a process takes a second to start
     if workers <= 1:
         _keep_memory()
         for done, job in enumerate(jobs, start=1):
-            _write_image(job)
+            facts.append(_write_image(job))
             progress(done, total)
-        return
+        return facts
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
         workers, mp_context=context, initializer=_start_worker
     ) as pool:
         try:
             results = pool.map(_write_image, jobs, chunksize=4)
-            for done, _ in enumerate(results, start=1):
+            for done, written in enumerate(results, start=1):
+                facts.append(written)
                 progress(done, total)
+            return facts
         except BrokenProcessPool as error:
             raise DataError(
                 "the processes that draw phantoms ended early. A script needs "
@@ -188,6 +194,6 @@ def _keep_memory():
 
 
 def _write_image(job):
-    """Render one study and write its files."""
+    """Render one study and write its files; returns its facts."""
     folder, plan, study = job
-    DATASETS[study.dataset].write(folder, plan, study)
+    return DATASETS[study.dataset].write(folder, plan, study)

@@ -16,6 +16,7 @@ from mdmt_tf.reporting.html_page import (
 )
 from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import Table, TableSection, write_table
+from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.storage import write_bytes
 
 _CAVEATS = (
@@ -116,12 +117,14 @@ def brief_sections(report: ExternalReport) -> list[TableSection]:
 def _marks(results: ExternalResults) -> list[str]:
     if results.manifest["dataset"]["synthetic"]:
         return [SYNTHETIC]
-    if results.manifest["synthetic"]:
-        return [
-            "The model was trained on SYNTHETIC data: these numbers say nothing about "
-            "models of patients."
-        ]
-    return []
+    notes = dict.fromkeys(filter(None, map(synthetic_note, results.runs)))
+    marks = [
+        f"The model was {note}. These numbers are of real images." for note in notes
+    ]
+    # Evaluations by earlier versions do not state the images.
+    if not marks and any(run["synthetic"] for run in results.runs):
+        marks = ["The model was trained on SYNTHETIC data."]
+    return marks
 
 
 def _names(results: ExternalResults) -> str:

@@ -5,10 +5,12 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import mdmt_tf
 from mdmt_tf.config.schema import Config
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.storage import now
 
 _PACKAGES = [
@@ -27,22 +29,30 @@ _PACKAGES = [
 def build_manifest(
     config: Config,
     datasets: dict[str, dict],
+    judged: Collection[str],
     devices: list[str],
     initial_weights: dict | None = None,
+    synthetic_images: Mapping[str, int] | None = None,
 ) -> dict:
     """The manifest of a run.
 
     Args:
         config: resolved settings.
         datasets: version, fingerprint, counts and `synthetic` of each dataset.
+        judged: names of the datasets that metrics are of.
         devices: names of the devices that the fit uses.
         initial_weights: source and sha256 of the backbone's weights; None: random.
+        synthetic_images: number of training images of each synthetic dataset.
     """
     synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
+    of_start = (initial_weights or {}).get(provenance.NOTE, {})
     return {
         "experiment": config.experiment,
-        "synthetic": bool(synthetic),
+        # Whether metrics say nothing about patients.
+        "synthetic": any(name in judged for name in synthetic),
         "synthetic_datasets": synthetic,
+        # Dataset -> images, here and in the fits that the weights are of.
+        provenance.NOTE: provenance.combined(of_start, synthetic_images or {}),
         "mdmt_tf": mdmt_tf.__version__,
         "commit": _commit(),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
@@ -65,14 +75,45 @@ def build_manifest(
 
 
 def data_note(manifest: dict) -> str:
-    """A line about the data, for pictures and tables."""
+    """A line about the data, for pictures and tables.
+
+    Example:
+        >>> data_note({"datasets": {"ward": {}, "drawn": {}}, "synthetic": False,
+        ...            "synthetic_datasets": ["drawn"],
+        ...            "trained_with_synthetic": {"drawn": 2700}})
+        'ward; trained with 2,700 synthetic images (drawn); tested on real images'
+    """
     text = ", ".join(manifest["datasets"])
     if manifest["synthetic"]:
         text = f"SYNTHETIC data ({text}): no patients"
+    elif trained_with := synthetic_note(manifest):
+        synthetic = manifest["synthetic_datasets"]
+        real = [name for name in manifest["datasets"] if name not in synthetic]
+        text = f"{', '.join(real)}; {trained_with}; tested on real images"
     # Runs of earlier versions have no such key.
     if permuted := manifest.get("permuted"):
         text += f"; PERMUTED labels of {', '.join(permuted)}"
     return text
+
+
+def synthetic_note(manifest: dict) -> str:
+    """Which synthetic images a model was trained with; "" if with none.
+
+    Example:
+        >>> synthetic_note({"trained_with_synthetic": {"brixia": 12, "hannover": 3}})
+        'trained with 15 synthetic images (12 brixia, 3 hannover)'
+    """
+    # Runs of earlier versions have no such key.
+    images = manifest.get(provenance.NOTE) or {}
+    if not images:
+        return ""
+    names = [f"{count:,} {name}" for name, count in images.items()]
+    names = list(images) if len(images) == 1 else names
+    total = sum(images.values())
+    return (
+        f"trained with {total:,} synthetic image{'s' if total > 1 else ''} "
+        f"({', '.join(names)})"
+    )
 
 
 def _commit() -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
+from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.tasks import Task
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def print_metrics(run: "RunFolder") -> None:
         console.print(
             "SYNTHETIC data: these numbers say nothing about patients", style="bold"
         )
+    elif note := synthetic_note(manifest):
+        console.print(f"{note}; these numbers are of real images", style="bold")
 
 
 def print_table(

@@ -10,6 +10,7 @@ from mdmt_tf import storage
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.predictor import (
     AsDataset,
@@ -38,6 +39,7 @@ class OpenModel:
         size: height and width, or depth, height and width, of its input.
         digest: digest of its weights, such as sha256:3b01d8b4aa34.
         trained_on: description of its training data.
+        trained_with_synthetic: dataset -> number of synthetic images.
         training_images: their profile, see `mdmt_tf.data.profile`; None if the model
             was made without.
         statistics: fraction of each dataset in the statistics of normalisation for
@@ -53,6 +55,7 @@ class OpenModel:
     trained_on: str
     training_images: Mapping | None
     statistics: Mapping[str, float] | None = None
+    trained_with_synthetic: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def statistics_text(self) -> str:
@@ -143,6 +146,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         trained_on=about["trained_on"],
         training_images=about.get("training_images"),
         statistics=about.get("statistics"),
+        trained_with_synthetic=about.get(provenance.NOTE, {}),
     )
 
 
@@ -157,6 +161,7 @@ def _information(run: RunFolder, config, predictor) -> dict:
         "preprocessing": {name: one.config for name, one in config.datasets.items()},
         "tasks": {task.name: task.description() for task in run.read_tasks(config)},
         "image": {"size": list(config.image_shape)},
+        provenance.NOTE: manifest.get(provenance.NOTE, {}),
         "trained_on": data_note(manifest),
         "training_images": training_images,
         "statistics": predictor.statistics,

@@ -8,8 +8,9 @@ Signatures:
     predict_of_dataset  image, and dataset: string (n,), names of datasets; only of a
                       model that normalises each dataset by itself. The others normalise
                       all images as those of a dataset that is not known.
-    information       no input; one string: JSON with tasks, classes, and whether the
-                      model was trained on synthetic data
+    information       no input; one string: JSON with tasks, classes, whether the tested
+                      data were synthetic, and how many synthetic images of which
+                      datasets the model was trained with, also before its start
 All but the last return one float32 (n, classes) per task, under the task's name; (n, 1)
 for a regression. For a task with classes, `<task>_calibrated` has the calibrated
 probabilities in the same shape, see `mdmt_tf.statistics.calibration`. The graph
@@ -52,7 +53,7 @@ def export_model(
         model: input (n, h, w, c) or (n, d, h, w, c) normalised, outputs {task: logits}.
         tasks: of the model.
         path: folder to make.
-        information: plain values, among them whether the training data were synthetic.
+        information: plain values, among them whether the data were synthetic.
         normalization: mean and std of each channel of its input.
         calibrations: by component; they are written to `information`, too. None: the
             model has raw probabilities only.

@@ -15,6 +15,7 @@ import mdmt_tf
 from mdmt_tf import storage
 from mdmt_tf.data.sources import PreparedDataset, open_dataset
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen
 from mdmt_tf.runs.external import (
@@ -25,6 +26,7 @@ from mdmt_tf.runs.external import (
     choose_preprocessing,
 )
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.runs.patients import by_patient, labelled
 from mdmt_tf.serving.evaluation import evaluate_on
 from mdmt_tf.statistics import calibration
@@ -247,7 +249,8 @@ def describe(result: External) -> dict:
         "mdmt_tf": mdmt_tf.__version__,
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
         "written": storage.now(),
-        "synthetic": facts["synthetic"] or any(run["synthetic"] for run in runs),
+        # The runs say whether they were trained with synthetic images.
+        "synthetic": facts["synthetic"],
         "dataset": facts,
         "images": len(result.dataset),
         "tasks": [task.to_plain() for task in result.tasks],
@@ -260,6 +263,8 @@ def _own_test(run: RunFolder, tasks: Sequence[Task]) -> dict:
     """What the run's own test split said, to compare with."""
     manifest = run.read_json(run.manifest)
     facts = {"synthetic": manifest["synthetic"], "experiment": manifest["experiment"]}
+    facts |= {"trained_on": data_note(manifest)}
+    facts |= {provenance.NOTE: manifest.get(provenance.NOTE, {})}
     if run.assessment.is_file():
         own = run.read_json(run.assessment).get("test", {})
         metrics = {

@@ -12,6 +12,7 @@ import numpy as np
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.serving import answers
 from mdmt_tf.serving.answers import Answer
 from mdmt_tf.serving.ensemble import OpenModel
@@ -234,6 +235,7 @@ def _about(models: Sequence[OpenModel]) -> dict:
                 "path": str(model.path),
                 "digest": model.digest,
                 "trained_on": model.trained_on,
+                provenance.NOTE: dict(model.trained_with_synthetic),
                 "preprocessing": model.preprocessing.name,
                 "calibrated": model.is_calibrated,
                 **({"statistics": dict(model.statistics)} if model.statistics else {}),

@@ -13,6 +13,7 @@ from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import plain_model
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
@@ -43,6 +44,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
     backbone.save_weights(run.backbone_weights)
+    provenance.write(run.backbone_weights, manifest.get(provenance.NOTE, {}))
     _probe(fit, model)
 
     if config.training.saved_model:
@@ -149,7 +151,7 @@ def _check_export(
 def _probe(fit: Fit, model: keras.Model) -> None:
     """Write `features_probe.json`: how well features tell the datasets apart."""
     inputs, config = fit.inputs, fit.config
-    if len(inputs.datasets) < 2:
+    if len(inputs.judged) < 2:
         return
     filled = [split for split, samples in inputs.samples.items() if len(samples)]
     samples = inputs.samples[_judged_split(filled)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.training_set import TrainingSet
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.statistics.calibration import Calibrations
@@ -27,6 +28,7 @@ def information(
         "experiment": config.experiment,
         "mdmt_tf": manifest["mdmt_tf"],
         "synthetic": manifest["synthetic"],
+        provenance.NOTE: manifest.get(provenance.NOTE, {}),
         "trained_on": data_note(manifest),
         "not_for": "diagnosis or treatment; research only",
         "backbone": config.model.backbone,
@@ -37,7 +39,9 @@ def information(
             "meaning": "0 black to 1 white, prepared as in training",
         },
         # Input for `mdmt_tf.imaging.prepared.prepare_file`.
-        "preprocessing": {d.name: d.config for d in inputs.datasets},
+        "preprocessing": {
+            d.name: d.config for d in inputs.datasets if d.name in inputs.judged
+        },
         "tasks": {task.name: task.description() for task in inputs.tasks},
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
         "training_images": training_images,

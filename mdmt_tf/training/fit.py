@@ -43,6 +43,9 @@ class Fit:
         if chosen in names:
             return {name: float(name == chosen) for name in names}
         rows = np.bincount(self.training_set.samples.dataset, minlength=len(names))
+        # Those that are for training alone do not stand for the images to come.
+        judged = rows * np.isin(names, self.inputs.judged)
+        rows = judged if judged.any() else rows
         return dict(zip(names, (rows / rows.sum()).tolist(), strict=True))
 
 

@@ -54,7 +54,7 @@ def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
     own = {dataset.name: dataset.table for dataset in datasets}
     tables = dict(own)
     others = {
-        name: (section.config, section.version)
+        name: section.place
         for name, section in config.split_datasets.items()
         if name not in tables
     }

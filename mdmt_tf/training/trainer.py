@@ -71,7 +71,12 @@ def train(
         layers = _augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
-            config, inputs.describe_datasets(), device_names(strategy), initial
+            config,
+            inputs.describe_datasets(),
+            inputs.judged,
+            device_names(strategy),
+            initial,
+            inputs.synthetic_images,
         )
         run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:

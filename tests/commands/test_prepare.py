@@ -14,7 +14,10 @@ from mdmt_tf import prepare
 from mdmt_tf.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("aiforcovid", "brixia", "cohen_brixia", "hannover", "ich_csic")
+NAMES = (
+    *("aiforcovid", "brixia", "cohen_brixia"),
+    *("hannover", "ich_csic", "synthetic_cxr"),
+)
 HANNOVER = ROOT / "datasets" / "hannover" / "dummy_data"
 
 

@@ -185,7 +185,19 @@ def test_all_problems_are_reported_at_once(minimal):
         ),
         (["data_dir=null"], r"data_dir: missing. Expected the folder"),
         (["data_dir=/no/such"], r"data_dir = '/no/such': no such folder.*prepare"),
-        (["phantoms={brixia_patients: 9}"], r"aiforcovid: no phantoms of it are req"),
+        (["phantoms={hannover_patients: 9}"], r"aiforcovid: no phantoms of it are req"),
+        (
+            ["phantoms={brixia_patients: 9}", "data_dir=null"],
+            r"aiforcovid: no phantoms of it are requested.*or data_dir=PATH",
+        ),
+        (
+            ["phantoms={brixia_patients: 9}"],
+            r"datasets.brixia.auxiliary: expected true, .*synthetic and aiforcovid not",
+        ),
+        (
+            ["datasets.brixia.data_dir=/no/such"],
+            r"datasets.brixia.data_dir = '/no/such': no such folder",
+        ),
         (
             ["phantoms={brixia_patients: 9}", "datasets.brixia.config=lungs"],
             r"brixia.config: expected lungs_SIZE, .*received 'lungs'",

@@ -180,8 +180,11 @@ def test_files_of_several_runs(of_two, gamma_dir):
     assert metrics["external"]["age"]["n"] == N
     manifest = json.loads((out / "manifest.json").read_text())
     assert [run["name"] for run in manifest["runs"]] == ["0", "1"]
-    # The data are not synthetic, but those of the training are.
-    assert manifest["dataset"]["synthetic"] is False and manifest["synthetic"] is True
+    # The data are not synthetic, but some of those of the training are.
+    assert manifest["dataset"]["synthetic"] is False and manifest["synthetic"] is False
+    for run, of in zip(manifest["runs"], of_two.request.runs, strict=True):
+        images = json.loads(of.split.read_text())["datasets"]["alpha"]["train"]
+        assert 0 < run["trained_with_synthetic"]["alpha"] <= len(images)
     own = json.loads((of_two.request.runs[0].assessment).read_text())["test"]
     expected = own["outcome"]["by_image"]["metrics"]["accuracy"]["value"]
     found = manifest["runs"][0]["own_test"]["outcome"]["by_image"]["accuracy"]

@@ -39,11 +39,15 @@ class Body:
     arms_up: float  # 0 along the body, 1 rotated away
 
     @classmethod
-    def draw(cls, rng, male, ap):
-        """Draw a random adult; `male` and `ap` do not change the number of draws."""
-        size = rng.normal(0.0, 1.0, 8)
-        size = np.clip(size, -2.0, 2.0)
+    def draw(cls, rng, male, ap, vary=True):
+        """Draw an adult; no argument changes the number of draws.
+
+        vary: False: an adult of average size.
+        """
+        size = np.clip(rng.normal(0.0, 1.0, 8), -2.0, 2.0)
         unit = rng.random(4)
+        if not vary:
+            size, unit = 0.0 * size, 0.0 * unit + 0.5
         size, unit = size.tolist(), unit.tolist()
         height = (20.6 if male else 19.2) + 1.1 * size[1] - (3.0 if ap else 0.0)
         return cls(

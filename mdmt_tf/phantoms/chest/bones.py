@@ -10,18 +10,19 @@ import numpy as np
 FULL_CM = 3.0
 
 
-def bone_chord(grid, body, rng):
+def bone_chord(grid, body, recipe):
     """Chord in cm through all bones, float32 (rows, columns).
 
     Args:
         grid: `PixelGrid`.
         body: `anatomy.Body`.
-        rng: numpy Generator, for the small irregularities of ribs and spine.
+        recipe: `ingredients.Recipe`, for the small irregularities of the bones.
     """
     behind, front, girdle, column = np.zeros((4, *grid.shape), np.uint8)
-    _ribs(grid, body, rng, behind, front)
-    _shoulders(grid, body, rng, girdle)
-    _spine(grid, body, rng, column)
+    if "ribs" in recipe:
+        _ribs(grid, body, recipe.rng("ribs"), behind, front)
+    _shoulders(grid, body, recipe.rng("shoulders"), girdle)
+    _spine(grid, body, recipe.rng("spine"), column)
     total = cv2.add(
         cv2.add(behind, front, dtype=cv2.CV_16U),
         cv2.add(girdle, column, dtype=cv2.CV_16U),

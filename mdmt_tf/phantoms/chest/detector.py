@@ -118,13 +118,30 @@ OTHER_DEVICE = Appearance(
 MAX_CONTRAST = 1.5
 
 
+# What the fields are without the ingredient; those not named keep their value.
+_PLAIN = {
+    "exposure": {"contrast": 1.25, "brightness": 0.0},
+    "detector": {"scatter": 0.32, "blur_cm": 0.05, "flatten": 0.25},
+    "collimation": {"border": 0.0},
+    "text": {"marker": ""},
+}
+
+
+def plain(appearance, recipe):
+    """The appearance without the ingredients that the recipe leaves out."""
+    for ingredient, fields in _PLAIN.items():
+        if ingredient not in recipe:
+            appearance = dataclasses.replace(appearance, **fields)
+    return appearance
+
+
 def film_shape(appearance, matrix):
     """(rows, columns) of a site's pictures for a nominal number of columns."""
     columns = round(matrix * appearance.matrix)
     return round(columns * appearance.aspect), columns
 
 
-def expose(attenuation, appearance, rng, cm_per_px):
+def expose(attenuation, appearance, recipe, cm_per_px):
     """Simulate a site's device: from an attenuation map to a picture.
 
     signal = (1 - s) exp(-P) + s blur(exp(-P)), with s the fraction of scatter. Then
@@ -135,18 +152,21 @@ def expose(attenuation, appearance, rng, cm_per_px):
     Args:
         attenuation: float32 (rows, columns), line integrals P >= 0.
         appearance: `Appearance`.
-        rng: numpy Generator; noise and the jitter of exposure and windowing.
+        recipe: `ingredients.Recipe`; noise and the jitter of exposure and windowing.
         cm_per_px: pixel size.
     Returns: float32 (rows, columns), 0 black (air) to 1 white, not clipped: devices
         store a little more than their display window at both ends.
     """
-    jitter = np.clip(rng.normal(0.0, 1.0, 5), -2.5, 2.5)
+    jitter = recipe.rng("exposure").normal(0.0, 1.0, 5) * ("exposure" in recipe)
+    jitter = np.clip(jitter, -2.5, 2.5)
     exposure = appearance.exposure * np.exp(0.3 * jitter[0])
     primary = cv2.exp(-attenuation)
     scatter = _coarse_blur(primary, 3.5 / cm_per_px)
     signal = np.float32(1 - appearance.scatter) * primary
     signal += np.float32(appearance.scatter) * scatter
-    signal += _noise(rng, signal.shape) * cv2.sqrt(signal * np.float32(1 / exposure))
+    if "noise" in recipe:
+        grain = _noise(recipe.rng("noise"), signal.shape)
+        signal += grain * cv2.sqrt(signal * np.float32(1 / exposure))
     signal = cv2.GaussianBlur(signal, (0, 0), max(appearance.blur_cm / cm_per_px, 0.35))
     picture = -cv2.log(np.maximum(signal, np.float32(1e-4), out=signal))
     if appearance.flatten:
@@ -199,6 +219,17 @@ def _coarse_blur(image, sigma_px):
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), max(sigma_px / 8, 0.3))
     return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_LINEAR)
+
+
+def finish(picture, appearance, recipe):
+    """The picture with the collimator's blades and the lead letter."""
+    rng = recipe.rng("collimation")
+    if rng.random() < appearance.border:
+        picture = collimate(picture, rng)
+    rng = recipe.rng("text")
+    if appearance.marker and rng.random() < 0.8:
+        picture = letter(picture, appearance.marker, rng)
+    return picture
 
 
 def collimate(picture, rng):

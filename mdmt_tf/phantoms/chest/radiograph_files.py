@@ -9,9 +9,9 @@ from mdmt_tf.phantoms.chest.dataset_tables import study_date
 from mdmt_tf.phantoms.chest.radiograph import render
 
 
-def write_radiograph(folder, plan, study):
-    """Render one study and write its file, and its lung mask if planned."""
-    radiograph = render(
+def rendered(plan, study):
+    """The picture of a study, a `Radiograph`."""
+    return render(
         study.render_rng(),
         study.grades,
         male=study.male,
@@ -20,6 +20,11 @@ def write_radiograph(folder, plan, study):
         ap=study.ap,
         heart=study.heart,
     )
+
+
+def write_radiograph(folder, plan, study):
+    """Render one study and write its file, and its lung mask if planned."""
+    radiograph = rendered(plan, study)
     path = folder / study.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".dcm":
@@ -43,7 +48,12 @@ def write_radiograph(folder, plan, study):
             compressed=study.compressed,
         )
     else:
-        _write_picture(path, radiograph.pixels, study.appearance.bits)
+        write_picture(path, radiograph.pixels, study.appearance.bits)
+    write_mask(folder, plan, study, radiograph)
+
+
+def write_mask(folder, plan, study, radiograph):
+    """Write the true lungs of a study, if they are planned."""
     if plan.lung_masks:
         mask = (folder / "lung_masks" / study.path).with_suffix(".png")
         mask.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +64,7 @@ def _manufacturer(study):
     return study.site if study.dataset == "BRIXIA" else dicom_writer.SYNTHETIC
 
 
-def _write_picture(path, pixels, bits):
+def write_picture(path, pixels, bits):
     """Write the display window as JPEG or PNG (16-bit if `bits` is more than 8)."""
     deep = bits > 8 and path.suffix == ".png"
     full = 65535 if deep else 255

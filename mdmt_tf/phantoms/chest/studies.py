@@ -18,7 +18,8 @@ from mdmt_tf.phantoms.chest.labels import (
     draw_labels,
 )
 
-DATASETS = ("AIforCOVID", "BRIXIA", "hannover", "cohen_brixia")
+# The position of a name seeds the draws of its patients: new names come last.
+DATASETS = ("AIforCOVID", "BRIXIA", "hannover", "cohen_brixia", "synthetic_cxr")
 # Names that users of AIforCOVID drop as unusable; no phantom may have them.
 UNUSABLE = frozenset(
     {"P_1_16", "P_3_20", "P_3_108", "P_3_208"}
@@ -36,7 +37,8 @@ MANUFACTURER_CYCLE = (
 )  # fmt: skip
 # One Brixia subject in this many has a study in the consensus set.
 CONSENSUS_EVERY = 8
-_LABELS, _RENDER, _RECORD, _COURSE = range(4)
+# Uses of a patient's draws, each with a generator of its own.
+LABELS, _RENDER, _RECORD, _COURSE, LOOK = range(5)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,10 +152,13 @@ def hexadecimal(*values):
     return hashlib.sha256(" ".join(map(str, values)).encode()).hexdigest()[:8]
 
 
-def _first(rng, site, appearance, conditions, scores=False):
-    """Labels and technique of a patient's first study, as fields of `ChestStudy`.
+def first_study(rng, site, appearance, conditions, scores=False):
+    """Labels and technique of a patient's first study, and the extent of the disease.
 
-    scores: whether the dataset has scores, so that no technique follows the outcome.
+    Args:
+        scores: whether the dataset has scores, so that no technique follows the
+            outcome.
+    Returns: fields of `ChestStudy`, and the disease from which later studies start.
     """
     drawn = draw_labels(rng, 1, outcome=conditions.outcome)
     fields = {
@@ -228,9 +233,9 @@ def aiforcovid(seed, patients, conditions=AS_ALWAYS):
             count[release] += 1
         name = f"P_{release}_{count[release]}"
         site = HOSPITAL_CYCLE[patient % len(HOSPITAL_CYCLE)]
-        rng = patient_rng(seed, "AIforCOVID", patient, _LABELS)
+        rng = patient_rng(seed, "AIforCOVID", patient, LABELS)
         look = conditions.device(detector.HOSPITALS[site])
-        fields, _ = _first(rng, site, look, conditions)
+        fields, _ = first_study(rng, site, look, conditions)
         # In release 3 some images are PNG.
         ending = "png" if release == 3 and count[3] % 3 == 0 else "dcm"
         folder = "imgs" if release == 1 else f"imgs_r{release}"
@@ -252,14 +257,14 @@ def brixia(seed, patients, conditions=AS_ALWAYS):
     """Studies of BRIXIA: one to four per subject, from eight manufacturers."""
     studies = []
     for patient in range(patients):
-        rng = patient_rng(seed, "BRIXIA", patient, _LABELS)
+        rng = patient_rng(seed, "BRIXIA", patient, LABELS)
         total = 1 + int(rng.choice(4, p=[0.45, 0.3, 0.15, 0.1]))
         fields, disease = None, None
         for number in range(total):
             site = MANUFACTURER_CYCLE[(3 * patient + number) % len(MANUFACTURER_CYCLE)]
             look = conditions.device(detector.MANUFACTURERS[site], scores=True)
             if number == 0:
-                fields, disease = _first(rng, site, look, conditions, scores=True)
+                fields, disease = first_study(rng, site, look, conditions, scores=True)
             else:
                 fields, disease = _follow_up(
                     rng, fields, disease, site, look, conditions, scores=True
@@ -294,11 +299,11 @@ def hannover(seed, patients, conditions=AS_ALWAYS):
     )
     studies = []
     for patient in range(patients):
-        rng = patient_rng(seed, "hannover", patient, _LABELS)
+        rng = patient_rng(seed, "hannover", patient, LABELS)
         fields, disease = None, None
         for number in range(int(rng.integers(1, 6))):
             if number == 0:
-                fields, disease = _first(rng, "hannover", look, conditions)
+                fields, disease = first_study(rng, "hannover", look, conditions)
             else:
                 fields, disease = _follow_up(
                     rng, fields, disease, "hannover", look, conditions
@@ -323,14 +328,14 @@ def cohen_brixia(seed, patients, conditions=AS_ALWAYS):
     studies = []
     looks = list(detector.MANUFACTURERS.values())
     for patient in range(patients):
-        rng = patient_rng(seed, "cohen_brixia", patient, _LABELS)
+        rng = patient_rng(seed, "cohen_brixia", patient, LABELS)
         fields, disease = None, None
         for number in range(1 + int(rng.random() < 0.4)):
             look = looks[int(rng.integers(len(looks)))]
             look = dataclasses.replace(conditions.device(look, scores=True), bits=8)
             site = ("Italy", "Spain", "Australia", "")[patient % 4]
             if number == 0:
-                fields, disease = _first(rng, site, look, conditions, scores=True)
+                fields, disease = first_study(rng, site, look, conditions, scores=True)
             else:
                 fields, disease = _follow_up(
                     rng, fields, disease, site, look, conditions, scores=True

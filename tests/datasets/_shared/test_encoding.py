@@ -116,7 +116,7 @@ def test_decoding_runs_ahead_by_a_bounded_number(monkeypatch):
     started, lock = itertools.count(1), threading.Lock()
     highest = 0
 
-    def decode(path, preprocessing):
+    def decode(path, preprocessing, is_segmented):
         nonlocal highest
         with lock:
             highest = next(started)
@@ -133,7 +133,7 @@ def test_decoding_runs_ahead_by_a_bounded_number(monkeypatch):
 def test_it_stops_when_the_consumer_does(monkeypatch):
     called = []
     monkeypatch.setattr(
-        encoding, "_decode", lambda path, _: called.append(path) or DataError("x")
+        encoding, "_decode", lambda path, *_: called.append(path) or DataError("x")
     )
     results = encoding.process(range(300), str, FULL, None)
     next(results)

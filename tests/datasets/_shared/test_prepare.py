@@ -10,7 +10,10 @@ from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.errors import ConfigError, DataError
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("aiforcovid", "brixia", "cohen_brixia", "hannover", "ich_csic")
+NAMES = (
+    *("aiforcovid", "brixia", "cohen_brixia"),
+    *("hannover", "ich_csic", "synthetic_cxr"),
+)
 HANNOVER = ROOT / "datasets" / "hannover" / "dummy_data"
 
 
