@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import Samples, all_samples, split_samples
 from mdmt_tf.data.sources import PreparedDataset
@@ -83,12 +85,14 @@ def build_inputs(
         patient in two splits.
     """
     split.check_leakage({dataset.name: dataset.table for dataset in datasets})
+    samples = split_samples(all_samples(datasets, tasks), split, seed)
+    used = np.concatenate([rows.image for rows in samples.values()])
     return Inputs(
         tasks=tuple(tasks),
         datasets=tuple(datasets),
         split=split,
-        samples=split_samples(all_samples(datasets, tasks), split, seed),
-        images=Images(datasets, image_shape, cache),
+        samples=samples,
+        images=Images(datasets, image_shape, cache, used=used),
     )
 
 
