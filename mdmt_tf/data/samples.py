@@ -50,10 +50,9 @@ class Samples:
     @property
     def is_labelled(self) -> np.ndarray:
         """bool (n,), whether the label of at least one task is known."""
-        known = [
-            values.reshape(len(self), -1).any(axis=1) for values in self.known.values()
-        ]
-        return np.logical_or.reduce(known)
+        return np.logical_or.reduce(
+            [_any_of_row(known) for known in self.known.values()]
+        )
 
     @property
     def patient(self) -> np.ndarray:
@@ -221,7 +220,7 @@ def _with_fraction(samples: Samples, task: Task, training, seed: int) -> Samples
 
 def _kept(task: Task, labels, patients, seed: int, dataset: str) -> np.ndarray:
     """bool (n,): training rows of a dataset whose label of the task is used."""
-    known = label_is_known(labels).reshape(len(labels), -1).any(axis=1)
+    known = _any_of_row(label_is_known(labels))
     if task.fraction == 1:
         return known
     key = (seed, dataset, task.name, "fraction")
@@ -257,7 +256,7 @@ def _with_equal_rows(samples: Samples, tasks, own) -> list[list[Task]]:
     """The tasks in groups with the same labelled rows among those of a dataset."""
     groups: dict[bytes, list[Task]] = {}
     for task in tasks:
-        known = _any_known(samples, task)[own]
+        known = _any_of_row(samples.known[task.name][own])
         groups.setdefault(known.tobytes(), []).append(task)
     return list(groups.values())
 
@@ -266,7 +265,7 @@ def _permuted_rows(
     samples: Samples, tasks, dataset: str, own, split_of, seed: int
 ) -> np.ndarray:
     """The row from which each row of a dataset takes the labels of the tasks."""
-    known = _any_known(samples, tasks[0])
+    known = _any_of_row(samples.known[tasks[0].name])
     images, patients = (
         samples.rows[key].to_numpy() for key in ("image_id", "patient_id")
     )
@@ -287,9 +286,9 @@ def _permuted_rows(
     return rows[own]
 
 
-def _any_known(samples: Samples, task: Task) -> np.ndarray:
-    """bool (n,), whether any label of the task is known."""
-    return samples.known[task.name].reshape(len(samples), -1).any(axis=1)
+def _any_of_row(known: np.ndarray) -> np.ndarray:
+    """bool (n,) from (n, *label_shape), whether any label of a row is known."""
+    return known.any(axis=tuple(range(1, known.ndim)))
 
 
 def _rows_by_dataset(samples: Samples, chosen) -> Iterator[tuple[str, np.ndarray]]:
