@@ -17,17 +17,16 @@ from mdmt_tf.data import embedded
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments import protocol
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
-from mdmt_tf.models.weights import half_precision, phantom_weights
+from mdmt_tf.models.weights import half_precision, phantom_weights, provenance
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.splits.split import Split
 
 RECIPE = "phantom_start"
 # Backbones that start from ImageNet's weights, where the licence allows it; the others
 # start from random values.
 _FROM_IMAGENET = ("tf_efficientnet_lite0",)
 _LICENCE = "Apache-2.0"
-# Of a metric, what a reader of the file needs.
-_DIGITS = 4
+# What the file says about each task on held-out phantoms.
+_METRICS, _DIGITS = ("n", "loss", "accuracy", "kappa", "mae"), 4
 
 Write = Callable[[str], object]
 
@@ -183,8 +182,10 @@ def _only_one(target: Path):
             f"{target}: another process is making it. Wait until it has finished."
         ) from None
     with held:
-        yield
-        lock.unlink()
+        try:
+            yield
+        finally:
+            lock.unlink()
 
 
 def _train(settings: Config, folder: Path, write: Write, bar: Callable) -> RunFolder:
@@ -217,13 +218,12 @@ def _facts_of(run: RunFolder) -> dict:
             "Expected a run on synthetic images alone. To start from its weights, set "
             f"model.weights={run.backbone_weights}."
         )
-    lists = Split.read(run.split).datasets
-    images = {name: len(lists[name]["train"]) for name in manifest["datasets"]}
+    images = manifest[provenance.NOTE]
     return {
         "backbone": settings.model.backbone,
         "source": f"synthetic radiographs: {sum(images.values()):,} images",
         "licence": _LICENCE,
-        "trained_with_synthetic": images,
+        provenance.NOTE: images,
         "phantoms_version": _phantoms_version(settings),
         "recipe": settings.experiment,
         "recipe_sha256": _digest_of(settings),
@@ -257,10 +257,9 @@ def _phantoms_version(settings: Config) -> str | None:
 def _rounded(metrics: Mapping[str, Mapping]) -> dict:
     return {
         task: {
-            name: storage.without_nan(
-                round(value, _DIGITS) if isinstance(value, float) else value
-            )
-            for name, value in of_task.items()
+            name: storage.without_nan(round(of_task[name], _DIGITS))
+            for name in _METRICS
+            if of_task.get(name) is not None
         }
         for task, of_task in metrics.items()
     }

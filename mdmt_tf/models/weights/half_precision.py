@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.storage import replacing
+from mdmt_tf.storage import write_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -130,13 +130,12 @@ def write(
         >>> sorted(read_facts(path))
         ['backbone', 'format', 'sha256']
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     facts = {"format": _FORMAT, **facts, "sha256": digest_of(arrays)}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path, SUFFIX) as partial:
-        # One entry: the order of several is not always the same.
-        save_file(arrays, partial, {_KEY: json.dumps(facts)})
+    # One entry: the order of several is not always the same.
+    write_bytes(path, save(arrays, {_KEY: json.dumps(facts)}))
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:

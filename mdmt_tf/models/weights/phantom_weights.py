@@ -9,14 +9,14 @@ from pathlib import Path
 
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS
-from mdmt_tf.models.weights import half_precision, weights_cache
+from mdmt_tf.models.weights import half_precision, provenance, weights_cache
 
 # The files that come with the package, and their card.
 FOLDER = Path(__file__).parent / PHANTOMS
 # Facts that a run's manifest takes from the file.
 _FOR_MANIFESTS = (
     *("backbone", "source", "licence", "sha256", "recipe", "recipe_sha256", "seed"),
-    *("phantoms_version", "mdmt_tf", "start", "trained_with_synthetic"),
+    *("phantoms_version", "mdmt_tf", "start", provenance.NOTE),
 )
 
 

@@ -12,7 +12,7 @@ def device_thickness(grid, body, rng):
     Two in five patients have none.
 
     Args:
-        grid: `PixelGrid`.
+        grid: `pixel_grid.Film`.
         body: `anatomy.Body`.
         rng: numpy Generator.
     """

@@ -5,35 +5,34 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest.anatomy import LEFT, RIGHT, Body
+from mdmt_tf.phantoms.chest.anatomy import LEFT, Body, lung_mask, wall_distance
 
 
-def zone_map(grid, body, mask):
+def zone_map(canvas, body, mask):
     """Number of the Brixia zone of each pixel.
 
     Args:
-        grid: `PixelGrid`.
+        canvas: `PixelGrid` or `Film`.
         body: `anatomy.Body`.
         mask: uint8 lung mask with RIGHT and LEFT.
     Returns: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for the zones A to F.
     """
-    upper, lower = body.zone_limits
-    y = grid.y[:, 0]
-    third = (1 + (y >= upper) + (y >= lower)).astype(np.uint8)[:, None]
-    zones = np.zeros(mask.shape, np.uint8)
-    np.copyto(zones, third, where=mask == RIGHT)
-    np.copyto(zones, third + np.uint8(3), where=mask == LEFT)
+    zones = np.ones(mask.shape, np.uint8)
+    for number, top in enumerate(body.zone_limits, start=2):
+        below = [(-99, top), (99, top), (99, 99), (-99, 99)]
+        canvas.fill(zones, [below], number)
+    zones += np.uint8(3) * (mask == LEFT)
+    zones *= mask > 0
     return zones
 
 
-def vessel_chord(grid, body, rng, distance):
-    """Chord in cm through the arteries and veins of both lungs, float32.
+def vessels(film, body, rng):
+    """Arteries and veins of both lungs, float32, 1 where a ray has 1 cm in them.
 
     Trees start at the two hila, fork at every generation and become thinner towards the
     pleura. Each tree stands for a bundle, so it absorbs more than one tube.
     """
-    layer = np.zeros(grid.shape, np.uint8)
-    full = 1.0  # cm at grey value 255
+    layer = np.zeros(film.shape, np.uint8)
     h = body.lung_height
     strokes = []
     for side, hilum in ((-1, (-3.2, 0.52 * h)), (1, (3.6, 0.47 * h))):
@@ -59,11 +58,8 @@ def vessel_chord(grid, body, rng, distance):
             length *= rng.uniform(0.75, 1.2, length.size)
             diameter = np.concatenate([0.80 * diameter, 0.62 * diameter])
     for width, lines in sorted(strokes, key=lambda stroke: stroke[0]):
-        grid.stroke(layer, lines, width, 255 * min(0.785 * width / full, 1.0))
-    fading = np.minimum(distance * np.float32(1 / 2.0), 1.0) * np.float32(
-        2.6 * full / 255
-    )
-    return grid.blur(layer.astype(np.float32), 0.04) * fading
+        film.stroke(layer, lines, width, 255 * min(0.785 * width, 1.0))
+    return film.blur(layer, 0.04) * np.float32(1 / 255)
 
 
 def _steps(angles, lengths, side):
@@ -76,7 +72,7 @@ class Chest:
 
     body: `anatomy.Body`.
     grades: six grades 0 to 3, in the order of `labels.ZONES`.
-    lungs: uint8 (rows, columns), 0, RIGHT or LEFT.
+    lungs: uint8 (rows, columns), 0, anatomy.RIGHT or LEFT.
     zones: uint8, as `zone_map` returns them.
     distance: float32, cm to the chest wall.
     """
@@ -88,12 +84,19 @@ class Chest:
     distance: np.ndarray
 
     @classmethod
-    def shrunk(cls, grid, body, grades, lungs, zones, distance):
-        """The lungs of a finer grid on `grid`."""
+    def on(cls, grid, body, grades):
+        """The lungs of a body on a `PixelGrid`."""
+        mask = lung_mask(grid, body)
+        zones = zone_map(grid, body, mask)
+        distance = wall_distance(grid, body, mask)
+        return cls(body, tuple(grades), mask, zones, distance)
+
+    def shrunk(self, grid):
+        """The same lungs on a coarser grid of the same area."""
         size = grid.shape[::-1]
-        lungs, zones = (
+        masks = (
             cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-            for mask in (lungs, zones)
+            for mask in (self.lungs, self.zones)
         )
-        distance = cv2.resize(distance, size, interpolation=cv2.INTER_LINEAR)
-        return cls(body, tuple(grades), lungs, zones, distance)
+        distance = cv2.resize(self.distance, size, interpolation=cv2.INTER_LINEAR)
+        return Chest(self.body, self.grades, *masks, distance)

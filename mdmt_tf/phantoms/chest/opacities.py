@@ -16,7 +16,6 @@ import numpy as np
 
 from mdmt_tf.phantoms.chest import lung_lines
 from mdmt_tf.phantoms.chest.labels import ZONES
-from mdmt_tf.phantoms.chest.lungs import Chest
 from mdmt_tf.phantoms.chest.pixel_grid import noise_field
 
 _MOST = np.float32(0.96)  # of the air that disease replaces
@@ -158,9 +157,7 @@ def opacity(grid, chest, rng, types=True):
 def _shrunk(grid, chest):
     """The chest on a grid of 2.2 mm, for all that is smooth."""
     coarse = grid.coarse(0.22)
-    return coarse, Chest.shrunk(
-        coarse, chest.body, chest.grades, chest.lungs, chest.zones, chest.distance
-    )
+    return coarse, chest.shrunk(coarse)
 
 
 def _draw_kind(rng, types):

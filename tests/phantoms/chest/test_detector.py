@@ -56,7 +56,7 @@ def test_four_times_the_quanta_halve_the_noise(monkeypatch):
 
 
 def test_noise_has_mean_zero_and_variance_one():
-    noise = detector._noise(np.random.default_rng(1), (500, 400))
+    noise = detector.noise(np.random.default_rng(1), (500, 400))
     n = noise.size
     assert abs(noise.mean()) < 5 / np.sqrt(n)
     # Variance of the sample variance: (kurtosis - 1) / n, kurtosis 3 - 1.2 / 4.
@@ -83,21 +83,3 @@ def test_display_curve_rises_through_its_fixed_points(contrast):
     np.testing.assert_allclose(y[:500], x[:500])  # outside the window: unchanged
     slope = (y[1001] - y[999]) / (x[1001] - x[999])
     assert slope == pytest.approx(contrast, rel=1e-3)
-
-
-def test_collimator_blackens_the_margin_only():
-    picture = np.ones((200, 300), np.float32)
-    covered = detector.collimate(picture, np.random.default_rng(2))
-    assert set(np.unique(covered)) == {0.0, 1.0}
-    assert (covered[10:-10, 12:-12] == 1).all()
-    assert (covered == 0).any()
-
-
-@pytest.mark.parametrize(("text", "right"), [("L", True), ("R", False)])
-def test_letter_lies_on_its_side(text, right):
-    dark = np.zeros((200, 200), np.float32)
-    for seed in range(5):
-        lead = detector.letter(dark, text, np.random.default_rng(seed))
-        columns = np.nonzero(lead.any(axis=0))[0]
-        assert (columns > 150).all() if right else (columns < 50).all()
-        assert 20 < (lead > 0.5).sum() < 400

@@ -5,6 +5,7 @@ import pytest
 from made_chests import CHEST, GRID, chest_of
 
 from mdmt_tf.phantoms.chest import anatomy, distractors
+from mdmt_tf.phantoms.chest.ingredients import Recipe
 
 
 def only(monkeypatch, name):
@@ -75,7 +76,7 @@ def test_findings_do_not_depend_on_the_grades():
 
 
 def test_emphysema_makes_long_lungs_and_a_narrow_heart():
-    body = anatomy.Body.draw(np.random.default_rng(0), True, False)
+    body = anatomy.Body.draw(Recipe(np.random.default_rng(0)), True, False)
     bodies = [
         distractors.inflated(body, np.random.default_rng(seed)) for seed in range(400)
     ]

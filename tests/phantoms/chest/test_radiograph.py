@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.phantoms.chest import detector, radiograph
+from mdmt_tf.phantoms.chest import anatomy, detector, looks, radiograph
+from mdmt_tf.phantoms.chest.ingredients import INGREDIENTS, Recipe
 
 MATRIX = 160
 # No jittered border or letter: what differs between two renderings is the disease.
@@ -176,3 +177,45 @@ def test_projection_follows_the_sites_fraction():
 def test_wrong_grades_are_refused(grades):
     with pytest.raises(ValueError, match=r"six grades 0 to 3\. Received: grades="):
         render(grades)
+
+
+# What each ingredient may change besides the grey values.
+MOVES = {"habitus", "pose", "projections", "distractors"}
+
+
+@pytest.mark.parametrize("ingredient", INGREDIENTS)
+def test_every_ingredient_can_be_left_out_and_changes_nothing_else(ingredient):
+    """On one of a few films it makes a difference, and it adds no draws."""
+    changed = 0
+    for seed in range(6):
+        look = looks.draw_appearance(np.random.default_rng([seed, 1]))
+        options = {"appearance": look, "matrix": 64, "ap": True}
+        full = render([2, 0, 1, 3, 1, 2], seed, **options)
+        left = render([2, 0, 1, 3, 1, 2], seed, **options, without=[ingredient])
+        changed += not np.array_equal(full.pixels, left.pixels)
+        if ingredient not in MOVES:
+            np.testing.assert_array_equal(full.zones, left.zones)
+        if ingredient != "distractors":
+            assert left.ap is (ingredient != "projections")
+        if ingredient not in MOVES | {"opacity_types"}:
+            assert full.disease.kind == left.disease.kind
+    assert changed > 0
+
+
+def test_without_ribs_nothing_but_ribs_is_missing():
+    """Ribs only add attenuation, and nothing between them."""
+    options = {"grades": [0] * 6, "appearance": PLAIN, "matrix": 96}
+    film, body, grades, recipe = scene(**options)
+    full, _ = radiograph._attenuation(film, body, grades, recipe)
+    *same, recipe = scene(**options, without=["ribs"])
+    difference = full - radiograph._attenuation(*same, recipe)[0]
+    assert difference.min() > -1e-4
+    assert difference.max() > 0.1
+    assert 0.2 < (difference > 1e-4).mean() < 0.8
+
+
+def scene(grades, appearance, matrix, without=()):
+    recipe = Recipe(np.random.default_rng(0), without)
+    body = anatomy.Body.draw(recipe, True, False)
+    shape = detector.film_shape(appearance, matrix)
+    return radiograph._film(recipe, body, appearance, shape), body, grades, recipe
