@@ -1,4 +1,4 @@
-"""`python -m mdmt_tf.convert`: PyTorch checkpoints to weights of a backbone."""
+"""`python -m mdmt_tf.convert`: weights of a backbone, from others or from phantoms."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from mdmt_tf import console
 from mdmt_tf.models.backbones.table import BACKBONES
 
 DESCRIPTION = """\
-Convert a PyTorch checkpoint to the weights of a backbone.
+Convert a PyTorch checkpoint to the weights of a backbone, or train them.
 
   python -m mdmt_tf.convert resnet50 mine.pth mine.weights.h5
   python -m mdmt_tf.train model.backbone=resnet50 model.weights=mine.weights.h5
@@ -24,11 +24,25 @@ With --imagenet instead of two files, the published weights are downloaded to
 the cache, where model.weights=imagenet finds them:
 
   python -m mdmt_tf.convert resnet50 --imagenet
+
+With --phantoms, a backbone is trained on synthetic radiographs, by the settings
+of the configuration phantom_start. The file goes to the cache, where
+model.weights=phantoms finds it. An interrupted training goes on. Where there is
+a file, --again trains anew and says what differs:
+
+  python -m mdmt_tf.convert resnet18 --phantoms
+  python -m mdmt_tf.convert shufflenet_v2_x1_0 --phantoms --again
+
+With --run, the file is made of a finished run of phantom_start:
+
+  python -m mdmt_tf.convert resnet18 --phantoms --run runs/mine
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
+    if options.phantoms:
+        return _of_phantoms(options)
 
     console.load_tensorflow()
     from mdmt_tf.models.weights import pretrained
@@ -43,6 +57,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _of_phantoms(options: argparse.Namespace) -> int:
+    from mdmt_tf.experiments import phantom_start
+    from mdmt_tf.models.weights import half_precision
+
+    # A wrong backbone is reported before TensorFlow is loaded.
+    phantom_start.settings_of(options.backbone)
+    console.load_tensorflow()
+    if options.run:
+        path = phantom_start.make_from_run(options.run, options.backbone, console.write)
+    else:
+        path = phantom_start.make(
+            options.backbone,
+            console.write,
+            console.progress_bar,
+            again=options.again,
+        )
+    facts = half_precision.read(path)[1]
+    print(f"weights   {path}, {path.stat().st_size / 1e6:.1f} MB")
+    print(f"sha256    {facts['sha256']}")
+    print(f"made of   {facts['source']}; phantoms {facts['phantoms_version']}")
+    for task, metrics in facts["metrics"].items():
+        shown = [f"{name} {value:g}" for name, value in metrics.items() if value]
+        print(f"{task:<9} {', '.join(shown)}")
+    return 0
+
+
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("convert", DESCRIPTION)
     add = arguments.add_argument
@@ -54,9 +94,22 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("target", nargs="?", type=Path, metavar="NAME.weights.h5", help=text)
     text = "download and convert the published weights"
     add("--imagenet", action="store_true", help=text)
+    text = "train on synthetic radiographs, unless there is a file already"
+    add("--phantoms", action="store_true", help=text)
+    text = "with --phantoms: train anew, and compare with the file that there is"
+    add("--again", action="store_true", help=text)
+    text = "with --phantoms: take a finished run instead of training"
+    add("--run", type=Path, metavar="RUN_DIR", help=text)
     options = arguments.parse_args(argv)
-    if options.imagenet == (options.target is not None):
-        arguments.error("give a checkpoint and a target, or --imagenet alone")
+    ways = [options.target is not None, options.imagenet, options.phantoms]
+    if sum(ways) != 1 or (options.checkpoint and not options.target):
+        arguments.error(
+            "give a checkpoint and a target, or --imagenet alone, or --phantoms"
+        )
+    if (options.again or options.run) and not options.phantoms:
+        arguments.error("--again and --run are for --phantoms")
+    if options.again and options.run:
+        arguments.error("--again trains, --run takes a run: give one of them")
     if options.target and not options.target.name.endswith(".weights.h5"):
         arguments.error(f"{options.target}: the target's name must end in .weights.h5")
     return options

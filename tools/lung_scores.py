@@ -7,6 +7,7 @@ import pandas as pd
 from mdmt_tf.imaging import contact_sheet, crop
 
 _RESAMPLES = 2000
+_LIMITS = (2.5, 97.5)
 
 
 def score(found: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
@@ -48,16 +49,13 @@ def summary(scores: pd.DataFrame) -> dict[str, float]:
 
     The 95 % interval of the mean is a bootstrap over patients, not over images.
     """
-    groups = [group["dice"].to_numpy() for _, group in scores.groupby("patient_group")]
-    rng = np.random.default_rng(0)
-    means = []
-    for _ in range(_RESAMPLES):
-        drawn = rng.integers(0, len(groups), len(groups))
-        means.append(np.concatenate([groups[number] for number in drawn]).mean())
-    low, high = np.percentile(means, (2.5, 97.5))
+    low, high = np.percentile(
+        [scores["dice"].to_numpy()[rows].mean() for rows in _resamples(scores)],
+        _LIMITS,
+    )
     return {
         "images": len(scores),
-        "patients": len(groups),
+        "patients": scores["patient_group"].nunique(),
         "dice": scores["dice"].mean(),
         "dice_low": low,
         "dice_high": high,
@@ -67,6 +65,57 @@ def summary(scores: pd.DataFrame) -> dict[str, float]:
         "box_iou": scores["box_iou"].mean(),
         "swapped": int(scores["swapped"].sum()),
     }
+
+
+def _resamples(scores: pd.DataFrame):
+    """Row numbers of each resample: patients with all of their images."""
+    groups = list(scores.groupby("patient_group").indices.values())
+    rng = np.random.default_rng(0)
+    for _ in range(_RESAMPLES):
+        drawn = rng.integers(0, len(groups), len(groups))
+        yield np.concatenate([groups[number] for number in drawn])
+
+
+def differences(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Statistics of two networks on the same images, and first minus second.
+
+    Args:
+        first, second: scores of the same images, in any order.
+    Returns: a row for each of `dice` and `dice_p5` (mean and 5th percentile of Dice),
+        with the columns `first`, `second`, `difference`, `low` and `high`. The 95 %
+        interval of the difference is a bootstrap over patients, paired: a resample has
+        the same patients for both. Another training of the same network is not part of
+        it.
+    Raises: ValueError when the images differ.
+
+    Example:
+        >>> one = pd.DataFrame({"image_id": ["x", "y"], "patient_group": ["a", "b"]})
+        >>> best, worst = one.assign(dice=[0.9, 0.8]), one.assign(dice=[0.7, 0.6])
+        >>> differences(best, worst).round(2).loc["dice"].tolist()
+        [0.85, 0.65, 0.2, 0.2, 0.2]
+    """
+    if sorted(first["image_id"]) != sorted(second["image_id"]):
+        other = sorted(set(first["image_id"]) ^ set(second["image_id"]))
+        raise ValueError(
+            f"Expected scores of the same images. In one of the two only: {other[:5]}"
+        )
+    pairs = first[["image_id", "patient_group", "dice"]].merge(
+        second[["image_id", "dice"]], on="image_id", suffixes=("_first", "_second")
+    )
+    values = pairs[["dice_first", "dice_second"]].to_numpy()
+    rows = {}
+    for name, statistic in _STATISTICS.items():
+        both = statistic(values)
+        drawn = [np.subtract(*statistic(values[r])) for r in _resamples(pairs)]
+        rows[name] = [*both, np.subtract(*both), *np.percentile(drawn, _LIMITS)]
+    columns = ["first", "second", "difference", "low", "high"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+_STATISTICS = {
+    "dice": lambda values: values.mean(axis=0),
+    "dice_p5": lambda values: np.percentile(values, 5, axis=0),
+}
 
 
 def table(scores: pd.DataFrame) -> str:

@@ -10,15 +10,25 @@ OPEN_CXR is the folder with lung_masks/manifest.csv. The tool writes to WORK
     worst.png               the images with the lowest Dice
     lungs.npz               the network trained with all images, to be copied to
                             mdmt_tf/imaging/lungs/
+    phantoms.csv            scores of the network before it has seen a real image, with
+                            `--parts phantoms`
     other files             intermediate results for an interrupted run
 
 There are three steps. The network is trained on phantoms, whose lungs are known
 exactly; then on the real images of a fold with strong augmentation; then on the same
 images with mild augmentation and without normalisation, to learn the manual borders.
 Several processes can divide the work by different `--parts`.
+
+`--phantoms` and `--schedule` are for experiments, each in a WORK of its own, that
+`tools/compare_lungs.py` compares:
+
+    python tools/train_lungs.py OPEN_CXR none --phantoms 0 --schedule 0.33
+    python tools/train_lungs.py OPEN_CXR many --phantoms 3000 --schedule 0.33
+    python tools/compare_lungs.py none many
 """
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
@@ -39,6 +49,7 @@ logger = logging.getLogger("train_lungs")
 _PHANTOMS = 400
 _PHANTOM_EPOCHS = 8
 _PHANTOM_WEIGHTS = "phantoms.weights.h5"
+_PHANTOMS_ONLY = "phantoms"  # the part that no real image trains
 _DRAWINGS = 80  # strong augmentations of each image; further epochs repeat them
 _EPOCHS = 110
 _LEARNING_RATE = 2e-3
@@ -53,30 +64,56 @@ def main(argv=None):
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
+    _check_settings(options)
     table, pictures = lung_data.read_study(options.data)
     table["fold"] = lung_data.patient_folds(table, options.folds)
     logger.info("%d images, %d patients", len(table), table["patient_group"].nunique())
-    _learn_phantoms(work)
-    strong = _changed(work / "strong.npz", pictures, 1.0, _DRAWINGS, seed=0)
-    mild = _changed(work / "mild.npz", pictures, _MILD, _MILD_EPOCHS, seed=2)
+    if options.phantoms:
+        _learn_phantoms(work, options.phantoms, options.phantom_epochs)
+    epochs, mild_epochs = (
+        max(1, round(options.schedule * full)) for full in (_EPOCHS, _MILD_EPOCHS)
+    )
+    drawings = min(epochs, _DRAWINGS)
+    strong = _changed(work / "strong.npz", pictures, 1.0, drawings, seed=0)
+    mild = _changed(work / "mild.npz", pictures, _MILD, mild_epochs, seed=2)
     # "all" is the network to ship; no images remain to test it.
     for part in options.parts or [*map(str, range(options.folds)), "all"]:
+        if part == _PHANTOMS_ONLY:
+            _score_start(table, work)
+            continue
         chosen = np.flatnonzero(table["fold"].astype(str) != part)
         first = work / f"first_{part}.npz"
         file = work / ("lungs.npz" if part == "all" else f"fold_{part}.npz")
         if not first.exists():
-            _learn(work, first, strong, chosen)
+            _learn(work, first, strong, chosen, epochs, options.phantoms)
         if not file.exists():
-            _refine(first, file, mild, chosen)
+            _refine(first, file, mild, chosen, mild_epochs)
         if part != "all":
             scores = _score(table[table["fold"] == int(part)], file)
             scores.to_csv(work / f"fold_{part}.csv", index=False)
-            summary = lung_scores.summary(scores)
-            logger.info(
-                "fold %s: %s", part, {k: f"{v:.4f}" for k, v in summary.items()}
-            )
+            _log(f"fold {part}", scores)
     if all((work / f"fold_{fold}.csv").exists() for fold in range(options.folds)):
         _report(table, work)
+
+
+def _check_settings(options):
+    """A WORK belongs to one experiment: its files are reused without a check."""
+    names = ("phantoms", "phantom_epochs", "schedule", "folds")
+    settings = {name: getattr(options, name) for name in names}
+    file = options.work / "settings.json"
+    if file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if before != settings:
+            raise SystemExit(
+                f"{options.work} was made with other settings: {before}, now "
+                f"{settings}. Use another folder, or remove it."
+            )
+    file.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _log(name, scores):
+    summary = lung_scores.summary(scores)
+    logger.info("%s: %s", name, {k: f"{v:.4f}" for k, v in summary.items()})
 
 
 def _changed(file, pictures, strength, epochs, seed):
@@ -85,40 +122,47 @@ def _changed(file, pictures, strength, epochs, seed):
     return lung_data.load(file)
 
 
-def _learn_phantoms(work):
+def _learn_phantoms(work, count, epochs):
     file = work / _PHANTOM_WEIGHTS
     if file.exists():
         return
-    drawn = lung_data.draw_phantoms(_PHANTOMS)
-    changed = lung_data.changed(drawn, 1.0, _PHANTOM_EPOCHS, seed=1)
+    drawn = lung_data.draw_phantoms(count)
+    changed = lung_data.changed(drawn, 1.0, epochs, seed=1)
     model = _new_model()
     lung_training.fit(
-        model,
-        changed,
-        np.arange(_PHANTOMS),
-        epochs=_PHANTOM_EPOCHS,
-        learning_rate=_LEARNING_RATE,
+        model, changed, np.arange(count), epochs=epochs, learning_rate=_LEARNING_RATE
     )
     model.save_weights(file)
 
 
-def _learn(work, file, changed, chosen):
-    logger.info("training for %s", file.name)
+def _score_start(table, work):
     model = _new_model()
     model.load_weights(work / _PHANTOM_WEIGHTS)
+    file = work / "phantoms.npz"
+    np.savez(file, **lung_training.shipped(model))
+    scores = _score(table, file)
+    scores.to_csv(work / "phantoms.csv", index=False)
+    _log("phantoms alone", scores)
+
+
+def _learn(work, file, changed, chosen, epochs, phantoms):
+    logger.info("training for %s", file.name)
+    model = _new_model()
+    if phantoms:
+        model.load_weights(work / _PHANTOM_WEIGHTS)
     lung_training.fit(
-        model, changed, chosen, epochs=_EPOCHS, learning_rate=_LEARNING_RATE
+        model, changed, chosen, epochs=epochs, learning_rate=_LEARNING_RATE
     )
     np.savez(file, **lung_training.shipped(model))
 
 
-def _refine(first, file, changed, chosen):
+def _refine(first, file, changed, chosen, epochs):
     logger.info("refining for %s", file.name)
     model = network.build_network(dtype=lung_training.POLICY)
     with np.load(first, allow_pickle=False) as arrays:
         network.set_weights(model, dict(arrays))
     lung_training.fit(
-        model, changed, chosen, epochs=_MILD_EPOCHS, learning_rate=_MILD_LEARNING_RATE
+        model, changed, chosen, epochs=epochs, learning_rate=_MILD_LEARNING_RATE
     )
     np.savez(file, **lung_training.shipped(model))
 
@@ -186,9 +230,36 @@ def _parse(argv):
     parser.add_argument("work", type=Path, metavar="WORK")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument(
-        "--parts", nargs="+", metavar="PART", help="of 0, 1, ... and all; default: each"
+        "--parts",
+        nargs="+",
+        metavar="PART",
+        help="of 0, 1, ... and all (default: each of these), or phantoms",
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--phantoms",
+        type=int,
+        default=_PHANTOMS,
+        metavar="N",
+        help=f"phantoms of the first step; 0: random initial values; {_PHANTOMS}",
+    )
+    parser.add_argument(
+        "--phantom-epochs",
+        type=int,
+        default=_PHANTOM_EPOCHS,
+        metavar="N",
+        help=f"epochs of the first step, {_PHANTOM_EPOCHS}",
+    )
+    parser.add_argument(
+        "--schedule",
+        type=float,
+        default=1.0,
+        metavar="FRACTION",
+        help="of the epochs of the other two steps, for short comparisons; 1",
+    )
+    options = parser.parse_args(argv)
+    if options.parts and _PHANTOMS_ONLY in options.parts and not options.phantoms:
+        parser.error(f"--parts {_PHANTOMS_ONLY} needs --phantoms of at least 1")
+    return options
 
 
 if __name__ == "__main__":

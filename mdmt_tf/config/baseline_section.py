@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from mdmt_tf.config.image_sizes import problems_of_size
+from mdmt_tf.config.initial_weights import is_named, problems_of_weights
 from mdmt_tf.config.section import (
     BackboneName,
     Name,
@@ -14,7 +15,7 @@ from mdmt_tf.config.section import (
     not_one_of,
     rule,
 )
-from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
+from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
 
 THUMBNAIL, FEATURES = "thumbnail", "features"
 
@@ -39,8 +40,9 @@ class BaselineSection(Section):
     )
     weights: str | None = Field(
         PUBLISHED,
-        description="features: weights of the backbone: imagenet; null for random "
-        "values; or the path of a .weights.h5 file.",
+        description="features: weights of the backbone: imagenet; phantoms: trained on "
+        "synthetic radiographs; null for random values; or the path of a .weights.h5 "
+        "file.",
     )
 
     @property
@@ -98,29 +100,20 @@ class BaselineSection(Section):
 
     @rule("model", "backbone", "weights")
     def _weights_exist(self) -> Iterator[Problem]:
-        known = (None, PUBLISHED)
         if self.model != FEATURES and self.weights != PUBLISHED:
             yield (
                 ("weights",),
                 f" = {self.weights!r}: a baseline with model = {self.model!r} has no "
                 "backbone. Leave weights out.",
             )
-        elif self.weights not in known and not self.weights.endswith(".weights.h5"):
+        elif not is_named(self.weights):
             yield (
                 ("weights",),
-                f" = {self.weights!r}: expected {PUBLISHED}, null or the path of a "
-                ".weights.h5 file.",
+                f" = {self.weights!r}: expected {PUBLISHED}, {PHANTOMS}, null or the "
+                "path of a .weights.h5 file.",
             )
-        elif self.weights == PUBLISHED and self._backbone_has_no_weights:
-            yield (
-                ("weights",),
-                f" = {PUBLISHED!r}: {self.backbone} has no published weights. Expected "
-                "the path of a file, or null for random values.",
-            )
-
-    @property
-    def _backbone_has_no_weights(self) -> bool:
-        return self.backbone is not None and BACKBONES[self.backbone].weights is None
+        elif self.backbone is not None:
+            yield from problems_of_weights(self.weights, self.backbone, ("weights",))
 
 
 def problems_of_baseline(

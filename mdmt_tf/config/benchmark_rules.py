@@ -7,6 +7,7 @@ from mdmt_tf.config.experiment_sections import matched
 from mdmt_tf.config.image_sizes import problems_of_size
 from mdmt_tf.config.section import Problem, not_one_of, rule
 from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.tasks.derived import comparable
 
 _UNTESTED = (
     ": all datasets that it reads are auxiliary, so no fold tests it. Compare an "
@@ -90,8 +91,8 @@ class BenchmarkRules:
         if candidate in self.benchmark.experiments and candidate not in tested:
             yield ("benchmark", "candidate"), f" = {candidate!r}{_UNTESTED}"
 
-    @rule("tasks", "datasets", "benchmark")
-    def _compared_experiments_share_a_task(self) -> Iterator[Problem]:
+    @rule("tasks", "derived", "datasets", "benchmark")
+    def _compared_experiments_share_an_answer(self) -> Iterator[Problem]:
         benchmark = self.benchmark
         if benchmark is None or not benchmark.comparisons:
             return
@@ -103,6 +104,7 @@ class BenchmarkRules:
             if any(others()):
                 return
         known = [*benchmark.resolved, *benchmark.baselines]
+        answers = list(self._sound_answers().values())
         seen = set()
         for number, pair in enumerate(benchmark.comparisons):
             key = ("benchmark", "comparisons", str(number))
@@ -115,8 +117,14 @@ class BenchmarkRules:
             untested = [name for name in pair if not benchmark.is_tested(name)]
             if one == other:
                 yield key, f" = {list(pair)}: compares {one!r} with itself."
-            elif not set(benchmark.tasks_of(one)) & set(benchmark.tasks_of(other)):
-                yield key, f" = {list(pair)}: the two have no task in common."
+            elif not set(comparable(benchmark.tasks_of(one), answers)).intersection(
+                comparable(benchmark.tasks_of(other), answers)
+            ):
+                yield (
+                    key,
+                    f" = {list(pair)}: the two have no task in common, and no derived "
+                    "answer that has the label of a task (derived.NAME.of).",
+                )
             elif untested:
                 yield key, f" = {list(pair)}: {untested[0]!r}{_UNTESTED}"
             elif frozenset(pair) in seen:

@@ -13,8 +13,8 @@ Origins = dict[tuple[str, ...], str]
 def without_superseded(below: dict, above: dict) -> dict:
     """Values of a base without those that do not fit the file above it.
 
-    A benchmark of tasks that the file does not have does not stay, nor do comparisons
-    when the file has experiments of its own. A file that declares
+    A benchmark and derived answers of tasks that the file does not have do not stay,
+    nor do comparisons when the file has experiments of its own. A file that declares
     a dataset has a name, datasets and a selection of its own, even if it starts from
     another one; of the base's datasets those stay that feed a task.
     """
@@ -22,6 +22,7 @@ def without_superseded(below: dict, above: dict) -> dict:
     if takes_benchmark and not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):
         below = {key: value for key, value in below.items() if key != "benchmark"}
     below = _without_comparisons(below, above)
+    below = _without_derived(below, above)
     if not isinstance(above.get("dataset"), dict):
         return below
     result = {key: value for key, value in below.items() if key != "experiment"}
@@ -45,6 +46,20 @@ def _without_comparisons(below: dict, above: dict) -> dict:
         return below
     kept = {key: value for key, value in grids[0].items() if key != "comparisons"}
     return {**below, "benchmark": kept}
+
+
+def _without_derived(below: dict, above: dict) -> dict:
+    """Without the derived answers of tasks that the file above does not have."""
+    derived = below.get("derived")
+    if "tasks" not in above or not isinstance(derived, dict):
+        return below
+    known = set(above["tasks"] or ())
+    kept = {
+        name: section
+        for name, section in derived.items()
+        if {*section.get("sum", ()), section.get("of")} - {None} <= known
+    }
+    return {**below, "derived": kept}
 
 
 def _tasks_of_benchmark(values: dict) -> set[str]:

@@ -19,6 +19,13 @@ from mdmt_tf.config.section import (
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.tasks import KINDS, Task, make_task
 
+# Those of phantoms.chest.ingredients, which is not loaded with the settings.
+Ingredient = Literal[
+    "ribs", "vessels", "habitus", "pose", "projections", "devices", "exposure", "noise",
+    "detector", "collimation", "storage", "text", "opacity_types", "effusion",
+    "distractors", "heart_size",
+]  # fmt: skip
+
 
 class PhantomSection(Section):
     """Synthetic datasets to make and use; their results are marked as synthetic."""
@@ -43,6 +50,11 @@ class PhantomSection(Section):
         description="Patients of synthetic_cxr, one radiograph each, every one with "
         "another device. It imitates no real dataset. Image k is the same for any "
         "number.",
+    )
+    without: tuple[Ingredient, ...] = Field(
+        (),
+        description="Ingredients that the radiographs do not have, for ablations. All "
+        "else of every radiograph stays as it is.",
     )
     matrix: int = Field(
         384,

@@ -14,6 +14,7 @@ from mdmt_tf.errors import ConfigError, nearest
 # Sections whose keys are chosen by the user. A file with a base replaces them whole.
 _NAMED = {
     ("tasks",),
+    ("derived",),
     ("datasets",),
     ("benchmark", "experiments"),
     ("benchmark", "cross_validation"),
@@ -48,8 +49,8 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
 
     `base` is the name of a shipped configuration, or a path relative to the folder of
     the file. Keys are merged one by one. Only sections with names of the user (tasks,
-    datasets, and experiments, cross_validation, baselines of a benchmark) replace those
-    of the base as a whole.
+    derived, datasets, and experiments, cross_validation, baselines of a benchmark)
+    replace those of the base as a whole.
 
     Args:
         name_or_path: the name of a shipped configuration, or the path of a YAML file.

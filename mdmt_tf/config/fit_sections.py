@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mdmt_tf.config.initial_weights import is_named, problems_of_weights
 from mdmt_tf.config.section import (
     BackboneName,
     Fraction,
@@ -17,7 +18,7 @@ from mdmt_tf.config.section import (
     Section,
     rule,
 )
-from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.models.backbones.table import PHANTOMS, PUBLISHED
 from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 
@@ -157,8 +158,9 @@ class ModelSection(Section):
     )
     weights: str | dict[str, Positive] | None = Field(
         None,
-        description="Weights to start from. null: random; imagenet; the path of a "
-        ".weights.h5 file; or several such files, each with its weight in the average.",
+        description="Weights to start from. null: random; imagenet; phantoms: trained "
+        "on synthetic radiographs; the path of a .weights.h5 file; or several such "
+        "files, each with its weight in the average.",
     )
     heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(
         "mlp",
@@ -202,24 +204,21 @@ class ModelSection(Section):
         return self.batch_norm == "per_dataset"
 
     @rule("backbone", "weights")
-    def _weights_are_published(self) -> Iterator[Problem]:
-        if self.weights == "imagenet" and BACKBONES[self.backbone].weights is None:
-            yield (
-                ("weights",),
-                f" = 'imagenet': {self.backbone} has no published weights. Expected "
-                "null or the path of a file.",
-            )
+    def _backbone_has_weights(self) -> Iterator[Problem]:
+        if isinstance(self.weights, str):
+            yield from problems_of_weights(self.weights, self.backbone, ("weights",))
 
     @rule("weights")
     def _weights_are_files(self) -> Iterator[Problem]:
         averaged = isinstance(self.weights, dict)
         for file in self.weights if averaged else [self.weights]:
             # Files must exist when a run begins, not when its settings are read later.
-            if file not in (None, "imagenet") and not file.endswith(".weights.h5"):
+            if not is_named(file):
                 yield (
                     ("weights",),
-                    f" = {file!r}: expected null (random start), imagenet, the path of "
-                    "a .weights.h5 file, or several such paths with their weights.",
+                    f" = {file!r}: expected null (random start), {PUBLISHED}, "
+                    f"{PHANTOMS}, the path of a .weights.h5 file, or several such "
+                    "paths with their weights.",
                 )
         if averaged and abs((total := sum(self.weights.values())) - 1) > 1e-6:
             yield (

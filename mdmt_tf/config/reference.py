@@ -22,9 +22,9 @@ value is YAML. All problems of a file are reported at once, each with its line.
 - `python -m mdmt_tf.config keys WORD`: the keys below that match a word
 
 A file may start from another one: `base: NAME` or `base: path/of/another.yaml`. Its
-keys replace those of the base one by one. `tasks`, `datasets`, `benchmark.experiments`,
-`benchmark.cross_validation` and `benchmark.baselines` replace those of the base as a
-whole.
+keys replace those of the base one by one. `tasks`, `derived`, `datasets`,
+`benchmark.experiments`, `benchmark.cross_validation` and `benchmark.baselines` replace
+those of the base as a whole.
 
 A key with a default may be omitted. `{NAME}` stands for a name that you choose:
 lower-case letters, digits and `_`, a letter first; `{ITEM}` stands for the number of an

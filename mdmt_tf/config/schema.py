@@ -20,6 +20,7 @@ from mdmt_tf.config.data_sections import (
     TaskSection,
 )
 from mdmt_tf.config.declaration import DatasetDeclaration
+from mdmt_tf.config.derived_section import DerivedRules, DerivedSection
 from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
@@ -44,7 +45,7 @@ from mdmt_tf.config.task_rules import TaskRules
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Derived, Task
 
 __all__ = [
     "AugmentationSection",
@@ -53,6 +54,7 @@ __all__ = [
     "Config",
     "DatasetDeclaration",
     "DatasetSection",
+    "DerivedSection",
     "ExperimentSection",
     "ModelSection",
     "PhantomSection",
@@ -66,7 +68,7 @@ __all__ = [
 ]
 
 
-class Config(TaskRules, BenchmarkRules, Section):
+class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
     """The resolved settings of a run, as in `config.yaml` of its folder."""
 
     experiment: str = Field(
@@ -105,6 +107,12 @@ class Config(TaskRules, BenchmarkRules, Section):
     )
     tasks: dict[Name, TaskSection] = Field(
         min_length=1, description="The tasks to predict, under names of your own."
+    )
+    derived: dict[Name, DerivedSection] = Field(
+        {},
+        description="Answers that follow from those of tasks, under names of your own. "
+        "They have rows in predictions.csv, metrics, outputs of the exported model and "
+        "places in reports, as tasks have, but are not trained.",
     )
     datasets: dict[Name, DatasetSection] = Field(
         min_length=1, description="The datasets to read, by their names."
@@ -178,6 +186,19 @@ class Config(TaskRules, BenchmarkRules, Section):
     def build_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the file."""
         return tuple(section.to_task(name) for name, section in self.tasks.items())
+
+    def build_derived(self) -> tuple[Derived, ...]:
+        """The derived answers, in the order of the file."""
+        tasks = self._tasks_by_name()
+        return tuple(
+            answer
+            for name, section in self.derived.items()
+            for answer in section.answers(name, tasks)
+        )
+
+    def build_answers(self) -> tuple[Answer, ...]:
+        """The tasks, and the derived answers."""
+        return (*self.build_tasks(), *self.build_derived())
 
     @property
     def recalibrates(self) -> bool:

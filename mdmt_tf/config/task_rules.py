@@ -6,6 +6,7 @@ from mdmt_tf.config.data_sections import SplitSection
 from mdmt_tf.config.section import Problem, not_one_of, rule
 from mdmt_tf.errors import nearest
 from mdmt_tf.metrics.table import selecting
+from mdmt_tf.tasks import Derived
 
 # Value of model.unseen_dataset; no name of a dataset.
 AVERAGE = "average"
@@ -130,28 +131,32 @@ class TaskRules:
                 f"{self.model.batch_norm}, whose statistics are those of all datasets.",
             )
 
-    @rule("tasks", "training.select_on")
+    @rule("tasks", "derived", "training.select_on")
     def _selection_is_by_a_task(self) -> Iterator[Problem]:
-        chosen, known = self.training.select_on, list(self.tasks)
-        if chosen.task not in self.tasks:
+        chosen, answers = self.training.select_on, self._sound_answers()
+        known = list(answers)
+        if chosen.task not in answers:
             yield (
                 ("training", "select_on", "task"),
                 f" = {chosen.task!r}: is not one of the tasks."
                 f"{nearest(chosen.task, known)} Tasks: {', '.join(known)}.",
             )
             return
-        task = self.tasks[chosen.task].to_task(chosen.task)
-        metrics = selecting(task)
+        answer = answers[chosen.task]
+        metrics = selecting(answer)
         if chosen.metric not in metrics:
+            what = "derived answer" if isinstance(answer, Derived) else "task"
             yield (
                 ("training", "select_on", "metric"),
-                f" = {chosen.metric!r}: unknown for a {task.kind} task."
+                f" = {chosen.metric!r}: unknown for a {answer.kind} {what}."
                 f"{nearest(chosen.metric, metrics)} Known: {', '.join(metrics)}.",
             )
 
-    @rule("tasks", "datasets", "training.select_on")
+    @rule("tasks", "derived", "datasets", "training.select_on")
     def _selecting_task_is_trained(self) -> Iterator[Problem]:
         chosen = self.training.select_on.task
+        answer = self._sound_answers().get(chosen)
+        terms = list(answer.terms) if isinstance(answer, Derived) else []
         used = [name for name, section in self.datasets.items() if section.fraction]
         trained = [
             name
@@ -172,4 +177,11 @@ class TaskRules:
                 ("training", "select_on", "task"),
                 f" = {chosen!r}: with {reason} it is not trained, "
                 f"so no epoch is better than another. Expected {' or '.join(trained)}.",
+            )
+        elif untrained := [name for name in terms if name not in trained]:
+            yield (
+                ("training", "select_on", "task"),
+                f" = {chosen!r}: is derived from {untrained[0]!r}, which is not "
+                f"trained, since its fraction is 0. Expected one of the "
+                f"trained tasks: {', '.join(trained)}.",
             )

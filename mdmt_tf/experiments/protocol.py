@@ -20,9 +20,14 @@ from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.table import selecting
+from mdmt_tf.models.backbones.table import PHANTOMS
+from mdmt_tf.models.weights import phantom_weights
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
-_OWN = ("benchmark", "data_dir", "phantoms", "run_dir", "seed", "split", "tasks")
+_OWN = (
+    *("benchmark", "data_dir", "derived", "phantoms", "run_dir", "seed", "split"),
+    "tasks",
+)
 
 # What `benchmark.omit` may name, and the value that leaves it out.
 _OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
@@ -117,7 +122,8 @@ def settings_of_one(
     # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
-    if plain["training"]["select_on"]["task"] not in section.tasks:
+    answers = {*section.tasks, *_derived_from(section.tasks, config)}
+    if plain["training"]["select_on"]["task"] not in answers:
         _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
@@ -153,11 +159,22 @@ def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
             plain["tasks"][name]["fraction"] = 0
 
 
+def _derived_from(tasks: Collection[str], config: Config) -> set[str]:
+    """Names of the derived answers whose tasks are all among `tasks`."""
+    return {
+        answer.name
+        for answer in config.build_derived()
+        if set(answer.terms) <= set(tasks)
+    }
+
+
 def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) -> None:
     """Select by a task that has labels, if the fraction of the selecting one is 0."""
     trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
     chosen = plain["training"]["select_on"]
-    if trained and chosen["task"] in tasks and chosen["task"] not in trained:
+    answers = {*trained, *_derived_from(trained, config)}
+    own = {*tasks, *_derived_from(tasks, config)}
+    if trained and chosen["task"] in own and chosen["task"] not in answers:
         _select_by(trained[0], plain, config)
 
 
@@ -187,6 +204,12 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
     }
     own = [(name, task) for name, task in tasks.items() if name in by or not by]
     plain["tasks"] = tasks
+    plain["derived"] = {
+        # What it is compared with is another experiment's.
+        name: section | {"of": None}
+        for name, section in plain["derived"].items()
+        if set(section["sum"]) <= set(names)
+    }
     plain["datasets"] = _among(plain["datasets"], used)
     if not any(name in config.drawn_datasets for name in of_split):
         plain["phantoms"] = None
@@ -235,14 +258,23 @@ def _assign(
 def digest_of(settings: Config) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Paths and devices do not count.
+    Paths and devices do not count. Of the weights that phantoms have taught, the
+    content does: other files have the same name.
+
+    Raises: DataError: these weights are not there.
     """
     plain = settings.to_plain()
     for section, keys in _NOT_IDENTITY.items():
         for key in keys:
             del (plain[section] if section else plain)[key]
+    # What is derived is part of the predictions; what it is compared with is not.
+    for section in plain["derived"].values():
+        del section["of"]
+    if not plain["derived"]:
+        del plain["derived"]
     plain["pipeline"] = _without(plain["pipeline"], _ADDED)
     plain["model"] = _without(plain["model"], _ADDED_TO_MODEL)
+    plain["model"] |= _content_of(settings.model.weights, settings.model.backbone)
     plain["training"] = _without(plain["training"], _ADDED_TO_TRAINING)
     for name, section in plain["datasets"].items():
         # Where a dataset is changes nothing.
@@ -272,7 +304,16 @@ def digest_of_baseline(section: BaselineSection, config: Config) -> str:
         plain["weight_by"] = config.pipeline.weight_by
     if section.backbone is not None:
         plain["image_shape"] = list(config.image_shape)
+        plain |= _content_of(section.weights, section.backbone)
     return storage.digest_of(plain)
+
+
+def _content_of(weights: str | Mapping[str, float] | None, backbone: str) -> dict:
+    """What stands for the content of weights that are known by a name alone."""
+    files = weights if isinstance(weights, Mapping) else [weights]
+    if PHANTOMS not in files:
+        return {}
+    return {"weights_sha256": phantom_weights.digest(backbone)}
 
 
 def _without(section: dict, added: Mapping[str, object]) -> dict:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.phantoms.chest import (
     dataset_tables,
+    ingredients,
     radiograph,
     radiograph_files,
     synthetic_cxr,
 )
 from mdmt_tf.phantoms.chest.studies import (
     AS_ALWAYS,
+    ChestStudy,
     Conditions,
     aiforcovid,
     brixia,
@@ -87,7 +89,8 @@ SHIFTS = ("sites", "none", "detector")
 _COUNTS = {dataset: f"{dataset.lower()}_patients" for dataset in DATASETS}
 # Fields that are newer than folders of phantoms: a plan without them is described as it
 # was before they came.
-_ADDED = {"synthetic_cxr_patients": 0, **dataclasses.asdict(AS_ALWAYS)}
+_ADDED = {"synthetic_cxr_patients": 0, "without": ()}
+_ADDED |= dataclasses.asdict(AS_ALWAYS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,8 @@ class PhantomPlan:
     lung_masks, lesion_masks: also write the true masks.
     correlation, shift, shortcut, label_noise: of the radiographs, see
         `chest.studies.Conditions`.
+    without: names of `chest.ingredients.INGREDIENTS` that radiographs do not have. All
+        else of every radiograph stays as it is.
     """
 
     aiforcovid_patients: int = 0
@@ -120,8 +125,10 @@ class PhantomPlan:
     shift: str = "sites"
     shortcut: float = 0.0
     label_noise: float = 0.0
+    without: tuple[str, ...] = ()
 
     def __post_init__(self):
+        object.__setattr__(self, "without", ingredients.checked(self.without))
         least = dict.fromkeys(_COUNTS.values(), 0)
         least |= {"matrix": 64, "head_matrix": 32, "seed": 0}
         wrong = [
@@ -173,8 +180,11 @@ class PhantomPlan:
 
     def studies(self):
         """Every image of the plan, list of `ChestStudy` and `HeadStudy`."""
+        one_projection = "projections" in self.without
         return [
-            study
+            dataclasses.replace(study, ap=False)
+            if one_projection and isinstance(study, ChestStudy)
+            else study
             for name, dataset in DATASETS.items()
             for study in dataset.studies(self, getattr(self, _COUNTS[name]))
         ]

@@ -89,19 +89,28 @@ def _already_there(root, plan):
     try:
         found = json.loads(mark.read_text(encoding="utf-8"))
         # Fields added after the folder was written have their default.
-        found = {"version": found["version"], "plan": _DEFAULTS | found["plan"]}
+        found = {
+            "version": found["version"],
+            "plan": _as_read(_DEFAULTS) | found["plan"],
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{mark} cannot be read ({error!r}). Remove {root} to write the phantoms "
             "again, or name another folder."
         ) from error
     wanted = {"version": plan.version, "plan": dataclasses.asdict(plan)}
+    wanted = _as_read(wanted)
     if found != wanted:
         raise DataError(
             f"{root} holds phantoms of another plan. Expected {wanted}, found {found}. "
             "Remove the folder or name another one."
         )
     return True
+
+
+def _as_read(values):
+    """Plain values as a JSON file returns them, lists for tuples."""
+    return json.loads(json.dumps(values))
 
 
 def _write(folder, plan, workers, progress):

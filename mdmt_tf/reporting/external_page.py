@@ -122,7 +122,7 @@ def _marks(results: ExternalResults) -> list[str]:
         f"The model was {note}. These numbers are of real images." for note in notes
     ]
     # Evaluations by earlier versions do not state the images.
-    if not marks and any(run["synthetic"] for run in results.runs):
+    if not marks and results.manifest["synthetic"]:
         marks = ["The model was trained on SYNTHETIC data."]
     return marks
 

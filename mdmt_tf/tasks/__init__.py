@@ -1,11 +1,13 @@
-"""The kinds of tasks, one class each, and the table of kinds."""
+"""The kinds of tasks and of derived answers, one class each, and their tables."""
 
 from collections.abc import Mapping
 
 from mdmt_tf.errors import ConfigError, nearest
-from mdmt_tf.tasks.base import Property, Task, label_is_known
+from mdmt_tf.tasks.answer import Answer, Property, label_is_known
+from mdmt_tf.tasks.base import Task
 from mdmt_tf.tasks.binary import Binary
 from mdmt_tf.tasks.categorical import Categorical
+from mdmt_tf.tasks.derived import CategoryOfSum, Derived, SumOfTasks
 from mdmt_tf.tasks.multilabel import Multilabel
 from mdmt_tf.tasks.ordinal import Ordinal
 from mdmt_tf.tasks.regression import Regression
@@ -15,14 +17,25 @@ KINDS = {
     kind.kind: kind for kind in (Categorical, Binary, Ordinal, Regression, Multilabel)
 }
 
-__all__ = ["KINDS", "Property", "Task", "label_is_known", "make_task"]
+# The kinds of the answers that follow from those of tasks.
+_DERIVED = {kind.kind: kind for kind in (SumOfTasks, CategoryOfSum)}
+
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Derived",
+    "Property",
+    "Task",
+    "label_is_known",
+    "make_task",
+]
 
 
-def make_task(*, kind: str, name: str, **facts) -> Task:
-    """A task of one of the kinds.
+def make_task(*, kind: str, name: str, **facts) -> Answer:
+    """A task of one of the kinds, or a derived answer.
 
     Args:
-        kind: name in `KINDS`.
+        kind: name in `KINDS`, or that of a derived answer.
         name: name of the task.
         facts: other attributes, see `Task`. Lists count as tuples, so that
             `make_task(**task.to_plain())` is `task` again.
@@ -33,12 +46,14 @@ def make_task(*, kind: str, name: str, **facts) -> Task:
         >>> severity.class_names
         ('<5', '5 to <9', '>=9')
     """
-    if kind not in KINDS:
+    kinds = KINDS | _DERIVED
+    if kind not in kinds:
         raise ConfigError(
             f"tasks.{name}.kind = {kind!r}: is not a kind of task."
             f"{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
         )
-    return KINDS[kind](name=name, **{key: _fixed(fact) for key, fact in facts.items()})
+    made = kinds[kind]
+    return made(name=name, **{key: _fixed(fact) for key, fact in facts.items()})
 
 
 def _fixed(fact):

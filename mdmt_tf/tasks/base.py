@@ -10,13 +10,13 @@ this package calls the methods of a task and never looks at its kind.
 
 import abc
 import dataclasses
-import enum
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from mdmt_tf.errors import nearest
+from mdmt_tf.tasks.answer import Answer
 from mdmt_tf.tasks.losses import Loss
 
 # Forms of the head of a task, see `mdmt_tf.models.multitask`.
@@ -26,34 +26,16 @@ HEADS = ("mlp", "linear", "relu_linear")
 Problem = tuple[tuple[str, ...], str]
 
 
-class Property(enum.Enum):
-    """A property that a metric may require of a task."""
-
-    CLASSES = "the answer is one of several classes"
-    TWO_CLASSES = "there are two classes, the second is the positive one"
-    NOMINAL = "one wrong class is as wrong as another"
-    ORDERED = "the classes have an order"
-    SCALE = "an error has a size, in classes or in units"
-    NUMBER = "the answer is a number"
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Task(abc.ABC):
+class Task(Answer):
     """One thing to predict from an image; the base of all kinds.
 
     Attributes:
-        kind: name of the kind, as in the configuration.
+        kind: name of the kind, as in the configuration. Name, classes, cut points,
+            order and sources are those of `Answer`.
         losses: name in the configuration -> loss that the kind can be trained with. The
             first is the default, and a proper score: the one that is reported.
         is_standardized: whether the kind fits its labels' mean and std, see `fitted`.
-        name: key of the model's output, its loss, its metrics and its rows in tables.
-        classes: names of the classes, in the order of their index. The last class of a
-            two-class task is the positive one. May be empty if there are cut points.
-        cut_points: ascending bounds that turn a numeric label into a class, the lower
-            bound inclusive: (5, 9, 14) are 4 classes, a label of 5 is in the second.
-        descending: whether the class falls as the numeric label rises.
-        sources: dataset name -> label field of that dataset, or several fields if the
-            label of an image is a vector.
         weight: factor of this task's loss in the total loss.
         class_weights: factor of the loss of a row by its class. "balanced" stands for
             n / (k n_c), counted on the training rows; None for 1.
@@ -67,17 +49,9 @@ class Task(abc.ABC):
         fraction: fraction of the patients whose training labels are used.
     """
 
-    kind: ClassVar[str]
     losses: ClassVar[Mapping[str, Loss]]
     is_standardized: ClassVar[bool] = False
 
-    name: str
-    classes: tuple[str, ...] = ()
-    cut_points: tuple[float, ...] = ()
-    descending: bool = False
-    sources: Mapping[str, str | tuple[str, ...]] = dataclasses.field(
-        default_factory=dict
-    )
     weight: float = 1.0
     class_weights: tuple[float, ...] | str | None = None
     oversample: bool = False
@@ -91,16 +65,6 @@ class Task(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the columns of `probabilities`; empty if they are values."""
-
-    @property
-    def n_classes(self) -> int:
-        """Number of `class_names`."""
-        return len(self.class_names)
-
-    @property
-    @abc.abstractmethod
     def n_outputs(self) -> int:
         """Width of the model's output for this task."""
 
@@ -110,75 +74,13 @@ class Task(abc.ABC):
         return 1.0
 
     @property
-    @abc.abstractmethod
-    def properties(self) -> frozenset[Property]:
-        """Properties that metrics may require, valid for each of the `components`."""
-
-    @property
-    def label_shape(self) -> tuple[int, ...]:
-        """Shape of the label of one image: (), or (k,) for a vector."""
-        return ()
-
-    @property
     def likelihood_factor(self) -> float:
         """That of the chosen loss, see `Loss`."""
         return self._chosen_loss.likelihood_factor
 
-    @property
-    def components(self) -> tuple["Task", ...]:
-        """The tasks that this one consists of, each with one prediction per image.
-
-        Each has its own rows in `predictions.csv`, under its own name, and metrics on
-        the rows where its label is known. The metrics of the whole are their means.
-        """
-        return (self,)
-
-    @property
-    def calibrated_name(self) -> str:
-        """Name of the exported model's output with calibrated probabilities."""
-        return f"{self.name}_calibrated"
-
-    @property
-    def sources_text(self) -> str:
-        """The label fields as text, such as "brixia.brixia_global"."""
-        fields = [
-            f"{dataset}.{name}"
-            for dataset, field in self.sources.items()
-            for name in ([field] if isinstance(field, str) else field)
-        ]
-        return ", ".join(fields)
-
     def description(self) -> dict:
-        """What a user of the trained model needs to know, as plain values.
-
-        Example:
-            >>> from mdmt_tf.tasks import make_task
-            >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
-            >>> death.description()
-            {'kind': 'binary', 'classes': ['no', 'yes']}
-        """
         permuted = {"labels": "permuted; the answers mean nothing"}
-        facts = {"kind": self.kind, "classes": list(self.class_names)}
-        return facts | (permuted if self.permute else {})
-
-    def to_plain(self) -> dict:
-        """The kind and all attributes as dicts, lists, strings and numbers, for JSON.
-
-        The inverse of `mdmt_tf.tasks.make_task`.
-
-        Example:
-            >>> from mdmt_tf.tasks import make_task
-            >>> coma = make_task(kind="ordinal", name="coma", cut_points=(5, 9))
-            >>> coma.to_plain()["kind"], coma.to_plain()["cut_points"]
-            ('ordinal', [5, 9])
-        """
-        fields = dataclasses.fields(self)
-        attributes = {field.name: getattr(self, field.name) for field in fields}
-        attributes["sources"] = {
-            dataset: _listed(field) for dataset, field in self.sources.items()
-        }
-        listed = {name: _listed(value) for name, value in attributes.items()}
-        return {"kind": self.kind, **listed}
+        return super().description() | (permuted if self.permute else {})
 
     # Configuration.
 
@@ -253,18 +155,6 @@ class Task(abc.ABC):
         Raises: DataError for labels that cannot be fitted.
         """
         return self
-
-    @abc.abstractmethod
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        """Convert labels of a dataset to classes or values.
-
-        Args:
-            labels: array (n, *label_shape). Unknown is -1 in an integer array, NaN in a
-                float array, "" in an array of strings.
-        Returns: class index, int64, -1 where unknown; or value, float64, NaN where
-            unknown; with the shape of `labels`.
-        Raises: DataError for a label that this task cannot have.
-        """
 
     @abc.abstractmethod
     def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -363,42 +253,6 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
-        """The predicted class (int64) or value (float64), (n, *label_shape)."""
-
-    @abc.abstractmethod
-    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """The loss (n,) of known classes or values, from probabilities.
-
-        Args:
-            targets: (n,), of `encode`; the task must be its only component.
-            probabilities: (n, n_classes), or (n, 1).
-        """
-
-    @property
-    def scale(self) -> float:
-        """The size of differences between `probabilities`; 1 for chances."""
-        return 1.0
-
-    # Tables and pictures.
-
-    @property
-    @abc.abstractmethod
-    def probability_columns(self) -> tuple[str, ...]:
-        """Columns of `predictions.csv` that hold the probabilities of a component."""
-
-    def answers(
-        self, encoded: np.ndarray, probabilities: np.ndarray
-    ) -> Iterator[tuple["Task", np.ndarray, np.ndarray]]:
-        """Each component with its labels (n,) and its probabilities.
-
-        Args:
-            encoded: of `encode`, (n, *label_shape).
-            probabilities: (n, n_classes), or (n, 1) values.
-        """
-        yield self, encoded, probabilities
-
-    @abc.abstractmethod
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
         """One row of `targets` as text; at least one label of it is known."""
 
@@ -440,27 +294,3 @@ class Task(abc.ABC):
     def explained_words(self, target: int | None) -> str:
         """The explained class or score, as words of a title."""
         return self.map_targets[target]
-
-
-def _listed(value):
-    """A tuple as a list, which JSON has; anything else as it is."""
-    return list(value) if isinstance(value, tuple) else value
-
-
-def label_is_known(labels: np.ndarray) -> np.ndarray:
-    """Bool of the same shape: False for -1 in integers, NaN in floats, "" in strings.
-
-    Example:
-        >>> label_is_known(np.array([3, -1, 0])).tolist()
-        [True, False, True]
-        >>> label_is_known(np.array(["severe", ""])).tolist()
-        [True, False]
-    """
-    labels = np.asarray(labels)
-    if labels.dtype.kind in "OSU":
-        return labels != ""
-    if labels.dtype.kind == "f":
-        return ~np.isnan(labels)
-    if labels.dtype.kind == "b":
-        return np.ones(labels.shape, bool)
-    return labels != -1

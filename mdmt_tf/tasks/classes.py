@@ -1,19 +1,20 @@
-"""The common base of the kinds that predict one of several classes."""
+"""The common bases of the answers that are one of several classes."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
+from mdmt_tf.tasks.answer import Answer, Property, label_is_known
+from mdmt_tf.tasks.base import Problem, Task
 
 # A probability below the smallest normal float32 is a rounding error. This limits the
 # loss of one row to 87.3.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
-class ClassTask(Task):
-    """A task with classes, named or made from cut points."""
+class ClassAnswer(Answer):
+    """An answer with classes, named or made from cut points."""
 
     @property
     def n_classes(self) -> int:
@@ -40,6 +41,83 @@ class ClassTask(Task):
             found.add(Property.ORDERED)
         return frozenset(found)
 
+    @property
+    def grades(self) -> tuple[float, ...] | None:
+        """The names of the classes as numbers; None if one of them is no number."""
+        if not all(map(_is_number, self.class_names)):
+            return None
+        numbers = tuple(map(float, self.class_names))
+        return numbers if np.isfinite(numbers).all() else None
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        labels = np.asarray(labels)
+        known = label_is_known(labels)
+        result = np.full(len(labels), -1, np.int64)
+        if self.cut_points:
+            # Lower bound inclusive, as in eq. 4: G < 5 -> 0, 5 <= G < 9 -> 1, ...
+            steps = np.digitize(self._numbers(labels[known]), self.cut_points)
+            result[known] = len(self.cut_points) - steps if self.descending else steps
+        elif labels.dtype.kind in "OSU":
+            index = {name: i for i, name in enumerate(self.class_names)}
+            self._refuse(labels, known & ~np.isin(labels, list(index)))
+            result[known] = [index[label] for label in labels[known]]
+        else:
+            values = np.where(known, labels, 0)
+            wrong = (values < 0) | (values >= self.n_classes) | (values % 1 != 0)
+            self._refuse(labels, known & wrong)
+            result[known] = labels[known].astype(np.int64)
+        return result
+
+    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
+        """The most probable class, int64 (n,)."""
+        return np.asarray(probabilities, np.float64).argmax(axis=-1)
+
+    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Cross-entropy of the true class, in nats."""
+        chosen = probabilities[np.arange(len(targets)), targets]
+        return -np.log(np.maximum(chosen, _SMALLEST))
+
+    @property
+    def probability_columns(self) -> tuple[str, ...]:
+        return tuple(f"p_{index}" for index in range(self.n_classes))
+
+    def _numbers(self, labels: np.ndarray) -> np.ndarray:
+        """Known labels as float64, for the cut points."""
+        try:
+            return labels.astype(float)
+        except ValueError:
+            wrong = next(label for label in labels.tolist() if not _is_number(label))
+            raise DataError(
+                f"task {self.name!r}: expected numbers for cut_points. Received: "
+                f"{wrong!r}, for example. Is `from` the right field? For labels that "
+                "are names, give `classes` without cut_points."
+            ) from None
+
+    def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            label = labels.tolist()[row]
+            raise DataError(
+                f"task {self.name!r}: label {label!r} in row {row} is none of "
+                f"its {self.n_classes} classes ({', '.join(self.class_names)}); "
+                f"{int(wrong.sum())} such rows. Expected a class index, -1 or NaN for "
+                "unknown, or a class name. Is `from` the right field, or are "
+                "`cut_points` missing?"
+            )
+
+
+class OrderedClasses(ClassAnswer):
+    """An answer whose classes have an order, so that an error has a size."""
+
+    @property
+    def properties(self) -> frozenset[Property]:
+        found = super().properties | {Property.ORDERED, Property.SCALE}
+        return found - {Property.NOMINAL}
+
+
+class ClassTask(ClassAnswer, Task):
+    """A task with classes, named or made from cut points."""
+
     def problems(self) -> Iterator[Problem]:
         yield from super().problems()
         cuts, classes = self.cut_points, list(self.classes)
@@ -63,25 +141,6 @@ class ClassTask(Task):
                 f" = {list(self.class_weights)}: expected {count} numbers, one per "
                 "class in the order of `classes`.",
             )
-
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        labels = np.asarray(labels)
-        known = label_is_known(labels)
-        result = np.full(len(labels), -1, np.int64)
-        if self.cut_points:
-            # Lower bound inclusive, as in eq. 4: G < 5 -> 0, 5 <= G < 9 -> 1, ...
-            steps = np.digitize(self._numbers(labels[known]), self.cut_points)
-            result[known] = len(self.cut_points) - steps if self.descending else steps
-        elif labels.dtype.kind in "OSU":
-            index = {name: i for i, name in enumerate(self.class_names)}
-            self._refuse(labels, known & ~np.isin(labels, list(index)))
-            result[known] = [index[label] for label in labels[known]]
-        else:
-            values = np.where(known, labels, 0)
-            wrong = (values < 0) | (values >= self.n_classes) | (values % 1 != 0)
-            self._refuse(labels, known & wrong)
-            result[known] = labels[known].astype(np.int64)
-        return result
 
     def class_counts(self, encoded: np.ndarray) -> np.ndarray:
         return np.bincount(encoded[encoded >= 0], minlength=self.n_classes)
@@ -122,19 +181,6 @@ class ClassTask(Task):
     def strata(self, labels: np.ndarray) -> np.ndarray:
         return np.array([*self.class_names, "unknown"], object)[self.encode(labels)]
 
-    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
-        """The most probable class, int64 (n,)."""
-        return np.asarray(probabilities, np.float64).argmax(axis=-1)
-
-    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """Cross-entropy of the true class, in nats."""
-        chosen = probabilities[np.arange(len(targets)), targets]
-        return -np.log(np.maximum(chosen, _SMALLEST))
-
-    @property
-    def probability_columns(self) -> tuple[str, ...]:
-        return tuple(f"p_{index}" for index in range(self.n_classes))
-
     def mixture_text(self, parts: Sequence[float]) -> str:
         """The class of a target as text, or the part of each class if it is mixed."""
         named = zip(parts, self.class_names, strict=True)
@@ -166,30 +212,6 @@ class ClassTask(Task):
     def explained_name(self, target: int | None) -> str:
         """The explained class or score, in `saliency.csv`."""
         return self.class_names[target]
-
-    def _numbers(self, labels: np.ndarray) -> np.ndarray:
-        """Known labels as float64, for the cut points."""
-        try:
-            return labels.astype(float)
-        except ValueError:
-            wrong = next(label for label in labels.tolist() if not _is_number(label))
-            raise DataError(
-                f"task {self.name!r}: expected numbers for cut_points. Received: "
-                f"{wrong!r}, for example. Is `from` the right field? For labels that "
-                "are names, give `classes` without cut_points."
-            ) from None
-
-    def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            label = labels.tolist()[row]
-            raise DataError(
-                f"task {self.name!r}: label {label!r} in row {row} is none of "
-                f"its {self.n_classes} classes ({', '.join(self.class_names)}); "
-                f"{int(wrong.sum())} such rows. Expected a class index, -1 or NaN for "
-                "unknown, or a class name. Is `from` the right field, or are "
-                "`cut_points` missing?"
-            )
 
 
 def _is_number(label) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
+from mdmt_tf.tasks.answer import Property, label_is_known
+from mdmt_tf.tasks.base import Problem, Task
 from mdmt_tf.tasks.binary import Binary
 from mdmt_tf.tasks.losses import (
     Loss,

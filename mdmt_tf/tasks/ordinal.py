@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from mdmt_tf.tasks.base import Property
-from mdmt_tf.tasks.classes import ClassTask, cumulative_probabilities
+from mdmt_tf.tasks.classes import (
+    ClassTask,
+    OrderedClasses,
+    cumulative_probabilities,
+)
 from mdmt_tf.tasks.losses import (
     Loss,
     mean_over_outputs,
@@ -12,7 +15,7 @@ from mdmt_tf.tasks.losses import (
 )
 
 
-class Ordinal(ClassTask):
+class Ordinal(OrderedClasses, ClassTask):
     """One of k ordered classes: k - 1 cumulative logits of P(class > j)."""
 
     kind = "ordinal"
@@ -25,11 +28,6 @@ class Ordinal(ClassTask):
     @property
     def n_outputs(self) -> int:
         return self.n_classes - 1
-
-    @property
-    def properties(self) -> frozenset[Property]:
-        found = super().properties | {Property.ORDERED, Property.SCALE}
-        return found - {Property.NOMINAL}
 
     def targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """1 where the class is above j, float32 (n, k - 1); whether it is known."""

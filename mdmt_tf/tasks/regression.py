@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks.base import Problem, Property, Task, label_is_known
+from mdmt_tf.tasks.answer import Answer, Property, label_is_known
+from mdmt_tf.tasks.base import Problem, Task
 from mdmt_tf.tasks.losses import Loss, huber, mean_over_outputs, squared_error
 
 logger = logging.getLogger(__name__)
@@ -15,8 +16,46 @@ logger = logging.getLogger(__name__)
 _QUARTERS = ("quarter 1", "quarter 2", "quarter 3", "quarter 4")
 
 
+class NumberAnswer(Answer):
+    """An answer that is a number."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def properties(self) -> frozenset[Property]:
+        return frozenset({Property.NUMBER, Property.SCALE})
+
+    @property
+    def grades(self) -> tuple[float, ...]:
+        return ()
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        labels = np.asarray(labels)
+        if labels.dtype.kind not in "biuf":
+            raise DataError(
+                f"task {self.name!r}: expected numbers for a regression. Received: "
+                f"{labels[0]!r}, for example. Is `from` the right field?"
+            )
+        # -1 means unknown in integers only; in floats it is NaN.
+        return np.where(label_is_known(labels), labels, np.nan).astype(np.float64)
+
+    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
+        """The value, float64 (n,)."""
+        return np.asarray(probabilities, np.float64)[:, 0]
+
+    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """The squared error."""
+        return (self.prediction(probabilities) - targets) ** 2
+
+    @property
+    def probability_columns(self) -> tuple[str, ...]:
+        return ("prediction",)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Regression(Task):
+class Regression(NumberAnswer, Task):
     """A number: one output, standardised.
 
     The value is mean + std * output, in the unit of the label. The loss compares the
@@ -48,10 +87,6 @@ class Regression(Task):
         return 1.0 if self.is_fitted else super().likelihood_factor
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        return ()
-
-    @property
     def n_outputs(self) -> int:
         return 1
 
@@ -64,10 +99,6 @@ class Regression(Task):
         gradients of the shared backbone begin within a factor of 5 of each other.
         """
         return 0.5 if self.standardize else 1.0
-
-    @property
-    def properties(self) -> frozenset[Property]:
-        return frozenset({Property.NUMBER, Property.SCALE})
 
     def problems(self) -> Iterator[Problem]:
         yield from super().problems()
@@ -88,16 +119,6 @@ class Regression(Task):
             "is a regression; a baseline of fields needs classes. Of images, thumbnail "
             "and features predict numbers, too."
         )
-
-    def encode(self, labels: np.ndarray) -> np.ndarray:
-        labels = np.asarray(labels)
-        if labels.dtype.kind not in "biuf":
-            raise DataError(
-                f"task {self.name!r}: expected numbers for a regression. Received: "
-                f"{labels[0]!r}, for example. Is `from` the right field?"
-            )
-        # -1 means unknown in integers only; in floats it is NaN.
-        return np.where(label_is_known(labels), labels, np.nan).astype(np.float64)
 
     def fitted(self, encoded: np.ndarray) -> "Regression":
         """The task with mean and std (divided by n) of the known labels.
@@ -174,18 +195,6 @@ class Regression(Task):
     @property
     def scale(self) -> float:
         return self.std
-
-    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
-        """The value, float64 (n,)."""
-        return np.asarray(probabilities, np.float64)[:, 0]
-
-    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """The squared error."""
-        return (self.prediction(probabilities) - targets) ** 2
-
-    @property
-    def probability_columns(self) -> tuple[str, ...]:
-        return ("prediction",)
 
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
         return f"{self.mean + self.std * float(target[0]):g}"

@@ -35,7 +35,7 @@ def load(baseline, *overrides):
         ),
         (
             "model: features, backbone: resnet18, weights: a.pth",
-            r"weights = 'a.pth': expected imagenet, null or the path of a .weights.h5",
+            r"weights = 'a.pth': expected imagenet, phantoms, null or the path",
         ),
         (
             "model: features, backbone: densenet121_3d",

@@ -29,6 +29,7 @@ def test_a_new_key_has_a_default():
         "tasks",
         "tasks.NAME.kind",
         "tasks.NAME.from",
+        "derived.NAME.sum",
         "datasets",
         "pipeline.augmentation.layers.N.layer",
         "split.whole.tasks",

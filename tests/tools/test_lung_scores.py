@@ -78,3 +78,33 @@ def test_table_has_a_row_for_all_and_for_each_part():
     names = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
     assert names == ["all", "fold 0", "view PA", "source x"]
     assert "| all | 3 | 0.900 (" in table
+
+
+def test_differences_are_paired_by_image_and_drawn_by_patient():
+    rng = np.random.default_rng(0)
+    patients = rng.normal(0.8, 0.1, 40)  # a patient is easy or hard for both networks
+    gain = rng.normal(0.02, 0.01, 40)
+    one = scores(np.repeat(patients, 3), np.repeat(np.arange(40), 3))
+    one["image_id"] = [f"i{number}" for number in range(120)]
+    other = one.assign(dice=one["dice"] + np.repeat(gain, 3)).sample(frac=1)
+    found = lung_scores.differences(other, one).loc["dice"]
+    assert found["difference"] == pytest.approx(gain.mean())
+    assert found["first"] - found["second"] == pytest.approx(gain.mean())
+    # Not 2 x 1.96 x 0.1 / sqrt(40): patients are the same for both.
+    expected = 2 * 1.96 * gain.std() / np.sqrt(40)
+    assert found["high"] - found["low"] == pytest.approx(expected, rel=0.15)
+
+
+def test_differences_of_the_percentile():
+    one = scores(np.linspace(0, 1, 101), np.arange(101))
+    one["image_id"] = [f"i{number}" for number in range(101)]
+    other = one.assign(dice=np.maximum(one["dice"], 0.5))
+    found = lung_scores.differences(other, one).loc["dice_p5"]
+    assert found["difference"] == pytest.approx(0.5 - 0.05)
+    assert found["low"] > 0.3
+
+
+def test_differences_of_other_images():
+    one = scores([0.9, 0.8], ["a", "b"]).assign(image_id=["x", "y"])
+    with pytest.raises(ValueError, match=r"same images.*\['y', 'z'\]"):
+        lung_scores.differences(one, one.assign(image_id=["x", "z"]))

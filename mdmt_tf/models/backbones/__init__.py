@@ -6,7 +6,7 @@ table does not load Keras.
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones.network import build_network
-from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
+from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
 
 __all__ = ["BACKBONES", "build_backbone"]
 
@@ -34,10 +34,11 @@ def build_backbone(
             begins with a layer that converts to it. (H, W, 1): three equal channels.
             (D, H, W, 1): volumes with values in [0, 1].
         weights: None: random values by the reference's rule. "imagenet": the published
-            weights, see `mdmt_tf.models.weights.pretrained`. A path: a `.weights.h5`
-            file that `save_weights` of the same backbone has written. A dict {path:
-            fraction}: the average of such files. If the images have one channel and
-            the weights three, the first kernel is summed over its channels.
+            weights, see `mdmt_tf.models.weights.pretrained`. "phantoms": those that
+            synthetic radiographs have taught, see `phantom_weights` there. A path: a
+            `.weights.h5` file that `save_weights` of the same backbone has written. A
+            dict {path: fraction}: the average of such files. If the images have one
+            channel and the weights three, the first kernel is summed over its channels.
         feature_maps: whether to return the last feature map too.
         seed: integer. The random values depend on it and on the names of the layers.
         dtype: Keras dtype or dtype policy ("mixed_bfloat16"); None: the global policy.
@@ -95,9 +96,10 @@ def _load(model, weights):
 def _check_weights(name, weights):
     files = weights if isinstance(weights, dict) else [weights]
     for file in files:
-        if file not in (None, PUBLISHED) and not str(file).endswith(".weights.h5"):
+        named = (None, PUBLISHED, PHANTOMS)
+        if file not in named and not str(file).endswith(".weights.h5"):
             raise ConfigError(
                 f"weights={str(file)!r} for {name}: expected null (random values), "
-                f"{PUBLISHED!r}, or the path of a file *.weights.h5 saved from the "
-                "same backbone."
+                f"{PUBLISHED!r}, {PHANTOMS!r}, or the path of a file *.weights.h5 "
+                "saved from the same backbone."
             )

@@ -4,6 +4,8 @@ import dataclasses
 
 # Stands for the published weights of a backbone where weights are named.
 PUBLISHED = "imagenet"
+# Stands for weights that synthetic radiographs have taught.
+PHANTOMS = "phantoms"
 # Normalisation of pixels in [0, 1]: (pixel - mean) / std by channel.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 INCEPTION = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

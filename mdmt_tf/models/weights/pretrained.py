@@ -1,4 +1,4 @@
-"""ImageNet weights: find or download, verify, convert and cache them.
+"""Weights to start from: ImageNet's, found or downloaded, and files of others.
 
 The folder `weights_cache.weights_folder()` holds
 
@@ -21,9 +21,14 @@ import mdmt_tf
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones import table
 from mdmt_tf.models.backbones.network import build_network
-from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
+from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
-from mdmt_tf.models.weights import provenance, weights_cache
+from mdmt_tf.models.weights import (
+    half_precision,
+    phantom_weights,
+    provenance,
+    weights_cache,
+)
 from mdmt_tf.models.weights.checkpoints import (
     backbone_state,
     read_checkpoint,
@@ -82,12 +87,15 @@ def locate(
 
     Args:
         name: a key of `BACKBONES`.
-        weights: "imagenet", see `provide`, or the path of a `.weights.h5` file.
+        weights: "imagenet", see `provide`; "phantoms", see `phantom_weights.locate`; or
+            the path of a `.weights.h5` file.
         write: as for `provide`.
-    Raises: as `provide`; DataError: the file is missing.
+    Raises: as these two; DataError: the file is missing.
     """
     if weights == PUBLISHED:
         return provide(name, write)
+    if weights == PHANTOMS:
+        return phantom_weights.locate(name)
     if not Path(weights).is_file():
         raise DataError(f"{weights}: no such file of weights for {name}.")
     return Path(weights)
@@ -164,7 +172,9 @@ def convert(
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Fill a backbone from a `.weights.h5` file of the same backbone.
+    """Fill a backbone from a `.weights.h5` or `.safetensors` file of the same backbone.
+
+    The latter has the form of `half_precision`.
 
     Weights for three channels fit a backbone for one channel, which stands for three
     equal channels: the first kernel is summed over its channels.
@@ -183,13 +193,13 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         True
     """
     try:
-        _load_h5(model, path)
+        _load(model, path)
     except (OSError, ValueError, KeyError) as error:
         three = _of_three_channels(model, path)
         if three is None:
             raise DataError(
                 f"{path}: not the weights of {model.name}. Expected a file written by "
-                f"`save_weights` of that backbone. Keras says: {error}"
+                f"`save_weights` of that backbone. What does not fit: {error}"
             ) from error
         state = reference_state(three)
         first = next(name for name, array in state.items() if array.ndim == 4)
@@ -263,6 +273,8 @@ def describe(name: str, weights: str | Mapping[str, float] | None) -> dict | Non
         }
         parts = [part.get(provenance.NOTE, {}) for part in averaged]
         return described | _noted(provenance.combined(*parts))
+    if weights == PHANTOMS:
+        return phantom_weights.describe(name)
     path = locate(name, weights)
     digest = sha256_of(path)
     manifest = manifest_path(path)
@@ -289,7 +301,10 @@ def manifest_path(weights: Path) -> Path:
     return weights.with_name(weights.name.removesuffix(".weights.h5") + ".json")
 
 
-def _load_h5(model, path):
+def _load(model, path):
+    if Path(path).suffix == half_precision.SUFFIX:
+        half_precision.fill(model, half_precision.read(path)[0])
+        return
     with warnings.catch_warnings():
         # Keras warns about each layer that does not fit, and then raises an error.
         warnings.simplefilter("ignore")
@@ -302,7 +317,7 @@ def _of_three_channels(model, path):
         return None
     three = build_network(model.name, (*model.input_shape[1:3], 3))
     try:
-        _load_h5(three, path)
+        _load(three, path)
     except (OSError, ValueError, KeyError):
         return None
     return three

@@ -19,48 +19,72 @@ RIGHT, LEFT = 1, 2  # values of the lung mask; the patient's right is the image'
 class Body:
     """Sizes of one patient in cm, and the position for the exposure.
 
-    ap: taken from the front in bed, with a shallow breath, a wide heart and the
-    shoulder blades over the lungs; otherwise taken upright from the back (PA).
+    ap: taken from the front, with a shallow breath, a wide heart and the shoulder
+        blades over the lungs; otherwise taken upright from the back (PA).
+    supine: an AP film of a patient who lies in bed.
     """
 
     male: bool
     ap: bool
+    supine: bool
     half_width: float  # of the chest's inside, at its widest
     lung_height: float  # apex to the top of the right diaphragm
     depth: float  # chord of soft tissue through the mediastinum
     lung_depth: float  # longest chord through one lung
     heart: float  # scale of the heart
+    mediastinum: float  # scale of the width of the great vessels
     left_dome: float  # how much lower the left diaphragm lies
+    arch: float  # height of the diaphragm's domes
     sulcus: float  # depth of the costophrenic angle
     lean: float  # sideways offset of the mediastinum
+    turn: float  # rotation around the long axis: the sternum's offset from the spine
     rib_drop: float  # how far ribs descend from back to front, relative
+    mineral: float  # density of the bones
     fat: float  # thickness of the chest wall outside the ribs
+    roundness: float  # exponent of the trunk's outline, 2 an ellipse
     breast: float  # semi-axis of the breast shadow, 0 in men
     arms_up: float  # 0 along the body, 1 rotated away
 
     @classmethod
-    def draw(cls, rng, male, ap):
-        """Draw a random adult; `male` and `ap` do not change the number of draws."""
-        size = rng.normal(0.0, 1.0, 8)
-        size = np.clip(size, -2.0, 2.0)
-        unit = rng.random(4)
+    def draw(cls, recipe, male, ap):
+        """Draw an adult; neither sex nor projection changes the number of draws.
+
+        recipe: `ingredients.Recipe`; average sizes without "habitus", and an average
+            breath and no rotation without "pose".
+        """
+        sizes, breath = recipe.rng("habitus"), recipe.rng("breath")
+        size = np.clip(sizes.normal(0.0, 1.0, 12), -2.2, 2.2)
+        unit = sizes.random(6)
+        bedside = recipe.rng("supine").random()
+        breath = np.clip(breath.normal(0.0, 1.0, 3), -2.2, 2.2)
+        if "habitus" not in recipe:
+            size, unit = 0.0 * size, 0.0 * unit + 0.5
         size, unit = size.tolist(), unit.tolist()
-        height = (20.6 if male else 19.2) + 1.1 * size[1] - (3.0 if ap else 0.0)
+        breath = (breath * ("pose" in recipe)).tolist()
+        supine = bool(ap and bedside < 0.5)
+        height = (20.6 if male else 19.4) + 1.2 * size[1] + 1.5 * breath[0]
+        weight = max(size[9], -1.5)  # thin to obese
         return cls(
             male=bool(male),
             ap=bool(ap),
-            half_width=(13.3 if male else 12.0) + 0.6 * size[0],
-            lung_height=height,
-            depth=(21.5 if male else 20.0) + 1.5 * size[2],
+            supine=supine,
+            half_width=(13.3 if male else 12.2) + 0.6 * size[0],
+            lung_height=height - 2.2 * ap - 1.4 * supine - 0.4 * max(weight, 0.0),
+            depth=(21.0 if male else 19.5) + 1.0 * size[2] + 1.6 * weight,
             lung_depth=(13.5 if male else 12.5) + 0.8 * size[3] - (1.0 if ap else 0),
             heart=(1.0 + 0.07 * size[4]) * (1.13 if ap else 1.0),
-            left_dome=1.1 + 0.5 * size[5],
-            sulcus=3.4 + 0.5 * size[6] - (0.8 if ap else 0.0),
+            mediastinum=1.0 + 0.10 * size[10] + 0.12 * ap + 0.10 * supine,
+            left_dome=0.6 + 0.7 * size[5],
+            arch=1.0 + 0.22 * size[11] - 0.08 * breath[0],
+            sulcus=max(2.9 + 0.7 * size[6] + 0.3 * breath[0] - 0.6 * ap, 1.4),
             lean=0.35 * size[7],
-            rib_drop=0.9 + 0.25 * unit[0] - (0.12 if ap else 0.0),
-            fat=2.2 + 2.0 * unit[1],
-            breast=0.0 if male else 4.0 + 2.2 * unit[2],
-            arms_up=0.15 * unit[3] if ap else 0.6 + 0.4 * unit[3],
+            turn=0.8 * breath[1] * (1.3 if ap else 1.0),
+            rib_drop=0.86 + 0.30 * unit[0] - 0.12 * ap + 0.05 * breath[2],
+            mineral=0.55 + 0.5 * unit[4],
+            fat=2.6 + 1.2 * unit[1] + (1.0 if weight < 0 else 2.2) * weight,
+            roundness=2.6 + 2.0 * unit[5],
+            breast=0.0 if male else 4.2 + 2.4 * unit[2] + 0.5 * weight,
+            arms_up=0.25 * unit[3] if ap else 0.5 + 0.5 * unit[3],
         )
 
     def with_heart(self, size):
@@ -75,7 +99,7 @@ class Body:
     @property
     def chest(self):
         """Corners (x, y) in cm of a box that holds both lungs."""
-        bottom = self.lung_height + self.left_dome + self.sulcus
+        bottom = self.lung_height + max(self.left_dome, 0.0) + self.sulcus
         return (-self.half_width - 0.8, -0.8), (self.half_width + 0.8, bottom + 0.8)
 
     @property
@@ -92,57 +116,61 @@ def lung_outline(body, side):
     w, h = body.half_width, body.lung_height
     base = h + (body.left_dome if side == LEFT else 0.0)
     angle = base + body.sulcus
+    fall = body.arch  # of the dome towards the heart and the chest wall
     lateral = [
-        (0.42 * w, 0.00),
-        (0.63 * w, 0.06 * h),
-        (0.80 * w, 0.20 * h),
-        (0.925 * w, 0.45 * h),
-        (0.985 * w, 0.75 * h),
+        (0.40 * w, 0.00),
+        (0.60 * w, 0.05 * h),
+        (0.77 * w, 0.18 * h),
+        (0.905 * w, 0.42 * h),
+        (0.98 * w, 0.75 * h),
         (1.00 * w, base),
         (0.99 * w, angle - 0.8),
         (0.975 * w, angle),
-        (0.955 * w, angle - 0.15),
-        (0.90 * w, base + 0.42 * body.sulcus),
-        (0.76 * w, base + 0.10 * body.sulcus),
-        (0.56 * w, base),
-        (0.36 * w, base + 0.35),
-        (0.235 * w, base + 1.25),
-        (0.20 * w, base + 0.9),
+        (0.955 * w, angle - 0.3),
+        (0.90 * w, base + 0.58 * body.sulcus),
+        (0.79 * w, base + 0.22 * body.sulcus * fall),
+        (0.62 * w, base + 0.02 * body.sulcus * fall),
+        (0.47 * w, base),
+        (0.32 * w, base + 0.6 * fall),
+        (0.22 * w, base + 1.5 * fall),
+        (0.19 * w, base + 1.1 * fall),
     ]
-    medial = [(0.19 * w, 0.75 * h), (0.185 * w, 0.4 * h), (0.21 * w, 0.12 * h)]
-    outline = spline([*lateral, *medial, (0.29 * w, 0.02 * h)])
+    medial = [(0.165 * w, 0.75 * h), (0.13 * w, 0.4 * h), (0.13 * w, 0.12 * h)]
+    outline = spline([*lateral, *medial, (0.22 * w, 0.02 * h)])
     if side == RIGHT:
         outline[:, 0] *= -1.0
     return outline
 
 
-def lungs(grid, body):
-    """Mask of both lungs, and the distance of each pixel from the chest wall.
+def lung_mask(canvas, body):
+    """Mask of both lungs, uint8 (rows, columns), 0, RIGHT or LEFT."""
+    mask = np.zeros(canvas.shape, np.uint8)
+    for side in (RIGHT, LEFT):
+        canvas.fill(mask, [lung_outline(body, side)], side)
+    return mask
 
-    Returns:
-        mask: uint8 (rows, columns), 0, RIGHT or LEFT.
-        distance: float32, cm to the chest wall. Mediastinum and diaphragm do not
-            count as wall: lung wraps around the mediastinum and reaches behind the
-            diaphragm, so it is thick next to both.
+
+def wall_distance(grid, body, mask):
+    """Distance of each pixel from the chest wall in cm, float32.
+
+    Mediastinum and diaphragm do not count as wall: lung wraps around the mediastinum
+    and reaches behind the diaphragm, so it is thick next to both.
     """
-    mask = np.zeros(grid.shape, np.uint8)
     h, w = body.lung_height, body.half_width
-    base = h + body.left_dome + body.sulcus
+    base = h + max(body.left_dome, 0.0) + body.sulcus
     inner = np.array([(-0.42, 0.0), (0.42, 0.0), (0.98, h / base), (0.98, 1.0)])
     inner = np.concatenate([inner, inner[2:][::-1] * (-1, 1)])
-    for side in (RIGHT, LEFT):
-        grid.fill(mask, [lung_outline(body, side)], side)
-    chest = (mask > 0).astype(np.uint8)
+    chest = np.minimum(mask, 1)
     grid.fill(chest, [inner * (w, base)], 1)
     chest[-1] = chest[-2]  # open towards the abdomen
     distance = cv2.distanceTransform(chest, cv2.DIST_L2, 3)
-    return mask, distance * np.float32(grid.cm_per_px)
+    return distance * np.float32(grid.cm_per_px)
 
 
 def lung_chord(grid, body, mask, distance):
     """Chord in cm through the lungs: round at the sides, thin at apex and base."""
     rim = np.minimum(distance * np.float32(1 / 4.5), 1.0)
-    rim = np.sqrt(rim * (2.0 - rim))
+    rim = cv2.sqrt(rim * (2.0 - rim))
     h = body.lung_height
     depth = np.interp(
         grid.y[:, 0], [0, 0.25 * h, 0.6 * h, h, h + 5], [0.65, 0.92, 1.0, 0.95, 0.7]
@@ -150,33 +178,34 @@ def lung_chord(grid, body, mask, distance):
     rim *= (body.lung_depth * depth[:, None]).astype(np.float32)
     # The borders move with heart beat and breath; spine and vessels indent the lungs
     # next to the midline.
-    rim *= grid.blur((mask > 0).astype(np.float32), 0.18)
-    aside = np.clip((np.abs(grid.x - np.float32(body.lean)) - 1.6) / 3.2, 0.0, 1.0)
-    return rim * (0.45 + 0.55 * aside * (2.0 - aside)).astype(np.float32)
+    rim *= grid.blur(np.minimum(mask, 1).astype(np.float32), 0.12)
+    aside = (np.abs(grid.x - np.float32(body.lean)) - 2.0) * np.float32(1 / 3.6)
+    aside = np.clip(aside, 0.0, 1.0)
+    rim *= np.float32(0.1) + np.float32(0.9) * aside * (2.0 - aside)
+    return rim
 
 
 def torso_chord(grid, body):
     """Chord in cm through trunk and arms, as if they were solid soft tissue."""
     w = body.half_width + 1.0 + body.fat
     level = [-12, -6, -4.2, -2.8, -1.2, 1.0, 4.0, 8.0, 14, 22, 34]
-    half = [5.6, 5.9, 7.5, 12.5, w + 1.5, w + 2.5, w + 1.8, w + 0.3, w, w, w + 0.6]
-    thick = [0.62, 0.62, 0.66, 0.68, 0.72, 0.80, 0.92, 1.0, 1.0, 1.0, 1.04]
+    half = [5.6, 5.9, 7.5, 12.5, w + 1.0, w + 2.5, w + 2.2, w + 0.8, w, w, w + 0.6]
+    thick = [0.62, 0.62, 0.66, 0.68, 0.74, 0.82, 0.93, 1.0, 1.0, 1.02, 1.08]
     half = np.interp(grid.y[:, 0], level, half)
     thick = np.interp(grid.y[:, 0], level, thick) * body.depth
-    kernel = np.exp(-0.5 * (np.arange(-30, 31) * grid.cm_per_px / 0.7) ** 2)
-    half = np.convolve(np.pad(half, 30, "edge"), kernel / kernel.sum(), "valid")
+    kernel = np.exp(-0.5 * (np.arange(-12, 13) * grid.cm_per_px / 0.8) ** 2)
+    half = np.convolve(np.pad(half, 12, "edge"), kernel / kernel.sum(), "valid")
     r = np.abs(grid.x) * (1.0 / half[:, None]).astype(np.float32)
-    chord = r * r
-    chord *= np.sqrt(r)
+    chord = cv2.pow(r, body.roundness)
     np.maximum(1.0 - chord, 0.0, out=chord)
-    np.sqrt(chord, out=chord)
+    cv2.sqrt(chord, dst=chord)
     chord *= thick[:, None].astype(np.float32)
     for side in (-1, 1):
-        grid.limb(chord, *_arm(body, side), radius=4.2)
+        grid.limb(chord, *_arm(body, side), radius=3.9 + 0.25 * body.fat)
         if body.breast:
             a = body.breast
-            centre = (side * 0.62 * body.half_width, 0.72 * body.lung_height + 0.35 * a)
-            grid.ellipsoid(chord, centre, (a, 0.85 * a), 0, 0.5 * a)
+            centre = (side * 0.60 * body.half_width, 0.72 * body.lung_height + 0.35 * a)
+            grid.ellipsoid(chord, centre, (a, 0.85 * a), 0, 0.55 * a)
     return chord
 
 
@@ -190,36 +219,58 @@ def _arm(body, side):
     return shoulder, elbow
 
 
+def heart_outline(body):
+    """Outline of heart and great vessels, (n, 2) in cm.
+
+    Clockwise from the neck: aortic arch, pulmonary trunk and left ventricle on the
+    image's right, then right atrium and superior vena cava.
+    """
+    h, s, m = body.lung_height, body.heart, body.mediastinum
+    # The right border moves less than the left one when a heart is large.
+    right = 1.0 + 0.5 * (s - 1.0)
+    outline = [
+        (2.7 * m, -0.15), (2.8 * m, 0.08), (3.1 * m, 0.18), (4.0 * m, 0.235),
+        (4.2 * m, 0.29), (3.6 * m, 0.36), (3.9 * m, 0.41), (4.4 * m, 0.48),
+        (5.4 * s, 0.59), (7.0 * s, 0.73), (8.1 * s, 0.86), (8.3 * s, 0.96),
+        (6.5 * s, 1.05), (2.0, 1.07), (-2.8, 1.06), (-4.1 * right, 0.95),
+        (-4.7 * right, 0.80), (-4.2 * right, 0.64), (-3.3 * m, 0.50), (-3.1 * m, 0.36),
+        (-3.2 * m, 0.22), (-2.9 * m, 0.08), (-2.7 * m, -0.15),
+    ]  # fmt: skip
+    # A rotated patient shows more of the heart on the side to which the front turns.
+    offset = (body.lean + 0.5 * body.turn, 0.0)
+    return spline(np.array(outline) * (1.0, h) + offset)
+
+
 def heart_chord(grid, body):
-    """Chord in cm through heart, aorta, pulmonary trunk and hila."""
+    """Chord in cm through heart, great vessels and hila."""
     h, s = body.lung_height, body.heart
-    x, y = body.lean, 0.76 * h
-    parts = [  # centre, semi-axes, degrees, full chord
-        ((x + 2.3 * s, y + 0.3), (6.3 * s, 4.5 * s), 36, 11.5 * s),  # left ventricle
-        ((x - 0.9 * s, y), (3.4 * s, 5.2 * s), 0, 9.0 * s),  # right atrium
-        ((x + 0.8, 0.53 * h), (3.2 * s, 4.6), 20, 6.5),  # great arteries
-        ((x + 2.1, 0.30 * h), (2.1 * s, 2.1), 0, 8.0),  # aortic arch
-        ((x + 1.2, 0.60 * h), (2.1, 7.5), -4, 4.5),  # descending aorta
-        ((x - 2.0, 0.30 * h), (1.5, 6.5), 4, 4.5),  # superior vena cava
-        ((x + 2.8, 0.44 * h), (1.9 * s, 2.2), -20, 6.0),  # pulmonary trunk
-        ((x - 3.4, 0.53 * h), (1.3, 2.4), 15, 2.4),  # right hilum
-        ((x + 3.9, 0.47 * h), (1.2, 1.9), -15, 2.2),  # left hilum
+    shape = np.zeros(grid.shape, np.uint8)
+    grid.fill(shape, [heart_outline(body)], 1)
+    inside = cv2.distanceTransform(shape, cv2.DIST_L2, 3)
+    inside *= np.float32(grid.cm_per_px / 3.2)
+    np.minimum(inside, 1.0, out=inside)
+    total = cv2.sqrt(inside * (2.0 - inside))
+    depth = np.interp(grid.y[:, 0], [0.0, 0.4 * h, 0.8 * h], [7.0, 8.0, 11.5 * s])
+    total *= depth[:, None].astype(np.float32)
+    x = body.lean
+    hila = [  # centre, semi-axes, degrees, full chord
+        ((x - 3.6, 0.52 * h), (1.4, 2.8), 18, 2.6),
+        ((x + 4.3, 0.46 * h), (1.3, 2.3), -18, 2.4),
     ]
-    total = np.zeros(grid.shape, np.float32)
-    for centre, axes, degrees, chord in parts:
+    for centre, axes, degrees, chord in hila:
         grid.ellipsoid(total, centre, axes, degrees, chord, np.maximum)
     return total
 
 
 def airway_chord(grid, body):
     """Chord in cm of air in the trachea and the main bronchi."""
-    h, x = body.lung_height, 0.8 * body.lean + 0.2
+    h, x = body.lung_height, 0.8 * body.lean + 0.4 * body.turn + 0.2
     carina = (x, 0.36 * h)
     tube = np.zeros(grid.shape, np.uint8)
     grid.stroke(tube, [[(x * 0.3, -9.0), (x, 0.1 * h), carina]], 1.7, 160)
     grid.stroke(tube, [[carina, (x - 2.6, 0.36 * h + 2.6)]], 1.2, 110)
     grid.stroke(tube, [[carina, (x + 3.3, 0.36 * h + 2.3)]], 1.1, 100)
-    return tube * np.float32(1.8 / 160)
+    return tube * np.float32(1.3 / 160)
 
 
 def abdomen_gas(grid, body, rng):
@@ -230,7 +281,7 @@ def abdomen_gas(grid, body, rng):
     chord = np.zeros(grid.shape, np.float32)
     full, turn = rng.uniform(0.0, 4.0), rng.uniform(-20, 10)
     grid.ellipsoid(chord, centre, (3.2 * size, 1.6 * size), turn, full)
-    if not body.ap and rng.random() < 0.4:  # fluid level in the upright stomach
+    if not body.supine and rng.random() < 0.4:  # fluid level in the upright stomach
         chord[grid.y[:, 0] > centre[1] + 0.4] = 0.0
     for _ in range(3):
         spot = (rng.uniform(-9, 11), top + rng.uniform(6, 12))

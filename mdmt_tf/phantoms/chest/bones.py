@@ -4,29 +4,28 @@ Bones are drawn as lines on 8-bit layers (255 = `FULL_CM` of bone) and smoothed.
 add up where bones cross, as shadows do. `pixel_grid` defines the coordinates.
 """
 
-import cv2
 import numpy as np
 
 FULL_CM = 3.0
 
 
-def bone_chord(grid, body, rng):
+def bone_chord(film, body, recipe):
     """Chord in cm through all bones, float32 (rows, columns).
 
     Args:
-        grid: `PixelGrid`.
+        film: `pixel_grid.Film`.
         body: `anatomy.Body`.
-        rng: numpy Generator, for the small irregularities of ribs and spine.
+        recipe: `ingredients.Recipe`, for the small irregularities of the bones.
     """
-    behind, front, girdle, column = np.zeros((4, *grid.shape), np.uint8)
-    _ribs(grid, body, rng, behind, front)
-    _shoulders(grid, body, rng, girdle)
-    _spine(grid, body, rng, column)
-    total = cv2.add(
-        cv2.add(behind, front, dtype=cv2.CV_16U),
-        cv2.add(girdle, column, dtype=cv2.CV_16U),
-    )
-    return grid.blur(total.astype(np.float32), 0.08) * np.float32(FULL_CM / 255)
+    layers = np.zeros((4, *film.shape), np.uint8)
+    if "ribs" in recipe:
+        _ribs(film, body, recipe.rng("ribs"), *layers[:2])
+    _shoulders(film, body, recipe.rng("shoulders"), layers[2])
+    _spine(film, body, recipe.rng("spine"), layers[3])
+    total = layers[0].astype(np.float32)
+    for layer in layers[1:]:
+        total += layer
+    return film.blur(total, 0.05) * np.float32(body.mineral * FULL_CM / 255)
 
 
 def _units(cm):
@@ -62,8 +61,8 @@ def _rib_lines(body, jitter):
 
 
 def _ribs(grid, body, rng, behind, front):
-    width = 1.15 if body.male else 1.05
-    cortex, core = _units(0.95), _units(0.62)
+    width = 1.1 if body.male else 1.0
+    cortex, core = _units(1.0), _units(0.52)
     right = _rib_lines(body, rng.normal(0.0, 0.12, (12, 2)))
     lines = np.stack([right, right * (-1, 1)])
     # The last two ribs end at the flank; cartilage at the front casts no shadow.
@@ -71,17 +70,17 @@ def _ribs(grid, body, rng, behind, front):
     fore = lines[:, :7, 16:31].reshape(14, -1, 2)
     for back in (whole.reshape(20, -1, 2), floating.reshape(4, -1, 2)):
         grid.stroke(behind, back, width, cortex)
-        grid.stroke(behind, back, 0.62 * width, core)
-    grid.stroke(front, fore, 1.1 * width, int(0.85 * cortex))
-    grid.stroke(front, fore, 0.75 * width, int(0.8 * core))
+        grid.stroke(behind, back, 0.66 * width, core)
+    grid.stroke(front, fore, 1.1 * width, int(0.75 * cortex))
+    grid.stroke(front, fore, 0.75 * width, int(0.72 * core))
 
 
 def _shoulders(grid, body, rng, layer):
-    lift = -0.9 if body.ap else 0.3
-    lift += rng.normal(0.0, 0.35)
+    lift = -0.9 - 0.5 * body.supine if body.ap else 0.3
+    lift += rng.normal(0.0, 0.5)
     joint = body.half_width + body.fat + 1.7
     for side in (-1, 1):
-        tilt = rng.normal(0.0, 0.3)
+        tilt, outward = rng.normal(0.0, 0.5, 2)
 
         def mirrored(points, side=side, tilt=tilt):
             points = np.array(points, dtype=np.float64)
@@ -91,7 +90,7 @@ def _shoulders(grid, body, rng, layer):
 
         # Shoulder blade: a thin plate with thicker borders; a PA film shows it farther
         # out.
-        out = 0.0 if body.ap else 1.6
+        out = outward + (0.0 if body.ap else 1.6)
         blade = mirrored(
             [
                 (8.6 + out, 1.2),
@@ -118,18 +117,18 @@ def _shoulders(grid, body, rng, layer):
         # Collar bone: an S from the breast bone to the shoulder.
         collar = mirrored(
             [
-                (1.5, 3.3),
-                (2.6, 3.0),
-                (5.2, 2.2),
+                (1.5 + side * body.turn, 3.3),
+                (2.6 + side * body.turn, 3.0),
+                (5.2 + 0.5 * side * body.turn, 2.2),
                 (8.2, 0.9),
                 (11.2, -0.4),
                 (joint - 2.2, -1.4),
                 (joint - 0.4, -1.2),
             ]
         )
-        grid.stroke(layer, [collar], 1.35, _units(1.35))
-        grid.stroke(layer, [collar], 0.8, _units(0.95))
-        grid.stroke(layer, [collar[:2]], 1.9, _units(1.1))
+        grid.stroke(layer, [collar], 1.35, _units(1.6))
+        grid.stroke(layer, [collar], 0.8, _units(1.0))
+        grid.stroke(layer, [collar[:2]], 1.8, _units(0.6))
 
 
 def _spine(grid, body, rng, layer):
@@ -149,14 +148,14 @@ def _spine(grid, body, rng, layer):
         """The points at every vertebra; x in half widths, y in cm."""
         return centre + half * np.array(points, dtype=np.float64)
 
-    grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.9))
+    grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.6))
     for side in (-1, 1):
         waist = at((side, -0.4 * high), (side, 0.4 * high))
-        grid.stroke(layer, waist, 0.2, _units(0.9))
+        grid.stroke(layer, waist, 0.2, _units(0.6))
         plate = at((-1, side * high), (1, side * high))
-        grid.stroke(layer, plate, 0.22, _units(1.2))
+        grid.stroke(layer, plate, 0.22, _units(0.85))
         process = at((1.9 * side, 0.35 - high), (side, -0.4 * high))
-        grid.stroke(layer, process, 0.7, _units(0.3))
+        grid.stroke(layer, process, 0.7, _units(0.2))
         pedicle = at((0.72 * side, -0.1), (0.72 * side, 0.1))
-        grid.stroke(layer, pedicle, 0.75, _units(1.6))
-    grid.stroke(layer, at((0, 0.3 * high), (0, 1.1 * high)), 0.55, _units(1.7))
+        grid.stroke(layer, pedicle, 0.75, _units(0.95))
+    grid.stroke(layer, at((0, 0.3 * high), (0, 1.1 * high)), 0.55, _units(0.95))

@@ -4,35 +4,34 @@ Coordinates are cm in the patient's frame: x = 0 the midline, negative on the im
 left (the patient's right), y = 0 the lung apices, downward positive.
 """
 
+import math
+
 import cv2
 import numpy as np
 
 _SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
+_ONE = 1 << _SHIFT
 
 
-class PixelGrid:
-    """Pixels in front of an upright patient: their shape, size and position.
+class Canvas:
+    """Pixels that are drawn on in cm.
 
     Args:
         shape: (rows, columns).
         cm_per_px: pixel size in cm.
-        origin: (x, y) in cm of the centre of pixel (0, 0).
+        to_px: (2, 3), the affine map of a point in cm to (column, row).
     """
 
-    def __init__(self, shape, cm_per_px, origin):
+    def __init__(self, shape, cm_per_px, to_px):
         self.shape = tuple(shape)
         self.cm_per_px = float(cm_per_px)
-        self.origin = np.asarray(origin, dtype=np.float64)
-        rows, columns = self.shape
-        left, top = self.origin.tolist()  # numpy's scalars would make them float64
-        columns, rows = (np.arange(n, dtype=np.float32) for n in (columns, rows))
-        self.x = (left + self.cm_per_px * columns)[None, :]
-        self.y = (top + self.cm_per_px * rows)[:, None]
+        self.to_px = np.asarray(to_px, dtype=np.float64)
+        # As OpenCV's fixed-point coordinates.
+        self._turn, self._shift = self.to_px[:, :2].T * _ONE, self.to_px[:, 2] * _ONE
 
     def points(self, cm):
         """Points (..., 2) in cm as OpenCV's fixed-point pixel coordinates."""
-        px = (np.asarray(cm, dtype=np.float64) - self.origin) / self.cm_per_px
-        return np.rint(px * (1 << _SHIFT)).astype(np.int32)
+        return np.rint(np.asarray(cm) @ self._turn + self._shift).astype(np.int32)
 
     def stroke(self, layer, lines, width_cm, value):
         """Draw k open lines of n points each, (k, n, 2) in cm, in place.
@@ -49,6 +48,76 @@ class PixelGrid:
         outlines = list(self.points(outlines))
         cv2.fillPoly(layer, outlines, int(value), cv2.LINE_8, _SHIFT)
 
+    def blur(self, image, sigma_cm):
+        """Gaussian blur of std `sigma_cm`, over 5 x 5 pixels or more."""
+        sigma = sigma_cm / self.cm_per_px
+        size = 2 * max(2, math.ceil(2.5 * sigma)) + 1
+        return cv2.GaussianBlur(image, (size, size), sigma)
+
+
+class Film(Canvas):
+    """The pixels of a film, in front of a patient who may be turned and distorted.
+
+    Args:
+        shape: (rows, columns).
+        cm_per_px: pixel size in cm.
+        middle: (x, y) in cm of the patient in the film's middle.
+        degrees: the patient's rotation in the plane of the film.
+        shear: sideways shift by height; a patient who leans.
+    """
+
+    def __init__(self, shape, cm_per_px, middle, degrees=0.0, shear=0.0):
+        rows, columns = shape
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        linear = np.array([(cos, -sin), (sin, cos)]) @ np.array([(1.0, shear), (0, 1)])
+        linear = linear / cm_per_px
+        shift = (0.5 * (columns - 1), 0.5 * (rows - 1)) - linear @ np.array(middle)
+        super().__init__(shape, cm_per_px, np.column_stack([linear, shift]))
+        self._from_px = cv2.invertAffineTransform(self.to_px)
+
+    def grid(self, cm_per_px):
+        """An upright `PixelGrid` that covers the film and a little more."""
+        rows, columns = self.shape
+        corners = [(0, 0, 1), (columns, 0, 1), (0, rows, 1), (columns, rows, 1)]
+        corners = np.array(corners) @ self._from_px.T
+        low = corners.min(axis=0) - 2 * cm_per_px
+        shape = np.ceil((corners.max(axis=0) - low) / cm_per_px).astype(int) + 2
+        return PixelGrid(shape[::-1].tolist(), cm_per_px, low)
+
+    def enlarge(self, grid, image):
+        """Interpolate the float32 image of an upright grid linearly, 0 outside."""
+        size = self.shape[::-1]
+        source = grid.to_px[:, :2] @ self._from_px
+        source[:, 2] += grid.to_px[:, 2]
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(image, source, size, flags=flags)
+
+
+class PixelGrid(Canvas):
+    """Pixels in front of an upright patient: their shape, size and position.
+
+    Args:
+        shape: (rows, columns).
+        cm_per_px: pixel size in cm.
+        origin: (x, y) in cm of the centre of pixel (0, 0).
+    """
+
+    def __init__(self, shape, cm_per_px, origin):
+        self.origin = np.asarray(origin, dtype=np.float64)
+        to_px = np.column_stack([np.eye(2), -self.origin]) / cm_per_px
+        super().__init__(shape, cm_per_px, to_px)
+        rows, columns = self.shape
+        left, top = self.origin.tolist()  # numpy's scalars would make them float64
+        columns, rows = (np.arange(n, dtype=np.float32) for n in (columns, rows))
+        self.x = (left + self.cm_per_px * columns)[None, :]
+        self.y = (top + self.cm_per_px * rows)[:, None]
+
+    @classmethod
+    def over(cls, low, high, cm_per_px):
+        """The grid between two corners (x, y) in cm."""
+        size = np.ceil((np.asarray(high) - low) / cm_per_px).astype(int) + 1
+        return cls(size[::-1].tolist(), cm_per_px, low)
+
     def window(self, low, high):
         """Slices (rows, columns) of the pixels between two corners (x, y) in cm."""
         low, high = np.minimum(low, high), np.maximum(low, high)
@@ -56,20 +125,6 @@ class PixelGrid:
         last = np.ceil((high - self.origin) / self.cm_per_px).astype(int) + 1
         first, last = np.maximum(first, 0), np.maximum(last, 0)
         return slice(first[1], last[1]), slice(first[0], last[0])
-
-    def crop(self, low, high):
-        """Crop between two corners (x, y) in cm.
-
-        Returns: the slices (rows, columns) of the crop, and its `PixelGrid`.
-        """
-        rows, columns = self.window(low, high)
-        rows, columns = (
-            slice(*s.indices(n)[:2])
-            for s, n in zip((rows, columns), self.shape, strict=True)
-        )
-        corner = self.origin + self.cm_per_px * np.array([columns.start, rows.start])
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
-        return (rows, columns), PixelGrid(shape, self.cm_per_px, corner)
 
     def coarse(self, cm_per_px):
         """The same area with larger pixels, for smooth structures."""
@@ -125,10 +180,6 @@ class PixelGrid:
         inside = np.maximum(np.float32(radius**2) - dx * dx - dy * dy, 0.0)
         view = target[rows, columns]
         np.maximum(view, 2.0 * np.sqrt(inside, out=inside), out=view)
-
-    def blur(self, image, sigma_cm):
-        """Gaussian blur of std `sigma_cm`."""
-        return cv2.GaussianBlur(image, (0, 0), sigma_cm / self.cm_per_px)
 
 
 def noise_field(rng, grid, cell_cm):

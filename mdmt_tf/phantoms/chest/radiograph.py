@@ -6,21 +6,51 @@ and to measure their performance where the truth is known.
 
 import dataclasses
 
-import cv2
 import numpy as np
 
-from mdmt_tf.phantoms.chest import anatomy, bones, detector, devices
-from mdmt_tf.phantoms.chest.lungs import opacity, vessel_chord, zone_map
-from mdmt_tf.phantoms.chest.pixel_grid import PixelGrid, noise_field
+from mdmt_tf.phantoms.chest import (
+    anatomy,
+    bones,
+    borders,
+    burned_text,
+    detector,
+    devices,
+    distractors,
+    lungs,
+    opacities,
+    pleura,
+)
+from mdmt_tf.phantoms.chest.ingredients import Recipe
+from mdmt_tf.phantoms.chest.pixel_grid import Film, PixelGrid, noise_field
 
-VERSION = "1"
+VERSION = "2"
 GENERATOR = "mdmt_tf.phantoms.chest.radiograph"
 
 # Linear attenuation in 1/cm at the mean energy of a chest exposure, about 60 keV after
 # beam hardening. Lung is a quarter of soft tissue. BONE is the excess over soft tissue.
 SOFT = 0.19
 LUNG = 0.05
+# Behind thick tissue the beam is harder and bone absorbs less: BONE times this straight
+# line in the attenuation of the tissue, 0.4 to 1 of BONE.
 BONE = 0.30
+_HARDENED = (1.45, 0.25)
+# Pixels in cm of the grids on which the lungs and the rest of the body are drawn.
+LUNGS_CM = 0.12
+TORSO_CM = 0.24
+
+
+# The ingredients of other modules are called from these three tables, in their order.
+# Each function draws from its own generator, `Recipe.rng`, and is left out by name.
+# The grid, `LUNGS_CM` wide pixels, covers the lungs: what is drawn on it is smooth.
+
+# function(grid, chest, rng): the fraction of the lungs' air that is replaced, float32
+# or None, and the names of what is drawn. Fractions combine as 1 - (1 - a) (1 - b).
+FILLINGS = {"effusion": pleura.effusion, "distractors": distractors.filling}
+# function(grid, chest, rng): attenuation (no unit) that is added, float32 or None, and
+# the names of what is drawn.
+TISSUES = {"distractors": distractors.tissue}
+# function(pixels, appearance, rng): the picture with something drawn into it.
+OVERLAYS = {"text": burned_text.burn}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +64,8 @@ class Radiograph:
     zones: uint8 (rows, columns), 0 outside the lungs, 1 to 6 for zones A to F.
     ap: bedside (AP) projection.
     cm_per_px: pixel size in cm.
+    disease: kind and extent of the opacities.
+    findings: names of the findings that do not count in the score.
     """
 
     pixels: np.ndarray
@@ -41,9 +73,21 @@ class Radiograph:
     zones: np.ndarray
     ap: bool
     cm_per_px: float
+    disease: opacities.Disease
+    findings: tuple[str, ...]
 
 
-def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None, heart=None):
+def render(
+    rng,
+    grades,
+    *,
+    male=True,
+    appearance=None,
+    matrix=384,
+    ap=None,
+    heart=None,
+    without=(),
+):
     """Render one chest radiograph.
 
     Args:
@@ -54,87 +98,108 @@ def render(rng, grades, *, male=True, appearance=None, matrix=384, ap=None, hear
         matrix: nominal number of columns; the appearance scales it.
         ap: projection, or None to draw it with the appearance's fraction.
         heart: size of the heart in std from the mean, or None to draw it.
+        without: names of `ingredients.INGREDIENTS` that are left out. All else of the
+            picture stays as it is.
     Returns: `Radiograph`.
     Raises: ValueError when `grades` are not six numbers 0 to 3.
     """
     grades = [int(g) for g in grades]
     if len(grades) != 6 or not all(0 <= g <= 3 for g in grades):
         raise ValueError(f"Expected six grades 0 to 3. Received: grades={grades}")
-    appearance = appearance or detector.Appearance()
-    drawn = rng.random() < appearance.ap
-    ap = drawn if ap is None else ap
-    body = anatomy.Body.draw(rng, male, ap)
+    recipe = Recipe(rng, without)
+    appearance = detector.plain(appearance or detector.Appearance(), recipe)
+    drawn = recipe.rng("projections").random() < appearance.ap
+    ap = "projections" in recipe and bool(drawn if ap is None else ap)
+    body = anatomy.Body.draw(recipe, male, ap)
+    if heart is None and "heart_size" in recipe:
+        heart = recipe.rng("heart_size").normal(0.2, 1.0)
     if heart is not None:
         body = body.with_heart(heart)
-    shape = detector.film_shape(appearance, matrix)
-    attenuation, lungs, zones, cm_per_px = _shadow(rng, body, grades, appearance, shape)
-    pixels = detector.expose(attenuation, appearance, rng, cm_per_px)
-    if rng.random() < appearance.border:
-        pixels = detector.collimate(pixels, rng)
-    if appearance.marker and rng.random() < 0.8:
-        pixels = detector.letter(pixels, appearance.marker, rng)
-    return Radiograph(pixels, lungs, zones, bool(ap), cm_per_px)
+    if "distractors" in recipe:
+        body = distractors.inflated(body, recipe.rng("inflated"))
+    film = _film(recipe, body, appearance, detector.film_shape(appearance, matrix))
+    mask = anatomy.lung_mask(film, body)
+    zones = lungs.zone_map(film, body, mask)
+    attenuation, facts = _attenuation(film, body, grades, recipe)
+    pixels = detector.expose(attenuation, appearance, recipe, film.cm_per_px)
+    pixels = borders.finish(pixels, appearance, recipe, mask)
+    for name, draw in OVERLAYS.items():
+        if name in recipe:
+            pixels = draw(pixels, appearance, recipe.rng(name))
+    pixels = borders.store(pixels, appearance)
+    return Radiograph(pixels, mask, zones, ap, film.cm_per_px, *facts)
 
 
-def _shadow(rng, body, grades, appearance, shape):
-    """Attenuation, lungs and zones of a posed body on the film's grid."""
-    rows, columns = shape
-    pose = np.clip(rng.normal(0.0, 1.0, 4), -2.0, 2.0).tolist()
-    field = appearance.field_cm * (1.0 + 0.04 * pose[0])
-    cm_per_px = field / columns
-    margin = round(0.06 * max(shape))
-    middle_y = 0.5 * body.lung_height + 1.7 + 0.7 * pose[2]
-    origin = (
-        0.7 * pose[1] - cm_per_px * (0.5 * (columns - 1) + margin),
-        middle_y - cm_per_px * (0.5 * (rows - 1) + margin),
+def _film(recipe, body, appearance, shape):
+    """The film and how the patient stands in front of it."""
+    pose = np.clip(recipe.rng("pose").normal(0.0, 1.0, 5), -2.0, 2.0)
+    pose = (appearance.pose * pose * ("pose" in recipe)).tolist()
+    cm_per_px = appearance.field_cm * (1.0 + 0.04 * pose[0]) / shape[1]
+    # Errors of position seldom cut the lungs.
+    low, high = np.array(body.chest)
+    most = np.maximum(0.5 * (cm_per_px * np.array(shape[::-1]) - (high - low)), 0.3)
+    offset = np.clip((0.8 * pose[1], 0.8 + 1.1 * pose[2]), -most, most)
+    return Film(
+        shape, cm_per_px, 0.5 * (low + high) + offset, 1.6 * pose[3], 0.02 * pose[4]
     )
-    grid = PixelGrid((rows + 2 * margin, columns + 2 * margin), cm_per_px, origin)
-    attenuation, lungs, zones = _attenuation(grid, body, grades, rng)
-
-    degrees = 1.6 * pose[3]
-    centre = (margin + 0.5 * (columns - 1), margin + 0.5 * (rows - 1))
-    turn = cv2.getRotationMatrix2D(centre, degrees, 1.0)
-    turn[:, 2] -= margin
-    size = (columns, rows)
-    attenuation = cv2.warpAffine(
-        attenuation, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    lungs, zones = (
-        cv2.warpAffine(m, turn, size, flags=cv2.INTER_NEAREST) for m in (lungs, zones)
-    )
-    return attenuation, lungs, zones, cm_per_px
 
 
-def _attenuation(grid, body, grades, rng):
-    """Sum over the structures of attenuation coefficient times chord."""
-    coarse = grid.coarse(0.15)
-    tissue = anatomy.torso_chord(coarse, body)
-    gas = anatomy.airway_chord(coarse, body) + anatomy.abdomen_gas(coarse, body, rng)
-    tissue -= coarse.blur(gas, 0.2)
-    total = grid.enlarge(np.float32(SOFT) * tissue)
-    total += np.float32(BONE) * bones.bone_chord(grid, body, rng)
-    where, chest = grid.crop(*body.chest)
-    lungs, zones = np.zeros((2, *grid.shape), np.uint8)
-    missing, lungs[where], zones[where] = _air(chest, body, grades, rng)
-    total[where] -= missing
-    if body.ap and rng.random() < 0.6:
-        total += devices.device_thickness(grid, body, rng)
-    return np.maximum(total, 0.0, out=total), lungs, zones
+def _attenuation(film, body, grades, recipe):
+    """Sum over the structures of attenuation coefficient times chord.
+
+    Smooth structures are drawn on coarse upright grids, those with edges on the film.
+    The disease and the names of the other findings are returned with it.
+    """
+    grid = film.grid(TORSO_CM)
+    tissue = anatomy.torso_chord(grid, body)
+    gas = anatomy.airway_chord(grid, body)
+    gas += anatomy.abdomen_gas(grid, body, recipe.rng("gas"))
+    tissue -= grid.blur(gas, 0.2)
+    total = film.enlarge(grid, np.float32(SOFT) * tissue)
+    grid = PixelGrid.over(*body.chest, LUNGS_CM)
+    missing, visible, facts = _air(grid, body, grades, recipe)
+    total -= film.enlarge(grid, missing)
+    bone = np.float32(BONE) * bones.bone_chord(film, body, recipe)
+    bone *= np.clip(np.float32(_HARDENED[0]) - np.float32(_HARDENED[1]) * total, 0.4, 1)
+    total += bone
+    if "vessels" in recipe:
+        tubes = lungs.vessels(film, body, recipe.rng("vessels"))
+        tubes *= film.enlarge(grid, visible)
+        total += tubes
+    if body.ap and "devices" in recipe:
+        total += devices.device_thickness(film, body, recipe.rng("devices"))
+    return np.maximum(total, 0.0, out=total), facts
 
 
-def _air(grid, body, grades, rng):
+def _air(grid, body, grades, recipe):
     """Attenuation that a solid body loses by the air in its lungs.
 
-    Returns: float32 attenuation, the lung mask and the zones, all (rows, columns).
+    Returns: two float32 maps (rows, columns), that attenuation and how much of it 1 cm
+        of vessels takes back; and the disease with the names of the other findings.
     """
-    lungs, distance = anatomy.lungs(grid, body)
-    zones = zone_map(grid, body, lungs)
-    chord = anatomy.lung_chord(grid, body, lungs, distance)
-    chord *= 1.0 + np.float32(0.022) * noise_field(rng, grid, 0.5)
-    chord -= np.minimum(anatomy.heart_chord(grid, body), np.float32(0.8) * chord)
+    chest = lungs.Chest.on(grid, body, grades)
+    chord = anatomy.lung_chord(grid, body, chest.lungs, chest.distance)
+    grains = noise_field(recipe.rng("grains"), grid, 0.5)
+    chord *= 1.0 + np.float32(0.022) * grains
+    chord -= np.minimum(anatomy.heart_chord(grid, body), np.float32(0.85) * chord)
+    types = "opacity_types" in recipe
+    fill, disease = opacities.opacity(grid, chest, recipe.rng("opacity"), types)
+    air, found = 1.0 - fill, []
+    for name, draw in FILLINGS.items():
+        if name in recipe:
+            fill, names = draw(grid, chest, recipe.rng(name))
+            found += names
+            if fill is not None:
+                air *= 1.0 - fill
+    air *= np.float32(SOFT - LUNG)
     # A vessel is seen only against air: next to consolidation it vanishes.
-    chord -= np.minimum(
-        vessel_chord(grid, body, rng, distance), np.float32(0.5) * chord
-    )
-    filled = opacity(grid, body, rng, zones, distance, grades)
-    return np.float32(SOFT - LUNG) * (1.0 - filled) * chord, lungs, zones
+    visible = air * np.minimum(chest.distance * np.float32(1.6), 3.6)
+    air *= chord
+    visible = np.minimum(visible, np.float32(0.5) * air)
+    for name, draw in TISSUES.items():
+        if name in recipe:
+            added, names = draw(grid, chest, recipe.rng(name))
+            found += names
+            if added is not None:
+                air -= added
+    return air, visible, (disease, tuple(found))

@@ -19,6 +19,7 @@ def rendered(plan, study):
         matrix=plan.matrix,
         ap=study.ap,
         heart=study.heart,
+        without=plan.without,
     )
 
 

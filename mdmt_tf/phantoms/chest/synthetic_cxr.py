@@ -7,13 +7,11 @@ the table has what is known of each picture, also the true box of the lungs.
     synthetic_cxr/images/000000.png     8-bit grey values
 """
 
-import math
-
 from mdmt_tf.imaging.crop import smallest_box, whole_box
 from mdmt_tf.phantoms.chest import radiograph_files
 from mdmt_tf.phantoms.chest.dataset_tables import csv_bytes
-from mdmt_tf.phantoms.chest.detector import MAX_CONTRAST, Appearance
 from mdmt_tf.phantoms.chest.labels import ZONES
+from mdmt_tf.phantoms.chest.looks import draw_appearance
 from mdmt_tf.phantoms.chest.studies import (
     AS_ALWAYS,
     LABELS,
@@ -27,38 +25,11 @@ NAME = "synthetic_cxr"
 BOX = ("lungs_y0", "lungs_x0", "lungs_y1", "lungs_x1")
 
 
-def draw_look(rng):
-    """The device of one image, wider than those of any hospital, an `Appearance`.
-
-    Every field is drawn independently of the patient and of the disease.
-    """
-
-    def logarithmic(low, high):
-        return math.exp(rng.uniform(math.log(low), math.log(high)))
-
-    return Appearance(
-        exposure=logarithmic(8e3, 3e5),
-        scatter=rng.uniform(0.2, 0.6),
-        blur_cm=logarithmic(0.02, 0.14),
-        flatten=rng.uniform(0.05, 0.65),
-        contrast=rng.uniform(1.0, MAX_CONTRAST),
-        brightness=rng.uniform(-0.10, 0.10),
-        field_cm=rng.uniform(31.0, 38.0),
-        aspect=rng.uniform(0.8, 1.22),
-        matrix=1.0,
-        border=0.35,
-        marker="LR "[rng.integers(3)].strip(),
-        ap=0.5,
-        bits=8,
-        modality=("CR", "DX")[rng.integers(2)],
-    )
-
-
 def studies(seed, patients, conditions=AS_ALWAYS):
     """Studies of the dataset: one per patient. Study k is the same for any number."""
     made = []
     for patient in range(patients):
-        drawn = draw_look(patient_rng(seed, NAME, patient, LOOK))
+        drawn = draw_appearance(patient_rng(seed, NAME, patient, LOOK))
         look = conditions.device(drawn, scores=True)
         rng = patient_rng(seed, NAME, patient, LABELS)
         fields, _ = first_study(rng, look.modality, look, conditions, scores=True)

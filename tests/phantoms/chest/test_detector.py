@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from mdmt_tf.phantoms.chest import detector
+from mdmt_tf.phantoms.chest.ingredients import Recipe
 
 # Nothing but the logarithm: no scatter, no range control, a straight display.
 LINEAR = detector.Appearance(
     exposure=1e9, scatter=0.0, blur_cm=0.0, flatten=0.0, contrast=1.0
 )
+
+
+def recipe(seed, without=()):
+    return Recipe(np.random.default_rng(seed), without)
 
 
 def wedge(steps, width=24, rows=96):
@@ -23,9 +28,7 @@ def bars(picture, count):
 
 def test_equal_steps_of_attenuation_are_equal_steps_of_grey():
     """-log(exp(-P)) = P: a wedge comes out as a wedge (the curve has slope 1)."""
-    picture = detector.expose(
-        wedge([1, 2, 3, 4, 5]), LINEAR, np.random.default_rng(0), 0.1
-    )
+    picture = detector.expose(wedge([1, 2, 3, 4, 5]), LINEAR, recipe(0), 0.1)
     steps = np.diff(bars(picture, 5))
     assert steps.min() > 0.05
     # A jittered contrast below 1 curves the ends a little.
@@ -34,9 +37,7 @@ def test_equal_steps_of_attenuation_are_equal_steps_of_grey():
 
 def test_grey_is_exactly_linear_without_jitter(monkeypatch):
     monkeypatch.setattr(detector, "display_curve", lambda picture, contrast: picture)
-    picture = detector.expose(
-        wedge([1, 2, 3, 4, 5]), LINEAR, np.random.default_rng(0), 0.1
-    )
+    picture = detector.expose(wedge([1, 2, 3, 4, 5]), LINEAR, recipe(0), 0.1)
     steps = np.diff(bars(picture, 5))
     np.testing.assert_allclose(steps, steps.mean(), rtol=0.01)
 
@@ -49,13 +50,13 @@ def test_four_times_the_quanta_halve_the_noise(monkeypatch):
             exposure=exposure, scatter=0.0, blur_cm=0.0, flatten=0.0
         )
         flat = np.full((128, 128), 2.0, np.float32)
-        return detector.expose(flat, look, np.random.default_rng(5), 0.1).std()
+        return detector.expose(flat, look, recipe(5), 0.1).std()
 
     assert noise(2e4) / noise(8e4) == pytest.approx(2.0, rel=0.02)
 
 
 def test_noise_has_mean_zero_and_variance_one():
-    noise = detector._noise(np.random.default_rng(1), (500, 400))
+    noise = detector.noise(np.random.default_rng(1), (500, 400))
     n = noise.size
     assert abs(noise.mean()) < 5 / np.sqrt(n)
     # Variance of the sample variance: (kurtosis - 1) / n, kurtosis 3 - 1.2 / 4.
@@ -66,9 +67,7 @@ def test_noise_has_mean_zero_and_variance_one():
 def test_scatter_lowers_contrast():
     def contrast(scatter):
         look = detector.Appearance(scatter=scatter, flatten=0.0, exposure=1e9)
-        signal = detector.expose(
-            wedge([1.0, 4.0] * 3), look, np.random.default_rng(0), 0.1
-        )
+        signal = detector.expose(wedge([1.0, 4.0] * 3), look, recipe(0), 0.1)
         # The automatic window would hide the loss: compare in units of attenuation.
         return np.ptp(bars(signal, 6)[2:4])
 
@@ -84,21 +83,3 @@ def test_display_curve_rises_through_its_fixed_points(contrast):
     np.testing.assert_allclose(y[:500], x[:500])  # outside the window: unchanged
     slope = (y[1001] - y[999]) / (x[1001] - x[999])
     assert slope == pytest.approx(contrast, rel=1e-3)
-
-
-def test_collimator_blackens_the_margin_only():
-    picture = np.ones((200, 300), np.float32)
-    covered = detector.collimate(picture, np.random.default_rng(2))
-    assert set(np.unique(covered)) == {0.0, 1.0}
-    assert (covered[10:-10, 12:-12] == 1).all()
-    assert (covered == 0).any()
-
-
-@pytest.mark.parametrize(("text", "right"), [("L", True), ("R", False)])
-def test_letter_lies_on_its_side(text, right):
-    dark = np.zeros((200, 200), np.float32)
-    for seed in range(5):
-        lead = detector.letter(dark, text, np.random.default_rng(seed))
-        columns = np.nonzero(lead.any(axis=0))[0]
-        assert (columns > 150).all() if right else (columns < 50).all()
-        assert 20 < (lead > 0.5).sum() < 400

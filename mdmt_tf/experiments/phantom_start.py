@@ -1,0 +1,265 @@
+"""Make the weights of `model.weights: phantoms`: train the recipe, write the file.
+
+The recipe is the shipped configuration `phantom_start`. A run that was interrupted goes
+on; the run is removed when the file is there. No TensorFlow at import.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mdmt_tf import config, storage
+from mdmt_tf.config import Config
+from mdmt_tf.data import embedded
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.experiments import protocol
+from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
+from mdmt_tf.models.weights import half_precision, phantom_weights, provenance
+from mdmt_tf.runs.folder import RunFolder
+
+RECIPE = "phantom_start"
+# Backbones that start from ImageNet's weights, where the licence allows it; the others
+# start from random values.
+_FROM_IMAGENET = ("tf_efficientnet_lite0",)
+_LICENCE = "Apache-2.0"
+# What the file says about each task on held-out phantoms.
+_METRICS, _DIGITS = ("n", "loss", "accuracy", "kappa", "mae"), 4
+
+Write = Callable[[str], object]
+
+
+def settings_of(backbone: str, recipe: str = RECIPE) -> Config:
+    """The settings of the recipe with a backbone and its start.
+
+    Args:
+        backbone: name of a backbone for images.
+        recipe: name or path of the configuration.
+    Raises: ConfigError when the backbone does not fit.
+    """
+    start = PUBLISHED if backbone in _FROM_IMAGENET else "null"
+    return config.load(recipe, [f"model.backbone={backbone}", f"model.weights={start}"])
+
+
+def make(
+    backbone: str,
+    write: Write,
+    bar: Callable,
+    *,
+    again: bool = False,
+    recipe: str = RECIPE,
+) -> Path:
+    """The file of a backbone; trained first if it is not there.
+
+    Args:
+        backbone: name of a backbone for images.
+        write: receives the progress.
+        bar: opens a progress bar, see `prepare.Bar`.
+        again: whether to train although there is a file. The new one then lies in the
+            cache under another name, and `write` receives what differs.
+        recipe: name or path of the configuration.
+    Raises: as `trainer.train`; ConfigError while another process makes the same.
+    """
+    existing = phantom_weights.find(backbone)
+    settings = settings_of(backbone, recipe)
+    if existing is not None and not again:
+        _check_recipe(existing, settings, write)
+        return existing
+    target = phantom_weights.path_in_cache(backbone)
+    if existing is not None:
+        target = target.with_stem(f"{target.stem}-again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.with_name(f"{target.stem}-{_digest_of(settings)[:12]}")
+    with _only_one(target):
+        run = _train(settings, folder, write, bar)
+        write_file(run, target)
+        shutil.rmtree(run.path)
+    if existing is not None:
+        write(differences(target, existing))
+    return target
+
+
+def make_from_run(path: Path, backbone: str, write: Write) -> Path:
+    """Write the file of a finished run of the recipe, or of one like it.
+
+    It lies in the cache, under another name if the backbone has a file already; `write`
+    then receives what differs.
+
+    Args:
+        path: folder of the run.
+        backbone: its backbone.
+        write: receives the differences.
+    Raises: DataError when the run is not finished, has another backbone, or real images
+        were in it.
+    """
+    run = RunFolder.open(path)
+    trained = run.settings().model.backbone
+    if trained != backbone:
+        raise DataError(f"{path}: is a run of {trained}, not of {backbone}.")
+    existing = phantom_weights.find(backbone)
+    target = phantom_weights.path_in_cache(backbone)
+    if existing is not None:
+        target = target.with_stem(f"{target.stem}-again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_file(run, target)
+    if existing is not None:
+        write(differences(target, existing))
+    return target
+
+
+def write_file(run: RunFolder, target: Path) -> None:
+    """Write the backbone of a finished run in half precision, with its facts.
+
+    Raises: DataError when the run is not finished, or real images were in it.
+    """
+    from mdmt_tf.models.backbones import build_backbone
+
+    run.require_finished()
+    facts = _facts_of(run)
+    row = BACKBONES[facts["backbone"]]
+    weights = str(run.backbone_weights)
+    # The weights do not depend on the size of the images.
+    model = build_backbone(row.name, (64, 64, row.channels), weights)
+    half_precision.write(target, half_precision.arrays_of(model), facts)
+
+
+def differences(path: Path, other: Path) -> str:
+    """What differs between two files of the same backbone, in lines.
+
+    Says whether all arrays are equal, or the largest difference and where it is; and
+    the metrics on held-out phantoms that differ.
+
+    Raises: DataError when their arrays have other names or shapes.
+    """
+    (new, facts), (old, others) = map(half_precision.read, (path, other))
+    if {k: v.shape for k, v in new.items()} != {k: v.shape for k, v in old.items()}:
+        raise DataError(f"{path}: has other arrays than {other}.")
+    head = f"compared with {other}:\n"
+    if facts["recipe_sha256"] != others["recipe_sha256"]:
+        head += "  another recipe, or another version of the phantoms\n"
+    if facts["sha256"] == others["sha256"]:
+        return f"{head}  equal, sha256 {facts['sha256']}\n"
+    largest = {name: _difference(new[name], old[name]) for name in new}
+    name = max(largest, key=largest.get)
+    text = f"  different: {largest[name]:.2g} of the largest weight, in {name}\n"
+    for task, metrics in facts["metrics"].items():
+        before = others["metrics"].get(task, {})
+        changed = [
+            f"{metric} {metrics[metric]:g}, was {before[metric]:g}"
+            for metric in ("kappa", "mae")
+            if metric in metrics and metric in before
+        ]
+        text += f"  {task}: {'; '.join(changed)}\n" if changed else ""
+    return head + text
+
+
+def _difference(new: np.ndarray, old: np.ndarray) -> float:
+    """The largest difference as a fraction of the largest absolute value of both."""
+    new, old = new.astype(np.float64), old.astype(np.float64)
+    largest = max(np.abs(new).max(), np.abs(old).max())
+    return float(np.abs(new - old).max() / largest) if largest else 0.0
+
+
+def _check_recipe(path: Path, settings: Config, write: Write) -> None:
+    facts = half_precision.read_facts(path)
+    if facts["recipe_sha256"] != _digest_of(settings):
+        write(
+            f"{path} was made by version {facts['mdmt_tf']} with another recipe, or "
+            "other phantoms. To make it again: --again.\n"
+        )
+
+
+@contextlib.contextmanager
+def _only_one(target: Path):
+    """Refuse to run while another process makes the same file."""
+    lock = target.with_name(f".{target.name}.lock")
+    try:
+        held = storage.lock(lock)
+    except BlockingIOError:
+        raise ConfigError(
+            f"{target}: another process is making it. Wait until it has finished."
+        ) from None
+    with held:
+        try:
+            yield
+        finally:
+            lock.unlink()
+
+
+def _train(settings: Config, folder: Path, write: Write, bar: Callable) -> RunFolder:
+    """The finished run of the settings in a folder; an interrupted one goes on."""
+    from mdmt_tf.models.weights import pretrained
+    from mdmt_tf.training import strategy, trainer
+
+    # Before anything computes: TensorFlow keeps the devices with which it starts.
+    strategy.build_strategy(settings.training.devices)
+    model = settings.model
+    pretrained.locate_all(model.backbone, model.weights, write)
+    settings = embedded.provide(settings, write, bar)
+    settings = settings.model_copy(update={"run_dir": str(folder)})
+    resumed = None
+    if folder.is_dir():
+        resumed = folder
+        settings = RunFolder.open(folder).settings(settings.data_dir)
+        write(f"resuming {folder}\n")
+    return trainer.train(settings, resume_from=resumed, write=write)
+
+
+def _facts_of(run: RunFolder) -> dict:
+    """The facts of the file: what went in, and what was measured."""
+    settings = run.settings()
+    manifest = run.read_json(run.manifest)
+    real = set(manifest["datasets"]) - set(manifest["synthetic_datasets"])
+    if real:
+        raise DataError(
+            f"{run.path}: was trained with real images of {', '.join(sorted(real))}. "
+            "Expected a run on synthetic images alone. To start from its weights, set "
+            f"model.weights={run.backbone_weights}."
+        )
+    images = manifest[provenance.NOTE]
+    return {
+        "backbone": settings.model.backbone,
+        "source": f"synthetic radiographs: {sum(images.values()):,} images",
+        "licence": _LICENCE,
+        provenance.NOTE: images,
+        "phantoms_version": _phantoms_version(settings),
+        "recipe": settings.experiment,
+        "recipe_sha256": _digest_of(settings),
+        "seed": settings.seed,
+        "start": manifest["initial_weights"],
+        "mdmt_tf": manifest["mdmt_tf"],
+        "metrics": _rounded(run.read_json(run.metrics)["test"]),
+        "effort": manifest["effort"],
+        "packages": manifest["packages"],
+        "settings": settings.to_plain() | {"run_dir": None, "data_dir": None},
+    }
+
+
+def _digest_of(settings: Config) -> str:
+    """SHA-256 of the recipe, with its split and the phantoms that it draws."""
+    plain = settings.to_plain()
+    digest, version = protocol.digest_of(settings), _phantoms_version(settings)
+    return storage.digest_of([digest, version, plain["phantoms"], plain["split"]])
+
+
+def _phantoms_version(settings: Config) -> str | None:
+    """Version of the generators; None for a run on data that were prepared before."""
+    # Loads OpenCV, which --help does not need.
+    from mdmt_tf.phantoms.plan import PhantomPlan
+
+    if settings.phantoms is None:
+        return None
+    return PhantomPlan(**settings.phantoms.model_dump()).version
+
+
+def _rounded(metrics: Mapping[str, Mapping]) -> dict:
+    return {
+        task: {
+            name: storage.without_nan(round(of_task[name], _DIGITS))
+            for name in _METRICS
+            if of_task.get(name) is not None
+        }
+        for task, of_task in metrics.items()
+    }

@@ -1,0 +1,244 @@
+"""Answers that follow from those of tasks: their sum, and the category of the sum.
+
+A derived answer has no head, no loss and no logits. Its label is the sum of the labels
+of its tasks, and is known where all of these are known. Its prediction follows from the
+predictions of the tasks:
+
+    value       sum_t sum_g  g p_t(g)      the sum of the expected grades
+    P(sum = s)  the convolution of the p_t, which takes the tasks as independent given
+                the image
+    P(class)    the sum of P(sum = s) over the sums s of the class
+    class       that of the value, by the cut points
+
+where p_t(g) is the probability of grade g of task t, see `Answer.grades`. Errors of the
+tasks are seldom independent, so P(class) is too extreme as a rule; the temperature of
+calibration repairs that like the one of a task.
+
+The class is not always the most probable one: with P(0) = 0.6 and P(3) = 0.4, the sum 0
+is most probable, but 1.2 is expected, which errs less.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from mdmt_tf.tasks.answer import Answer, Property, as_list
+from mdmt_tf.tasks.classes import OrderedClasses
+from mdmt_tf.tasks.regression import NumberAnswer
+
+# Sums that are equal up to rounding are one.
+_DIGITS = 9
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Derived(Answer):
+    """An answer that follows from those of tasks; the base of all kinds.
+
+    Attributes:
+        terms: name of a task -> its grades, see `Answer.grades`.
+        of: a task with the same label, with which the answers of other models can be
+            compared; None: none.
+    """
+
+    terms: Mapping[str, tuple[float, ...]]
+    of: Answer | None = None
+
+    def description(self) -> dict:
+        """Also its tasks with their grades, and the cut points."""
+        terms = {name: list(grades) for name, grades in self.terms.items()}
+        facts = {"terms": terms}
+        if self.cut_points:
+            facts |= {"cut_points": list(self.cut_points)}
+            facts |= {"descending": self.descending}
+        return super().description() | facts
+
+    def to_plain(self) -> dict:
+        plain = super().to_plain()
+        del plain["of"]
+        plain["terms"] = {name: as_list(own) for name, own in self.terms.items()}
+        return plain
+
+    def labels_from(self, encoded: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The labels that follow from those of the tasks.
+
+        Args:
+            encoded: task -> result of its `encode`, (n,); of other tasks, too.
+        Returns: as `encode`, unknown where a label of a task is unknown.
+
+        Example:
+            >>> total = SumOfTasks(name="total", terms={"a": (0, 1), "b": (0, 1, 3)})
+            >>> encoded = {"a": np.array([1, 0, 1]), "b": np.array([2, 1, -1])}
+            >>> total.labels_from(encoded).tolist()
+            [4.0, 1.0, nan]
+        """
+        total = 0.0
+        for name, grades in self.terms.items():
+            labels = np.asarray(encoded[name])
+            # The class -1, which is unknown, takes the last entry.
+            total = total + (np.array([*grades, np.nan])[labels] if grades else labels)
+        return self.encode(total)
+
+    def predicted_from(self, predicted: Mapping, ops=np):
+        """The predictions that follow from those of the tasks.
+
+        Args:
+            predicted: task -> its `probabilities`, (n, n_classes) or (n, 1).
+            ops: numpy, or keras.ops in a graph.
+        Returns: float64 (n, c), c the number of `probability_columns`.
+
+        Example:
+            >>> total = SumOfTasks(name="total", terms={"a": (0, 1), "b": (0, 1, 3)})
+            >>> a, b = np.array([[0.5, 0.5]]), np.array([[0.2, 0.4, 0.4]])
+            >>> # 0.5 + 0.4 + 3 * 0.4
+            >>> total.predicted_from({"a": a, "b": b}).round(3).tolist()
+            [[2.1]]
+        """
+        total = 0.0
+        for name, grades in self.terms.items():
+            columns = ops.array(predicted[name], dtype="float64")
+            # One column after the other: a matmul would depend on the batch.
+            for index, grade in enumerate(grades or (1.0,)):
+                total = total + grade * columns[:, index : index + 1]
+        return total
+
+
+class SumOfTasks(NumberAnswer, Derived):
+    """The sum of the answers of tasks: of grades, of yes and no, or of numbers."""
+
+    kind = "sum"
+
+    @property
+    def properties(self) -> frozenset[Property]:
+        return super().properties | {Property.SUM}
+
+
+class CategoryOfSum(OrderedClasses, Derived):
+    """The category of the sum of the answers of tasks, by cut points.
+
+    Its predictions have the probability of each category, and the value of the sum in
+    one more column, whose category is predicted. Where there is no value, because the
+    prediction is that of the task `of`, the predicted class is that task's.
+    """
+
+    kind = "category_of_sum"
+
+    @property
+    def probability_columns(self) -> tuple[str, ...]:
+        return (*super().probability_columns, "value")
+
+    def prediction(self, probabilities: np.ndarray) -> np.ndarray:
+        """The category of the value, int64 (n,)."""
+        probabilities = np.asarray(probabilities, np.float64)
+        values = probabilities[..., self.n_classes]
+        chances = probabilities[..., : self.n_classes]
+        other = self.of.prediction if self.of else super().prediction
+        classes = self.encode(values)
+        return np.where(np.isnan(values), other(chances), classes)
+
+    def predicted_from(self, predicted: Mapping, ops=np):
+        """The probability of each category, and the value; (n, n_classes + 1).
+
+        Example:
+            >>> terms = {"a": (0, 1), "b": (0, 1, 3)}
+            >>> total = CategoryOfSum(name="total", terms=terms, cut_points=(1, 4))
+            >>> a, b = np.array([[0.5, 0.5]]), np.array([[0.2, 0.4, 0.4]])
+            >>> total.predicted_from({"a": a, "b": b}).round(3).tolist()
+            [[0.1, 0.7, 0.2, 2.1]]
+        """
+        sums, chances = self._distribution(predicted, ops)
+        classes = self.encode(sums)
+        columns = []
+        for index in range(self.n_classes):
+            chosen = np.flatnonzero(classes == index)
+            of_class = ops.take(chances, chosen, axis=1)
+            columns.append(ops.sum(of_class, axis=1, keepdims=True))
+        columns.append(super().predicted_from(predicted, ops))
+        return ops.concatenate(columns, axis=-1)
+
+    def _distribution(self, predicted: Mapping, ops):
+        """The possible sums (s,), ascending, and their probabilities (n, s)."""
+        sums, chances = np.zeros(1), None
+        for name, grades in self.terms.items():
+            own = ops.array(predicted[name], dtype="float64")
+            if chances is None:
+                chances = ops.ones_like(own[:, :1])
+            more = possible_sums([sums, grades])
+            place = {total: index for index, total in enumerate(sums.tolist())}
+            # A sum that cannot become another one by a grade takes the last column.
+            padded = ops.concatenate([chances, 0.0 * chances[:, :1]], axis=-1)
+            chances = 0.0
+            for index, grade in enumerate(grades):
+                before = _rounded(more - grade).tolist()
+                taken = [place.get(total, len(sums)) for total in before]
+                moved = ops.take(padded, np.array(taken), axis=1)
+                chances = chances + own[:, index : index + 1] * moved
+            sums = more
+        return sums, chances
+
+
+def possible_sums(parts: Sequence[Sequence[float]]) -> np.ndarray:
+    """All sums of one number of each part, ascending, each once.
+
+    Example:
+        >>> possible_sums([(0, 1), (0, 1, 3)]).tolist()
+        [0.0, 1.0, 2.0, 3.0, 4.0]
+    """
+    sums = np.zeros(1)
+    for part in parts:
+        sums = np.unique(_rounded(np.add.outer(sums, np.asarray(part, np.float64))))
+    return sums
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    # Without -0.0, which is another key than 0.0 in no dict, but another text.
+    return np.round(values, _DIGITS) + 0.0
+
+
+def with_derived(
+    predicted: Mapping[str, np.ndarray], answers: Sequence[Answer], ops=np
+) -> dict:
+    """The predictions of tasks, and those of the derived answers among `answers`.
+
+    Args:
+        predicted: task -> its `probabilities`.
+        answers: tasks are left as they are.
+        ops: numpy, or keras.ops in a graph.
+
+    Example:
+        >>> total = SumOfTasks(name="total", terms={"a": (0, 1), "b": ()})
+        >>> chances = {"a": np.array([[0.5, 0.5]]), "b": np.array([[4.0]])}
+        >>> with_derived(chances, [total])["total"].tolist()
+        [[4.5]]
+    """
+    result = dict(predicted)
+    for answer in answers:
+        if isinstance(answer, Derived):
+            result[answer.name] = answer.predicted_from(predicted, ops)
+    return result
+
+
+def comparable(tasks: Collection[str], answers: Iterable[Answer]) -> tuple[str, ...]:
+    """The answers in which a model can be compared with others, by name.
+
+    Args:
+        tasks: names of the tasks that the model predicts.
+        answers: all tasks and derived answers.
+    Returns: its tasks, the answers derived from them, and those whose label one of its
+        tasks has, see `Derived.of`; in the order of `answers`.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> grade = make_task(name="grade", kind="regression")
+        >>> total = SumOfTasks(name="total", terms={"a": (), "b": ()}, of=grade)
+        >>> comparable(["a", "b"], [total]), comparable(["grade"], [grade, total])
+        (('total',), ('grade', 'total'))
+    """
+    return tuple(answer.name for answer in answers if _is_comparable(answer, tasks))
+
+
+def _is_comparable(answer: Answer, tasks: Collection[str]) -> bool:
+    if not isinstance(answer, Derived):
+        return answer.name in tasks
+    stands_in = answer.of is not None and answer.of.name in tasks
+    return stands_in or set(answer.terms) <= set(tasks)

@@ -1,0 +1,45 @@
+"""Notes about synthetic images in files of weights."""
+
+import json
+
+import h5py
+import pytest
+
+from mdmt_tf.models.weights import provenance
+
+
+@pytest.fixture
+def weights(tmp_path):
+    folder = tmp_path / "run" / "checkpoints"
+    folder.mkdir(parents=True)
+    with h5py.File(folder / "backbone.weights.h5", "w") as file:
+        file["kernel"] = [1.0, 2.0]
+    return folder / "backbone.weights.h5"
+
+
+def test_the_note_is_read_and_the_weights_stay(weights):
+    before = weights.read_bytes()
+    provenance.write(weights, {})
+    assert weights.read_bytes() == before
+    assert provenance.read(weights) == {}
+    provenance.write(weights, {"synthetic_cxr": 2700})
+    assert provenance.read(weights) == {"synthetic_cxr": 2700}
+    with h5py.File(weights) as file:
+        assert list(file["kernel"]) == [1.0, 2.0]
+
+
+def test_the_run_of_an_earlier_version_is_asked(weights):
+    path = weights.parent.parent / "manifest.json"
+    facts = {"alpha": {"examples": 40}, "beta": {"examples": 23}}
+    manifest = {"synthetic_datasets": ["alpha"], "datasets": facts}
+    path.write_text(json.dumps(manifest))
+    assert provenance.read(weights) == {"alpha": 40}
+    for text in ("", "[]", '{"synthetic_datasets": ["alpha"]}'):
+        path.write_text(text)
+        assert provenance.read(weights) == {}
+
+
+def test_files_of_another_format_have_no_note(tmp_path):
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(b"not HDF5")
+    assert provenance.read(path) == {}
