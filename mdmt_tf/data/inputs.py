@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import Samples, all_samples, split_samples
 from mdmt_tf.data.sources import PreparedDataset
@@ -92,13 +94,15 @@ def build_inputs(
     """
     split.check_leakage({dataset.name: dataset.table for dataset in datasets})
     tasks, derived = divide(answers)
+    samples = split_samples(all_samples(datasets, answers), split, seed)
+    used = np.concatenate([rows.image for rows in samples.values()])
     return Inputs(
         tasks=tasks,
         derived=derived,
         datasets=tuple(datasets),
         split=split,
-        samples=split_samples(all_samples(datasets, answers), split, seed),
-        images=Images(datasets, image_shape, cache),
+        samples=samples,
+        images=Images(datasets, image_shape, cache, used=used),
     )
 
 

@@ -68,10 +68,9 @@ class Samples:
     @property
     def is_labelled(self) -> np.ndarray:
         """bool (n,), whether the label of at least one task is known."""
-        known = [
-            values.reshape(len(self), -1).any(axis=1) for values in self.known.values()
-        ]
-        return np.logical_or.reduce(known)
+        return np.logical_or.reduce(
+            [_any_of_row(known) for known in self.known.values()]
+        )
 
     @property
     def patient(self) -> np.ndarray:
@@ -196,7 +195,8 @@ def split_samples(samples: Samples, split: Split, seed: int = 0) -> dict[str, Sa
 
     Training labels that `Task.fraction` leaves out are unknown. The labels of a task
     with `Task.permute` are permuted among the training rows and among the validation
-    rows of each dataset, see `mdmt_tf.data.controls`. Test labels are the true ones.
+    rows of each dataset, see `mdmt_tf.data.controls`; tasks whose labels are known for
+    the same rows are permuted together. Test labels are the true ones.
 
     A training row without a known label is left out, because it would take the place of
     another row in a batch without training anything.
@@ -216,8 +216,7 @@ def split_samples(samples: Samples, split: Split, seed: int = 0) -> dict[str, Sa
     for task in samples.tasks:
         if task.fraction < 1:
             samples = _with_fraction(samples, task, split_of == "train", seed)
-        if task.permute:
-            samples = _permuted(samples, task, split_of, seed)
+    samples = _permuted(samples, split_of, seed)
     result = {name: samples.take(split_of == name) for name in SPLITS}
     train = result["train"]
     if not train.is_labelled.all():
@@ -250,38 +249,75 @@ def _with_fraction(samples: Samples, task: Task, training, seed: int) -> Samples
 
 def _kept(task: Task, labels, patients, seed: int, dataset: str) -> np.ndarray:
     """bool (n,): training rows of a dataset whose label of the task is used."""
-    known = label_is_known(labels).reshape(len(labels), -1).any(axis=1)
+    known = _any_of_row(label_is_known(labels))
     if task.fraction == 1:
         return known
     key = (seed, dataset, task.name, "fraction")
     return kept_labels(labels, known, patients, task.fraction, key)
 
 
-def _permuted(samples: Samples, task: Task, split_of, seed: int) -> Samples:
-    """The samples with permuted labels of a task in training and validation."""
-    labels, known = samples.labels[task.name], samples.known[task.name]
-    any_known = known.reshape(len(samples), -1).any(axis=1)
+def _permuted(samples: Samples, split_of, seed: int) -> Samples:
+    """The samples with permuted labels in training and validation.
+
+    Tasks that have the same labelled images of a dataset share one permutation there,
+    so the labels of an image stay together.
+    """
+    tasks = [task for task in samples.tasks if task.permute]
+    rows = {task.name: np.arange(len(samples)) for task in tasks}
+    both = np.isin(split_of, ("train", "validation"))
+    for dataset, own in _rows_by_dataset(samples, both):
+        for together in _with_equal_rows(samples, tasks, own):
+            chosen = _permuted_rows(samples, together, dataset, own, split_of, seed)
+            for task in together:
+                rows[task.name][own] = chosen
+    for task in tasks:
+        chosen = rows[task.name]
+        samples = samples.replaced(
+            task,
+            labels=samples.labels[task.name][chosen],
+            targets=samples.targets[task.name][chosen],
+            known=samples.known[task.name][chosen],
+        )
+    return samples
+
+
+def _with_equal_rows(samples: Samples, tasks, own) -> list[list[Task]]:
+    """The tasks in groups with the same labelled rows among those of a dataset."""
+    groups: dict[bytes, list[Task]] = {}
+    for task in tasks:
+        known = _any_of_row(samples.known[task.name][own])
+        groups.setdefault(known.tobytes(), []).append(task)
+    return list(groups.values())
+
+
+def _permuted_rows(
+    samples: Samples, tasks, dataset: str, own, split_of, seed: int
+) -> np.ndarray:
+    """The row from which each row of a dataset takes the labels of the tasks."""
+    known = _any_of_row(samples.known[tasks[0].name])
     images, patients = (
         samples.rows[key].to_numpy() for key in ("image_id", "patient_id")
     )
-    rows = np.arange(len(samples))
-    both = np.isin(split_of, ("train", "validation"))
-    for dataset, own in _rows_by_dataset(samples, both):
-        by_patient = labels_are_of_patients(labels[own], any_known[own], patients[own])
-        for name in ("train", "validation"):
-            part = own[split_of[own] == name]
-            key = (seed, dataset, task.name, "permute", name)
-            rows[part] = part[
-                permuted_rows(
-                    any_known[part], images[part], patients[part], by_patient, key
-                )
-            ]
-    return samples.replaced(
-        task,
-        labels=labels[rows],
-        targets=samples.targets[task.name][rows],
-        known=known[rows],
+    by_patient = all(
+        labels_are_of_patients(
+            samples.labels[task.name][own], known[own], patients[own]
+        )
+        for task in tasks
     )
+    rows = np.arange(len(samples))
+    for name in ("train", "validation"):
+        part = own[split_of[own] == name]
+        # By the first of the tasks, which is all that a task alone depends on.
+        key = (seed, dataset, tasks[0].name, "permute", name)
+        rows[part] = part[
+            permuted_rows(known[part], images[part], patients[part], by_patient, key)
+        ]
+    return rows[own]
+
+
+def _any_of_row(known: np.ndarray) -> np.ndarray:
+    """bool (n,) from (n, *label_shape), whether any label of a row is known."""
+    return known.any(axis=tuple(range(1, known.ndim)))
 
 
 def _rows_by_dataset(samples: Samples, chosen) -> Iterator[tuple[str, np.ndarray]]:

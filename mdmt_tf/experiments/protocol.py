@@ -54,6 +54,7 @@ _ADDED_TO_TASKS = {
     "standardize": False,
     "permute": False,
     "fraction": 1,
+    "mirror": None,
 }
 _ADDED_TO_TRAINING = {"steps": None}
 _ADDED_TO_DATASETS = {"auxiliary": False, "fraction": 1}
@@ -295,9 +296,19 @@ def digest_of(settings: Config) -> str:
         # Of other kinds, the key has no effect.
         own["standardize"] &= task.is_standardized
         plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
+    if _are_permuted_together(settings):
+        # Once, each task had a permutation of its own.
+        plain["permuted_together"] = True
     # The order of tasks counts: a serial head belongs to the first.
     plain["order_of_tasks"] = list(plain["tasks"])
     return storage.digest_of(plain)
+
+
+def _are_permuted_together(settings: Config) -> bool:
+    """Whether two permuted tasks have a dataset in common."""
+    permuted = [task.sources for task in settings.tasks.values() if task.permute]
+    sources = [name for of_task in permuted for name in of_task]
+    return len(set(sources)) < len(sources)
 
 
 def digest_of_baseline(section: BaselineSection, config: Config) -> str:

@@ -84,6 +84,7 @@ def overview(
         ("backbone", f"{config.model.backbone} from {start}"),
         ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
     ]
+    rows += _dataset_rows(config, inputs)
     for task in inputs.tasks:
         counts = training_set.class_counts[task.name]
         text = f"{task.counts_text(counts)} in training"
@@ -99,3 +100,19 @@ def overview(
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
     return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)
+
+
+def _dataset_rows(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
+    """What is done with datasets that no fold divides, or that are used in part."""
+    rows = []
+    names = inputs.samples["train"].rows["dataset"]
+    for name, section in config.datasets.items():
+        texts = []
+        if section.auxiliary:
+            texts.append("auxiliary, the same lists in every fold")
+        if section.fraction < 1:
+            texts.append(f"{section.fraction:.3g} of the patients in training")
+        if texts:
+            count = int((names == name).sum())
+            rows.append((name, f"{count} images in training; {'; '.join(texts)}"))
+    return rows
