@@ -122,7 +122,7 @@ def settings_of_one(
     # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
-    answers = {*section.tasks, *_derived_from(section.tasks, config)}
+    answers = {*section.tasks, *derived_from(section.tasks, config)}
     if plain["training"]["select_on"]["task"] not in answers:
         _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
@@ -159,7 +159,7 @@ def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
             plain["tasks"][name]["fraction"] = 0
 
 
-def _derived_from(tasks: Collection[str], config: Config) -> set[str]:
+def derived_from(tasks: Collection[str], config: Config) -> set[str]:
     """Names of the derived answers whose tasks are all among `tasks`."""
     return {
         answer.name
@@ -172,8 +172,8 @@ def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) ->
     """Select by a task that has labels, if the fraction of the selecting one is 0."""
     trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
     chosen = plain["training"]["select_on"]
-    answers = {*trained, *_derived_from(trained, config)}
-    own = {*tasks, *_derived_from(tasks, config)}
+    answers = {*trained, *derived_from(trained, config)}
+    own = {*tasks, *derived_from(tasks, config)}
     if trained and chosen["task"] in own and chosen["task"] not in answers:
         _select_by(trained[0], plain, config)
 
