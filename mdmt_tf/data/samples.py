@@ -16,7 +16,8 @@ from mdmt_tf.data.controls import kept_labels, labels_are_of_patients, permuted_
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.tasks import Answer, Derived, Task, label_is_known
+from mdmt_tf.tasks.derived import divide
 from mdmt_tf.tasks.labels import task_labels
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Samples:
         labels: task -> (n, *label_shape), see `Task.encode`.
         targets: task -> (n, ...), see `Task.targets`; zeros for unknown labels.
         known: task -> bool (n, *label_shape), the indicator I(x, task).
+        derived: answers that follow from those of the tasks, see `labels_of`.
     """
 
     tasks: tuple[Task, ...]
@@ -43,9 +45,25 @@ class Samples:
     labels: Mapping[str, np.ndarray]
     targets: Mapping[str, np.ndarray]
     known: Mapping[str, np.ndarray]
+    derived: tuple[Derived, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The tasks, and the derived answers."""
+        return (*self.tasks, *self.derived)
+
+    def labels_of(self, answer: Answer) -> np.ndarray:
+        """The labels (n, *label_shape) of one of the answers, see `Answer.encode`.
+
+        Those of a derived answer follow from those of the tasks as they are here, so
+        that they are unknown or permuted as these are.
+        """
+        if answer.name in self.labels:
+            return self.labels[answer.name]
+        return answer.labels_from(self.labels)
 
     @property
     def is_labelled(self) -> np.ndarray:
@@ -63,6 +81,7 @@ class Samples:
         """A selection of the rows, by number or as bool (n,)."""
         return Samples(
             tasks=self.tasks,
+            derived=self.derived,
             rows=self.rows.iloc[chosen].reset_index(drop=True),
             image=self.image[chosen],
             dataset=self.dataset[chosen],
@@ -81,12 +100,16 @@ class Samples:
         )
 
 
-def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> Samples:
+def all_samples(
+    datasets: Sequence[PreparedDataset], answers: Sequence[Answer]
+) -> Samples:
     """Every row, in the order of the datasets and of storage.
 
     Args:
         datasets: in the order of `Images`.
-        tasks: any tasks; labels are unknown in a dataset that does not feed a task.
+        answers: any tasks; labels are unknown in a dataset that does not feed a task.
+            And derived answers, whose labels follow from those of their tasks; or are
+            read from a field like those of a task, if a task is not among `answers`.
     Raises: DataError for a missing label field, or a label that is not a class.
     """
     rows = pd.concat(
@@ -106,6 +129,7 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
         ignore_index=True,
     )
     labels, targets, known = {}, {}, {}
+    tasks, derived = divide(answers)
     for task in tasks:
         of_task = [_labels(task, dataset) for dataset in datasets]
         pairs = [task.targets(values) for values in of_task]
@@ -113,8 +137,13 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
         known[task.name] = np.concatenate([is_known for _, is_known in pairs])
         encoded = [task.encode(values) for values in of_task]
         labels[task.name] = np.concatenate(encoded)
+    for answer in derived:
+        if not set(answer.terms) <= set(labels):
+            encoded = [answer.encode(_labels(answer, dataset)) for dataset in datasets]
+            labels[answer.name] = np.concatenate(encoded)
     return Samples(
-        tasks=tuple(tasks),
+        tasks=tasks,
+        derived=derived,
         rows=rows,
         image=np.arange(len(rows), dtype=np.int64),
         dataset=np.repeat(np.arange(len(datasets)), [len(d) for d in datasets]),
@@ -303,7 +332,7 @@ def spread(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
 
 
-def _labels(task: Task, dataset: PreparedDataset) -> np.ndarray:
+def _labels(task: Answer, dataset: PreparedDataset) -> np.ndarray:
     """Labels of the dataset; all unknown if it does not feed the task."""
     if dataset.name not in task.sources:
         return np.full((len(dataset), *task.label_shape), np.nan)

@@ -42,7 +42,7 @@ def information(
         "preprocessing": {
             d.name: d.config for d in inputs.datasets if d.name in inputs.judged
         },
-        "tasks": {task.name: task.description() for task in inputs.tasks},
+        "tasks": {answer.name: answer.description() for answer in inputs.answers},
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
         "training_images": training_images,
     }
@@ -93,6 +93,8 @@ def overview(
         if task.permute:
             text += "; PERMUTED among training and validation images"
         rows.append((task.name, text))
+    for answer in inputs.derived:
+        rows.append((answer.name, f"derived from {', '.join(answer.terms)}"))
     if config.training.steps is not None:
         in_epoch = config.training.steps // config.training.epochs
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))

@@ -19,9 +19,10 @@ def open_inputs(config: Config) -> Inputs:
         two splits.
     """
     datasets, split = open_split(config)
+    tasks = fit_tasks(config.build_tasks(), datasets, split, config.seed)
     return build_inputs(
         datasets,
-        fit_tasks(config.build_tasks(), datasets, split, config.seed),
+        (*tasks, *config.build_derived()),
         split,
         config.image_shape,
         config.pipeline.cache,
