@@ -124,7 +124,7 @@ def settings_of_one(
     # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
-    if plain["training"]["select_on"]["task"] not in _answers(section.tasks, plain):
+    if plain["training"]["select_on"]["task"] not in answers_of(section.tasks, plain):
         _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
@@ -178,7 +178,7 @@ def _derived_from(tasks: Collection[str], plain: dict) -> dict[str, dict]:
     return found
 
 
-def _answers(tasks: Collection[str], plain: dict) -> set[str]:
+def answers_of(tasks: Collection[str], plain: dict) -> set[str]:
     """The names of tasks, and of the answers that are derived from them."""
     sections = _derived_from(tasks, plain).items()
     made = [DerivedSection.model_validate(own).names(name) for name, own in sections]
@@ -190,7 +190,7 @@ def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) ->
     trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
     chosen = plain["training"]["select_on"]
     known = {*tasks, *(answer.name for answer in config.build_derived())}
-    if trained and chosen["task"] in known - _answers(trained, plain):
+    if trained and chosen["task"] in known - answers_of(trained, plain):
         _select_by(trained[0], plain, config)
 
 
