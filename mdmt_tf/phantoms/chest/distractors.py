@@ -182,11 +182,12 @@ def _nodules(grid, chest, rng, added):
 
 def _calcified_aorta(grid, chest, rng, added):
     """A shell of calcium in the wall of the aortic arch."""
-    body = chest.body
-    centre = np.array([body.lean + 2.1, 0.30 * body.lung_height])
+    body, width = chest.body, chest.body.mediastinum
+    middle = body.lean + 0.5 * body.turn
+    centre = np.array([middle + 2.3 * width, 0.27 * body.lung_height])
     start, length = rng.uniform(-1.6, -0.6), rng.uniform(0.9, 2.2)
     angle = np.linspace(start, start + length, 12)
-    radii = np.array([2.0 * body.heart, 2.0])
+    radii = np.array([1.7 * width, 0.085 * body.lung_height])
     line = centre + radii * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     layer = np.zeros(grid.shape, np.uint8)
     grid.stroke(layer, [line], 0.22, int(rng.uniform(60, 200)))
