@@ -75,6 +75,8 @@ def test_the_wheel_holds_configurations_weights_and_descriptions(wheel):
             assert f"mdmt_tf/datasets/{path.relative_to(ROOT / 'datasets')}" in names
     for file in ("lungs.npz", "MODEL_CARD.md"):
         assert f"mdmt_tf/imaging/lungs/{file}" in names
+    for path in (ROOT / "mdmt_tf/models/weights/phantoms").iterdir():
+        assert f"mdmt_tf/models/weights/phantoms/{path.name}" in names
     (entries,) = [name for name in names if name.endswith("entry_points.txt")]
     text = zipfile.ZipFile(wheel).read(entries).decode()
     assert "mdmt-tf = mdmt_tf.__main__:command" in text

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mdmt_tf.config.section import Name, Problem, Section, not_one_of, rule
 from mdmt_tf.tasks import Answer, Derived, Task, make_task
-from mdmt_tf.tasks.derived import possible_sums
+from mdmt_tf.tasks.derived import common_sources, possible_sums
 
 
 class DerivedSection(Section):
@@ -54,7 +54,7 @@ class DerivedSection(Section):
         """
         added = [tasks[term] for term in self.sum]
         facts = {
-            "sources": _common_sources(added),
+            "sources": common_sources(added),
             "terms": {task.name: task.grades for task in added},
         }
         total = {"kind": "sum", "name": self.names(name)[-1], **facts}
@@ -162,7 +162,7 @@ class DerivedRules:
             if not set(section.sum) <= set(self.tasks):
                 continue
             tasks = [self.tasks[term].to_task(term) for term in section.sum]
-            if not _common_sources(tasks):
+            if not common_sources(tasks):
                 fed = {d: None for task in tasks for d in task.sources}
                 words = "; ".join(
                     f"{dataset} does not feed "
@@ -213,19 +213,6 @@ class DerivedRules:
             return False
         tasks = [self.tasks[term].to_task(term) for term in section.sum]
         return not any(any(_problems_of_term(task, section, ())) for task in tasks)
-
-
-def _common_sources(tasks: list[Task]) -> dict[str, tuple[str, ...]]:
-    """The datasets that feed all tasks -> the label fields of all tasks."""
-    fields = {
-        dataset: [task.sources.get(dataset) for task in tasks]
-        for dataset in tasks[0].sources
-    }
-    return {
-        dataset: tuple(name for f in own for name in ([f] if isinstance(f, str) else f))
-        for dataset, own in fields.items()
-        if None not in own
-    }
 
 
 def _problems_of_term(

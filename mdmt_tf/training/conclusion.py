@@ -55,7 +55,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(
             model,
-            inputs.tasks,
+            inputs.answers,
             unchecked,
             about,
             config.normalization,
@@ -80,11 +80,11 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
-    storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
+    storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
-    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.answers))
 
 
 def effort(fit: Fit) -> dict[str, int | float]:
@@ -108,7 +108,7 @@ def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:
     """Fit calibrations on the validation split, and write `calibration.json`."""
     validation = table[table["split"] == "validation"]
     ratios = prior_ratios(fit.training_set)
-    calibrations = fit_calibrations(validation, fit.inputs.tasks, ratios)
+    calibrations = fit_calibrations(validation, fit.inputs.answers, ratios)
     fit.write(description.calibrations_text(calibrations))
     stored = {name: own.to_plain() for name, own in calibrations.items()}
     storage.write_json(fit.run.calibration, stored)
@@ -135,7 +135,7 @@ def _check_export(
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    compare = functools.partial(export.check_export, path, inputs.tasks, images)
+    compare = functools.partial(export.check_export, path, inputs.answers, images)
     if fit.statistics is None:
         largest = compare(expected, calibrations)
     else:

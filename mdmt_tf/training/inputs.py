@@ -22,9 +22,10 @@ def open_inputs(config: Config) -> Inputs:
     """
     datasets = open_datasets(config.data_dir, config.dataset_versions)
     split = _make_split(config, datasets)
+    tasks = fit_tasks(config.build_tasks(), datasets, split, config.seed)
     return build_inputs(
         datasets,
-        fit_tasks(config.build_tasks(), datasets, split, config.seed),
+        (*tasks, *config.build_derived()),
         split,
         config.image_shape,
         config.pipeline.cache,

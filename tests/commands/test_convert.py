@@ -8,8 +8,9 @@ import pytest
 import safetensors.numpy
 
 from mdmt_tf import convert
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.weights import half_precision, phantom_weights
 from mdmt_tf.models.weights.conversion import reference_state
 
 
@@ -79,6 +80,10 @@ def test_what_does_not_fit_below_a_prefix_is_named_with_the_prefix(
     ("arguments", "message"),
     [
         (["tiny"], "give a checkpoint and a target, or --imagenet alone"),
+        (["tiny", "--imagenet", "--phantoms"], "or --imagenet alone, or --phantoms"),
+        (["tiny", "a.pth", "--phantoms"], "give a checkpoint and a target"),
+        (["tiny", "--imagenet", "--again"], "--again and --run are for --phantoms"),
+        (["tiny", "--phantoms", "--again", "--run", "x"], "give one of them"),
         (["tiny", "a.pth"], "give a checkpoint and a target"),
         (["tiny", "a.pth", "b.weights.h5", "--imagenet"], "or --imagenet alone"),
         (["tiny", "a.pth", "b.h5"], r"must end in \.weights\.h5"),
@@ -89,3 +94,35 @@ def test_wrong_arguments(tiny_backbone, arguments, message, capsys):
     with pytest.raises(SystemExit):
         run(*arguments)
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_weights_of_phantoms_that_are_there_are_shown(
+    tiny_backbone, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = phantom_weights.path_in_cache("tiny")
+    path.parent.mkdir(parents=True)
+    facts = {
+        "backbone": "tiny",
+        "source": "synthetic radiographs: 24 images",
+        "phantoms_version": "1",
+        "mdmt_tf": "0.1",
+        "recipe_sha256": "0",
+        "metrics": {"z0": {"n": 8, "kappa": 0.5, "mae": 0.25}},
+    }
+    arrays = half_precision.arrays_of(build_backbone("tiny", (16, 16, 3)))
+    half_precision.write(path, arrays, facts)
+    run("tiny", "--phantoms")
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path} was made by version 0.1 with another recipe, or other phantoms. To "
+        "make it again: --again.",
+        f"weights   {path}, 0.0 MB",
+        f"sha256    {half_precision.digest_of(arrays)}",
+        "made of   synthetic radiographs: 24 images; phantoms 1",
+        "z0        n 8, kappa 0.5, mae 0.25",
+    ]
+
+
+def test_weights_of_phantoms_are_for_images():
+    with pytest.raises(ConfigError, match="resnet18_3d"):
+        run("resnet18_3d", "--phantoms")

@@ -12,9 +12,10 @@ import yaml
 from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments import grid, protocol
 from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.models.weights import half_precision, phantom_weights
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import count_folds, make_split
 
@@ -180,6 +181,35 @@ def test_a_backbone_may_have_a_start_of_its_own(settings, tables):
 
 def names(made):
     return set(made.fits)
+
+
+def test_weights_of_phantoms_count_by_their_content(settings, tmp_path, monkeypatch):
+    """Of fits and of baselines; where the file is does not matter."""
+    section = config.schema.BaselineSection(
+        task="severity", model="features", backbone="resnet18", weights="phantoms"
+    )
+
+    def digests(cache, value):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
+        path = phantom_weights.path_in_cache("resnet18")
+        path.parent.mkdir(parents=True)
+        arrays = {"conv1/kernel": np.full((7, 7), value, np.float16)}
+        half_precision.write(path, arrays, {"backbone": "resnet18", "made_in": cache})
+        made = settings("model.weights=phantoms")
+        fit = protocol.settings_of(made, "stl_severity", "resnet18")
+        return protocol.digest_of(fit), protocol.digest_of_baseline(section, made)
+
+    one, same, other = digests("a", 1), digests("b", 1), digests("c", 2)
+    assert one == same
+    assert one[0] != other[0] and one[1] != other[1]
+
+
+def test_weights_of_phantoms_must_be_there(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = settings("model.weights=phantoms")
+    fit = protocol.settings_of(made, "stl_severity", "mobilenet_v2")
+    with pytest.raises(DataError, match="mdmt_tf.convert mobilenet_v2 --phantoms"):
+        protocol.digest_of(fit)
 
 
 @pytest.mark.parametrize(
