@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Settings first: TensorFlow takes seconds to load, and a wrong key should be
     # reported at once.
     from mdmt_tf import config
-    from mdmt_tf.data import embedded
+    from mdmt_tf.data import embedded, own_dataset
     from mdmt_tf.experiments import alone
     from mdmt_tf.runs import summary
     from mdmt_tf.runs.folder import RunFolder
@@ -69,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         # A download may fail, so it comes before anything that takes minutes.
         model = settings.model
         pretrained.locate_all(model.backbone, model.weights, console.write)
+        own_dataset.provide(
+            settings, options.config, console.write, console.progress_bar
+        )
         settings = embedded.provide(settings, console.write, console.progress_bar)
         if matched is not None:
             matched = embedded.provide(matched, lambda text: None, console.progress_bar)
