@@ -22,9 +22,10 @@ class DerivedSection(Section):
     cut_points: tuple[float, ...] = Field(
         (),
         description="Ascending bounds that turn the sum into a category, a lower bound "
-        "inclusive. The category of the value is predicted, and the answer NAME_sum is "
-        "the value itself. Probabilities take the tasks as independent given the "
-        "image, so no regression may be among them. []: the answer is the sum.",
+        "inclusive. The category of the value is predicted, so 4.5 in place of 5 gives "
+        "that of the nearest whole sum; the answer NAME_sum is the value itself. "
+        "Probabilities take the tasks as independent given the image, so no regression "
+        "may be among them. []: the answer is the sum.",
     )
     classes: tuple[str, ...] = Field(
         (),
@@ -254,9 +255,7 @@ def _differences(
             f"({', '.join(task.class_names)}). Expected those of the derived answer: "
             f"{', '.join(answer.class_names)}.",
         )
-    elif task.cut_points and (
-        task.cut_points != answer.cut_points or task.descending != answer.descending
-    ):
+    elif task.cut_points and not _divide_alike(answer, task):
         yield (
             key,
             f" = {task.name!r}: has the cut points {list(task.cut_points)}"
@@ -264,3 +263,13 @@ def _differences(
             f"derived answer: {list(answer.cut_points)}"
             f"{', descending' if answer.descending else ''}.",
         )
+
+
+def _divide_alike(answer: Derived, task: Task) -> bool:
+    """Whether the cut points of both give every possible sum the same category.
+
+    Those of the answer also divide values between the sums, so that 4.5 may stand for
+    the task's 5: a value of 4.8 is nearest to the sum 5.
+    """
+    sums = possible_sums(list(answer.terms.values()))
+    return np.array_equal(answer.encode(sums), task.encode(sums))

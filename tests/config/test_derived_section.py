@@ -55,6 +55,13 @@ def test_an_answer_with_cut_points_is_a_category_and_its_sum(load):
     assert volume.terms == {"left": (0.0, 1.0, 2.0), "extent": ()}
 
 
+def test_cut_points_between_the_sums_may_stand_for_those_of_the_task(load):
+    category = load("derived.total.cut_points=[1.5, 3.5]").build_derived()[0]
+    assert category.of.name == "global"
+    # The sums 0 to 5 have the categories of 2 and 4; 1.6 has that of 2.
+    assert category.encode([0.0, 1, 2, 3, 4, 5, 1.6]).tolist() == [0, 0, 1, 1, 2, 2, 1]
+
+
 def test_it_is_fed_by_the_datasets_that_feed_all_tasks(load):
     category, _, volume = load().build_derived()
     assert dict(category.sources) == {"a": ("s[0]", "s[1]", "e")}
