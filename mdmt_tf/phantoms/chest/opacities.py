@@ -39,8 +39,8 @@ class Grade:
 
 GRADES = (
     Grade(),
-    Grade((0.10, 0.22), (0.14, 0.38), (0.02, 0.25), (0.08, 0.20)),
-    Grade((0.15, 0.33), (0.14, 0.38), (0.20, 0.58), (0.16, 0.38)),
+    Grade((0.07, 0.23), (0.14, 0.38), (0.02, 0.25), (0.08, 0.20)),
+    Grade((0.12, 0.33), (0.14, 0.38), (0.20, 0.58), (0.16, 0.38)),
     Grade((0.18, 0.45), (0.08, 0.32), (0.32, 0.95), (0.30, 0.74)),
 )
 
@@ -203,9 +203,9 @@ def _amounts(rng, chest, style, front, back):
     # Small consolidations are dense, large ones often faint.
     unit[:, 2] = 0.5 * unit[:, 2] + 0.5 * (1.0 - unit[:, 3])
     severity = np.exp(
-        0.12 * rng.standard_normal()
+        0.18 * rng.standard_normal()
         + 0.10 * rng.standard_normal(2).repeat(3)
-        + 0.12 * rng.standard_normal(len(ZONES))
+        + 0.15 * rng.standard_normal(len(ZONES))
     )
     glass = rng.uniform(0.6, 1.4)
     white = rng.random() < 0.06  # acute respiratory distress: white lungs
