@@ -19,7 +19,7 @@ def zone_means(fill):
 
 
 def with_type(monkeypatch, kind):
-    monkeypatch.setattr(opacities, "_draw_kind", lambda rng, types: kind)
+    monkeypatch.setattr(opacities, "_draw_kind", lambda *_: kind)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,14 @@ def test_every_type_is_drawn_and_one_without_types():
     assert {drawn([1] * 6, seed, types=False)[1].kind for seed in range(9)} == {
         "patchy"
     }
+
+
+def test_severe_disease_is_more_often_diffuse():
+    def diffuse(grade):
+        kinds = [drawn([grade] * 6, seed)[1].kind for seed in range(60)]
+        return kinds.count("diffuse")
+
+    assert diffuse(3) > 1.5 * diffuse(1)
 
 
 def test_extent_and_density_are_of_the_right_and_the_left_lung():
