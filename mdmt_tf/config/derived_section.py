@@ -24,7 +24,9 @@ class DerivedSection(Section):
         description="Ascending bounds that turn the sum into a category, a lower bound "
         "inclusive. The category of the value is predicted, and the answer NAME_sum is "
         "the value itself. Probabilities take the tasks as independent given the "
-        "image, so no regression may be among them. []: the answer is the sum.",
+        "image, so no regression may be among them. The value has fractions: of whole "
+        "scores, [4.5, 8.5] makes the categories of [5, 9] and rounds the value to the "
+        "nearest one. []: the answer is the sum.",
     )
     classes: tuple[str, ...] = Field(
         (),
@@ -254,13 +256,14 @@ def _differences(
             f"({', '.join(task.class_names)}). Expected those of the derived answer: "
             f"{', '.join(answer.class_names)}.",
         )
-    elif task.cut_points and (
-        task.cut_points != answer.cut_points or task.descending != answer.descending
-    ):
-        yield (
-            key,
-            f" = {task.name!r}: has the cut points {list(task.cut_points)}"
-            f"{', descending' if task.descending else ''}. Expected those of the "
-            f"derived answer: {list(answer.cut_points)}"
-            f"{', descending' if answer.descending else ''}.",
-        )
+    elif task.cut_points:
+        sums = possible_sums(list(answer.terms.values()))
+        pairs = zip(sums, answer.encode(sums), task.encode(sums), strict=True)
+        others = [total for total, own, other in pairs if own != other]
+        if others:
+            yield (
+                key,
+                f" = {task.name!r}: its cut points {list(task.cut_points)} put a sum "
+                f"of {others[0]:g} into another category than those of the derived "
+                f"answer, {list(answer.cut_points)}. Expected the same categories.",
+            )

@@ -46,7 +46,7 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
-_ADDED_TO_MODEL = {"unseen_dataset": "average"}
+_ADDED_TO_MODEL = {"unseen_dataset": "average", "start_heads": False}
 _ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {
     "loss": None,
@@ -124,7 +124,7 @@ def settings_of_one(
     # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
-    if plain["training"]["select_on"]["task"] not in _answers(section.tasks, plain):
+    if plain["training"]["select_on"]["task"] not in answers_of(section.tasks, plain):
         _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
@@ -139,6 +139,12 @@ def settings_of_one(
                 "from": _among(of_task["from"], section.datasets)
             }
     _leave_untrained(section.tasks, plain)
+    if len(section.start) > 1 and plain["model"].get("start_heads"):
+        raise ConfigError(
+            f"benchmark.experiments.{experiment}: model.start_heads = true: the heads "
+            f"of {', '.join(section.start)} are not averaged. Start from one "
+            "experiment, or set model.start_heads=false."
+        )
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
@@ -172,7 +178,7 @@ def _derived_from(tasks: Collection[str], plain: dict) -> dict[str, dict]:
     return found
 
 
-def _answers(tasks: Collection[str], plain: dict) -> set[str]:
+def answers_of(tasks: Collection[str], plain: dict) -> set[str]:
     """The names of tasks, and of the answers that are derived from them."""
     sections = _derived_from(tasks, plain).items()
     made = [DerivedSection.model_validate(own).names(name) for name, own in sections]
@@ -184,7 +190,7 @@ def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) ->
     trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
     chosen = plain["training"]["select_on"]
     known = {*tasks, *(answer.name for answer in config.build_derived())}
-    if trained and chosen["task"] in known - _answers(trained, plain):
+    if trained and chosen["task"] in known - answers_of(trained, plain):
         _select_by(trained[0], plain, config)
 
 

@@ -181,7 +181,7 @@ def test_fractions_of_datasets(load):
 def test_lists_alone_are_those_of_the_grid(load):
     settings = load("experiment=both", "split.fold=1")
     _, splits = planned(load())
-    made = alone.settings_of(settings, ["experiment=both", "split.fold=1"])
+    made = alone.parts_of(settings, ["experiment=both"])["both"].settings
     by = SplitSettings.of(made.split, made.auxiliary)
     own = {name: TABLES[name] for name in made.split_datasets}
     lists = make_split(own, made.build_split_tasks(), by).datasets
