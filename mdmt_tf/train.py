@@ -17,7 +17,8 @@ tasks. This works offline and shows nothing about patients. With real data:
   python -m mdmt_tf.train --resume runs/first
   python -m mdmt_tf.train --resume runs/first --data-dir DATA
 
-One experiment of a benchmark, on the folds of its grid:
+One experiment of a benchmark, on the folds of its grid. The experiments that it
+starts from are trained before, once, in the folder `starts` beside the run:
 
   python -m mdmt_tf.train --config ich_phantom experiment=model_b split.fold=2
 """
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Settings first: TensorFlow takes seconds to load, and a wrong key should be
     # reported at once.
     from mdmt_tf import config
-    from mdmt_tf.data import embedded, own_dataset
+    from mdmt_tf.data import own_dataset
     from mdmt_tf.experiments import alone
     from mdmt_tf.runs import summary
     from mdmt_tf.runs.folder import RunFolder
@@ -54,34 +55,34 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings = RunFolder.open(options.resume).settings(options.data_dir)
     else:
         whole = config.load(options.config, options.overrides)
-        settings = alone.settings_of(whole, options.overrides)
-        matched = alone.matched_settings(whole, options.overrides)
+        parts = alone.parts_of(whole, options.overrides)
+        settings = parts[whole.experiment].settings
         RunFolder.refuse_existing(settings.run_dir)
 
     console.load_tensorflow()
-    from mdmt_tf.models.weights import pretrained
-    from mdmt_tf.training import inputs, strategy, trainer
+    from mdmt_tf.experiments import starts
+    from mdmt_tf.training import strategy, trainer
 
     # Before anything computes, because TensorFlow keeps the devices with which it
     # starts, and preparing the phantoms starts it.
     strategy.build_strategy(settings.training.devices)
+    is_terminal = sys.stdout.isatty()
     if not options.resume:
-        # A download may fail, so it comes before anything that takes minutes.
-        model = settings.model
-        pretrained.locate_all(model.backbone, model.weights, console.write)
         own_dataset.provide(
             settings, options.config, console.write, console.progress_bar
         )
-        settings = embedded.provide(settings, console.write, console.progress_bar)
-        if matched is not None:
-            matched = embedded.provide(matched, lambda text: None, console.progress_bar)
-            settings = inputs.with_steps_of(settings, matched)
-
+        settings = starts.settings_to_train(
+            parts,
+            starts.folder_beside(settings.run_dir),
+            console.write,
+            console.progress_bar,
+            is_terminal,
+        )
     run = trainer.train(
         settings,
         resume_from=options.resume,
         write=console.write,
-        is_terminal=sys.stdout.isatty(),
+        is_terminal=is_terminal,
     )
     summary.print_metrics(run)
     print(f"\nrun folder   {run.path}")

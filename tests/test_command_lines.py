@@ -43,10 +43,6 @@ def test_import_is_quick_and_loads_no_tensorflow():
             ["train", "--config", "ich_phantom", "experiment=modle_b"],
             "is not one of the experiments of the benchmark. Did you mean 'model_b'?",
         ),
-        (
-            ["train", "--config", "replication_phantom", "experiment=ft"],
-            "experiment = 'ft': starts from the backbones of stl_severity",
-        ),
         (["train", "--resume", "nowhere"], "nowhere: not the folder of a run"),
         (["evaluate", "nowhere"], "nowhere: not the folder of a run"),
         (["explain", "nowhere"], "nowhere: not the folder of a run"),

@@ -130,19 +130,19 @@ class BenchmarkSection(Section):
 
     @property
     def compared(self) -> tuple[tuple[str, str], ...]:
-        """The pairs to compare: `comparisons`, or those of the candidate."""
+        """The pairs to compare: `comparisons`, or those of the candidate.
+
+        The latter may have no task in common.
+        """
         if self.comparisons is not None:
             return self.comparisons
         if self.candidate is None:
             return ()
         others = [*self.experiments, *self.baselines]
-        own = self.tasks_of(self.candidate)
         return tuple(
             (self.candidate, other)
             for other in others
-            if other != self.candidate
-            and set(self.tasks_of(other)) & set(own)
-            and self.is_tested(other)
+            if other != self.candidate and self.is_tested(other)
         )
 
     def datasets_of(self, name: str) -> tuple[str, ...]:

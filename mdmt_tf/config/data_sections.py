@@ -169,6 +169,13 @@ class TaskSection(Section):
         "are used; the others' are left out. A smaller fraction is part of a larger "
         "one. Validation and test keep all labels.",
     )
+    mirror: Name | None = Field(
+        None,
+        description="Task whose label is that of this one where left and right are "
+        "exchanged, as of a zone of the other lung; the two name each other. Images "
+        "that the augmentation flips then have each other's labels. null: the label "
+        "stays the same.",
+    )
 
     def to_task(self, name: str) -> Task:
         return make_task(

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mdmt_tf.config.section import Name, Problem, Section, not_one_of, rule
 from mdmt_tf.tasks import Answer, Derived, Task, make_task
-from mdmt_tf.tasks.derived import possible_sums
+from mdmt_tf.tasks.derived import common_sources, possible_sums
 
 
 class DerivedSection(Section):
@@ -24,7 +24,9 @@ class DerivedSection(Section):
         description="Ascending bounds that turn the sum into a category, a lower bound "
         "inclusive. The category of the value is predicted, and the answer NAME_sum is "
         "the value itself. Probabilities take the tasks as independent given the "
-        "image, so no regression may be among them. []: the answer is the sum.",
+        "image, so no regression may be among them. The value has fractions: of whole "
+        "scores, [4.5, 8.5] makes the categories of [5, 9] and rounds the value to the "
+        "nearest one. []: the answer is the sum.",
     )
     classes: tuple[str, ...] = Field(
         (),
@@ -54,7 +56,7 @@ class DerivedSection(Section):
         """
         added = [tasks[term] for term in self.sum]
         facts = {
-            "sources": _common_sources(added),
+            "sources": common_sources(added),
             "terms": {task.name: task.grades for task in added},
         }
         total = {"kind": "sum", "name": self.names(name)[-1], **facts}
@@ -162,7 +164,7 @@ class DerivedRules:
             if not set(section.sum) <= set(self.tasks):
                 continue
             tasks = [self.tasks[term].to_task(term) for term in section.sum]
-            if not _common_sources(tasks):
+            if not common_sources(tasks):
                 fed = {d: None for task in tasks for d in task.sources}
                 words = "; ".join(
                     f"{dataset} does not feed "
@@ -215,19 +217,6 @@ class DerivedRules:
         return not any(any(_problems_of_term(task, section, ())) for task in tasks)
 
 
-def _common_sources(tasks: list[Task]) -> dict[str, tuple[str, ...]]:
-    """The datasets that feed all tasks -> the label fields of all tasks."""
-    fields = {
-        dataset: [task.sources.get(dataset) for task in tasks]
-        for dataset in tasks[0].sources
-    }
-    return {
-        dataset: tuple(name for f in own for name in ([f] if isinstance(f, str) else f))
-        for dataset, own in fields.items()
-        if None not in own
-    }
-
-
 def _problems_of_term(
     task: Task, section: DerivedSection, key: tuple[str, ...]
 ) -> Iterator[Problem]:
@@ -267,13 +256,14 @@ def _differences(
             f"({', '.join(task.class_names)}). Expected those of the derived answer: "
             f"{', '.join(answer.class_names)}.",
         )
-    elif task.cut_points and (
-        task.cut_points != answer.cut_points or task.descending != answer.descending
-    ):
-        yield (
-            key,
-            f" = {task.name!r}: has the cut points {list(task.cut_points)}"
-            f"{', descending' if task.descending else ''}. Expected those of the "
-            f"derived answer: {list(answer.cut_points)}"
-            f"{', descending' if answer.descending else ''}.",
-        )
+    elif task.cut_points:
+        sums = possible_sums(list(answer.terms.values()))
+        pairs = zip(sums, answer.encode(sums), task.encode(sums), strict=True)
+        others = [total for total, own, other in pairs if own != other]
+        if others:
+            yield (
+                key,
+                f" = {task.name!r}: its cut points {list(task.cut_points)} put a sum "
+                f"of {others[0]:g} into another category than those of the derived "
+                f"answer, {list(answer.cut_points)}. Expected the same categories.",
+            )

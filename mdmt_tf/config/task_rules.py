@@ -27,6 +27,59 @@ class TaskRules:
                 )
 
     @rule("tasks")
+    def _mirrored_tasks_name_each_other(self) -> Iterator[Problem]:
+        for name, section in self.tasks.items():
+            key, other = ("tasks", name, "mirror"), section.mirror
+            if other is None:
+                continue
+            if other not in self.tasks:
+                yield (
+                    key,
+                    f" = {other!r}: is not one of the tasks."
+                    f"{nearest(other, list(self.tasks))} Without it, set "
+                    f"tasks.{name}.mirror=null and "
+                    "pipeline.augmentation.flip_probability=0.",
+                )
+                continue
+            one, its = (
+                n.to_task(m) for m, n in ((name, section), (other, self.tasks[other]))
+            )
+            if self.tasks[other].mirror != name:
+                yield (
+                    key,
+                    f" = {other!r}: expected tasks.{other}.mirror = {name!r}, too. "
+                    f"Received: {self.tasks[other].mirror!r}.",
+                )
+            elif (one.kind, one.loss) != (its.kind, its.loss) or (
+                getattr(one, "classes", ()) != getattr(its, "classes", ())
+            ):
+                yield (
+                    key,
+                    f" = {other!r}: expected a task of the same kind, classes and "
+                    "loss, as their targets are exchanged.",
+                )
+            elif one.is_standardized and one.standardize:
+                yield (
+                    key,
+                    f" = {other!r}: each is standardised by its own mean and "
+                    f"std. Set tasks.{name}.standardize=false and "
+                    f"tasks.{other}.standardize=false.",
+                )
+
+    @rule("tasks", "pipeline.augmentation")
+    def _mirrored_tasks_know_all_flips(self) -> Iterator[Problem]:
+        mirrored = [name for name, section in self.tasks.items() if section.mirror]
+        augmentation = self.pipeline.augmentation
+        for number, layer in enumerate(augmentation.layers if augmentation else ()):
+            if mirrored and layer.layer.rpartition(".")[2] == "RandomFlip":
+                yield (
+                    ("pipeline", "augmentation", "layers", str(number)),
+                    f" = {layer.layer}: does not say which images it flips, and the "
+                    f"label of {mirrored[0]!r} depends on it (mirror). Use "
+                    "flip_probability.",
+                )
+
+    @rule("tasks")
     def _one_task_oversamples_a_dataset(self) -> Iterator[Problem]:
         by_dataset: dict[str, str] = {}
         for name, task in self.tasks.items():

@@ -22,12 +22,13 @@ from mdmt_tf.datasets._shared import prepare
 logger = logging.getLogger(__name__)
 
 
-def _no_bar(name: str):
+def no_bar(name: str):
+    """A progress bar that shows nothing, see `prepare.Bar`."""
     return contextlib.nullcontext(lambda done, total: None)
 
 
 def provide(
-    config: Config, write: Callable[[str], object], bar: prepare.Bar = _no_bar
+    config: Config, write: Callable[[str], object], bar: prepare.Bar = no_bar
 ) -> Config:
     """Settings whose folders hold the phantoms that they request.
 

@@ -48,8 +48,9 @@ class Images:
         size: Sequence[int],
         cache: str = "auto",
         available: int | None = None,
+        used: np.ndarray | None = None,
     ):
-        """Open the images, and decode all of them if they are kept in memory.
+        """Open the images, and decode them if they are kept in memory.
 
         Args:
             datasets: each with images (h, w, c) or volumes (d, h, w, c), with one c.
@@ -57,6 +58,8 @@ class Images:
             cache: "memory"; "stream", read when needed; "auto", memory if they take
                 less than half of `available`.
             available: bytes; None: the free memory of the system.
+            used: int64 (m,), the numbers of the images that are wanted; None: all. The
+                others are not kept in memory, and `gather` refuses them.
         Raises: DataError: images instead of volumes or volumes instead of images, or
             datasets with different channels.
         """
@@ -65,16 +68,17 @@ class Images:
         counts = [len(dataset) for dataset in datasets]
         self.offsets = np.cumsum([0, *counts[:-1]])
         self._count = sum(counts)
+        self._used = np.arange(self._count) if used is None else np.unique(used)
         self.shape, self.dtype = _common_pixels(self._sources, size)
         _check_range(self._sources)
         self._stored: np.ndarray | None = None
         if available is None:
             available = available_bytes()
         if cache == "memory" or (cache == "auto" and self.nbytes < available / 2):
-            self._stored = self._decode_all()
+            self._stored = self._decode_used()
         logger.info(
             "%d images %s %s, %.2f GB, %s",
-            self._count,
+            len(self._used),
             self.shape,
             self.dtype.name,
             self.nbytes / 1e9,
@@ -90,8 +94,8 @@ class Images:
 
     @property
     def nbytes(self) -> int:
-        """Size of all decoded images in bytes."""
-        return self._count * int(np.prod(self.shape)) * self.dtype.itemsize
+        """Size of the decoded images in bytes."""
+        return len(self._used) * int(np.prod(self.shape)) * self.dtype.itemsize
 
     def gather(self, numbers: tf.Tensor) -> tf.Tensor:
         """Get some images, inside or outside a `tf.data` pipeline.
@@ -102,11 +106,17 @@ class Images:
         """
         if self._stored is None:
             return self._load(numbers)
-        stored = self._stored
         images = tf.numpy_function(
-            lambda chosen: stored[chosen], [numbers], self.dtype, stateful=False
+            self._remembered, [numbers], self.dtype, stateful=False
         )
         return tf.ensure_shape(images, (*numbers.shape, *self.shape))
+
+    def _remembered(self, numbers: np.ndarray) -> np.ndarray:
+        places = np.searchsorted(self._used, numbers)
+        found = self._used.take(places, mode="clip")
+        if not np.array_equal(found, numbers):
+            raise ValueError("an image is wanted that was not to be used.")
+        return self._stored[places]
 
     def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         """Batches of images in the given order, float32 (b, *shape) in [0, 1].
@@ -156,19 +166,20 @@ class Images:
             records[chosen] = self._sources[source].records.read(rows)
         return records, sources.astype(np.int32)
 
-    def _decode_all(self) -> np.ndarray:
-        started = time.perf_counter()
-        images = np.empty((self._count, *self.shape), self.dtype)
-        numbers = tf.data.Dataset.range(self._count).batch(32)
-        batches = numbers.map(
-            lambda chosen: (chosen, self._load(chosen)),
+    def _decode_used(self) -> np.ndarray:
+        started, count = time.perf_counter(), len(self._used)
+        images = np.empty((count, *self.shape), self.dtype)
+        used = tf.constant(self._used, tf.int64)
+        places = tf.data.Dataset.range(count).batch(32)
+        batches = places.map(
+            lambda chosen: (chosen, self._load(tf.gather(used, chosen))),
             num_parallel_calls=threads(),
             deterministic=False,
         )
         for chosen, batch in batches.as_numpy_iterator():
             images[chosen] = batch
         seconds = time.perf_counter() - started
-        logger.info("decoded %d images in %.1f s", self._count, seconds)
+        logger.info("decoded %d images in %.1f s", count, seconds)
         return images
 
 

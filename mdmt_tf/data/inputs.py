@@ -4,12 +4,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import Samples, all_samples, split_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Derived, Task
+from mdmt_tf.tasks.derived import divide
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,6 +25,7 @@ class Inputs:
         split: the images of each split.
         samples: train, validation, test -> the rows of that split.
         images: pixels of all datasets.
+        derived: answers that follow from those of the tasks.
     """
 
     tasks: tuple[Task, ...]
@@ -29,6 +33,12 @@ class Inputs:
     split: Split
     samples: Mapping[str, Samples]
     images: Images
+    derived: tuple[Derived, ...] = ()
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The tasks of the model, and the derived answers."""
+        return (*self.tasks, *self.derived)
 
     @property
     def judged(self) -> tuple[str, ...]:
@@ -64,7 +74,7 @@ class Inputs:
 
 def build_inputs(
     datasets: Sequence[PreparedDataset],
-    tasks: Sequence[Task],
+    answers: Sequence[Answer],
     split: Split,
     image_shape: Sequence[int],
     cache: str = "auto",
@@ -74,7 +84,7 @@ def build_inputs(
 
     Args:
         datasets: opened datasets.
-        tasks: tasks of the model.
+        answers: tasks of the model, and derived answers.
         split: has lists for each of the datasets.
         image_shape: (h, w) or (d, h, w).
         cache: see `Images`.
@@ -83,12 +93,16 @@ def build_inputs(
         patient in two splits.
     """
     split.check_leakage({dataset.name: dataset.table for dataset in datasets})
+    tasks, derived = divide(answers)
+    samples = split_samples(all_samples(datasets, answers), split, seed)
+    used = np.concatenate([rows.image for rows in samples.values()])
     return Inputs(
-        tasks=tuple(tasks),
+        tasks=tasks,
+        derived=derived,
         datasets=tuple(datasets),
         split=split,
-        samples=split_samples(all_samples(datasets, tasks), split, seed),
-        images=Images(datasets, image_shape, cache),
+        samples=samples,
+        images=Images(datasets, image_shape, cache, used=used),
     )
 
 

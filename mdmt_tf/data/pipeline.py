@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.data.augment.images import augment, sample_keys
+from mdmt_tf.data.augment.images import augment, flipped, sample_keys
 from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
@@ -57,6 +57,7 @@ def training_dataset(
     samples = rows.samples
     dataset = samples.dataset.astype(np.int32) if with_dataset else None
     steps = steps_per_epoch(rows.draws.total, batch_size)
+    mirror = {task.name: task.mirror for task in samples.tasks if task.mirror}
 
     # No Python control flow depends on a tensor, so AutoGraph would only cost seconds.
     @tf.autograph.experimental.do_not_convert
@@ -70,7 +71,12 @@ def training_dataset(
             for name, values in rows.weights.items()
         }
         if augmentation is not None:
-            pixels = augment(pixels, seed, epoch, index, repeat, augmentation)
+            draw = (seed, epoch, index, repeat, augmentation)
+            if mirror:
+                flips = flipped(pixels, *draw)
+                targets = _exchanged(targets, mirror, flips)
+                weights = _exchanged(weights, mirror, flips)
+            pixels = augment(pixels, *draw)
         if layers:
             keys = sample_keys(seed, epoch, index, repeat)
             pixels, targets, weights = layers(pixels, targets, weights, keys)
@@ -141,6 +147,15 @@ def image_dataset(
         return inputs if dataset is None else ((inputs, tf.gather(dataset, row)),)
 
     return _finish(tf.data.Dataset.range(steps).map(load, num_parallel_calls=threads()))
+
+
+def _exchanged(values: dict, mirror: dict[str, str], flips: tf.Tensor) -> dict:
+    """Values (b, ...) of tasks, in the rows with a flip those of the mirrored task."""
+    exchanged = dict(values)
+    for name, other in mirror.items():
+        rows = tf.reshape(flips, (-1, *[1] * (len(values[name].shape) - 1)))
+        exchanged[name] = tf.where(rows, values[other], values[name])
+    return exchanged
 
 
 def _times_rows(values: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:

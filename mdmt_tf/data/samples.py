@@ -16,7 +16,8 @@ from mdmt_tf.data.controls import kept_labels, labels_are_of_patients, permuted_
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.tasks import Answer, Derived, Task, label_is_known
+from mdmt_tf.tasks.derived import divide
 from mdmt_tf.tasks.labels import task_labels
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Samples:
         labels: task -> (n, *label_shape), see `Task.encode`.
         targets: task -> (n, ...), see `Task.targets`; zeros for unknown labels.
         known: task -> bool (n, *label_shape), the indicator I(x, task).
+        derived: answers that follow from those of the tasks, see `labels_of`.
     """
 
     tasks: tuple[Task, ...]
@@ -43,17 +45,32 @@ class Samples:
     labels: Mapping[str, np.ndarray]
     targets: Mapping[str, np.ndarray]
     known: Mapping[str, np.ndarray]
+    derived: tuple[Derived, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The tasks, and the derived answers."""
+        return (*self.tasks, *self.derived)
+
+    def labels_of(self, answer: Answer) -> np.ndarray:
+        """The labels (n, *label_shape) of one of the answers, see `Answer.encode`.
+
+        Those of a derived answer follow from those of the tasks as they are here, so
+        that they are unknown or permuted as these are.
+        """
+        if answer.name in self.labels:
+            return self.labels[answer.name]
+        return answer.labels_from(self.labels)
+
+    @property
     def is_labelled(self) -> np.ndarray:
         """bool (n,), whether the label of at least one task is known."""
-        known = [
-            values.reshape(len(self), -1).any(axis=1) for values in self.known.values()
-        ]
-        return np.logical_or.reduce(known)
+        return np.logical_or.reduce(
+            [_any_of_row(known) for known in self.known.values()]
+        )
 
     @property
     def patient(self) -> np.ndarray:
@@ -64,6 +81,7 @@ class Samples:
         """A selection of the rows, by number or as bool (n,)."""
         return Samples(
             tasks=self.tasks,
+            derived=self.derived,
             rows=self.rows.iloc[chosen].reset_index(drop=True),
             image=self.image[chosen],
             dataset=self.dataset[chosen],
@@ -82,12 +100,16 @@ class Samples:
         )
 
 
-def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> Samples:
+def all_samples(
+    datasets: Sequence[PreparedDataset], answers: Sequence[Answer]
+) -> Samples:
     """Every row, in the order of the datasets and of storage.
 
     Args:
         datasets: in the order of `Images`.
-        tasks: any tasks; labels are unknown in a dataset that does not feed a task.
+        answers: any tasks; labels are unknown in a dataset that does not feed a task.
+            And derived answers, whose labels follow from those of their tasks; or are
+            read from a field like those of a task, if a task is not among `answers`.
     Raises: DataError for a missing label field, or a label that is not a class.
     """
     rows = pd.concat(
@@ -107,6 +129,7 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
         ignore_index=True,
     )
     labels, targets, known = {}, {}, {}
+    tasks, derived = divide(answers)
     for task in tasks:
         of_task = [_labels(task, dataset) for dataset in datasets]
         pairs = [task.targets(values) for values in of_task]
@@ -114,8 +137,13 @@ def all_samples(datasets: Sequence[PreparedDataset], tasks: Sequence[Task]) -> S
         known[task.name] = np.concatenate([is_known for _, is_known in pairs])
         encoded = [task.encode(values) for values in of_task]
         labels[task.name] = np.concatenate(encoded)
+    for answer in derived:
+        if not set(answer.terms) <= set(labels):
+            encoded = [answer.encode(_labels(answer, dataset)) for dataset in datasets]
+            labels[answer.name] = np.concatenate(encoded)
     return Samples(
-        tasks=tuple(tasks),
+        tasks=tasks,
+        derived=derived,
         rows=rows,
         image=np.arange(len(rows), dtype=np.int64),
         dataset=np.repeat(np.arange(len(datasets)), [len(d) for d in datasets]),
@@ -167,7 +195,8 @@ def split_samples(samples: Samples, split: Split, seed: int = 0) -> dict[str, Sa
 
     Training labels that `Task.fraction` leaves out are unknown. The labels of a task
     with `Task.permute` are permuted among the training rows and among the validation
-    rows of each dataset, see `mdmt_tf.data.controls`. Test labels are the true ones.
+    rows of each dataset, see `mdmt_tf.data.controls`; tasks whose labels are known for
+    the same rows are permuted together. Test labels are the true ones.
 
     A training row without a known label is left out, because it would take the place of
     another row in a batch without training anything.
@@ -187,8 +216,7 @@ def split_samples(samples: Samples, split: Split, seed: int = 0) -> dict[str, Sa
     for task in samples.tasks:
         if task.fraction < 1:
             samples = _with_fraction(samples, task, split_of == "train", seed)
-        if task.permute:
-            samples = _permuted(samples, task, split_of, seed)
+    samples = _permuted(samples, split_of, seed)
     result = {name: samples.take(split_of == name) for name in SPLITS}
     train = result["train"]
     if not train.is_labelled.all():
@@ -221,38 +249,75 @@ def _with_fraction(samples: Samples, task: Task, training, seed: int) -> Samples
 
 def _kept(task: Task, labels, patients, seed: int, dataset: str) -> np.ndarray:
     """bool (n,): training rows of a dataset whose label of the task is used."""
-    known = label_is_known(labels).reshape(len(labels), -1).any(axis=1)
+    known = _any_of_row(label_is_known(labels))
     if task.fraction == 1:
         return known
     key = (seed, dataset, task.name, "fraction")
     return kept_labels(labels, known, patients, task.fraction, key)
 
 
-def _permuted(samples: Samples, task: Task, split_of, seed: int) -> Samples:
-    """The samples with permuted labels of a task in training and validation."""
-    labels, known = samples.labels[task.name], samples.known[task.name]
-    any_known = known.reshape(len(samples), -1).any(axis=1)
+def _permuted(samples: Samples, split_of, seed: int) -> Samples:
+    """The samples with permuted labels in training and validation.
+
+    Tasks that have the same labelled images of a dataset share one permutation there,
+    so the labels of an image stay together.
+    """
+    tasks = [task for task in samples.tasks if task.permute]
+    rows = {task.name: np.arange(len(samples)) for task in tasks}
+    both = np.isin(split_of, ("train", "validation"))
+    for dataset, own in _rows_by_dataset(samples, both):
+        for together in _with_equal_rows(samples, tasks, own):
+            chosen = _permuted_rows(samples, together, dataset, own, split_of, seed)
+            for task in together:
+                rows[task.name][own] = chosen
+    for task in tasks:
+        chosen = rows[task.name]
+        samples = samples.replaced(
+            task,
+            labels=samples.labels[task.name][chosen],
+            targets=samples.targets[task.name][chosen],
+            known=samples.known[task.name][chosen],
+        )
+    return samples
+
+
+def _with_equal_rows(samples: Samples, tasks, own) -> list[list[Task]]:
+    """The tasks in groups with the same labelled rows among those of a dataset."""
+    groups: dict[bytes, list[Task]] = {}
+    for task in tasks:
+        known = _any_of_row(samples.known[task.name][own])
+        groups.setdefault(known.tobytes(), []).append(task)
+    return list(groups.values())
+
+
+def _permuted_rows(
+    samples: Samples, tasks, dataset: str, own, split_of, seed: int
+) -> np.ndarray:
+    """The row from which each row of a dataset takes the labels of the tasks."""
+    known = _any_of_row(samples.known[tasks[0].name])
     images, patients = (
         samples.rows[key].to_numpy() for key in ("image_id", "patient_id")
     )
-    rows = np.arange(len(samples))
-    both = np.isin(split_of, ("train", "validation"))
-    for dataset, own in _rows_by_dataset(samples, both):
-        by_patient = labels_are_of_patients(labels[own], any_known[own], patients[own])
-        for name in ("train", "validation"):
-            part = own[split_of[own] == name]
-            key = (seed, dataset, task.name, "permute", name)
-            rows[part] = part[
-                permuted_rows(
-                    any_known[part], images[part], patients[part], by_patient, key
-                )
-            ]
-    return samples.replaced(
-        task,
-        labels=labels[rows],
-        targets=samples.targets[task.name][rows],
-        known=known[rows],
+    by_patient = all(
+        labels_are_of_patients(
+            samples.labels[task.name][own], known[own], patients[own]
+        )
+        for task in tasks
     )
+    rows = np.arange(len(samples))
+    for name in ("train", "validation"):
+        part = own[split_of[own] == name]
+        # By the first of the tasks, which is all that a task alone depends on.
+        key = (seed, dataset, tasks[0].name, "permute", name)
+        rows[part] = part[
+            permuted_rows(known[part], images[part], patients[part], by_patient, key)
+        ]
+    return rows[own]
+
+
+def _any_of_row(known: np.ndarray) -> np.ndarray:
+    """bool (n,) from (n, *label_shape), whether any label of a row is known."""
+    return known.any(axis=tuple(range(1, known.ndim)))
 
 
 def _rows_by_dataset(samples: Samples, chosen) -> Iterator[tuple[str, np.ndarray]]:
@@ -267,7 +332,7 @@ def spread(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
 
 
-def _labels(task: Task, dataset: PreparedDataset) -> np.ndarray:
+def _labels(task: Answer, dataset: PreparedDataset) -> np.ndarray:
     """Labels of the dataset; all unknown if it does not feed the task."""
     if dataset.name not in task.sources:
         return np.full((len(dataset), *task.label_shape), np.nan)

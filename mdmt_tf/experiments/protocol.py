@@ -12,12 +12,13 @@ the weights of the backbones that it starts from, and other settings. No TensorF
 """
 
 import dataclasses
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config, check, files
-from mdmt_tf.config.schema import BaselineSection
+from mdmt_tf.config.schema import BaselineSection, DerivedSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import PHANTOMS
@@ -45,7 +46,7 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
-_ADDED_TO_MODEL = {"unseen_dataset": "average"}
+_ADDED_TO_MODEL = {"unseen_dataset": "average", "start_heads": False}
 _ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {
     "loss": None,
@@ -53,6 +54,7 @@ _ADDED_TO_TASKS = {
     "standardize": False,
     "permute": False,
     "fraction": 1,
+    "mirror": None,
 }
 _ADDED_TO_TRAINING = {"steps": None}
 _ADDED_TO_DATASETS = {"auxiliary": False, "fraction": 1}
@@ -122,8 +124,7 @@ def settings_of_one(
     # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
-    answers = {*section.tasks, *_derived_from(section.tasks, config)}
-    if plain["training"]["select_on"]["task"] not in answers:
+    if plain["training"]["select_on"]["task"] not in answers_of(section.tasks, plain):
         _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
@@ -138,6 +139,12 @@ def settings_of_one(
                 "from": _among(of_task["from"], section.datasets)
             }
     _leave_untrained(section.tasks, plain)
+    if len(section.start) > 1 and plain["model"].get("start_heads"):
+        raise ConfigError(
+            f"benchmark.experiments.{experiment}: model.start_heads = true: the heads "
+            f"of {', '.join(section.start)} are not averaged. Start from one "
+            "experiment, or set model.start_heads=false."
+        )
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
@@ -159,22 +166,31 @@ def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
             plain["tasks"][name]["fraction"] = 0
 
 
-def _derived_from(tasks: Collection[str], config: Config) -> set[str]:
-    """Names of the derived answers whose tasks are all among `tasks`."""
-    return {
-        answer.name
-        for answer in config.build_derived()
-        if set(answer.terms) <= set(tasks)
-    }
+def _derived_from(tasks: Collection[str], plain: dict) -> dict[str, dict]:
+    """The sections of the derived answers of tasks, fed by a dataset of all."""
+    found = {}
+    for name, section in plain["derived"].items():
+        if set(section["sum"]) <= set(tasks):
+            feeding = [set(plain["tasks"][term]["from"]) for term in section["sum"]]
+            if set.intersection(*feeding):
+                # What it is compared with is another experiment's.
+                found[name] = section | {"of": None}
+    return found
+
+
+def answers_of(tasks: Collection[str], plain: dict) -> set[str]:
+    """The names of tasks, and of the answers that are derived from them."""
+    sections = _derived_from(tasks, plain).items()
+    made = [DerivedSection.model_validate(own).names(name) for name, own in sections]
+    return {*tasks, *itertools.chain(*made)}
 
 
 def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) -> None:
     """Select by a task that has labels, if the fraction of the selecting one is 0."""
     trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
     chosen = plain["training"]["select_on"]
-    answers = {*trained, *_derived_from(trained, config)}
-    own = {*tasks, *_derived_from(tasks, config)}
-    if trained and chosen["task"] in own and chosen["task"] not in answers:
+    known = {*tasks, *(answer.name for answer in config.build_derived())}
+    if trained and chosen["task"] in known - answers_of(trained, plain):
         _select_by(trained[0], plain, config)
 
 
@@ -203,13 +219,8 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
         if (name in by if by else of_split & set(task["from"]))
     }
     own = [(name, task) for name, task in tasks.items() if name in by or not by]
+    plain["derived"] = _derived_from(names, plain)
     plain["tasks"] = tasks
-    plain["derived"] = {
-        # What it is compared with is another experiment's.
-        name: section | {"of": None}
-        for name, section in plain["derived"].items()
-        if set(section["sum"]) <= set(names)
-    }
     plain["datasets"] = _among(plain["datasets"], used)
     if not any(name in config.drawn_datasets for name in of_split):
         plain["phantoms"] = None
@@ -291,9 +302,19 @@ def digest_of(settings: Config) -> str:
         # Of other kinds, the key has no effect.
         own["standardize"] &= task.is_standardized
         plain["tasks"][task.name] = _without(own, _ADDED_TO_TASKS)
+    if _are_permuted_together(settings):
+        # Once, each task had a permutation of its own.
+        plain["permuted_together"] = True
     # The order of tasks counts: a serial head belongs to the first.
     plain["order_of_tasks"] = list(plain["tasks"])
     return storage.digest_of(plain)
+
+
+def _are_permuted_together(settings: Config) -> bool:
+    """Whether two permuted tasks have a dataset in common."""
+    permuted = [task.sources for task in settings.tasks.values() if task.permute]
+    sources = [name for of_task in permuted for name in of_task]
+    return len(set(sources)) < len(sources)
 
 
 def digest_of_baseline(section: BaselineSection, config: Config) -> str:

@@ -12,6 +12,7 @@ Nothing is computed from an image, and TensorFlow is not loaded.
 """
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,8 @@ from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
 from mdmt_tf.experiments.run_results import read_run
 from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Derived
+from mdmt_tf.tasks.derived import comparable, predicted_as
 
 _NOT_METRICS = ("n",)
 
@@ -45,7 +47,7 @@ class Results:
 
     Attributes:
         folder, name: where it is, and the name of the experiment.
-        tasks: by name, in the order of the configuration.
+        tasks: by name, in the order of the configuration; derived answers come last.
         benchmark: the settings of the grid.
         cells: one row per cell: `KEYS`, fit, state (finished, failed, missing), error.
         split: the split that the benchmark is judged on. Rows and metrics of the others
@@ -69,7 +71,7 @@ class Results:
     folder: Path
     name: str
     split: str
-    tasks: Mapping[str, Task]
+    tasks: Mapping[str, Answer]
     benchmark: BenchmarkSection
     cells: pd.DataFrame
     metrics: pd.DataFrame
@@ -135,8 +137,23 @@ class Results:
         return dataclasses.replace(results, metrics=_metrics(results, stored))
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
-        """The tasks that an experiment or a baseline predicts."""
+        """The tasks and derived answers in which an experiment has results.
+
+        Also a derived answer whose label one of its tasks has, see `predicted_as`.
+        """
+        return comparable(self.trained_by(experiment), self.tasks.values())
+
+    def trained_by(self, experiment: str) -> tuple[str, ...]:
+        """The tasks that an experiment, or a baseline, is trained to predict."""
         return self.benchmark.tasks_of(experiment)
+
+    def predicted_as(self, experiment: str, task: str) -> Answer:
+        """What an experiment predicts with the label of a task: mostly the task.
+
+        In a derived answer, experiments that do not train all tasks of the sum have the
+        results of the task with the same label.
+        """
+        return predicted_as(self.tasks[task], self.trained_by(experiment))
 
     def is_baseline(self, experiment: str) -> bool:
         return experiment in self.benchmark.baselines
@@ -144,7 +161,11 @@ class Results:
     def is_permuted(self, experiment: str, task: str) -> bool:
         """Whether an experiment is trained with permuted labels of a task."""
         section = self.benchmark.resolved.get(experiment)
-        return section is not None and task in section.null
+        if section is None:
+            return False
+        answer = self.predicted_as(experiment, task)
+        names = answer.terms if isinstance(answer, Derived) else (answer.name,)
+        return not set(section.null).isdisjoint(names)
 
     def experiments_of(
         self, task: str, validation: str, *, with_fractions: bool = True
@@ -198,7 +219,23 @@ class Results:
 
     def labelled(self, fit: str, task: str) -> pd.DataFrame:
         """The labelled rows of a finished fit; none when it has none."""
-        return predictions.labelled_rows(self.rows[fit], self.tasks[task])
+        answer = self.tasks[task]
+        own = predicted_as(answer, self._trained_by_fit[fit]) or answer
+        rows = predictions.labelled_rows(self.rows[fit], own)
+        if own is answer:
+            return rows
+        added = set(answer.probability_columns) - set(own.probability_columns)
+        return rows.assign(task=task, **dict.fromkeys(added, float("nan")))
+
+    @functools.cached_property
+    def _trained_by_fit(self) -> dict[str, set[str]]:
+        """Fit -> the tasks of its experiments."""
+        found: dict[str, set[str]] = {}
+        for fit, experiment in zip(
+            self.cells["fit"], self.cells["experiment"], strict=True
+        ):
+            found.setdefault(fit, set()).update(self.trained_by(experiment))
+        return found
 
     def rows_of(self, experiment: str, validation: str, task: str) -> pd.DataFrame:
         """The labelled rows of all finished cells of an experiment, for comparisons.
@@ -266,25 +303,37 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
         for task in results.tasks_of(cell.experiment):
             key = (cell.fit, task)
             if key not in of_fit:
-                of_fit[key] = _checked(results, *key, stored[cell.fit])
+                own = results.predicted_as(cell.experiment, task)
+                of_fit[key] = _checked(results, cell.fit, own, stored[cell.fit])
+                if own.name != task and of_fit[key]:
+                    rows_of = results.labelled(cell.fit, task)
+                    found = predictions.metrics_of_rows(rows_of, results.tasks[task])
+                    of_fit[key] = _without_counts(found)
             identity = tuple(getattr(cell, name) for name in KEYS)
             for metric, value in of_fit[key].items():
                 rows.append((*identity, task, metric, value))
     return pd.DataFrame(rows, columns=[*KEYS, "task", "figure", "value"])
 
 
-def _checked(results: Results, fit: str, task: str, stored: dict) -> dict[str, float]:
+def _checked(
+    results: Results, fit: str, task: Answer, stored: dict
+) -> dict[str, float]:
     """The metrics of one fit and task, without n; empty when it has no rows."""
     path = Folder(results.folder).run(fit).metrics
-    metrics = stored.get(task, {})
-    stated, found = metrics.get("n") or 0, len(results.labelled(fit, task))
+    metrics = stored.get(task.name, {})
+    rows = predictions.labelled_rows(results.rows[fit], task)
+    stated, found = metrics.get("n") or 0, len(rows)
     if stated != found:
         raise DataError(
-            f"{path}: states {stated} labelled {results.split} rows of {task}; "
+            f"{path}: states {stated} labelled {results.split} rows of {task.name}; "
             f"predictions.csv has {found}. One of them is damaged; {again(path)}"
         )
     if not found:
         return {}
+    return _without_counts(metrics)
+
+
+def _without_counts(metrics: dict) -> dict[str, float]:
     # JSON has no NaN; null means "not defined".
     return {
         name: float("nan") if value is None else float(value)

@@ -4,14 +4,14 @@ import pydantic
 
 from mdmt_tf.config import files
 from mdmt_tf.config.experiment_sections import Feeding
-from mdmt_tf.config.schema import BenchmarkSection, TaskSection
+from mdmt_tf.config.schema import BenchmarkSection, DerivedSection, TaskSection
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
 
 
-def read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSection]:
-    """Name of the benchmark, its tasks by name, and its settings.
+def read_settings(folder: Folder) -> tuple[str, dict[str, Answer], BenchmarkSection]:
+    """Name of the benchmark, its tasks and derived answers by name, and its settings.
 
     Raises: DataError when it is not a benchmark folder, or the file is damaged.
     """
@@ -38,6 +38,11 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSectio
             name: TaskSection.model_validate(section).to_task(name)
             for name, section in values["tasks"].items()
         }
+        answers = {
+            answer.name: answer
+            for name, section in (values.get("derived") or {}).items()
+            for answer in DerivedSection.model_validate(section).answers(name, tasks)
+        }
         # Files that the splits were read from may be gone.
         benchmark = BenchmarkSection.model_validate(
             values["benchmark"], context={"with_files": False}
@@ -47,7 +52,7 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSectio
             for name, section in (values.get("datasets") or {}).items()
             if (section or {}).get("auxiliary")
         ]
-    except (pydantic.ValidationError, AttributeError) as error:
+    except (pydantic.ValidationError, AttributeError, KeyError) as error:
         raise DataError(
             f"{path}: not the settings of a benchmark: {error} Written by another "
             "version of mdmt_tf?"
@@ -55,7 +60,7 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Task], BenchmarkSectio
     _check_tasks(folder, tasks, benchmark)
     sources = {name: tuple(task.sources) for name, task in tasks.items()}
     benchmark.be_told(Feeding(sources, frozenset(auxiliary)))
-    return str(values["experiment"]), tasks, benchmark
+    return str(values["experiment"]), tasks | answers, benchmark
 
 
 def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:

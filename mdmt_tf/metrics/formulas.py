@@ -22,6 +22,9 @@ import numpy as np
 
 from mdmt_tf.metrics.rows import WeightedRows, mean, ratio
 
+# A product of two variances of ranks from -1 to 1 below this is a rounding error.
+_EQUAL_RANKS = 1e-24
+
 
 def loss(rows: WeightedRows) -> np.ndarray:
     """Mean cross-entropy of the true class in nats, or the mean squared error.
@@ -212,9 +215,11 @@ def brier(rows: WeightedRows) -> np.ndarray:
         >>> brier(rows).round(3).tolist()
         [0.225]
     """
-    truth = rows.targets[:, None] == np.arange(rows.task.n_classes)
-    squares = (rows.probabilities - truth) ** 2
-    each = squares[:, 1] if rows.task.n_classes == 2 else squares.sum(axis=1)
+    classes = rows.task.n_classes
+    truth = rows.targets[:, None] == np.arange(classes)
+    # A derived answer has its value beside the probabilities.
+    squares = (rows.probabilities[:, :classes] - truth) ** 2
+    each = squares[:, 1] if classes == 2 else squares.sum(axis=1)
     return mean(each, rows.weights)
 
 
@@ -290,6 +295,42 @@ def rmse(rows: WeightedRows) -> np.ndarray:
         [2.236]
     """
     return np.sqrt(rows.squared_error)
+
+
+def spearman(rows: WeightedRows) -> np.ndarray:
+    """Rank correlation of predictions and targets; NaN if all of one are equal.
+
+    Equal values share their mean rank. A weight of 2 is the same as two equal rows.
+
+    Source: Spearman 1904; `scipy.stats.spearmanr` for equal weights.
+
+    Example:
+        >>> rows = WeightedRows.of("regression", [1.0, 2.0, 3.0], [[1.0], [4.0], [3.0]])
+        >>> spearman(rows).round(3).tolist()  # 1 - 6 * 2 / (3 * 8)
+        [0.5]
+    """
+    total = rows.weights.sum(axis=1)
+    # Between -1 and 1, 0 in the mean.
+    one, other = (
+        ratio(2 * _middle_ranks(values, rows.weights), total[:, None]) - 1
+        for values in (rows.predictions, rows.targets)
+    )
+    covariance, *variances = (
+        ratio((rows.weights * product).sum(axis=1), total)
+        for product in (one * other, one**2, other**2)
+    )
+    # Rounding of equal ranks is no variance.
+    product = variances[0] * variances[1]
+    return ratio(covariance, np.sqrt(np.where(product > _EQUAL_RANKS, product, 0.0)))
+
+
+def _middle_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(R, n): the weight of the rows with smaller values, and half of equal ones."""
+    order = np.argsort(values, kind="stable")
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    starts = np.cumsum(sizes) - sizes
+    mass = np.add.reduceat(weights.take(order, 1), starts, axis=1)
+    return (np.cumsum(mass, axis=1) - mass / 2).take(group, 1)
 
 
 def r2(rows: WeightedRows) -> np.ndarray:

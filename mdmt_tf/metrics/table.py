@@ -20,6 +20,7 @@ _ORDERED = frozenset({Property.ORDERED})
 _NOMINAL = frozenset({Property.NOMINAL})
 _SCALE = frozenset({Property.SCALE})
 _NUMBER = frozenset({Property.NUMBER})
+_SUM = frozenset({Property.SUM})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -266,6 +267,9 @@ METRICS = {
         compared=_SCALE,
     ),
     "r2": Metric(formulas.r2, "R2", "R2", _NUMBER, headline=_NUMBER, compared=_NUMBER),
+    "spearman": Metric(
+        formulas.spearman, "Spearman", "rho", _SUM, headline=_SUM, compared=_SUM
+    ),
 }
 
 

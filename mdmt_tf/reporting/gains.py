@@ -79,7 +79,7 @@ def gains_of(aggregates: Aggregates, task: Task, validation: str) -> list[Gain]:
                 at = {**rest, varied: value}
                 found += _gain(aggregates, task, validation, (candidate, other), at)
         for candidate in candidates:
-            if varied != task.name and varied in results.tasks_of(candidate):
+            if varied != task.name and varied in results.trained_by(candidate):
                 for value in (value for value in values if value):
                     at = {**rest, varied: value}
                     pair = (candidate, candidate)
@@ -151,7 +151,8 @@ def labels_of(
             continue
         fits = cells.loc[of_first & (cells["experiment"] == name), "fit"]
         runs = [Folder(results.folder).run(fit) for fit in fits]
-        counts = [training_labels(run, results.tasks[task])[1] for run in runs]
+        own = results.predicted_as(name, task)
+        counts = [training_labels(run, own)[1] for run in runs]
         return float(np.mean(counts)) if counts else NAN
     return NAN
 
@@ -196,8 +197,8 @@ def worths_of(aggregates: Aggregates, task: Task, validation: str) -> list[Worth
         for gain in gains_of(aggregates, task, validation)
         if gain.varied == task.name
         and not gain.rest
-        and len(results.tasks_of(gain.candidate)) > 1
-        and results.tasks_of(gain.other) == (task.name,)
+        and len(results.trained_by(gain.candidate)) > 1
+        and results.trained_by(gain.other) == (task.name,)
     ]
     found = []
     for _, of_line in itertools.groupby(points, lambda gain: gain.line):

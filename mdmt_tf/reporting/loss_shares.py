@@ -23,7 +23,7 @@ def loss_shares(results: Results) -> Table | None:
     """The fraction of each task; None without an experiment of several tasks."""
     rows, data = [], []
     for validation, experiment, fits in _fits(results):
-        tasks = [results.tasks[name] for name in results.tasks_of(experiment)]
+        tasks = [results.tasks[name] for name in results.trained_by(experiment)]
         shares, reason = _mean_shares(results, fits, tasks)
         for task in tasks:
             own = shares.get(task.name, float("nan"))
@@ -79,7 +79,7 @@ def _fits(results: Results) -> Iterator[tuple[str, str, list[str]]]:
     ):
         # Not with a fraction of the labels.
         has_all = not parse_variant(experiment)[1]
-        if has_all and len(results.tasks_of(experiment)) > 1:
+        if has_all and len(results.trained_by(experiment)) > 1:
             yield validation, experiment, list(own["fit"].unique())
 
 

@@ -139,6 +139,7 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         for task in results.tasks.values()
         if len(task.components) > 1
     ]
+    notes += same_label_notes(results)
     notes += _unit_notes(aggregates)
     if results.efforts:
         notes.append(
@@ -153,6 +154,24 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         )
     if with_paper:
         notes += paper_columns.notes(results, "Table 1")
+    return notes
+
+
+def same_label_notes(results: Results) -> list[str]:
+    """Which experiments have results of another task in those of a derived answer."""
+    grid, notes = results.benchmark, []
+    for name, answer in results.tasks.items():
+        of_others: dict[str, list[str]] = {}
+        for experiment in (*grid.experiments, *grid.baselines):
+            if name in results.tasks_of(experiment):
+                own = results.predicted_as(experiment, name)
+                if own is not answer:
+                    of_others.setdefault(own.name, []).append(experiment)
+        notes += [
+            f"{name}: of {', '.join(experiments)}, the results of the task {task}, "
+            "which has the same label."
+            for task, experiments in of_others.items()
+        ]
     return notes
 
 

@@ -175,7 +175,7 @@ def reliability(
         rows: labelled rows with p_0 ...
     Returns: three arrays (10,); NaN in the first two where a bin is empty.
     """
-    probabilities = probabilities_of(rows, component)
+    probabilities = probabilities_of(rows, component)[:, : component.n_classes]
     targets = rows["target"].to_numpy(int)
     if component.n_classes == 2:
         stated, right = probabilities[:, 1], targets == 1

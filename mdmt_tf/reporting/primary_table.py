@@ -9,6 +9,7 @@ from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence
 from mdmt_tf.reporting.headings import title_of
+from mdmt_tf.reporting.means_table import same_label_notes
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
@@ -62,7 +63,7 @@ def primary_table(aggregates: Aggregates) -> Table:
             title = f"{task.name}, {title_of(results, validation)}"
             headings = ("compared", "metric", *_HEADINGS)
             sections.append(TableSection(title, headings, rows))
-    notes = _notes(data)
+    notes = [*_notes(data), *same_label_notes(results)]
     if not data:
         notes = [
             "Nothing is compared: benchmark.candidate and benchmark.comparisons are "

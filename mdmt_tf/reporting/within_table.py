@@ -114,7 +114,8 @@ def _training_rows(
     for name in results.experiments_of(task.name, validation, with_fractions=False):
         fits = finished.loc[finished["experiment"] == name, "fit"]
         if len(fits) and not results.is_permuted(name, task.name):
-            rows = training_rows(Folder(results.folder).run(fits.iloc[0]), task)
+            own = results.predicted_as(name, task.name)
+            rows = training_rows(Folder(results.folder).run(fits.iloc[0]), own)
             return rows[rows["dataset"] == dataset]
     return pd.DataFrame()
 

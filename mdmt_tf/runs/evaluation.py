@@ -76,7 +76,7 @@ def evaluate(
     """Predict rows, and compute metrics where their labels are known.
 
     Args:
-        predictor: predicts the tasks of the samples; it may predict others, too.
+        predictor: predicts the answers of the samples; it may predict others, too.
         samples: name of a split, or of another selection -> its rows. Selections
             without rows are skipped.
         images: images of the same datasets.
@@ -90,8 +90,8 @@ def evaluate(
         if len(rows)
     }
     table = predictions.gather(samples, predicted, fold)
-    tasks = next(iter(samples.values())).tasks
-    return Evaluation(predictions=table, metrics=predictions.metrics_of(table, tasks))
+    answers = next(iter(samples.values())).answers
+    return Evaluation(predictions=table, metrics=predictions.metrics_of(table, answers))
 
 
 def predict(
@@ -101,7 +101,7 @@ def predict(
     batch_size: int,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[str, np.ndarray]:
-    """{task: probabilities (n, n_classes)} of n >= 1 rows, in their order."""
+    """{answer: probabilities (n, n_classes)} of n >= 1 rows, in their order."""
     names, batches, done = samples.rows["dataset"].tolist(), [], 0
     for batch in images.batches(samples.image, batch_size):
         end = done + len(batch)
@@ -109,8 +109,8 @@ def predict(
         done = end
         progress(done, len(samples))
     return {
-        task.name: np.concatenate([batch[task.name] for batch in batches])
-        for task in samples.tasks
+        answer.name: np.concatenate([batch[answer.name] for batch in batches])
+        for answer in samples.answers
     }
 
 

@@ -15,7 +15,8 @@ from mdmt_tf.data.sources import (
 )
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Derived
+from mdmt_tf.tasks.derived import divide
 
 # A label field of a dataset, or several for a label that is a vector.
 Field = str | tuple[str, ...]
@@ -34,7 +35,7 @@ class Request:
 
     Attributes:
         runs: finished runs with the same tasks, such as folds or seeds.
-        tasks: tasks of the first run.
+        tasks: tasks and derived answers of the first run.
         preprocessings: names of the preprocessing of the images that all runs were
             trained with.
         dataset: name of the dataset.
@@ -52,7 +53,7 @@ class Request:
     """
 
     runs: tuple[RunFolder, ...]
-    tasks: tuple[Task, ...]
+    tasks: tuple[Answer, ...]
     preprocessings: tuple[str, ...]
     dataset: str
     declaration: str | None
@@ -169,6 +170,9 @@ def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field
     itself has for a dataset of this name; a field with the name of the task; the only
     field of a dataset of the run that this dataset has, too.
 
+    A derived answer needs no field where all of its tasks have one. It has a field only
+    if that is given, declared, or has its name.
+
     Raises: ConfigError when there is none for any task; it lists the fields.
     """
     if request.labels:
@@ -193,16 +197,51 @@ def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field
 
 def _checked(request: Request, dataset: PreparedDataset, found: dict) -> dict:
     """Refuse several fields for a task whose label is a single value."""
-    for task in request.tasks:
+    tasks, derived = divide(request.tasks)
+    for task in tasks:
         if task.name in found:
             sources = {dataset.name: found[task.name]}
             for key, text in dataclasses.replace(task, sources=sources).problems():
                 if key[0] == "from":
                     raise ConfigError(f"the label of {task.name}{text}")
+    for answer in derived:
+        field = found.get(answer.name, "")
+        if not isinstance(field, str):
+            raise ConfigError(
+                f"the label of {answer.name} = {list(field)}: expected one field with "
+                "the sum, or the fields of its tasks: --labels "
+                f"{' '.join(f'{name}=FIELD' for name in answer.terms)}."
+            )
     return found
 
 
-def _own_field(task: Task, dataset: PreparedDataset) -> Field | None:
+def fed_by(
+    answers: Sequence[Answer], dataset: str, fields: Mapping[str, Field]
+) -> tuple[Answer, ...]:
+    """The tasks with a label field, fed by one dataset, and what follows from them.
+
+    Args:
+        answers: tasks, and derived answers, of a run.
+        dataset: name of the dataset.
+        fields: task or derived answer -> its label field.
+    """
+    tasks, derived = divide(answers)
+    fed = [
+        dataclasses.replace(one, sources={dataset: fields[one.name]})
+        for one in tasks
+        if one.name in fields
+    ]
+    for one in derived:
+        if one.name in fields:
+            fed.append(dataclasses.replace(one, sources={dataset: fields[one.name]}))
+        elif (made := one.fed_as(fed)) is not None:
+            fed.append(made)
+    return tuple(fed)
+
+
+def _own_field(task: Answer, dataset: PreparedDataset) -> Field | None:
+    if isinstance(task, Derived):
+        return task.name if task.name in dataset.table else None
     if dataset.name in task.sources:
         return task.sources[dataset.name]
     if task.name in dataset.table:
@@ -215,7 +254,7 @@ def _own_field(task: Task, dataset: PreparedDataset) -> Field | None:
     return there.pop() if len(there) == 1 else None
 
 
-def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
     """Tasks and preprocessing that all runs have."""
     seen: dict[Path, RunFolder] = {}
     for run in runs:
@@ -224,7 +263,9 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Task, ...], tuple[str, ...
             raise ConfigError(f"{run.path} is given twice; it would count twice.")
         seen[run.path.resolve()] = run
     settings = [run.settings() for run in runs]
-    tasks = [run.read_tasks(config) for run, config in zip(runs, settings, strict=True)]
+    tasks = [
+        run.read_answers(config) for run, config in zip(runs, settings, strict=True)
+    ]
     for run, own in zip(runs[1:], tasks[1:], strict=True):
         if _facts(own) != _facts(tasks[0]):
             raise ConfigError(
@@ -249,11 +290,11 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Task, ...], tuple[str, ...
     return tasks[0], common
 
 
-def _facts(tasks: Sequence[Task]) -> list[tuple]:
+def _facts(tasks: Sequence[Answer]) -> list[tuple]:
     return [tuple(getattr(task, name) for name in _SAME) for task in tasks]
 
 
-def _listed(tasks: Sequence[Task]) -> str:
+def _listed(tasks: Sequence[Answer]) -> str:
     parts = []
     for task in tasks:
         classes = f": {', '.join(task.class_names)}" if task.class_names else ""
@@ -284,7 +325,7 @@ def _mapping(value: Any) -> dict:
     return value if isinstance(value, dict) else {}
 
 
-def _parse_labels(texts: Sequence[str], tasks: Sequence[Task]) -> dict[str, Field]:
+def _parse_labels(texts: Sequence[str], tasks: Sequence[Answer]) -> dict[str, Field]:
     known = {task.name: task for task in tasks}
     found: dict[str, Field] = {}
     for text in texts:

@@ -33,7 +33,7 @@ from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.storage import write_json
-from mdmt_tf.tasks import Task, make_task
+from mdmt_tf.tasks import Answer, Task, make_task
 
 
 class RunFolder:
@@ -169,6 +169,13 @@ class RunFolder:
                 f"of version {mdmt_tf.__version__} writes them ({error}). Train again, "
                 "or use the version that made the run."
             ) from error
+
+    def read_answers(self, config: Config) -> tuple[Answer, ...]:
+        """The tasks of the model as it was trained, and the derived answers.
+
+        Args, Raises: see `read_tasks`.
+        """
+        return (*self.read_tasks(config), *config.build_derived())
 
     def read_json(self, path: Path) -> dict:
         """Read a JSON file of the run.

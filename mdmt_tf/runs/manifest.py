@@ -71,6 +71,13 @@ def build_manifest(
             for name, task in config.tasks.items()
             if task.fraction < 1
         },
+        # Datasets that no fold divides, or whose patients are not all trained with.
+        "auxiliary": [n for n, section in config.datasets.items() if section.auxiliary],
+        "dataset_fractions": {
+            name: section.fraction
+            for name, section in config.datasets.items()
+            if section.fraction < 1
+        },
     }
 
 

@@ -96,7 +96,7 @@ def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.Da
         the fold is -1.
     """
     # Models predict in float32; the mean has more digits.
-    columns = tables[0].filter(regex=r"^(prediction|p_\d+)$").columns
+    columns = tables[0].filter(regex=r"^(prediction|p_\d+|value)$").columns
     result = tables[0].assign(fold=-1).astype(dict.fromkeys(columns, np.float64))
     for component in (c for task in tasks for c in task.components):
         own = (result["task"] == component.name).to_numpy()
@@ -162,16 +162,17 @@ def gather(
         samples: train, validation, test, or another selection -> its rows.
         probabilities: split -> task -> (n, n_classes), for the splits to list.
         fold: number of the fold.
-    Returns: one row for each image and each task that its dataset feeds.
+    Returns: one row for each image and each task or derived answer that its dataset
+        feeds.
     """
     tables = []
     for split, of_tasks in probabilities.items():
         rows = samples[split].rows.assign(split=split, fold=fold)
-        for task in samples[split].tasks:
-            fed = rows["dataset"].isin(list(task.sources)).to_numpy()
-            labels = samples[split].labels[task.name][fed]
-            predicted = of_tasks[task.name][fed]
-            tables.append(prediction_table(task, rows[fed], labels, predicted))
+        for answer in samples[split].answers:
+            fed = rows["dataset"].isin(list(answer.sources)).to_numpy()
+            labels = samples[split].labels_of(answer)[fed]
+            predicted = of_tasks[answer.name][fed]
+            tables.append(prediction_table(answer, rows[fed], labels, predicted))
     return pd.concat(tables, ignore_index=True)
 
 

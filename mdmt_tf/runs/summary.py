@@ -41,7 +41,7 @@ def print_metrics(run: "RunFolder") -> None:
     """
     from rich.console import Console
 
-    tasks = run.read_tasks(run.settings())
+    tasks = run.read_answers(run.settings())
     stored, manifest = run.read_json(run.metrics), run.read_json(run.manifest)
     # Runs of earlier versions have none.
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
@@ -69,7 +69,7 @@ def print_metrics(run: "RunFolder") -> None:
             "SYNTHETIC data: these numbers say nothing about patients", style="bold"
         )
     elif note := synthetic_note(manifest):
-        console.print(f"{note}; these numbers are of real images", style="bold")
+        console.print(f"{note}; validation and test are of real images", style="bold")
 
 
 def print_table(

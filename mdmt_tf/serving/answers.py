@@ -99,11 +99,13 @@ def combine(
         )
     chosen = 1 if len(names) == 2 else int(predicted)
     raw_mean = np.mean(np.asarray(raw, np.float64), axis=0)
+    # A derived answer has its value in one more column; its sum is an answer, too.
+    count = len(names)
     return TaskAnswer(
         prediction=names[int(predicted)],
         probability=float(mean[chosen]),
-        calibrated=dict(zip(names, mean.tolist(), strict=True)),
-        raw=dict(zip(names, raw_mean.tolist(), strict=True)),
+        calibrated=dict(zip(names, mean[:count].tolist(), strict=True)),
+        raw=dict(zip(names, raw_mean[:count].tolist(), strict=True)),
         std=_std(calibrated, chosen),
     )
 

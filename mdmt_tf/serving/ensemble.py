@@ -34,7 +34,7 @@ class OpenModel:
     Attributes:
         path: folder of the run or the SavedModel.
         predictor: the model.
-        tasks: its tasks.
+        tasks: its tasks, and derived answers.
         preprocessing: of its images.
         size: height and width, or depth, height and width, of its input.
         digest: digest of its weights, such as sha256:3b01d8b4aa34.
@@ -159,7 +159,7 @@ def _information(run: RunFolder, config, predictor) -> dict:
         training_images = run.read_json(run.training_images)
     return {
         "preprocessing": {name: one.config for name, one in config.datasets.items()},
-        "tasks": {task.name: task.description() for task in run.read_tasks(config)},
+        "tasks": {one.name: one.description() for one in run.read_answers(config)},
         "image": {"size": list(config.image_shape)},
         provenance.NOTE: manifest.get(provenance.NOTE, {}),
         "trained_on": data_note(manifest),

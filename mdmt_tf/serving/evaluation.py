@@ -9,13 +9,13 @@ from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen, evaluate
-from mdmt_tf.runs.external import EXTERNAL, Field
+from mdmt_tf.runs.external import EXTERNAL, Field, fed_by
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.reproduction import differences
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import AsDataset, open_predictor, served_text
 from mdmt_tf.splits.split import Split
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
@@ -37,7 +37,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         fold=inputs.split.fold,
         batch_size=config.training.batch_size,
     )
-    return differences(run, again, run.read_tasks(config))
+    return differences(run, again, run.read_answers(config))
 
 
 def conclusion(run: RunFolder, lines: Sequence[str]) -> str:
@@ -68,7 +68,8 @@ def evaluate_on(
         run: a finished run.
         dataset: any prepared dataset.
         fields: task -> the label field of the dataset. Other tasks of the run are
-            left out. Labels may be unknown, and classes may be missing.
+            left out, and derived answers without all of their tasks, unless they have
+            a field themselves. Labels may be unknown, and classes may be missing.
         progress: called with (images done, all images).
         statistics_of: see `Request`.
     Returns: predictions of all rows, split "external"; metrics of the labelled ones.
@@ -78,23 +79,22 @@ def evaluate_on(
     """
     run.require_finished()
     config = run.settings()
-    known = run.read_tasks(config)
+    known = run.read_answers(config)
     if not fields:
         raise ConfigError(
             "no task to evaluate. Expected a label field for one of the tasks of the "
             f"run or more: {', '.join(task.name for task in known)}."
         )
-    tasks = [
-        dataclasses.replace(_task(known, name), sources={dataset.name: field})
-        for name, field in fields.items()
-    ]
+    chosen = [_answer(known, name) for name in fields]
+    others = [answer for answer in known if answer.name not in fields]
+    answers = fed_by((*chosen, *others), dataset.name, fields)
     check_unseen(run, dataset)
     predictor = open_predictor(run, config)
     if statistics_of is not None:
         predictor = AsDataset(predictor, statistics_of)
     found = evaluate(
         predictor,
-        {EXTERNAL: all_samples([dataset], tasks)},
+        {EXTERNAL: all_samples([dataset], answers)},
         Images([dataset], config.image_shape, config.pipeline.cache),
         fold=Split.read(run.split).fold,
         batch_size=config.training.batch_size,
@@ -106,8 +106,8 @@ def evaluate_on(
     return dataclasses.replace(found, statistics=served_text(used))
 
 
-def _task(tasks: tuple[Task, ...], name: str) -> Task:
-    known = {task.name: task for task in tasks}
+def _answer(answers: tuple[Answer, ...], name: str) -> Answer:
+    known = {answer.name: answer for answer in answers}
     if name not in known:
         raise ConfigError(
             f"{name!r} is not a task of the run.{nearest(name, known)} Known: "

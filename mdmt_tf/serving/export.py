@@ -12,9 +12,11 @@ Signatures:
                       data were synthetic, and how many synthetic images of which
                       datasets the model was trained with, also before its start
 All but the last return one float32 (n, classes) per task, under the task's name; (n, 1)
-for a regression. For a task with classes, `<task>_calibrated` has the calibrated
-probabilities in the same shape, see `mdmt_tf.statistics.calibration`. The graph
-contains the resizing and the normalisation of training.
+for a regression. Derived answers are outputs, too: a sum (n, 1), and the category of a
+sum (n, classes + 1), whose last column is the sum. For a task with classes,
+`<task>_calibrated` has the calibrated probabilities in the same shape, see
+`mdmt_tf.statistics.calibration`. The graph contains the resizing and the normalisation
+of training.
 """
 
 import json
@@ -30,8 +32,8 @@ from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.models.dataset_normalization import UNSEEN
 from mdmt_tf.serving.predictor import ServedModel
-from mdmt_tf.statistics.calibration import Calibrations, calibrated
-from mdmt_tf.tasks import Task
+from mdmt_tf.statistics.calibration import Calibrations, answered, calibrated
+from mdmt_tf.tasks import Answer
 
 # The largest difference between Keras and the SavedModel in a probability; in a value,
 # relative to `Task.scale`, or to the value if that is larger.
@@ -40,7 +42,7 @@ TOLERANCE = 1e-5
 
 def export_model(
     model: keras.Model,
-    tasks: Sequence[Task],
+    answers: Sequence[Answer],
     path: Path,
     information: dict,
     normalization: tuple = IMAGENET,
@@ -51,7 +53,7 @@ def export_model(
 
     Args:
         model: input (n, h, w, c) or (n, d, h, w, c) normalised, outputs {task: logits}.
-        tasks: of the model.
+        answers: tasks of the model, and derived answers.
         path: folder to make.
         information: plain values, among them whether the data were synthetic.
         normalization: mean and std of each channel of its input.
@@ -74,16 +76,10 @@ def export_model(
         if datasets:
             inputs = (inputs, _numbers_of(datasets, dataset, tf.shape(grey)[:1]))
         logits = model(inputs, training=False)
-        answers = {}
-        for task in tasks:
-            raw = task.probabilities(logits[task.name], ops=keras.ops)
-            answers[task.name] = raw
-            own = calibrated(task, raw, calibrations, ops=keras.ops)
-            if own is not None:
-                answers[task.calibrated_name] = own
+        made = answered(answers, logits, calibrations, ops=keras.ops)
         return {
-            name: tf.cast(answer, tf.float32, name=name)
-            for name, answer in answers.items()
+            name: tf.cast(values, tf.float32, name=name)
+            for name, values in made.items()
         }
 
     def predict_encoded(encoded):
@@ -171,7 +167,7 @@ def _png(file: tf.Tensor) -> tf.Tensor:
 
 def check_export(
     path: Path,
-    tasks: Sequence[Task],
+    answers: Sequence[Answer],
     images: Sequence[np.ndarray],
     expected: Mapping[str, np.ndarray],
     calibrations: Calibrations | None = None,
@@ -181,10 +177,10 @@ def check_export(
 
     Args:
         path: of the SavedModel.
-        tasks: of the model.
+        answers: of the model, see `export_model`.
         images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
             where the model takes files, as PNG.
-        expected: {task: probabilities (n, classes)} of the Keras model.
+        expected: {answer: probabilities (n, classes)} of the Keras model.
         calibrations: those of the SavedModel, by component.
         datasets: name of the dataset of each image, for the signature
             predict_of_dataset; None: the others are compared.
@@ -196,16 +192,16 @@ def check_export(
     for row, image in enumerate(images):
         scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
         if datasets is None:
-            answers = {"serving_default": served.predict(scaled[None])}
+            served_answers = {"serving_default": served.predict(scaled[None])}
         else:
             known = served.predict(scaled[None], [datasets[row]])
-            answers = {"predict_of_dataset": known}
+            served_answers = {"predict_of_dataset": known}
         if served.takes_files and datasets is None:
             file = tf.io.encode_png(image).numpy()
-            answers["predict_encoded"] = served.predict_encoded([file])
-        for signature, answer in answers.items():
+            served_answers["predict_encoded"] = served.predict_encoded([file])
+        for signature, answer in served_answers.items():
             of_row = {name: values[row] for name, values in expected.items()}
-            outputs = _outputs(tasks, of_row, answer, calibrations or {})
+            outputs = _outputs(answers, of_row, answer, calibrations or {})
             for name, wanted, scale in outputs:
                 difference = np.max(np.abs(answer[name][0] - wanted) / scale)
                 if not difference <= TOLERANCE:
@@ -219,23 +215,24 @@ def check_export(
     return largest
 
 
-def _outputs(tasks, expected, answer, calibrations) -> Iterator[tuple]:
+def _outputs(answers, expected, served, calibrations) -> Iterator[tuple]:
     """Name, expected values and scale of the differences of each output of one image.
 
     Args:
-        expected: {task: probabilities (n_classes,)}.
-        answer: outputs of the SavedModel.
+        expected: {answer: probabilities (n_classes,)}.
+        served: outputs of the SavedModel.
         calibrations: by component.
     """
-    for task in tasks:
-        raw = expected[task.name]
-        yield task.name, raw, np.maximum(task.scale, np.abs(raw))
+    for one in answers:
+        raw = expected[one.name]
+        yield one.name, raw, np.maximum(one.scale, np.abs(raw))
         # A temperature above 1 makes rounding errors of a tiny probability large, so
         # the answer is compared with the calibration of its own probabilities. Of
         # labels that are nearly certain, these have too few digits.
-        given = raw if task.label_shape else answer[task.name][0].astype(np.float64)
-        own = calibrated(task, given[np.newaxis], calibrations)
+        given = raw if one.label_shape else served[one.name][0].astype(np.float64)
+        own = calibrated(one, given[np.newaxis], calibrations)
         if own is not None:
             # A temperature below 1 makes differences of logits larger.
-            coldest = min(calibrations[c.name].temperature for c in task.components)
-            yield task.calibrated_name, own[0], 1 / min(coldest, 1.0)
+            coldest = min(calibrations[c.name].temperature for c in one.components)
+            scale = np.maximum(1 / min(coldest, 1.0), np.abs(own[0]))
+            yield one.calibrated_name, own[0], scale

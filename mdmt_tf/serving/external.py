@@ -24,6 +24,7 @@ from mdmt_tf.runs.external import (
     Request,
     choose_labels,
     choose_preprocessing,
+    fed_by,
 )
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
@@ -147,11 +148,7 @@ def evaluate_runs(
                 statistics_of=request.statistics_of,
             )
         )
-    tasks = tuple(
-        dataclasses.replace(task, sources={dataset.name: fields[task.name]})
-        for task in request.tasks
-        if task.name in fields
-    )
+    tasks = fed_by(request.tasks, dataset.name, fields)
     whole = evaluations[0]
     tables = [evaluation.predictions for evaluation in evaluations]
     if len(evaluations) > 1:

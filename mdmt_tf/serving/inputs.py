@@ -23,7 +23,7 @@ def open_run_inputs(run: RunFolder, config: Config) -> Inputs:
     _check_folders(run, config)
     inputs = build_inputs(
         open_datasets(config.data_dir, config.dataset_versions),
-        run.read_tasks(config),
+        run.read_answers(config),
         Split.read(run.split),
         config.image_shape,
         config.pipeline.cache,

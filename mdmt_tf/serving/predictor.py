@@ -17,7 +17,7 @@ from mdmt_tf.runs.evaluation import Predictor
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.calibration import Calibrations
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
 
 
 def open_predictor(run: RunFolder, config: Config) -> Predictor:
@@ -37,7 +37,7 @@ def open_predictor(run: RunFolder, config: Config) -> Predictor:
     model.load_weights(run.best_weights)
     return TrainedModel(
         model,
-        run.read_tasks(config),
+        run.read_answers(config),
         config.normalization,
         calibration.read(run),
         tuple(config.datasets) if config.model.is_per_dataset else (),
@@ -160,7 +160,7 @@ class TrainedModel:
     def __init__(
         self,
         model: keras.Model,
-        tasks: Sequence[Task],
+        answers: Sequence[Answer],
         normalization: tuple,
         calibrations: Calibrations | None = None,
         datasets: Sequence[str] = (),
@@ -168,7 +168,7 @@ class TrainedModel:
         """
         Args:
             model: input (n, ..., c) normalised, outputs {task: logits}.
-            tasks: of the model.
+            answers: tasks of the model, and derived answers.
             normalization: mean and std of each channel of its input.
             calibrations: by component; None: raw probabilities only.
             datasets: names of the datasets whose number is the second input of the
@@ -176,7 +176,7 @@ class TrainedModel:
         """
         self._datasets = {name: number for number, name in enumerate(datasets)}
         self._model = model
-        self._tasks = tuple(tasks)
+        self._answers = tuple(answers)
         self._normalization = normalization
         self._calibrations = calibrations or {}
 
@@ -193,11 +193,11 @@ class TrainedModel:
         """Names of the outputs of `predict`."""
         known = set(self._calibrations)
         calibrated = {
-            task.calibrated_name
-            for task in self._tasks
-            if {component.name for component in task.components} <= known
+            one.calibrated_name
+            for one in self._answers
+            if {component.name for component in one.components} <= known
         }
-        return {task.name for task in self._tasks} | calibrated
+        return {one.name for one in self._answers} | calibrated
 
     def predict(
         self, images: np.ndarray, datasets: Sequence[str] | None = None
@@ -217,11 +217,4 @@ class TrainedModel:
             numbers = [self._datasets.get(name, UNSEEN) for name in names]
             inputs = (inputs, np.array(numbers, np.int32))
         logits = self._model.predict_on_batch(inputs)
-        answer = {}
-        for task in self._tasks:
-            raw = task.probabilities(logits[task.name])
-            answer[task.name] = raw
-            own = calibration.calibrated(task, raw, self._calibrations)
-            if own is not None:
-                answer[task.calibrated_name] = own
-        return answer
+        return calibration.answered(self._answers, logits, self._calibrations)

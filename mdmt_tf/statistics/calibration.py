@@ -22,7 +22,8 @@ import pandas as pd
 from mdmt_tf.errors import DataError
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.predictions import probabilities_of
-from mdmt_tf.tasks import Property, Task
+from mdmt_tf.tasks import Answer, Property, Task
+from mdmt_tf.tasks.derived import divide, with_derived
 
 # A smaller probability is a rounding error of float32.
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -53,9 +54,10 @@ class Calibration:
         """Calibrated probabilities.
 
         Args:
-            probabilities: (n, n_classes), float64 or float32.
+            probabilities: (n, n_classes), float64 or float32. More columns, such as the
+                value of a derived answer, stay as they are.
             ops: numpy, or keras.ops in a graph.
-        Returns: the same shape and type; rows sum to 1.
+        Returns: the same shape and type; the probabilities of a row sum to 1.
 
         Example:
             >>> both = Calibration(temperature=2.0, prior_ratio=(1.0, 1.0))
@@ -64,11 +66,13 @@ class Calibration:
         """
         # numpy keeps the type of arrays in operations with a Python number.
         ratios = [float(np.log(ratio)) for ratio in self.prior_ratio]
-        logits = ops.log(ops.maximum(probabilities, _SMALLEST))
+        others = probabilities[:, len(ratios) :]
+        logits = ops.log(ops.maximum(probabilities[:, : len(ratios)], _SMALLEST))
         columns = [logits[:, c : c + 1] + ratio for c, ratio in enumerate(ratios)]
         logits = ops.concatenate(columns, axis=-1) / self.temperature
         powers = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
-        return powers / ops.sum(powers, axis=-1, keepdims=True)
+        made = powers / ops.sum(powers, axis=-1, keepdims=True)
+        return ops.concatenate([made, others], axis=-1) if others.shape[1] else made
 
     def to_plain(self) -> dict:
         """All attributes as plain values, for JSON."""
@@ -119,7 +123,7 @@ def calibrated(task: Task, probabilities, calibrations: Calibrations, ops=np):
 
     Args:
         task: a task with classes, or with several labels.
-        probabilities: of `Task.probabilities`, (n, n_classes).
+        probabilities: of `Task.probabilities`, (n, n_classes), or of a derived answer.
         calibrations: by component.
         ops: numpy, or keras.ops in a graph.
     Returns: the same shape; None if a component has no calibration, such as a
@@ -144,6 +148,39 @@ def calibrated(task: Task, probabilities, calibrations: Calibrations, ops=np):
         both = ops.concatenate([1.0 - chance, chance], axis=-1)
         columns.append(calibration.apply(both, ops)[:, 1:])
     return ops.concatenate(columns, axis=-1)
+
+
+def answered(
+    answers: Sequence[Answer], logits: Mapping, calibrations: Calibrations, ops=np
+) -> dict:
+    """All answers of a model, raw and calibrated.
+
+    Args:
+        answers: tasks of the model, and derived answers.
+        logits: of the model, by task.
+        calibrations: by component.
+        ops: numpy, or keras.ops in a graph.
+    Returns: answer -> its probabilities or values; `Answer.calibrated_name` -> its
+        calibrated probabilities, for those that have a calibration.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(name="death", kind="binary")
+        >>> known = {"death": Calibration(prior_ratio=(3.0, 1.0))}
+        >>> found = answered([death], {"death": np.array([[0.0]])}, known)
+        >>> {name: values.tolist() for name, values in found.items()}
+        {'death': [[0.5, 0.5]], 'death_calibrated': [[0.75, 0.25]]}
+    """
+    tasks, derived = divide(answers)
+    raw = {task.name: task.probabilities(logits[task.name], ops) for task in tasks}
+    raw = with_derived(raw, derived, ops)
+    made = {}
+    for answer in answers:
+        made[answer.name] = raw[answer.name]
+        own = calibrated(answer, raw[answer.name], calibrations, ops)
+        if own is not None:
+            made[answer.calibrated_name] = own
+    return made
 
 
 def calibrate_table(

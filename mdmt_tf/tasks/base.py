@@ -47,6 +47,8 @@ class Task(Answer):
         permute: whether the labels of training and of validation are permuted, see
             `mdmt_tf.data.controls`.
         fraction: fraction of the patients whose training labels are used.
+        mirror: task whose label is that of this one where left and right of the image
+            are exchanged; None: this one, whose label stays the same.
     """
 
     losses: ClassVar[Mapping[str, Loss]]
@@ -60,6 +62,7 @@ class Task(Answer):
     standardize: bool = True
     permute: bool = False
     fraction: float = 1.0
+    mirror: str | None = None
 
     # Facts.
 

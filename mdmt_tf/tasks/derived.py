@@ -59,6 +59,29 @@ class Derived(Answer):
         plain["terms"] = {name: as_list(own) for name, own in self.terms.items()}
         return plain
 
+    def fed_as(self, tasks: Iterable[Answer]) -> "Derived | None":
+        """The answer with the datasets that feed all of its tasks.
+
+        Args:
+            tasks: tasks as they are fed; others than those of the sum do not matter.
+        Returns: None if a task is missing, or no dataset feeds all of them.
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> total = SumOfTasks(name="total", terms={"a": (), "b": ()})
+            >>> a = make_task(name="a", kind="regression", sources={"ward": "x"})
+            >>> b = make_task(name="b", kind="regression", sources={"ward": "y"})
+            >>> total.fed_as([a, b]).sources
+            {'ward': ('x', 'y')}
+            >>> total.fed_as([a]) is None
+            True
+        """
+        known = {task.name: task for task in tasks}
+        if not set(self.terms) <= set(known):
+            return None
+        sources = common_sources([known[name] for name in self.terms])
+        return dataclasses.replace(self, sources=sources) if sources else None
+
     def labels_from(self, encoded: Mapping[str, np.ndarray]) -> np.ndarray:
         """The labels that follow from those of the tasks.
 
@@ -177,6 +200,27 @@ class CategoryOfSum(OrderedClasses, Derived):
         return sums, chances
 
 
+def common_sources(tasks: Sequence[Answer]) -> dict[str, tuple[str, ...]]:
+    """The datasets that feed all tasks -> the label fields of all tasks.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> a = make_task(name="a", kind="regression", sources={"x": "f", "y": "g"})
+        >>> b = make_task(name="b", kind="regression", sources={"x": "h"})
+        >>> common_sources([a, b])
+        {'x': ('f', 'h')}
+    """
+    fields = {
+        dataset: [task.sources.get(dataset) for task in tasks]
+        for dataset in tasks[0].sources
+    }
+    return {
+        dataset: tuple(name for f in own for name in ([f] if isinstance(f, str) else f))
+        for dataset, own in fields.items()
+        if None not in own
+    }
+
+
 def possible_sums(parts: Sequence[Sequence[float]]) -> np.ndarray:
     """All sums of one number of each part, ascending, each once.
 
@@ -193,6 +237,22 @@ def possible_sums(parts: Sequence[Sequence[float]]) -> np.ndarray:
 def _rounded(values: np.ndarray) -> np.ndarray:
     # Without -0.0, which is another key than 0.0 in no dict, but another text.
     return np.round(values, _DIGITS) + 0.0
+
+
+def divide(
+    answers: Iterable[Answer],
+) -> tuple[tuple[Answer, ...], tuple[Derived, ...]]:
+    """The tasks among answers, and the derived answers, each in their order.
+
+    Example:
+        >>> total = SumOfTasks(name="total", terms={"a": (0, 1), "b": ()})
+        >>> tasks, derived = divide([total])
+        >>> tasks, [answer.name for answer in derived]
+        ((), ['total'])
+    """
+    answers = tuple(answers)
+    derived = tuple(answer for answer in answers if isinstance(answer, Derived))
+    return tuple(a for a in answers if a not in derived), derived
 
 
 def with_derived(
@@ -234,11 +294,27 @@ def comparable(tasks: Collection[str], answers: Iterable[Answer]) -> tuple[str, 
         >>> comparable(["a", "b"], [total]), comparable(["grade"], [grade, total])
         (('total',), ('grade', 'total'))
     """
-    return tuple(answer.name for answer in answers if _is_comparable(answer, tasks))
+    return tuple(one.name for one in answers if predicted_as(one, tasks) is not None)
 
 
-def _is_comparable(answer: Answer, tasks: Collection[str]) -> bool:
+def predicted_as(answer: Answer, tasks: Collection[str]) -> Answer | None:
+    """What a model predicts that has the label of an answer.
+
+    Args:
+        answer: a task or a derived answer.
+        tasks: names of the tasks that the model predicts.
+    Returns: the answer itself; or the task whose label it has, if the model does not
+        predict all tasks of a sum; None if the model predicts neither.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> grade = make_task(name="grade", kind="regression")
+        >>> total = SumOfTasks(name="total", terms={"a": (), "b": ()}, of=grade)
+        >>> predicted_as(total, ["a", "grade"]).name
+        'grade'
+    """
     if not isinstance(answer, Derived):
-        return answer.name in tasks
-    stands_in = answer.of is not None and answer.of.name in tasks
-    return stands_in or set(answer.terms) <= set(tasks)
+        return answer if answer.name in tasks else None
+    if set(answer.terms) <= set(tasks):
+        return answer
+    return answer.of if answer.of is not None and answer.of.name in tasks else None

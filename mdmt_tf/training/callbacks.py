@@ -17,7 +17,7 @@ import numpy as np
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.metrics.table import METRICS, compared, improves, legend, names_of
 from mdmt_tf.storage import replacing
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
 from mdmt_tf.training import checkpoint
 from mdmt_tf.training.losses import MaskedLoss
 from mdmt_tf.training.weighting.model import current_weights
@@ -192,12 +192,14 @@ class SaveState(keras.callbacks.Callback):
 class ProgressLines(keras.callbacks.Callback):
     """A table that grows by one line per epoch; three tasks fit into 80 columns.
 
+    A derived answer has no training loss.
+
     On a terminal, the current line counts the steps of the epoch.
     """
 
     def __init__(
         self,
-        tasks: tuple[Task, ...],
+        answers: tuple[Answer, ...],
         epochs: int,
         steps: int,
         metric: str,
@@ -209,7 +211,7 @@ class ProgressLines(keras.callbacks.Callback):
         self._write, self._is_terminal = write, is_terminal
         # Each task shows its losses, and the first of these metrics that it has.
         self._metrics = {}
-        for task in tasks:
+        for task in answers:
             of_task = names_of(task)
             wanted = [metric if metric != "loss" else "", "balanced_accuracy", "mae"]
             wanted += [*compared(task), "loss"]
@@ -242,11 +244,19 @@ class ProgressLines(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         line = f"{self._head} {logs['seconds']:>4.0f}s"
         for name, metric in self._metrics.items():
-            losses = (logs[f"{split}/{name}/loss"] for split in ("train", "validation"))
+            losses = (
+                logs.get(f"{split}/{name}/loss", NAN)
+                for split in ("train", "validation")
+            )
             value = logs[f"validation/{name}/{metric}"]
-            line += "".join(f" {loss:>6.3f}" for loss in losses) + f" {value:>5.3f} "
+            line += "".join(f" {_shown(loss):>6}" for loss in losses)
+            line += f" {value:>5.3f} "
         start = "\r\033[K" if self._is_terminal else ""
         self._write(f"{start}{line}{' *' if logs['selected'] else ''}\n")
+
+
+def _shown(loss: float) -> str:
+    return "-" if _is_nan(loss) else f"{loss:.3f}"
 
 
 def _is_nan(value) -> bool:

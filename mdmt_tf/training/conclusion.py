@@ -13,7 +13,7 @@ from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import plain_model
-from mdmt_tf.models.weights import provenance
+from mdmt_tf.models.weights import heads, provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
@@ -44,6 +44,8 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
     backbone.save_weights(run.backbone_weights)
+    names = [task.name for task in inputs.tasks]
+    heads.write(run.backbone_weights, heads.arrays_of(model, names))
     provenance.write(run.backbone_weights, manifest.get(provenance.NOTE, {}))
     _probe(fit, model)
 
@@ -55,7 +57,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(
             model,
-            inputs.tasks,
+            inputs.answers,
             unchecked,
             about,
             config.normalization,
@@ -80,11 +82,11 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
-    storage.write_json(run.assessment, _assessment(table, inputs.tasks, calibrations))
+    storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
-    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.tasks))
+    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.answers))
 
 
 def effort(fit: Fit) -> dict[str, int | float]:
@@ -108,7 +110,7 @@ def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:
     """Fit calibrations on the validation split, and write `calibration.json`."""
     validation = table[table["split"] == "validation"]
     ratios = prior_ratios(fit.training_set)
-    calibrations = fit_calibrations(validation, fit.inputs.tasks, ratios)
+    calibrations = fit_calibrations(validation, fit.inputs.answers, ratios)
     fit.write(description.calibrations_text(calibrations))
     stored = {name: own.to_plain() for name, own in calibrations.items()}
     storage.write_json(fit.run.calibration, stored)
@@ -135,7 +137,7 @@ def _check_export(
     rows = spread(len(samples), most)
     images = [inputs.images.stored(samples.image[row]) for row in rows]
     expected = {name: values[rows] for name, values in probabilities[split].items()}
-    compare = functools.partial(export.check_export, path, inputs.tasks, images)
+    compare = functools.partial(export.check_export, path, inputs.answers, images)
     if fit.statistics is None:
         largest = compare(expected, calibrations)
     else:

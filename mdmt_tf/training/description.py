@@ -42,7 +42,7 @@ def information(
         "preprocessing": {
             d.name: d.config for d in inputs.datasets if d.name in inputs.judged
         },
-        "tasks": {task.name: task.description() for task in inputs.tasks},
+        "tasks": {answer.name: answer.description() for answer in inputs.answers},
         # To notice images that are unlike them, see `mdmt_tf.data.profile`.
         "training_images": training_images,
     }
@@ -84,6 +84,7 @@ def overview(
         ("backbone", f"{config.model.backbone} from {start}"),
         ("images", f"{sizes}; on {', '.join(manifest['devices'])}"),
     ]
+    rows += _dataset_rows(config, inputs)
     for task in inputs.tasks:
         counts = training_set.class_counts[task.name]
         text = f"{task.counts_text(counts)} in training"
@@ -92,8 +93,26 @@ def overview(
         if task.permute:
             text += "; PERMUTED among training and validation images"
         rows.append((task.name, text))
+    for answer in inputs.derived:
+        rows.append((answer.name, f"derived from {', '.join(answer.terms)}"))
     if config.training.steps is not None:
         in_epoch = config.training.steps // config.training.epochs
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
     return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)
+
+
+def _dataset_rows(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
+    """What is done with datasets that no fold divides, or that are used in part."""
+    rows = []
+    names = inputs.samples["train"].rows["dataset"]
+    for name, section in config.datasets.items():
+        texts = []
+        if section.auxiliary:
+            texts.append("auxiliary, the same lists in every fold")
+        if section.fraction < 1:
+            texts.append(f"{section.fraction:.3g} of the patients in training")
+        if texts:
+            count = int((names == name).sum())
+            rows.append((name, f"{count} images in training; {'; '.join(texts)}"))
+    return rows

@@ -15,6 +15,7 @@ from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.dataset_normalization import UNSEEN
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.tasks.derived import with_derived
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +58,7 @@ def predict(
     *,
     unseen: bool = False,
 ) -> dict[str, np.ndarray]:
-    """{task: probabilities (n, classes)} of samples, in their order.
+    """{answer: probabilities (n, classes)} of samples, in their order.
 
     Args:
         unseen: whether to predict the images as if they were of no dataset of the run;
@@ -65,10 +66,11 @@ def predict(
     """
     dataset = inputs_of(samples, inputs, config, unseen=unseen)
     logits = model.predict(dataset, verbose=0)
-    return {
+    predicted = {
         task.name: task.probabilities(logits[task.name][: len(samples)])
         for task in inputs.tasks
     }
+    return with_derived(predicted, inputs.derived)
 
 
 def inputs_of(

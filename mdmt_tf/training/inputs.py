@@ -1,7 +1,5 @@
 """Open the datasets of a new fit and make its split."""
 
-from collections.abc import Sequence
-
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
 from mdmt_tf.data.samples import all_samples, fit_tasks, split_samples
@@ -20,11 +18,11 @@ def open_inputs(config: Config) -> Inputs:
     Raises: DataError for missing or contradictory data; LeakageError for a patient in
         two splits.
     """
-    datasets = open_datasets(config.data_dir, config.dataset_versions)
-    split = _make_split(config, datasets)
+    datasets, split = open_split(config)
+    tasks = fit_tasks(config.build_tasks(), datasets, split, config.seed)
     return build_inputs(
         datasets,
-        fit_tasks(config.build_tasks(), datasets, split, config.seed),
+        (*tasks, *config.build_derived()),
         split,
         config.image_shape,
         config.pipeline.cache,
@@ -41,16 +39,19 @@ def with_steps_of(config: Config, other: Config) -> Config:
     Raises: ConfigError when the epochs of `config` cannot have equal steps; DataError,
         LeakageError as `open_inputs`.
     """
-    datasets = open_datasets(other.data_dir, other.dataset_versions)
-    split = _make_split(other, datasets)
+    datasets, split = open_split(other)
     rows = all_samples(datasets, other.build_tasks())
     rows = split_samples(rows, split, other.seed)["train"]
     of_epoch = count_steps(rows, other.training.batch_size)
     return config.with_steps(other.training.steps_in_all(of_epoch))
 
 
-def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
-    """The split of the settings, reduced to what the fit uses."""
+def open_split(config: Config) -> tuple[tuple[PreparedDataset, ...], Split]:
+    """The datasets of the settings, and the lists that their fit is given.
+
+    Raises: DataError, LeakageError as `open_inputs`.
+    """
+    datasets = open_datasets(config.data_dir, config.dataset_versions)
     own = {dataset.name: dataset.table for dataset in datasets}
     tables = dict(own)
     others = {
@@ -62,7 +63,7 @@ def _make_split(config: Config, datasets: Sequence[PreparedDataset]) -> Split:
         tables[dataset.name] = dataset.table
     settings = SplitSettings.of(config.split, config.auxiliary)
     split = make_split(tables, config.build_split_tasks(), settings)
-    return of_fit(
+    return datasets, of_fit(
         split.only(config.datasets),
         own,
         config.auxiliary,

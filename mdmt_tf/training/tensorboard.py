@@ -16,7 +16,8 @@ import tensorflow as tf
 import yaml
 
 from mdmt_tf.imaging.montage import to_picture
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Task
+from mdmt_tf.tasks.derived import divide
 
 
 class TensorBoard(keras.callbacks.Callback):
@@ -24,7 +25,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     Args:
         folder: folder of the event files.
-        tasks: tasks of the model.
+        answers: tasks of the model, and derived answers.
         settings: the resolved configuration, plain values.
         note: description of the data, shown with every picture.
         example_batch: (image in [0, 1], targets, weights) of a training step.
@@ -35,14 +36,14 @@ class TensorBoard(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
-        tasks: Sequence[Task],
+        answers: Sequence[Answer],
         settings: dict,
         note: str,
         example_batch: Callable[[], tuple],
         confusion: Callable[[], dict[str, np.ndarray]],
     ):
         super().__init__()
-        self._folder, self._tasks, self._settings = folder, tasks, settings
+        self._folder, self._answers, self._settings = folder, answers, settings
         self._note, self._example_batch, self._confusion = (
             note,
             example_batch,
@@ -57,7 +58,8 @@ class TensorBoard(keras.callbacks.Callback):
             tf.summary.text("data", self._note, step=0)
             indented = "".join(f"    {line}\n" for line in text.splitlines())
             tf.summary.text("config", indented, step=0)
-            picture = draw_batch(self._example_batch(), self._tasks, self._note)
+            tasks, _ = divide(self._answers)
+            picture = draw_batch(self._example_batch(), tasks, self._note)
             tf.summary.image("example batch", picture, step=0, description=self._note)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -73,8 +75,8 @@ class TensorBoard(keras.callbacks.Callback):
                     tf.summary.image(tag, picture, step=epoch, description=self._note)
         self._writer.flush()
 
-    def _component(self, name: str) -> Task:
-        components = (c for task in self._tasks for c in task.components)
+    def _component(self, name: str) -> Answer:
+        components = (c for answer in self._answers for c in answer.components)
         return next(component for component in components if component.name == name)
 
     def on_train_end(self, logs=None):
@@ -116,7 +118,7 @@ def draw_batch(batch, tasks: Sequence[Task], note: str, most: int = 16) -> np.nd
     return _render(figure)
 
 
-def draw_confusion(counts: np.ndarray, task: Task, note: str) -> np.ndarray:
+def draw_confusion(counts: np.ndarray, task: Answer, note: str) -> np.ndarray:
     """A confusion matrix with counts and fractions of the true class; (1, H, W, 3)."""
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, (axis,) = _figure(note, 1, 1, cell=(4.5, 4.0))

@@ -196,7 +196,7 @@ def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
         )
     state = callbacks.SaveState(run.last_state, remembering)
     progress = callbacks.ProgressLines(
-        fit.inputs.tasks,
+        fit.inputs.answers,
         settings.epochs,
         steps,
         settings.select_on.metric,
@@ -244,7 +244,7 @@ def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
 def _validate(
     fit: Fit, model: keras.Model, confusion: dict[str, np.ndarray]
 ) -> dict[str, dict[str, float]]:
-    """Exact metrics of each task on the validation rows; updates `confusion`.
+    """Exact metrics of each answer on the validation rows; updates `confusion`.
 
     The confusion matrices are always of images.
     """
@@ -252,8 +252,8 @@ def _validate(
     rows = validation.rows.assign(split="validation", fold=fit.inputs.split.fold)
     probabilities = predict(model, validation, fit.inputs, fit.config)
     metrics = {}
-    for task in fit.inputs.tasks:
-        labels, chances = validation.labels[task.name], probabilities[task.name]
+    for task in fit.inputs.answers:
+        labels, chances = validation.labels_of(task), probabilities[task.name]
         answers = labelled_answers(task, labels, chances)
         if fit.config.pipeline.weight_by == "patient":
             table = predictions.prediction_table(task, rows, labels, chances)
@@ -279,7 +279,7 @@ def _tensorboard(
     name = "synthetic_data" if fit.manifest["synthetic"] else "real_data"
     return TensorBoard(
         fit.run.tensorboard / name,
-        fit.inputs.tasks,
+        fit.inputs.answers,
         settings=fit.config.to_plain(),
         note=data_note(fit.manifest),
         example_batch=example_batch,

@@ -202,6 +202,29 @@ def test_all_problems_are_reported_at_once(minimal):
             ["phantoms={brixia_patients: 9}", "datasets.brixia.config=lungs"],
             r"brixia.config: expected lungs_SIZE, .*received 'lungs'",
         ),
+        (
+            ["model.start_heads=true"],
+            r"start_heads = true: model.weights = None has no heads.*phantoms",
+        ),
+        (
+            ["tasks.severity.mirror=zone"],
+            r"severity.mirror = 'zone': is not one of the tasks.*flip_probability=0",
+        ),
+        (
+            ["tasks.severity.mirror=prognosis"],
+            r"mirror = 'prognosis': expected tasks.prognosis.mirror = 'severity', too",
+        ),
+        (
+            ["tasks.severity.mirror=prognosis", "tasks.prognosis.mirror=severity"],
+            r"mirror = 'severity': expected a task of the same kind, classes and loss",
+        ),
+        (
+            [
+                "tasks.severity.mirror=severity",
+                "pipeline.augmentation.layers=[{layer: RandomFlip}]",
+            ],
+            r"layers.0 = RandomFlip: does not say which images it flips.*'severity'",
+        ),
         (["tasks.severity.from={}"], r"severity.from: no dataset feeds this task"),
         (["tasks.severity.from={brixa: x}"], r"from.brixa: is not one of the datasets"),
         (["datasets.hannover={}"], r"datasets.hannover: feeds no task"),

@@ -31,6 +31,18 @@ def test_stored_pixels_unchanged(alpha, beta, stored_pixels, cache):
     np.testing.assert_array_equal(next(iter(inside)), expected)
 
 
+def test_images_that_are_not_used_are_not_kept(alpha, beta):
+    used = np.array([62, 3, 40])
+    images = Images([alpha, beta], (32, 32), "memory", used=used)
+    whole = Images([alpha, beta], (32, 32), "memory")
+    assert (len(images), images.nbytes) == (63, 3 * 32 * 32)
+    numbers = np.array([3, 62, 3, 40])
+    np.testing.assert_array_equal(images.gather(numbers), whole.gather(numbers))
+    for other in (0, 41):
+        with pytest.raises(Exception, match="was not to be used"):
+            images.gather(np.array([3, other]))
+
+
 @pytest.mark.parametrize("size", [24, 50])
 def test_resized_pixels_are_the_same_from_memory_and_disk(alpha, beta, size):
     import tensorflow as tf

@@ -288,3 +288,37 @@ def test_images_come_with_the_numbers_of_their_datasets(samples, images):
     # The padding repeats the first rows.
     expected = np.resize(test.dataset, len(numbers) * BATCH)
     np.testing.assert_array_equal(np.concatenate(numbers), expected)
+
+
+def test_flipped_images_have_the_labels_of_the_mirrored_task(alpha, beta, images):
+    from mdmt_tf.data.samples import all_samples
+    from mdmt_tf.tasks import make_task
+
+    tasks = [
+        make_task(name=name, kind="ordinal", cut_points=cuts, mirror=mirror, **fed)
+        for name, cuts, mirror, fed in (
+            ("left", (1, 2, 3), "right", {"sources": {"beta": "grade"}}),
+            ("right", (0, 1, 2), "left", {"sources": {"beta": "grade"}}),
+            ("whole", (1,), None, {"sources": {"beta": "grade"}}),
+        )
+    ]
+    rows = {"train": all_samples([alpha, beta], tasks)}
+    none = dict.fromkeys(("shift", "zoom", "flip", "rotation", "elastic", "noise"), 0.0)
+    none = {f"{name}_probability": value for name, value in none.items()}
+    flips = Augmentation(**none | {"flip_probability": 0.5})
+    plain = listed(training(rows, images, augmentation=Augmentation(**none)))
+    changed = listed(training(rows, images, augmentation=flips))
+    seen = []
+    for (pixels, targets, weights), after in zip(plain, changed, strict=True):
+        for row, image in enumerate(pixels):
+            flip = not np.array_equal(after[0][row], image)
+            if flip:
+                np.testing.assert_allclose(after[0][row], image[:, ::-1], atol=1e-5)
+            names = {"left": "right", "right": "left"} if flip else {}
+            for before, now in ((targets, after[1]), (weights, after[2])):
+                for name in before:
+                    expected = before[names.get(name, name)][row]
+                    np.testing.assert_array_equal(now[name][row], expected)
+            differs = not np.array_equal(targets["left"][row], targets["right"][row])
+            seen.append((flip, differs))
+    assert len(set(seen)) == 4, "flipped or not, with labels that differ or not"

@@ -165,3 +165,37 @@ def test_steps_of_an_epoch_count_oversampled_rows(of_tasks):
     assert count_steps(train, 4) == -(-counts.sum() // 4)
     train = of_tasks(changed(OUTCOME, oversample=True))["train"]
     assert count_steps(train, 4) == -(-2 * counts.max() // 4)
+
+
+def test_tasks_with_the_same_labelled_images_are_permuted_together(alpha):
+    split = make_split({"alpha": alpha.table}, [], SplitSettings(folds=3))
+
+    def of_tasks(*tasks):
+        return split_samples(all_samples([alpha], tasks), split)
+
+    zones = [
+        make_task(
+            name=name,
+            kind="regression",
+            sources={"alpha": f"scores[{number}]"},
+            permute=True,
+        )
+        for number, name in enumerate(("upper", "lower"))
+    ]
+    # Score k of image i is i + k, and every fourth age is unknown.
+    age = changed(AGE, permute=True)
+    together = of_tasks(*zones, age)
+    first, second, third = (of_tasks(task) for task in (*zones, age))
+    for split_name in ("train", "validation"):
+        labels = together[split_name].labels
+        np.testing.assert_array_equal(labels["upper"] + 1, labels["lower"])
+        # The first is permuted as it would be alone.
+        np.testing.assert_array_equal(
+            labels["upper"], first[split_name].labels["upper"]
+        )
+        assert (labels["lower"] != second[split_name].labels["lower"]).any()
+    # One of other images has a permutation of its own.
+    own = together["train"].known["age"]
+    np.testing.assert_array_equal(
+        together["train"].labels["age"][own], third["train"].labels["age"]
+    )

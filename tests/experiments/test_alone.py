@@ -73,9 +73,15 @@ def load(tmp_path, data_dir):
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
     def load(*overrides):
-        return alone.settings_of(config.load(str(path), overrides), overrides)
+        return last_of(config.load(str(path), overrides), overrides).settings
 
     return load
+
+
+def last_of(settings, overrides=()):
+    """The fit of the settings, after those that it starts from."""
+    *_, last = alone.parts_of(settings, overrides).values()
+    return last
 
 
 def refused(load, *overrides):
@@ -126,7 +132,7 @@ def test_a_whole_section_may_be_given_on_the_command_line(load):
 def test_a_file_may_name_the_experiment_too(load, tmp_path):
     (tmp_path / "one.yaml").write_text("base: small.yaml\nexperiment: old_only\n")
     load()
-    made = alone.settings_of(config.load(str(tmp_path / "one.yaml")))
+    made = last_of(config.load(str(tmp_path / "one.yaml"))).settings
     assert list(made.tasks) == ["old"]
 
 
@@ -145,21 +151,38 @@ def test_an_experiment_that_is_not_there(load):
     assert "set run_dir" in text
 
 
-def test_an_experiment_that_starts_from_others_needs_their_weights(load):
-    text = refused(load, "experiment=both")
-    assert "'both': starts from the backbones of grade_only and outcome_only" in text
-    assert "python -m mdmt_tf.benchmark" in text
-    one, two = (
-        f"{name}/checkpoints/backbone.weights.h5"
-        for name in ("grade_only", "outcome_only")
-    )
-    advice = f"model.weights={{{one}: 0.25, {two}: 0.75}}"
-    assert advice in text
-    made = load("experiment=both", advice)
-    assert made.model.weights == {one: 0.25, two: 0.75}
-    assert list(made.tasks) == ["grade", "outcome"]
-    assert f"'model.weights={one}'" in refused(load, "experiment=fine_tuned")
-    assert load("experiment=fine_tuned", "model.weights=null").model.weights is None
+def test_what_an_experiment_starts_from_comes_before_it(tmp_path, data_dir):
+    path = tmp_path / "small.yaml"
+    values = {**SETTINGS, "data_dir": str(data_dir)}
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+    def parts(*overrides):
+        return alone.parts_of(config.load(str(path), overrides), overrides)
+
+    own = ("experiment=both", "split.fold=2", "seed=4", "run_dir=mine")
+    found = parts(*own)
+    assert list(found) == ["grade_only", "outcome_only", "both"]
+    assert [list(part.settings.tasks) for part in found.values()] == [
+        ["grade"],
+        ["outcome"],
+        ["grade", "outcome"],
+    ]
+    assert found["both"].starts == {"grade_only": 0.25, "outcome_only": 0.75}
+    assert not found["grade_only"].starts
+    for part in found.values():
+        settings = part.settings
+        assert (settings.seed, settings.split.fold) == (4, 2)
+    # Weights that are given are those of the experiment, and nothing is trained before.
+    given = parts(*own, "model.weights={a.weights.h5: 0.25, b.weights.h5: 0.75}")
+    assert list(given) == ["both"] and not given["both"].starts
+    assert given["both"].settings.model.weights == {
+        "a.weights.h5": 0.25,
+        "b.weights.h5": 0.75,
+    }
+    # Another experiment selects by a task of its own.
+    selected = parts("experiment=fine_tuned", "training.select_on.task=outcome")
+    tasks = [p.settings.training.select_on.task for p in selected.values()]
+    assert tasks == ["grade", "outcome"]
 
 
 def test_a_setting_of_a_task_that_is_not_trained(load):
@@ -236,7 +259,7 @@ def test_the_settings_of_a_run_say_all_that_its_split_is_made_of(load, tmp_path)
     settings = load("experiment=old_only", "split.stratify_by=[outcome]")
     files.write(settings.to_plain(), tmp_path / "config.yaml")
     again = config.load(str(tmp_path / "config.yaml"))
-    assert again == settings == alone.settings_of(again)
+    assert again == settings == last_of(again).settings
     assert open_inputs(again).split == open_inputs(settings).split
 
 

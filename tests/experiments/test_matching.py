@@ -193,10 +193,11 @@ def test_without_labels_of_the_selecting_task_another_one_selects(load):
 def test_an_experiment_alone_needs_the_settings_of_the_one_it_matches(load):
     overrides = ["experiment=stl_matched", "split.fold=2", "split.folds=3"]
     whole = load(*overrides)
-    own = alone.settings_of(whole, overrides)
+    part = alone.parts_of(whole, overrides)["stl_matched"]
+    own, matched = part.settings, part.matched
     assert own.training.steps is None and list(own.tasks) == ["prognosis"]
-    matched = alone.matched_settings(whole, overrides)
     assert list(matched.tasks) == ["prognosis", "severity"]
     assert matched.split.fold == 2 and matched.tasks["severity"].weight == 0.5
     for other in (["experiment=stl"], [*overrides, "training.steps=15"]):
-        assert alone.matched_settings(load(*other), other) is None
+        *_, part = alone.parts_of(load(*other), other).values()
+        assert part.matched is None

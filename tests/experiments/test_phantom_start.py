@@ -34,8 +34,9 @@ def test_the_recipe_is_six_zones_of_phantoms_alone():
     fields = [task.sources for task in made.build_tasks()]
     assert fields == [{"synthetic_cxr": f"brixia_scores[{n}]"} for n in range(6)]
     assert list(made.drawn_datasets) == list(made.datasets) == ["synthetic_cxr"]
-    # The zones have sides, and the last epoch is kept.
-    assert made.pipeline.augmentation.flip_probability == 0
+    # Where left and right change places, so do the zones; and the last epoch is kept.
+    mirrored = {task.name: task.mirror for task in made.build_tasks()}
+    assert mirrored == {f"z{n}": f"z{(n + 3) % 6}" for n in range(6)}
     assert made.training.warmup_epochs == made.training.epochs - 1
 
 

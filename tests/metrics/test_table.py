@@ -29,6 +29,7 @@ TASKS = {kind: task_of(kind).components[0] for kind in EXAMPLES} | {
     "cut points": make_task(name="t", kind="categorical", cut_points=(1, 2)),
     "four ordered": make_task(name="t", kind="ordinal", cut_points=(1, 2, 3)),
     "two ordered": make_task(name="t", kind="ordinal", cut_points=(1,)),
+    "sum": make_task(name="t", kind="sum", terms={"a": (0, 1), "b": ()}),
 }
 PAIRS = [
     pytest.param(name, task, id=f"{name}-{of}")
@@ -41,21 +42,26 @@ def rows_of(task, seed=0, n=80):
     """Targets, and probabilities in fifths so that many scores are tied; or values."""
     k = task.n_classes
     if not k:
-        targets = known_values(task, seed, n)
-        return targets, task.probabilities(logits_of(task, len(targets), seed))
+        targets, like = known_values(task, seed, n), TASKS[_kind_of(task)]
+        return targets, like.probabilities(logits_of(like, len(targets), seed))
     generator = np.random.default_rng(seed)
     return generator.integers(0, k, n), generator.multinomial(5, [1 / k] * k, n) / 5
 
 
 def known_values(task, seed=0, n=80):
     """Known labels of the example of a kind without classes."""
-    targets = task.encode(labels_of(task.kind, n, seed))
+    targets = task.encode(labels_of(_kind_of(task), n, seed))
     return targets[label_is_known(targets)]
+
+
+def _kind_of(task):
+    """Its kind, or the kind of task that has the values of a derived answer."""
+    return task.kind if task.kind in EXAMPLES else "regression"
 
 
 def independent(name, task, targets, probabilities, weights):
     if name == "loss" and not task.n_classes:
-        row_loss = EXAMPLES[task.kind].row_loss
+        row_loss = EXAMPLES[_kind_of(task)].row_loss
         assert row_loss is not None, f"the example of {task.kind} needs a row_loss"
         losses = row_loss(targets, probabilities[:, 0])
         return np.average(losses, weights=weights)
@@ -97,7 +103,7 @@ def test_a_perfect_model_is_better_than_chance_and_than_always_wrong(name, task)
     generator = np.random.default_rng(0)
     if not task.n_classes:
         targets = known_values(task)
-        answers = [targets, generator.permutation(targets), targets + 9]
+        answers = [targets, generator.permutation(targets), -targets]
         perfect, chance, wrong = (values[:, None] for values in answers)
     else:
         k = task.n_classes

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from mdmt_tf.data.augment import warp
 from mdmt_tf.data.augment.settings import Augmentation
-from mdmt_tf.data.augment.volumes import move_volumes
+from mdmt_tf.data.augment.volumes import flipped_volumes, move_volumes
 
 
 class Changes(NamedTuple):
@@ -148,6 +148,16 @@ def augment(
         changes = draw_changes(keys, settings)
         moved = apply_changes(images, changes, settings.elastic_sigma)
     return add_noise(moved, keys, settings)
+
+
+def flipped(
+    images: tf.Tensor, seed, epoch, index, repeat, settings: Augmentation
+) -> tf.Tensor:
+    """Which images `augment` flips left and right, bool (b,); args as there."""
+    keys = sample_keys(seed, epoch, index, repeat)
+    if len(images.shape) == 5:
+        return flipped_volumes(keys, settings)
+    return draw_changes(keys, settings).flip
 
 
 # Numbers folded into a key for further draws.

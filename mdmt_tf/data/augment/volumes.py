@@ -24,11 +24,7 @@ def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
         settings: probabilities and ranges; values are uniform in their range.
     Returns: float32 (b, d, h, w, c).
     """
-    uniform = tf.map_fn(
-        lambda key: tf.random.stateless_uniform((_DRAWS,), key, alg="philox"),
-        keys,
-        fn_output_signature=tf.TensorSpec((_DRAWS,), tf.float32),
-    )
+    uniform = _draws(keys)
     shape = tuple(volumes.shape[1:4])
 
     def resampled(values, draws):
@@ -38,6 +34,20 @@ def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
 
     moved = tf.numpy_function(resampled, [volumes, uniform], tf.float32, stateful=False)
     return tf.ensure_shape(moved, volumes.shape)
+
+
+def flipped_volumes(keys: tf.Tensor, settings: Augmentation) -> tf.Tensor:
+    """Which volumes `move_volumes` flips, bool (b,); args as there."""
+    return _draws(keys)[:, 2] < settings.flip_probability
+
+
+def _draws(keys: tf.Tensor) -> tf.Tensor:
+    """The random numbers of each volume, float32 (b, 13) in [0, 1)."""
+    return tf.map_fn(
+        lambda key: tf.random.stateless_uniform((_DRAWS,), key, alg="philox"),
+        keys,
+        fn_output_signature=tf.TensorSpec((_DRAWS,), tf.float32),
+    )
 
 
 def affine_map(

@@ -205,7 +205,7 @@ def torso_chord(grid, body):
         if body.breast:
             a = body.breast
             centre = (side * 0.60 * body.half_width, 0.72 * body.lung_height + 0.35 * a)
-            grid.ellipsoid(chord, centre, (a, 0.85 * a), 0, 0.55 * a)
+            grid.ellipsoid(chord, centre, (a, 0.85 * a), 0, 0.4 * a)
     return chord
 
 

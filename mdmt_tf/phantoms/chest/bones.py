@@ -148,7 +148,7 @@ def _spine(grid, body, rng, layer):
         """The points at every vertebra; x in half widths, y in cm."""
         return centre + half * np.array(points, dtype=np.float64)
 
-    grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.6))
+    grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.9))
     for side in (-1, 1):
         waist = at((side, -0.4 * high), (side, 0.4 * high))
         grid.stroke(layer, waist, 0.2, _units(0.6))

@@ -221,7 +221,7 @@ def expose(attenuation, appearance, recipe, cm_per_px):
         coarse *= flatten
         picture -= coarse
     if appearance.sharpen:
-        smooth = _coarse_blur(picture, appearance.sharpen_cm / cm_per_px, 2)
+        smooth = _coarse_blur(picture, appearance.sharpen_cm / cm_per_px)
         strength = appearance.sharpen
         picture = cv2.addWeighted(picture, 1.0 + strength, smooth, -strength, 0.0)
     return _displayed(picture, appearance, jitter[2:])
@@ -315,9 +315,10 @@ def display_curve(picture, contrast):
     return picture + 4.0 * (contrast - 1.0) * inside * (1.0 - inside) * (inside - 0.5)
 
 
-def _coarse_blur(image, sigma_px, factor=8):
-    """Wide Gaussian blur, computed on a smaller picture."""
+def _coarse_blur(image, sigma_px):
+    """Gaussian blur, computed on a smaller picture if it is wide."""
     rows, columns = image.shape
+    factor = min(max(int(sigma_px / 1.6), 1), 8)
     size = (max(columns // factor, 1), max(rows // factor, 1))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), max(sigma_px / factor, 0.3))

@@ -31,7 +31,7 @@ def draw_appearance(rng):
     # A few portable films have too few quanta.
     exposure = logarithmic(1e4, 6e4) if rng.random() < 0.2 else logarithmic(6e4, 1e6)
     aspect = logarithmic(0.74, 1.2)
-    low_contrast = rng.random() < 0.35
+    low_contrast = rng.random() < 0.4
     floor, ceiling = between(0.0, 0.28), between(0.70, 1.0)
     resolution = min(logarithmic(0.5, 3.0), 1.0)
     return Appearance(
@@ -48,7 +48,7 @@ def draw_appearance(rng):
         marker="LR "[rng.integers(3)].strip(),
         ap=0.5,
         pose=logarithmic(0.5, 2.2),
-        latitude=logarithmic(1.05, 1.9),
+        latitude=logarithmic(1.1, 2.1),
         gamma=logarithmic(0.75, 2.2),
         equalise=some(0.35, between(0.2, 0.9)),
         local=some(0.15, between(1.0, 3.0)),

@@ -39,9 +39,9 @@ class Grade:
 
 GRADES = (
     Grade(),
-    Grade((0.05, 0.15), (0.14, 0.36), (0.02, 0.25), (0.08, 0.22)),
-    Grade((0.07, 0.20), (0.14, 0.36), (0.20, 0.58), (0.18, 0.42)),
-    Grade((0.08, 0.30), (0.06, 0.30), (0.32, 0.95), (0.36, 0.74)),
+    Grade((0.07, 0.23), (0.14, 0.38), (0.02, 0.25), (0.08, 0.20)),
+    Grade((0.12, 0.33), (0.14, 0.38), (0.20, 0.58), (0.16, 0.38)),
+    Grade((0.18, 0.45), (0.08, 0.32), (0.32, 0.95), (0.30, 0.74)),
 )
 
 
@@ -64,8 +64,8 @@ class Type:
     base: float = 0.4
     hila: float = 0.0
     cells: tuple[float, float] = (1.8, 3.2)
-    ripple: float = 0.45
-    sharp: float = 1.5
+    ripple: float = 0.3
+    sharp: float = 1.3
     fade: tuple[float, float] = (1.6, 4.0)
     haze: float = 1.0
     strands: float = 1.0
@@ -82,11 +82,11 @@ TYPES = {
         0.13, periphery=0.2, cells=(3.0, 5.0), sharp=0.9, haze=1.5, density=0.75
     ),
     "reticular": Type(
-        0.12, periphery=0.8, base=0.8, sharp=1.3, haze=0.7, strands=1.6, density=0.85
+        0.12, periphery=0.8, base=0.8, sharp=1.3, haze=0.8, strands=1.6, density=0.95
     ),
-    "nodular": Type(0.08, cells=(0.9, 1.5), ripple=0.25, sharp=2.2, haze=0.8),
+    "nodular": Type(0.08, cells=(0.9, 1.5), ripple=0.25, sharp=2.0, haze=0.8),
     "lobar": Type(
-        0.08, periphery=0.2, base=0.2, cells=(3.5, 5.5), ripple=0.2, sharp=3.0,
+        0.08, periphery=0.2, base=0.2, cells=(3.5, 5.5), ripple=0.2, sharp=2.2,
         fade=(0.5, 1.6), haze=1.2, strands=0.6, density=1.1,
     ),
 }  # fmt: skip
@@ -131,8 +131,8 @@ def opacity(grid, chest, rng, types=True):
     front, back = _scores(rng, coarse, small, style)
     table = _amounts(rng, small, style, front, back)
     strands, haze, density, *edges = _between_zones(rng, coarse, small, style, table)
-    ground_glass = _above(front, edges[0], 1.2)
-    ground_glass += _above(back, edges[1], 1.2)
+    ground_glass = _above(front, edges[0], 1.0)
+    ground_glass += _above(back, edges[1], 1.0)
     patches = _above(front, edges[2], style.sharp)
     patches += _above(back, edges[3], style.sharp)
     strands *= np.float32(0.35) + np.float32(0.33) * ground_glass
@@ -200,10 +200,12 @@ def _amounts(rng, chest, style, front, back):
     Patients, lungs and zones vary, and patients have more ground glass or more strands.
     """
     unit = rng.random((len(ZONES), 5))
+    # Small consolidations are dense, large ones often faint.
+    unit[:, 2] = 0.5 * unit[:, 2] + 0.5 * (1.0 - unit[:, 3])
     severity = np.exp(
-        0.12 * rng.standard_normal()
+        0.18 * rng.standard_normal()
         + 0.10 * rng.standard_normal(2).repeat(3)
-        + 0.12 * rng.standard_normal(len(ZONES))
+        + 0.15 * rng.standard_normal(len(ZONES))
     )
     glass = rng.uniform(0.6, 1.4)
     white = rng.random() < 0.06  # acute respiratory distress: white lungs

@@ -166,8 +166,10 @@ def _attenuation(film, body, grades, recipe):
         tubes = lungs.vessels(film, body, recipe.rng("vessels"))
         tubes *= film.enlarge(grid, visible)
         total += tubes
-    if body.ap and "devices" in recipe:
-        total += devices.device_thickness(film, body, recipe.rng("devices"))
+    if "devices" in recipe:
+        metal = devices.device_thickness(film, body, recipe.rng("devices"))
+        if metal is not None:
+            total += metal
     return np.maximum(total, 0.0, out=total), facts
 
 

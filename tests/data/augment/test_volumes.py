@@ -70,6 +70,21 @@ def test_a_flip_exchanges_left_and_right():
     np.testing.assert_allclose(moved, smooth()[..., ::-1], atol=1e-6)
 
 
+def test_the_volumes_said_to_be_flipped_are_flipped():
+    import tensorflow as tf
+
+    chosen = settings(flip_probability=0.5)
+    volumes = np.repeat(smooth()[None, ..., None], 8, axis=0)
+    index = tf.range(8, dtype=tf.int64)
+    draw = (7, 1, index, tf.zeros_like(index), chosen)
+    said = augment.flipped(tf.constant(volumes), *draw).numpy()
+    made = augment.augment(tf.constant(volumes), *draw).numpy()
+    for flip, before, after in zip(said, volumes, made, strict=True):
+        expected = before[:, :, ::-1] if flip else before
+        np.testing.assert_allclose(after, expected, atol=1e-5)
+    assert set(said) == {True, False}
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_four_quarter_turns(axis):
     """90 degrees about an axis of a cube are numpy's, in the direction stated."""
