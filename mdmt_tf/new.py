@@ -1,6 +1,7 @@
 """`python -m mdmt_tf.new`: write the configuration of a dataset of your own."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +16,18 @@ that prepares the dataset and trains on it. Every guess has its reason.
   python -m mdmt_tf.prepare ward.yaml --data-dir DATA
   python -m mdmt_tf.train --config ward.yaml data_dir=DATA
 
+For a folder that has the images and one table, the folder is enough. Training
+prepares what is not prepared yet:
+
+  python -m mdmt_tf.new ward --weights phantoms
+  python -m mdmt_tf.train --config ward.yaml data_dir=DATA
+
 In a terminal it asks about its guesses, unless --yes is given.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = _parse(argv)
+    arguments, options = _parse(argv)
 
     from mdmt_tf.planning import draft, questions, terminal
     from mdmt_tf.planning.inspection import Given
@@ -34,27 +41,42 @@ def main(argv: Sequence[str] | None = None) -> None:
         unknown=tuple(options.unknown),
         preprocess=options.preprocess,
         has_gpu=console.has_gpu(),
+        weights=options.weights,
     )
     names = ("name", "tables", "on", "images", "out", "join")
-    order = draft.Order(**{name: getattr(options, name) for name in names})
+    wanted = {name: getattr(options, name) for name in names}
+    if options.tables and options.images and options.out:
+        order = draft.Order(**wanted)
+    elif Path(options.name).is_dir():
+        order = draft.order_of_folder(Path(options.name), options.tables)
+        more = {key: value for key, value in wanted.items() if value and key != "name"}
+        order = dataclasses.replace(order, **more)
+    else:
+        arguments.error(
+            "--table, --images and --out are required, unless NAME is a folder with a "
+            f"table and images. {options.name!r} is no folder."
+        )
     asks = sys.stdin.isatty() and not options.yes
     made = draft.make(order, given, questions.ask_in_terminal if asks else None)
     terminal.report(order, made)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(
+    argv: Sequence[str] | None,
+) -> tuple[console.Parser, argparse.Namespace]:
     arguments = console.parser("new", DESCRIPTION)
     add = arguments.add_argument
-    add("name", metavar="NAME", help="name of the dataset")
-    table = {"dest": "tables", "action": "append", "type": Path, "required": True}
+    text = "name of the dataset, or a folder with its images and one table"
+    add("name", metavar="NAME|FOLDER", help=text)
+    table = {"dest": "tables", "action": "append", "type": Path}
     text = "CSV, TSV, XLSX or Parquet with one row per image; more of them are joined"
     add("--table", metavar="FILE", help=text, **table)
     text = "column by which further tables are joined (default: a column of both)"
     add("--on", metavar="COLUMN", help=text)
     text = "folder of the images, searched with the folders below"
-    add("--images", required=True, type=Path, metavar="DIR", help=text)
+    add("--images", type=Path, metavar="DIR", help=text)
     text = "file to write; it is never overwritten"
-    add("--out", required=True, type=Path, metavar="FILE.yaml", help=text)
+    add("--out", type=Path, metavar="FILE.yaml", help=text)
     text = "configuration that the dataset joins, with its tasks and datasets"
     add("--join", metavar="NAME|PATH", help=text)
     add("--image-column", metavar="COLUMN", help="paths or names of the image files")
@@ -69,8 +91,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "a cell that means unknown; may be repeated"
     add("--unknown", metavar="TEXT", help=text, **more)
     add("--preprocess", metavar="NAME", help="preprocessing, such as lungs_256")
+    text = "what the network starts from: imagenet, phantoms (trained on synthetic "
+    text += "radiographs of the chest), or random (default: a guess)"
+    choices = ("imagenet", "phantoms", "random")
+    add("--weights", choices=choices, metavar="NAME", help=text)
     add("--yes", action="store_true", help="ask nothing, take the guesses")
-    return arguments.parse_args(argv)
+    options = arguments.parse_args(argv)
+    if options.weights and options.join:
+        arguments.error("--weights: with --join, those of the base are taken")
+    return arguments, options
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Settings first: TensorFlow takes seconds to load, and a wrong key should be
     # reported at once.
     from mdmt_tf import config
+    from mdmt_tf.data import own_dataset
     from mdmt_tf.experiments import alone
     from mdmt_tf.runs import summary
     from mdmt_tf.runs.folder import RunFolder
@@ -67,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     strategy.build_strategy(settings.training.devices)
     is_terminal = sys.stdout.isatty()
     if not options.resume:
+        own_dataset.provide(
+            settings, options.config, console.write, console.progress_bar
+        )
         settings = starts.settings_to_train(
             parts,
             starts.folder_beside(settings.run_dir),

@@ -302,12 +302,69 @@ def make_synthetic_cxr(folder: Path) -> None:
     truncate(images / "000003.png")
     header = ["filename", "patient_id", "site", "projection", "sex", *"ABCDEF"]
     header += ["brixia_global", "lungs_y0", "lungs_x0", "lungs_y1", "lungs_x1"]
+    header += ["opacity", "extent_right", "extent_left", "effusion", "findings"]
+    healthy = ["clear", 0.0, 0.0, "absent", ""]
     rows = [
-        ["000000.png", "s-0", "CR", "AP", "M", 1, 0, 2, 0, 1, 3, 7, 10, 8, 30, 26],
+        ["000000.png", "s-0", "CR", "AP", "M", 1, 0, 2, 0, 1, 3, 7, 10, 8, 30, 26]
+        + ["patchy", 0.25, 0.5, "left", "bands;nodules"],
         # Lungs that reach the border of the picture.
-        ["000001.png", "s-1", "DX", "PA", "F", 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 32],
-        ["000002.png", "s-2", "DX", "PA", "F", 1, 0, 0, 0, 0, 0, 1, 30, 8, 10, 26],
-        ["000003.png", "s-3", "DX", "PA", "F", 3, 3, 3, 3, 3, 3, 18, 9, 8, 30, 26],
+        [
+            "000001.png",
+            "s-1",
+            "DX",
+            "PA",
+            "F",
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            40,
+            32,
+            *healthy,
+        ],
+        [
+            "000002.png",
+            "s-2",
+            "DX",
+            "PA",
+            "F",
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            30,
+            8,
+            10,
+            26,
+            *healthy,
+        ],
+        [
+            "000003.png",
+            "s-3",
+            "DX",
+            "PA",
+            "F",
+            3,
+            3,
+            3,
+            3,
+            3,
+            3,
+            18,
+            9,
+            8,
+            30,
+            26,
+            *healthy,
+        ],
     ]
     write_table(folder / "labels.csv", [header, *rows])
     mark = {"dataset": "synthetic_cxr", "synthetic": True, "note": "Blurred noise."}

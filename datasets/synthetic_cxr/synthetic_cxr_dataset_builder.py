@@ -1,5 +1,6 @@
 """Synthetic radiographs with true Brixia scores; see README.md."""
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import (
@@ -16,9 +17,11 @@ from mdmt_tf.imaging.preprocess import LARGEST_SIZE
 _TABLE = "labels.csv"
 _IMAGES = "images"
 _BOX = ("lungs_y0", "lungs_x0", "lungs_y1", "lungs_x1")
+_EXTENT = ("extent_right", "extent_left")
 _COLUMNS = (
     *("filename", "patient_id", "site", "projection", "sex"),
     *(*brixia_scores.ZONES, "brixia_global", *_BOX),
+    *("opacity", *_EXTENT, "effusion"),
 )
 # A picture may be a little higher than wide.
 _LARGEST_SIDE = 2 * LARGEST_SIZE
@@ -64,6 +67,9 @@ class Builder(radiographs.RadiographBuilder):
                 "brixia_global": brixia_scores.global_feature(),
                 "projection": tfds.features.Text(),
                 "sex": tfds.features.Text(),
+                "opacity": tfds.features.Text(),
+                "extent": tfds.features.Tensor(shape=(2,), dtype=np.float32),
+                "effusion": tfds.features.Text(),
             },
             homepage="",
         )
@@ -89,6 +95,9 @@ class Builder(radiographs.RadiographBuilder):
                     "brixia_global": total,
                     "projection": row.text("projection").lower(),
                     "sex": row.text("sex").lower(),
+                    "opacity": row.text("opacity"),
+                    "extent": np.array([_fraction(row, c) for c in _EXTENT], "float32"),
+                    "effusion": row.text("effusion"),
                 },
             )
 
@@ -111,3 +120,17 @@ def _lungs(row):
             f"{', '.join(_BOX)} = {y0}, {x0}, {y1}, {x1}, expected a box of the lungs",
         )
     return y0, x0, y1, x1
+
+
+def _fraction(row, column):
+    """A number from 0 to 1, NaN where it is unknown.
+
+    Raises:
+        RowError: it is no number or outside.
+    """
+    number = row.number_in(column)
+    if not np.isnan(number) and not 0.0 <= number <= 1.0:
+        raise table_rows.RowError(
+            "bad value", f"{column} = {number}, expected a fraction from 0 to 1"
+        )
+    return number

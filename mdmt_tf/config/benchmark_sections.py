@@ -104,6 +104,11 @@ class BenchmarkSection(Section):
         """Set which datasets feed the tasks; variants of experiments depend on it."""
         self._feeding = feeding
 
+    @property
+    def auxiliary(self) -> frozenset[str]:
+        """The datasets that no fold divides."""
+        return self._feeding.auxiliary
+
     @rule("backbones")
     def _weights_are_of_backbones(self) -> Iterator[Problem]:
         for name in self.weights:
@@ -157,10 +162,6 @@ class BenchmarkSection(Section):
         every = map(self.trained_with, section.start)
         own = self._feeding.read_by(section)
         return tuple(dict.fromkeys(itertools.chain(own, *every)))
-
-    def is_auxiliary(self, dataset: str) -> bool:
-        """Whether no fold divides a dataset."""
-        return dataset in self._feeding.auxiliary
 
     def is_tested(self, name: str) -> bool:
         """Whether the folds test an experiment, one of its variants, or a baseline.

@@ -6,8 +6,13 @@ import numpy as np
 from pydantic import Field
 
 from mdmt_tf.config.section import Name, Problem, Section, not_one_of, rule
-from mdmt_tf.tasks import Answer, Derived, Task, make_task
-from mdmt_tf.tasks.derived import common_sources, possible_sums
+from mdmt_tf.tasks import Answer, Derived, Task
+from mdmt_tf.tasks.derived import (
+    CategoryOfSum,
+    SumOfTasks,
+    common_sources,
+    possible_sums,
+)
 
 
 class DerivedSection(Section):
@@ -24,7 +29,9 @@ class DerivedSection(Section):
         description="Ascending bounds that turn the sum into a category, a lower bound "
         "inclusive. The category of the value is predicted, and the answer NAME_sum is "
         "the value itself. Probabilities take the tasks as independent given the "
-        "image, so no regression may be among them. []: the answer is the sum.",
+        "image, so no regression may be among them. The value has fractions: of whole "
+        "scores, [4.5, 8.5] makes the categories of [5, 9] and rounds the value to the "
+        "nearest one. []: the answer is the sum.",
     )
     classes: tuple[str, ...] = Field(
         (),
@@ -57,19 +64,16 @@ class DerivedSection(Section):
             "sources": common_sources(added),
             "terms": {task.name: task.grades for task in added},
         }
-        total = {"kind": "sum", "name": self.names(name)[-1], **facts}
+        of, own = tasks.get(self.of), self.names(name)
         if not self.cut_points:
-            return (make_task(**total, of=tasks.get(self.of)),)
-        category = make_task(
-            kind="category_of_sum",
-            name=name,
-            **facts,
-            classes=self.classes,
-            cut_points=self.cut_points,
-            descending=self.descending,
-            of=tasks.get(self.of),
-        )
-        return category, make_task(**total)
+            return (SumOfTasks(name=own[0], of=of, **facts),)
+        category = CategoryOfSum(name=own[0], of=of, **facts, **self._categories)
+        return category, SumOfTasks(name=own[1], **facts)
+
+    @property
+    def _categories(self) -> dict:
+        keys = ("classes", "cut_points", "descending")
+        return {key: getattr(self, key) for key in keys}
 
     @rule("sum")
     def _several_tasks_are_added_once(self) -> Iterator[Problem]:
@@ -82,13 +86,8 @@ class DerivedSection(Section):
     @rule("cut_points", "classes", "descending")
     def _categories_are_those_of_cut_points(self) -> Iterator[Problem]:
         if self.cut_points:
-            # They are declared as those of a task.
-            yield from make_task(
-                kind="ordinal",
-                name="sum",
-                classes=self.classes,
-                cut_points=self.cut_points,
-                descending=self.descending,
+            yield from CategoryOfSum(
+                name="sum", terms={}, **self._categories
             ).problems()
             return
         for key in ("classes", "descending"):
@@ -254,13 +253,14 @@ def _differences(
             f"({', '.join(task.class_names)}). Expected those of the derived answer: "
             f"{', '.join(answer.class_names)}.",
         )
-    elif task.cut_points and (
-        task.cut_points != answer.cut_points or task.descending != answer.descending
-    ):
-        yield (
-            key,
-            f" = {task.name!r}: has the cut points {list(task.cut_points)}"
-            f"{', descending' if task.descending else ''}. Expected those of the "
-            f"derived answer: {list(answer.cut_points)}"
-            f"{', descending' if answer.descending else ''}.",
-        )
+    elif task.cut_points:
+        sums = possible_sums(list(answer.terms.values()))
+        pairs = zip(sums, answer.encode(sums), task.encode(sums), strict=True)
+        others = [total for total, own, other in pairs if own != other]
+        if others:
+            yield (
+                key,
+                f" = {task.name!r}: its cut points {list(task.cut_points)} put a sum "
+                f"of {others[0]:g} into another category than those of the derived "
+                f"answer, {list(answer.cut_points)}. Expected the same categories.",
+            )

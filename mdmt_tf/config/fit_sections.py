@@ -162,6 +162,12 @@ class ModelSection(Section):
         "on synthetic radiographs; the path of a .weights.h5 file; or several such "
         "files, each with its weight in the average.",
     )
+    start_heads: bool = Field(
+        False,
+        description="Whether heads start from model.weights, too: those of tasks with "
+        "the same name, head and number of outputs as in the run that made the "
+        "weights. false: heads start from random values.",
+    )
     heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(
         "mlp",
         description="Head of each task without tasks.NAME.head. mlp: layers of 128 and "
@@ -224,6 +230,17 @@ class ModelSection(Section):
             yield (
                 ("weights",),
                 f" = {self.weights}: the weights sum to {total:g}, they must sum to 1.",
+            )
+
+    @rule("weights", "start_heads")
+    def _heads_have_a_start(self) -> Iterator[Problem]:
+        if self.start_heads and (
+            self.weights in (None, PUBLISHED) or isinstance(self.weights, dict)
+        ):
+            yield (
+                ("start_heads",),
+                f" = true: model.weights = {self.weights!r} has no heads. Expected "
+                "phantoms, or one backbone.weights.h5 of a run.",
             )
 
     @rule("weights", "freeze")

@@ -292,7 +292,8 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
                 ": missing. Expected the folder that `python -m mdmt_tf.prepare` "
                 "filled: data_dir=PATH.",
             )
-        elif not Path(self.data_dir).is_dir():
+        # A dataset of one's own is prepared when it is first trained on.
+        elif not Path(self.data_dir).is_dir() and self.dataset is None:
             yield (
                 ("data_dir",),
                 f" = {self.data_dir!r}: no such folder. Fill it with `python -m "

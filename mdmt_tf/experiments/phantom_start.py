@@ -17,7 +17,12 @@ from mdmt_tf.data import embedded
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments import protocol
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
-from mdmt_tf.models.weights import half_precision, phantom_weights, provenance
+from mdmt_tf.models.weights import (
+    half_precision,
+    heads,
+    phantom_weights,
+    provenance,
+)
 from mdmt_tf.runs.folder import RunFolder
 
 RECIPE = "phantom_start"
@@ -122,7 +127,9 @@ def write_file(run: RunFolder, target: Path) -> None:
     weights = str(run.backbone_weights)
     # The weights do not depend on the size of the images.
     model = build_backbone(row.name, (64, 64, row.channels), weights)
-    half_precision.write(target, half_precision.arrays_of(model), facts)
+    arrays = half_precision.arrays_of(model)
+    arrays |= half_precision.halved(heads.read(run.backbone_weights), row.name)
+    half_precision.write(target, arrays, facts)
 
 
 def differences(path: Path, other: Path) -> str:

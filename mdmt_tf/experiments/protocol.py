@@ -46,7 +46,7 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
-_ADDED_TO_MODEL = {"unseen_dataset": "average"}
+_ADDED_TO_MODEL = {"unseen_dataset": "average", "start_heads": False}
 _ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {
     "loss": None,
@@ -139,6 +139,12 @@ def settings_of_one(
                 "from": _among(of_task["from"], section.datasets)
             }
     _leave_untrained(section.tasks, plain)
+    if len(section.start) > 1 and plain["model"].get("start_heads"):
+        raise ConfigError(
+            f"benchmark.experiments.{experiment}: model.start_heads = true: the heads "
+            f"of {', '.join(section.start)} are not averaged. Start from one "
+            "experiment, or set model.start_heads=false."
+        )
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True

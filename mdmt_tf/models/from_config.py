@@ -9,12 +9,15 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.dataset_normalization import UNSEEN, fill_plain
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
+from mdmt_tf.models.weights import heads, pretrained
 
 
 def build_from_config(
     config: Config, weights: str | Mapping | None = None
 ) -> keras.Model:
     """The model of the settings for their tasks, its backbone filled with `weights`.
+
+    With `model.start_heads`, the heads of tasks that the weights have are filled, too.
 
     Random weights depend on the seed alone. Layers compute in the precision of Keras'
     global policy.
@@ -23,6 +26,7 @@ def build_from_config(
         config: resolved settings.
         weights: see `build_backbone`; None: random values.
     Returns: see `build_model`.
+    Raises: as `build_backbone` and `heads.fill`.
 
     Example:
         >>> from mdmt_tf import config
@@ -33,7 +37,12 @@ def build_from_config(
     """
     backbone = build_backbone_from_config(config, weights)
     freeze(backbone, config.model.freeze)
-    return _with_heads(config, backbone)
+    model = _with_heads(config, backbone)
+    if weights is not None and config.model.start_heads:
+        if not isinstance(weights, Mapping):
+            weights = pretrained.locate(backbone.name, weights)
+        heads.fill(model, list(config.tasks), weights)
+    return model
 
 
 def _with_heads(config: Config, backbone: keras.Model) -> keras.Model:

@@ -21,6 +21,9 @@ from mdmt_tf.planning.joining import Base, like_base, read_base
 from mdmt_tf.planning.questions import Ask, ask_about
 from mdmt_tf.planning.words import key_name
 
+# Endings of files that are tables.
+_TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
+
 
 @dataclasses.dataclass(frozen=True)
 class Order:
@@ -58,6 +61,36 @@ class Draft:
     n_files: int
 
 
+def order_of_folder(folder: Path, tables: Sequence[Path] | None = None) -> Order:
+    """The order of a folder that has one table, and images in it or below.
+
+    The dataset has the name of the folder; so has the file, which is written into the
+    working folder.
+
+    Args:
+        tables: of the dataset; None: the one in the folder.
+    Raises: DataError when the folder has no table or several.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "Ward 3"
+        >>> folder.mkdir()
+        >>> _ = (folder / "labels.csv").write_text("file,died")
+        >>> order = order_of_folder(folder)
+        >>> order.name, str(order.out), order.tables[0].name
+        ('ward_3', 'ward_3.yaml', 'labels.csv')
+    """
+    name = key_name(folder.resolve().name)
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _TABLES)
+    if not tables and len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise DataError(
+            f"{folder}: expected one table ({', '.join(_TABLES)}) with a row per "
+            f"image. Received: {names}. Name the table with --table."
+        )
+    return Order(name, tables or found, None, folder, Path(f"{name}.yaml"))
+
+
 def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
     """Look at the data, ask if there is someone to answer, and write the file.
 
@@ -93,7 +126,12 @@ def make(order: Order, given: Given, ask: Ask | None = None) -> Draft:
         if given.preprocess is None:
             recipe = like_base(base, seen.preprocess)
             seen = dataclasses.replace(seen, preprocess=recipe)
-    data = facts_of(seen, given.has_gpu)
+    if given.weights == "phantoms" and seen.images.is_volume:
+        raise ConfigError(
+            "--weights phantoms: these weights are of radiographs of the chest. "
+            f"{order.images} has volumes, for which no weights are published."
+        )
+    data = facts_of(seen, given)
     place = order.out.parent
     places = writing.Places(
         path=str(order.out),
@@ -213,7 +251,7 @@ def _common_key(first: Path, table: Mapping, path: Path, other: Mapping) -> str:
     return max(shared, key=shared.get)
 
 
-def facts_of(inspection: Inspection, has_gpu: bool) -> plan.Data:
+def facts_of(inspection: Inspection, given: Given) -> plan.Data:
     """What the training settings follow from, on this machine."""
     seen = inspection
     size = seen.preprocess.size
@@ -228,7 +266,9 @@ def facts_of(inspection: Inspection, has_gpu: bool) -> plan.Data:
         seen.patients,
         size=size,
         memory_gb=psutil.virtual_memory().available / 1e9,
-        has_gpu=has_gpu,
+        has_gpu=given.has_gpu,
         is_head=seen.preprocess.is_head,
         slice_spacing=ratio,
+        start=given.weights,
+        is_chest=seen.preprocess.is_chest,
     )

@@ -39,6 +39,7 @@ class Given:
         unknown: text that means unknown.
         preprocess: name of the preprocessing.
         has_gpu: whether there is a GPU to train on.
+        weights: imagenet, phantoms or random: what the network starts from.
     """
 
     image: str | None = None
@@ -49,6 +50,7 @@ class Given:
     unknown: tuple[str, ...] = ()
     preprocess: str | None = None
     has_gpu: bool = False
+    weights: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

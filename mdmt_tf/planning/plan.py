@@ -8,14 +8,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mdmt_tf import config
 from mdmt_tf.planning import words
 from mdmt_tf.planning.labels import FEWEST, Label
 
 # Images for whose training step a byte of memory is needed, per pixel or voxel. Rounded
 # up from networks with an input of one channel in float32.
 _BYTES = {2: 1500, 3: 600}
-# Steps of the optimizer: from ImageNet's weights, and from random values.
-_STEPS = {"imagenet": 1000, None: 2000}
+# Steps of the optimizer: from trained weights, and from random values.
+_STEPS = {"imagenet": 1000, "phantoms": 1000, None: 2000}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Data:
         has_gpu: whether there is one.
         is_head: whether the images show heads.
         slice_spacing: distance of slices over that of pixels, of prepared volumes.
+        start: weights that the user wants: imagenet, phantoms, random; None: a guess.
+        is_chest: whether the images are known to be radiographs of the chest.
     """
 
     images: int
@@ -48,6 +51,8 @@ class Data:
     has_gpu: bool = False
     is_head: bool = False
     slice_spacing: float = 1.0
+    start: str | None = None
+    is_chest: bool = False
 
     @property
     def dimensions(self) -> int:
@@ -67,6 +72,10 @@ def choose_backbone(data: Data) -> Setting:
             reason += "" if data.has_gpu else "; on a GPU resnet18_3d or densenet121_3d"
             return Setting("densenet21_3d", reason)
         return Setting("densenet121_3d", f"{data.patients} patients and a GPU")
+    if data.start == "phantoms":
+        return Setting(
+            "tf_efficientnet_lite0", "its weights of phantoms come with the package"
+        )
     if data.patients < 300 or not data.has_gpu:
         reason = f"small, for {data.patients} patients"
         if data.patients >= 300:
@@ -80,6 +89,12 @@ def choose_backbone(data: Data) -> Setting:
 def choose_weights(data: Data) -> Setting:
     if data.dimensions == 3:
         return Setting(None, "random: no network for volumes has published weights")
+    if data.start == "random":
+        return Setting(None, "a random start, as given")
+    if data.start == "phantoms":
+        reason = "as given: synthetic radiographs of the chest, cropped to the lungs"
+        unsure = "" if data.is_chest else "unsure: are these such images? "
+        return Setting("phantoms", f"{unsure}{reason}")
     reason = (
         "a start from photographs helps where patients are few; downloaded once, or "
     )
@@ -92,6 +107,9 @@ def choose_weights(data: Data) -> Setting:
 def choose_image_size(data: Data) -> Setting:
     if data.dimensions == 3:
         return Setting(list(data.size), "as prepared")
+    if data.start == "phantoms":
+        size = min(data.size, config.load("phantom_start").image_size)
+        return Setting(size, "the size of the phantoms of model.weights, if prepared")
     if data.has_gpu or data.size <= 128:
         return Setting(data.size, "as prepared")
     return Setting(
@@ -178,6 +196,8 @@ def choose_learning_rate(data: Data) -> Setting:
         return Setting(
             3e-4, "less than from a random start (1e-3), to keep the features"
         )
+    if data.start == "phantoms":
+        return Setting(1e-3, "with which this start has been tried")
     return Setting(1e-3, "from a random start")
 
 

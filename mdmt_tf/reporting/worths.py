@@ -103,8 +103,8 @@ def _has_worth(results, gain: Gain, task: Task) -> bool:
     benchmark = results.benchmark
     return (
         gain.varied not in results.tasks
-        and not benchmark.is_auxiliary(gain.varied)
-        and all(map(benchmark.is_auxiliary, gain.at))
+        and gain.varied not in benchmark.auxiliary
+        and benchmark.auxiliary.issuperset(gain.at)
         and gain.varied in benchmark.datasets_of(gain.candidate)
         and gain.varied in benchmark.datasets_of(gain.other)
         and bool(_more(results, gain))
@@ -115,12 +115,12 @@ def _more(results, gain: Gain) -> list[str]:
     """The auxiliary datasets that the candidate is trained with, and the other not."""
     benchmark = results.benchmark
     other = benchmark.trained_with(gain.other)
-    if any(map(benchmark.is_auxiliary, other)):
+    if not benchmark.auxiliary.isdisjoint(other):
         return []
     return [
         name
         for name in benchmark.trained_with(gain.candidate)
-        if benchmark.is_auxiliary(name) and gain.at.get(name) != 0
+        if name in benchmark.auxiliary and gain.at.get(name) != 0
     ]
 
 

@@ -69,7 +69,7 @@ def print_metrics(run: "RunFolder") -> None:
             "SYNTHETIC data: these numbers say nothing about patients", style="bold"
         )
     elif note := synthetic_note(manifest):
-        console.print(f"{note}; these numbers are of real images", style="bold")
+        console.print(f"{note}; validation and test are of real images", style="bold")
 
 
 def print_table(

@@ -151,3 +151,82 @@ def test_in_a_terminal_yes_asks_nothing(ward):
     text, status = converse([*ARGUMENTS, "--yes"], [])
     assert status == 0 and "column (" not in text
     assert (ward / "ward.yaml").exists()
+
+
+@pytest.fixture
+def ward_3(ward):
+    """A folder with the table and the films, in the working folder."""
+    folder = ward / "Ward 3"
+    folder.mkdir()
+    (ward / "films").rename(folder / "films")
+    (ward / "t.csv").rename(folder / "t.csv")
+    return folder
+
+
+def test_a_folder_with_one_table_is_enough(ward_3):
+    new.main(["Ward 3", "--yes"])
+    declared = config.load("ward_3.yaml", ["data_dir=."]).dataset
+    assert declared.name == "ward_3"
+    assert [table.file for table in declared.tables] == ["Ward 3/t.csv"]
+
+
+def test_a_folder_with_two_tables_needs_a_choice(ward_3):
+    (ward_3 / "other.csv").write_text("a,b")
+    with pytest.raises(MdmtError, match="Received: other.csv, t.csv. Name the table"):
+        new.main(["Ward 3", "--yes"])
+    new.main(["Ward 3", "--yes", "--table", "Ward 3/t.csv", "--out", "x.yaml"])
+    assert config.load("x.yaml", ["data_dir=."]).dataset.name == "ward_3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ward"], "unless NAME is a folder with a table and images. 'ward' is no"),
+        ([*ARGUMENTS, "--join", "mdmt", "--weights", "phantoms"], "those of the base"),
+        ([*ARGUMENTS, "--weights", "phantom"], "Did you mean 'phantoms'"),
+    ],
+)
+def test_arguments_that_do_not_fit(ward, arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        new.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [("phantoms", "phantoms"), ("random", None), ("imagenet", "imagenet")],
+)
+def test_the_start_may_be_given(ward, weights, expected):
+    new.main([*ARGUMENTS, "--yes", "--weights", weights])
+    made = config.load("ward.yaml", ["data_dir=."])
+    assert made.model.weights == expected
+
+
+@pytest.mark.large
+def test_two_commands_train_from_phantoms(ward_3, tmp_path, monkeypatch, tiny_backbone):
+    from mdmt_tf import train
+    from mdmt_tf.models.backbones import build_backbone
+    from mdmt_tf.models.weights import half_precision, phantom_weights
+    from mdmt_tf.runs.folder import RunFolder
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = phantom_weights.path_in_cache("tiny")
+    path.parent.mkdir(parents=True)
+    arrays = half_precision.arrays_of(build_backbone("tiny", (64, 64, 3), seed=3))
+    facts = {"backbone": "tiny", "source": "synthetic radiographs"}
+    facts["trained_with_synthetic"] = {"synthetic_cxr": 9000}
+    half_precision.write(path, arrays, facts)
+
+    flags = ["--label", "severity=score", "--weights", "phantoms", "--yes"]
+    new.main(["Ward 3", *flags])
+    # A smaller network than the file has, for one epoch.
+    small = ["model.backbone=tiny", "training.epochs=1", "training.warmup_epochs=0"]
+    small += ["training.tensorboard=false", "training.saved_model=false"]
+    overrides = ["data_dir=DATA", "run_dir=run", *small]
+    train.main(["--config", "ward_3.yaml", *overrides])
+    manifest = RunFolder("run").read_json(RunFolder("run").manifest)
+    assert manifest["initial_weights"]["sha256"] == half_precision.digest_of(arrays)
+    assert manifest["trained_with_synthetic"] == {"synthetic_cxr": 9000}
+    # What is prepared is not prepared again.
+    (ward_3 / "t.csv").unlink()
+    train.main(["--config", "ward_3.yaml", "data_dir=DATA", "run_dir=two", *small])

@@ -203,6 +203,10 @@ def test_all_problems_are_reported_at_once(minimal):
             r"brixia.config: expected lungs_SIZE, .*received 'lungs'",
         ),
         (
+            ["model.start_heads=true"],
+            r"start_heads = true: model.weights = None has no heads.*phantoms",
+        ),
+        (
             ["tasks.severity.mirror=zone"],
             r"severity.mirror = 'zone': is not one of the tasks.*flip_probability=0",
         ),

@@ -55,6 +55,12 @@ def test_an_answer_with_cut_points_is_a_category_and_its_sum(load):
     assert volume.terms == {"left": (0.0, 1.0, 2.0), "extent": ()}
 
 
+def test_other_cut_points_may_make_the_same_categories(load):
+    """The value has fractions, and the nearest whole sum may be meant."""
+    made = load("derived.total.cut_points=[1.5, 3.5]").build_derived()[0]
+    assert made.of.cut_points == (2.0, 4.0) and made.cut_points == (1.5, 3.5)
+
+
 def test_it_is_fed_by_the_datasets_that_feed_all_tasks(load):
     category, _, volume = load().build_derived()
     assert dict(category.sources) == {"a": ("s[0]", "s[1]", "e")}
@@ -95,7 +101,7 @@ def test_it_is_fed_by_the_datasets_that_feed_all_tasks(load):
         ("total.of=left", r"of = 'left': is a task of the sum itself"),
         ("total.of=extent", "of = 'extent': is a regression task. Expected a task wh"),
         ("total.of=stage", r"of = 'stage': has 2 classes \(mild, severe\). Expected"),
-        ("total.cut_points=[1, 4]", r"has the cut points \[2.0, 4.0\]. Expected those"),
+        ("total.cut_points=[1, 4]", "put a sum of 1 into another category"),
         ("volume.of=global", "of = 'global': is a categorical task. Expected a task"),
         ("left={sum: [left, extent]}", "derived.left: this is the name of the task"),
         (

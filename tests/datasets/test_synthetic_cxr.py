@@ -39,9 +39,20 @@ def test_fields_and_rejections(dummy):
     assert example["brixia_global"] == 7
     assert (example["projection"], example["sex"]) == (b"ap", b"m")
     assert (example["patient_id"], example["site"]) == (b"s-0", b"CR")
+    assert (example["opacity"], example["effusion"]) == (b"patchy", b"left")
+    assert example["extent"].tolist() == [0.25, 0.5]
     assert "expected a box" in data.reason("000002.png", "labels.csv:4")
     assert "truncated PNG" in data.reason("images/000003.png", "labels.csv:5")
     assert data.metadata["synthetic"] is True
+
+
+def test_extents_are_fractions(tmp_path, prepare_files):
+    root = shutil.copytree(DUMMY, tmp_path / "synthetic_cxr")
+    table = root / "labels.csv"
+    table.write_text(table.read_text().replace("patchy,0.25", "patchy,25"))
+    data = prepare_files("synthetic_cxr", tmp_path, config="lungs_32")
+    place = ("000000.png", "labels.csv:2")
+    assert "extent_right = 25.0, expected a fraction" in data.reason(*place)
 
 
 def test_the_crop_is_that_of_the_true_lungs_without_a_network(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mdmt_tf.config import load
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.columns import Column
@@ -164,3 +165,24 @@ def test_what_the_data_cannot_support_is_a_warning():
     assert text.startswith("died has 9 patients of class 'yes'")
     (text,) = plan.find_limits(data(labels=(a_label(15, 14),)))
     assert text.startswith("died is known of 29 patients")
+
+
+def test_a_start_from_phantoms_has_their_size_and_a_file_of_the_package():
+    made = data(images=5000, has_gpu=True, start="phantoms", is_chest=True)
+    assert plan.choose_backbone(made).value == "tf_efficientnet_lite0"
+    assert plan.choose_weights(made).value == "phantoms"
+    assert plan.choose_image_size(made).value == load("phantom_start").image_size
+    assert plan.choose_learning_rate(made).value == 1e-3
+    small = data(size=64, start="phantoms")
+    assert plan.choose_image_size(small).value == 64
+    # The images are not known to be films of the chest.
+    assert plan.choose_weights(small).reason.startswith("unsure: ")
+    assert not plan.choose_weights(made).reason.startswith("unsure: ")
+
+
+def test_a_random_start_may_be_asked_for():
+    made = data(images=1000, start="random")
+    assert plan.choose_weights(made).value is None
+    assert plan.choose_learning_rate(made).value == 1e-3
+    # 2000 steps of 19 an epoch.
+    assert plan.choose_epochs(made, 5, 32).value == 105

@@ -5,6 +5,7 @@ The file is in the safetensors format, which holds arrays and text, and no code:
 <layer>/<variable>   kernels in float16; biases and all vectors of normalisation in
                      float32, because a variance may be smaller than float16's smallest
                      number or larger than its largest
+heads/...            likewise, the heads of tasks if the file has them, see `heads`
 metadata "mdmt_tf"   JSON: `format`, `backbone`, `sha256` of the arrays, and the facts
                      that the writer gives
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import keras
 
 SUFFIX = ".safetensors"
+# With this begin the names of the arrays of heads, see `heads`.
+HEADS = "heads/"
 _FORMAT = 1
 _KEY = "mdmt_tf"
 
@@ -46,15 +49,30 @@ def arrays_of(model: "keras.Model") -> dict[str, np.ndarray]:
         >>> arrays["conv1.0/kernel"].dtype, arrays["conv1.1/moving_variance"].dtype
         (dtype('float16'), dtype('float32'))
     """
+    return halved(_variables(model), model.name)
+
+
+def halved(variables: Mapping, of: str) -> dict[str, np.ndarray]:
+    """Arrays or variables as they are stored: kernels in float16, vectors in float32.
+
+    Args:
+        variables: name -> values.
+        of: the model, for messages.
+    Raises: DataError: a weight is not finite, or beyond the range of float16.
+
+    Example:
+        >>> halved({"kernel": np.ones((2, 2))}, "tiny")["kernel"].dtype.name
+        'float16'
+    """
     arrays = {}
-    for name, variable in _variables(model).items():
+    for name, variable in variables.items():
         values = np.asarray(variable, np.float32)
         # Infinite where a number is too large, which is refused below.
         with np.errstate(over="ignore"):
             stored = values.astype(np.float16 if values.ndim > 1 else np.float32)
         if not np.isfinite(stored).all():
             raise DataError(
-                f"{name} of {model.name}: expected finite weights below "
+                f"{name} of {of}: expected finite weights below "
                 f"{np.finfo(np.float16).max:g}. The largest is "
                 f"{np.abs(values).max():g}: the training has diverged."
             )
@@ -63,7 +81,7 @@ def arrays_of(model: "keras.Model") -> dict[str, np.ndarray]:
 
 
 def fill(model: "keras.Model", arrays: Mapping[str, np.ndarray]) -> None:
-    """Give a backbone the weights of `arrays_of` of the same backbone.
+    """Give a backbone the weights of `arrays_of` of the same backbone; heads are left.
 
     Raises: ValueError: names or shapes differ; the model is unchanged.
 
@@ -77,7 +95,7 @@ def fill(model: "keras.Model", arrays: Mapping[str, np.ndarray]) -> None:
         >>> digest_of(arrays_of(other)) == digest_of(arrays_of(one))
         True
     """
-    variables = _variables(model)
+    variables, (arrays, _) = _variables(model), split_off(arrays)
     problems = [f"missing: {name}" for name in variables if name not in arrays]
     problems += [
         f"not in the model: {name}" for name in arrays if name not in variables
@@ -92,6 +110,17 @@ def fill(model: "keras.Model", arrays: Mapping[str, np.ndarray]) -> None:
         raise ValueError("\n  ".join(["", *sorted(problems)]))
     for name, variable in variables.items():
         variable.assign(arrays[name].astype(np.float32))
+
+
+def split_off(arrays: Mapping[str, np.ndarray]) -> tuple[dict, dict]:
+    """The arrays of the backbone, and those of heads.
+
+    Example:
+        >>> split_off({"conv1/kernel": 1, "heads/age/output/bias": 2})
+        ({'conv1/kernel': 1}, {'heads/age/output/bias': 2})
+    """
+    heads = {name: a for name, a in arrays.items() if name.startswith(HEADS)}
+    return {name: a for name, a in arrays.items() if name not in heads}, heads
 
 
 def digest_of(arrays: Mapping[str, np.ndarray]) -> str:

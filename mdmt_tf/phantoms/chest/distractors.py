@@ -8,12 +8,14 @@ import dataclasses
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest import pleura
+from mdmt_tf.phantoms.chest import lung_lines, pleura
 
 # Attenuation in 1/cm: soft tissue in place of lung, and calcium beyond soft tissue.
 _TISSUE, _CALCIUM = 0.14, 0.9
 
 _OFTEN = {
+    "veil": 0.4,
+    "markings": 0.25,
     "fissure": 0.3,
     "bands": 0.14,
     "scars": 0.08,
@@ -25,7 +27,7 @@ _OFTEN = {
     "nipples": 0.06,
     "skin_fold": 0.07,
 }
-_FILLING = ("fissure", "bands", "scars", "collapse", "pneumothorax")
+_FILLING = ("veil", "markings", "fissure", "bands", "scars", "collapse", "pneumothorax")
 _ADDED = ("nodules", "calcified_aorta", "hilar_enlargement", "nipples", "skin_fold")
 
 
@@ -58,13 +60,14 @@ def filling(grid, chest, rng):
     if not found:
         return None, ()
     layer = np.zeros(grid.shape, np.uint8)  # 200 = all air
-    if "fissure" in found:
-        _fissure(grid, chest.body, rng, layer)
-    if "bands" in found:
-        _bands(grid, chest.body, rng, layer)
-    if "scars" in found:
-        _scars(grid, chest.body, rng, layer)
-    fill = grid.blur(layer.astype(np.float32), 0.09) * np.float32(1 / 200)
+    for name, draw in _LINES.items():
+        if name in found:
+            draw(grid, chest.body, rng, layer)
+    fill = grid.blur(layer, 0.09).astype(np.float32) * np.float32(1 / 200)
+    if "veil" in found:
+        fill += _veil(grid, chest.body, rng)
+    if "markings" in found:
+        fill += _markings(grid, chest, rng)
     if "collapse" in found:
         np.maximum(fill, _collapse(grid, chest.body, rng), out=fill)
     if "pneumothorax" in found:
@@ -108,6 +111,28 @@ def _bent(rng, start, end, bend):
     return start + t * (end - start) + 4 * bend * t * (1 - t) * across
 
 
+def _veil(grid, body, rng):
+    """Soft tissue over both lungs: even, denser at the base or on one side."""
+    even, base, aside = (rng.random(3) * (0.12, 0.14, 0.06)).astype(np.float32)
+    side = np.float32(rng.choice([-1.0, 1.0]) / body.half_width)
+    middle, height = rng.uniform(0.5, 0.9) * body.lung_height, rng.uniform(2.5, 5.0)
+    level = 1.0 / (1.0 + np.exp((middle - grid.y) / np.float32(height)))
+    across = even + aside * np.clip(side * grid.x, 0.0, 1.0)
+    return (base * level + across).astype(np.float32)
+
+
+def _markings(grid, chest, rng):
+    """Thick walls of bronchi and wide vessels around the hila, as of smokers."""
+    body = chest.body
+    strength, reach = np.float32(rng.uniform(0.06, 0.2)), rng.uniform(3.5, 6.5)
+    lines = lung_lines.streaks(rng, grid, 200)
+    near = np.exp(-np.square((grid.y / body.lung_height - 0.6) / 0.35))
+    inner = np.exp(-np.square((np.abs(grid.x) - 2.0) / reach))
+    lines *= strength * near.astype(np.float32)
+    lines *= inner.astype(np.float32)
+    return lines
+
+
 def _fissure(grid, body, rng, layer):
     """The horizontal fissure of the right lung, seen edge on."""
     h, w = body.lung_height, body.half_width
@@ -135,9 +160,7 @@ def _bands(grid, body, rng, layer):
 def _scars(grid, body, rng, layer):
     """Strands below the apices, and thick pleura over them."""
     h, w = body.lung_height, body.half_width
-    for side in (-1, 1):
-        if rng.random() < 0.3:
-            continue
+    for side in ((-1, 1), (-1,), (1,))[rng.integers(3)]:
         place = np.array(
             [side * w * rng.uniform(0.4, 0.65), h * rng.uniform(0.05, 0.2)]
         )
@@ -233,6 +256,7 @@ def _skin_fold(grid, chest, rng, added):
     added[:, columns] += (strength * fold * ends).astype(np.float32)
 
 
+_LINES = {"fissure": _fissure, "bands": _bands, "scars": _scars}
 _DRAW = {
     "nodules": _nodules,
     "calcified_aorta": _calcified_aorta,

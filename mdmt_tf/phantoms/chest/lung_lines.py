@@ -26,7 +26,7 @@ def network(rng, grid, cells=(0.85, 0.5)):
     wide += narrow
     wide -= np.float32(1.6) * crossing
     wide *= np.float32(0.42)
-    wide += _streaks(rng, grid)
+    wide += streaks(rng, grid)
     return np.minimum(wide, np.float32(1.0), out=wide)
 
 
@@ -39,8 +39,11 @@ def _lines(rng, grid, cell):
     return np.maximum(noise, np.float32(0.0), out=noise)
 
 
-def _streaks(rng, grid, count=260):
-    """Short curved lines along the bronchi and vessels, float32, 0 to 1."""
+def streaks(rng, grid, count=260):
+    """Short curved lines along the bronchi and vessels, float32, 0 to 1.
+
+    They point away from the hila.
+    """
     low, high = (grid.x[0, 0], grid.y[0, 0]), (grid.x[0, -1], grid.y[-1, 0])
     start = rng.uniform(low, high, (count, 2))
     hilum = np.where(start[:, :1] < 0, (-2.0, 0.0), (2.0, 0.0))

@@ -15,7 +15,7 @@ def effusion(grid, chest, rng):
     """
     present, both, on_right = rng.random(3)
     sizes = rng.random((2, 3))
-    often = 0.22 if chest.body.ap else 0.13
+    often = 0.18 if chest.body.ap else 0.10
     if present >= often:
         return None, ()
     both = both < 0.45
@@ -41,9 +41,9 @@ def _fluid(grid, body, side, columns, unit):
         middle = base + 1.2 - 3.2 * amount
         rise = (1.5 + 2.5 * unit[1]) * np.sqrt(amount)
         top = np.minimum(top, middle - rise * aside**3)
-    soft = 0.45 if body.ap else 0.22
+    soft = 0.45 if body.supine else 0.22
     fill = _step(grid.y - top.astype(np.float32), soft) * np.float32(0.95)
-    if body.ap:
+    if body.supine:
         veil = 0.25 * unit[2] * max(unit[0], 0.3)
         fill += np.float32(veil) * _step(grid.y - np.float32(0.8 * base), 2.0)
         np.minimum(fill, np.float32(0.95), out=fill)

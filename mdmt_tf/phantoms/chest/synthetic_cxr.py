@@ -56,7 +56,20 @@ def write_image(folder, plan, study):
     radiograph_files.write_mask(folder, plan, study, radiograph)
     lungs = radiograph.lungs
     box = smallest_box(lungs) if lungs.any() else whole_box(lungs.shape)
-    return dict(zip(BOX, box, strict=True))
+    return dict(zip(BOX, box, strict=True)) | _findings(radiograph)
+
+
+def _findings(radiograph):
+    """Columns for what is drawn: type and extent of the opacities, and all else."""
+    disease, others = radiograph.disease, list(radiograph.findings)
+    sides = [side for side in ("right", "left") if f"effusion_{side}" in others]
+    return {
+        "opacity": disease.kind or "clear",
+        "extent_right": round(disease.extent[0], 3),
+        "extent_left": round(disease.extent[1], 3),
+        "effusion": "both" if len(sides) == 2 else "".join(sides) or "absent",
+        "findings": ";".join(o for o in others if not o.startswith("effusion")),
+    }
 
 
 def tables(made, facts):

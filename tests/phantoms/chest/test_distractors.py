@@ -30,7 +30,21 @@ def test_every_finding_is_drawn_and_named(monkeypatch, name):
         assert np.isfinite(drawn).all() and np.abs(drawn).max() > 0.02
         # None fills a lung: the grade of a zone stays what it is.
         covered = np.abs(drawn[CHEST.lungs > 0]) > 0.1
-        assert covered.mean() < 0.25
+        assert covered.mean() < 0.25 or (name == "veil" and drawn.max() < 0.33)
+
+
+def test_a_veil_has_no_edges_and_markings_are_around_the_hila(monkeypatch):
+    only(monkeypatch, "veil")
+    for seed in range(5):
+        fill, _ = distractors.filling(GRID, CHEST, np.random.default_rng(seed))
+        for axis in (0, 1):
+            assert np.abs(np.diff(fill, axis=axis)).max() < 0.01
+    only(monkeypatch, "markings")
+    for seed in range(5):
+        fill, _ = distractors.filling(GRID, CHEST, np.random.default_rng(seed))
+        outer = (CHEST.lungs > 0) & (CHEST.distance < 2.0)
+        inner = (CHEST.lungs > 0) & (CHEST.distance > 5.0)
+        assert fill[outer].mean() < 0.5 * fill[inner].mean()
 
 
 def test_most_patients_have_few_findings():
@@ -43,24 +57,19 @@ def test_most_patients_have_few_findings():
         ]
         assert "skin_fold" not in names  # of patients in bed
         counts.append(len(names))
-    assert 0.2 < np.mean(np.array(counts) == 0) < 0.6
-    assert 0.7 < np.mean(counts) < 1.3 and max(counts) <= 5
+    assert 0.05 < np.mean(np.array(counts) == 0) < 0.4
+    assert 1.2 < np.mean(counts) < 2.0 and max(counts) <= 6
 
 
-def test_two_kinds_of_findings_are_independent():
+def test_two_kinds_of_findings_are_independent(monkeypatch):
     """Both start from the same generator but must not share its draws."""
-    seeds = range(400)
-    fissure, nodules = (
-        np.array(
-            [name in draw(GRID, CHEST, np.random.default_rng(s))[1] for s in seeds]
-        )
-        for draw, name in (
-            (distractors.filling, "fissure"),
-            (distractors.tissue, "nodules"),
-        )
+    drawn = []
+    monkeypatch.setattr(
+        distractors, "_found", lambda rng, names: drawn.append(rng.random()) or ()
     )
-    expected = fissure.mean() * nodules.mean()
-    assert abs((fissure & nodules).mean() - expected) < 0.03
+    for draw in (distractors.filling, distractors.tissue):
+        assert draw(GRID, CHEST, np.random.default_rng(0)) == (None, ())
+    assert drawn[0] != drawn[1]
 
 
 def test_findings_do_not_depend_on_the_grades():

@@ -42,6 +42,12 @@ def test_the_table_has_the_true_scores_and_the_box_of_the_lungs(root):
         assert tuple(int(row[column]) for column in synthetic_cxr.BOX) == smallest_box(
             mask
         )
+        ill = (sum(study.grades[:3]), sum(study.grades[3:]))
+        extent = float(row["extent_right"]), float(row["extent_left"])
+        assert all(0.0 < e <= 1.0 for e, sick in zip(extent, ill, strict=True) if sick)
+        assert (row["opacity"] == "clear") == (sum(ill) == 0)
+        assert row["effusion"] in ("absent", "right", "left", "both")
+        assert "effusion" not in row["findings"]
         picture = cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
         assert (picture.dtype, picture.shape) == ("uint8", mask.shape)
 

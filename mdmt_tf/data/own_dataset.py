@@ -1,0 +1,43 @@
+"""Prepare the dataset that a configuration declares, before it is first trained on."""
+
+from collections.abc import Callable
+
+from mdmt_tf.config import Config
+from mdmt_tf.data.sources import prepared_configs
+from mdmt_tf.datasets._shared import choice, prepare
+
+
+def provide(
+    config: Config,
+    path: str,
+    write: Callable[[str], object],
+    bar: prepare.Bar,
+) -> None:
+    """Prepare the declared dataset into `data_dir`, unless it is there already.
+
+    Configurations without a declaration, or whose fit reads other datasets, need
+    nothing. `python -m mdmt_tf.prepare` does the same and prints what was found.
+
+    Args:
+        config: settings of a fit.
+        path: the file of the configuration, which the paths of the tables are relative
+            to.
+        write: receives a line with the folder.
+        bar: opens a progress bar, see `prepare.Bar`.
+    Raises: DataError for tables or images that cannot be used; ConfigError for a name
+        that a dataset of the package has.
+    """
+    if config.dataset is None or config.dataset.name not in config.split_datasets:
+        return
+    name = config.dataset.name
+    section = config.split_datasets[name]
+    folder = section.data_dir or config.data_dir
+    if section.config in prepared_configs(folder, name):
+        return
+    write(f"preparing {name} into {folder}, once\n")
+
+    def finished(prepared: prepare.PreparedFolder) -> None:
+        write(f"{name} is in {prepared.path}\n")
+
+    declared = choice.declared(path, None, section.config, folder)
+    prepare.prepare_each(declared, None, folder, bar=bar, finished=finished)
