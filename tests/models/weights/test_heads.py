@@ -85,9 +85,7 @@ def test_refusals_name_the_file_and_what_differs(model, tmp_path, form):
     path = saved(model(LEFT), ["left"], tmp_path, form)
     with pytest.raises(DataError, match=r"has heads of left, and this model has age"):
         heads.fill(model(AGE), ["age"], path)
-    with pytest.raises(
-        DataError, match=r"'left' has another form: .*received \(128,"
-    ):
+    with pytest.raises(DataError, match=r"'left' has another form: .*received \(128,"):
         heads.fill(model(LEFT, form="linear"), ["left"], path)
     with pytest.raises(ConfigError, match="the average of 2 files"):
         heads.fill(model(LEFT), ["left"], {str(path): 0.5, "other": 0.5})
