@@ -103,6 +103,11 @@ class BenchmarkSection(Section):
         """Set which datasets feed the tasks; variants of experiments depend on it."""
         self._feeding = feeding
 
+    @property
+    def auxiliary(self) -> frozenset[str]:
+        """The datasets that no fold divides."""
+        return self._feeding.auxiliary
+
     @rule("backbones")
     def _weights_are_of_backbones(self) -> Iterator[Problem]:
         for name in self.weights:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mdmt_tf import config
 from mdmt_tf.planning import words
 from mdmt_tf.planning.labels import FEWEST, Label
 
@@ -16,8 +17,6 @@ from mdmt_tf.planning.labels import FEWEST, Label
 _BYTES = {2: 1500, 3: 600}
 # Steps of the optimizer: from trained weights, and from random values.
 _STEPS = {"imagenet": 1000, "phantoms": 1000, None: 2000}
-# Pixels per side of the synthetic radiographs that trained the weights of phantoms.
-_PHANTOM_SIZE = 192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +107,9 @@ def choose_weights(data: Data) -> Setting:
 def choose_image_size(data: Data) -> Setting:
     if data.dimensions == 3:
         return Setting(list(data.size), "as prepared")
-    if data.start == "phantoms" and data.size > _PHANTOM_SIZE:
-        return Setting(_PHANTOM_SIZE, "the size of the phantoms of model.weights")
+    if data.start == "phantoms":
+        size = min(data.size, config.load("phantom_start").image_size)
+        return Setting(size, "the size of the phantoms of model.weights, if prepared")
     if data.has_gpu or data.size <= 128:
         return Setting(data.size, "as prepared")
     return Setting(

@@ -29,6 +29,21 @@ def test_only_a_start_with_a_free_licence_is_from_imagenet(backbone, start):
     assert (made.model.backbone, made.model.weights) == (backbone, start)
 
 
+def test_its_heads_fit_those_of_severity_zones():
+    """With model.start_heads and linear heads; the derived answer is the same, too."""
+    made = config.load("phantom_start")
+    other = config.load("severity_zones", ["data_dir=."])
+    for name, task in made.tasks.items():
+        own, theirs = task.to_task(name), other.tasks[name].to_task(name)
+        assert (own.kind, own.classes) == (theirs.kind, theirs.classes)
+        assert own.mirror == theirs.mirror
+    (answer,) = made.derived.values()
+    theirs = other.derived["severity_from_zones"]
+    assert (answer.sum, answer.cut_points) == (theirs.sum, theirs.cut_points)
+    # Others would make the file larger than 8 MB.
+    assert made.model.heads == "linear"
+
+
 def test_the_recipe_is_six_zones_of_phantoms_alone():
     made = config.load("phantom_start")
     fields = [task.sources for task in made.build_tasks()]
@@ -176,7 +191,11 @@ def test_an_interrupted_training_goes_on_to_the_same_file(
     facts = half_precision.read_facts(path)
     # All but 5 % of the patients, twice.
     assert facts["trained_with_synthetic"] == {"synthetic_cxr": 36}
-    assert set(facts["metrics"]) == {f"z{n}" for n in range(6)}
+    derived = {"severity_from_zones", "severity_from_zones_sum"}
+    assert set(facts["metrics"]) == {f"z{n}" for n in range(6)} | derived
+    # So are the heads of the zones, which are small.
+    heads = [name for name in half_precision.read(path)[0] if "heads/" in name]
+    assert {name.split("/")[1] for name in heads} == {f"z{n}" for n in range(6)}
     assert [p.name for p in cache.iterdir()] == ["tiny-phantoms.safetensors"]
 
     lines.clear()

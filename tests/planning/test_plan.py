@@ -2,6 +2,7 @@
 
 import pytest
 
+from mdmt_tf.config import load
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.columns import Column
@@ -170,10 +171,10 @@ def test_a_start_from_phantoms_has_their_size_and_a_file_of_the_package():
     made = data(images=5000, has_gpu=True, start="phantoms", is_chest=True)
     assert plan.choose_backbone(made).value == "tf_efficientnet_lite0"
     assert plan.choose_weights(made).value == "phantoms"
-    assert plan.choose_image_size(made).value == 192
+    assert plan.choose_image_size(made).value == load("phantom_start").image_size
     assert plan.choose_learning_rate(made).value == 1e-3
-    small = data(size=128, start="phantoms")
-    assert plan.choose_image_size(small).value == 128
+    small = data(size=64, start="phantoms")
+    assert plan.choose_image_size(small).value == 64
     # The images are not known to be films of the chest.
     assert plan.choose_weights(small).reason.startswith("unsure: ")
     assert not plan.choose_weights(made).reason.startswith("unsure: ")
