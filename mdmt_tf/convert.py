@@ -1,6 +1,7 @@
 """`python -m mdmt_tf.convert`: weights of a backbone, from others or from phantoms."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,14 +73,17 @@ def _of_phantoms(options: argparse.Namespace) -> int:
             console.write,
             console.progress_bar,
             again=options.again,
+            is_terminal=sys.stdout.isatty(),
         )
     facts = half_precision.read(path)[1]
     print(f"weights   {path}, {path.stat().st_size / 1e6:.1f} MB")
     print(f"sha256    {facts['sha256']}")
     print(f"made of   {facts['source']}; phantoms {facts['phantoms_version']}")
+    print("on held-out phantoms")
+    width = max(map(len, facts["metrics"]))
     for task, metrics in facts["metrics"].items():
-        shown = [f"{name} {value:g}" for name, value in metrics.items() if value]
-        print(f"{task:<9} {', '.join(shown)}")
+        shown = [f"{name} {value:g}" for name, value in metrics.items()]
+        print(f"  {task:<{width}}  {', '.join(shown)}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Settings of a benchmark: its fits, and the executor that runs them."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -154,6 +155,13 @@ class BenchmarkSection(Section):
         """The datasets that an experiment, or one of its variants, reads."""
         section = matched(self.experiments)[parse_variant(name)[0]]
         return self._feeding.read_by(section)
+
+    def trained_with(self, name: str) -> tuple[str, ...]:
+        """The datasets that an experiment or its starts read; its own come first."""
+        section = matched(self.experiments)[parse_variant(name)[0]]
+        every = map(self.trained_with, section.start)
+        own = self._feeding.read_by(section)
+        return tuple(dict.fromkeys(itertools.chain(own, *every)))
 
     def is_tested(self, name: str) -> bool:
         """Whether the folds test an experiment, one of its variants, or a baseline.

@@ -55,6 +55,7 @@ def make(
     *,
     again: bool = False,
     recipe: str = RECIPE,
+    is_terminal: bool = False,
 ) -> Path:
     """The file of a backbone; trained first if it is not there.
 
@@ -65,6 +66,7 @@ def make(
         again: whether to train although there is a file. The new one then lies in the
             cache under another name, and `write` receives what differs.
         recipe: name or path of the configuration.
+        is_terminal: as for `trainer.train`.
     Raises: as `trainer.train`; ConfigError while another process makes the same.
     """
     existing = phantom_weights.find(backbone)
@@ -78,7 +80,8 @@ def make(
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = target.with_name(f"{target.stem}-{_digest_of(settings)[:12]}")
     with _only_one(target):
-        run = _train(settings, folder, write, bar)
+        settings = settings.model_copy(update={"run_dir": str(folder)})
+        run = _train(settings, write, bar, is_terminal)
         write_file(run, target)
         shutil.rmtree(run.path)
     if existing is not None:
@@ -195,8 +198,10 @@ def _only_one(target: Path):
             lock.unlink()
 
 
-def _train(settings: Config, folder: Path, write: Write, bar: Callable) -> RunFolder:
-    """The finished run of the settings in a folder; an interrupted one goes on."""
+def _train(
+    settings: Config, write: Write, bar: Callable, is_terminal: bool
+) -> RunFolder:
+    """The finished run of the settings in `run_dir`; an interrupted one goes on."""
     from mdmt_tf.models.weights import pretrained
     from mdmt_tf.training import strategy, trainer
 
@@ -205,13 +210,14 @@ def _train(settings: Config, folder: Path, write: Write, bar: Callable) -> RunFo
     model = settings.model
     pretrained.locate_all(model.backbone, model.weights, write)
     settings = embedded.provide(settings, write, bar)
-    settings = settings.model_copy(update={"run_dir": str(folder)})
     resumed = None
-    if folder.is_dir():
-        resumed = folder
-        settings = RunFolder.open(folder).settings(settings.data_dir)
-        write(f"resuming {folder}\n")
-    return trainer.train(settings, resume_from=resumed, write=write)
+    if Path(settings.run_dir).is_dir():
+        resumed = settings.run_dir
+        settings = RunFolder.open(resumed).settings(settings.data_dir)
+        write(f"resuming {resumed}\n")
+    return trainer.train(
+        settings, resume_from=resumed, write=write, is_terminal=is_terminal
+    )
 
 
 def _facts_of(run: RunFolder) -> dict:

@@ -153,8 +153,11 @@ class Results:
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks and derived answers in which an experiment has results.
 
-        Also a derived answer whose label one of its tasks has, see `predicted_as`.
+        Also a derived answer whose label one of its tasks has, see `predicted_as`. None
+        where all that it reads is auxiliary: its test images are those of no fold.
         """
+        if not self.benchmark.is_tested(experiment):
+            return ()
         return comparable(self.trained_by(experiment), self.tasks.values())
 
     def trained_by(self, experiment: str) -> tuple[str, ...]:
@@ -186,8 +189,6 @@ class Results:
     ) -> list[str]:
         """Experiments of the grid that predict the task; baselines come last.
 
-        Without those on auxiliary datasets alone, whose test images are no fold's.
-
         Args:
             with_fractions: whether those with a fraction of the labels are included.
         """
@@ -198,7 +199,6 @@ class Results:
             for name in known
             if name in here
             and task in self.tasks_of(name)
-            and self.benchmark.is_tested(name)
             and (with_fractions or not parse_variant(name)[1])
         ]
 

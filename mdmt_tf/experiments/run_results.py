@@ -78,6 +78,15 @@ def training_labels(run: RunFolder, task: Task) -> tuple[int, int]:
     return images, len(rows.drop_duplicates(["dataset", "patient_id"]))
 
 
+def training_patients(run: RunFolder, dataset: str) -> int:
+    """The number of patients of a dataset that a run was trained with.
+
+    Raises: DataError when predictions.csv is damaged.
+    """
+    rows = _rows(run, "train")
+    return rows.loc[rows["dataset"] == dataset, "patient_id"].nunique()
+
+
 def datasets_of(sources: Iterable[Mapping]) -> dict[str, dict]:
     """Facts of each dataset, by name."""
     datasets: dict[str, dict] = {}

@@ -119,7 +119,8 @@ def test_weights_of_phantoms_that_are_there_are_shown(
         f"weights   {path}, 0.0 MB",
         f"sha256    {half_precision.digest_of(arrays)}",
         "made of   synthetic radiographs: 24 images; phantoms 1",
-        "z0        n 8, kappa 0.5, mae 0.25",
+        "on held-out phantoms",
+        "  z0  n 8, kappa 0.5, mae 0.25",
     ]
 
 

@@ -6,6 +6,7 @@ of an adult chest film.
 """
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -111,6 +112,7 @@ class Body:
         return 0.36 * self.lung_height, 0.66 * self.lung_height
 
 
+@functools.lru_cache(maxsize=4)
 def lung_outline(body, side):
     """Outline of one lung with the part behind the heart, (n, 2) in cm."""
     w, h = body.half_width, body.lung_height

@@ -278,12 +278,13 @@ def _above(score, edge, steepness):
 
 
 def _described(kind, fill, zones):
+    """The `Disease`, counted on every second row and column."""
+    fill, zones = fill[::2, ::2], zones[::2, ::2]
     extents, densities = [], []
-    involved = (fill >= 0.15).astype(np.float32)
     for first in (1, 4):
-        lung = cv2.inRange(zones, first, first + 2)
-        extents.append(cv2.mean(involved, lung)[0])
-        densities.append(cv2.mean(fill, lung)[0])
+        lung = fill[(zones >= first) & (zones < first + 3)]
+        extents.append(float(np.count_nonzero(lung >= 0.15)) / max(lung.size, 1))
+        densities.append(float(lung.mean()) if lung.size else 0.0)
     return Disease(kind, tuple(extents), tuple(densities))
 
 
