@@ -47,13 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mdmt_tf.data import embedded
     from mdmt_tf.diagnosis.examination import examine
     from mdmt_tf.diagnosis.findings import exit_status
-    from mdmt_tf.diagnosis.material import read_material
+    from mdmt_tf.diagnosis.material import read_material, without_drawn
     from mdmt_tf.reporting.doctor_page import write_doctor
     from mdmt_tf.reporting.doctor_terminal import print_doctor
 
+    settings, left_out = without_drawn(settings)
+    if left_out:
+        console.write(f"not examined, because drawn: {', '.join(left_out)}\n")
     settings = embedded.provide(settings, console.write, console.progress_bar)
     with console.progress_bar("reading images") as progress:
-        material = read_material(settings, progress)
+        material = read_material(settings, progress, left_out)
     with console.progress_bar("comparing images") as progress:
         diagnosis = examine(material, progress)
     words = ["--config", options.config, *options.overrides]

@@ -137,6 +137,7 @@ THROUGH = {
     ],
     "tasks/test_base.py": [
         "mdmt_tf.tasks",
+        "mdmt_tf.tasks.answer",
         "mdmt_tf.tasks.binary",
         "mdmt_tf.tasks.categorical",
         "mdmt_tf.tasks.classes",

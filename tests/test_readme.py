@@ -95,7 +95,7 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
         def load(name, overrides):
             settings = real_load(name, overrides)
             if command == "train":
-                alone.settings_of(settings, overrides)
+                alone.parts_of(settings, overrides)
             raise Accepted
 
         monkeypatch.setattr(config, "load", load)

@@ -17,7 +17,8 @@ DUMMY = Path(__file__).resolve().parent.parent / "datasets/ich_csic/dummy_data"
 def load(name, *overrides):
     """The settings of `train`, with any folder for the data."""
     overrides = ["data_dir=.", *overrides]
-    return alone.settings_of(config.load(name, overrides), overrides)
+    parts = alone.parts_of(config.load(name, overrides), overrides)
+    return list(parts.values())[-1].settings
 
 
 LOADED = {name: load(name) for name in files.names()}

@@ -1,5 +1,6 @@
 """Settings of a benchmark: its fits, and the executor that runs them."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -103,6 +104,11 @@ class BenchmarkSection(Section):
         """Set which datasets feed the tasks; variants of experiments depend on it."""
         self._feeding = feeding
 
+    @property
+    def auxiliary(self) -> frozenset[str]:
+        """The datasets that no fold divides."""
+        return self._feeding.auxiliary
+
     @rule("backbones")
     def _weights_are_of_backbones(self) -> Iterator[Problem]:
         for name in self.weights:
@@ -149,6 +155,13 @@ class BenchmarkSection(Section):
         """The datasets that an experiment, or one of its variants, reads."""
         section = matched(self.experiments)[parse_variant(name)[0]]
         return self._feeding.read_by(section)
+
+    def trained_with(self, name: str) -> tuple[str, ...]:
+        """The datasets that an experiment or its starts read; its own come first."""
+        section = matched(self.experiments)[parse_variant(name)[0]]
+        every = map(self.trained_with, section.start)
+        own = self._feeding.read_by(section)
+        return tuple(dict.fromkeys(itertools.chain(own, *every)))
 
     def is_tested(self, name: str) -> bool:
         """Whether the folds test an experiment, one of its variants, or a baseline.

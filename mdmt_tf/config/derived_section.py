@@ -6,8 +6,13 @@ import numpy as np
 from pydantic import Field
 
 from mdmt_tf.config.section import Name, Problem, Section, not_one_of, rule
-from mdmt_tf.tasks import Answer, Derived, Task, make_task
-from mdmt_tf.tasks.derived import common_sources, possible_sums
+from mdmt_tf.tasks import Answer, Derived, Task
+from mdmt_tf.tasks.derived import (
+    CategoryOfSum,
+    SumOfTasks,
+    common_sources,
+    possible_sums,
+)
 
 
 class DerivedSection(Section):
@@ -59,19 +64,16 @@ class DerivedSection(Section):
             "sources": common_sources(added),
             "terms": {task.name: task.grades for task in added},
         }
-        total = {"kind": "sum", "name": self.names(name)[-1], **facts}
+        of, own = tasks.get(self.of), self.names(name)
         if not self.cut_points:
-            return (make_task(**total, of=tasks.get(self.of)),)
-        category = make_task(
-            kind="category_of_sum",
-            name=name,
-            **facts,
-            classes=self.classes,
-            cut_points=self.cut_points,
-            descending=self.descending,
-            of=tasks.get(self.of),
-        )
-        return category, make_task(**total)
+            return (SumOfTasks(name=own[0], of=of, **facts),)
+        category = CategoryOfSum(name=own[0], of=of, **facts, **self._categories)
+        return category, SumOfTasks(name=own[1], **facts)
+
+    @property
+    def _categories(self) -> dict:
+        keys = ("classes", "cut_points", "descending")
+        return {key: getattr(self, key) for key in keys}
 
     @rule("sum")
     def _several_tasks_are_added_once(self) -> Iterator[Problem]:
@@ -84,13 +86,8 @@ class DerivedSection(Section):
     @rule("cut_points", "classes", "descending")
     def _categories_are_those_of_cut_points(self) -> Iterator[Problem]:
         if self.cut_points:
-            # They are declared as those of a task.
-            yield from make_task(
-                kind="ordinal",
-                name="sum",
-                classes=self.classes,
-                cut_points=self.cut_points,
-                descending=self.descending,
+            yield from CategoryOfSum(
+                name="sum", terms={}, **self._categories
             ).problems()
             return
         for key in ("classes", "descending"):

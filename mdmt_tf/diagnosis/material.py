@@ -55,12 +55,14 @@ class Material:
         datasets: that feed them.
         folds: the lists of each fold.
         fold: index of the fold of the configuration.
+        left_out: datasets that are drawn for training, see `without_drawn`.
     """
 
     tasks: tuple[Task, ...]
     datasets: tuple[Dataset, ...]
     folds: tuple[Split, ...]
     fold: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -71,15 +73,36 @@ class Material:
         return {field for task in self.tasks for field in label_fields(task, dataset)}
 
 
+def without_drawn(settings: "Config") -> tuple["Config", tuple[str, ...]]:
+    """The settings without synthetic images that are drawn beside real ones.
+
+    No fold tests them, and what is found in them says nothing about patients.
+
+    Returns: the settings, and the names of the datasets left out.
+    """
+    drawn = tuple(name for name in settings.drawn_datasets if name in settings.datasets)
+    kept = {n: own for n, own in settings.datasets.items() if n not in drawn}
+    if not drawn or not kept:
+        return settings, ()
+    tasks = {}
+    for name, task in settings.tasks.items():
+        if sources := {s: of for s, of in task.sources.items() if s in kept}:
+            tasks[name] = task.model_copy(update={"sources": sources})
+    changes = {"datasets": kept, "tasks": tasks, "phantoms": None}
+    return settings.model_copy(update=changes), drawn
+
+
 def read_material(
     settings: "Config",
     progress: Callable[[int, int], object] = lambda done, total: None,
+    left_out: Sequence[str] = (),
 ) -> Material:
     """Read the prepared datasets of a configuration; loads TensorFlow.
 
     Args:
         settings: with `data_dir`.
         progress: called with (images read, all images).
+        left_out: datasets that `without_drawn` has left out of the settings.
     Raises: DataError for a dataset that is not prepared, a missing label field, or a
         split that cannot be made.
     """
@@ -113,7 +136,11 @@ def read_material(
             )
         )
     return Material(
-        tasks=settings.build_tasks(), datasets=tuple(datasets), folds=folds, fold=fold
+        tasks=settings.build_tasks(),
+        datasets=tuple(datasets),
+        folds=folds,
+        fold=fold,
+        left_out=tuple(left_out),
     )
 
 

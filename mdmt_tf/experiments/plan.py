@@ -16,6 +16,7 @@ from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.storage import write_json
+from mdmt_tf.tasks.labels import check_same_labels
 
 
 def make_plan(config: Config, folder: Folder) -> None:
@@ -32,6 +33,9 @@ def make_plan(config: Config, folder: Folder) -> None:
     datasets = open_datasets(config.data_dir, config.dataset_versions)
     tables = {dataset.name: dataset.table for dataset in datasets}
     tasks = {task.name: task for task in config.build_tasks()}
+    for answer in config.build_derived():
+        if answer.of is not None:
+            check_same_labels(answer, tasks, tables)
     folds, splits = {}, {}
     for name, section in config.benchmark.cross_validation.items():
         made_by = SplitSettings.of(section, config.auxiliary)

@@ -32,7 +32,12 @@ from mdmt_tf.experiments.cells import (
     read_json,
 )
 from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
-from mdmt_tf.experiments.run_results import read_run
+from mdmt_tf.experiments.run_results import (
+    datasets_of,
+    is_synthetic,
+    read_run,
+    synthetic_images,
+)
 from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
 from mdmt_tf.tasks import Answer, Derived
@@ -57,7 +62,10 @@ class Results:
             a metric that is not defined is NaN.
         rows: fit -> its rows of the split, from predictions.csv.
         histories: fit -> history.csv; baselines have none.
-        synthetic: whether any of the data are synthetic; None when no fit is finished.
+        synthetic: whether any of the tested data are synthetic; None when no fit is
+            finished.
+        synthetic_images: experiment that the folds test -> dataset -> number of
+            synthetic images that its fits were trained with; without those with none.
         datasets: name -> facts, from the manifests.
         correlations: the table of `correlations.csv`, of the patients of all splits;
             None when there is none, or validation is judged.
@@ -78,6 +86,7 @@ class Results:
     rows: Mapping[str, pd.DataFrame]
     histories: Mapping[str, pd.DataFrame]
     synthetic: bool | None
+    synthetic_images: Mapping[str, Mapping[str, int]]
     datasets: Mapping[str, dict]
     correlations: pd.DataFrame | None
     fields: pd.DataFrame | None
@@ -99,9 +108,13 @@ class Results:
         cells = read_cells(files_of, benchmark, facts.get("folds", {}))
         finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
         found = {fit: read_run(files_of.run(fit), split) for fit in finished}
-        datasets, synthetic = _data_of(
-            [facts, *(run.manifest for run in found.values())]
-        )
+        manifests = {fit: run.manifest for fit, run in found.items()}
+        experiment_of = dict(zip(cells["fit"], cells["experiment"], strict=True))
+        tested = {
+            fit: manifest
+            for fit, manifest in manifests.items()
+            if benchmark.is_tested(experiment_of[fit])
+        }
         results = cls(
             folder=files_of.path,
             name=name,
@@ -116,8 +129,9 @@ class Results:
                 for fit, run in found.items()
                 if run.history is not None
             },
-            synthetic=synthetic,
-            datasets=dict(sorted(datasets.items())),
+            synthetic=is_synthetic(facts, tested.values(), benchmark.auxiliary),
+            synthetic_images=synthetic_images(tested, experiment_of),
+            datasets=datasets_of([facts, *manifests.values()]),
             correlations=(
                 correlations.read(files_of.correlations)
                 if split == "test" and files_of.correlations.is_file()
@@ -139,8 +153,11 @@ class Results:
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks and derived answers in which an experiment has results.
 
-        Also a derived answer whose label one of its tasks has, see `predicted_as`.
+        Also a derived answer whose label one of its tasks has, see `predicted_as`. None
+        where all that it reads is auxiliary: its test images are those of no fold.
         """
+        if not self.benchmark.is_tested(experiment):
+            return ()
         return comparable(self.trained_by(experiment), self.tasks.values())
 
     def trained_by(self, experiment: str) -> tuple[str, ...]:
@@ -172,8 +189,6 @@ class Results:
     ) -> list[str]:
         """Experiments of the grid that predict the task; baselines come last.
 
-        Without those on auxiliary datasets alone, whose test images are no fold's.
-
         Args:
             with_fractions: whether those with a fraction of the labels are included.
         """
@@ -184,7 +199,6 @@ class Results:
             for name in known
             if name in here
             and task in self.tasks_of(name)
-            and self.benchmark.is_tested(name)
             and (with_fractions or not parse_variant(name)[1])
         ]
 
@@ -279,20 +293,6 @@ class Results:
             [(fit, len(rows), rows["error"].iloc[0]) for fit, rows in grouped],
             columns=["fit", "cells", "error"],
         )
-
-
-def _data_of(sources: list[dict]) -> tuple[dict[str, dict], bool | None]:
-    """Facts of each dataset, and whether any is synthetic; None when not recorded."""
-    datasets: dict[str, dict] = {}
-    synthetic = []
-    for source in sources:
-        if "synthetic" in source:
-            synthetic.append(bool(source["synthetic"]))
-        for dataset, facts in source.get("datasets", {}).items():
-            datasets.setdefault(dataset, facts)
-            if "synthetic" in facts:
-                synthetic.append(bool(facts["synthetic"]))
-    return datasets, any(synthetic) if synthetic else None
 
 
 def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What a report needs of one finished run, from the files of its folder."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from mdmt_tf.config import files
 from mdmt_tf.data.sampling import draws_per_dataset
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.cells import again, read_json
+from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.tasks import Task
@@ -75,6 +76,57 @@ def training_labels(run: RunFolder, task: Task) -> tuple[int, int]:
     rows = training_rows(run, task)
     images = len(rows.drop_duplicates(["dataset", "image_id"]))
     return images, len(rows.drop_duplicates(["dataset", "patient_id"]))
+
+
+def training_patients(run: RunFolder, dataset: str) -> int:
+    """The number of patients of a dataset that a run was trained with.
+
+    Raises: DataError when predictions.csv is damaged.
+    """
+    rows = _rows(run, "train")
+    return rows.loc[rows["dataset"] == dataset, "patient_id"].nunique()
+
+
+def datasets_of(sources: Iterable[Mapping]) -> dict[str, dict]:
+    """Facts of each dataset, by name."""
+    datasets: dict[str, dict] = {}
+    for source in sources:
+        for dataset, facts in source.get("datasets", {}).items():
+            datasets.setdefault(dataset, facts)
+    return dict(sorted(datasets.items()))
+
+
+def is_synthetic(
+    facts: Mapping, manifests: Collection[Mapping], auxiliary: Collection[str] = ()
+) -> bool | None:
+    """Whether any of the tested data are synthetic; None when not recorded.
+
+    Args:
+        facts: of `data.json`, for a benchmark without a finished fit.
+        manifests: of the fits that the folds test.
+        auxiliary: the datasets that no fold tests.
+    """
+    stated = [own["synthetic"] for own in manifests if "synthetic" in own]
+    if not stated and not manifests:
+        stated = [
+            own["synthetic"]
+            for name, own in facts.get("datasets", {}).items()
+            if "synthetic" in own and name not in auxiliary
+        ]
+    return any(stated) if stated else None
+
+
+def synthetic_images(
+    manifests: Mapping[str, Mapping], experiment_of: Mapping[str, str]
+) -> dict[str, dict[str, int]]:
+    """See `Results.synthetic_images`; of several fits, the largest numbers."""
+    found: dict[str, dict[str, int]] = {}
+    for fit, manifest in manifests.items():
+        # Fits of earlier versions have no such key.
+        if images := manifest.get(provenance.NOTE):
+            name = experiment_of[fit]
+            found[name] = provenance.combined(found.get(name, {}), images)
+    return found
 
 
 def _rows(run: RunFolder, split: str) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def write_phantoms(root, plan: PhantomPlan, *, workers=1, progress=None):
     Args:
         root: folder to create, with its parents.
         plan: `PhantomPlan`.
-        workers: maximum number of processes; each writes about 25 radiographs, or
+        workers: maximum number of processes; each writes about 50 radiographs, or
             5 head CTs, a second.
         progress: called as progress(done, total) after every image, in this process.
     Returns: `Path` of root.

@@ -157,7 +157,10 @@ def _about(diagnosis: Diagnosis) -> str:
     ]
     tasks = ", ".join(task.name for task in material.tasks)
     folds = f"{len(material.folds)} fold" + ("" if len(material.folds) == 1 else "s")
-    return f"Datasets: {', '.join(parts)}. Tasks: {tasks}. Split: {folds}."
+    text = f"Datasets: {', '.join(parts)}. Tasks: {tasks}. Split: {folds}."
+    if material.left_out:
+        text += f" Not examined, because drawn: {', '.join(material.left_out)}."
+    return text
 
 
 def _write_lists(diagnosis: Diagnosis, folder: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import conclusion, interval, leading
 from mdmt_tf.reporting.effort import counted
-from mdmt_tf.reporting.gains import Worth, gains_of, worths_of
+from mdmt_tf.reporting.gains import gains_of
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -21,9 +21,25 @@ from mdmt_tf.reporting.table_files import (
     plain_heading,
     shown,
 )
+from mdmt_tf.reporting.worths import Worth, worths_of
 from mdmt_tf.tasks import Task
 
 _NOT_ESTIMABLE = "not estimable"
+
+_WORTH = (
+    "labels: patients with a training label of the task, in both experiments. other "
+    "needs: the number with which the other experiment, which trains this task alone, "
+    "has the metric of the candidate: its curve, linear in the logarithm of the number "
+    "of labels, at its own metric plus the difference of the primary comparison."
+)
+_WORTH_OF_DATASETS = (
+    "Where `labels of` is a dataset, labels are its patients that are trained with; "
+    "the other experiment is not trained with what is added."
+)
+_ENDS = (
+    "The interval is that of the difference, on the same curve, which is taken as "
+    "known. Nothing is extrapolated: beyond the curve it is not estimable."
+)
 
 
 def gain_table(aggregates: Aggregates) -> Table | None:
@@ -64,12 +80,15 @@ def gain_table(aggregates: Aggregates) -> Table | None:
             title = f"{task.name}, {title_of(aggregates.results, validation)}"
             title += f": {heading(leading(task))}"
             headings = ("gain", "labels of", "fraction", "labels", "difference")
+            if not any(row[1].text in aggregates.results.tasks for row in rows):
+                headings = ("gain", "patients of", "fraction", "patients", "difference")
             headings += ("95 % interval", "p", "conclusion")
             sections.append(TableSection(title, headings, rows))
     if not sections:
         return None
     notes = [
-        "labels: mean number of patients with a training label of the varied task. A "
+        "labels: mean number of patients with a training label of the varied task, or "
+        "of training patients of the varied dataset. A "
         "gain is the difference of the primary comparison, of two experiments with the "
         "same fractions of labels, or (TASK=0) of one with and without the labels of a "
         "task.",
@@ -80,44 +99,47 @@ def gain_table(aggregates: Aggregates) -> Table | None:
 
 
 def worth_table(aggregates: Aggregates) -> Table | None:
-    """How many labels the second dataset is worth; None where nothing is varied."""
-    rows, data, lead = [], [], []
-    for task, validation in _judged(aggregates):
-        for worth in worths_of(aggregates, task, validation):
-            lead.append(f"{validation}: {worth_sentence(worth)}")
-            names = (worth.task, validation, worth.candidate, worth.other)
-            rows.append(
-                (
-                    *map(Entry, names),
-                    Entry(plain_heading(worth.metric)),
-                    counted(_rounded(worth.labels)),
-                    counted(_rounded(worth.equal)),
-                    Entry(_ends(worth)),
-                    Entry(_value(worth), None if worth.reason else worth.value),
-                )
-            )
-            columns = ("task", "validation", "candidate", "other")
-            facts = dict(zip(columns, names, strict=True))
-            facts |= {"figure": worth.metric, "labels": worth.labels}
-            facts |= {"equal": worth.equal, "low": worth.low, "high": worth.high}
-            data.append({**facts, "worth": worth.value, "not_estimable": worth.reason})
-    if not rows:
-        return None
-    headings = ("task", "validation", "candidate", "other", "metric", "labels")
-    headings += ("other needs", "95 % interval", "worth")
-    notes = [
-        "labels: patients with a training label of the task, in both experiments. "
-        "other needs: the number with which the other experiment, which trains this "
-        "task alone, has the metric of the candidate: its curve, linear in the "
-        "logarithm of the number of labels, at its own metric plus the difference of "
-        "the primary comparison.",
-        "The interval is that of the difference, on the same curve, which is taken as "
-        "known. Nothing is extrapolated: beyond the curve it is not estimable.",
+    """How much the second dataset is worth; None where nothing is varied."""
+    found = [
+        (validation, worth)
+        for task, validation in _judged(aggregates)
+        for worth in worths_of(aggregates, task, validation)
     ]
+    if not found:
+        return None
+    of_datasets = any(worth.added for _, worth in found)
+    rows, data = [], []
+    for validation, worth in found:
+        names = (worth.task, validation, worth.candidate, worth.other)
+        columns = ("task", "validation", "candidate", "other")
+        facts = dict(zip(columns, names, strict=True))
+        more = ()
+        if of_datasets:
+            more = (Entry(worth.added or "its other labels"), Entry(worth.varied))
+            facts |= {"added": worth.added, "varied": worth.varied, "at": worth.rest}
+        rows.append(
+            (
+                *map(Entry, names),
+                *more,
+                Entry(plain_heading(worth.metric)),
+                counted(_rounded(worth.labels)),
+                counted(_rounded(worth.equal)),
+                Entry(_ends(worth)),
+                Entry(_value(worth), None if worth.reason else worth.value),
+            )
+        )
+        facts |= {"figure": worth.metric, "labels": worth.labels}
+        facts |= {"equal": worth.equal, "low": worth.low, "high": worth.high}
+        data.append({**facts, "worth": worth.value, "not_estimable": worth.reason})
+    headings = ("task", "validation", "candidate", "other")
+    headings += ("added", "labels of") if of_datasets else ()
+    headings += ("metric", "labels", "other needs", "95 % interval", "worth")
     section = TableSection("Worth in labels of patients", headings, rows)
     title = "Worth: labels that the second dataset replaces"
     frame = pd.DataFrame(data)
-    return Table("label_worth", title, [section], notes, frame, tuple(lead))
+    lead = tuple(f"{name}: {worth_sentence(worth)}" for name, worth in found)
+    notes = [_WORTH, *([_WORTH_OF_DATASETS] if of_datasets else []), _ENDS]
+    return Table("label_worth", title, [section], notes, frame, lead)
 
 
 def worth_sentence(worth: Worth) -> str:
@@ -139,19 +161,24 @@ def worth_sentence(worth: Worth) -> str:
         with 100 labels of death, both is as good (AUC) as alone with 150, so
         its other labels are worth +50 [+10, not estimable].
     """
-    start = f"with {worth.labels:.0f} labels of {worth.task}, "
+    unit, added = f"labels of {worth.task}", "its other labels"
+    if worth.added:
+        unit, added = f"training patients of {worth.varied}", worth.added
+    start = f"with {worth.labels:.0f} {unit}, "
     if worth.reason:
+        whose = added if worth.added else f"the other labels of {worth.candidate}"
         return (
-            f"{start}it is not estimable what the other labels of {worth.candidate} "
+            f"{start}it is not estimable what {whose} "
             f"are worth: {worth.reason} of {worth.other}."
         )
     low, high = (
         _NOT_ESTIMABLE if math.isnan(end) else f"{end - worth.labels:+.0f}"
         for end in (worth.low, worth.high)
     )
+    what = f"{worth.task}, {worth.candidate}" if worth.added else worth.candidate
     return (
-        f"{start}{worth.candidate} is as good ({plain_heading(worth.metric)}) as "
-        f"{worth.other} with {worth.equal:.0f}, so its other labels are worth "
+        f"{start}{what} is as good ({plain_heading(worth.metric)}) as "
+        f"{worth.other} with {worth.equal:.0f}, so {added} are worth "
         f"{worth.value:+.0f} [{low}, {high}]."
     )
 

@@ -12,7 +12,22 @@ VALIDATION = (
 def warnings_of(results: Results) -> list[str]:
     """What a reader has to know before any number, as sentences."""
     marks = [SYNTHETIC] if results.synthetic else []
+    if results.synthetic_images and not results.synthetic:
+        marks.append(_trained_with(results))
     return [*marks, VALIDATION] if results.split == "validation" else marks
+
+
+def _trained_with(results: Results) -> str:
+    """Which experiments were trained with synthetic images."""
+    experiments: dict[str, list[str]] = {}
+    for name, images in results.synthetic_images.items():
+        counts = ", ".join(f"{count:,} of {own}" for own, count in images.items())
+        experiments.setdefault(counts, []).append(name)
+    parts = [f"{', '.join(own)} ({counts})" for counts, own in experiments.items()]
+    return (
+        f"Trained with synthetic images: {'; '.join(parts)}. All numbers here are of "
+        "real images."
+    )
 
 
 def start_of_title(results: Results) -> str:

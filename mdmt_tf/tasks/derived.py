@@ -19,12 +19,14 @@ is most probable, but 1.2 is expected, which errs less.
 """
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from mdmt_tf.tasks.answer import Answer, Property, as_list
+from mdmt_tf.tasks.base import Problem
 from mdmt_tf.tasks.classes import OrderedClasses
+from mdmt_tf.tasks.ordinal import Ordinal
 from mdmt_tf.tasks.regression import NumberAnswer
 
 # Sums that are equal up to rounding are one.
@@ -145,6 +147,11 @@ class CategoryOfSum(OrderedClasses, Derived):
     """
 
     kind = "category_of_sum"
+
+    def problems(self) -> Iterator[Problem]:
+        """The problems of its categories, which are declared as those of a task."""
+        facts = {"classes": self.classes, "cut_points": self.cut_points}
+        yield from Ordinal(name=self.name, **facts).problems()
 
     @property
     def probability_columns(self) -> tuple[str, ...]:

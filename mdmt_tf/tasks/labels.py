@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mdmt_tf.errors import DataError, nearest
-from mdmt_tf.tasks import Task, label_is_known
+from mdmt_tf.tasks import Derived, Task, label_is_known
 
 # Field name -> array (n,) or (n, k), one row per example in the order of storage.
 Table = Mapping[str, np.ndarray]
@@ -98,6 +98,43 @@ def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
             f"tasks.{task.name}.from.{dataset} = {shown!r}: {error}"
         ) from error
     return labels
+
+
+def check_same_labels(
+    answer: Derived, tasks: Mapping[str, Task], tables: Mapping[str, Table]
+) -> None:
+    """Make sure that a derived answer has the labels of its task `of`.
+
+    Args:
+        answer: has a task with the same label, see `Derived.of`.
+        tasks: by name, among them those of the sum.
+        tables: dataset -> its fields.
+    Raises: DataError where the label of an image is another one.
+    """
+    other = answer.of
+    for dataset in answer.sources.keys() & other.sources.keys() & tables.keys():
+        table = tables[dataset]
+        encoded = {
+            name: tasks[name].encode(task_labels(dataset, table, tasks[name]))
+            for name in answer.terms
+        }
+        own = answer.labels_from(encoded)
+        its = other.encode(task_labels(dataset, table, other))
+        known = label_is_known(own) & label_is_known(its)
+        wrong = np.flatnonzero(known & (own != its))
+        if len(wrong):
+            row, names = wrong[0], answer.class_names
+            texts = [
+                repr(names[int(labels[row])]) if names else f"{labels[row]:g}"
+                for labels in (own, its)
+            ]
+            raise DataError(
+                f"derived.{answer.name}.of = {other.name!r}: has other labels in "
+                f"dataset {dataset!r}. {len(wrong)} of {known.sum()} images differ; of "
+                f"{str(table['image_id'][row])!r} the sum gives {texts[0]}, the task "
+                f"{texts[1]}. Expected the same label of each image. Are the fields "
+                "and the cut points right?"
+            )
 
 
 def label_fields(task: Task, dataset: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Open the datasets of a new fit and make its split."""
 
+import logging
+
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
 from mdmt_tf.data.samples import all_samples, fit_tasks, split_samples
@@ -8,6 +10,8 @@ from mdmt_tf.data.training_set import count_steps
 from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, make_split
+
+logger = logging.getLogger(__name__)
 
 
 def open_inputs(config: Config) -> Inputs:
@@ -20,7 +24,7 @@ def open_inputs(config: Config) -> Inputs:
     """
     datasets, split = open_split(config)
     tasks = fit_tasks(config.build_tasks(), datasets, split, config.seed)
-    return build_inputs(
+    inputs = build_inputs(
         datasets,
         (*tasks, *config.build_derived()),
         split,
@@ -28,6 +32,19 @@ def open_inputs(config: Config) -> Inputs:
         config.pipeline.cache,
         config.seed,
     )
+    _warn_of_mixture(inputs)
+    return inputs
+
+
+def _warn_of_mixture(inputs: Inputs) -> None:
+    judged = [d for d in inputs.datasets if d.name in inputs.judged]
+    synthetic = [dataset.name for dataset in judged if dataset.synthetic]
+    if 0 < len(synthetic) < len(judged):
+        logger.warning(
+            "metrics will be of synthetic images, too: %s. With "
+            "datasets.NAME.auxiliary=true they are for training alone.",
+            ", ".join(synthetic),
+        )
 
 
 def with_steps_of(config: Config, other: Config) -> Config:

@@ -123,7 +123,8 @@ def test_what_is_compared(tmp_path):
     more = "benchmark.experiments.c={tasks: [prognosis], match: a, null: prognosis}"
     baseline = "benchmark.baselines={x: {task: prognosis, fields: {aiforcovid: [age]}}}"
     candidate = load(tmp_path, more, baseline, "benchmark.candidate=c").benchmark
-    assert candidate.compared == (("c", "a"), ("c", "x"))
+    # Reports leave out b, with which it shares no task and no derived answer.
+    assert candidate.compared == (("c", "a"), ("c", "b"), ("c", "x"))
     assert load(tmp_path, more).benchmark.compared == ()
     pairs = "benchmark.comparisons=[[a@prognosis=0.5, a], [c@prognosis=0.5, x]]"
     fractions = "benchmark.fractions={prognosis: [0.5]}"

@@ -93,7 +93,8 @@ def test_each_model_trains_its_tasks_as_the_benchmark_declares_them(
     name, paper, tmp_path
 ):
     overrides = [f"data_dir={tmp_path}", f"experiment={name}"]
-    model = alone.settings_of(config.load("ich", overrides), overrides)
+    parts = alone.parts_of(config.load("ich", overrides), overrides)
+    model = list(parts.values())[-1].settings
     assert list(model.tasks) == MODELS[name]
     # The smaller class of the first task is oversampled.
     for index, (task, section) in enumerate(model.tasks.items()):

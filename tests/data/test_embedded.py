@@ -1,6 +1,7 @@
 """Phantoms through the real builders: what was drawn is what training reads."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.data import embedded
-from mdmt_tf.data.sources import open_dataset
+from mdmt_tf.data.sources import open_dataset, open_datasets
+from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.errors import DataError
+from mdmt_tf.phantoms import write
 
 COUNTS = {
     "aiforcovid_patients": 12,
@@ -118,6 +121,58 @@ def test_real_data_are_left_alone(tmp_path):
     loaded = config.load("open_cxr", [f"data_dir={tmp_path}"])
     assert embedded.provide(loaded, lambda line: None) is loaded
     assert not list(tmp_path.iterdir())
+
+
+MIXED = [
+    "phantoms={synthetic_cxr_patients: 4, matrix: 64}",
+    "datasets={beta: {config: full_256}, synthetic_cxr: {config: lungs_32, "
+    "auxiliary: true}}",
+    "tasks={grade: {kind: regression, from: {beta: total, synthetic_cxr: "
+    "brixia_global}}}",
+    "training.select_on={task: grade, metric: loss}",
+]
+
+
+def test_synthetic_images_beside_real_ones(data_dir, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before = sorted(Path(data_dir).iterdir())
+    loaded = config.load("phantom", [*MIXED, f"data_dir={data_dir}"])
+    assert loaded.drawn_datasets == ["synthetic_cxr"]
+    ready = embedded.provide(loaded, lambda line: None)
+    assert ready.data_dir == str(data_dir)
+    assert sorted(Path(data_dir).iterdir()) == before
+    place = Path(ready.datasets["synthetic_cxr"].data_dir)
+    assert tmp_path in place.parents and ready.datasets["beta"].data_dir is None
+    real, drawn = open_datasets(ready.data_dir, ready.dataset_versions)
+    assert (real.name, real.synthetic, len(real)) == ("beta", False, 23)
+    assert (drawn.synthetic, len(drawn)) == (True, 4)
+    assert set(drawn.table["box_source"]) == {"lungs"}
+    # The settings of a run: the images are drawn again if they are gone.
+    assert embedded.provide_again(ready) is ready
+    shutil.rmtree(place)
+    assert embedded.provide_again(ready) == ready
+    (again,) = open_datasets(None, {"synthetic_cxr": ("lungs_32", None, str(place))})
+    assert again.fingerprint == drawn.fingerprint
+
+
+def test_synthetic_images_alone_do_not_go_among_real_ones(
+    data_dir, monkeypatch, tmp_path
+):
+    """An experiment that reads the synthetic datasets of a mixed configuration."""
+    drawn = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        write, "write_phantoms", lambda root, *_, **__: drawn.append(root)
+    )
+    monkeypatch.setattr(prepare, "prepare_dataset", lambda *_, **__: None)
+    alone = "datasets={synthetic_cxr: {config: full_32}}"
+    task = "tasks.grade.from={synthetic_cxr: brixia_global}"
+    loaded = config.load("phantom", [*MIXED, f"data_dir={data_dir}", alone, task])
+    ready = embedded.provide(loaded, lambda line: None)
+    assert ready.data_dir == str(data_dir)
+    (root,) = drawn
+    assert tmp_path in root.parents
+    assert ready.datasets["synthetic_cxr"].data_dir == str(root.parent)
 
 
 def test_each_plan_has_a_folder_of_its_own_in_the_cache(monkeypatch, tmp_path):

@@ -11,6 +11,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import make_task
+from mdmt_tf.tasks.derived import divide
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def of_tasks(alpha, beta):
     tables = {"alpha": alpha.table, "beta": beta.table}
 
     def of_tasks(*tasks, seed=0):
-        split = make_split(tables, tasks, SplitSettings(folds=3))
+        split = make_split(tables, divide(tasks)[0], SplitSettings(folds=3))
         return split_samples(all_samples([alpha, beta], tasks), split, seed)
 
     return of_tasks
@@ -199,3 +200,29 @@ def test_tasks_with_the_same_labelled_images_are_permuted_together(alpha):
     np.testing.assert_array_equal(
         together["train"].labels["age"][own], third["train"].labels["age"]
     )
+
+
+def test_labels_of_a_derived_answer_follow_from_those_that_a_fit_is_given(of_tasks):
+    """Unknown where a label is left out, permuted where one is."""
+    severe = make_task(
+        name="severe",
+        kind="binary",
+        classes=("no", "yes"),
+        sources={"alpha": "severe"},
+    )
+
+    def labels(**facts):
+        terms = {"severe": (0.0, 1.0), "age": ()}
+        total = make_task(name="total", kind="sum", terms=terms)
+        tasks = (changed(severe, **facts), AGE)
+        train = of_tasks(*tasks, total.fed_as(tasks))["train"]
+        assert train.derived[0].name not in train.labels
+        parts = train.labels["severe"].astype(float), train.labels["age"]
+        return train.labels_of(train.derived[0]), parts
+
+    for facts in ({}, {"fraction": 0.5}, {"permute": True}):
+        found, (yes, age) = labels(**facts)
+        expected = np.where(yes < 0, np.nan, yes) + age
+        np.testing.assert_array_equal(found, expected)
+    everything, half = (labels(**f)[0] for f in ({}, {"fraction": 0.5}))
+    assert 0 < np.isfinite(half).sum() < np.isfinite(everything).sum()

@@ -5,7 +5,7 @@ import pytest
 from made_material import made_dataset, made_material
 
 from mdmt_tf import config
-from mdmt_tf.diagnosis.material import make_folds, read_material
+from mdmt_tf.diagnosis.material import make_folds, read_material, without_drawn
 from mdmt_tf.errors import DataError
 from mdmt_tf.tasks import make_task
 
@@ -55,6 +55,30 @@ def test_folds_that_leave_out_sites(settings, alpha, beta):
     )
     folds, _ = make_folds(settings.model_copy(update={"split": section}), tables)
     assert [split.sites["alpha"] for split in folds] == ["X", "Y", "Z"]
+
+
+def test_images_that_are_drawn_beside_real_ones_are_not_examined(data_dir):
+    settings = config.load(
+        "phantom",
+        [
+            "phantoms={synthetic_cxr_patients: 9}",
+            f"data_dir={data_dir}",
+            "datasets={beta: {}, synthetic_cxr: {auxiliary: true}}",
+            "tasks={grade: {kind: ordinal, cut_points: [1], from: {beta: grade, "
+            "synthetic_cxr: brixia_global}}, z: {kind: ordinal, cut_points: [1], from: "
+            "{synthetic_cxr: 'brixia_scores[0]'}}}",
+            "training.select_on={task: grade, metric: loss}",
+        ],
+    )
+    real, left_out = without_drawn(settings)
+    assert left_out == ("synthetic_cxr",)
+    assert list(real.datasets) == ["beta"] and real.drawn_datasets == []
+    assert {task.name: dict(task.sources) for task in real.build_tasks()} == {
+        "grade": {"beta": "grade"}
+    }
+    # Nothing else to examine.
+    alone = config.load("phantom")
+    assert without_drawn(alone) == (alone, ())
 
 
 def test_a_dataset_that_is_not_prepared_is_an_error(settings, tmp_path):

@@ -2,7 +2,13 @@
 
 import pandas as pd
 
-from mdmt_tf.experiments.run_results import read_run, training_labels
+from mdmt_tf.experiments.run_results import (
+    datasets_of,
+    is_synthetic,
+    read_run,
+    synthetic_images,
+    training_labels,
+)
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.tasks import make_task
 
@@ -23,3 +29,26 @@ def test_training_labels_are_counted_by_image_and_patient(whole, tmp_path):
 def test_a_run_without_recorded_effort(whole):
     found = read_run(RunFolder(whole / "runs" / "ft-resnet18-s0-cv0"), "test")
     assert found.effort == {} and found.probe is None and found.history is not None
+
+
+def test_only_tested_data_make_a_benchmark_synthetic():
+    facts = {"datasets": {"ward": {"synthetic": False}, "drawn": {"synthetic": True}}}
+    joint = {"synthetic": False, **facts}
+    assert is_synthetic({}, []) is None
+    assert is_synthetic(facts, []) is True
+    assert is_synthetic(facts, [], ["drawn"]) is False
+    assert is_synthetic(facts, [joint]) is False
+    assert is_synthetic(facts, [joint, {"synthetic": True}]) is True
+    assert list(datasets_of([{}, facts, joint])) == ["drawn", "ward"]
+
+
+def test_synthetic_images_by_experiment():
+    manifests = {
+        "joint-0": {"trained_with_synthetic": {"drawn": 300}},
+        "joint-1": {"trained_with_synthetic": {"drawn": 3000, "other": 2}},
+        "zones-0": {"trained_with_synthetic": {}},
+        "earlier-0": {},
+    }
+    experiment_of = {name: name.split("-")[0] for name in manifests}
+    expected = {"joint": {"drawn": 3000, "other": 2}}
+    assert synthetic_images(manifests, experiment_of) == expected

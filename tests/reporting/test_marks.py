@@ -1,5 +1,6 @@
 """A benchmark that is judged on validation rows: marked, and blind to test rows."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -125,3 +126,16 @@ def test_an_unknown_split_is_refused(whole, capsys):
     with pytest.raises(SystemExit):
         command.main([str(whole), "--split", "validatoin"])
     assert "Did you mean 'validation'?" in capsys.readouterr().err
+
+
+def test_experiments_that_were_trained_with_synthetic_images_are_named(whole):
+    results = Results.read(whole)
+    images = {"joint": {"drawn": 2700}, "start": {"drawn": 2700}, "few": {"drawn": 9}}
+    synthetic = dataclasses.replace(results, synthetic_images=images)
+    assert marks.warnings_of(synthetic) == [marks.SYNTHETIC]
+    real = dataclasses.replace(synthetic, synthetic=False)
+    assert marks.warnings_of(real) == [
+        "Trained with synthetic images: joint, start (2,700 of drawn); few (9 of "
+        "drawn). All numbers here are of real images."
+    ]
+    assert marks.start_of_title(real) == ""

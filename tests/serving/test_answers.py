@@ -37,6 +37,21 @@ def test_of_three_classes_the_probability_is_that_of_the_predicted_one():
     assert one.std == pytest.approx(0.1 * math.sqrt(2))
 
 
+def test_a_derived_category_is_that_of_its_mean_value():
+    """The probabilities come first, the value last."""
+    total = make_task(
+        kind="category_of_sum",
+        name="total",
+        terms={"a": (0, 1, 2), "b": (0, 1)},
+        cut_points=(1, 2),
+    )
+    models = [np.array([0.5, 0.1, 0.4, 0.9]), np.array([0.5, 0.1, 0.4, 1.3])]
+    one = answers.combine(total, models, models)
+    # The mean of 0.9 and 1.3 is in the second category, which is not the likeliest.
+    assert (one.prediction, one.probability) == ("1 to <2", pytest.approx(0.1))
+    assert one.raw == pytest.approx({"<1": 0.5, "1 to <2": 0.1, ">=2": 0.4})
+
+
 def test_a_value_has_a_mean_and_no_probability():
     values = [np.array([3.0]), np.array([5.0]), np.array([7.0])]
     one = answers.combine(STAY, values, values)

@@ -35,7 +35,7 @@ def film(seed):
 
 @pytest.fixture(scope="module")
 def training():
-    films = [prepared(film(seed)).coarse for seed in range(60)]
+    films = [prepared(film(seed)).coarse for seed in range(120)]
     return {"lungs_found": 1.0, "size": list(SIZE)} | profile.profile_of(films)
 
 
@@ -50,7 +50,7 @@ def codes(training):
 
 def test_few_films_like_those_of_training_have_a_warning(codes):
     found = [codes(prepared(film(seed))) for seed in range(1000, 1060)]
-    assert sum(map(bool, found)) <= 3
+    assert sum(map(bool, found)) <= 5
 
 
 def test_films_for_a_model_with_a_small_input_have_no_more_warnings():
@@ -96,7 +96,7 @@ def test_exposures(codes):
     assert "low_contrast" in codes(prepared(0.45 + 0.1 * pixels))
     assert "saturated" in codes(prepared(np.clip(pixels * 6, 0, 1)))
     assert "black" in codes(prepared(np.clip(3 * pixels - 2, 0, 1)))
-    assert "high_contrast" in codes(prepared(pixels > 0.5))
+    assert "high_contrast" in codes(prepared(pixels > np.median(pixels)))
     assert "unlike" in codes(prepared(1 - pixels))
 
 

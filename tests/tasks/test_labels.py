@@ -5,7 +5,7 @@ import pytest
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.tasks import make_task
-from mdmt_tf.tasks.labels import field_values, task_labels
+from mdmt_tf.tasks.labels import check_same_labels, field_values, task_labels
 
 TABLE = {
     "image_id": np.array(["a", "b"], object),
@@ -123,3 +123,37 @@ def test_regions_are_the_six_scores():
         for task in tasks
     ]
     np.testing.assert_array_equal(np.transpose(received), zones)
+
+
+def test_the_label_of_a_sum_must_be_that_of_the_task_it_is_compared_with():
+    left, right = (
+        make_task(
+            name=name,
+            kind="ordinal",
+            classes=("0", "1", "2"),
+            sources={"ward": name, "other": name},
+        )
+        for name in ("left", "right")
+    )
+    grade = make_task(
+        name="grade", kind="ordinal", cut_points=(2, 4), sources={"ward": "score"}
+    )
+    answer = make_task(
+        name="total",
+        kind="category_of_sum",
+        terms={"left": (0, 1, 2), "right": (0, 1, 2)},
+        cut_points=(1.5, 3.5),
+        of=grade,
+    ).fed_as([left, right])
+    table = {
+        "image_id": np.array(["a", "b", "c"], object),
+        "left": np.array([0, 2, 2]),
+        "right": np.array([1, 2, -1]),
+        "score": np.array([1, 4, 0]),
+    }
+    tasks = {"left": left, "right": right}
+    # The third is unknown, and another dataset does not have the score.
+    check_same_labels(answer, tasks, {"ward": table, "other": {}})
+    wrong = table | {"score": np.array([1, 3, 0])}
+    with pytest.raises(DataError, match="1 of 2 images differ; of 'b' .* '>=3.5', the"):
+        check_same_labels(answer, tasks, {"ward": wrong})

@@ -50,6 +50,14 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Args:
         path: the file; loading the backbone from it is not affected.
         arrays: of `arrays_of`.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "backbone.weights.h5"
+        >>> h5py.File(path, "w").close()
+        >>> write(path, {"heads/age/output/bias": np.zeros(1)})
+        >>> read(path)
+        {'heads/age/output/bias': array([0.])}
     """
     import h5py
 
@@ -62,6 +70,13 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """The heads in a file of weights of either form; {} if it has none.
 
     Raises: DataError when the file is damaged.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "backbone.weights.h5"
+        >>> h5py.File(path, "w").close()
+        >>> read(path)
+        {}
     """
     if path.suffix == half_precision.SUFFIX:
         return half_precision.split_off(half_precision.read(path)[0])[1]
@@ -95,6 +110,20 @@ def fill(
     Raises:
         ConfigError: several files, whose heads are not averaged.
         DataError: the file has the head of none of the tasks, or one of another form.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> from mdmt_tf.models.backbones import build_backbone
+        >>> from mdmt_tf.models.multitask import build_model
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> backbone = build_backbone("shufflenet_v2_x0_5", (64, 64, 3))
+        >>> model = build_model(backbone, [age], "linear")
+        >>> path = Path(tempfile.mkdtemp()) / "backbone.weights.h5"
+        >>> h5py.File(path, "w").close()
+        >>> write(path, arrays_of(model, ["age"]))
+        >>> fill(model, ["age"], path)
+        ['age']
     """
     if isinstance(path, Mapping):
         raise ConfigError(

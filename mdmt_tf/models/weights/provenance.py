@@ -16,6 +16,14 @@ def write(path: Path, images: Mapping[str, int]) -> None:
 
     Args:
         images: dataset -> number of synthetic images.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "backbone.weights.h5"
+        >>> h5py.File(path, "w").close()
+        >>> write(path, {"synthetic_cxr": 300})
+        >>> read(path)
+        {'synthetic_cxr': 300}
     """
     if images:
         import h5py
@@ -29,6 +37,10 @@ def read(path: Path) -> dict[str, int]:
 
     Without a note, `manifest.json` of the run whose folder the file is in is read, of a
     run by an earlier version: all images of its synthetic datasets count.
+
+    Example:
+        >>> read(Path("missing.weights.h5"))
+        {}
     """
     import h5py
 

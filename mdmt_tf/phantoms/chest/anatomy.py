@@ -6,6 +6,7 @@ of an adult chest film.
 """
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -111,6 +112,7 @@ class Body:
         return 0.36 * self.lung_height, 0.66 * self.lung_height
 
 
+@functools.lru_cache(maxsize=4)
 def lung_outline(body, side):
     """Outline of one lung with the part behind the heart, (n, 2) in cm."""
     w, h = body.half_width, body.lung_height
@@ -200,11 +202,17 @@ def torso_chord(grid, body):
     np.maximum(1.0 - chord, 0.0, out=chord)
     cv2.sqrt(chord, dst=chord)
     chord *= thick[:, None].astype(np.float32)
+    # Muscles of the back, spine and breast bone make the middle thicker.
+    chord *= 1.0 + np.float32(0.09) * cv2.exp(np.float32(-1 / 25) * grid.x * grid.x)
     for side in (-1, 1):
         grid.limb(chord, *_arm(body, side), radius=3.9 + 0.25 * body.fat)
         if body.breast:
             a = body.breast
-            centre = (side * 0.60 * body.half_width, 0.72 * body.lung_height + 0.35 * a)
+            aside = 0.70 if body.supine else 0.60
+            centre = (
+                side * aside * body.half_width,
+                0.72 * body.lung_height + 0.35 * a,
+            )
             grid.ellipsoid(chord, centre, (a, 0.85 * a), 0, 0.4 * a)
     return chord
 

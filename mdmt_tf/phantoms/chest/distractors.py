@@ -59,11 +59,13 @@ def filling(grid, chest, rng):
     found = _found(rng, _FILLING)
     if not found:
         return None, ()
-    layer = np.zeros(grid.shape, np.uint8)  # 200 = all air
-    for name, draw in _LINES.items():
-        if name in found:
-            draw(grid, chest.body, rng, layer)
-    fill = grid.blur(layer, 0.09).astype(np.float32) * np.float32(1 / 200)
+    fill = np.zeros(grid.shape, np.float32)
+    if set(found) & set(_LINES):
+        layer = np.zeros(grid.shape, np.uint8)  # 200 = all air
+        for name, draw in _LINES.items():
+            if name in found:
+                draw(grid, chest.body, rng, layer)
+        fill += grid.blur(layer, 0.09) * np.float32(1 / 200)
     if "veil" in found:
         fill += _veil(grid, chest.body, rng)
     if "markings" in found:
@@ -128,8 +130,7 @@ def _markings(grid, chest, rng):
     lines = lung_lines.streaks(rng, grid, 200)
     near = np.exp(-np.square((grid.y / body.lung_height - 0.6) / 0.35))
     inner = np.exp(-np.square((np.abs(grid.x) - 2.0) / reach))
-    lines *= strength * near.astype(np.float32)
-    lines *= inner.astype(np.float32)
+    lines *= near.astype(np.float32) * (strength * inner.astype(np.float32))
     return lines
 
 

@@ -38,7 +38,7 @@ def draw_appearance(rng):
         exposure=exposure,
         scatter=between(0.2, 0.65),
         blur_cm=logarithmic(0.01, 0.12),
-        flatten=between(0.05, 0.7),
+        flatten=between(0.05, 0.85),
         contrast=between(1.0, 1.4),
         brightness=between(-0.15, 0.08),
         field_cm=max(logarithmic(28.0, 40.0), 25.0 / aspect),

@@ -19,6 +19,7 @@ from mdmt_tf.phantoms.chest.labels import ZONES
 from mdmt_tf.phantoms.chest.pixel_grid import noise_field
 
 _MOST = np.float32(0.96)  # of the air that disease replaces
+_SEVERE = 13  # global score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +126,7 @@ def opacity(grid, chest, rng, types=True):
     """
     if not any(chest.grades):
         return np.zeros(grid.shape, np.float32), Disease()
-    kind = _draw_kind(rng, types)
+    kind = _draw_kind(rng, chest.grades, types)
     style = TYPES[kind]
     coarse, small = _shrunk(grid, chest)
     front, back = _scores(rng, coarse, small, style)
@@ -160,10 +161,15 @@ def _shrunk(grid, chest):
     return coarse, chest.shrunk(coarse)
 
 
-def _draw_kind(rng, types):
-    often = np.array([style.often for style in TYPES.values()])
-    drawn = int(np.searchsorted(np.cumsum(often / often.sum()), rng.random()))
-    return list(TYPES)[min(drawn, len(TYPES) - 1)] if types else "patchy"
+def _draw_kind(rng, grades, types):
+    """The name of a type; severe disease is more often diffuse."""
+    unit, diffuse = rng.random(2)
+    if not types:
+        return "patchy"
+    if sum(grades) >= _SEVERE and diffuse < 0.3:
+        return "diffuse"
+    often = np.cumsum([style.often for style in TYPES.values()])
+    return list(TYPES)[int(np.searchsorted(often / often[-1], unit, side="right"))]
 
 
 def _scores(rng, grid, chest, style):
@@ -208,7 +214,8 @@ def _amounts(rng, chest, style, front, back):
         + 0.15 * rng.standard_normal(len(ZONES))
     )
     glass = rng.uniform(0.6, 1.4)
-    white = rng.random() < 0.06  # acute respiratory distress: white lungs
+    # Acute respiratory distress: white lungs.
+    white = rng.random() < (0.2 if sum(chest.grades) >= _SEVERE else 0.04)
     factors = (style.strands * (2.0 - glass), style.haze * glass, style.density, 1.0)
     table = np.zeros((len(ZONES), 7), np.float32)
     for zone, number in enumerate(chest.grades):
@@ -271,12 +278,13 @@ def _above(score, edge, steepness):
 
 
 def _described(kind, fill, zones):
+    """The `Disease`, counted on every second row and column."""
+    fill, zones = fill[::2, ::2], zones[::2, ::2]
     extents, densities = [], []
-    involved = (fill >= 0.15).astype(np.float32)
     for first in (1, 4):
-        lung = cv2.inRange(zones, first, first + 2)
-        extents.append(cv2.mean(involved, lung)[0])
-        densities.append(cv2.mean(fill, lung)[0])
+        lung = fill[(zones >= first) & (zones < first + 3)]
+        extents.append(float(np.count_nonzero(lung >= 0.15)) / max(lung.size, 1))
+        densities.append(float(lung.mean()) if lung.size else 0.0)
     return Disease(kind, tuple(extents), tuple(densities))
 
 

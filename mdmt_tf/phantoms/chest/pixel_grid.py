@@ -4,6 +4,7 @@ Coordinates are cm in the patient's frame: x = 0 the midline, negative on the im
 left (the patient's right), y = 0 the lung apices, downward positive.
 """
 
+import functools
 import math
 
 import cv2
@@ -195,13 +196,14 @@ def noise_field(rng, grid, cell_cm):
 def spline(points, samples=10):
     """Closed Catmull-Rom curve through (n, 2) points, (n * samples, 2)."""
     p = np.asarray(points, dtype=np.float64)
-    before, after, then = np.roll(p, 1, 0), np.roll(p, -1, 0), np.roll(p, -2, 0)
-    t = (np.arange(samples) / samples)[None, :, None]
-    a, b, c, d = (q[:, None, :] for q in (before, p, after, then))
-    curve = 0.5 * (
-        2 * b
-        + (c - a) * t
-        + (2 * a - 5 * b + 4 * c - d) * t**2
-        + (3 * b - a - 3 * c + d) * t**3
-    )
-    return curve.reshape(-1, 2)
+    # Each piece of the curve follows from the two points before and after it.
+    nearest = (np.arange(len(p))[:, None] + np.arange(-1, 3)) % len(p)
+    return (_catmull_rom(samples) @ p[nearest]).reshape(-1, 2)
+
+
+@functools.cache
+def _catmull_rom(samples):
+    """Weights of four points along a piece, (samples, 4)."""
+    t = (np.arange(samples) / samples)[:, None]
+    matrix = [(0, 2, 0, 0), (-1, 0, 1, 0), (2, -5, 4, -1), (-1, 3, -3, 1)]
+    return 0.5 * t ** np.arange(4) @ np.array(matrix, float)

@@ -189,7 +189,7 @@ def test_impossible_plans_are_refused():
         PhantomPlan(ich_csic_patients=-1)
     with pytest.raises(ConfigError, match=r"head_matrix=16 \(32 or more\)"):
         PhantomPlan(ich_csic_patients=1, head_matrix=16)
-    with pytest.raises(ConfigError, match=r"cohen_brixia_patients, ich_csic_patients"):
+    with pytest.raises(ConfigError, match=r"synthetic_cxr_patients, ich_csic_patients"):
         PhantomPlan()
 
 
