@@ -76,7 +76,7 @@ def _plan(settings, folder) -> None:
             # Once, before several fits would do it at the same time.
             pretrained.locate_all(backbone, weights, console.write)
         settings = embedded.provide(settings, console.write, console.progress_bar)
-    plan.make_plan(settings, folder)
+    print(plan.overview(settings, plan.make_plan(settings, folder)), end="")
 
 
 if __name__ == "__main__":

@@ -44,10 +44,15 @@ class Limit:
 
 
 def find_limits(material: Material) -> tuple[list[Limit], list[Finding]]:
-    """Widths and detectable gains, for all patients and for one fold."""
+    """Widths and detectable gains, for all patients and for one fold.
+
+    Not of auxiliary datasets, which no fold tests.
+    """
     datasets = {dataset.name: dataset for dataset in material.datasets}
     found, findings = [], []
     for _, target in targets_of(material.tasks, material.tables):
+        if target.dataset in material.auxiliary:
+            continue
         ids = datasets[target.dataset].ids("image_id")[target.rows]
         split = material.folds[material.fold].datasets.get(target.dataset, {})
         in_fold = np.isin(ids, list(split.get("test", ())))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdmt_tf.diagnosis.pictures import Pictures, describe
+from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.tasks import Task
@@ -55,6 +56,7 @@ class Material:
         datasets: that feed them.
         folds: the lists of each fold.
         fold: index of the fold of the configuration.
+        auxiliary: names of the datasets that no fold divides.
         left_out: datasets that are drawn for training, see `without_drawn`.
     """
 
@@ -62,6 +64,7 @@ class Material:
     datasets: tuple[Dataset, ...]
     folds: tuple[Split, ...]
     fold: int
+    auxiliary: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -140,27 +143,33 @@ def read_material(
         datasets=tuple(datasets),
         folds=folds,
         fold=fold,
+        auxiliary=settings.auxiliary,
         left_out=tuple(left_out),
     )
 
 
 def make_folds(settings: "Config", tables) -> tuple[tuple[Split, ...], int]:
-    """The lists of every fold of `split`, and the index of its own fold."""
+    """The lists of every fold of `split`, and the index of its own fold.
+
+    They are those that a fit of the settings is given, see `fit_lists.of_fit`.
+    """
     section, tasks = settings.split, settings.build_tasks()
     # Folds leave out images one after another; their warnings would repeat.
     log = logging.getLogger("mdmt_tf.splits")
     level = log.level
     log.setLevel(logging.ERROR)
+    plain = SplitSettings.of(section, settings.auxiliary)
+
+    def lists_of(fold: int) -> Split:
+        split = make_split(tables, tasks, dataclasses.replace(plain, fold=fold))
+        fractions = settings.dataset_fractions
+        return of_fit(split, tables, settings.auxiliary, fractions, settings.seed)
+
     try:
-        plain = SplitSettings.of(section, settings.auxiliary)
         count = count_folds(tables, plain)
         if section.kind == "file" and count == 1:
-            return (make_split(tables, tasks, plain),), 0
-        numbers = range(count)
-        folds = [
-            make_split(tables, tasks, dataclasses.replace(plain, fold=number))
-            for number in numbers
-        ]
+            return (lists_of(plain.fold),), 0
+        folds = [lists_of(number) for number in range(count)]
         # An impossible fold is an error.
         make_split(tables, tasks, plain)
     finally:

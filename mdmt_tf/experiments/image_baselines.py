@@ -151,13 +151,19 @@ class ImageColumns:
         )
 
     def facts(self, section: BaselineSection) -> dict:
-        """What the manifest says about a baseline: the origin of its weights."""
+        """What the manifest says about a baseline: the origin of its weights.
+
+        If synthetic images have trained them, also their numbers.
+        """
         if section.backbone is None:
             return {}
-        from mdmt_tf.models.weights import pretrained
+        from mdmt_tf.models.weights import pretrained, provenance
 
         found = pretrained.describe(section.backbone, section.weights)
-        return {"initial_weights": found or "random values"}
+        facts = {"initial_weights": found or "random values"}
+        if found and (images := found.get(provenance.NOTE)):
+            facts[provenance.NOTE] = images
+        return facts
 
     def _of(self, dataset: "PreparedDataset", section: BaselineSection) -> np.ndarray:
         facts = {"data": dataset.fingerprint, "model": section.model}

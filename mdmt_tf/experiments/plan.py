@@ -1,5 +1,6 @@
 """Prepare a benchmark for its first fit: splits, state of the data, baselines."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from mdmt_tf.config import Config
+from mdmt_tf.config.experiment_sections import matched, parse_variant
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.sources import open_datasets
 from mdmt_tf.experiments import correlations, fields_file, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
-from mdmt_tf.experiments.grid import Folder, build_grid
+from mdmt_tf.experiments.grid import Folder, Grid, build_grid
 from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
@@ -19,7 +21,7 @@ from mdmt_tf.storage import write_json
 from mdmt_tf.tasks.labels import check_same_labels
 
 
-def make_plan(config: Config, folder: Folder) -> None:
+def make_plan(config: Config, folder: Folder) -> Grid:
     """Write `data.json`, `splits/` and tables of the fields, and fit the baselines.
 
     A second call writes the same files. If the data have changed, the identities of all
@@ -28,6 +30,7 @@ def make_plan(config: Config, folder: Folder) -> None:
     Args:
         config: with a section `benchmark`; its data are prepared.
         folder: an existing folder.
+    Returns: the grid.
     Raises: DataError for anything missing or contradictory.
     """
     datasets = open_datasets(config.data_dir, config.dataset_versions)
@@ -91,6 +94,34 @@ def make_plan(config: Config, folder: Folder) -> None:
             else:
                 model = FieldModel(section)
             fit_baseline(model, task, tables, splits[fit.split], run, facts)
+    return grid
+
+
+def overview(config: Config, grid: Grid) -> str:
+    """A line on each experiment: its cells and fits, what it reads and starts from.
+
+    Those with a fraction of a task or a dataset are counted with the experiment.
+    """
+    declared = config.benchmark.experiments
+    cells = collections.Counter()
+    fits: dict[str, set[str]] = collections.defaultdict(set)
+    for cell in grid.cells:
+        name = parse_variant(cell.experiment)[0]
+        cells[name] += 1
+        fits[name].add(cell.fit)
+    rows = [("experiment", "cells", "fits", "datasets", "starts from")]
+    for name in (*declared, *config.benchmark.baselines):
+        read, starts = "", ""
+        if name in declared:
+            read = ", ".join(config.benchmark.datasets_of(name))
+            starts = ", ".join(matched(declared)[name].start)
+        rows.append((name, str(cells[name]), str(len(fits[name])), read, starts))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    text = ""
+    for name, count, number, read, starts in rows:
+        line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {number:>{widths[2]}}"
+        text += f"{line}  {read:<{widths[3]}}  {starts}".rstrip() + "\n"
+    return text
 
 
 def _of_same_fields(

@@ -1,5 +1,7 @@
 """What the patients of each task can show."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from made_material import FOLDS, made_dataset, made_material, made_task
@@ -30,6 +32,12 @@ def test_patients_count_once():
     assert finding.text.startswith(
         "With 25 and 25 patients in all folds, a gain of 0.1"
     )
+
+
+def test_what_no_fold_tests_has_no_limits():
+    dataset = made_dataset(np.arange(N) // FOLDS % 2, images=None)
+    material = dataclasses.replace(made_material(dataset), auxiliary=(dataset.name,))
+    assert find_limits(material) == ([], [])
 
 
 def test_many_patients_are_a_note():

@@ -110,3 +110,13 @@ def test_lists_of_every_fold_are_examined(settings, alpha, beta, tmp_path):
         read, fold = make_folds(settings.model_copy(update={"split": section}), tables)
         assert (len(read), fold) == (count, own)
         assert read[fold].datasets == made[1].datasets
+
+
+def test_an_auxiliary_dataset_is_for_training_alone(settings, alpha, beta):
+    tables = {"alpha": alpha.table, "beta": beta.table}
+    section = settings.datasets["beta"].model_copy(update={"auxiliary": True})
+    datasets = {**settings.datasets, "beta": section}
+    folds, _ = make_folds(settings.model_copy(update={"datasets": datasets}), tables)
+    lists = [split.datasets["beta"] for split in folds]
+    assert lists[0]["train"] and lists.count(lists[0]) == 3
+    assert not lists[0]["test"] and not lists[0]["validation"]

@@ -213,6 +213,7 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
         plan, "open_datasets", lambda _, versions: tuple(map(Dataset, versions))
     )
     fitted = []
+    (tmp_path / "own").mkdir()
     monkeypatch.setattr(plan, "fit_baseline", lambda *args: fitted.append(args))
     section = "{task: prognosis, fields: {aiforcovid: [age]}}"
     # Two models of the same field share a row.
@@ -226,6 +227,7 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
             "paper",
             [
                 f"data_dir={tmp_path}",
+                f"datasets.brixia.data_dir={tmp_path / 'own'}",
                 "benchmark.backbones=[resnet18]",
                 "tasks.prognosis.classes=[MILD, SEVERE]",
                 *overrides,
@@ -235,6 +237,8 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
         folder.path.mkdir()
         plan.make_plan(settings, folder)
     assert fitted
+    data = Folder(tmp_path / "with").read_data()
+    assert data["data_dirs"] == {"brixia": str(tmp_path / "own")}
     assert not Folder(tmp_path / "without").correlations.exists()
     found = correlations.read(tmp_path / "with" / "correlations.csv")
     assert found["n"].tolist() == [60, 60]

@@ -241,6 +241,7 @@ def test_identity_changes_with_what_changes_the_result(settings, tables, overrid
         "training.saliency=3",
         "pipeline.cache=stream",
         "run_dir=elsewhere",
+        "datasets.brixia.data_dir=.",
         "benchmark.processes=7",
         "benchmark.candidate=ft",
         "benchmark.executor=ray benchmark.address=h:1",
@@ -299,6 +300,24 @@ def test_changed_data_and_changed_lists_are_other_fits(settings, tables):
         settings("benchmark.cross_validation={cv: {folds: 5}}"), tables, folds
     )
     assert not names(first) & names(grid_of(other_seed, tables, folds))
+
+
+def test_fits_find_datasets_that_are_elsewhere(settings, tables, tmp_path):
+    placed = settings().in_folders({"brixia": str(tmp_path), "other": "/no/such"})
+    made = grid_of(placed, tables)
+    assert names(made) == names(grid_of(settings(), tables))
+    folder = Folder(tmp_path / "benchmark")
+    folder.split("cv", 2).parent.mkdir(parents=True)
+    folder.split("cv", 2).touch()
+    for experiment, expected in (("mdmt", str(tmp_path)), ("stl_prognosis", None)):
+        fit = cell(
+            made, validation="cv", fold=2, backbone="resnet18", experiment=experiment
+        )
+        grid.write_fit(fit, folder, str(tmp_path))
+        values, _ = files.read(str(folder.fit_settings(fit.name)))
+        written = values["datasets"].get("brixia", {}).get("data_dir")
+        assert written == expected
+        assert values["datasets"]["aiforcovid"]["data_dir"] is None
 
 
 def test_seeds_are_fits_of_their_own(settings, tables):

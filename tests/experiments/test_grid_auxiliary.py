@@ -9,6 +9,7 @@ from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import alone, matching, protocol
 from mdmt_tf.experiments.grid import build_grid
+from mdmt_tf.experiments.plan import overview
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import count_folds, make_split
 
@@ -107,6 +108,14 @@ def test_a_fit_on_auxiliary_datasets_is_trained_once_per_seed_and_backbone(grid)
         assert len(fits_of(grid, name)) == 2 * 2 * 6
     starts = {other for fit in fits_of(grid, "start") for other in fit.starts}
     assert starts == {fit.name for fit in fits_of(grid, "pretrain")}
+
+
+def test_the_overview_shows_the_shared_fits(load, grid):
+    lines = [line.split() for line in overview(load(), grid).splitlines()]
+    assert lines[0] == ["experiment", "cells", "fits", "datasets", "starts", "from"]
+    assert lines[1] == ["pretrain", "24", "4", "brixia"]
+    assert lines[4] == ["start", "24", "24", "cohen_brixia", "pretrain"]
+    assert lines[5] == ["joint", "24", "24", "cohen_brixia,", "brixia"]
 
 
 def test_an_experiment_reads_the_datasets_that_it_names(grid):

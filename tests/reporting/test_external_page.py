@@ -364,6 +364,18 @@ def test_a_model_of_synthetic_data_is_marked_on_real_data(tmp_path):
     assert "was trained on SYNTHETIC data" in write_page(folder).marks[0]
 
 
+def test_the_synthetic_images_of_the_training_are_stated(tmp_path):
+    folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for run in manifest["runs"]:
+        run["trained_with_synthetic"] = {"drawn": 2700}
+    write_json(folder / "manifest.json", manifest)
+    assert write_page(folder).marks == [
+        "The model was trained with 2,700 synthetic images (drawn). These numbers are "
+        "of real images."
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mdmt_tf.models.weights import half_precision
+
 NOTE = "trained_with_synthetic"
 
 
@@ -33,15 +35,19 @@ def write(path: Path, images: Mapping[str, int]) -> None:
 
 
 def read(path: Path) -> dict[str, int]:
-    """The images of the note, by dataset; {} if there is none.
+    """The images of the note of a weights file, by dataset; {} if there is none.
 
     Without a note, `manifest.json` of the run whose folder the file is in is read, of a
     run by an earlier version: all images of its synthetic datasets count.
+
+    Raises: DataError for a damaged file in the form of `half_precision`.
 
     Example:
         >>> read(Path("missing.weights.h5"))
         {}
     """
+    if path.suffix == half_precision.SUFFIX:
+        return half_precision.read_facts(path).get(NOTE, {})
     import h5py
 
     try:

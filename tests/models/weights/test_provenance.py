@@ -3,9 +3,10 @@
 import json
 
 import h5py
+import numpy as np
 import pytest
 
-from mdmt_tf.models.weights import provenance
+from mdmt_tf.models.weights import half_precision, provenance
 
 
 @pytest.fixture
@@ -39,7 +40,16 @@ def test_the_run_of_an_earlier_version_is_asked(weights):
         assert provenance.read(weights) == {}
 
 
-def test_files_of_another_format_have_no_note(tmp_path):
+def test_files_in_half_precision_have_it_among_their_facts(tmp_path):
     path = tmp_path / "own.safetensors"
+    facts = {"backbone": "tiny", "trained_with_synthetic": {"synthetic_cxr": 9000}}
+    half_precision.write(path, {"norm/gamma": np.ones(4)}, facts)
+    assert provenance.read(path) == {"synthetic_cxr": 9000}
+    half_precision.write(path, {"norm/gamma": np.ones(4)}, {"backbone": "tiny"})
+    assert provenance.read(path) == {}
+
+
+def test_files_of_another_format_have_no_note(tmp_path):
+    path = tmp_path / "own.weights.h5"
     path.write_bytes(b"not HDF5")
     assert provenance.read(path) == {}
