@@ -227,7 +227,7 @@ def test_what_is_drawn_on_film_and_grid_is_at_the_same_place():
     assert (on_film != (on_grid > 0.5)).mean() < 0.01
     # 9 x 9 cm at 0.25 cm with the pixels of the outline, and its centre (1.5, 8.5) is
     # 0.5 cm beside the middle.
-    assert on_film.sum() == pytest.approx(37 * 37, rel=0.02)
+    assert int(on_film.sum()) == pytest.approx(37 * 37, rel=0.02)
     rows, columns = np.nonzero(on_film)
     offset = 0.25 * np.array([columns.mean() - 59.5, rows.mean() - 44.5])
     turned = np.deg2rad(9.0)
