@@ -12,7 +12,7 @@ A file with a column `difference` (primary.csv, baselines.csv) gives a row for e
 pair, with interval; one with a column `stratum` (within_strata.csv) the AUC of all
 pairs and of those of one value; one with a column `mean` (table_1.csv) a row for each
 experiment. Other words `column=value` choose rows; `of=a,b` chooses experiments or
-candidates.
+candidates. With `columns=a,b`, any file gives these columns as they stand.
 """
 
 import argparse
@@ -38,10 +38,13 @@ def _table(folder: Path, words: str) -> str:
     name, *options = words.split()
     chosen = dict(option.split("=", 1) for option in options)
     rows = pd.read_csv(folder / name, keep_default_na=False, na_values=[""])
+    columns = chosen.pop("columns", None)
     figures = chosen.pop("figures", "auc").split(",")
     of = chosen.pop("of", "").split(",")
     for column, value in chosen.items():
         rows = rows[rows[column] == value]
+    if columns is not None:
+        return _as_it_stands(rows, columns.split(","))
     key = "candidate" if "candidate" in rows else "experiment"
     if of != [""]:
         rows = rows[rows[key].isin(of)]
@@ -52,6 +55,13 @@ def _table(folder: Path, words: str) -> str:
     if "stratum" in rows:
         return _strata(rows)
     return _means(rows, figures)
+
+
+def _as_it_stands(rows: pd.DataFrame, columns: list[str]) -> str:
+    lines = [[column.replace("_", " ") for column in columns]]
+    for row in rows[columns].itertuples(index=False):
+        lines.append(["" if pd.isna(value) else str(value) for value in row])
+    return _markdown(lines)
 
 
 def _means(rows: pd.DataFrame, figures: list[str]) -> str:

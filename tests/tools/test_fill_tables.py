@@ -36,6 +36,14 @@ def test_a_table_of_differences(tmp_path):
     ]
 
 
+def test_columns_of_any_file_as_they_stand(tmp_path):
+    (tmp_path / "curve.csv").write_text("of,real_labels,kappa\na,25 %,0.61\nb,50 %,\n")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table: curve.csv columns=real_labels,kappa -->\n<!-- end -->")
+    rows = [line for line in fill_tables.fill(page).split("\n") if line[:2] == "| "]
+    assert rows == ["| real labels | kappa |", "| 25 % | 0.61 |", "| 50 % |  |"]
+
+
 def test_a_table_that_is_not_there_is_an_error(tmp_path):
     page = tmp_path / "page.md"
     (tmp_path / "a.csv").write_text("experiment,figure,mean\nx,auc,0.5\n")
