@@ -204,6 +204,14 @@ class ModelSection(Section):
         0.5, ge=0, lt=1, description="Rate of dropout of the features in the heads."
     )
 
+    flip_averaging: bool = Field(
+        False,
+        description="Whether an answer is the mean of the outputs for the image and "
+        "for its mirror image, with tasks that name each other in tasks.NAME.mirror "
+        "exchanged; in validation, test and the exported model. Prediction takes twice "
+        "the time. Saliency maps explain the answer for the image alone.",
+    )
+
     @property
     def is_per_dataset(self) -> bool:
         """Whether each dataset has its own statistics of normalisation."""

@@ -176,6 +176,13 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         return {name: section.place for name, section in self.datasets.items()}
 
     @property
+    def tested_datasets(self) -> dict[str, DatasetSection]:
+        """The datasets that the fit is tested on: all if all are auxiliary."""
+        every = self.datasets.items()
+        tested = {name: own for name, own in every if not own.auxiliary}
+        return tested or dict(self.datasets)
+
+    @property
     def drawn_datasets(self) -> list[str]:
         """The datasets, also those of the split alone, that `phantoms` draws."""
         return [name for name in self.split_datasets if self._is_drawn(name)]

@@ -46,7 +46,11 @@ _NOT_IDENTITY = {
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.
 _ADDED = {"weight_by": "image"}
-_ADDED_TO_MODEL = {"unseen_dataset": "average", "start_heads": False}
+_ADDED_TO_MODEL = {
+    "unseen_dataset": "average",
+    "start_heads": False,
+    "flip_averaging": False,
+}
 _ADDED_TO_PLATEAU = {"follows": "selected"}
 _ADDED_TO_TASKS = {
     "loss": None,

@@ -7,6 +7,7 @@ import keras
 from mdmt_tf.config import Config
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.dataset_normalization import UNSEEN, fill_plain
+from mdmt_tf.models.flip_averaging import flip_averaged
 from mdmt_tf.models.freezing import freeze
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.models.weights import heads, pretrained
@@ -43,6 +44,27 @@ def build_from_config(
             weights = pretrained.locate(backbone.name, weights)
         heads.fill(model, list(config.tasks), weights)
     return model
+
+
+def answering_model(config: Config, model: keras.Model) -> keras.Model:
+    """The model that answers: the trained one, or its average over flips.
+
+    Args:
+        config: settings of the model.
+        model: of `build_from_config`; the result has its weights.
+
+    Example:
+        >>> from mdmt_tf import config
+        >>> change = ["model.backbone=shufflenet_v2_x0_5", "model.flip_averaging=true"]
+        >>> settings = config.load("phantom", change)
+        >>> model = build_from_config(settings)
+        >>> answering_model(settings, model).name, model.name
+        ('mdmt_flip_averaged', 'mdmt')
+    """
+    if not config.model.flip_averaging:
+        return model
+    mirror = {task.name: task.mirror for task in config.build_tasks() if task.mirror}
+    return flip_averaged(model, mirror)
 
 
 def _with_heads(config: Config, backbone: keras.Model) -> keras.Model:

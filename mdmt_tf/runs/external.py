@@ -274,7 +274,9 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Answer, ...], tuple[str, .
                 f"{_listed(own)}. Evaluate them one by one."
             )
     names = [
-        tuple(dict.fromkeys(dataset.config for dataset in config.datasets.values()))
+        tuple(
+            dict.fromkeys(dataset.config for dataset in config.tested_datasets.values())
+        )
         for config in settings
     ]
     common = tuple(name for name in names[0] if all(name in own for own in names))

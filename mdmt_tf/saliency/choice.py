@@ -196,7 +196,7 @@ def _geometry(inputs: Inputs, row: pd.Series) -> Geometry | None:
 
 
 def _preprocessing_of(config: Config, name: str | None):
-    names = sorted({section.config for section in config.datasets.values()})
+    names = sorted({section.config for section in config.tested_datasets.values()})
     if name is None and len(names) > 1:
         raise ConfigError(
             "the datasets of the run have several kinds of preprocessing: "

@@ -158,7 +158,9 @@ def _information(run: RunFolder, config, predictor) -> dict:
     if run.training_images.is_file():
         training_images = run.read_json(run.training_images)
     return {
-        "preprocessing": {name: one.config for name, one in config.datasets.items()},
+        "preprocessing": {
+            name: one.config for name, one in config.tested_datasets.items()
+        },
         "tasks": {one.name: one.description() for one in run.read_answers(config)},
         "image": {"size": list(config.image_shape)},
         provenance.NOTE: manifest.get(provenance.NOTE, {}),

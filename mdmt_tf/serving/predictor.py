@@ -12,7 +12,7 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.normalize import normalize, resize
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.models.dataset_normalization import UNSEEN, fractions_of
-from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.models.from_config import answering_model, build_from_config
 from mdmt_tf.runs.evaluation import Predictor
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics import calibration
@@ -36,7 +36,7 @@ def open_predictor(run: RunFolder, config: Config) -> Predictor:
     model = build_from_config(config)
     model.load_weights(run.best_weights)
     return TrainedModel(
-        model,
+        answering_model(config, model),
         run.read_answers(config),
         config.normalization,
         calibration.read(run),

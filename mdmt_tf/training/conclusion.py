@@ -12,7 +12,7 @@ from mdmt_tf import storage
 from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
-from mdmt_tf.models.from_config import plain_model
+from mdmt_tf.models.from_config import answering_model, plain_model
 from mdmt_tf.models.weights import heads, provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
@@ -33,8 +33,9 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     manifest = dict(fit.manifest)
     training_images = describe_training_images(inputs)
     storage.write_json(run.training_images, training_images)
+    answering = answering_model(config, model)
     probabilities = {
-        split: predict(model, samples, inputs, config)
+        split: predict(answering, samples, inputs, config)
         for split, samples in inputs.samples.items()
         if len(samples)
     }
@@ -56,7 +57,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         )
         unchecked = run.path / "saved_model.unchecked"
         export.export_model(
-            model,
+            answering,
             inputs.answers,
             unchecked,
             about,
@@ -65,7 +66,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             datasets=tuple(fit.statistics or ()),
         )
         manifest["export"] = _check_export(
-            fit, model, unchecked, probabilities, calibrations
+            fit, answering, unchecked, probabilities, calibrations
         )
         # Only a checked export gets its final name.
         shutil.rmtree(run.saved_model, ignore_errors=True)

@@ -22,7 +22,7 @@ from mdmt_tf.errors import ConfigError
 from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
 from mdmt_tf.metrics.rows import confusion_matrices
 from mdmt_tf.models.dataset_normalization import set_fractions
-from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.models.from_config import answering_model, build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
@@ -108,10 +108,11 @@ def train(
             model = build_from_config(config, weights)
             weighting = build_weighting(config.training.weighting, inputs.tasks)
             fitted = weighting.attach(model, config.model.backbone)
+            answering = answering_model(config, model)
             losses = compile_model(fitted, inputs.tasks, _optimizer(config))
         if new:
             begin(fit, model)
-        _fit(fit, fitted, losses)
+        _fit(fit, fitted, answering, losses)
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
         model = build_from_config(config)
@@ -174,8 +175,13 @@ def begin(fit: Fit, model: keras.Model) -> None:
             recalibrate_start(fit, model)
 
 
-def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
-    """Train the model and save the weights of its best epoch."""
+def _fit(fit: Fit, model: keras.Model, answering: keras.Model, losses: Mapping) -> None:
+    """Train the model and save the weights of its best epoch.
+
+    Args:
+        answering: the model of the validation, with the same weights.
+        losses: of `compile_model`.
+    """
     config, run, write = fit.config, fit.run, fit.write
     settings = config.training
     steps = steps_per_epoch(fit.training_set.draws.total, settings.batch_size)
@@ -220,7 +226,7 @@ def _fit(fit: Fit, model: keras.Model, losses: Mapping) -> None:
         with_dataset=config.model.is_per_dataset,
     )
     confusion: dict[str, np.ndarray] = {}
-    validate = functools.partial(_validate, fit, model, confusion)
+    validate = functools.partial(_validate, fit, answering, confusion)
     shown = [_tensorboard(fit, dataset, confusion)] if settings.tensorboard else []
     write(progress.header())
     model.fit(

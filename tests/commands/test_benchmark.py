@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.experiments.results import Results
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 
@@ -419,3 +420,63 @@ def test_a_cluster_that_does_not_answer(begin, finished, tmp_path):
     printed = process.communicate()[0]
     assert process.returncode == 2
     assert "no Ray cluster answers" in printed and "ray start --head" in printed
+
+
+def test_synthetic_images_beside_real_ones(
+    environment, data_dir, tiny_backbone, tmp_path
+):
+    """Drawn on demand in the cache; every judged row is of a real image."""
+    grade = {
+        "kind": "ordinal",
+        "cut_points": [1, 2, 3],
+        "from": {"beta": "grade", "synthetic_cxr": "brixia_scores[0]"},
+    }
+    real = {"tasks": ["grade"], "datasets": ["beta"]}
+    values = SETTINGS | {
+        "data_dir": str(data_dir),
+        "phantoms": {"synthetic_cxr_patients": 20, "matrix": 64},
+        "tasks": {"grade": grade},
+        "datasets": {
+            "beta": {"config": "full_256"},
+            "synthetic_cxr": {"config": "full_32", "auxiliary": True},
+        },
+        "training": SETTINGS["training"] | {"select_on": {"task": "grade"}},
+        "benchmark": {
+            "backbones": ["tiny"],
+            "cross_validation": {"cv": {"folds": 3}},
+            "cores_per_fit": 1,
+            "experiments": {
+                "pretrain": {"tasks": ["grade"], "datasets": ["synthetic_cxr"]},
+                "zones": real,
+                "start": real | {"start": {"pretrain": 1}},
+                "joint": {"tasks": ["grade"]},
+            },
+        },
+    }
+    (tmp_path / "mixed.yaml").write_text(yaml.safe_dump(values))
+    variables = environment | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "mdmt_tf.benchmark", f"run_dir={tmp_path / 'run'}"]
+    command += ["--config", str(tmp_path / "mixed.yaml")]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = Folder(tmp_path / "run")
+    assert cells_of(folder)["fit"].nunique() == 1 + 3 * 3
+    images = {"zones": {}}  # 5 % of 20 patients each for validation and test
+    for name in ("pretrain", "zones", "start", "joint"):
+        run = folder.run(fit_of(folder, name, 0))
+        manifest = run.read_json(run.manifest)
+        expected = images.get(name, {"synthetic_cxr": 18})
+        assert manifest["trained_with_synthetic"] == expected
+        assert manifest["synthetic"] == (name == "pretrain")
+        rows = predictions.read(run.predictions)
+        judged = rows.loc[rows["split"] != "train", "dataset"]
+        assert set(judged) == {"synthetic_cxr" if name == "pretrain" else "beta"}
+    # A fit is reproduced by itself.
+    command = [sys.executable, "-m", "mdmt_tf.evaluate", str(run.path)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0 and "18 synthetic images" in done.stdout, done.stderr
+    results = Results.read(folder.path)
+    assert results.synthetic is False
+    assert results.synthetic_images == {
+        name: {"synthetic_cxr": 18} for name in ("start", "joint")
+    }

@@ -16,7 +16,7 @@ from mdmt_tf.saliency import choice
 
 def config(*names, image_shape):
     datasets = {f"d{i}": types.SimpleNamespace(config=n) for i, n in enumerate(names)}
-    return types.SimpleNamespace(datasets=datasets, image_shape=image_shape)
+    return types.SimpleNamespace(tested_datasets=datasets, image_shape=image_shape)
 
 
 def test_ids_of_several_datasets_stay_apart():

@@ -111,6 +111,7 @@ def test_the_exported_model_says_so(run):
     real = (opened.samples["train"].rows["dataset"] == "beta").sum()
     assert profile.describe_training_images(opened)["images"] == real
     served = ensemble.open_model(run.path)
+    assert list(settings.tested_datasets) == ["beta"]
     assert served.trained_on == NOTE
     assert served.trained_with_synthetic == {"drawn": 36}
 

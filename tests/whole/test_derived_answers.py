@@ -30,7 +30,8 @@ SETTINGS = {
     "experiment": "zones",
     "image_size": 32,
     "tasks": {
-        **{name: zone(name) for name in ZONES},
+        "left": zone("left") | {"mirror": "right"},
+        "right": zone("right") | {"mirror": "left"},
         "effusion": {
             "kind": "binary",
             "classes": ["no", "yes"],
@@ -40,7 +41,8 @@ SETTINGS = {
     "derived": {"total": {"sum": [*ZONES, "effusion"], "cut_points": [2, 4]}},
     "datasets": {"ward": {"config": "full_256"}},
     "split": {"folds": 3, "stratify_by": ["left"]},
-    "model": {"backbone": "tiny"},
+    # Served models, `predict` and `evaluate` must average over flips, too.
+    "model": {"backbone": "tiny", "flip_averaging": True},
     "training": {
         "epochs": 2,
         "batch_size": 16,

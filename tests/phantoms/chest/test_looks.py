@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from mdmt_tf.phantoms.chest import detector, looks
+from mdmt_tf.phantoms.chest import detector, display, looks
 from mdmt_tf.phantoms.chest.ingredients import INGREDIENTS, Recipe
 
 DRAWN = [looks.draw_appearance(np.random.default_rng(seed)) for seed in range(300)]
@@ -19,7 +19,7 @@ def test_the_same_generator_draws_the_same_look():
 def test_every_look_is_possible():
     for look in DRAWN:
         assert 0 <= look.scatter < 1 and look.exposure > 0 and look.blur_cm > 0
-        assert 1 <= look.contrast <= detector.MAX_CONTRAST
+        assert 1 <= look.contrast <= display.MAX_CONTRAST
         assert 0 <= look.floor < look.ceiling <= 1
         assert 0 < look.resolution <= 1 and 0 <= look.jpeg <= 100
         # Lungs are 25 cm high and 27 cm wide.

@@ -6,6 +6,7 @@ import pytest
 
 from mdmt_tf.phantoms.chest import anatomy, detector, looks, radiograph
 from mdmt_tf.phantoms.chest.ingredients import INGREDIENTS, Recipe
+from mdmt_tf.phantoms.chest.pixel_grid import Film
 
 MATRIX = 160
 # No jittered border or letter: what differs between two renderings is the disease.
@@ -212,6 +213,30 @@ def test_without_ribs_nothing_but_ribs_is_missing():
     assert difference.min() > -1e-4
     assert difference.max() > 0.1
     assert 0.2 < (difference > 1e-4).mean() < 0.8
+
+
+def test_what_is_drawn_on_film_and_grid_is_at_the_same_place():
+    """Also where the patient is turned and leans."""
+    film = Film((90, 120), 0.25, (1.0, 8.0), degrees=9.0, shear=0.06)
+    grid = film.grid(0.1)
+    square = np.array([(-3, 4), (6, 4), (6, 13), (-3, 13)], float)
+    masks = np.zeros(film.shape, np.uint8), np.zeros(grid.shape, np.uint8)
+    for canvas, mask in zip((film, grid), masks, strict=True):
+        canvas.fill(mask, [square], 1)
+    on_film, on_grid = masks[0], film.enlarge(grid, masks[1].astype(np.float32))
+    assert (on_film != (on_grid > 0.5)).mean() < 0.01
+    # 9 x 9 cm at 0.25 cm with the pixels of the outline, and its centre (1.5, 8.5) is
+    # 0.5 cm beside the middle.
+    assert int(on_film.sum()) == pytest.approx(37 * 37, rel=0.02)
+    rows, columns = np.nonzero(on_film)
+    offset = 0.25 * np.array([columns.mean() - 59.5, rows.mean() - 44.5])
+    turned = np.deg2rad(9.0)
+    x, y = 0.5 + 0.06 * 0.5, 0.5
+    expected = (
+        x * np.cos(turned) - y * np.sin(turned),
+        x * np.sin(turned) + y * np.cos(turned),
+    )
+    np.testing.assert_allclose(offset, expected, atol=0.05)
 
 
 def scene(grades, appearance, matrix, without=()):
