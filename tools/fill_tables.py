@@ -37,8 +37,9 @@ def fill(page: Path) -> str:
 def _table(folder: Path, words: str) -> str:
     name, *options = words.split()
     chosen = dict(option.split("=", 1) for option in options)
-    rows = pd.read_csv(folder / name, keep_default_na=False, na_values=[""])
     columns = chosen.pop("columns", None)
+    kind = None if columns is None else str  # 0.70 stays 0.70
+    rows = pd.read_csv(folder / name, keep_default_na=False, na_values=[""], dtype=kind)
     figures = chosen.pop("figures", "auc").split(",")
     of = chosen.pop("of", "").split(",")
     for column, value in chosen.items():
@@ -60,7 +61,7 @@ def _table(folder: Path, words: str) -> str:
 def _as_it_stands(rows: pd.DataFrame, columns: list[str]) -> str:
     lines = [[column.replace("_", " ") for column in columns]]
     for row in rows[columns].itertuples(index=False):
-        lines.append(["" if pd.isna(value) else str(value) for value in row])
+        lines.append(["" if pd.isna(value) else value for value in row])
     return _markdown(lines)
 
 
