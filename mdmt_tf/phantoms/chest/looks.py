@@ -34,13 +34,15 @@ def draw_appearance(rng):
     low_contrast = rng.random() < 0.3
     floor, ceiling = between(0.0, 0.24), between(0.74, 1.0)
     resolution = min(logarithmic(0.5, 3.0), 1.0)
+    # A wide window has the whole body bright unless its level is lower.
+    latitude = logarithmic(1.05, 1.8)
     return Appearance(
         exposure=exposure,
         scatter=between(0.2, 0.65),
         blur_cm=logarithmic(0.01, 0.12),
         flatten=between(0.05, 0.85),
         contrast=between(1.0, 1.4),
-        brightness=between(-0.18, 0.05),
+        brightness=between(-0.18, 0.08) - 0.1 * (latitude - 1.0),
         field_cm=max(logarithmic(28.0, 40.0), 27.0 / aspect),
         aspect=aspect,
         matrix=1.0,
@@ -48,7 +50,7 @@ def draw_appearance(rng):
         marker="LR "[rng.integers(3)].strip(),
         ap=0.5,
         pose=logarithmic(0.5, 2.2),
-        latitude=logarithmic(1.05, 1.8),
+        latitude=latitude,
         gamma=logarithmic(0.75, 2.2),
         equalise=some(0.25, between(0.2, 0.9)),
         local=some(0.10, between(1.0, 2.5)),
