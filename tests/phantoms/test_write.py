@@ -230,7 +230,8 @@ def test_every_image_reads_and_has_its_lung_mask(root, truth):
     for path in truth:
         image = read_image(root / path)
         assert image.dtype == np.float32
-        assert image.min() < 0.3 and image.max() > 0.8
+        # Flat pictures are bright, and the body may fill the film.
+        assert np.ptp(image) > 0.35 and image.max() > 0.8
         mask = cv2.imread(
             str((root / "lung_masks" / path).with_suffix(".png")), cv2.IMREAD_UNCHANGED
         )

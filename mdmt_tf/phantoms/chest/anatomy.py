@@ -44,6 +44,8 @@ class Body:
     fat: float  # thickness of the chest wall outside the ribs
     roundness: float  # exponent of the trunk's outline, 2 an ellipse
     breast: float  # semi-axis of the breast shadow, 0 in men
+    breasts: tuple[float, float]  # thickness of the right and the left breast
+    taper: float  # how much the lungs narrow from the base to the apex
     arms_up: float  # 0 along the body, 1 rotated away
 
     @classmethod
@@ -54,16 +56,18 @@ class Body:
             breath and no rotation without "pose".
         """
         sizes, breath = recipe.rng("habitus"), recipe.rng("breath")
+        shape = recipe.rng("shape").random(4)
         size = np.clip(sizes.normal(0.0, 1.0, 12), -2.2, 2.2)
         unit = sizes.random(6)
         bedside = recipe.rng("supine").random()
         breath = np.clip(breath.normal(0.0, 1.0, 3), -2.2, 2.2)
         if "habitus" not in recipe:
             size, unit = 0.0 * size, 0.0 * unit + 0.5
-        size, unit = size.tolist(), unit.tolist()
+            shape = 0.0 * shape + 0.5
+        size, unit, shape = size.tolist(), unit.tolist(), shape.tolist()
         breath = (breath * ("pose" in recipe)).tolist()
         supine = bool(ap and bedside < 0.5)
-        height = (20.6 if male else 19.4) + 1.2 * size[1] + 1.5 * breath[0]
+        height = (20.6 if male else 19.4) + 1.2 * size[1] + 1.8 * breath[0]
         weight = max(size[9], -1.5)  # thin to obese
         return cls(
             male=bool(male),
@@ -77,14 +81,16 @@ class Body:
             mediastinum=1.0 + 0.10 * size[10] + 0.12 * ap + 0.10 * supine,
             left_dome=0.6 + 0.7 * size[5],
             arch=1.0 + 0.22 * size[11] - 0.08 * breath[0],
-            sulcus=max(2.9 + 0.7 * size[6] + 0.3 * breath[0] - 0.6 * ap, 1.4),
+            sulcus=max(4.0 + 0.9 * size[6] + 0.4 * breath[0] - 0.6 * ap, 1.6),
             lean=0.35 * size[7],
             turn=0.8 * breath[1] * (1.3 if ap else 1.0),
             rib_drop=0.86 + 0.30 * unit[0] - 0.12 * ap + 0.05 * breath[2],
             mineral=0.55 + 0.5 * unit[4],
-            fat=2.6 + 1.2 * unit[1] + (1.0 if weight < 0 else 2.2) * weight,
-            roundness=2.6 + 2.0 * unit[5],
-            breast=0.0 if male else 4.2 + 2.4 * unit[2] + 0.5 * weight,
+            fat=3.2 + 1.4 * unit[1] + (1.0 if weight < 0 else 2.2) * weight,
+            roundness=3.0 + 2.5 * unit[5],
+            breast=0.0 if male else 5.2 + 2.6 * unit[2] + 0.6 * weight,
+            breasts=tuple(0.3 + 0.9 * u * shape[3] for u in shape[1:3]),
+            taper=2.0 * shape[0] - 1.0,
             arms_up=0.25 * unit[3] if ap else 0.5 + 0.5 * unit[3],
         )
 
@@ -112,6 +118,20 @@ class Body:
         return 0.36 * self.lung_height, 0.66 * self.lung_height
 
 
+def wall_at(body, level):
+    """Distance of the lungs' outer border from the midline, in half widths.
+
+    level: y in heights of the lung, a number or an array.
+    """
+    wide = np.interp(level, _LEVELS, _WALL)
+    return wide - 0.06 * body.taper * np.interp(level, [0, 0.3, 1.0], [0.6, 1.0, 0.1])
+
+
+# The lungs widen from the apex to the base.
+_LEVELS = np.array([0.0, 0.04, 0.14, 0.3, 0.5, 0.75, 1.0])
+_WALL = np.array([0.40, 0.51, 0.645, 0.745, 0.83, 0.92, 0.985])
+
+
 @functools.lru_cache(maxsize=4)
 def lung_outline(body, side):
     """Outline of one lung with the part behind the heart, (n, 2) in cm."""
@@ -120,12 +140,9 @@ def lung_outline(body, side):
     angle = base + body.sulcus
     fall = body.arch  # of the dome towards the heart and the chest wall
     lateral = [
-        (0.40 * w, 0.00),
-        (0.60 * w, 0.05 * h),
-        (0.77 * w, 0.18 * h),
-        (0.905 * w, 0.42 * h),
-        (0.98 * w, 0.75 * h),
-        (1.00 * w, base),
+        (0.35 * w, 0.00),
+        *((wall_at(body, y) * w, y * h) for y in (0.04, 0.14, 0.3, 0.5, 0.75)),
+        (wall_at(body, 1.0) * w, base),
         (0.99 * w, angle - 0.8),
         (0.975 * w, angle),
         (0.955 * w, angle - 0.3),
@@ -175,56 +192,23 @@ def lung_chord(grid, body, mask, distance):
     rim = cv2.sqrt(rim * (2.0 - rim))
     h = body.lung_height
     depth = np.interp(
-        grid.y[:, 0], [0, 0.25 * h, 0.6 * h, h, h + 5], [0.65, 0.92, 1.0, 0.95, 0.7]
+        grid.y[:, 0], [0, 0.25 * h, 0.6 * h, h, h + 5], [0.5, 0.8, 1.0, 0.95, 0.7]
     )
     rim *= (body.lung_depth * depth[:, None]).astype(np.float32)
     # The borders move with heart beat and breath; spine and vessels indent the lungs
     # next to the midline.
-    rim *= grid.blur(np.minimum(mask, 1).astype(np.float32), 0.12)
-    aside = (np.abs(grid.x - np.float32(body.lean)) - 2.0) * np.float32(1 / 3.6)
+    lungs = np.minimum(mask, 1).astype(np.float32)
+    # Behind the domes of the diaphragm lung reaches far down.
+    coarse = grid.coarse(0.5)
+    behind = cv2.resize(lungs, coarse.shape[::-1], interpolation=cv2.INTER_AREA)
+    behind = grid.enlarge(coarse.blur(behind, 1.7))
+    lungs = grid.blur(lungs, 0.12)
+    lungs += np.float32(0.35) * behind * (1.0 - lungs)
+    rim *= lungs
+    aside = (np.abs(grid.x - np.float32(body.lean)) - 1.5) * np.float32(1 / 3.4)
     aside = np.clip(aside, 0.0, 1.0)
     rim *= np.float32(0.1) + np.float32(0.9) * aside * (2.0 - aside)
     return rim
-
-
-def torso_chord(grid, body):
-    """Chord in cm through trunk and arms, as if they were solid soft tissue."""
-    w = body.half_width + 1.0 + body.fat
-    level = [-12, -6, -4.2, -2.8, -1.2, 1.0, 4.0, 8.0, 14, 22, 34]
-    half = [5.6, 5.9, 7.5, 12.5, w + 1.0, w + 2.5, w + 2.2, w + 0.8, w, w, w + 0.6]
-    thick = [0.62, 0.62, 0.66, 0.68, 0.74, 0.82, 0.93, 1.0, 1.0, 1.02, 1.08]
-    half = np.interp(grid.y[:, 0], level, half)
-    thick = np.interp(grid.y[:, 0], level, thick) * body.depth
-    kernel = np.exp(-0.5 * (np.arange(-12, 13) * grid.cm_per_px / 0.8) ** 2)
-    half = np.convolve(np.pad(half, 12, "edge"), kernel / kernel.sum(), "valid")
-    r = np.abs(grid.x) * (1.0 / half[:, None]).astype(np.float32)
-    chord = cv2.pow(r, body.roundness)
-    np.maximum(1.0 - chord, 0.0, out=chord)
-    cv2.sqrt(chord, dst=chord)
-    chord *= thick[:, None].astype(np.float32)
-    # Muscles of the back, spine and breast bone make the middle thicker.
-    chord *= 1.0 + np.float32(0.09) * cv2.exp(np.float32(-1 / 25) * grid.x * grid.x)
-    for side in (-1, 1):
-        grid.limb(chord, *_arm(body, side), radius=3.9 + 0.25 * body.fat)
-        if body.breast:
-            a = body.breast
-            aside = 0.70 if body.supine else 0.60
-            centre = (
-                side * aside * body.half_width,
-                0.72 * body.lung_height + 0.35 * a,
-            )
-            grid.ellipsoid(chord, centre, (a, 0.85 * a), 0, 0.4 * a)
-    return chord
-
-
-def _arm(body, side):
-    """Shoulder and elbow of an arm, in cm."""
-    shoulder = (side * (body.half_width + body.fat + 3.2), 2.8)
-    elbow = (
-        shoulder[0] + side * (1.5 + 11.0 * body.arms_up),
-        2.8 + 20.0 * (1.0 - 0.35 * body.arms_up),
-    )
-    return shoulder, elbow
 
 
 def heart_outline(body):
@@ -237,12 +221,13 @@ def heart_outline(body):
     # The right border moves less than the left one when a heart is large.
     right = 1.0 + 0.5 * (s - 1.0)
     outline = [
-        (2.7 * m, -0.15), (2.8 * m, 0.08), (3.1 * m, 0.18), (4.0 * m, 0.235),
-        (4.2 * m, 0.29), (3.6 * m, 0.36), (3.9 * m, 0.41), (4.4 * m, 0.48),
-        (5.4 * s, 0.59), (7.0 * s, 0.73), (8.1 * s, 0.86), (8.3 * s, 0.96),
-        (6.5 * s, 1.05), (2.0, 1.07), (-2.8, 1.06), (-4.1 * right, 0.95),
-        (-4.7 * right, 0.80), (-4.2 * right, 0.64), (-3.3 * m, 0.50), (-3.1 * m, 0.36),
-        (-3.2 * m, 0.22), (-2.9 * m, 0.08), (-2.7 * m, -0.15),
+        (2.1 * m, -0.15), (2.2 * m, 0.08), (2.5 * m, 0.18), (3.3 * m, 0.235),
+        (3.5 * m, 0.29), (3.0 * m, 0.36), (3.3 * m, 0.41), (3.8 * m, 0.48),
+        (4.8 * s, 0.59), (6.2 * s, 0.73), (7.4 * s, 0.86), (8.1 * s, 0.98),
+        (8.0 * s, 1.08), (5.5 * s, 1.14), (1.5, 1.14), (-2.8, 1.12),
+        (-3.3 * right, 1.04), (-3.6 * right, 0.92), (-3.6 * right, 0.78),
+        (-3.2 * right, 0.64), (-2.7 * m, 0.50), (-2.4 * m, 0.36), (-2.4 * m, 0.22),
+        (-2.2 * m, 0.08), (-2.1 * m, -0.15),
     ]  # fmt: skip
     # A rotated patient shows more of the heart on the side to which the front turns.
     offset = (body.lean + 0.5 * body.turn, 0.0)
@@ -255,7 +240,7 @@ def heart_chord(grid, body):
     shape = np.zeros(grid.shape, np.uint8)
     grid.fill(shape, [heart_outline(body)], 1)
     inside = cv2.distanceTransform(shape, cv2.DIST_L2, 3)
-    inside *= np.float32(grid.cm_per_px / 3.2)
+    inside *= np.float32(grid.cm_per_px / 4.5)
     np.minimum(inside, 1.0, out=inside)
     total = cv2.sqrt(inside * (2.0 - inside))
     depth = np.interp(grid.y[:, 0], [0.0, 0.4 * h, 0.8 * h], [7.0, 8.0, 11.5 * s])
@@ -268,31 +253,3 @@ def heart_chord(grid, body):
     for centre, axes, degrees, chord in hila:
         grid.ellipsoid(total, centre, axes, degrees, chord, np.maximum)
     return total
-
-
-def airway_chord(grid, body):
-    """Chord in cm of air in the trachea and the main bronchi."""
-    h, x = body.lung_height, 0.8 * body.lean + 0.4 * body.turn + 0.2
-    carina = (x, 0.36 * h)
-    tube = np.zeros(grid.shape, np.uint8)
-    grid.stroke(tube, [[(x * 0.3, -9.0), (x, 0.1 * h), carina]], 1.7, 160)
-    grid.stroke(tube, [[carina, (x - 2.6, 0.36 * h + 2.6)]], 1.2, 110)
-    grid.stroke(tube, [[carina, (x + 3.3, 0.36 * h + 2.3)]], 1.1, 100)
-    return tube * np.float32(1.3 / 160)
-
-
-def abdomen_gas(grid, body, rng):
-    """Chord in cm of gas in stomach and colon under the left diaphragm."""
-    top = body.lung_height + body.left_dome
-    centre = (rng.uniform(4.5, 8.0), top + rng.uniform(2.4, 3.8))
-    size = rng.uniform(0.5, 1.0)
-    chord = np.zeros(grid.shape, np.float32)
-    full, turn = rng.uniform(0.0, 4.0), rng.uniform(-20, 10)
-    grid.ellipsoid(chord, centre, (3.2 * size, 1.6 * size), turn, full)
-    if not body.supine and rng.random() < 0.4:  # fluid level in the upright stomach
-        chord[grid.y[:, 0] > centre[1] + 0.4] = 0.0
-    for _ in range(3):
-        spot = (rng.uniform(-9, 11), top + rng.uniform(6, 12))
-        axes, turn = rng.uniform(0.8, 2.2, 2), rng.uniform(0, 90)
-        grid.ellipsoid(chord, spot, axes, turn, rng.uniform(0.0, 2.0))
-    return chord

@@ -6,6 +6,8 @@ add up where bones cross, as shadows do. `pixel_grid` defines the coordinates.
 
 import numpy as np
 
+from mdmt_tf.phantoms.chest.anatomy import wall_at
+
 FULL_CM = 3.0
 
 
@@ -34,10 +36,9 @@ def _units(cm):
 
 def _chest_half_width(body, y):
     """Half width of the rib cage at height y in cm: just outside the lungs."""
-    h = body.lung_height
-    level = np.array([-0.12, 0.0, 0.06, 0.20, 0.45, 0.75, 1.0, 1.3]) * h
-    width = np.array([0.30, 0.47, 0.66, 0.83, 0.95, 1.01, 1.03, 1.02])
-    return np.interp(y, level, width) * body.half_width
+    level = y / body.lung_height
+    outside = np.interp(level, [-0.12, 0.0, 1.3], [-0.08, 0.03, 0.04])
+    return (wall_at(body, level) + outside) * body.half_width
 
 
 def _rib_lines(body, jitter):
@@ -55,14 +56,14 @@ def _rib_lines(body, jitter):
     # The back of a rib rises a little over the transverse process, then descends.
     y = start + drop * (theta / np.pi) ** 1.08 - 0.3 * np.sin(np.minimum(2 * theta, 3))
     back = theta <= np.pi / 2
-    inner = np.where(back, 2.1, 3.0 + 0.62 * number)
+    inner = np.where(back, 0.9, 3.0 + 0.62 * number)
     x = inner + (lateral - inner) * np.sin(theta) ** np.where(back, 0.80, 0.9)
     return np.stack([x, y], axis=2)
 
 
 def _ribs(grid, body, rng, behind, front):
     width = 1.1 if body.male else 1.0
-    cortex, core = _units(1.0), _units(0.52)
+    cortex, core = _units(0.95), _units(0.6)
     right = _rib_lines(body, rng.normal(0.0, 0.12, (12, 2)))
     lines = np.stack([right, right * (-1, 1)])
     # The last two ribs end at the flank; cartilage at the front casts no shadow.
@@ -71,8 +72,8 @@ def _ribs(grid, body, rng, behind, front):
     for back in (whole.reshape(20, -1, 2), floating.reshape(4, -1, 2)):
         grid.stroke(behind, back, width, cortex)
         grid.stroke(behind, back, 0.66 * width, core)
-    grid.stroke(front, fore, 1.1 * width, int(0.75 * cortex))
-    grid.stroke(front, fore, 0.75 * width, int(0.72 * core))
+    grid.stroke(front, fore, 1.1 * width, int(0.6 * cortex))
+    grid.stroke(front, fore, 0.75 * width, int(0.64 * core))
 
 
 def _shoulders(grid, body, rng, layer):
@@ -148,14 +149,14 @@ def _spine(grid, body, rng, layer):
         """The points at every vertebra; x in half widths, y in cm."""
         return centre + half * np.array(points, dtype=np.float64)
 
-    grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.9))
+    grid.fill(layer, at((-1, -high), (1, -high), (1, high), (-1, high)), _units(0.35))
     for side in (-1, 1):
         waist = at((side, -0.4 * high), (side, 0.4 * high))
-        grid.stroke(layer, waist, 0.2, _units(0.6))
+        grid.stroke(layer, waist, 0.2, _units(0.3))
         plate = at((-1, side * high), (1, side * high))
-        grid.stroke(layer, plate, 0.22, _units(0.85))
+        grid.stroke(layer, plate, 0.22, _units(0.5))
         process = at((1.9 * side, 0.35 - high), (side, -0.4 * high))
-        grid.stroke(layer, process, 0.7, _units(0.2))
+        grid.stroke(layer, process, 0.7, _units(0.15))
         pedicle = at((0.72 * side, -0.1), (0.72 * side, 0.1))
-        grid.stroke(layer, pedicle, 0.75, _units(0.95))
-    grid.stroke(layer, at((0, 0.3 * high), (0, 1.1 * high)), 0.55, _units(0.95))
+        grid.stroke(layer, pedicle, 0.75, _units(0.55))
+    grid.stroke(layer, at((0, 0.3 * high), (0, 1.1 * high)), 0.55, _units(0.6))

@@ -14,8 +14,8 @@ from mdmt_tf.phantoms.chest import lung_lines, pleura
 _TISSUE, _CALCIUM = 0.14, 0.9
 
 _OFTEN = {
-    "veil": 0.4,
-    "markings": 0.25,
+    "veil": 0.6,
+    "markings": 0.45,
     "fissure": 0.3,
     "bands": 0.14,
     "scars": 0.08,
@@ -114,19 +114,21 @@ def _bent(rng, start, end, bend):
 
 
 def _veil(grid, body, rng):
-    """Soft tissue over both lungs: even, denser at the base or on one side."""
-    even, base, aside = (rng.random(3) * (0.12, 0.14, 0.06)).astype(np.float32)
+    """Soft tissue over both lungs: even, denser at base or apex or on one side."""
+    even, base, aside, top = (rng.random(4) * (0.14, 0.22, 0.14, 0.16)).tolist()
     side = np.float32(rng.choice([-1.0, 1.0]) / body.half_width)
     middle, height = rng.uniform(0.5, 0.9) * body.lung_height, rng.uniform(2.5, 5.0)
     level = 1.0 / (1.0 + np.exp((middle - grid.y) / np.float32(height)))
     across = even + aside * np.clip(side * grid.x, 0.0, 1.0)
-    return (base * level + across).astype(np.float32)
+    # Muscles of the shoulders.
+    above = np.clip(1.0 - grid.y / np.float32(0.4 * body.lung_height), 0.0, 1.0)
+    return (base * level + top * above + across).astype(np.float32)
 
 
 def _markings(grid, chest, rng):
     """Thick walls of bronchi and wide vessels around the hila, as of smokers."""
     body = chest.body
-    strength, reach = np.float32(rng.uniform(0.06, 0.2)), rng.uniform(3.5, 6.5)
+    strength, reach = np.float32(rng.uniform(0.06, 0.26)), rng.uniform(3.5, 7.5)
     lines = lung_lines.streaks(rng, grid, 200)
     near = np.exp(-np.square((grid.y / body.lung_height - 0.6) / 0.35))
     inner = np.exp(-np.square((np.abs(grid.x) - 2.0) / reach))

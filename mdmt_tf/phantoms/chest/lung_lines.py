@@ -7,6 +7,7 @@ where there is disease.
 import cv2
 import numpy as np
 
+from mdmt_tf.phantoms.chest.anatomy import wall_at
 from mdmt_tf.phantoms.chest.pixel_grid import noise_field
 
 HILA = ((-3.2, 0.52), (3.6, 0.47))  # x in cm, y relative to the height of the lungs
@@ -72,7 +73,7 @@ def septa(rng, grid, body):
     layer = np.zeros(grid.shape, np.uint8)
     y = np.sort(rng.uniform(0.62, 1.1, (2, 14)), axis=1) * h
     length = rng.uniform(0.8, 2.0, (2, 14))
-    wall = w * np.interp(y / h, [0.45, 0.75, 1.0], [0.925, 0.985, 1.0])
+    wall = w * wall_at(body, y / h)
     tilt = rng.normal(0.0, 0.12, (2, 14))
     for side, sign in enumerate((-1, 1)):
         outer = np.stack([sign * (wall[side] - 0.15), y[side]], axis=1)

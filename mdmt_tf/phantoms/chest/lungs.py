@@ -37,7 +37,7 @@ def vessels(film, body, rng):
     trees = _trees()
     chosen = rng.integers(len(trees), size=2)
     turn, size = rng.normal(0.0, 0.07, 2), rng.uniform(0.92, 1.08, 2) * h
-    calibre = rng.uniform(0.85, 1.25)
+    calibre, full = rng.uniform(0.85, 1.3), rng.uniform(0.6, 1.4)
     sides = []
     for side, place in enumerate(((-3.2, 0.52 * h), (3.6, 0.47 * h))):
         cos, sin = size[side] * np.cos(turn[side]), size[side] * np.sin(turn[side])
@@ -46,9 +46,9 @@ def vessels(film, body, rng):
         sides.append([lines @ matrix + place for _, lines in trees[chosen[side]]])
     layer = np.zeros(film.shape, np.uint8)
     for (width, _), right, left in zip(trees[chosen[0]], *sides, strict=True):
-        value = 255 * min(0.785 * calibre * width, 1.0)
+        value = 140 * min(0.785 * calibre * width, 1.0)
         film.stroke(layer, np.concatenate([right, left]), calibre * width, value)
-    return film.blur(layer, 0.04) * np.float32(1 / 255)
+    return film.blur(layer, 0.04) * np.float32(full / 140)
 
 
 @functools.cache
@@ -69,7 +69,7 @@ def _tree(rng):
     angles = angles + rng.normal(0.0, 0.1, angles.size)
     start = rng.normal(0.0, 0.03, (angles.size, 2)) * (0.5, 1.0)
     length = rng.uniform(0.12, 0.20, angles.size)
-    diameter = rng.uniform(0.40, 0.75, angles.size)
+    diameter = rng.uniform(0.32, 0.66, angles.size)
     strokes = []
     for _ in range(5):
         curve = rng.normal(0.0, 0.16, angles.size)

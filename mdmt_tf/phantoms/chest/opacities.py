@@ -40,9 +40,9 @@ class Grade:
 
 GRADES = (
     Grade(),
-    Grade((0.07, 0.23), (0.14, 0.38), (0.02, 0.25), (0.08, 0.20)),
-    Grade((0.12, 0.33), (0.14, 0.38), (0.20, 0.58), (0.16, 0.38)),
-    Grade((0.18, 0.45), (0.08, 0.32), (0.32, 0.95), (0.30, 0.74)),
+    Grade((0.06, 0.22), (0.13, 0.38), (0.02, 0.25), (0.07, 0.20)),
+    Grade((0.11, 0.31), (0.13, 0.38), (0.20, 0.58), (0.15, 0.37)),
+    Grade((0.17, 0.43), (0.08, 0.32), (0.32, 0.95), (0.27, 0.70)),
 )
 
 
@@ -67,7 +67,7 @@ class Type:
     cells: tuple[float, float] = (1.8, 3.2)
     ripple: float = 0.3
     sharp: float = 1.3
-    fade: tuple[float, float] = (1.6, 4.0)
+    fade: tuple[float, float] = (2.0, 5.0)
     haze: float = 1.0
     strands: float = 1.0
     density: float = 1.0
@@ -88,7 +88,7 @@ TYPES = {
     "nodular": Type(0.08, cells=(0.9, 1.5), ripple=0.25, sharp=2.0, haze=0.8),
     "lobar": Type(
         0.08, periphery=0.2, base=0.2, cells=(3.5, 5.5), ripple=0.2, sharp=2.2,
-        fade=(0.5, 1.6), haze=1.2, strands=0.6, density=1.1,
+        fade=(0.8, 2.5), haze=1.2, strands=0.6, density=1.1,
     ),
 }  # fmt: skip
 
@@ -148,7 +148,7 @@ def opacity(grid, chest, rng, types=True):
     fill = grid.enlarge(haze + density)
     if types and open_bronchi and max(chest.grades) == 3:
         # A bronchus is seen only against lung without air.
-        visible = grid.enlarge(np.float32(0.45) * density * density)
+        visible = grid.enlarge(np.float32(0.3) * density * density)
         fill -= visible * lung_lines.bronchi(rng, grid, chest.body)
     fill += lines
     np.minimum(fill, _MOST, out=fill)
@@ -226,7 +226,7 @@ def _amounts(rng, chest, style, front, back):
             for factor, (low, high), u in zip(factors, ranges, unit[zone], strict=False)
         )
         if white and number == 3:
-            cover, density = 0.97, max(density, 0.7)
+            cover, density = 0.97, max(density, 0.65)
         cover = min(cover, 0.97)
         wide = min(cover + 0.25 + 0.5 * unit[zone, 4], 0.97)
         inside = (chest.zones == zone + 1).astype(np.uint8)
@@ -248,7 +248,7 @@ def _between_zones(rng, grid, chest, style, table):
     """
     width = rng.uniform(*style.fade, (2, 2))
     slant = rng.normal(0.0, 0.12, (2, 2))
-    wave = np.float32(0.7) * noise_field(rng, grid, 2.5)
+    wave = np.float32(1.0) * noise_field(rng, grid, 2.5)
     grades = np.asarray(chest.grades).reshape(2, 3)  # side, level
     step = np.clip(np.diff(grades, axis=1), -2, 2)  # side, border
     left = grid.x[0] >= 0

@@ -19,6 +19,7 @@ from mdmt_tf.phantoms.chest import (
     lungs,
     opacities,
     pleura,
+    soft_tissue,
 )
 from mdmt_tf.phantoms.chest.ingredients import Recipe
 from mdmt_tf.phantoms.chest.pixel_grid import Film, PixelGrid, noise_field
@@ -31,9 +32,9 @@ GENERATOR = "mdmt_tf.phantoms.chest.radiograph"
 SOFT = 0.19
 LUNG = 0.05
 # Behind thick tissue the beam is harder and bone absorbs less: BONE times this straight
-# line in the attenuation of the tissue, 0.4 to 1 of BONE.
+# line in the attenuation of the tissue, 0.25 to 1 of BONE.
 BONE = 0.30
-_HARDENED = (1.45, 0.25)
+_HARDENED = (1.5, 0.3)
 # Pixels in cm of the grids on which the lungs and the rest of the body are drawn.
 LUNGS_CM = 0.12
 TORSO_CM = 0.24
@@ -112,7 +113,7 @@ def render(
     ap = "projections" in recipe and bool(drawn if ap is None else ap)
     body = anatomy.Body.draw(recipe, male, ap)
     if heart is None and "heart_size" in recipe:
-        heart = recipe.rng("heart_size").normal(0.2, 1.0)
+        heart = recipe.rng("heart_size").normal(-0.1, 1.0)
     if heart is not None:
         body = body.with_heart(heart)
     if "distractors" in recipe:
@@ -151,16 +152,18 @@ def _attenuation(film, body, grades, recipe):
     The disease and the names of the other findings are returned with it.
     """
     grid = film.grid(TORSO_CM)
-    tissue = anatomy.torso_chord(grid, body)
-    gas = anatomy.airway_chord(grid, body)
-    gas += anatomy.abdomen_gas(grid, body, recipe.rng("gas"))
+    tissue = soft_tissue.torso_chord(grid, body)
+    gas = soft_tissue.airway_chord(grid, body)
+    gas += soft_tissue.abdomen_gas(grid, body, recipe.rng("gas"))
     tissue -= grid.blur(gas, 0.2)
     total = film.enlarge(grid, np.float32(SOFT) * tissue)
     grid = PixelGrid.over(*body.chest, LUNGS_CM)
     missing, visible, facts = _air(grid, body, grades, recipe)
     total -= film.enlarge(grid, missing)
     bone = np.float32(BONE) * bones.bone_chord(film, body, recipe)
-    bone *= np.clip(np.float32(_HARDENED[0]) - np.float32(_HARDENED[1]) * total, 0.4, 1)
+    bone *= np.clip(
+        np.float32(_HARDENED[0]) - np.float32(_HARDENED[1]) * total, 0.25, 1
+    )
     total += bone
     if "vessels" in recipe:
         tubes = lungs.vessels(film, body, recipe.rng("vessels"))

@@ -28,9 +28,10 @@ def test_every_finding_is_drawn_and_named(monkeypatch, name):
         assert (added if inside else fill) is None
         assert drawn.dtype == np.float32 and drawn.shape == GRID.shape
         assert np.isfinite(drawn).all() and np.abs(drawn).max() > 0.02
-        # None fills a lung: the grade of a zone stays what it is.
+        # None fills a lung: the grade of a zone stays what it is. A veil is soft tissue
+        # in front of the lungs; at most 0.14 + 0.22 + 0.14 + 0.16.
         covered = np.abs(drawn[CHEST.lungs > 0]) > 0.1
-        assert covered.mean() < 0.25 or (name == "veil" and drawn.max() < 0.33)
+        assert covered.mean() < 0.25 or (name == "veil" and drawn.max() < 0.66)
 
 
 def test_a_veil_has_no_edges_and_markings_are_around_the_hila(monkeypatch):

@@ -69,7 +69,7 @@ def test_lungs_and_zones_lie_as_in_a_patient(seed, ap):
     # Each lung is one piece, and the lungs take a plausible fraction of the film.
     for lung in (1, 2):
         assert cv2.connectedComponents((seen.lungs == lung).astype(np.uint8))[0] == 2
-    assert 0.2 < (seen.lungs > 0).mean() < 0.55
+    assert 0.15 < (seen.lungs > 0).mean() < 0.5
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -93,7 +93,7 @@ def test_opacity_brightens_its_own_zone(zone):
         np.testing.assert_array_equal(before.zones, after.zones)
         changes.append(zone_means(after) - zone_means(before))
     change = np.mean(changes, axis=0)
-    assert change[zone] > 0.07
+    assert change[zone] > 0.05
     # It fades into its neighbours; other zones hardly change.
     assert np.delete(change, zone).max() < 0.5 * change[zone]
     same_side = slice(0, 3) if zone < 3 else slice(3, 6)
@@ -112,7 +112,9 @@ def test_brightness_grows_with_the_grade_in_the_population():
     means, grades = np.concatenate(means), np.concatenate(grades)
     level = np.array([means[grades == g].mean() for g in range(4)])
     assert (np.diff(level) > 0).all()
-    assert level[3] - level[0] > 1.5 * means[grades == 0].std()
+    # On 143 radiographs of patients this effect is 1.36 std.
+    effect = (level[3] - level[0]) / means[grades == 0].std()
+    assert 1.1 < effect < 1.9
 
 
 def test_consolidation_hides_the_heart_border():
