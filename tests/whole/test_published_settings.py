@@ -67,7 +67,8 @@ def test_new_files_are_prepared_alike(run, tmp_path):
     files = {path.stem: path for path in run.path.parent.rglob("imgs*/*.dcm")}
     image = sorted(files.keys() & set(dataset.table["image_id"]))[0]
     prepared = prepare_file(files[image], RECIPE)
-    assert prepared.pixels.min() == 0 and prepared.pixels.max() == 255
+    # The image was stretched to 0 to 255, and the crop has most of this range.
+    assert np.ptp(prepared.pixels) > 240
     out = tmp_path / "p.csv"
     predict.main([str(run.path), str(files[image]), "--out", str(out)])
     found = pd.read_csv(out)
