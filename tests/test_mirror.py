@@ -46,6 +46,8 @@ THROUGH = {
     "config/test_config.py": [
         "mdmt_tf.config.data_sections",
         "mdmt_tf.config.fit_sections",
+        "mdmt_tf.config.model_section",
+        "mdmt_tf.config.phantom_section",
         "mdmt_tf.config.schema",
         "mdmt_tf.config.task_rules",
         "mdmt_tf.errors",

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from mdmt_tf.config.section import (
     Name,
-    Patients,
     Positive,
     Probability,
     Problem,
@@ -18,83 +17,6 @@ from mdmt_tf.config.section import (
 )
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.tasks import KINDS, Task, make_task
-
-# Those of phantoms.chest.ingredients, which is not loaded with the settings.
-Ingredient = Literal[
-    "ribs", "vessels", "habitus", "pose", "projections", "devices", "exposure", "noise",
-    "detector", "collimation", "storage", "text", "opacity_types", "effusion",
-    "distractors", "heart_size",
-]  # fmt: skip
-
-
-class PhantomSection(Section):
-    """Synthetic datasets to make and use; their results are marked as synthetic."""
-
-    aiforcovid_patients: Patients = Field(
-        0, description="Patients of the synthetic AIforCOVID, one radiograph each."
-    )
-    brixia_patients: Patients = Field(
-        0, description="Patients of the synthetic BRIXIA, about 1.9 radiographs each."
-    )
-    hannover_patients: Patients = Field(
-        0, description="Patients of the synthetic Hannover collection."
-    )
-    cohen_brixia_patients: Patients = Field(
-        0, description="Patients of the synthetic Cohen collection with Brixia scores."
-    )
-    ich_csic_patients: Patients = Field(
-        0, description="Patients of the synthetic ICH-CSIC, one head CT each."
-    )
-    synthetic_cxr_patients: Patients = Field(
-        0,
-        description="Patients of synthetic_cxr, one radiograph each, every one with "
-        "another device. It imitates no real dataset. Image k is the same for any "
-        "number.",
-    )
-    without: tuple[Ingredient, ...] = Field(
-        (),
-        description="Ingredients that the radiographs do not have, for ablations. All "
-        "else of every radiograph stays as it is.",
-    )
-    matrix: int = Field(
-        384,
-        ge=64,
-        le=4096,
-        description="Columns of a synthetic radiograph as it leaves the detector, in "
-        "pixels.",
-    )
-    head_matrix: int = Field(
-        128,
-        ge=32,
-        le=512,
-        description="Rows and columns of a slice of a synthetic head CT, in pixels.",
-    )
-    lesion_masks: bool = Field(
-        False,
-        description="Whether to write the true haemorrhages next to the head CTs, for "
-        "mdmt_tf.explain --masks.",
-    )
-    seed: Seed = Field(0, description="Seed of the synthetic patients.")
-    correlation: Probability = Field(
-        1.0,
-        description="Correlation of the finding that drives the outcome with the "
-        "severity score. 1: the score alone; below 1, the size of the heart carries "
-        "the rest, and the image shows both.",
-    )
-    shift: Literal["sites", "none", "detector"] = Field(
-        "sites",
-        description="Devices. sites: six hospitals in datasets with outcomes, eight "
-        "manufacturers in those with scores; none: one device; detector: one device in "
-        "the datasets with outcomes, another one in those with scores.",
-    )
-    shortcut: Probability = Field(
-        0.0,
-        description="Fraction of the patients in datasets with outcomes whose "
-        "projection is that of their outcome: AP if severe, PA if not.",
-    )
-    label_noise: Probability = Field(
-        0.0, description="Fraction of the patients whose recorded outcome is wrong."
-    )
 
 
 class TaskSection(Section):

@@ -219,8 +219,8 @@ def _problems_of_term(
 ) -> Iterator[Problem]:
     """Why a task cannot be a part of the sum."""
     if task.grades is None:
-        received = f" with the classes {', '.join(task.classes)}"
-        received = received if task.classes else ""
+        names = ", ".join(task.classes)
+        received = f" with the classes {names}" if names else ""
         yield (
             key,
             f": {task.name!r} has the kind {task.kind}{received}. Expected a binary "

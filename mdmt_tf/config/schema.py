@@ -15,7 +15,6 @@ from mdmt_tf.config.benchmark_sections import (
 )
 from mdmt_tf.config.data_sections import (
     DatasetSection,
-    PhantomSection,
     SplitSection,
     TaskSection,
 )
@@ -24,13 +23,14 @@ from mdmt_tf.config.derived_section import DerivedRules, DerivedSection
 from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
-    ModelSection,
     PipelineSection,
     PlateauSection,
     SelectionSection,
     TrainingSection,
 )
 from mdmt_tf.config.image_sizes import problems_of_size
+from mdmt_tf.config.model_section import ModelSection
+from mdmt_tf.config.phantom_section import PhantomSection
 from mdmt_tf.config.section import (
     Length,
     Name,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.data.augment.images import augment, flipped, sample_keys
+from mdmt_tf.data.augment.images import augment, sample_keys
 from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.images import Images, threads
@@ -70,15 +70,13 @@ def training_dataset(
             name: _times_rows(tf.gather(values, index), counted)
             for name, values in rows.weights.items()
         }
-        if augmentation is not None:
-            draw = (seed, epoch, index, repeat, augmentation)
-            if mirror:
-                flips = flipped(pixels, *draw)
-                targets = _exchanged(targets, mirror, flips)
-                weights = _exchanged(weights, mirror, flips)
-            pixels = augment(pixels, *draw)
-        if layers:
+        if augmentation is not None or layers:
             keys = sample_keys(seed, epoch, index, repeat)
+        if augmentation is not None:
+            pixels, flipped = augment(pixels, keys, augmentation)
+            targets = _exchanged(targets, mirror, flipped)
+            weights = _exchanged(weights, mirror, flipped)
+        if layers:
             pixels, targets, weights = layers(pixels, targets, weights, keys)
         inputs = normalize(pixels, *normalization)
         if dataset is not None:
@@ -149,11 +147,11 @@ def image_dataset(
     return _finish(tf.data.Dataset.range(steps).map(load, num_parallel_calls=threads()))
 
 
-def _exchanged(values: dict, mirror: dict[str, str], flips: tf.Tensor) -> dict:
-    """Values (b, ...) of tasks, in the rows with a flip those of the mirrored task."""
+def _exchanged(values: dict, mirror: dict[str, str], flipped: tf.Tensor) -> dict:
+    """Values (b, ...) of tasks; flipped rows have those of the task in `mirror`."""
     exchanged = dict(values)
     for name, other in mirror.items():
-        rows = tf.reshape(flips, (-1, *[1] * (len(values[name].shape) - 1)))
+        rows = tf.reshape(flipped, (-1, *[1] * (len(values[name].shape) - 1)))
         exchanged[name] = tf.where(rows, values[other], values[name])
     return exchanged
 

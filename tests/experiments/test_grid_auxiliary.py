@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from planned import Dataset
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
@@ -44,17 +45,6 @@ benchmark:
     joint: {tasks: [grade, upper], set: {pipeline.sampling: balanced}}
     longer: {tasks: [grade, upper], datasets: [cohen_brixia], match: joint}
 """
-
-
-@dataclasses.dataclass
-class Dataset:
-    """What a plan takes from a prepared dataset."""
-
-    name: str
-    table: dict
-
-    def __len__(self):
-        return len(self.table["image_id"])
 
 
 def dataset(name, n):

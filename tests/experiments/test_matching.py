@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from planned import Dataset
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
@@ -25,17 +26,6 @@ EXPERIMENTS = """
     stl_continued: {tasks: [prognosis], match: mdmt, set: {model.heads: linear}}
     mdmt_null: {tasks: [prognosis, severity], match: mdmt_direct, null: severity}
 """
-
-
-@dataclasses.dataclass
-class Dataset:
-    """What counting takes from a prepared dataset."""
-
-    name: str
-    table: dict
-
-    def __len__(self):
-        return len(self.table["image_id"])
 
 
 def dataset(name, n, **labels):

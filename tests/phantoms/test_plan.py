@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from mdmt_tf.config.data_sections import Ingredient
+from mdmt_tf.config.phantom_section import Ingredient
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.phantoms.chest.ingredients import INGREDIENTS
 from mdmt_tf.phantoms.plan import PhantomPlan

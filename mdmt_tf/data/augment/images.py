@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from mdmt_tf.data.augment import warp
 from mdmt_tf.data.augment.settings import Augmentation
-from mdmt_tf.data.augment.volumes import flipped_volumes, move_volumes
+from mdmt_tf.data.augment.volumes import move_volumes
 
 
 class Changes(NamedTuple):
@@ -132,32 +132,23 @@ def add_noise(images, keys, settings: Augmentation) -> tf.Tensor:
 
 
 def augment(
-    images: tf.Tensor, seed, epoch, index, repeat, settings: Augmentation
-) -> tf.Tensor:
+    images: tf.Tensor, keys: tf.Tensor, settings: Augmentation
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Augment images (b, s, s, c) or volumes (b, d, h, w, c).
 
     Args:
         images: float32 in [0, 1], sizes known.
-        seed, epoch, index, repeat: see `sample_keys`.
+        keys: from `sample_keys`, for these images.
         settings: probabilities and ranges.
+    Returns: the images; and bool (b,), which of them were flipped left and right.
     """
-    keys = sample_keys(seed, epoch, index, repeat)
     if len(images.shape) == 5:
-        moved = move_volumes(images, keys, settings)
+        moved, flipped = move_volumes(images, keys, settings)
     else:
         changes = draw_changes(keys, settings)
         moved = apply_changes(images, changes, settings.elastic_sigma)
-    return add_noise(moved, keys, settings)
-
-
-def flipped(
-    images: tf.Tensor, seed, epoch, index, repeat, settings: Augmentation
-) -> tf.Tensor:
-    """Which images `augment` flips left and right, bool (b,); args as there."""
-    keys = sample_keys(seed, epoch, index, repeat)
-    if len(images.shape) == 5:
-        return flipped_volumes(keys, settings)
-    return draw_changes(keys, settings).flip
+        flipped = changes.flip
+    return add_noise(moved, keys, settings), flipped
 
 
 # Numbers folded into a key for further draws.

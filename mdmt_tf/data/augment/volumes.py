@@ -15,16 +15,22 @@ from mdmt_tf.data.augment.settings import Augmentation
 _DRAWS = 3 + 3 + 3 + 1 + 3
 
 
-def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
+def move_volumes(
+    volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Move each volume as drawn by its key.
 
     Args:
         volumes: float32 (b, d, h, w, c), sizes known.
         keys: int64 (b, 2), see `augment.sample_keys`.
         settings: probabilities and ranges; values are uniform in their range.
-    Returns: float32 (b, d, h, w, c).
+    Returns: float32 (b, d, h, w, c); and bool (b,), which volumes were flipped.
     """
-    uniform = _draws(keys)
+    uniform = tf.map_fn(
+        lambda key: tf.random.stateless_uniform((_DRAWS,), key, alg="philox"),
+        keys,
+        fn_output_signature=tf.TensorSpec((_DRAWS,), tf.float32),
+    )
     shape = tuple(volumes.shape[1:4])
 
     def resampled(values, draws):
@@ -33,21 +39,8 @@ def move_volumes(volumes: tf.Tensor, keys: tf.Tensor, settings: Augmentation):
         return np.stack([v if m is None else warp(v, *m) for v, m in pairs])
 
     moved = tf.numpy_function(resampled, [volumes, uniform], tf.float32, stateful=False)
-    return tf.ensure_shape(moved, volumes.shape)
-
-
-def flipped_volumes(keys: tf.Tensor, settings: Augmentation) -> tf.Tensor:
-    """Which volumes `move_volumes` flips, bool (b,); args as there."""
-    return _draws(keys)[:, 2] < settings.flip_probability
-
-
-def _draws(keys: tf.Tensor) -> tf.Tensor:
-    """The random numbers of each volume, float32 (b, 13) in [0, 1)."""
-    return tf.map_fn(
-        lambda key: tf.random.stateless_uniform((_DRAWS,), key, alg="philox"),
-        keys,
-        fn_output_signature=tf.TensorSpec((_DRAWS,), tf.float32),
-    )
+    flipped = uniform[:, 2] < settings.flip_probability
+    return tf.ensure_shape(moved, volumes.shape), flipped
 
 
 def affine_map(

@@ -58,7 +58,8 @@ def run(images, numbers=None, settings=None, seed=1, epoch=2, repeat=None):
     repeat = tf.zeros_like(numbers) if repeat is None else tf.constant(repeat, tf.int64)
     settings = settings or Augmentation(elastic_alpha=(200, 400))
     pixels = tf.constant(images)
-    return augment(pixels, seed, epoch, numbers, repeat, settings).numpy()
+    keys = sample_keys(seed, epoch, numbers, repeat)
+    return augment(pixels, keys, settings)[0].numpy()
 
 
 def test_probability_0_changes_no_bit(images):
@@ -127,7 +128,8 @@ def test_same_inside_tf_data(images, settings):
     import tensorflow as tf
 
     def change(pixels, numbers):
-        return augment(pixels, 1, 2, numbers, tf.zeros_like(numbers), settings)
+        keys = sample_keys(1, 2, numbers, tf.zeros_like(numbers))
+        return augment(pixels, keys, settings)[0]
 
     inside = tf.data.Dataset.from_tensors((images, tf.range(12, dtype=tf.int64)))
     inside = inside.map(change)

@@ -43,7 +43,8 @@ def changed(volumes, epoch=0, chosen=ICH, index=None, repeat=None):
     count = len(volumes)
     index = np.arange(count) if index is None else index
     repeat = np.zeros(count, int) if repeat is None else repeat
-    made = augment.augment(tf.constant(volumes), 7, epoch, index, repeat, chosen)
+    keys = augment.sample_keys(7, epoch, index, repeat)
+    made, _ = augment.augment(tf.constant(volumes), keys, chosen)
     return made.numpy()
 
 
@@ -76,10 +77,10 @@ def test_the_volumes_said_to_be_flipped_are_flipped():
     chosen = settings(flip_probability=0.5)
     volumes = np.repeat(smooth()[None, ..., None], 8, axis=0)
     index = tf.range(8, dtype=tf.int64)
-    draw = (7, 1, index, tf.zeros_like(index), chosen)
-    said = augment.flipped(tf.constant(volumes), *draw).numpy()
-    made = augment.augment(tf.constant(volumes), *draw).numpy()
-    for flip, before, after in zip(said, volumes, made, strict=True):
+    keys = augment.sample_keys(7, 1, index, tf.zeros_like(index))
+    made, flipped = augment.augment(tf.constant(volumes), keys, chosen)
+    said = flipped.numpy().tolist()
+    for flip, before, after in zip(said, volumes, made.numpy(), strict=True):
         expected = before[:, :, ::-1] if flip else before
         np.testing.assert_allclose(after, expected, atol=1e-5)
     assert set(said) == {True, False}
@@ -195,7 +196,9 @@ def test_the_same_inside_tf_data():
     numbers = tf.data.Dataset.range(4).batch(4, drop_remainder=True)
     graph = numbers.map(
         lambda index: augment.augment(
-            tf.constant(volumes), 7, 0, index, tf.zeros(4, tf.int64), ICH
-        )
+            tf.constant(volumes),
+            augment.sample_keys(7, 0, index, tf.zeros(4, tf.int64)),
+            ICH,
+        )[0]
     )
     np.testing.assert_array_equal(next(graph.as_numpy_iterator()), changed(volumes))
