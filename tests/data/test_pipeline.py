@@ -295,11 +295,18 @@ def test_flipped_images_have_the_labels_of_the_mirrored_task(alpha, beta, images
     from mdmt_tf.tasks import make_task
 
     tasks = [
-        make_task(name=name, kind="ordinal", cut_points=cuts, mirror=mirror, **fed)
-        for name, cuts, mirror, fed in (
-            ("left", (1, 2, 3), "right", {"sources": {"beta": "grade"}}),
-            ("right", (0, 1, 2), "left", {"sources": {"beta": "grade"}}),
-            ("whole", (1,), None, {"sources": {"beta": "grade"}}),
+        make_task(
+            name=name,
+            kind="ordinal",
+            cut_points=cuts,
+            mirror=mirror,
+            sources={"beta": "grade"},
+            **more,
+        )
+        for name, cuts, mirror, more in (
+            ("left", (1, 2, 3), "right", {"class_weights": (1.0, 2.0, 3.0, 4.0)}),
+            ("right", (0, 1, 2), "left", {}),
+            ("whole", (1,), None, {}),
         )
     ]
     rows = {"train": all_samples([alpha, beta], tasks)}

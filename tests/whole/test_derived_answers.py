@@ -1,6 +1,7 @@
 """A run with derived answers: its tables, metrics, model, and other data."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.runs import predictions, summary
 from mdmt_tf.runs.external import choose_labels, make_request
+from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation, external
 from mdmt_tf.serving.ensemble import open_model
 from mdmt_tf.serving.export import ServedModel
@@ -172,6 +174,16 @@ def test_the_terminal_says_what_it_is(run, lines, capsys):
 
 def test_the_run_can_be_evaluated_again(run):
     assert evaluation.reproduce(run) == []
+
+
+def test_its_weights_predict_what_the_saved_model_does(run, tmp_path):
+    copy = RunFolder(shutil.copytree(run.path, tmp_path / "run"))
+    text = copy.config.read_text(encoding="utf-8")
+    copy.config.write_text(
+        text.replace("saved_model: true", "saved_model: false"), encoding="utf-8"
+    )
+    shutil.rmtree(copy.saved_model)
+    assert evaluation.reproduce(copy) == []
 
 
 def test_the_saved_model_gives_its_rows(run, folder, tables):
