@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from mdmt_tf import links
 from mdmt_tf.datasets._shared.declared_cells import plain_id
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError, nearest
@@ -48,6 +49,12 @@ class DeclaredImages:
                     "no such folder. Paths are relative to the folder of the YAML "
                     "file, or to --manual-dir."
                 )
+            if links.leads_out(folder, root):
+                raise DataError(
+                    f"{folder}: dataset.images: is, or lies behind, a symbolic link "
+                    f"that leads out of {root}. Links to other places are not "
+                    "followed. Write the path of the folder itself."
+                )
         try:
             self.files = find_images(self._folders, volumes) if self._folders else []
         except DataError as error:
@@ -80,6 +87,12 @@ class DeclaredImages:
                 "several images", f"{name!r} may be {names}; write the path in the cell"
             )
         self._requested.add(found[0])
+        folders = [f for f in self._folders if _is_below(found[0], f)]
+        folder = folders[0] if folders else self.root
+        if links.first_out(found[0], self.root) and (
+            out := links.first_out(found[0], folder)
+        ):
+            raise RowError(links.KIND, links.reason(self.relative(out), folder))
         self._check_links(found[0])
         return found[0]
 
@@ -122,7 +135,9 @@ class DeclaredImages:
 
     def _find(self, name: str) -> list[Path]:
         if not self._folders:
-            return self._by_path(self.root / name)
+            path = self.root / name
+            # A path to another place, absolute or with .., even if it exists.
+            return self._by_path(path) if _is_below(path, self.root) else []
         for folder in self._folders:
             path = folder / name
             # A path to another place is no image of the folder, even if it exists.
@@ -159,6 +174,11 @@ class DeclaredImages:
         hint = ""
         if self._suggested <= _SUGGESTIONS:
             hint = nearest(name, [path.name for path in self.files])
+            if not self._folders and not _is_below(self.root / name, self.root):
+                hint = (
+                    f" Paths must lead to files below {self.root}. For others, name "
+                    "their folder in dataset.images."
+                )
         return RowError("image missing", f"there is no file for {name!r}.{hint}")
 
     def id_of(self, path: Path) -> str:

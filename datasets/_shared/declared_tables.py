@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mdmt_tf import storage
+from mdmt_tf import links, storage
 from mdmt_tf.config.declaration import DatasetDeclaration, TableSection
 from mdmt_tf.datasets._shared.declared_cells import (
     NO_NAME,
@@ -257,6 +257,7 @@ def _read(folder: Path, section: TableSection, columns, wanted) -> Table:
             f"{nearest(path.name, others)} Paths are relative to the folder of the "
             "YAML file, or to --manual-dir."
         )
+    links.check(path, folder)
     return read_table(path, columns=columns, wanted=list(wanted), sheet=section.sheet)
 
 

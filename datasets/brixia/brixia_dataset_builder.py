@@ -5,6 +5,7 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mdmt_tf import links
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
@@ -115,6 +116,7 @@ def _zones(row):
 
 def _read_consensus(path, rejections):
     """Image -> consensus scores of several radiologists; {} without the file."""
+    links.check(path, path.parent)
     if not path.exists():
         return {}
     consensus = {}

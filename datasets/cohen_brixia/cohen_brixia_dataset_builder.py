@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mdmt_tf import links
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
@@ -112,6 +113,7 @@ def _scores(row, columns, total_column):
 
 def _read_metadata(path):
     """File name -> row of the metadata; {} without the file."""
+    links.check(path, path.parent)
     if not path.exists():
         return {}
     return {
@@ -124,6 +126,7 @@ def _read_groups(root):
     """File name -> group of the images of one patient; {} without the file."""
     for path in (root / _GROUPS, root.parent / _GROUPS):
         if path.exists():
+            links.check(path, path.parent)
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
             return {row.text("filename"): row.text("patient_group") for row in rows}
     logger.warning(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from mdmt_tf import links
 from mdmt_tf.config import completion
 from mdmt_tf.errors import ConfigError, nearest
 
@@ -21,6 +22,9 @@ _NAMED = {
     ("benchmark", "baselines"),
     ("benchmark", "fractions"),
 }
+
+# What stands in a file in place of keys.
+_SHAPES = {str: "text", list: "list", type(None): "null"}
 
 # Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12", a file
 # that can be opened from the working folder.
@@ -69,6 +73,11 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
             raise ConfigError(f"{where}: base = {base!r}: expected a name or a path.")
         if base not in names():
             base = str(Path(chain[-1]).parent / base)
+            if links.leads_out(base, Path(base).parent):
+                raise ConfigError(
+                    f"{where}: base: {links.reason(base, Path(base).parent)} Or write "
+                    "the path of the file itself."
+                )
         if base in chain:
             raise ConfigError(f"{where}: base: {base} is a base of itself.")
         chain.append(base)
@@ -172,7 +181,11 @@ def parse(text: str, where: str) -> tuple[dict, Origins]:
     finally:
         loader.dispose()
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected `key: value` lines, received {value!r}.")
+        # Without the text: it may be that of any file of the machine.
+        raise ConfigError(
+            f"{where}: expected `key: value` lines. Received: a "
+            f"{_SHAPES.get(type(value), 'number or date')}."
+        )
     return value, origins
 
 

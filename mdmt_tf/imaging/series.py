@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdmt_tf import links
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom_slice import measured_values
@@ -134,7 +135,11 @@ def _chosen(path: Path) -> list[Slice]:
         )
     if len(own) > 1:
         return own
-    slices = read_slices(dicom_files(path.parent))
+    files = dicom_files(path.parent)
+    if not path.is_symlink():
+        for file in files:
+            links.check(file, path.parent)
+    slices = read_slices(files)
     return [one for one in slices if one.series == own[0].series]
 
 

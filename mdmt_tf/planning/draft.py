@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from mdmt_tf import links
 from mdmt_tf.config.section import NAME_PATTERN
 from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, is_error, plain_id
 from mdmt_tf.datasets._shared.prepare import dataset_names
@@ -221,6 +222,7 @@ def _key(text: str) -> str:
 
 def read_columns(path: Path) -> dict[str, Column]:
     """The columns of one table as text."""
+    links.check(path, path.parent)
     read = read_table(path, columns=())
     decimal = read.rows[0].decimal if read.rows else "."
     if not read.rows:
