@@ -167,12 +167,14 @@ def test_images_of_a_declared_dataset(data, tmp_path, secret):
             with pytest.raises(RowError) as error:
                 images.find(start + name)
             assert error.value.kind == links.KIND
+    # A folder that the declaration names may be a link, or lie behind one.
     link(data / "linked", tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="Write the path of the folder itself"):
-        DeclaredImages(data, ["linked"], volumes=False)
-    # That path is no link, so what is in it counts.
-    images = DeclaredImages(data, [str(tmp_path / "elsewhere")], volumes=False)
-    assert images.find("c.png")
+    link(tmp_path / "elsewhere" / "out.png", tmp_path / "out.png")
+    for folder in ("linked", str(tmp_path / "elsewhere")):
+        images = DeclaredImages(data, [folder], volumes=False)
+        assert images.find("c.png")
+        with pytest.raises(RowError, match=links.KIND):
+            images.find("out.png")
 
 
 @pytest.mark.parametrize("name", ["../elsewhere/c.png", "/elsewhere/c", "x/../../c"])
@@ -192,10 +194,14 @@ def test_tables_of_a_declared_dataset(data, tmp_path, secret):
     (data / "t").mkdir()
     link(data / "t" / "outcomes.csv", secret)
     raises(DataError, builder_of, data / "ward.yaml")
-    shutil.rmtree(data / "t")
-    secret.rename(secret.with_name("outcomes.csv"))
-    link(data / "t", secret.parent)
+    # A folder that the declaration names may be a link, but not the file in it.
+    (data / "t").rename(tmp_path / "t")
+    link(data / "t", tmp_path / "t")
     raises(DataError, builder_of, data / "ward.yaml")
+    link(tmp_path / "t" / "outcomes.csv", tmp_path / "t" / "table.csv")
+    (tmp_path / "t" / "table.csv").write_text("nothing,useful\n1,2\n")
+    with pytest.raises(DataError, match="expected the columns file"):
+        builder_of(data / "ward.yaml")
 
 
 def test_a_new_dataset(data, secret):

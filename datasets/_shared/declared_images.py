@@ -49,12 +49,6 @@ class DeclaredImages:
                     "no such folder. Paths are relative to the folder of the YAML "
                     "file, or to --manual-dir."
                 )
-            if links.leads_out(folder, root):
-                raise DataError(
-                    f"{folder}: dataset.images: is, or lies behind, a symbolic link "
-                    f"that leads out of {root}. Links to other places are not "
-                    "followed. Write the path of the folder itself."
-                )
         try:
             self.files = find_images(self._folders, volumes) if self._folders else []
         except DataError as error:
@@ -87,14 +81,20 @@ class DeclaredImages:
                 "several images", f"{name!r} may be {names}; write the path in the cell"
             )
         self._requested.add(found[0])
-        folders = [f for f in self._folders if _is_below(found[0], f)]
-        folder = folders[0] if folders else self.root
-        if links.first_out(found[0], self.root) and (
-            out := links.first_out(found[0], folder)
-        ):
-            raise RowError(links.KIND, links.reason(self.relative(out), folder))
+        self._check_target(found[0])
         self._check_links(found[0])
         return found[0]
+
+    def _check_target(self, path: Path) -> None:
+        """Raise for a link out of `root` and out of the folder of images.
+
+        That folder itself may be a link: the declaration names it.
+        """
+        folders = [folder for folder in self._folders if _is_below(path, folder)]
+        for folder in (self.root, *folders):
+            if (out := links.first_out(path, folder)) is None:
+                return
+        raise RowError(links.KIND, links.reason(self.relative(out), folder))
 
     def _check_links(self, path: Path) -> None:
         """Raise for another name of a file, which would be an image of its own."""
