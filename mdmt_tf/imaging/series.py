@@ -152,9 +152,8 @@ def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:
 
 def _several(by_series: Sequence[Sequence[Slice]]) -> str:
     listed = "; ".join(
-        f"{group[0].modality or 'unknown modality'} {group[0].description!r}, "
-        f"{len(group)} slice{'s' if len(group) > 1 else ''}, such as "
-        f"{group[0].path.name}"
+        f"{group[0].modality or 'unknown modality'}, {len(group)} "
+        f"slice{'s' if len(group) > 1 else ''}, such as {group[0].path.name}"
         for group in by_series
     )
     return (

@@ -12,7 +12,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 
 _TAGS = """
-    SeriesInstanceUID SeriesDescription Modality ImageType Rows Columns NumberOfFrames
+    SeriesInstanceUID Modality ImageType Rows Columns NumberOfFrames
     ImagePositionPatient ImageOrientationPatient PixelSpacing
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
@@ -25,7 +25,6 @@ class Slice:
     Attributes:
         path, frame: the file, and the number of the frame in it.
         series: the UID of the series.
-        description: of the series.
         modality: e.g. CT or MR.
         is_localizer: whether the scanner marks it as such.
         shape: rows and columns.
@@ -38,7 +37,6 @@ class Slice:
     path: Path
     frame: int
     series: str
-    description: str
     modality: str
     is_localizer: bool
     shape: tuple[int, int]
@@ -125,7 +123,6 @@ def _slice(header, path, frame, place, measures, rescale) -> Slice:
         path=path,
         frame=frame,
         series=str(header.get("SeriesInstanceUID") or ""),
-        description=str(header.get("SeriesDescription") or ""),
         modality=str(header.get("Modality") or ""),
         is_localizer="LOCALIZER" in (header.get("ImageType") or ()),
         shape=(int(header.Rows), int(header.Columns)),
