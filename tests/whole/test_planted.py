@@ -7,6 +7,8 @@ columns that a declaration names. SECURITY.md has the list.
 import base64
 import gzip
 import io
+import subprocess
+import sys
 import zipfile
 import zlib
 
@@ -68,3 +70,77 @@ def test_prepared_data_have_no_details(tmp_path, capfd, caplog, xlsx):
     unreadable = rejected["reason"].str.startswith("unreadable image")
     names = {"text.png", "cut.dcm", "crc.png", "window.dcm", "function.dcm"}
     assert {f"films/{name}" for name in names} <= set(rejected["file"][unreadable])
+
+
+SETTINGS = """\
+base: films.yaml
+data_dir: {data}
+image_size: 32
+tasks:
+  outcome: {{kind: binary, classes: [home, died], from: {{films: outcome}}}}
+split: {{folds: 3}}
+model: {{backbone: shufflenet_v2_x0_5}}
+training:
+  epochs: 1
+  batch_size: 8
+  warmup_epochs: 0
+  saliency: 2
+  select_on: {{task: outcome}}
+benchmark:
+  backbones: [shufflenet_v2_x0_5]
+  cross_validation: {{cv: {{folds: 3}}}}
+  experiments: {{stl: {{tasks: [outcome]}}}}
+  baselines: {{age: {{task: outcome, fields: {{films: [age, sex]}}}}}}
+  processes: 1
+"""
+
+
+@pytest.mark.large
+def test_no_output_of_any_command_has_details(tmp_path, monkeypatch):
+    """Every command that reads the originals or what was made from them."""
+    inputs, out = tmp_path / "in", tmp_path / "out"
+    path = planted.spread(inputs, patients=36)
+    (inputs / "run.yaml").write_text(SETTINGS.format(data=out / "data"))
+    new = tmp_path / "new"
+    planted.spread(new, patients=4)
+    out.mkdir()
+    monkeypatch.chdir(out)
+    printed = []
+
+    def run(command, *arguments, status=0):
+        done = subprocess.run(
+            [sys.executable, "-m", f"mdmt_tf.{command}", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        printed.append(done.stdout)
+        text = done.stdout.decode()
+        assert done.returncode == status, text
+        assert not planted.words_in(done.stdout), text
+
+    settings = ("--config", inputs / "run.yaml")
+    films, data = inputs / "films", ("--data-dir", out / "data")
+    table = ("--table", inputs / "table.csv", "--label", "died", "--patient", "pid")
+    some = ("--image-column", "file", "--site", "hospital", "--field", "sex")
+    run("new", "own", *table, *some, "--images", films, "--out", "own.yaml", "--yes")
+    run("prepare", path, *data, "--preview", "preview.png")
+    run("doctor", *settings, "--out", "doctor", "--fail-on", "never")
+    run("train", *settings, "run_dir=run")
+    run("evaluate", "run")
+    run("evaluate", "run", "--on", new / "films.yaml", "--out", "on", *data)
+    run("explain", "run", "--out", "maps")
+    run(
+        "explain", "run", films / "f04.dcm", films / "f01.png", "--out", "maps of files"
+    )
+    for name in ("answers.csv", "answers.json"):
+        run(
+            "predict", "run", new / "films", "--out", name, "--saliency", f"{name} maps"
+        )
+    run("benchmark", *settings, "run_dir=benchmark")
+    run("report", "benchmark")
+    (out / "printed").write_bytes(b"".join(printed))
+    assert not planted.found_in(out)
+    written = {path.suffix for path in out.rglob("*") if path.is_file()}
+    expected = {".csv", ".json", ".yaml", ".html", ".png", ".pb", ".h5", ".log"}
+    assert expected <= written
+    assert list(out.rglob("events.out.tfevents*")) and list(out.rglob("*.tfrecord*"))
