@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdmt_tf.errors import MdmtError, nearest
+from mdmt_tf.errors import DataWarning, MdmtError, is_collected, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = "phantom"
 
@@ -49,6 +51,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     # tensorflow-datasets warns of its own deprecations through absl.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    warnings.showwarning = _shown_by(warnings.showwarning)
     try:
         status = main(None)
     except MdmtError as error:
@@ -62,6 +65,18 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
+
+
+def _shown_by(others: Callable[..., object]) -> Callable[..., object]:
+    """A hook of `warnings` that logs each `DataWarning`; `others` shows the rest."""
+
+    def show(message, category, *where, **more):
+        if not issubclass(category, DataWarning):
+            others(message, category, *where, **more)
+        elif not is_collected():
+            logger.warning("%s", message)
+
+    return show
 
 
 def load_tensorflow() -> None:

@@ -18,7 +18,14 @@ import inspect
 import itertools
 import os
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,7 +44,7 @@ from mdmt_tf.datasets._shared.image_records import (
 )
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
 
@@ -163,10 +170,18 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def _process(
-        self, records: Sequence[Record], finish: Callable[[Record, Any], Any]
+        self,
+        records: Sequence[Record],
+        finish: Callable[[Record, Any], Any],
+        warned: Callable[[Record, Sequence[DataWarning]], object] = ...,
     ) -> Iterator[tuple[Record, Any]]:
         """Prepare the images of all records, in order, several in parallel.
 
+        Args:
+            records: the records.
+            finish: called as finish(record, prepared image).
+            warned: called as warned(record, warnings of its image) before a record with
+                some is yielded; without it they are shown.
         Yields: each record with finish(record, prepared image), or with the DataError
             of its file.
         """
@@ -199,17 +214,28 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self, root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Keys and examples of all usable rows.
 
-        At the end, this generator writes `rejected.csv` with all other rows to the
-        prepared folder, and the counts to the metadata of the dataset.
+        At the end, this generator writes `rejected.csv` with all other rows, and
+        `warnings.csv` with doubtful ones, to the prepared folder, and the counts to the
+        metadata of the dataset.
 
         Raises:
             DataError: no image can be used.
         """
-        table = self._read(root)
+        with collected_warnings() as doubts:
+            table = self._read(root)
+            chosen, repeated = self._choose(table)
         images, rejections = table.images, table.rejections
-        chosen, repeated = self._choose(table)
+        for doubt in doubts:
+            rejections.warn("", "", doubt.kind, str(doubt))
+
+        def warned(record: Record, doubts: Iterable[DataWarning]) -> None:
+            for doubt in doubts:
+                text = str(doubt).removeprefix(f"{record.path}: ")
+                file = images.relative(record.path)
+                rejections.warn(file, record.row.place, doubt.kind, text)
+
         counts = Counts(self.COUNTED)
-        results = self._process(chosen, self._example)
+        results = self._process(chosen, self._example, warned)
         for done, (record, result) in enumerate(results, 1):
             if isinstance(result, DataError):
                 file = images.relative(record.path)
@@ -242,6 +268,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             **counts.as_dict(),
             **self._origin(rejections),
         )
+        if by_kind := rejections.warnings_by_kind():
+            self.info.metadata["warnings"] = by_kind
 
     def sample(
         self,

@@ -2,6 +2,7 @@
 
 DATA_DIR/<name>/<config>/<version>/       in the format of tensorflow-datasets
                          rejected.csv     what could not be used, and why
+                         warnings.csv     what is doubtful, if anything is
 """
 
 import contextlib
