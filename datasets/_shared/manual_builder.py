@@ -45,6 +45,7 @@ from mdmt_tf.datasets._shared.image_records import (
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
+from mdmt_tf.imaging import image_hashes
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
 
@@ -191,6 +192,12 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _example(record: Record, prepared: Any) -> dict[str, Any]:
         """The example of a prepared image; `box_source` is counted if it has one."""
 
+    def _hashed_example(
+        self, record: Record, prepared: Any
+    ) -> tuple[dict[str, Any], image_hashes.ImageHash]:
+        image_hash = image_hashes.hash_image(record.patient_id, prepared)
+        return self._example(record, prepared), image_hash
+
     @staticmethod
     @abc.abstractmethod
     def tile(record: Record, prepared: Any) -> np.ndarray:
@@ -214,9 +221,9 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self, root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Keys and examples of all usable rows.
 
-        At the end, this generator writes `rejected.csv` with all other rows, and
-        `warnings.csv` with doubtful ones, to the prepared folder, and the counts to the
-        metadata of the dataset.
+        At the end, this generator writes `rejected.csv` with all other rows,
+        `warnings.csv` with doubtful ones and the hashes of the images to the prepared
+        folder, and the counts to the metadata of the dataset.
 
         Raises:
             DataError: no image can be used.
@@ -235,15 +242,17 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 rejections.warn(file, record.row.place, doubt.kind, text)
 
         counts = Counts(self.COUNTED)
-        results = self._process(chosen, self._example, warned)
+        hashes: dict[str, image_hashes.ImageHash] = {}
+        results = self._process(chosen, self._hashed_example, warned)
         for done, (record, result) in enumerate(results, 1):
             if isinstance(result, DataError):
                 file = images.relative(record.path)
                 reason = str(result).removeprefix(f"{record.path}: ")
                 rejections.add(file, record.row.place, "unreadable image", reason)
             else:
-                counts.add(record, result.get("box_source"))
-                yield record.image_id, result
+                example, hashes[record.image_id] = result
+                counts.add(record, example.get("box_source"))
+                yield record.image_id, example
             if self.progress is not None:
                 self.progress(done, len(chosen))
         if not counts.prepared:
@@ -255,6 +264,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # tfds writes to a folder with another name and renames it at the end, so an
         # interrupted run never looks complete.
         rejections.write(Path(self.data_dir))
+        image_hashes.write(hashes, Path(self.data_dir))
         details = manual_files.synthetic_details(images.root)
         self.info.metadata.update(
             synthetic=details is not None,
