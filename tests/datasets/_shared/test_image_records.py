@@ -12,7 +12,8 @@ from mdmt_tf.datasets._shared.table_rows import TableRow
 
 def record(number, image_id="a", patient_id="p", site="A", **labels):
     row = TableRow("t.csv", number, {})
-    return Record(image_id, patient_id, site, Path("a.png"), row, labels)
+    path = Path(f"{image_id}.png")
+    return Record(image_id, patient_id, site, path, row, labels)
 
 
 @pytest.mark.parametrize(
