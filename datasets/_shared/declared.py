@@ -14,6 +14,7 @@ from mdmt_tf.datasets._shared import declared_warnings
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
+from mdmt_tf.datasets._shared.originals import Originals
 from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.volumes import VolumeBuilder
@@ -146,8 +147,13 @@ class _DeclaredBuilder:
             "declared": self.plan.digest(),
         }
 
-    def changes(self) -> list[str]:
-        there = (self.info.metadata or {}).get("declared")
+    def _originals(self, root: Path) -> Originals:
+        tables = [root / table.file for table in self.plan.declaration.tables]
+        return Originals(root, tables, self.plan.image_files())
+
+    def changes(self, root: Path | None) -> list[str]:
+        metadata = self.info.metadata or {}
+        there = metadata.get("declared")
         if there is None:
             return ["all of it, because no declaration made it"]
         here, found = self.plan.digest(), []
@@ -157,8 +163,12 @@ class _DeclaredBuilder:
         for file, digest in here["tables"].items():
             if there["tables"].get(file) != digest:
                 found.append(f"the table {file}")
-        if not here["images"]:
+        if root is None:
             return found  # the images are not there
+        if stored := metadata.get("originals"):
+            now = self._originals(root)
+            return [*found, *now.changed_images(stored, Path(self.data_dir))]
+        # As earlier versions have prepared it.
         if here["images"] != there["images"]:
             found.append(f"{there['images']} images, now {here['images']}")
         elif here["images_sha256"] != there["images_sha256"]:

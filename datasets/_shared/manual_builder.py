@@ -42,6 +42,7 @@ from mdmt_tf.datasets._shared.image_records import (
     Record,
     merge_repeats,
 )
+from mdmt_tf.datasets._shared.originals import Originals
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
@@ -85,7 +86,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Attributes:
         PREPROCESSINGS: the preprocessings with a config; the first is the default.
         FOLDER: name of the dataset's folder as distributed.
-        REQUIRED: files and folders that the dataset must have.
+        REQUIRED: tables and folders of images that the dataset must have.
+        OPTIONAL: further tables that are read if they are there.
         COUNTED: label field -> its classes, for the counts in the metadata.
         DESCRIPTIVE: label fields in which rows of one image may differ.
         UNUSABLE: ids of unusable images, the default of `exclude`.
@@ -97,6 +99,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     PREPROCESSINGS: ClassVar[tuple[Preprocessing | VolumePreprocessing, ...]] = ()
     FOLDER: ClassVar[str]
     REQUIRED: ClassVar[tuple[str, ...]]
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
     COUNTED: ClassVar[Mapping[str, Classes]]
     DESCRIPTIVE: ClassVar[frozenset[str]] = DESCRIPTIVE
     UNUSABLE: ClassVar[frozenset[str]] = frozenset()
@@ -228,6 +231,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         Raises:
             DataError: no image can be used.
         """
+        # Before they are read: what changes meanwhile is a change.
+        made_from = self._originals(root)
         with collected_warnings() as doubts:
             table = self._read(root)
             chosen, repeated = self._choose(table)
@@ -243,7 +248,12 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
         counts = Counts(self.COUNTED)
         hashes: dict[str, image_hashes.ImageHash] = {}
-        results = self._process(chosen, self._hashed_example, warned)
+
+        def finish(record: Record, prepared: Any):
+            made_from.hash_image(record.path)
+            return self._hashed_example(record, prepared)
+
+        results = self._process(chosen, finish, warned)
         for done, (record, result) in enumerate(results, 1):
             if isinstance(result, DataError):
                 file = images.relative(record.path)
@@ -265,12 +275,14 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # interrupted run never looks complete.
         rejections.write(Path(self.data_dir))
         image_hashes.write(hashes, Path(self.data_dir))
+        made_from.write(Path(self.data_dir))
         details = manual_files.synthetic_details(images.root)
         self.info.metadata.update(
             synthetic=details is not None,
             synthetic_details=details or {},
             mdmt_tf_version=__version__,
             excluded=sorted(self.exclude),
+            originals=made_from.digest(),
             rows_read=len(table.rows),
             rows_repeated=repeated,
             rejected=len(rejections),
@@ -336,9 +348,24 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Further facts for the metadata, about what was read and left out."""
         return {}
 
-    def changes(self) -> list[str]:
-        """What differs from the files that an existing dataset was prepared from."""
-        return []
+    def _originals(self, root: Path) -> Originals:
+        """The files that the dataset is made from."""
+        paths = [root / name for name in (*self.REQUIRED, *self.OPTIONAL)]
+        images = manual_files.files_in(path for path in paths if path.is_dir())
+        return Originals(root, [path for path in paths if path.is_file()], images)
+
+    def changes(self, root: Path | None) -> list[str]:
+        """What differs from the files that an existing dataset was prepared from.
+
+        Args:
+            root: the folder of the dataset; None if it is not there.
+        """
+        stored = self.info.metadata.get("originals")
+        if root is None or stored is None:
+            return []
+        now = self._originals(root)
+        images = now.changed_images(stored, Path(self.data_dir))
+        return [*now.changed_tables(stored), *images]
 
     # tfds prints these two messages to standard output, with any verbosity.
     def _log_download_bytes(self) -> None:

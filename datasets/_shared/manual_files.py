@@ -57,6 +57,17 @@ def synthetic_details(root: Path) -> dict | None:
     return None
 
 
+def files_in(folders: Iterable[Path]) -> list[Path]:
+    """The files of some folders, not of those below them."""
+    return [
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        # Archives contain files such as .DS_Store and ._P_1.dcm.
+        if path.is_file() and not path.name.startswith(".")
+    ]
+
+
 class ImageFiles:
     """The image files of some folders, found by name with or without suffix.
 
@@ -67,13 +78,7 @@ class ImageFiles:
 
     def __init__(self, root: Path, folders: Iterable[str]):
         self.root = root
-        self.files = [
-            path
-            for folder in folders
-            for path in sorted((root / folder).iterdir())
-            # Archives contain files such as .DS_Store and ._P_1.dcm.
-            if path.is_file() and not path.name.startswith(".")
-        ]
+        self.files = files_in(root / folder for folder in folders)
         self._names = Names(
             ((self.relative(path), path) for path in self.files), folders_count=False
         )

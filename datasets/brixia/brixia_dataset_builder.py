@@ -41,6 +41,7 @@ class Builder(radiographs.RadiographBuilder):
     """
     FOLDER = "BRIXIA"
     REQUIRED = ("dicom_clean", _TABLE)
+    OPTIONAL = (_CONSENSUS,)
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):

@@ -45,6 +45,7 @@ class Builder(radiographs.RadiographBuilder):
     """
     FOLDER = "cohen_brixia"
     REQUIRED = (_TABLE, _IMAGES)
+    OPTIONAL = (_METADATA, _GROUPS, f"../{_GROUPS}")
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):

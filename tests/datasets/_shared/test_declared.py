@@ -234,8 +234,8 @@ def change(folder, what):
     ("what", "expected"),
     [
         ("table", "the table outcomes.csv"),
-        ("image", "4 images, now 5"),
-        ("pixels", "names or sizes of images"),
+        ("image", "the image films/more.png is new"),
+        ("pixels", "the image films/f00a.png has other bytes"),
         ("unknown", "dataset.unknown"),
     ],
 )
