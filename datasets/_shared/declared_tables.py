@@ -13,13 +13,12 @@ from mdmt_tf.datasets._shared.declared_cells import (
     NO_NAME,
     Cell,
     Marks,
-    is_error,
     plain,
     plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.datasets._shared.tables import Table, read_table
 from mdmt_tf.errors import DataError, nearest
 

@@ -322,12 +322,19 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         images, rejections = table.images, table.rejections
         records = []
         for row in table.rows:
+            name = row.text(table.image_column)
             try:
-                records.append(table.parse(row))
+                record = table.parse(row)
             except RowError as error:
-                name = row.text(table.image_column)
                 is_left_out = isinstance(error, LeftOut)
                 rejections.add(name, row.place, error.kind, error.detail, is_left_out)
+                continue
+            records.append(record)
+            for error in record.faults[:1]:
+                rejections.add(name, row.place, error.kind, error.detail)
+            for error in record.doubts if not record.faults else ():
+                detail = f"{error.detail}; stored as unknown"
+                rejections.warn(name, row.place, error.kind, detail)
         merged, repeated = merge_repeats(records, rejections, self.DESCRIPTIVE)
         excluded, chosen = self._excluded_ids(images), []
         for record in merged:

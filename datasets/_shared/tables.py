@@ -8,10 +8,11 @@ import collections
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 from mdmt_tf.datasets._shared import spreadsheets, table_text
+from mdmt_tf.datasets._shared.declared_cells import plain
 from mdmt_tf.datasets._shared.table_rows import TableRow
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line
 from mdmt_tf.errors import DataError, nearest
@@ -46,6 +47,7 @@ def read_table(
     *,
     columns: Sequence[str],
     wanted: Sequence[str] = (),
+    optional: Sequence[str] = (),
     sheet: str | None = None,
 ) -> Table:
     """Read a table; format, delimiter, encoding and decimal comma come from the file.
@@ -57,6 +59,8 @@ def read_table(
         path: CSV, TSV or other delimited text, XLSX, or Parquet.
         columns: names that the header must have; other columns are read too.
         wanted: names by which the header is found, too, but which may be missing.
+        optional: names of further columns that will be read; a warning tells one that
+            is missing if the header has one of a similar name.
         sheet: for XLSX, the name of the sheet; None: the first visible sheet with the
             columns.
     Raises: DataError for a file that cannot be read, a missing column, a column named
@@ -93,6 +97,38 @@ def read_table(
         if table_text.has_decimal_comma(lines, delimiter):
             decimal = ","
     return _table(path, lines, (columns, wanted), sheet, decimal)
+
+
+def rows_by_key(
+    path: Path,
+    rows: Iterable[TableRow],
+    key_of: Callable[[TableRow], Hashable],
+    columns: Sequence[str],
+) -> dict[Hashable, TableRow]:
+    """One row per key; rows of one key complete each other.
+
+    Args:
+        path: the table, for messages.
+        rows: its rows.
+        key_of: the key of a row, such as the name of an image.
+        columns: those that are used; other columns may differ.
+    Raises: DataError when two rows of a key differ in one of the columns.
+    """
+    found: dict[Hashable, TableRow] = {}
+    for row in rows:
+        key = key_of(row)
+        first = found.setdefault(key, row)
+        cells = dict(first.cells)
+        for column in columns:
+            one, other = first.text(column), row.text(column)
+            if one and other and plain(one, row.decimal) != plain(other, row.decimal):
+                raise DataError(
+                    f"{path}:{row.number}: {column} of {key!r} is {other!r}, but "
+                    f"{one!r} in line {first.number}. Keep the row that is right."
+                )
+            cells[column] = one or other
+        found[key] = dataclasses.replace(first, cells=cells)
+    return found
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -1,5 +1,7 @@
 """AIforCOVID: 1585 radiographs of six hospitals with the outcome; see README.md."""
 
+import math
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -20,6 +22,7 @@ _RELEASES = {
     "imgs_r3": "AIforCOVID_r3.xlsx",
 }
 _COLUMNS = ("ImageFile", "Hospital", "Prognosis")
+_OPTIONAL = ("Death", "Age", "Sex")
 _OUTCOMES = {"": -1, "MILD": 0, "SEVERE": 1}
 
 # Images without a usable chest, left out by Ruffini et al., MICCAI 2024.
@@ -83,10 +86,10 @@ class Builder(radiographs.RadiographBuilder):
             row
             for folder in folders
             for row in tables.read_table(
-                root / _RELEASES[folder], columns=_COLUMNS
+                root / _RELEASES[folder], columns=_COLUMNS, optional=_OPTIONAL
             ).rows
         ]
-        images = ImageFiles(root, folders)
+        images, names = ImageFiles(root, folders), list(_RELEASES)
 
         def parse(row):
             path = images.find(row.required("ImageFile"))
@@ -94,17 +97,19 @@ class Builder(radiographs.RadiographBuilder):
             return image_records.Record(
                 image_id=image_id,
                 patient_id=image_id,
-                site=row.text("Hospital").upper(),
+                site=row.words_in("Hospital").upper(),
                 path=path,
                 row=row,
-                labels={
-                    "prognosis": _outcome(row),
-                    "death": row.flag_in("Death"),
-                    "age": row.years_in("Age"),
-                    "sex": row.text("Sex"),
-                    # A later spreadsheet may list the images of earlier releases.
-                    "release": 1 + list(_RELEASES).index(path.parent.name),
-                },
+                **image_records.read_fields(
+                    labels={"prognosis": (-1, lambda: _outcome(row))},
+                    others={
+                        "death": (-1, lambda: row.flag_in("Death")),
+                        "age": (math.nan, lambda: row.years_in("Age")),
+                        "sex": ("", lambda: row.words_in("Sex")),
+                        # A later spreadsheet may list the images of earlier releases.
+                        "release": (-1, lambda: 1 + names.index(path.parent.name)),
+                    },
+                ),
             )
 
         return manual_builder.ImageTable(rows, images, parse, "ImageFile")

@@ -1,6 +1,7 @@
 """Radiographs of the Cohen collection with Brixia scores; see README.md."""
 
 import logging
+import math
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -22,6 +23,8 @@ _TABLE = "public-annotations.csv"
 _IMAGES = "public-cohen-subset"
 _METADATA = "metadata.csv"
 _GROUPS = "cohen_patient_groups.csv"
+# What is read of the metadata.
+_ABOUT = ("patientid", "sex", "age", "view", "location")
 _SENIOR = tuple(f"S-{zone}" for zone in brixia_scores.ZONES)
 _JUNIOR = tuple(f"J-{zone}" for zone in brixia_scores.ZONES)
 
@@ -75,25 +78,25 @@ class Builder(radiographs.RadiographBuilder):
             path = images.find(name)
             original = row.text("original_filename") or name
             metadata = about.get(name) or about.get(original) or _NOTHING
-            senior, senior_global = _scores(row, _SENIOR, "S-Global")
-            junior, junior_global = _scores(row, _JUNIOR, "J-Global")
-            location = metadata.text("location")
+            location = metadata.words_in("location")
             return image_records.Record(
                 image_id=name,
                 patient_id=_patient(name, original, metadata, groups),
                 site=location,
                 path=path,
                 row=row,
-                labels={
-                    "brixia_scores": senior,
-                    "brixia_global": senior_global,
-                    "junior_scores": junior,
-                    "junior_global": junior_global,
-                    "view": metadata.text("view"),
-                    "sex": metadata.text("sex"),
-                    "age": metadata.years_in("age"),
-                    "location": location,
-                },
+                **image_records.read_fields(
+                    labels={
+                        **_scores(row, _SENIOR, "S-Global", "brixia"),
+                        **_scores(row, _JUNIOR, "J-Global", "junior"),
+                    },
+                    others={
+                        "view": ("", lambda: metadata.words_in("view")),
+                        "sex": ("", lambda: metadata.words_in("sex")),
+                        "age": (math.nan, lambda: metadata.years_in("age")),
+                        "location": ("", lambda: location),
+                    },
+                ),
             )
 
         return manual_builder.ImageTable(rows, images, parse, "filename")
@@ -103,22 +106,31 @@ class Builder(radiographs.RadiographBuilder):
 _NOTHING = table_rows.TableRow(_METADATA, 0, {})
 
 
-def _scores(row, columns, total_column):
-    """Zones (6,) and global score of one radiologist."""
-    zones = brixia_scores.zones_of(row, columns)
-    total = row.integer_in(total_column, 0, 18)
-    brixia_scores.check_sum(zones, total, f"{columns[0]} to F", total_column)
-    return zones, total
+def _scores(row, columns, total_column, name):
+    """How the zones (6,) and the global score of one radiologist are read."""
+
+    def read():
+        zones = brixia_scores.zones_of(row, columns)
+        total = row.integer_in(total_column, 0, 18)
+        brixia_scores.check_sum(zones, total, f"{columns[0]} to F", total_column)
+        return zones, total
+
+    return {
+        f"{name}_scores": (brixia_scores.UNKNOWN_ZONES, lambda: read()[0]),
+        f"{name}_global": (-1, lambda: read()[1]),
+    }
+
+
+def _filename(row):
+    return row.text("filename")
 
 
 def _read_metadata(path):
     """File name -> row of the metadata; {} without the file."""
     if not path.exists():
         return {}
-    return {
-        row.text("filename"): row
-        for row in tables.read_table(path, columns=("filename",)).rows
-    }
+    rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
+    return tables.rows_by_key(path, rows, _filename, _ABOUT)
 
 
 def _read_groups(root):
@@ -126,7 +138,8 @@ def _read_groups(root):
     for path in (root / _GROUPS, root.parent / _GROUPS):
         if path.exists():
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
-            return {row.text("filename"): row.text("patient_group") for row in rows}
+            by_name = tables.rows_by_key(path, rows, _filename, ("patient_group",))
+            return {name: row.text("patient_group") for name, row in by_name.items()}
     logger.warning(
         "cohen_brixia: no %s in %s or its parent folder, so patients are identified by "
         "the metadata and the file names. The collection has some patients under two "

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import math
 import re
 
@@ -143,17 +144,22 @@ class Builder(volumes.VolumeBuilder):
                 site="ich_csic",
                 path=path,
                 row=row,
-                labels={
-                    "poor_prognosis": poor,  # from the folder, if the cell is empty
-                    "gcs": row.integer_in("GCS", 3, 15),
-                    "age": _age(row),
-                    "gender": row.text("Gender").lower(),
-                    "temperature": math.nan,  # see `covariates`
-                    **{
-                        field: row.number_in(column)
-                        for column, field in covariates.items()
+                **image_records.read_fields(
+                    labels={
+                        # From the folder, if the cell is empty.
+                        "poor_prognosis": (-1, lambda: poor),
+                        "gcs": (-1, lambda: row.integer_in("GCS", 3, 15)),
+                        "age": (math.nan, lambda: _age(row)),
                     },
-                },
+                    others={
+                        "gender": ("", lambda: row.words_in("Gender").lower()),
+                        "temperature": (math.nan, lambda: math.nan),  # see `covariates`
+                        **{
+                            field: (math.nan, functools.partial(row.number_in, column))
+                            for column, field in covariates.items()
+                        },
+                    },
+                ),
             )
 
         return manual_builder.ImageTable(rows, images, parse, "PatientID")

@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 
 from mdmt_tf.config.section import NAME_PATTERN
-from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, is_error, plain_id
+from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, plain_id
 from mdmt_tf.datasets._shared.prepare import dataset_names
+from mdmt_tf.datasets._shared.table_rows import is_error
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.imaging.image_files import image_stem

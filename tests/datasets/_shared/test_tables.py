@@ -4,7 +4,7 @@ import builtins
 
 import pytest
 
-from mdmt_tf.datasets._shared.tables import read_table
+from mdmt_tf.datasets._shared.tables import read_table, rows_by_key
 from mdmt_tf.errors import DataError
 
 
@@ -153,3 +153,21 @@ def test_without_columns_to_look_for_the_first_full_row_is_the_header(tmp_path, 
     table = read_table(path, columns=())
     assert table.columns == ("id", "value", "x")
     assert [row.number_in("value") for row in table.rows] == [1.5, 2.5]
+
+
+def test_rows_of_one_key_complete_each_other(write):
+    path = write(b"file,age,sex,note\na,50.0,?,x\nb,40,m,\na,50,f,y\n")
+    rows = read_table(path, columns=("file",)).rows
+    found = rows_by_key(path, rows, lambda row: row.text("file"), ("age", "sex"))
+    assert {key: (row.text("age"), row.text("sex")) for key, row in found.items()} == {
+        "a": ("50.0", "f"),
+        "b": ("40", "m"),
+    }
+
+
+def test_rows_of_one_key_that_contradict(write):
+    path = write(b"file,age,sex\na,50,f\nb,40,m\na,51,f\n")
+    rows = read_table(path, columns=("file",)).rows
+    with pytest.raises(DataError) as error:
+        rows_by_key(path, rows, lambda row: row.text("file"), ("age", "sex"))
+    assert "t.csv:4: age of 'a' is '51', but '50' in line 2. Keep" in str(error.value)
