@@ -139,8 +139,8 @@ class Names(Generic[Thing]):
         >>> names = Names([("x/a1.PNG", 1), ("y/a1.png", 2), ("B_12.dcm", 3)])
         >>> names.find("y/a1"), names.find("a1.PNG"), names.find("a1")
         ([2], [1], [1, 2])
-        >>> names.find("b_12"), names.find("b")
-        ([3], [])
+        >>> names.find("b_12"), names.find("b"), names.find_spellings("y/a1.png")
+        ([3], [], [1, 2])
     """
 
     def __init__(
@@ -178,6 +178,11 @@ class Names(Generic[Thing]):
             if things and not self._folders_count:
                 return list(things)
         return []
+
+    def find_spellings(self, name: str) -> list[Thing]:
+        """All things of a name in any spelling, whatever their folders."""
+        *_, last = _parts(name)
+        return list(self._levels[-1].get(_keys(last)[-1], ()))
 
     def nearest(self, name: str) -> str:
         """ " Did you mean ...?" for the nearest name, or the empty string.

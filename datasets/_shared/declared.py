@@ -125,9 +125,9 @@ class _DeclaredBuilder:
 
     def _read(self, root: Path) -> ImageTable:
         images = self.plan.open_images()
-        declared_warnings.warn(self.plan)
         rejections = Rejections()
-        self._unmatched = self.plan.tables.reject_unmatched(rejections)
+        declared_warnings.warn(self.plan, rejections)
+        self._joined = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(
             self.plan.tables.rows,
             images,
@@ -142,7 +142,7 @@ class _DeclaredBuilder:
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         return {
             "left_out": rejections.left_out(),
-            "unmatched": self._unmatched,
+            "unmatched": self._joined,
             "notes": self.plan.notes(),
             "declared": self.plan.digest(),
         }

@@ -43,7 +43,9 @@ from mdmt_tf.datasets._shared.image_records import (
     merge_repeats,
 )
 from mdmt_tf.datasets._shared.originals import Originals
+from mdmt_tf.datasets._shared.record_names import in_one_spelling
 from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import image_hashes
@@ -71,6 +73,7 @@ class ImageTable:
         parse: parse(row) returns the record of a row; raises RowError for a bad row.
         image_column: the column that names the image.
         rejections: rejections while reading the tables.
+        sides: further tables about the images.
     """
 
     rows: Sequence[TableRow]
@@ -78,6 +81,7 @@ class ImageTable:
     parse: Callable[[TableRow], Record]
     image_column: str
     rejections: Rejections = dataclasses.field(default_factory=Rejections)
+    sides: Sequence[SideRows] = ()
 
 
 class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -335,6 +339,9 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             for error in record.doubts if not record.faults else ():
                 detail = f"{error.detail}; stored as unknown"
                 rejections.warn(name, row.place, error.kind, detail)
+        unmatched = {s.name: s.list_unmatched(rejections) for s in table.sides}
+        self._unmatched = {name: n for name, n in unmatched.items() if any(n.values())}
+        records = in_one_spelling(records, rejections)
         merged, repeated = merge_repeats(records, rejections, self.DESCRIPTIVE)
         excluded, chosen = self._excluded_ids(images), []
         for record in merged:
@@ -353,7 +360,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         """Further facts for the metadata, about what was read and left out."""
-        return {}
+        return {"unmatched": self._unmatched} if self._unmatched else {}
 
     def _originals(self, root: Path) -> Originals:
         """The files that the dataset is made from."""

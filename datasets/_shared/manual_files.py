@@ -94,6 +94,12 @@ class ImageFiles:
         self._requested.update(paths)
         return paths
 
+    def find_spellings(self, name: str) -> list[Path]:
+        """The files of all spellings of a name; they count as requested."""
+        paths = self._names.find_spellings(name)
+        self._requested.update(paths)
+        return paths
+
     def find(self, name: str) -> Path:
         """The one file that `find_all` finds.
 

@@ -197,7 +197,8 @@ def test_similar_patients_are_told(ward, caplog):
     rows[3][AT["pid"]] = "p01"
     with caplog.at_level(logging.WARNING):
         ward(rows)
-    assert "pid = 'p01' is like 'P01', but another patient" in caplog.text
+    text = "patient 'p01' is like 'P01' (outcomes.xlsx:4), but another patient"
+    assert text in caplog.text
 
 
 def test_excluded_images(ward):
