@@ -163,7 +163,7 @@ class _DeclaredBuilder:
         for file, digest in here["tables"].items():
             if there["tables"].get(file) != digest:
                 found.append(f"the table {file}")
-        if root is None:
+        if root is None or not here["images"]:
             return found  # the images are not there
         if stored := metadata.get("originals"):
             now = self._originals(root)
