@@ -126,6 +126,8 @@ class _DeclaredBuilder:
         images = self.plan.open_images()
         declared_warnings.warn(self.plan)
         rejections = Rejections()
+        for doubt in self.plan.tables.doubts:
+            rejections.warn("", "", doubt.kind, str(doubt))
         self._unmatched = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(
             self.plan.tables.rows,
