@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import re
 import warnings
 import zipfile
@@ -26,6 +27,7 @@ _HIDDEN_ROW = re.compile(
 # A number format such as 0000, which shows leading zeros.
 _ZEROS = re.compile(r"0{2,}")
 _ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}["']""")
+_WORKBOOK = re.compile(r"(.*/)?workbook\d*\.xml")
 # Written by programs that leave computing to the next program.
 _TO_COMPUTE = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\sfullCalcOnLoad=["'](?:1|true)""")
 # "Strict Open XML" has other names for the same things.
@@ -36,6 +38,10 @@ _NAMESPACES = (
     ("drawingml/main", "drawingml/2006/main"),
 )
 _OFFICIAL = "http://schemas.openxmlformats.org/"
+
+
+# The header is looked for in the rows up to this one.
+_LAST_SEARCHED = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,17 +83,13 @@ def read_sheet(
             # The fast reader passes over merged cells and formulas.
             raw = archive.read(chosen._worksheet_path.lstrip("/"))
             has_zeros = _has_zeros(archive)
-            lines = [
-                line
-                for line in _lines(path, chosen, has_zeros=has_zeros)
-                if any(line[1])
-            ]
+            lines = list(_lines(path, chosen, has_zeros=has_zeros))
             _warn_of_hidden_rows(path, chosen.title, raw)
             lines = _fill_merged(path, chosen.title, lines, raw)
             if not _FORMULA.search(raw):
                 return Sheet(chosen.title, lines)
             unvalued = frozenset(_unvalued(data, chosen.title, lines, raw))
-            to_compute = bool(_TO_COMPUTE.search(archive.read("xl/workbook.xml")))
+            to_compute = bool(_TO_COMPUTE.search(_workbook_part(archive)))
             return Sheet(chosen.title, lines, unvalued, to_compute)
 
 
@@ -125,7 +127,7 @@ def _transitional(path: Path) -> Any:
                         f"{path}: this spreadsheet defines entities ({name}), which "
                         "no program writes. It is not read."
                     )
-        if _STRICT not in archive.read("xl/workbook.xml"):
+        if _STRICT not in _workbook_part(archive):
             return path
         result = io.BytesIO()
         with zipfile.ZipFile(result, "w") as target:
@@ -141,8 +143,14 @@ def _transitional(path: Path) -> Any:
         return result
 
 
+def _workbook_part(archive: zipfile.ZipFile) -> bytes:
+    """The XML of the workbook; the name differs between programs."""
+    names = filter(_WORKBOOK.fullmatch, archive.namelist())
+    return b"".join(map(archive.read, names))
+
+
 def _check_kind(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
-    if "xl/workbook.xml" in names:
+    if any(map(_WORKBOOK.fullmatch, names)):
         return
     kind = "a .zip archive; unpack it"
     if "xl/workbook.bin" in names:
@@ -170,13 +178,8 @@ def _choose(path: Path, workbook, name: str | None, has_header):
     visible = [s for s in workbook.worksheets if s.sheet_state == "visible"]
     scores = {}
     for sheet in visible or workbook.worksheets:
-        head = []
-        for line in _lines(path, sheet):
-            if any(line[1]):
-                head.append(line)
-            if len(head) == SEARCHED:
-                break
-        scores[sheet.title] = has_header(head)
+        head = _lines(path, sheet, last=_LAST_SEARCHED)
+        scores[sheet.title] = has_header(list(itertools.islice(head, SEARCHED)))
     if not scores:
         raise DataError(f"{path}: this spreadsheet has no sheet with cells.")
     best = max(scores, key=scores.get)
@@ -191,15 +194,23 @@ def _choose(path: Path, workbook, name: str | None, has_header):
     return workbook[best]
 
 
-def _lines(path: Path, sheet, *, has_zeros: bool = False) -> Iterator[Line]:
+def _lines(
+    path: Path, sheet, *, has_zeros: bool = False, last: int | None = None
+) -> Iterator[Line]:
+    """The rows that are not empty, up to number `last`."""
     # Programs may write a wrong dimension, such as A1 for all.
     sheet.reset_dimensions()
+    text_of = _shown if has_zeros else cell_text
     count = 0
-    for number, cells in enumerate(sheet.iter_rows(values_only=not has_zeros), 1):
-        count += max(1, len(cells))
+    rows = sheet.iter_rows(values_only=not has_zeros, max_row=last)
+    for number, cells in enumerate(rows, 1):
+        if not cells:  # there may be a million before a stray one
+            continue
+        count += len(cells)
         check_cells(path, count)
-        texts = map(_shown, cells) if has_zeros else map(cell_text, cells)
-        yield number, [clean(text) for text in texts]
+        texts = [clean(text_of(cell)) for cell in cells]
+        if any(texts):
+            yield number, texts
 
 
 def _has_zeros(archive: zipfile.ZipFile) -> bool:
