@@ -204,7 +204,7 @@ class Plan:
         """What the prepared dataset is made from."""
         names = sorted(
             f"{self._images.relative(path)} {_bytes_of(path)}"
-            for path in self._image_files()
+            for path in self.image_files()
         )
         return {
             "declaration": _plain(self.declaration),
@@ -213,7 +213,7 @@ class Plan:
             "images_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
         }
 
-    def _image_files(self) -> Iterable[Path]:
+    def image_files(self) -> Iterable[Path]:
         """The images of the folders, or those that the first table names."""
         if self._images.files:
             return self._images.files

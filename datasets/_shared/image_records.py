@@ -106,29 +106,41 @@ def merge_repeats(
 ) -> tuple[list[Record], int]:
     """Merge the records of each image; reject an image whose rows disagree.
 
-    A known value replaces an unknown one. In the fields of `descriptive`, the first of
+    The file decides which image it is, because rows may spell its name differently. A
+    known value replaces an unknown one. In the fields of `descriptive`, the first of
     different values is kept. A value that is refused in one row is unknown. Rows with
     faults give no values, but an image that they contradict is rejected.
 
     Returns: the records in the order of their first rows, and the number of repeated
         rows. An image of which all rows have faults has none; the caller lists these.
     """
-    by_id: dict[str, list[Record]] = {}
+    by_file: dict[Path, list[Record]] = {}
+    files_of: dict[str, set[Path]] = {}
     for record in records:
-        by_id.setdefault(record.image_id, []).append(record)
+        by_file.setdefault(record.path, []).append(record)
+        files_of.setdefault(record.image_id, set()).add(record.path)
     merged, repeated = [], 0
-    for image_id, group in by_id.items():
+    for group in by_file.values():
         usable = [record for record in group if not record.faults]
         faulty = [record for record in group if record.faults]
         if not usable:
             continue
         try:
+            _check_file(files_of[group[0].image_id])
             merged.append(_merge([*usable, *faulty], descriptive))
             repeated += len(usable) - 1
         except RowError as error:
             for record in usable:
-                rejections.add(image_id, record.row.place, error.kind, error.detail)
+                place = record.row.place
+                rejections.add(record.image_id, place, error.kind, error.detail)
     return merged, repeated
+
+
+def _check_file(paths: Collection[Path]) -> None:
+    """Raise for an id that stands for several files."""
+    if len(paths) > 1:
+        found = ", ".join(sorted(path.name for path in paths))
+        raise RowError("several images", f"one id stands for {found}")
 
 
 def _merge(group: Sequence[Record], descriptive: Collection[str]) -> Record:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.names import folded
 
 if TYPE_CHECKING:
     from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
@@ -36,8 +37,8 @@ class PreparedFolder:
         path: its folder, with the version.
         metadata: the counts of its builder, see `manual_builder`.
         reused: whether it existed before.
-        compared: whether the originals are there: it was made from them, or compared
-            with them.
+        compared: whether it was made from the originals, or compared with them.
+        note: why it was not compared, for the user.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PreparedFolder:
     metadata: dict[str, Any]
     reused: bool
     compared: bool = True
+    note: str = ""
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -107,18 +109,18 @@ def prepare_dataset(
     Raises:
         ConfigError: unknown dataset or config, or a config for other images.
         DataError: `manual_dir` is incomplete or has no usable image, `data_dir` cannot
-            be written, or `data_dir` holds the dataset prepared from other files
-            (synthetic and real, or two different synthetic ones) or with another list
-            of images to leave out.
+            be written, or `data_dir` holds the dataset prepared from other files, such
+            as a table that was changed since, or with another list of images to leave
+            out.
     """
     import tensorflow_datasets as tfds
 
     builder = open_builder(name, data_dir, config, exclude)
     shown = builder.name
     if _is_prepared(builder) and not overwrite:
-        compared = _check_origin(builder, manual_dir)
+        note = _check_origin(builder, manual_dir)
         found = _prepared(builder, reused=True)
-        return dataclasses.replace(found, compared=compared)
+        return dataclasses.replace(found, compared=not note, note=note)
     # Before an existing dataset is deleted.
     root = builder.checked_root(manual_dir)
     builder.progress = progress
@@ -224,36 +226,46 @@ def _prepared(builder: "ManualBuilder", *, reused: bool) -> PreparedFolder:
     return PreparedFolder(builder.name, Path(builder.data_dir), metadata, reused)
 
 
-def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> bool:
+def _check_origin(
+    builder: "ManualBuilder", manual_dir: str | os.PathLike | None
+) -> str:
     """Make sure that the data prepared earlier are those requested now.
 
-    Returns: whether the originals are there.
+    Returns: "", or why the originals cannot be compared.
     """
     from mdmt_tf.datasets._shared.manual_files import synthetic_details
 
-    if changes := builder.changes():
+    metadata = builder.info.metadata or {}
+    root = builder.find_root(manual_dir)
+    there = metadata["synthetic_details"] if metadata.get("synthetic") else None
+    if root is not None and (requested := synthetic_details(root)) != there:
+        raise DataError(
+            f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
+            f"{_origin(requested)}. {_ELSEWHERE}"
+        )
+    if changes := builder.changes(root):
         raise DataError(
             f"{builder.data_dir} was prepared from something else; changed since: "
             f"{', '.join(changes)}. {_ELSEWHERE}"
         )
-    metadata = builder.info.metadata
-    if metadata["excluded"] != sorted(builder.exclude):
+    if not _same_names(metadata["excluded"], builder.exclude):
         raise DataError(
             f"{builder.data_dir} was prepared without the images "
             f"{_listed(metadata['excluded'])}; requested is it without "
             f"{_listed(builder.exclude)}. {_ELSEWHERE}"
         )
-    root = builder.find_root(manual_dir)
     if root is None:  # the originals may be gone
-        return False
-    requested = synthetic_details(root)
-    there = metadata["synthetic_details"] if metadata["synthetic"] else None
-    if requested != there:
-        raise DataError(
-            f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
-            f"{_origin(requested)}. {_ELSEWHERE}"
+        return "not compared with its originals, which are not all there"
+    if "originals" not in metadata:
+        return (
+            "not compared with its originals, because an earlier version has prepared "
+            "it; --overwrite does it again"
         )
-    return True
+    return ""
+
+
+def _same_names(ones: Collection[str], others: Collection[str]) -> bool:
+    return set(map(folded, ones)) == set(map(folded, others))
 
 
 _ELSEWHERE = "Give another --data-dir, or --overwrite of mdmt_tf.prepare to replace it."

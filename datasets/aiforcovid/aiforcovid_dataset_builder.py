@@ -14,6 +14,7 @@ from mdmt_tf.datasets._shared import (
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import clean
 
 # Image folder -> its spreadsheet, in the order of the releases.
 _RELEASES = {
@@ -93,10 +94,10 @@ class Builder(radiographs.RadiographBuilder):
 
         def parse(row):
             path = images.find(row.required("ImageFile"))
-            image_id = image_stem(path.name)
+            name = clean(image_stem(path.name))
             return image_records.Record(
-                image_id=image_id,
-                patient_id=image_id,
+                image_id=name,
+                patient_id=name,
                 site=row.words_in("Hospital").upper(),
                 path=path,
                 row=row,

@@ -1,5 +1,6 @@
 """BRIXIA: 4700 radiographs of one hospital with Brixia scores; see README.md."""
 
+import contextlib
 import math
 import re
 
@@ -15,8 +16,9 @@ from mdmt_tf.datasets._shared import (
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.datasets._shared.table_rows import RowError
-from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import image_id
 
 _TABLE = "metadata_global_v2.csv"
 _CONSENSUS = "metadata_consensus_v1.csv"
@@ -44,6 +46,7 @@ class Builder(radiographs.RadiographBuilder):
     """
     FOLDER = "BRIXIA"
     REQUIRED = ("dicom_clean", _TABLE)
+    OPTIONAL = (_CONSENSUS,)
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):
@@ -75,9 +78,9 @@ class Builder(radiographs.RadiographBuilder):
             name = row.required("Filename")
             path = images.find(name)
             manufacturer = row.words_in("Manufacturer")
-            agreed = consensus.get(image_stem(name), unknown)
+            agreed = consensus and consensus.find(name)
             return image_records.Record(
-                image_id=image_stem(name),
+                image_id=image_id(name),
                 patient_id=row.required("Subject"),
                 site=_COMPANIES.get(manufacturer.lower(), manufacturer),
                 path=path,
@@ -86,7 +89,7 @@ class Builder(radiographs.RadiographBuilder):
                     labels=_scores(row),
                     others={
                         "consensus_test": (-1, lambda: row.flag_in("ConsensusTestset")),
-                        "consensus_scores": (unknown, lambda: agreed),
+                        "consensus_scores": (unknown, lambda: _consensus(agreed)),
                         "sex": ("", lambda: row.words_in("Sex")),
                         "age_five_year": (math.nan, lambda: row.years_in(_AGE)),
                         "manufacturer": ("", lambda: manufacturer),
@@ -95,7 +98,10 @@ class Builder(radiographs.RadiographBuilder):
                 ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "Filename", rejections)
+        sides = [consensus] if consensus else []
+        return manual_builder.ImageTable(
+            rows, images, parse, "Filename", rejections, sides
+        )
 
 
 def _scores(row):
@@ -132,23 +138,22 @@ def _zones(row):
 
 
 def _read_consensus(path, rejections):
-    """Image -> consensus scores of several radiologists; {} without the file."""
+    """The scores of several radiologists; None without the file."""
     if not path.exists():
-        return {}
-    consensus, named = {}, []
-    for row in tables.read_table(path, columns=("Filename", *_MODES)).rows:
+        return None
+    rows = tables.read_table(path, columns=("Filename", *_MODES)).rows
+    for row in rows:
         try:
             row.required("Filename")
-        except RowError as error:
-            rejections.add("", row.place, error.kind, error.detail)
-        else:
-            named.append(row)
-    by_name = tables.rows_by_key(
-        path, named, lambda row: image_stem(row.text("Filename")), _MODES
-    )
-    for name, row in by_name.items():
-        try:
-            consensus[name] = brixia_scores.zones_of(row, _MODES)
+            brixia_scores.zones_of(row, _MODES)
         except RowError as error:
             rejections.add(row.text("Filename"), row.place, error.kind, error.detail)
-    return consensus
+    return SideRows(path, rows, "Filename", _MODES, has_all=False)
+
+
+def _consensus(row):
+    """Their scores of the six zones; few images have some."""
+    with contextlib.suppress(RowError):  # its row is listed
+        if row:
+            return brixia_scores.zones_of(row, _MODES)
+    return brixia_scores.UNKNOWN_ZONES

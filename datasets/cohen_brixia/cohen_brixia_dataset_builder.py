@@ -15,7 +15,10 @@ from mdmt_tf.datasets._shared import (
     tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import last_part, plain_id
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Builder(radiographs.RadiographBuilder):
     """
     FOLDER = "cohen_brixia"
     REQUIRED = (_TABLE, _IMAGES)
+    OPTIONAL = (_METADATA, _GROUPS, f"../{_GROUPS}")
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):
@@ -70,19 +74,23 @@ class Builder(radiographs.RadiographBuilder):
         rows = tables.read_table(
             root / _TABLE, columns=columns, optional=("original_filename",)
         ).rows
-        about = _read_metadata(root / _METADATA)
-        groups = _read_groups(root)
+        rejections = Rejections()
+        about, groups = _read_metadata(root / _METADATA), _read_groups(root)
         images = ImageFiles(root, [_IMAGES])
 
         def parse(row):
-            name = row.required("filename")
+            name = last_part(row.required("filename"))
             path = images.find(name)
             original = row.text("original_filename") or name
-            metadata = about.get(name) or about.get(original) or _NOTHING
+            found = (side and side.find(name, original) for side in (about, groups))
+            metadata, group = (one or _NOTHING for one in found)
+            if groups and not group.text("patient_group"):
+                detail = f"{name!r} is not in {_GROUPS}"
+                rejections.warn(name, row.place, "no group of a patient", detail)
             location = _about(metadata.words_in, "location")
             return image_records.Record(
                 image_id=name,
-                patient_id=_patient(name, original, metadata, groups),
+                patient_id=_patient(original, metadata, group),
                 site=location,
                 path=path,
                 row=row,
@@ -100,10 +108,13 @@ class Builder(radiographs.RadiographBuilder):
                 ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "filename")
+        sides = [side for side in (about, groups) if side]
+        return manual_builder.ImageTable(
+            rows, images, parse, "filename", rejections, sides
+        )
 
 
-# Metadata of images that the file does not list.
+# The row of images that a table does not list.
 _NOTHING = table_rows.TableRow(_METADATA, 0, {})
 
 
@@ -131,25 +142,20 @@ def _about(read, column):
         raise table_rows.RowError(error.kind, detail) from error
 
 
-def _filename(row):
-    return row.text("filename")
-
-
 def _read_metadata(path):
-    """File name -> row of the metadata; {} without the file."""
+    """The metadata of the images; None without the file."""
     if not path.exists():
-        return {}
+        return None
     rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
-    return tables.rows_by_key(path, rows, _filename, _ABOUT)
+    return SideRows(path, rows, "filename", _ABOUT)
 
 
 def _read_groups(root):
-    """File name -> group of the images of one patient; {} without the file."""
+    """Which images are of one patient; None without the file."""
     for path in (root / _GROUPS, root.parent / _GROUPS):
         if path.exists():
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
-            by_name = tables.rows_by_key(path, rows, _filename, ("patient_group",))
-            return {name: row.text("patient_group") for name, row in by_name.items()}
+            return SideRows(path, rows, "filename", ("patient_group",))
     logger.warning(
         "cohen_brixia: no %s in %s or its parent folder, so patients are identified by "
         "the metadata and the file names. The collection has some patients under two "
@@ -158,15 +164,13 @@ def _read_groups(root):
         _GROUPS,
         root,
     )
-    return {}
+    return None
 
 
-def _patient(name, original, metadata, groups):
+def _patient(original, metadata, group):
     """Group of the images of one patient, or the best substitute in the files."""
-    if group := groups.get(name) or groups.get(original):
-        return group
-    if groups:
-        logger.warning("cohen_brixia: %s is not in %s", name, _GROUPS)
+    if name := group.text("patient_group"):
+        return name
     if patient := metadata.text("patientid"):
-        return f"patient {patient}"
+        return f"patient {plain_id(patient)}"
     return image_stem(original)

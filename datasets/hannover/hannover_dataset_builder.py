@@ -14,6 +14,7 @@ from mdmt_tf.datasets._shared import (
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.table_rows import BAD_VALUE, RowError
+from mdmt_tf.names import image_id, plain_id
 
 _COLUMNS = ("patient_id", "image_id", "icu_admission_offset", "death_offset")
 # The offsets that say whether the course was severe, and the others.
@@ -59,13 +60,13 @@ class Builder(radiographs.RadiographBuilder):
         images = ImageFiles(root, ["png"])
 
         def parse(row):
-            image_id = row.required("image_id")
-            patient_id = row.required("patient_id")
+            name = row.required("image_id")
+            patient_id = plain_id(row.required("patient_id"))
             return image_records.Record(
-                image_id=image_id,
+                image_id=image_id(name),
                 patient_id=patient_id,
                 site="hannover",
-                path=images.find(image_id),
+                path=images.find(name),
                 row=row,
                 **image_records.read_fields(
                     labels=_numbers(row, _SEVERE),
@@ -95,7 +96,7 @@ def _severe_patients(rows):
     """
     severe = {}
     for row in rows:
-        patient = row.text("patient_id")
+        patient = plain_id(row.text("patient_id"))
         severe.setdefault(patient, 0)
         for column in _SEVERE:
             try:

@@ -4,7 +4,6 @@ import collections
 import contextlib
 import functools
 import math
-import re
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -18,6 +17,7 @@ from mdmt_tf.datasets._shared import (
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.errors import DataError
+from mdmt_tf.names import folded, plain_id
 
 # The classes of Cobo et al. 2024. Glasgow coma scale, points from 3 to 15:
 GCS_SEVERE_AT_MOST = 8
@@ -121,13 +121,15 @@ class Builder(volumes.VolumeBuilder):
         stated = collections.defaultdict(list)
         for row in rows:
             with contextlib.suppress(table_rows.RowError):  # `parse` reports it
-                stated[_patient_id(row)] += _outcomes_in(row, outcomes)
+                stated[folded(_patient_id(row))] += _outcomes_in(row, outcomes)
+        # Rows of one file are of one patient, however they spell its name.
+        name_of = {}
 
         def parse(row):
             row.required("PatientID")
             patient_id = _patient_id(row)
             # First of all, so that the file of a rejected row counts as listed.
-            paths = images.find_all(f"{patient_id}_brain")
+            paths = images.find_spellings(f"{patient_id}_brain")
             folders = sorted({path.parent.name for path in paths})
             if len(folders) > 1:
                 raise table_rows.RowError(
@@ -135,7 +137,9 @@ class Builder(volumes.VolumeBuilder):
                 )
             path = images.find(f"{patient_id}_brain")
             poor = _FOLDERS.index(path.parent.name)
-            for value, where in (*_outcomes_in(row, outcomes), *stated[patient_id]):
+            others = stated[folded(patient_id)]
+            patient_id = name_of.setdefault(path, patient_id)
+            for value, where in (*_outcomes_in(row, outcomes), *others):
                 if value not in (-1, poor):
                     raise table_rows.RowError(
                         "contradictory outcome", f"{path.parent.name}, but {where}"
@@ -180,11 +184,8 @@ def _outcomes_in(row, columns):
 
 
 def _patient_id(row):
-    """The name of the patient's files, as text with its leading zeros.
-
-    A program that reads the column as numbers may have written 12.0 for 12.
-    """
-    return re.sub(r"^(\d+)\.0+$", r"\1", row.text("PatientID"))
+    """The name of the patient's files, as text with its leading zeros."""
+    return plain_id(row.text("PatientID"))
 
 
 def _age(row):

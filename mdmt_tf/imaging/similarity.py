@@ -12,6 +12,7 @@ from scipy.fft import dctn
 _SIDE = 64
 _FREQUENCIES = 16
 BITS = _FREQUENCIES**2 - 1
+HASH_BYTES = _FREQUENCIES**2 // 8
 
 # Pairs that differ in at most this many of 255 bits are candidates. Of 60,000 pairs of
 # open radiographs, 0.1 % do. Re-encoded, brightened or darkened copies differ in at

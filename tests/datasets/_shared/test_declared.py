@@ -197,7 +197,8 @@ def test_similar_patients_are_told(ward, caplog):
     rows[3][AT["pid"]] = "p01"
     with caplog.at_level(logging.WARNING):
         ward(rows)
-    assert "pid = 'p01' is like 'P01', but another patient" in caplog.text
+    text = "patient 'p01' is like 'P01' (outcomes.xlsx:4), but another patient"
+    assert text in caplog.text
 
 
 def test_excluded_images(ward):
@@ -237,8 +238,8 @@ def change(folder, what):
     ("what", "expected"),
     [
         ("table", "the table outcomes.csv"),
-        ("image", "4 images, now 5"),
-        ("pixels", "names or sizes of images"),
+        ("image", "the image films/more.png is new"),
+        ("pixels", "the image films/f00a.png has other bytes"),
         ("unknown", "dataset.unknown"),
     ],
 )

@@ -18,7 +18,8 @@ from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 
 def record(number, image_id="a", patient_id="p", site="A", faults=(), **labels):
     row = TableRow("t.csv", number, {})
-    return Record(image_id, patient_id, site, Path("a.png"), row, labels, faults)
+    path = Path(f"{image_id}.png")
+    return Record(image_id, patient_id, site, path, row, labels, faults)
 
 
 ERROR = RowError("bad value", "y = 'x'")
