@@ -145,23 +145,26 @@ def rows_by_key(
     key_of: Callable[[TableRow], Hashable],
     columns: Sequence[str],
 ) -> dict[Hashable, TableRow]:
-    """One row per key; rows of one key complete each other.
+    """One row per key; rows of one key complete each other, and those of none are not
+    there.
 
     Args:
         path: the table, for messages.
         rows: its rows.
-        key_of: the key of a row, such as the name of an image.
+        key_of: the key of a row, such as the name of an image; "" for none.
         columns: those that are used; other columns may differ.
     Raises: DataError when two rows of a key differ in one of the columns.
     """
     found: dict[Hashable, TableRow] = {}
     for row in rows:
-        key = key_of(row)
+        if not (key := key_of(row)):
+            continue
         first = found.setdefault(key, row)
         cells = dict(first.cells)
         for column in columns:
             one, other = first.text(column), row.text(column)
-            if one and other and plain(one, row.decimal) != plain(other, row.decimal):
+            same = [plain(text, row.decimal).casefold() for text in (one, other)]
+            if all(same) and same[0] != same[1]:
                 raise DataError(
                     f"{path}:{row.number}: {column} of {key!r} is {other!r}, but "
                     f"{one!r} in line {first.number}. Keep the row that is right."

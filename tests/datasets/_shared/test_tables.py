@@ -209,7 +209,7 @@ def test_without_columns_to_look_for_the_first_full_row_is_the_header(tmp_path, 
 
 
 def test_rows_of_one_key_complete_each_other(write):
-    path = write(b"file,age,sex,note\na,50.0,?,x\nb,40,m,\na,50,f,y\n")
+    path = write(b"file,age,sex\na,50.0,?\nb,40,m\na,50,f\n,1,f\n,2,F\na,,F\n")
     rows = read_table(path, columns=("file",)).rows
     found = rows_by_key(path, rows, lambda row: row.text("file"), ("age", "sex"))
     assert {key: (row.text("age"), row.text("sex")) for key, row in found.items()} == {
