@@ -89,11 +89,11 @@ def reading(name: str) -> Iterator[None]:
     """Turn all exceptions from reading a DICOM file into DataError with its name."""
     try:
         yield
-    except DataError:
+    except (DataError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     # pydicom and its decoders raise dozens of types for malformed files, including
-    # `Exception` itself.
-    except Exception as error:
+    # `Exception` itself. A decoder in Rust panics by a BaseException.
+    except BaseException as error:
         raise DataError(
             f"{name}: this DICOM file cannot be read: {type(error).__name__}: {error}"
         ) from error

@@ -9,6 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom import read_image
 
 
@@ -273,3 +275,17 @@ def test_palette_colour():
         entries = RGB[..., index].tobytes()
         setattr(dataset, f"{colour}PaletteColorLookupTableData", entries)
     np.testing.assert_allclose(read(dataset), LUMINANCE, atol=1e-6)
+
+
+@pytest.mark.parametrize("panic", [BaseException, MemoryError])
+def test_panic_of_a_decoder_is_an_error_with_the_name_of_the_file(panic):
+    """pylibjpeg-rle is written in Rust; its panics are no `Exception`."""
+    match = f"^a.dcm: .*{panic.__name__}: index"
+    with pytest.raises(DataError, match=match), dicom.reading("a.dcm"):
+        raise panic("index out of range")
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_interrupts_pass_through_reading(end):
+    with pytest.raises(end), dicom.reading("a.dcm"):
+        raise end
