@@ -117,7 +117,8 @@ class _Taken:
             return
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0)
+                # Open as long as the process lives.
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
             _flush()
             self._kept = os.dup(_STDERR)
             os.dup2(self._file.fileno(), _STDERR)

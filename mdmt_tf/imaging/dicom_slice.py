@@ -8,10 +8,11 @@ import os
 
 import numpy as np
 import pydicom
-from pydicom.pixels import pixel_array
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom, raster
+from mdmt_tf.imaging.dicom_pixels import stored_pixels
+from mdmt_tf.imaging.dicom_values import apply_modality, padding_of
 from mdmt_tf.imaging.intensity import doubt_hounsfield
 
 TAGS = ("Modality",)
@@ -75,9 +76,9 @@ def measured_values(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.n
             f"({dataset.PhotometricInterpretation}). Leave out screenshots and maps in "
             "colour"
         )
-    stored = pixel_array(dataset, index=frame, allow_excess_frames=False)
-    values = dicom.apply_modality(stored, dataset).astype(np.float32)
-    padding = dicom.padding_of(stored, dataset)
+    stored = stored_pixels(dataset, name, frame)
+    values = apply_modality(stored, dataset, name).astype(np.float32)
+    padding = padding_of(stored, dataset)
     if padding is not None and not padding.all():
         values[padding] = values[~padding].min()
     if not np.isfinite(values).all():

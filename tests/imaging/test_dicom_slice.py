@@ -89,5 +89,5 @@ def test_colour_and_damage():
     colour = make_dicom(np.zeros((8, 8, 3), np.uint8), photometric="RGB", Modality="CT")
     with pytest.raises(DataError, match=r"x.dcm: expected one measured .*colour \(RGB"):
         read_hounsfield(to_bytes(colour), "x.dcm")
-    with pytest.raises(DataError, match="x.dcm: this DICOM file cannot be read"):
+    with pytest.raises(DataError, match="x.dcm: truncated DICOM file"):
         read_hounsfield(to_bytes(ct())[:-9], "x.dcm")
