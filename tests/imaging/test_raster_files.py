@@ -75,7 +75,7 @@ def test_a_jpeg_of_another_height(capfd):
 
 def test_bytes_that_no_pixel_needs_are_doubtful(capfd):
     data = jpeg()
-.*2 extraneous bytes"):
+    with pytest.warns(DataWarning, match=r"^x\.jpg: .*2 extraneous bytes"):
         image = read_image(data[:-2] + bytes(9) + END, "x.jpg")
     np.testing.assert_array_equal(image, read_image(data))
     assert capfd.readouterr().err == ""
