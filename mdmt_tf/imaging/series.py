@@ -21,6 +21,7 @@ from mdmt_tf.imaging.series_headers import (
     is_dicom_file,
     read_slices,
 )
+from mdmt_tf.imaging.visible import is_constant, nothing_visible
 from mdmt_tf.imaging.volume import Volume
 
 # Direction cosines are rounded in many files, positions and spacings too.
@@ -53,6 +54,8 @@ def read_series(path: str | os.PathLike) -> Volume:
     try:
         slices = _stack(_chosen(path))
         stack = _values(slices)
+        if is_constant(stack):
+            raise nothing_visible("", f"all voxels have the value {stack.flat[0]:g}")
     except DataError as error:
         if str(error).startswith(f"{path if path.is_dir() else path.parent}"):
             raise
