@@ -5,15 +5,16 @@ window of the file.
 """
 
 import os
+import warnings
 
 import numpy as np
 import pydicom
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import dicom, raster
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.dicom_values import apply_modality, padding_of
-from mdmt_tf.imaging.intensity import doubt_hounsfield
+from mdmt_tf.imaging.intensity import NOT_HOUNSFIELD, doubt_hounsfield, is_of_picture
 
 TAGS = ("Modality",)
 
@@ -55,7 +56,9 @@ def read_hounsfield(
             )
         values = measured_values(dataset, name)
     if doubt := doubt_hounsfield(values):
-        raise DataError(f"{name}: {doubt}")
+        if is_of_picture(float(values.min()), float(values.max())):
+            raise DataError(f"{name}: {doubt}")
+        warnings.warn(DataWarning(f"{name}: {doubt}", NOT_HOUNSFIELD), stacklevel=2)
     return values
 
 
