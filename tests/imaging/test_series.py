@@ -9,7 +9,7 @@ from made_dicom import make_dicom
 from made_series import AXIAL, enhanced, make_slices, write_slices
 from scipy.spatial.transform import Rotation
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, collected_warnings
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.series import find_series, read_series
 from mdmt_tf.imaging.volume import write_nifti
@@ -290,3 +290,22 @@ def test_the_slices_are_upright_in_the_prepared_volume(tmp_path):
     write_slices(tmp_path, make_slices(values))
     pixels = prepare_file(tmp_path, "head_8x9x10").pixels[..., 0]
     assert np.argwhere(pixels).tolist() == [[6, 1, 2]]
+
+
+def test_a_doubt_of_all_slices_is_said_once(tmp_path):
+    slices = make_slices(hu())
+    for one in slices:
+        one.PixelData = one.PixelData + bytes(one.Rows * one.Columns * 2)
+    write_slices(tmp_path / "series", slices)
+    with collected_warnings() as found:
+        read_series(tmp_path / "series")
+    (doubt,) = found
+    assert doubt.kind == "frames without announcement"
+    assert str(doubt).endswith(f"(and {len(slices) - 1} more slices)")
+    assert str(doubt).startswith(f"{tmp_path}/series/")
+
+
+def test_a_series_without_contrast(tmp_path):
+    write_slices(tmp_path / "series", make_slices(np.full((4, 5, 6), 40, np.float32)))
+    with pytest.raises(DataError, match=f"^{tmp_path}/series: .*all voxels have the va"):
+        read_series(tmp_path / "series")
