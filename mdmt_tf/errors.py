@@ -21,7 +21,7 @@ class DataError(MdmtError):
 
 
 class LeakageError(DataError):
-    """A patient in two splits."""
+    """A patient or a picture in two splits, or in danger of it."""
 
 
 def nearest(word: str, known: Collection[str]) -> str:
