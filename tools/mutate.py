@@ -14,12 +14,15 @@ import argparse
 import ast
 import contextlib
 import copy
+import functools
 import importlib
 import importlib.abc
 import importlib.util
 import json
+import math
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -37,7 +40,9 @@ ROOMS = {
     "data": ("mdmt_tf/data/s*.py", 15),
     "training": ("mdmt_tf/training/losses.py", 10),
 }
-SECONDS = 240  # for the tests of a module, and again for those of its room
+# Tests that use so much more of the processor than without a change have noticed it.
+_TIMES_LONGER, _LONGER_SECONDS = 5, 30
+_HANGS_SECONDS = 1200
 _LIBRARIES = "pytest numpy pandas scipy.stats sklearn.metrics statsmodels.api"
 _LIBRARIES += " sklearn.model_selection sklearn.linear_model sklearn.isotonic"
 _LIBRARIES += " tensorflow keras tensorflow_datasets matplotlib.pyplot cv2 yaml"
@@ -165,16 +170,22 @@ def choose(seed: int) -> list[tuple[str, str, int, int]]:
 
 def tests_of(module: str, room: str) -> tuple[list[str], list[str]]:
     """The test files of a module, and the others of its room."""
-    sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
-    spec = importlib.util.spec_from_file_location("m", ROOT / "tests/test_mirror.py")
-    mirror = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mirror)
     of_room = sorted((ROOT / "tests" / room).glob("test_*.py"))
     name = module.rpartition(".")[2]
     own = {path for path in of_room if path.stem.startswith(f"test_{name}")}
-    own |= {ROOT / "tests" / t for t, used in mirror.THROUGH.items() if module in used}
+    own |= {ROOT / "tests" / t for t, used in _through().items() if module in used}
     others = [path for path in of_room if path not in own]
     return [str(p) for p in sorted(own)], [str(p) for p in others]
+
+
+@functools.cache
+def _through() -> dict[str, list[str]]:
+    """Test file -> modules that are tested through it, of tests/test_mirror.py."""
+    tree = ast.parse((ROOT / "tests/test_mirror.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "THROUGH":
+            return ast.literal_eval(node.value)
+    raise LookupError("tests/test_mirror.py has no THROUGH")
 
 
 class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -195,28 +206,52 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.tree, self.path, "exec"), module.__dict__)
 
 
-def try_change(module: str, tree: ast.Module | None, tests: list[str]) -> str:
-    """ "caught", "missed" or "too long", by some tests, in a process of its own."""
-    if not tests:
-        return "missed"
+def _fork(module, tree, tests: list[str], seconds: float) -> tuple[str, float]:
+    """Run some tests in a process of its own.
+
+    Returns: "passed", "failed" or "too long", and the seconds of the processor.
+    """
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
-            os._exit(_run_tests(module, tree, tests))
+            os._exit(_run_tests(module, tree, tests, int(seconds)))
         os._exit(1)
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + _HANGS_SECONDS
     while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
+        done, status, used = os.wait4(child, os.WNOHANG)
         if done:
-            return "missed" if status == 0 else "caught"
+            stopped = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+            answer = "too long" if stopped else "failed" if status else "passed"
+            return answer, used.ru_utime + used.ru_stime
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return "too long"
+    return "too long", math.inf
 
 
-def _run_tests(module: str, tree: ast.Module | None, tests: list[str]) -> int:
+@functools.cache
+def _unchanged(tests: tuple[str, ...]) -> tuple[str, float]:
+    return _fork("", None, list(tests), _HANGS_SECONDS)
+
+
+def try_change(module: str, tree: ast.Module, tests: list[str]) -> str:
+    """Whether some tests notice a change: caught, missed or too long.
+
+    Raises: RuntimeError if the tests fail without a change, too.
+    """
+    if not tests:
+        return "missed"
+    answer, seconds = _unchanged(tuple(tests))
+    if answer != "passed":
+        raise RuntimeError(f"without a change: {answer}: {' '.join(tests)}")
+    limit = _TIMES_LONGER * seconds + _LONGER_SECONDS
+    answer, _ = _fork(module, tree, tests, limit)
+    return {"passed": "missed", "failed": "caught"}.get(answer, answer)
+
+
+def _run_tests(module: str, tree, tests: list[str], seconds: int) -> int:
     os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
@@ -247,9 +282,13 @@ def run(chosen, results: dict, write) -> None:
         tree, text = changed(source, line, number)
         own, others = tests_of(module, room)
         start, by = time.monotonic(), "module"
-        answer = try_change(module, tree, own)
-        if answer == "missed":
-            by, answer = "room", try_change(module, tree, others)
+        try:
+            answer = try_change(module, tree, own)
+            if answer == "missed":
+                by, answer = "room", try_change(module, tree, others)
+        except RuntimeError as error:
+            print(f"not tried {key}: {error}", flush=True)
+            continue
         results[key] = {
             "room": room,
             "change": text,
@@ -302,6 +341,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.only:
         chosen = [c for c in chosen if f"{c[1]}:{c[2]}" == options.only]
         results = {}
+    # In an order without rooms, so that what is done by then is of all rooms.
+    random.Random(options.seed).shuffle(chosen)
     os.chdir(ROOT)
     run(
         chosen,

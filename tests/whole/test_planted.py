@@ -127,7 +127,8 @@ def test_no_output_of_any_command_has_details(tmp_path, monkeypatch):
     run("doctor", *settings, "--out", "doctor", "--fail-on", "never")
     run("train", *settings, "run_dir=run")
     run("evaluate", "run")
-    run("evaluate", "run", "--on", new / "films.yaml", "--out", "on", *data)
+    other = ("--data-dir", out / "other data")
+    run("evaluate", "run", "--on", new / "films.yaml", "--out", "on", *other)
     run("explain", "run", "--out", "maps")
     run(
         "explain", "run", films / "f04.dcm", films / "f01.png", "--out", "maps of files"
