@@ -102,7 +102,9 @@ def test_no_output_of_any_command_has_details(tmp_path, monkeypatch):
     path = planted.spread(inputs, patients=36)
     (inputs / "run.yaml").write_text(SETTINGS.format(data=out / "data"))
     new = tmp_path / "new"
-    planted.spread(new, patients=4)
+    planted.spread(new, patients=8)
+    text = (new / "films.yaml").read_text().replace("name: films", "name: others")
+    (new / "others.yaml").write_text(text)
     out.mkdir()
     monkeypatch.chdir(out)
     printed = []
@@ -127,8 +129,7 @@ def test_no_output_of_any_command_has_details(tmp_path, monkeypatch):
     run("doctor", *settings, "--out", "doctor", "--fail-on", "never")
     run("train", *settings, "run_dir=run")
     run("evaluate", "run")
-    other = ("--data-dir", out / "other data")
-    run("evaluate", "run", "--on", new / "films.yaml", "--out", "on", *other)
+    run("evaluate", "run", "--on", new / "others.yaml", "--out", "on", *data)
     run("explain", "run", "--out", "maps")
     run(
         "explain", "run", films / "f04.dcm", films / "f01.png", "--out", "maps of files"
