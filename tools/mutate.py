@@ -6,8 +6,8 @@
 
 Each change is tried in a process that is forked after the libraries are loaded and gets
 the changed module in place of the file, so the checkout stays as it is. The tests of
-the module run first, then those of its room. A change is caught if one fails, or if
-they take much longer. A second start with the same --out continues.
+the module run first, then those of its room that name the module. A change is caught if
+one fails, or if they take much longer. A second start with the same --out continues.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import json
 import math
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -172,12 +173,16 @@ def choose(seed: int) -> list[tuple[str, str, int, int]]:
 
 
 def tests_of(module: str, room: str) -> tuple[list[str], list[str]]:
-    """The test files of a module, and the others of its room."""
+    """The test files of a module, and the others of its room that name it."""
     of_room = sorted((ROOT / "tests" / room).glob("test_*.py"))
     name = module.rpartition(".")[2]
     own = {path for path in of_room if path.stem.startswith(f"test_{name}")}
     own |= {ROOT / "tests" / t for t, used in _through().items() if module in used}
-    others = [path for path in of_room if path not in own]
+    others = [
+        path
+        for path in of_room
+        if path not in own and re.search(rf"\b{name}\b", path.read_text("utf-8"))
+    ]
     return [str(p) for p in sorted(own)], [str(p) for p in others]
 
 
@@ -268,6 +273,9 @@ def _run_tests(module: str, tree, tests: list[str], seconds: int) -> int:
 
 
 def _load(names: str) -> None:
+    # Threads of libraries do not survive a fork.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for name in names.split():
         importlib.import_module(name)
@@ -335,6 +343,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments.add_argument("--markdown", action="store_true")
     text = "try only changes of this line, again"
     arguments.add_argument("--only", metavar="MODULE:LINE", help=text)
+    text = "rooms whose changes are tried; all of them are drawn"
+    arguments.add_argument("--rooms", nargs="+", default=[*ROOMS], help=text)
     options = arguments.parse_args(argv)
     results = {}
     if options.out.is_file():
@@ -342,7 +352,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.markdown:
         print(markdown(results))
         return 0
-    chosen = choose(options.seed)
+    chosen = [c for c in choose(options.seed) if c[0] in options.rooms]
     if options.only:
         chosen = [c for c in chosen if f"{c[1]}:{c[2]}" == options.only]
         results = {}
