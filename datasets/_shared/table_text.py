@@ -30,6 +30,8 @@ _CONTROLS = "".join(map(chr, range(32)))
 _INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 # Text after a closing quote is an error; blanks before an opening one are none.
 _STRICT = {"strict": True, "skipinitialspace": True}
+# A number whose sign is that before the decimals, as three digits would not tell.
+_DECIMAL = re.compile(r"[-+]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
 # Delimiters of a row from which on it is unlikely that lines of a text have as many.
 _SURE_WIDTH = 4
 
@@ -145,17 +147,17 @@ def _decode_windows(line: bytes) -> str:
 def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
     """Whether numbers are written as 79,5: some must be, and none as 79.5.
 
-    1,100 alone is no sign, because it may be eleven hundred. A file with commas as
-    delimiters has none.
+    1,100 and 1.100 alone are no signs, because they may be eleven hundred. A file with
+    commas as delimiters has none.
     """
     if delimiter == ",":
         return False
     found = False
     for _, cells in lines:
         for cell in cells:
-            if re.fullmatch(r"[-+]?\d+\.\d+", cell):
-                return False
-            if re.fullmatch(r"[-+]?\d+,(\d{1,2}|\d{4,})|[-+]?0,\d+", cell):
+            if match := _DECIMAL.fullmatch(cell):
+                if match[1] == ".":
+                    return False
                 found = True
     return found
 
