@@ -2,7 +2,7 @@
 
 import os
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import tensorflow_datasets as tfds
 from mdmt_tf import config
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared import declared_warnings
-from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
 from mdmt_tf.datasets._shared.originals import Originals
@@ -138,9 +137,6 @@ class _DeclaredBuilder:
             rejections,
         )
 
-    def _excluded_ids(self, images: DeclaredImages) -> Collection[str]:
-        return images.ids(self.exclude)
-
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         return {
             "left_out": rejections.left_out(),
@@ -165,7 +161,7 @@ class _DeclaredBuilder:
         for file, digest in here["tables"].items():
             if there["tables"].get(file) != digest:
                 found.append(f"the table {file}")
-        if root is None:
+        if root is None or not here["images"]:
             return found  # the images are not there
         if stored := metadata.get("originals"):
             now = self._originals(root)

@@ -41,8 +41,9 @@ def _warn_of_marks_among_numbers(plan: Plan, rejections: Rejections) -> None:
                 (marked if kind.marks.has(cell) else known).append(number)
         between = [n for n in marked if known and min(known) <= n <= max(known)]
         if between:
+            count = f"{name}: {len(between)} cells are {between[0]:g}"
             detail = (
-                f"{name}: {len(between)} cells are {between[0]:g}, which `unknown` has, and "
+                f"{count}, which `unknown` has, and "
                 f"other cells are from {min(known):g} to {max(known):g}. They are "
                 "stored as unknown."
             )

@@ -34,7 +34,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mdmt_tf import __version__
-from mdmt_tf.datasets._shared import manual_files
+from mdmt_tf.datasets._shared import exclusion, manual_files
+from mdmt_tf.datasets._shared.exclusion import Excluded, find_excluded
 from mdmt_tf.datasets._shared.image_records import (
     DESCRIPTIVE,
     Classes,
@@ -96,7 +97,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         DESCRIPTIVE: label fields in which rows of one image may differ.
         UNUSABLE: ids of unusable images, the default of `exclude`.
         IS_DRAWN: whether the package draws the images, so that no user can obtain them.
-        exclude: ids of images to leave out.
+        exclude: names of images to leave out.
+        checks_exclude: whether a name in `exclude` that is of no image is an error.
         progress: called as progress(images done, all images) during preparation.
     """
 
@@ -110,6 +112,7 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     IS_DRAWN: ClassVar[bool] = False
 
     exclude: Collection[str]
+    checks_exclude: bool = False
     progress: Callable[[int, int], None] | None = None
 
     def __init_subclass__(cls, **kwargs):
@@ -324,7 +327,23 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _choose(self, table: ImageTable) -> tuple[list[Record], int]:
         """The records of the images to decode, and the number of repeated rows."""
         images, rejections = table.images, table.rejections
-        records = []
+        merged, repeated = self._merged(table)
+        excluded, chosen = self._excluded(table, merged), []
+        if self.checks_exclude:
+            exclusion.check(self.name, excluded)
+        for record in merged:
+            if record.path in excluded.files:
+                file = images.relative(record.path)
+                rejections.add(file, record.row.place, "listed as unusable", "")
+            else:
+                chosen.append(record)
+        for path in images.not_requested():
+            rejections.add(images.relative(path), "", "not in the table", "")
+        return chosen, repeated
+
+    def _merged(self, table: ImageTable) -> tuple[list[Record], int]:
+        """One record per image, and the number of repeated rows."""
+        rejections, records = table.rejections, []
         for row in table.rows:
             name = row.text(table.image_column)
             try:
@@ -342,21 +361,17 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         unmatched = {s.name: s.list_unmatched(rejections) for s in table.sides}
         self._unmatched = {name: n for name, n in unmatched.items() if any(n.values())}
         records = in_one_spelling(records, rejections)
-        merged, repeated = merge_repeats(records, rejections, self.DESCRIPTIVE)
-        excluded, chosen = self._excluded_ids(images), []
-        for record in merged:
-            if record.image_id in excluded:
-                file = images.relative(record.path)
-                rejections.add(file, record.row.place, "listed as unusable", "")
-            else:
-                chosen.append(record)
-        for path in images.not_requested():
-            rejections.add(images.relative(path), "", "not in the table", "")
-        return chosen, repeated
+        return merge_repeats(records, rejections, self.DESCRIPTIVE)
 
-    def _excluded_ids(self, images: manual_files.ImageFiles) -> Collection[str]:
-        """The ids of the images to leave out."""
-        return self.exclude
+    def _excluded(self, table: ImageTable, records: Sequence[Record]) -> Excluded:
+        in_table = (row.text(table.image_column) for row in table.rows)
+        return find_excluded(self.exclude, records, table.images, in_table)
+
+    def excluded_in(self, manual_dir: str | os.PathLike) -> Excluded:
+        """What `exclude` stands for in the files of the dataset, without messages."""
+        with exclusion.without_messages():
+            table = self._read(self.checked_root(manual_dir))
+            return self._excluded(table, self._merged(table)[0])
 
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         """Further facts for the metadata, about what was read and left out."""

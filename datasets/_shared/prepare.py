@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mdmt_tf.datasets._shared import exclusion
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.names import folded
 
@@ -87,6 +88,7 @@ def prepare_dataset(
     config: str | None = None,
     exclude: Collection[str] | None = None,
     overwrite: bool = False,
+    checks_exclude: bool = True,
     progress: Callable[[int, int], object] | None = None,
     before_writing: Callable[[], object] = lambda: None,
 ) -> PreparedFolder:
@@ -101,8 +103,10 @@ def prepare_dataset(
         data_dir: folder of prepared datasets.
         config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
             default of the dataset.
-        exclude: ids of images to leave out, instead of the dataset's own list.
+        exclude: names of images to leave out, instead of the dataset's own list; a name
+            of no image is an error.
         overwrite: whether to delete an existing dataset and prepare it again.
+        checks_exclude: False: a name of no image is no error.
         progress: called with (images done, all images).
         before_writing: called before TensorFlow is loaded, if there is something to
             write.
@@ -123,6 +127,11 @@ def prepare_dataset(
         return dataclasses.replace(found, compared=not note, note=note)
     # Before an existing dataset is deleted.
     root = builder.checked_root(manual_dir)
+    builder.checks_exclude &= checks_exclude
+    if overwrite:
+        excluded = builder.excluded_in(manual_dir)  # reads all tables
+        if builder.checks_exclude:
+            exclusion.check(builder.name, excluded)
     builder.progress = progress
     before_writing()
     tfds.disable_progress_bar()
@@ -165,7 +174,7 @@ def open_builder(
     except ValueError as error:
         raise ConfigError(f"{builder_class.name}: {error}") from error
     if exclude is not None:
-        builder.exclude = frozenset(exclude)
+        builder.exclude, builder.checks_exclude = frozenset(exclude), True
     return builder
 
 
@@ -176,6 +185,7 @@ def prepare_each(
     *,
     bar: Bar,
     finished: Callable[[PreparedFolder], object],
+    exclude: Collection[str] | None = None,
     **options,
 ) -> None:
     """Prepare datasets one after another; an error in one does not stop the others.
@@ -185,9 +195,12 @@ def prepare_each(
         manual_dir, data_dir, options: as for `prepare_dataset`.
         bar: opens the progress bar of a dataset.
         finished: called with each dataset when it is ready.
+        exclude: as for `prepare_dataset`; each name is of an image of one dataset.
     Raises: DataError with the messages of all datasets that could not be prepared.
     """
     problems = []
+    if exclude and len(configs) > 1:
+        _check_excluded(configs, manual_dir, data_dir, exclude)
     for name, config in configs.items():
         try:
             with bar(load_builder(name).name) as progress:
@@ -197,6 +210,8 @@ def prepare_each(
                     data_dir,
                     config=config,
                     progress=progress,
+                    exclude=exclude,
+                    checks_exclude=len(configs) == 1,
                     **options,
                 )
             finished(prepared)
@@ -206,12 +221,25 @@ def prepare_each(
         raise DataError("\n\n".join(problems))
 
 
+def _check_excluded(configs, manual_dir, data_dir, exclude: Collection[str]) -> None:
+    """Raise for names of no image of any dataset, before one is prepared."""
+    found = []
+    for name, config in configs.items():
+        try:
+            builder = open_builder(name, data_dir, config, exclude)
+            found.append(builder.excluded_in(manual_dir))
+        except DataError:
+            return  # it is reported when the dataset is prepared
+    exclusion.check_in_any(found)
+
+
 def write_preview(
     builder: "ManualBuilder", manual_dir: str | os.PathLike, file: Path
 ) -> None:
     """Draw random images of a dataset, original and prepared."""
     from mdmt_tf.imaging import contact_sheet
 
+    builder.checks_exclude = False  # it was checked while it was prepared
     tiles = builder.sample(manual_dir, contact_sheet.TILES, builder.tile)
     contact_sheet.write(file, tiles)
 

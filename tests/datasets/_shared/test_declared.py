@@ -205,7 +205,9 @@ def test_excluded_images(ward):
     facts = ward(ward_rows(2), exclude=["F00A", "f01b.png"]).metadata
     assert facts["prepared"] == 2
     assert facts["rejected_by_reason"] == {"listed as unusable": 2}
-    with pytest.raises(DataError, match=r"there is no file for 'f00'"):
+    with pytest.raises(
+        DataError, match=r"'f00' is no image\. Did you mean 'f00.\.png'"
+    ):
         ward(ward_rows(2), exclude=["f00"], overwrite=True)
 
 
