@@ -17,7 +17,7 @@ from mdmt_tf.datasets._shared import spreadsheets, table_text
 from mdmt_tf.datasets._shared.declared_cells import plain
 from mdmt_tf.datasets._shared.table_rows import TableRow
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line
-from mdmt_tf.errors import DataError, DataWarning, nearest
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import limits
 
 # First bytes, in lower case and without blanks before them -> why the file is none of
@@ -193,6 +193,8 @@ def _parquet_lines(path: Path) -> list[Line]:
             "`python -m pip install 'mdmt_tf[parquet]'`, or save the table as CSV."
         ) from error
     try:
+        facts = pyarrow.parquet.read_metadata(path)
+        table_text.check_cells(path, facts.num_rows * facts.num_columns)
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: this table cannot be read: {error}") from error
@@ -244,7 +246,7 @@ def _find_header(path, filled: Sequence[Line], columns, wanted, sheet) -> int:
     place = f"{path}:{number}" if number > 1 else f"{path}"
     raise DataError(
         f"{place}{_in_sheet(sheet)}: expected the columns {', '.join(columns)}; "
-        f"without {', '.join(missing)}.{nearest(missing[0], names)} Received: "
+        f"without {', '.join(missing)}.{_meant(missing, names)} Received: "
         f"{', '.join(names)}"
     )
 
@@ -334,14 +336,25 @@ def _check_formulas(
 
 def _warn_of_similar(path, header: Sequence[str], optional: Sequence[str]) -> None:
     """Warn of columns that may be misspelt, and are not read."""
-    folded = {name.casefold(): name for name in header if name not in optional}
+    known = [name for name in header if name not in optional]
     for name in optional:
-        if name in header:
-            continue
-        close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=_SIMILAR)
-        if close:
+        if name not in header and (close := _similar(name, known, _SIMILAR)):
             text = (
                 f"{path.name}: there is no column {name!r}, so it is unknown. Is "
-                f"{folded[close[0]]!r} meant? Then rename it."
+                f"{close!r} meant? Then rename it."
             )
             warnings.warn(DataWarning(text, kind="similar column"), stacklevel=2)
+
+
+def _meant(missing: Sequence[str], names: Sequence[str]) -> str:
+    """The nearest names of columns, as in " Did you mean 'Image File', 'Sex'?"."""
+    found = filter(None, (_similar(name, names, 0.5) for name in missing))
+    text = ", ".join(map(repr, dict.fromkeys(found)))
+    return f" Did you mean {text}?" if text else ""
+
+
+def _similar(name: str, names: Iterable[str], cutoff: float) -> str | None:
+    """The name that is nearest in any case, if it is near."""
+    folded = {other.casefold(): other for other in names if other}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff)
+    return folded[close[0]] if close else None

@@ -77,12 +77,10 @@ class Builder(radiographs.RadiographBuilder):
         def parse(row):
             name = row.required("Filename")
             path = images.find(name)
-            manufacturer = row.words_in("Manufacturer")
             agreed = consensus and consensus.find(name)
             return image_records.Record(
                 image_id=image_id(name),
                 patient_id=row.required("Subject"),
-                site=_COMPANIES.get(manufacturer.lower(), manufacturer),
                 path=path,
                 row=row,
                 **image_records.read_fields(
@@ -92,9 +90,10 @@ class Builder(radiographs.RadiographBuilder):
                         "consensus_scores": (unknown, lambda: _consensus(agreed)),
                         "sex": ("", lambda: row.words_in("Sex")),
                         "age_five_year": (math.nan, lambda: row.years_in(_AGE)),
-                        "manufacturer": ("", lambda: manufacturer),
+                        "manufacturer": ("", lambda: row.words_in("Manufacturer")),
                         "modality": ("", lambda: row.words_in("Modality")),
                     },
+                    site=lambda: _company(row.words_in("Manufacturer")),
                 ),
             )
 
@@ -102,6 +101,10 @@ class Builder(radiographs.RadiographBuilder):
         return manual_builder.ImageTable(
             rows, images, parse, "Filename", rejections, sides
         )
+
+
+def _company(manufacturer):
+    return _COMPANIES.get(manufacturer.lower(), manufacturer)
 
 
 def _scores(row):

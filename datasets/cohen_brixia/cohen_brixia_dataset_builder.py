@@ -1,5 +1,6 @@
 """Radiographs of the Cohen collection with Brixia scores; see README.md."""
 
+import functools
 import logging
 import math
 
@@ -87,11 +88,10 @@ class Builder(radiographs.RadiographBuilder):
             if groups and not group.text("patient_group"):
                 detail = f"{name!r} is not in {_GROUPS}"
                 rejections.warn(name, row.place, "no group of a patient", detail)
-            location = _about(metadata.words_in, "location")
+            location = functools.partial(_about, metadata.words_in, "location")
             return image_records.Record(
                 image_id=name,
                 patient_id=_patient(original, metadata, group),
-                site=location,
                 path=path,
                 row=row,
                 **image_records.read_fields(
@@ -103,8 +103,9 @@ class Builder(radiographs.RadiographBuilder):
                         "view": ("", lambda: _about(metadata.words_in, "view")),
                         "sex": ("", lambda: _about(metadata.words_in, "sex")),
                         "age": (math.nan, lambda: _about(metadata.years_in, "age")),
-                        "location": ("", lambda: location),
+                        "location": ("", location),
                     },
+                    site=location,
                 ),
             )
 

@@ -137,11 +137,11 @@ HEADER = "Filename;BrixiaScore;BrixiaScoreGlobal;ConsensusTestset;Subject;Sex;" 
 def read(tmp_path, read_files):
     """read(rows, consensus): what is read of tables of the images 101 to 107."""
 
-    def read(rows, consensus=()):
+    def read(rows, consensus=(), header=HEADER):
         root = tmp_path / "BRIXIA"
         images = DUMMY / "BRIXIA" / "dicom_clean"
         shutil.copytree(images, root / "dicom_clean", dirs_exist_ok=True)
-        table = "\n".join([HEADER, *rows])
+        table = "\n".join([header, *rows])
         (root / "metadata_global_v2.csv").write_text(table)
         if consensus:
             names = ("Filename", *(f"Mode{zone}" for zone in "ABCDEF"))
@@ -182,11 +182,13 @@ def test_decimal_commas(read):
 
 
 def test_cells_that_no_label_needs_cost_no_row(read):
-    labels, rejected, warned = read(["101;123321;12;maybe;S1;#REF!;1955-03-04"])
+    row = "101;123321;12;maybe;S1;#REF!;1955-03-04;#N/A"
+    labels, rejected, warned = read([row], header=f"{HEADER};Manufacturer")
     one = labels["101"]
     assert (one["brixia_global"], one["consensus_test"], one["sex"]) == (12, -1, "")
+    assert (one["site"], one["manufacturer"]) == ("", "")
     assert np.isnan(one["age_five_year"])
-    assert len(warned) == 3
+    assert len(warned) == 4  # cells; one is read for two fields
     assert not [line for line in rejected if "not in the table" not in line]
 
 

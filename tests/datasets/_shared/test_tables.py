@@ -71,15 +71,19 @@ def test_parquet_cells_become_text(tmp_path):
             "dead": [True, False, None],
             "zeros": ["001", "0", "2"],
             "count": [3, None, 5],
+            "raw": [b"x", b"\xff", None],
         }
     )
     pyarrow.parquet.write_table(table, path)
     read = read_table(path, columns=("file", "score"))
     assert [tuple(row.cells.values()) for row in read.rows] == [
-        ("a", "1", "1", "001", "3"),
-        ("b", "2.5", "0", "0", ""),
-        ("", "", "", "2", "5"),
+        ("a", "1", "1", "001", "3", "x"),
+        ("b", "2.5", "0", "0", "", "\\xff"),
+        ("", "", "", "2", "5", ""),
     ]
+    with limits.using(limits.Limits(max_cells=17)), pytest.raises(DataError) as error:
+        read_table(path, columns=("file", "score"))
+    assert "too many cells" in str(error.value)
     assert [row.place for row in read.rows][:2] == ["t.parquet:1", "t.parquet:2"]
 
 
@@ -106,6 +110,7 @@ def test_parquet_without_pyarrow_says_how_to_install(write, monkeypatch):
             ["t.csv: expected the columns a, c; without c.", "Received: a, b"],
         ),
         (b"ac;a\n1;2\n", ["without c. Did you mean 'ac'? Received: ac, a"]),
+        (b"A;C ;x\n1;2;3\n", ["without a, c. Did you mean 'A', 'C'? Received: A"]),
         (b"My title\n\na,x\n1,2\n", ["t.csv:3: expected the columns"]),
         (b"a,c,a\n1,2,3\n", ["t.csv:1: the column 'a' is there 2 times", "Rename"]),
         (
