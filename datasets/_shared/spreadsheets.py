@@ -104,20 +104,31 @@ def _choose(path: Path, workbook, name: str | None, has_header):
                 f"{', '.join(names)}."
             )
         return workbook[name]
-    visible = [s for s in workbook.worksheets if s.sheet_state == "visible"]
     scores = {}
-    for sheet in visible or workbook.worksheets:
+    for sheet in workbook.worksheets:
         head = _lines(path, sheet, last=_LAST_SEARCHED)
         scores[sheet.title] = has_header(list(itertools.islice(head, SEARCHED)))
     if not scores:
         raise DataError(f"{path}: this spreadsheet has no sheet with cells.")
+    visible = {
+        sheet.title: scores[sheet.title]
+        for sheet in workbook.worksheets
+        if sheet.sheet_state == "visible"
+    }
+    hidden = max(scores, key=scores.get)
+    if visible and scores[hidden] >= 0.5 > max(visible.values()):
+        raise DataError(
+            f"{path}: the columns are only in the sheet {hidden!r}, which is hidden. "
+            "Show it, if it is meant, and save the file."
+        )
+    scores = visible or scores
     best = max(scores, key=scores.get)
     also = [title for title in scores if title != best and scores[title] >= 0.5]
     if also and scores[best] >= 0.5:
         others = ", ".join(map(repr, also))
         text = (
-            f"{path.name}: sheet {best!r} is read, and {others} not, which has such "
-            "columns, too. Put all rows into one sheet, or name the sheet."
+            f"{path.name}: sheet {best!r} is read, and {others} not, which would do, "
+            "too. Put all rows into one sheet, or name the sheet."
         )
         warnings.warn(DataWarning(text, kind="several sheets"), stacklevel=2)
     return workbook[best]

@@ -64,7 +64,10 @@ def _in_sheet(sheet: str | None) -> str:
     return f", sheet {sheet!r}" if sheet is not None else ""
 
 
-def check_header(path, line: int, header: Sequence[str], sheet) -> None:
+def check_header(
+    path, line: int, header: Sequence[str], sheet, read: Sequence[str]
+) -> None:
+    """Refuse columns that are there twice."""
     counts = collections.Counter(name for name in header if name)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
@@ -72,6 +75,27 @@ def check_header(path, line: int, header: Sequence[str], sheet) -> None:
             f"{path}:{line}{_in_sheet(sheet)}: the column {twice[0]!r} is there "
             f"{counts[twice[0]]} times. Rename or remove all but one."
         )
+    for name in read:
+        if name in counts and f"{name}.1" in counts:
+            text = (
+                f"{path.name}:{line}: there are the columns {name!r}, which is read, "
+                f"and '{name}.1', as pandas renames a column that is there twice."
+            )
+            warnings.warn(DataWarning(text, kind="column twice"), stacklevel=3)
+
+
+def without_headers(path, header: Sequence[str], rows: Sequence[Line]) -> list[Line]:
+    """The rows that are not the header once more, as when two files are joined."""
+    names = [name for name in header if name]
+    again = [
+        number for number, cells in rows if names == [n for n in cells if n] and names
+    ]
+    if again:
+        text = f"{path.name}:{again[0]}: the header once more, which is no row."
+        if len(again) > 1:
+            text += f" So are {len(again) - 1} other lines."
+        warnings.warn(DataWarning(text, kind="header once more"), stacklevel=3)
+    return [row for row in rows if row[0] not in set(again)]
 
 
 def check_widths(
@@ -93,7 +117,9 @@ def check_widths(
             "cells with a delimiter or a decimal comma in quotes, or name the last "
             "column."
         )
-    short = [] if may_be_short else [row for row in rows if len(row[1]) < width]
+    if may_be_short:
+        return
+    short = [row for row in rows if len(row[1]) < width]
     if short:
         number, cells = short[0]
         raise DataError(
@@ -102,6 +128,16 @@ def check_widths(
             "missing or the file is cut off; an empty cell needs its delimiter. Remove "
             "notes below the table."
         )
+
+    long = [row for row in rows if len(row[1]) > max(len(header), width)]
+    if 0 < len(long) < len(rows):
+        number, cells = long[0]
+        text = (
+            f"{path.name}:{number}: {len(cells)} cells, the last of them empty, where "
+            f"the header has {len(header)}.{_others(long)} Look whether a cell has an "
+            "unquoted comma or semicolon."
+        )
+        warnings.warn(DataWarning(text, kind="row with more cells"), stacklevel=3)
 
 
 def _others(rows: Sequence[Line]) -> str:

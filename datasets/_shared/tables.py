@@ -19,6 +19,7 @@ from mdmt_tf.datasets._shared.table_header import (
     overlap,
     regularity,
     warn_of_similar,
+    without_headers,
 )
 from mdmt_tf.datasets._shared.table_rows import TableRow
 from mdmt_tf.datasets._shared.table_text import Line
@@ -122,12 +123,12 @@ def read_table(
     index = find_header(path, filled, columns, wanted, sheet)
     line, cells = filled[index]
     header = list(map(header_text, cells))
-    rest = filled[index + 1 :]
-    check_header(path, line, header, sheet)
+    rest = without_headers(path, header, filled[index + 1 :])
+    read = [*wanted, *map(header_text, optional)]
+    check_header(path, line, header, sheet, read)
     may_be_short = found is not None or start.startswith(b"PAR1")
     check_widths(path, header, rest, may_be_short)
     if found is not None:
-        read = [*wanted, *map(header_text, optional)]
         check_formulas(path, found, (line, header), read)
     warn_of_similar(path, header, optional)
     named = [(place, name) for place, name in enumerate(header) if name]

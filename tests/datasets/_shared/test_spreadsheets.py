@@ -62,6 +62,14 @@ def test_the_first_visible_sheet_with_the_columns(book):
     assert (table.sheet, files(table)) == ("Data", ["a", "b"])
 
 
+def test_columns_that_only_a_hidden_sheet_has(book):
+    def hide(workbook):
+        workbook["Data"].sheet_state = "veryHidden"
+
+    with pytest.raises(DataError, match="only in the sheet 'Data', which is hidden"):
+        read_table(book(hide, Notes=[["x"]], Data=ROWS), columns=("file", "age"))
+
+
 def test_a_sheet_by_name_may_be_hidden(book):
     def hide(workbook):
         workbook["Old"].sheet_state = "hidden"

@@ -74,3 +74,31 @@ def test_without_columns_to_look_for_the_first_full_row_is_the_header(tmp_path, 
     table = read_table(path, columns=())
     assert table.columns == ("id", "value", "x")
     assert [row.number_in("value") for row in table.rows] == [1.5, 2.5]
+
+
+def test_the_header_once_more_is_no_row(write):
+    """As when two files are joined."""
+    path = write("file,age\na,1\n\ufefffile,age\nb,2\nfile,age\n".encode())
+    with pytest.warns(DataWarning, match="t.csv:3: the header once more.* 1 other"):
+        rows = read_table(path, columns=("file",)).rows
+    assert [row.number for row in rows] == [2, 4]
+
+
+def test_a_column_that_pandas_has_renamed_is_told(write):
+    path = write(b"file,age,age.1\na,1,2\n")
+    with pytest.warns(DataWarning, match="columns 'age', which is read, and 'age.1'"):
+        read_table(path, columns=("file",), optional=("age",))
+
+
+@pytest.mark.parametrize("rows", ["a,1\nb,2\n", "a,1,\nb,2,\n", "a,1,,\n"])
+def test_empty_cells_at_the_end_of_all_rows_give_no_warning(write, rows, recwarn):
+    path = write(f"file,age\n{rows}".encode())
+    assert len(read_table(path, columns=("file",)).rows) == rows.count("\n")
+    assert not recwarn
+
+
+def test_a_row_with_an_empty_cell_more_than_others_is_told(write):
+    """It may be shifted by a decimal comma, if its last cell is empty."""
+    path = write(b"file,weight,age,note\na,70,1,\nb,70,5,1,\nc,71,2,x\n")
+    with pytest.warns(DataWarning, match="t.csv:3: 5 cells, the last of them empty"):
+        read_table(path, columns=("file",))

@@ -194,7 +194,12 @@ def test_a_mark_at_the_end_of_a_file_is_no_row(read, mark):
     assert len(read(f"file,temp\na,1\n{mark}".encode())) == 1
 
 
-def test_the_header_once_more_is_a_row(read):
-    """As when two files are joined; who reads it finds no such image."""
-    rows = read("file,temp\na,1\n\ufefffile,temp\nb,2\n".encode())
-    assert [row.text("file") for row in rows] == ["a", "file", "b"]
+@pytest.mark.parametrize("cell", ['="007"', '"=""007"""', ' ="007" '])
+def test_text_that_is_written_as_a_formula(read, cell):
+    (row,) = read(f"file,temp\n{cell},1\n".encode())
+    assert row.text("file") == "007"
+
+
+def test_a_formula_in_a_text_file_is_text(read):
+    (row,) = read(b"file,temp\n=B2,1\n")
+    assert row.text("file") == "=B2"
