@@ -125,6 +125,8 @@ class _DeclaredBuilder:
     def _read(self, root: Path) -> ImageTable:
         images = self.plan.open_images()
         rejections = Rejections()
+        for doubt in self.plan.tables.doubts:
+            rejections.warn("", "", doubt.kind, str(doubt))
         declared_warnings.warn(self.plan, rejections)
         self._joined = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(

@@ -170,5 +170,9 @@ def _finish(item, decoded, logits, preprocessing, finish, lungs):
         mask = None
         if logits is not None:
             mask = segmentation.to_mask(logits, decoded.image.shape)
-        result = finish(item, cut(decoded.image, mask, preprocessing, lungs))
+        try:
+            prepared = cut(decoded.image, mask, preprocessing, lungs)
+        except DataError as error:
+            return error, decoded.doubts
+        result = finish(item, prepared)
     return result, [*decoded.doubts, *doubts]

@@ -78,10 +78,13 @@ def to_number(cell: str, decimal: str = ".") -> float | None:
     return value if abs(value) <= _LARGEST and "_" not in cell else None
 
 
-def to_years(cell: str, decimal: str = ".") -> float | None:
+def to_years(cell: str, decimal: str = ".", ranges: bool = True) -> float | None:
     """The age that a cell is, in years; None if it is none.
 
-    Of a range, the lower end counts.
+    Args:
+        cell: its text.
+        decimal: the sign before decimals.
+        ranges: whether 65-70 and 65+ are 65.
 
     Example:
         >>> to_years("65"), to_years("018M"), to_years("65-70"), to_years("1955-03-04")
@@ -90,10 +93,9 @@ def to_years(cell: str, decimal: str = ".") -> float | None:
     text, factor = cell, 1.0
     if match := re.fullmatch(r"(\d{3})([YMWD])", cell, re.IGNORECASE):
         text, factor = match[1], _DICOM_UNITS[match[2].upper()]
-    elif match := re.fullmatch(r"(\d{1,3})\s*[-\u2013]\s*(\d{1,3})", cell):
-        text = match[1] if int(match[1]) < int(match[2]) else ""
-    elif match := re.fullmatch(r"(\d{1,3})\s*\+", cell):
-        text = match[1]
+    elif match := re.fullmatch(r"(\d{1,3})\s*(?:\+|[-\u2013]\s*(\d{1,3}))", cell):
+        is_range = match[2] is None or int(match[1]) < int(match[2])
+        text = match[1] if ranges and is_range else ""
     else:
         for years, unit in _UNITS.items():
             pattern = rf"([\d.,]+)\s*({unit})"

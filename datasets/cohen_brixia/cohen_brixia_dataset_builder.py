@@ -71,7 +71,9 @@ class Builder(radiographs.RadiographBuilder):
 
     def _read(self, root):
         columns = ("filename", *_SENIOR, "S-Global", *_JUNIOR, "J-Global")
-        rows = tables.read_table(root / _TABLE, columns=columns).rows
+        rows = tables.read_table(
+            root / _TABLE, columns=columns, optional=("original_filename",)
+        ).rows
         rejections = Rejections()
         about, groups = _read_metadata(root / _METADATA), _read_groups(root)
         images = ImageFiles(root, [_IMAGES])
@@ -85,7 +87,7 @@ class Builder(radiographs.RadiographBuilder):
             if groups and not group.text("patient_group"):
                 detail = f"{name!r} is not in {_GROUPS}"
                 rejections.warn(name, row.place, "no group of a patient", detail)
-            location = metadata.words_in("location")
+            location = _about(metadata.words_in, "location")
             return image_records.Record(
                 image_id=name,
                 patient_id=_patient(original, metadata, group),
@@ -98,9 +100,9 @@ class Builder(radiographs.RadiographBuilder):
                         **_scores(row, _JUNIOR, "J-Global", "junior"),
                     },
                     others={
-                        "view": ("", lambda: metadata.words_in("view")),
-                        "sex": ("", lambda: metadata.words_in("sex")),
-                        "age": (math.nan, lambda: metadata.years_in("age")),
+                        "view": ("", lambda: _about(metadata.words_in, "view")),
+                        "sex": ("", lambda: _about(metadata.words_in, "sex")),
+                        "age": (math.nan, lambda: _about(metadata.years_in, "age")),
                         "location": ("", lambda: location),
                     },
                 ),
@@ -129,6 +131,15 @@ def _scores(row, columns, total_column, name):
         f"{name}_scores": (brixia_scores.UNKNOWN_ZONES, lambda: read()[0]),
         f"{name}_global": (-1, lambda: read()[1]),
     }
+
+
+def _about(read, column):
+    """What the metadata say about an image; errors name their row."""
+    try:
+        return read(column)
+    except table_rows.RowError as error:
+        detail = f"{error.detail}, in {read.__self__.place}"
+        raise table_rows.RowError(error.kind, detail) from error
 
 
 def _read_metadata(path):

@@ -20,6 +20,7 @@ _COLUMNS = ("patient_id", "image_id", "icu_admission_offset", "death_offset")
 # The offsets that say whether the course was severe, and the others.
 _SEVERE = ("icu_admission_offset", "death_offset")
 _OTHERS = ("admission_offset", "icu_release_offset")
+_OPTIONAL = ("projection", "sex", *_OTHERS)
 
 
 class Builder(radiographs.RadiographBuilder):
@@ -51,7 +52,9 @@ class Builder(radiographs.RadiographBuilder):
         )
 
     def _read(self, root):
-        rows = tables.read_table(root / "data.csv", columns=_COLUMNS).rows
+        rows = tables.read_table(
+            root / "data.csv", columns=_COLUMNS, optional=_OPTIONAL
+        ).rows
         # Use the whole table: the row with the admission may have no usable image.
         severe = _severe_patients(rows)
         images = ImageFiles(root, ["png"])

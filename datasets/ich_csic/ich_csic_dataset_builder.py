@@ -101,7 +101,9 @@ class Builder(volumes.VolumeBuilder):
 
     def _read(self, root):
         rows = tables.read_table(
-            root / _TABLE, columns=("PatientID", "Age", "GCS")
+            root / _TABLE,
+            columns=("PatientID", "Age", "GCS"),
+            optional=(*_OUTCOMES, *_COVARIATES, *_DEGREES, "Gender"),
         ).rows
         outcomes = [name for name in _OUTCOMES if _has(rows, name)]
         if rows and not outcomes:
@@ -187,8 +189,10 @@ def _patient_id(row):
 
 
 def _age(row):
-    """Age in years, NaN if unknown. It is a label, so it must be a number."""
-    years = row.number_in("Age")
+    """Age in years, NaN if unknown. It is a label, so ranges will not do."""
+    years = table_rows.to_years(row.text("Age"), row.decimal, ranges=False)
+    if years is None:
+        years = row.number_in("Age")
     if years < 0 or years > _LARGEST_AGE:
         raise table_rows.RowError(
             "bad value",

@@ -13,7 +13,7 @@ import csv
 import dataclasses
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,31 @@ def digest_pixels(pixels: np.ndarray) -> str:
     digest = hashlib.sha256(f"{pixels.dtype.str} {pixels.shape} ".encode())
     digest.update(np.ascontiguousarray(pixels))
     return digest.hexdigest()
+
+
+def equal_pairs(
+    digests: Sequence[str], may_pair: Callable[[int, int], bool] = lambda i, j: True
+) -> list[tuple[int, int]]:
+    """Pairs i < j with one digest: each with the first of those that it may pair with.
+
+    Args:
+        digests: of each image; "" is equal to nothing.
+        may_pair: whether two images may be a pair.
+
+    Example:
+        >>> equal_pairs(["a", "b", "a", "", "", "a"])
+        [(0, 2), (0, 5)]
+    """
+    groups: dict[str, list[int]] = {}
+    pairs = []
+    for number, digest in enumerate(digests):
+        if digest:
+            group = groups.setdefault(digest, [])
+            others = (before for before in group if may_pair(before, number))
+            if (other := next(others, None)) is not None:
+                pairs.append((other, number))
+            group.append(number)
+    return pairs
 
 
 def picture_of(image: np.ndarray) -> np.ndarray:

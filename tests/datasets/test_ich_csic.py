@@ -103,7 +103,7 @@ def test_rejections(dummy):
             f"contradictory rows: age is 64.0 in {TABLE}:10 and 84.0 in {TABLE}:11"
         )
     damaged = data.reason("GOOD_PROGNOSIS/8_brain.nii.gz", f"{TABLE}:9")
-    assert damaged.startswith("unreadable image: expected a readable file. Received: ")
+    assert damaged.startswith("unreadable image: cannot be unpacked: ")
     assert data.reason("GOOD_PROGNOSIS/9_brain.nii.gz") == "not in the table"
     assert len(data.rejected) == 8
 

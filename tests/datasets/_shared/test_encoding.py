@@ -32,7 +32,8 @@ def files(tmp_path_factory):
         paths.append(folder / f"{number}.png")
         cv2.imwrite(str(paths[-1]), pixels)
     blank = folder / "blank.png"
-    cv2.imwrite(str(blank), np.full((50, 70), 90, np.uint8))
+    # Nearly of one grey value, so it has no lungs.
+    cv2.imwrite(str(blank), np.tile(np.linspace(90, 100, 70).astype(np.uint8), (50, 1)))
     damaged = folder / "damaged.png"
     damaged.write_bytes(paths[0].read_bytes()[:400])
     return [*paths[:3], damaged, *paths[3:], blank]
@@ -183,3 +184,11 @@ def test_warnings_that_nobody_takes_are_shown(doubtful):
         list(encoding.process(range(3), str, FULL, lambda item, image: item))
     texts = [str(warning.message) for warning in shown]
     assert [texts.count(f"{item}: odd") for item in range(3)] == [2, 2, 2]
+
+
+def test_an_image_on_which_nothing_is_visible_is_rejected(tmp_path):
+    path = tmp_path / "constant.png"
+    cv2.imwrite(str(path), np.full((50, 70), 90, np.uint8))
+    ((_, error),) = prepare([path], FULL)
+    assert isinstance(error, DataError)
+    assert str(error).startswith(f"{path}: expected an image on which something")
