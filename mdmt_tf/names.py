@@ -13,6 +13,7 @@ People and programs write one name in many ways. They are told apart in four ste
 looser one, with or without the suffix of an image file and the folders of a path.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
@@ -81,8 +82,10 @@ def folded(text: str) -> str:
         >>> folded("CARESTREAM  Health") == folded("Carestream health")
         True
     """
-    text = clean(text).translate(_DASHES)
-    return unicodedata.normalize("NFC", re.sub(" +", " ", text).casefold())
+    text = re.sub(" +", " ", clean(text))
+    if text.isascii():
+        return text.casefold()
+    return unicodedata.normalize("NFC", text.translate(_DASHES).casefold())
 
 
 def folded_site(text: str) -> str:
@@ -225,18 +228,25 @@ def _keys(last: str) -> tuple[str, ...]:
 
 def _inner(folders: Sequence[str]) -> tuple[str, ...]:
     """Folders as they are compared, the innermost first."""
+    return _inner_of(tuple(folders))
+
+
+@functools.lru_cache(maxsize=4096)
+def _inner_of(folders: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(folded, reversed(folders)))
 
 
 class _Group(Generic[Thing]):
     """The things of one name, which may be in different folders."""
 
+    __slots__ = ("_end", "_things", "_whole")
+
     def __init__(self):
         self._things: list[tuple[tuple[str, ...], Thing]] = []
-        # Folders -> the things in exactly these, and those in these or folders above.
-        self._whole: dict[tuple[str, ...], list[Thing]] = {}
+        # Folders -> the things in exactly these, and those in these or folders above;
+        # made when they are needed, because most groups are of one thing.
+        self._whole: dict[tuple[str, ...], list[Thing]] | None = None
         self._end: dict[tuple[str, ...], list[Thing]] = {}
-        self._indexed = 0
 
     def add(self, inner: tuple[str, ...], thing: Thing) -> None:
         self._things.append((inner, thing))
@@ -251,11 +261,12 @@ class _Group(Generic[Thing]):
         """
         if not inner:
             return self.all()
-        for own, thing in self._things[self._indexed :]:
-            self._whole.setdefault(own, []).append(thing)
-            for depth in range(len(own) + 1):
-                self._end.setdefault(own[:depth], []).append(thing)
-        self._indexed = len(self._things)
+        if self._whole is None:
+            self._whole = {}
+            for own, thing in self._things:
+                self._whole.setdefault(own, []).append(thing)
+                for depth in range(len(own) + 1):
+                    self._end.setdefault(own[:depth], []).append(thing)
         found = self._whole.get(inner)
         if not found:
             found = list(self._end.get(inner, ()))
