@@ -14,7 +14,7 @@ from mdmt_tf.datasets._shared import (
     radiographs,
     tables,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, optional_file
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -70,7 +70,7 @@ class Builder(radiographs.RadiographBuilder):
             root / _TABLE, columns=columns, optional=_OPTIONAL
         ).rows
         rejections = Rejections()
-        consensus = _read_consensus(root / _CONSENSUS, rejections)
+        consensus = _read_consensus(root, rejections)
         images = ImageFiles(root, ["dicom_clean"])
         unknown = brixia_scores.UNKNOWN_ZONES
 
@@ -140,8 +140,9 @@ def _zones(row):
     return np.array([int(digit) for digit in digits], np.int8)
 
 
-def _read_consensus(path, rejections):
+def _read_consensus(root, rejections):
     """The scores of several radiologists; None without the file."""
+    path = optional_file(root, _CONSENSUS)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("Filename", *_MODES)).rows

@@ -15,7 +15,7 @@ from mdmt_tf.datasets._shared import (
     table_rows,
     tables,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, optional_file
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.imaging.image_files import image_stem
@@ -76,7 +76,7 @@ class Builder(radiographs.RadiographBuilder):
             root / _TABLE, columns=columns, optional=("original_filename",)
         ).rows
         rejections = Rejections()
-        about, groups = _read_metadata(root / _METADATA), _read_groups(root)
+        about, groups = _read_metadata(root), _read_groups(root)
         images = ImageFiles(root, [_IMAGES])
 
         def parse(row):
@@ -143,8 +143,9 @@ def _about(read, column):
         raise table_rows.RowError(error.kind, detail) from error
 
 
-def _read_metadata(path):
+def _read_metadata(root):
     """The metadata of the images; None without the file."""
+    path = optional_file(root, _METADATA)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
@@ -153,7 +154,8 @@ def _read_metadata(path):
 
 def _read_groups(root):
     """Which images are of one patient; None without the file."""
-    for path in (root / _GROUPS, root.parent / _GROUPS):
+    for folder in (root, root.parent):
+        path = optional_file(folder, _GROUPS)
         if path.exists():
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
             return SideRows(path, rows, "filename", ("patient_group",))
