@@ -23,7 +23,7 @@ class DataError(MdmtError):
 
 
 class LeakageError(DataError):
-    """A patient in two splits."""
+    """A patient or a picture in two splits, or in danger of it."""
 
 
 class DataWarning(UserWarning):

@@ -67,7 +67,9 @@ class Rejections:
         place = f" ({row})" if row else ""
         logger.log(level, "%s%s: %s", file, place, rejection.reason)
 
-    def warn(self, file: str, row: str, kind: str, detail: str) -> None:
+    def warn(
+        self, file: str, row: str, kind: str, detail: str, is_logged: bool = True
+    ) -> None:
         """Add and log a doubtful image or row, which is taken.
 
         Args:
@@ -75,6 +77,7 @@ class Rejections:
             row: table and row, or "" if there is none.
             kind: short description without details, for counting.
             detail: the rest of the reason, or "".
+            is_logged: whether to log it; many of one kind have one message.
         """
         warning = Rejection(file, row, kind, detail)
         if warning in self._warnings:
@@ -82,7 +85,7 @@ class Rejections:
         self._warnings[warning] = None
         place = f"{file} ({row})" if file and row else file or row
         text = f"{place}: {warning.reason}" if place else warning.reason
-        logger.warning("%s", text)
+        logger.log(logging.WARNING if is_logged else logging.DEBUG, "%s", text)
 
     def warnings_by_kind(self) -> dict[str, int]:
         """Number of warnings by kind, the most frequent first."""

@@ -59,10 +59,8 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
     plain = {"markup": False, "soft_wrap": True}
     done = "was already prepared in" if prepared.reused else "prepared in"
     console.print(f"{prepared.name} {done} {prepared.path}", **plain)
-    if not prepared.compared:
-        console.print(
-            "not compared with its originals, which are not all there", **plain
-        )
+    if prepared.note:
+        console.print(prepared.note, **plain)
     if metadata["rejected"] or metadata.get("left_out"):
         console.print(f"rejected: {prepared.path / 'rejected.csv'}", **plain)
     if metadata.get("warnings"):

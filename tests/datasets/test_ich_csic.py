@@ -215,7 +215,10 @@ def test_rows_that_disagree(files, column):
 
 def test_leading_zeros_belong_to_the_name(files):
     data = files.table(["7", 50, 9, 0], ["1", 50, 9, 0]).prepare()
-    assert data.reason("7") == "image missing: there is no file for '7_brain'"
+    assert data.reason("7") == (
+        "image missing: there is no file for '7_brain'. Did you mean "
+        "'007_brain.nii.gz'? Spreadsheet programs drop leading zeros."
+    )
     assert data.reason("GOOD_PROGNOSIS/007_brain.nii.gz") == "not in the table"
     shutil.rmtree(data.prepared.path.parents[2])
     data = files.table(["007", 50, 9, 0], ["1.0", 50, 9, 0]).prepare()
