@@ -99,16 +99,23 @@ def is_left_aligned(dataset: pydicom.Dataset, words: np.ndarray) -> bool:
     return bits.shift > 0 and bool(int(np.bitwise_or.reduce(words)) >> bits.stored)
 
 
-def left_aligned(dataset: pydicom.Dataset, words: np.ndarray) -> np.ndarray:
-    """Values that lie in the highest bits of their words."""
+def values_of(dataset: pydicom.Dataset, words: np.ndarray) -> np.ndarray:
+    """The values that lie in the lowest, or in the highest, bits of their words.
+
+    Args:
+        dataset: whose header `check_bits` has found in order.
+        words: unsigned, of all bits.
+    Returns: signed or unsigned (rows, columns).
+    """
     bits = _Bits.of(dataset)
-    values = (words >> bits.shift) & bits.mask
-    if bits.is_signed:
+    shift = bits.shift if is_left_aligned(dataset, words) else 0
+    values = (words >> shift) & bits.mask
+    kind = "i" if bits.is_signed else "u"
+    if bits.is_signed and bits.unused:
         half = 1 << (bits.stored - 1)
         values = (values.astype(np.int64) ^ half) - half
-        values = values.astype(f"i{bits.allocated // 8}")
-    else:
-        values = values.astype(f"u{bits.allocated // 8}")  # in the machine's order
+    # In the order of the machine's bytes.
+    values = values.astype(f"{kind}{bits.allocated // 8}")
     return values.reshape(dataset.Rows, dataset.Columns)
 
 
