@@ -16,7 +16,7 @@ import pandas as pd
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
-from mdmt_tf.runs.predictions import KEYS, probabilities_of
+from mdmt_tf.runs.predictions import KEYS
 from mdmt_tf.splits.files import SPLITS, Lists
 from mdmt_tf.tasks import Answer, Derived, Property
 
@@ -77,7 +77,7 @@ def check_predictions(
         a derived answer that is not that of its tasks, a row that is there twice, an
         image with two patients, images that are not those of the lists.
     """
-    for find in (_columns, _keys, _images, _of_components, _of_derived, _listed):
+    for find in (_columns, _keys, _images, _of_components, _listed, _of_derived):
         for problem in find(table, expected):
             raise DataError(_text(table, path, problem, remedy))
 
@@ -215,37 +215,72 @@ def _same(table: pd.DataFrame, row: int, names: Sequence[str]) -> np.ndarray:
     return np.logical_and.reduce(own)
 
 
-def _of_components(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
-    tasks = table["task"].to_numpy()
-    every = {c: i for i, c in enumerate(table.columns) if _is_chance(c)}
-    chances = table[list(every)].to_numpy(np.float64)
-    is_empty = np.isnan(chances)
-    for component in (c for one in expected.answers for c in one.components):
-        rows = np.flatnonzero(tasks == component.name)
-        if not len(rows):
-            continue
-        others = [
-            place
-            for place, name in enumerate(every)
-            if name not in component.probability_columns
-        ]
-        filled = ~is_empty[np.ix_(rows, others)]
-        if filled.any():
-            row, place = np.argwhere(filled)[0]
-            name = list(every)[others[place]]
-            text = f": expected nothing, because {component.name} has no such column"
-            yield Problem(int(rows[row]), name, text)
-        for row, name, text in _of_component(table.iloc[rows], component):
-            yield Problem(int(rows[row]), name, text)
+class _Rows:
+    """The rows of each component of a table, as arrays.
+
+    Attributes:
+        targets, predictions: float64 (n,).
+    """
+
+    def __init__(self, table: pd.DataFrame):
+        self.targets = table["target"].to_numpy(np.float64)
+        self.predictions = table["prediction"].to_numpy(np.float64)
+        names = [name for name in table.columns if _is_chance(name)]
+        self._columns = {name: place for place, name in enumerate(names)}
+        self._chances = table[list(self._columns)].to_numpy(np.float64)
+        codes, names = pd.factorize(table["task"])
+        self._rows = {name: np.flatnonzero(codes == i) for i, name in enumerate(names)}
+        dataset, image = (pd.factorize(table[name])[0] for name in _IMAGE)
+        self._image = dataset * np.int64(len(table)) + image
+
+    def of(self, component: str) -> np.ndarray:
+        """The numbers of its rows."""
+        return self._rows.get(component, np.empty(0, np.int64))
+
+    def values(self, component: Answer, rows: np.ndarray) -> np.ndarray:
+        """Its probabilities or values in some rows, (n, columns)."""
+        names = component.probability_columns
+        if any(name not in self._columns for name in names):
+            return self.predictions[rows, np.newaxis]
+        return self._chances[np.ix_(rows, [self._columns[name] for name in names])]
+
+    def surplus(self, component: Answer, rows: np.ndarray) -> tuple[int, str] | None:
+        """The first row with a value in a column that the component does not have."""
+        others = [c for c in self._columns if c not in component.probability_columns]
+        places = [self._columns[name] for name in others]
+        filled = np.argwhere(~np.isnan(self._chances[np.ix_(rows, places)]))
+        return (int(rows[filled[0][0]]), others[filled[0][1]]) if len(filled) else None
+
+    def same_images(self, rows: np.ndarray, component: str) -> np.ndarray:
+        """The row of a component for the image of each of some rows; -1 for none."""
+        own = self.of(component)
+        order = own[np.argsort(self._image[own], kind="stable")]
+        places = np.searchsorted(self._image[order], self._image[rows])
+        found = np.append(order, -1)[places]
+        return np.where(self._image[found] == self._image[rows], found, -1)
 
 
 def _is_chance(column: str) -> bool:
     return column == "value" or column.removeprefix("p_").isdecimal()
 
 
-def _of_component(rows: pd.DataFrame, component: Answer) -> Iterator[Problem]:
+def _of_components(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
+    every = _Rows(table)
+    for component in (c for one in expected.answers for c in one.components):
+        rows = every.of(component.name)
+        if not len(rows):
+            continue
+        if (found := every.surplus(component, rows)) is not None:
+            text = f": expected nothing, because {component.name} has no such column"
+            yield Problem(*found, text)
+        for row, name, text in _of_component(every, rows, component):
+            yield Problem(int(rows[row]), name, text)
+
+
+def _of_component(every: _Rows, rows, component: Answer) -> Iterator[Problem]:
+    """Problems with the place of the row among `rows`."""
     columns = list(component.probability_columns)
-    values = probabilities_of(rows, component)
+    values = every.values(component, rows)
     wrong = ~np.isfinite(values)
     if wrong.any():
         row, place = np.argwhere(wrong)[0]
@@ -254,8 +289,7 @@ def _of_component(rows: pd.DataFrame, component: Answer) -> Iterator[Problem]:
     count = component.n_classes if Property.CLASSES in component.properties else 0
     if count:
         yield from _of_chances(values[:, :count], columns)
-    targets = rows["target"].to_numpy(np.float64)
-    answers = rows["prediction"].to_numpy(np.float64)
+    targets, answers = every.targets[rows], every.predictions[rows]
     for name, numbers in (("target", targets), ("prediction", answers)):
         known = ~np.isnan(numbers) if name == "target" else np.ones(len(rows), bool)
         allowed = np.isfinite(numbers)
@@ -267,11 +301,12 @@ def _of_component(rows: pd.DataFrame, component: Answer) -> Iterator[Problem]:
             what = f"a class of {component.name}, 0 to {count - 1}"
             text = f" = {numbers[row]:g}: expected {what if count else 'a number'}"
             yield Problem(row, name, text)
-    wrong = np.flatnonzero(component.prediction(values) != answers)
+    made = component.prediction(values)
+    wrong = np.flatnonzero(made != answers)
     if len(wrong):
         row = int(wrong[0])
-        text = f" = {answers[row]:g}: the probabilities of the row give "
-        yield Problem(row, "prediction", f"{text}{component.prediction(values)[row]:g}")
+        text = f" = {answers[row]:g}: the probabilities of the row give {made[row]:g}"
+        yield Problem(row, "prediction", text)
 
 
 def _of_chances(values: np.ndarray, columns: Sequence[str]) -> Iterator[Problem]:
@@ -290,52 +325,50 @@ def _of_chances(values: np.ndarray, columns: Sequence[str]) -> Iterator[Problem]
 
 def _of_derived(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
     """Derived answers that are not those of their tasks."""
-    known = {answer.name: answer for answer in expected.answers}
+    every, known = _Rows(table), {answer.name: answer for answer in expected.answers}
     for answer in expected.answers:
         if not isinstance(answer, Derived) or not set(answer.terms) <= set(known):
             continue
-        rows = np.flatnonzero(table["task"].to_numpy() == answer.name)
+        rows = every.of(answer.name)
         if not len(rows):
             continue
-        own = pd.MultiIndex.from_frame(table.iloc[rows][_IMAGE])
         predicted, labels = {}, {}
         for name in answer.terms:
-            of_term = table[table["task"].to_numpy() == name]
-            places = pd.MultiIndex.from_frame(of_term[_IMAGE]).get_indexer(own)
-            if (places < 0).any():
+            found = every.same_images(rows, name)
+            if (found < 0).any():
                 text = f" = {answer.name!r}: there is no row of {name} of this image"
-                yield Problem(int(rows[int((places < 0).argmax())]), "task", text)
+                yield Problem(int(rows[int((found < 0).argmax())]), "task", text)
                 return
-            of_term = of_term.iloc[places]
-            predicted[name] = probabilities_of(of_term, known[name])
-            targets = of_term["target"].to_numpy(np.float64)
+            predicted[name] = every.values(known[name], found)
+            labels[name] = every.targets[found]
             if Property.CLASSES in known[name].properties:
-                targets = np.where(np.isnan(targets), -1, targets).astype(np.int64)
-            labels[name] = targets
-        yield from _other_sums(table, rows, answer, predicted, labels)
+                labels[name] = np.nan_to_num(labels[name], nan=-1).astype(np.int64)
+        for row, name, text in _other_sums(every, rows, answer, predicted, labels):
+            yield Problem(int(rows[row]), name, text)
 
 
-def _other_sums(table, rows, answer: Derived, predicted, labels) -> Iterator[Problem]:
-    """Rows whose prediction or label is not that of the tasks."""
-    stored = probabilities_of(table.iloc[rows], answer)
-    found = answer.predicted_from(predicted)
+def _other_sums(
+    every: _Rows, rows, answer: Derived, predicted, labels
+) -> Iterator[Problem]:
+    """Rows whose prediction or label is not that of the tasks, by place."""
+    stored, found = every.values(answer, rows), answer.predicted_from(predicted)
     wrong = np.abs(stored - found) > DERIVED * np.maximum(1.0, np.abs(found))
     if wrong.any():
         row, place = np.argwhere(wrong)[0]
         text = f" = {stored[row, place]:.6g}: the predictions of its tasks give "
         column = answer.probability_columns[place]
-        yield Problem(int(rows[row]), column, f"{text}{found[row, place]:.6g}")
+        yield Problem(int(row), column, f"{text}{found[row, place]:.6g}")
     made = np.asarray(answer.labels_from(labels), np.float64)
     if Property.CLASSES in answer.properties:
         made = np.where(made < 0, np.nan, made)
-    targets = table["target"].to_numpy(np.float64)[rows]
-    wrong = ~((targets == made) | (np.isnan(targets) & np.isnan(made)))
-    if Property.CLASSES not in answer.properties:
-        wrong &= ~(np.abs(targets - made) <= DERIVED * np.maximum(1.0, np.abs(made)))
-    if wrong.any():
-        row = int(wrong.argmax())
+    targets = every.targets[rows]
+    both_unknown = np.isnan(targets) & np.isnan(made)
+    near = np.abs(targets - made) <= EXACT * np.maximum(1.0, np.abs(made))
+    wrong = np.flatnonzero(~(near | both_unknown))
+    if len(wrong):
+        row = int(wrong[0])
         text = f" = {targets[row]:g}: the labels of its tasks give {made[row]:g}"
-        yield Problem(int(rows[row]), "target", text)
+        yield Problem(row, "target", text)
 
 
 def _listed(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
@@ -347,10 +380,8 @@ def _listed(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
         listed = set(expected.lists.get(dataset, {}).get(split, ()))
         wrong = images.index[~images.isin(listed)]
         if len(wrong):
-            text = (
-                f" = {table['image_id'][wrong[0]]!r}: split.json does not have it in "
-            )
-            text += f"the {split} list of {dataset}"
+            text = f" = {table['image_id'][wrong[0]]!r}: is not in the {split} list of "
+            text += f"{dataset} in split.json"
             yield Problem(table.index.get_loc(wrong[0]), "image_id", text)
         # Training rows without a label have no prediction.
         missing = listed.difference(images) if split != "train" else ()
@@ -358,8 +389,8 @@ def _listed(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
             yield Problem(
                 None,
                 "",
-                f"{len(missing)} {split} images of {dataset} have no row of {task}, "
-                f"such as {min(missing)!r}; split.json lists them",
+                f"there are no rows of {task} for {len(missing)} of the {split} images "
+                f"of {dataset} that split.json lists, such as {min(missing)!r}",
             )
 
 
