@@ -154,6 +154,13 @@ class Results:
         stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The tasks that derived answers follow from, such as the zones of a sum."""
+        derived = [one for one in self.tasks.values() if isinstance(one, Derived)]
+        terms = {name for one in derived for name in one.terms}
+        return tuple(name for name in self.tasks if name in terms)
+
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks and derived answers in which an experiment has results.
 
