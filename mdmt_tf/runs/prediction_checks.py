@@ -51,6 +51,8 @@ class Expected:
         lists: dataset -> split -> images that have predictions; None: not known.
         examples: dataset -> number of its images; None: not known.
         others: whether the table may have rows of other answers, which are not checked.
+        are_derived: whether derived answers are those of the tasks of the same row. Of
+            calibrated probabilities, and of the mean of several models, they are not.
     """
 
     answers: Sequence[Answer]
@@ -59,6 +61,7 @@ class Expected:
     lists: Lists | None = None
     examples: Mapping[str, int] | None = None
     others: bool = False
+    are_derived: bool = True
 
 
 def check_predictions(
@@ -326,7 +329,7 @@ def _of_chances(values: np.ndarray, columns: Sequence[str]) -> Iterator[Problem]
 def _of_derived(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
     """Derived answers that are not those of their tasks."""
     every, known = _Rows(table), {answer.name: answer for answer in expected.answers}
-    for answer in expected.answers:
+    for answer in expected.answers if expected.are_derived else ():
         if not isinstance(answer, Derived) or not set(answer.terms) <= set(known):
             continue
         rows = every.of(answer.name)
