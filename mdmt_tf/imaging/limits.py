@@ -156,7 +156,11 @@ def check_unpacked(
 
 
 def check_file_size(
-    path: str | os.PathLike, name: str | None = None, limit: str = "max_bytes"
+    path: str | os.PathLike,
+    name: str | None = None,
+    limit: str = "max_bytes",
+    *,
+    most: int | None = None,
 ) -> int:
     """The size of a file in bytes, if it is one that can be read.
 
@@ -164,6 +168,7 @@ def check_file_size(
         path: the file.
         name: of the file in messages; None: the path; "" where the caller adds it.
         limit: the name of the limit that holds for it.
+        most: bytes; a fixed limit that holds instead.
     Raises: DataError for a device, a pipe or a socket, which may never end, for a
         folder, for a file that is too large, and when there is no such file.
     """
@@ -180,7 +185,10 @@ def check_file_size(
         raise DataError(
             _said(name, "expected a file. Received: a device, a pipe or a socket")
         )
-    if status.st_size > getattr(current(), limit):
+    if most is not None and status.st_size > most:
+        text = f"expected at most {most} bytes. Received: {status.st_size}"
+        raise DataError(_said(name, text))
+    if most is None and status.st_size > getattr(current(), limit):
         raise _too_large(name, f"a file of {status.st_size} bytes", limit)
     return status.st_size
 
