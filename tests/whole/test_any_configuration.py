@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import yaml_texts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mdmt_tf import benchmark, config, console, prepare, study, train
@@ -24,7 +24,7 @@ _ALWAYS = {
     "database": None,
     "suppress_health_check": list(HealthCheck),
 }
-SHORT = settings(max_examples=60, derandomize=True, **_ALWAYS)
+SHORT = settings(max_examples=40, derandomize=True, **_ALWAYS)
 LARGE = settings(
     max_examples=int(os.environ.get("MDMT_TF_EXAMPLES", "10000")), **_ALWAYS
 )
@@ -122,12 +122,11 @@ def test_command_lines(text, overrides):
         run_every_command(text, overrides, monkeypatch)
 
 
-def test_hypothesis_finds_a_mistake():
-    """The strategies reach past the first checks."""
+def test_some_texts_reach_past_the_first_checks():
     reached = hypothesis.find(
         yaml_texts.mutated(),
-        lambda text: _is_loaded(text),
-        settings=settings(SHORT, max_examples=500),
+        _is_loaded,
+        settings=settings(SHORT, max_examples=500, phases=[Phase.generate]),
     )
     assert "experiment" in reached
 
