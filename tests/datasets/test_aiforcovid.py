@@ -86,7 +86,7 @@ def test_images_of_every_kind_of_file(dummy):
 
 def test_rejections(dummy):
     data = dummy("aiforcovid")
-    assert "pixel data is less than expected" in data.reason("imgs/P_1_5.dcm")
+    assert "truncated DICOM file" in data.reason("imgs/P_1_5.dcm")
     assert data.reason("imgs/P_1_5.dcm").startswith("unreadable image: ")
     assert data.reason("imgs/P_1_6.dcm") == "not in the table"
     assert data.reason("P_1_7") == "image missing: there is no file for 'P_1_7'"
