@@ -201,7 +201,6 @@ decode = cv2.imdecode
 
 def crash(data, flags):
     if b"ABORT" in bytes(data):
-        os.write(2, b"corrupted heap")
         os.abort()
     if b"KILL" in bytes(data):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -228,7 +227,7 @@ def test_a_decoder_that_crashes_costs_its_file_alone(files, tmp_path, monkeypatc
     assert [path for path, _ in results] == paths
     for path, result in results:
         if path.name.startswith("1"):
-            text = f"{path}: the decoder crashed (SIGABRT: corrupted heap)"
+            text = f"{path}: the decoder crashed (SIGABRT"
             assert str(result).startswith(text)
         elif path.name.startswith("3"):
             assert str(result).startswith(f"{path}: the decoder crashed (SIGKILL)")
