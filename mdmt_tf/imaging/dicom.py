@@ -124,7 +124,7 @@ def _check_deflated(data: bytes, name: str) -> None:
         return
     end = 144 + int.from_bytes(start[8:], "little")
     if DEFLATED in data[:end]:
-        limits.inflate(data[end:], name, raw=True)
+        limits.inflate(data[end:], name, raw=True, keep=False)
 
 
 DEFLATED = DeflatedExplicitVRLittleEndian.encode()

@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from mdmt_tf.errors import DataError, DataWarning
-from mdmt_tf.imaging import dicom_bits, limits
+from mdmt_tf.imaging import codestreams, dicom_bits, limits
 from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
 
 _REQUIRED = (
@@ -74,6 +74,8 @@ def stored_pixels(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.nda
             if dicom_bits.is_left_aligned(dataset, words):
                 return dicom_bits.left_aligned(dataset, words)
     _check_decoder(syntax, name)
+    if syntax.is_encapsulated:
+        codestreams.check_frame(dataset, name, frame)
     try:
         with quiet_loggers():
             stored, _ = listen(

@@ -207,7 +207,12 @@ def read_file(
 
 
 def inflate(
-    data: bytes, name: str, expected: int | None = None, *, raw: bool = False
+    data: bytes,
+    name: str,
+    expected: int | None = None,
+    *,
+    raw: bool = False,
+    keep: bool = True,
 ) -> bytes:
     """Unpack gzip or raw deflate, up to the limits.
 
@@ -217,6 +222,7 @@ def inflate(
         expected: the bytes that are wanted; None: all. What follows is unpacked too, so
             that the checksum is verified, but not kept.
         raw: whether it is deflate without a header, as in DICOM.
+        keep: whether the bytes are wanted at all; False to check the limits.
     Returns: the unpacked bytes, at most `expected`; fewer, if there are no more.
     Raises: DataError when a limit is exceeded, or the data are damaged or truncated.
     """
@@ -229,7 +235,7 @@ def inflate(
             total += len(chunk)
             check_unpacked(name, total, len(data))
             if expected is None:
-                unpacked.write(chunk)
+                unpacked.write(chunk if keep else b"")
                 continue
             unpacked.write(chunk[: max(0, expected - unpacked.tell())])
             if total > expected + SMALL:
