@@ -11,7 +11,6 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -77,10 +76,7 @@ def bytes_of(source: str | os.PathLike | bytes, name: str | None) -> tuple[bytes
         data, name = source, name or "<bytes>"
     else:
         name = name or os.fspath(source)
-        try:
-            data = Path(source).read_bytes()
-        except OSError as error:
-            raise DataError(f"{name}: cannot be read: {error.strerror}") from error
+        data = limits.read_file(source, name)
     if not data:
         raise DataError(f"{name}: the file is empty")
     return data, name
@@ -129,7 +125,7 @@ def _check_deflated(data: bytes, name: str) -> None:
         return
     end = 144 + int.from_bytes(start[8:], "little")
     if DEFLATED in data[:end]:
-        limits.inflate(data[end:], name, raw=True)
+        limits.inflate(data[end:], name, raw=True, keep=False)
 
 
 DEFLATED = DeflatedExplicitVRLittleEndian.encode()
