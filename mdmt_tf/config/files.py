@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from mdmt_tf import links
 from mdmt_tf.config import completion, yaml_text
 from mdmt_tf.config.yaml_text import Origins
 from mdmt_tf.errors import ConfigError, DataError, brief, nearest
@@ -59,6 +60,11 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
             )
         if base not in names():
             base = str(Path(last).parent / base)
+            if links.leads_out(base, Path(base).parent):
+                raise ConfigError(
+                    f"{where}: base: {links.reason(base, Path(base).parent)} Or write "
+                    "the path of the file itself."
+                )
         if _identity(base) in seen:
             raise ConfigError(f"{where}: base: {base} is a base of itself.")
         if len(seen) == _LONGEST_CHAIN:

@@ -118,7 +118,7 @@ def of_files(
     """
     recipe = _preprocessing_of(config, preprocessing)
     are_volumes = isinstance(recipe, preprocess.VolumePreprocessing)
-    files = find_images(paths, are_volumes)
+    files = find_images(paths, are_volumes, confined=True)
     images, geometry = [], []
     for path in files:
         image = prepare_file(path, recipe)
