@@ -57,6 +57,16 @@ choose another folder.'
     return None
 
 
+def number_of(error: BaseException) -> int | None:
+    """The number of what the operating system has refused; None for other errors.
+
+    Example:
+        >>> number_of(OSError("write failed: No space left on device")) == errno.ENOSPC
+        True
+    """
+    return next((n for n, _ in map(_facts, _chain(error)) if n is not None), None)
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and those that it follows from."""
     seen = set()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mdmt_tf import disk
 from mdmt_tf.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def replacing(
     A process that is killed in the block leaves `path` unchanged.
 
     Args:
-        path: the final file.
+        path: the final file; errors of the operating system name it.
         suffix: suffix of the temporary file, which is in the same folder. Some writers
             choose the format by it.
         durable: whether the file is on the disk, not only in memory, before it replaces
@@ -64,6 +65,12 @@ def replacing(
         os.replace(partial, path)
         if durable:
             sync(path.parent)
+    except OSError as error:
+        number = disk.number_of(error)
+        if number is None or error.filename not in (None, os.fspath(partial)):
+            raise
+        # Writing to an open file gives no name, and the temporary one means nothing.
+        raise OSError(number, os.strerror(number), os.fspath(path)) from error
     finally:
         # The error of a folder that is gone is that of the block.
         with contextlib.suppress(OSError):

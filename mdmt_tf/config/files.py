@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from mdmt_tf import storage
 from mdmt_tf.config import completion
 from mdmt_tf.errors import ConfigError, nearest
 
@@ -253,4 +254,4 @@ def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:
     """Write plain values as YAML; keys keep their order."""
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=88)
     head = "".join(f"# {line}\n" for line in comment.splitlines())
-    Path(path).write_text(head + text, encoding="utf-8")
+    storage.write_text(path, head + text)

@@ -27,15 +27,17 @@ metrics.json      {split: {task: {metric: value}}}; written last: the run is fin
 import datetime
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mdmt_tf
+from mdmt_tf import disk
 from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.storage import write_json
+from mdmt_tf.storage import sync, sync_all, write_json
 from mdmt_tf.tasks import Answer, Task, make_task
 
 
@@ -91,8 +93,8 @@ class RunFolder:
     ) -> "RunFolder":
         """Make a new folder with everything that a resumed run needs.
 
-        The folder appears whole or not at all. A killed process leaves a hidden folder
-        next to it, which nothing reads.
+        The folder appears whole or not at all, and is on the disk then. A killed
+        process leaves a hidden folder next to it, which nothing reads.
 
         Args:
             config: resolved settings.
@@ -104,6 +106,7 @@ class RunFolder:
         cls.refuse_existing(config.run_dir)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         path = Path(config.run_dir or f"runs/{config.experiment}-{time}")
+        partial = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = cls(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -115,11 +118,17 @@ class RunFolder:
             write_json(partial.manifest, manifest)
             write_json(partial.tasks, [task.to_plain() for task in tasks])
             write_split(partial.split)
+            sync_all(partial.path)
             partial.path.rename(path)
+            sync(path.parent)
         except OSError as error:
             raise ConfigError(
-                f"run_dir = {str(path)!r} cannot be made: {error.strerror}."
+                f"run_dir = {str(path)!r} cannot be made: "
+                f"{disk.in_words(error) or error.strerror}"
             ) from error
+        finally:
+            if partial is not None:
+                shutil.rmtree(partial.path, ignore_errors=True)
         return cls(path)
 
     @classmethod
@@ -136,14 +145,19 @@ class RunFolder:
             )
         return run
 
-    def settings(self, data_dir: str | os.PathLike | None = None) -> Config:
+    def settings(
+        self,
+        data_dir: str | os.PathLike | None = None,
+        overrides: Sequence[str] = (),
+    ) -> Config:
         """The settings of the run; its data may have moved or may be gone.
 
         Args:
             data_dir: folder of the prepared data; None: the folder used in training.
+            overrides: `key.path=value`, see `mdmt_tf.runs.changes`.
         Raises: ConfigError for a file that was changed and has problems.
         """
-        return load_stored(self.config, data_dir)
+        return load_stored(self.config, data_dir, overrides)
 
     def require_finished(self) -> None:
         """Make sure that the run is finished.
@@ -194,7 +208,13 @@ class RunFolder:
                 f"{path}: missing; this run folder is not complete."
             ) from None
         except ValueError as error:
-            raise DataError(f"{path}: not valid JSON: {error}.") from error
+            text = (
+                f"Remove it and finish the run again: python -m mdmt_tf.train --resume "
+                f"{self.path}."
+                if path == self.metrics and self.last_state.is_file()
+                else "Train again."
+            )
+            raise DataError(f"{path}: not valid JSON: {error}. {text}") from error
 
 
 def _umask() -> int:

@@ -117,8 +117,14 @@ class Selection(keras.callbacks.Callback):
             self.progress["best_epoch"] = epoch
             self._keep(logs)
         self.progress["waited"] += 1
-        if self._patience is not None and self.progress["waited"] >= self._patience:
-            self.progress["stopped"] = self.model.stop_training = True
+        self.count()
+        if self.progress["stopped"]:
+            self.model.stop_training = True
+
+    def count(self) -> None:
+        """Whether patience is at its end; it may have been raised for a resumed run."""
+        over = self._patience is not None and self.progress["waited"] >= self._patience
+        self.progress["stopped"] = over
 
     def _keep(self, logs):
         logs["selected"] = 1

@@ -39,7 +39,7 @@ from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.plateau import Plateau
 from mdmt_tf.training.recalibration import recalibrate_start
-from mdmt_tf.training.resuming import resumable
+from mdmt_tf.training.resuming import change, reopens, resumable
 from mdmt_tf.training.saving import SaveState
 from mdmt_tf.training.strategy import (
     build_strategy,
@@ -60,7 +60,8 @@ def train(
     """Fit a model and write a finished run folder.
 
     Args:
-        config: resolved settings; for a resumed run, those that it started with.
+        config: resolved settings; for a resumed run, those that it started with, or
+            with changes that `mdmt_tf.runs.changes` allows.
         resume_from: folder of an interrupted run to resume; None for a new run.
         write: receives the progress, line by line.
         is_terminal: whether a line may be overwritten.
@@ -89,7 +90,7 @@ def train(
         training_set = _training_set(config, inputs)
         layers = _augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
-        if run.is_finished:
+        if run.is_finished and not reopens(run, config):
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
@@ -104,6 +105,7 @@ def train(
         is_terminal=is_terminal,
     )
     with resumable(run):
+        fit = change(fit)
         if run.is_finished:
             return run  # Another process was faster.
         write(description.overview(config, run, inputs, training_set, manifest))
@@ -265,8 +267,9 @@ def _fit(
         epoch = state.restore(model, saved)
         evaluate.seconds_before = state.seconds_before
         progress.first_step = state.first_step
-        # It may be torn.
+        # The file may be torn.
         history.write()
+        selection.count()
     if epoch >= settings.epochs or selection.progress["stopped"]:
         selection.write_best(model, run.best_weights)
         return

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from mdmt_tf import config
-from mdmt_tf.errors import DataError, Interrupted
+from mdmt_tf import config, storage
+from mdmt_tf.errors import ConfigError, DataError, Interrupted
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights.conversion import reference_state
@@ -366,6 +366,77 @@ def assert_same_end(run, resumed):
     for effort in efforts:
         assert {key: effort[key] for key in expected} == expected
         assert effort["seconds"] > 0
+
+
+@pytest.mark.large
+def test_a_finished_run_goes_on_with_more_epochs(settings, changeable, run):
+    longer = trainer.train(settings("training.epochs=6"))
+    copy = changeable
+    lines = []
+    more = copy.settings(overrides=["training.epochs=6"])
+    trainer.train(more, resume_from=copy.path, write=lines.append)
+    assert "training.epochs = 6, was 4\n" in lines
+    assert_same_end(longer, copy)
+    assert copy.predictions.read_text() != run.predictions.read_text()
+    assert copy.settings().training.epochs == 6
+    changed = copy.read_json(copy.manifest)["changed"]
+    assert [one["training.epochs"] for one in changed] == [[4, 6]]
+    trainer.train(more, resume_from=copy.path, write=lines.append)
+    assert lines[-1] == f"{copy.path} is finished; nothing to do.\n"
+
+
+@pytest.mark.large
+def test_a_run_that_has_lost_its_patience_goes_on_with_more(settings, tmp_path):
+    few = ("training.epochs=9", "training.patience=1", *BARE)
+    longer = trainer.train(settings(*few, "training.patience=3"))
+    run = trainer.train(settings(*few))
+    assert len(pd.read_csv(run.history)) < len(pd.read_csv(longer.history))
+    with pytest.raises(ConfigError, match="as it would have with more epochs"):
+        more = run.settings(overrides=["training.epochs=20"])
+        trainer.train(more, resume_from=run.path)
+    assert run.is_finished
+    more = run.settings(overrides=["training.patience=3"])
+    trainer.train(more, resume_from=run.path)
+    assert_same_end(longer, run)
+
+
+@pytest.mark.large
+def test_a_damaged_state_costs_epochs_and_no_bytes(settings, run, monkeypatch):
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
+    folder = RunFolder(interrupted(settings(), after_epoch=3))
+    content = folder.last_state.read_bytes()
+    folder.last_state.write_bytes(content[: len(content) // 2])
+    folder.history.write_text("epoch,tr")
+    lines = []
+    resumed = trainer.train(
+        folder.settings(), resume_from=folder.path, write=lines.append
+    )
+    assert lines[0].startswith("run ")
+    assert f"{folder.last_state} is damaged: " in lines[1]
+    assert not any(" 2/4" in line for line in lines)
+    assert any(" 3/4" in line for line in lines)
+    assert_same_end(run, resumed)
+
+
+def test_two_processes_do_not_work_on_a_run(changeable):
+    changeable.metrics.unlink()
+    with (
+        storage.locked(changeable.lock, ""),
+        pytest.raises(ConfigError, match="another process works on this run"),
+    ):
+        trainer.train(changeable.settings(), resume_from=changeable.path)
+
+
+def test_a_full_disk_says_how_to_go_on(settings, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("h5py.File", full)
+    small = settings("training.epochs=2", *BARE)
+    with pytest.raises(DataError) as caught:
+        trainer.train(small)
+    assert str(caught.value).startswith("No space left on device. The disk is full")
+    assert str(caught.value).endswith(f"mdmt_tf.train --resume {small.run_dir}")
 
 
 @pytest.mark.large
