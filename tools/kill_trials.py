@@ -106,6 +106,7 @@ SETTINGS = {
         "warmup_epochs": 2,
         "patience": None,
         "tensorboard": False,
+        "saved_model": False,
         "select_on": {"task": "prognosis"},
     },
 }
@@ -131,11 +132,13 @@ class Command:
 
     Attributes:
         arguments: of a folder, given where it writes: words after `python`.
+        needs: commands whose undisturbed results it reads.
         begin: prepares that folder.
     """
 
     name: str
     arguments: Callable[[Path], list[str]]
+    needs: tuple[str, ...] = ()
     begin: Callable[[Path], object] = lambda folder: None
 
 
@@ -164,7 +167,7 @@ class Trials:
         self.settings = self.folder / "tiny.yaml"
         self.settings.write_text(yaml.safe_dump(values))
         grid = values | {"benchmark": GRID}
-        grid["training"] = values["training"] | {"saved_model": False, "epochs": 6}
+        grid["training"] = values["training"] | {"epochs": 6}
         self.grid_settings = self.folder / "grid.yaml"
         self.grid_settings.write_text(yaml.safe_dump(grid))
 
@@ -172,11 +175,11 @@ class Trials:
         """In the order in which one needs the results of another."""
         found = [
             Command("prepare", self._prepare),
-            Command("train", self._train),
-            Command("local", self._benchmark),
-            Command("evaluate", self._evaluate),
-            Command("report", self._report, self._copy_grid),
-            Command("ray", self._ray),
+            Command("train", self._train, ("prepare",)),
+            Command("local", self._benchmark, ("prepare",)),
+            Command("evaluate", self._evaluate, ("train",)),
+            Command("report", self._report, ("local",), self._copy_grid),
+            Command("ray", self._ray, ("prepare",)),
         ]
         return {command.name: command for command in found}
 
@@ -222,6 +225,8 @@ class Trials:
         note = self.folder / f"{command.name}.seconds"
         if note.is_file():
             return float(note.read_text())
+        for name in command.needs:
+            self.provide(self.commands()[name])
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(exist_ok=True)
         command.begin(folder)
@@ -400,14 +405,11 @@ def main() -> int:
     done = {(record["command"], record["number"]) for record in records}
     for name, command in commands.items():
         todo = [n for n in range(options.trials) if (name, n) not in done]
-        if name in chosen and name != "ray":
-            trials.provide(command)
         if name not in chosen or not todo:
             continue
         with contextlib.ExitStack() as stack:
             if name == "ray":
                 trials.address = stack.enter_context(ray_cluster(trials.environment))
-                trials.provide(command)
             for number in todo:
                 records.append(trials.trial(command, number, options.kills))
                 with notes.open("a") as file:
