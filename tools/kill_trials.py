@@ -79,8 +79,8 @@ def tiny(images, options):
     x = make.conv(images, 8, 3, "conv", stride=2)
     return make.dropout(make.relu(make.norm(x, "norm"), "relu"), "dropout")
 """
-PLAN = {"aiforcovid_patients": 24, "brixia_patients": 14, "hannover_patients": 8}
-PLAN |= {"matrix": 96}
+PLAN = {"aiforcovid_patients": 16, "brixia_patients": 9, "hannover_patients": 6}
+PLAN |= {"matrix": 64}
 PREPROCESSING = "full_64"
 SETTINGS = {
     "experiment": "tiny",
