@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,21 @@ def replacing(
         # The error of a folder that is gone is that of the block.
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def check_space(folder: str | os.PathLike, size: int) -> None:
+    """Make sure that a file of so many bytes can be written, before it is begun.
+
+    For writers in native code that cannot stop in the middle of a file: HDF5 ends the
+    process when it cannot close one.
+
+    Raises: OSError for a full disk, a used-up quota, or a limit of the size of files.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(folder)) from error
 
 
 def sync(path: str | os.PathLike) -> None:

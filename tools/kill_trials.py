@@ -7,7 +7,8 @@ Each command runs on tiny phantoms, once undisturbed. In a trial it is started, 
 (SIGKILL) at a random moment, resumed or repeated, and killed again, as often as
 `--kills` says; then it runs to its end. It has survived if it ends with exit status 0.
 It is identical if all files are those of the undisturbed one, byte for byte, except for
-times and commands. The table for docs/reliability.md is printed at the end, and after
+times and commands; of TFRecords, if all fields of all records are, because TensorFlow
+writes the fields of a record in no fixed order. The table for docs/reliability.md is printed at the end, and after
 an interruption by a second start, which goes on.
 
 The network is too small for results; states are saved after every epoch and several
@@ -112,7 +113,7 @@ SETTINGS = {
 }
 GRID = {
     "backbones": ["tiny"],
-    "cross_validation": {"cv": {"folds": 2}},
+    "cross_validation": {"cv": {"folds": 3}},
     "experiments": {
         "stl": {"tasks": ["prognosis"]},
         "mdmt": {"tasks": ["prognosis", "severity"], "start": {"stl": 1.0}},
@@ -148,7 +149,7 @@ class Trials:
     def __init__(self, folder: Path, seed: int):
         self.folder, self.seed = folder, seed
         self.data, self.originals = folder / "data", folder / "originals"
-        self.run, self.grid = folder / "whole" / "train", folder / "whole" / "local"
+        self.run, self.grid = self.whole("train"), self.whole("local")
         self.address: str | None = None
         site = folder / "site"
         site.mkdir(parents=True, exist_ok=True)
@@ -162,12 +163,17 @@ class Trials:
         }
         self._write_settings()
 
+    def whole(self, name: str) -> Path:
+        """The folder of the undisturbed result of a command."""
+        # As in a trial, because some files have the name of their folder.
+        return self.folder / "whole" / name / "out"
+
     def _write_settings(self) -> None:
         values = SETTINGS | {"data_dir": str(self.data)}
         self.settings = self.folder / "tiny.yaml"
         self.settings.write_text(yaml.safe_dump(values))
         grid = values | {"benchmark": GRID}
-        grid["training"] = values["training"] | {"epochs": 6}
+        grid["training"] = values["training"] | {"epochs": 4}
         self.grid_settings = self.folder / "grid.yaml"
         self.grid_settings.write_text(yaml.safe_dump(grid))
 
@@ -221,14 +227,14 @@ class Trials:
 
     def provide(self, command: Command) -> float:
         """The undisturbed result of a command, made once; returns its seconds."""
-        folder = self.folder / "whole" / command.name
+        folder = self.whole(command.name)
         note = self.folder / f"{command.name}.seconds"
         if note.is_file():
             return float(note.read_text())
         for name in command.needs:
             self.provide(self.commands()[name])
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(exist_ok=True)
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        folder.parent.mkdir(parents=True)
         command.begin(folder)
         started = time.monotonic()
         status, text = self.finish(command, folder)
@@ -271,9 +277,9 @@ class Trials:
         """Kill, repeat, compare; the facts of one trial."""
         seconds = self.provide(command)
         draw = random.Random(f"{self.seed} {command.name} {number}")
-        folder = self.folder / "trial" / f"{command.name}-{number}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(exist_ok=True)
+        folder = self.folder / "trial" / f"{command.name}-{number}" / "out"
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        folder.parent.mkdir(parents=True)
         command.begin(folder)
         moments = []
         for _ in range(kills):
@@ -281,14 +287,14 @@ class Trials:
             if self.kill(command, folder, after):
                 moments.append(round(after, 1))
         status, text = self.finish(command, folder)
-        whole = self.folder / "whole" / command.name
+        whole = self.whole(command.name)
         differing = differences(whole, folder) if status == 0 else ["not finished"]
         facts = {"command": command.name, "number": number, "kills": moments}
         facts |= {"status": status, "differing": differing}
         if status or differing:
             facts["text"] = text[-2000:]
         else:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.parent)
         return facts
 
 
@@ -305,7 +311,7 @@ def contents(folder: Path) -> Mapping[str, str]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not is_left_out(name):
-            content = what_counts(path, [str(folder), folder.name])
+            content = what_counts(path, str(folder))
             found[name] = hashlib.sha256(content).hexdigest()
     return found
 
@@ -323,9 +329,11 @@ def is_left_out(name: str) -> bool:
     return hidden or partial or state or graph or others
 
 
-def what_counts(path: Path, own: list[str]) -> bytes:
-    """The content of a file without times, commands, and the names of its folders."""
+def what_counts(path: Path, folder: str) -> bytes:
+    """The content of a file without times, commands, and the path of its folder."""
     content = path.read_bytes()
+    if ".tfrecord-" in path.name:
+        return repr([sorted(fields(record)) for record in records(content)]).encode()
     if path.name == "history.csv":
         rows = list(csv.DictReader(io.StringIO(content.decode())))
         plain = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
@@ -336,9 +344,40 @@ def what_counts(path: Path, own: list[str]) -> bytes:
         )
         content = json.dumps(without_times(plain)).encode()
     if path.suffix in (".json", ".yaml", ".html", ".md", ".tex", ".csv"):
-        for text in own:
-            content = content.replace(text.encode(), b"FOLDER")
+        content = content.replace(folder.encode(), b"FOLDER")
     return content
+
+
+def records(content: bytes) -> Iterator[bytes]:
+    """The records of a TFRecord file: length, its checksum, record, its checksum."""
+    start = 0
+    while start < len(content):
+        end = start + 12 + int.from_bytes(content[start : start + 8], "little")
+        yield content[start + 12 : end]
+        start = end + 4
+
+
+def fields(record: bytes) -> list[bytes]:
+    """The names and values of a `tf.train.Example`, each as it is encoded."""
+    (features,) = messages(record)
+    return messages(features)
+
+
+def messages(content: bytes) -> list[bytes]:
+    """The messages in field 1 of a protocol buffer that has no other field."""
+    found, start = [], 0
+    while start < len(content):
+        if content[start] != 0x0A:
+            raise ValueError(f"field {content[start]:#x}; expected messages in field 1")
+        start, size, shift = start + 1, 0, 0
+        while True:
+            size |= (content[start] & 0x7F) << shift
+            start, shift = start + 1, shift + 7
+            if content[start - 1] < 0x80:
+                break
+        found.append(content[start : start + size])
+        start += size
+    return found
 
 
 def without_times(value):

@@ -17,6 +17,7 @@ import numpy as np
 
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.metrics.table import METRICS, compared, improves, legend, names_of
+from mdmt_tf.models.weights import weights_file
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Answer
 from mdmt_tf.training import checkpoint
@@ -136,7 +137,7 @@ class Selection(keras.callbacks.Callback):
             variable.assign(value)
         # Renamed into place, so that the file is always complete.
         with replacing(path, suffix=".weights.h5", durable=True) as partial:
-            model.save_weights(partial)
+            weights_file.save(model, partial)
 
 
 class History(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ is noticed, and the one before is used.
 """
 
 import hashlib
+import io
 import json
 import math
 import re
@@ -58,18 +59,20 @@ def save_state(
     """
     variables = _variables(model)
     names = [[v.path, list(v.shape)] for v in variables]
-    with replacing(path, durable=True, keep=previous_of(path)) as partial:
-        with h5py.File(partial, "w", userblock_size=_HEAD) as file:
+    # In memory, because HDF5 ends the process when it cannot close a file.
+    with io.BytesIO() as memory:
+        with h5py.File(memory, "w", userblock_size=_HEAD) as file:
             # Not as attributes, which hold at most 64 kB.
             for name, plain in (("progress", progress), ("variables", names)):
                 file[name] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
             _write(file, "last", values_of(variables))
             if best is not None:
                 _write(file, "best", best)
-        with partial.open("r+b") as file:
-            digest = _digest(file)
-            file.seek(0)
-            file.write(_head(digest))
+        digest = _digest(memory)
+        memory.seek(0)
+        memory.write(_head(digest))
+        with replacing(path, durable=True, keep=previous_of(path)) as partial:
+            partial.write_bytes(memory.getbuffer())
 
 
 def previous_of(path: Path) -> Path:

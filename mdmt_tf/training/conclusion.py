@@ -14,7 +14,7 @@ from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
-from mdmt_tf.models.weights import heads, provenance
+from mdmt_tf.models.weights import heads, provenance, weights_file
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
@@ -45,7 +45,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     calibrations = _calibrate(fit, table)
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
-    backbone.save_weights(run.backbone_weights)
+    weights_file.save(backbone, run.backbone_weights)
     names = [task.name for task in inputs.tasks]
     heads.write(run.backbone_weights, heads.arrays_of(model, names))
     provenance.write(run.backbone_weights, manifest.get(provenance.NOTE, {}))

@@ -45,7 +45,7 @@ SETTINGS = {
     },
     "benchmark": {
         "backbones": ["tiny"],
-        "cross_validation": {"cv": {"folds": 2}},
+        "cross_validation": {"cv": {"folds": 3}},
         "experiments": {"stl": {"tasks": ["outcome"]}},
     },
 }
@@ -180,7 +180,7 @@ def test_benchmark_and_report(command, settings, tmp_path):
     # Its fits fail alone, and are tried again.
     done = command(*words, most=20_000)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "2 fits are not finished" in done.stdout and "too large" in done.stdout
+    assert "3 fits are not finished" in done.stdout and "too large" in done.stdout
     done = command(*words, "--retry-failed")
     assert done.returncode == 0, done.stdout
     assert all(run.is_finished for run in map(Folder(path).run, fits_of(path)))
