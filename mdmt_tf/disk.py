@@ -19,7 +19,7 @@ _REMEDIES = {
     errno.ENOENT: "It is missing: removed, or its disk is no longer mounted?",
     errno.ENOTDIR: "Part of the path is a file, not a folder.",
     errno.EISDIR: "It is a folder where a file was expected.",
-    errno.EEXIST: "It is there already.",
+    errno.EEXIST: "A file of this name is there already.",
     errno.ENOTEMPTY: "Another process has made it in the meantime.",
     errno.ESTALE: "Its network file system has lost it: mount it again.",
     errno.EIO: "The disk or its connection fails: check it before you go on.",
