@@ -29,12 +29,13 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest, data_note
 from mdmt_tf.runs.patients import metrics_for_patients
 from mdmt_tf.serving.inputs import open_run_inputs
-from mdmt_tf.training import callbacks, description
+from mdmt_tf.training import callbacks, description, lost_step
 from mdmt_tf.training.conclusion import conclude
+from mdmt_tf.training.finiteness import StopWhenLost
 from mdmt_tf.training.fit import Fit, predict
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.losses import compile_model
-from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.optimizers import build_optimizer, watch_of
 from mdmt_tf.training.plateau import Plateau
 from mdmt_tf.training.recalibration import recalibrate_start
 from mdmt_tf.training.strategy import (
@@ -213,18 +214,8 @@ def _fit(fit: Fit, model: keras.Model, answering: keras.Model, losses: Mapping) 
     if first_epoch >= settings.epochs or selection.progress["stopped"]:
         selection.write_best(model, run.best_weights)
         return
-    dataset = pipeline.training_dataset(
-        fit.training_set,
-        fit.inputs.images,
-        batch_size=settings.batch_size,
-        seed=config.seed,
-        epochs=settings.epochs,
-        first_epoch=first_epoch,
-        augmentation=Augmentation.of(config.pipeline.augmentation),
-        layers=fit.layers,
-        normalization=config.normalization,
-        with_dataset=config.model.is_per_dataset,
-    )
+    batches = functools.partial(_batches, fit)
+    dataset = batches(first_epoch)
     confusion: dict[str, np.ndarray] = {}
     validate = functools.partial(_validate, fit, answering, confusion)
     shown = [_tensorboard(fit, dataset, confusion)] if settings.tensorboard else []
@@ -237,6 +228,7 @@ def _fit(fit: Fit, model: keras.Model, answering: keras.Model, losses: Mapping) 
         shuffle=False,
         verbose=0,
         callbacks=[
+            _stop_when_lost(fit, model, batches),
             callbacks.EvaluateEpoch(losses, validate),
             *remembering.values(),
             *shown,
@@ -245,6 +237,39 @@ def _fit(fit: Fit, model: keras.Model, answering: keras.Model, losses: Mapping) 
         ],
     )
     selection.write_best(model, run.best_weights)
+
+
+def _batches(fit: Fit, first_epoch: int) -> tf.data.Dataset:
+    """The batches of training, from an epoch to the last one."""
+    config = fit.config
+    return pipeline.training_dataset(
+        fit.training_set,
+        fit.inputs.images,
+        batch_size=config.training.batch_size,
+        seed=config.seed,
+        epochs=config.training.epochs,
+        first_epoch=first_epoch,
+        augmentation=Augmentation.of(config.pipeline.augmentation),
+        layers=fit.layers,
+        normalization=config.normalization,
+        with_dataset=config.model.is_per_dataset,
+    )
+
+
+def _stop_when_lost(
+    fit: Fit, model: keras.Model, batches: Callable[[int], tf.data.Dataset]
+) -> StopWhenLost:
+    def kept():
+        state = fit.run.last_state
+        if not state.is_file():
+            return "No state of an earlier epoch is saved."
+        return (
+            f"{state} keeps the state after an earlier epoch, whose numbers are good."
+        )
+
+    watch = watch_of(model.optimizer)
+    describe = functools.partial(lost_step.describe, fit, batches)
+    return StopWhenLost(watch, describe, kept)
 
 
 def _validate(
