@@ -24,6 +24,10 @@ class LeakageError(DataError):
     """A patient in two splits."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or SIGTERM, after which the work can go on; the message says how."""
+
+
 def nearest(word: str, known: Collection[str]) -> str:
     """ " Did you mean ...?" for the nearest name, or the empty string."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)

@@ -7,10 +7,13 @@ manifest.json     versions, commit, devices, data, and whether the data are synt
 split.json        which image is in which split
 history.csv       one row per epoch
 tensorboard/
-checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the end
-                  best.weights.h5, and backbone.weights.h5, the backbone of it alone,
-                  for other runs to start from
+checkpoints/      last.h5 and last.previous.h5, the last two states for resuming (one
+                  after each epoch, but none within 20 s of another; in long epochs
+                  every 10 minutes); at the end best.weights.h5, and
+                  backbone.weights.h5, the backbone of it alone, for other runs to start
+                  from
 saved_model/
+saved_model_so_far/  the best epoch until an interruption; removed in the end
 saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
@@ -51,6 +54,8 @@ class RunFolder:
         self.backbone_weights = self.path / "checkpoints" / "backbone.weights.h5"
         self.last_state = self.path / "checkpoints" / "last.h5"
         self.saved_model = self.path / "saved_model"
+        self.saved_model_so_far = self.path / "saved_model_so_far"
+        self.lock = self.path / ".lock"
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"

@@ -104,7 +104,7 @@ class StopWhenLost(keras.callbacks.Callback):
     """Stop a fit whose gradients or weights are no numbers any more.
 
     It looks once a second, and at the end of an epoch before all other callbacks. So no
-    state of such an epoch is saved, and none is selected.
+    such epoch is selected. `look` is to be called before a state is saved.
 
     Args:
         watch: notes the gradients of the fitted model.
@@ -130,11 +130,11 @@ class StopWhenLost(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if time.monotonic() - self._looked >= self.SECONDS:
-            self._look()
+            self.look()
             self._looked = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._look()
+        self.look()
         lost = not_finite(self.model.variables)
         if lost:
             raise MdmtError(
@@ -144,7 +144,8 @@ class StopWhenLost(keras.callbacks.Callback):
                 + self._kept()
             )
 
-    def _look(self):
+    def look(self) -> None:
+        """Raise the error if the gradients of a step so far were lost."""
         found = self._watch.found()
         if found is not None:
             step, places = found

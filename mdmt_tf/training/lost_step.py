@@ -1,26 +1,45 @@
 """What is known about a step of training whose gradients are not finite."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.data import pipeline
 from mdmt_tf.data.sampling import epoch_batches, steps_per_epoch
 from mdmt_tf.tasks import Task
+from mdmt_tf.training.finiteness import StopWhenLost
 from mdmt_tf.training.fit import Fit
+from mdmt_tf.training.optimizers import watch_of
 
 # Images listed by name.
 _MOST = 8
 
 
-def describe(
-    fit: Fit,
-    batches_from: Callable[[int], tf.data.Dataset],
-    step: int,
-    paths: Sequence[str],
-) -> str:
+# The first epoch, the end, and the steps to leave out -> batches of training.
+Batches = Callable[[int, int, int], tf.data.Dataset]
+
+
+def stop_when_lost(fit: Fit, model: keras.Model, batches: Batches) -> StopWhenLost:
+    """The callback that stops a fit and says what is known about its step.
+
+    Args:
+        model: compiled by `losses.compile_model`.
+        batches: the batches of training.
+    """
+
+    def kept():
+        state = fit.run.last_state
+        if not state.is_file():
+            return "No state was saved before."
+        return f"The last state before is kept in {state}."
+
+    report = functools.partial(describe, fit, batches)
+    return StopWhenLost(watch_of(model.optimizer), report, kept)
+
+
+def describe(fit: Fit, batches: Batches, step: int, paths: Sequence[str]) -> str:
     """Epoch, step, tasks, images, and the cause if the batch shows it.
 
     The batches are a function of the seed and the epoch, so the one of the step is
@@ -28,7 +47,7 @@ def describe(
 
     Args:
         fit: the fit that stopped.
-        batches_from: from the number of an epoch to its batches and those after it.
+        batches: the batches of training.
         step: number of the step from the start of the run, from 0.
         paths: variables whose gradients are not finite, such as "age.hidden1/kernel".
     """
@@ -36,12 +55,11 @@ def describe(
     size = settings.batch_size
     steps = steps_per_epoch(draws.total, size)
     epoch, place = divmod(step, steps)
-    batches = epoch_batches(draws, batch_size=size, seed=fit.config.seed, epoch=epoch)
-    samples = fit.training_set.samples
-    rows = samples.rows.iloc[batches.index[place]]
+    order = epoch_batches(draws, batch_size=size, seed=fit.config.seed, epoch=epoch)
+    rows = fit.training_set.samples.rows.iloc[order.index[place]]
     images = (rows["dataset"] + "/" + rows["image_id"]).to_numpy()
     tasks = tasks_of(paths, fit.inputs.tasks)
-    found = list(_causes(next(iter(batches_from(epoch).skip(place))), images))
+    found = list(_causes(next(iter(batches(epoch, epoch + 1, place))), images))
     if found:
         cause = " ".join(found)
     else:

@@ -1,7 +1,10 @@
 """A whole run on two small prepared datasets: files, metrics, resumption."""
 
 import json
+import os
 import shutil
+import signal
+import threading
 
 import numpy as np
 import pandas as pd
@@ -9,7 +12,7 @@ import pytest
 from sklearn import metrics
 
 from mdmt_tf import config
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, Interrupted
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights.conversion import reference_state
@@ -22,7 +25,8 @@ from mdmt_tf.statistics.assessment import assess_splits
 from mdmt_tf.statistics.calibration_fit import fit_calibrations
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.storage import sha256_of, without_nan
-from mdmt_tf.training import callbacks, trainer
+from mdmt_tf.training import checkpoint, trainer
+from mdmt_tf.training.saving import SaveState
 
 # Without what takes half of the time of so small a run.
 BARE = ("training.tensorboard=false", "training.saved_model=false")
@@ -117,7 +121,7 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
 
 
 def test_resuming_needs_the_first_weights_no_more(settings, own_weights, monkeypatch):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
     options = (f"model.weights={own_weights}", "model.freeze=0.5", *BARE)
     whole = trainer.train(settings(*options))
     folder = interrupted(settings(*options), after_epoch=2)
@@ -293,20 +297,65 @@ def test_evaluation_refuses_other_data(changeable):
         evaluation.reproduce(changeable)
 
 
-@pytest.mark.parametrize("seconds", [0, pytest.param(1e9, marks=pytest.mark.large)])
+def stopped(settings, before):
+    """A run that gets Ctrl-C when it writes such a text; its lines, and the error."""
+    lines, told = [], threading.Event()
+
+    def write(text):
+        lines.append(text)
+        if before in text and not told.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            told.wait(60)
+        if "interrupted: " in text:
+            told.set()
+
+    with pytest.raises(Interrupted) as caught:
+        trainer.train(settings, write=write, is_terminal=True)
+    return "".join(lines), str(caught.value)
+
+
+def test_after_ctrl_c_the_best_epoch_is_exported_and_the_run_goes_on(settings, run):
+    interrupted_settings = settings()
+    folder = RunFolder(interrupted_settings.run_dir)
+    text, error = stopped(interrupted_settings, before="3/4  step 1/")
+    assert error == (
+        "interrupted. To go on: python -m mdmt_tf.train --resume "
+        f"{interrupted_settings.run_dir}"
+    )
+    progress = checkpoint.read_progress(folder.last_state)
+    assert (progress["next_epoch"], progress["step"]) == (2, 2)
+    assert not folder.is_finished
+    # The first epoch warms up, so the second is the best one.
+    assert "best epoch so far: 2, " in text
+    served = ServedModel(folder.saved_model_so_far)
+    assert served.information["interrupted"] == {"epochs": 2, "best_epoch": 1}
+    assert "outcome_calibrated" in served.predict(np.zeros((1, 32, 32, 1), np.float32))
+
+    resumed = trainer.train(config.load(str(folder.config)), resume_from=folder.path)
+    assert not folder.saved_model_so_far.exists()
+    assert_same_end(run, resumed)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("seconds", [0, 1e9])
 def test_an_interrupted_run_goes_on_to_the_same_end(
     settings, run, seconds, monkeypatch
 ):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", seconds)
+    monkeypatch.setattr(SaveState, "SECONDS", seconds)
     path = interrupted(settings(), after_epoch=2)
     folder = RunFolder.open(path)
     assert not folder.is_finished
     # With a state to go on from; or killed before there was one.
     assert folder.last_state.is_file() == (seconds == 0)
     resumed = trainer.train(config.load(str(folder.config)), resume_from=path)
+    assert_same_end(run, resumed)
+
+
+def assert_same_end(run, resumed):
     assert resumed.predictions.read_text() == run.predictions.read_text()
+    assert resumed.metrics.read_text() == run.metrics.read_text()
     history = [pd.read_csv(r.history).drop(columns="seconds") for r in (run, resumed)]
-    pd.testing.assert_frame_equal(*history)
+    pd.testing.assert_frame_equal(*history, check_exact=True)
     # The effort is that of both sessions.
     efforts = [r.read_json(r.manifest)["effort"] for r in (run, resumed)]
     images = len(
@@ -321,7 +370,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
 
 @pytest.mark.large
 def test_a_run_by_patient_resumes_to_the_same_end(settings, run, monkeypatch):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
     by_patient = "pipeline.weight_by=patient"
     whole = trainer.train(settings(by_patient, *BARE))
     path = interrupted(settings(by_patient, *BARE), after_epoch=2)
