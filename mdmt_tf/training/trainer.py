@@ -104,7 +104,7 @@ def train(
         write=write,
         is_terminal=is_terminal,
     )
-    with resumable(run):
+    with resumable(run), inputs.images.errors_named():
         if run.is_finished:
             return run  # Another process was faster.
         write(description.overview(config, run, inputs, training_set, manifest))
