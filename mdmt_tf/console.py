@@ -12,14 +12,16 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from mdmt_tf import disk
-from mdmt_tf.errors import MdmtError, nearest
+from mdmt_tf.errors import DataWarning, MdmtError, is_collected, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = "phantom"
 
@@ -48,6 +50,7 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    sys.stderr = _own(sys.stderr)
     # TensorFlow reads this when it is loaded. Its notes would hide our messages.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
@@ -55,6 +58,9 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     logging.getLogger("absl").setLevel(logging.ERROR)
     # As clusters end a job: temporary files are removed, as after Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
+    warnings.showwarning = _shown_by(warnings.showwarning)
+    # They do not name the file, and what matters is raised or warned of by us.
+    warnings.filterwarnings("ignore", module="pydicom")
     try:
         status = main(None)
         sys.stdout.flush()
@@ -81,6 +87,36 @@ def _interrupt(number, frame) -> None:
     # A second one would interrupt what cleans up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _own(stream: TextIO) -> TextIO:
+    """Standard error with a descriptor of its own.
+
+    `imaging.decoder_messages` leads descriptor 2, which decoders write to, elsewhere
+    while they run; the progress bar and messages of other threads do not go with it.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if stream.fileno() == 2:
+            return open(
+                os.dup(2),
+                "w",
+                buffering=1,
+                encoding=stream.encoding,
+                errors="backslashreplace",
+            )
+    return stream
+
+
+def _shown_by(others: Callable[..., object]) -> Callable[..., object]:
+    """A hook of `warnings` that logs each `DataWarning`; `others` shows the rest."""
+
+    def show(message, category, *where, **more):
+        if not issubclass(category, DataWarning):
+            others(message, category, *where, **more)
+        elif not is_collected():
+            logger.warning("%s", message)
+
+    return show
 
 
 def load_tensorflow() -> None:

@@ -4,8 +4,10 @@ Every message states what was expected, what was received, where (file, row, key
 what to do. The command lines print it without a traceback and exit with status 2.
 """
 
+import contextlib
+import contextvars
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 
 class MdmtError(Exception):
@@ -21,7 +23,56 @@ class DataError(MdmtError):
 
 
 class LeakageError(DataError):
-    """A patient in two splits."""
+    """A patient or a picture in two splits, or in danger of it."""
+
+
+class DataWarning(UserWarning):
+    """Data that are doubtful, but taken.
+
+    `warnings.warn(text, DataWarning)`, or with a kind
+    `warnings.warn(DataWarning(text, kind="not in HU"))`. The text begins with the file,
+    as that of a `DataError`.
+
+    Attributes:
+        kind: short description of the doubt, the same for all such data, for counting.
+    """
+
+    def __init__(self, text: str, kind: str = "doubtful data"):
+        super().__init__(text)
+        self.kind = kind
+        # Here and not in a hook of `warnings`, whose filters are of all threads.
+        if (found := _collected.get()) is not None:
+            found.append(self)
+
+
+_collected: contextvars.ContextVar[list[DataWarning] | None] = contextvars.ContextVar(
+    "collected", default=None
+)
+
+
+@contextlib.contextmanager
+def collected_warnings() -> Iterator[list[DataWarning]]:
+    """Collect each `DataWarning` of this thread, also those that no filter shows.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(), collected_warnings() as found:
+        ...     warnings.simplefilter("ignore")
+        ...     warnings.warn("a.nii: nothing below 0", DataWarning)
+        >>> [(str(warning), warning.kind) for warning in found]
+        [('a.nii: nothing below 0', 'doubtful data')]
+    """
+    found: list[DataWarning] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
+
+def is_collected() -> bool:
+    """Whether the warnings of this thread are collected, and need not be shown."""
+    return _collected.get() is not None
 
 
 class Interrupted(KeyboardInterrupt):

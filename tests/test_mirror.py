@@ -59,7 +59,6 @@ THROUGH = {
         "mdmt_tf.datasets._shared.declared_plan",
         "mdmt_tf.datasets._shared.declared_warnings",
     ],
-    "datasets/_shared/test_image_records.py": ["mdmt_tf.datasets._shared.rejections"],
     "datasets/_shared/test_radiographs.py": ["mdmt_tf.datasets._shared.manual_builder"],
     "datasets/test_brixia.py": ["mdmt_tf.datasets._shared.brixia_scores"],
     "experiments/executors/test_fit_process.py": [

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdmt_tf.datasets._shared import prepare
+from mdmt_tf.datasets._shared.table_text import decode
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging.preprocess import parse
+from mdmt_tf.names import clean
 
 if TYPE_CHECKING:
     from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
@@ -87,14 +89,17 @@ def _configs_of(names: Sequence[str], config: str | None) -> dict[str, str | Non
 
 
 def read_excluded(path: str | os.PathLike) -> frozenset[str]:
-    """Read ids of images from a text file, one per line; # starts a comment.
+    """Read names of images from a text file, one per line; # starts a comment.
 
     Raises: DataError when the file cannot be read.
     """
+    path = Path(path)
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = decode(path.read_bytes(), path)
+    except OSError as error:
         raise DataError(
             f"--exclude {path}: expected a text file, one image id per line: {error}"
         ) from error
-    return frozenset(filter(None, (line.partition("#")[0].strip() for line in lines)))
+    lines = (clean(line.partition("#")[0]) for line in text.splitlines())
+    # Spreadsheet programs put text into quotes.
+    return frozenset(filter(None, (line.strip('"') for line in lines)))

@@ -2,7 +2,7 @@
 
 import os
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import tensorflow_datasets as tfds
 from mdmt_tf import config
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared import declared_warnings
-from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
+from mdmt_tf.datasets._shared.originals import Originals
 from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.volumes import VolumeBuilder
@@ -124,9 +124,11 @@ class _DeclaredBuilder:
 
     def _read(self, root: Path) -> ImageTable:
         images = self.plan.open_images()
-        declared_warnings.warn(self.plan)
         rejections = Rejections()
-        self._unmatched = self.plan.tables.reject_unmatched(rejections)
+        for doubt in self.plan.tables.doubts:
+            rejections.warn("", "", doubt.kind, str(doubt))
+        declared_warnings.warn(self.plan, rejections)
+        self._joined = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(
             self.plan.tables.rows,
             images,
@@ -135,19 +137,21 @@ class _DeclaredBuilder:
             rejections,
         )
 
-    def _excluded_ids(self, images: DeclaredImages) -> Collection[str]:
-        return images.ids(self.exclude)
-
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         return {
             "left_out": rejections.left_out(),
-            "unmatched": self._unmatched,
+            "unmatched": self._joined,
             "notes": self.plan.notes(),
             "declared": self.plan.digest(),
         }
 
-    def changes(self) -> list[str]:
-        there = (self.info.metadata or {}).get("declared")
+    def _originals(self, root: Path) -> Originals:
+        tables = [root / table.file for table in self.plan.declaration.tables]
+        return Originals(root, tables, self.plan.image_files())
+
+    def changes(self, root: Path | None) -> list[str]:
+        metadata = self.info.metadata or {}
+        there = metadata.get("declared")
         if there is None:
             return ["all of it, because no declaration made it"]
         here, found = self.plan.digest(), []
@@ -157,8 +161,12 @@ class _DeclaredBuilder:
         for file, digest in here["tables"].items():
             if there["tables"].get(file) != digest:
                 found.append(f"the table {file}")
-        if not here["images"]:
+        if root is None or not here["images"]:
             return found  # the images are not there
+        if stored := metadata.get("originals"):
+            now = self._originals(root)
+            return [*found, *now.changed_images(stored, Path(self.data_dir))]
+        # As earlier versions have prepared it.
         if here["images"] != there["images"]:
             found.append(f"{there['images']} images, now {here['images']}")
         elif here["images_sha256"] != there["images_sha256"]:

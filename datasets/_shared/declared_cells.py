@@ -7,16 +7,19 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from mdmt_tf.config.declaration import KeepSection
-from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, to_number
+from mdmt_tf.datasets._shared.table_rows import (
+    BAD_VALUE,
+    LeftOut,
+    RowError,
+    is_error,
+    to_number,
+)
 from mdmt_tf.errors import nearest
 
 # Spreadsheets have truth values, which are read as 1 and 0.
 _TRUTH = {"true": "1", "false": "0"}
-# Numbers are stored as float32: the largest one, and the largest one up to which all
-# integers differ.
-_LARGEST, _EXACT = 3.4e38, 2**24
-# What a formula without a result shows, such as #N/A and #DIV/0!.
-_ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
+# Numbers are stored as float32: the largest one up to which all integers differ.
+_EXACT = 2**24
 # What people write in a column of dates where nothing happened.
 _NO_EVENT = frozenset(
     ("nan", "na", "n/a", "none", "null", "nil", "nat", "?", "-", "--", ".")
@@ -46,7 +49,7 @@ class Cell:
 
     def wrong(self, expected: str) -> RowError:
         return RowError(
-            "bad value",
+            BAD_VALUE,
             f"{self.column} = {self.text!r}{self.where}, expected {expected}",
         )
 
@@ -171,7 +174,7 @@ class Number:
         if self.marks.has(cell):
             return self.unknown
         number = to_number(cell.text, cell.decimal)
-        if number is None or abs(number) > _LARGEST:
+        if number is None:
             raise cell.wrong(f"a number, or for unknown {self.marks.text}")
         return number
 
@@ -194,16 +197,6 @@ class Words:
         if is_error(cell.text):
             raise cell.wrong(f"text, or for unknown {self.marks.text}")
         return unicodedata.normalize("NFC", cell.text)
-
-
-def is_error(text: str) -> bool:
-    """Whether a cell shows the error of a formula.
-
-    Example:
-        >>> is_error("#N/A"), is_error("#DIV/0!"), is_error("#3")
-        (True, True, False)
-    """
-    return bool(_ERROR.fullmatch(text))
 
 
 def listed(text: str) -> str:

@@ -3,7 +3,7 @@
 import collections
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mdmt_tf.datasets._shared.declared_cells import plain_id
@@ -71,7 +71,7 @@ class DeclaredImages:
 
         Raises: RowError: there is no such file, or several.
         """
-        found = self._matches(name)
+        found = self.matches(name)
         if not found:
             raise self._missing(name.replace("\\", "/"))
         if len(found) > 1:
@@ -99,12 +99,13 @@ class DeclaredImages:
 
     def key_of(self, name: str) -> str:
         """The same text for all spellings of an image; also if there is no file."""
-        found = self._matches(name)
+        found = self.matches(name)
         if len(found) == 1:
             return self.id_of(found[0])
         return image_stem(_key(name.replace("\\", "/")))
 
-    def _matches(self, name: str) -> list[Path]:
+    def matches(self, name: str) -> list[Path]:
+        """The files of a name; several if it does not tell which."""
         name = name.replace("\\", "/")
         # In one spelling: a/../b.png is b.png. "/" and "." name no file.
         names = [os.path.normpath(n) for n in dict.fromkeys((name, plain_id(name)))]
@@ -173,21 +174,6 @@ class DeclaredImages:
     def not_requested(self) -> list[Path]:
         """The files that no call of `find` has returned."""
         return sorted(self._known - self._requested)
-
-    def ids(self, names: Iterable[str]) -> frozenset[str]:
-        """The ids of the images that names stand for.
-
-        Raises: DataError for a name of no image.
-        """
-        result = []
-        for name in names:
-            try:
-                result.append(self.id_of(self.find(name)))
-            except RowError as error:
-                raise DataError(
-                    f"--exclude: {error.detail} Expected names of images, one per line."
-                ) from error
-        return frozenset(result)
 
 
 def _exact(paths: Sequence[Path], name: str) -> list[Path]:

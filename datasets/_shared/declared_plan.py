@@ -1,6 +1,7 @@
 """What is stored of a row of a declared dataset, and what it is made from."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -22,15 +23,14 @@ from mdmt_tf.datasets._shared.declared_cells import (
     Number,
     Words,
     check_keep,
-    is_error,
     is_numeric,
     plain,
     plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
-from mdmt_tf.datasets._shared.image_records import Classes, Record
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.image_records import Classes, Record, read_fields
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 
@@ -156,16 +156,18 @@ class Plan:
         if columns.site is not None:
             cell = self.tables.cell(row, columns.site, NO_NAME)
             site = "" if NO_NAME.has(cell) or is_error(cell.text) else plain(cell.text)
-        labels = {
-            name: kind.value(
-                self.tables.cell(row, self.columns[name], self._marks_of(name))
-            )
+        reads = {
+            name: (kind.unknown, functools.partial(self._value, row, name))
             for name, kind in self.kinds.items()
         }
-        return Record(image_id, patient_id, site, path, row, labels)
+        labels = {name: reads.pop(name) for name in self.declaration.labels}
+        return Record(
+            image_id, patient_id, site, path, row, **read_fields(labels, reads)
+        )
 
-    def _marks_of(self, name: str) -> Marks:
-        return self.kinds[name].marks
+    def _value(self, row: TableRow, name: str) -> str | float:
+        kind = self.kinds[name]
+        return kind.value(self.tables.cell(row, self.columns[name], kind.marks))
 
     def _required(self, row: TableRow, column: str) -> str:
         """The name of an image or a patient."""
@@ -202,7 +204,7 @@ class Plan:
         """What the prepared dataset is made from."""
         names = sorted(
             f"{self._images.relative(path)} {_bytes_of(path)}"
-            for path in self._image_files()
+            for path in self.image_files()
         )
         return {
             "declaration": _plain(self.declaration),
@@ -211,7 +213,7 @@ class Plan:
             "images_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest(),
         }
 
-    def _image_files(self) -> Iterable[Path]:
+    def image_files(self) -> Iterable[Path]:
         """The images of the folders, or those that the first table names."""
         if self._images.files:
             return self._images.files

@@ -13,15 +13,14 @@ from mdmt_tf.datasets._shared.declared_cells import (
     NO_NAME,
     Cell,
     Marks,
-    is_error,
     plain,
     plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.datasets._shared.tables import Table, read_table
-from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.errors import DataError, collected_warnings, nearest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +44,7 @@ class DeclaredTables:
     Attributes:
         rows: the rows of the first table, one per image.
         digests: name of each file -> its SHA-256.
+        doubts: what is doubtful about the tables.
     """
 
     def __init__(
@@ -64,6 +64,13 @@ class DeclaredTables:
         Raises: DataError, as `read_table`; and for a column that no table has.
         """
         self._image, self._images = declaration.columns.image, images
+        with collected_warnings() as self.doubts:
+            self._read(declaration, folder, where)
+        # Number of a row of the first table -> the rows of every table that join it.
+        self._joined = {row.number: self._join(row) for row in self.rows}
+        self._check_joins(where)
+
+    def _read(self, declaration: DatasetDeclaration, folder: Path, where: str) -> None:
         used = declared_columns(declaration)
         first, *others = declaration.tables
         self._main = _read(folder, first, [self._image], used.values())
@@ -79,9 +86,6 @@ class DeclaredTables:
             before += side.table.columns
             self.digests[section.file] = storage.sha256_of(folder / section.file)
         _check_columns(used, before, where)
-        # Number of a row of the first table -> the rows of every table that join it.
-        self._joined = {row.number: self._join(row) for row in self.rows}
-        self._check_joins(where)
 
     def _side(self, folder: Path, section: TableSection, used) -> Side:
         own = list(section.keys.values())

@@ -11,13 +11,14 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging.crop import Box
 from mdmt_tf.imaging.lungs import network, segmentation
 from mdmt_tf.imaging.lungs.network_input import network_input
@@ -31,12 +32,19 @@ _BATCHES_AHEAD = 2
 Item = TypeVar("Item")
 
 
+def warn_again(item: object, doubts: Iterable[DataWarning]) -> None:
+    """Show the warnings of an item; the default of `warned`."""
+    for doubt in doubts:
+        warnings.warn(doubt, stacklevel=2)
+
+
 def process(
     items: Iterable[Item],
     path_of: Callable[[Item], Path],
     preprocessing: Preprocessing,
     finish: Callable[[Item, PreparedImage], object],
     lungs_of: Callable[[Item], Box] | None = None,
+    warned: Callable[[Item, Sequence[DataWarning]], object] = warn_again,
 ) -> Iterator[tuple[Item, object]]:
     """Prepare the images of all items, in order.
 
@@ -49,6 +57,8 @@ def process(
         lungs_of: returns the smallest box of the lungs of an item, where it is known;
             None: the lung network finds them. Regions that need the outline of the
             lungs use the network in either case.
+        warned: called as warned(item, its warnings) before an item with some is
+            yielded.
     Yields: each item with its result, or with the DataError of its file.
     """
     workers = min(8, max(2, os.cpu_count() or 1))
@@ -86,8 +96,11 @@ def process(
                 )
                 for item, one, output in zip(batch, decoded, outputs, strict=True)
             ]
-            for item, result in zip(batch, finished, strict=True):
-                yield item, result.result()
+            for item, future in zip(batch, finished, strict=True):
+                result, doubts = future.result()
+                if doubts:
+                    warned(item, doubts)
+                yield item, result
 
         for batch in _batches(items):
             start(batch)
@@ -113,18 +126,20 @@ def _cancel(under_way) -> None:
 class _Decoded:
     image: np.ndarray
     network_input: np.ndarray | None
+    doubts: Sequence[DataWarning] = ()
 
 
 def _decode(
     path: Path, preprocessing: Preprocessing, is_segmented: bool
 ) -> _Decoded | DataError:
     try:
-        image = read_file(path, preprocessing)
+        with collected_warnings() as doubts:
+            image = read_file(path, preprocessing)
     except DataError as error:
         return error
     if not is_segmented:
-        return _Decoded(image, None)
-    return _Decoded(image, network_input(image, network.SIZE))
+        return _Decoded(image, None, doubts)
+    return _Decoded(image, network_input(image, network.SIZE), doubts)
 
 
 def _segment(
@@ -148,9 +163,16 @@ def _segment(
 
 
 def _finish(item, decoded, logits, preprocessing, finish, lungs):
+    """The result of an item, and its warnings."""
     if isinstance(decoded, DataError):
-        return decoded
-    mask = None
-    if logits is not None:
-        mask = segmentation.to_mask(logits, decoded.image.shape)
-    return finish(item, cut(decoded.image, mask, preprocessing, lungs))
+        return decoded, ()
+    with collected_warnings() as doubts:
+        mask = None
+        if logits is not None:
+            mask = segmentation.to_mask(logits, decoded.image.shape)
+        try:
+            prepared = cut(decoded.image, mask, preprocessing, lungs)
+        except DataError as error:
+            return error, decoded.doubts
+        result = finish(item, prepared)
+    return result, [*decoded.doubts, *doubts]

@@ -9,12 +9,27 @@ from typing import Any
 import numpy as np
 
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
+from mdmt_tf.datasets._shared.table_rows import BAD_VALUE, RowError, TableRow
 
 # Facts about the patient that tables may correct later. Rows of one image may differ
 # in them, unless the fact is a label of the dataset. A difference in any other field
 # makes the image unusable.
 DESCRIPTIVE = frozenset({"age", "age_five_year", "sex"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """Takes the place of a value whose cell cannot be used.
+
+    In the record of the image, the value is unknown, whatever other rows say.
+
+    Attributes:
+        error: what is wrong with the cell.
+        unknown: the value that means unknown.
+    """
+
+    error: RowError
+    unknown: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +43,10 @@ class Record:
             unknown.
         path: the image file.
         row: the table row of the labels.
-        labels: label field -> value; -1, NaN or "" if unknown.
+        labels: label field -> value; -1, NaN or "" if unknown; `Refused` before the
+            rows of an image are merged.
+        faults: why the row is refused; its values do not count, but may contradict.
+        doubts: values that are unknown because their cells cannot be used.
     """
 
     image_id: str
@@ -37,6 +55,35 @@ class Record:
     path: Path
     row: TableRow
     labels: Mapping[str, Any]
+    faults: Sequence[RowError] = ()
+    doubts: Sequence[RowError] = ()
+
+
+# The value that means unknown, and a function that reads the value or raises RowError.
+Read = tuple[Any, Callable[[], Any]]
+
+
+def read_fields(
+    labels: Mapping[str, Read], others: Mapping[str, Read]
+) -> dict[str, Any]:
+    """The arguments `labels`, `faults` and `doubts` of a `Record`.
+
+    A label that cannot be read costs the row. Another field is unknown then, unless
+    rows contradict each other.
+
+    Args:
+        labels: label -> how it is read.
+        others: field that no label needs -> how it is read.
+    """
+    values, faults, doubts = {}, [], []
+    for name, (unknown, read) in {**labels, **others}.items():
+        try:
+            values[name] = read()
+        except RowError as error:
+            values[name] = Refused(error, unknown)
+            is_doubt = name in others and error.kind == BAD_VALUE
+            (doubts if is_doubt else faults).append(error)
+    return {"labels": values, "faults": faults, "doubts": doubts}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,34 +106,54 @@ def merge_repeats(
 ) -> tuple[list[Record], int]:
     """Merge the records of each image; reject an image whose rows disagree.
 
-    A known value replaces an unknown one. In the fields of `descriptive`, the first of
-    different values is kept.
+    The file decides which image it is, because rows may spell its name differently. A
+    known value replaces an unknown one. In the fields of `descriptive`, the first of
+    different values is kept. A value that is refused in one row is unknown. Rows with
+    faults give no values, but an image that they contradict is rejected.
 
     Returns: the records in the order of their first rows, and the number of repeated
-        rows.
+        rows. An image of which all rows have faults has none; the caller lists these.
     """
-    by_id: dict[str, list[Record]] = {}
+    by_file: dict[Path, list[Record]] = {}
+    files_of: dict[str, set[Path]] = {}
     for record in records:
-        by_id.setdefault(record.image_id, []).append(record)
+        by_file.setdefault(record.path, []).append(record)
+        files_of.setdefault(record.image_id, set()).add(record.path)
     merged, repeated = [], 0
-    for image_id, group in by_id.items():
+    for group in by_file.values():
+        usable = [record for record in group if not record.faults]
+        faulty = [record for record in group if record.faults]
+        if not usable:
+            continue
         try:
-            merged.append(_merge(group, descriptive))
-            repeated += len(group) - 1
+            _check_file(files_of[group[0].image_id])
+            merged.append(_merge([*usable, *faulty], descriptive))
+            repeated += len(usable) - 1
         except RowError as error:
-            for record in group:
-                rejections.add(image_id, record.row.place, error.kind, error.detail)
+            for record in usable:
+                place = record.row.place
+                rejections.add(record.image_id, place, error.kind, error.detail)
     return merged, repeated
+
+
+def _check_file(paths: Collection[Path]) -> None:
+    """Raise for an id that stands for several files."""
+    if len(paths) > 1:
+        found = ", ".join(sorted(path.name for path in paths))
+        raise RowError("several images", f"one id stands for {found}")
 
 
 def _merge(group: Sequence[Record], descriptive: Collection[str]) -> Record:
     first = group[0]
-    merged = {"patient_id": first.patient_id, "site": first.site, **first.labels}
-    for other in group[1:]:
-        values = {"patient_id": other.patient_id, "site": other.site, **other.labels}
-        for field, value in values.items():
-            if is_unknown(merged[field]):
-                merged[field] = value
+    merged = _values(first)
+    refused = {}
+    for record in group:
+        for field, value in _values(record).items():
+            if isinstance(value, Refused):
+                refused[field] = value.unknown
+            elif is_unknown(merged[field]):
+                if not record.faults:
+                    merged[field] = value
             elif (
                 field not in descriptive
                 and not is_unknown(value)
@@ -95,17 +162,25 @@ def _merge(group: Sequence[Record], descriptive: Collection[str]) -> Record:
                 raise RowError(
                     "contradictory rows",
                     f"{field} is {merged[field]} in {first.row.place} and {value} in "
-                    f"{other.row.place}",
+                    f"{record.row.place}",
                 )
+    merged.update(refused)
     patient_id, site = merged.pop("patient_id"), merged.pop("site")
     return dataclasses.replace(first, patient_id=patient_id, site=site, labels=merged)
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {"patient_id": record.patient_id, "site": record.site, **record.labels}
 
 
 def is_unknown(value: Any) -> bool:
     """Whether a label is unknown: "", NaN, -1, or an array of such values only.
 
-    -1 means unknown for integers only; for floating numbers it is a value.
+    -1 means unknown for integers only; for floating numbers it is a value. So is a
+    refused one unknown.
     """
+    if isinstance(value, Refused):
+        return True
     if isinstance(value, str):
         return not value
     value = np.asarray(value)

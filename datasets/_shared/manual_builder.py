@@ -18,7 +18,14 @@ import inspect
 import itertools
 import os
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +34,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from mdmt_tf import __version__
-from mdmt_tf.datasets._shared import manual_files
+from mdmt_tf.datasets._shared import exclusion, manual_files
+from mdmt_tf.datasets._shared.exclusion import Excluded, find_excluded
 from mdmt_tf.datasets._shared.image_records import (
     DESCRIPTIVE,
     Classes,
@@ -35,9 +43,13 @@ from mdmt_tf.datasets._shared.image_records import (
     Record,
     merge_repeats,
 )
+from mdmt_tf.datasets._shared.originals import Originals
+from mdmt_tf.datasets._shared.record_names import in_one_spelling
 from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning, collected_warnings
+from mdmt_tf.imaging import image_hashes
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
 
@@ -62,6 +74,7 @@ class ImageTable:
         parse: parse(row) returns the record of a row; raises RowError for a bad row.
         image_column: the column that names the image.
         rejections: rejections while reading the tables.
+        sides: further tables about the images.
     """
 
     rows: Sequence[TableRow]
@@ -69,6 +82,7 @@ class ImageTable:
     parse: Callable[[TableRow], Record]
     image_column: str
     rejections: Rejections = dataclasses.field(default_factory=Rejections)
+    sides: Sequence[SideRows] = ()
 
 
 class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -77,24 +91,28 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     Attributes:
         PREPROCESSINGS: the preprocessings with a config; the first is the default.
         FOLDER: name of the dataset's folder as distributed.
-        REQUIRED: files and folders that the dataset must have.
+        REQUIRED: tables and folders of images that the dataset must have.
+        OPTIONAL: further tables that are read if they are there.
         COUNTED: label field -> its classes, for the counts in the metadata.
         DESCRIPTIVE: label fields in which rows of one image may differ.
         UNUSABLE: ids of unusable images, the default of `exclude`.
         IS_DRAWN: whether the package draws the images, so that no user can obtain them.
-        exclude: ids of images to leave out.
+        exclude: names of images to leave out.
+        checks_exclude: whether a name in `exclude` that is of no image is an error.
         progress: called as progress(images done, all images) during preparation.
     """
 
     PREPROCESSINGS: ClassVar[tuple[Preprocessing | VolumePreprocessing, ...]] = ()
     FOLDER: ClassVar[str]
     REQUIRED: ClassVar[tuple[str, ...]]
+    OPTIONAL: ClassVar[tuple[str, ...]] = ()
     COUNTED: ClassVar[Mapping[str, Classes]]
     DESCRIPTIVE: ClassVar[frozenset[str]] = DESCRIPTIVE
     UNUSABLE: ClassVar[frozenset[str]] = frozenset()
     IS_DRAWN: ClassVar[bool] = False
 
     exclude: Collection[str]
+    checks_exclude: bool = False
     progress: Callable[[int, int], None] | None = None
 
     def __init_subclass__(cls, **kwargs):
@@ -163,10 +181,18 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def _process(
-        self, records: Sequence[Record], finish: Callable[[Record, Any], Any]
+        self,
+        records: Sequence[Record],
+        finish: Callable[[Record, Any], Any],
+        warned: Callable[[Record, Sequence[DataWarning]], object] = ...,
     ) -> Iterator[tuple[Record, Any]]:
         """Prepare the images of all records, in order, several in parallel.
 
+        Args:
+            records: the records.
+            finish: called as finish(record, prepared image).
+            warned: called as warned(record, warnings of its image) before a record with
+                some is yielded; without it they are shown.
         Yields: each record with finish(record, prepared image), or with the DataError
             of its file.
         """
@@ -175,6 +201,12 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     @abc.abstractmethod
     def _example(record: Record, prepared: Any) -> dict[str, Any]:
         """The example of a prepared image; `box_source` is counted if it has one."""
+
+    def _hashed_example(
+        self, record: Record, prepared: Any
+    ) -> tuple[dict[str, Any], image_hashes.ImageHash]:
+        image_hash = image_hashes.hash_image(record.patient_id, prepared)
+        return self._example(record, prepared), image_hash
 
     @staticmethod
     @abc.abstractmethod
@@ -199,25 +231,45 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self, root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         """Keys and examples of all usable rows.
 
-        At the end, this generator writes `rejected.csv` with all other rows to the
-        prepared folder, and the counts to the metadata of the dataset.
+        At the end, this generator writes `rejected.csv` with all other rows,
+        `warnings.csv` with doubtful ones and the hashes of the images to the prepared
+        folder, and the counts to the metadata of the dataset.
 
         Raises:
             DataError: no image can be used.
         """
-        table = self._read(root)
+        # Before they are read: what changes meanwhile is a change.
+        made_from = self._originals(root)
+        with collected_warnings() as doubts:
+            table = self._read(root)
+            chosen, repeated = self._choose(table)
         images, rejections = table.images, table.rejections
-        chosen, repeated = self._choose(table)
+        for doubt in doubts:
+            rejections.warn("", "", doubt.kind, str(doubt))
+
+        def warned(record: Record, doubts: Iterable[DataWarning]) -> None:
+            for doubt in doubts:
+                text = str(doubt).removeprefix(f"{record.path}: ")
+                file = images.relative(record.path)
+                rejections.warn(file, record.row.place, doubt.kind, text)
+
         counts = Counts(self.COUNTED)
-        results = self._process(chosen, self._example)
+        hashes: dict[str, image_hashes.ImageHash] = {}
+
+        def finish(record: Record, prepared: Any):
+            made_from.hash_image(record.path)
+            return self._hashed_example(record, prepared)
+
+        results = self._process(chosen, finish, warned)
         for done, (record, result) in enumerate(results, 1):
             if isinstance(result, DataError):
                 file = images.relative(record.path)
                 reason = str(result).removeprefix(f"{record.path}: ")
                 rejections.add(file, record.row.place, "unreadable image", reason)
             else:
-                counts.add(record, result.get("box_source"))
-                yield record.image_id, result
+                example, hashes[record.image_id] = result
+                counts.add(record, example.get("box_source"))
+                yield record.image_id, example
             if self.progress is not None:
                 self.progress(done, len(chosen))
         if not counts.prepared:
@@ -229,12 +281,15 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         # tfds writes to a folder with another name and renames it at the end, so an
         # interrupted run never looks complete.
         rejections.write(Path(self.data_dir))
+        image_hashes.write(hashes, Path(self.data_dir))
+        made_from.write(Path(self.data_dir))
         details = manual_files.synthetic_details(images.root)
         self.info.metadata.update(
             synthetic=details is not None,
             synthetic_details=details or {},
             mdmt_tf_version=__version__,
             excluded=sorted(self.exclude),
+            originals=made_from.digest(),
             rows_read=len(table.rows),
             rows_repeated=repeated,
             rejected=len(rejections),
@@ -242,6 +297,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             **counts.as_dict(),
             **self._origin(rejections),
         )
+        if by_kind := rejections.warnings_by_kind():
+            self.info.metadata["warnings"] = by_kind
 
     def sample(
         self,
@@ -270,18 +327,12 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _choose(self, table: ImageTable) -> tuple[list[Record], int]:
         """The records of the images to decode, and the number of repeated rows."""
         images, rejections = table.images, table.rejections
-        records = []
-        for row in table.rows:
-            try:
-                records.append(table.parse(row))
-            except RowError as error:
-                name = row.text(table.image_column)
-                is_left_out = isinstance(error, LeftOut)
-                rejections.add(name, row.place, error.kind, error.detail, is_left_out)
-        merged, repeated = merge_repeats(records, rejections, self.DESCRIPTIVE)
-        excluded, chosen = self._excluded_ids(images), []
+        merged, repeated = self._merged(table)
+        excluded, chosen = self._excluded(table, merged), []
+        if self.checks_exclude:
+            exclusion.check(self.name, excluded)
         for record in merged:
-            if record.image_id in excluded:
+            if record.path in excluded.files:
                 file = images.relative(record.path)
                 rejections.add(file, record.row.place, "listed as unusable", "")
             else:
@@ -290,17 +341,60 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             rejections.add(images.relative(path), "", "not in the table", "")
         return chosen, repeated
 
-    def _excluded_ids(self, images: manual_files.ImageFiles) -> Collection[str]:
-        """The ids of the images to leave out."""
-        return self.exclude
+    def _merged(self, table: ImageTable) -> tuple[list[Record], int]:
+        """One record per image, and the number of repeated rows."""
+        rejections, records = table.rejections, []
+        for row in table.rows:
+            name = row.text(table.image_column)
+            try:
+                record = table.parse(row)
+            except RowError as error:
+                is_left_out = isinstance(error, LeftOut)
+                rejections.add(name, row.place, error.kind, error.detail, is_left_out)
+                continue
+            records.append(record)
+            for error in record.faults[:1]:
+                rejections.add(name, row.place, error.kind, error.detail)
+            for error in record.doubts if not record.faults else ():
+                detail = f"{error.detail}; stored as unknown"
+                rejections.warn(name, row.place, error.kind, detail)
+        unmatched = {s.name: s.list_unmatched(rejections) for s in table.sides}
+        self._unmatched = {name: n for name, n in unmatched.items() if any(n.values())}
+        records = in_one_spelling(records, rejections)
+        return merge_repeats(records, rejections, self.DESCRIPTIVE)
+
+    def _excluded(self, table: ImageTable, records: Sequence[Record]) -> Excluded:
+        in_table = (row.text(table.image_column) for row in table.rows)
+        return find_excluded(self.exclude, records, table.images, in_table)
+
+    def excluded_in(self, manual_dir: str | os.PathLike) -> Excluded:
+        """What `exclude` stands for in the files of the dataset, without messages."""
+        with exclusion.without_messages():
+            table = self._read(self.checked_root(manual_dir))
+            return self._excluded(table, self._merged(table)[0])
 
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         """Further facts for the metadata, about what was read and left out."""
-        return {}
+        return {"unmatched": self._unmatched} if self._unmatched else {}
 
-    def changes(self) -> list[str]:
-        """What differs from the files that an existing dataset was prepared from."""
-        return []
+    def _originals(self, root: Path) -> Originals:
+        """The files that the dataset is made from."""
+        paths = [root / name for name in (*self.REQUIRED, *self.OPTIONAL)]
+        images = manual_files.files_in(path for path in paths if path.is_dir())
+        return Originals(root, [path for path in paths if path.is_file()], images)
+
+    def changes(self, root: Path | None) -> list[str]:
+        """What differs from the files that an existing dataset was prepared from.
+
+        Args:
+            root: the folder of the dataset; None if it is not there.
+        """
+        stored = self.info.metadata.get("originals")
+        if root is None or stored is None:
+            return []
+        now = self._originals(root)
+        images = now.changed_images(stored, Path(self.data_dir))
+        return [*now.changed_tables(stored), *images]
 
     # tfds prints these two messages to standard output, with any verbosity.
     def _log_download_bytes(self) -> None:

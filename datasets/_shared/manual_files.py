@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import Names
 
 # The phantom generator writes this file to the root of its folder.
 SYNTHETIC_FILE = "SYNTHETIC.json"
@@ -57,29 +57,46 @@ def synthetic_details(root: Path) -> dict | None:
     return None
 
 
+def files_in(folders: Iterable[Path]) -> list[Path]:
+    """The files of some folders, not of those below them."""
+    return [
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        # Archives contain files such as .DS_Store and ._P_1.dcm.
+        if path.is_file() and not path.name.startswith(".")
+    ]
+
+
 class ImageFiles:
     """The image files of some folders, found by name with or without suffix.
 
     Attributes:
         root: folder to which the paths in messages and lists are relative.
+        files: the files.
     """
 
     def __init__(self, root: Path, folders: Iterable[str]):
         self.root = root
-        self._by_stem: dict[str, list[Path]] = {}
+        self.files = files_in(root / folder for folder in folders)
+        self._names = Names(
+            ((self.relative(path), path) for path in self.files), folders_count=False
+        )
         self._requested: set[Path] = set()
-        for folder in folders:
-            for path in sorted((root / folder).iterdir()):
-                # Archives contain files such as .DS_Store and ._P_1.dcm.
-                if path.is_file() and not path.name.startswith("."):
-                    stem = image_stem(path.name).casefold()
-                    self._by_stem.setdefault(stem, []).append(path)
+
+    def matches(self, name: str) -> list[Path]:
+        """The files called `name`, see `Names`; several if it does not tell which."""
+        return self._names.find(name)
 
     def find_all(self, name: str) -> list[Path]:
-        """The files called `name`, or else those whose name differs in the suffix."""
-        paths = self._by_stem.get(image_stem(name).casefold(), [])
-        exact = [path for path in paths if path.name.casefold() == name.casefold()]
-        paths = exact or paths
+        """Likewise; they count as requested."""
+        paths = self.matches(name)
+        self._requested.update(paths)
+        return paths
+
+    def find_spellings(self, name: str) -> list[Path]:
+        """The files of all spellings of a name; they count as requested."""
+        paths = self._names.find_spellings(name)
         self._requested.update(paths)
         return paths
 
@@ -91,11 +108,18 @@ class ImageFiles:
         """
         paths = self.find_all(name)
         if not paths:
-            raise RowError("image missing", f"there is no file for {name!r}")
+            detail = f"there is no file for {name!r}"
+            if slip := self._names.slip(name):
+                detail = f"{detail}.{slip}"
+            raise RowError("image missing", detail)
         if len(paths) > 1:
             found = ", ".join(self.relative(path) for path in paths)
             raise RowError("several images", f"{name!r} may be {found}")
         return paths[0]
+
+    def nearest(self, name: str) -> str:
+        """ " Did you mean ...?" for a name of no file."""
+        return self._names.nearest(name)
 
     def relative(self, path: Path) -> str:
         """The path relative to `root`, for lists and messages."""
@@ -103,9 +127,4 @@ class ImageFiles:
 
     def not_requested(self) -> list[Path]:
         """The files that no call of `find` or `find_all` has returned."""
-        return sorted(
-            path
-            for paths in self._by_stem.values()
-            for path in paths
-            if path not in self._requested
-        )
+        return sorted(path for path in self.files if path not in self._requested)

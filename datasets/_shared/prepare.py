@@ -2,6 +2,7 @@
 
 DATA_DIR/<name>/<config>/<version>/       in the format of tensorflow-datasets
                          rejected.csv     what could not be used, and why
+                         warnings.csv     what is doubtful, if anything is
 """
 
 import contextlib
@@ -14,7 +15,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mdmt_tf.datasets._shared import exclusion
 from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.names import folded
 
 if TYPE_CHECKING:
     from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
@@ -35,8 +38,8 @@ class PreparedFolder:
         path: its folder, with the version.
         metadata: the counts of its builder, see `manual_builder`.
         reused: whether it existed before.
-        compared: whether the originals are there: it was made from them, or compared
-            with them.
+        compared: whether it was made from the originals, or compared with them.
+        note: why it was not compared, for the user.
     """
 
     name: str
@@ -44,6 +47,7 @@ class PreparedFolder:
     metadata: dict[str, Any]
     reused: bool
     compared: bool = True
+    note: str = ""
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -84,6 +88,7 @@ def prepare_dataset(
     config: str | None = None,
     exclude: Collection[str] | None = None,
     overwrite: bool = False,
+    checks_exclude: bool = True,
     progress: Callable[[int, int], object] | None = None,
     before_writing: Callable[[], object] = lambda: None,
 ) -> PreparedFolder:
@@ -98,28 +103,35 @@ def prepare_dataset(
         data_dir: folder of prepared datasets.
         config: name of a preprocessing, see `mdmt_tf.imaging.preprocess`; None: the
             default of the dataset.
-        exclude: ids of images to leave out, instead of the dataset's own list.
+        exclude: names of images to leave out, instead of the dataset's own list; a name
+            of no image is an error.
         overwrite: whether to delete an existing dataset and prepare it again.
+        checks_exclude: False: a name of no image is no error.
         progress: called with (images done, all images).
         before_writing: called before TensorFlow is loaded, if there is something to
             write.
     Raises:
         ConfigError: unknown dataset or config, or a config for other images.
         DataError: `manual_dir` is incomplete or has no usable image, `data_dir` cannot
-            be written, or `data_dir` holds the dataset prepared from other files
-            (synthetic and real, or two different synthetic ones) or with another list
-            of images to leave out.
+            be written, or `data_dir` holds the dataset prepared from other files, such
+            as a table that was changed since, or with another list of images to leave
+            out.
     """
     import tensorflow_datasets as tfds
 
     builder = open_builder(name, data_dir, config, exclude)
     shown = builder.name
     if _is_prepared(builder) and not overwrite:
-        compared = _check_origin(builder, manual_dir)
+        note = _check_origin(builder, manual_dir)
         found = _prepared(builder, reused=True)
-        return dataclasses.replace(found, compared=compared)
+        return dataclasses.replace(found, compared=not note, note=note)
     # Before an existing dataset is deleted.
     root = builder.checked_root(manual_dir)
+    builder.checks_exclude &= checks_exclude
+    if overwrite:
+        excluded = builder.excluded_in(manual_dir)  # reads all tables
+        if builder.checks_exclude:
+            exclusion.check(builder.name, excluded)
     builder.progress = progress
     before_writing()
     tfds.disable_progress_bar()
@@ -162,7 +174,7 @@ def open_builder(
     except ValueError as error:
         raise ConfigError(f"{builder_class.name}: {error}") from error
     if exclude is not None:
-        builder.exclude = frozenset(exclude)
+        builder.exclude, builder.checks_exclude = frozenset(exclude), True
     return builder
 
 
@@ -173,6 +185,7 @@ def prepare_each(
     *,
     bar: Bar,
     finished: Callable[[PreparedFolder], object],
+    exclude: Collection[str] | None = None,
     **options,
 ) -> None:
     """Prepare datasets one after another; an error in one does not stop the others.
@@ -182,9 +195,12 @@ def prepare_each(
         manual_dir, data_dir, options: as for `prepare_dataset`.
         bar: opens the progress bar of a dataset.
         finished: called with each dataset when it is ready.
+        exclude: as for `prepare_dataset`; each name is of an image of one dataset.
     Raises: DataError with the messages of all datasets that could not be prepared.
     """
     problems = []
+    if exclude and len(configs) > 1:
+        _check_excluded(configs, manual_dir, data_dir, exclude)
     for name, config in configs.items():
         try:
             with bar(load_builder(name).name) as progress:
@@ -194,6 +210,8 @@ def prepare_each(
                     data_dir,
                     config=config,
                     progress=progress,
+                    exclude=exclude,
+                    checks_exclude=len(configs) == 1,
                     **options,
                 )
             finished(prepared)
@@ -203,12 +221,25 @@ def prepare_each(
         raise DataError("\n\n".join(problems))
 
 
+def _check_excluded(configs, manual_dir, data_dir, exclude: Collection[str]) -> None:
+    """Raise for names of no image of any dataset, before one is prepared."""
+    found = []
+    for name, config in configs.items():
+        try:
+            builder = open_builder(name, data_dir, config, exclude)
+            found.append(builder.excluded_in(manual_dir))
+        except DataError:
+            return  # it is reported when the dataset is prepared
+    exclusion.check_in_any(found)
+
+
 def write_preview(
     builder: "ManualBuilder", manual_dir: str | os.PathLike, file: Path
 ) -> None:
     """Draw random images of a dataset, original and prepared."""
     from mdmt_tf.imaging import contact_sheet
 
+    builder.checks_exclude = False  # it was checked while it was prepared
     tiles = builder.sample(manual_dir, contact_sheet.TILES, builder.tile)
     contact_sheet.write(file, tiles)
 
@@ -223,36 +254,46 @@ def _prepared(builder: "ManualBuilder", *, reused: bool) -> PreparedFolder:
     return PreparedFolder(builder.name, Path(builder.data_dir), metadata, reused)
 
 
-def _check_origin(builder: "ManualBuilder", manual_dir: str | os.PathLike) -> bool:
+def _check_origin(
+    builder: "ManualBuilder", manual_dir: str | os.PathLike | None
+) -> str:
     """Make sure that the data prepared earlier are those requested now.
 
-    Returns: whether the originals are there.
+    Returns: "", or why the originals cannot be compared.
     """
     from mdmt_tf.datasets._shared.manual_files import synthetic_details
 
-    if changes := builder.changes():
+    metadata = builder.info.metadata or {}
+    root = builder.find_root(manual_dir)
+    there = metadata["synthetic_details"] if metadata.get("synthetic") else None
+    if root is not None and (requested := synthetic_details(root)) != there:
+        raise DataError(
+            f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
+            f"{_origin(requested)}. {_ELSEWHERE}"
+        )
+    if changes := builder.changes(root):
         raise DataError(
             f"{builder.data_dir} was prepared from something else; changed since: "
             f"{', '.join(changes)}. {_ELSEWHERE}"
         )
-    metadata = builder.info.metadata
-    if metadata["excluded"] != sorted(builder.exclude):
+    if not _same_names(metadata["excluded"], builder.exclude):
         raise DataError(
             f"{builder.data_dir} was prepared without the images "
             f"{_listed(metadata['excluded'])}; requested is it without "
             f"{_listed(builder.exclude)}. {_ELSEWHERE}"
         )
-    root = builder.find_root(manual_dir)
     if root is None:  # the originals may be gone
-        return False
-    requested = synthetic_details(root)
-    there = metadata["synthetic_details"] if metadata["synthetic"] else None
-    if requested != there:
-        raise DataError(
-            f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
-            f"{_origin(requested)}. {_ELSEWHERE}"
+        return "not compared with its originals, which are not all there"
+    if "originals" not in metadata:
+        return (
+            "not compared with its originals, because an earlier version has prepared "
+            "it; --overwrite does it again"
         )
-    return True
+    return ""
+
+
+def _same_names(ones: Collection[str], others: Collection[str]) -> bool:
+    return set(map(folded, ones)) == set(map(folded, others))
 
 
 _ELSEWHERE = "Give another --data-dir, or --overwrite of mdmt_tf.prepare to replace it."

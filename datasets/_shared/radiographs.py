@@ -54,7 +54,7 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
         }
         return self._info_with(features, homepage)
 
-    def _process(self, records, finish):
+    def _process(self, records, finish, warned=encoding.warn_again):
         preprocessing = self.builder_config.preprocessing
         return encoding.process(
             records,
@@ -62,6 +62,7 @@ class RadiographBuilder(ManualBuilder, skip_registration=True):
             preprocessing,
             finish,
             self._known_lungs(),
+            warned,
         )
 
     def _known_lungs(self) -> Callable[[Record], Box] | None:

@@ -1,14 +1,16 @@
-"""Unusable images and rows, with their reasons."""
+"""Unusable images and rows, and doubtful ones, with their reasons."""
 
 import collections
 import csv
 import dataclasses
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "rejected.csv"
+WARNINGS_FILE_NAME = "warnings.csv"
 
 # Kinds that are left out by design, not because of a fault in the data.
 _EXPECTED = frozenset(
@@ -43,10 +45,12 @@ class Rejection:
 
 
 class Rejections:
-    """The rejections of a dataset; each is logged when it is added."""
+    """The rejections and warnings of a dataset; each is logged when it is added."""
 
     def __init__(self):
         self._list: list[Rejection] = []
+        # A dictionary: each once, in order.
+        self._warnings: dict[Rejection, None] = {}
 
     def __len__(self) -> int:
         """Number of rejections, without rows that a condition leaves out."""
@@ -62,6 +66,31 @@ class Rejections:
         level = logging.INFO if expected else logging.WARNING
         place = f" ({row})" if row else ""
         logger.log(level, "%s%s: %s", file, place, rejection.reason)
+
+    def warn(
+        self, file: str, row: str, kind: str, detail: str, is_logged: bool = True
+    ) -> None:
+        """Add and log a doubtful image or row, which is taken.
+
+        Args:
+            file: image file, or its name in the table; "" if it is about a table.
+            row: table and row, or "" if there is none.
+            kind: short description without details, for counting.
+            detail: the rest of the reason, or "".
+            is_logged: whether to log it; many of one kind have one message.
+        """
+        warning = Rejection(file, row, kind, detail)
+        if warning in self._warnings:
+            return
+        self._warnings[warning] = None
+        place = f"{file} ({row})" if file and row else file or row
+        text = f"{place}: {warning.reason}" if place else warning.reason
+        logger.log(logging.WARNING if is_logged else logging.DEBUG, "%s", text)
+
+    def warnings_by_kind(self) -> dict[str, int]:
+        """Number of warnings by kind, the most frequent first."""
+        kinds = (warning.kind for warning in self._warnings)
+        return dict(collections.Counter(kinds).most_common())
 
     def by_kind(self) -> dict[str, int]:
         """Number of rejections by kind, the most frequent first."""
@@ -82,8 +111,17 @@ class Rejections:
         ]
 
     def write(self, folder: Path) -> None:
-        """Write `rejected.csv` with the columns file, row and reason."""
-        with (folder / FILE_NAME).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["file", "row", "reason"])
-            writer.writerows([item.file, item.row, item.reason] for item in self._list)
+        """Write `rejected.csv` with the columns file, row and reason.
+
+        Likewise `warnings.csv`, if there are warnings.
+        """
+        _write(folder / FILE_NAME, self._list)
+        if self._warnings:
+            _write(folder / WARNINGS_FILE_NAME, self._warnings)
+
+
+def _write(path: Path, items: Iterable[Rejection]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "row", "reason"])
+        writer.writerows([item.file, item.row, item.reason] for item in items)

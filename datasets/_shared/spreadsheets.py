@@ -1,63 +1,173 @@
 """Tables in .xlsx files: the sheet, merged cells, formulas without values."""
 
 import contextlib
-import logging
+import dataclasses
+import io
+import itertools
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, clean
-from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, check_cells, clean
+from mdmt_tf.errors import DataError, DataWarning, nearest
+from mdmt_tf.imaging import limits
 
-logger = logging.getLogger(__name__)
-
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]+\d+:[A-Z]+\d+)"')
+_MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s+ref=["']([A-Z]+\d+:[A-Z]+\d+)["']""")
 # Programs give this type to formulas that they have computed to a text, also "".
-_COMPUTED = re.compile(rb'<(?:\w+:)?c(?=[^>]*\st="str")[^>]*?\sr="([A-Z]+\d+)"')
+_COMPUTED = re.compile(
+    rb"""<(?:\w+:)?c(?=[^>]*\st=["']str["'])[^>]*?\sr=["']([A-Z]+\d+)["']"""
+)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
+_HIDDEN_ROW = re.compile(
+    rb"""<(?:\w+:)?row\b(?=[^>]*\shidden=["'](?:1|true)["'])[^>]*?\sr=["'](\d+)["']"""
+)
+# A number format such as 0000, which shows leading zeros.
+_ZEROS = re.compile(r"0{2,}")
+_ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}["']""")
+_WORKBOOK = re.compile(r"(.*/)?workbook\d*\.xml")
+# Written by programs that leave computing to the next program.
+_TO_COMPUTE = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\sfullCalcOnLoad=["'](?:1|true)""")
+# "Strict Open XML" has other names for the same things.
+_STRICT = b"http://purl.oclc.org/ooxml/"
+_NAMESPACES = (
+    ("spreadsheetml/main", "spreadsheetml/2006/main"),
+    ("officeDocument/relationships", "officeDocument/2006/relationships"),
+    ("drawingml/main", "drawingml/2006/main"),
+)
+_OFFICIAL = "http://schemas.openxmlformats.org/"
 
 
-def read_lines(
+# The header is looked for in the rows up to this one.
+_LAST_SEARCHED = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """The cells of a sheet.
+
+    Attributes:
+        name: name of the sheet.
+        lines: its rows that are not empty.
+        unvalued: (row, column), from 1, of formulas whose value was never computed.
+        has_formulas: whether there are formulas whose values a program should compute.
+    """
+
+    name: str
+    lines: list[Line]
+    unvalued: frozenset[tuple[int, int]] = frozenset()
+    has_formulas: bool = False
+
+
+def read_sheet(
     path: Path, sheet: str | None, has_header: Callable[[Iterable[Line]], float]
-) -> tuple[list[Line], str]:
-    """Cells of a sheet as text, and the name of the sheet.
+) -> Sheet:
+    """Cells of a sheet as text.
 
     Args:
         path: the file.
         sheet: name of the sheet; None: the first visible sheet whose first lines have
             the header best.
         has_header: how well lines have the header, from 0 to 1.
-    Raises: DataError when the file cannot be read, has no such sheet, or has a formula
-        without a value.
+    Raises: DataError when the file cannot be read or has no such sheet.
     """
     import openpyxl  # slow to import, and few datasets have spreadsheets
 
     with _reading(path):
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    with contextlib.closing(workbook), _reading(path):
-        chosen = _choose(path, workbook, sheet, has_header)
-        raw = _source(path, chosen)
-        lines = [line for line in _lines(chosen) if any(line[1])]
-        if _FORMULA.search(raw):
-            _refuse_formulas(path, chosen.title, lines, raw)
-        return _fill_merged(path, chosen.title, lines, raw), chosen.title
+        data = _transitional(path)
+        workbook = openpyxl.load_workbook(data, read_only=True, data_only=True)
+        with contextlib.closing(workbook), zipfile.ZipFile(data) as archive:
+            chosen = _choose(path, workbook, sheet, has_header)
+            # The fast reader passes over merged cells and formulas.
+            raw = archive.read(chosen._worksheet_path.lstrip("/"))
+            has_zeros = _has_zeros(archive)
+            lines = list(_lines(path, chosen, has_zeros=has_zeros))
+            _warn_of_hidden_rows(path, chosen.title, raw)
+            lines = _fill_merged(path, chosen.title, lines, raw)
+            if not _FORMULA.search(raw):
+                return Sheet(chosen.title, lines)
+            unvalued = frozenset(_unvalued(data, chosen.title, lines, raw))
+            to_compute = bool(_TO_COMPUTE.search(_workbook_part(archive)))
+            return Sheet(chosen.title, lines, unvalued, to_compute)
 
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except DataError:
+    except (DataError, DataWarning):
         raise
     # openpyxl passes on any exception of zipfile and of the XML parser.
     except Exception as error:
         raise DataError(f"{path}: this spreadsheet cannot be read: {error}") from error
 
 
+def _transitional(path: Path) -> Any:
+    """The file, or its content if that has other names than the reader knows.
+
+    Raises: DataError for another archive, and for one that is too large unpacked.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        _check_kind(path, archive, names)
+        size = sum(member.file_size for member in archive.infolist())
+        if size > limits.current().max_table_bytes:
+            raise DataError(
+                f"{path}: {size} bytes, unpacked, are too many: expected at most "
+                f"{limits.current().max_table_bytes}. If the file is in order, raise "
+                "the limit: --limit max_table_bytes=NUMBER"
+            )
+        texts = [name for name in names if name.endswith((".xml", ".rels"))]
+        for name in texts:
+            with archive.open(name) as part:
+                if b"<!DOCTYPE" in part.read(2000):
+                    raise DataError(
+                        f"{path}: this spreadsheet defines entities ({name}), which "
+                        "no program writes. It is not read."
+                    )
+        if _STRICT not in _workbook_part(archive):
+            return path
+        result = io.BytesIO()
+        with zipfile.ZipFile(result, "w") as target:
+            for name in names:
+                content = archive.read(name)
+                if name in texts:
+                    for strict, official in _NAMESPACES:
+                        name_there = _STRICT + strict.encode()
+                        content = content.replace(
+                            name_there, (_OFFICIAL + official).encode()
+                        )
+                target.writestr(name, content)
+        return result
+
+
+def _workbook_part(archive: zipfile.ZipFile) -> bytes:
+    """The XML of the workbook; the name differs between programs."""
+    names = filter(_WORKBOOK.fullmatch, archive.namelist())
+    return b"".join(map(archive.read, names))
+
+
+def _check_kind(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
+    if any(map(_WORKBOOK.fullmatch, names)):
+        return
+    kind = "a .zip archive; unpack it"
+    if "xl/workbook.bin" in names:
+        kind = "a binary workbook (.xlsb); save it as .xlsx"
+    elif "mimetype" in names and b"opendocument" in archive.read("mimetype"):
+        kind = "an OpenDocument file (.ods); save it as .xlsx or .csv"
+    elif "Index/Document.iwa" in names:
+        kind = "a file of Numbers; export it as .xlsx or .csv"
+    elif any(name.startswith(("word/", "ppt/")) for name in names):
+        kind = "a document or presentation; save the table as .xlsx or .csv"
+    elif any(name.startswith("xl/") for name in names):
+        return  # the reader says what is missing
+    raise DataError(f"{path}: this spreadsheet cannot be read: it is {kind}.")
+
+
 def _choose(path: Path, workbook, name: str | None, has_header):
-    names = workbook.sheetnames
+    names = [sheet.title for sheet in workbook.worksheets]
     if name is not None:
         if name not in names:
             raise DataError(
@@ -66,29 +176,56 @@ def _choose(path: Path, workbook, name: str | None, has_header):
             )
         return workbook[name]
     visible = [s for s in workbook.worksheets if s.sheet_state == "visible"]
-    best, best_score = None, -1.0
+    scores = {}
     for sheet in visible or workbook.worksheets:
-        head = []
-        for line in _lines(sheet):
-            if any(line[1]):
-                head.append(line)
-            if len(head) == SEARCHED:
-                break
-        score = has_header(head)
-        if score > best_score:
-            best, best_score = sheet, score
-        if score == 1:
-            break
-    if best is None:
+        head = _lines(path, sheet, last=_LAST_SEARCHED)
+        scores[sheet.title] = has_header(list(itertools.islice(head, SEARCHED)))
+    if not scores:
         raise DataError(f"{path}: this spreadsheet has no sheet with cells.")
-    return best
+    best = max(scores, key=scores.get)
+    also = [title for title in scores if title != best and scores[title] >= 0.5]
+    if also and scores[best] >= 0.5:
+        others = ", ".join(map(repr, also))
+        text = (
+            f"{path.name}: sheet {best!r} is read, and {others} not, which has such "
+            "columns, too. Put all rows into one sheet, or name the sheet."
+        )
+        warnings.warn(DataWarning(text, kind="several sheets"), stacklevel=2)
+    return workbook[best]
 
 
-def _lines(sheet) -> Iterator[Line]:
+def _lines(
+    path: Path, sheet, *, has_zeros: bool = False, last: int | None = None
+) -> Iterator[Line]:
+    """The rows that are not empty, up to number `last`."""
     # Programs may write a wrong dimension, such as A1 for all.
     sheet.reset_dimensions()
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        yield number, [clean(cell_text(value)) for value in cells]
+    text_of = _shown if has_zeros else cell_text
+    count = 0
+    rows = sheet.iter_rows(values_only=not has_zeros, max_row=last)
+    for number, cells in enumerate(rows, 1):
+        if not cells:  # there may be a million before a stray one
+            continue
+        count += len(cells)
+        check_cells(path, count)
+        texts = [clean(text_of(cell)) for cell in cells]
+        if any(texts):
+            yield number, texts
+
+
+def _has_zeros(archive: zipfile.ZipFile) -> bool:
+    """Whether a number format of the workbook shows leading zeros."""
+    if "xl/styles.xml" not in archive.namelist():
+        return False
+    return bool(_ZEROS_FORMAT.search(archive.read("xl/styles.xml")))
+
+
+def _shown(cell: Any) -> str:
+    """The text of a cell with the leading zeros that its format shows."""
+    text = cell_text(cell.value)
+    form = getattr(cell, "number_format", None) or ""
+    is_padded = text.isdecimal() and _ZEROS.fullmatch(form)
+    return text.zfill(len(form)) if is_padded else text
 
 
 def cell_text(value: Any) -> str:
@@ -102,19 +239,15 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _source(path: Path, sheet) -> bytes:
-    """The XML of a sheet. The fast reader passes over merged cells and formulas."""
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(sheet._worksheet_path.lstrip("/"))
-
-
-def _refuse_formulas(path: Path, name: str, lines: list[Line], raw: bytes) -> None:
-    """Raise for a formula whose value was never computed."""
+def _unvalued(
+    data: Any, name: str, lines: list[Line], raw: bytes
+) -> Iterator[tuple[int, int]]:
+    """Row and column of each formula whose value was never computed."""
     import openpyxl
 
     values = dict(lines)
     computed = {match[1].decode() for match in _COMPUTED.finditer(raw)}
-    workbook = openpyxl.load_workbook(path, read_only=True, data_only=False)
+    workbook = openpyxl.load_workbook(data, read_only=True, data_only=False)
     with contextlib.closing(workbook):
         sheet = workbook[name]
         sheet.reset_dimensions()
@@ -126,36 +259,57 @@ def _refuse_formulas(path: Path, name: str, lines: list[Line], raw: bytes) -> No
                     continue
                 known = values.get(cell.row, [])
                 if not "".join(known[cell.column - 1 : cell.column]):
-                    raise DataError(
-                        f"{path}: cell {cell.coordinate} of sheet {name!r} holds a "
-                        "formula without a value. Open and save the file in a "
-                        "spreadsheet program, or replace the formula by its value."
-                    )
+                    yield cell.row, cell.column
+
+
+def _warn_of_hidden_rows(path: Path, name: str, raw: bytes) -> None:
+    if hidden := _HIDDEN_ROW.findall(raw):
+        text = (
+            f"{path.name}, sheet {name!r}: {len(hidden)} hidden rows are read, too; "
+            f"the first is row {hidden[0].decode()}. Delete what should not be read."
+        )
+        warnings.warn(DataWarning(text, kind="hidden rows"), stacklevel=2)
 
 
 def _fill_merged(path: Path, name: str, lines: list[Line], raw: bytes) -> list[Line]:
-    """Give every cell of a merged range of several rows the range's value."""
+    """Give every row of a merged range the range's value, in its first column."""
     from openpyxl.utils import range_boundaries
 
     by_number = dict(lines)
-    filled = []
+    filled, wide = [], []
     for match in _MERGED.finditer(raw):
         ref = match[1].decode()
         left, top, right, bottom = range_boundaries(ref)
         value = "".join(by_number.get(top, [])[left - 1 : left])
-        rows = [n for n in range(top + 1, bottom + 1) if n in by_number]
-        if not value or not rows:
-            continue  # a title over several columns
-        for number in rows:
+        rows = [n for n in range(top, bottom + 1) if n in by_number]
+        if not value:
+            continue
+        if right > left and any(
+            any(cells[: left - 1]) or any(cells[right:])
+            for cells in map(by_number.get, rows)
+        ):
+            wide.append(ref)  # no title over several columns
+        for number in rows[1:]:
             cells = by_number[number]
-            cells.extend([""] * (right - len(cells)))
-            cells[left - 1 : right] = [value] * (right - left + 1)
-        filled.append(ref)
+            cells.extend([""] * (left - len(cells)))
+            cells[left - 1] = value
+        if rows[1:]:
+            filled.append(ref)
     if filled:
-        logger.warning(
-            "%s, sheet %r: merged cells %s; every row of them has their value.",
-            path.name,
-            name,
-            ", ".join(filled[:5]) + (", ..." if len(filled) > 5 else ""),
+        text = (
+            f"{path.name}, sheet {name!r}: merged cells {_some(filled)}; every row of "
+            "them has their value."
         )
+        warnings.warn(DataWarning(text, kind="merged cells"), stacklevel=2)
+    if wide:
+        text = (
+            f"{path.name}, sheet {name!r}: cells merged over several columns, "
+            f"{_some(wide)}; the first of the columns has the value, and the others "
+            "are empty."
+        )
+        warnings.warn(DataWarning(text, kind="merged cells"), stacklevel=2)
     return lines
+
+
+def _some(refs: list[str]) -> str:
+    return ", ".join(refs[:5]) + (", ..." if len(refs) > 5 else "")

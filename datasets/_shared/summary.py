@@ -46,6 +46,10 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
     table.add_row("rejected", str(metadata["rejected"]))
     for kind, images in metadata["rejected_by_reason"].items():
         table.add_row(f"  {kind}", str(images))
+    if doubts := metadata.get("warnings"):
+        table.add_row("taken with a warning", str(sum(doubts.values())))
+        for kind, count in doubts.items():
+            table.add_row(escape(f"  {kind}"), str(count))
     console.print(table)
     if metadata["synthetic"]:
         console.print(f"[bold]{prepared.name} is SYNTHETIC[/]: phantoms, not patients")
@@ -55,12 +59,12 @@ def print_summary(console: "Console", prepared: "PreparedFolder") -> None:
     plain = {"markup": False, "soft_wrap": True}
     done = "was already prepared in" if prepared.reused else "prepared in"
     console.print(f"{prepared.name} {done} {prepared.path}", **plain)
-    if not prepared.compared:
-        console.print(
-            "not compared with its originals, which are not all there", **plain
-        )
+    if prepared.note:
+        console.print(prepared.note, **plain)
     if metadata["rejected"] or metadata.get("left_out"):
         console.print(f"rejected: {prepared.path / 'rejected.csv'}", **plain)
+    if metadata.get("warnings"):
+        console.print(f"warnings: {prepared.path / 'warnings.csv'}", **plain)
 
 
 def largest(sites: dict[str, int], limit: int = 8) -> list[tuple[str, int]]:

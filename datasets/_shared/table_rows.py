@@ -7,9 +7,26 @@ from collections.abc import Mapping
 
 from mdmt_tf.errors import DataError
 
+# The kind of a `RowError` about a cell.
+BAD_VALUE = "bad value"
 # Cells that mean "unknown", in lower case.
 _UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
-_FLAGS = {"": -1, "0": 0, "no": 0, "false": 0, "1": 1, "yes": 1, "true": 1}
+_FLAGS = {"no": 0, "false": 0, "yes": 1, "true": 1}
+# What a formula without a result shows, such as #N/A and #DIV/0!.
+_ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
+# Numbers are stored as float32.
+_LARGEST = 3.4e38
+
+_OLDEST_YEARS = 130
+_DAYS = 365.25  # of a year
+# What is after the number of an age -> years. M alone may also be a sex.
+_UNITS = {
+    1: r"y|yrs?|y\.?/?o\.?|years?( old)?|years? of age",
+    1 / 12: r"mos?|mths?|months?( old)?",
+    7 / _DAYS: r"w|wks?|weeks?( old)?",
+    1 / _DAYS: r"d|days?( old)?",
+}
+_DICOM_UNITS = {"Y": 1, "M": 1 / 12, "W": 7 / _DAYS, "D": 1 / _DAYS}
 
 
 class RowError(DataError):
@@ -34,8 +51,18 @@ class LeftOut(RowError):
     """
 
 
+def is_error(text: str) -> bool:
+    """Whether a cell shows the error of a formula.
+
+    Example:
+        >>> is_error("#N/A"), is_error("#DIV/0!"), is_error("#3")
+        (True, True, False)
+    """
+    return bool(_ERROR.fullmatch(text))
+
+
 def to_number(cell: str, decimal: str = ".") -> float | None:
-    """The finite number that a cell is; None if it is none.
+    """The finite number that a cell is, as float32 can store it; None if it is none.
 
     Example:
         >>> to_number("79,5", decimal=","), to_number("1.0"), to_number("79,5")
@@ -44,11 +71,42 @@ def to_number(cell: str, decimal: str = ".") -> float | None:
     if decimal != ".":
         cell = cell.replace(decimal, ".") if "." not in cell else ""
     try:
-        value = float(cell)
+        value = float(cell.replace("\u2212", "-"))  # the minus sign of typesetters
     except ValueError:
         return None
     # Python takes 1_000 for a number.
-    return value if math.isfinite(value) and "_" not in cell else None
+    return value if abs(value) <= _LARGEST and "_" not in cell else None
+
+
+def to_years(cell: str, decimal: str = ".", ranges: bool = True) -> float | None:
+    """The age that a cell is, in years; None if it is none.
+
+    Args:
+        cell: its text.
+        decimal: the sign before decimals.
+        ranges: whether 65-70 and 65+ are 65.
+
+    Example:
+        >>> to_years("65"), to_years("018M"), to_years("65-70"), to_years("1955-03-04")
+        (65.0, 1.5, 65.0, None)
+    """
+    text, factor = cell, 1.0
+    if match := re.fullmatch(r"(\d{3})([YMWD])", cell, re.IGNORECASE):
+        text, factor = match[1], _DICOM_UNITS[match[2].upper()]
+    elif match := re.fullmatch(r"(\d{1,3})\s*(?:\+|[-\u2013]\s*(\d{1,3}))", cell):
+        is_range = match[2] is None or int(match[1]) < int(match[2])
+        text = match[1] if ranges and is_range else ""
+    else:
+        for years, unit in _UNITS.items():
+            pattern = rf"([\d.,]+)\s*({unit})"
+            if match := re.fullmatch(pattern, cell, re.IGNORECASE):
+                text, factor = match[1], years
+    if re.fullmatch(r"\d{1,3},\d{1,2}", text):  # a decimal comma in any file
+        text, decimal = text.replace(",", "."), "."
+    value = to_number(text, decimal)
+    if value is None or not 0 <= value * factor <= _OLDEST_YEARS:
+        return None
+    return value * factor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +139,11 @@ class TableRow:
         """The cell, which must be known.
 
         Raises:
-            RowError: the cell is unknown.
+            RowError: the cell is unknown, or shows the error of a formula.
         """
-        cell = self.text(column)
+        cell = self.words_in(column)
         if not cell:
-            raise RowError("bad value", f"{column} is empty")
+            raise RowError(BAD_VALUE, f"{column} is empty")
         return cell
 
     def number_in(self, column: str) -> float:
@@ -100,7 +158,7 @@ class TableRow:
         value = to_number(cell, self.decimal)
         if value is None:
             raise RowError(
-                "bad value", f"{column} = {cell!r}, expected a number or an empty cell"
+                BAD_VALUE, f"{column} = {cell!r}, expected a number or an empty cell"
             )
         return value
 
@@ -115,7 +173,7 @@ class TableRow:
             return -1
         if value != int(value) or not low <= value <= high:
             raise RowError(
-                "bad value",
+                BAD_VALUE,
                 f"{column} = {self.text(column)!r}, expected an integer from {low} to "
                 f"{high} or an empty cell",
             )
@@ -128,14 +186,38 @@ class TableRow:
             RowError: the cell is anything else.
         """
         cell = self.text(column)
-        if cell.lower() not in _FLAGS:
-            raise RowError("bad value", f"{column} = {cell!r}, expected 0, 1 or empty")
-        return _FLAGS[cell.lower()]
+        if not cell:
+            return -1
+        value = _FLAGS.get(cell.lower(), to_number(cell, self.decimal))
+        if value not in (0, 1):
+            raise RowError(BAD_VALUE, f"{column} = {cell!r}, expected 0, 1 or empty")
+        return int(value)
 
     def years_in(self, column: str) -> float:
-        """An age: 65 for "65", "065Y", "65-70" or "65+"; NaN for anything else.
+        """An age in years: 65 for "65", "065Y", "65-70" or "65+"; NaN if unknown.
 
-        A bad age is not an error: it is not a label, and the image can be used.
+        Raises:
+            RowError: the cell is anything else, such as a date of birth.
         """
-        match = re.match(r"\d+(\.\d+)?", self.text(column))
-        return float(match[0]) if match else math.nan
+        cell = self.text(column)
+        if not cell:
+            return math.nan
+        years = to_years(cell, self.decimal)
+        if years is None:
+            raise RowError(
+                BAD_VALUE,
+                f"{column} = {cell!r}, expected years up to {_OLDEST_YEARS}, or a "
+                "number with a unit such as 018M",
+            )
+        return years
+
+    def words_in(self, column: str) -> str:
+        """The cell as text, or "" if unknown.
+
+        Raises:
+            RowError: the cell shows the error of a formula.
+        """
+        cell = self.text(column)
+        if is_error(cell):
+            raise RowError(BAD_VALUE, f"{column} = {cell!r}, expected text")
+        return cell

@@ -2,14 +2,13 @@
 
 import csv
 import io
-import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mdmt_tf.errors import DataError
-
-logger = logging.getLogger(__name__)
+from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.imaging import limits
 
 DELIMITERS = (",", ";", "\t", "|")
 # Rows of a file in which the header is looked for, below titles and notes.
@@ -19,19 +18,35 @@ SEARCHED = 50
 Line = tuple[int, list[str]]
 
 _BOMS = (
-    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_UTF_8_BOM = b"\xef\xbb\xbf"
 # A blank of this kind in a cell cannot be seen, and makes two equal names differ.
 _BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
-_INVISIBLE = _BLANKS + "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-_END = "\x00end of the table\x00"
+_CONTROLS = "".join(map(chr, range(32)))
+_INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+# Text after a closing quote is an error; blanks before an opening one are none.
+_STRICT = {"strict": True, "skipinitialspace": True}
+# Delimiters of a row from which on it is unlikely that lines of a text have as many.
+_SURE_WIDTH = 4
 
 
 def clean(cell: str) -> str:
     """The cell without blanks and invisible characters at its ends."""
     return cell.strip(_INVISIBLE)
+
+
+def check_cells(path: Path, count: int) -> None:
+    """Raise DataError for a table with more cells than the limits allow."""
+    most = limits.current().max_cells
+    if count > most:
+        raise DataError(
+            f"{path}: this table has too many cells: expected at most {most}. If the "
+            "file is in order, raise the limit: --limit max_cells=NUMBER"
+        )
 
 
 def read_lines(
@@ -46,56 +61,85 @@ def read_lines(
             cells.
     Raises: DataError when the file cannot be read, or a quote is never closed.
     """
-    try:
-        text = decode(path.read_bytes(), path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{path}: this table cannot be read: {reason}") from error
-    scores = []
-    for delimiter in DELIMITERS:
-        head, widest = [], 0
-        for line in _parse(text, delimiter):
-            widest = max(widest, len(line[1]))
-            if any(line[1]):
-                head.append(line)
-            if len(head) == SEARCHED:
-                break
-        scores.append((has_header(head), widest))
-    delimiter = DELIMITERS[scores.index(max(scores))]
+    text = decode(limits.read_file(path, limit="max_table_bytes"), path)
+    delimiter, text = _declared_delimiter(text)
+    if delimiter is None:
+        scores = []
+        for delimiter in DELIMITERS:
+            head, widest = [], 0
+            for line in _parse(text, delimiter):
+                widest = max(widest, len(line[1]))
+                if any(line[1]):
+                    head.append(line)
+                if len(head) == SEARCHED:
+                    break
+            scores.append((has_header(head), widest))
+        delimiter = DELIMITERS[scores.index(max(scores))]
     return _lines(path, text, delimiter), delimiter
 
 
+def _declared_delimiter(text: str) -> tuple[str | None, str]:
+    """The delimiter of a first line such as `sep=;`, and the text with that line empty.
+
+    Spreadsheet programs read and write it.
+    """
+    match = re.match(r'[\s\ufeff]*"?sep=(.)"?[,;\t]*(?=[\r\n]|$)', text, re.IGNORECASE)
+    if not match or match[1] in '"\r\n':
+        return None, text
+    return match[1], text[match.end() :]
+
+
 def decode(data: bytes, path: Path) -> str:
-    """Text in UTF-8, UTF-16 or, line by line where it is neither, Windows-1252."""
+    """Text in UTF-8, UTF-16, UTF-32 or, line by line where it is none, Windows-1252.
+
+    Raises: DataError for UTF-16 or UTF-32 that is damaged.
+    """
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
+            return _decode_strictly(data, path, encoding)
     start = data[:1000]
     if start.count(0) > len(start) // 4:
         odd = start[1::2].count(0) > start[::2].count(0)
-        return data.decode("utf-16-le" if odd else "utf-16-be", errors="replace")
+        return _decode_strictly(data, path, "utf-16-le" if odd else "utf-16-be")
+    data = data.removeprefix(_UTF_8_BOM)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         pass
     lines, wrong = [], []
+    # At the ends of lines as the reader of cells sees them.
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         try:
             lines.append(line.decode("utf-8"))
         except UnicodeDecodeError:
-            lines.append(line.decode("cp1252", errors="replace"))
+            lines.append(_decode_windows(line))
             wrong.append(number)
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    logger.warning(
-        "%s:%d: line %d%s is not UTF-8 and read as Windows-1252: %r. Save the file as "
-        "UTF-8 if that is wrong.",
-        path.name,
-        wrong[0],
-        wrong[0],
-        more,
-        lines[wrong[0] - 1].strip()[:60],
+    text = (
+        f"{path.name}:{wrong[0]}: line {wrong[0]}{more} is not UTF-8 and read as "
+        f"Windows-1252: {lines[wrong[0] - 1].strip()[:60]!r}. Save the file as UTF-8 "
+        "if that is wrong."
     )
+    warnings.warn(DataWarning(text, kind="lines in Windows-1252"), stacklevel=2)
     return "".join(lines)
+
+
+def _decode_strictly(data: bytes, path: Path, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = 1 + data[: error.start].decode(encoding, errors="replace").count("\n")
+        raise DataError(
+            f"{path}:{line}: this table is {encoding.upper()}, which is damaged or cut "
+            f"off at byte {error.start}. Copy it again, or save it as UTF-8."
+        ) from error
+
+
+def _decode_windows(line: bytes) -> str:
+    try:
+        return line.decode("cp1252")
+    except UnicodeDecodeError:  # bytes that it does not have must stay different
+        return line.decode("latin-1")
 
 
 def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
@@ -116,9 +160,19 @@ def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
     return found
 
 
+def _reader(text: str, delimiter: str):
+    # Blanks after a closing quote mean nothing, and the strict reader refuses them.
+    if '" ' in text:
+        ends = rf"{re.escape(delimiter)}\r\n"
+        quoted = rf'((?:^|[{ends}]) *"(?:[^"]|"")*") +(?=[{ends}]|$)'
+        text = re.sub(quoted, r"\1", text)
+    lines = io.StringIO(text, newline="")
+    return csv.reader(lines, delimiter=delimiter, **_STRICT)
+
+
 def _parse(text: str, delimiter: str) -> Iterator[Line]:
     """Lines of cells; the number of a line is that of its end."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = _reader(text, delimiter)
     try:
         for cells in reader:
             yield reader.line_num, [clean(cell) for cell in cells]
@@ -127,30 +181,57 @@ def _parse(text: str, delimiter: str) -> Iterator[Line]:
 
 
 def _lines(path: Path, text: str, delimiter: str) -> list[Line]:
-    # A quote that is never closed swallows the last line, too.
-    lines = io.StringIO(f"{text}\n{_END}", newline="")
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = _reader(text, delimiter)
     result: list[Line] = []
-    before = 0
+    before = count = 0
     try:
         for cells in reader:
-            if cells == [_END]:
-                return result
-            if any(_END in cell for cell in cells):
-                raise _open_quote(path, before + 1, cells)
+            if reader.line_num > before + 1:
+                _check_swallowed(path, before + 1, cells, delimiter)
             before = reader.line_num
+            count += len(cells)
+            check_cells(path, count)
             result.append((before, [clean(cell) for cell in cells]))
     except csv.Error as error:
-        raise DataError(
-            f"{path}:{before + 1}: this table cannot be read: {error}. Is a quote "
-            "never closed?"
-        ) from error
+        raise _bad_quote(path, text, before + 1, error) from error
     return result
 
 
-def _open_quote(path: Path, number: int, cells: Sequence[str]) -> DataError:
-    opened = next(cell for cell in cells if _END in cell).splitlines()[0]
+def _bad_quote(path: Path, text: str, number: int, error: csv.Error) -> DataError:
+    """The error for what the strict reader refuses in the row from a line on."""
+    lines = io.StringIO(text, newline="").readlines()
+    shown = lines[number - 1].strip()[:60] if number <= len(lines) else ""
+    if "unexpected end" in str(error):
+        return DataError(
+            f"{path}:{number}: a quote in this line is never closed: {shown!r}. "
+            "Everything below it would be one cell. Close the quote, or remove it."
+        )
     return DataError(
-        f"{path}:{number}: a quote in this line is never closed, at {opened[:40]!r}. "
-        "Everything below it would be one cell. Close the quote, or remove it."
+        f"{path}:{number}: this table cannot be read: {error}, in the row that begins "
+        f"with {shown!r}. Is a quote never closed, or text after a closing quote? A "
+        'quote within a quoted cell is doubled, "".'
     )
+
+
+def _check_swallowed(path: Path, number: int, cells: list[str], delimiter: str) -> None:
+    """Raise for a cell over several lines that holds rows.
+
+    A quote that is not closed ends at the next one in the same column, and the row
+    looks complete. The lines of the cell then have the delimiters of whole rows.
+    """
+    for index, cell in enumerate(cells):
+        lines = re.split(r"\r\n|\r|\n", cell.rstrip("\r\n"))
+        if len(lines) < 2:
+            continue
+        counts = [line.count(delimiter) for line in lines]
+        width = len(cells) - 1
+        if counts == [width - index, *[width] * (len(lines) - 2), index]:
+            is_sure = width >= _SURE_WIDTH
+            place = f"{path if is_sure else path.name}:{number}"
+            text = (
+                f"{place}: the cell {lines[0][:40]!r} goes on for {len(lines)} "
+                "lines, which look like rows. Is a quote not closed?"
+            )
+            if is_sure:
+                raise DataError(f"{text} Close it, or remove it.")
+            warnings.warn(DataWarning(text, kind="long cell"), stacklevel=2)

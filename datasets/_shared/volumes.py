@@ -13,15 +13,16 @@ import collections
 import concurrent.futures
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.image_records import Record
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import contact_sheet
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreprocessing
@@ -62,7 +63,7 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
         }
         return self._info_with(features, homepage)
 
-    def _process(self, records, finish):
+    def _process(self, records, finish, warned=encoding.warn_again):
         preprocessing = self.builder_config.preprocessing
 
         def work(record: Record) -> Any:
@@ -72,7 +73,7 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
                 return error
             return finish(record, prepared)
 
-        return in_order(work, records)
+        return in_order(work, records, warned)
 
     @staticmethod
     def _example(record: Record, prepared: PreparedVolume) -> dict[str, Any]:
@@ -94,13 +95,26 @@ class VolumeBuilder(ManualBuilder, skip_registration=True):
 
 
 def in_order(
-    work: Callable[[Record], Any], records: Iterable[Record]
+    work: Callable[[Record], Any],
+    records: Iterable[Record],
+    warned: Callable[[Record, Sequence[DataWarning]], object] = encoding.warn_again,
 ) -> Iterator[tuple[Record, Any]]:
     """Apply `work` to the records in several threads; yield record and result in order.
 
     Only a few records are in flight or wait for the caller, so memory does not grow
-    with the dataset.
+    with the dataset. `warned` is called as for `encoding.process`.
     """
+
+    def collect(record: Record) -> tuple[Any, Sequence[DataWarning]]:
+        with collected_warnings() as doubts:
+            return work(record), doubts
+
+    def finished(record: Record, future: concurrent.futures.Future):
+        result, doubts = future.result()
+        if doubts:
+            warned(record, doubts)
+        return record, result
+
     threads = min(_MOST_THREADS, max(2, os.cpu_count() or 1))
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(
@@ -110,10 +124,8 @@ def in_order(
         # When the caller stops, only running work is waited for.
         stack.callback(lambda: [future.cancel() for _, future in under_way])
         for record in records:
-            under_way.append((record, pool.submit(work, record)))
+            under_way.append((record, pool.submit(collect, record)))
             if len(under_way) >= threads + _READY:
-                first, future = under_way.popleft()
-                yield first, future.result()
+                yield finished(*under_way.popleft())
         while under_way:
-            first, future = under_way.popleft()
-            yield first, future.result()
+            yield finished(*under_way.popleft())

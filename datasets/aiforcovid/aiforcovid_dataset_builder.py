@@ -1,5 +1,7 @@
 """AIforCOVID: 1585 radiographs of six hospitals with the outcome; see README.md."""
 
+import math
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -12,6 +14,7 @@ from mdmt_tf.datasets._shared import (
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import clean
 
 # Image folder -> its spreadsheet, in the order of the releases.
 _RELEASES = {
@@ -20,6 +23,7 @@ _RELEASES = {
     "imgs_r3": "AIforCOVID_r3.xlsx",
 }
 _COLUMNS = ("ImageFile", "Hospital", "Prognosis")
+_OPTIONAL = ("Death", "Age", "Sex")
 _OUTCOMES = {"": -1, "MILD": 0, "SEVERE": 1}
 
 # Images without a usable chest, left out by Ruffini et al., MICCAI 2024.
@@ -83,28 +87,30 @@ class Builder(radiographs.RadiographBuilder):
             row
             for folder in folders
             for row in tables.read_table(
-                root / _RELEASES[folder], columns=_COLUMNS
+                root / _RELEASES[folder], columns=_COLUMNS, optional=_OPTIONAL
             ).rows
         ]
-        images = ImageFiles(root, folders)
+        images, names = ImageFiles(root, folders), list(_RELEASES)
 
         def parse(row):
             path = images.find(row.required("ImageFile"))
-            image_id = image_stem(path.name)
+            name = clean(image_stem(path.name))
             return image_records.Record(
-                image_id=image_id,
-                patient_id=image_id,
-                site=row.text("Hospital").upper(),
+                image_id=name,
+                patient_id=name,
+                site=row.words_in("Hospital").upper(),
                 path=path,
                 row=row,
-                labels={
-                    "prognosis": _outcome(row),
-                    "death": row.flag_in("Death"),
-                    "age": row.years_in("Age"),
-                    "sex": row.text("Sex"),
-                    # A later spreadsheet may list the images of earlier releases.
-                    "release": 1 + list(_RELEASES).index(path.parent.name),
-                },
+                **image_records.read_fields(
+                    labels={"prognosis": (-1, lambda: _outcome(row))},
+                    others={
+                        "death": (-1, lambda: row.flag_in("Death")),
+                        "age": (math.nan, lambda: row.years_in("Age")),
+                        "sex": ("", lambda: row.words_in("Sex")),
+                        # A later spreadsheet may list the images of earlier releases.
+                        "release": (-1, lambda: 1 + names.index(path.parent.name)),
+                    },
+                ),
             )
 
         return manual_builder.ImageTable(rows, images, parse, "ImageFile")

@@ -1,5 +1,7 @@
 """BRIXIA: 4700 radiographs of one hospital with Brixia scores; see README.md."""
 
+import contextlib
+import math
 import re
 
 import numpy as np
@@ -14,12 +16,15 @@ from mdmt_tf.datasets._shared import (
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.datasets._shared.table_rows import RowError
-from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import image_id
 
 _TABLE = "metadata_global_v2.csv"
 _CONSENSUS = "metadata_consensus_v1.csv"
 _MODES = tuple(f"Mode{zone}" for zone in brixia_scores.ZONES)
+_AGE = "AgeAtStudyDateFiveYear"
+_OPTIONAL = ("ConsensusTestset", "Manufacturer", "Sex", "Modality", _AGE)
 
 # Lower-case names of companies that have several; other names are kept.
 _COMPANIES = {"agfa-gevaert": "Agfa", "agfa": "Agfa"}
@@ -41,6 +46,7 @@ class Builder(radiographs.RadiographBuilder):
     """
     FOLDER = "BRIXIA"
     REQUIRED = ("dicom_clean", _TABLE)
+    OPTIONAL = (_CONSENSUS,)
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):
@@ -60,39 +66,57 @@ class Builder(radiographs.RadiographBuilder):
 
     def _read(self, root):
         columns = ("Filename", "BrixiaScore", "BrixiaScoreGlobal", "Subject")
-        rows = tables.read_table(root / _TABLE, columns=columns).rows
+        rows = tables.read_table(
+            root / _TABLE, columns=columns, optional=_OPTIONAL
+        ).rows
         rejections = Rejections()
         consensus = _read_consensus(root / _CONSENSUS, rejections)
         images = ImageFiles(root, ["dicom_clean"])
+        unknown = brixia_scores.UNKNOWN_ZONES
 
         def parse(row):
             name = row.required("Filename")
             path = images.find(name)
-            zones = _zones(row)
-            total = row.integer_in("BrixiaScoreGlobal", 0, 18)
-            brixia_scores.check_sum(zones, total, "BrixiaScore", "BrixiaScoreGlobal")
-            manufacturer = row.text("Manufacturer")
+            manufacturer = row.words_in("Manufacturer")
+            agreed = consensus and consensus.find(name)
             return image_records.Record(
-                image_id=image_stem(name),
+                image_id=image_id(name),
                 patient_id=row.required("Subject"),
                 site=_COMPANIES.get(manufacturer.lower(), manufacturer),
                 path=path,
                 row=row,
-                labels={
-                    "brixia_scores": zones,
-                    "brixia_global": total,
-                    "consensus_test": row.flag_in("ConsensusTestset"),
-                    "consensus_scores": consensus.get(
-                        image_stem(name), brixia_scores.UNKNOWN_ZONES
-                    ),
-                    "sex": row.text("Sex"),
-                    "age_five_year": row.years_in("AgeAtStudyDateFiveYear"),
-                    "manufacturer": manufacturer,
-                    "modality": row.text("Modality"),
-                },
+                **image_records.read_fields(
+                    labels=_scores(row),
+                    others={
+                        "consensus_test": (-1, lambda: row.flag_in("ConsensusTestset")),
+                        "consensus_scores": (unknown, lambda: _consensus(agreed)),
+                        "sex": ("", lambda: row.words_in("Sex")),
+                        "age_five_year": (math.nan, lambda: row.years_in(_AGE)),
+                        "manufacturer": ("", lambda: manufacturer),
+                        "modality": ("", lambda: row.words_in("Modality")),
+                    },
+                ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "Filename", rejections)
+        sides = [consensus] if consensus else []
+        return manual_builder.ImageTable(
+            rows, images, parse, "Filename", rejections, sides
+        )
+
+
+def _scores(row):
+    """How the zones and the global score are read, which must agree."""
+
+    def read():
+        zones = _zones(row)
+        total = row.integer_in("BrixiaScoreGlobal", 0, 18)
+        brixia_scores.check_sum(zones, total, "BrixiaScore", "BrixiaScoreGlobal")
+        return zones, total
+
+    return {
+        "brixia_scores": (brixia_scores.UNKNOWN_ZONES, lambda: read()[0]),
+        "brixia_global": (-1, lambda: read()[1]),
+    }
 
 
 def _zones(row):
@@ -103,7 +127,7 @@ def _zones(row):
     score = row.text("BrixiaScore")
     if not score:
         return brixia_scores.UNKNOWN_ZONES
-    digits = re.sub(r"\.0+$", "", score).zfill(6)
+    digits = re.sub(rf"{re.escape(row.decimal)}0+$", "", score).zfill(6)
     if not re.fullmatch("[0-3]{6}", digits):
         raise RowError(
             "bad value",
@@ -114,14 +138,22 @@ def _zones(row):
 
 
 def _read_consensus(path, rejections):
-    """Image -> consensus scores of several radiologists; {} without the file."""
+    """The scores of several radiologists; None without the file."""
     if not path.exists():
-        return {}
-    consensus = {}
-    for row in tables.read_table(path, columns=("Filename", *_MODES)).rows:
+        return None
+    rows = tables.read_table(path, columns=("Filename", *_MODES)).rows
+    for row in rows:
         try:
-            name = image_stem(row.required("Filename"))
-            consensus[name] = brixia_scores.zones_of(row, _MODES)
+            row.required("Filename")
+            brixia_scores.zones_of(row, _MODES)
         except RowError as error:
             rejections.add(row.text("Filename"), row.place, error.kind, error.detail)
-    return consensus
+    return SideRows(path, rows, "Filename", _MODES, has_all=False)
+
+
+def _consensus(row):
+    """Their scores of the six zones; few images have some."""
+    with contextlib.suppress(RowError):  # its row is listed
+        if row:
+            return brixia_scores.zones_of(row, _MODES)
+    return brixia_scores.UNKNOWN_ZONES

@@ -1,6 +1,7 @@
 """Radiographs of the Cohen collection with Brixia scores; see README.md."""
 
 import logging
+import math
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -14,7 +15,10 @@ from mdmt_tf.datasets._shared import (
     tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import last_part, plain_id
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +26,8 @@ _TABLE = "public-annotations.csv"
 _IMAGES = "public-cohen-subset"
 _METADATA = "metadata.csv"
 _GROUPS = "cohen_patient_groups.csv"
+# What is read of the metadata.
+_ABOUT = ("patientid", "sex", "age", "view", "location")
 _SENIOR = tuple(f"S-{zone}" for zone in brixia_scores.ZONES)
 _JUNIOR = tuple(f"J-{zone}" for zone in brixia_scores.ZONES)
 
@@ -45,6 +51,7 @@ class Builder(radiographs.RadiographBuilder):
     """
     FOLDER = "cohen_brixia"
     REQUIRED = (_TABLE, _IMAGES)
+    OPTIONAL = (_METADATA, _GROUPS, f"../{_GROUPS}")
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
 
     def _info(self):
@@ -64,68 +71,91 @@ class Builder(radiographs.RadiographBuilder):
 
     def _read(self, root):
         columns = ("filename", *_SENIOR, "S-Global", *_JUNIOR, "J-Global")
-        rows = tables.read_table(root / _TABLE, columns=columns).rows
-        about = _read_metadata(root / _METADATA)
-        groups = _read_groups(root)
+        rows = tables.read_table(
+            root / _TABLE, columns=columns, optional=("original_filename",)
+        ).rows
+        rejections = Rejections()
+        about, groups = _read_metadata(root / _METADATA), _read_groups(root)
         images = ImageFiles(root, [_IMAGES])
 
         def parse(row):
-            name = row.required("filename")
+            name = last_part(row.required("filename"))
             path = images.find(name)
             original = row.text("original_filename") or name
-            metadata = about.get(name) or about.get(original) or _NOTHING
-            senior, senior_global = _scores(row, _SENIOR, "S-Global")
-            junior, junior_global = _scores(row, _JUNIOR, "J-Global")
-            location = metadata.text("location")
+            found = (side and side.find(name, original) for side in (about, groups))
+            metadata, group = (one or _NOTHING for one in found)
+            if groups and not group.text("patient_group"):
+                detail = f"{name!r} is not in {_GROUPS}"
+                rejections.warn(name, row.place, "no group of a patient", detail)
+            location = _about(metadata.words_in, "location")
             return image_records.Record(
                 image_id=name,
-                patient_id=_patient(name, original, metadata, groups),
+                patient_id=_patient(original, metadata, group),
                 site=location,
                 path=path,
                 row=row,
-                labels={
-                    "brixia_scores": senior,
-                    "brixia_global": senior_global,
-                    "junior_scores": junior,
-                    "junior_global": junior_global,
-                    "view": metadata.text("view"),
-                    "sex": metadata.text("sex"),
-                    "age": metadata.years_in("age"),
-                    "location": location,
-                },
+                **image_records.read_fields(
+                    labels={
+                        **_scores(row, _SENIOR, "S-Global", "brixia"),
+                        **_scores(row, _JUNIOR, "J-Global", "junior"),
+                    },
+                    others={
+                        "view": ("", lambda: _about(metadata.words_in, "view")),
+                        "sex": ("", lambda: _about(metadata.words_in, "sex")),
+                        "age": (math.nan, lambda: _about(metadata.years_in, "age")),
+                        "location": ("", lambda: location),
+                    },
+                ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "filename")
+        sides = [side for side in (about, groups) if side]
+        return manual_builder.ImageTable(
+            rows, images, parse, "filename", rejections, sides
+        )
 
 
-# Metadata of images that the file does not list.
+# The row of images that a table does not list.
 _NOTHING = table_rows.TableRow(_METADATA, 0, {})
 
 
-def _scores(row, columns, total_column):
-    """Zones (6,) and global score of one radiologist."""
-    zones = brixia_scores.zones_of(row, columns)
-    total = row.integer_in(total_column, 0, 18)
-    brixia_scores.check_sum(zones, total, f"{columns[0]} to F", total_column)
-    return zones, total
+def _scores(row, columns, total_column, name):
+    """How the zones (6,) and the global score of one radiologist are read."""
 
+    def read():
+        zones = brixia_scores.zones_of(row, columns)
+        total = row.integer_in(total_column, 0, 18)
+        brixia_scores.check_sum(zones, total, f"{columns[0]} to F", total_column)
+        return zones, total
 
-def _read_metadata(path):
-    """File name -> row of the metadata; {} without the file."""
-    if not path.exists():
-        return {}
     return {
-        row.text("filename"): row
-        for row in tables.read_table(path, columns=("filename",)).rows
+        f"{name}_scores": (brixia_scores.UNKNOWN_ZONES, lambda: read()[0]),
+        f"{name}_global": (-1, lambda: read()[1]),
     }
 
 
+def _about(read, column):
+    """What the metadata say about an image; errors name their row."""
+    try:
+        return read(column)
+    except table_rows.RowError as error:
+        detail = f"{error.detail}, in {read.__self__.place}"
+        raise table_rows.RowError(error.kind, detail) from error
+
+
+def _read_metadata(path):
+    """The metadata of the images; None without the file."""
+    if not path.exists():
+        return None
+    rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
+    return SideRows(path, rows, "filename", _ABOUT)
+
+
 def _read_groups(root):
-    """File name -> group of the images of one patient; {} without the file."""
+    """Which images are of one patient; None without the file."""
     for path in (root / _GROUPS, root.parent / _GROUPS):
         if path.exists():
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
-            return {row.text("filename"): row.text("patient_group") for row in rows}
+            return SideRows(path, rows, "filename", ("patient_group",))
     logger.warning(
         "cohen_brixia: no %s in %s or its parent folder, so patients are identified by "
         "the metadata and the file names. The collection has some patients under two "
@@ -134,15 +164,13 @@ def _read_groups(root):
         _GROUPS,
         root,
     )
-    return {}
+    return None
 
 
-def _patient(name, original, metadata, groups):
+def _patient(original, metadata, group):
     """Group of the images of one patient, or the best substitute in the files."""
-    if group := groups.get(name) or groups.get(original):
-        return group
-    if groups:
-        logger.warning("cohen_brixia: %s is not in %s", name, _GROUPS)
+    if name := group.text("patient_group"):
+        return name
     if patient := metadata.text("patientid"):
-        return f"patient {patient}"
+        return f"patient {plain_id(patient)}"
     return image_stem(original)

@@ -1,5 +1,8 @@
 """COVID-19 image repository of Hannover Medical School; see README.md."""
 
+import functools
+import math
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -10,14 +13,14 @@ from mdmt_tf.datasets._shared import (
     tables,
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.table_rows import BAD_VALUE, RowError
+from mdmt_tf.names import image_id, plain_id
 
 _COLUMNS = ("patient_id", "image_id", "icu_admission_offset", "death_offset")
-_OFFSETS = (
-    "admission_offset",
-    "icu_admission_offset",
-    "icu_release_offset",
-    "death_offset",
-)
+# The offsets that say whether the course was severe, and the others.
+_SEVERE = ("icu_admission_offset", "death_offset")
+_OTHERS = ("admission_offset", "icu_release_offset")
+_OPTIONAL = ("projection", "sex", *_OTHERS)
 
 
 class Builder(radiographs.RadiographBuilder):
@@ -43,37 +46,70 @@ class Builder(radiographs.RadiographBuilder):
                 "severe": tfds.features.Scalar(np.int8),  # 0 no, 1 yes
                 "projection": tfds.features.Text(),
                 "sex": tfds.features.Text(),
-                **{name: tfds.features.Scalar(np.float32) for name in _OFFSETS},
+                **dict.fromkeys((*_OTHERS, *_SEVERE), tfds.features.Scalar(np.float32)),
             },
             homepage="https://github.com/ml-workgroup/covid-19-image-repository",
         )
 
     def _read(self, root):
-        rows = tables.read_table(root / "data.csv", columns=_COLUMNS).rows
+        rows = tables.read_table(
+            root / "data.csv", columns=_COLUMNS, optional=_OPTIONAL
+        ).rows
         # Use the whole table: the row with the admission may have no usable image.
-        severe = {row.text("patient_id") for row in rows if _is_severe(row)}
+        severe = _severe_patients(rows)
         images = ImageFiles(root, ["png"])
 
         def parse(row):
-            image_id = row.required("image_id")
-            patient_id = row.required("patient_id")
+            name = row.required("image_id")
+            patient_id = plain_id(row.required("patient_id"))
             return image_records.Record(
-                image_id=image_id,
+                image_id=image_id(name),
                 patient_id=patient_id,
                 site="hannover",
-                path=images.find(image_id),
+                path=images.find(name),
                 row=row,
-                labels={
-                    "severe": int(patient_id in severe),
-                    "projection": row.text("projection").lower(),
-                    "sex": row.text("sex").lower(),
-                    **{name: row.number_in(name) for name in _OFFSETS},
-                },
+                **image_records.read_fields(
+                    labels=_numbers(row, _SEVERE),
+                    others={
+                        "severe": (-1, lambda: _known(severe[patient_id])),
+                        "projection": ("", lambda: row.words_in("projection").lower()),
+                        "sex": ("", lambda: row.words_in("sex").lower()),
+                        **_numbers(row, _OTHERS),
+                    },
+                ),
             )
 
         return manual_builder.ImageTable(rows, images, parse, "image_id")
 
 
-def _is_severe(row):
-    """Whether the row has an admission to intensive care or a death, at any time."""
-    return bool(row.text("icu_admission_offset") or row.text("death_offset"))
+def _numbers(row, columns):
+    return {
+        name: (math.nan, functools.partial(row.number_in, name)) for name in columns
+    }
+
+
+def _severe_patients(rows):
+    """Patient -> 1 if a row has an admission to intensive care or a death, else 0.
+
+    Only a number is one. If a row has something else, and no row has a number, the
+    value is a `RowError` instead: it is unknown.
+    """
+    severe = {}
+    for row in rows:
+        patient = plain_id(row.text("patient_id"))
+        severe.setdefault(patient, 0)
+        for column in _SEVERE:
+            try:
+                if not math.isnan(row.number_in(column)):
+                    severe[patient] = 1
+            except RowError as error:
+                if severe[patient] == 0:
+                    detail = f"severe is unknown, because {row.place} has "
+                    severe[patient] = RowError(BAD_VALUE, detail + error.detail)
+    return severe
+
+
+def _known(value):
+    if isinstance(value, RowError):
+        raise value
+    return value

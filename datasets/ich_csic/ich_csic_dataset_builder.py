@@ -2,8 +2,8 @@
 
 import collections
 import contextlib
+import functools
 import math
-import re
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,6 +17,7 @@ from mdmt_tf.datasets._shared import (
 )
 from mdmt_tf.datasets._shared.manual_files import ImageFiles
 from mdmt_tf.errors import DataError
+from mdmt_tf.names import folded, plain_id
 
 # The classes of Cobo et al. 2024. Glasgow coma scale, points from 3 to 15:
 GCS_SEVERE_AT_MOST = 8
@@ -100,7 +101,9 @@ class Builder(volumes.VolumeBuilder):
 
     def _read(self, root):
         rows = tables.read_table(
-            root / _TABLE, columns=("PatientID", "Age", "GCS")
+            root / _TABLE,
+            columns=("PatientID", "Age", "GCS"),
+            optional=(*_OUTCOMES, *_COVARIATES, *_DEGREES, "Gender"),
         ).rows
         outcomes = [name for name in _OUTCOMES if _has(rows, name)]
         if rows and not outcomes:
@@ -118,13 +121,15 @@ class Builder(volumes.VolumeBuilder):
         stated = collections.defaultdict(list)
         for row in rows:
             with contextlib.suppress(table_rows.RowError):  # `parse` reports it
-                stated[_patient_id(row)] += _outcomes_in(row, outcomes)
+                stated[folded(_patient_id(row))] += _outcomes_in(row, outcomes)
+        # Rows of one file are of one patient, however they spell its name.
+        name_of = {}
 
         def parse(row):
             row.required("PatientID")
             patient_id = _patient_id(row)
             # First of all, so that the file of a rejected row counts as listed.
-            paths = images.find_all(f"{patient_id}_brain")
+            paths = images.find_spellings(f"{patient_id}_brain")
             folders = sorted({path.parent.name for path in paths})
             if len(folders) > 1:
                 raise table_rows.RowError(
@@ -132,7 +137,9 @@ class Builder(volumes.VolumeBuilder):
                 )
             path = images.find(f"{patient_id}_brain")
             poor = _FOLDERS.index(path.parent.name)
-            for value, where in (*_outcomes_in(row, outcomes), *stated[patient_id]):
+            others = stated[folded(patient_id)]
+            patient_id = name_of.setdefault(path, patient_id)
+            for value, where in (*_outcomes_in(row, outcomes), *others):
                 if value not in (-1, poor):
                     raise table_rows.RowError(
                         "contradictory outcome", f"{path.parent.name}, but {where}"
@@ -143,17 +150,22 @@ class Builder(volumes.VolumeBuilder):
                 site="ich_csic",
                 path=path,
                 row=row,
-                labels={
-                    "poor_prognosis": poor,  # from the folder, if the cell is empty
-                    "gcs": row.integer_in("GCS", 3, 15),
-                    "age": _age(row),
-                    "gender": row.text("Gender").lower(),
-                    "temperature": math.nan,  # see `covariates`
-                    **{
-                        field: row.number_in(column)
-                        for column, field in covariates.items()
+                **image_records.read_fields(
+                    labels={
+                        # From the folder, if the cell is empty.
+                        "poor_prognosis": (-1, lambda: poor),
+                        "gcs": (-1, lambda: row.integer_in("GCS", 3, 15)),
+                        "age": (math.nan, lambda: _age(row)),
                     },
-                },
+                    others={
+                        "gender": ("", lambda: row.words_in("Gender").lower()),
+                        "temperature": (math.nan, lambda: math.nan),  # see `covariates`
+                        **{
+                            field: (math.nan, functools.partial(row.number_in, column))
+                            for column, field in covariates.items()
+                        },
+                    },
+                ),
             )
 
         return manual_builder.ImageTable(rows, images, parse, "PatientID")
@@ -172,16 +184,15 @@ def _outcomes_in(row, columns):
 
 
 def _patient_id(row):
-    """The name of the patient's files, as text with its leading zeros.
-
-    A program that reads the column as numbers may have written 12.0 for 12.
-    """
-    return re.sub(r"^(\d+)\.0+$", r"\1", row.text("PatientID"))
+    """The name of the patient's files, as text with its leading zeros."""
+    return plain_id(row.text("PatientID"))
 
 
 def _age(row):
-    """Age in years, NaN if unknown. It is a label, so it must be a number."""
-    years = row.number_in("Age")
+    """Age in years, NaN if unknown. It is a label, so ranges will not do."""
+    years = table_rows.to_years(row.text("Age"), row.decimal, ranges=False)
+    if years is None:
+        years = row.number_in("Age")
     if years < 0 or years > _LARGEST_AGE:
         raise table_rows.RowError(
             "bad value",

@@ -13,6 +13,7 @@ from mdmt_tf.datasets._shared import (
     tables,
 )
 from mdmt_tf.imaging.preprocess import LARGEST_SIZE
+from mdmt_tf.names import last_part
 
 _TABLE = "labels.csv"
 _IMAGES = "images"
@@ -85,7 +86,7 @@ class Builder(radiographs.RadiographBuilder):
             brixia_scores.check_sum(zones, total, "A to F", "brixia_global")
             _lungs(row)
             return image_records.Record(
-                image_id=name,
+                image_id=last_part(name),
                 patient_id=row.required("patient_id"),
                 site=row.text("site"),
                 path=images.find(name),

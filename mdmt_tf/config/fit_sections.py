@@ -142,6 +142,12 @@ class PipelineSection(Section):
         AugmentationSection(),
         description="Random changes of training images; null: none, {}: the defaults.",
     )
+    allow_identical_images: bool = Field(
+        False,
+        description="Whether images with equal pixels may have two patients. One would "
+        "be trained with and the other tested, so it is an error unless this is true, "
+        "and then a warning.",
+    )
 
 
 class SelectionSection(Section):

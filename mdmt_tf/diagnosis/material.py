@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdmt_tf.diagnosis.pictures import Pictures, describe
+from mdmt_tf.imaging import image_hashes
 from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
@@ -34,6 +35,7 @@ class Dataset:
         pictures: of its images, in the order of the table.
         synthetic: whether the images are synthetic.
         excluded: ids of the images that `prepare` was told to leave out.
+        digests: of the images as decoded, see `image_hashes`; "" if not stored.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Dataset:
     pictures: Pictures
     synthetic: bool = False
     excluded: tuple[str, ...] = ()
+    digests: tuple[str, ...] | None = None
 
     def ids(self, field: str) -> np.ndarray:
         """`image_id`, `patient_id` or `site` as text."""
@@ -136,6 +139,7 @@ def read_material(
                 pictures=pictures,
                 synthetic=dataset.synthetic,
                 excluded=_excluded(dataset),
+                digests=_digests(dataset),
             )
         )
     return Material(
@@ -185,6 +189,14 @@ def _batches(dataset: "PreparedDataset"):
         shape = (_SIDE, _SIDE) if len(shape) == 2 else (_DEPTH, _SIDE // 2, _SIDE // 2)
     images = Images([dataset], shape, cache="stream")
     return images.batches(np.arange(len(dataset)), _BATCH)
+
+
+def _digests(dataset: "PreparedDataset") -> tuple[str, ...] | None:
+    hashes = image_hashes.read(dataset.folder)
+    if hashes is None:
+        return None
+    names = map(str, dataset.table["image_id"])
+    return tuple(hashes[name].sha256 if name in hashes else "" for name in names)
 
 
 def _excluded(dataset: "PreparedDataset") -> Sequence[str]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from mdmt_tf.imaging import burned_in, similarity
+from mdmt_tf.imaging.image_hashes import picture_of
 from mdmt_tf.imaging.montage import to_picture
 
 THUMBNAIL = 16  # pixels a side
@@ -63,8 +64,7 @@ def describe(batches: Iterable[np.ndarray]) -> Pictures:
 def _describe_one(image: np.ndarray) -> tuple:
     # Bytes, not values: this must not overlook a difference.
     digest = hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
-    grey = to_picture(image)
-    picture = np.round(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    grey, picture = to_picture(image), picture_of(image)
     square = cv2.resize(
         picture, (burned_in.SIDE, burned_in.SIDE), interpolation=cv2.INTER_AREA
     )

@@ -1,14 +1,15 @@
 """Images that are there twice: equal pixels, copies, or nearly the same picture."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from mdmt_tf.diagnosis.findings import NOTE, SERIOUS, WARNING, Finding
-from mdmt_tf.diagnosis.material import Material
+from mdmt_tf.diagnosis.material import Dataset, Material
 from mdmt_tf.imaging import similarity
+from mdmt_tf.imaging.image_hashes import equal_pairs
 from mdmt_tf.splits.files import LISTS
 from mdmt_tf.tasks import label_is_known
 from mdmt_tf.tasks.labels import task_labels
@@ -76,6 +77,7 @@ def find_repeats(
         name: np.concatenate([getattr(own, name) for own in pictures])
         for name in ("hashes", "mirrored", "compared", "digests", "constant")
     }
+    joined["originals"] = _digests_of_originals(material.datasets)
     images = [
         Image(dataset.name, *ids)
         for dataset in material.datasets
@@ -88,14 +90,13 @@ def find_repeats(
     repeats = []
     for (i, j), (value, is_mirrored) in found.items():
         a, b = images[i], images[j]
-        equal = joined["digests"][i] == joined["digests"][j]
         repeats.append(
             Repeat(
                 first=a,
                 second=b,
                 rows=(i, j),
                 kind=IDENTICAL
-                if equal
+                if _is_equal(joined, i, j)
                 else COPY
                 if value >= similarity.SAME
                 else ALIKE,
@@ -112,43 +113,58 @@ def find_repeats(
 
 def _verified(joined, images, progress) -> dict[tuple[int, int], tuple[float, bool]]:
     """(i, j) -> similarity, mirrored; of the pairs that are alike."""
-    hashes, usable = joined["hashes"], ~joined["constant"]
-    candidates = {}
-    for others, is_mirrored in ((joined["mirrored"], True), (None, False)):
-        pairs, _ = similarity.near_pairs(hashes, others)
-        for i, j in pairs.tolist():
-            if usable[i] and usable[j]:
-                candidates.setdefault((i, j), []).append(is_mirrored)
-    compared, digests = joined["compared"], joined["digests"]
-
-    def verify(pair):
-        (i, j), forms = pair
-        if digests[i] == digests[j]:
-            return (i, j), 1.0, False
-        best = max(
-            (
-                similarity.similarity(
-                    compared[i], compared[j][:, ::-1] if form else compared[j]
-                ),
-                not form,
-            )
-            for form in forms
+    rows = np.flatnonzero(~joined["constant"])
+    found = [
+        dataclasses.replace(one, first=rows[one.first], second=rows[one.second])
+        for one in similarity.candidates(
+            joined["hashes"][rows], joined["mirrored"][rows]
         )
-        return (i, j), best[0], not best[1]
+    ]
+    known = {(one.first, one.second) for one in found}
+    # Equal originals may have been cropped differently.
+    found += [
+        similarity.Candidate(*pair, bits=0, mirrored=(False,))
+        for pair in equal_pairs(joined["originals"])
+        if pair not in known
+    ]
+    compared = joined["compared"]
 
-    found = {}
+    def verify(pair: similarity.Candidate) -> tuple[float, bool]:
+        i, j = pair.first, pair.second
+        if _is_equal(joined, i, j):
+            return 1.0, False
+        return similarity.compare(compared[i], compared[j], pair.mirrored)
+
+    alike = {}
     # OpenCV computes outside the lock of Python.
     with ThreadPoolExecutor() as pool:
-        for done, (pair, value, is_mirrored) in enumerate(
-            pool.map(verify, candidates.items()), start=1
+        values = pool.map(verify, found)
+        for done, (pair, (value, is_mirrored)) in enumerate(
+            zip(found, values, strict=True), start=1
         ):
-            progress(done, len(candidates))
-            i, j = pair
+            progress(done, len(found))
+            i, j = pair.first, pair.second
             within = images[i].patient == images[j].patient
-            least = similarity.ALIKE_WITHIN if within else similarity.ALIKE
-            if value >= least:
-                found[pair] = value, is_mirrored
+            if value >= (similarity.ALIKE_WITHIN if within else similarity.ALIKE):
+                alike[i, j] = value, is_mirrored
+    return alike
+
+
+def _digests_of_originals(datasets: Sequence[Dataset]) -> list[str]:
+    """The stored digest of each image; "" where there is none, or nothing to see."""
+    found: list[str] = []
+    for dataset in datasets:
+        stored = dataset.digests or [""] * len(dataset.pictures)
+        constant = dataset.pictures.constant
+        found += ["" if c else d for d, c in zip(stored, constant, strict=True)]
     return found
+
+
+def _is_equal(joined: Mapping, i: int, j: int) -> bool:
+    """Whether two images have equal pixels, as prepared or as decoded."""
+    originals = joined["originals"]
+    is_known = originals[i] != "" and originals[i] == originals[j]
+    return is_known or joined["digests"][i] == joined["digests"][j]
 
 
 def _split_of(material: Material, split, images: Sequence[Image]) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from mdmt_tf.config import Config
 from mdmt_tf.config.experiment_sections import matched, parse_variant
 from mdmt_tf.config.schema import BaselineSection
+from mdmt_tf.data.repeated_images import check_repeated
 from mdmt_tf.data.sources import open_datasets
 from mdmt_tf.experiments import correlations, fields_file, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
@@ -31,7 +32,8 @@ def make_plan(config: Config, folder: Folder) -> Grid:
         config: with a section `benchmark`; its data are prepared.
         folder: an existing folder.
     Returns: the grid.
-    Raises: DataError for anything missing or contradictory.
+    Raises: DataError for anything missing or contradictory; LeakageError for images
+        with equal pixels under two patients.
     """
     datasets = open_datasets(config.data_dir, config.dataset_versions)
     tables = {dataset.name: dataset.table for dataset in datasets}
@@ -50,6 +52,8 @@ def make_plan(config: Config, folder: Folder) -> Grid:
             path.parent.mkdir(parents=True, exist_ok=True)
             split.write(path)
             splits[name, fold] = split
+    allowed = config.pipeline.allow_identical_images
+    check_repeated(datasets, list(splits.values()), allowed)
     steps = matching.count_matched(config, splits, datasets)
     data = {
         "data_dir": str(Path(config.data_dir).resolve()),

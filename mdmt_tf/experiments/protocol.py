@@ -41,7 +41,7 @@ _NOT_IDENTITY = {
         "study",
     ),
     "training": ("devices", "tensorboard", "saved_model", "saliency"),
-    "pipeline": ("cache",),
+    "pipeline": ("cache", "allow_identical_images"),
 }
 # Keys that are younger than some benchmarks, with the value that means what was done
 # before. At this value they do not change the identity, so old results stay valid.

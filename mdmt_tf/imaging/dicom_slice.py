@@ -5,14 +5,16 @@ window of the file.
 """
 
 import os
+import warnings
 
 import numpy as np
 import pydicom
-from pydicom.pixels import pixel_array
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import dicom, raster
-from mdmt_tf.imaging.intensity import doubt_hounsfield
+from mdmt_tf.imaging.dicom_pixels import stored_pixels
+from mdmt_tf.imaging.dicom_values import apply_modality, padding_of
+from mdmt_tf.imaging.intensity import NOT_HOUNSFIELD, doubt_hounsfield, is_of_picture
 
 TAGS = ("Modality",)
 
@@ -54,7 +56,9 @@ def read_hounsfield(
             )
         values = measured_values(dataset, name)
     if doubt := doubt_hounsfield(values):
-        raise DataError(f"{name}: {doubt}")
+        if is_of_picture(float(values.min()), float(values.max())):
+            raise DataError(f"{name}: {doubt}")
+        warnings.warn(DataWarning(f"{name}: {doubt}", NOT_HOUNSFIELD), stacklevel=2)
     return values
 
 
@@ -75,9 +79,9 @@ def measured_values(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.n
             f"({dataset.PhotometricInterpretation}). Leave out screenshots and maps in "
             "colour"
         )
-    stored = pixel_array(dataset, index=frame, allow_excess_frames=False)
-    values = dicom.apply_modality(stored, dataset).astype(np.float32)
-    padding = dicom.padding_of(stored, dataset)
+    stored = stored_pixels(dataset, name, frame)
+    values = apply_modality(stored, dataset, name).astype(np.float32)
+    padding = padding_of(stored, dataset)
     if padding is not None and not padding.all():
         values[padding] = values[~padding].min()
     if not np.isfinite(values).all():

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pydicom
 
+from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _PNG_COLOUR_TYPE = 25  # byte of the header
@@ -57,9 +59,10 @@ def read_facts(path: str | os.PathLike) -> FileFacts:
 def _of_dicom(path: Path) -> FileFacts:
     tags = ["Modality", "PhotometricInterpretation"]
     try:
-        header = pydicom.dcmread(
-            path, force=True, stop_before_pixels=True, specific_tags=tags
-        )
+        with quiet_loggers():
+            header = pydicom.dcmread(
+                path, force=True, stop_before_pixels=True, specific_tags=tags
+            )
         photometric = str(header.get("PhotometricInterpretation") or "")
         modality = str(header.get("Modality") or "").strip().upper()
     except Exception:  # as in `dicom`: pydicom raises dozens of types
@@ -73,7 +76,8 @@ def _has_colours(path: Path) -> bool:
     """Whether a picture with colour channels uses them."""
     try:
         data = np.fromfile(path, np.uint8)
-        pixels = cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_8)
+        # What is wrong with the file is said where it is read.
+        pixels, _ = listen(lambda: cv2.imdecode(data, cv2.IMREAD_REDUCED_COLOR_8))
     except (OSError, cv2.error):
         return False
     if pixels is None:

@@ -17,8 +17,10 @@ import numpy as np
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.preprocess_values import text_of
+from mdmt_tf.imaging.visible import sample
 
 _WHITE_OF_8_BITS = 255
+NOT_HOUNSFIELD = "not in Hounsfield units"  # kind of a warning
 
 
 def to_fraction(values: np.ndarray, preprocessing: VolumePreprocessing) -> np.ndarray:
@@ -80,14 +82,58 @@ def window(values: np.ndarray, low: float, high: float) -> np.ndarray:
 def doubt_hounsfield(values: np.ndarray) -> str:
     """Why values are hardly Hounsfield units, which a window in HU requires.
 
-    Returns: a message for values from 0 to at most 1, or from 0 to 255, as of a picture
-        that was made from a CT; "" for others.
+    A CT has air, -1000 HU, around the patient, or 0 where the head was cut out; soft
+    tissue has 0 to 100 HU; bone and metal reach some thousands.
+
+    Args:
+        values: of a slice or volume.
+    Returns: a message; "" where there is no doubt.
     """
     low, high = float(values.min()), float(values.max())
-    if low < 0 or not (high <= 1 or high == _WHITE_OF_8_BITS):
+    if is_of_picture(low, high):
+        return _unlike("as of a picture", low, high)
+    some = sample(values)
+    if some.size < _FEWEST:
         return ""
+    if high - low < _FEWEST_HU:
+        return _unlike("scaled to a small range", low, high)
+    if high > _MOST_HU:
+        return _unlike("as if negative values had lost their sign", low, high)
+    dense = some[some > _DENSE]
+    if low > _AIR and dense.size > some.size / 20:
+        usual = float(np.median(dense))
+        if abs(usual - _OFFSET) < _OFFSET_REACH:
+            likely = f"with tissue at {usual:.0f}, as if {_OFFSET} had been added"
+            return _unlike(likely, low, high)
+    inside = some[some > low]
+    if low >= 0 and inside.size:
+        usual = float(np.median(inside))
+        if usual > _MOST_TISSUE:
+            return _unlike(
+                f"none below 0, and half of them above {usual:.0f}", low, high
+            )
+    return ""
+
+
+def is_of_picture(low: float, high: float) -> bool:
+    """Whether a smallest and a largest value are those of a picture made from a CT."""
+    return low >= 0 and (high <= 1 or high == _WHITE_OF_8_BITS)
+
+
+def _unlike(likely: str, low: float, high: float) -> str:
     return (
         "expected Hounsfield units (air -1000, water 0), because of window_hu. "
-        f"Received: values from {text_of(low)} to {text_of(high)}, as of a picture. "
-        "Export the CT itself; or prepare with a percentile, which takes any scale"
+        f"Received: values from {text_of(low)} to {text_of(high)}, {likely}. Export "
+        "the CT itself; or prepare with a percentile, which takes any scale"
     )
+
+
+_FEWEST = 100  # values, of which a median says something
+_FEWEST_HU = 20  # between air and anything, or within a brain
+_MOST_HU = 32767  # 16 bits with a sign; extended scales of metal reach 30,000
+_AIR = -100
+# Writers that lose the intercept store water as 1024 (or 1000).
+_OFFSET, _OFFSET_REACH = 1024, 150
+_DENSE = 300
+# Organs with contrast agent have less; bone and metal are few of the voxels.
+_MOST_TISSUE = 150

@@ -6,25 +6,24 @@
 
 import contextlib
 import dataclasses
-import logging
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import crop, dicom, intensity
 from mdmt_tf.imaging.dicom_slice import read_hounsfield
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing, parse
 from mdmt_tf.imaging.series_headers import is_dicom_file
+from mdmt_tf.imaging.visible import check_visible, is_constant, nothing_visible
 
 if TYPE_CHECKING:
     from mdmt_tf.imaging.volume import PreparedVolume, Volume
-
-logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +72,11 @@ def prepare_file(
     if isinstance(preprocessing, str):
         preprocessing = parse(preprocessing)
     if isinstance(preprocessing, Preprocessing):
-        return prepare_image(read_file(path, preprocessing), preprocessing)
+        image = read_file(path, preprocessing)
+        try:
+            return prepare_image(image, preprocessing)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
     volume = _read_volume(Path(path))
     # nibabel takes half a second to load; radiographs do not need it.
     from mdmt_tf.imaging.volume import prepare_volume
@@ -81,7 +84,10 @@ def prepare_file(
     try:
         if preprocessing.window_hu is not None:
             _check_window(volume, path)
-        return prepare_volume(volume, preprocessing)
+        prepared = prepare_volume(volume, preprocessing)
+        if prepared.pixels.size > 1 and is_constant(prepared.pixels):
+            raise nothing_visible("", _ends(volume.values, preprocessing))
+        return prepared
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -106,7 +112,8 @@ def _check_window(volume: "Volume", path: str | os.PathLike) -> None:
     # NIfTI does not say what the values are, and such volumes are published as CT, so
     # they are not refused.
     if doubt := intensity.doubt_hounsfield(volume.values):
-        logger.warning("%s: %s", path, doubt)
+        text = f"{path}: {doubt}"
+        warnings.warn(DataWarning(text, intensity.NOT_HOUNSFIELD), stacklevel=2)
 
 
 def read_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:
@@ -118,7 +125,21 @@ def read_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarr
     """
     if preprocessing.window_hu is None:
         return dicom.read_image(path)
-    return intensity.window(read_hounsfield(path), *preprocessing.window_hu)
+    values = read_hounsfield(path)
+    image = intensity.window(values, *preprocessing.window_hu)
+    check_visible(image, os.fspath(path), lambda: _ends(values, preprocessing))
+    return image
+
+
+def _ends(
+    values: np.ndarray, preprocessing: Preprocessing | VolumePreprocessing
+) -> str:
+    """The range of the values and the window, for messages."""
+    low, high = (f"{value:g}" for value in (values.min(), values.max()))
+    if preprocessing.window_hu is None:
+        return f"values from {low} to {high}"
+    ends = "{:g} to {:g}".format(*preprocessing.window_hu)
+    return f"values from {low} to {high}, in a window from {ends} HU"
 
 
 def prepare_image(
@@ -130,7 +151,8 @@ def prepare_image(
         image: float32 (height, width) in [0, 1], as `read_file` returns it.
         preprocessing: a `Preprocessing` or its name, e.g. "lungs_256"; a run has its
             name in `saved_model/model.json`.
-    Raises: ValueError: `image` is not an image, or the name is unknown.
+    Raises: ValueError: `image` is not an image, or the name is unknown; DataError:
+        nothing is visible on the prepared image.
     """
     if isinstance(preprocessing, str):
         preprocessing = Preprocessing.parse(preprocessing)
@@ -165,4 +187,8 @@ def cut(
     if preprocessing.region == "masked" and source == crop.LUNGS:
         kept = kept * (crop.crop(mask, box) > 0)
     pixels = crop.to_uint8(crop.resize(kept, preprocessing.size))
+    if pixels.size > 1 and is_constant(pixels):
+        y0, x0, y1, x1 = box
+        part = f"rows {y0} to {y1} and columns {x0} to {x1} ({source})"
+        raise nothing_visible("", f"all prepared pixels are {pixels[0, 0]}, in {part}")
     return PreparedImage(image, mask, box, source, pixels)

@@ -6,12 +6,13 @@ those of `volume.Volume` to the right, to the front and upwards.
 """
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom_slice import measured_values
 from mdmt_tf.imaging.resample import lengths
@@ -21,6 +22,7 @@ from mdmt_tf.imaging.series_headers import (
     is_dicom_file,
     read_slices,
 )
+from mdmt_tf.imaging.visible import is_constant, nothing_visible
 from mdmt_tf.imaging.volume import Volume
 
 # Direction cosines are rounded in many files, positions and spacings too.
@@ -53,6 +55,8 @@ def read_series(path: str | os.PathLike) -> Volume:
     try:
         slices = _stack(_chosen(path))
         stack = _values(slices)
+        if is_constant(stack):
+            raise nothing_visible("", f"all voxels have the value {stack.flat[0]:g}")
     except DataError as error:
         if str(error).startswith(f"{path if path.is_dir() else path.parent}"):
             raise
@@ -163,6 +167,8 @@ def _values(slices: Sequence[Slice]) -> np.ndarray:
     """float32 (slices, rows, columns)."""
     stack = np.empty((len(slices), *slices[0].shape), np.float32)
     opened, dataset = None, None
+    # One of each kind: a fault of a series is one of all its slices.
+    doubts: dict[str, list[DataWarning]] = {}
     for number, one in enumerate(slices):
         name = os.fspath(one.path)
         with dicom.reading(name):
@@ -171,7 +177,13 @@ def _values(slices: Sequence[Slice]) -> np.ndarray:
                 opened = one.path
             if one.rescale is not None:
                 dataset.RescaleSlope, dataset.RescaleIntercept = one.rescale
-            stack[number] = measured_values(dataset, name, one.frame)
+            with collected_warnings() as found:
+                stack[number] = measured_values(dataset, name, one.frame)
+        for doubt in found:
+            doubts.setdefault(doubt.kind, []).append(doubt)
+    for kind, (first, *others) in doubts.items():
+        more = f" (and {len(others)} more slices)" if others else ""
+        warnings.warn(DataWarning(f"{first}{more}", kind), stacklevel=2)
     return stack
 
 

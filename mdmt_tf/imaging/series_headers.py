@@ -10,6 +10,7 @@ import pydicom
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
+from mdmt_tf.imaging.decoder_messages import quiet_loggers
 
 _TAGS = """
     SeriesInstanceUID SeriesDescription Modality ImageType Rows Columns NumberOfFrames
@@ -82,7 +83,7 @@ def read_slices(files: Iterable[Path]) -> list[Slice]:
     slices = []
     for path in files:
         name = os.fspath(path)
-        with dicom.reading(name):
+        with dicom.reading(name), quiet_loggers():
             header = pydicom.dcmread(
                 path, force=True, stop_before_pixels=True, specific_tags=_TAGS.split()
             )

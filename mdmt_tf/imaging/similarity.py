@@ -4,6 +4,9 @@ A perceptual hash finds candidates among millions of pairs. Radiographs of diffe
 patients resemble each other, so `similarity` then compares the details of each pair.
 """
 
+import dataclasses
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from scipy.fft import dctn
@@ -12,6 +15,7 @@ from scipy.fft import dctn
 _SIDE = 64
 _FREQUENCIES = 16
 BITS = _FREQUENCIES**2 - 1
+HASH_BYTES = _FREQUENCIES**2 // 8
 
 # Pairs that differ in at most this many of 255 bits are candidates. Of 60,000 pairs of
 # open radiographs, 0.1 % do. Re-encoded, brightened or darkened copies differ in at
@@ -80,20 +84,79 @@ def near_pairs(
     first = _signs(hashes)
     second = first if others is None else _signs(others)
     n, length = first.shape
-    pairs, distances = [], []
+    # The product of two signs is -1 where they differ.
+    least = length - 2 * most_bits
+    found = [np.empty((0, 3), np.int64)]
     block = max(1, 4_000_000 // max(n, 1))
     for start in range(0, n, block):
-        stop = min(start + block, n)
-        # The product of two signs is -1 where they differ.
-        differing = (length - first[start:stop] @ second[start:].T) / 2
-        later = np.arange(start, n) > np.arange(start, stop)[:, None]
-        differing = np.where(later, differing, length + 1)
-        for row, of_row in enumerate(differing):
-            near = np.flatnonzero(of_row <= most_bits)
-            near = near[np.argsort(of_row[near], kind="stable")[:most_per_row]]
-            pairs += [(start + row, start + other) for other in sorted(near.tolist())]
-            distances += [round(of_row[other]) for other in sorted(near.tolist())]
-    return np.array(pairs, np.int64).reshape(-1, 2), np.array(distances, np.int64)
+        products = first[start : start + block] @ second[start:].T
+        place = np.flatnonzero(products >= least)
+        row, column = np.divmod(place, n - start)
+        later = column > row
+        products = products.ravel()[place[later]]
+        differing = np.round((length - products) / 2).astype(np.int64)
+        found.append(
+            np.stack([row[later] + start, column[later] + start, differing], axis=1)
+        )
+    row, column, differing = np.concatenate(found).T
+    # The nearest ones of each row come first.
+    order = np.lexsort([column, differing, row])
+    starts = np.flatnonzero(np.r_[True, np.diff(row[order]) > 0][: len(order)])
+    counts = np.diff(np.r_[starts, len(order)])
+    rank = np.arange(len(order)) - np.repeat(starts, counts)
+    kept = np.sort(order[rank < most_per_row])
+    return np.stack([row, column], axis=1)[kept], differing[kept]
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """Two pictures, by number, that may be the same.
+
+    Attributes:
+        first, second: numbers of the pictures, first < second.
+        bits: the smallest number of different bits of their hashes.
+        mirrored: the forms of the second picture that come into question: as it is,
+            False, or mirrored, True; one of them or both.
+    """
+
+    first: int
+    second: int
+    bits: int
+    mirrored: tuple[bool, ...]
+
+
+def candidates(hashes: np.ndarray, mirrored: np.ndarray) -> list[Candidate]:
+    """The pairs of pictures to compare in detail, as they are or mirrored.
+
+    Args:
+        hashes, mirrored: uint8 (n, 32), of the pictures and of their mirror images.
+    """
+    forms: dict[tuple[int, int], list[tuple[int, bool]]] = {}
+    for others, is_mirrored in ((mirrored, True), (None, False)):
+        pairs, bits = near_pairs(hashes, others)
+        for pair, differing in zip(pairs.tolist(), bits.tolist(), strict=True):
+            forms.setdefault(tuple(pair), []).append((differing, is_mirrored))
+    return [
+        Candidate(*pair, min(found)[0], tuple(form for _, form in found))
+        for pair, found in forms.items()
+    ]
+
+
+def compare(
+    first: np.ndarray, second: np.ndarray, mirrored: Iterable[bool]
+) -> tuple[float, bool]:
+    """The similarity of two pictures in the best of some forms, and that form.
+
+    Args:
+        first, second: uint8 (128, 128), of `compared_copy`.
+        mirrored: the forms of the second picture, see `Candidate`.
+    Returns: similarity; whether the second is mirrored.
+    """
+    value, is_plain = max(
+        (similarity(first, second[:, ::-1] if form else second), not form)
+        for form in mirrored
+    )
+    return value, not is_plain
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> float:

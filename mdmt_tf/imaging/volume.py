@@ -7,25 +7,21 @@ are those of NIfTI: millimetres to the right, to the front, upwards.
 """
 
 import dataclasses
-import gzip
-import math
 import os
-import zlib
-from pathlib import Path
 
 import nibabel
 import numpy as np
 from nibabel import orientations
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import nifti
 from mdmt_tf.imaging.intensity import background, to_fraction
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.resample import lengths, resample, resize, resized_affine, shift
+from mdmt_tf.imaging.visible import is_constant, nothing_visible
 
 # The stored integer that stands for 1, white.
 FULL_SCALE = 32767
-
-_GZIP = b"\x1f\x8b"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,17 +66,18 @@ class PreparedVolume:
 def read_volume(path: str | os.PathLike) -> Volume:
     """Read a NIfTI file (1 or 2, also compressed by gzip), recognised by its content.
 
-    Slope and intercept are applied. The affine is the sform, or else the qform. A file
-    without both is an error: nibabel would guess which side is left, and a mirrored
-    head looks normal.
+    Slope and intercept are applied. The affine is the sform, or else the qform, see
+    `nifti.affine_of`.
 
     Raises: DataError if the file is unreadable or incomplete, if it is not a volume
-        with one number per voxel, or if it does not state where its voxels lie.
+        with one number per voxel, if it does not state where its voxels lie, or if all
+        voxels are the same.
     """
+    name = os.fspath(path)
     try:
-        image = _open(Path(path))
-        affine = _affine(image)
-        with np.errstate(over="ignore"):  # the check below finds overflows
+        image = nifti.open_image(path, name)
+        affine = nifti.affine_of(image, name)
+        with np.errstate(over="ignore", invalid="ignore"):  # found below
             values = image.get_fdata(dtype=np.float32, caching="unchanged")
         values = values.reshape(values.shape[:3])
         count = values.size - np.count_nonzero(np.isfinite(values))
@@ -90,79 +87,11 @@ def read_volume(path: str | os.PathLike) -> Volume:
                 f"{values.size} voxels are not finite. Replace them; outside the "
                 "patient, by the value of air (of a CT, -1000 HU)"
             )
+        if is_constant(values):
+            raise nothing_visible("", f"all voxels have the value {values.flat[0]:g}")
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{name}: {error}") from error
     return Volume(values, affine, lengths(affine))
-
-
-def _open(path: Path) -> nibabel.Nifti1Image:
-    """Open the image and check its header; the voxels are not decoded yet."""
-    try:
-        data = path.read_bytes()
-        # Decompress all of it, so that the checksum at the end is verified.
-        if data.startswith(_GZIP):
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"expected a readable file. Received: {error}. Copy it again"
-        ) from error
-    for kind in (nibabel.Nifti1Image, nibabel.Nifti2Image):
-        if kind.header_class.may_contain_header(data):
-            break
-    else:
-        raise DataError(
-            "expected a NIfTI file (.nii or .nii.gz). Received: "
-            f"{len(data)} bytes without its header. Convert or copy the file again"
-        )
-    try:
-        image = kind.from_bytes(data)
-        shape, dtype = image.shape, image.get_data_dtype()
-        offset = int(image.dataobj.offset)
-    # nibabel passes on any exception from parsing the fields.
-    except Exception as error:
-        raise DataError(
-            f"expected a NIfTI file. Received: a damaged header ({error}). Copy it "
-            "again"
-        ) from error
-    if dtype.kind not in "iuf":
-        raise DataError(
-            "expected one real number per voxel. Received: voxels of type "
-            f"{'RGB' if dtype.fields else dtype.name}. Export the CT itself, not a "
-            "picture or a derived map"
-        )
-    if len(shape) < 3 or math.prod(shape[:3]) < 1 or any(n != 1 for n in shape[3:]):
-        raise DataError(
-            f"expected one volume of three axes. Received: shape {shape}. Write each "
-            "volume to a separate file"
-        )
-    expected = offset + math.prod(shape) * dtype.itemsize
-    if len(data) < expected:
-        raise DataError(
-            f"expected {expected} bytes for {' x '.join(map(str, shape))} voxels. "
-            f"Received: {len(data)}. The file is truncated: copy it again"
-        )
-    return image
-
-
-def _affine(image: nibabel.Nifti1Image) -> np.ndarray:
-    """float64 (4, 4), from voxel indices to mm."""
-    header = image.header
-    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
-        raise DataError(
-            "expected an sform or a qform, which define left and right. "
-            "Received: code 0 for both. Convert the file from DICOM again, or set the "
-            "sform if the orientation is known"
-        )
-    affine = np.array(image.affine, np.float64)
-    sides = np.array(lengths(affine))
-    # The volume of a voxel must not be tiny, compared to one with right angles.
-    volume = abs(np.linalg.det(affine[:3, :3])) if np.isfinite(affine).all() else 0
-    if not volume > 1e-3 * sides.prod() > 0:
-        raise DataError(
-            "expected an affine from voxels to millimetres that can be inverted. "
-            f"Received: {affine[:3].tolist()}. Convert the file from DICOM again"
-        )
-    return affine
 
 
 def prepare_volume(

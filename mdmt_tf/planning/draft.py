@@ -1,6 +1,7 @@
 """From tables and a folder to the text of a configuration."""
 
 import dataclasses
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,11 @@ from pathlib import Path
 import psutil
 
 from mdmt_tf.config.section import NAME_PATTERN
-from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, is_error, plain_id
+from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, plain_id
 from mdmt_tf.datasets._shared.prepare import dataset_names
+from mdmt_tf.datasets._shared.table_rows import is_error
 from mdmt_tf.datasets._shared.tables import read_table
-from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.errors import ConfigError, DataError, collected_warnings, nearest
 from mdmt_tf.imaging.image_files import image_stem
 from mdmt_tf.planning import plan, writing
 from mdmt_tf.planning.columns import Column
@@ -20,6 +22,8 @@ from mdmt_tf.planning.inspection import Given, Inspection, inspect
 from mdmt_tf.planning.joining import Base, like_base, read_base
 from mdmt_tf.planning.questions import Ask, ask_about
 from mdmt_tf.planning.words import key_name
+
+logger = logging.getLogger(__name__)
 
 # Endings of files that are tables.
 _TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
@@ -221,7 +225,10 @@ def _key(text: str) -> str:
 
 def read_columns(path: Path) -> dict[str, Column]:
     """The columns of one table as text."""
-    read = read_table(path, columns=())
+    with collected_warnings() as doubts:
+        read = read_table(path, columns=())
+    for doubt in doubts:
+        logger.warning("%s", doubt)
     decimal = read.rows[0].decimal if read.rows else "."
     if not read.rows:
         raise DataError(f"{path}: expected rows below the names of the columns.")

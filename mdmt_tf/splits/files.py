@@ -1,6 +1,7 @@
 """Lists of images in files: `split.json`, or a table with one row per image."""
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -200,19 +201,32 @@ def some(words: Sequence[str], most: int = 4) -> str:
 
 
 def _read_csv(path: Path) -> Lists:
-    lines = _read_text(path).splitlines()
-    reader = csv.DictReader(lines)
-    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+    text = _read_text(path)
+    header, *rows = _cells(path, text) or [(1, [])]
+    names = header[1]
+    missing = [name for name in _COLUMNS if name not in names]
     if missing:
+        first = text.splitlines()[0] if text.strip() else "nothing"
         raise DataError(
             f"{path}: expected the columns {', '.join(_COLUMNS)}, separated by commas. "
-            f"Missing: {', '.join(missing)}. "
-            f"Received: {lines[0] if lines else 'nothing'}."
+            f"Missing: {', '.join(missing)}. Received: {first}."
+        )
+    twice = [name for name in _COLUMNS if names.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"{path}, line {header[0]}: the column {twice[0]} is there "
+            f"{names.count(twice[0])} times. Remove all but one."
         )
     lists: dict[str, dict[str, list[str]]] = {}
-    for row in reader:
-        where = f"{path}, line {reader.line_num}"
-        if any(not row[name] for name in _COLUMNS):
+    for number, cells in rows:
+        where = f"{path}, line {number}"
+        if any(cells[len(names) :]):
+            raise DataError(
+                f"{where}: expected {len(names)} cells. Received: {len(cells)}, the "
+                f"last is {cells[-1]!r}. Put names with a comma in quotes."
+            )
+        row = dict(zip(names, cells, strict=False))
+        if not all(row.get(name) for name in _COLUMNS):
             raise DataError(f"{where}: a value is missing.")
         _check_split(row["split"], where)
         of_dataset = lists.setdefault(row["dataset"], {split: [] for split in LISTS})
@@ -221,6 +235,21 @@ def _read_csv(path: Path) -> Lists:
         name: {split: sorted(images) for split, images in of_dataset.items()}
         for name, of_dataset in lists.items()
     }
+
+
+def _cells(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """The number of each line that is not empty, and its cells."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = []
+    try:
+        for cells in reader:
+            if any(cells):
+                rows.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: no CSV: {error}. Is a quote not closed?"
+        ) from error
+    return rows
 
 
 def _check_split(split: str, where: str) -> None:

@@ -4,6 +4,7 @@ import logging
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
+from mdmt_tf.data.repeated_images import check_repeated
 from mdmt_tf.data.samples import all_samples, fit_tasks, split_samples
 from mdmt_tf.data.sources import PreparedDataset, open_datasets
 from mdmt_tf.data.training_set import count_steps
@@ -20,9 +21,10 @@ def open_inputs(config: Config) -> Inputs:
     The tasks are fitted on the training split.
 
     Raises: DataError for missing or contradictory data; LeakageError for a patient in
-        two splits.
+        two splits, or images with equal pixels under two patients.
     """
     datasets, split = open_split(config)
+    check_repeated(datasets, [split], config.pipeline.allow_identical_images)
     tasks = fit_tasks(config.build_tasks(), datasets, split, config.seed)
     inputs = build_inputs(
         datasets,

@@ -169,7 +169,10 @@ def test_overwrite_does_it_again(run, downloads):
         downloads / "hannover" / "png" / "a1.png",
         downloads / "hannover" / "png" / "d1.png",
     )
-    assert numbers(run("hannover").out)["prepared"] == [4, 3]
+    with pytest.raises(
+        DataError, match=r"the image png/d1\.png has other bytes.*--over"
+    ):
+        run("hannover")
     output = run("hannover", "--overwrite").out
     assert numbers(output)["prepared"] == [5, 4]
     assert numbers(output)["rejected"] == [1]
@@ -280,7 +283,7 @@ def test_boxes_are_counted(run, tmp_path):
 @pytest.fixture
 def listed(tmp_path):
     path = tmp_path / "unusable.txt"
-    path.write_text("\ufeff# seen by two readers\na1   # half of it missing\n\nnone\n")
+    path.write_text('\ufeff# seen by two\n"A1.png"   # half of it missing\n\na0\n')
     return str(path)
 
 
@@ -290,7 +293,7 @@ def test_images_can_be_left_out_by_a_list(run, tmp_path, listed):
     folder = tmp_path / "D" / "hannover" / "full_8" / "1.1.0"
     assert "a1.png,data.csv:" in (folder / "rejected.csv").read_text()
     metadata = json.loads((folder / "metadata.json").read_text())
-    assert metadata["excluded"] == ["a1", "none"]
+    assert metadata["excluded"] == ["A1.png", "a0"]
 
 
 def test_another_list_is_not_ignored(run, listed):
@@ -299,10 +302,35 @@ def test_another_list_is_not_ignored(run, listed):
         run("hannover", "--exclude", listed)
     message = str(error.value)
     assert "was prepared without the images (none)" in message
-    assert "requested is it without a1, none" in message
+    assert "requested is it without A1.png, a0" in message
     assert "--data-dir, or --overwrite" in message
     output = run("hannover", "--exclude", listed, "--overwrite").out
     assert numbers(output)["listed as unusable"] == [1]
+
+
+def test_unknown_images_of_a_list_are_an_error(run, tmp_path):
+    path = tmp_path / "unusable.txt"
+    path.write_text("a1.dcm\nB 1\nnot-there\na-2\n")
+    for options in ([], ["--overwrite"]):
+        with pytest.raises(DataError) as error:
+            run("hannover", "--exclude", str(path), *options)
+        lines = str(error.value).splitlines()
+        assert lines[0].startswith("--exclude: expected ids or file names of images of")
+        assert lines[1:] == [
+            "  'B 1' is no image. Did you mean 'b1'?",
+            "  'a-2' is no image. Did you mean 'a2'?",
+            "  'not-there' is no image.",
+        ]
+        run("hannover")  # and what is there stays
+
+
+def test_a_list_for_all_datasets_has_names_of_any(run, tmp_path):
+    path = tmp_path / "unusable.txt"
+    path.write_text("a1\n101.dcm\n")
+    assert run("all", "--exclude", str(path)).out.count("listed as unusable") == 2
+    path.write_text("a1\n101.dcm\nnot-there\n")
+    with pytest.raises(DataError, match="one of the datasets.*\n  'not-there' is no"):
+        run("all", "--exclude", str(path), "--overwrite")
 
 
 def test_a_list_that_cannot_be_read(run, tmp_path):

@@ -1,13 +1,17 @@
 """Builder of the Hannover repository, on dummy files and on the real ones."""
 
 import collections
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets.hannover import hannover_dataset_builder
+from mdmt_tf.errors import DataWarning
+from mdmt_tf.imaging.prepared import read_file
 
 ROOT = Path(__file__).parents[2]
 DUMMY = ROOT / "datasets" / "hannover" / "dummy_data"
@@ -73,3 +77,20 @@ def test_the_real_repository(prepare_files):
     mean = np.mean([e["image"][..., 0] for e in data.examples.values()], axis=0)
     assert mean[24:40, 28:36].mean() > mean[24:40, 12:24].mean() + 20
     assert mean[24:40, 28:36].mean() > mean[24:40, 42:52].mean() + 20
+
+
+@pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
+def test_doubtful_images_are_taken_and_listed(prepare_files, monkeypatch):
+    def read(path, preprocessing):
+        if path.stem == "b1":
+            text = f"{path}: 3 pixels are odd"
+            warnings.warn(DataWarning(text, kind="odd pixels"), stacklevel=2)
+        return read_file(path, preprocessing)
+
+    monkeypatch.setattr(encoding, "read_file", read)
+    data = prepare_files("hannover", DUMMY)
+    assert data.metadata["warnings"] == {"odd pixels": 1}
+    assert (data.prepared.path / "warnings.csv").read_text() == (
+        "file,row,reason\npng/b1.png,data.csv:5,odd pixels: 3 pixels are odd\n"
+    )
+    assert "b1" in data.examples

@@ -103,7 +103,7 @@ def test_rejections(dummy):
             f"contradictory rows: age is 64.0 in {TABLE}:10 and 84.0 in {TABLE}:11"
         )
     damaged = data.reason("GOOD_PROGNOSIS/8_brain.nii.gz", f"{TABLE}:9")
-    assert damaged.startswith("unreadable image: expected a readable file. Received: ")
+    assert damaged.startswith("unreadable image: cannot be unpacked: ")
     assert data.reason("GOOD_PROGNOSIS/9_brain.nii.gz") == "not in the table"
     assert len(data.rejected) == 8
 
@@ -215,7 +215,10 @@ def test_rows_that_disagree(files, column):
 
 def test_leading_zeros_belong_to_the_name(files):
     data = files.table(["7", 50, 9, 0], ["1", 50, 9, 0]).prepare()
-    assert data.reason("7") == "image missing: there is no file for '7_brain'"
+    assert data.reason("7") == (
+        "image missing: there is no file for '7_brain'. Did you mean "
+        "'007_brain.nii.gz'? Spreadsheet programs drop leading zeros."
+    )
     assert data.reason("GOOD_PROGNOSIS/007_brain.nii.gz") == "not in the table"
     shutil.rmtree(data.prepared.path.parents[2])
     data = files.table(["007", 50, 9, 0], ["1.0", 50, 9, 0]).prepare()

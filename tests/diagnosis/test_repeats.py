@@ -1,5 +1,7 @@
 """Planted duplicates are found; different images are not."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -110,3 +112,15 @@ def test_constant_images_are_not_compared(images):
     planted = images.copy()
     planted[3:6] = 0.5
     assert repeats_of(planted) == ([], [])
+
+
+def test_equal_originals_are_identical_in_any_crop(images):
+    """`prepare` stores a digest of the original; "" stands for none."""
+    dataset = made_dataset(np.zeros(N, int), images=images)
+    digests = ["" for _ in range(N)]
+    digests[3] = digests[8] = "e5"
+    dataset = dataclasses.replace(dataset, digests=tuple(digests))
+    (repeat,), (finding,) = find_repeats(made_material(dataset))
+    assert repeat.rows == (3, 8)
+    assert (repeat.kind, repeat.similarity) == (IDENTICAL, 1.0)
+    assert finding.level == SERIOUS

@@ -519,7 +519,8 @@ def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
     assert plateau == digest("training.plateau={follows: selected}")
     assert plateau != digest("training.plateau={follows: total}")
     # As if the settings had no such keys.
-    parts = protocol._NOT_IDENTITY | {"pipeline": ("cache", "weight_by")}
+    own = *protocol._NOT_IDENTITY["pipeline"], "weight_by"
+    parts = protocol._NOT_IDENTITY | {"pipeline": own}
     monkeypatch.setattr(protocol, "_NOT_IDENTITY", parts)
     assert digest("pipeline.weight_by=patient") == unused
     plain = config.load("phantom", ("training.plateau={}",)).to_plain()["training"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from made_dicom import make_dicom, to_bytes
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging.dicom_slice import read_hounsfield
 from mdmt_tf.imaging.prepared import prepare_file
 
@@ -89,5 +89,15 @@ def test_colour_and_damage():
     colour = make_dicom(np.zeros((8, 8, 3), np.uint8), photometric="RGB", Modality="CT")
     with pytest.raises(DataError, match=r"x.dcm: expected one measured .*colour \(RGB"):
         read_hounsfield(to_bytes(colour), "x.dcm")
-    with pytest.raises(DataError, match="x.dcm: this DICOM file cannot be read"):
+    with pytest.raises(DataError, match="x.dcm: truncated DICOM file"):
         read_hounsfield(to_bytes(ct())[:-9], "x.dcm")
+
+
+def test_a_slice_without_its_intercept_is_doubtful():
+    values = np.tile(np.arange(950, 1150, dtype="<u2"), (16, 1))
+    values[:, :50] = 24  # air
+    with pytest.warns(
+        DataWarning, match=r"^x\.dcm: .*as if 1024 had been added"
+    ) as found:
+        read_hounsfield(to_bytes(make_dicom(values, Modality="CT")), "x.dcm")
+    assert found[0].message.kind == "not in Hounsfield units"

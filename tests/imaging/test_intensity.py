@@ -124,3 +124,29 @@ def test_pictures_are_hardly_hounsfield_units(values):
 @pytest.mark.parametrize("values", [(-1024, 3071), (0, 95), (0, 256), (-1, 255)])
 def test_heads_with_and_without_skull_may_be_hounsfield_units(values):
     assert doubt_hounsfield(np.float32([values])) == ""
+
+
+def made(air, *tissue):
+    """1000 values: a third air, and the rest in equal parts."""
+    return np.float32([air] * 350 + list(np.repeat(tissue, 650 // len(tissue))))
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        (made(-1000, 10, 40, 900), ""),
+        (made(0, 10, 40, 70), ""),  # a head without skull
+        (made(0, 60, 110, 140), ""),  # organs with contrast agent
+        (made(-3024, -1000, 40, 30000), ""),  # padding, metal
+        (made(24, 1034, 1064, 1900), "1024 had been added"),
+        (made(0, 1010, 1040, 1060), "1024 had been added"),
+        (made(0, 100, 200, 248), "half of them above 200"),
+        (made(0, 500, 700), "half of them above"),
+        (made(-1, 0, 0.5, 1), "small range"),
+        (made(64536, 10, 40, 60), "lost their sign"),
+    ],
+)
+def test_values_of_a_ct(values, expected):
+    doubt = doubt_hounsfield(values)
+    assert expected in doubt
+    assert bool(doubt) == bool(expected)

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_dicom import make_dicom, to_bytes
 
 from mdmt_tf.data.normalize import to_unit
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, collected_warnings
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.prepared import cut, prepare_file, prepare_image
@@ -92,21 +93,47 @@ def test_a_volume_is_prepared_by_the_same_door(tmp_path):
 
 
 def test_a_problem_of_the_values_names_the_file(tmp_path):
-    write_nifti(tmp_path / "head.nii", np.zeros((6, 5, 4), np.float32), np.eye(4))
+    values = np.zeros((6, 5, 4), np.float32)
+    values[0, 0, 0] = 1  # a foreground without a spread
+    write_nifti(tmp_path / "head.nii", values, np.eye(4))
     with pytest.raises(DataError, match=rf"{tmp_path}/head.nii: expected .* contrast"):
         prepare_file(tmp_path / "head.nii", "zscore_5_4x5x6")
 
 
-@pytest.mark.parametrize(
-    "name, warnings", [("hu_0_80_4x5x6", 1), ("zscore_5_4x5x6", 0)]
-)
-def test_a_window_in_hu_of_a_picture_is_doubted(tmp_path, caplog, name, warnings):
+def test_a_window_beside_the_values_of_a_volume(tmp_path):
+    values = np.linspace(-1000, -200, 120, dtype=np.float32).reshape(6, 5, 4)
+    write_nifti(tmp_path / "head.nii", values, np.eye(4))
+    reason = "values from -1000 to -200, in a window from 0 to 80 HU"
+    with pytest.raises(DataError, match=rf"^{tmp_path}/head.nii: .*{reason}"):
+        prepare_file(tmp_path / "head.nii", "hu_0_80_4x5x6")
+
+
+def test_a_window_beside_the_values_of_a_slice(tmp_path):
+    values = np.linspace(-1000, -200, 120).reshape(12, 10).astype("<i2")
+    path = tmp_path / "slice.dcm"
+    path.write_bytes(to_bytes(make_dicom(values, Modality="CT")))
+    reason = "values from -1000 to -200, in a window from 0 to 80 HU"
+    with pytest.raises(DataError, match=rf"^{path}: .*visible.*{reason}"):
+        prepare_file(path, "hu_0_80_16")
+
+
+def test_nothing_is_visible_in_the_lungs():
+    image = np.full((40, 60), 0.5, np.float32)
+    image[:, 50:] = np.linspace(0, 1, 10)
+    with pytest.raises(DataError, match=r"pixels are 128, in rows 5 to 35 and columns"):
+        cut(image, None, Preprocessing.parse("lungs_8_grow_0"), lungs=(5, 10, 35, 40))
+
+
+@pytest.mark.parametrize("name, count", [("hu_0_80_4x5x6", 1), ("zscore_5_4x5x6", 0)])
+def test_a_window_in_hu_of_a_picture_is_doubted(tmp_path, name, count):
     values = np.linspace(0, 255, 120, dtype=np.float32).reshape(6, 5, 4)
     write_nifti(tmp_path / "head.nii", values, np.eye(4))
-    assert prepare_file(tmp_path / "head.nii", name).pixels.any()
-    assert len(caplog.records) == warnings
-    for record in caplog.records:
-        assert record.getMessage().startswith(f"{tmp_path}/head.nii: expected Hounsf")
+    with collected_warnings() as found:
+        assert prepare_file(tmp_path / "head.nii", name).pixels.any()
+    assert len(found) == count
+    for doubt in found:
+        assert str(doubt).startswith(f"{tmp_path}/head.nii: expected Hounsf")
+        assert doubt.kind == "not in Hounsfield units"
 
 
 @pytest.mark.parametrize("name", ["full_16", "head_4x8x8"])
@@ -138,9 +165,11 @@ def test_grey_values_are_clipped_at_percentiles_of_the_whole_image(image):
         np.testing.assert_array_equal(clipped.original, image)
 
 
-def test_an_image_of_one_grey_value_cannot_be_clipped():
+def test_an_image_of_nearly_one_grey_value_cannot_be_clipped():
     image = np.full((20, 30), 0.25, np.float32)
-    assert (prepare_image(image, "full_8_clip_2_98").pixels == 64).all()
+    image[0, 0] = 1  # between percentiles 2 and 98, there is one value
+    pixels = prepare_image(image, "full_8_clip_2_98").pixels
+    assert (pixels.ravel()[1:] == 64).all()
 
 
 def test_the_margin_of_the_square_around_the_lungs(image):

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, collected_warnings
 from mdmt_tf.imaging.dicom import read_image
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -77,7 +77,7 @@ def test_8_bit_grey(extension):
 @pytest.mark.parametrize("extension", [".png", ".tiff"])
 @pytest.mark.parametrize(
     "largest, white",
-    [(0, 1), (200, 1023), (1023, 1023), (1024, 4095), (4095, 4095)]
+    [(1, 1023), (200, 1023), (1023, 1023), (1024, 4095), (4095, 4095)]
     + [(4096, 16383), (16383, 16383), (16384, 65535), (65535, 65535)],
 )
 def test_16_bit_grey_reaches_white_at_the_depth_that_holds_it(
@@ -99,6 +99,7 @@ def test_colour_becomes_luminance(extension, factor, white):
 
 def test_white_is_1_at_most():
     white = np.full((5, 5, 3), 255, np.uint8)
+    white[0, 0] = 0
     assert read_image(encode(white, ".png")).max() == 1
 
 
@@ -191,11 +192,6 @@ def test_tiff_orientation_is_obeyed():
     np.testing.assert_allclose(image, np.rot90(GREY, -1) / 255, rtol=1e-6)
 
 
-def test_constant_image():
-    image = read_image(encode(np.zeros((4, 4), np.uint16), ".png"))
-    np.testing.assert_array_equal(image, np.zeros((4, 4)))
-
-
 NOISE = np.random.default_rng(0).integers(0, 256, (50, 50), np.uint8)
 
 
@@ -235,3 +231,24 @@ def test_unsupported_files(data, message):
         read_image(data, "odd.tiff")
     assert str(error.value).startswith("odd.tiff: ")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_white_is_zero_in_fewer_than_16_bits(bits, order):
+    white = 2**bits - 1
+    pixels = np.linspace(0, white, 60).astype(np.uint16).reshape(6, 10)
+    image = read_image(tiff(pixels, 0, order=order))
+    np.testing.assert_allclose(image, 1 - pixels / white, atol=1e-6)
+
+
+@pytest.mark.parametrize("largest, is_doubtful", [(65535, True), (4095, False)])
+def test_a_mark_with_another_depth_makes_the_image_doubtful(largest, is_doubtful):
+    pixels = np.linspace(0, 4000, 60 * 70).astype(np.uint16).reshape(60, 70)
+    pixels[:2, :5] = largest
+    with collected_warnings() as found:
+        image = read_image(encode(pixels, ".png"), "x.png")
+    np.testing.assert_allclose(image, pixels / largest, rtol=1e-6)
+    assert len(found) == is_doubtful
+    if is_doubtful:
+        assert str(found[0]).startswith("x.png: 99 % of the pixels would fit 12 bits")

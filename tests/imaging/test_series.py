@@ -9,7 +9,7 @@ from made_dicom import make_dicom
 from made_series import AXIAL, enhanced, make_slices, write_slices
 from scipy.spatial.transform import Rotation
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, collected_warnings
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.series import find_series, read_series
 from mdmt_tf.imaging.volume import write_nifti
@@ -158,7 +158,7 @@ def test_folders_that_hold_no_volume_are_not_found(tmp_path):
     (path, *_) = write_slices(tmp_path / "cut", make_slices(hu()))
     path.write_bytes(path.read_bytes()[:700])
     assert find_series(tmp_path / "cut") == [tmp_path / "cut"]
-    with pytest.raises(DataError, match=f"{path}: this DICOM file cannot be read"):
+    with pytest.raises(DataError, match=f"{path}: truncated DICOM file"):
         read_series(tmp_path / "cut")
 
 
@@ -267,7 +267,7 @@ def test_rounded_positions_and_a_slight_tilt_are_no_fault(tmp_path):
 def test_a_truncated_slice_is_named(tmp_path):
     paths = write_slices(tmp_path, make_slices(hu()))
     paths[3].write_bytes(paths[3].read_bytes()[:-50])
-    with pytest.raises(DataError, match=f"^{paths[3]}: this DICOM file cannot be read"):
+    with pytest.raises(DataError, match=f"^{paths[3]}: truncated DICOM file"):
         read_series(tmp_path)
 
 
@@ -290,3 +290,24 @@ def test_the_slices_are_upright_in_the_prepared_volume(tmp_path):
     write_slices(tmp_path, make_slices(values))
     pixels = prepare_file(tmp_path, "head_8x9x10").pixels[..., 0]
     assert np.argwhere(pixels).tolist() == [[6, 1, 2]]
+
+
+def test_a_doubt_of_all_slices_is_said_once(tmp_path):
+    slices = make_slices(hu())
+    for one in slices:
+        one.PixelData = one.PixelData + bytes(one.Rows * one.Columns * 2)
+    write_slices(tmp_path / "series", slices)
+    with collected_warnings() as found:
+        read_series(tmp_path / "series")
+    (doubt,) = found
+    assert doubt.kind == "frames without announcement"
+    assert str(doubt).endswith(f"(and {len(slices) - 1} more slices)")
+    assert str(doubt).startswith(f"{tmp_path}/series/")
+
+
+def test_a_series_without_contrast(tmp_path):
+    write_slices(tmp_path / "series", make_slices(np.full((4, 5, 6), 40, np.float32)))
+    with pytest.raises(
+        DataError, match=f"^{tmp_path}/series: .*all voxels have the va"
+    ):
+        read_series(tmp_path / "series")

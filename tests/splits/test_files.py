@@ -58,6 +58,12 @@ def test_csv(tmp_path):
     assert read(path).datasets == {"cxr": LISTS}
 
 
+def test_blanks_and_empty_lines_and_further_columns_of_csv_mean_nothing(tmp_path):
+    text = "dataset, image_id ,split,note\n\n"
+    text += "".join(f'cxr,"{i}", {split} ,\n' for split in LISTS for i in LISTS[split])
+    assert read(write_csv(tmp_path, f"{text},,,\n")).datasets == {"cxr": LISTS}
+
+
 def test_order_in_the_file_does_not_matter(tmp_path):
     tables = {"cxr": {key: v[:3] for key, v in TABLES["cxr"].items()}}
     hashes = set()
@@ -100,6 +106,17 @@ def test_wrong_lists(tmp_path, change, message):
         ("", r"Received: nothing\."),
         ("dataset,image_id,split\ncxr,a,train\ncxr,b\n", r"line 3: a value is missing"),
         ("dataset,image_id,split\ncxr,a,trian\n", r"line 2: 'trian' is no split\. Did"),
+        (
+            "dataset,image_id,split,split\ncxr,a,train,test\n",
+            r"line 1: the column split is there 2 times",
+        ),
+        (
+            "dataset,image_id,split\ncxr,a,b,train\n",
+            r"line 2: expected 3 cells\. Received: 4, the last is 'train'",
+        ),
+        ("dataset,image_id,split\ncxr,a,b\n", r"line 2: 'b' is no split"),
+        ('dataset,image_id,split\ncxr,"a,train\ncxr,b,test\n', r"line 3: no CSV"),
+        ('dataset,image_id,split\ncxr,"a"b,train\n', r"line 2: no CSV: .* quote"),
     ],
 )
 def test_wrong_table(tmp_path, text, message):

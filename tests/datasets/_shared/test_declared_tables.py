@@ -116,7 +116,7 @@ def test_parts_of_a_key_stay_together(read, tmp_path):
 
 
 def test_whether_a_row_is_there(read):
-    tables = read([["pid", "note", "age"], ["P1", "x"], ["P9", "x", ""]])
+    tables = read([["pid", "note", "age"], ["P1", "x", ""], ["P9", "x", ""]])
     there = [tables.cell(row, "age", MARKS).is_there for row in tables.rows]
     assert there == [True, True, False, True, False]
 

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import warnings
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 from made_series import make_slices, write_slices
 
 from mdmt_tf.datasets._shared import encoding
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import crop, dicom
 from mdmt_tf.imaging.lungs import network, segment_lungs
 from mdmt_tf.imaging.preprocess import Preprocessing
@@ -31,7 +32,8 @@ def files(tmp_path_factory):
         paths.append(folder / f"{number}.png")
         cv2.imwrite(str(paths[-1]), pixels)
     blank = folder / "blank.png"
-    cv2.imwrite(str(blank), np.full((50, 70), 90, np.uint8))
+    # Nearly of one grey value, so it has no lungs.
+    cv2.imwrite(str(blank), np.tile(np.linspace(90, 100, 70).astype(np.uint8), (50, 1)))
     damaged = folder / "damaged.png"
     damaged.write_bytes(paths[0].read_bytes()[:400])
     return [*paths[:3], damaged, *paths[3:], blank]
@@ -149,3 +151,44 @@ def test_a_fault_of_the_program_is_not_taken_for_a_bad_file(files):
 
     with pytest.raises(ZeroDivisionError):
         list(encoding.process(files[:1], Path, FULL, fail))
+
+
+@pytest.fixture
+def doubtful(monkeypatch):
+    """Each image is read with a warning that names it, in a thread of its own."""
+
+    def read(path, preprocessing):
+        warnings.warn(f"{path}: odd", DataWarning, stacklevel=2)
+        return np.zeros((8, 8))
+
+    monkeypatch.setattr(encoding, "read_file", read)
+
+
+@pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
+def test_warnings_come_with_their_image(doubtful):
+    came = []
+    results = encoding.process(
+        range(9),
+        str,
+        FULL,
+        lambda item, image: item,
+        warned=lambda item, doubts: came.append((item, *map(str, doubts))),
+    )
+    for item, _ in results:
+        assert came.pop() == (item, f"{item}: odd")
+        assert not came
+
+
+def test_warnings_that_nobody_takes_are_shown(doubtful):
+    with pytest.warns(DataWarning) as shown:
+        list(encoding.process(range(3), str, FULL, lambda item, image: item))
+    texts = [str(warning.message) for warning in shown]
+    assert [texts.count(f"{item}: odd") for item in range(3)] == [2, 2, 2]
+
+
+def test_an_image_on_which_nothing_is_visible_is_rejected(tmp_path):
+    path = tmp_path / "constant.png"
+    cv2.imwrite(str(path), np.full((50, 70), 90, np.uint8))
+    ((_, error),) = prepare([path], FULL)
+    assert isinstance(error, DataError)
+    assert str(error).startswith(f"{path}: expected an image on which something")

@@ -5,14 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mdmt_tf.datasets._shared.image_records import Record, is_unknown, merge_repeats
+from mdmt_tf.datasets._shared.image_records import (
+    Record,
+    Refused,
+    is_unknown,
+    merge_repeats,
+    read_fields,
+)
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import TableRow
+from mdmt_tf.datasets._shared.table_rows import RowError, TableRow
 
 
-def record(number, image_id="a", patient_id="p", site="A", **labels):
+def record(number, image_id="a", patient_id="p", site="A", faults=(), **labels):
     row = TableRow("t.csv", number, {})
-    return Record(image_id, patient_id, site, Path("a.png"), row, labels)
+    path = Path(f"{image_id}.png")
+    return Record(image_id, patient_id, site, path, row, labels, faults)
+
+
+ERROR = RowError("bad value", "y = 'x'")
 
 
 @pytest.mark.parametrize(
@@ -80,3 +90,65 @@ def test_all_rows_of_an_image_go_when_they_disagree(tmp_path, other, message):
         f"a,t.csv:2,contradictory rows: {message}\n"
         f"a,t.csv:3,contradictory rows: {message}\n"
     )
+
+
+def wrong(kind="bad value"):
+    raise RowError(kind, "y = 'x'")
+
+
+def test_a_label_that_cannot_be_read_costs_the_row_and_another_field_does_not():
+    read = read_fields(
+        labels={"y": (-1, wrong), "z": (-1, lambda: 2)},
+        others={"age": (np.nan, wrong), "sex": ("", lambda: "f")},
+    )
+    values = read["labels"]
+    assert (values["z"], values["sex"]) == (2, "f")
+    assert isinstance(values["y"], Refused) and values["y"].unknown == -1
+    assert read["faults"] == [values["y"].error]
+    assert read["doubts"] == [values["age"].error]
+
+
+def test_a_field_that_contradicts_itself_costs_the_row():
+    read = read_fields({}, {"sex": ("", lambda: wrong("contradictory rows"))})
+    assert [error.kind for error in read["faults"]] == ["contradictory rows"]
+    assert read["doubts"] == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_refused_cell_sets_no_label_not_even_through_another_row(order):
+    rows = [
+        record(2, faults=(ERROR,), y=Refused(ERROR, -1), z=-1, age=50.0),
+        record(3, y=1, z=-1, age=np.nan),
+    ]
+    ((one,), repeated) = merge_repeats(rows[::order], Rejections())
+    assert (one.row.number, one.labels["y"], repeated) == (3, -1, 0)
+    # A refused row gives no values.
+    assert one.labels["z"] == -1 and np.isnan(one.labels["age"])
+
+
+def test_a_field_that_is_refused_in_one_row_is_unknown():
+    rows = [record(2, y=1, age=60.0), record(3, y=1, age=Refused(ERROR, np.nan))]
+    ((one,), repeated) = merge_repeats(rows, Rejections())
+    assert np.isnan(one.labels["age"])
+    assert (one.labels["y"], repeated) == (1, 1)
+    ((one,), _) = merge_repeats(rows[1:], Rejections())
+    assert np.isnan(one.labels["age"])
+
+
+def test_a_refused_row_can_contradict():
+    rejections = Rejections()
+    rows = [
+        record(2, faults=(ERROR,), patient_id="q", y=Refused(ERROR, -1)),
+        record(3, y=1),
+    ]
+    assert merge_repeats(rows, rejections) == ([], 0)
+    assert rejections.examples() == [
+        "a: contradictory rows: patient_id is p in t.csv:3 and q in t.csv:2"
+    ]
+
+
+def test_an_image_of_refused_rows_only_is_none():
+    rejections = Rejections()
+    rows = [record(n, faults=(ERROR,), y=Refused(ERROR, -1)) for n in (2, 3)]
+    assert merge_repeats(rows, rejections) == ([], 0)
+    assert len(rejections) == 0  # who reads the rows lists them

@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.imaging import image_hashes
+from mdmt_tf.imaging.similarity import perceptual_hash
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = (
@@ -93,3 +96,17 @@ def test_killed_while_it_prepares(tmp_path):
 def test_each_kind_has_its_own_default():
     assert prepare.load_builder("hannover").config_for().name == "lungs_256"
     assert prepare.load_builder("ich_csic").config_for().name == "head_40x301x301"
+
+
+@pytest.mark.parametrize("name", ["hannover", "ich_csic"])
+def test_the_hashes_of_all_prepared_images_are_stored(name, dummy):
+    made = dummy(name)
+    hashes = image_hashes.read(made.prepared.path)
+    assert hashes.keys() == made.examples.keys()
+    for image_id, example in made.examples.items():
+        stored = hashes[image_id]
+        assert stored.patient_id == example["patient_id"].decode()
+        pixels = example.get("image", example.get("volume"))
+        unit = pixels / np.float32(np.iinfo(pixels.dtype).max)
+        expected = perceptual_hash(image_hashes.picture_of(unit))
+        assert stored.phash == expected.tobytes().hex()

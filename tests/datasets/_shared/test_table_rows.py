@@ -47,14 +47,47 @@ def test_known_cells():
 
 @pytest.mark.parametrize(
     "cell, years",
-    [("65", 65), ("065Y", 65), ("65-70", 65), ("70+", 70), ("61.5", 61.5)],
+    [("65", 65), ("065Y", 65), ("65-70", 65), ("70+", 70), ("61.5", 61.5), ("65.0", 65)]
+    + [("018M", 1.5), ("018m", 1.5), ("18 months", 1.5), ("6 mo", 0.5), ("0", 0)]
+    + [("006W", 42 / 365.25), ("6 weeks", 42 / 365.25), ("010D", 10 / 365.25)]
+    + [("65 y", 65), ("65 years", 65), ("65yo", 65), ("65 Years old", 65)]
+    + [("79,5", 79.5), ("079Y", 79), ("65 \u2013 70", 65)],
 )
 def test_years(cell, years):
-    assert row(age=cell).years_in("age") == years
+    assert row(age=cell).years_in("age") == pytest.approx(years, rel=1e-12)
 
 
-def test_years_that_are_none():
-    assert math.isnan(row(age="adult").years_in("age"))
+@pytest.mark.parametrize(
+    "cell",
+    ["adult", "<1", ">90", "-1", "200", "1955", "1955-03-04", "04.03.1955", "3/4/55"]
+    + ["1955-03-04 00:00:00", "20150", "19550304", "65M", "65F", "1,100", "12-5"]
+    + ["#N/A", "999Y", "65 kg", "018MM", "1_8"],
+)
+def test_years_that_are_none(cell):
+    with pytest.raises(RowError, match="bad value: age = .* expected years"):
+        row(age=cell).years_in("age")
+
+
+def test_words_and_the_errors_of_formulas():
+    assert row(x="f").words_in("x") == "f"
+    assert row(x="?").words_in("x") == ""
+    for method in (row(x="#REF!").words_in, row(x="#N/A").required):
+        with pytest.raises(RowError, match="bad value: x = '#"):
+            method("x")
+
+
+@pytest.mark.parametrize("cell", ["1.0", "1", "TRUE", "yes", "1e0"])
+def test_a_flag_is_read_as_numbers_are(cell):
+    assert row(x=cell).flag_in("x") == 1
+    assert TableRow("t.csv", 7, {"x": "0,0"}, decimal=",").flag_in("x") == 0
+
+
+def test_a_number_that_can_be_stored():
+    assert row(x="\u22121.5").number_in("x") == -1.5
+    assert row(x="3.3e38").number_in("x") == 3.3e38
+    for cell in ("1e39", "-1e400"):
+        with pytest.raises(RowError, match="expected a number"):
+            row(x=cell).number_in("x")
 
 
 @pytest.mark.parametrize("cell", ["x", "inf", "1,5", "1_5"])

@@ -1,10 +1,9 @@
 """Encoding, delimiter and decimal sign of text files, as programs write them."""
 
-import logging
-
 import pytest
 
 from mdmt_tf.datasets._shared.tables import read_table
+from mdmt_tf.errors import DataError, DataWarning
 
 TEXT = "file{0}city{0}temp\na{0}Köln{0}36{1}5\nb{0}Rome{0}37{1}25\nc{0}Bari{0}40\n"
 
@@ -27,8 +26,10 @@ EXPECTED = [("a", "Köln", 36.5), ("b", "Rome", 37.25), ("c", "Bari", 40.0)]
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"],
 )
+@pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
 def test_delimiter_and_encoding(read, delimiter, encoding):
     assert values(read(TEXT.format(delimiter, ".").encode(encoding))) == EXPECTED
 
@@ -56,13 +57,11 @@ def test_a_file_with_points_has_no_decimal_comma(read):
     assert {row.decimal for row in rows} == {"."}
 
 
-def test_a_line_in_another_encoding_is_told_and_read(read, caplog):
+def test_a_line_in_another_encoding_is_told_and_read(read):
     content = "file,city,temp\na,Köln,1\n".encode() + b"b,Neuk\xf6lln,2\n"
-    with caplog.at_level(logging.WARNING):
+    with pytest.warns(DataWarning, match="t.csv:3: line 3 is not UTF-8.*Neukölln"):
         rows = read(content)
     assert [row.text("city") for row in rows] == ["Köln", "Neukölln"]
-    assert "t.csv:3: line 3 is not UTF-8" in caplog.text
-    assert "Neukölln" in caplog.text
 
 
 def test_the_delimiter_is_the_one_that_gives_the_columns(read):
@@ -75,3 +74,101 @@ def test_invisible_characters_at_the_ends_do_not_count(read):
     content = "\u200bfile,temp\n\u202fa\u00a0\u200b,1\n".encode()
     (row,) = read(content)
     assert row.text("file") == "a"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "line, delimiter",
+    [
+        ("sep=;", ";"),
+        ('"sep=;"', ";"),
+        ("SEP=\t", "\t"),
+        ("sep=^", "^"),
+        ("sep=,", ","),
+    ],
+)
+def test_a_line_that_names_the_delimiter(read, encoding, line, delimiter):
+    """`sep=` is written by spreadsheet programs, and is no row."""
+    rows = read(f"{line}\r\n{TEXT.format(delimiter, '.')}".encode(encoding))
+    assert values(rows) == EXPECTED
+    assert [row.number for row in rows] == [3, 4, 5]
+
+
+def test_bytes_that_windows_does_not_have_stay_different(read):
+    with pytest.warns(DataWarning, match="t.csv:2: line 2 and 1 more is not UTF-8"):
+        rows = read(b"file,temp\np\x81,1\np\x8d,2\n")
+    assert len({row.text("file") for row in rows}) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_cut_off_file_of_two_bytes_a_letter(read, encoding):
+    content = TEXT.format(",", ".").encode(encoding)
+    with pytest.raises(DataError, match=r"t\.csv:4: this table is UTF-.*cut off"):
+        read(content[:-1])
+
+
+@pytest.mark.parametrize("blank", [" ", "  "])
+def test_blanks_around_quotes_mean_nothing(read, blank):
+    text = 'file,{0}"ci,ty"{0},temp\na,{0}"K,""x"""{0},1\n{0}"b"{0},{0}""{0},"2"{0}\n'
+    rows = read(text.format(blank).encode())
+    assert [dict(row.cells) for row in rows] == [
+        {"file": "a", "ci,ty": 'K,"x"', "temp": "1"},
+        {"file": "b", "ci,ty": "", "temp": "2"},
+    ]
+
+
+def test_a_quote_within_a_cell_is_text(read):
+    assert read(b'file,temp\n5" tube,1\n')[0].text("file") == '5" tube'
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'a,"Köln,1\nb,Rome,2\n',  # never closed
+        'a,Köln,1\n"b,Rome,2\nc,"Bari",3\n',  # closed by the quote of another cell
+        'a,"Köln,1\nb,"Rome,2\n',
+        'a,"Köln"x,1\n',
+        'a,"K\\"ln",1\n',  # escaped in another way
+    ],
+)
+def test_quotes_that_are_not_closed(read, rows):
+    with pytest.raises(DataError, match=r"t\.csv:[23]: .*quote"):
+        read(f"file,city,temp\n{rows}".encode())
+
+
+@pytest.mark.parametrize("column", range(6))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_quote_that_ends_in_a_later_row_swallows_none(read, column, end):
+    """The quotes of two rows are not closed, and end each other."""
+    rows = [[f"{name}{n}" for n in range(6)] for name in "abcd"]
+    rows[1][column] = f'"{rows[1][column]}'
+    rows[2][column] = f'{rows[2][column]}"'
+    header = ["file", "temp", "x", "y", "z", "w"]
+    text = end.join(",".join(row) for row in [header, *rows])
+    with pytest.raises(DataError, match=r"t\.csv:3: the cell .*look like rows"):
+        read(text.encode())
+
+
+def test_a_comment_in_several_lines_is_a_cell(read, recwarn):
+    text = 'file,temp,note\na,1,"seen, twice\nno fever, cough, rash"\nb,2,\n'
+    rows = read(text.encode())
+    assert rows[0].text("note") == "seen, twice\nno fever, cough, rash"
+    assert [row.number for row in rows] == [3, 4]
+    assert not recwarn
+
+
+def test_a_cell_of_lines_like_rows_in_a_narrow_table_is_told(read):
+    text = b'file,temp,note\na,1,"seen\nin May, June, July"\n'
+    with pytest.warns(DataWarning, match="t.csv:2: the cell 'seen' goes on for 2"):
+        assert len(read(text)) == 1
+
+
+@pytest.mark.parametrize("mark", ["\x1a", "\x00", "\ufeff", "\u00ad"])
+def test_a_mark_at_the_end_of_a_file_is_no_row(read, mark):
+    assert len(read(f"file,temp\na,1\n{mark}".encode())) == 1
+
+
+def test_the_header_once_more_is_a_row(read):
+    """As when two files are joined; who reads it finds no such image."""
+    rows = read("file,temp\na,1\n\ufefffile,temp\nb,2\n".encode())
+    assert [row.text("file") for row in rows] == ["a", "file", "b"]

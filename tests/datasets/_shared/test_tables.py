@@ -1,11 +1,13 @@
 """Tables of every format, and what is said about those that cannot be read right."""
 
 import builtins
+import os
 
 import pytest
 
-from mdmt_tf.datasets._shared.tables import read_table
-from mdmt_tf.errors import DataError
+from mdmt_tf.datasets._shared.tables import read_table, rows_by_key
+from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.imaging import limits
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_titles_above_the_header_do_not_count(write):
 
 
 def test_a_column_without_name_is_left_out(write):
-    path = write(b",file,\n0,a,\n1,b,x\n")
+    path = write(b",file,\n0,a,\n1,b,\n")
     assert cells(read_table(path, columns=("file",))) == [{"file": "a"}, {"file": "b"}]
 
 
@@ -111,11 +113,24 @@ def test_parquet_without_pyarrow_says_how_to_install(write, monkeypatch):
             ["t.csv:3: expected at most 2 cells", "Received: 3, the last is '5'"],
         ),
         (b"a,c\n1,2\n3,4,5\n6,7,8\n", ["So have 1 other rows.", "in quotes"]),
-        (b'a,c\n1,2\n3,"4\n5,6\n', ["t.csv:3: a quote", "never closed, at '4'"]),
+        # An unquoted decimal comma, in a file whose lines end in a comma.
+        (b"a,c,\n1,2,\n3,5,4\n", ["t.csv:3: expected at most 2 cells"]),
+        (b"a,x,c\n1,2,3\n4,5\n6,7,8\n", ["t.csv:3: expected 3 cells", "is '5'"]),
+        (b"a,x,c\n1,2,3\n4,5\n6\n", ["So have 1 other rows.", "cut off"]),
+        (b"a,c\n1,2\nTotal: 1\n", ["t.csv:3: expected 2 cells", "Remove notes"]),
+        (
+            b'a,c\n1,2\n3,"4\n5,6\n',
+            ["t.csv:3: a quote in this line is never closed: '3,\"4'"],
+        ),
         (b"PAR1nonsense", ["t.csv: this table cannot be read"]),
         (b"PK\x03\x04nonsense", ["t.csv: this spreadsheet cannot be read"]),
-        (b"\xd0\xcf\x11\xe0....", ["old Excel file (.xls); save it as .xlsx"]),
+        (
+            b"\xd0\xcf\x11\xe0....",
+            ["old Excel file (.xls), or one with a password", "save it as .xlsx"],
+        ),
         (b"\x1f\x8b....", ["compressed by gzip; unpack it"]),
+        (b"\n <html><table>", ["a web page or XML"]),
+        (b"\x28\xb5\x2f\xfd..", ["compressed by zstd; unpack it"]),
     ],
 )
 def test_unusable_tables(write, content, expected):
@@ -128,8 +143,46 @@ def test_unusable_tables(write, content, expected):
 
 
 def test_missing_tables(tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv: this table cannot be read: No su"):
+    with pytest.raises(DataError, match=r"none\.csv: cannot be read: No such"):
         read_table(tmp_path / "none.csv", columns=())
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_table(tmp_path, name):
+    (tmp_path / "t.csv").symlink_to(name)
+    with pytest.raises(DataError, match="Received: a device, a pipe or a socket"):
+        read_table(tmp_path / "t.csv", columns=())
+
+
+def test_a_pipe_is_no_table(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(DataError, match="Received: a device, a pipe or a socket"):
+        read_table(tmp_path / "t.csv", columns=())
+
+
+def test_limits(write):
+    path = write(b"a,c\n" + b"1,2\n" * 50)
+    for limit in ("max_cells", "max_table_bytes"):
+        few = limits.Limits(**{limit: 100})
+        with limits.using(few), pytest.raises(DataError, match=f"--limit {limit}=NUM"):
+            read_table(path, columns=("a",))
+
+
+def test_a_column_that_may_be_misspelt_is_told(write):
+    path = write(b"file,Sex,agee,hr\na,f,61,70\n")
+    with pytest.warns(DataWarning) as warned:
+        table = read_table(path, columns=("file",), optional=("sex", "age", "rf"))
+    assert [str(warning.message).partition(" Then")[0] for warning in warned] == [
+        "t.csv: there is no column 'sex', so it is unknown. Is 'Sex' meant?",
+        "t.csv: there is no column 'age', so it is unknown. Is 'agee' meant?",
+    ]
+    assert table.rows[0].text("sex") == ""
+
+
+def test_columns_that_are_there_or_unlike_are_not_told(write, recwarn):
+    path = write(b"file,sex,Sex,HT,MCV\na,f,g,1,2\n")
+    read_table(path, columns=("file",), optional=("sex", "HR", "MPV"))
+    assert not recwarn
 
 
 def test_only_spreadsheets_have_sheets(write):
@@ -153,3 +206,21 @@ def test_without_columns_to_look_for_the_first_full_row_is_the_header(tmp_path, 
     table = read_table(path, columns=())
     assert table.columns == ("id", "value", "x")
     assert [row.number_in("value") for row in table.rows] == [1.5, 2.5]
+
+
+def test_rows_of_one_key_complete_each_other(write):
+    path = write(b"file,age,sex\na,50.0,?\nb,40,m\na,50,f\n,1,f\n,2,F\na,,F\n")
+    rows = read_table(path, columns=("file",)).rows
+    found = rows_by_key(path, rows, lambda row: row.text("file"), ("age", "sex"))
+    assert {key: (row.text("age"), row.text("sex")) for key, row in found.items()} == {
+        "a": ("50.0", "f"),
+        "b": ("40", "m"),
+    }
+
+
+def test_rows_of_one_key_that_contradict(write):
+    path = write(b"file,age,sex\na,50,f\nb,40,m\na,51,f\n")
+    rows = read_table(path, columns=("file",)).rows
+    with pytest.raises(DataError) as error:
+        rows_by_key(path, rows, lambda row: row.text("file"), ("age", "sex"))
+    assert "t.csv:4: age of 'a' is '51', but '50' in line 2. Keep" in str(error.value)

@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from made_series import make_slices, write_slices
 
 from mdmt_tf import __version__
 from mdmt_tf.datasets._shared import image_records, prepare, table_rows, volumes
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.series import read_series
 from mdmt_tf.imaging.volume import prepare_volume
@@ -144,6 +145,21 @@ def test_results_come_in_order_and_few_are_under_way():
         assert (item, result) == (consumed, -consumed)
         assert highest - consumed <= volumes._MOST_THREADS + volumes._READY
     assert consumed == 299
+
+
+@pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
+def test_warnings_come_with_their_volume():
+    def work(item):
+        warnings.warn(DataWarning(f"{item}: odd", kind="oddity"), stacklevel=2)
+
+    came = []
+
+    def warned(item, doubts):
+        came.append((item, [(str(doubt), doubt.kind) for doubt in doubts]))
+
+    for item, _ in volumes.in_order(work, range(9), warned):
+        assert came.pop() == (item, [(f"{item}: odd", "oddity")])
+        assert not came
 
 
 def test_it_stops_when_the_consumer_does():

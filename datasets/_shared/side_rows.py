@@ -1,0 +1,93 @@
+"""Rows of a further table about images, found by the names of the images."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mdmt_tf.datasets._shared.rejections import Rejections
+from mdmt_tf.datasets._shared.table_rows import TableRow
+from mdmt_tf.datasets._shared.tables import rows_by_key
+from mdmt_tf.names import Names, clean
+
+logger = logging.getLogger(__name__)
+
+KIND = "row of no image"
+
+
+class SideRows:
+    """The rows of a table about images, such as their metadata or their patients.
+
+    Attributes:
+        name: name of the table.
+        without: names of images that should have a row, but have none.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rows: Iterable[TableRow],
+        column: str,
+        used: Sequence[str],
+        *,
+        has_all: bool = True,
+    ):
+        """
+        Args:
+            path: the table.
+            rows: its rows.
+            column: the column that names the images.
+            used: the columns that are used; in others, rows of one image may differ.
+            has_all: whether every image should have a row.
+        Raises: DataError when two rows of one name differ in a column that is used.
+        """
+        self.name, self.without = path.name, []
+        self._path, self._rows = path, list(rows)
+        self._column, self._used, self._has_all = column, used, has_all
+        self._by_name = rows_by_key(path, self._rows, self._name_of, used)
+        self._by_name.pop("", None)
+        # A table may have the images in folders that are here no more.
+        self._names = Names(
+            ((name, name) for name in self._by_name), folders_count=False
+        )
+        self._found: set[str] = set()
+
+    def _name_of(self, row: TableRow) -> str:
+        return clean(row.text(self._column))
+
+    def find(self, *names: str) -> TableRow | None:
+        """The row of an image; None if it has none.
+
+        Args:
+            names: the names of the image. A row of exactly one of them is better than
+                another spelling of the first.
+        Raises: DataError when rows in several other spellings differ.
+        """
+        exact = [name for name in map(clean, names) if name in self._by_name]
+        found = exact[:1] or next(filter(None, map(self._names.find, names)), [])
+        if not found:
+            if self._has_all:
+                self.without.append(names[0])
+            return None
+        self._found.update(found)
+        rows = [self._by_name[name] for name in found]
+        return rows_by_key(self._path, rows, lambda row: names[0], self._used)[names[0]]
+
+    def list_unmatched(self, rejections: Rejections) -> dict[str, int]:
+        """List the rows that `find` has not returned.
+
+        Returns: the numbers of such rows, and of images without a row.
+        """
+        alone = [row for row in self._rows if self._name_of(row) not in self._found]
+        for row in alone:
+            name = row.text(self._column)
+            rejections.warn(name, row.place, KIND, "", is_logged=False)
+        if alone:
+            text = f"{self.name}: {len(alone)} rows are of no image"
+            text += f", such as {alone[0].text(self._column)!r} ({alone[0].place})"
+            if self.without:
+                text += f"; {len(self.without)} images have no row, such as "
+                text += repr(self.without[0])
+            # A table may be of a larger collection.
+            level = logging.WARNING if self.without else logging.INFO
+            logger.log(level, "%s. They are in warnings.csv.", text)
+        return {"rows": len(alone), "images": len(self.without)}

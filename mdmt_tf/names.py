@@ -1,0 +1,237 @@
+"""Names of images, patients and sites: which spellings stand for the same thing.
+
+People and programs write one name in many ways. They are told apart in four steps:
+
+`clean`       what cannot be seen does not count: the Unicode form, invisible
+              characters, kinds of blanks and hyphens, width of digits
+`plain_id`    and 12.0 is 12, as programs write numbers in columns with gaps
+`folded`      and neither case, the number of blanks nor the kind of dash counts
+`likeness`    and neither blanks nor leading zeros; such names are only *like* each
+              other, which is worth a warning
+
+`Names` finds things by name: in its exact spelling if there is one, or else in the next
+looser one, with or without the suffix of an image file and the folders of a path.
+"""
+
+import re
+import unicodedata
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from mdmt_tf.errors import nearest
+from mdmt_tf.imaging.image_files import image_stem
+
+Thing = TypeVar("Thing", bound=Hashable)
+
+# Invisible, though no characters of the category "format": combining grapheme joiner,
+# fillers of Hangul, a blank of Braille, variation selectors.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
+    map(chr, range(0xFE00, 0xFE10))
+)
+_BREAKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u3000": " "})
+_DASHES = str.maketrans(dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", "-"))
+_MOST_HINTS = 5
+_NUMBER = re.compile(r"([0-9]+)[.,]0+")
+_SCIENTIFIC = re.compile(r"[0-9]([.,][0-9]+)?[Ee]\+?[0-9]+")
+
+
+def clean(text: str) -> str:
+    """A name without differences that cannot be seen.
+
+    Example:
+        >>> clean("\\u200bP\\u00a01\\u2011\\uff12 ")
+        'P 1-2'
+        >>> clean("Mu\\u0308ller") == "M\\xfcller"
+        True
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    text = unicodedata.normalize("NFC", text).translate(_BREAKS)
+    kept = []
+    for character in text:
+        if "\uff01" <= character <= "\uffee" and character not in _INVISIBLE:
+            kept.append(unicodedata.normalize("NFKC", character))
+        elif character.isspace():
+            kept.append(" ")
+        elif not (_is_unseen(character) or character in _INVISIBLE):
+            kept.append(character)
+    return unicodedata.normalize("NFC", "".join(kept)).strip()
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in ("Cf", "Cc")
+
+
+def plain_id(text: str) -> str:
+    """A clean name, in which a number has no decimals: 12.0 is 12, but 012 stays.
+
+    Example:
+        >>> plain_id("12.0"), plain_id("012"), plain_id("1.20"), plain_id("S1.0")
+        ('12', '012', '1.20', 'S1.0')
+    """
+    text = clean(text)
+    match = _NUMBER.fullmatch(text)
+    return match[1] if match else text
+
+
+def folded(text: str) -> str:
+    """The same text for spellings that differ in case, blanks in a row, or dashes.
+
+    Example:
+        >>> folded("CARESTREAM  Health") == folded("Carestream health")
+        True
+    """
+    text = clean(text).translate(_DASHES)
+    return unicodedata.normalize("NFC", re.sub(" +", " ", text).casefold())
+
+
+def folded_site(text: str) -> str:
+    """The same text for all spellings of a site: without case and blanks.
+
+    Example:
+        >>> folded_site("Agfa - Gevaert"), folded_site("1.0")
+        ('agfa-gevaert', '1')
+    """
+    return folded(plain_id(text)).replace(" ", "")
+
+
+def likeness(text: str) -> str:
+    """The same text for names that may be slips of each other.
+
+    Example:
+        >>> likeness("P 012"), likeness("p12"), likeness("P120")
+        ('p12', 'p12', 'p120')
+    """
+    text = folded_site(unicodedata.normalize("NFKC", text))
+    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+
+
+def last_part(text: str) -> str:
+    """The name at the end of a path, with either kind of slash.
+
+    Example:
+        >>> last_part("dicom_clean\\\\103.dcm"), last_part("a/b.png"), last_part("c")
+        ('103.dcm', 'b.png', 'c')
+    """
+    return clean(_parts(text)[-1])
+
+
+def image_id(text: str) -> str:
+    """The id of an image that a cell names: without folders and suffix.
+
+    Example:
+        >>> image_id("dicom_clean/102.dcm"), image_id("101.0"), image_id("a1")
+        ('102', '101', 'a1')
+    """
+    return plain_id(image_stem(last_part(text)))
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a path; at least one."""
+    parts = [part for part in text.replace("\\", "/").split("/") if part.strip(" .")]
+    return parts or [text]
+
+
+class Names(Generic[Thing]):
+    """Things that are found by names, such as image files or rows about images.
+
+    Example:
+        >>> names = Names([("x/a1.PNG", 1), ("y/a1.png", 2), ("B_12.dcm", 3)])
+        >>> names.find("y/a1"), names.find("a1.PNG"), names.find("a1")
+        ([2], [1], [1, 2])
+        >>> names.find("b_12"), names.find("b"), names.find_spellings("y/a1.png")
+        ([3], [], [1, 2])
+    """
+
+    def __init__(
+        self, named: Iterable[tuple[str, Thing]], *, folders_count: bool = True
+    ):
+        """
+        Args:
+            named: names or paths, and the things.
+            folders_count: whether a name with other folders names another thing.
+                Otherwise, folders only choose among several things of a name.
+        """
+        self._folders_count = folders_count
+        self._levels: list[dict[str, dict[Thing, list[str]]]] = [
+            {} for _ in range(len(_keys("")))
+        ]
+        self._names: list[str] = []
+        self._hints = 0
+        for name, thing in named:
+            *folders, last = _parts(name)
+            self._names.append(clean(last))
+            for level, key in zip(self._levels, _keys(last), strict=True):
+                level.setdefault(key, {})[thing] = folders
+
+    def find(self, name: str) -> list[Thing]:
+        """All things of a name, in the spelling that is nearest to it.
+
+        Several are of one spelling, so that the name does not tell which is meant.
+        """
+        *folders, last = _parts(name)
+        for level, key in zip(self._levels, _keys(last), strict=True):
+            things = level.get(key, {})
+            agreeing = [t for t, own in things.items() if _agree(own, folders)]
+            if agreeing:
+                return _best(agreeing, things, folders)
+            if things and not self._folders_count:
+                return list(things)
+        return []
+
+    def find_spellings(self, name: str) -> list[Thing]:
+        """All things of a name in any spelling, whatever their folders."""
+        *_, last = _parts(name)
+        return list(self._levels[-1].get(_keys(last)[-1], ()))
+
+    def nearest(self, name: str) -> str:
+        """ " Did you mean ...?" for the nearest name, or the empty string.
+
+        Only a few times, because it is slow among many names.
+        """
+        return self.slip(name) or (
+            nearest(last_part(name), self._names) if self._hints <= _MOST_HINTS else ""
+        )
+
+    def slip(self, name: str) -> str:
+        """Likewise for a name that differs in blanks, zeros and the like at most.
+
+        Or what a spreadsheet program has made of it.
+        """
+        last = last_part(name)
+        if _SCIENTIFIC.fullmatch(last):
+            return (
+                " It seems to be a number that a spreadsheet program has rewritten; "
+                "keep the column as text."
+            )
+        self._hints += 1
+        if self._hints > _MOST_HINTS:
+            return ""
+        key = likeness(image_stem(last))
+        like = [own for own in self._names if likeness(image_stem(own)) == key]
+        if not like:
+            return ""
+        zeros = any(image_stem(own).startswith("0") for own in like)
+        why = " Spreadsheet programs drop leading zeros." if zeros else ""
+        return f" Did you mean {like[0]!r}?{why}"
+
+
+def _keys(last: str) -> tuple[str, ...]:
+    """The spellings of a name, from the exact one to the loosest."""
+    last = clean(last)
+    stem = image_stem(last)
+    return last, folded(last), stem, folded(stem), folded(plain_id(stem))
+
+
+def _agree(own: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether folders are the same as far as both names have them."""
+    pairs = zip(reversed(own), reversed(folders), strict=False)
+    return all(folded(one) == folded(other) for one, other in pairs)
+
+
+def _best(agreeing: list, things: dict, folders: Sequence[str]) -> list:
+    """Without things of which a name has only some of the folders, if one has all."""
+    if len(agreeing) < 2:
+        return agreeing
+    same = [t for t in agreeing if len(things[t]) == len(folders)]
+    return same if folders and same else agreeing
