@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.errors import MdmtError
-from mdmt_tf.models.finite import not_finite
 
 # With a loss scale below this, gradients overflow in float16 without any scale.
 _LEAST_SCALE = 1.0
@@ -98,6 +97,24 @@ def _of_each_replica(value: tf.Tensor) -> tf.Variable:
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
     )
+
+
+def not_finite(variables: Sequence[keras.Variable]) -> list[str]:
+    """Paths of the variables that hold a NaN or an infinite number.
+
+    Example:
+        >>> good, bad = keras.Variable([1.0], name="a"), keras.Variable([0.0], name="b")
+        >>> bad.assign([float("nan")]).numpy().tolist()
+        [nan]
+        >>> not_finite([good, bad])
+        ['b']
+    """
+    return [
+        variable.path
+        for variable in variables
+        if tf.as_dtype(variable.dtype).is_floating
+        and not bool(tf.reduce_all(tf.math.is_finite(variable.value)))
+    ]
 
 
 class StopWhenLost(keras.callbacks.Callback):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.tasks import make_task
-from mdmt_tf.training.finiteness import GradientWatch, StopWhenLost
+from mdmt_tf.training.finiteness import GradientWatch, StopWhenLost, not_finite
 from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.strategy import build_strategy
@@ -37,6 +37,13 @@ def test_large_gradients_are_finite_and_later_steps_do_not_count():
     for step in (1, 2):
         watch.note([tf.constant([float("nan")])], step=step)
     assert watch.found() == (1, [0])
+
+
+def test_variables_with_nan_and_infinity_are_found_by_name():
+    values = {"good": [1.0, 2.0], "nan": [1.0, LOST[0]], "inf": [LOST[2]]}
+    made = [keras.Variable(value, name=name) for name, value in values.items()]
+    made.append(keras.Variable([3], dtype="int32", name="count"))
+    assert not_finite(made) == ["nan", "inf"]
 
 
 def network(pooled):
