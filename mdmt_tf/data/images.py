@@ -175,15 +175,16 @@ class Images:
             decode, (records, sources), fn_output_signature=tf.as_dtype(self.dtype)
         )
         if any(source.image_dtype.kind == "f" for source in self._sources):
-            checked = tf.numpy_function(
-                self._check, [numbers, images], tf.bool, stateful=False
+            # The shape makes the images depend on the check. TensorFlow leaves out a
+            # check on which nothing depends.
+            shape = tf.numpy_function(
+                self._check, [numbers, images], tf.int64, stateful=False
             )
-            with tf.control_dependencies([checked]):
-                images = tf.identity(images)
+            images = tf.reshape(images, shape)
         return tf.ensure_shape(images, (*numbers.shape, *self.shape))
 
     def _check(self, numbers: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Refuse images whose floats are not in [0, 1]."""
+        """The shape of images; refuses those whose floats are not in [0, 1]."""
         for number, image in zip(numbers, images, strict=True):
             low, high = float(np.min(image)), float(np.max(image))
             # False for NaN.
@@ -203,7 +204,7 @@ class Images:
                 "prepare the dataset again; or leave the image out of the split."
             )
             raise self._refused
-        return np.array(True)
+        return np.array(images.shape, np.int64)
 
     def _fit(self, image: tf.Tensor) -> tf.Tensor:
         if self.dtype != np.float32:
