@@ -33,6 +33,14 @@ def two_cpus():
     return ["CPU:0", "CPU:1"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """No test loses its power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mdmt_tf.storage.sync", lambda path: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder of real data beside the checkout; not part of the project."""

@@ -150,6 +150,7 @@ THROUGH = {
         "mdmt_tf.training.description",
         "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
+        "mdmt_tf.training.resuming",
     ],
     "training/weighting/test_model.py": ["mdmt_tf.training.weighting.base"],
     "training/weighting/test_table.py": [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from mdmt_tf import links
+from mdmt_tf import links, storage
 from mdmt_tf.config import completion, yaml_text
 from mdmt_tf.config.yaml_text import Origins
 from mdmt_tf.errors import ConfigError, DataError, brief, nearest
@@ -201,4 +201,4 @@ def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:
     """Write plain values as YAML; keys keep their order."""
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=88)
     head = "".join(f"# {line}\n" for line in comment.splitlines())
-    Path(path).write_text(head + text, encoding="utf-8")
+    storage.write_text(path, head + text)

@@ -30,6 +30,7 @@ from mdmt_tf.models.weights import (
     phantom_weights,
     provenance,
     weights_cache,
+    weights_file,
 )
 from mdmt_tf.models.weights.checkpoints import (
     backbone_state,
@@ -174,7 +175,7 @@ def convert(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as partial:
         weights = Path(partial) / target.name
-        model.save_weights(weights)
+        weights_file.save(model, weights)
         manifest = manifest_path(weights)
         facts["sha256"] = sha256_of(weights)
         manifest.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
