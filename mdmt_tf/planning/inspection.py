@@ -319,7 +319,7 @@ def _why(column: Column) -> str:
     if not column.known:
         return "empty"
     if column.is_constant or len(column.counts) == 1:
-        return f"always {column.known[0]!r}"
+        return "always the same value"
     if column.is_time:
         return "a date or an offset"
     if column.is_unique and column.numbers is None:
