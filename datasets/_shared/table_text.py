@@ -32,7 +32,7 @@ _INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u
 _STRICT = {"strict": True, "skipinitialspace": True}
 _AS_FORMULA = re.compile(r'="([^"]*)"')
 # A number whose sign is that before the decimals, as three digits would not tell.
-_DECIMAL = re.compile(r"[-+]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
+_DECIMAL = re.compile(r"[-+\u2212]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
 # Delimiters of a row from which on it is unlikely that lines of a text have as many.
 _SURE_WIDTH = 4
 
