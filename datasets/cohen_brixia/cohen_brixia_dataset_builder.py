@@ -1,11 +1,13 @@
 """Radiographs of the Cohen collection with Brixia scores; see README.md."""
 
+import functools
 import logging
 import math
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from mdmt_tf import links
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
@@ -87,11 +89,10 @@ class Builder(radiographs.RadiographBuilder):
             if groups and not group.text("patient_group"):
                 detail = f"{name!r} is not in {_GROUPS}"
                 rejections.warn(name, row.place, "no group of a patient", detail)
-            location = _about(metadata.words_in, "location")
+            location = functools.partial(_about, metadata.words_in, "location")
             return image_records.Record(
                 image_id=name,
                 patient_id=_patient(original, metadata, group),
-                site=location,
                 path=path,
                 row=row,
                 **image_records.read_fields(
@@ -103,8 +104,9 @@ class Builder(radiographs.RadiographBuilder):
                         "view": ("", lambda: _about(metadata.words_in, "view")),
                         "sex": ("", lambda: _about(metadata.words_in, "sex")),
                         "age": (math.nan, lambda: _about(metadata.years_in, "age")),
-                        "location": ("", lambda: location),
+                        "location": ("", location),
                     },
+                    site=location,
                 ),
             )
 
@@ -145,6 +147,7 @@ def _about(read, column):
 def _read_metadata(root):
     """The metadata of the images; None without the file."""
     path = optional_file(root, _METADATA)
+    links.check(path, path.parent)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
@@ -156,6 +159,7 @@ def _read_groups(root):
     for folder in (root, root.parent):
         path = optional_file(folder, _GROUPS)
         if path.exists():
+            links.check(path, path.parent)
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
             return SideRows(path, rows, "filename", ("patient_group",))
     logger.warning(
