@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.image_files import VOLUMES, find_images
 
 MOST_HEADERS = 50
@@ -125,7 +126,8 @@ def look(folder: str | os.PathLike, files: Sequence[str]) -> Images:
     for file in files[::step]:
         path = Path(folder) / file
         try:
-            header = read_header(path, voxels=volumes < _MOST_VOLUMES)
+            with quiet_loggers():
+                header = read_header(path, voxels=volumes < _MOST_VOLUMES)
         except (OSError, ValueError, KeyError, struct.error, DataError) as error:
             unreadable.append(f"{file}: {error}")
             continue
