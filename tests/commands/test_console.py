@@ -58,3 +58,44 @@ def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
     assert len(calls) == 1
     stream.close()
     assert console._own(memory := io.StringIO()) is memory
+
+
+# A command that ends in some way.
+COMMAND = """
+import errno, os, signal, sys
+from mdmt_tf import console
+from mdmt_tf.errors import Interrupted
+
+def main(argv):
+    try:
+        {body}
+    finally:
+        print("cleaned up", flush=True)
+
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (
+            "raise OSError(errno.ENOSPC, 'No space left on device', 'runs/a.csv')",
+            2,
+            "error: runs/a.csv: No space left on device. The disk is full: free",
+        ),
+        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 130, "interrupted\n"),
+        ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", 130, "interrupted\n"),
+        (
+            "raise Interrupted('To go on: python -m mdmt_tf.train --resume a')",
+            130,
+            "To go on: python -m mdmt_tf.train --resume a\n",
+        ),
+        ("raise OSError('of another kind')", 1, "Traceback"),
+    ],
+    ids=["full", "sigterm", "sigint", "interrupted", "bug"],
+)
+def test_the_end_of_a_command(body, status, message):
+    result = run("-c", COMMAND.format(body=body))
+    assert (result.returncode, result.stdout) == (status, "cleaned up\n")
+    assert result.stderr.startswith(message)
