@@ -10,6 +10,9 @@ import difflib
 from collections.abc import Collection, Iterator
 from typing import Any
 
+# Longer words are no slips of the pen, and comparing them takes long.
+_LONGEST_WORD = 200
+
 
 class MdmtError(Exception):
     """Base of all errors that a user can correct without reading the source."""
@@ -21,6 +24,10 @@ class ConfigError(MdmtError):
 
 class DataError(MdmtError):
     """A file, row or dataset that is missing, unreadable or contradicts itself."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or SIGTERM, after which the work can go on; the message says how."""
 
 
 class LeakageError(DataError):
@@ -74,10 +81,6 @@ def collected_warnings() -> Iterator[list[DataWarning]]:
 def is_collected() -> bool:
     """Whether the warnings of this thread are collected, and need not be shown."""
     return _collected.get() is not None
-
-
-# Longer words are no slips of the pen, and comparing them takes long.
-_LONGEST_WORD = 200
 
 
 def nearest(word: str, known: Collection[str]) -> str:

@@ -52,18 +52,23 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def load_stored(
-    path: str | os.PathLike, data_dir: str | os.PathLike | None = None
+    path: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    overrides: Sequence[str] = (),
 ) -> Config:
     """Read the settings that a run has stored; the files that they name may be gone.
 
     Args:
         path: `config.yaml` of a run.
         data_dir: replaces that of the file; None: as stored.
+        overrides: `key.path=value`, applied in order.
     Raises: ConfigError that lists every problem.
     """
     values, origins = files.read(str(path))
     if data_dir is not None:
         values["data_dir"] = os.fspath(data_dir)
+    for assignment in overrides:
+        files.override(values, origins, assignment)
     return check(values, f"configuration {path}", origins, with_files=False)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from mdmt_tf import links, storage
 from mdmt_tf.config import completion, yaml_text
 from mdmt_tf.config.yaml_text import Origins
 from mdmt_tf.errors import ConfigError, DataError, brief, nearest
@@ -59,6 +60,11 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
             )
         if base not in names():
             base = str(Path(last).parent / base)
+            if links.leads_out(base, Path(base).parent):
+                raise ConfigError(
+                    f"{where}: base: {links.reason(base, Path(base).parent)} Or write "
+                    "the path of the file itself."
+                )
         if _identity(base) in seen:
             raise ConfigError(f"{where}: base: {base} is a base of itself.")
         if len(seen) == _LONGEST_CHAIN:
@@ -195,4 +201,4 @@ def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:
     """Write plain values as YAML; keys keep their order."""
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=88)
     head = "".join(f"# {line}\n" for line in comment.splitlines())
-    Path(path).write_text(head + text, encoding="utf-8")
+    storage.write_text(path, head + text)

@@ -35,23 +35,26 @@ def size_of(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def code_of(dataset: pydicom.Dataset, frame: int) -> bytes:
+    """The bytes of a compressed frame."""
+    table = (
+        dataset.get("ExtendedOffsetTable"),
+        dataset.get("ExtendedOffsetTableLengths"),
+    )
+    return get_frame(
+        dataset.PixelData,
+        frame,
+        number_of_frames=max(1, int(dataset.get("NumberOfFrames") or 1)),
+        extended_offsets=table if all(table) else None,
+    )
+
+
 def check_frame(dataset: pydicom.Dataset, name: str, frame: int = 0) -> None:
     """Compare the size of a compressed frame with the header.
 
     Raises: DataError when the compressed image is larger.
     """
-    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    table = (
-        dataset.get("ExtendedOffsetTable"),
-        dataset.get("ExtendedOffsetTableLengths"),
-    )
-    data = get_frame(
-        dataset.PixelData,
-        frame,
-        number_of_frames=frames,
-        extended_offsets=table if all(table) else None,
-    )
-    size = size_of(data)
+    size = size_of(code_of(dataset, frame))
     if size is None:
         return
     rows, columns = int(dataset.Rows), int(dataset.Columns)

@@ -30,6 +30,7 @@ from mdmt_tf.models.weights import (
     phantom_weights,
     provenance,
     weights_cache,
+    weights_file,
 )
 from mdmt_tf.models.weights.checkpoints import (
     backbone_state,
@@ -46,7 +47,8 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
 
     The checkpoint is taken from `weights_cache.weights_folder()` or from an installed
     package that contains it; otherwise it is downloaded from its official address. Its
-    sha256 must begin with the digits in the table.
+    sha256 must be that of the table, or begin with the digits there; `write` then gets
+    a line with the whole sha256, which can be compared with another copy of the file.
 
     Args:
         name: a key of `BACKBONES`.
@@ -78,6 +80,12 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
     )
     write(f"converting {checkpoint.name} for {name}\n")
     convert(name, checkpoint, target, source=weights)
+    if not weights.is_pinned:
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+        write(
+            f"{checkpoint.name}: only the first {len(weights.sha256)} digits of its "
+            f"sha256 are known; all of them are {facts['checkpoint_sha256']}\n"
+        )
     return target
 
 
@@ -167,7 +175,7 @@ def convert(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".partial-") as partial:
         weights = Path(partial) / target.name
-        model.save_weights(weights)
+        weights_file.save(model, weights)
         manifest = manifest_path(weights)
         facts["sha256"] = sha256_of(weights)
         manifest.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
