@@ -22,7 +22,12 @@ from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging.crop import Box
 from mdmt_tf.imaging.lungs import network, segmentation
 from mdmt_tf.imaging.lungs.network_input import network_input
-from mdmt_tf.imaging.prepared import PreparedImage, cut, read_file
+from mdmt_tf.imaging.prepared import (
+    PreparedImage,
+    check_prepared,
+    cut,
+    read_file,
+)
 from mdmt_tf.imaging.preprocess import Preprocessing
 
 # Images per step of the network. It is small, because whole radiographs wait for it.
@@ -170,8 +175,9 @@ def _finish(item, decoded, logits, preprocessing, finish, lungs):
         mask = None
         if logits is not None:
             mask = segmentation.to_mask(logits, decoded.image.shape)
+        prepared = cut(decoded.image, mask, preprocessing, lungs)
         try:
-            prepared = cut(decoded.image, mask, preprocessing, lungs)
+            check_prepared(prepared)
         except DataError as error:
             return error, decoded.doubts
         result = finish(item, prepared)

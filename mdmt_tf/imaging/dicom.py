@@ -21,8 +21,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import limits, raster
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
+from mdmt_tf.imaging.dicom_codes import check_whole
 from mdmt_tf.imaging.dicom_display import shown
-from mdmt_tf.imaging.dicom_pixels import check_whole, stored_pixels
+from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.visible import check_visible
 
 # Only these tags are parsed: a header of thousands of elements, half of them malformed,

@@ -74,7 +74,9 @@ def prepare_file(
     if isinstance(preprocessing, Preprocessing):
         image = read_file(path, preprocessing)
         try:
-            return prepare_image(image, preprocessing)
+            prepared = prepare_image(image, preprocessing)
+            check_prepared(prepared)
+            return prepared
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
     volume = _read_volume(Path(path))
@@ -151,8 +153,7 @@ def prepare_image(
         image: float32 (height, width) in [0, 1], as `read_file` returns it.
         preprocessing: a `Preprocessing` or its name, e.g. "lungs_256"; a run has its
             name in `saved_model/model.json`.
-    Raises: ValueError: `image` is not an image, or the name is unknown; DataError:
-        nothing is visible on the prepared image.
+    Raises: ValueError: `image` is not an image, or the name is unknown.
     """
     if isinstance(preprocessing, str):
         preprocessing = Preprocessing.parse(preprocessing)
@@ -187,8 +188,16 @@ def cut(
     if preprocessing.region == "masked" and source == crop.LUNGS:
         kept = kept * (crop.crop(mask, box) > 0)
     pixels = crop.to_uint8(crop.resize(kept, preprocessing.size))
-    if pixels.size > 1 and is_constant(pixels):
-        y0, x0, y1, x1 = box
-        part = f"rows {y0} to {y1} and columns {x0} to {x1} ({source})"
-        raise nothing_visible("", f"all prepared pixels are {pixels[0, 0]}, in {part}")
     return PreparedImage(image, mask, box, source, pixels)
+
+
+def check_prepared(prepared: PreparedImage) -> None:
+    """Check that something is visible on the part of an image that is kept.
+
+    Raises: DataError, without the name of the file.
+    """
+    pixels = prepared.pixels
+    if pixels.size > 1 and is_constant(pixels):
+        y0, x0, y1, x1 = prepared.box
+        part = f"rows {y0} to {y1} and columns {x0} to {x1} ({prepared.box_source})"
+        raise nothing_visible("", f"all prepared pixels are {pixels[0, 0]}, in {part}")

@@ -73,12 +73,14 @@ def without_profile(data: bytes, name: str) -> bytes:
     return data
 
 
-def check_jpeg(data: bytes, name: str) -> None:
+def check_jpeg(data: bytes, name: str) -> int:
     """Check the segments up to the first scan, the end marker, and all scans.
 
     A search from the start would find the end marker of the thumbnail in the Exif data.
+
+    Returns: bits of a sample.
     """
-    frame, scan, is_progressive = b"", -1, False
+    frame, scan, is_progressive, bits = b"", -1, False, 0
     for marker, position, body in _segments(data, name):
         if marker in _FRAMES and len(body) >= 6:
             frame, is_progressive = body, marker in _PROGRESSIVE
@@ -93,6 +95,7 @@ def check_jpeg(data: bytes, name: str) -> None:
         raise DataError(f"{name}: truncated JPEG, it stops after {len(data)} bytes")
     if is_progressive:
         _check_scans(data, scan, frame, name)
+    return bits
 
 
 def _segments(data: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
