@@ -26,7 +26,6 @@ OTHERS = {
 # Modules without a test file of their own: the test that they are tested through.
 THROUGH = {
     "commands/test_benchmark.py": [
-        "mdmt_tf.experiments.executors.cluster",
         "mdmt_tf.experiments.run",
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mdmt_tf import links
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images, image_stem
@@ -71,8 +72,20 @@ class DeclaredImages:
                 "several images", f"{name!r} may be {names}; write the path in the cell"
             )
         self._requested.add(found[0])
+        self._check_target(found[0])
         self._check_links(found[0])
         return found[0]
+
+    def _check_target(self, path: Path) -> None:
+        """Raise for a link out of `root` and out of the folder of images.
+
+        That folder itself may be a link: the declaration names it.
+        """
+        folders = [folder for folder in self._folders if _is_below(path, folder)]
+        for folder in (self.root, *folders):
+            if (out := links.first_out(path, folder)) is None:
+                return
+        raise RowError(links.KIND, links.reason(self.relative(out), folder))
 
     def _check_links(self, path: Path) -> None:
         """Raise for another name of a file, which would be an image of its own."""
@@ -114,7 +127,9 @@ class DeclaredImages:
 
     def _find(self, name: str) -> list[Path]:
         if not self._folders:
-            return self._by_path(self.root / name)
+            path = self.root / name
+            # A path to another place, absolute or with .., even if it exists.
+            return self._by_path(path) if _is_below(path, self.root) else []
         for folder in self._folders:
             path = folder / name
             # A path to another place is no image of the folder, even if it exists.
@@ -134,6 +149,11 @@ class DeclaredImages:
 
     def _missing(self, name: str) -> RowError:
         hint = self._names.nearest(name)
+        if not self._folders and not _is_below(self.root / name, self.root):
+            hint = (
+                f" Paths must lead to files below {self.root}. For others, name "
+                "their folder in dataset.images."
+            )
         return RowError("image missing", f"there is no file for {name!r}.{hint}")
 
     def id_of(self, path: Path) -> str:

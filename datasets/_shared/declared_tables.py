@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mdmt_tf import storage
+from mdmt_tf import links, storage
 from mdmt_tf.config.declaration import DatasetDeclaration, TableSection
 from mdmt_tf.datasets._shared.declared_cells import (
     NO_NAME,
@@ -286,6 +286,9 @@ def _read(folder: Path, section: TableSection, columns, wanted) -> Table:
             f"{nearest(path.name, others)} Paths are relative to the folder of the "
             "YAML file, or to --manual-dir."
         )
+    # Folders on the way may be links: the declaration names them.
+    if links.leads_out(path, folder):
+        links.check(path, path.parent)
     return read_table(path, columns=columns, wanted=list(wanted), sheet=section.sheet)
 
 

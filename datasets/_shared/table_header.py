@@ -113,9 +113,8 @@ def check_widths(
         count = max(place for place, cell in enumerate(cells, 1) if cell)
         raise DataError(
             f"{path}:{number}: expected at most {width} cells, as in the header. "
-            f"Received: {count}, the last is {cells[count - 1]!r}.{_others(wide)} Put "
-            "cells with a delimiter or a decimal comma in quotes, or name the last "
-            "column."
+            f"Received: {count}.{_others(wide)} Put cells with a delimiter or a "
+            "decimal comma in quotes, or name the last column."
         )
     if may_be_short:
         return
@@ -124,9 +123,8 @@ def check_widths(
         number, cells = short[0]
         raise DataError(
             f"{path}:{number}: expected {width} cells, as in the header. Received: "
-            f"{len(cells)}, the last is {cells[-1][:60]!r}.{_others(short)} A cell is "
-            "missing or the file is cut off; an empty cell needs its delimiter. Remove "
-            "notes below the table."
+            f"{len(cells)}.{_others(short)} A cell is missing or the file is cut off; "
+            "an empty cell needs its delimiter. Remove notes below the table."
         )
 
     long = [row for row in rows if len(row[1]) > max(len(header), width)]

@@ -127,8 +127,8 @@ def decode(data: bytes, path: Path) -> str:
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     text = (
         f"{path.name}:{wrong[0]}: line {wrong[0]}{more} is not UTF-8 and read as "
-        f"Windows-1252: {lines[wrong[0] - 1].strip()[:60]!r}. Save the file as UTF-8 "
-        "if that is wrong."
+        "Windows-1252. Look at letters with accents there; if they are wrong, save the "
+        "file as UTF-8."
     )
     warnings.warn(DataWarning(text, kind="lines in Windows-1252"), stacklevel=2)
     return "".join(lines)
@@ -203,22 +203,23 @@ def _lines(path: Path, text: str, delimiter: str) -> list[Line]:
             check_cells(path, count)
             result.append((before, [_plain(cell) for cell in cells]))
     except csv.Error as error:
-        raise _bad_quote(path, text, before + 1, error) from error
+        raise _bad_quote(path, before + 1, error) from error
     return result
 
 
-def _bad_quote(path: Path, text: str, number: int, error: csv.Error) -> DataError:
-    """The error for what the strict reader refuses in the row from a line on."""
-    lines = io.StringIO(text, newline="").readlines()
-    shown = lines[number - 1].strip()[:60] if number <= len(lines) else ""
+def _bad_quote(path: Path, number: int, error: csv.Error) -> DataError:
+    """The error for what the strict reader refuses in the row from a line on.
+
+    It names the line and repeats nothing of it: cells of unused columns may be names.
+    """
     if "unexpected end" in str(error):
         return DataError(
-            f"{path}:{number}: a quote in this line is never closed: {shown!r}. "
-            "Everything below it would be one cell. Close the quote, or remove it."
+            f"{path}:{number}: a quote in this line is never closed. Everything below "
+            "it would be one cell. Close the quote, or remove it."
         )
     return DataError(
         f"{path}:{number}: this table cannot be read: {error}, in the row that begins "
-        f"with {shown!r}. Is a quote never closed, or text after a closing quote? A "
+        "in this line. Is a quote never closed, or text after a closing quote? A "
         'quote within a quoted cell is doubled, "".'
     )
 
@@ -239,7 +240,7 @@ def _check_swallowed(path: Path, number: int, cells: list[str], delimiter: str) 
             is_sure = width >= _SURE_WIDTH
             place = f"{path if is_sure else path.name}:{number}"
             text = (
-                f"{place}: the cell {lines[0][:40]!r} goes on for {len(lines)} "
+                f"{place}: cell {index + 1} of this row goes on for {len(lines)} "
                 "lines, which look like rows. Is a quote not closed?"
             )
             if is_sure:

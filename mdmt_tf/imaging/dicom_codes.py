@@ -8,10 +8,9 @@ import warnings
 
 import cv2
 import pydicom
-from pydicom.encaps import get_frame
 
 from mdmt_tf.errors import DataError, DataWarning
-from mdmt_tf.imaging import raster, raster_files
+from mdmt_tf.imaging import codestreams, raster, raster_files
 
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 # Bytes that writers of RLE add to a segment.
@@ -73,7 +72,7 @@ def _truncated(data: bytes, name: str) -> DataError:
 
 def check_jpeg(dataset: pydicom.Dataset, name: str, frame: int) -> None:
     """Check that a JPEG is whole: Pillow, which decodes it, fills what is missing."""
-    code = _code(dataset, frame)
+    code = codestreams.code_of(dataset, frame)
     if raster_files.check_jpeg(code, name) == 8:  # OpenCV decodes no others
         # All codes are read for these few pixels, too, which are not used.
         raster.decoded(code, cv2.IMREAD_REDUCED_GRAYSCALE_8, name)
@@ -81,7 +80,7 @@ def check_jpeg(dataset: pydicom.Dataset, name: str, frame: int) -> None:
 
 def check_rle(dataset: pydicom.Dataset, name: str, frame: int) -> None:
     """Check that the segments of RLE have hardly more values than the image."""
-    code = _code(dataset, frame)
+    code = codestreams.code_of(dataset, frame)
     pixels = int(dataset.Rows) * int(dataset.Columns)
     count, *offsets = struct.unpack("<16I", code[:64].ljust(64, b"\0"))
     offsets = [*offsets[: min(count, 15)], len(code)]
@@ -106,8 +105,3 @@ def _length(segment: bytes) -> int:
             length += 257 - head if head > 128 else 0
             position += 2 if head > 128 else 1
     return length
-
-
-def _code(dataset: pydicom.Dataset, frame: int) -> bytes:
-    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    return get_frame(dataset.PixelData, frame, number_of_frames=frames)

@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from mdmt_tf.errors import DataError, DataWarning
-from mdmt_tf.imaging import dicom_bits, dicom_codes, limits
+from mdmt_tf.imaging import codestreams, dicom_bits, dicom_codes, limits
 from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
 
 _REQUIRED = (
@@ -76,6 +76,8 @@ def stored_pixels(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.nda
             if dicom_bits.is_left_aligned(dataset, words):
                 return dicom_bits.values_of(dataset, words)
     plugins = _plugins(syntax, name)
+    if syntax.is_encapsulated:
+        codestreams.check_frame(dataset, name, frame)
     if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit):
         dicom_codes.check_jpeg(dataset, name, frame)
     is_rle = syntax == RLELossless and int(dataset.SamplesPerPixel) == 1

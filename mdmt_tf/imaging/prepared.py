@@ -17,6 +17,7 @@ import numpy as np
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import crop, dicom, intensity
 from mdmt_tf.imaging.dicom_slice import read_hounsfield
+from mdmt_tf.imaging.isolation import isolated
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing, parse
 from mdmt_tf.imaging.series_headers import is_dicom_file
@@ -79,10 +80,16 @@ def prepare_file(
             return prepared
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-    volume = _read_volume(Path(path))
+    return isolated(os.fspath(path), _prepare_volume_file, Path(path), preprocessing)
+
+
+def _prepare_volume_file(
+    path: Path, preprocessing: VolumePreprocessing
+) -> "PreparedVolume":
     # nibabel takes half a second to load; radiographs do not need it.
     from mdmt_tf.imaging.volume import prepare_volume
 
+    volume = _read_volume(path)
     try:
         if preprocessing.window_hu is not None:
             _check_window(volume, path)
@@ -121,10 +128,17 @@ def _check_window(volume: "Volume", path: str | os.PathLike) -> None:
 def read_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:
     """Read an image with the grey values that the preprocessing states.
 
+    It is decoded in another process, which a decoder may crash, see `isolation`.
+
     Returns: float32 (height, width) in [0, 1]: as on a viewing screen, see
         `dicom.read_image`; or in the window of the preprocessing.
-    Raises: DataError, as `dicom.read_image` and `dicom_slice.read_hounsfield`.
+    Raises: DataError, as `dicom.read_image` and `dicom_slice.read_hounsfield`; or when
+        the decoder crashes.
     """
+    return isolated(os.fspath(path), _decode_file, path, preprocessing)
+
+
+def _decode_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:
     if preprocessing.window_hu is None:
         return dicom.read_image(path)
     values = read_hounsfield(path)

@@ -13,6 +13,7 @@ import numpy as np
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import raster_files
 from mdmt_tf.imaging.decoder_messages import listen
+from mdmt_tf.imaging.orientation import png_orientation, upright
 from mdmt_tf.imaging.raster_files import (
     BIGTIFF_STARTS,
     JPEG_START,
@@ -37,8 +38,8 @@ def decode_raster(data: bytes, name: str) -> np.ndarray:
     8-bit values are divided by 255. 16-bit values are divided by 2^b - 1, with b the
     smallest of 10, 12, 14 and 16 that holds the largest value of the image. Colour
     becomes luminance, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601). Transparency is
-    composited on black. A palette is looked up. The orientation tag of a JPEG or TIFF
-    is obeyed; embedded colour profiles and gamma are not.
+    composited on black. A palette is looked up. The orientation tag of Exif data is
+    obeyed; embedded colour profiles and gamma are not.
 
     Args:
         data: the file's bytes.
@@ -61,6 +62,8 @@ def decode_raster(data: bytes, name: str) -> np.ndarray:
     else:
         kind = raster_files.check_tiff(data, name)
     pixels = decoded(data, flags, name)
+    if data.startswith(PNG_START):
+        pixels = upright(pixels, png_orientation(data))
     if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(
             f"{name}: expected pixels of 8 or 16 bits, received {pixels.dtype}"

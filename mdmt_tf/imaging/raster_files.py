@@ -120,6 +120,8 @@ def _check_scans(data: bytes, position: int, frame: bytes, name: str) -> None:
     with few details, and no error.
     """
     first = frame[6:7]
+    _, rows, columns, _ = struct.unpack_from(">BHHB", frame)
+    scans = 0
     missing: set[int] = set(range(_COEFFICIENTS))
     while position >= 0 and position + 4 <= len(data):
         marker = data[position + 1]
@@ -127,6 +129,12 @@ def _check_scans(data: bytes, position: int, frame: bytes, name: str) -> None:
             break
         (length,) = struct.unpack_from(">H", data, position + 2)
         body = data[position + 4 : position + 2 + length]
+        scans += marker == _SCAN
+        if scans > _MOST_SCANS and scans * rows * columns > _MOST_PIXELS_OF_SCANS:
+            raise DataError(
+                f"{name}: more than {scans - 1} scans of {rows} x {columns} pixels "
+                "would take minutes to decode. Save the image again, not progressive"
+            )
         if marker == _SCAN and body and len(body) >= 2 * body[0] + 4:
             components = body[1 : 1 + 2 * body[0] : 2]
             start, stop, bits = body[2 * body[0] + 1 : 2 * body[0] + 4]
@@ -139,6 +147,11 @@ def _check_scans(data: bytes, position: int, frame: bytes, name: str) -> None:
             f"{name}: truncated JPEG, scans for {len(missing)} of {_COEFFICIENTS} "
             "coefficients are missing. Copy it again"
         )
+
+
+# Programs write some 10 scans, each of which a decoder adds to all pixels.
+_MOST_SCANS = 20
+_MOST_PIXELS_OF_SCANS = 400_000_000
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from mdmt_tf import links
 from mdmt_tf.config.section import NAME_PATTERN
 from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell
 from mdmt_tf.datasets._shared.prepare import dataset_names
@@ -226,6 +227,7 @@ def _key(text: str) -> str:
 
 def read_columns(path: Path) -> dict[str, Column]:
     """The columns of one table as text."""
+    links.check(path, path.parent)
     with collected_warnings() as doubts:
         read = read_table(path, columns=())
     for doubt in doubts:

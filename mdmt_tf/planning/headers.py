@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from mdmt_tf import links
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.image_files import VOLUMES, find_images
@@ -126,6 +127,9 @@ def look(folder: str | os.PathLike, files: Sequence[str]) -> Images:
     headers, unreadable, volumes = [], [], 0
     for file in files[::step]:
         path = Path(folder) / file
+        if out := links.first_out(path, folder):
+            unreadable.append(links.reason(out, folder))
+            continue
         try:
             header = read_header(path, voxels=volumes < _MOST_VOLUMES)
         except DataError as error:

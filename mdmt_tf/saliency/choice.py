@@ -16,6 +16,7 @@ from mdmt_tf.data.samples import spread
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.image_files import find_images, image_stem
+from mdmt_tf.imaging.isolation import isolated
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.resample import resized_affine
 from mdmt_tf.imaging.volume import PreparedVolume, read_volume
@@ -117,7 +118,7 @@ def of_files(
     """
     recipe = _preprocessing_of(config, preprocessing)
     are_volumes = isinstance(recipe, preprocess.VolumePreprocessing)
-    files = find_images(paths, are_volumes)
+    files = find_images(paths, are_volumes, confined=True)
     images, geometry = [], []
     for path in files:
         image = prepare_file(path, recipe)
@@ -152,7 +153,7 @@ def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:
         if about is None or not path.is_file():
             masks.append(None)
             continue
-        volume = read_volume(path)
+        volume = isolated(str(path), read_volume, path)
         shape = volume.values.shape
         if shape != tuple(about.original_shape) or not np.allclose(
             volume.affine, about.original_affine, rtol=0, atol=0.01

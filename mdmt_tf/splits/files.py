@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdmt_tf import links
 from mdmt_tf.errors import DataError, nearest
 from mdmt_tf.names import Names
 
@@ -292,6 +293,7 @@ def _check_split(split: str, where: str) -> None:
 
 
 def _read_text(path: str | Path) -> str:
+    links.check(path, Path(path).parent)
     try:
         # utf-8-sig: spreadsheet programs write a byte order mark.
         return Path(path).read_text(encoding="utf-8-sig")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdmt_tf import links
 from mdmt_tf.errors import DataError
 from mdmt_tf.splits.files import LISTS, SPLITS, Lists, in_spelling, some
 from mdmt_tf.tasks.labels import Table
@@ -246,6 +247,7 @@ def _read_fold(folder: Path) -> Fold:
 
 def _images(path: Path) -> Iterator[tuple[str, int]]:
     """Each image of a file, with the number of its line."""
+    links.check(path, path.parent)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -24,7 +24,7 @@ import h5py
 import keras
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, MdmtError
 from mdmt_tf.storage import replacing
 
 # HDF5 leaves a block of this size to its user.
@@ -56,16 +56,25 @@ def save_state(
     Args:
         path: of the newest state.
         best: values of the model's variables in the best epoch; None if there is none.
+    Raises: MdmtError for values that are not finite; nothing is written then.
     """
     variables = _variables(model)
     names = [[v.path, list(v.shape)] for v in variables]
+    values = values_of(variables)
+    for variable, value in zip(variables, values, strict=True):
+        if not _is_finite(value):
+            raise MdmtError(
+                f"{path}: {variable.path} is no longer finite, so this state is not "
+                "saved. Lower training.learning_rate, or use training.precision = "
+                "float32."
+            )
     # In memory, because HDF5 ends the process when it cannot close a file.
     with io.BytesIO() as memory:
         with h5py.File(memory, "w", userblock_size=_HEAD) as file:
             # Not as attributes, which hold at most 64 kB.
             for name, plain in (("progress", progress), ("variables", names)):
                 file[name] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
-            _write(file, "last", values_of(variables))
+            _write(file, "last", values)
             if best is not None:
                 _write(file, "best", best)
         digest = _digest(memory)
@@ -133,6 +142,10 @@ def damage_of(path: Path) -> str | None:
         return "missing"
     try:
         read_progress(path)
+        with h5py.File(path, "r") as file:
+            # An earlier version could save a state with NaN.
+            if not all(_is_finite(row[()]) for row in file["last"].values()):
+                return "it holds numbers that are not finite"
     except _DAMAGED as error:
         return f"it cannot be read ({error})"
     return None
@@ -185,6 +198,11 @@ def load_state(path: Path, model: keras.Model) -> tuple[dict, list[np.ndarray] |
     for variable, value in zip(variables, last, strict=True):
         variable.assign(value)
     return progress, best
+
+
+def _is_finite(values: np.ndarray) -> bool:
+    """Whether an array has finite numbers only, read once and without a copy."""
+    return bool(np.isfinite(np.sum(values)))
 
 
 def _plain(file, name):

@@ -1,7 +1,7 @@
 """Save the state of a fit after an epoch, after some time within one, or on request."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -24,6 +24,8 @@ class SaveState(keras.callbacks.Callback):
         epochs: number of epochs of the whole training.
         interruption: once it is requested, the state is saved and training ends: within
             an epoch by `Interrupted`, after one by `stop_training`.
+        check: called before a state is saved; it raises an error if the numbers of the
+            fit are lost.
     """
 
     # Least time between two files; the last epoch always writes one. An interrupted run
@@ -38,10 +40,12 @@ class SaveState(keras.callbacks.Callback):
         remembering: Mapping[str, keras.callbacks.Callback],
         epochs: int,
         interruption: Interruption | None = None,
+        check: Callable[[], object] = lambda: None,
     ):
         super().__init__()
         self._path, self._remembering, self._epochs = path, remembering, epochs
         self._interruption = interruption or Interruption()
+        self._check = check
         self.first_step, self.seconds_before, self._metrics = 0, 0.0, None
 
     def on_train_begin(self, logs=None):
@@ -84,6 +88,7 @@ class SaveState(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _save(self, next_epoch: int, **within) -> None:
+        self._check()
         progress = {name: item.progress for name, item in self._remembering.items()}
         progress |= {"next_epoch": next_epoch, **within}
         best = self._remembering["selection"].best

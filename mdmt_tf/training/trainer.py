@@ -36,6 +36,7 @@ from mdmt_tf.training.fit import Fit, predict
 from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.interruption import Interruption
 from mdmt_tf.training.losses import compile_model
+from mdmt_tf.training.lost_step import stop_when_lost
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.plateau import Plateau
 from mdmt_tf.training.recalibration import recalibrate_start
@@ -104,7 +105,7 @@ def train(
         write=write,
         is_terminal=is_terminal,
     )
-    with resumable(run):
+    with resumable(run), inputs.images.errors_named():
         fit = change(fit)
         if run.is_finished:
             return run  # Another process was faster.
@@ -250,7 +251,10 @@ def _fit(
             settings.select_on.metric,
             fit.inputs.tasks,
         )
-    state = SaveState(run.last_state, remembering, settings.epochs, interruption)
+    stop = stop_when_lost(fit, model, functools.partial(_dataset, fit))
+    state = SaveState(
+        run.last_state, remembering, settings.epochs, interruption, stop.look
+    )
     progress = callbacks.ProgressLines(
         fit.inputs.answers,
         settings.epochs,
@@ -277,6 +281,7 @@ def _fit(
     first, *_ = datasets = [_dataset(fit, *session) for session in sessions]
     shown = [_tensorboard(fit, first, confusion)] if settings.tensorboard else []
     write(progress.header())
+    called = [stop, evaluate, *remembering.values(), *shown, state, progress]
     try:
         for (begun, end, done), dataset in zip(sessions, datasets, strict=True):
             model.fit(
@@ -286,7 +291,7 @@ def _fit(
                 steps_per_epoch=steps - done,
                 shuffle=False,
                 verbose=0,
-                callbacks=[evaluate, *remembering.values(), *shown, state, progress],
+                callbacks=called,
             )
             if interruption.requested:
                 raise Interrupted

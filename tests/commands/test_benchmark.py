@@ -413,6 +413,7 @@ def test_on_a_ray_cluster_that_loses_a_machine(
         cluster.shutdown()
     assert process.returncode == 0, printed
     assert "Ray, 2 machines, 2 at a time" in printed
+    assert f"Whoever reaches {cluster.address} can run programs as you" in printed
     received, expected = state_of_files(path), state_of_files(whole.path)
     assert len(received) == 2 + 1 + 2
     assert received == {name: expected[name] for name in received}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from small_networks import small_model
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, MdmtError
 from mdmt_tf.training import checkpoint
 
 
@@ -153,3 +153,29 @@ def test_a_full_disk_leaves_the_states(tmp_path, monkeypatch):
         checkpoint.save_state(last, small_model(), {})
     assert (last.read_bytes(), before.read_bytes()) == content
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_state_that_is_not_finite_is_not_saved(value, tmp_path):
+    model, path = small_model(), tmp_path / "last.h5"
+    checkpoint.save_state(path, model, {"next_epoch": 1})
+    good = path.read_bytes()
+    velocity = model.optimizer.variables[-1]
+    velocity.assign(np.full(velocity.shape, value))
+    with pytest.raises(MdmtError, match="no longer finite"):
+        checkpoint.save_state(path, model, {"next_epoch": 2})
+    assert path.read_bytes() == good
+    assert [file.name for file in tmp_path.iterdir()] == ["last.h5"]
+
+
+def test_a_state_with_nan_of_an_earlier_version_is_not_used(tmp_path, monkeypatch):
+    model, path = small_model(), tmp_path / "last.h5"
+    checkpoint.save_state(path, model, {"next_epoch": 1})
+    model.get_layer("hidden").kernel.assign(np.full((3, 4), np.nan))
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_is_finite", lambda values: True)
+        checkpoint.save_state(path, model, {"next_epoch": 2})
+    lines = []
+    found = checkpoint.newest_state(path, lines.append)
+    assert checkpoint.read_progress(found)["next_epoch"] == 1
+    assert "not finite" in "".join(lines)

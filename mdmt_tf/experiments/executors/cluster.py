@@ -1,5 +1,6 @@
 """Fits on a Ray cluster whose machines share the benchmark's folder."""
 
+import logging
 import socket
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments.executors.fit_process import STOP_SECONDS, Outcome, start
 from mdmt_tf.experiments.grid import Folder
+
+logger = logging.getLogger(__name__)
 
 # How often a fit that was lost with its machine is resumed. It continues its run, so no
 # training is repeated.
@@ -111,6 +114,8 @@ class RayExecutor:
 def connect(settings: BenchmarkSection):
     """The module `ray`, connected to the cluster at `settings.address`.
 
+    Each time it warns that Ray lets everybody in.
+
     Raises: ConfigError when Ray is not installed or no cluster answers.
     """
     try:
@@ -128,6 +133,11 @@ def connect(settings: BenchmarkSection):
             f"({error}). Start one with `ray start --head` and join machines with "
             "`ray start --address=HOST:PORT`."
         ) from error
+    logger.warning(
+        "Ray asks nobody for a password. Whoever reaches %s can run programs as you: "
+        "use it in a closed network.",
+        settings.address,
+    )
     return ray
 
 

@@ -93,17 +93,17 @@ def test_parquet_without_pyarrow_says_how_to_install(write, monkeypatch):
         (b"a,c,a\n1,2,3\n", ["t.csv:1: the column 'a' is there 2 times", "Rename"]),
         (
             b"a,c\n1,2\n3,4,5\n6,7,8\n",
-            ["t.csv:3: expected at most 2 cells", "Received: 3, the last is '5'"],
+            ["t.csv:3: expected at most 2 cells", "Received: 3. So"],
         ),
         (b"a,c\n1,2\n3,4,5\n6,7,8\n", ["So have 1 other rows.", "in quotes"]),
         # An unquoted decimal comma, in a file whose lines end in a comma.
         (b"a,c,\n1,2,\n3,5,4\n", ["t.csv:3: expected at most 2 cells"]),
-        (b"a,x,c\n1,2,3\n4,5\n6,7,8\n", ["t.csv:3: expected 3 cells", "is '5'"]),
+        (b"a,x,c\n1,2,3\n4,5\n6,7,8\n", ["t.csv:3: expected 3 cells", "Received: 2."]),
         (b"a,x,c\n1,2,3\n4,5\n6\n", ["So have 1 other rows.", "cut off"]),
         (b"a,c\n1,2\nTotal: 1\n", ["t.csv:3: expected 2 cells", "Remove notes"]),
         (
             b'a,c\n1,2\n3,"4\n5,6\n',
-            ["t.csv:3: a quote in this line is never closed: '3,\"4'"],
+            ["t.csv:3: a quote in this line is never closed. Everything"],
         ),
         (b"PAR1nonsense", ["t.csv: this table cannot be read"]),
         (b"PK\x03\x04nonsense", ["t.csv: this spreadsheet cannot be read"]),
