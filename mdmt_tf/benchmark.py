@@ -17,6 +17,9 @@ A second start continues: finished fits are skipped, interrupted ones are
 resumed, and a changed setting adds new fits to the old ones. The folder is
 run_dir, or benchmarks/<experiment>. Keys of the section `benchmark` can be
 given without its name. Afterwards: python -m mdmt_tf.report FOLDER.
+
+Ray asks nobody for a password: whoever reaches HOST:6379 can run programs as
+you. Use it in a closed network.
 """
 
 

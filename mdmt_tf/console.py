@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import logging
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from mdmt_tf import disk
 from mdmt_tf.errors import DataWarning, MdmtError, is_collected, nearest
 
 if TYPE_CHECKING:
@@ -35,8 +37,10 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     """Run a command line and exit the process.
 
     The exit status is 0 or the result of `main`. It is 2 for an error that the user can
-    correct, which prints only the message, and in a checkout that is not installed. It
-    is 130 when interrupted. Any other error is a bug and prints its traceback.
+    correct, which prints only the message, and in a checkout that is not installed.
+    What the operating system refuses, such as writing to a full disk, is such an error,
+    too. It is 130 when interrupted, by Ctrl-C or SIGTERM. Any other error is a bug and
+    prints its traceback.
     """
     if importlib.util.find_spec("mdmt_tf.configs") is None:
         checkout = Path(__file__).resolve().parents[1]
@@ -52,22 +56,37 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     # tensorflow-datasets warns of its own deprecations through absl.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    # As clusters end a job: temporary files are removed, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
     warnings.showwarning = _shown_by(warnings.showwarning)
     # They do not name the file, and what matters is raised or warned of by us.
     warnings.filterwarnings("ignore", module="pydicom")
     try:
         status = main(None)
+        sys.stdout.flush()
     except MdmtError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(as_called(str(error)) or "interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has ended; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except Exception as error:
+        text = disk.in_words(error)
+        if text is None:
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        status = 2
     sys.exit(status)
+
+
+def _interrupt(number, frame) -> None:
+    # A second one would interrupt what cleans up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _own(stream: TextIO) -> TextIO:
@@ -224,6 +243,26 @@ def add_config_arguments(
             "`python -m mdmt_tf.config keys` explains all of them"
         ),
     )
+
+
+def add_limit_argument(arguments: Parser) -> None:
+    """Add `--limit NAME=NUMBER`, for commands that read originals; see `use_limits`."""
+    arguments.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="how large files may be: max_pixels of an image, max_voxels of a volume, "
+        "max_bytes of a file, max_ratio of its packing, max_table_bytes and max_cells "
+        "of a table (docs/data.md); may be repeated",
+    )
+
+
+def use_limits(options: argparse.Namespace) -> None:
+    """Let the limits of the command line hold; ConfigError for others than numbers."""
+    from mdmt_tf.imaging import limits
+
+    limits.use(limits.parse(options.limit))
 
 
 def write(text: str) -> None:

@@ -8,6 +8,10 @@ import contextlib
 import contextvars
 import difflib
 from collections.abc import Collection, Iterator
+from typing import Any
+
+# Longer words are no slips of the pen, and comparing them takes long.
+_LONGEST_WORD = 200
 
 
 class MdmtError(Exception):
@@ -20,6 +24,10 @@ class ConfigError(MdmtError):
 
 class DataError(MdmtError):
     """A file, row or dataset that is missing, unreadable or contradicts itself."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or SIGTERM, after which the work can go on; the message says how."""
 
 
 class LeakageError(DataError):
@@ -77,5 +85,21 @@ def is_collected() -> bool:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """ " Did you mean ...?" for the nearest name, or the empty string."""
+    if len(word) > _LONGEST_WORD:
+        return ""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def brief(value: Any, most: int = 200) -> str:
+    """A value as Python writes it, cut in the middle where it is long.
+
+    Example:
+        >>> brief("a" * 50, most=20)
+        "'aaaaaaa ... aaaaaa'"
+    """
+    text = repr(value)
+    if len(text) <= most:
+        return text
+    end = (most - 5) // 2
+    return f"{text[: most - 5 - end]} ... {text[-end:]}"

@@ -16,6 +16,7 @@ tasks. This works offline and shows nothing about patients. With real data:
   python -m mdmt_tf.train --config my.yaml training.epochs=50 run_dir=runs/first
   python -m mdmt_tf.train --resume runs/first
   python -m mdmt_tf.train --resume runs/first --data-dir DATA
+  python -m mdmt_tf.train --resume runs/first training.epochs=60
 
 One experiment of a benchmark, on the folds of its grid. The experiments that it
 starts from are trained before, once, in the folder `starts` beside the run:
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.add_argument(
         "--resume",
         metavar="RUN_DIR",
-        help="resume an interrupted run, with its own settings",
+        help="resume an interrupted run with its own settings, or go on with a "
+        "finished one, with more epochs or patience",
     )
     arguments.add_argument(
         "--data-dir",
@@ -48,11 +50,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from mdmt_tf import config
     from mdmt_tf.data import own_dataset
     from mdmt_tf.experiments import alone
-    from mdmt_tf.runs import summary
+    from mdmt_tf.runs import changes, summary
     from mdmt_tf.runs.folder import RunFolder
 
     if options.resume:
-        settings = RunFolder.open(options.resume).settings(options.data_dir)
+        changes.check_keys(options.overrides)
+        run = RunFolder.open(options.resume)
+        settings = run.settings(options.data_dir, options.overrides)
     else:
         whole = config.load(options.config, options.overrides)
         parts = alone.parts_of(whole, options.overrides)
@@ -95,14 +99,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _take_data_dir(arguments: console.Parser, options: argparse.Namespace) -> None:
-    """Accept `data_dir=DIR` as --data-dir; refuse other settings of a resumed run."""
-    others = [text for text in options.overrides if not text.startswith("data_dir=")]
-    if others or options.config != console.DEFAULT_CONFIG:
+    """Accept `data_dir=DIR` as --data-dir; refuse another configuration."""
+    if options.config != console.DEFAULT_CONFIG:
         arguments.error(
-            "--resume takes the settings of the run; leave the others out. Only the "
-            "folder of data that have moved may be given: --data-dir DIR"
+            "--resume takes the settings of the run; leave --config out. "
+            "training.epochs=N may be given, and --data-dir DIR if data have moved"
         )
-    for text in options.overrides:
+    moved = [text for text in options.overrides if text.startswith("data_dir=")]
+    options.overrides = [text for text in options.overrides if text not in moved]
+    for text in moved:
         options.data_dir = text.removeprefix("data_dir=")
 
 

@@ -14,7 +14,7 @@ import pytest
 # Read when TensorFlow is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-pytest_plugins = ["made_benchmarks"]
+pytest_plugins = ["made_benchmarks", "needless_skips"]
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -31,6 +31,14 @@ def pytest_collection_finish(session):
 def two_cpus():
     """Names of two devices, for tests of several replicas."""
     return ["CPU:0", "CPU:1"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """No test loses its power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mdmt_tf.storage.sync", lambda path: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ from source_tree import MODULES, ROOT, imports, is_in, module_of
 # longest name that it starts with; within one row anything goes but a circle.
 ROWS = [
     ["mdmt_tf.errors"],
-    ["mdmt_tf.storage"],
+    ["mdmt_tf.storage", "mdmt_tf.links", "mdmt_tf.disk"],
     ["mdmt_tf.tasks", "mdmt_tf.metrics"],
     ["mdmt_tf.imaging"],
-    ["mdmt_tf.names"],
     ["mdmt_tf.names"],
     ["mdmt_tf.models.backbones.table", "mdmt_tf.training.weighting.table"],
     ["mdmt_tf.config", "mdmt_tf.configs"],
@@ -56,6 +55,8 @@ COMMANDS = [
 WITHOUT_TENSORFLOW = [
     "mdmt_tf.errors",
     "mdmt_tf.storage",
+    "mdmt_tf.links",
+    "mdmt_tf.disk",
     "mdmt_tf.tasks",
     "mdmt_tf.metrics",
     "mdmt_tf.config",

@@ -26,7 +26,6 @@ OTHERS = {
 # Modules without a test file of their own: the test that they are tested through.
 THROUGH = {
     "commands/test_benchmark.py": [
-        "mdmt_tf.experiments.executors.cluster",
         "mdmt_tf.experiments.run",
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
@@ -151,6 +150,7 @@ THROUGH = {
         "mdmt_tf.training.description",
         "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
+        "mdmt_tf.training.resuming",
     ],
     "training/weighting/test_model.py": ["mdmt_tf.training.weighting.base"],
     "training/weighting/test_table.py": [

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, JSON, digests and locks."""
 
+import errno
 import hashlib
 import json
 import math
@@ -7,6 +8,7 @@ import math
 import pytest
 
 from mdmt_tf import storage
+from mdmt_tf.errors import ConfigError
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -64,3 +66,72 @@ def test_a_lock_is_held_by_one_until_it_is_closed(tmp_path):
         storage.lock(tmp_path / "lock")
     first.close()
     storage.lock(tmp_path / "lock").close()
+
+
+def test_a_removed_lock_is_not_held_by_two(tmp_path):
+    """Who waits has the file open that the holder removes; a third makes a new one."""
+    path = tmp_path / "lock"
+    first = storage.lock(path)
+    path.unlink()
+    second = storage.lock(path)
+    first.close()
+    with pytest.raises(BlockingIOError):
+        storage.lock(path)
+    second.close()
+
+
+def test_who_waits_for_a_lock_gets_it(tmp_path, monkeypatch):
+    path, told = tmp_path / "lock", []
+    held = storage.lock(path)
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: held.close())
+    with storage.locked(path, "busy", wait=60, waiting=lambda: told.append(1)):
+        assert told == [1]
+        with (
+            pytest.raises(ConfigError, match="busy"),
+            storage.locked(path, "busy"),
+        ):
+            raise AssertionError
+    assert path.exists()
+    with storage.locked(path, "busy", remove=True):
+        pass
+    assert not path.exists()
+
+
+def test_without_locks_a_warning_is_given(tmp_path, monkeypatch, caplog):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(storage.fcntl, "flock", no_locks)
+    storage.lock(tmp_path / "lock").close()
+    assert "the file system has no locks" in caplog.text
+
+
+def test_a_durable_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, order = tmp_path / "a.txt", []
+    monkeypatch.setattr(
+        storage, "sync", lambda what: order.append((what, path.exists()))
+    )
+    storage.write_text(path, "new", durable=True)
+    (partial, before), (folder, after) = order
+    assert (partial.parent, before) == (tmp_path, False)
+    assert (folder, after) == (tmp_path, True)
+    storage.write_text(tmp_path / "b.txt", "quick")
+    assert len(order) == 2
+
+
+def test_the_replaced_file_is_kept_under_its_new_name(tmp_path):
+    path, kept = tmp_path / "a.txt", tmp_path / "before.txt"
+    for text in ("1", "2", "3"):
+        with storage.replacing(path, keep=kept) as partial:
+            partial.write_text(text)
+    assert (path.read_text(), kept.read_text()) == ("3", "2")
+
+
+def test_all_files_of_a_folder_are_synchronised(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("1")
+    seen = []
+    monkeypatch.setattr(storage, "sync", lambda what: seen.append(str(what)))
+    storage.sync_all(tmp_path)
+    expected = [tmp_path, tmp_path / "a", tmp_path / "a" / "b.txt"]
+    assert sorted(seen) == [str(path) for path in expected]

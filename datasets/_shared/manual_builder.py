@@ -33,7 +33,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mdmt_tf import __version__
+from mdmt_tf import __version__, links
 from mdmt_tf.datasets._shared import exclusion, manual_files
 from mdmt_tf.datasets._shared.exclusion import Excluded, find_excluded
 from mdmt_tf.datasets._shared.image_records import (
@@ -163,6 +163,9 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """
         manual_dir = os.fspath(manual_dir)
         root = cls.find_root(manual_dir)
+        if root is not None:
+            for name in cls.REQUIRED:
+                links.check(root / name, root)
         if root is None:
             problem = (
                 f"{cls.name}: none of {', '.join(cls._marks())} is in {manual_dir} or "
@@ -379,7 +382,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _originals(self, root: Path) -> Originals:
         """The files that the dataset is made from."""
-        paths = [root / name for name in (*self.REQUIRED, *self.OPTIONAL)]
+        paths = [root / name for name in self.REQUIRED]
+        paths += [manual_files.optional_file(root, name) for name in self.OPTIONAL]
         images = manual_files.files_in(path for path in paths if path.is_dir())
         return Originals(root, [path for path in paths if path.is_file()], images)
 

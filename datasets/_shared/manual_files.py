@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mdmt_tf import links
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.names import Names
+from mdmt_tf.names import Names, folded
 
 # The phantom generator writes this file to the root of its folder.
 SYNTHETIC_FILE = "SYNTHETIC.json"
@@ -46,6 +47,7 @@ def synthetic_details(root: Path) -> dict | None:
     for folder in (root, root.parent):
         path = folder / SYNTHETIC_FILE
         if path.is_file():
+            links.check(path, folder)
             try:
                 details = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
@@ -55,6 +57,16 @@ def synthetic_details(root: Path) -> dict | None:
                 ) from error
             return details if isinstance(details, dict) else {"synthetic": details}
     return None
+
+
+def optional_file(folder: Path, name: str) -> Path:
+    """A file of a folder, in whatever case its name is; it may be missing."""
+    path = folder / name
+    if not path.exists() and path.parent.is_dir():
+        for other in sorted(path.parent.iterdir()):
+            if folded(other.name) == folded(path.name):
+                return other
+    return path
 
 
 def files_in(folders: Iterable[Path]) -> list[Path]:
@@ -78,7 +90,10 @@ class ImageFiles:
 
     def __init__(self, root: Path, folders: Iterable[str]):
         self.root = root
-        self.files = files_in(root / folder for folder in folders)
+        folders = [root / folder for folder in folders]
+        for folder in folders:
+            links.check(folder, root)
+        self.files = files_in(folders)
         self._names = Names(
             ((self.relative(path), path) for path in self.files), folders_count=False
         )
@@ -104,7 +119,8 @@ class ImageFiles:
         """The one file that `find_all` finds.
 
         Raises:
-            RowError: there is no such file, or several.
+            RowError: there is no such file, or several, or it is a link to another
+                place.
         """
         paths = self.find_all(name)
         if not paths:
@@ -115,6 +131,9 @@ class ImageFiles:
         if len(paths) > 1:
             found = ", ".join(self.relative(path) for path in paths)
             raise RowError("several images", f"{name!r} may be {found}")
+        if links.leads_out(paths[0], self.root):
+            detail = links.reason(self.relative(paths[0]), self.root)
+            raise RowError(links.KIND, detail)
         return paths[0]
 
     def nearest(self, name: str) -> str:

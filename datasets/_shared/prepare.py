@@ -11,10 +11,11 @@ import importlib
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mdmt_tf import disk
 from mdmt_tf.datasets._shared import exclusion
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.names import folded
@@ -105,7 +106,8 @@ def prepare_dataset(
             default of the dataset.
         exclude: names of images to leave out, instead of the dataset's own list; a name
             of no image is an error.
-        overwrite: whether to delete an existing dataset and prepare it again.
+        overwrite: whether to prepare an existing dataset again. It is replaced when the
+            new one is complete.
         checks_exclude: False: a name of no image is no error.
         progress: called with (images done, all images).
         before_writing: called before TensorFlow is loaded, if there is something to
@@ -125,38 +127,74 @@ def prepare_dataset(
         note = _check_origin(builder, manual_dir)
         found = _prepared(builder, reused=True)
         return dataclasses.replace(found, compared=not note, note=note)
-    # Before an existing dataset is deleted.
+    # Before anything is written.
     root = builder.checked_root(manual_dir)
     builder.checks_exclude &= checks_exclude
     if overwrite:
         excluded = builder.excluded_in(manual_dir)  # reads all tables
         if builder.checks_exclude:
             exclusion.check(builder.name, excluded)
-    builder.progress = progress
     before_writing()
     tfds.disable_progress_bar()
-    modes = tfds.download.GenerateMode
-    mode = modes.REUSE_CACHE_IF_EXISTS if overwrite else modes.REUSE_DATASET_IF_EXISTS
+    there = Path(builder.data_dir)
     try:
-        # tfds makes a folder for downloads even if nothing is downloaded.
-        with tempfile.TemporaryDirectory() as downloads:
-            builder.download_and_prepare(
-                download_dir=downloads,
-                download_config=tfds.download.DownloadConfig(
-                    manual_dir=root,
-                    compute_stats=tfds.download.ComputeStatsMode.SKIP,
-                    download_mode=mode,
-                ),
-            )
-    except OSError as error:
+        with _written_to(there, data_dir) as folder:
+            if folder != Path(data_dir):
+                checks = builder.checks_exclude
+                builder = open_builder(name, folder, config, exclude)
+                builder.checks_exclude = checks
+            builder.progress = progress
+            _write(builder, root)
+    except Exception as error:
+        refused = disk.in_words(error)  # also what TensorFlow's files are refused
+        if refused is None and not isinstance(error, OSError):
+            raise
         builder = open_builder(name, data_dir, config, exclude)
         if overwrite or not _is_prepared(builder):
             raise DataError(
-                f"{shown} cannot be prepared in {data_dir}: {error}"
+                f"{shown} cannot be prepared in {data_dir}: {refused or error}"
             ) from error
         # Another process has finished first, with the same result.
         return _prepared(builder, reused=True)
-    return _prepared(builder, reused=False)
+    return _prepared(open_builder(name, data_dir, config, exclude), reused=False)
+
+
+@contextlib.contextmanager
+def _written_to(there: Path, data_dir: str | os.PathLike) -> Iterator[Path]:
+    """The folder of prepared datasets to write to, for a dataset in the folder `there`.
+
+    It is `data_dir` for a new dataset. One that is there is replaced at the end of the
+    block, so that nothing is lost if the new one cannot be completed.
+    """
+    data_dir = Path(data_dir)
+    if not there.is_dir():
+        yield data_dir
+        return
+    with tempfile.TemporaryDirectory(prefix=".overwrite-", dir=data_dir) as aside:
+        yield Path(aside)
+        before = Path(aside) / "before"
+        there.rename(before)
+        try:
+            (Path(aside) / there.relative_to(data_dir)).rename(there)
+        except OSError:
+            before.rename(there)
+            raise
+
+
+def _write(builder: "ManualBuilder", root: Path) -> None:
+    """Prepare the dataset of a builder from the files in `root`."""
+    import tensorflow_datasets as tfds
+
+    # tfds makes a folder for downloads even if nothing is downloaded.
+    with tempfile.TemporaryDirectory() as downloads:
+        builder.download_and_prepare(
+            download_dir=downloads,
+            download_config=tfds.download.DownloadConfig(
+                manual_dir=root,
+                compute_stats=tfds.download.ComputeStatsMode.SKIP,
+                download_mode=tfds.download.GenerateMode.REUSE_DATASET_IF_EXISTS,
+            ),
+        )
 
 
 def open_builder(

@@ -30,6 +30,9 @@ _CONTROLS = "".join(map(chr, range(32)))
 _INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 # Text after a closing quote is an error; blanks before an opening one are none.
 _STRICT = {"strict": True, "skipinitialspace": True}
+_AS_FORMULA = re.compile(r'="([^"]*)"')
+# A number whose sign is that before the decimals, as three digits would not tell.
+_DECIMAL = re.compile(r"[-+]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
 # Delimiters of a row from which on it is unlikely that lines of a text have as many.
 _SURE_WIDTH = 4
 
@@ -37,6 +40,13 @@ _SURE_WIDTH = 4
 def clean(cell: str) -> str:
     """The cell without blanks and invisible characters at its ends."""
     return cell.strip(_INVISIBLE)
+
+
+def _plain(cell: str) -> str:
+    """The cell; ="007" is 007, as programs write text that looks like a number."""
+    cell = clean(cell)
+    match = _AS_FORMULA.fullmatch(cell) if cell.startswith("=") else None
+    return clean(match[1]) if match else cell
 
 
 def check_cells(path: Path, count: int) -> None:
@@ -117,8 +127,8 @@ def decode(data: bytes, path: Path) -> str:
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     text = (
         f"{path.name}:{wrong[0]}: line {wrong[0]}{more} is not UTF-8 and read as "
-        f"Windows-1252: {lines[wrong[0] - 1].strip()[:60]!r}. Save the file as UTF-8 "
-        "if that is wrong."
+        "Windows-1252. Look at letters with accents there; if they are wrong, save the "
+        "file as UTF-8."
     )
     warnings.warn(DataWarning(text, kind="lines in Windows-1252"), stacklevel=2)
     return "".join(lines)
@@ -145,17 +155,17 @@ def _decode_windows(line: bytes) -> str:
 def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
     """Whether numbers are written as 79,5: some must be, and none as 79.5.
 
-    1,100 alone is no sign, because it may be eleven hundred. A file with commas as
-    delimiters has none.
+    1,100 and 1.100 alone are no signs, because they may be eleven hundred. A file with
+    commas as delimiters has none.
     """
     if delimiter == ",":
         return False
     found = False
     for _, cells in lines:
         for cell in cells:
-            if re.fullmatch(r"[-+]?\d+\.\d+", cell):
-                return False
-            if re.fullmatch(r"[-+]?\d+,(\d{1,2}|\d{4,})|[-+]?0,\d+", cell):
+            if match := _DECIMAL.fullmatch(cell):
+                if match[1] == ".":
+                    return False
                 found = True
     return found
 
@@ -175,7 +185,7 @@ def _parse(text: str, delimiter: str) -> Iterator[Line]:
     reader = _reader(text, delimiter)
     try:
         for cells in reader:
-            yield reader.line_num, [clean(cell) for cell in cells]
+            yield reader.line_num, [_plain(cell) for cell in cells]
     except csv.Error:  # `_lines` reports it for the delimiter that is taken
         return
 
@@ -191,24 +201,25 @@ def _lines(path: Path, text: str, delimiter: str) -> list[Line]:
             before = reader.line_num
             count += len(cells)
             check_cells(path, count)
-            result.append((before, [clean(cell) for cell in cells]))
+            result.append((before, [_plain(cell) for cell in cells]))
     except csv.Error as error:
-        raise _bad_quote(path, text, before + 1, error) from error
+        raise _bad_quote(path, before + 1, error) from error
     return result
 
 
-def _bad_quote(path: Path, text: str, number: int, error: csv.Error) -> DataError:
-    """The error for what the strict reader refuses in the row from a line on."""
-    lines = io.StringIO(text, newline="").readlines()
-    shown = lines[number - 1].strip()[:60] if number <= len(lines) else ""
+def _bad_quote(path: Path, number: int, error: csv.Error) -> DataError:
+    """The error for what the strict reader refuses in the row from a line on.
+
+    It names the line and repeats nothing of it: cells of unused columns may be names.
+    """
     if "unexpected end" in str(error):
         return DataError(
-            f"{path}:{number}: a quote in this line is never closed: {shown!r}. "
-            "Everything below it would be one cell. Close the quote, or remove it."
+            f"{path}:{number}: a quote in this line is never closed. Everything below "
+            "it would be one cell. Close the quote, or remove it."
         )
     return DataError(
         f"{path}:{number}: this table cannot be read: {error}, in the row that begins "
-        f"with {shown!r}. Is a quote never closed, or text after a closing quote? A "
+        "in this line. Is a quote never closed, or text after a closing quote? A "
         'quote within a quoted cell is doubled, "".'
     )
 
@@ -229,7 +240,7 @@ def _check_swallowed(path: Path, number: int, cells: list[str], delimiter: str) 
             is_sure = width >= _SURE_WIDTH
             place = f"{path if is_sure else path.name}:{number}"
             text = (
-                f"{place}: the cell {lines[0][:40]!r} goes on for {len(lines)} "
+                f"{place}: cell {index + 1} of this row goes on for {len(lines)} "
                 "lines, which look like rows. Is a quote not closed?"
             )
             if is_sure:

@@ -85,7 +85,10 @@ class BenchmarkSection(Section):
         "local", description="Executor of the fits: this machine, or a Ray cluster."
     )
     address: str | None = Field(
-        None, description="ray: address of the running cluster, HOST:PORT."
+        None,
+        description="ray: address of the running cluster, HOST:PORT. Ray asks nobody "
+        "for a password: whoever reaches the address can run programs as you. Use it "
+        "in a closed network.",
     )
     processes: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         None,

@@ -4,6 +4,7 @@ Order and values are the same for both sources: memory is filled by reading from
 once, with the same operations.
 """
 
+import contextlib
 import logging
 import os
 import time
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 # Larger machines do not gain from more threads, because the network is slower.
 _MOST_THREADS = 16
+
+# How far a float may be outside of [0, 1] because of resizing and rounding.
+_ROUNDING = 1e-3
 
 # Linux states the limits of a process's container here.
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -71,11 +75,17 @@ class Images:
         self._used = np.arange(self._count) if used is None else np.unique(used)
         self.shape, self.dtype = _common_pixels(self._sources, size)
         _check_range(self._sources)
+        self._refused: DataError | None = None
         self._stored: np.ndarray | None = None
         if available is None:
             available = available_bytes()
         if cache == "memory" or (cache == "auto" and self.nbytes < available / 2):
-            self._stored = self._decode_used()
+            with self.errors_named():
+                self._stored = self._decode_used()
+        elif len(self._used):
+            # An error in the first image tells of the others before training begins.
+            with self.errors_named():
+                self._load(tf.constant(self._used[:1], tf.int64))
         logger.info(
             "%d images %s %s, %.2f GB, %s",
             len(self._used),
@@ -100,6 +110,9 @@ class Images:
     def gather(self, numbers: tf.Tensor) -> tf.Tensor:
         """Get some images, inside or outside a `tf.data` pipeline.
 
+        A float that is not in [0, 1], or NaN, is an error of TensorFlow, see
+        `errors_named`. Integers are in their range by their type.
+
         Args:
             numbers: int64 (b,), offset of the dataset + row in the dataset.
         Returns: (b, *shape) of type `dtype`.
@@ -118,6 +131,16 @@ class Images:
             raise ValueError("an image is wanted that was not to be used.")
         return self._stored[places]
 
+    @contextlib.contextmanager
+    def errors_named(self) -> Iterator[None]:
+        """Raise the DataError of an image that was refused, not TensorFlow's error."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self._refused is None:
+                raise
+            raise self._refused from error
+
     def batches(self, numbers: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         """Batches of images in the given order, float32 (b, *shape) in [0, 1].
 
@@ -127,7 +150,8 @@ class Images:
         pixels = chosen.map(
             lambda batch: to_unit(self.gather(batch)), num_parallel_calls=threads()
         )
-        return pixels.prefetch(2).as_numpy_iterator()
+        with self.errors_named():
+            yield from pixels.prefetch(2).as_numpy_iterator()
 
     def stored(self, number: int) -> np.ndarray:
         """One image as stored in its dataset, with its own size and type."""
@@ -150,7 +174,37 @@ class Images:
         images = tf.map_fn(
             decode, (records, sources), fn_output_signature=tf.as_dtype(self.dtype)
         )
+        if any(source.image_dtype.kind == "f" for source in self._sources):
+            # The shape makes the images depend on the check. TensorFlow leaves out a
+            # check on which nothing depends.
+            shape = tf.numpy_function(
+                self._check, [numbers, images], tf.int64, stateful=False
+            )
+            images = tf.reshape(images, shape)
         return tf.ensure_shape(images, (*numbers.shape, *self.shape))
+
+    def _check(self, numbers: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """The shape of images; refuses those whose floats are not in [0, 1]."""
+        for number, image in zip(numbers, images, strict=True):
+            low, high = float(np.min(image)), float(np.max(image))
+            # False for NaN.
+            if low >= -_ROUNDING and high <= 1 + _ROUNDING:
+                continue
+            source = int(np.searchsorted(self.offsets, number, side="right")) - 1
+            dataset, row = self._sources[source], number - self.offsets[source]
+            received = (
+                f"values from {low:g} to {high:g}"
+                if np.isfinite(image).all()
+                else f"{np.sum(~np.isfinite(image))} values that are NaN or infinite"
+            )
+            self._refused = DataError(
+                f"dataset {dataset.name!r}, image "
+                f"{str(dataset.table['image_id'][row])!r}: expected floats from 0, "
+                f"black, to 1, white. Received: {received}. Correct the image, and "
+                "prepare the dataset again; or leave the image out of the split."
+            )
+            raise self._refused
+        return np.array(images.shape, np.int64)
 
     def _fit(self, image: tf.Tensor) -> tf.Tensor:
         if self.dtype != np.float32:

@@ -31,6 +31,7 @@ def training_dataset(
     seed: int,
     epochs: int,
     first_epoch: int = 0,
+    first_step: int = 0,
     augmentation: Augmentation | None = None,
     layers: AugmentationLayers | None = None,
     normalization: tuple = IMAGENET,
@@ -49,6 +50,7 @@ def training_dataset(
         seed: seed of the run, not negative.
         epochs: number of epochs of the whole training.
         first_epoch: number of the first epoch, for a resumed training.
+        first_step: steps of that epoch to leave out, because they are done.
         augmentation: settings of the augmentation; None: no augmentation.
         layers: Keras layers that are applied afterwards; None: none.
         normalization: mean and std by channel.
@@ -88,6 +90,8 @@ def training_dataset(
     batches = batches.apply(
         tf.data.experimental.assert_cardinality(steps * (epochs - first_epoch))
     )
+    if first_step:
+        batches = batches.skip(first_step)
     return _finish(batches.map(load, num_parallel_calls=threads()))
 
 

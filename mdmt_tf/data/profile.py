@@ -18,13 +18,13 @@ from mdmt_tf.imaging import crop
 _MOST = {2: 200, 3: 32}
 _BATCH = 16
 
-# Sides of the coarse copies, for height and width, and for the depth of volumes.
-_SIDE, _DEPTH = 64, 16
+# Sides of the coarse copies, (depth,) height and width.
+COARSE = (16, 64, 64)
 # Sides of the mean image.
 _MEAN_SIDE, _MEAN_DEPTH = 16, 4
 
 # A pixel nearer than this to 0 is black, and nearer to 1 white.
-_EDGE = 1 / 255
+EDGE = 1 / 255
 QUANTILES = (0.01, 0.05, 0.5, 0.95, 0.99)
 
 # A feature is outside the range of the training images when it is further from the 5 %
@@ -98,7 +98,7 @@ def coarsened(image: np.ndarray, size: Sequence[int] | None = None) -> np.ndarra
         size: largest shape of the result; None: 64 x 64, or 16 x 64 x 64. An image is
             compared with training images in the size that these had, if it is smaller.
     """
-    most = (_DEPTH, _SIDE, _SIDE)[-image.ndim :] if size is None else size
+    most = COARSE[-image.ndim :] if size is None else size
     return _block_means(np.asarray(image, np.float32), most)
 
 
@@ -114,8 +114,8 @@ def features(coarse: np.ndarray, mean_image: Sequence) -> dict[str, float]:
     return {
         "mean": float(coarse.mean()),
         "std": std,
-        "black": float((coarse <= _EDGE).mean()),
-        "white": float((coarse >= 1 - _EDGE).mean()),
+        "black": float((coarse <= EDGE).mean()),
+        "white": float((coarse >= 1 - EDGE).mean()),
         "detail": float(np.mean(steps)) / max(std, 1e-6),
         "likeness": _correlation(_reduced(coarse), np.asarray(mean_image)),
     }
@@ -130,14 +130,25 @@ def beyond(profile: Mapping, values: Mapping[str, float]) -> dict[str, int]:
     Returns: feature -> -1 for too low, 1 for too high.
     """
     found = {}
-    for name, smallest in FEATURES.items():
-        lowest, low, _, high, highest = profile["quantiles"][name]
-        margin = max(TOLERANCE * (high - low), smallest)
-        if values[name] < min(lowest, low - margin):
+    for name in FEATURES:
+        low, high = range_of(profile, name)
+        if values[name] < low:
             found[name] = -1
-        elif values[name] > max(highest, high + margin):
+        elif values[name] > high:
             found[name] = 1
     return found
+
+
+def range_of(profile: Mapping, name: str) -> tuple[float, float]:
+    """The range of a feature, see `beyond`.
+
+    Example:
+        >>> range_of({"quantiles": {"mean": [0.1, 0.2, 0.3, 0.4, 0.6]}}, "mean")
+        (0.1, 0.6)
+    """
+    lowest, low, _, high, highest = profile["quantiles"][name]
+    margin = max(TOLERANCE * (high - low), FEATURES[name])
+    return min(lowest, low - margin), max(highest, high + margin)
 
 
 def _reduced(coarse: np.ndarray) -> np.ndarray:

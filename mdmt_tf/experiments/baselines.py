@@ -22,7 +22,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.files import SPLITS, assign
 from mdmt_tf.splits.split import Split
-from mdmt_tf.storage import now, write_json
+from mdmt_tf.storage import now, sync_all, write_json
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table, field_values, label_is_known, task_labels
 
@@ -80,16 +80,20 @@ def fit_baseline(
         tempfile.mkdtemp(prefix=f".{run.path.name}.", dir=run.path.parent)
     )
     started = now()
-    predictions.write(table, partial.predictions)
-    split.write(partial.split)
-    manifest = {**facts, "baseline": model.section.facts(), "started": started}
-    write_json(partial.manifest, {**manifest, "finished": now()})
-    write_json(partial.metrics, predictions.metrics_of(table, [task]))
     try:
+        predictions.write(table, partial.predictions)
+        split.write(partial.split)
+        manifest = {**facts, "baseline": model.section.facts(), "started": started}
+        write_json(partial.manifest, {**manifest, "finished": now()})
+        write_json(partial.metrics, predictions.metrics_of(table, [task]))
+        sync_all(partial.path)
         os.rename(partial.path, run.path)
     except OSError:
-        # Another process has written the same result first.
-        shutil.rmtree(partial.path)
+        # Another process may have written the same result first.
+        if not run.is_finished:
+            raise
+    finally:
+        shutil.rmtree(partial.path, ignore_errors=True)
 
 
 def _gather(

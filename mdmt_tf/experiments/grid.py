@@ -94,15 +94,19 @@ class Folder:
 
     def read_failure(self, fit: str) -> dict | None:
         """The last failure of a fit; None when it has not failed."""
+        path = self.failure(fit)
         try:
-            return json.loads(self.failure(fit).read_text(encoding="utf-8"))
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            return {"error": str(facts["error"]), "attempts": int(facts["attempts"])}
         except FileNotFoundError:
             return None
+        except (ValueError, KeyError, TypeError):
+            return {"error": f"unknown: {path} is damaged", "attempts": 1}
 
     def read_data(self) -> dict:
         """The content of `data.json`, which `plan` writes.
 
-        Raises: DataError when the file does not exist.
+        Raises: DataError when the file does not exist, or is damaged.
         """
         try:
             return json.loads(self.data.read_text(encoding="utf-8"))
@@ -111,6 +115,11 @@ class Folder:
                 f"{self.path}: not the folder of a benchmark: it has no data.json. "
                 "Expected one that `python -m mdmt_tf.benchmark` made."
             ) from None
+        except ValueError as error:
+            raise DataError(
+                f"{self.data}: not valid JSON: {error}. Run the benchmark again, which "
+                "writes it anew."
+            ) from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -179,7 +179,12 @@ class ImageColumns:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path, ".npy") as partial:
                     np.save(partial, self._compute(dataset, section))
-            self._read[path] = np.load(path)
+            try:
+                self._read[path] = np.load(path)
+            except (ValueError, EOFError) as error:
+                raise DataError(
+                    f"{path}: damaged ({error}). Remove it and run the benchmark again."
+                ) from error
         return self._read[path]
 
     def _compute(self, dataset, section: BaselineSection) -> np.ndarray:

@@ -4,7 +4,6 @@ The recipe is the shipped configuration `phantom_start`. A run that was interrup
 on; the run is removed when the file is there. No TensorFlow at import.
 """
 
-import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 from mdmt_tf import config, storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import embedded
-from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.experiments import protocol
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments import finished_run, protocol
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.weights import (
     half_precision,
@@ -79,7 +78,9 @@ def make(
         target = target.with_stem(f"{target.stem}-again")
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = target.with_name(f"{target.stem}-{_digest_of(settings)[:12]}")
-    with _only_one(target):
+    busy = f"{target}: another process is making it. Wait until it has finished."
+    lock = target.with_name(f".{target.name}.lock")
+    with storage.locked(lock, busy, remove=True):
         settings = settings.model_copy(update={"run_dir": str(folder)})
         run = _train(settings, write, bar, is_terminal)
         write_file(run, target)
@@ -181,43 +182,19 @@ def _check_recipe(path: Path, settings: Config, write: Write) -> None:
         )
 
 
-@contextlib.contextmanager
-def _only_one(target: Path):
-    """Refuse to run while another process makes the same file."""
-    lock = target.with_name(f".{target.name}.lock")
-    try:
-        held = storage.lock(lock)
-    except BlockingIOError:
-        raise ConfigError(
-            f"{target}: another process is making it. Wait until it has finished."
-        ) from None
-    with held:
-        try:
-            yield
-        finally:
-            lock.unlink()
-
-
 def _train(
     settings: Config, write: Write, bar: Callable, is_terminal: bool
 ) -> RunFolder:
     """The finished run of the settings in `run_dir`; an interrupted one goes on."""
     from mdmt_tf.models.weights import pretrained
-    from mdmt_tf.training import strategy, trainer
+    from mdmt_tf.training import strategy
 
     # Before anything computes: TensorFlow keeps the devices with which it starts.
     strategy.build_strategy(settings.training.devices)
     model = settings.model
     pretrained.locate_all(model.backbone, model.weights, write)
     settings = embedded.provide(settings, write, bar)
-    resumed = None
-    if Path(settings.run_dir).is_dir():
-        resumed = settings.run_dir
-        settings = RunFolder.open(resumed).settings(settings.data_dir)
-        write(f"resuming {resumed}\n")
-    return trainer.train(
-        settings, resume_from=resumed, write=write, is_terminal=is_terminal
-    )
+    return finished_run.finish(settings, write, is_terminal=is_terminal)
 
 
 def _facts_of(run: RunFolder) -> dict:

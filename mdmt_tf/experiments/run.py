@@ -1,14 +1,12 @@
 """Run a benchmark in its folder, from the plan to the last fit."""
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config, files
 from mdmt_tf.config.schema import BenchmarkSection
-from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import grid, matching, plan, schedule
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.schedule import Executor, State
@@ -34,7 +32,11 @@ def run_benchmark(
         status of a plan that failed.
     Raises: ConfigError when a benchmark is already running in the folder.
     """
-    with _only_one(folder):
+    busy = (
+        f"{folder.path}: a benchmark is running there. Wait for it, or choose another "
+        "run_dir."
+    )
+    with storage.locked(folder.path / ".lock", busy):
         head = "Resolved settings of a benchmark."
         files.write(settings.to_plain(), folder.settings, head)
         # The plan has its own process, so that TensorFlow does not stay in memory.
@@ -93,17 +95,3 @@ def _build_executor(section: BenchmarkSection, folder: Folder) -> Executor:
     from mdmt_tf.experiments.executors.local import LocalExecutor
 
     return LocalExecutor(folder, section)
-
-
-@contextlib.contextmanager
-def _only_one(folder: Folder) -> Iterator[None]:
-    """Refuse to run while another benchmark runs in the same folder."""
-    try:
-        lock = storage.lock(folder.path / ".lock")
-    except BlockingIOError:
-        raise ConfigError(
-            f"{folder.path}: a benchmark is running there. Wait for it, or choose "
-            "another run_dir."
-        ) from None
-    with lock:
-        yield

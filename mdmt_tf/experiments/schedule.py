@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from mdmt_tf.errors import Interrupted
 from mdmt_tf.experiments.executors.fit_process import Outcome
 from mdmt_tf.experiments.grid import Folder, Grid, write_failure, write_fit
 from mdmt_tf.storage import now
@@ -93,6 +94,7 @@ def run(
         executor: runs the fits; closed at the end.
         write: receives one line per fit.
         retry_failed: whether to repeat fits that failed before.
+    Raises: Interrupted after Ctrl-C, when the fits have ended.
     """
     state = state_of(grid, folder, retry_failed=retry_failed)
     progress = GridProgress(grid, len(state.finished), write)
@@ -114,6 +116,14 @@ def run(
                     state.finished.add(name)
                 left = [*state.waiting, *running]
                 progress.ended(name, outcome, left, executor.capacity)
+    except KeyboardInterrupt:
+        write(
+            f"\ninterrupted: {len(running)} fits finish their step and write their "
+            "state (again: leave at once)\n"
+        )
+        raise Interrupted(
+            "interrupted. To go on, give the same command again."
+        ) from None
     finally:
         executor.close()
     return state

@@ -7,21 +7,19 @@ auxiliary datasets alone, which are the same in every fold, are trained once. No
 TensorFlow at import.
 """
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import embedded
-from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments import finished_run, protocol
 from mdmt_tf.experiments.alone import Part
 from mdmt_tf.runs.folder import RunFolder
 
 # Below the folder of the runs.
 FOLDER = "starts"
-_WAIT_SECONDS = 2.0
 
 Write = Callable[[str], object]
 
@@ -119,41 +117,22 @@ def _train(
     settings: Config, folder: Path, identity: str, write: Write, is_terminal: bool
 ) -> RunFolder:
     """The finished run of an identity; trained, resumed or used again."""
-    from mdmt_tf.training import trainer
-
     name = f"{settings.experiment}-{settings.model.backbone}-s{settings.seed}"
     path = folder / f"{name}-{identity[:12]}"
-    run = RunFolder(path)
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_one(folder / f".{path.name}.lock", path, write):
+
+    def waiting():
+        write(f"waiting for {path}, which another process trains\n")
+
+    # For as long as it takes.
+    lock = folder / f".{path.name}.lock"
+    with storage.locked(lock, "", wait=math.inf, waiting=waiting):
+        run = RunFolder(path)
         if run.is_finished:
             write(f"starts from {path}, trained before\n\n")
             return run
-        resumed = None
-        settings = settings.model_copy(update={"run_dir": str(path)})
-        if run.config.is_file():
-            resumed = path
-            settings = run.settings(settings.data_dir)
         write(f"starts from {settings.experiment}, which is trained first\n")
-        trainer.train(
-            settings, resume_from=resumed, write=write, is_terminal=is_terminal
-        )
+        settings = settings.model_copy(update={"run_dir": str(path)})
+        run = finished_run.finish(settings, write, is_terminal=is_terminal)
         write("\n")
     return run
-
-
-@contextlib.contextmanager
-def _only_one(lock: Path, path: Path, write: Write) -> Iterator[None]:
-    """Wait while another process trains the same run."""
-    is_told = False
-    while True:
-        try:
-            held = storage.lock(lock)
-            break
-        except BlockingIOError:
-            if not is_told:
-                write(f"waiting for {path}, which another process trains\n")
-            is_told = True
-            time.sleep(_WAIT_SECONDS)
-    with held:
-        yield

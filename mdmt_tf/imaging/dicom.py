@@ -8,22 +8,47 @@ Values run from 0 black to 1 white (air dark, bone bright), as on a viewing scre
 """
 
 import contextlib
+import functools
 import io
 import os
+import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.pixels import apply_color_lut
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    UID_dictionary,
+)
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import limits, raster
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
+from mdmt_tf.imaging.dicom_codes import check_whole
 from mdmt_tf.imaging.dicom_display import shown
-from mdmt_tf.imaging.dicom_pixels import check_whole, stored_pixels
+from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.visible import check_visible
+
+# pydicom's warnings about values of the header repeat them; they may name a patient.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+# First bytes -> another kind of file.
+_OTHERS = {
+    b"GIF8": "a GIF",
+    b"RIFF": "a RIFF file, such as WebP",
+    b"BM": "a BMP",
+    b"%PDF": "a PDF",
+    b"PK\3\4": "a ZIP archive",
+    b"\x1f\x8b": "a file compressed by gzip",
+    b"\x5c\x01\0\0": "a NIfTI volume",
+    b"<": "a text, such as HTML",
+}
+
+_QUOTED = re.compile(r"""b?(['"])(.*?)\1""", re.DOTALL)
+_PACKAGES = frozenset({"gdcm", "pillow", "pylibjpeg", "pyjpegls", "utf-8", "ascii"})
 
 # Only these tags are parsed: a header of thousands of elements, half of them malformed,
 # costs time and warnings. Data about the patient is not read.
@@ -62,12 +87,21 @@ def read_image(
         return _decode_dicom(data, name)
     if not raster.is_raster(data):
         raise DataError(
-            f"{name}: expected a DICOM, PNG, JPEG or TIFF file, received one that "
-            f"begins with {data[:8]!r}"
+            f"{name}: expected a DICOM, PNG, JPEG or TIFF file. Received: {_kind(data)}"
         )
     image = raster.decode_raster(data, name)
     check_visible(image, name)
     return image
+
+
+def _kind(data: bytes) -> str:
+    """What other kind of file it is; none of its text, which may name a patient."""
+    for start, kind in _OTHERS.items():
+        if data.startswith(start):
+            return kind
+    if b"\0" not in data[:512]:
+        return "a text, or a file of another kind"
+    return "a file of another kind"
 
 
 def bytes_of(source: str | os.PathLike | bytes, name: str | None) -> tuple[bytes, str]:
@@ -76,10 +110,7 @@ def bytes_of(source: str | os.PathLike | bytes, name: str | None) -> tuple[bytes
         data, name = source, name or "<bytes>"
     else:
         name = name or os.fspath(source)
-        try:
-            data = Path(source).read_bytes()
-        except OSError as error:
-            raise DataError(f"{name}: cannot be read: {error.strerror}") from error
+        data = limits.read_file(source, name)
     if not data:
         raise DataError(f"{name}: the file is empty")
     return data, name
@@ -101,8 +132,34 @@ def reading(name: str) -> Iterator[None]:
     # `Exception` itself. A decoder in Rust panics by a BaseException.
     except BaseException as error:
         raise DataError(
-            f"{name}: this DICOM file cannot be read: {type(error).__name__}: {error}"
+            f"{name}: this DICOM file cannot be read: {type(error).__name__}: "
+            f"{without_values(str(error))}"
         ) from error
+
+
+def without_values(text: str) -> str:
+    """The text of an error without the values that it quotes: they may name a patient.
+
+    Names of DICOM's dictionary, such as of transfer syntaxes, and of packages stay.
+
+    Example:
+        >>> without_values("could not convert string to float: 'Miller^Jane'")
+        'could not convert string to float: ...'
+        >>> without_values("no attribute 'Rows'")
+        "no attribute 'Rows'"
+    """
+
+    def kept(match: re.Match) -> str:
+        word = match[2]
+        known = word in _PACKAGES or word in _uid_names()
+        return match[0] if known or tag_for_keyword(word) is not None else "..."
+
+    return _QUOTED.sub(kept, text)
+
+
+@functools.cache
+def _uid_names() -> frozenset[str]:
+    return frozenset({*UID_dictionary, *(row[0] for row in UID_dictionary.values())})
 
 
 def parse(data: bytes, name: str, tags: Sequence[str] = ()) -> pydicom.Dataset:
@@ -128,7 +185,7 @@ def _check_deflated(data: bytes, name: str) -> None:
         return
     end = 144 + int.from_bytes(start[8:], "little")
     if DEFLATED in data[:end]:
-        limits.inflate(data[end:], name, raw=True)
+        limits.inflate(data[end:], name, raw=True, keep=False)
 
 
 DEFLATED = DeflatedExplicitVRLittleEndian.encode()

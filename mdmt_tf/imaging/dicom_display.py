@@ -18,6 +18,9 @@ from mdmt_tf.imaging.dicom_values import (
 )
 from mdmt_tf.imaging.visible import check_visible, nothing_visible
 
+# Others are not repeated in messages: they may be any text of the file.
+_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+
 
 def shown(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray:
     """Stored values to [0, 1]: modality, then VOI, then the inversion of MONOCHROME1.
@@ -46,7 +49,7 @@ def shown(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray
     image = _apply_voi(values, dataset, name)
     if image is None:
         image = _stretch(values, padding, name)
-    check_visible(image if padding is None else image[~padding], name, cause)
+    check_visible(image, name, cause, padding)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         image = 1 - image
     if padding is not None:
@@ -94,9 +97,10 @@ def _apply_voi(
         )
     function = dataset.get("VOILUTFunction") or "LINEAR"
     if width < (1 if function == "LINEAR" else np.finfo(np.float32).tiny):
+        known = function if function in _FUNCTIONS else "unknown"
         doubt = (
-            f"{name}: a {function} window of width {width} is impossible; the range of "
-            "the pixels is used instead"
+            f"{name}: the window of kind {known} and width {width} is impossible; the "
+            "range of the pixels is used instead"
         )
         warnings.warn(DataWarning(doubt, "impossible window"), stacklevel=2)
         return None
@@ -119,8 +123,7 @@ def _window(x: np.ndarray, center: float, width: float, function: str) -> np.nda
             return (x > center).astype(np.float32)
     elif function != "LINEAR_EXACT":
         raise ValueError(
-            "expected VOILUTFunction LINEAR, LINEAR_EXACT or SIGMOID, received "
-            f"{function!r}"
+            "expected VOILUTFunction LINEAR, LINEAR_EXACT or SIGMOID, received another"
         )
     x -= np.float32(center)
     x *= np.float32(1 / width)

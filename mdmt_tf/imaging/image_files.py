@@ -2,10 +2,12 @@
 
 import glob
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from mdmt_tf import links
 from mdmt_tf.errors import DataError
 
 RADIOGRAPHS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -29,7 +31,9 @@ def image_stem(name: str) -> str:
     return name
 
 
-def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]:
+def find_images(
+    given: Iterable[str | os.PathLike], volumes: bool, *, confined: bool = False
+) -> list[Path]:
     """The files that paths and patterns stand for.
 
     Args:
@@ -39,15 +43,19 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
         volumes: whether the images of folders are NIfTI files and DICOM series (the
             folder stands for the series in it, see `series.find_series`); else
             radiographs, that is DICOM (also without a suffix), PNG, JPEG, TIFF.
+        confined: whether a symbolic link that leads out of a given folder is an error.
+            A file or folder that is given by name may be a link.
     Returns: each file or folder once, in the order of `given`, those of one folder or
         pattern sorted. Of several slices of one series, the first.
     Raises: DataError for a path that does not exist, a folder or a pattern without
-        images, and what cannot be read.
+        images, what cannot be read, and links as `confined` says.
     """
     found: dict[Path, None] = {}
-    for path in map(Path, given):
+    for path in map(_on_disk, given):
         if path.is_dir():
             images = _images_below([path], path, volumes)
+            if confined:
+                _check_links(images, path)
         elif path.exists():
             images = [path]
         elif glob.has_magic(str(path)):
@@ -56,6 +64,14 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
             raise DataError(f"{path}: no such file or folder.")
         found.update(dict.fromkeys(images))
     return _without_other_slices(list(found)) if volumes else list(found)
+
+
+def _on_disk(given: str | os.PathLike) -> Path:
+    """A path in the Unicode form in which it exists, if it does."""
+    forms = (unicodedata.normalize(form, os.fspath(given)) for form in ("NFC", "NFD"))
+    others = (Path(form) for form in forms)
+    path = Path(given)
+    return path if path.exists() else next((p for p in others if p.exists()), path)
 
 
 def _matches(pattern: Path, volumes: bool) -> list[Path]:
@@ -93,6 +109,15 @@ def _images_among(files: list[Path], volumes: bool) -> set[Path]:
         for folder in sorted({path.parent for path in files if path not in images}):
             images.update(find_series(folder))
     return images
+
+
+def _check_links(images: Iterable[Path], folder: Path) -> None:
+    for path in images:
+        if out := links.first_out(path, folder):
+            raise DataError(
+                f"{links.reason(out, folder)} Or name the file itself, or a pattern in "
+                "quotes, instead of the folder."
+            )
 
 
 def _without_other_slices(found: list[Path]) -> list[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdmt_tf import links
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom_slice import measured_values
@@ -138,7 +139,11 @@ def _chosen(path: Path) -> list[Slice]:
         )
     if len(own) > 1:
         return own
-    slices = read_slices(dicom_files(path.parent))
+    files = dicom_files(path.parent)
+    if not path.is_symlink():
+        for file in files:
+            links.check(file, path.parent)
+    slices = read_slices(files)
     return [one for one in slices if one.series == own[0].series]
 
 
@@ -151,9 +156,8 @@ def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:
 
 def _several(by_series: Sequence[Sequence[Slice]]) -> str:
     listed = "; ".join(
-        f"{group[0].modality or 'unknown modality'} {group[0].description!r}, "
-        f"{len(group)} slice{'s' if len(group) > 1 else ''}, such as "
-        f"{group[0].path.name}"
+        f"{group[0].modality or 'unknown modality'}, {len(group)} "
+        f"slice{'s' if len(group) > 1 else ''}, such as {group[0].path.name}"
         for group in by_series
     )
     return (

@@ -13,7 +13,7 @@ from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
 
 _TAGS = """
-    SeriesInstanceUID SeriesDescription Modality ImageType Rows Columns NumberOfFrames
+    SeriesInstanceUID Modality ImageType Rows Columns NumberOfFrames
     ImagePositionPatient ImageOrientationPatient PixelSpacing
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
@@ -26,7 +26,6 @@ class Slice:
     Attributes:
         path, frame: the file, and the number of the frame in it.
         series: the UID of the series.
-        description: of the series.
         modality: e.g. CT or MR.
         is_localizer: whether the scanner marks it as such.
         shape: rows and columns.
@@ -39,7 +38,6 @@ class Slice:
     path: Path
     frame: int
     series: str
-    description: str
     modality: str
     is_localizer: bool
     shape: tuple[int, int]
@@ -126,7 +124,6 @@ def _slice(header, path, frame, place, measures, rescale) -> Slice:
         path=path,
         frame=frame,
         series=str(header.get("SeriesInstanceUID") or ""),
-        description=str(header.get("SeriesDescription") or ""),
         modality=str(header.get("Modality") or ""),
         is_localizer="LOCALIZER" in (header.get("ImageType") or ()),
         shape=(int(header.Rows), int(header.Columns)),

@@ -58,8 +58,9 @@ def labelled_answers(
 def metrics_of_answers(answers: Iterable[Answers]) -> dict[str, float]:
     """All metrics of one task, from the rows of each of its components.
 
-    Returns: n, the number of labels (int), then the metrics, NaN without rows. A task
-        with several components has their means, NaN if one of them is NaN.
+    Returns: n, the number of labels (int), then the metrics, NaN without rows, and if
+        the probabilities of a row are not finite. A task with several components has
+        their means, NaN if one of them is NaN.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -82,7 +83,8 @@ def weighted_metrics(
     """All metrics of a task with one component, under many weightings of its rows.
 
     Args: see `WeightedRows`.
-    Returns: name -> float64 (R,), NaN where a metric is not defined.
+    Returns: name -> float64 (R,), NaN where a metric is not defined, or where the
+        probabilities of a row that counts are not finite.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -103,7 +105,7 @@ def all_metrics(rows: WeightedRows) -> dict[str, np.ndarray]:
         >>> all_metrics(rows)["accuracy"].tolist()
         [1.0]
     """
-    return {name: METRICS[name].formula(rows) for name in names_of(rows.task)}
+    return {name: METRICS[name].of(rows) for name in names_of(rows.task)}
 
 
 def signed_parts(rows: WeightedRows) -> dict[str, np.ndarray]:
@@ -118,7 +120,12 @@ def signed_parts(rows: WeightedRows) -> dict[str, np.ndarray]:
         [0.15]
     """
     found = {name: METRICS[name].parts for name in names_of(rows.task)}
-    return {name: parts(rows) for name, parts in found.items() if parts}
+    lost = rows.lost[:, None]
+    return {
+        name: np.where(lost, np.nan, parts(rows))
+        for name, parts in found.items()
+        if parts
+    }
 
 
 def mean_of_components(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

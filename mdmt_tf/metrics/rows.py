@@ -93,6 +93,15 @@ class WeightedRows:
         return cls(task, targets, probabilities, np.ones((1, len(targets))))
 
     @functools.cached_property
+    def lost(self) -> np.ndarray:
+        """bool (R,): whether a row that counts has a prediction that is no number.
+
+        The class of such a row would be an accident, so no metric is defined.
+        """
+        rows = ~np.isfinite(self.probabilities).all(axis=1)
+        return (self.weights[:, rows] > 0).any(axis=1)
+
+    @functools.cached_property
     def counts(self) -> np.ndarray:
         """(R, k, k): the weight of the rows of class i that were predicted as j."""
         k = self.task.n_classes

@@ -65,6 +65,11 @@ class Metric:
     compared: frozenset[Property] = frozenset()
     note: str = ""
 
+    def of(self, rows: WeightedRows) -> np.ndarray:
+        """Its value of each weighting, (R,); NaN where a prediction is no number."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.where(rows.lost, np.nan, self.formula(rows))
+
     def is_of(self, task: Task) -> bool:
         """Whether a task has the metric."""
         return self.requires <= _properties(task)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sources import PreparedDataset
-from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.errors import DataError, LeakageError, MdmtError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
@@ -101,17 +101,49 @@ def predict(
     batch_size: int,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[str, np.ndarray]:
-    """{answer: probabilities (n, n_classes)} of n >= 1 rows, in their order."""
+    """{answer: probabilities (n, n_classes)} of n >= 1 rows, in their order.
+
+    Raises: MdmtError for a prediction that is no number.
+    """
     names, batches, done = samples.rows["dataset"].tolist(), [], 0
     for batch in images.batches(samples.image, batch_size):
         end = done + len(batch)
         batches.append(predictor.predict(batch, names[done:end]))
         done = end
         progress(done, len(samples))
-    return {
+    predicted = {
         answer.name: np.concatenate([batch[answer.name] for batch in batches])
         for answer in samples.answers
     }
+    check_numbers(predicted, samples)
+    return predicted
+
+
+def check_numbers(predicted: Mapping[str, np.ndarray], samples: Samples) -> None:
+    """Make sure that predictions are finite.
+
+    Args:
+        predicted: {answer: logits or probabilities (n, ...)}.
+        samples: the n rows.
+    Raises: MdmtError that names answers and images.
+    """
+    lost = {
+        name: ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        for name, values in predicted.items()
+    }
+    rows = np.flatnonzero(np.logical_or.reduce(list(lost.values())))
+    if not len(rows):
+        return
+    names = ", ".join(name for name, of_answer in lost.items() if of_answer.any())
+    first = samples.rows.iloc[rows[:5]]
+    images = ", ".join(first["dataset"] + "/" + first["image_id"])
+    more = ", ..." if len(rows) > len(first) else ""
+    raise MdmtError(
+        f"the model gives no number (NaN or infinite) for {len(rows)} of "
+        f"{len(samples)} images: {images}{more}; answers: {names}. Its weights are "
+        "damaged or overflow. In training, lower training.learning_rate, or use "
+        "training.precision = float32."
+    )
 
 
 def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:

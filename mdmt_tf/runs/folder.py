@@ -7,10 +7,13 @@ manifest.json     versions, commit, devices, data, and whether the data are synt
 split.json        which image is in which split
 history.csv       one row per epoch
 tensorboard/
-checkpoints/      last.h5 (state for resuming; no more than 20 s old); at the end
-                  best.weights.h5, and backbone.weights.h5, the backbone of it alone,
-                  for other runs to start from
+checkpoints/      last.h5 and last.previous.h5, the last two states for resuming (one
+                  after each epoch, but none within 20 s of another; in long epochs
+                  every 10 minutes); at the end best.weights.h5, and
+                  backbone.weights.h5, the backbone of it alone, for other runs to start
+                  from
 saved_model/
+saved_model_so_far/  the best epoch until an interruption; removed in the end
 saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
@@ -24,15 +27,17 @@ metrics.json      {split: {task: {metric: value}}}; written last: the run is fin
 import datetime
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mdmt_tf
+from mdmt_tf import disk
 from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.storage import write_json
+from mdmt_tf.storage import sync, sync_all, write_json
 from mdmt_tf.tasks import Answer, Task, make_task
 
 
@@ -51,6 +56,8 @@ class RunFolder:
         self.backbone_weights = self.path / "checkpoints" / "backbone.weights.h5"
         self.last_state = self.path / "checkpoints" / "last.h5"
         self.saved_model = self.path / "saved_model"
+        self.saved_model_so_far = self.path / "saved_model_so_far"
+        self.lock = self.path / ".lock"
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"
@@ -86,8 +93,8 @@ class RunFolder:
     ) -> "RunFolder":
         """Make a new folder with everything that a resumed run needs.
 
-        The folder appears whole or not at all. A killed process leaves a hidden folder
-        next to it, which nothing reads.
+        The folder appears whole or not at all, and is on the disk then. A killed
+        process leaves a hidden folder next to it, which nothing reads.
 
         Args:
             config: resolved settings.
@@ -99,6 +106,7 @@ class RunFolder:
         cls.refuse_existing(config.run_dir)
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         path = Path(config.run_dir or f"runs/{config.experiment}-{time}")
+        partial = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = cls(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -110,11 +118,17 @@ class RunFolder:
             write_json(partial.manifest, manifest)
             write_json(partial.tasks, [task.to_plain() for task in tasks])
             write_split(partial.split)
+            sync_all(partial.path)
             partial.path.rename(path)
+            sync(path.parent)
         except OSError as error:
             raise ConfigError(
-                f"run_dir = {str(path)!r} cannot be made: {error.strerror}."
+                f"run_dir = {str(path)!r} cannot be made: "
+                f"{disk.in_words(error) or error.strerror}"
             ) from error
+        finally:
+            if partial is not None:
+                shutil.rmtree(partial.path, ignore_errors=True)
         return cls(path)
 
     @classmethod
@@ -131,14 +145,19 @@ class RunFolder:
             )
         return run
 
-    def settings(self, data_dir: str | os.PathLike | None = None) -> Config:
+    def settings(
+        self,
+        data_dir: str | os.PathLike | None = None,
+        overrides: Sequence[str] = (),
+    ) -> Config:
         """The settings of the run; its data may have moved or may be gone.
 
         Args:
             data_dir: folder of the prepared data; None: the folder used in training.
+            overrides: `key.path=value`, see `mdmt_tf.runs.changes`.
         Raises: ConfigError for a file that was changed and has problems.
         """
-        return load_stored(self.config, data_dir)
+        return load_stored(self.config, data_dir, overrides)
 
     def require_finished(self) -> None:
         """Make sure that the run is finished.
@@ -189,7 +208,13 @@ class RunFolder:
                 f"{path}: missing; this run folder is not complete."
             ) from None
         except ValueError as error:
-            raise DataError(f"{path}: not valid JSON: {error}.") from error
+            text = (
+                f"Remove it and finish the run again: python -m mdmt_tf.train --resume "
+                f"{self.path}."
+                if path == self.metrics and self.last_state.is_file()
+                else "Train again."
+            )
+            raise DataError(f"{path}: not valid JSON: {error}. {text}") from error
 
 
 def _umask() -> int:

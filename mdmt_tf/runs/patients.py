@@ -129,6 +129,10 @@ def _of_component(rows: pd.DataFrame, component: Task, keys: list) -> pd.DataFra
     # The mean of equal numbers may differ from them by rounding, which breaks ties.
     ends = [getattr(groups[columns], end)().to_numpy(float) for end in ("min", "max")]
     means = np.clip(groups[columns].mean().to_numpy(np.float64), *ends)
+    # Pandas leaves NaN out of means; a patient with a prediction that is no number has
+    # none.
+    lost = rows[columns].isna().groupby([rows[key] for key in keys]).any()
+    means[lost.to_numpy()] = np.nan
     table["prediction"] = component.prediction(means)
     for index, column in enumerate(columns):
         table[column] = means[:, index]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.metrics.computation import metrics_of_answers
+from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Task, label_is_known
 
 KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
@@ -43,7 +44,8 @@ def write(table: pd.DataFrame, path: Path) -> None:
     text = table.copy()
     for column in ("target", "prediction"):
         text[column] = [_shortest(value) for value in text[column]]
-    text.to_csv(path, index=False, lineterminator="\n")
+    with replacing(path) as partial:
+        text.to_csv(partial, index=False, lineterminator="\n")
 
 
 def read(path: Path, split: str | None = None) -> pd.DataFrame:

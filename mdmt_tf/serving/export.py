@@ -17,6 +17,9 @@ sum (n, classes + 1), whose last column is the sum. For a task with classes,
 `<task>_calibrated` has the calibrated probabilities in the same shape, see
 `mdmt_tf.statistics.calibration`. The graph contains the resizing and the normalisation
 of training.
+
+`image_warnings`, string (n,), has codes of what is odd about an image, see
+`mdmt_tf.serving.image_warnings`. Pixels that are NaN or not in [0, 1] are an error.
 """
 
 import json
@@ -27,10 +30,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mdmt_tf.data.normalize import normalize, resize
+from mdmt_tf.data.normalize import normalize, resize, to_unit
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.backbones.table import IMAGENET
 from mdmt_tf.models.dataset_normalization import UNSEEN
+from mdmt_tf.serving import image_warnings
+from mdmt_tf.serving.decoding import decode_grey
 from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.statistics.calibration import Calibrations, answered, calibrated
 from mdmt_tf.tasks import Answer
@@ -71,26 +76,31 @@ def export_model(
     image = tf.TensorSpec((*any_size, 1), tf.float32, "image")
     text = json.dumps(information, indent=2)
 
-    def answer(grey, dataset=None):
-        inputs = normalize(resize(grey, shape), *normalization)
+    def answer(grey, dataset=None, sizes=None):
+        if sizes is None:
+            grey, sizes = image_warnings.checked(grey), tf.shape(grey)[-3:-1]
+        resized = resize(grey, shape)
+        inputs = normalize(resized, *normalization)
         if datasets:
             inputs = (inputs, _numbers_of(datasets, dataset, tf.shape(grey)[:1]))
         logits = model(inputs, training=False)
         made = answered(answers, logits, calibrations, ops=keras.ops)
-        return {
+        outputs = {
             name: tf.cast(values, tf.float32, name=name)
             for name, values in made.items()
         }
+        found = image_warnings.warn(resized, sizes, information)
+        return outputs | {image_warnings.OUTPUT: found}
 
     def predict_encoded(encoded):
+        def read(file):
+            grey = decode_grey(file)
+            return resize(grey, shape), tf.shape(grey)[:2]
+
         specification = tf.TensorSpec((*shape, 1), tf.float32)
-        return answer(
-            tf.map_fn(
-                lambda file: resize(decode_grey(file), shape),
-                encoded,
-                fn_output_signature=specification,
-            )
-        )
+        size = tf.TensorSpec((2,), tf.int32)
+        read_files = tf.map_fn(read, encoded, fn_output_signature=(specification, size))
+        return answer(read_files[0], sizes=read_files[1])
 
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -126,45 +136,6 @@ def _numbers_of(known: Sequence[str], names, shape) -> tf.Tensor:
     return numbers
 
 
-def decode_grey(file: tf.Tensor) -> tf.Tensor:
-    """A PNG or JPEG file as float32 (h, w, 1) in [0, 1], colour as its luminance.
-
-    Follows `mdmt_tf.imaging.dicom.read_image`: transparency lies on black, and values
-    of 16 bits are divided by the largest one of 10, 12, 14 or 16 bits that holds them.
-    """
-    values = tf.cond(tf.io.is_jpeg(file), lambda: _jpeg(file), lambda: _png(file))
-    channels = tf.shape(values)[-1]
-    alpha = tf.cond(
-        channels % 2 == 0,
-        lambda: values[..., -1:],
-        lambda: tf.ones_like(values[..., :1]),
-    )
-    grey = tf.cond(
-        channels > 2,
-        lambda: tf.image.rgb_to_grayscale(values[..., :3]),
-        lambda: values[..., :1],
-    )
-    return tf.ensure_shape(grey * alpha, (None, None, 1))
-
-
-def _jpeg(file: tf.Tensor) -> tf.Tensor:
-    # The default is fast and off by up to three grey levels.
-    pixels = tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE")
-    return tf.cast(pixels, tf.float32) / 255.0
-
-
-def _png(file: tf.Tensor) -> tf.Tensor:
-    values = tf.cast(tf.io.decode_png(file, dtype=tf.uint16), tf.float32)
-    # Byte 24 is the bit depth. The decoder scales images of fewer than 16 bits to 16.
-    is_16_bit = tf.strings.substr(file, 24, 1) == b"\x10"
-    largest = tf.reduce_max(values)
-    white = tf.constant(65535.0)
-    for bits in (14, 12, 10):
-        fits = tf.logical_and(is_16_bit, largest < 2.0**bits)
-        white = tf.where(fits, 2.0**bits - 1.0, white)
-    return values / white
-
-
 def check_export(
     path: Path,
     answers: Sequence[Answer],
@@ -178,8 +149,9 @@ def check_export(
     Args:
         path: of the SavedModel.
         answers: of the model, see `export_model`.
-        images: integers (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and,
-            where the model takes files, as PNG.
+        images: (h, w, 1) or (d, h, w, 1), as prepared; sent as they are and, where the
+            model takes files, as PNG. Pixels that no PNG file holds are sent in 8 bits,
+            and the answer is compared with that to the same 8 bits as pixels.
         expected: {answer: probabilities (n, classes)} of the Keras model.
         calibrations: those of the SavedModel, by component.
         datasets: name of the dataset of each image, for the signature
@@ -190,18 +162,21 @@ def check_export(
     served = ServedModel(path)
     largest = 0.0
     for row, image in enumerate(images):
-        scaled = image.astype(np.float32) / np.iinfo(image.dtype).max
+        scaled = to_unit(tf.convert_to_tensor(image)).numpy()
+        of_row = {name: values[row] for name, values in expected.items()}
         if datasets is None:
-            served_answers = {"serving_default": served.predict(scaled[None])}
+            compared = {"serving_default": (served.predict(scaled[None]), of_row)}
         else:
             known = served.predict(scaled[None], [datasets[row]])
-            served_answers = {"predict_of_dataset": known}
+            compared = {"predict_of_dataset": (known, of_row)}
         if served.takes_files and datasets is None:
-            file = tf.io.encode_png(image).numpy()
-            served_answers["predict_encoded"] = served.predict_encoded([file])
-        for signature, answer in served_answers.items():
-            of_row = {name: values[row] for name, values in expected.items()}
-            outputs = _outputs(answers, of_row, answer, calibrations or {})
+            file, pixels = _as_png(image, scaled)
+            if pixels is not scaled:
+                again = served.predict(pixels[None])
+                of_row = {one.name: again[one.name][0] for one in answers}
+            compared["predict_encoded"] = (served.predict_encoded([file]), of_row)
+        for signature, (answer, wanted_of_row) in compared.items():
+            outputs = _outputs(answers, wanted_of_row, answer, calibrations or {})
             for name, wanted, scale in outputs:
                 difference = np.max(np.abs(answer[name][0] - wanted) / scale)
                 if not difference <= TOLERANCE:
@@ -213,6 +188,22 @@ def check_export(
                     )
                 largest = max(largest, float(difference))
     return largest
+
+
+def _as_png(image: np.ndarray, scaled: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """A PNG file of an image, and the pixels in [0, 1] that are read from it.
+
+    These are `scaled` itself, unless the file has other ones: floats and integers of
+    more than 16 bits are in no PNG, and those of 16 bits are stretched if they are all
+    dark, see `decode_grey`.
+    """
+    if image.dtype in (np.uint8, np.uint16):
+        file = tf.io.encode_png(image).numpy()
+        if np.allclose(decode_grey(file), scaled, rtol=0, atol=1e-6):
+            return file, scaled
+    eight_bits = np.round(scaled.clip(0, 1) * 255).astype(np.uint8)
+    file = tf.io.encode_png(eight_bits).numpy()
+    return file, eight_bits.astype(np.float32) / np.float32(255)
 
 
 def _outputs(answers, expected, served, calibrations) -> Iterator[tuple]:

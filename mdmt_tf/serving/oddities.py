@@ -32,7 +32,7 @@ TEXTS = {
 }
 
 # Feature of the profile and direction -> code.
-_OF_FEATURES = {
+OF_FEATURES = {
     ("mean", -1): "dark",
     ("mean", 1): "bright",
     ("std", -1): "low_contrast",
@@ -45,7 +45,7 @@ _OF_FEATURES = {
 }
 
 # Range of the grey values, below which an image has no contrast.
-_SMALLEST_RANGE = 2 / 255
+SMALLEST_RANGE = 2 / 255
 # Lungs that are not found are odd if they were found in most training images.
 _USUAL = 0.8
 _SMALLEST_SCALE = 0.5
@@ -69,7 +69,7 @@ def find_oddities(
     """
     expected = _modalities(preprocessing)
     values = prepared.image
-    flat = not float(np.ptp(values)) > _SMALLEST_RANGE
+    flat = not float(np.ptp(values)) > SMALLEST_RANGE
     lungs_found = None if training is None else training["lungs_found"]
     facts, seen = prepared.facts, prepared.seen
     found = {
@@ -87,7 +87,7 @@ def find_oddities(
         coarse = profile.coarsened(prepared.coarse, size)
         features = profile.features(coarse, training["mean_image"])
         outside = profile.beyond(training, features)
-        codes += [code for key, code in _OF_FEATURES.items() if key in outside.items()]
+        codes += [code for key, code in OF_FEATURES.items() if key in outside.items()]
     texts = {code: TEXTS[code] for code in codes}
     if "modality" in texts:
         words = f"expected {', '.join(expected)}, received {facts.modality}"

@@ -97,7 +97,8 @@ def predict_files(
     Raises: ConfigError, DataError for errors that the user can correct. A file that
         cannot be read is no such error but an answer with an error.
     """
-    files = find_images(given, volumes=len(models[0].size) == 3)
+    volumes = len(models[0].size) == 3
+    files = find_images(given, volumes, confined=True)
     counts = Counts(
         files=len(files),
         uncalibrated=not all(model.is_calibrated for model in models),

@@ -15,6 +15,7 @@ from mdmt_tf.models.dataset_normalization import UNSEEN, fractions_of
 from mdmt_tf.models.from_config import answering_model, build_from_config
 from mdmt_tf.runs.evaluation import Predictor
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving import image_warnings
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.calibration import Calibrations
 from mdmt_tf.tasks import Answer
@@ -113,6 +114,7 @@ class ServedModel:
                 f"{path}: not a SavedModel of mdmt_tf: expected saved_model.pb with "
                 f"the signatures serving_default and information ({error})."
             ) from error
+        self._path = path
         self.information = json.loads(text)
         self._signatures = signatures
 
@@ -124,7 +126,8 @@ class ServedModel:
     @property
     def outputs(self) -> set[str]:
         """Names of the outputs of `predict`."""
-        return set(self._signatures["serving_default"].structured_outputs)
+        names = self._signatures["serving_default"].structured_outputs
+        return set(names) - {image_warnings.OUTPUT}
 
     @property
     def statistics(self) -> dict[str, float] | None:
@@ -139,19 +142,41 @@ class ServedModel:
         Args:
             datasets: see `Predictor`.
         """
+        # An error for pixels that are NaN or not in [0, 1].
         given = {"image": tf.constant(images, tf.float32)}
         serve = self._signatures["serving_default"]
         if datasets is not None and self.statistics is not None:
             serve = self._signatures["predict_of_dataset"]
             given["dataset"] = tf.constant(list(datasets), tf.string)
-        answer = serve(**given)
-        return {name: value.numpy() for name, value in answer.items()}
+        return self._answer(serve, given)[0]
 
     def predict_encoded(self, files: Sequence[bytes]) -> dict[str, np.ndarray]:
-        """{task: (n, classes)} probabilities of whole PNG or JPEG files."""
+        """{task: (n, classes)} probabilities of whole PNG or JPEG files.
+
+        Raises: DataError for a file that cannot be decoded.
+        """
+        return self.predict_and_warn(files)[0]
+
+    def predict_and_warn(
+        self, files: Sequence[bytes]
+    ) -> tuple[dict[str, np.ndarray], list[str]]:
+        """As `predict_encoded`, and the warnings about each file, see `image_warnings`.
+
+        Models of earlier versions give no warnings.
+        """
         serve = self._signatures["predict_encoded"]
-        answer = serve(encoded=tf.constant(list(files)))
-        return {name: value.numpy() for name, value in answer.items()}
+        return self._answer(serve, {"encoded": tf.constant(list(files))})
+
+    def _answer(self, serve, given: dict) -> tuple[dict[str, np.ndarray], list[str]]:
+        try:
+            answer = {name: value.numpy() for name, value in serve(**given).items()}
+        except tf.errors.InvalidArgumentError as error:
+            # Before comes the trace of the graph, after it the node.
+            lines = error.message.partition("[[{{")[0].strip().splitlines()
+            reason = lines[-1].removeprefix("assertion failed:").strip(" []")
+            raise DataError(f"{self._path}: {reason}") from error
+        found = answer.pop(image_warnings.OUTPUT, [])
+        return answer, [text.decode() for text in found]
 
 
 class TrainedModel:

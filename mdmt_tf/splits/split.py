@@ -19,6 +19,7 @@ from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits import auxiliary, files, folds, sites
 from mdmt_tf.splits.files import LISTS, SPLITS, Lists
 from mdmt_tf.splits.settings import SplitSettings
+from mdmt_tf.storage import write_text
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table
 
@@ -80,7 +81,7 @@ class Split:
         """Write `split.json`."""
         plain = {**dataclasses.asdict(self), "hash": self.hash}
         text = json.dumps(plain, indent=1, ensure_ascii=False)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write_text(path, text + "\n")
 
     @classmethod
     def read(cls, path: Path) -> "Split":
@@ -332,7 +333,12 @@ def _from_file(tables, settings) -> tuple[Split, bool]:
             f"{path}: no lists for dataset {missing[0]!r}. It has lists for "
             f"{', '.join(lists)}."
         )
-    ordered = {name: {key: lists[name][key] for key in LISTS} for name in tables}
+    ordered = {
+        name: files.in_spelling(
+            {key: lists[name][key] for key in LISTS}, tables[name]["image_id"]
+        )
+        for name in tables
+    }
     lists_test = any(of_dataset["test"] for of_dataset in lists.values())
     return dataclasses.replace(split, datasets=ordered), lists_test
 

@@ -89,7 +89,7 @@ def _of_component(task, rows, metrics, patients, folds) -> dict[str, np.ndarray]
         blocks = _pooled(task, targets, chances, patient, pooled, patients)
         without = (folds[:, None] != fold).astype(np.float64)
         whole = WeightedRows(task, targets, chances, without)
-        blocks.append({name: METRICS[name].formula(whole) for name in pooled})
+        blocks.append({name: METRICS[name].of(whole) for name in pooled})
         found = {n: np.concatenate([b[n] for b in blocks]) for n in pooled}
     areas = [name for name in metrics if name in _AREAS]
     if areas:
@@ -105,7 +105,7 @@ def _pooled(task, targets, chances, patient, metrics, patients) -> list[dict]:
         left_out = np.arange(start, min(start + size, patients))
         weights = (left_out[:, None] != patient).astype(np.float64)
         rows = WeightedRows(task, targets, chances, weights)
-        blocks.append({name: METRICS[name].formula(rows) for name in metrics})
+        blocks.append({name: METRICS[name].of(rows) for name in metrics})
     return blocks
 
 
@@ -124,6 +124,7 @@ def _within_folds(answers, metrics, patients, folds) -> dict:
         for name in metrics:
             for place, ranked in enumerate(rows.ranked):
                 parts = np.stack(_AREAS[name](ranked))
+                parts = np.where(rows.lost, np.nan, parts)
                 sums[name][place] += parts[:, :1]
                 sums[name][place][:, 1 + own] += parts[:, 1:] - parts[:, :1]
                 sums[name][place][:, 1 + patients + index_of_fold] -= parts[:, 0]

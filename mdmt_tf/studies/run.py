@@ -31,14 +31,11 @@ def run_study(
     """
     _check_arms(config)
     mode = _MODES[config.study.mode]
-    try:
-        lock = storage.lock(folder.path / ".lock")
-    except BlockingIOError:
-        raise ConfigError(
-            f"{folder.path}: a study is running there. Wait for it, or choose another "
-            "run_dir."
-        ) from None
-    with lock:
+    busy = (
+        f"{folder.path}: a study is running there. Wait for it, or choose another "
+        "run_dir."
+    )
+    with storage.locked(folder.path / ".lock", busy):
         if not only_report:
             head = "Resolved settings of a study."
             files.write(config.to_plain(), folder.settings, head)

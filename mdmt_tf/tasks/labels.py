@@ -92,12 +92,26 @@ def task_labels(dataset: str, table: Table, task: Task) -> np.ndarray:
         else:
             labels = _stacked([field_values(dataset, table, f) for f in field])
         task.encode(labels)
+        _check_finite(table, labels)
     except DataError as error:
         shown = field if isinstance(field, str) else list(field)
         raise DataError(
             f"tasks.{task.name}.from.{dataset} = {shown!r}: {error}"
         ) from error
     return labels
+
+
+def _check_finite(table: Table, labels: np.ndarray) -> None:
+    """Refuse infinite labels. NaN stands for an unknown one."""
+    if labels.dtype.kind != "f":
+        return
+    rows = np.flatnonzero(np.isinf(labels.reshape(len(labels), -1)).any(axis=1))
+    if len(rows):
+        raise DataError(
+            f"the label of {len(rows)} images is infinite, such as that of "
+            f"{str(table['image_id'][rows[0]])!r}. Expected a finite number, or NaN if "
+            "it is not known."
+        )
 
 
 def check_same_labels(

@@ -1,8 +1,9 @@
-"""Callbacks at the end of an epoch: evaluate, select, stop, record, print, save.
+"""Callbacks at the end of an epoch: evaluate, select, stop, record, print.
 
 The callbacks run in the order of `trainer.py` and share the epoch's `logs`. The first
 adds exact metrics under `<split>/<task>/<metric>`, the others read them. The state that
-a callback needs to resume an interrupted run is its `progress`, plain values.
+a callback needs to resume an interrupted run is its `progress`, plain values, which
+`saving.SaveState` saves.
 """
 
 import csv
@@ -16,6 +17,7 @@ import numpy as np
 
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.metrics.table import METRICS, compared, improves, legend, names_of
+from mdmt_tf.models.weights import weights_file
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Answer
 from mdmt_tf.training import checkpoint
@@ -42,12 +44,15 @@ class EvaluateEpoch(keras.callbacks.Callback):
         super().__init__()
         self._losses = training_losses
         self._validate = validate
+        # Time of the first epoch in the sessions before.
+        self.seconds_before = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        trained = time.perf_counter() - self._start
+        trained = self.seconds_before + time.perf_counter() - self._start
+        self.seconds_before = 0.0
         train_loss = float(logs["loss"])
         if not np.isfinite(train_loss):
             raise MdmtError(
@@ -113,8 +118,14 @@ class Selection(keras.callbacks.Callback):
             self.progress["best_epoch"] = epoch
             self._keep(logs)
         self.progress["waited"] += 1
-        if self._patience is not None and self.progress["waited"] >= self._patience:
-            self.progress["stopped"] = self.model.stop_training = True
+        self.count()
+        if self.progress["stopped"]:
+            self.model.stop_training = True
+
+    def count(self) -> None:
+        """Whether patience is at its end; it may have been raised for a resumed run."""
+        over = self._patience is not None and self.progress["waited"] >= self._patience
+        self.progress["stopped"] = over
 
     def _keep(self, logs):
         logs["selected"] = 1
@@ -125,8 +136,8 @@ class Selection(keras.callbacks.Callback):
         for variable, value in zip(model.variables, self.best, strict=True):
             variable.assign(value)
         # Renamed into place, so that the file is always complete.
-        with replacing(path, suffix=".weights.h5") as partial:
-            model.save_weights(partial)
+        with replacing(path, suffix=".weights.h5", durable=True) as partial:
+            weights_file.save(model, partial)
 
 
 class History(keras.callbacks.Callback):
@@ -139,6 +150,12 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.progress.append({"epoch": epoch, **logs})
+        self.write()
+
+    def write(self) -> None:
+        """Write the epochs so far, if there are any."""
+        if not self.progress:
+            return
         with (
             replacing(self._path) as partial,
             partial.open("w", newline="", encoding="utf-8") as file,
@@ -151,50 +168,15 @@ class History(keras.callbacks.Callback):
                 )
 
 
-class SaveState(keras.callbacks.Callback):
-    """Save `checkpoints/last.h5` after an epoch, after the callbacks with a state.
-
-    Args:
-        path: path of the file.
-        remembering: name -> callback whose `progress` is saved; among them "selection".
-    """
-
-    # Least time between two files; the last epoch always writes one. An interrupted run
-    # repeats the epochs since the last file, with the same results.
-    SECONDS = 20.0
-
-    def __init__(self, path: Path, remembering: Mapping[str, keras.callbacks.Callback]):
-        super().__init__()
-        self._path, self._remembering = path, remembering
-
-    def on_train_begin(self, logs=None):
-        self._saved = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
-        if not is_last and time.monotonic() - self._saved < self.SECONDS:
-            return
-        progress = {name: item.progress for name, item in self._remembering.items()}
-        progress["next_epoch"] = epoch + 1
-        best = self._remembering["selection"].best
-        checkpoint.save_state(self._path, self.model, progress, best)
-        self._saved = time.monotonic()
-
-    def restore(self, model: keras.Model) -> int:
-        """Restore the last saved epoch; returns the next epoch to train."""
-        progress, best = checkpoint.load_state(self._path, model)
-        self._remembering["selection"].best = best
-        for name, item in self._remembering.items():
-            item.progress = progress[name]
-        return progress["next_epoch"]
-
-
 class ProgressLines(keras.callbacks.Callback):
     """A table that grows by one line per epoch; three tasks fit into 80 columns.
 
     A derived answer has no training loss.
 
     On a terminal, the current line counts the steps of the epoch.
+
+    Attributes:
+        first_step: steps of the first epoch in the sessions before.
     """
 
     def __init__(
@@ -209,6 +191,7 @@ class ProgressLines(keras.callbacks.Callback):
         super().__init__()
         self._epochs, self._steps = epochs, steps
         self._write, self._is_terminal = write, is_terminal
+        self.first_step = 0
         # Each task shows its losses, and the first of these metrics that it has.
         self._metrics = {}
         for task in answers:
@@ -239,9 +222,11 @@ class ProgressLines(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if self._is_terminal:
-            self._write(f"\r{self._head}  step {batch + 1}/{self._steps}\033[K")
+            step = self.first_step + batch + 1
+            self._write(f"\r{self._head}  step {step}/{self._steps}\033[K")
 
     def on_epoch_end(self, epoch, logs=None):
+        self.first_step = 0
         line = f"{self._head} {logs['seconds']:>4.0f}s"
         for name, metric in self._metrics.items():
             losses = (

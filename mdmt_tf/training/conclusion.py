@@ -3,6 +3,7 @@
 import functools
 import shutil
 from collections.abc import Collection
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
-from mdmt_tf.models.weights import heads, provenance
+from mdmt_tf.models.weights import heads, provenance, weights_file
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
@@ -44,7 +45,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     calibrations = _calibrate(fit, table)
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
-    backbone.save_weights(run.backbone_weights)
+    weights_file.save(backbone, run.backbone_weights)
     names = [task.name for task in inputs.tasks]
     heads.write(run.backbone_weights, heads.arrays_of(model, names))
     provenance.write(run.backbone_weights, manifest.get(provenance.NOTE, {}))
@@ -55,22 +56,9 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         about = description.information(
             config, inputs, manifest, training_images, fit.statistics
         )
-        unchecked = run.path / "saved_model.unchecked"
-        export.export_model(
-            answering,
-            inputs.answers,
-            unchecked,
-            about,
-            config.normalization,
-            calibrations=calibrations,
-            datasets=tuple(fit.statistics or ()),
+        manifest["export"] = _export(
+            fit, answering, run.saved_model, about, probabilities, calibrations
         )
-        manifest["export"] = _check_export(
-            fit, answering, unchecked, probabilities, calibrations
-        )
-        # Only a checked export gets its final name.
-        shutil.rmtree(run.saved_model, ignore_errors=True)
-        unchecked.rename(run.saved_model)
     if config.training.saliency:
         write("explaining some predictions ...\n")
         explanation.explain_run(
@@ -87,7 +75,60 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
-    storage.write_json(run.metrics, predictions.metrics_of(table, inputs.answers))
+    shutil.rmtree(run.saved_model_so_far, ignore_errors=True)
+    # metrics.json says that all others are there.
+    storage.sync_all(run.path)
+    metrics = predictions.metrics_of(table, inputs.answers)
+    storage.write_json(run.metrics, metrics, durable=True)
+
+
+def export_so_far(fit: Fit, model: keras.Model, epochs: int, best_epoch: int) -> None:
+    """Export the model of the best epoch until an interruption.
+
+    `model.json` says that training has not ended, and which epoch it is. The run has no
+    metrics, and is resumed as if there were no export.
+
+    Args:
+        model: with the weights of the best epoch.
+        epochs: number of epochs until then.
+        best_epoch: number of the best one, from 0.
+    """
+    config, inputs = fit.config, fit.inputs
+    answering = answering_model(config, model)
+    samples = {"validation": inputs.samples["validation"]}
+    probabilities = {
+        "validation": predict(answering, samples["validation"], inputs, config)
+    }
+    table = predictions.gather(samples, probabilities, inputs.split.fold)
+    ratios = prior_ratios(fit.training_set)
+    calibrations = fit_calibrations(table, inputs.answers, ratios)
+    about = description.information(
+        config, inputs, fit.manifest, describe_training_images(inputs), fit.statistics
+    )
+    about["interrupted"] = {"epochs": epochs, "best_epoch": best_epoch}
+    target = fit.run.saved_model_so_far
+    _export(fit, answering, target, about, probabilities, calibrations)
+
+
+def _export(
+    fit: Fit, answering, target: Path, about: dict, probabilities, calibrations
+) -> dict:
+    """Write the SavedModel and compare it; returns what the comparison has found."""
+    unchecked = target.with_name(f"{target.name}.unchecked")
+    export.export_model(
+        answering,
+        fit.inputs.answers,
+        unchecked,
+        about,
+        fit.config.normalization,
+        calibrations=calibrations,
+        datasets=tuple(fit.statistics or ()),
+    )
+    found = _check_export(fit, answering, unchecked, probabilities, calibrations)
+    # Only a checked export gets its final name.
+    shutil.rmtree(target, ignore_errors=True)
+    unchecked.rename(target)
+    return found
 
 
 def effort(fit: Fit) -> dict[str, int | float]:

@@ -37,6 +37,8 @@ def information(
             "channels": 1,
             "range": [0.0, 1.0],
             "meaning": "0 black to 1 white, prepared as in training",
+            # Height / width of the prepared images, if they are all of one size.
+            "aspects": _aspects(inputs),
         },
         # Input for `mdmt_tf.imaging.prepared.prepare_file`.
         "preprocessing": {
@@ -51,6 +53,14 @@ def information(
         # dataset of the run.
         about["statistics"] = dict(statistics)
     return about
+
+
+def _aspects(inputs: Inputs) -> list[float]:
+    """Height / width of the stored images of each dataset; [] if they vary."""
+    sizes = [dataset.image_shape[-3:-1] for dataset in inputs.datasets]
+    if any(None in size for size in sizes):
+        return []
+    return sorted({height / width for height, width in sizes})
 
 
 def calibrations_text(calibrations: Calibrations) -> str:

@@ -14,6 +14,7 @@ from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.dataset_normalization import UNSEEN
+from mdmt_tf.runs.evaluation import check_numbers
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.tasks.derived import with_derived
 
@@ -63,12 +64,15 @@ def predict(
     Args:
         unseen: whether to predict the images as if they were of no dataset of the run;
             it matters where each dataset has its own statistics of normalisation.
+    Raises: MdmtError for a prediction that is no number.
     """
     dataset = inputs_of(samples, inputs, config, unseen=unseen)
     logits = model.predict(dataset, verbose=0)
+    logits = {task.name: logits[task.name][: len(samples)] for task in inputs.tasks}
+    # Before probabilities: that of an infinite logit is 1.
+    check_numbers(logits, samples)
     predicted = {
-        task.name: task.probabilities(logits[task.name][: len(samples)])
-        for task in inputs.tasks
+        task.name: task.probabilities(logits[task.name]) for task in inputs.tasks
     }
     return with_derived(predicted, inputs.derived)
 

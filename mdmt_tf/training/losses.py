@@ -24,6 +24,8 @@ import keras
 import numpy as np
 
 from mdmt_tf.tasks import Task, make_task
+from mdmt_tf.training.finiteness import GradientWatch
+from mdmt_tf.training.optimizers import Adam, LossScaleOptimizer
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
@@ -119,7 +121,8 @@ def compile_model(
 
     The metrics are returned because their names in Keras' logs depend on the number of
     outputs. The model is ready for its first step, see `create_step_variables`. Call
-    this function inside the strategy's scope.
+    this function inside the strategy's scope. The package's own optimizer notes
+    gradients that are not finite; in `mixed_float16`, the loss is scaled.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -130,6 +133,10 @@ def compile_model(
         ['age']
     """
     metrics = {task.name: MaskedLoss(task) for task in tasks}
+    if isinstance(optimizer, Adam):
+        optimizer.watch = GradientWatch(len(model.trainable_variables))
+    if model.dtype_policy.name == "mixed_float16":
+        optimizer = LossScaleOptimizer(optimizer)
     model.compile(
         optimizer=optimizer,
         loss={task.name: TaskLoss(task) for task in tasks},

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.layers import number_of_replicas, sum_over_replicas
+from mdmt_tf.training.finiteness import GradientWatch
 
 
 @keras.saving.register_keras_serializable(package="mdmt_tf")
@@ -71,6 +73,8 @@ class Adam(keras.optimizers.Adam):
         )
         self.l2 = l2
         self.accumulate = accumulate
+        # Sees the gradients of every step, if set.
+        self.watch: GradientWatch | None = None
 
     def get_config(self):
         own = {"l2": self.l2, "accumulate": self.accumulate}
@@ -83,6 +87,11 @@ class Adam(keras.optimizers.Adam):
         self._sums = []
         if self.accumulate > 1:
             self._sums = self.add_optimizer_variables(variables, "gradient_sum")
+
+    def apply(self, grads, trainable_variables=None):
+        if self.watch is not None:
+            self.watch.note(grads, self.iterations)
+        super().apply(grads, trainable_variables)
 
     def _is_step(self):
         """Whether this call is the last of its k, bool scalar."""
@@ -163,6 +172,27 @@ class Adam(keras.optimizers.Adam):
         )
 
 
+@keras.saving.register_keras_serializable(package="mdmt_tf")
+class LossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
+    """Scaling of the loss for `mixed_float16`, for any number of replicas.
+
+    A step whose gradients overflow in any replica is left out in all of them. Keras
+    decides by the first replica alone, although gradients are not added up before. An
+    overflow in another replica would then make the weights of all of them NaN.
+
+    Example:
+        >>> optimizer = LossScaleOptimizer(Adam())
+        >>> bool(optimizer.check_finite([tf.constant([1.0]), None]))
+        True
+        >>> bool(optimizer.check_finite([tf.constant([float("inf")])]))
+        False
+    """
+
+    def check_finite(self, grads):
+        finite = tf.cast(super().check_finite(grads), tf.float32)
+        return sum_over_replicas(finite) >= float(number_of_replicas())
+
+
 def build_optimizer(
     name, learning_rate, weight_decay=0.0, *, amsgrad=False, accumulate=1
 ):
@@ -188,3 +218,8 @@ def build_optimizer(
         decay = float(weight_decay) or None
         return Adam(float(learning_rate), weight_decay=decay, **options)
     raise ConfigError(f"{name!r} is not an optimizer. Known: adam, adamw.")
+
+
+def watch_of(optimizer: keras.optimizers.Optimizer) -> GradientWatch:
+    """The watch of the gradients of a compiled model, also where the loss is scaled."""
+    return getattr(optimizer, "inner_optimizer", optimizer).watch

@@ -10,6 +10,9 @@ from mdmt_tf.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+# Numbers of sums and groups that are left to each strategy.
+_NUMBERS = 100_000
+
 
 def build_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
     """A strategy for the named devices, or for all GPUs.
@@ -46,8 +49,12 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     """One strategy per set of devices in a process.
 
     Replicas find each other by numbers, and each strategy counts from the start. A
-    second strategy for the same devices could give two sums the same number.
+    second strategy for the same devices could give two sums the same number. One for
+    other devices counts from elsewhere, or a device would belong to two groups of one
+    number ("joining a group with size 4, but that group has size 2").
     """
+    # As TensorFlow does it where it tries several strategies in one process.
+    tf.distribute.MirroredStrategy._collective_key_base += _NUMBERS
     return tf.distribute.MirroredStrategy(list(devices))
 
 

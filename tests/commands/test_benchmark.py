@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from tiny_processes import environment_of
 
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.results import Results
@@ -21,26 +22,6 @@ from mdmt_tf.runs.folder import RunFolder
 # Dozens of processes that load TensorFlow: five minutes. `.ci/run` runs them.
 pytestmark = pytest.mark.large
 
-# Makes the tiny backbone known to every process that Python starts.
-SITE = """\
-import mdmt_tf.models.backbones as backbones
-from mdmt_tf.models.backbones import table
-
-backbones.__path__.append({folder!r})
-table.BACKBONES["tiny"] = table.Backbone(
-    "tiny", "tiny:tiny", feature_dim=8, parameters=3 * 3 * 3 * 8 + 16,
-    stem=("conv", "norm"), weights=None,
-)
-"""
-TINY = """\
-from mdmt_tf.models.backbones import blocks
-
-
-def tiny(images, options):
-    make = blocks.Blocks(blocks.he_normal_fan_out, options)
-    x = make.conv(images, 8, 3, "conv", stride=2)
-    return make.relu(make.norm(x, "norm"), "relu")
-"""
 EXPERIMENTS = {
     "stl_outcome": {"tasks": ["outcome"], "set": {"model.heads": "linear"}},
     "stl_grade": {"tasks": ["grade"]},
@@ -94,10 +75,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "sitecustomize.py").write_text(SITE.format(folder=str(folder)))
-    (folder / "tiny.py").write_text(TINY)
-    return {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "80"}
+    return environment_of(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")
@@ -313,6 +291,31 @@ def test_killed_twice_it_ends_with_the_same_files(finished, begin, tmp_path):
     assert state_of_files(path) == state_of_files(whole.path)
 
 
+def test_after_ctrl_c_its_fits_have_states_and_the_same_command_goes_on(
+    finished, begin, tmp_path
+):
+    whole, _ = finished
+    path = tmp_path / "interrupted"
+    process = begin(path)
+    while not (fits := fits_below(process.pid)):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    time.sleep(1.0)
+    # To the whole group, as a terminal sends it.
+    for one in (process.pid, *(fit.pid for fit in fits)):
+        os.kill(one, signal.SIGINT)
+    printed = process.communicate(timeout=200)[0]
+    assert process.returncode == 130
+    assert "fits finish their step and write their state" in printed
+    assert printed.endswith("interrupted. To go on, give the same command again.\n")
+    assert not psutil.wait_procs(fits, timeout=1)[1]
+    assert not list(path.glob("failures/*"))
+    process = begin(path)
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
+    assert state_of_files(path) == state_of_files(whole.path)
+
+
 def test_two_benchmarks_do_not_share_a_folder(finished, begin):
     import fcntl
 
@@ -410,6 +413,7 @@ def test_on_a_ray_cluster_that_loses_a_machine(
         cluster.shutdown()
     assert process.returncode == 0, printed
     assert "Ray, 2 machines, 2 at a time" in printed
+    assert f"Whoever reaches {cluster.address} can run programs as you" in printed
     received, expected = state_of_files(path), state_of_files(whole.path)
     assert len(received) == 2 + 1 + 2
     assert received == {name: expected[name] for name in received}

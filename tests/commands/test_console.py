@@ -34,3 +34,44 @@ def test_no_arguments_are_no_mistake():
     arguments = console.parser("train", "Train.")
     console.add_config_arguments(arguments)
     assert arguments.parse_intermixed_args([]).overrides == []
+
+
+# A command that ends in some way.
+COMMAND = """
+import errno, os, signal, sys
+from mdmt_tf import console
+from mdmt_tf.errors import Interrupted
+
+def main(argv):
+    try:
+        {body}
+    finally:
+        print("cleaned up", flush=True)
+
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (
+            "raise OSError(errno.ENOSPC, 'No space left on device', 'runs/a.csv')",
+            2,
+            "error: runs/a.csv: No space left on device. The disk is full: free",
+        ),
+        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 130, "interrupted\n"),
+        ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", 130, "interrupted\n"),
+        (
+            "raise Interrupted('To go on: python -m mdmt_tf.train --resume a')",
+            130,
+            "To go on: python -m mdmt_tf.train --resume a\n",
+        ),
+        ("raise OSError('of another kind')", 1, "Traceback"),
+    ],
+    ids=["full", "sigterm", "sigint", "interrupted", "bug"],
+)
+def test_the_end_of_a_command(body, status, message):
+    result = run("-c", COMMAND.format(body=body))
+    assert (result.returncode, result.stdout) == (status, "cleaned up\n")
+    assert result.stderr.startswith(message)

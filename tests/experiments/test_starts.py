@@ -142,7 +142,7 @@ def test_a_fit_that_another_process_trains_is_waited_for(
 ):
     (name,) = [name for name in names_in(folder) if name.startswith("pretrain")]
     held, texts = storage.lock(folder / f".{name}.lock"), []
-    monkeypatch.setattr(starts.time, "sleep", lambda seconds: held.close())
+    monkeypatch.setattr(storage.time, "sleep", lambda seconds: held.close())
     starts.settings_to_train(load(), folder, texts.append)
     assert texts[0].startswith("waiting for ") and name in texts[0]
     assert not calls

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom import read_image
 
 
@@ -87,7 +88,10 @@ def cubic_window():
         (to_bytes(make_dicom(RAMP, bits=12))[:-100], "412 vs 512 bytes"),
         (to_bytes(make_dicom(RAMP, bits=12))[:400], "bad.dcm"),
         (without("Rows"), "Rows"),
-        (cubic_window(), "received 'CUBIC'"),
+        (
+            cubic_window(),
+            "VOILUTFunction LINEAR, LINEAR_EXACT or SIGMOID, received another",
+        ),
     ],
 )
 def test_errors_name_the_file_and_the_reason(data, message):
@@ -142,3 +146,30 @@ def test_threads_get_their_own_images():
         images = list(pool.map(read_image, files * 4))
     for image, wanted in zip(images, expected * 4, strict=True):
         np.testing.assert_allclose(image, wanted, atol=1e-6)
+
+
+def test_values_of_the_header_are_not_repeated():
+    """They may be those of a patient, in an element where nobody expects them."""
+    text = (
+        "Zebrastein: 'Zebrastein^Q', b'Zebrastein', \"19431217\" in 'PatientName', "
+        "'JPEG Lossless, Non-Hierarchical (Process 14)' by 'pylibjpeg'"
+    )
+    assert dicom.without_values(text) == (
+        "Zebrastein: ..., ..., ... in 'PatientName', "
+        "'JPEG Lossless, Non-Hierarchical (Process 14)' by 'pylibjpeg'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"Zebrastein^Q 1943", "a text, or a file of another kind"),
+        (b"Zebra\0stein", "a file of another kind"),
+        (b"GIF89a Zebrastein", "a GIF"),
+        (b"%PDF-1.7 Zebrastein", "a PDF"),
+    ],
+)
+def test_another_file_is_named_by_its_kind(data, kind):
+    with pytest.raises(DataError) as error:
+        read_image(data, "bad.png")
+    assert str(error.value).endswith(f"Received: {kind}")

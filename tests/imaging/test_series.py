@@ -121,7 +121,7 @@ def test_a_file_stands_for_its_series(tmp_path):
         read_series(tmp_path)
     message = str(error.value)
     assert message.startswith(f"{tmp_path}: expected the slices of one series.")
-    assert "2 series (CT 'Head', 6 slices, such as 000.dcm; MR 'Head', 4" in message
+    assert "2 series (CT, 6 slices, such as 000.dcm; MR, 4" in message
     assert "name one file of the series to use" in message
     # Found, so that reading it says what is wrong.
     assert find_series(tmp_path) == [tmp_path]

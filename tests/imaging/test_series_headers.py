@@ -23,10 +23,10 @@ def test_dicom_files_are_told_by_their_content(tmp_path):
 
 
 def test_what_a_header_says(tmp_path):
-    (path, *_) = write_slices(tmp_path, make_slices(VALUES, SeriesDescription="Bone"))
+    (path, *_) = write_slices(tmp_path, make_slices(VALUES))
     (one,) = read_slices([path])
     assert (one.path, one.frame, one.series) == (path, 0, "1.2.3.4")
-    assert (one.description, one.modality, one.is_localizer) == ("Bone", "CT", False)
+    assert (one.modality, one.is_localizer) == ("CT", False)
     assert (one.shape, one.spacing_mm, one.rescale) == ((8, 10), (0.5, 0.75), None)
     np.testing.assert_array_equal(one.directions, [[1, 0, 0], [0, 1, 0]])
     np.testing.assert_array_equal(one.position, [-10, -20, 30])

@@ -146,6 +146,19 @@ def test_without_rows_it_is_nan_and_there_is_no_warning(name, task):
     assert np.isnan(found[0]) and math.isnan(empty[name]) and empty["n"] == 0
 
 
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+@pytest.mark.parametrize("name, task", PAIRS)
+def test_a_prediction_that_is_no_number_leaves_no_metric(name, task, lost):
+    targets, probabilities = rows_of(task)
+    probabilities[3] = lost
+    weights = np.ones((2, len(targets)))
+    weights[1, 3] = 0.5
+    found = weighted_metrics(task, targets, probabilities, weights)[name]
+    assert np.isnan(found).all()
+    # Nor if the label is right by accident, or all rows are such.
+    assert math.isnan(task_metrics(task, targets[3:4], probabilities[3:4])[name])
+
+
 @pytest.mark.parametrize("name, task", PAIRS)
 def test_unknown_labels_do_not_count(name, task):
     targets, probabilities = rows_of(task)

@@ -177,3 +177,11 @@ def test_the_mean_of_equal_probabilities_is_that_probability():
     rows = rows.assign(prediction=0, p_0=0.9, p_1=0.1)
     found = by_patient(rows, task)
     assert found["p_1"].tolist() == [0.1, 0.1] and found["p_0"].tolist() == [0.9, 0.9]
+
+
+def test_a_patient_with_a_prediction_that_is_no_number_has_none():
+    rows = of_two_classes(["a", "a", "b"], [1, 1, 0], [0.75, np.nan, 0.25])
+    patients = by_patient(rows, TWO)
+    assert patients["p_1"].isna().tolist() == [True, False]
+    found = metrics_for_patients(rows, TWO)
+    assert found.pop("n") == 2 and np.isnan(list(found.values())).all()

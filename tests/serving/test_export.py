@@ -8,16 +8,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from oriented_files import exif, jpeg
 
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import DataError, MdmtError
 from mdmt_tf.imaging.dicom import read_image
 from mdmt_tf.serving import export
-from mdmt_tf.serving.export import (
-    check_export,
-    decode_grey,
-    export_model,
-)
+from mdmt_tf.serving.decoding import decode_grey
+from mdmt_tf.serving.export import check_export, export_model
 from mdmt_tf.serving.predictor import ServedModel
 from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.tasks import make_task
@@ -189,6 +187,7 @@ def test_signatures_are_served_by_name(saved, images):
         "middle_calibrated": (5, 2),
         "alpha_calibrated": (5, 3),
         "signs_calibrated": (5, 2),
+        "image_warnings": (5,),
     }
 
 
@@ -207,6 +206,61 @@ def test_files_of_several_sizes_in_one_call(saved, images):
     alone = served.predict_encoded([large])
     for name in both:
         np.testing.assert_allclose(both[name][1:], alone[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, 255.0])
+def test_a_request_with_pixels_out_of_range_is_refused(saved, images, value):
+    given = images[:2] / np.float32(255)
+    given[1, 3, 4] = value
+    with pytest.raises(DataError, match="from 0, black, to 1, white"):
+        ServedModel(saved).predict(given)
+
+
+def test_a_request_with_a_damaged_file_is_refused(saved, images):
+    file = cv2.imencode(".png", images[0])[1].tobytes()
+    with pytest.raises(DataError, match="saved_model: "):
+        ServedModel(saved).predict_encoded([file, file[:60]])
+
+
+def test_files_have_warnings_and_are_turned(saved, images):
+    lying = np.zeros((SIZE, 2 * SIZE), np.uint8)
+    lying[:, SIZE:] = 255
+    file, turned = (
+        jpeg(lying, exif(6)),
+        jpeg(cv2.rotate(lying, cv2.ROTATE_90_CLOCKWISE)),
+    )
+    grey = cv2.imencode(".png", np.full((SIZE, SIZE), 9, np.uint8))[1].tobytes()
+    answer, warnings = ServedModel(saved).predict_and_warn([file, turned, grey])
+    for values in answer.values():
+        np.testing.assert_allclose(values[0], values[1], atol=1e-5)
+    assert warnings == ["", "", "no_contrast"]
+    assert "image_warnings" not in ServedModel(saved).outputs
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "float32",
+        "dark uint16",
+        pytest.param("float16", marks=pytest.mark.large),
+        pytest.param("int32", marks=pytest.mark.large),
+    ],
+)
+def test_images_that_no_png_file_holds_are_compared_too(saved, model, dtype):
+    size = (3, SIZE, SIZE, 1)
+    if "float" in dtype:
+        images = np.random.default_rng(0).uniform(0, 1, size).astype(dtype)
+        scaled = images.astype(np.float32)
+    else:
+        kind = np.dtype(dtype.removeprefix("dark "))
+        images = np.random.default_rng(0).integers(0, 3000, size).astype(kind)
+        scaled = images.astype(np.float32) / np.iinfo(kind).max
+    logits = model.predict(normalize(tf.constant(scaled)), verbose=0)
+    known = {task.name: task.probabilities(logits[task.name]) for task in TASKS}
+    assert check_export(saved, TASKS, images, known) < 1e-5
+    known["alpha"] = known["alpha"] + 1e-3
+    with pytest.raises(MdmtError, match="output alpha"):
+        check_export(saved, TASKS, images, known)
 
 
 def picture(form):

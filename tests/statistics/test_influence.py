@@ -83,3 +83,10 @@ def test_blocks_of_patients_do_not_matter(monkeypatch):
     monkeypatch.setattr("mdmt_tf.statistics.influence._BLOCK", 24)
     blocks = leave_one_out(DEATH, rows, ["accuracy"], 12)["accuracy"]
     assert blocks.left_out.tolist() == whole.left_out.tolist()
+
+
+@pytest.mark.parametrize("metric", [*AREAS, "accuracy"])
+def test_a_prediction_that_is_no_number_leaves_no_value(metric):
+    rows = numbered(fits(0, patients=12, images=2, folds=3))
+    rows.loc[rows.index[5], ["p_0", "p_1"]] = np.nan
+    assert np.isnan(leave_one_out(DEATH, rows, [metric], 12)[metric].value)

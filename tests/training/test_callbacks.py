@@ -126,41 +126,6 @@ def test_progress_shows_what_each_task_has(metric):
     assert len(written) == 1 and len(progress.header().splitlines()[2]) <= 80
 
 
-def test_the_best_epoch_before_an_interruption_is_kept(tmp_path):
-    path = tmp_path / "last.h5"
-
-    def begin(model):
-        selection = callbacks.Selection("prognosis", "loss", 0, None)
-        state = callbacks.SaveState(path, {"selection": selection})
-        state.SECONDS = 0
-        state.set_params({"epochs": 3})
-        for callback in (selection, state):
-            callback.set_model(model)
-            callback.on_train_begin()
-        return selection, state
-
-    def epoch(number, value, model, *items):
-        model.get_layer("hidden").bias.assign(np.full(4, number))
-        for item in items:
-            item.on_epoch_end(number, {"validation/prognosis/loss": value})
-
-    model = small_model()
-    model.stop_training = False
-    items = begin(model)
-    epoch(0, 1.0, model, *items)
-    epoch(1, 2.0, model, *items)
-    resumed = small_model()
-    resumed.stop_training = False
-    selection, state = begin(resumed)
-    assert state.restore(resumed) == 2
-    assert resumed.get_layer("hidden").bias[0] == 1
-    epoch(2, 3.0, resumed, selection, state)
-    selection.write_best(resumed, tmp_path / "best.weights.h5")
-    best = small_model()
-    best.load_weights(tmp_path / "best.weights.h5")
-    assert best.get_layer("hidden").bias[0] == 0
-
-
 @pytest.mark.parametrize(
     ("properties", "shown"), [({Property.NUMBER}, "R2"), (set(), "loss")]
 )

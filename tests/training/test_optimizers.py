@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.training.optimizers import Adam, build_optimizer
+from mdmt_tf.training.optimizers import Adam, LossScaleOptimizer, build_optimizer
 from mdmt_tf.training.strategy import build_strategy
 
 TRACES = {
@@ -297,3 +297,21 @@ def test_an_accumulating_optimizer_goes_on_in_the_middle(tmp_path):
         each.fit(batches(), epochs=2, verbose=0)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("lost", [0, 7], ids=["first replica", "second replica"])
+def test_an_overflow_in_one_replica_leaves_the_step_out_in_all(lost, two_cpus):
+    with build_strategy(two_cpus).scope():
+        model = compiled(LossScaleOptimizer(Adam(1e-2, accumulate=2)))
+        model.optimizer.build(model.trainable_variables)
+    start = model.get_weights()
+    x = np.ones((8, 6), np.float32)
+    y = np.zeros((8, 1), np.float32)
+    y[lost] = 1e38
+    rows = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    model.fit(rows, verbose=0)
+    for variable, before in zip(model.trainable_variables, start, strict=True):
+        for copy in variable.value.values:
+            np.testing.assert_array_equal(copy, before)
+    assert float(model.optimizer.dynamic_scale.numpy()) == 2.0**14
+    assert int(model.optimizer.iterations.numpy()) == 0

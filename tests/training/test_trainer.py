@@ -1,15 +1,18 @@
 """A whole run on two small prepared datasets: files, metrics, resumption."""
 
 import json
+import os
 import shutil
+import signal
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
 
-from mdmt_tf import config
-from mdmt_tf.errors import DataError
+from mdmt_tf import config, storage
+from mdmt_tf.errors import ConfigError, DataError, Interrupted
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.weights.conversion import reference_state
@@ -22,7 +25,8 @@ from mdmt_tf.statistics.assessment import assess_splits
 from mdmt_tf.statistics.calibration_fit import fit_calibrations
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.storage import sha256_of, without_nan
-from mdmt_tf.training import callbacks, trainer
+from mdmt_tf.training import checkpoint, trainer
+from mdmt_tf.training.saving import SaveState
 
 # Without what takes half of the time of so small a run.
 BARE = ("training.tensorboard=false", "training.saved_model=false")
@@ -117,7 +121,7 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
 
 
 def test_resuming_needs_the_first_weights_no_more(settings, own_weights, monkeypatch):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
     options = (f"model.weights={own_weights}", "model.freeze=0.5", *BARE)
     whole = trainer.train(settings(*options))
     folder = interrupted(settings(*options), after_epoch=2)
@@ -293,35 +297,152 @@ def test_evaluation_refuses_other_data(changeable):
         evaluation.reproduce(changeable)
 
 
-@pytest.mark.parametrize("seconds", [0, pytest.param(1e9, marks=pytest.mark.large)])
+def stopped(settings, before):
+    """A run that gets Ctrl-C when it writes such a text; its lines, and the error."""
+    lines, told = [], threading.Event()
+
+    def write(text):
+        lines.append(text)
+        if before in text and not told.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            told.wait(60)
+        if "interrupted: " in text:
+            told.set()
+
+    with pytest.raises(Interrupted) as caught:
+        trainer.train(settings, write=write, is_terminal=True)
+    return "".join(lines), str(caught.value)
+
+
+def test_after_ctrl_c_the_best_epoch_is_exported_and_the_run_goes_on(settings, run):
+    interrupted_settings = settings()
+    folder = RunFolder(interrupted_settings.run_dir)
+    text, error = stopped(interrupted_settings, before="3/4  step 1/")
+    assert error == (
+        "interrupted. To go on: python -m mdmt_tf.train --resume "
+        f"{interrupted_settings.run_dir}"
+    )
+    progress = checkpoint.read_progress(folder.last_state)
+    assert (progress["next_epoch"], progress["step"]) == (2, 2)
+    assert not folder.is_finished
+    # The first epoch warms up, so the second is the best one.
+    assert "best epoch so far: 2, " in text
+    served = ServedModel(folder.saved_model_so_far)
+    assert served.information["interrupted"] == {"epochs": 2, "best_epoch": 1}
+    assert "outcome_calibrated" in served.predict(np.zeros((1, 32, 32, 1), np.float32))
+
+    resumed = trainer.train(config.load(str(folder.config)), resume_from=folder.path)
+    assert not folder.saved_model_so_far.exists()
+    assert_same_end(run, resumed)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("seconds", [0, 1e9])
 def test_an_interrupted_run_goes_on_to_the_same_end(
     settings, run, seconds, monkeypatch
 ):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", seconds)
+    monkeypatch.setattr(SaveState, "SECONDS", seconds)
     path = interrupted(settings(), after_epoch=2)
     folder = RunFolder.open(path)
     assert not folder.is_finished
     # With a state to go on from; or killed before there was one.
     assert folder.last_state.is_file() == (seconds == 0)
     resumed = trainer.train(config.load(str(folder.config)), resume_from=path)
+    assert_same_end(run, resumed)
+
+
+def assert_same_end(run, resumed):
     assert resumed.predictions.read_text() == run.predictions.read_text()
+    assert resumed.metrics.read_text() == run.metrics.read_text()
     history = [pd.read_csv(r.history).drop(columns="seconds") for r in (run, resumed)]
-    pd.testing.assert_frame_equal(*history)
+    pd.testing.assert_frame_equal(*history, check_exact=True)
     # The effort is that of both sessions.
     efforts = [r.read_json(r.manifest)["effort"] for r in (run, resumed)]
     images = len(
         pd.read_csv(run.predictions).query("split == 'train'").image_id.unique()
     )
-    steps = 4 * -(-images // 8)
-    expected = {"steps": steps, "images": 4 * images, "epochs": 4}
+    epochs = len(history[0])
+    steps = epochs * -(-images // 8)
+    expected = {"steps": steps, "images": epochs * images, "epochs": epochs}
     for effort in efforts:
         assert {key: effort[key] for key in expected} == expected
         assert effort["seconds"] > 0
 
 
 @pytest.mark.large
+def test_a_finished_run_goes_on_with_more_epochs(settings, changeable, run):
+    longer = trainer.train(settings("training.epochs=6"))
+    copy = changeable
+    lines = []
+    more = copy.settings(overrides=["training.epochs=6"])
+    trainer.train(more, resume_from=copy.path, write=lines.append)
+    assert "training.epochs = 6, was 4\n" in lines
+    assert_same_end(longer, copy)
+    assert copy.predictions.read_text() != run.predictions.read_text()
+    assert copy.settings().training.epochs == 6
+    changed = copy.read_json(copy.manifest)["changed"]
+    assert [one["training.epochs"] for one in changed] == [[4, 6]]
+    trainer.train(more, resume_from=copy.path, write=lines.append)
+    assert lines[-1] == f"{copy.path} is finished; nothing to do.\n"
+
+
+@pytest.mark.large
+def test_a_run_that_has_lost_its_patience_goes_on_with_more(settings, tmp_path):
+    few = ("training.epochs=9", "training.patience=1", *BARE)
+    longer = trainer.train(settings(*few, "training.patience=3"))
+    run = trainer.train(settings(*few))
+    assert len(pd.read_csv(run.history)) < len(pd.read_csv(longer.history))
+    with pytest.raises(ConfigError, match="as it would have with more epochs"):
+        more = run.settings(overrides=["training.epochs=20"])
+        trainer.train(more, resume_from=run.path)
+    assert run.is_finished
+    more = run.settings(overrides=["training.patience=3"])
+    trainer.train(more, resume_from=run.path)
+    assert_same_end(longer, run)
+
+
+@pytest.mark.large
+def test_a_damaged_state_costs_epochs_and_no_bytes(settings, run, monkeypatch):
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
+    folder = RunFolder(interrupted(settings(), after_epoch=3))
+    content = folder.last_state.read_bytes()
+    folder.last_state.write_bytes(content[: len(content) // 2])
+    folder.history.write_text("epoch,tr")
+    lines = []
+    resumed = trainer.train(
+        folder.settings(), resume_from=folder.path, write=lines.append
+    )
+    assert lines[0].startswith("run ")
+    assert f"{folder.last_state} is damaged: " in lines[1]
+    assert not any(" 2/4" in line for line in lines)
+    assert any(" 3/4" in line for line in lines)
+    assert_same_end(run, resumed)
+
+
+def test_two_processes_do_not_work_on_a_run(changeable):
+    changeable.metrics.unlink()
+    with (
+        storage.locked(changeable.lock, ""),
+        pytest.raises(ConfigError, match="another process works on this run"),
+    ):
+        trainer.train(changeable.settings(), resume_from=changeable.path)
+
+
+def test_a_full_disk_says_how_to_go_on(settings, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("h5py.File", full)
+    small = settings("training.epochs=2", *BARE)
+    with pytest.raises(DataError) as caught:
+        trainer.train(small)
+    assert str(caught.value).startswith("No space left on device. The disk is full")
+    assert str(caught.value).endswith(f"mdmt_tf.train --resume {small.run_dir}")
+
+
+@pytest.mark.large
 def test_a_run_by_patient_resumes_to_the_same_end(settings, run, monkeypatch):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
     by_patient = "pipeline.weight_by=patient"
     whole = trainer.train(settings(by_patient, *BARE))
     path = interrupted(settings(by_patient, *BARE), after_epoch=2)
@@ -439,13 +560,15 @@ def test_a_task_without_any_test_label_has_no_metrics_but_a_row(settings, tmp_pa
     assert np.isfinite(run.read_json(run.metrics)["test"]["outcome"]["accuracy"])
 
 
-def test_a_loss_that_is_lost_stops_the_run_with_advice(settings):
+def test_gradients_that_are_lost_stop_the_run_with_advice(settings):
     from mdmt_tf.errors import MdmtError
 
     wrong = settings("tasks.age.weight=1e38", "training.learning_rate=9")
-    with pytest.raises(MdmtError, match=r"loss is (nan|inf) in epoch 1.*learning_rate"):
+    lost = r"epoch 1, step \d of 3, .* of task age\. .*(alpha|beta)/.*learning_rate"
+    with pytest.raises(MdmtError, match=lost):
         trainer.train(wrong)
-    assert not RunFolder(wrong.run_dir).is_finished
+    run = RunFolder(wrong.run_dir)
+    assert not run.is_finished and not run.last_state.exists()
 
 
 def test_a_model_that_fails_the_comparison_is_not_left_under_its_name(

@@ -7,7 +7,8 @@ from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
-from mdmt_tf.training import callbacks, trainer
+from mdmt_tf.training import trainer
+from mdmt_tf.training.saving import SaveState
 
 LAYERS = (
     "pipeline.augmentation.layers=["
@@ -19,7 +20,7 @@ SHORT = ("training.epochs=2", "training.saved_model=false")
 
 def test_an_interrupted_run_with_layers_goes_on_to_the_same_end(settings, monkeypatch):
     """Layers of each image, and layers that mix them: equal to the byte."""
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
     run = trainer.train(settings(LAYERS, *SHORT))
     interrupted = settings(LAYERS, *SHORT)
 

@@ -15,7 +15,8 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
-from mdmt_tf.training import callbacks, trainer
+from mdmt_tf.training import trainer
+from mdmt_tf.training.saving import SaveState
 from mdmt_tf.training.weighting.base import Weighting
 from mdmt_tf.training.weighting.table import WEIGHTINGS
 
@@ -96,7 +97,7 @@ def test_an_interrupted_run_of_a_method_goes_on_to_the_same_end(
     settings, finished, name, seconds, monkeypatch
 ):
     run = finished(name)
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", seconds)
+    monkeypatch.setattr(SaveState, "SECONDS", seconds)
     interrupted = settings(f"training.weighting={name}", *SHORT)
 
     def write(text):

@@ -24,7 +24,8 @@ from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import TrainedModel
 from mdmt_tf.storage import sha256_of
 from mdmt_tf.tasks import KINDS
-from mdmt_tf.training import callbacks, trainer
+from mdmt_tf.training import trainer
+from mdmt_tf.training.saving import SaveState
 
 N = 60
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -225,7 +226,7 @@ def test_tensorboard_has_its_scalars_and_matrices(run, kind):
 
 @pytest.mark.large
 def test_an_interrupted_run_ends_at_the_same_bytes(settings, monkeypatch):
-    monkeypatch.setattr(callbacks.SaveState, "SECONDS", 0)
+    monkeypatch.setattr(SaveState, "SECONDS", 0)
     bare = ("training.tensorboard=false", "training.saved_model=false")
     whole = trainer.train(settings(*bare))
     cut = settings(*bare)

@@ -206,7 +206,7 @@ def test_saliency_of_each_task(run):
 
 def test_an_interrupted_run_ends_with_the_same_predictions(run, settings, monkeypatch):
     """Sums of gradients, the largest moments and the draws are all taken up again."""
-    monkeypatch.setattr("mdmt_tf.training.callbacks.SaveState.SECONDS", 0)
+    monkeypatch.setattr("mdmt_tf.training.saving.SaveState.SECONDS", 0)
     again = settings(*BARE)
 
     def write(text):

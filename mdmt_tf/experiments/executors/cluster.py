@@ -1,12 +1,15 @@
 """Fits on a Ray cluster whose machines share the benchmark's folder."""
 
+import logging
 import socket
 from pathlib import Path
 
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments.executors.fit_process import Outcome, start
+from mdmt_tf.experiments.executors.fit_process import STOP_SECONDS, Outcome, start
 from mdmt_tf.experiments.grid import Folder
+
+logger = logging.getLogger(__name__)
 
 # How often a fit that was lost with its machine is resumed. It continues its run, so no
 # training is repeated.
@@ -76,11 +79,21 @@ class RayExecutor:
         return ended
 
     def close(self) -> None:
-        """Stop the fits that still run; they can be resumed."""
-        for task in self._running:
-            self._ray.cancel(task, force=True)
-        self._running.clear()
-        self._ray.shutdown()
+        """Stop the fits that still run, with a state from which they are resumed.
+
+        Ctrl-C ends the wait for them.
+        """
+        ray, tasks = self._ray, list(self._running)
+        try:
+            for task in tasks:
+                ray.cancel(task)
+            if tasks:
+                ray.wait(tasks, num_returns=len(tasks), timeout=STOP_SECONDS)
+        finally:
+            for task in tasks:
+                ray.cancel(task, force=True)
+            self._running.clear()
+            ray.shutdown()
 
     def _check(self, settings: BenchmarkSection) -> None:
         largest = {"CPU": 0.0, "GPU": 0.0}
@@ -101,6 +114,8 @@ class RayExecutor:
 def connect(settings: BenchmarkSection):
     """The module `ray`, connected to the cluster at `settings.address`.
 
+    Each time it warns that Ray lets everybody in.
+
     Raises: ConfigError when Ray is not installed or no cluster answers.
     """
     try:
@@ -118,6 +133,11 @@ def connect(settings: BenchmarkSection):
             f"({error}). Start one with `ray start --head` and join machines with "
             "`ray start --address=HOST:PORT`."
         ) from error
+    logger.warning(
+        "Ray asks nobody for a password. Whoever reaches %s can run programs as you: "
+        "use it in a closed network.",
+        settings.address,
+    )
     return ray
 
 
@@ -134,4 +154,10 @@ def _knock(address: str, seconds: float = 10.0) -> None:
 
 def _train(folder: str, fit: str, cores: int) -> Outcome:
     """Start or resume one fit on a machine of the cluster."""
-    return start(Folder(Path(folder)), fit, cores=cores).join()
+    process = start(Folder(Path(folder)), fit, cores=cores)
+    try:
+        return process.join()
+    except KeyboardInterrupt:
+        # The benchmark is stopped.
+        process.stop()
+        return process.join()

@@ -22,6 +22,9 @@ from mdmt_tf.experiments.grid import Folder
 # How long another process may still hold a run, for example while it is ending.
 LOCK_SECONDS = 60.0
 
+# How long fits may take to finish their step and write their state.
+STOP_SECONDS = 120.0
+
 # The module that a fit's process runs, as `python -m` does.
 PROGRAM = "mdmt_tf.train"
 
@@ -60,6 +63,10 @@ class FitProcess:
         """Wait for the end of the fit."""
         self.process.join()
         return self.outcome()
+
+    def stop(self) -> None:
+        """Let the fit finish its step and write its state; it ends some time later."""
+        self.process.terminate()
 
     def kill(self) -> None:
         self.process.kill()
@@ -107,6 +114,9 @@ def start(
 def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
     """Train and exit, in the new process."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    # A terminal sends Ctrl-C to all processes; the one that requested the fit passes it
+    # on, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with folder.log(fit).open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -120,14 +130,14 @@ def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
         # TensorFlow makes as many threads as it may use cores.
         os.sched_setaffinity(0, cores)
 
+    busy = f"another process is training {fit}."
     try:
-        lock = _lock(folder, fit, wait_for_lock)
+        with storage.locked(folder.lock(fit), busy, wait=wait_for_lock):
+            sys.argv[1:] = arguments(folder, fit)
+            runpy.run_module(PROGRAM, run_name="__main__")
     except MdmtError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
-    with lock:
-        sys.argv[1:] = arguments(folder, fit)
-        runpy.run_module(PROGRAM, run_name="__main__")
 
 
 def _die_with_parent() -> None:
@@ -146,18 +156,6 @@ def arguments(folder: Folder, fit: str) -> list[str]:
     if run.path.is_dir():
         return ["--resume", str(run.path)]
     return ["--config", str(folder.fit_settings(fit))]
-
-
-def _lock(folder: Folder, fit: str, wait: float):
-    """An open file that is locked until it is closed, however the process ends."""
-    end = time.monotonic() + wait
-    while True:
-        try:
-            return storage.lock(folder.lock(fit))
-        except BlockingIOError:
-            if time.monotonic() >= end:
-                raise MdmtError(f"another process is training {fit}.") from None
-            time.sleep(0.1)
 
 
 def _reason(folder: Folder, fit: str, status: int) -> str:

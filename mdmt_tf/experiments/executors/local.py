@@ -10,7 +10,12 @@ import psutil
 
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments.executors.fit_process import FitProcess, Outcome, start
+from mdmt_tf.experiments.executors.fit_process import (
+    STOP_SECONDS,
+    FitProcess,
+    Outcome,
+    start,
+)
 from mdmt_tf.experiments.grid import Folder
 
 # TensorFlow with a small network and its images; large ones need `processes`.
@@ -70,10 +75,20 @@ class LocalExecutor:
             time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
-        """Stop the fits that still run; they can be resumed."""
-        for process in self._running.values():
-            process.kill()
-        self._running.clear()
+        """Stop the fits that still run, with a state from which they are resumed.
+
+        Ctrl-C ends the wait for them.
+        """
+        for fit in self._running.values():
+            fit.stop()
+        end = time.monotonic() + STOP_SECONDS
+        try:
+            while self._running and time.monotonic() < end:
+                self.wait(1.0)
+        finally:
+            for fit in self._running.values():
+                fit.kill()
+            self._running.clear()
 
 
 def gpus() -> list[str]:

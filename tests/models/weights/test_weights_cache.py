@@ -19,6 +19,9 @@ def test_weights_are_downloaded_once(published, cache, path, changes):
     converted = pretrained.provide("tiny", lines.append)
     assert lines[0].startswith("downloading http://127.0.0.1:")
     assert lines[0].endswith(f"{path} (0 MB)\n")
+    assert lines[2].endswith(
+        f" 8 digits of its sha256 are known; all of them are {published.digest}\n"
+    )
     published.stop()
     backbone = build_backbone("tiny", (32, 32, 3), "imagenet")
     for name, array in reference_state(backbone).items():
@@ -72,6 +75,18 @@ def test_a_wrong_download_leaves_nothing(published, cache, path, changes, messag
     with pytest.raises(DataError, match=message):
         pretrained.provide("tiny")
     assert not list(cache.iterdir())
+
+
+def test_a_file_that_agrees_in_the_first_digits_only_is_refused(published, cache):
+    """Where all digits are known, all must agree."""
+    wrong = published.digest[:8] + 56 * "0"
+    published("/tiny.safetensors", sha256=wrong)
+    with pytest.raises(DataError, match=f"Expected the sha256 {wrong}. Received: "):
+        pretrained.provide("tiny")
+    published("/tiny.safetensors", sha256=published.digest)
+    lines = []
+    pretrained.provide("tiny", lines.append)
+    assert len(lines) == 2  # all digits are known, so none are shown
 
 
 def test_a_wrong_file_put_there_is_refused(published, cache):

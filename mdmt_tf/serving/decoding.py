@@ -1,0 +1,174 @@
+"""PNG and JPEG files to pixels within the graph of an exported model.
+
+It follows `mdmt_tf.imaging.raster`: transparency lies on black, values of 16 bits are
+divided by the largest one of 10, 12, 14 or 16 bits that holds them, and the orientation
+of Exif data is obeyed.
+"""
+
+import tensorflow as tf
+
+from mdmt_tf.imaging.orientation import (
+    MIRRORED,
+    SHORT,
+    SWAPPED,
+    TAG,
+    UPRIGHT,
+    UPSIDE_DOWN,
+)
+
+
+def decode_grey(file: tf.Tensor) -> tf.Tensor:
+    """A PNG or JPEG file as float32 (h, w, 1) in [0, 1], upright.
+
+    Colour becomes its luminance.
+    """
+    is_jpeg = tf.io.is_jpeg(file)
+    values = tf.cond(is_jpeg, lambda: _jpeg(file), lambda: _png(file))
+    channels = tf.shape(values)[-1]
+    alpha = tf.cond(
+        channels % 2 == 0,
+        lambda: values[..., -1:],
+        lambda: tf.ones_like(values[..., :1]),
+    )
+    grey = tf.cond(
+        channels > 2,
+        lambda: tf.image.rgb_to_grayscale(values[..., :3]),
+        lambda: values[..., :1],
+    )
+    grey = _upright(grey * alpha, orientation(file))
+    return tf.ensure_shape(grey, (None, None, 1))
+
+
+def _jpeg(file: tf.Tensor) -> tf.Tensor:
+    # The default is fast and off by up to three grey levels.
+    pixels = tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE")
+    return tf.cast(pixels, tf.float32) / 255.0
+
+
+def _png(file: tf.Tensor) -> tf.Tensor:
+    values = tf.cast(tf.io.decode_png(file, dtype=tf.uint16), tf.float32)
+    # Byte 24 is the bit depth. The decoder scales images of fewer than 16 bits to 16.
+    is_16_bit = tf.strings.substr(file, 24, 1) == b"\x10"
+    largest = tf.reduce_max(values)
+    white = tf.constant(65535.0)
+    for bits in (14, 12, 10):
+        fits = tf.logical_and(is_16_bit, largest < 2.0**bits)
+        white = tf.where(fits, 2.0**bits - 1.0, white)
+    return values / white
+
+
+def orientation(file: tf.Tensor) -> tf.Tensor:
+    """The orientation that the Exif data of a PNG or JPEG file state, int64 scalar.
+
+    1 (upright) if there are none. Damaged Exif data count as none.
+    """
+    data = tf.io.decode_raw(file, tf.uint8)
+    found = tf.cond(
+        tf.io.is_jpeg(file), lambda: _exif_of_jpeg(data), lambda: _exif_of_png(data)
+    )
+    return tf.cond(
+        found >= 0,
+        lambda: _orientation_at(data, found),
+        lambda: tf.constant(UPRIGHT, tf.int64),
+    )
+
+
+def _exif_of_jpeg(data: tf.Tensor) -> tf.Tensor:
+    """Position of the byte order in a segment APP1 of Exif data; -1 without one."""
+
+    def goes_on(position, found):
+        marker = _number(data, position, 2)
+        is_before_scan = (marker >= 0xFF01) & (marker != 0xFFDA) & (marker != 0xFFD9)
+        return (found < 0) & is_before_scan & (position + 4 <= _length(data))
+
+    def step(position, found):
+        marker = _number(data, position, 2)
+        is_exif = (marker == 0xFFE1) & _has(data, position + 4, b"Exif\0\0")
+        found = tf.where(is_exif, position + 10, found)
+        # A byte 255 before a marker is a filling.
+        segment = 2 + _number(data, position + 2, 2)
+        return position + tf.where(marker == 0xFFFF, tf.ones_like(segment), segment), (
+            found
+        )
+
+    return _search(goes_on, step, start=2)
+
+
+def _exif_of_png(data: tf.Tensor) -> tf.Tensor:
+    """Position of the byte order in the chunk eXIf; -1 without one.
+
+    The chunks are only read one after another where its name is somewhere in the file.
+    """
+
+    def goes_on(position, found):
+        return (found < 0) & (position + 12 <= _length(data))
+
+    def step(position, found):
+        found = tf.where(_has(data, position + 4, b"eXIf"), position + 8, found)
+        return position + 12 + _number(data, position, 4), found
+
+    named = tf.reduce_any(
+        (data[:-3] == ord("e"))
+        & (data[1:-2] == ord("X"))
+        & (data[2:-1] == ord("I"))
+        & (data[3:] == ord("f"))
+    )
+    none = tf.constant(-1, tf.int64)
+    return tf.cond(named, lambda: _search(goes_on, step, start=8), lambda: none)
+
+
+def _search(goes_on, step, start: int) -> tf.Tensor:
+    begin = (tf.constant(start, tf.int64), tf.constant(-1, tf.int64))
+    return tf.while_loop(goes_on, step, begin)[1]
+
+
+def _orientation_at(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """The orientation in Exif data whose byte order is at `start`."""
+    is_little = _has(data, start, b"II")
+
+    def read(position, count):
+        return tf.where(
+            is_little,
+            _number(data, position, count, little=True),
+            _number(data, position, count),
+        )
+
+    page = start + read(start + 4, 4)
+    entries = page + 2 + 12 * tf.range(read(page, 2), dtype=tf.int64)
+    is_it = (read(entries, 2) == TAG) & (read(entries + 2, 2) == SHORT)
+    # Of none, the largest is that of int64's range.
+    first = tf.reduce_min(tf.where(is_it, entries, _length(data)))
+    value = read(first + 8, 2)
+    is_known = (is_little | _has(data, start, b"MM")) & (value >= 1) & (value <= 8)
+    return tf.where(is_known & tf.reduce_any(is_it), value, UPRIGHT)
+
+
+def _length(data: tf.Tensor) -> tf.Tensor:
+    return tf.size(data, out_type=tf.int64)
+
+
+def _number(data, position, count: int, little: bool = False) -> tf.Tensor:
+    """Unsigned numbers of `count` bytes at positions; beyond the end, 0."""
+    places = tf.expand_dims(position, -1) + tf.range(count, dtype=tf.int64)
+    is_there = (places >= 0) & (places < _length(data))
+    values = tf.gather(data, tf.where(is_there, places, 0))
+    values = tf.where(is_there, tf.cast(values, tf.int64), 0)
+    shifts = [256**place for place in range(count)]
+    return tf.reduce_sum(values * (shifts if little else shifts[::-1]), axis=-1)
+
+
+def _has(data, position, text: bytes) -> tf.Tensor:
+    """Whether a text is at a position."""
+    return _number(data, position, len(text)) == int.from_bytes(text, "big")
+
+
+def _upright(pixels: tf.Tensor, stated: tf.Tensor) -> tf.Tensor:
+    """Turn or mirror (h, w, c), as `imaging.orientation.upright` does."""
+
+    def where(orientations, change, values):
+        is_one = tf.reduce_any(stated == orientations)
+        return tf.cond(is_one, lambda: change(values), lambda: values)
+
+    pixels = where(SWAPPED, lambda values: tf.transpose(values, (1, 0, 2)), pixels)
+    pixels = where(MIRRORED, lambda values: tf.reverse(values, [1]), pixels)
+    return where(UPSIDE_DOWN, lambda values: tf.reverse(values, [0]), pixels)

@@ -1,0 +1,38 @@
+"""Weights are written where there is space."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from mdmt_tf import storage
+from mdmt_tf.models.weights import weights_file
+
+
+@pytest.fixture
+def model():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+
+
+def test_the_file_is_that_of_keras(model, tmp_path):
+    weights_file.save(model, tmp_path / "net.weights.h5")
+    other = keras.models.clone_model(model)
+    other.load_weights(tmp_path / "net.weights.h5")
+    for one, two in zip(model.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_without_space_it_is_not_begun(model, tmp_path, monkeypatch):
+    asked = []
+
+    def full(number, start, size):
+        asked.append(size)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(storage.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        weights_file.save(model, tmp_path / "net.weights.h5")
+    assert caught.value.filename == os.fspath(tmp_path)
+    assert asked[0] > 4 * (3 * 2 + 2)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,79 @@
+"""Files that are decoded in the graph, against Pillow and the package's own reader."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from oriented_files import app1, exif, jpeg, png
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from mdmt_tf.imaging.dicom import read_image
+from mdmt_tf.serving import decoding
+
+# Each quarter has its own grey.
+PIXELS = np.kron([[0, 80], [160, 240]], np.ones((16, 24))).astype(np.uint8)
+XMP = app1(b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>")
+
+
+@pytest.fixture(scope="module")
+def decode_grey():
+    """Traced once."""
+    return tf.function(
+        decoding.decode_grey, input_signature=[tf.TensorSpec((), tf.string)]
+    )
+
+
+def by_pillow(data):
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    return np.asarray(image) / 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("make", [jpeg, png])
+def test_every_orientation_is_obeyed(make, orientation, decode_grey, tmp_path):
+    data = make(PIXELS, exif(orientation))
+    received = decode_grey(data).numpy()[..., 0]
+    np.testing.assert_allclose(received, by_pillow(data), atol=1.01 / 255)
+    path = tmp_path / f"image.{make.__name__}"
+    path.write_bytes(data)
+    np.testing.assert_allclose(received, read_image(path), atol=1.01 / 255)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        jpeg(PIXELS, exif(6, ">")),
+        jpeg(PIXELS, exif(6, others=40)),
+        jpeg(PIXELS, exif(6), before=XMP),
+        # Fillings before a marker.
+        jpeg(PIXELS, exif(6), before=b"\xff\xff\xff"),
+        png(PIXELS, exif(6), at_the_end=True),
+        png(np.stack([PIXELS] * 3, axis=-1), exif(6, ">")),
+    ],
+    ids=["MM", "other tags", "XMP before", "fillings", "PNG end", "colour"],
+)
+def test_exif_data_are_found_wherever_they_are(data, decode_grey):
+    received = decode_grey(data).numpy()[..., 0]
+    expected = cv2.rotate(PIXELS, cv2.ROTATE_90_CLOCKWISE) / 255
+    np.testing.assert_allclose(received, expected, atol=1.01 / 255)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [exif(6)[:n] for n in (0, 3, 9, 12, 18)] + [exif(0), exif(9), b"XX" + exif(6)[2:]],
+)
+def test_damaged_exif_data_count_as_none(damaged, decode_grey):
+    received = decode_grey(jpeg(PIXELS, damaged)).numpy()[..., 0]
+    np.testing.assert_allclose(received, PIXELS / 255, atol=1.01 / 255)
+
+
+def test_the_name_of_the_chunk_in_a_text_is_not_the_chunk(decode_grey):
+    file = io.BytesIO()
+    text = PngInfo()
+    text.add_text("note", "eXIf" + exif(6).hex())
+    Image.fromarray(PIXELS).save(file, "PNG", pnginfo=text)
+    received = decode_grey(file.getvalue()).numpy()[..., 0]
+    np.testing.assert_allclose(received, PIXELS / 255, atol=1e-6)

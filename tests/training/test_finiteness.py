@@ -1,0 +1,136 @@
+"""Numbers that are lost are noticed in the step that loses them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mdmt_tf.errors import MdmtError
+from mdmt_tf.models.layers import BatchNormalization
+from mdmt_tf.tasks import make_task
+from mdmt_tf.training.finiteness import GradientWatch, StopWhenLost, not_finite
+from mdmt_tf.training.losses import compile_model
+from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.strategy import build_strategy
+
+AGE = make_task(kind="regression", name="age")
+LOST = [float("nan"), float("inf"), float("-inf")]
+
+
+@pytest.mark.parametrize("value", LOST)
+@pytest.mark.parametrize("place", [(0, 2), (1, 1)], ids=["of an output", "of an input"])
+def test_a_kernel_is_judged_by_its_first_row_and_column(place, value):
+    # A lost output reaches the gradients of all inputs, a lost input those of all
+    # outputs.
+    gradient = np.ones((3, 3, 4, 5), np.float32)
+    axis, index = place
+    gradient[(..., index) if axis == 0 else (..., index, slice(None))] = value
+    watch = GradientWatch(2)
+    watch.note([tf.ones([2]), tf.constant(gradient)], step=7)
+    assert watch.found() == (7, [1])
+
+
+def test_large_gradients_are_finite_and_later_steps_do_not_count():
+    watch = GradientWatch(1)
+    watch.note([tf.constant([1e18, -1e18])], step=0)
+    assert watch.found() is None
+    for step in (1, 2):
+        watch.note([tf.constant([float("nan")])], step=step)
+    assert watch.found() == (1, [0])
+
+
+def test_variables_with_nan_and_infinity_are_found_by_name():
+    values = {"good": [1.0, 2.0], "nan": [1.0, LOST[0]], "inf": [LOST[2]]}
+    made = [keras.Variable(value, name=name) for name, value in values.items()]
+    made.append(keras.Variable([3], dtype="int32", name="count"))
+    assert not_finite(made) == ["nan", "inf"]
+
+
+def network(pooled):
+    image = keras.Input((4, 4, 1), name="image")
+    x = keras.layers.Conv2D(2, 3, padding="same", name="stem")(image)
+    x = BatchNormalization(name="norm")(x)
+    if pooled:
+        x = keras.layers.ReLU()(keras.layers.MaxPooling2D(4)(x))
+    x = keras.layers.Flatten()(x)
+    return keras.Model(image, {"age": keras.layers.Dense(1, name="age")(x)})
+
+
+def rows(lost=(), batch=4):
+    """Three batches; the pixels of some images are NaN."""
+    pixels = np.random.default_rng(0).uniform(size=(3 * batch, 4, 4, 1))
+    pixels[list(lost), 1, 2] = np.nan
+    targets = {"age": np.ones((3 * batch, 1), np.float32)}
+    weights = {"age": np.ones(3 * batch, np.float32)}
+    slices = (pixels.astype(np.float32), targets, weights)
+    return tf.data.Dataset.from_tensor_slices(slices).batch(batch)
+
+
+@pytest.fixture
+def fitted():
+    model = network(pooled=True)
+    optimizer = build_optimizer("adam", 0.01)
+    compile_model(model, [AGE], optimizer)
+    return model, optimizer
+
+
+def test_max_pooling_hides_nan_from_the_loss_but_not_from_the_gradients(fitted):
+    model, optimizer = fitted
+    logged = model.fit(rows(lost=[5]), verbose=0).history["loss"]
+    assert np.isfinite(logged).all()
+    assert np.isnan(model.get_layer("stem").get_weights()[0]).any()
+    step, places = optimizer.watch.found()
+    paths = [model.trainable_variables[place].path for place in places]
+    assert step == 1 and "stem/kernel" in paths and "norm/gamma" in paths
+
+
+def test_a_fit_stops_before_any_other_callback_sees_its_epoch(fitted):
+    model, optimizer = fitted
+    seen, described = [], []
+
+    def describe(step, paths):
+        described.append((step, paths))
+        return f"step {step}."
+
+    after = keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: seen.append(e))
+    stop = StopWhenLost(optimizer.watch, describe, lambda: "Kept.")
+    model.fit(rows(), verbose=0, callbacks=[stop, after])
+    with pytest.raises(MdmtError, match=r"step 5\. Kept\."):
+        model.fit(
+            rows(lost=[8]),
+            initial_epoch=1,
+            epochs=3,
+            verbose=0,
+            callbacks=[stop, after],
+        )
+    assert seen == [0] and described[0][0] == 5
+
+
+def test_an_unlabelled_batch_has_finite_gradients(fitted):
+    model, optimizer = fitted
+    unlabelled = rows().map(lambda x, y, w: (x, y, {"age": tf.zeros_like(w["age"])}))
+    before = [np.array(variable) for variable in model.trainable_variables]
+    model.fit(unlabelled, verbose=0)
+    assert optimizer.watch.found() is None
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_weights_that_are_lost_without_a_gradient_are_named(fitted):
+    model, optimizer = fitted
+    stop = StopWhenLost(optimizer.watch, lambda step, paths: "", lambda: "Kept.")
+    stop.set_model(model)
+    model.get_layer("norm").moving_variance.assign([1.0, np.inf])
+    with pytest.raises(MdmtError, match=r"epoch 3: norm/moving_variance is no .*Kept"):
+        stop.on_epoch_end(2)
+
+
+def test_a_step_of_one_of_two_replicas_is_noticed(two_cpus):
+    with build_strategy(two_cpus).scope():
+        model = network(pooled=False)
+        optimizer = build_optimizer("adam", 0.01)
+        compile_model(model, [AGE], optimizer)
+    # Rows 4 to 7 are the second batch; 6 and 7 are those of the second replica.
+    model.fit(rows(lost=[7]), verbose=0)
+    step, places = optimizer.watch.found()
+    assert step == 1 and places
