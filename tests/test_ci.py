@@ -13,6 +13,7 @@ BY_HAND = {
     "tests/models/backbones/test_table.py": "all layers of big networks",
     "tests/phantoms": "hundreds of radiographs and heads",
     "tests/tools/test_simulate_coverage.py": "an hour of simulations",
+    "tests/whole/test_any_configuration.py": "10,000 texts; some are tried every time",
     "tests/whole/test_every_backbone.py": "trains every big network",
 }
 

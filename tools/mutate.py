@@ -6,8 +6,9 @@
 
 Each change is tried in a process that is forked after the libraries are loaded and gets
 the changed module in place of the file, so the checkout stays as it is. The tests of
-the module run first, then those of its room that name the module. A change is caught if
-one fails, or if they take much longer. A second start with the same --out continues.
+the module and its examples run first, then those of its room that name the module. A
+change is caught if one fails, or if they take much longer. A second start with the same
+--out continues.
 """
 
 import argparse
@@ -44,6 +45,8 @@ ROOMS = {
 # Tests that use so much more of the processor than without a change have noticed it.
 _TIMES_LONGER, _LONGER_SECONDS = 5, 30
 _HANGS_SECONDS = 1200
+# Tests that fail on a busy machine.
+_NOT_TIMED = "not take_less_than_half_a_second"
 _LIBRARIES = "pytest numpy pandas scipy.stats sklearn.metrics statsmodels.api"
 _LIBRARIES += " sklearn.model_selection sklearn.linear_model sklearn.isotonic"
 _LIBRARIES += " yaml pydantic"
@@ -173,7 +176,7 @@ def choose(seed: int) -> list[tuple[str, str, int, int]]:
 
 
 def tests_of(module: str, room: str) -> tuple[list[str], list[str]]:
-    """The test files of a module, and the others of its room that name it."""
+    """The tests of a module with its examples; others of its room that name it."""
     of_room = sorted((ROOT / "tests" / room).glob("test_*.py"))
     name = module.rpartition(".")[2]
     own = {path for path in of_room if path.stem.startswith(f"test_{name}")}
@@ -183,7 +186,12 @@ def tests_of(module: str, room: str) -> tuple[list[str], list[str]]:
         for path in of_room
         if path not in own and re.search(rf"\b{name}\b", path.read_text("utf-8"))
     ]
-    return [str(p) for p in sorted(own)], [str(p) for p in others]
+    source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text("utf-8")
+    first = [str(path) for path in sorted(own)]
+    if ">>>" in source:
+        examples = ROOT / "tests" / "test_examples.py"
+        first.append(f"{examples}::test_examples_are_right[{module}]")
+    return first, [str(path) for path in others]
 
 
 @functools.cache
@@ -269,6 +277,7 @@ def _run_tests(module: str, tree, tests: list[str], seconds: int) -> int:
     import pytest
 
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options += ["-k", _NOT_TIMED]
     return int(pytest.main([*options, f"--rootdir={ROOT}", *tests]))
 
 

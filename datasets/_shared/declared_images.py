@@ -151,8 +151,8 @@ class DeclaredImages:
         hint = self._names.nearest(name)
         if not self._folders and not _is_below(self.root / name, self.root):
             hint = (
-                f" Paths must lead to files below {self.root}. For others, name "
-                "their folder in dataset.images."
+                f" Paths must lead to files below {self.root}. For others, name their "
+                "folder in dataset.images."
             )
         return RowError("image missing", f"there is no file for {name!r}.{hint}")
 

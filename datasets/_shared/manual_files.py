@@ -65,7 +65,9 @@ def optional_file(folder: Path, name: str) -> Path:
     if not path.exists() and path.parent.is_dir():
         for other in sorted(path.parent.iterdir()):
             if folded(other.name) == folded(path.name):
-                return other
+                path = other
+                break
+    links.check(path, folder)
     return path
 
 

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf import links
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
@@ -144,7 +143,6 @@ def _zones(row):
 def _read_consensus(root, rejections):
     """The scores of several radiologists; None without the file."""
     path = optional_file(root, _CONSENSUS)
-    links.check(path, path.parent)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("Filename", *_MODES)).rows

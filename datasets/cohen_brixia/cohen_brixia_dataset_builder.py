@@ -7,7 +7,6 @@ import math
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mdmt_tf import links
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
@@ -147,7 +146,6 @@ def _about(read, column):
 def _read_metadata(root):
     """The metadata of the images; None without the file."""
     path = optional_file(root, _METADATA)
-    links.check(path, path.parent)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
@@ -159,7 +157,6 @@ def _read_groups(root):
     for folder in (root, root.parent):
         path = optional_file(folder, _GROUPS)
         if path.exists():
-            links.check(path, path.parent)
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
             return SideRows(path, rows, "filename", ("patient_group",))
     logger.warning(

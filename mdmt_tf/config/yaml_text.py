@@ -23,6 +23,8 @@ MAX_VALUES = 10_000
 MAX_DEPTH = 40
 MAX_KEY = 1000  # as in YAML itself, up to the colon
 _MAX_BITS = 63
+# What stands in a file in place of keys.
+_SHAPES = {str: "text", list: "list"}
 
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {
@@ -87,8 +89,10 @@ def parse(text: str, where: str) -> tuple[dict, Origins]:
     if value is None:
         value = {}
     if not isinstance(value, dict):
+        # Without the text: it may be that of any file of the machine.
         raise ConfigError(
-            f"{where}: expected `key: value` lines, received {brief(value)}."
+            f"{where}: expected `key: value` lines. Received: a "
+            f"{_SHAPES.get(type(value), 'number or date')}."
         )
     return value, origins
 

@@ -76,8 +76,8 @@ def test_an_alias_is_a_copy():
         ("a: " + 5000 * "9", "is no int."),
         ("a: 0x" + 5000 * "f", "expected a whole number of at most 63 bits"),
         ("? " + 1001 * "a" + "\n: 1", "expected a key of at most 1000 characters"),
-        ("- a", "expected `key: value` lines, received ['a']"),
-        (1000 * "x y ", "... "),
+        ("- a", "expected `key: value` lines. Received: a list."),
+        (1000 * "x y ", "lines. Received: a text."),
     ],
 )
 def test_what_is_wrong_and_where(text, expected):

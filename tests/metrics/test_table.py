@@ -11,6 +11,7 @@ from independent_metrics import CASES, INDEPENDENT, UNDEFINED, one_hot
 from task_kinds import EXAMPLES, labels_of, logits_of, task_of
 
 from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
+from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.metrics.table import (
     METRICS,
     compared,
@@ -241,3 +242,24 @@ def test_every_kind_has_metrics():
     for kind in KINDS:
         task = task_of(kind)
         assert headline(task) and compared(task) and selecting(task)
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "right", "wrong"),
+    [
+        ("binary", [0, 1, 0, 1], [[0.9, 0.1], [0.1, 0.9]], [[0.3, 0.7], [0.6, 0.4]]),
+        ("regression", [1.0, 2.0, 3.0, 4.0], [[1.1], [2.2]], [[4.0], [3.5]]),
+    ],
+)
+def test_the_better_predictions_have_the_better_metrics(kind, targets, right, wrong):
+    """In the direction that the table states for each."""
+    if kind == "binary":
+        right, wrong = 2 * right, 2 * wrong
+    else:
+        right, wrong = [*right, [2.9], [4.1]], [*wrong, [1.5], [1.0]]
+    good, bad = (WeightedRows.of(kind, targets, rows) for rows in (right, wrong))
+    for name in names_of(good.task):
+        metric = METRICS[name]
+        (one,), (other,) = metric.of(good), metric.of(bad)
+        if metric.ideal is None:
+            assert (one < other) == metric.lower_is_better, name

@@ -26,6 +26,14 @@ def test_probabilities_are_integrals_of_the_posterior():
     assert found.greater == pytest.approx(quad(density, 0.01, 1)[0], abs=1e-6)
 
 
+def test_two_differences_are_enough():
+    """One degree of freedom: the posterior is a Cauchy distribution."""
+    found = bayesian_t([0.0, 0.2], folds=2, rope=0.0)
+    # 1 / 2 + rho / (1 - rho) with rho = 1 / 2, and a variance of 0.02.
+    scale = math.sqrt(1.5 * 0.02)
+    assert found.less == pytest.approx(0.5 - math.atan(0.1 / scale) / math.pi)
+
+
 def test_what_is_not_estimable():
     assert bayesian_t([0.1], folds=5, rope=0.0) is None
     assert bayesian_t([0.1, math.nan], folds=5, rope=0.0) is None
