@@ -245,6 +245,26 @@ def add_config_arguments(
     )
 
 
+def add_limit_argument(arguments: Parser) -> None:
+    """Add `--limit NAME=NUMBER`, for commands that read originals; see `use_limits`."""
+    arguments.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="how large files may be: max_pixels of an image, max_voxels of a volume, "
+        "max_bytes of a file, max_ratio of its packing, max_table_bytes and max_cells "
+        "of a table (docs/data.md); may be repeated",
+    )
+
+
+def use_limits(options: argparse.Namespace) -> None:
+    """Let the limits of the command line hold; ConfigError for others than numbers."""
+    from mdmt_tf.imaging import limits
+
+    limits.use(limits.parse(options.limit))
+
+
 def write(text: str) -> None:
     """Print a text at once, without a line break."""
     sys.stdout.write(text)

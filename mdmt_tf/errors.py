@@ -8,6 +8,7 @@ import contextlib
 import contextvars
 import difflib
 from collections.abc import Collection, Iterator
+from typing import Any
 
 
 class MdmtError(Exception):
@@ -79,7 +80,27 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C, or SIGTERM, after which the work can go on; the message says how."""
 
 
+# Longer words are no slips of the pen, and comparing them takes long.
+_LONGEST_WORD = 200
+
+
 def nearest(word: str, known: Collection[str]) -> str:
     """ " Did you mean ...?" for the nearest name, or the empty string."""
+    if len(word) > _LONGEST_WORD:
+        return ""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def brief(value: Any, most: int = 200) -> str:
+    """A value as Python writes it, cut in the middle where it is long.
+
+    Example:
+        >>> brief("a" * 50, most=20)
+        "'aaaaaaa ... aaaaaa'"
+    """
+    text = repr(value)
+    if len(text) <= most:
+        return text
+    end = (most - 5) // 2
+    return f"{text[: most - 5 - end]} ... {text[-end:]}"

@@ -24,6 +24,7 @@ of the training are not needed.
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
+    console.use_limits(options)
 
     from mdmt_tf.runs.folder import RunFolder
 
@@ -83,6 +84,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("evaluate", DESCRIPTION)
+    console.add_limit_argument(arguments)
     add = arguments.add_argument
     add("runs", nargs="+", metavar="RUN_DIR", help="folder of a run, or of several")
     text = "folder of the prepared data (default: the folder used in training)"

@@ -21,6 +21,7 @@ SPLITS = ("train", "validation", "test")
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
+    console.use_limits(options)
 
     from mdmt_tf.runs.folder import RunFolder
 
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("explain", DESCRIPTION)
+    console.add_limit_argument(arguments)
     add, words = arguments.add_argument, console.words
     add("run_dir", metavar="RUN_DIR", help="folder of the run")
     text = "NIfTI files, DICOM series, or radiographs; folders; patterns in quotes"

@@ -13,6 +13,7 @@ People and programs write one name in many ways. They are told apart in four ste
 looser one, with or without the suffix of an image file and the folders of a path.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
@@ -81,8 +82,10 @@ def folded(text: str) -> str:
         >>> folded("CARESTREAM  Health") == folded("Carestream health")
         True
     """
-    text = clean(text).translate(_DASHES)
-    return unicodedata.normalize("NFC", re.sub(" +", " ", text).casefold())
+    text = re.sub(" +", " ", clean(text))
+    if text.isascii():
+        return text.casefold()
+    return unicodedata.normalize("NFC", text.translate(_DASHES).casefold())
 
 
 def folded_site(text: str) -> str:
@@ -153,16 +156,15 @@ class Names(Generic[Thing]):
                 Otherwise, folders only choose among several things of a name.
         """
         self._folders_count = folders_count
-        self._levels: list[dict[str, dict[Thing, list[str]]]] = [
-            {} for _ in range(len(_keys("")))
-        ]
+        self._levels: list[dict[str, _Group[Thing]]] = [{} for _ in _keys("")]
         self._names: list[str] = []
         self._hints = 0
         for name, thing in named:
             *folders, last = _parts(name)
             self._names.append(clean(last))
+            inner = _inner(folders)
             for level, key in zip(self._levels, _keys(last), strict=True):
-                level.setdefault(key, {})[thing] = folders
+                level.setdefault(key, _Group()).add(inner, thing)
 
     def find(self, name: str) -> list[Thing]:
         """All things of a name, in the spelling that is nearest to it.
@@ -170,19 +172,20 @@ class Names(Generic[Thing]):
         Several are of one spelling, so that the name does not tell which is meant.
         """
         *folders, last = _parts(name)
+        inner = _inner(folders)
         for level, key in zip(self._levels, _keys(last), strict=True):
-            things = level.get(key, {})
-            agreeing = [t for t, own in things.items() if _agree(own, folders)]
-            if agreeing:
-                return _best(agreeing, things, folders)
-            if things and not self._folders_count:
-                return list(things)
+            if (group := level.get(key)) is not None:
+                if agreeing := group.agreeing(inner):
+                    return agreeing
+                if not self._folders_count:
+                    return group.all()
         return []
 
     def find_spellings(self, name: str) -> list[Thing]:
         """All things of a name in any spelling, whatever their folders."""
         *_, last = _parts(name)
-        return list(self._levels[-1].get(_keys(last)[-1], ()))
+        group = self._levels[-1].get(_keys(last)[-1])
+        return [] if group is None else group.all()
 
     def nearest(self, name: str) -> str:
         """ " Did you mean ...?" for the nearest name, or the empty string.
@@ -223,15 +226,50 @@ def _keys(last: str) -> tuple[str, ...]:
     return last, folded(last), stem, folded(stem), folded(plain_id(stem))
 
 
-def _agree(own: Sequence[str], folders: Sequence[str]) -> bool:
-    """Whether folders are the same as far as both names have them."""
-    pairs = zip(reversed(own), reversed(folders), strict=False)
-    return all(folded(one) == folded(other) for one, other in pairs)
+def _inner(folders: Sequence[str]) -> tuple[str, ...]:
+    """Folders as they are compared, the innermost first."""
+    return _inner_of(tuple(folders))
 
 
-def _best(agreeing: list, things: dict, folders: Sequence[str]) -> list:
-    """Without things of which a name has only some of the folders, if one has all."""
-    if len(agreeing) < 2:
-        return agreeing
-    same = [t for t in agreeing if len(things[t]) == len(folders)]
-    return same if folders and same else agreeing
+@functools.lru_cache(maxsize=4096)
+def _inner_of(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(folded, reversed(folders)))
+
+
+class _Group(Generic[Thing]):
+    """The things of one name, which may be in different folders."""
+
+    __slots__ = ("_end", "_things", "_whole")
+
+    def __init__(self):
+        self._things: list[tuple[tuple[str, ...], Thing]] = []
+        # Folders -> the things in exactly these, and those in these or folders above;
+        # made when they are needed, because most groups are of one thing.
+        self._whole: dict[tuple[str, ...], list[Thing]] | None = None
+        self._end: dict[tuple[str, ...], list[Thing]] = {}
+
+    def add(self, inner: tuple[str, ...], thing: Thing) -> None:
+        self._things.append((inner, thing))
+
+    def all(self) -> list[Thing]:
+        return list(dict.fromkeys(thing for _, thing in self._things))
+
+    def agreeing(self, inner: tuple[str, ...]) -> list[Thing]:
+        """The things whose folders are the same as far as both have them.
+
+        Only those of which all are the same, if there are some.
+        """
+        if not inner:
+            return self.all()
+        if self._whole is None:
+            self._whole = {}
+            for own, thing in self._things:
+                self._whole.setdefault(own, []).append(thing)
+                for depth in range(len(own) + 1):
+                    self._end.setdefault(own[:depth], []).append(thing)
+        found = self._whole.get(inner)
+        if not found:
+            found = list(self._end.get(inner, ()))
+            for depth in range(len(inner)):
+                found += self._whole.get(inner[:depth], ())
+        return list(dict.fromkeys(found))

@@ -28,6 +28,7 @@ In a terminal it asks about its guesses, unless --yes is given.
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments, options = _parse(argv)
+    console.use_limits(options)
 
     from mdmt_tf.planning import draft, questions, terminal
     from mdmt_tf.planning.inspection import Given
@@ -65,6 +66,7 @@ def _parse(
     argv: Sequence[str] | None,
 ) -> tuple[console.Parser, argparse.Namespace]:
     arguments = console.parser("new", DESCRIPTION)
+    console.add_limit_argument(arguments)
     add = arguments.add_argument
     text = "name of the dataset, or a folder with its images and one table"
     add("name", metavar="NAME|FOLDER", help=text)

@@ -27,6 +27,7 @@ nothing could be started.
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
+    console.use_limits(options)
 
     # Wrong names are reported before TensorFlow is loaded, which takes seconds.
     from mdmt_tf.serving import answers
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = console.parser("predict", DESCRIPTION)
+    console.add_limit_argument(arguments)
     add = arguments.add_argument
     text = "folders of runs, and files, folders or patterns, in any order"
     add("paths", nargs="+", metavar="RUN_DIR|FILE", help=text)

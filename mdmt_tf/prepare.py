@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from mdmt_tf.datasets._shared import choice, prepare, summary
 
     options = _parse(argv, prepare.dataset_names(), prepare.ALL)
+    console.use_limits(options)
 
     screen = Console(highlight=False)
     exclude = None
@@ -76,6 +77,7 @@ def _parse(
     argv: Sequence[str] | None, names: Sequence[str], every: str
 ) -> argparse.Namespace:
     arguments = console.parser("prepare", DESCRIPTION)
+    console.add_limit_argument(arguments)
     add = arguments.add_argument
     text = f"{', '.join(names)}; or {every}; or a YAML file that declares a dataset"
     add("name", metavar=f"NAME|{every}|FILE.yaml", help=text)

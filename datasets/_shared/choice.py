@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.datasets._shared.table_text import decode
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.preprocess import parse
 from mdmt_tf.names import clean
 
@@ -95,8 +96,8 @@ def read_excluded(path: str | os.PathLike) -> frozenset[str]:
     """
     path = Path(path)
     try:
-        text = decode(path.read_bytes(), path)
-    except OSError as error:
+        text = decode(limits.read_file(path, "", "max_table_bytes"), path)
+    except DataError as error:
         raise DataError(
             f"--exclude {path}: expected a text file, one image id per line: {error}"
         ) from error

@@ -72,11 +72,6 @@ def plain(text: str, decimal: str = ".") -> str:
     return f"-{number}" if match[1] == "-" and number != "0" else number
 
 
-def plain_id(text: str) -> str:
-    """The name of a patient or a key: 12.0 is 12, as some programs write numbers."""
-    return re.sub(r"^(\d+)\.0+$", r"\1", unicodedata.normalize("NFC", text))
-
-
 class Marks:
     """The cells that mean unknown."""
 

@@ -1,18 +1,14 @@
 """The images of a declared dataset: by name in folders, or by path."""
 
-import collections
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mdmt_tf.datasets._shared.declared_cells import plain_id
 from mdmt_tf.datasets._shared.table_rows import RowError
-from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images, image_stem
-
-# Nearest names are looked for so many times; it is slow among many files.
-_SUGGESTIONS = 5
+from mdmt_tf.names import Names, folded, plain_id
 
 
 class DeclaredImages:
@@ -36,11 +32,7 @@ class DeclaredImages:
         self._folders = [root / folder for folder in folders or ()]
         self._requested: set[Path] = set()
         self._named: dict[tuple[int, int], Path] = {}
-        self._suggested = 0
-        # The whole path below a folder or its end, the name first -> such files.
-        self._by_whole: dict[tuple[str, ...], list[Path]] = {}
-        self._by_end: dict[tuple[str, ...], list[Path]] = {}
-        self._listed: dict[Path, dict[str, list[Path]]] = {}
+        self._listed: dict[Path, Names[Path]] = {}
         for folder in self._folders:
             if not folder.is_dir():
                 raise DataError(
@@ -59,12 +51,11 @@ class DeclaredImages:
                 f"{error} `preprocess` is for {kind}. For the others it has {other}."
             ) from error
         self._known = frozenset(self.files)
-        for path in self.files:
-            folder = next(f for f in self._folders if path.is_relative_to(f))
-            parts = _reversed([_key(p) for p in path.relative_to(folder).parts])
-            self._by_whole.setdefault(parts, []).append(path)
-            for depth in range(1, len(parts) + 1):
-                self._by_end.setdefault(parts[:depth], []).append(path)
+        self._names = Names((self._below_folder(path), path) for path in self.files)
+
+    def _below_folder(self, path: Path) -> str:
+        folder = next(f for f in self._folders if path.is_relative_to(f))
+        return path.relative_to(folder).as_posix()
 
     def find(self, name: str) -> Path:
         """The file of a cell.
@@ -102,14 +93,14 @@ class DeclaredImages:
         found = self.matches(name)
         if len(found) == 1:
             return self.id_of(found[0])
-        return image_stem(_key(name.replace("\\", "/")))
+        return folded(image_stem(name.replace("\\", "/")))
 
     def matches(self, name: str) -> list[Path]:
         """The files of a name; several if it does not tell which."""
         name = name.replace("\\", "/")
         # In one spelling: a/../b.png is b.png. "/" and "." name no file.
         names = [os.path.normpath(n) for n in dict.fromkeys((name, plain_id(name)))]
-        names = [n for n in names if _parts(n)]
+        names = [n for n in names if _names_something(n)]
         found = (f(n) for f in (self._find, self._below) for n in names)
         return next(filter(None, found), [])
 
@@ -132,34 +123,17 @@ class DeclaredImages:
             if _is(Path.is_file, path):
                 # A slice of a series; or a file with the suffix of no image.
                 return [path.parent if path.parent in self._known else path]
-        parts = _parts(name)
-        return _exact(self._with_end(_reversed(parts)), parts[-1])
-
-    def _with_end(self, parts: tuple[str, ...]) -> list[Path]:
-        """The files whose folders agree with those of a cell, as far as both say."""
-        if len(parts) > 1 and parts in self._by_whole:
-            return self._by_whole[parts]
-        found = list(self._by_end.get(parts, ()))
-        for depth in range(1, len(parts)):
-            found += self._by_whole.get(parts[:depth], ())
-        return sorted(found)
+        return self._names.find(name)
 
     def _by_path(self, path: Path) -> list[Path]:
         if path.parent not in self._listed:
-            names = collections.defaultdict(list)
-            if _is(Path.is_dir, path.parent):
-                for other in sorted(path.parent.iterdir()):
-                    if not other.name.startswith("."):
-                        names[_stem(other.name)].append(other)
-            self._listed[path.parent] = names
-        found = self._listed[path.parent].get(_stem(path.name), [])
-        return _exact(found, _key(path.name))
+            there = path.parent.iterdir() if _is(Path.is_dir, path.parent) else ()
+            others = [other for other in sorted(there) if other.name[0] != "."]
+            self._listed[path.parent] = Names((other.name, other) for other in others)
+        return self._listed[path.parent].find(path.name)
 
     def _missing(self, name: str) -> RowError:
-        self._suggested += 1
-        hint = ""
-        if self._suggested <= _SUGGESTIONS:
-            hint = nearest(name, [path.name for path in self.files])
+        hint = self._names.nearest(name)
         return RowError("image missing", f"there is no file for {name!r}.{hint}")
 
     def id_of(self, path: Path) -> str:
@@ -174,16 +148,6 @@ class DeclaredImages:
     def not_requested(self) -> list[Path]:
         """The files that no call of `find` has returned."""
         return sorted(self._known - self._requested)
-
-
-def _exact(paths: Sequence[Path], name: str) -> list[Path]:
-    """The paths of exactly this name, or else all."""
-    return [path for path in paths if _key(path.name) == name] or list(paths)
-
-
-def _reversed(parts: Sequence[str]) -> tuple[str, ...]:
-    """The parts of a path from the name of the image outwards."""
-    return (image_stem(parts[-1]), *parts[-2::-1])
 
 
 def _is_below(path: Path, folder: Path) -> bool:
@@ -204,14 +168,6 @@ def _relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _key(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
-
-
-def _stem(name: str) -> str:
-    return _key(image_stem(name))
-
-
-def _parts(name: str) -> list[str]:
-    parts = [_key(part) for part in name.split("/")]
-    return [part for part in parts if part not in ("", ".", "..")]
+def _names_something(name: str) -> bool:
+    """Whether a path has a part that is no dot."""
+    return any(part not in ("", ".", "..") for part in name.split("/"))

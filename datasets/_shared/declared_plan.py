@@ -25,7 +25,6 @@ from mdmt_tf.datasets._shared.declared_cells import (
     check_keep,
     is_numeric,
     plain,
-    plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
@@ -33,6 +32,7 @@ from mdmt_tf.datasets._shared.image_records import Classes, Record, read_fields
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
+from mdmt_tf.names import clean, plain_id
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +155,8 @@ class Plan:
             patient_id = plain_id(self._required(row, columns.patient))
         if columns.site is not None:
             cell = self.tables.cell(row, columns.site, NO_NAME)
-            site = "" if NO_NAME.has(cell) or is_error(cell.text) else plain(cell.text)
+            known = not (NO_NAME.has(cell) or is_error(cell.text))
+            site = clean(plain(cell.text)) if known else ""
         reads = {
             name: (kind.unknown, functools.partial(self._value, row, name))
             for name, kind in self.kinds.items()

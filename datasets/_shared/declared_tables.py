@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import itertools
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +15,13 @@ from mdmt_tf.datasets._shared.declared_cells import (
     Cell,
     Marks,
     plain,
-    plain_id,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.datasets._shared.tables import Table, read_table
 from mdmt_tf.errors import DataError, collected_warnings, nearest
+from mdmt_tf.names import folded, plain_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ class DeclaredTables:
             return ""
         if column == self._image:
             return self._images.key_of(text)
-        return unicodedata.normalize("NFC", plain_id(text)).casefold()
+        return folded(plain_id(text))
 
     def _join(self, row: TableRow) -> list[list[TableRow]]:
         """The rows of every table that belong to a row of the first."""
@@ -118,10 +119,34 @@ class DeclaredTables:
             found = {
                 row.number: row
                 for key in self._keys_of(parts, list(side.keys))
-                for row in side.by_key.get(key, ())
+                for row in self._rows_of(side, key, parts)
             }
             parts.append([found[number] for number in sorted(found)])
         return parts
+
+    def _rows_of(self, side: Side, key, parts) -> Sequence[TableRow]:
+        """The rows of a key; of its spellings those that are here, if they are there.
+
+        That matters where the first table has several spellings: each stands for a
+        thing of its own.
+        """
+        rows = side.by_key.get(key, ())
+        for (column, own), one in zip(side.keys.items(), key, strict=True):
+            if len(rows) > 1 and len(self._spellings(column).get(one, ())) > 1:
+                here = {plain_id(r.cells.get(column, "")) for p in parts for r in p}
+                same = [r for r in rows if plain_id(r.cells.get(own, "")) in here]
+                rows = same or rows
+        return rows
+
+    @functools.cache  # noqa: B019 - it lives as long as the tables
+    def _spellings(self, column: str) -> dict[str, set[str]]:
+        """Key -> its spellings in a column of the first table; not of images."""
+        found = collections.defaultdict(set)
+        if column != self._image:
+            for row in self.rows:
+                text = row.cells.get(column, "")
+                found[self._key(column, text)].add(plain_id(text))
+        return found
 
     def _keys_of(
         self, parts: Sequence[Sequence[TableRow]], columns: Sequence[str]

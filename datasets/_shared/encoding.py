@@ -1,8 +1,9 @@
 """Prepare image files in parallel: decode, segment and crop them.
 
-Several threads decode files, one thread runs the lung network, and the first threads
-resize and encode the crops while the caller writes. Only a few batches are in flight,
-so memory does not grow with the dataset.
+Several threads decode files, each by a process of its own that may crash (see
+`imaging.isolation`); one thread runs the lung network, and the first threads resize and
+encode the crops while the caller writes. Only a few batches are in flight, so memory
+does not grow with the dataset.
 """
 
 import collections
@@ -19,10 +20,16 @@ from typing import TypeVar
 import numpy as np
 
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
+from mdmt_tf.imaging import isolation
 from mdmt_tf.imaging.crop import Box
 from mdmt_tf.imaging.lungs import network, segmentation
 from mdmt_tf.imaging.lungs.network_input import network_input
-from mdmt_tf.imaging.prepared import PreparedImage, cut, read_file
+from mdmt_tf.imaging.prepared import (
+    PreparedImage,
+    check_prepared,
+    cut,
+    read_file,
+)
 from mdmt_tf.imaging.preprocess import Preprocessing
 
 # Images per step of the network. It is small, because whole radiographs wait for it.
@@ -66,6 +73,7 @@ def process(
         lungs_of = None
     is_segmented = preprocessing.region != "full" and lungs_of is None
     with contextlib.ExitStack() as stack:
+        stack.callback(isolation.trim)
         pool, segmenter = (
             stack.enter_context(concurrent.futures.ThreadPoolExecutor(count, name))
             for count, name in ((workers, "decode"), (1, "segment"))
@@ -170,8 +178,9 @@ def _finish(item, decoded, logits, preprocessing, finish, lungs):
         mask = None
         if logits is not None:
             mask = segmentation.to_mask(logits, decoded.image.shape)
+        prepared = cut(decoded.image, mask, preprocessing, lungs)
         try:
-            prepared = cut(decoded.image, mask, preprocessing, lungs)
+            check_prepared(prepared)
         except DataError as error:
             return error, decoded.doubts
         result = finish(item, prepared)

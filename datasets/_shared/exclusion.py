@@ -73,8 +73,14 @@ def find_excluded(
             problems.append(f"{name!r} may be {paths}. Write which one.")
         elif not found and not rows.find(name):
             unknown.append(name)
-            problems.append(f"{name!r} is no image.{named.nearest(name)}")
+            hint = named.nearest(name) or _examples(records)
+            problems.append(f"{name!r} is no image.{hint}")
     return Excluded(frozenset(files), tuple(unknown), tuple(problems))
+
+
+def _examples(records: "Sequence[Record]") -> str:
+    ids = [record.image_id for record in records[:3]]
+    return f" There are {', '.join(map(repr, ids))}, ..." if ids else ""
 
 
 def check(dataset: str, excluded: Excluded) -> None:

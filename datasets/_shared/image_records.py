@@ -59,14 +59,17 @@ class Record:
     doubts: Sequence[RowError] = ()
 
 
+_SITE = "/site"  # no field has this name
 # The value that means unknown, and a function that reads the value or raises RowError.
 Read = tuple[Any, Callable[[], Any]]
 
 
 def read_fields(
-    labels: Mapping[str, Read], others: Mapping[str, Read]
+    labels: Mapping[str, Read],
+    others: Mapping[str, Read],
+    site: Callable[[], str] | None = None,
 ) -> dict[str, Any]:
-    """The arguments `labels`, `faults` and `doubts` of a `Record`.
+    """The arguments `labels`, `faults` and `doubts` of a `Record`; and `site`, if read.
 
     A label that cannot be read costs the row. Another field is unknown then, unless
     rows contradict each other.
@@ -74,16 +77,22 @@ def read_fields(
     Args:
         labels: label -> how it is read.
         others: field that no label needs -> how it is read.
+        site: how the site is read, which no label needs either.
     """
+    reads = {**labels, **others} | ({_SITE: ("", site)} if site else {})
     values, faults, doubts = {}, [], []
-    for name, (unknown, read) in {**labels, **others}.items():
+    for name, (unknown, read) in reads.items():
         try:
             values[name] = read()
         except RowError as error:
             values[name] = Refused(error, unknown)
-            is_doubt = name in others and error.kind == BAD_VALUE
+            is_doubt = name not in labels and error.kind == BAD_VALUE
             (doubts if is_doubt else faults).append(error)
-    return {"labels": values, "faults": faults, "doubts": doubts}
+    result = {"labels": values, "faults": faults, "doubts": doubts}
+    if site:
+        found = values.pop(_SITE)
+        result["site"] = "" if isinstance(found, Refused) else found
+    return result
 
 
 @dataclasses.dataclass(frozen=True)

@@ -379,7 +379,8 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _originals(self, root: Path) -> Originals:
         """The files that the dataset is made from."""
-        paths = [root / name for name in (*self.REQUIRED, *self.OPTIONAL)]
+        paths = [root / name for name in self.REQUIRED]
+        paths += [manual_files.optional_file(root, name) for name in self.OPTIONAL]
         images = manual_files.files_in(path for path in paths if path.is_dir())
         return Originals(root, [path for path in paths if path.is_file()], images)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.names import Names
+from mdmt_tf.names import Names, folded
 
 # The phantom generator writes this file to the root of its folder.
 SYNTHETIC_FILE = "SYNTHETIC.json"
@@ -55,6 +55,16 @@ def synthetic_details(root: Path) -> dict | None:
                 ) from error
             return details if isinstance(details, dict) else {"synthetic": details}
     return None
+
+
+def optional_file(folder: Path, name: str) -> Path:
+    """A file of a folder, in whatever case its name is; it may be missing."""
+    path = folder / name
+    if not path.exists() and path.parent.is_dir():
+        for other in sorted(path.parent.iterdir()):
+            if folded(other.name) == folded(path.name):
+                return other
+    return path
 
 
 def files_in(folders: Iterable[Path]) -> list[Path]:

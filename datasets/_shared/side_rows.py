@@ -7,11 +7,16 @@ from pathlib import Path
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import TableRow
 from mdmt_tf.datasets._shared.tables import rows_by_key
-from mdmt_tf.names import Names, clean
+from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import Names, clean, last_part, likeness
 
 logger = logging.getLogger(__name__)
 
 KIND = "row of no image"
+
+
+def _likeness(name: str) -> str:
+    return likeness(image_stem(last_part(name)))
 
 
 class SideRows:
@@ -78,9 +83,13 @@ class SideRows:
         Returns: the numbers of such rows, and of images without a row.
         """
         alone = [row for row in self._rows if self._name_of(row) not in self._found]
+        images = {_likeness(name): name for name in (*self._found, *self.without)}
         for row in alone:
             name = row.text(self._column)
-            rejections.warn(name, row.place, KIND, "", is_logged=False)
+            other = images.get(_likeness(name)) if name else None
+            detail = f"a like name is {other!r}" if other is not None else ""
+            is_logged = other is not None
+            rejections.warn(name, row.place, KIND, detail, is_logged=is_logged)
         if alone:
             text = f"{self.name}: {len(alone)} rows are of no image"
             text += f", such as {alone[0].text(self._column)!r} ({alone[0].place})"

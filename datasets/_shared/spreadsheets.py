@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import io
 import itertools
 import re
 import warnings
@@ -11,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mdmt_tf.datasets._shared import workbooks
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, check_cells, clean
 from mdmt_tf.errors import DataError, DataWarning, nearest
-from mdmt_tf.imaging import limits
 
 _MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s+ref=["']([A-Z]+\d+:[A-Z]+\d+)["']""")
 # Programs give this type to formulas that they have computed to a text, also "".
@@ -27,19 +26,8 @@ _HIDDEN_ROW = re.compile(
 # A number format such as 0000, which shows leading zeros.
 _ZEROS = re.compile(r"0{2,}")
 _ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}["']""")
-_WORKBOOK = re.compile(r"(.*/)?workbook\d*\.xml")
 # Written by programs that leave computing to the next program.
 _TO_COMPUTE = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\sfullCalcOnLoad=["'](?:1|true)""")
-# "Strict Open XML" has other names for the same things.
-_STRICT = b"http://purl.oclc.org/ooxml/"
-_NAMESPACES = (
-    ("spreadsheetml/main", "spreadsheetml/2006/main"),
-    ("officeDocument/relationships", "officeDocument/2006/relationships"),
-    ("drawingml/main", "drawingml/2006/main"),
-)
-_OFFICIAL = "http://schemas.openxmlformats.org/"
-
-
 # The header is looked for in the rows up to this one.
 _LAST_SEARCHED = 1000
 
@@ -51,14 +39,14 @@ class Sheet:
     Attributes:
         name: name of the sheet.
         lines: its rows that are not empty.
-        unvalued: (row, column), from 1, of formulas whose value was never computed.
-        has_formulas: whether there are formulas whose values a program should compute.
+        unvalued: (row, column), from 1, of formulas without a value.
+        to_compute: the same of those with a value that a program should compute again.
     """
 
     name: str
     lines: list[Line]
     unvalued: frozenset[tuple[int, int]] = frozenset()
-    has_formulas: bool = False
+    to_compute: frozenset[tuple[int, int]] = frozenset()
 
 
 def read_sheet(
@@ -76,7 +64,7 @@ def read_sheet(
     import openpyxl  # slow to import, and few datasets have spreadsheets
 
     with _reading(path):
-        data = _transitional(path)
+        data = workbooks.transitional(path)
         workbook = openpyxl.load_workbook(data, read_only=True, data_only=True)
         with contextlib.closing(workbook), zipfile.ZipFile(data) as archive:
             chosen = _choose(path, workbook, sheet, has_header)
@@ -88,8 +76,11 @@ def read_sheet(
             lines = _fill_merged(path, chosen.title, lines, raw)
             if not _FORMULA.search(raw):
                 return Sheet(chosen.title, lines)
-            unvalued = frozenset(_unvalued(data, chosen.title, lines, raw))
-            to_compute = bool(_TO_COMPUTE.search(_workbook_part(archive)))
+            formulas = _formulas(data, chosen.title, lines, raw)
+            unvalued = frozenset(place for place, known in formulas if not known)
+            to_compute = frozenset()
+            if _TO_COMPUTE.search(workbooks.workbook_part(archive)):
+                to_compute = frozenset(place for place, known in formulas if known)
             return Sheet(chosen.title, lines, unvalued, to_compute)
 
 
@@ -104,68 +95,6 @@ def _reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: this spreadsheet cannot be read: {error}") from error
 
 
-def _transitional(path: Path) -> Any:
-    """The file, or its content if that has other names than the reader knows.
-
-    Raises: DataError for another archive, and for one that is too large unpacked.
-    """
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        _check_kind(path, archive, names)
-        size = sum(member.file_size for member in archive.infolist())
-        if size > limits.current().max_table_bytes:
-            raise DataError(
-                f"{path}: {size} bytes, unpacked, are too many: expected at most "
-                f"{limits.current().max_table_bytes}. If the file is in order, raise "
-                "the limit: --limit max_table_bytes=NUMBER"
-            )
-        texts = [name for name in names if name.endswith((".xml", ".rels"))]
-        for name in texts:
-            with archive.open(name) as part:
-                if b"<!DOCTYPE" in part.read(2000):
-                    raise DataError(
-                        f"{path}: this spreadsheet defines entities ({name}), which "
-                        "no program writes. It is not read."
-                    )
-        if _STRICT not in _workbook_part(archive):
-            return path
-        result = io.BytesIO()
-        with zipfile.ZipFile(result, "w") as target:
-            for name in names:
-                content = archive.read(name)
-                if name in texts:
-                    for strict, official in _NAMESPACES:
-                        name_there = _STRICT + strict.encode()
-                        content = content.replace(
-                            name_there, (_OFFICIAL + official).encode()
-                        )
-                target.writestr(name, content)
-        return result
-
-
-def _workbook_part(archive: zipfile.ZipFile) -> bytes:
-    """The XML of the workbook; the name differs between programs."""
-    names = filter(_WORKBOOK.fullmatch, archive.namelist())
-    return b"".join(map(archive.read, names))
-
-
-def _check_kind(path: Path, archive: zipfile.ZipFile, names: list[str]) -> None:
-    if any(map(_WORKBOOK.fullmatch, names)):
-        return
-    kind = "a .zip archive; unpack it"
-    if "xl/workbook.bin" in names:
-        kind = "a binary workbook (.xlsb); save it as .xlsx"
-    elif "mimetype" in names and b"opendocument" in archive.read("mimetype"):
-        kind = "an OpenDocument file (.ods); save it as .xlsx or .csv"
-    elif "Index/Document.iwa" in names:
-        kind = "a file of Numbers; export it as .xlsx or .csv"
-    elif any(name.startswith(("word/", "ppt/")) for name in names):
-        kind = "a document or presentation; save the table as .xlsx or .csv"
-    elif any(name.startswith("xl/") for name in names):
-        return  # the reader says what is missing
-    raise DataError(f"{path}: this spreadsheet cannot be read: it is {kind}.")
-
-
 def _choose(path: Path, workbook, name: str | None, has_header):
     names = [sheet.title for sheet in workbook.worksheets]
     if name is not None:
@@ -175,20 +104,31 @@ def _choose(path: Path, workbook, name: str | None, has_header):
                 f"{', '.join(names)}."
             )
         return workbook[name]
-    visible = [s for s in workbook.worksheets if s.sheet_state == "visible"]
     scores = {}
-    for sheet in visible or workbook.worksheets:
+    for sheet in workbook.worksheets:
         head = _lines(path, sheet, last=_LAST_SEARCHED)
         scores[sheet.title] = has_header(list(itertools.islice(head, SEARCHED)))
     if not scores:
         raise DataError(f"{path}: this spreadsheet has no sheet with cells.")
+    visible = {
+        sheet.title: scores[sheet.title]
+        for sheet in workbook.worksheets
+        if sheet.sheet_state == "visible"
+    }
+    hidden = max(scores, key=scores.get)
+    if visible and scores[hidden] >= 0.5 > max(visible.values()):
+        raise DataError(
+            f"{path}: the columns are only in the sheet {hidden!r}, which is hidden. "
+            "Show it, if it is meant, and save the file."
+        )
+    scores = visible or scores
     best = max(scores, key=scores.get)
     also = [title for title in scores if title != best and scores[title] >= 0.5]
     if also and scores[best] >= 0.5:
         others = ", ".join(map(repr, also))
         text = (
-            f"{path.name}: sheet {best!r} is read, and {others} not, which has such "
-            "columns, too. Put all rows into one sheet, or name the sheet."
+            f"{path.name}: sheet {best!r} is read, and {others} not, which would do, "
+            "too. Put all rows into one sheet, or name the sheet."
         )
         warnings.warn(DataWarning(text, kind="several sheets"), stacklevel=2)
     return workbook[best]
@@ -236,16 +176,18 @@ def cell_text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
     return str(value)
 
 
-def _unvalued(
+def _formulas(
     data: Any, name: str, lines: list[Line], raw: bytes
-) -> Iterator[tuple[int, int]]:
-    """Row and column of each formula whose value was never computed."""
+) -> list[tuple[tuple[int, int], bool]]:
+    """(row, column) of each formula, and whether it has a value."""
     import openpyxl
 
-    values = dict(lines)
+    values, found = dict(lines), []
     computed = {match[1].decode() for match in _COMPUTED.finditer(raw)}
     workbook = openpyxl.load_workbook(data, read_only=True, data_only=False)
     with contextlib.closing(workbook):
@@ -255,11 +197,10 @@ def _unvalued(
             for cell in row:
                 if getattr(cell, "data_type", "") != "f":
                     continue
-                if cell.coordinate in computed:
-                    continue
-                known = values.get(cell.row, [])
-                if not "".join(known[cell.column - 1 : cell.column]):
-                    yield cell.row, cell.column
+                known = values.get(cell.row, [])[cell.column - 1 : cell.column]
+                has_value = any(known) or cell.coordinate in computed
+                found.append(((cell.row, cell.column), has_value))
+    return found
 
 
 def _warn_of_hidden_rows(path: Path, name: str, raw: bytes) -> None:

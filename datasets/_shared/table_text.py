@@ -30,6 +30,9 @@ _CONTROLS = "".join(map(chr, range(32)))
 _INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 # Text after a closing quote is an error; blanks before an opening one are none.
 _STRICT = {"strict": True, "skipinitialspace": True}
+_AS_FORMULA = re.compile(r'="([^"]*)"')
+# A number whose sign is that before the decimals, as three digits would not tell.
+_DECIMAL = re.compile(r"[-+]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
 # Delimiters of a row from which on it is unlikely that lines of a text have as many.
 _SURE_WIDTH = 4
 
@@ -37,6 +40,13 @@ _SURE_WIDTH = 4
 def clean(cell: str) -> str:
     """The cell without blanks and invisible characters at its ends."""
     return cell.strip(_INVISIBLE)
+
+
+def _plain(cell: str) -> str:
+    """The cell; ="007" is 007, as programs write text that looks like a number."""
+    cell = clean(cell)
+    match = _AS_FORMULA.fullmatch(cell) if cell.startswith("=") else None
+    return clean(match[1]) if match else cell
 
 
 def check_cells(path: Path, count: int) -> None:
@@ -145,17 +155,17 @@ def _decode_windows(line: bytes) -> str:
 def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
     """Whether numbers are written as 79,5: some must be, and none as 79.5.
 
-    1,100 alone is no sign, because it may be eleven hundred. A file with commas as
-    delimiters has none.
+    1,100 and 1.100 alone are no signs, because they may be eleven hundred. A file with
+    commas as delimiters has none.
     """
     if delimiter == ",":
         return False
     found = False
     for _, cells in lines:
         for cell in cells:
-            if re.fullmatch(r"[-+]?\d+\.\d+", cell):
-                return False
-            if re.fullmatch(r"[-+]?\d+,(\d{1,2}|\d{4,})|[-+]?0,\d+", cell):
+            if match := _DECIMAL.fullmatch(cell):
+                if match[1] == ".":
+                    return False
                 found = True
     return found
 
@@ -175,7 +185,7 @@ def _parse(text: str, delimiter: str) -> Iterator[Line]:
     reader = _reader(text, delimiter)
     try:
         for cells in reader:
-            yield reader.line_num, [clean(cell) for cell in cells]
+            yield reader.line_num, [_plain(cell) for cell in cells]
     except csv.Error:  # `_lines` reports it for the delimiter that is taken
         return
 
@@ -191,7 +201,7 @@ def _lines(path: Path, text: str, delimiter: str) -> list[Line]:
             before = reader.line_num
             count += len(cells)
             check_cells(path, count)
-            result.append((before, [clean(cell) for cell in cells]))
+            result.append((before, [_plain(cell) for cell in cells]))
     except csv.Error as error:
         raise _bad_quote(path, text, before + 1, error) from error
     return result

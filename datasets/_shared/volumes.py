@@ -23,7 +23,7 @@ from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.image_records import Record
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder, identity_features
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
-from mdmt_tf.imaging import contact_sheet
+from mdmt_tf.imaging import contact_sheet, isolation
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.preprocess import DEFAULT_VOLUME, VolumePreprocessing
 from mdmt_tf.imaging.volume import PreparedVolume
@@ -117,6 +117,7 @@ def in_order(
 
     threads = min(_MOST_THREADS, max(2, os.cpu_count() or 1))
     with contextlib.ExitStack() as stack:
+        stack.callback(isolation.trim)
         pool = stack.enter_context(
             concurrent.futures.ThreadPoolExecutor(threads, "volume")
         )

@@ -98,7 +98,6 @@ class Builder(radiographs.RadiographBuilder):
             return image_records.Record(
                 image_id=name,
                 patient_id=name,
-                site=row.words_in("Hospital").upper(),
                 path=path,
                 row=row,
                 **image_records.read_fields(
@@ -110,6 +109,7 @@ class Builder(radiographs.RadiographBuilder):
                         # A later spreadsheet may list the images of earlier releases.
                         "release": (-1, lambda: 1 + names.index(path.parent.name)),
                     },
+                    site=lambda: row.words_in("Hospital").upper(),
                 ),
             )
 

@@ -14,7 +14,7 @@ from mdmt_tf.datasets._shared import (
     radiographs,
     tables,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, optional_file
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -70,19 +70,17 @@ class Builder(radiographs.RadiographBuilder):
             root / _TABLE, columns=columns, optional=_OPTIONAL
         ).rows
         rejections = Rejections()
-        consensus = _read_consensus(root / _CONSENSUS, rejections)
+        consensus = _read_consensus(root, rejections)
         images = ImageFiles(root, ["dicom_clean"])
         unknown = brixia_scores.UNKNOWN_ZONES
 
         def parse(row):
             name = row.required("Filename")
             path = images.find(name)
-            manufacturer = row.words_in("Manufacturer")
             agreed = consensus and consensus.find(name)
             return image_records.Record(
                 image_id=image_id(name),
                 patient_id=row.required("Subject"),
-                site=_COMPANIES.get(manufacturer.lower(), manufacturer),
                 path=path,
                 row=row,
                 **image_records.read_fields(
@@ -92,9 +90,10 @@ class Builder(radiographs.RadiographBuilder):
                         "consensus_scores": (unknown, lambda: _consensus(agreed)),
                         "sex": ("", lambda: row.words_in("Sex")),
                         "age_five_year": (math.nan, lambda: row.years_in(_AGE)),
-                        "manufacturer": ("", lambda: manufacturer),
+                        "manufacturer": ("", lambda: row.words_in("Manufacturer")),
                         "modality": ("", lambda: row.words_in("Modality")),
                     },
+                    site=lambda: _company(row.words_in("Manufacturer")),
                 ),
             )
 
@@ -102,6 +101,10 @@ class Builder(radiographs.RadiographBuilder):
         return manual_builder.ImageTable(
             rows, images, parse, "Filename", rejections, sides
         )
+
+
+def _company(manufacturer):
+    return _COMPANIES.get(manufacturer.lower(), manufacturer)
 
 
 def _scores(row):
@@ -137,8 +140,9 @@ def _zones(row):
     return np.array([int(digit) for digit in digits], np.int8)
 
 
-def _read_consensus(path, rejections):
+def _read_consensus(root, rejections):
     """The scores of several radiologists; None without the file."""
+    path = optional_file(root, _CONSENSUS)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("Filename", *_MODES)).rows

@@ -1,5 +1,6 @@
 """Radiographs of the Cohen collection with Brixia scores; see README.md."""
 
+import functools
 import logging
 import math
 
@@ -14,7 +15,7 @@ from mdmt_tf.datasets._shared import (
     table_rows,
     tables,
 )
-from mdmt_tf.datasets._shared.manual_files import ImageFiles
+from mdmt_tf.datasets._shared.manual_files import ImageFiles, optional_file
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.side_rows import SideRows
 from mdmt_tf.imaging.image_files import image_stem
@@ -75,7 +76,7 @@ class Builder(radiographs.RadiographBuilder):
             root / _TABLE, columns=columns, optional=("original_filename",)
         ).rows
         rejections = Rejections()
-        about, groups = _read_metadata(root / _METADATA), _read_groups(root)
+        about, groups = _read_metadata(root), _read_groups(root)
         images = ImageFiles(root, [_IMAGES])
 
         def parse(row):
@@ -87,11 +88,10 @@ class Builder(radiographs.RadiographBuilder):
             if groups and not group.text("patient_group"):
                 detail = f"{name!r} is not in {_GROUPS}"
                 rejections.warn(name, row.place, "no group of a patient", detail)
-            location = _about(metadata.words_in, "location")
+            location = functools.partial(_about, metadata.words_in, "location")
             return image_records.Record(
                 image_id=name,
                 patient_id=_patient(original, metadata, group),
-                site=location,
                 path=path,
                 row=row,
                 **image_records.read_fields(
@@ -103,8 +103,9 @@ class Builder(radiographs.RadiographBuilder):
                         "view": ("", lambda: _about(metadata.words_in, "view")),
                         "sex": ("", lambda: _about(metadata.words_in, "sex")),
                         "age": (math.nan, lambda: _about(metadata.years_in, "age")),
-                        "location": ("", lambda: location),
+                        "location": ("", location),
                     },
+                    site=location,
                 ),
             )
 
@@ -142,8 +143,9 @@ def _about(read, column):
         raise table_rows.RowError(error.kind, detail) from error
 
 
-def _read_metadata(path):
+def _read_metadata(root):
     """The metadata of the images; None without the file."""
+    path = optional_file(root, _METADATA)
     if not path.exists():
         return None
     rows = tables.read_table(path, columns=("filename",), optional=_ABOUT).rows
@@ -152,7 +154,8 @@ def _read_metadata(path):
 
 def _read_groups(root):
     """Which images are of one patient; None without the file."""
-    for path in (root / _GROUPS, root.parent / _GROUPS):
+    for folder in (root, root.parent):
+        path = optional_file(folder, _GROUPS)
         if path.exists():
             rows = tables.read_table(path, columns=("filename", "patient_group")).rows
             return SideRows(path, rows, "filename", ("patient_group",))

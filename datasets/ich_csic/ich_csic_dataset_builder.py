@@ -139,11 +139,16 @@ class Builder(volumes.VolumeBuilder):
             poor = _FOLDERS.index(path.parent.name)
             others = stated[folded(patient_id)]
             patient_id = name_of.setdefault(path, patient_id)
-            for value, where in (*_outcomes_in(row, outcomes), *others):
-                if value not in (-1, poor):
-                    raise table_rows.RowError(
-                        "contradictory outcome", f"{path.parent.name}, but {where}"
-                    )
+
+            def outcome():
+                """That of the folder, with which every row of the patient agrees."""
+                for value, where in (*_outcomes_in(row, outcomes), *others):
+                    if value not in (-1, poor):
+                        raise table_rows.RowError(
+                            "contradictory outcome", f"{path.parent.name}, but {where}"
+                        )
+                return poor
+
             return image_records.Record(
                 image_id=patient_id,
                 patient_id=patient_id,
@@ -152,8 +157,7 @@ class Builder(volumes.VolumeBuilder):
                 row=row,
                 **image_records.read_fields(
                     labels={
-                        # From the folder, if the cell is empty.
-                        "poor_prognosis": (-1, lambda: poor),
+                        "poor_prognosis": (-1, outcome),
                         "gcs": (-1, lambda: row.integer_in("GCS", 3, 15)),
                         "age": (math.nan, lambda: _age(row)),
                     },

@@ -8,10 +8,10 @@ import pydantic
 
 from mdmt_tf.config import completion, files
 from mdmt_tf.config.declaration import DatasetDeclaration
-from mdmt_tf.config.files import Origins
 from mdmt_tf.config.problems import list_problems
 from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import Problem, Section
+from mdmt_tf.config.yaml_text import Origins
 from mdmt_tf.errors import ConfigError, nearest
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "load_stored",
     "read_declaration",
 ]
+
+_MOST_SHOWN = 100
 
 
 def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
@@ -134,10 +136,14 @@ def _check(
         made = kind.model_validate(values, context={"with_files": with_files})
     except pydantic.ValidationError:
         found = list_problems(values, kind, path, with_files)
-    problems = [*problems, *(_describe(problem, origins) for problem in found)]
+    shown = found[:_MOST_SHOWN]
+    problems = [*problems, *(_describe(problem, origins) for problem in shown)]
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        total = len(problems) + len(found) - len(shown)
+        count = "1 problem" if total == 1 else f"{total} problems"
         lines = "".join(f"\n  {problem}" for problem in problems)
+        if len(found) > len(shown):
+            lines += f"\n  ... and {len(found) - len(shown)} more"
         raise ConfigError(f"{count} in {where}:{lines}")
     return made
 
@@ -146,9 +152,11 @@ def _describe(problem: Problem, origins: Origins) -> str:
     path, text = problem
     key = ".".join(path)
     # The key itself or, if it is not written, the nearest key below or above it.
+    if path in origins:
+        return f"{origins[path]}: {key}{text}"
     below = [other for other in origins if other[: len(path)] == path]
     above = [path[:end] for end in range(len(path) - 1, 0, -1)]
-    for place in [path, *below, *above]:
+    for place in [*below, *above]:
         if place in origins:
             return f"{origins[place]}: {key}{text}"
     return f"{key}{text}"

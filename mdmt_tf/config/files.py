@@ -1,15 +1,15 @@
 """Configuration files and overrides as plain values, with the line of each key."""
 
-import contextlib
 import importlib.resources
 import os
-import re
 from pathlib import Path
 
 import yaml
 
-from mdmt_tf.config import completion
-from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.config import completion, yaml_text
+from mdmt_tf.config.yaml_text import Origins
+from mdmt_tf.errors import ConfigError, DataError, brief, nearest
+from mdmt_tf.imaging import limits
 
 # Sections whose keys are chosen by the user. A file with a base replaces them whole.
 _NAMED = {
@@ -21,21 +21,8 @@ _NAMED = {
     ("benchmark", "baselines"),
     ("benchmark", "fractions"),
 }
-
-# Where each key was written: ("training", "epochs") -> "configs/mdmt.yaml:12", a file
-# that can be opened from the working folder.
-Origins = dict[tuple[str, ...], str]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with the numbers of Python, such as 1e-3."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+_LONGEST_CHAIN = 100
+_LARGEST_FILE = 4 * yaml_text.MAX_CHARACTERS
 
 
 def names() -> list[str]:
@@ -59,50 +46,63 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
         repeats a key, or is a base of itself.
     """
     values, origins = _read_one(name_or_path)
-    chain = [name_or_path]
+    last, seen = name_or_path, {_identity(name_or_path)}
     if base is not None:
+        yaml_text.check_characters(base, "command line")
         values["base"] = base if base in names() else str(Path(base).absolute())
         origins["base",] = "command line"
     while "base" in values:
         base, where = values.pop("base"), origins.pop(("base",))
         if not isinstance(base, str):
-            raise ConfigError(f"{where}: base = {base!r}: expected a name or a path.")
+            raise ConfigError(
+                f"{where}: base = {brief(base)}: expected a name or a path."
+            )
         if base not in names():
-            base = str(Path(chain[-1]).parent / base)
-        if base in chain:
+            base = str(Path(last).parent / base)
+        if _identity(base) in seen:
             raise ConfigError(f"{where}: base: {base} is a base of itself.")
-        chain.append(base)
+        if len(seen) == _LONGEST_CHAIN:
+            raise ConfigError(
+                f"{where}: base: expected at most {_LONGEST_CHAIN} files, each the "
+                "base of the next. Received: more."
+            )
+        last = base
+        seen.add(_identity(base))
         below, origins_below = _read_one(base)
         below = completion.without_superseded(below, values)
         values, origins = _lay_over(below, origins_below, values, origins)
     return values, origins
 
 
+def _identity(name_or_path: str) -> str:
+    """The same for all ways to write one file."""
+    return name_or_path if name_or_path in names() else os.path.realpath(name_or_path)
+
+
 def _lay_over(below, origins_below, above, origins_above):
     """Merge the values and the lines of two files; those of `above` have priority."""
-    origins = dict(origins_below)
+    replaced = set()
 
     def merge(low, high, path):
         if not (isinstance(low, dict) and isinstance(high, dict)) or path in _NAMED:
-            for key in [key for key in origins if key[: len(path)] == path]:
-                del origins[key]
-            for key, where in origins_above.items():
-                if key[: len(path)] == path:
-                    origins[key] = where
+            replaced.add(path)
             return high
         result = dict(low)
         for key, value in high.items():
-            if key in low:
-                result[key] = merge(low[key], value, (*path, key))
-            else:
-                result[key] = merge(None, value, (*path, key))
+            result[key] = merge(low.get(key), value, (*path, key))
         return result
 
-    return merge(below, above, ()), origins
+    def is_replaced(path):
+        return any(path[:end] in replaced for end in range(len(path) + 1))
+
+    values = merge(below, above, ())
+    origins = {k: line for k, line in origins_below.items() if not is_replaced(k)}
+    origins |= {k: line for k, line in origins_above.items() if is_replaced(k)}
+    return values, origins
 
 
 def _read_one(name_or_path: str) -> tuple[dict, Origins]:
-    return parse(read_text(name_or_path), place(name_or_path))
+    return yaml_text.parse(read_text(name_or_path), place(name_or_path))
 
 
 def place(name_or_path: str) -> str:
@@ -127,20 +127,24 @@ def read_text(name_or_path: str) -> str:
     if name_or_path in names():
         resource = importlib.resources.files("mdmt_tf.configs")
         return (resource / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    path = Path(name_or_path)
-    if not path.exists():
+    if not os.path.exists(name_or_path):
         raise ConfigError(
-            f"--config {name_or_path}: no such configuration or file."
+            f"--config {_shortened(name_or_path)}: no such configuration or file."
             f"{nearest(name_or_path, names())} Names: {', '.join(names())}; "
             "or the path of a YAML file."
         )
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        limits.check_file_size(name_or_path, "", most=_LARGEST_FILE)
+        return Path(name_or_path).read_text(encoding="utf-8-sig")
+    except (DataError, OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
             f"{name_or_path}: cannot be read as a UTF-8 text file: {reason}."
         ) from error
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def summary(name: str) -> str:
@@ -154,73 +158,23 @@ def summary(name: str) -> str:
     return " ".join(lines)
 
 
-def parse(text: str, where: str) -> tuple[dict, Origins]:
-    """Plain values of a YAML text, and the line of each key.
-
-    Raises: ConfigError with `where` and the line.
-    """
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        origins: Origins = {}
-        value = {} if node is None else _construct(loader, node, (), where, origins)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"{where}{line}: not valid YAML: {problem}.") from error
-    finally:
-        loader.dispose()
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected `key: value` lines, received {value!r}.")
-    return value, origins
-
-
-def _construct(loader, node, path, where, origins):
-    origins.setdefault(path, f"{where}:{node.start_mark.line + 1}")
-    if isinstance(node, yaml.MappingNode):
-        result = {}
-        for key_node, value_node in node.value:
-            line = f"{where}:{key_node.start_mark.line + 1}"
-            key = _key(loader, key_node)
-            if key in result:
-                raise ConfigError(
-                    f"{line}: key {'.'.join((*path, key))} appears a second time; the "
-                    f"first is in {origins[(*path, key)]}. Remove one."
-                )
-            origins[(*path, key)] = line
-            result[key] = _construct(loader, value_node, (*path, key), where, origins)
-        return result
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _construct(loader, item, (*path, str(index)), where, origins)
-            for index, item in enumerate(node.value)
-        ]
-    return loader.construct_object(node, deep=True)
-
-
-def _key(loader, node) -> str:
-    """A key as it is written: `no` and 1.0 are texts here."""
-    if isinstance(node, yaml.ScalarNode):
-        return node.value
-    return str(loader.construct_object(node, deep=True))
-
-
 def override(values: dict, origins: Origins, assignment: str) -> None:
     """Apply one `key.path=value` in place; the value is YAML.
 
-    Raises: ConfigError when it has no `=` or descends into a value that has no keys.
+    A text that is not YAML, such as a title with a colon, is taken literally.
+
+    Raises: ConfigError when it has no `=`, descends into a value that has no keys, or
+        the value cannot be one of a configuration.
     """
     dotted, equals, text = assignment.partition("=")
     path = tuple(dotted.strip().split("."))
-    if not equals or not all(path):
+    if not equals or not all(path) or len(path) > yaml_text.MAX_DEPTH:
         raise ConfigError(
-            f"{assignment!r}: expected key.path=value, for example training.epochs=3."
+            f"{brief(assignment)}: expected key.path=value, for example "
+            "training.epochs=3."
         )
-    value = text
-    # A text that is not YAML, such as a title with a colon, is taken literally.
-    with contextlib.suppress(yaml.YAMLError):
-        value = _value_of(text)
+    yaml_text.check_characters(dotted, "command line")
+    value = yaml_text.parse_value(text, "command line")
     parent = values
     for depth, key in enumerate(path[:-1]):
         if parent.get(key) is None:
@@ -228,25 +182,13 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
         parent = parent[key]
         if not isinstance(parent, dict):
             raise ConfigError(
-                f"{assignment!r}: {'.'.join(path[: depth + 1])} is {parent!r}, which "
-                "has no keys of its own."
+                f"{brief(assignment)}: {'.'.join(path[: depth + 1])} is "
+                f"{brief(parent)}, which has no keys of its own."
             )
     parent[path[-1]] = value
     for known in [known for known in origins if known[: len(path)] == path]:
         del origins[known]
     origins[path] = "command line"
-
-
-def _value_of(text: str):
-    """The value of a YAML text, whose keys are texts as in a file."""
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        return (
-            None if node is None else _construct(loader, node, (), "command line", {})
-        )
-    finally:
-        loader.dispose()
 
 
 def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:

@@ -4,6 +4,7 @@ pydantic does not run the rules of a section with a wrong value. Here every key 
 checked separately, and then every rule whose keys are valid.
 """
 
+import functools
 import typing
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +13,7 @@ import pydantic
 from mdmt_tf.config import keys, slips
 from mdmt_tf.config.schema import Config
 from mdmt_tf.config.section import Problem, Section
+from mdmt_tf.errors import brief
 
 # Instead of pydantic's words for types of Python.
 _WISHES = {
@@ -19,6 +21,9 @@ _WISHES = {
     "tuple_type": "should be a list",
     "dict_type": "should be a mapping",
 }
+
+# Of a file that is no configuration at all, the suggestions are worth nothing.
+_MOST_WITH_SUGGESTION = 30
 
 
 def list_problems(
@@ -54,7 +59,10 @@ class _Reading:
         for name in values:
             if name not in known:
                 key = (*path, name)
-                self.problems.append((key, slips.unknown_key(key, allowed)))
+                # To look for what was meant takes time.
+                meant = len(self.problems) < _MOST_WITH_SUGGESTION
+                text = slips.unknown_key(key, allowed) if meant else ": unknown key."
+                self.problems.append((key, text))
         right = {}
         for name, field in kind.model_fields.items():
             written = name if name in values else field.alias or name
@@ -124,18 +132,13 @@ class _Reading:
 
     def _expected_section(self, section, value, path) -> None:
         allowed = ", ".join(keys.names_in(section))
-        text = f" = {value!r}: should be a section with the keys {allowed}."
+        text = f" = {brief(value)}: should be a section with the keys {allowed}."
         self.problems.append((path, text))
 
     def _alone(self, annotation, constraints, value, path):
         """A value without sections, as pydantic converts it."""
-        for constraint in constraints:
-            annotation = typing.Annotated[annotation, constraint]
-        adapter = pydantic.TypeAdapter(
-            annotation, config=pydantic.ConfigDict(allow_inf_nan=False)
-        )
         try:
-            return adapter.validate_python(value)
+            return _adapter(annotation, tuple(constraints)).validate_python(value)
         except pydantic.ValidationError as error:
             renamed = slips.renamed_value(path, value)
             found = [(path, renamed)] if renamed else _translate(path, value, error)
@@ -143,19 +146,36 @@ class _Reading:
 
     def broken_rules(self, with_files: bool) -> Iterator[Problem]:
         """Problems of several values together, if each is valid by itself."""
-        wrong = [path for path, _ in self.problems]
+        wrong = {path for path, _ in self.problems}
+        above_wrong = {path[:end] for path in wrong for end in range(len(path))}
 
         def is_right(path: tuple[str, ...]) -> bool:
-            return not any(
-                path[: len(other)] == other or other[: len(path)] == path
-                for other in wrong
-            )
+            if path in above_wrong:
+                return False
+            return not any(path[:end] in wrong for end in range(len(path) + 1))
 
         for path, section in self._sections:
             for rule in section.rules(with_files):
                 needed = [(*path, *key.split(".")) for key in rule.needs] or [path]
                 if all(map(is_right, needed)):
-                    yield from (((*path, *key), text) for key, text in rule(section))
+                    yield from self._broken(rule, section, path)
+
+    def _broken(self, rule, section: Section, path) -> list[Problem]:
+        try:
+            return [((*path, *key), text) for key, text in rule(section)]
+        except Exception:
+            # A section that lacks values cannot be judged; their problems are listed.
+            if self.problems:
+                return []
+            raise
+
+
+@functools.lru_cache(maxsize=1000)
+def _adapter(annotation, constraints: tuple) -> pydantic.TypeAdapter:
+    for constraint in constraints:
+        annotation = typing.Annotated[annotation, constraint]
+    config = pydantic.ConfigDict(allow_inf_nan=False)
+    return pydantic.TypeAdapter(annotation, config=config)
 
 
 def _translate(path, value, error: pydantic.ValidationError) -> list[Problem]:
@@ -182,7 +202,7 @@ def _text(value, wishes: Sequence[str]) -> str:
     """The problem of a value that fits no member of a union; it lists all members."""
     if "[key]" in wishes:
         return ": a name should be lower-case letters, digits and _, a letter first."
-    return f" = {value!r}: {'; or '.join(dict.fromkeys(wishes))}."
+    return f" = {brief(value)}: {'; or '.join(dict.fromkeys(wishes))}."
 
 
 def _has(value, step) -> bool:

@@ -1,13 +1,14 @@
 """Show a configuration with its bases and comments, or copy it to change it."""
 
 import functools
+import json
 import re
 from pathlib import Path
 
 import yaml
 
-from mdmt_tf.config import files
-from mdmt_tf.config.files import Origins
+from mdmt_tf.config import files, yaml_text
+from mdmt_tf.config.yaml_text import Origins
 from mdmt_tf.errors import ConfigError
 
 _WIDTH = 80
@@ -27,6 +28,7 @@ def resolve(name_or_path: str) -> str:
         if not line.startswith("#"):
             break
         head.append(line)
+    _source.cache_clear()  # the file may have changed
     return "\n".join([*head, *_lines_of(values, (), origins)]) + "\n"
 
 
@@ -68,7 +70,7 @@ def _lines_of(values: dict, path: tuple[str, ...], origins: Origins) -> list[str
         # An empty line between the sections.
         lines += [""] if isinstance(value, dict) and value and not path else []
         lines += [f"{indent}# {text}" if text else f"{indent}#" for text in above]
-        first = f"{indent}{key}:"
+        first = f"{indent}{_key(key)}:"
         if _is_block(value, own, origins):
             lines.append(_with_comment(first, behind, lines, indent))
             if isinstance(value, dict):
@@ -87,6 +89,17 @@ def _is_block(value, path, origins: Origins) -> bool:
         return False
     entry = next(iter(value)) if isinstance(value, dict) else "0"
     return origins.get((*path, entry)) not in (None, origins[path])
+
+
+def _key(key: str) -> str:
+    """A key, in quotes where it would not be read back without."""
+    if re.fullmatch(r"\w+", key):
+        return key
+    try:
+        is_plain = yaml_text.parse(f"{key}: 0", "")[0] == {key: 0}
+    except ConfigError:
+        is_plain = False
+    return key if is_plain else json.dumps(key)
 
 
 def _flow(value) -> str:

@@ -9,6 +9,9 @@ from mdmt_tf.config.keys import NAME, all_keys, names_below
 RENAMED_KEYS = {"benchmark.validation": "benchmark.cross_validation"}
 RENAMED_VALUES = {"model.heads": {"mdmt": "mlp", "stl": "linear"}}
 
+# Longer words are no slips of the pen, and comparing them takes long.
+_LONGEST_WORD = 200
+
 # Names of our keys in other programs. Spelling, capitals, - and _ need no entry.
 SYNONYMS = {
     "lr": "learning_rate",
@@ -88,6 +91,8 @@ def meant(path: Sequence[str], allowed: Sequence[str]) -> list[str]:
         allowed: the keys of its section.
     """
     *section, name = path
+    if len(name) > _LONGEST_WORD:
+        return []
     own = {_letters(key): ".".join((*section, key)) for key in allowed}
     word = _letters(_SYNONYMS.get(_letters(name), name))
     if word in own:

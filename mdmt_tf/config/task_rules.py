@@ -145,7 +145,7 @@ class TaskRules:
     @rule("datasets")
     def _left_out_sites_are_of_datasets(self) -> Iterator[Problem]:
         for path, split in self._splits():
-            known = list((split.whole or self).datasets)
+            known = list((split.whole or self).datasets or ())
             for name in split.leave_out:
                 key = (*path, "leave_out")
                 yield from not_one_of(name, known, "datasets", key)
@@ -159,7 +159,7 @@ class TaskRules:
     @rule("tasks")
     def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
         for path, split in self._splits():
-            known = list((split.whole or self).tasks)
+            known = list((split.whole or self).tasks or ())
             for name in split.stratify_by:
                 yield from not_one_of(name, known, "tasks", (*path, "stratify_by"))
 

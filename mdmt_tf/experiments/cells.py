@@ -157,3 +157,9 @@ def read_json(path: Path) -> dict:
 def again(path: Path) -> str:
     """What to do about a damaged file of a run."""
     return f"remove {path.parent} and run the benchmark again."
+
+
+def remedy(path: Path) -> str:
+    """The same as a sentence."""
+    text = again(path)
+    return text[0].upper() + text[1:]

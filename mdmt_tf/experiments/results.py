@@ -23,6 +23,7 @@ from mdmt_tf.config.experiment_sections import parse_variant
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments import correlations, fields_file
+from mdmt_tf.experiments.agreement import check_agreement
 from mdmt_tf.experiments.cells import (
     FAILED,
     FINISHED,
@@ -40,6 +41,7 @@ from mdmt_tf.experiments.run_results import (
 )
 from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
+from mdmt_tf.runs.prediction_checks import check_metrics
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import comparable, predicted_as
 
@@ -58,8 +60,8 @@ class Results:
         split: the split that the benchmark is judged on. Rows and metrics of the others
             are not read.
         metrics: `KEYS`, task, figure (the metric's name), value; from metrics.json,
-            for the labelled rows of the split. A fit without rows of a task has no row;
-            a metric that is not defined is NaN.
+            which must follow from the labelled rows of the split. A fit without rows of
+            a task has no row; a metric that is not defined is NaN.
         rows: fit -> its rows of the split, from predictions.csv.
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the tested data are synthetic; None when no fit is
@@ -107,7 +109,8 @@ class Results:
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
         cells = read_cells(files_of, benchmark, facts.get("folds", {}))
         finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
-        found = {fit: read_run(files_of.run(fit), split) for fit in finished}
+        answers = list(tasks.values())
+        found = {fit: read_run(files_of.run(fit), split, answers) for fit in finished}
         manifests = {fit: run.manifest for fit, run in found.items()}
         experiment_of = dict(zip(cells["fit"], cells["experiment"], strict=True))
         tested = {
@@ -115,6 +118,7 @@ class Results:
             for fit, manifest in manifests.items()
             if benchmark.is_tested(experiment_of[fit])
         }
+        check_agreement(files_of, cells, found, facts, split)
         results = cls(
             folder=files_of.path,
             name=name,
@@ -149,6 +153,13 @@ class Results:
         )
         stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The tasks that derived answers follow from, such as the zones of a sum."""
+        derived = [one for one in self.tasks.values() if isinstance(one, Derived)]
+        terms = {name for one in derived for name in one.terms}
+        return tuple(name for name in self.tasks if name in terms)
 
     def tasks_of(self, experiment: str) -> tuple[str, ...]:
         """The tasks and derived answers in which an experiment has results.
@@ -321,6 +332,11 @@ def _checked(
     """The metrics of one fit and task, without n; empty when it has no rows."""
     path = Folder(results.folder).run(fit).metrics
     metrics = stored.get(task.name, {})
+    if not isinstance(metrics, Mapping):
+        raise DataError(
+            f"{path}: {results.split}: {task.name}: expected metrics by name; "
+            f"{again(path)}"
+        )
     rows = predictions.labelled_rows(results.rows[fit], task)
     stated, found = metrics.get("n") or 0, len(rows)
     if stated != found:
@@ -330,6 +346,14 @@ def _checked(
         )
     if not found:
         return {}
+    computed = predictions.metrics_of_rows(rows, task)
+    where = f"{path}: {results.split}"
+    check_metrics(
+        {task.name: metrics},
+        {task.name: computed},
+        where,
+        f"Restore it, or {again(path)}",
+    )
     return _without_counts(metrics)
 
 

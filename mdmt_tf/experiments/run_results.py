@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,11 +9,14 @@ import pandas as pd
 from mdmt_tf.config import files
 from mdmt_tf.data.sampling import draws_per_dataset
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.experiments.cells import again, read_json
+from mdmt_tf.experiments.cells import again, read_json, remedy
+from mdmt_tf.experiments.histories import read_history
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.tasks import Task
+from mdmt_tf.runs.prediction_checks import Expected, read_checked
+from mdmt_tf.splits.split import Split
+from mdmt_tf.tasks import Answer, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,21 +44,31 @@ class RunResults:
         return effort if isinstance(effort, dict) else {}
 
 
-def read_run(run: RunFolder, split: str) -> RunResults:
-    """Read a finished run.
+def read_run(
+    run: RunFolder, split: str, answers: Sequence[Answer] | None = None
+) -> RunResults:
+    """Read and check a finished run.
 
     Args:
         run: its folder.
         split: the split whose rows and metrics are read.
-    Raises: DataError when a file is missing or damaged.
+        answers: all tasks and derived answers that its rows may be of; None: their
+            numbers are not checked.
+    Raises: DataError when a file is missing, damaged, or contradicts another.
     """
-    probe = run.path / "features_probe.json"
+    manifest = read_json(run.manifest)
+    metrics = read_json(run.metrics).get(split, {})
+    if not isinstance(metrics, dict):
+        raise DataError(
+            f"{run.metrics}: {split}: expected metrics by task; {again(run.metrics)}"
+        )
+    rows = _rows(run, split, answers, manifest)
     return RunResults(
-        rows=_rows(run, split),
-        metrics=read_json(run.metrics).get(split, {}),
-        manifest=read_json(run.manifest),
-        history=_history(run.history),
-        probe=read_json(probe) if probe.is_file() else None,
+        rows=rows,
+        metrics=metrics,
+        manifest=manifest,
+        history=read_history(run, manifest),
+        probe=_probe(run),
     )
 
 
@@ -65,7 +77,7 @@ def training_rows(run: RunFolder, task: Task) -> pd.DataFrame:
 
     Raises: DataError when predictions.csv is damaged.
     """
-    return predictions.labelled_rows(_rows(run, "train"), task)
+    return predictions.labelled_rows(_rows(run, "train", [task]), task)
 
 
 def training_labels(run: RunFolder, task: Task) -> tuple[int, int]:
@@ -129,37 +141,65 @@ def synthetic_images(
     return found
 
 
-def _rows(run: RunFolder, split: str) -> pd.DataFrame:
-    try:
-        table = predictions.read(run.predictions, split)
-        needed = [*predictions.KEYS, "target", "prediction"]
-        if absent := [name for name in needed if name not in table.columns]:
-            raise ValueError(f"the columns {', '.join(absent)} are missing")
-    except FileNotFoundError:
-        raise DataError(
-            f"{run.predictions}: missing, although the run is finished; "
-            f"{again(run.predictions)}"
-        ) from None
-    except ValueError as error:
-        raise DataError(
-            f"{run.predictions}: not a table of predictions: {error}; "
-            f"{again(run.predictions)}"
-        ) from error
-    return table
+def _rows(
+    run: RunFolder,
+    split: str,
+    answers: Sequence[Answer] | None = None,
+    manifest: Mapping | None = None,
+) -> pd.DataFrame:
+    """The checked rows of a split.
+
+    Args:
+        answers: see `read_run`. Of the training rows, others are allowed.
+        manifest: of the run; None: its numbers of images are not checked.
+    """
+    lists, fold, examples = None, None, None
+    is_listed = run.tasks.is_file() or "baseline" in (manifest or {})
+    # What writes one of these files writes the lists of the fold, too.
+    if is_listed or run.split.is_file():
+        made = Split.read(run.split)
+        lists, fold = made.datasets, made.fold
+        examples = _examples(run, manifest or {})
+    expected = Expected(
+        answers=answers or (),
+        others=answers is None or split == "train",
+        splits=[split],
+        fold=fold,
+        lists=lists,
+        examples=examples,
+    )
+    return read_checked(run.predictions, expected, remedy(run.predictions), split)
 
 
-def _history(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
+def _examples(run: RunFolder, manifest: Mapping) -> dict[str, int] | None:
+    """Dataset -> number of its images, where the manifest states them."""
+    datasets = manifest.get("datasets")
+    if datasets is None:
         return None
     try:
-        history = pd.read_csv(path)
-        if "epoch" not in history.columns:
-            raise ValueError("it has no column epoch")
-    except ValueError as error:
+        return {name: int(facts["examples"]) for name, facts in datasets.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise DataError(
-            f"{path}: not a table of epochs: {error}; {again(path)}"
-        ) from error
-    return history
+            f"{run.manifest}: datasets: expected the number of examples of each; "
+            f"{again(run.manifest)}"
+        ) from None
+
+
+def _probe(run: RunFolder) -> dict[str, Any] | None:
+    """`features_probe.json`, whose fractions are fractions."""
+    path = run.features_probe
+    if not path.is_file():
+        return None
+    probe = read_json(path)
+    for name in ("balanced_accuracy", "low", "high"):
+        value = probe.get(name)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 <= value <= 1):
+            raise DataError(
+                f"{path}: {name} = {value!r}: expected a number from 0 to 1; "
+                f"{again(path)}"
+            )
+    return probe
 
 
 def labelled_fractions(run: RunFolder, tasks: Sequence[Task]) -> dict[str, float]:

@@ -11,7 +11,6 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -21,8 +20,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import limits, raster
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
+from mdmt_tf.imaging.dicom_codes import check_whole
 from mdmt_tf.imaging.dicom_display import shown
-from mdmt_tf.imaging.dicom_pixels import check_whole, stored_pixels
+from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.visible import check_visible
 
 # Only these tags are parsed: a header of thousands of elements, half of them malformed,
@@ -76,10 +76,7 @@ def bytes_of(source: str | os.PathLike | bytes, name: str | None) -> tuple[bytes
         data, name = source, name or "<bytes>"
     else:
         name = name or os.fspath(source)
-        try:
-            data = Path(source).read_bytes()
-        except OSError as error:
-            raise DataError(f"{name}: cannot be read: {error.strerror}") from error
+        data = limits.read_file(source, name)
     if not data:
         raise DataError(f"{name}: the file is empty")
     return data, name
@@ -128,7 +125,7 @@ def _check_deflated(data: bytes, name: str) -> None:
         return
     end = 144 + int.from_bytes(start[8:], "little")
     if DEFLATED in data[:end]:
-        limits.inflate(data[end:], name, raw=True)
+        limits.inflate(data[end:], name, raw=True, keep=False)
 
 
 DEFLATED = DeflatedExplicitVRLittleEndian.encode()

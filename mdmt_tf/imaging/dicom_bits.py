@@ -32,7 +32,8 @@ def check_bits(dataset: pydicom.Dataset, words: np.ndarray, name: str) -> None:
         is_negative = (words >> (bits.stored - 1)) & 1
         if np.array_equal(tops, is_negative * ((1 << bits.unused) - 1)):
             raise _wrong_sign(name, "unsigned", "negative values")
-        if _has_jumps(words & bits.mask, words, dataset, bits.stored):
+        some = _some_rows(words.reshape(int(dataset.Rows), -1))
+        if _has_jumps(some & bits.mask, some, bits.stored):
             raise DataError(
                 f"{name}: expected pixels of {bits.stored} bits (BitsStored). "
                 f"Received: values up to {words.max()}, which would wrap around. The "
@@ -98,16 +99,23 @@ def is_left_aligned(dataset: pydicom.Dataset, words: np.ndarray) -> bool:
     return bits.shift > 0 and bool(int(np.bitwise_or.reduce(words)) >> bits.stored)
 
 
-def left_aligned(dataset: pydicom.Dataset, words: np.ndarray) -> np.ndarray:
-    """Values that lie in the highest bits of their words."""
+def values_of(dataset: pydicom.Dataset, words: np.ndarray) -> np.ndarray:
+    """The values that lie in the lowest, or in the highest, bits of their words.
+
+    Args:
+        dataset: whose header `check_bits` has found in order.
+        words: unsigned, of all bits.
+    Returns: signed or unsigned (rows, columns).
+    """
     bits = _Bits.of(dataset)
-    values = (words >> bits.shift) & bits.mask
-    if bits.is_signed:
+    shift = bits.shift if is_left_aligned(dataset, words) else 0
+    values = (words >> shift) & bits.mask
+    kind = "i" if bits.is_signed else "u"
+    if bits.is_signed and bits.unused:
         half = 1 << (bits.stored - 1)
         values = (values.astype(np.int64) ^ half) - half
-        values = values.astype(f"i{bits.allocated // 8}")
-    else:
-        values = values.astype(f"u{bits.allocated // 8}")  # in the machine's order
+    # In the order of the machine's bytes.
+    values = values.astype(f"{kind}{bits.allocated // 8}")
     return values.reshape(dataset.Rows, dataset.Columns)
 
 
@@ -118,42 +126,37 @@ def check_sign(dataset: pydicom.Dataset, stored: np.ndarray, name: str) -> None:
         return
     half = 1 << (bits.stored - 1)
     if bits.is_signed:
-        if stored.min() >= 0 or stored.max() < 0:
-            return
-        unsigned = stored.astype(np.int64) % (2 * half)
-        if _has_jumps(stored, unsigned, dataset, bits.stored):
+        some = _some_rows(stored)
+        if _has_jumps(some, some % (2 * half), bits.stored):
             raise _wrong_sign(name, "signed", "values that wrap around below 0")
         return
     # Signed values, read as unsigned: many small and many very large ones.
     if bits.stored < 16 or stored.max() < half + half // 2:
         return
-    some = stored[:: max(1, len(stored) // _ROWS)]
+    some = _some_rows(stored)
     high = some[some >= half + half // 2]
     is_between = (some >= half // 2) & (some < half + half // 2)
     if not is_between.any() and len(np.unique(high)) >= _FEWEST_NEGATIVE:
         raise _wrong_sign(name, "unsigned", "negative values")
 
 
-def _has_jumps(
-    read: np.ndarray, other: np.ndarray, dataset: pydicom.Dataset, stored: int
-) -> bool:
+def _some_rows(pixels: np.ndarray) -> np.ndarray:
+    """int64 (rows, columns), about `_ROWS` rows."""
+    return pixels[:: max(1, len(pixels) // _ROWS)].astype(np.int64)
+
+
+def _has_jumps(read: np.ndarray, other: np.ndarray, stored: int) -> bool:
     """Whether neighbours differ by half the range often, and seldom if read otherwise.
 
     Args:
-        read: the values as the header says.
-        other: the same values, read otherwise.
-        dataset: of the shape.
+        read: int64 (rows, columns), the values as the header says.
+        other: the same values, read otherwise; they may have a larger range.
         stored: number of bits.
     """
-    shape = (int(dataset.Rows), int(dataset.Columns))
-    rows = slice(None, None, max(1, shape[0] // _ROWS))
     half = 1 << (stored - 1)
-    # Values read otherwise may have a larger range.
     halves = (half, max(half, (int(other.max()) + 1) // 2))
     jumps = [
-        int(
-            (np.abs(np.diff(values.reshape(shape)[rows].astype(np.int64))) >= far).sum()
-        )
+        np.count_nonzero(np.abs(np.diff(values)) >= far)
         for values, far in zip((read, other), halves, strict=True)
     ]
     return jumps[0] >= _FEWEST_JUMPS and jumps[0] > 4 * jumps[1]

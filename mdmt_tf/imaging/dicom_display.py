@@ -46,7 +46,7 @@ def shown(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray
     image = _apply_voi(values, dataset, name)
     if image is None:
         image = _stretch(values, padding, name)
-    check_visible(image if padding is None else image[~padding], name, cause)
+    check_visible(image, name, cause, padding)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         image = 1 - image
     if padding is not None:

@@ -1,22 +1,25 @@
 """Stored pixels of a DICOM frame: whether they are whole and can be decoded."""
 
-import struct
+import contextlib
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pydicom
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
     UID,
+    JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    RLELossless,
 )
 
 from mdmt_tf.errors import DataError, DataWarning
-from mdmt_tf.imaging import dicom_bits, limits
+from mdmt_tf.imaging import codestreams, dicom_bits, dicom_codes, limits
 from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
 
 _REQUIRED = (
@@ -32,13 +35,12 @@ _ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _THREE_SAMPLES = ("RGB", "YBR", "HSV", "ARGB", "CMYK")
 # What GDCM decodes and the other packages do not.
 _NEED_GDCM = (
-    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
 )
-_ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_PLUGINS = ("pylibjpeg", "pyjpegls", "pillow", "pydicom", "gdcm")
 
 
 def stored_pixels(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.ndarray:
@@ -72,73 +74,23 @@ def stored_pixels(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.nda
         if words is not None:
             dicom_bits.check_bits(dataset, words, name)
             if dicom_bits.is_left_aligned(dataset, words):
-                return dicom_bits.left_aligned(dataset, words)
-    _check_decoder(syntax, name)
-    try:
-        with quiet_loggers():
-            stored, _ = listen(
-                lambda: pixel_array(dataset, index=frame, allow_excess_frames=False)
-            )
-    except RuntimeError as error:
-        # Pillow decodes 8 bits only.
-        if syntax == JPEGExtended12Bit and not _has_gdcm():
-            raise _without_decoder(syntax, name) from error
-        raise
+                return dicom_bits.values_of(dataset, words)
+    plugins = _plugins(syntax, name)
+    if syntax.is_encapsulated:
+        codestreams.check_frame(dataset, name, frame)
+    if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit):
+        dicom_codes.check_jpeg(dataset, name, frame)
+    is_rle = syntax == RLELossless and int(dataset.SamplesPerPixel) == 1
+    # Like words that are not compressed, those of RLE have all their bits.
+    options = {"correct_unused_bits": not is_rle}
+    with quiet_loggers():
+        stored, _ = listen(lambda: _decoded(dataset, name, frame, plugins, options))
+    if is_rle:
+        words = stored.view(f"u{stored.dtype.itemsize}").ravel()
+        dicom_bits.check_bits(dataset, words, name)
+        stored = dicom_bits.values_of(dataset, words)
     dicom_bits.check_sign(dataset, stored, name)
     return stored
-
-
-def check_whole(data: bytes, dataset: pydicom.Dataset, name: str) -> None:
-    """Check that compressed pixels end with their end marker.
-
-    pydicom leaves out pixels whose end is missing, or returns what there is.
-
-    Args:
-        data: the file.
-        dataset: parsed from it; its pixels not decoded yet.
-        name: of the file, for messages.
-    Raises: DataError.
-    """
-    raw = dataset.get_item("PixelData")
-    if raw is None:
-        if any(start in data for start in _STARTS_OF_COMPRESSED):
-            raise _truncated(data, name)
-        return
-    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        return
-    position = raw.value_tell
-    if raw.length != _UNDEFINED:
-        return
-    first = position
-    images = 0
-    while data[position : position + 4] == _ITEM and position + 8 <= len(data):
-        (length,) = struct.unpack_from("<I", data, position + 4)
-        start = data[position + 8 : position + 12]
-        images += position > first and start.startswith(_STARTS_OF_IMAGES)
-        position += 8 + length
-    if position + 8 > len(data):
-        raise _truncated(data, name)
-    if images > max(1, int(dataset.get("NumberOfFrames") or 1)):
-        doubt = (
-            f"{name}: {images} compressed images, where the header announces one. The "
-            "first is taken"
-        )
-        warnings.warn(DataWarning(doubt, "frames without announcement"), stacklevel=2)
-
-
-_UNDEFINED = 0xFFFFFFFF
-_STARTS_OF_COMPRESSED = (
-    b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff",
-    b"\xe0\x7f\x10\x00OW\0\0\xff\xff\xff\xff",
-)
-_STARTS_OF_IMAGES = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # JPEG, JPEG 2000
-
-
-def _truncated(data: bytes, name: str) -> DataError:
-    return DataError(
-        f"{name}: truncated DICOM file, it stops after {len(data)} bytes, within its "
-        "compressed pixels. Copy it again"
-    )
 
 
 def _check_header(dataset: pydicom.Dataset, name: str) -> None:
@@ -160,31 +112,49 @@ def _check_header(dataset: pydicom.Dataset, name: str) -> None:
         )
 
 
-def _check_decoder(syntax: UID, name: str) -> None:
+def _plugins(syntax: UID, name: str) -> list[str]:
+    """The packages that can decode a compression, in order; [""] without compression.
+
+    They are asked as pydicom does, except that GDCM comes last: its presence must not
+    change the pixels of a lossy image.
+    """
     if not syntax.is_encapsulated:
-        return
-    try:
-        is_available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        is_available = False
-    if not is_available:
-        raise _without_decoder(syntax, name)
-
-
-def _without_decoder(syntax: UID, name: str) -> DataError:
+        return [""]
     kind = f"{name}: the pixels are compressed as {syntax.name}"
+    try:
+        available = get_decoder(syntax).available_plugins
+        plugins = [plugin for plugin in available if plugin in _PLUGINS]
+    except NotImplementedError:
+        plugins = []
+    if plugins:
+        return sorted(plugins, key=_PLUGINS.index)
     if syntax in _NEED_GDCM:
-        return DataError(
-            f"{kind}. Its decoder is an extra: pip install 'mdmt_tf[gdcm]'"
-        )
-    return DataError(
+        raise DataError(f"{kind}. Its decoder is an extra: pip install 'mdmt_tf[gdcm]'")
+    raise DataError(
         f"{kind}, for which there is no decoder. Convert the file, for example: "
         "gdcmconv --raw OLD NEW"
     )
 
 
-def _has_gdcm() -> bool:
-    return get_decoder(JPEGLossless).is_available
+def _decoded(
+    dataset: pydicom.Dataset,
+    name: str,
+    frame: int,
+    plugins: Sequence[str],
+    options: dict[str, bool],
+) -> np.ndarray:
+    for plugin in plugins[:-1]:
+        with contextlib.suppress(RuntimeError):
+            return _decoded(dataset, name, frame, [plugin], options)
+    if plugins[-1] == "pydicom":  # it drops what pylibjpeg refuses
+        dicom_codes.check_rle(dataset, name, frame)
+    return pixel_array(
+        dataset,
+        index=frame,
+        decoding_plugin=plugins[-1],
+        allow_excess_frames=False,
+        **options,
+    )
 
 
 def _words(dataset: pydicom.Dataset, name: str, frame: int) -> np.ndarray | None:

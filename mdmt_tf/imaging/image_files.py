@@ -2,6 +2,7 @@
 
 import glob
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -45,7 +46,7 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
         images, and what cannot be read.
     """
     found: dict[Path, None] = {}
-    for path in map(Path, given):
+    for path in map(_on_disk, given):
         if path.is_dir():
             images = _images_below([path], path, volumes)
         elif path.exists():
@@ -56,6 +57,14 @@ def find_images(given: Iterable[str | os.PathLike], volumes: bool) -> list[Path]
             raise DataError(f"{path}: no such file or folder.")
         found.update(dict.fromkeys(images))
     return _without_other_slices(list(found)) if volumes else list(found)
+
+
+def _on_disk(given: str | os.PathLike) -> Path:
+    """A path in the Unicode form in which it exists, if it does."""
+    forms = (unicodedata.normalize(form, os.fspath(given)) for form in ("NFC", "NFD"))
+    others = (Path(form) for form in forms)
+    path = Path(given)
+    return path if path.exists() else next((p for p in others if p.exists()), path)
 
 
 def _matches(pattern: Path, volumes: bool) -> list[Path]:

@@ -156,7 +156,11 @@ def check_unpacked(
 
 
 def check_file_size(
-    path: str | os.PathLike, name: str | None = None, limit: str = "max_bytes"
+    path: str | os.PathLike,
+    name: str | None = None,
+    limit: str = "max_bytes",
+    *,
+    most: int | None = None,
 ) -> int:
     """The size of a file in bytes, if it is one that can be read.
 
@@ -164,6 +168,7 @@ def check_file_size(
         path: the file.
         name: of the file in messages; None: the path; "" where the caller adds it.
         limit: the name of the limit that holds for it.
+        most: bytes; a fixed limit that holds instead.
     Raises: DataError for a device, a pipe or a socket, which may never end, for a
         folder, for a file that is too large, and when there is no such file.
     """
@@ -180,7 +185,10 @@ def check_file_size(
         raise DataError(
             _said(name, "expected a file. Received: a device, a pipe or a socket")
         )
-    if status.st_size > getattr(current(), limit):
+    if most is not None and status.st_size > most:
+        text = f"expected at most {most} bytes. Received: {status.st_size}"
+        raise DataError(_said(name, text))
+    if most is None and status.st_size > getattr(current(), limit):
         raise _too_large(name, f"a file of {status.st_size} bytes", limit)
     return status.st_size
 
@@ -199,7 +207,12 @@ def read_file(
 
 
 def inflate(
-    data: bytes, name: str, expected: int | None = None, *, raw: bool = False
+    data: bytes,
+    name: str,
+    expected: int | None = None,
+    *,
+    raw: bool = False,
+    keep: bool = True,
 ) -> bytes:
     """Unpack gzip or raw deflate, up to the limits.
 
@@ -209,6 +222,7 @@ def inflate(
         expected: the bytes that are wanted; None: all. What follows is unpacked too, so
             that the checksum is verified, but not kept.
         raw: whether it is deflate without a header, as in DICOM.
+        keep: whether the bytes are wanted at all; False to check the limits.
     Returns: the unpacked bytes, at most `expected`; fewer, if there are no more.
     Raises: DataError when a limit is exceeded, or the data are damaged or truncated.
     """
@@ -221,7 +235,7 @@ def inflate(
             total += len(chunk)
             check_unpacked(name, total, len(data))
             if expected is None:
-                unpacked.write(chunk)
+                unpacked.write(chunk if keep else b"")
                 continue
             unpacked.write(chunk[: max(0, expected - unpacked.tell())])
             if total > expected + SMALL:

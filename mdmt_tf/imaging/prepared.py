@@ -17,6 +17,7 @@ import numpy as np
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import crop, dicom, intensity
 from mdmt_tf.imaging.dicom_slice import read_hounsfield
+from mdmt_tf.imaging.isolation import isolated
 from mdmt_tf.imaging.lungs import segment_lungs
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing, parse
 from mdmt_tf.imaging.series_headers import is_dicom_file
@@ -74,13 +75,21 @@ def prepare_file(
     if isinstance(preprocessing, Preprocessing):
         image = read_file(path, preprocessing)
         try:
-            return prepare_image(image, preprocessing)
+            prepared = prepare_image(image, preprocessing)
+            check_prepared(prepared)
+            return prepared
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
-    volume = _read_volume(Path(path))
+    return isolated(os.fspath(path), _prepare_volume_file, Path(path), preprocessing)
+
+
+def _prepare_volume_file(
+    path: Path, preprocessing: VolumePreprocessing
+) -> "PreparedVolume":
     # nibabel takes half a second to load; radiographs do not need it.
     from mdmt_tf.imaging.volume import prepare_volume
 
+    volume = _read_volume(path)
     try:
         if preprocessing.window_hu is not None:
             _check_window(volume, path)
@@ -119,10 +128,17 @@ def _check_window(volume: "Volume", path: str | os.PathLike) -> None:
 def read_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:
     """Read an image with the grey values that the preprocessing states.
 
+    It is decoded in another process, which a decoder may crash, see `isolation`.
+
     Returns: float32 (height, width) in [0, 1]: as on a viewing screen, see
         `dicom.read_image`; or in the window of the preprocessing.
-    Raises: DataError, as `dicom.read_image` and `dicom_slice.read_hounsfield`.
+    Raises: DataError, as `dicom.read_image` and `dicom_slice.read_hounsfield`; or when
+        the decoder crashes.
     """
+    return isolated(os.fspath(path), _decode_file, path, preprocessing)
+
+
+def _decode_file(path: str | os.PathLike, preprocessing: Preprocessing) -> np.ndarray:
     if preprocessing.window_hu is None:
         return dicom.read_image(path)
     values = read_hounsfield(path)
@@ -151,8 +167,7 @@ def prepare_image(
         image: float32 (height, width) in [0, 1], as `read_file` returns it.
         preprocessing: a `Preprocessing` or its name, e.g. "lungs_256"; a run has its
             name in `saved_model/model.json`.
-    Raises: ValueError: `image` is not an image, or the name is unknown; DataError:
-        nothing is visible on the prepared image.
+    Raises: ValueError: `image` is not an image, or the name is unknown.
     """
     if isinstance(preprocessing, str):
         preprocessing = Preprocessing.parse(preprocessing)
@@ -187,8 +202,16 @@ def cut(
     if preprocessing.region == "masked" and source == crop.LUNGS:
         kept = kept * (crop.crop(mask, box) > 0)
     pixels = crop.to_uint8(crop.resize(kept, preprocessing.size))
-    if pixels.size > 1 and is_constant(pixels):
-        y0, x0, y1, x1 = box
-        part = f"rows {y0} to {y1} and columns {x0} to {x1} ({source})"
-        raise nothing_visible("", f"all prepared pixels are {pixels[0, 0]}, in {part}")
     return PreparedImage(image, mask, box, source, pixels)
+
+
+def check_prepared(prepared: PreparedImage) -> None:
+    """Check that something is visible on the part of an image that is kept.
+
+    Raises: DataError, without the name of the file.
+    """
+    pixels = prepared.pixels
+    if pixels.size > 1 and is_constant(pixels):
+        y0, x0, y1, x1 = prepared.box
+        part = f"rows {y0} to {y1} and columns {x0} to {x1} ({prepared.box_source})"
+        raise nothing_visible("", f"all prepared pixels are {pixels[0, 0]}, in {part}")

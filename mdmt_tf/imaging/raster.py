@@ -82,21 +82,22 @@ def decoded(data: bytes, flags: int, name: str) -> np.ndarray:
         )
     except cv2.error as error:
         raise DataError(f"{name}: the image cannot be decoded: {error}") from error
-    said = [_BEFORE_MESSAGE.sub("", line) for line in lines]
     if pixels is None:
-        reason = "; ".join(said) or "truncated or corrupt"
+        said = [_BEFORE_MESSAGE.sub("", line) for line in lines]
+        # OpenCV says the same again, with a place in its source.
+        reasons = [line for line in said if not line.startswith("[")]
+        reason = "; ".join(reasons[:2]) or "truncated or corrupt"
         raise DataError(f"{name}: the image cannot be decoded ({reason})")
-    for line in said:
-        if any(pattern.search(line) for pattern in _HARMLESS):
+    for line in lines:
+        said = _BEFORE_MESSAGE.sub("", line)
+        if any(pattern.search(said) for pattern in _HARMLESS):
             continue
-        surplus = _SURPLUS.search(line)
-        if surplus and int(surplus[1]) <= _MOST_SURPLUS:
-            doubt = f"{name}: the decoder says: {line}"
-            warnings.warn(DataWarning(doubt, "doubtful image file"), stacklevel=2)
-            continue
-        raise DataError(
-            f"{name}: the image is damaged, the decoder says: {line}. Copy it again"
-        )
+        if not _is_doubt(line, said):
+            raise DataError(
+                f"{name}: the image is damaged, the decoder says: {said}. Copy it again"
+            )
+        doubt = f"{name}: the decoder says: {said}"
+        warnings.warn(DataWarning(doubt, "doubtful image file"), stacklevel=2)
     return pixels
 
 
@@ -106,15 +107,29 @@ _BEFORE_MESSAGE = re.compile(
 )
 # Messages about facts that do not change the pixels: chunks of a PNG that are not
 # needed (their names begin with a small letter), except its transparency; tags of a
-# TIFF that are not known; notes of programs in a JPEG.
+# TIFF that are not known or not sorted; notes of programs in a JPEG.
 _HARMLESS = (
     re.compile(r"^(?!tRNS)[a-z][A-Za-z]{3}: "),
-    re.compile(r"Unknown field with tag|unknown tag", re.IGNORECASE),
+    re.compile(r"Unknown field with tag|tags are not sorted"),
     re.compile(r"^Warning: unknown JFIF|^Unknown Adobe|^Invalid SOS parameters"),
 )
 # Bytes that a JPEG has at the end of the last scan but that no pixel needs.
 _SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _MOST_SURPLUS = 16
+
+
+def _is_doubt(line: str, said: str) -> bool:
+    """Whether a message is about an image that may still be right.
+
+    Args:
+        line: as the decoder wrote it.
+        said: the message in it.
+    """
+    if surplus := _SURPLUS.search(said):
+        return int(surplus[1]) <= _MOST_SURPLUS
+    if line.startswith("["):  # of OpenCV; messages on codes are on damaged pixels
+        return "WARN" in line[:8] and "Decode" not in said
+    return said.startswith(("tRNS: ", "IDAT: Extra compressed data"))
 
 
 def smallest_depth(largest: int, depths: tuple[int, ...] = _DEPTHS_IN_16_BITS) -> int:

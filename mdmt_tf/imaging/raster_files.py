@@ -73,12 +73,14 @@ def without_profile(data: bytes, name: str) -> bytes:
     return data
 
 
-def check_jpeg(data: bytes, name: str) -> None:
+def check_jpeg(data: bytes, name: str) -> int:
     """Check the segments up to the first scan, the end marker, and all scans.
 
     A search from the start would find the end marker of the thumbnail in the Exif data.
+
+    Returns: bits of a sample.
     """
-    frame, scan, is_progressive = b"", -1, False
+    frame, scan, is_progressive, bits = b"", -1, False, 0
     for marker, position, body in _segments(data, name):
         if marker in _FRAMES and len(body) >= 6:
             frame, is_progressive = body, marker in _PROGRESSIVE
@@ -93,6 +95,7 @@ def check_jpeg(data: bytes, name: str) -> None:
         raise DataError(f"{name}: truncated JPEG, it stops after {len(data)} bytes")
     if is_progressive:
         _check_scans(data, scan, frame, name)
+    return bits
 
 
 def _segments(data: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
@@ -117,6 +120,8 @@ def _check_scans(data: bytes, position: int, frame: bytes, name: str) -> None:
     with few details, and no error.
     """
     first = frame[6:7]
+    _, rows, columns, _ = struct.unpack_from(">BHHB", frame)
+    scans = 0
     missing: set[int] = set(range(_COEFFICIENTS))
     while position >= 0 and position + 4 <= len(data):
         marker = data[position + 1]
@@ -124,6 +129,12 @@ def _check_scans(data: bytes, position: int, frame: bytes, name: str) -> None:
             break
         (length,) = struct.unpack_from(">H", data, position + 2)
         body = data[position + 4 : position + 2 + length]
+        scans += marker == _SCAN
+        if scans > _MOST_SCANS and scans * rows * columns > _MOST_PIXELS_OF_SCANS:
+            raise DataError(
+                f"{name}: more than {scans - 1} scans of {rows} x {columns} pixels "
+                "would take minutes to decode. Save the image again, not progressive"
+            )
         if marker == _SCAN and body and len(body) >= 2 * body[0] + 4:
             components = body[1 : 1 + 2 * body[0] : 2]
             start, stop, bits = body[2 * body[0] + 1 : 2 * body[0] + 4]
@@ -136,6 +147,11 @@ def _check_scans(data: bytes, position: int, frame: bytes, name: str) -> None:
             f"{name}: truncated JPEG, scans for {len(missing)} of {_COEFFICIENTS} "
             "coefficients are missing. Copy it again"
         )
+
+
+# Programs write some 10 scans, each of which a decoder adds to all pixels.
+_MOST_SCANS = 20
+_MOST_PIXELS_OF_SCANS = 400_000_000
 
 
 @dataclasses.dataclass(frozen=True)

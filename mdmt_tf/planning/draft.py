@@ -10,12 +10,13 @@ from pathlib import Path
 import psutil
 
 from mdmt_tf.config.section import NAME_PATTERN
-from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell, plain_id
+from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell
 from mdmt_tf.datasets._shared.prepare import dataset_names
 from mdmt_tf.datasets._shared.table_rows import is_error
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import ConfigError, DataError, collected_warnings, nearest
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import folded, plain_id
 from mdmt_tf.planning import plan, writing
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.inspection import Given, Inspection, inspect
@@ -220,7 +221,7 @@ def _key(text: str) -> str:
     """The same text for all spellings of a key, "" for none, as `prepare` joins."""
     if NO_NAME.has(Cell(text, "", "")) or is_error(text):
         return ""
-    return image_stem(plain_id(text)).casefold()
+    return folded(image_stem(plain_id(text)))
 
 
 def read_columns(path: Path) -> dict[str, Column]:

@@ -3,12 +3,14 @@
 import dataclasses
 import os
 import struct
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.image_files import VOLUMES, find_images
 
 MOST_HEADERS = 50
@@ -126,8 +128,8 @@ def look(folder: str | os.PathLike, files: Sequence[str]) -> Images:
         path = Path(folder) / file
         try:
             header = read_header(path, voxels=volumes < _MOST_VOLUMES)
-        except (OSError, ValueError, KeyError, struct.error, DataError) as error:
-            unreadable.append(f"{file}: {error}")
+        except DataError as error:
+            unreadable.append(f"{file}: {str(error).removeprefix(f'{path}: ')}")
             continue
         volumes += len(header.shape) == 3
         headers.append(header)
@@ -144,16 +146,27 @@ def read_header(path: Path, voxels: bool = True) -> Header:
 
     Args:
         voxels: whether to tell a CT from the voxels of a NIfTI file, which takes long.
-    Raises: DataError, OSError, ValueError, KeyError or struct.error when it is not an
-        image or damaged.
+    Raises: DataError when it is not an image or damaged.
     """
+    try:
+        return _read_header(path, voxels)
+    except DataError:
+        raise
+    # Readers pass on any exception for damaged headers.
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: this header cannot be read: {reason}") from error
+
+
+def _read_header(path: Path, voxels: bool) -> Header:
     if path.is_dir():
         slices = sorted(p for p in path.iterdir() if p.name[0] != "." and p.is_file())
         if not slices:
             raise DataError(f"{path}: this folder is empty")
         return _dicom(slices[0], slices)
+    stored = limits.check_file_size(path)
     if path.name.lower().endswith(VOLUMES):
-        return _nifti(path, voxels)
+        return _nifti(path, voxels, stored)
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if start[128:132] == b"DICM":
@@ -201,9 +214,11 @@ def _dicom(path: Path, series: Sequence[Path] = ()) -> Header:
     tags = "Rows Columns BitsStored Modality PixelSpacing ImagerPixelSpacing "
     tags += "SliceThickness SpacingBetweenSlices BodyPartExamined NumberOfFrames"
     try:
-        data = pydicom.dcmread(
-            path, stop_before_pixels=True, specific_tags=tags.split()
-        )
+        # Its warnings do not name the file, and what is missing is no fault here.
+        with warnings.catch_warnings(action="ignore"):
+            data = pydicom.dcmread(
+                path, stop_before_pixels=True, specific_tags=tags.split()
+            )
     except InvalidDicomError as error:
         raise DataError(f"{path}: {error}") from error
     shape: tuple[int, ...] = (int(data["Rows"].value), int(data["Columns"].value))
@@ -224,25 +239,24 @@ def _dicom(path: Path, series: Sequence[Path] = ()) -> Header:
     )
 
 
-def _nifti(path: Path, voxels: bool) -> Header:
+def _nifti(path: Path, voxels: bool, stored: int) -> Header:
     import nibabel
     import numpy as np
 
-    try:
-        image = nibabel.load(path)
-        if len(image.shape) != 3 or min(image.shape) < 1:
-            raise DataError(f"expected a volume, received shape {image.shape}")
-        # Array axis of left-right, back-front and feet-head; we count from the last.
-        axes = np.argsort(nibabel.io_orientation(image.affine)[:, 0])[::-1]
-        zooms = image.header.get_zooms()
-        shape = tuple(int(image.shape[axis]) for axis in axes)
-        spacing = tuple(float(zooms[axis]) for axis in axes)
-        modality = ""
-        if voxels:
-            values = np.asarray(image.dataobj[..., :: max(1, image.shape[2] // 8)])
-            # Air in HU is near -1000; many head CTs are cut off at -1024 or lower.
-            modality = "CT" if np.percentile(values, 1) <= -500 else ""
-    # nibabel passes on any exception of gzip and zlib.
-    except Exception as error:
-        raise DataError(f"{path}: {type(error).__name__}: {error}") from error
+    image = nibabel.load(path)
+    if len(image.shape) != 3 or min(image.shape) < 1:
+        raise DataError(f"{path}: expected a volume, received shape {image.shape}")
+    # Array axis of left-right, back-front and feet-head; we count from the last.
+    axes = np.argsort(nibabel.io_orientation(image.affine)[:, 0])[::-1]
+    zooms = image.header.get_zooms()
+    shape = tuple(int(image.shape[axis]) for axis in axes)
+    spacing = tuple(float(zooms[axis]) for axis in axes)
+    modality = ""
+    if voxels:
+        size = image.get_data_dtype().itemsize
+        of = stored if path.name.lower().endswith(".gz") else None
+        limits.check_pixels(str(path), *image.shape, bytes_each=size, stored=of)
+        values = np.asarray(image.dataobj[..., :: max(1, image.shape[2] // 8)])
+        # Air in HU is near -1000; many head CTs are cut off at -1024 or lower.
+        modality = "CT" if np.percentile(values, 1) <= -500 else ""
     return Header("NIfTI", shape, spacing, modality=modality)

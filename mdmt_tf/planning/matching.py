@@ -2,13 +2,12 @@
 
 import dataclasses
 import re
-import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.names import Names, folded
 from mdmt_tf.planning.columns import Column
 
 
@@ -36,8 +35,7 @@ class Match:
 
 
 def _plain(text: str) -> str:
-    """Names are compared in one Unicode form and without case."""
-    return unicodedata.normalize("NFC", text).replace("\\", "/").casefold()
+    return folded(text).replace("\\", "/")
 
 
 def _last(text: str) -> str:
@@ -47,7 +45,7 @@ def _last(text: str) -> str:
 def match(column: Column, files: Sequence[str]) -> Match:
     """Match the cells of a column with the paths of files, as `prepare` does.
 
-    A cell and a file fit if their names are equal up to the suffix and case, and their
+    A cell and a file fit if their names are equal, see `mdmt_tf.names`, and their
     folders are equal as far as both have them. A cell that fits several files names
     none of them.
 
@@ -60,11 +58,16 @@ def match(column: Column, files: Sequence[str]) -> Match:
         >>> found.rows, found.by
         (('x/A1.png', 'x/b2.png', None), 'name without suffix')
     """
-    return _match(column, _Index(files))
+    return _match(column, _index(files))
 
 
-def _match(column: Column, index: "_Index") -> Match:
-    rows = tuple(index.find(cell) if cell else None for cell in column.cells)
+def _index(files: Sequence[str]) -> Names[str]:
+    return Names((file, file) for file in files)
+
+
+def _match(column: Column, index: Names[str]) -> Match:
+    found = [index.find(cell) if cell else [] for cell in column.cells]
+    rows = tuple(files[0] if len(files) == 1 else None for files in found)
     pairs = [(c, r) for c, r in zip(column.cells, rows, strict=True) if r is not None]
     if all("/" in _plain(cell) for cell, _ in pairs):
         by = "path"
@@ -75,44 +78,8 @@ def _match(column: Column, index: "_Index") -> Match:
     return Match(column.name, rows, by)
 
 
-class _Index:
-    """Files by their paths and the ends of them."""
-
-    def __init__(self, files: Sequence[str]):
-        self._by_whole: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        self._by_end: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for file in files:
-            parts = _parts(_plain(file))
-            self._by_whole[parts].append(file)
-            for depth in range(1, len(parts) + 1):
-                self._by_end[parts[:depth]].append(file)
-
-    def find(self, cell: str) -> str | None:
-        """The one file of a cell."""
-        cell = _plain(cell)
-        parts = _parts(cell)
-        found = self._by_whole.get(parts, []) if len(parts) > 1 else []
-        if not found:
-            found = list(self._by_end.get(parts, ()))
-            for depth in range(1, len(parts)):
-                found += self._by_whole.get(parts[:depth], ())
-        if len(found) > 1:
-            found = [file for file in found if _last(_plain(file)) == _last(cell)]
-        return found[0] if len(found) == 1 else None
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    """The name without suffix, and the folders of a path, the innermost first."""
-    return (_stem(path), *_folders(path))
-
-
 def _stem(path: str) -> str:
     return image_stem(_last(_plain(path)))
-
-
-def _folders(path: str) -> list[str]:
-    """The names of the folders of a path, the innermost first."""
-    return [part for part in PurePosixPath(path).parts[-2::-1] if part != "/"]
 
 
 def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, ...]:
@@ -122,7 +89,7 @@ def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, 
         examples of both.
     """
     columns = list(columns)
-    index = _Index(files)
+    index = _index(files)
     matches = [_match(column, index) for column in columns]
     found = [made for made in matches if made.n_files]
     if not found:

@@ -22,8 +22,14 @@ from mdmt_tf.metrics.table import compared, names_of
 from mdmt_tf.reporting.table_files import plain_heading, shown
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import EXTERNAL
+from mdmt_tf.runs.prediction_checks import Expected, check_metrics, read_checked
+from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.calibration import Calibration, components_with_classes
+from mdmt_tf.statistics.operating_points import calibration_sections
+from mdmt_tf.statistics.stored import FEWEST, differences
 from mdmt_tf.tasks import Task, make_task
 
+_AGAIN = "Evaluate again, with --overwrite."
 # The metric that says most about a task: the first of these that it has.
 _LEADING = ("auc", "kappa", "mae")
 
@@ -61,10 +67,19 @@ class ExternalResults:
                 for name in ("manifest", "assessment")
             )
             tasks = tuple(make_task(**facts) for facts in manifest["tasks"])
-            table = predictions.read(folder / "predictions.csv")
-            path = folder / "predictions_calibrated.csv"
-            calibrated = predictions.read(path) if path.is_file() else None
-            return cls(
+            facts, count = manifest["dataset"], len(manifest["runs"])
+            expected = Expected(
+                answers=tasks,
+                splits=[EXTERNAL],
+                examples={facts["name"]: facts["examples"]},
+                are_derived=count == 1,
+            )
+            table = read_checked(folder / "predictions.csv", expected, _AGAIN)
+            path, calibrated = folder / "predictions_calibrated.csv", None
+            if path.is_file():
+                expected = dataclasses.replace(expected, are_derived=False)
+                calibrated = read_checked(path, expected, _AGAIN)
+            result = cls(
                 folder=folder,
                 manifest=manifest,
                 tasks=tasks,
@@ -72,6 +87,8 @@ class ExternalResults:
                 table=table,
                 calibrated=calibrated,
             )
+            _check(result)
+            return result
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{folder}: not the folder of an external validation, or damaged "
@@ -102,6 +119,41 @@ class ExternalResults:
             for run in self.runs
         ]
         return sum(values) / len(values)
+
+
+def _check(results: ExternalResults) -> None:
+    """Make sure that metrics and assessment follow from the predictions."""
+    path = results.folder / "metrics.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))[EXTERNAL]
+    metrics = predictions.metrics_of(results.table, results.tasks)
+    labelled = {n: own for n, own in metrics.get(EXTERNAL, {}).items() if own["n"]}
+    check_metrics(stored, labelled, f"{path}: {EXTERNAL}", _AGAIN)
+    found = assess(results.table, results.tasks, resamples=FEWEST)
+    # The probabilities of the file are calibrated; the thresholds are all that is left.
+    if results.calibrated is not None:
+        known = {
+            component.name: Calibration(
+                prior_ratio=(1.0,) * component.n_classes,
+                operating_points={
+                    name: own["threshold"]
+                    for name, own in results.assessment[task.name]
+                    .get("operating_points", {})
+                    .get(component.name, {})
+                    .items()
+                },
+            )
+            for task in results.tasks
+            for component in components_with_classes([task])
+            if (results.calibrated["task"] == component.name).any()
+        }
+        sections = calibration_sections(
+            results.calibrated, results.tasks, known, resamples=FEWEST
+        )
+        for name, own in sections.items():
+            found[name] |= own
+    for text in differences(results.assessment, found):
+        path = results.folder / "assessment.json"
+        raise DataError(f"{path}: {EXTERNAL} {text}. {_AGAIN}")
 
 
 def number(value: float | None) -> float:

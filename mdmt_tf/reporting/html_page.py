@@ -67,11 +67,17 @@ def command_html(made_from: str, command: str, notes: str) -> str:
 
 def table_html(table: Table) -> str:
     parts = [f'<h2 id="{escape(table.name)}">{escape(table.title)}</h2>']
-    if table.lead:
-        lead = "".join(f"<li>{escape(text)}</li>" for text in table.lead)
-        parts.append(f'<ul class="lead">{lead}</ul>')
-    for number, section in enumerate(table.sections):
-        parts.append(_section(f"{table.name}-{number}", section))
+    sections = [
+        (section, _section(f"{table.name}-{number}", section))
+        for number, section in enumerate(table.sections)
+    ]
+    parts += _lead(table.lead)
+    parts += [text for section, text in sections if not section.folded]
+    if table.folded is not None:
+        parts.append(f"<details><summary>{escape(table.folded.title)}</summary>")
+        parts += _lead(table.folded.lead)
+        parts += [text for section, text in sections if section.folded]
+        parts.append("</details>")
     if table.notes:
         notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
         parts.append(f'<ul class="notes">{notes}</ul>')
@@ -81,6 +87,11 @@ def table_html(table: Table) -> str:
     )
     parts.append(f'<p class="notes">As a file: {files}</p>')
     return "\n".join(parts)
+
+
+def _lead(sentences: Sequence[str]) -> list[str]:
+    items = "".join(f"<li>{escape(text)}</li>" for text in sentences)
+    return [f'<ul class="lead">{items}</ul>'] if items else []
 
 
 # Sections with more rows get a filter box.

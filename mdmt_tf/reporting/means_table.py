@@ -1,6 +1,8 @@
 """Table 1: means over folds and backbones, next to the paper's."""
 
+import dataclasses
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -14,6 +16,7 @@ from mdmt_tf.reporting.headings import task_by, title_of
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
+    Folded,
     Table,
     TableSection,
     heading,
@@ -35,7 +38,8 @@ def table_1(aggregates: Aggregates) -> Table:
         for validation in aggregates.validations_of(task.name):
             for unit in aggregates.units(task.name):
                 found, numbers = _sections(aggregates, task, validation, unit)
-                sections += found
+                is_term = task.name in results.terms
+                sections += [dataclasses.replace(s, folded=is_term) for s in found]
                 data += numbers
     with_paper = any(not math.isnan(row["paper"]) for row in data)
     return Table(
@@ -44,7 +48,23 @@ def table_1(aggregates: Aggregates) -> Table:
         sections,
         _notes(aggregates, with_paper),
         pd.DataFrame(data),
+        folded=folded_terms(results, sections),
     )
+
+
+def folded_terms(
+    results: Results, sections: Sequence[TableSection], lead: tuple[str, ...] = ()
+) -> Folded | None:
+    """What the folded sections of tasks are that feed a derived answer.
+
+    Args:
+        sections: of the table; maybe none of them is folded.
+        lead: sentences about these tasks.
+    """
+    if not any(section.folded for section in sections):
+        return None
+    names = ", ".join(results.terms)
+    return Folded(f"Tasks that feed a derived answer ({names})", lead)
 
 
 def _sections(

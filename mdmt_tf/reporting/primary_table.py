@@ -1,7 +1,7 @@
 """The primary comparison, and what the networks add to the baselines."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence
 from mdmt_tf.reporting.headings import title_of
-from mdmt_tf.reporting.means_table import same_label_notes
+from mdmt_tf.reporting.means_table import folded_terms, same_label_notes
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
@@ -21,7 +21,7 @@ from mdmt_tf.reporting.table_files import (
     shown,
 )
 from mdmt_tf.statistics.primary import Difference
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer, Derived, Task
 
 _HEADINGS = ("difference", "95 % interval", "p", "conclusion", "patients", "fits")
 _COLUMNS = [
@@ -34,8 +34,12 @@ _COLUMNS = [
 def primary_table(aggregates: Aggregates) -> Table:
     """The declared comparisons of two experiments, two-sided, with intervals."""
     results = aggregates.results
-    sections, data, lead, unlike = [], [], [], []
-    for task, validation in _judged(aggregates):
+    sections, data, unlike = [], [], []
+    lead: dict[bool, list[str]] = {False: [], True: []}
+    terms = results.terms
+    # What follows from other answers comes first, and those that it follows from last.
+    judged = sorted(_judged(aggregates), key=lambda pair: _rank(pair[0], terms))
+    for task, validation in judged:
         unlike += [
             f"{task.name}: {' - '.join(pair)}"
             for pair in results.unlike(task.name, validation)
@@ -49,7 +53,7 @@ def primary_table(aggregates: Aggregates) -> Table:
         for candidate, other in pairs:
             found = aggregates.differences.of(validation, task.name, candidate, other)
             words = sentence(candidate, other, found[leading(task)])
-            lead.append(f"{task.name}, {validation}: {words}")
+            lead[task.name in terms].append(f"{task.name}, {validation}: {words}")
             facts = (task.name, validation, candidate, other)
             data += [_data(facts, found[metric]) for metric in compared(task)]
             pair = Entry(f"{candidate} - {other}")
@@ -62,7 +66,8 @@ def primary_table(aggregates: Aggregates) -> Table:
         if rows:
             title = f"{task.name}, {title_of(results, validation)}"
             headings = ("compared", "metric", *_HEADINGS)
-            sections.append(TableSection(title, headings, rows))
+            is_term = task.name in terms
+            sections.append(TableSection(title, headings, rows, folded=is_term))
     notes = [*_notes(data), *same_label_notes(results)]
     if not data:
         notes = [
@@ -80,7 +85,8 @@ def primary_table(aggregates: Aggregates) -> Table:
         sections,
         notes,
         pd.DataFrame(data, columns=_COLUMNS),
-        tuple(lead),
+        tuple(lead[False]),
+        folded_terms(results, sections, tuple(lead[True])),
     )
 
 
@@ -126,6 +132,11 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
     title = "Baselines: difference of each network and each simple model"
     frame = pd.DataFrame(data, columns=_COLUMNS)
     return Table("baselines", title, sections, notes, frame)
+
+
+def _rank(answer: Answer, terms: Collection[str]) -> int:
+    """0 for derived answers, 1 for other tasks, 2 for those that feed one."""
+    return 0 if isinstance(answer, Derived) else 1 + (answer.name in terms)
 
 
 def _judged(aggregates: Aggregates) -> Iterator[tuple[Task, str]]:

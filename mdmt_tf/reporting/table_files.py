@@ -30,11 +30,29 @@ class Entry(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TableSection:
-    """One block of rows under its own heading."""
+    """One block of rows under its own heading.
+
+    Attributes:
+        folded: whether it is a detail, see `Folded`.
+    """
 
     title: str
     headings: tuple[str, ...]
     rows: list[tuple[Entry, ...]]
+    folded: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded:
+    """Details that a page folds away and a terminal leaves out; files have them.
+
+    Attributes:
+        title: what they are, in one line.
+        lead: sentences that belong to them.
+    """
+
+    title: str
+    lead: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +66,7 @@ class Table:
         notes: whole sentences below the table.
         data: content of the CSV file, fractions from 0 to 1 with every digit.
         lead: whole sentences above the table: what it shows, in words.
+        folded: about the sections that are folded; None if there are none.
     """
 
     name: str
@@ -56,6 +75,12 @@ class Table:
     notes: list[str]
     data: pd.DataFrame
     lead: tuple[str, ...] = ()
+    folded: Folded | None = None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """`lead`, and what belongs to the folded sections."""
+        return self.lead + (self.folded.lead if self.folded else ())
 
 
 def heading(metric: str) -> str:
@@ -102,8 +127,8 @@ def p_value(p: float) -> Entry:
 def markdown(table: Table, status: str) -> str:
     """The table in GitHub's Markdown, with `status` below the title."""
     lines = [f"# {_md(table.title)}", "", _md(status), ""]
-    if table.lead:
-        lines += [*(f"- {_md(text)}" for text in table.lead), ""]
+    if table.sentences:
+        lines += [*(f"- {_md(text)}" for text in table.sentences), ""]
     for section in table.sections:
         numeric = numeric_columns(section)
         lines += [
@@ -175,8 +200,9 @@ def latex(table: Table, status: str) -> str:
         f"% {tex_escape(status)}",
         "% Needs: \\usepackage[T1]{fontenc} \\usepackage{booktabs,longtable}",
     ]
-    if table.lead:
-        lines += ["", *(rf"\par\noindent {tex_escape(text)}" for text in table.lead)]
+    if table.sentences:
+        lead = (rf"\par\noindent {tex_escape(text)}" for text in table.sentences)
+        lines += ["", *lead]
     for section in table.sections:
         columns = "".join("r" if number else "l" for number in numeric_columns(section))
         long = len(section.rows) > _LONG

@@ -9,7 +9,7 @@ from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
-from mdmt_tf.reporting.table_files import TableSection
+from mdmt_tf.reporting.table_files import Table, TableSection
 from mdmt_tf.reporting.terminal_tables import print_table
 
 # Number of fits named in the terminal; the page lists all of them.
@@ -57,6 +57,7 @@ def _print_comparison(console: Console, report: Report) -> None:
     console.print(f"{table.title} (95 % interval)", style="bold", markup=False)
     for text in table.lead or table.notes:
         console.print(f"- {text}", markup=False)
+    _print_left_out(console, table)
     for table in report.tables:
         if table.name == "label_worth":
             console.print(f"\n{table.title}", style="bold", markup=False)
@@ -73,8 +74,9 @@ def _print_first_table(console: Console, report: Report) -> None:
     """
     first = report.table("table_1")
     for section in first.sections:
-        if " by image, " not in section.title:
+        if " by image, " not in section.title and not section.folded:
             _print_section(console, _with_all_labels(section))
+    _print_left_out(console, first)
     for note in first.notes:
         if note.startswith(("paper:", "The paper's")):
             console.print(note, markup=False)
@@ -83,6 +85,13 @@ def _print_first_table(console: Console, report: Report) -> None:
         if table.name == "effort":
             for section in table.sections:
                 _print_section(console, _with_all_labels(section))
+
+
+def _print_left_out(console: Console, table: Table) -> None:
+    """Print where the folded sections are."""
+    if table.folded is not None:
+        where = f"see the page, or tables/{table.name}.md"
+        console.print(f"{table.folded.title}: {where}", markup=False)
 
 
 def _with_all_labels(section: TableSection) -> TableSection:

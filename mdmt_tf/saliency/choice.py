@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,14 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.normalize import resize
 from mdmt_tf.data.samples import spread
-from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.image_files import find_images, image_stem
+from mdmt_tf.imaging.isolation import isolated
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.resample import resized_affine
 from mdmt_tf.imaging.volume import PreparedVolume, read_volume
+from mdmt_tf.names import Names
 from mdmt_tf.saliency.files import Geometry
 
 _GEOMETRY = ("affine", "original_affine", "original_shape")  # fields of volumes
@@ -64,15 +66,7 @@ def of_split(
             f"the {split} split has no images. Choose another one (--split)."
         )
     if wanted:
-        known = {name: number for number, name in enumerate(ids)}
-        for name in wanted:
-            if name not in known:
-                raise DataError(
-                    f"no image {name!r} in the data of the run.{nearest(name, ids)} "
-                    "Where two datasets have an image of that name, it is "
-                    "DATASET:IMAGE."
-                )
-        chosen = [known[name] for name in dict.fromkeys(wanted)]
+        chosen = list(dict.fromkeys(_numbers_of(wanted, ids)))
     else:
         chosen = spread(len(ids), most)
     numbers = np.concatenate([samples.image for samples in chosen_from])[chosen]
@@ -88,6 +82,25 @@ def of_split(
         },
         datasets=np.concatenate([s.dataset for s in chosen_from])[chosen].tolist(),
     )
+
+
+def _numbers_of(wanted: Sequence[str], ids: Sequence[str]) -> Iterator[int]:
+    """The number of each named image."""
+    exact = {name: number for number, name in enumerate(ids)}
+    names = Names((name, number) for number, name in enumerate(ids))
+    for name in wanted:
+        found = [exact[name]] if name in exact else names.find(name)
+        if not found:
+            raise DataError(
+                f"no image {name!r} in the data of the run.{names.nearest(name)} Where "
+                "two datasets have an image of that name, it is DATASET:IMAGE."
+            )
+        if len(found) > 1:
+            raise DataError(
+                f"{name!r} may be {', '.join(ids[number] for number in found)}. Write "
+                "which one."
+            )
+        yield found[0]
 
 
 def of_files(
@@ -130,12 +143,17 @@ def read_masks(folder: Path, samples: Explainable) -> list[np.ndarray | None]:
     Raises: DataError when there are no masks, or a mask does not fit its volume.
     """
     masks = []
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    named = Names((path.name, path) for path in there)
     for name, about in zip(samples.ids, samples.geometry, strict=True):
         path = folder / f"{name}_lesion.nii.gz"
+        if not path.is_file():
+            found = named.find(path.name)
+            path = found[0] if len(found) == 1 else path
         if about is None or not path.is_file():
             masks.append(None)
             continue
-        volume = read_volume(path)
+        volume = isolated(str(path), read_volume, path)
         shape = volume.values.shape
         if shape != tuple(about.original_shape) or not np.allclose(
             volume.affine, about.original_affine, rtol=0, atol=0.01

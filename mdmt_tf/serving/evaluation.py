@@ -11,10 +11,11 @@ from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen, evaluate
 from mdmt_tf.runs.external import EXTERNAL, Field, fed_by
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.runs.reproduction import differences
+from mdmt_tf.runs.reproduction import differences, read_stored
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import AsDataset, open_predictor, served_text
 from mdmt_tf.splits.split import Split
+from mdmt_tf.statistics.stored import other_stored
 from mdmt_tf.tasks import Answer
 
 
@@ -25,7 +26,8 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         run: a finished run.
         data_dir: folder of the prepared data; None: the folder used in training.
     Returns: what differs from `predictions.csv`, and in `metrics.json` from what
-        follows from it, in lines; see `differences`.
+        follows from it, in lines; see `differences`. If there is nothing, the same of
+        `calibration.json` and `assessment.json`.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
     config = run.settings(data_dir)
@@ -37,7 +39,10 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         fold=inputs.split.fold,
         batch_size=config.training.batch_size,
     )
-    return differences(run, again, run.read_answers(config))
+    answers = run.read_answers(config)
+    lines = differences(run, again, answers)
+    # Of predictions that differ, nothing else can follow.
+    return lines or other_stored(run, read_stored(run, answers), answers)
 
 
 def conclusion(run: RunFolder, lines: Sequence[str]) -> str:

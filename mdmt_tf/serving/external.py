@@ -35,6 +35,7 @@ from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibrations
 from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
 from mdmt_tf.statistics.operating_points import calibration_sections
+from mdmt_tf.statistics.stored import check_run
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import label_fields
@@ -98,6 +99,8 @@ def open_unseen(
     preprocessing = choose_preprocessing(request)
     dataset = open_dataset(request.data_dir, request.dataset, preprocessing)
     for run in request.runs:
+        # What it says about its own images is read, too.
+        check_run(run)
         check_unseen(run, dataset)
     return dataset
 

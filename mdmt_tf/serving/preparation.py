@@ -16,6 +16,7 @@ from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.volumes import in_order
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.file_facts import FileFacts, read_facts
+from mdmt_tf.imaging.isolation import isolated
 from mdmt_tf.imaging.prepared import PreparedImage, prepare_file
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.imaging.volume import PreparedVolume
@@ -63,7 +64,7 @@ def _image(path: Path, prepared: PreparedImage) -> PreparedFile:
     return PreparedFile(
         image=image,
         coarse=coarsened(image[..., 0]),
-        facts=read_facts(path),
+        facts=isolated(os.fspath(path), read_facts, path),
         box_source=prepared.box_source,
         seen=(y1 - y0, x1 - x0),
     )
@@ -78,6 +79,6 @@ def _volume(path: Path, preprocessing: VolumePreprocessing) -> PreparedFile | Da
     return PreparedFile(
         image=image,
         coarse=coarsened(image[..., 0]),
-        facts=read_facts(path),
+        facts=isolated(os.fspath(path), read_facts, path),
         volume=prepared,
     )

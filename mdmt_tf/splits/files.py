@@ -3,12 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.names import Names
 
 SPLITS = ("train", "validation", "test")
 # Excluded images are in no split: neither trained with nor counted.
@@ -142,6 +143,36 @@ def count(path: str) -> int:
             "one. Folds are numbered from 0 without a gap."
         )
     return folds
+
+
+def in_spelling(
+    lists: Mapping[str, Sequence[str]], image_ids: Iterable[str]
+) -> dict[str, list[str]]:
+    """The lists with the ids of a dataset in place of other spellings of them.
+
+    What is of no image, or of several, stays as it is.
+
+    Args:
+        lists: split -> image_ids, in any spelling of `mdmt_tf.names`.
+        image_ids: all images that the dataset has.
+
+    Example:
+        >>> in_spelling({"train": ["A1.png", "b"], "test": ["c"]}, ["a1", "b"])
+        {'train': ['a1', 'b'], 'test': ['c']}
+    """
+    known = set(map(str, image_ids))
+    if all(known.issuperset(images) for images in lists.values()):
+        return {split: list(images) for split, images in lists.items()}
+    names = Names((image, image) for image in sorted(known))
+    return {
+        split: sorted(_in_spelling(image, known, names) for image in images)
+        for split, images in lists.items()
+    }
+
+
+def _in_spelling(image: str, known: Collection[str], names: Names[str]) -> str:
+    found = [image] if image in known else names.find(image)
+    return found[0] if len(found) == 1 else image
 
 
 def assign(

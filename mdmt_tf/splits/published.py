@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.splits.files import LISTS, SPLITS, Lists, some
+from mdmt_tf.splits.files import LISTS, SPLITS, Lists, in_spelling, some
 from mdmt_tf.tasks.labels import Table
 
 # Split -> its file.
@@ -150,6 +150,8 @@ def check(
         >>> found.unknown, found.leaking
         (('x',), ((0, 'p'),))
     """
+    if table is not None:
+        folds = [in_spelling(fold, table["image_id"]) for fold in folds]
     listed = {image for fold in folds for images in fold.values() for image in images}
     if table is None:
         prepared = listed | set(everything)

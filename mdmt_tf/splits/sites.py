@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.names import folded_site
 from mdmt_tf.splits.folds import choose_patients
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table
@@ -30,7 +31,8 @@ def grouped(
 
     Args:
         tables: dataset -> fields.
-        groups: dataset -> group -> its sites; other datasets stay as they are.
+        groups: dataset -> group -> its sites, in any case and with any blanks; other
+            datasets stay as they are.
     Raises: DataError for an unknown dataset, or a site in two groups or in none. A
         group may name sites that the data do not have.
 
@@ -50,20 +52,23 @@ def grouped(
         group_of = {"": ""}
         for group, members in of_dataset.items():
             for site in members:
-                if site in group_of:
+                key = folded_site(site)
+                if key in group_of:
                     raise DataError(
                         f"split.site_groups.{name}: site {site!r} is in two groups, "
-                        f"{group_of[site]!r} and {group!r}."
+                        f"{group_of[key]!r} and {group!r}."
                     )
-                group_of[site] = group
+                group_of[key] = group
         sites = np.asarray(tables[name]["site"], str)
-        missing = sorted(set(sites.tolist()) - set(group_of))
+        missing = sorted(
+            s for s in set(sites.tolist()) if folded_site(s) not in group_of
+        )
         if missing:
             raise DataError(
                 f"split.site_groups.{name}: the site {missing[0]!r} is in no group "
                 f"({len(missing)} such sites: {', '.join(missing[:8])})."
             )
-        site = np.array([group_of[s] for s in sites], object)
+        site = np.array([group_of[folded_site(s)] for s in sites], object)
         result[name] = {**tables[name], "site": site}
     return result
 

@@ -332,7 +332,12 @@ def _from_file(tables, settings) -> tuple[Split, bool]:
             f"{path}: no lists for dataset {missing[0]!r}. It has lists for "
             f"{', '.join(lists)}."
         )
-    ordered = {name: {key: lists[name][key] for key in LISTS} for name in tables}
+    ordered = {
+        name: files.in_spelling(
+            {key: lists[name][key] for key in LISTS}, tables[name]["image_id"]
+        )
+        for name in tables
+    }
     lists_test = any(of_dataset["test"] for of_dataset in lists.values())
     return dataclasses.replace(split, datasets=ordered), lists_test
 

@@ -319,7 +319,7 @@ def test_unknown_images_of_a_list_are_an_error(run, tmp_path):
         assert lines[1:] == [
             "  'B 1' is no image. Did you mean 'b1'?",
             "  'a-2' is no image. Did you mean 'a2'?",
-            "  'not-there' is no image.",
+            "  'not-there' is no image. There are 'a1', 'a2', 'b1', ...",
         ]
         run("hannover")  # and what is there stays
 

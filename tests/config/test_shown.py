@@ -3,13 +3,13 @@
 import pytest
 
 from mdmt_tf import config
-from mdmt_tf.config import files, shown
+from mdmt_tf.config import files, shown, yaml_text
 from mdmt_tf.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", files.names())
 def test_it_is_shown_with_the_values_of_its_bases(name):
-    values, _ = files.parse(shown.resolve(name), "shown")
+    values, _ = yaml_text.parse(shown.resolve(name), "shown")
     assert values == files.read(name)[0]
 
 
@@ -66,3 +66,10 @@ def test_copies_that_cannot_be_made(name, path, message, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=message):
         shown.copy(name, path)
     assert not list(tmp_path.iterdir())
+
+
+def test_keys_are_quoted_where_they_must_be(tmp_path):
+    text = 'dataset:\n  fields:\n    "a: b": text\n    no: text\n    "#c": number\n'
+    (tmp_path / "my.yaml").write_text(text)
+    again, _ = yaml_text.parse(shown.resolve(str(tmp_path / "my.yaml")), "shown")
+    assert again["dataset"]["fields"] == {"a: b": "text", "no": "text", "#c": "number"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mdmt_tf.datasets._shared import prepare
+from mdmt_tf.errors import collected_warnings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,5 +67,38 @@ def prepare_files(tmp_path):
 
     def get(name, manual_dir, config=None):
         return Dummy(name, tmp_path / "prepared", manual_dir, config)
+
+    return get
+
+
+@pytest.fixture
+def read_files(tmp_path):
+    """`read_files(name, root)`: what is read of a dataset; no image is decoded.
+
+    Returns: image -> its labels, with `site` and `patient_id`; and the lines of
+        rejected.csv and warnings.csv.
+    """
+
+    def get(name, root):
+        builder = prepare.open_builder(
+            name, tmp_path / "read", CONFIGS.get(name, CONFIG)
+        )
+        with collected_warnings() as doubts:
+            table = builder._read(root)
+            records, _ = builder._choose(table)
+        for doubt in doubts:
+            table.rejections.warn("", "", doubt.kind, str(doubt))
+        labels = {
+            record.image_id: {
+                "site": record.site,
+                "patient_id": record.patient_id,
+                **record.labels,
+            }
+            for record in records
+        }
+        table.rejections.write(tmp_path)
+        files = (tmp_path / "rejected.csv", tmp_path / "warnings.csv")
+        lines = [f.read_text().splitlines()[1:] if f.exists() else [] for f in files]
+        return labels, *lines
 
     return get

@@ -1,5 +1,6 @@
 """Builder of AIforCOVID, on dummy files with the traps of the real ones."""
 
+import datetime
 import shutil
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_images_of_every_kind_of_file(dummy):
 
 def test_rejections(dummy):
     data = dummy("aiforcovid")
-    assert "pixel data is less than expected" in data.reason("imgs/P_1_5.dcm")
+    assert "truncated DICOM file" in data.reason("imgs/P_1_5.dcm")
     assert data.reason("imgs/P_1_5.dcm").startswith("unreadable image: ")
     assert data.reason("imgs/P_1_6.dcm") == "not in the table"
     assert data.reason("P_1_7") == "image missing: there is no file for 'P_1_7'"
@@ -206,3 +207,38 @@ def test_a_damaged_spreadsheet(copy, tmp_path):
     (copy / "AIforCOVID.xlsx").write_bytes(b"PK\3\4 no spreadsheet")
     with pytest.raises(DataError, match=r"AIforCOVID\.xlsx: this spreadsheet cannot"):
         prepare.prepare_dataset("aiforcovid", tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "cells, field, unknown",
+    [
+        (["MILD", "n.d.", 50, "F"], "death", -1),
+        (["MILD", 0, "1955-03-04", "F"], "age", None),
+        (["MILD", 0, datetime.datetime(1955, 3, 4), "F"], "age", None),
+        (["MILD", 0, 20150, "F"], "age", None),
+        (["MILD", 0, 50, "#REF!"], "sex", ""),
+    ],
+)
+def test_cells_that_no_label_needs_cost_no_row(copy, read_files, cells, field, unknown):
+    workbook = openpyxl.Workbook()
+    workbook.active.append(
+        ["ImageFile", "Hospital", "Prognosis", "Death", "Age", "Sex"]
+    )
+    workbook.active.append(["P_3_1", "A", *cells])
+    workbook.save(copy / "AIforCOVID_r3.xlsx")
+    labels, _, warned = read_files("aiforcovid", copy)
+    one = labels["P_3_1"]
+    assert one["prognosis"] == 0
+    assert np.isnan(one[field]) if unknown is None else one[field] == unknown
+    assert sum("P_3_1,AIforCOVID_r3.xlsx:2" in line for line in warned) == 1
+
+
+def test_an_outcome_that_is_refused_in_one_release_is_unknown(copy, read_files):
+    path = copy / "AIforCOVID_r2.xlsx"
+    workbook = openpyxl.load_workbook(path)
+    workbook.active.append(["P_1_4", "D", "n.d."])
+    workbook.active.append(["P_1_1", "A", "worse"])
+    workbook.save(path)
+    labels, rejected, _ = read_files("aiforcovid", copy)
+    assert (labels["P_1_4"]["prognosis"], labels["P_1_1"]["prognosis"]) == (-1, -1)
+    assert sum("expected MILD, SEVERE or empty" in line for line in rejected) == 3

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pytest
 import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets.brixia import brixia_dataset_builder
+from mdmt_tf.errors import DataError
 
 DUMMY = Path(__file__).parents[2] / "datasets" / "brixia" / "dummy_data"
 
@@ -124,3 +126,95 @@ def test_a_row_without_scores_is_unknown(tmp_path, prepare_files):
     assert examples["101"]["consensus_test"] == -1
     assert examples["104"]["brixia_scores"].tolist() == [-1] * 6
     assert examples["104"]["brixia_global"] == 18
+
+
+HEADER = "Filename;BrixiaScore;BrixiaScoreGlobal;ConsensusTestset;Subject;Sex;" + (
+    "AgeAtStudyDateFiveYear"
+)
+
+
+@pytest.fixture
+def read(tmp_path, read_files):
+    """read(rows, consensus): what is read of tables of the images 101 to 107."""
+
+    def read(rows, consensus=(), header=HEADER):
+        root = tmp_path / "BRIXIA"
+        images = DUMMY / "BRIXIA" / "dicom_clean"
+        shutil.copytree(images, root / "dicom_clean", dirs_exist_ok=True)
+        table = "\n".join([header, *rows])
+        (root / "metadata_global_v2.csv").write_text(table)
+        if consensus:
+            names = ("Filename", *(f"Mode{zone}" for zone in "ABCDEF"))
+            lines = [";".join(names), *consensus]
+            (root / "metadata_consensus_v1.csv").write_text("\n".join(lines))
+        return read_files("brixia", root)
+
+    return read
+
+
+def test_numbers_as_programs_write_them(read):
+    labels, rejected, warned = read(
+        [
+            "101;123321.0;12.0;1.0;S1;M;065Y",
+            "102;1101,0;3;TRUE;S2;M;070Y",
+            "103;0;0.0;0.0;S3;F;13.0",
+        ]
+    )
+    assert {
+        image: (
+            "".join(map(str, label["brixia_scores"])),
+            *(label["brixia_global"], label["consensus_test"], label["age_five_year"]),
+        )
+        for image, label in labels.items()
+    } == {"101": ("123321", 12, 1, 65), "103": ("000000", 0, 0, 13)}
+    # The file has points before decimals.
+    assert any("BrixiaScore = '1101,0'" in line for line in rejected)
+    assert not warned
+
+
+def test_decimal_commas(read):
+    labels, *_ = read(["101;1101,0;3,0;1,0;S1;M;13,5", "103;0;0,0;0,0;S3;F;13"])
+    assert labels["101"]["brixia_scores"].tolist() == [0, 0, 1, 1, 0, 1]
+    assert (labels["101"]["age_five_year"], labels["101"]["consensus_test"]) == (
+        13.5,
+        1,
+    )
+
+
+def test_cells_that_no_label_needs_cost_no_row(read):
+    row = "101;123321;12;maybe;S1;#REF!;1955-03-04;#N/A"
+    labels, rejected, warned = read([row], header=f"{HEADER};Manufacturer")
+    one = labels["101"]
+    assert (one["brixia_global"], one["consensus_test"], one["sex"]) == (12, -1, "")
+    assert (one["site"], one["manufacturer"]) == ("", "")
+    assert np.isnan(one["age_five_year"])
+    assert len(warned) == 4  # cells; one is read for two fields
+    assert not [line for line in rejected if "not in the table" not in line]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_score_that_is_refused_in_one_row_of_an_image_is_unknown(read, order):
+    rows = ["101;123x21;12;0;S1;M;13", "101;123321;12;0;S1;M;13"]
+    labels, rejected, _ = read(rows[::order])
+    assert labels["101"]["brixia_global"] == -1
+    assert labels["101"]["brixia_scores"].tolist() == [-1] * 6
+    assert sum("bad value: BrixiaScore = '123x21'" in line for line in rejected) == 1
+
+
+def test_a_consensus_that_contradicts_itself(read):
+    rows = ["101;123321;12;0;S1;M;13"]
+    same = ["101.dcm;1;2;3;3;2;1", "102.dcm;0;0;0;0;0;0", "101.dcm;1;2;3;3;2;1.0"]
+    assert read(rows, same)[0]["101"]["consensus_scores"].tolist() == [1, 2, 3, 3, 2, 1]
+    other = [*same[:2], "101.dcm;1;2;3;3;2;2"]
+    with pytest.raises(DataError) as error:
+        read(rows, other)
+    assert "metadata_consensus_v1.csv:4: ModeF of " in str(error.value)
+    assert "is '2', but '1' in line 2. Keep the row that is right" in str(error.value)
+
+
+def test_a_consensus_that_is_refused_in_one_row_is_unknown(read):
+    rows = ["101;123321;12;0;S1;M;13"]
+    both = ["101.dcm;1;2;3;3;2;9", "101.dcm;1;2;3;3;2;"]
+    labels, rejected, _ = read(rows, both)
+    assert labels["101"]["consensus_scores"].tolist() == [-1] * 6
+    assert any("ModeF = '9'" in line for line in rejected)

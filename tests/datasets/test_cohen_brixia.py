@@ -11,6 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets.cohen_brixia import cohen_brixia_dataset_builder
+from mdmt_tf.errors import DataError
 
 ROOT = Path(__file__).parents[2]
 DUMMY = ROOT / "datasets" / "cohen_brixia" / "dummy_data"
@@ -135,3 +136,68 @@ def test_the_two_observers_agree_on_zones_more_than_by_chance(prepare_files):
         [[np.corrcoef(senior[:, i], junior[:, j])[0, 1] for j in zones] for i in zones]
     )
     assert (table.argmax(axis=1) == np.arange(6)).all()
+
+
+@pytest.fixture
+def read(tmp_path, read_files):
+    """read(metadata, groups): what is read with these tables instead."""
+
+    def read(metadata=None, groups=None):
+        root = tmp_path / "files"
+        shutil.copytree(DUMMY, root, dirs_exist_ok=True)
+        tables = {"metadata.csv": metadata, "cohen_patient_groups.csv": groups}
+        for name, lines in tables.items():
+            if lines is not None:
+                (root / name).write_text("\n".join(lines))
+        return read_files("cohen_brixia", root)
+
+    return read
+
+
+ABOUT = "patientid,sex,age,view,location,filename"
+
+
+def test_units_of_ages(read):
+    labels, _, warned = read(
+        [ABOUT, "4,F,018M,PA,Hanoi,fig1-a.day1.jpeg", "7,M,006W,,,3.jpg"]
+        + ["8,M,1955-03-04,PA,,scan 2.png"]
+    )
+    ages = {image: label["age"] for image, label in labels.items()}
+    assert ages["fig1-a.day1.jpeg"] == 1.5
+    assert ages["3.jpg"] == pytest.approx(42 / 365.25)
+    assert np.isnan(ages["scan 2.png"])
+    (line,) = [line for line in warned if "scan 2.png" in line]
+    assert "age = '1955-03-04', expected years" in line
+    assert "in metadata.csv:4; stored as unknown" in line
+
+
+@pytest.mark.parametrize("column", range(5))
+def test_metadata_that_contradict_themselves(read, column):
+    first = ["4", "F", "52", "PA", "Hanoi", "3.jpg"]
+    other = [*first]
+    other[column] = "9"
+    with pytest.raises(DataError) as error:
+        read([ABOUT, ",".join(first), ",".join(other)])
+    name = ABOUT.split(",")[column]
+    assert f"metadata.csv:3: {name} of '3.jpg' is '9', but " in str(error.value)
+
+
+def test_metadata_rows_that_complete_each_other(read):
+    header = f"{ABOUT},doi"
+    labels, *_ = read([header, "4,,52,,,3.jpg,x", "4,F,52.0,PA,?,3.jpg,y"])
+    one = labels["3.jpg"]
+    assert (one["sex"], one["age"], one["view"]) == ("F", 52, "PA")
+
+
+def test_groups_that_contradict_themselves(read):
+    lines = ["filename,patient_group", "3.jpg,g1", "4.jpg,g2", "3.jpg,g2"]
+    with pytest.raises(DataError) as error:
+        read(groups=lines)
+    text = "cohen_patient_groups.csv:4: patient_group of '3.jpg' is 'g2', but 'g1' in "
+    assert text in str(error.value)
+
+
+def test_a_misspelt_column_of_the_metadata_is_told(read):
+    header = ABOUT.replace("sex", "Sex")
+    *_, warned = read([header, "4,F,52,PA,Hanoi,3.jpg"])
+    assert any("there is no column 'sex', so it is unknown" in line for line in warned)

@@ -1,6 +1,7 @@
 """Builder of the Hannover repository, on dummy files and on the real ones."""
 
 import collections
+import shutil
 import warnings
 from pathlib import Path
 
@@ -54,6 +55,55 @@ def test_rejections(dummy):
     )
     assert "truncated PNG" in data.reason("png/d1.png", "data.csv:7")
     assert len(data.rejected) == 2
+
+
+HEADER = "patient_id,image_id,sex,icu_admission_offset,death_offset,admission_offset"
+
+
+@pytest.fixture
+def read(tmp_path, read_files):
+    """read(rows): what is read of a table of the images a1, a2, b1, c1 and d1."""
+
+    def read(*rows, header=HEADER):
+        shutil.copytree(DUMMY / "png", tmp_path / "files" / "png")
+        text = "\n".join([header, *rows])
+        (tmp_path / "files" / "data.csv").write_text(text)
+        return read_files("hannover", tmp_path / "files")
+
+    return read
+
+
+@pytest.mark.parametrize("cell", ["no", "-", "5,5", "#N/A"])
+@pytest.mark.parametrize("column", [3, 4])
+def test_a_refused_offset_makes_no_patient_severe(read, cell, column):
+    rows = [["pa", image, "f", "", "", "0"] for image in ("a1", "a2")]
+    rows[0][column] = f'"{cell}"'
+    labels, rejected, warned = read(*map(",".join, rows), "pb,b1,m,,,1")
+    assert {image: label["severe"] for image, label in labels.items()} == {
+        "a2": -1,
+        "b1": 0,
+    }
+    name = HEADER.split(",")[column]
+    reason = f"bad value: {name} = {cell!r}, expected a number or an empty cell"
+    assert any("a1,data.csv:2" in line and reason in line for line in rejected)
+    (line,) = warned
+    assert "a2,data.csv:3" in line
+    assert "severe is unknown, because data.csv:2 has" in line
+
+
+def test_a_number_in_another_row_makes_a_patient_severe_beside_a_refused_cell(read):
+    labels, *_ = read("pa,a1,f,no,,0", "pa,a2,f,,3,0", "pa,b1,f,-,,0")
+    assert {image: label["severe"] for image, label in labels.items()} == {"a2": 1}
+
+
+def test_an_offset_that_no_label_needs_costs_no_row(read):
+    labels, rejected, warned = read("pa,a1,#REF!,1,,soon")
+    assert (labels["a1"]["severe"], labels["a1"]["sex"]) == (1, "")
+    assert np.isnan(labels["a1"]["admission_offset"])
+    assert not [line for line in rejected if "not in the table" not in line]
+    assert [line.partition(",expected")[0].split(",")[:2] for line in warned] == [
+        ["a1", "data.csv:2"]
+    ] * 2
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs ../shared/data/open_cxr")

@@ -274,6 +274,61 @@ def test_headers_that_say_too_little(files):
     assert "three axes" in found.reason("GOOD_PROGNOSIS/2_brain.nii.gz")
 
 
+@pytest.fixture
+def read(files, read_files):
+    """read(rows, header): what is read of another table."""
+    return lambda *rows, **more: read_files("ich_csic", files.table(*rows, **more).root)
+
+
+def test_covariates_that_cannot_be_read_cost_no_patient(read):
+    header = ("PatientID", "Age", "GCS", "Label", "Glucose", "HT", "Gender", "Tº")
+    labels, rejected, warned = read(
+        ["1", 50, 9, 0, "1,100", "x", "#N/A", "<36"],
+        ["2", 50, 9, 0, 90, 1, 0, "36.5"],
+        header=header,
+    )
+    assert (labels["1"]["gcs"], labels["1"]["gender"]) == (9, "")
+    for field in ("glucose", "ht", "temperature"):
+        assert np.isnan(labels["1"][field]) and not np.isnan(labels["2"][field])
+    assert {line.split(" = ")[0].split(": ")[1] for line in warned} == (
+        {"Gender", "Glucose", "HT", "Tº"}
+    )
+    assert not [line for line in rejected if "bad value" in line]
+
+
+@pytest.mark.parametrize(
+    "cell, years",
+    [("065Y", 65), ("018M", 1.5), ("79,5", 79.5), ("65 years", 65), ("65.0", 65)],
+)
+def test_units_of_ages(read, cell, years):
+    labels, *_ = read(["1", cell, 9, 0])
+    assert labels["1"]["age"] == years
+
+
+@pytest.mark.parametrize("cell", ["1955-03-02", "65-70", "65+", "121Y", "<1"])
+def test_ages_that_are_none(read, cell):
+    labels, rejected, _ = read(["1", cell, 9, 0], ["2", 50, 9, 0])
+    assert set(labels) == {"2"}
+    assert any(f"bad value: Age = '{cell}'" in line for line in rejected)
+
+
+@pytest.mark.parametrize(
+    "cells, field",
+    [((50, "x", 0), "gcs"), (("?x", 9, 0), "age"), ((50, 9, "bad"), None)],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_label_that_is_refused_in_one_row_is_unknown(read, cells, field, order):
+    rows = [["1", *cells], ["1", 50, 9, 0]][::order]
+    labels, rejected, _ = read(*rows)
+    assert sum("1,CLINICAL_DATA_ICH.csv:" in line for line in rejected) == 1
+    (one,) = labels.values()
+    expected = {"poor_prognosis": 0, "gcs": 9, "age": 50}
+    expected[field or "poor_prognosis"] = -1
+    assert {name: one[name] for name in expected} == pytest.approx(
+        {**expected, **({"age": np.nan} if field == "age" else {})}, nan_ok=True
+    )
+
+
 # Reading what was prepared
 
 

@@ -1,6 +1,7 @@
 """Image files in folders and by patterns."""
 
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -151,3 +152,14 @@ def test_a_folder_of_several_series_is_one_image_that_cannot_be_read(studies):
     with pytest.raises(DataError, match=f"{studies}/patient1/ct: .* 2 series"):
         read_series(studies / "patient1" / "ct")
     assert found(studies, "patient1/ct/other1", volumes=True) == ["patient1/ct/other1"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_path_in_another_unicode_form(tmp_path, form):
+    """As copied from a system that writes names in another form."""
+    on_disk = tmp_path / unicodedata.normalize(form, "M\u00fcller") / "a.png"
+    on_disk.parent.mkdir()
+    on_disk.touch()
+    for other in ("NFC", "NFD"):
+        given = unicodedata.normalize(other, str(on_disk))
+        assert find_images([given], volumes=False) == [on_disk]

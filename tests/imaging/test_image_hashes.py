@@ -42,8 +42,13 @@ def test_the_hash_of_the_mirrored_picture_is_that_of_its_mirror_image(grey):
     assert other.phash_mirrored == one.phash
 
 
+def hash_of_flat_volume():
+    voxels, eye = np.full((6, 7, 8, 1), 7, np.int16), np.eye(4)
+    return image_hashes.hash_image("p", PreparedVolume(voxels, eye, (6, 7, 8), eye))
+
+
 def test_a_picture_of_one_grey_value_has_no_perceptual_hash():
-    found = hash_of(np.full((30, 40), 7, np.uint8))
+    found = hash_of_flat_volume()
     assert (found.phash, found.phash_mirrored) == ("", "")
     assert len(found.sha256) == 64
 
@@ -65,7 +70,7 @@ def test_a_volume_has_the_digest_of_its_voxels():
 
 
 def test_the_table_is_read_as_it_was_written(grey, tmp_path):
-    hashes = {"a,1": hash_of(grey), "b": hash_of(np.zeros((30, 40), np.uint8))}
+    hashes = {"a,1": hash_of(grey), "b": hash_of_flat_volume()}
     image_hashes.write(hashes, tmp_path)
     assert image_hashes.read(tmp_path) == hashes
     with (tmp_path / "hashes.csv").open(newline="") as file:

@@ -12,7 +12,7 @@ from mdmt_tf.data.normalize import to_unit
 from mdmt_tf.errors import DataError, collected_warnings
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.lungs import segment_lungs
-from mdmt_tf.imaging.prepared import cut, prepare_file, prepare_image
+from mdmt_tf.imaging.prepared import check_prepared, cut, prepare_file, prepare_image
 from mdmt_tf.imaging.preprocess import Preprocessing
 from mdmt_tf.imaging.volume import Volume, prepare_volume, write_nifti
 from mdmt_tf.phantoms.chest import radiograph
@@ -120,8 +120,13 @@ def test_a_window_beside_the_values_of_a_slice(tmp_path):
 def test_nothing_is_visible_in_the_lungs():
     image = np.full((40, 60), 0.5, np.float32)
     image[:, 50:] = np.linspace(0, 1, 10)
+    found = cut(
+        image, None, Preprocessing.parse("lungs_8_grow_0"), lungs=(5, 10, 35, 40)
+    )
     with pytest.raises(DataError, match=r"pixels are 128, in rows 5 to 35 and columns"):
-        cut(image, None, Preprocessing.parse("lungs_8_grow_0"), lungs=(5, 10, 35, 40))
+        check_prepared(found)
+    image[20, 20] = 1
+    check_prepared(cut(image, None, Preprocessing("lungs", 8), lungs=(5, 10, 35, 40)))
 
 
 @pytest.mark.parametrize("name, count", [("hu_0_80_4x5x6", 1), ("zscore_5_4x5x6", 0)])

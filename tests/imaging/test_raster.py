@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.errors import DataError, collected_warnings
+from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging.dicom import read_image
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -252,3 +252,36 @@ def test_a_mark_with_another_depth_makes_the_image_doubtful(largest, is_doubtful
     assert len(found) == is_doubtful
     if is_doubtful:
         assert str(found[0]).startswith("x.png: 99 % of the pixels would fit 12 bits")
+
+
+def changed(data, tag, **value):
+    """A TIFF with another value, or under another number, in the entry of a tag."""
+    data = bytearray(data)
+    entry = data.find(struct.pack("<HH", tag, 4))
+    if "number" in value:
+        data[entry : entry + 2] = struct.pack("<H", value["number"])
+    else:
+        data[entry + 8 : entry + 12] = struct.pack("<I", value["value"])
+    return bytes(data)
+
+
+def test_a_tag_of_a_tiff_that_the_decoder_can_do_without(capfd):
+    data = changed(tiff(GREY, 1), 279, value=0)  # bytes of the strip
+    with pytest.warns(DataWarning, match=r'^x\.tif: the decoder says: .*"StripByteC'):
+        image = read_image(data, "x.tif")
+    np.testing.assert_array_equal(image, read_image(tiff(GREY, 1)))
+    unsorted = changed(tiff(GREY, 1), 278, number=256)  # rows of a strip
+    with collected_warnings() as found:
+        np.testing.assert_array_equal(read_image(unsorted), image)
+    assert found == []
+    assert capfd.readouterr().err == ""
+
+
+def test_a_tiff_that_the_decoder_cannot_decode(capfd):
+    data = changed(tiff(GREY, 1), 259, value=0)  # the compression: pixels are not set
+    with pytest.raises(DataError, match=r"^x\.tif: the image is damaged, .*scheme 0"):
+        read_image(data, "x.tif")
+    data = changed(tiff(GREY, 1), 278, value=0)
+    with pytest.raises(DataError, match=r'decoded \(_TIFF.*"RowsPerStrip" tag\)$'):
+        read_image(data, "x.tif")
+    assert capfd.readouterr().err == ""

@@ -307,7 +307,5 @@ def test_a_doubt_of_all_slices_is_said_once(tmp_path):
 
 def test_a_series_without_contrast(tmp_path):
     write_slices(tmp_path / "series", make_slices(np.full((4, 5, 6), 40, np.float32)))
-    with pytest.raises(
-        DataError, match=f"^{tmp_path}/series: .*all voxels have the va"
-    ):
+    with pytest.raises(DataError, match=f"^{tmp_path}/series: .*all voxels have the"):
         read_series(tmp_path / "series")

@@ -10,7 +10,7 @@ from mdmt_tf.imaging.visible import check_visible, is_constant, sample
 def test_a_sample_of_a_large_array_is_spread_over_all_of_it():
     pixels = np.arange(2000 * 3000).reshape(2000, 3000)
     some = sample(pixels)
-    assert 30_000 < some.size < 300_000
+    assert 10_000 < some.size < 100_000
     assert some[0] == 0
     assert some.max() > 0.99 * pixels.size
     assert sample(np.arange(12).reshape(2, 6)).tolist() == list(range(12))

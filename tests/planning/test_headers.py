@@ -1,5 +1,7 @@
 """Headers of image files."""
 
+import gzip
+
 import cv2
 import nibabel
 import numpy as np
@@ -120,3 +122,34 @@ def test_only_a_sample_is_read(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 9), np.uint8))
     images = look(tmp_path, ["a.png"] * 1000)
     assert len(images.headers) == 50 and len(images.files) == 1000
+
+
+@pytest.mark.parametrize("length", [3, 21, 150, 250, 330])
+@pytest.mark.parametrize("kind", ["x.png", "x.jpg", "x.tif", "x.dcm", "x.nii"])
+def test_a_damaged_header_is_a_named_error_or_read(tmp_path, kind, length):
+    """Cut off, and with other bytes from there on; whatever a reader raises."""
+    path = tmp_path / kind
+    if kind == "x.dcm":
+        path.write_bytes(to_bytes(make_dicom(np.zeros((4, 5), np.uint16))))
+    elif kind == "x.nii":
+        volume = nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4))
+        nibabel.save(volume, path)
+    else:
+        cv2.imwrite(str(path), np.zeros((4, 5), np.uint8))
+    content = path.read_bytes()
+    for end in (b"", b"\xff" * (len(content) - length), b"\x02" * len(content)):
+        path.write_bytes(content[:length] + end)
+        try:
+            read_header(path)
+        except DataError as error:
+            assert str(path) in str(error)
+
+
+def test_a_compressed_volume_that_claims_too_much(tmp_path):
+    path = tmp_path / "x.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4)), path)
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[42:48] = np.array([5000, 5000, 500], "<i2").tobytes()
+    path.write_bytes(gzip.compress(bytes(data)))
+    with pytest.raises(DataError, match=r"x\.nii\.gz: a volume of .* is too large"):
+        read_header(path)

@@ -26,6 +26,22 @@ def test_ids_of_several_datasets_stay_apart():
     assert choice.unique_ids(rows) == ["a:1", "2", "b:1"]
 
 
+@pytest.mark.parametrize(
+    "name, number",
+    [("a:1", 0), ("A:1.png", 0), ("2", 1), ("2.0", 1), ("x/f", 3), ("F.PNG", 2)],
+)
+def test_named_images_in_any_spelling(name, number):
+    ids = ["a:1", "2", "f.png", "x/f.dcm"]
+    assert list(choice._numbers_of([name], ids)) == [number]
+
+
+def test_names_of_no_image_and_of_several():
+    with pytest.raises(DataError, match="no image 'film2' .* Did you mean 'film1'"):
+        list(choice._numbers_of(["film2"], ["film1"]))
+    with pytest.raises(DataError, match="'f' may be x/f.png, y/f.png. Write which one"):
+        list(choice._numbers_of(["f"], ["x/f.png", "y/f.png"]))
+
+
 @pytest.fixture
 def series(tmp_path):
     """Two folders of slices."""

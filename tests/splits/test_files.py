@@ -219,3 +219,18 @@ def test_files_of_folds_that_are_numbered_wrongly(tmp_path):
         DataError, match="states fold 7, but its name is that of fold 0"
     ):
         make_split({}, [], settings)
+
+
+@pytest.mark.parametrize(
+    "spelled", ["c.png", "C", " c", "c\u200b", "films/c.dcm", "\uff43"]
+)
+def test_other_spellings_are_the_images_of_the_dataset(tmp_path, spelled):
+    lists = {name: [i if i != "c" else spelled for i in LISTS[name]] for name in LISTS}
+    plain = read(write_json(tmp_path, {"cxr": LISTS}))
+    assert read(write_json(tmp_path, {"cxr": lists})).datasets == plain.datasets
+
+
+def test_two_spellings_of_one_image_are_one_image_twice(tmp_path):
+    path = write_json(tmp_path, {"cxr": LISTS | {"train": ["a", "A.png"]}})
+    with pytest.raises(DataError, match=r"image 'a' .* is listed twice"):
+        read(path)

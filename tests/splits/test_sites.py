@@ -7,6 +7,7 @@ import pytest
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.splits.settings import SplitSettings
+from mdmt_tf.splits.sites import grouped
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import make_task
 
@@ -178,3 +179,11 @@ def test_both_datasets_in_every_combination_or_side_by_side(tables):
     assert cycle == [("A", "M"), ("B", "N"), ("C", "M")]
     with pytest.raises(DataError, match="there is no such fold"):
         leave_out(tables, 3, **both, combine="cycle")
+
+
+def test_sites_of_groups_in_any_case_and_with_any_blanks():
+    tables = {"cxr": {"site": np.array(["Milan", "CARESTREAM  HEALTH", ""])}}
+    groups = {"cxr": {"a": ["milan "], "b": ["Carestream Health"]}}
+    assert grouped(tables, groups)["cxr"]["site"].tolist() == ["a", "b", ""]
+    with pytest.raises(DataError, match="site 'MILAN' is in two groups, 'a' and 'b'"):
+        grouped(tables, {"cxr": {"a": ["Milan"], "b": ["MILAN"]}})

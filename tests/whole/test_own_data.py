@@ -6,6 +6,7 @@ import pytest
 from declared import SKETCH, write_image, write_ward
 
 from mdmt_tf import config, prepare, train
+from mdmt_tf.config import yaml_text
 from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
@@ -92,5 +93,5 @@ def test_the_sketch_is_that_of_the_documentation():
     page = Path(__file__).parents[2] / "docs" / "data.md"
     shown = page.read_text(encoding="utf-8")
     blocks = [block.partition("```")[0] for block in shown.split("```yaml\n")[1:]]
-    parsed = [config.files.parse(block, "page")[0] for block in blocks]
-    assert config.files.parse(SKETCH, "sketch")[0] in parsed
+    parsed = [yaml_text.parse(block, "page")[0] for block in blocks]
+    assert yaml_text.parse(SKETCH, "sketch")[0] in parsed

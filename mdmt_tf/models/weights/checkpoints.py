@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, brief
+from mdmt_tf.models.weights import safetensors_files
 from mdmt_tf.models.weights.torch_files import read_torch_file
 
 # Keys under which training scripts store the network's tensors.
@@ -39,7 +40,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
         (4, 3, 7, 7)
     """
     if Path(path).suffix == ".safetensors":
-        return _read_safetensors(path)
+        return safetensors_files.read_arrays(path)
     stored = read_torch_file(path)
     while isinstance(stored, dict):
         inner = [stored[key] for key in _WRAPPERS if isinstance(stored.get(key), dict)]
@@ -174,22 +175,8 @@ def _rename_lukemelas(tensors):
     return renamed
 
 
-def _read_safetensors(path):
-    from safetensors import SafetensorError, numpy
-
-    try:
-        return numpy.load_file(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(
-            f"{path}: not a safetensors file, a damaged one, or one with numbers that "
-            f"numpy does not have ({type(error).__name__}: {error})."
-        ) from error
-
-
 def _describe(stored):
     if isinstance(stored, dict):
-        names = ", ".join(map(repr, list(stored)[:5]))
+        names = ", ".join(map(brief, list(stored)[:5]))
         return f"a dict with the keys {names}{', ...' if len(stored) > 5 else ''}"
     return f"a {type(stored).__name__}"

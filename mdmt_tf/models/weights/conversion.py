@@ -9,6 +9,7 @@ import numpy as np
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.models.layers import Renormalize
+from mdmt_tf.models.weights.finite import check_finite
 
 # The reference's name of each Keras variable of convolution, dense and normalisation.
 _REFERENCE_WORDS = {
@@ -50,8 +51,8 @@ def load_reference_state(model, name, state):
         state: dict from parameter name to array, with the axes of `reference_state`,
             without classification head and without `num_batches_tracked`.
     Raises:
-        DataError: names are missing or unknown, or shapes differ. The message lists all
-            of them, and the model remains unchanged.
+        DataError: names are missing or unknown, shapes differ, or numbers are not
+            finite. The message lists the names, and the model remains unchanged.
 
     Example:
         >>> from mdmt_tf.models.backbones import build_backbone
@@ -78,6 +79,7 @@ def load_reference_state(model, name, state):
             f"Expected the reference network's parameters and running statistics "
             f"without its head.\n  " + "\n  ".join(sorted(problems))
         )
+    check_finite(name, arrays)
     for key, (variable, axes) in entries.items():
         variable.assign(np.transpose(arrays[key], np.argsort(axes)))
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.models.weights import safetensors_files
 from mdmt_tf.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -183,7 +184,12 @@ def read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
     with _Opened(path) as file:
         facts = file.facts()
         names = file.stream.offset_keys()
-        arrays = {name: file.stream.get_tensor(name) for name in names}
+        try:
+            arrays = {name: file.stream.get_tensor(name) for name in names}
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{path}: has arrays that this package does not write ({error})."
+            ) from error
     if digest_of(arrays) != facts["sha256"]:
         raise DataError(
             f"{path}: its arrays are not those that were written: expected the sha256 "
@@ -218,8 +224,7 @@ class _Opened:
     def __enter__(self) -> "_Opened":
         from safetensors import SafetensorError, safe_open
 
-        if not self.path.is_file():
-            raise DataError(f"{self.path}: no such file.")
+        safetensors_files.read_header(self.path)
         try:
             self._context = safe_open(str(self.path), framework="numpy")
         except (SafetensorError, OSError) as error:
@@ -236,7 +241,8 @@ class _Opened:
         try:
             facts = json.loads((self.stream.metadata() or {})[_KEY])
             known = facts["format"] == _FORMAT and facts["backbone"] and facts["sha256"]
-        except (KeyError, TypeError, ValueError):
+            known = known and isinstance(facts["sha256"], str)
+        except (KeyError, TypeError, ValueError, RecursionError):
             known = False
         if not known:
             raise DataError(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.models.weights import half_precision
+from mdmt_tf.models.weights import half_precision, hdf5_files
+from mdmt_tf.models.weights.finite import check_finite
 from mdmt_tf.models.weights.half_precision import HEADS
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         return half_precision.split_off(half_precision.read(path)[0])[1]
     import h5py
 
+    hdf5_files.check(path)
     found = {}
 
     def keep(name, node):
@@ -153,6 +155,7 @@ def fill(
                 "the same model.heads and classes as the run that made the file, or "
                 "set model.start_heads=false."
             )
+    check_finite(path, own)
     for name, variable in variables.items():
         variable.assign(own[name].astype(np.float32))
     return common

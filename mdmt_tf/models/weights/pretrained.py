@@ -19,12 +19,14 @@ import numpy as np
 
 import mdmt_tf
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.imaging import limits
 from mdmt_tf.models.backbones import table
 from mdmt_tf.models.backbones.network import build_network
 from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.weights import (
     half_precision,
+    hdf5_files,
     phantom_weights,
     provenance,
     weights_cache,
@@ -35,6 +37,7 @@ from mdmt_tf.models.weights.checkpoints import (
     without_prefix,
 )
 from mdmt_tf.models.weights.conversion import load_reference_state, reference_state
+from mdmt_tf.models.weights.finite import check_finite
 from mdmt_tf.storage import sha256_of
 
 
@@ -96,8 +99,9 @@ def locate(
         return provide(name, write)
     if weights == PHANTOMS:
         return phantom_weights.locate(name)
-    if not Path(weights).is_file():
+    if not Path(weights).exists():
         raise DataError(f"{weights}: no such file of weights for {name}.")
+    limits.check_file_size(weights)
     return Path(weights)
 
 
@@ -137,8 +141,9 @@ def convert(
         differs from the one that `source` describes. Nothing is written in this case.
     """
     checkpoint, target = Path(checkpoint), Path(target)
-    if not checkpoint.is_file():
+    if not checkpoint.exists():
         raise DataError(f"{checkpoint}: no such file.")
+    limits.check_file_size(checkpoint)
     digest = sha256_of(checkpoint)
     if source is not None:
         weights_cache.check_digest(checkpoint, digest, source)
@@ -179,7 +184,8 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     Weights for three channels fit a backbone for one channel, which stands for three
     equal channels: the first kernel is summed over its channels.
 
-    Raises: DataError: the file belongs to another network.
+    Raises: DataError: the file belongs to another network, is damaged or far larger
+        than its network, or has numbers that are not finite.
 
     Example:
         >>> one = build_network("resnet18", (32, 32, 3), seed=1)
@@ -192,6 +198,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         >>> bool(np.allclose(grey.get_layer("conv1").kernel, summed))
         True
     """
+    _check_form(path)
     try:
         _load(model, path)
     except (OSError, ValueError, KeyError) as error:
@@ -205,6 +212,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         first = next(name for name, array in state.items() if array.ndim == 4)
         state[first] = state[first].sum(axis=1, keepdims=True)
         load_reference_state(model, str(path), state)
+    check_finite(path, {variable.path: variable for variable in model.weights})
 
 
 def load_average(model: keras.Model, fractions: Mapping[str, float]) -> None:
@@ -299,6 +307,21 @@ def manifest_path(weights: Path) -> Path:
         'lite0-0c5f.json'
     """
     return weights.with_name(weights.name.removesuffix(".weights.h5") + ".json")
+
+
+def _check_form(path) -> None:
+    """Check a file before Keras, which reads further formats, opens it."""
+    path = Path(path)
+    if path.name.endswith(hdf5_files.SUFFIX):
+        hdf5_files.check(path)
+    elif path.suffix == half_precision.SUFFIX:
+        limits.check_file_size(path)
+    else:
+        raise DataError(
+            f"{path}: expected a file of weights, {hdf5_files.SUFFIX} or "
+            f"{half_precision.SUFFIX}. `python -m mdmt_tf.convert` makes one of a "
+            "PyTorch checkpoint."
+        )
 
 
 def _load(model, path):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mdmt_tf.errors import DataError
 from mdmt_tf.models.weights import half_precision
 
 NOTE = "trained_with_synthetic"
@@ -40,22 +41,27 @@ def read(path: Path) -> dict[str, int]:
     Without a note, `manifest.json` of the run whose folder the file is in is read, of a
     run by an earlier version: all images of its synthetic datasets count.
 
-    Raises: DataError for a damaged file in the form of `half_precision`.
+    Raises: DataError for a damaged file, or a note that nobody has written so.
 
     Example:
         >>> read(Path("missing.weights.h5"))
         {}
     """
     if path.suffix == half_precision.SUFFIX:
-        return half_precision.read_facts(path).get(NOTE, {})
+        return _checked(half_precision.read_facts(path).get(NOTE, {}), path)
     import h5py
 
+    note = None
     try:
         with h5py.File(path, "r") as file:
-            if NOTE in file.attrs:
-                return json.loads(file.attrs[NOTE])
-    except OSError:
+            note = file.attrs.get(NOTE)
+    except (OSError, ValueError):
         return {}  # not in this format
+    if note is not None:
+        try:
+            return _checked(json.loads(note), path)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataError(f"{path}: its note {NOTE!r} is damaged.") from error
     try:
         text = (path.parent.parent / "manifest.json").read_text(encoding="utf-8")
         manifest = json.loads(text)
@@ -65,6 +71,17 @@ def read(path: Path) -> dict[str, int]:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _checked(images, path: Path) -> dict[str, int]:
+    if not isinstance(images, dict) or not all(
+        type(count) is int and count >= 0 for count in images.values()
+    ):
+        raise DataError(
+            f"{path}: its note {NOTE!r} is damaged: expected a number of images for "
+            "each dataset."
+        )
+    return images
 
 
 def combined(*counts: Mapping[str, int]) -> dict[str, int]:

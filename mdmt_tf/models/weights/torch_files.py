@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, brief
+from mdmt_tf.imaging import limits
 
 # The first number of a stream.
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
@@ -38,6 +39,12 @@ _ELEMENTS = {
     "ByteStorage": "<u1",
     "BoolStorage": "<?",
 }
+
+# A network of thousands of tensors has a pickle of some 100 kB.
+_MAX_PICKLE = 1_000_000
+_MAX_DEPTH = 100
+# Tensors that share a storage are copied.
+_MOST_COPIES = 4
 
 
 def read_torch_file(path: str | os.PathLike) -> Any:
@@ -58,6 +65,7 @@ def read_torch_file(path: str | os.PathLike) -> Any:
             ...
         mdmt_tf.errors.DataError: ...
     """
+    size = limits.check_file_size(path)
     try:
         with open(path, "rb") as stream:
             if zipfile.is_zipfile(stream):
@@ -65,9 +73,8 @@ def read_torch_file(path: str | os.PathLike) -> Any:
             else:
                 stream.seek(0)  # `is_zipfile` has moved it
                 stored, storages = _read_stream(stream)
+            _check_copies(stored, size)
             return _with_arrays(stored, storages)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
     except _NotTensorsError as error:
         raise DataError(
             f"{path}: contains {error}, which is no tensor and was not run. Expected "
@@ -147,12 +154,49 @@ class _RebuildParameter:
         return tensor
 
 
+class _MakeDict:
+    """`collections.OrderedDict`, of which PyTorch makes empty ones and fills them."""
+
+    __slots__ = ()
+
+    def __call__(self, *content):
+        if content:
+            raise pickle.UnpicklingError("a dict that is made of other objects")
+        return collections.OrderedDict()
+
+
+class _Limited:
+    """The part of a stream that a pickle may be read from."""
+
+    def __init__(self, stream, most: int = _MAX_PICKLE):
+        self._stream, self._left = stream, most
+
+    def read(self, count: int) -> bytes:
+        self._take(count)
+        return self._stream.read(count)
+
+    def readline(self) -> bytes:
+        line = self._stream.readline(self._left)
+        self._take(len(line))
+        return line
+
+    def _take(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise pickle.UnpicklingError(f"a pickle of more than {_MAX_PICKLE} bytes")
+
+
 # The unpickler in Python: the one in C allocates gigabytes for a damaged memo index.
 # Speed does not matter, as these pickles are short.
 class _Unpickler(pickle._Unpickler):
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, stream):
+        super().__init__(_Limited(stream))
+
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
+            return _MakeDict()
         if module == "torch._utils" and name in (
             "_rebuild_tensor",
             "_rebuild_tensor_v2",
@@ -162,16 +206,53 @@ class _Unpickler(pickle._Unpickler):
             return _RebuildParameter()
         if module == "torch" and name in _ELEMENTS:
             return _Elements(_ELEMENTS[name])
-        raise _NotTensorsError(f"{module}.{name}")
+        raise _NotTensorsError(f"{brief(module)[1:-1]}.{brief(name)[1:-1]}")
 
     def persistent_load(self, identifier):
         kind, elements, key, _device, size, *view = identifier
         if kind != "storage" or not isinstance(elements, _Elements):
-            raise pickle.UnpicklingError(f"{kind!r} instead of a storage")
+            raise pickle.UnpicklingError("another object instead of a storage")
         offset = 0
         if view and view[0] is not None:
             _, offset, size = view[0]
-        return _Storage(elements.type, str(key), size, offset)
+        return _Storage(elements.type, _key(key), size, offset)
+
+    # To hash or to compare nested tuples can take for ever, so keys are simple, and
+    # there are no sets.
+
+    def load_dict(self):
+        items = self.pop_mark()
+        self.append(dict(_pairs(items)))
+
+    def load_setitem(self):
+        value, key = self.stack.pop(), self.stack.pop()
+        self.stack[-1].update(_pairs([key, value]))
+
+    def load_setitems(self):
+        items = self.pop_mark()
+        self.stack[-1].update(_pairs(items))
+
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET):
+        del dispatch[_code[0]]
+    # It would allocate what the pickle announces.
+    del dispatch[pickle.BYTEARRAY8[0]]
+
+
+def _pairs(items: list) -> list[tuple]:
+    pairs = list(zip(items[::2], items[1::2], strict=True))
+    if not all(key is None or isinstance(key, (str, int, float)) for key, _ in pairs):
+        raise pickle.UnpicklingError("a key that is neither text nor number")
+    return pairs
+
+
+def _key(key) -> str:
+    """The name of a storage."""
+    if not isinstance(key, (str, int)):
+        raise pickle.UnpicklingError("a storage without a name")
+    return str(key)
 
 
 def _read_archive(stream):
@@ -181,18 +262,21 @@ def _read_archive(stream):
     pickles = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
     if len(pickles) != 1:
         raise ValueError(f"a ZIP with {len(pickles)} files data.pkl instead of one")
+    whole = os.fstat(stream.fileno()).st_size
+    if sum(member.file_size for member in archive.infolist()) > whole:
+        # PyTorch does not compress, and a few bytes could expand to gigabytes.
+        raise ValueError("its members are larger than the file: compressed, or damaged")
     folder = pickles[0].removesuffix("data.pkl")
     if f"{folder}byteorder" in names:
         order = archive.read(f"{folder}byteorder")
         if order != b"little":
-            raise NotImplementedError(f"byte order {order!r}")
+            raise NotImplementedError(f"byte order {brief(order)}")
     with archive.open(pickles[0]) as data:
         stored = _Unpickler(data).load()
     storages = {}
     for key in {tensor.storage.key for tensor in _tensors(stored)}:
         member = archive.getinfo(f"{folder}data/{key}")
         if member.compress_type != zipfile.ZIP_STORED:
-            # PyTorch does not compress, and a few bytes could expand to gigabytes.
             raise ValueError(f"{member.filename} is compressed")
         storages[key] = archive.read(member)
     return stored, storages
@@ -204,7 +288,7 @@ def _read_stream(stream):
         raise ValueError("it does not begin like a file of torch.save")
     protocol = _Unpickler(stream).load()
     if protocol != _STREAM_PROTOCOL:
-        raise ValueError(f"protocol {protocol!r} instead of {_STREAM_PROTOCOL}")
+        raise ValueError(f"another protocol than {_STREAM_PROTOCOL}")
     system = _Unpickler(stream).load()
     if not system["little_endian"]:
         raise NotImplementedError("big-endian numbers")
@@ -215,7 +299,7 @@ def _read_stream(stream):
         for tensor in _tensors(stored)
     }
     storages = {}
-    for key in map(str, keys):
+    for key in map(_key, keys):
         size = int.from_bytes(_read(stream, 8), "little")
         if key not in widths:
             raise ValueError(f"storage {key} belongs to no tensor")
@@ -230,27 +314,68 @@ def _read(stream, size):
     return stream.read(size)
 
 
-def _tensors(stored):
-    """All tensors in nested containers."""
-    if isinstance(stored, _Tensor):
-        yield stored
-    elif isinstance(stored, dict):
-        for value in stored.values():
-            yield from _tensors(value)
-    elif isinstance(stored, (list, tuple)):
-        for value in stored:
-            yield from _tensors(value)
+def _tensors(stored) -> list[_Tensor]:
+    """All tensors in nested containers, each container once.
+
+    Raises: ValueError for a container inside itself, or nested too deep.
+    """
+    found: list[_Tensor] = []
+    seen: set[int] = set()
+
+    def visit(value, above: frozenset[int]) -> None:
+        if isinstance(value, _Tensor):
+            found.append(value)
+            return
+        if not isinstance(value, (dict, list, tuple)):
+            return
+        if id(value) in above:
+            raise ValueError("a list or dict that contains itself")
+        if len(above) == _MAX_DEPTH:
+            raise ValueError(f"more than {_MAX_DEPTH} lists or dicts inside each other")
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        for item in value.values() if isinstance(value, dict) else value:
+            visit(item, above | {id(value)})
+
+    visit(stored, frozenset())
+    return found
 
 
-def _with_arrays(stored, storages):
+def _check_copies(stored, size: int) -> None:
+    """Raise ValueError where the tensors together are much larger than the file."""
+    total = sum(
+        math.prod(map(_length, tensor.shape))
+        * np.dtype(tensor.storage.elements).itemsize
+        for tensor in _tensors(stored)
+    )
+    if total > max(limits.SMALL, _MOST_COPIES * size):
+        raise ValueError(
+            f"tensors of {total} bytes in a file of {size}: they repeat each other"
+        )
+
+
+def _length(value) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("a tensor with an impossible shape")
+    return value
+
+
+def _with_arrays(stored, storages, made=None):
+    """The containers with arrays for tensors; what is shared is made once."""
+    made = {} if made is None else made
     if isinstance(stored, _Tensor):
         return _array(stored, storages[stored.storage.key])
     if isinstance(stored, (_Storage, _Elements)):
         raise _NotTensorsError("a storage without a tensor")
-    if isinstance(stored, dict):
-        return {key: _with_arrays(value, storages) for key, value in stored.items()}
-    if isinstance(stored, (list, tuple)):
-        return type(stored)(_with_arrays(value, storages) for value in stored)
+    if isinstance(stored, (dict, list, tuple)):
+        if id(stored) not in made:
+            if isinstance(stored, dict):
+                new = {k: _with_arrays(v, storages, made) for k, v in stored.items()}
+            else:
+                new = type(stored)(_with_arrays(v, storages, made) for v in stored)
+            made[id(stored)] = new
+        return made[id(stored)]
     if stored is None or isinstance(stored, (bool, int, float, str, bytes)):
         return stored
     raise _NotTensorsError(f"a {type(stored).__name__.lstrip('_')}")
@@ -261,7 +386,7 @@ def _array(tensor, content):
     if not all(type(n) is int and n >= 0 for n in numbers) or (
         len(tensor.shape) != len(tensor.strides)
     ):
-        raise ValueError(f"impossible shape or strides: {tensor}")
+        raise ValueError("a tensor with impossible strides or offset")
     elements = np.frombuffer(content, tensor.storage.elements)
     elements = elements[tensor.storage.offset :][: tensor.storage.size]
     # The strides come from the file. They must not reach outside the storage, and a

@@ -15,7 +15,6 @@ from mdmt_tf.datasets._shared.declared_cells import (
     check_keep,
     is_numeric,
     plain,
-    plain_id,
 )
 from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError
 
@@ -46,11 +45,6 @@ def cell(text, decimal="."):
 )
 def test_equal_numbers_are_equal_texts(text, expected):
     assert plain(text) == expected
-
-
-def test_names_keep_their_zeros_and_decimals():
-    names = ["12.0", "012", "1.10", "P7"]
-    assert [plain_id(name) for name in names] == ["12", "012", "1.10", "P7"]
 
 
 @pytest.mark.parametrize("text", ["", "n/a", "N/A", "99", "99.0", "99.00"])

@@ -52,6 +52,19 @@ def test_rows_are_joined_by_their_key(read):
     assert ages(tables) == ["61", "61", "62", "", ""]
 
 
+def test_names_that_look_alike_are_joined(read):
+    films = [["a", "P\u00a01"], ["b", "p 1\u200b"], ["c", "\uff12"], ["d", "M\u00fc"]]
+    rows = [["pid", "age"], ["P 1", "61"], ["2.0", "62"], ["MU\u0308", "63"]]
+    assert ages(read(rows, films)) == ["61", "61", "62", "63"]
+
+
+def test_spellings_of_both_tables_are_things_of_their_own(read):
+    rows = [["pid", "age"], ["p1", "61"], ["P1", "62"], ["2", "63"]]
+    assert ages(read(rows)) == ["62", "61", "63", "", ""]
+    films = [["a", "P1"], ["c", "2"]]
+    assert ages(read(rows, films)) == ["contradictory rows", "63"]
+
+
 def test_the_key_may_have_another_name(read):
     tables = read([["number", "age"], ["P1", "61"]], on={"pid": "number"})
     assert ages(tables) == ["61", "61", "", "", ""]

@@ -12,7 +12,7 @@ from made_series import make_slices, write_slices
 
 from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.errors import DataError, DataWarning
-from mdmt_tf.imaging import crop, dicom
+from mdmt_tf.imaging import crop, dicom, isolation
 from mdmt_tf.imaging.lungs import network, segment_lungs
 from mdmt_tf.imaging.preprocess import Preprocessing
 from mdmt_tf.phantoms.chest import radiograph
@@ -192,3 +192,44 @@ def test_an_image_on_which_nothing_is_visible_is_rejected(tmp_path):
     ((_, error),) = prepare([path], FULL)
     assert isinstance(error, DataError)
     assert str(error).startswith(f"{path}: expected an image on which something")
+
+
+CRASHES = """
+import os, signal, cv2
+
+decode = cv2.imdecode
+
+def crash(data, flags):
+    if b"ABORT" in bytes(data):
+        os.abort()
+    if b"KILL" in bytes(data):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode(data, flags)
+
+cv2.imdecode = crash
+"""
+
+
+def test_a_decoder_that_crashes_costs_its_file_alone(files, tmp_path, monkeypatch):
+    """The processes that decode get a decoder that crashes for marked files."""
+    (tmp_path / "sitecustomize.py").write_text(CRASHES)
+    monkeypatch.syspath_prepend(tmp_path)
+    isolation._workers.stop()
+    paths = []
+    good = files[0].read_bytes()
+    for number, mark in enumerate(["", "ABORT", "", "KILL", "", ""]):
+        paths.append(tmp_path / f"{number}{mark}.png")
+        paths[-1].write_bytes(good + mark.encode())
+    try:
+        results = list(encoding.process(paths, Path, FULL, lambda _, image: image))
+    finally:
+        isolation._workers.stop()
+    assert [path for path, _ in results] == paths
+    for path, result in results:
+        if path.name.startswith("1"):
+            text = f"{path}: the decoder crashed (SIGABRT"
+            assert str(result).startswith(text)
+        elif path.name.startswith("3"):
+            assert str(result).startswith(f"{path}: the decoder crashed (SIGKILL)")
+        else:
+            assert result.pixels.shape == (FULL.size, FULL.size)

@@ -55,9 +55,9 @@ def test_names_of_nothing_and_of_several(excluded):
         "--exclude: expected ids or file names of images of ich, one per line.",
         "  '13' is no image. Did you mean '12'?",
         "  'a' may be good/a.png, bad/a.png. Write which one.",
-        "  'zzz0' is no image.",
-        "  'zzz1' is no image.",
-        "  'zzz2' is no image.",
+        "  'zzz0' is no image. There are '12', ...",
+        "  'zzz1' is no image. There are '12', ...",
+        "  'zzz2' is no image. There are '12', ...",
         "  and 1 more",
     ]
 

@@ -108,6 +108,12 @@ def test_a_label_that_cannot_be_read_costs_the_row_and_another_field_does_not():
     assert read["doubts"] == [values["age"].error]
 
 
+def test_a_site_that_cannot_be_read_is_unknown():
+    read = read_fields({}, {}, site=wrong)
+    assert (read["site"], len(read["doubts"]), read["labels"]) == ("", 1, {})
+    assert read_fields({}, {}, site=lambda: "A")["site"] == "A"
+
+
 def test_a_field_that_contradicts_itself_costs_the_row():
     read = read_fields({}, {"sex": ("", lambda: wrong("contradictory rows"))})
     assert [error.kind for error in read["faults"]] == ["contradictory rows"]

@@ -7,6 +7,7 @@ import pytest
 from mdmt_tf.datasets._shared.manual_files import (
     ImageFiles,
     find_root,
+    optional_file,
     synthetic_details,
 )
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -73,6 +74,15 @@ def test_images_that_nobody_requested(images):
     images.find("two.png")
     names = [images.relative(path) for path in images.not_requested()]
     assert names == ["a/two.dcm", "a/x.y.png", "b/P_2"]
+
+
+def test_an_optional_file_in_any_case(tmp_path):
+    (tmp_path / "Metadata.CSV").touch()
+    assert optional_file(tmp_path, "metadata.csv").name == "Metadata.CSV"
+    assert not optional_file(tmp_path, "groups.csv").exists()
+    (tmp_path / "metadata.csv").touch()
+    assert optional_file(tmp_path, "metadata.csv").name == "metadata.csv"
+    assert not optional_file(tmp_path / "none", "metadata.csv").exists()
 
 
 def test_synthetic_beside_or_within(tmp_path):

@@ -64,13 +64,15 @@ def test_what_matches_nothing_is_listed(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "mdmt_tf"):
         assert rows.list_unmatched(rejections) == {"rows": 2, "images": 1}
     assert caplog.messages == [
+        "b 1 (m.csv:3): row of no image: a like name is 'b1.png'",
         "m.csv: 2 rows are of no image, such as 'b 1' (m.csv:3); 1 images have no row, "
-        "such as 'b1.png'. They are in warnings.csv."
+        "such as 'b1.png'. They are in warnings.csv.",
     ]
     assert len(rejections) == 0
     rejections.write(tmp_path)
     assert (tmp_path / "warnings.csv").read_text() == (
-        "file,row,reason\nb 1,m.csv:3,row of no image\n,m.csv:4,row of no image\n"
+        "file,row,reason\nb 1,m.csv:3,row of no image: a like name is 'b1.png'\n"
+        ",m.csv:4,row of no image\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import DataError, DataWarning
 
@@ -50,6 +51,31 @@ def test_ends_of_lines(read, end):
 def test_thousands_are_no_decimal_comma(read):
     (row,) = read(b"file;temp\na;1,100\n")
     assert row.decimal == "."
+
+
+def test_thousands_with_points_beside_decimal_commas(read):
+    """Eleven hundred is no 1.1."""
+    rows = read(b"file;temp;glucose\na;36,5;1.100\nb;37,5;980\n")
+    assert [row.number_in("temp") for row in rows] == [36.5, 37.5]
+    assert rows[1].number_in("glucose") == 980
+    with pytest.raises(RowError, match="glucose = '1.100', expected a number"):
+        rows[0].number_in("glucose")
+
+
+@pytest.mark.parametrize(
+    "cell, decimal",
+    [("79,5", ","), ("0,125", ","), ("-1,2345", ","), ("1,100", "."), ("79", ".")]
+    + [("1,5 kg", "."), ("1,2,3", ".")],
+)
+def test_what_is_a_decimal_comma(read, cell, decimal):
+    (row,) = read(f"file;temp\na;{cell}\n".encode())
+    assert row.decimal == decimal
+
+
+@pytest.mark.parametrize("cell", ["2.5", "0.125", "1.2345", "-0.5"])
+def test_what_is_a_decimal_point(read, cell):
+    rows = read(f"file;temp\na;79,5\nb;{cell}\n".encode())
+    assert {row.decimal for row in rows} == {"."}
 
 
 def test_a_file_with_points_has_no_decimal_comma(read):
@@ -168,7 +194,12 @@ def test_a_mark_at_the_end_of_a_file_is_no_row(read, mark):
     assert len(read(f"file,temp\na,1\n{mark}".encode())) == 1
 
 
-def test_the_header_once_more_is_a_row(read):
-    """As when two files are joined; who reads it finds no such image."""
-    rows = read("file,temp\na,1\n\ufefffile,temp\nb,2\n".encode())
-    assert [row.text("file") for row in rows] == ["a", "file", "b"]
+@pytest.mark.parametrize("cell", ['="007"', '"=""007"""', ' ="007" '])
+def test_text_that_is_written_as_a_formula(read, cell):
+    (row,) = read(f"file,temp\n{cell},1\n".encode())
+    assert row.text("file") == "007"
+
+
+def test_a_formula_in_a_text_file_is_text(read):
+    (row,) = read(b"file,temp\n=B2,1\n")
+    assert row.text("file") == "=B2"

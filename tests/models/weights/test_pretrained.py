@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -180,3 +182,33 @@ def test_the_manifest_names_the_parts_of_an_average(tiny_backbone, two_files):
     assert [file["share"] for file in facts["average"]] == [0.25, 0.75]
     digests = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (a, b)]
     assert [file["sha256"] for file in facts["average"]] == digests
+
+
+def small_model():
+    image = keras.Input((8, 8, 3))
+    return keras.Model(image, keras.layers.Conv2D(2, 3, name="conv")(image))
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.h5", "net.keras", "net.weights.json"])
+def test_other_kinds_of_files_are_refused_before_they_are_opened(name, tmp_path):
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(DataError, match=r"expected a file of weights, \.weights\.h5"):
+        pretrained.load_weights(small_model(), tmp_path / name)
+
+
+def test_weights_with_nan_are_refused(tmp_path):
+    model = small_model()
+    kernel = model.weights[0]
+    kernel.assign(np.full(kernel.shape, np.nan))
+    model.save_weights(tmp_path / "nan.weights.h5")
+    with pytest.raises(DataError, match=r"nan\.weights\.h5: expected finite numbers"):
+        pretrained.load_weights(small_model(), tmp_path / "nan.weights.h5")
+
+
+def test_arrays_far_larger_than_their_file_are_refused(tmp_path):
+    path = tmp_path / "net.weights.h5"
+    small_model().save_weights(path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("big", shape=(10**6, 10**6), chunks=(1, 1), dtype="f4")
+    with pytest.raises(DataError, match=r"net\.weights\.h5: .*too large"):
+        pretrained.load_weights(small_model(), path)

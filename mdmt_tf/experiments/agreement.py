@@ -1,0 +1,138 @@
+"""The files of a benchmark have to agree with each other, or nothing is reported.
+
+Every fit tests the images of its fold, and an image has the same patient and the same
+label in every fit.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.cells import FINISHED, again, remedy
+from mdmt_tf.experiments.grid import NO_BACKBONE, Folder
+from mdmt_tf.splits.split import Split
+
+_IMAGE = ["dataset", "image_id"]
+
+
+class Run(Protocol):
+    """What is compared of a finished run, see `RunResults`."""
+
+    rows: pd.DataFrame
+    manifest: Mapping
+
+
+def check_agreement(
+    folder: Folder,
+    cells: pd.DataFrame,
+    runs: Mapping[str, Run],
+    facts: Mapping,
+    split: str,
+) -> None:
+    """Make sure that the finished fits of a benchmark belong together.
+
+    Args:
+        folder: of the benchmark.
+        cells: its cells, see `read_cells`.
+        runs: fit -> its rows of the split and its manifest.
+        facts: of `data.json`; {} without the file.
+        split: the judged split.
+    Raises: DataError that names the two files that contradict each other, and where.
+    """
+    for fit, run in runs.items():
+        _check_data(folder.run(fit).manifest, run.manifest, facts)
+    _check_cells(folder, cells, runs, split)
+    for text in _contradictions(folder, runs, split):
+        raise DataError(text)
+
+
+def _check_data(path: Path, manifest: Mapping, facts: Mapping) -> None:
+    """A fit has read the data of the benchmark."""
+    known = facts.get("datasets", {})
+    for name, own in (manifest.get("datasets") or {}).items():
+        stated = own.get("fingerprint")
+        expected = known.get(name, {}).get("fingerprint", stated)
+        if stated != expected:
+            raise DataError(
+                f"{path}: dataset {name!r} has the fingerprint {str(stated)[:12]}; in "
+                f"data.json of the benchmark it is {expected[:12]}. The run is of "
+                f"other data: {again(path)}"
+            )
+
+
+def _check_cells(
+    folder: Folder, cells: pd.DataFrame, runs: Mapping[str, Run], split: str
+) -> None:
+    """A fit is that of its cells: the experiment, the seed, the images of the fold."""
+    listed: dict[tuple[str, int], Split | None] = {}
+    checked: set[tuple[str, str, int]] = set()
+    for cell in cells[cells["state"] == FINISHED].itertuples():
+        run = folder.run(cell.fit)
+        where = (cell.validation, cell.fold)
+        if where not in listed:
+            path = folder.split(*where)
+            listed[where] = Split.read(path) if path.is_file() else None
+        lists = listed[where]
+        if lists is not None and (cell.fit, *where) not in checked:
+            checked.add((cell.fit, *where))
+            _check_lists(run, runs[cell.fit].rows, lists, folder.split(*where), split)
+        if cell.backbone == NO_BACKBONE or not run.tasks.is_file():
+            continue
+        manifest = runs[cell.fit].manifest
+        own = str(manifest.get("experiment")), manifest.get("seeds", {}).get("run")
+        for name, stated, expected in (
+            ("experiment", own[0], cell.experiment),
+            ("seeds.run", own[1], cell.seed),
+        ):
+            # Cells of two experiments may share a fit.
+            is_shared = name == "experiment" and cell.fit.startswith(f"{stated}-")
+            if stated != expected and not is_shared:
+                raise DataError(
+                    f"{run.manifest}: {name} = {stated!r}; in grid.csv, the cell of "
+                    f"this fit has {expected!r}. {remedy(run.manifest)}"
+                )
+
+
+def _check_lists(run, rows: pd.DataFrame, lists: Split, path: Path, split: str) -> None:
+    """The judged images of each dataset are those of the fold."""
+    for dataset, images in rows.groupby("dataset", sort=False)["image_id"]:
+        listed = set(lists.datasets.get(dataset, {}).get(split, ()))
+        if other := set(images) ^ listed:
+            raise DataError(
+                f"{run.predictions}: the {split} images of {dataset} are not those of "
+                f"{path}: {len(other)} are in one of the two files only, such as "
+                f"{min(other)!r}. {remedy(run.predictions)}"
+            )
+
+
+def _contradictions(
+    folder: Folder, runs: Mapping[str, Run], split: str
+) -> Iterator[str]:
+    """Images with another patient, site or label than in an earlier fit."""
+    columns = [*_IMAGE, "task", "patient_id", "site", "target"]
+    parts = [run.rows[columns].assign(fit=fit) for fit, run in runs.items()]
+    if not parts:
+        return
+    whole = pd.concat(parts, ignore_index=True)
+    wanted = [("patient_id", _IMAGE), ("site", _IMAGE)]
+    if split == "test":
+        # Validation labels may have been permuted on purpose.
+        wanted.append(("target", [*_IMAGE, "task"]))
+    for name, keys in wanted:
+        different = whole.drop_duplicates([*keys, name])
+        again_there = different.duplicated(keys)
+        if not again_there.any():
+            continue
+        second = different[again_there].iloc[0]
+        same = (different[keys] == second[keys]).all(axis=1)
+        first = different[same].iloc[0]
+        files = [folder.run(fit).predictions for fit in (first["fit"], second["fit"])]
+        what = f"{second['dataset']} {split} {second['task']} {second['image_id']}"
+        yield (
+            f"{files[1]} ({what}): {name} = {second[name]!r}; {files[0]} has "
+            f"{first[name]!r}. One of them is damaged or was changed: remove the "
+            "folder of that run, and run the benchmark again."
+        )

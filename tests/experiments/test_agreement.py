@@ -1,0 +1,123 @@
+"""Fits that do not belong together are refused."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.results import Results
+from mdmt_tf.runs import predictions
+from mdmt_tf.splits.split import Split
+from mdmt_tf.storage import write_json
+
+FIT = "ft-resnet18-s0-cv0"
+
+
+@pytest.fixture
+def folder(benchmark_folder, tmp_path):
+    """Two experiments in two folds, with the files of a real benchmark."""
+    made = benchmark_folder(tmp_path / "b", backbones=["resnet18"])
+    for fold in range(2):
+        for experiment in ("ft", "mdmt"):
+            made.add("cv", "resnet18", 0, fold, experiment)
+    datasets = {}
+    (made.path / "splits").mkdir()
+    for _, cell in pd.read_csv(made.path / "grid.csv").iterrows():
+        run = made.path / "runs" / cell["fit"]
+        # The validation rows of the fixture are test rows, too.
+        table = predictions.read(run / "predictions.csv", "test")
+        predictions.write(table, run / "predictions.csv")
+        lists = {
+            name: {"train": [], "validation": [], "test": sorted(set(images))}
+            for name, images in table.groupby("dataset")["image_id"]
+        }
+        fold = int(cell["fold"])
+        split = Split(kind="kfold", fold=fold, datasets=lists)
+        split.write(run / "split.json")
+        if cell["experiment"] == "mdmt":
+            split.write(made.path / "splits" / f"cv-{fold}.json")
+        (run / "tasks.json").write_text("[]")
+        manifest = json.loads((run / "manifest.json").read_text())
+        manifest |= {"experiment": cell["experiment"], "seeds": {"run": 0}}
+        for name, facts in manifest["datasets"].items():
+            facts["fingerprint"] = f"{name}-content"
+            datasets[name] = facts
+        write_json(run / "manifest.json", manifest)
+    write_json(made.path / "data.json", {"folds": {"cv": 2}, "datasets": datasets})
+    return made.path
+
+
+def change(path, **values):
+    plain = json.loads(path.read_text())
+    write_json(path, {**plain, **values})
+
+
+def edit(path, column, value, row=0):
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[row, column] = value
+    table.to_csv(path, index=False)
+
+
+def image_of(path, row):
+    return pd.read_csv(path)["image_id"][row]
+
+
+def refused(folder, *words, split="test"):
+    with pytest.raises(DataError) as caught:
+        Results.read(folder, split)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_what_belongs_together_is_read(folder):
+    assert Results.read(folder).counts()["finished"] == 4
+
+
+def test_an_image_has_one_patient_and_one_label_in_all_fits(folder):
+    path = folder / "runs" / FIT / "predictions.csv"
+    text = path.read_text()
+    edit(path, "patient_id", "someone", row=5)
+    others = (image_of(path, 5), FIT, "mdmt-resnet18-s0-cv0")
+    refused(folder, "patient_id = ", "someone", *others)
+    path.write_text(text)
+    label = pd.read_csv(path)["target"][0]
+    edit(path, "target", str(int(1 - label)))
+    refused(folder, "target = ", image_of(path, 0), FIT, "mdmt-resnet18-s0-cv0")
+
+
+def test_a_fit_tests_the_images_of_its_fold(folder):
+    """The lists of a run may have been replaced together with its rows."""
+    for name in ("predictions.csv", "split.json", "metrics.json"):
+        other = folder / "runs" / "ft-resnet18-s0-cv1" / name
+        (folder / "runs" / FIT / name).write_bytes(other.read_bytes())
+    refused(folder, f"{FIT}/predictions.csv: the test images of aiforcovid", "cv-0")
+
+
+def test_a_fit_is_that_of_its_cell(folder):
+    manifest = folder / "runs" / FIT / "manifest.json"
+    change(manifest, experiment="mdmt")
+    refused(folder, "manifest.json: experiment = 'mdmt'", "has 'ft'")
+    change(manifest, experiment="ft", seeds={"run": 3})
+    refused(folder, "seeds.run = 3; in grid.csv, the cell of this fit has 0")
+
+
+def test_a_fit_of_other_data_is_refused(folder):
+    manifest = folder / "runs" / FIT / "manifest.json"
+    facts = json.loads(manifest.read_text())["datasets"]
+    facts["aiforcovid"]["fingerprint"] = "other"
+    change(manifest, datasets=facts)
+    refused(folder, "dataset 'aiforcovid' has the fingerprint other", "data.json")
+
+
+def test_the_lists_of_a_run_are_there(folder):
+    (folder / "runs" / FIT / "split.json").unlink()
+    refused(folder, f"{FIT}/split.json: cannot be read")
+
+
+def test_metrics_that_do_not_follow_from_the_rows(folder):
+    path = folder / "runs" / FIT / "metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["test"]["prognosis"]["auc"] += 0.001
+    write_json(path, metrics)
+    refused(folder, f"{path}: test prognosis auc = ", "predictions.csv gives")
