@@ -8,7 +8,8 @@ from mdmt_tf import console
 DESCRIPTION = """\
 Predict the images of a finished run again with its SavedModel (or its weights)
 and compare with predictions.csv, row by row to 1e-5. metrics.json must follow
-from that file. The exit status is 1 when something differs.
+from that file, and so must calibration.json and the values of assessment.json.
+The exit status is 1 when something differs.
 
   python -m mdmt_tf.evaluate RUN
 
@@ -42,6 +43,8 @@ def _reproduce(run, data_dir: str | None) -> int:
     from mdmt_tf.serving import evaluation
 
     lines = evaluation.reproduce(run, data_dir=data_dir)
+    # Of predictions that differ, nothing else can follow.
+    lines = lines or evaluation.unfounded(run)
     summary.print_metrics(run)
     print(f"\n{evaluation.conclusion(run, lines)}")
     return int(bool(lines))

@@ -21,10 +21,13 @@ SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 def pytest_collection_finish(session):
     # Logical devices must be there before TensorFlow starts, so before the first test.
-    if any("two_cpus" in getattr(item, "fixturenames", ()) for item in session.items):
+    used = {
+        name for item in session.items for name in getattr(item, "fixturenames", ())
+    }
+    if used & {"two_cpus", "four_cpus"}:
         from mdmt_tf.training.strategy import build_strategy
 
-        build_strategy(["CPU:0", "CPU:1"])
+        build_strategy([f"CPU:{n}" for n in range(4 if "four_cpus" in used else 2)])
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +42,12 @@ def no_waiting_for_the_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mdmt_tf.storage.sync", lambda path: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def four_cpus():
+    """Names of four devices."""
+    return [f"CPU:{number}" for number in range(4)]
 
 
 @pytest.fixture(scope="session")

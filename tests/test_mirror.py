@@ -148,6 +148,7 @@ THROUGH = {
         "mdmt_tf.runs.manifest",
         "mdmt_tf.training.conclusion",
         "mdmt_tf.training.description",
+        "mdmt_tf.training.epochs",
         "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
         "mdmt_tf.training.resuming",

@@ -332,7 +332,8 @@ def _row(number: int, cells: str) -> str:
     return f'<row r="{number}">{cells}</row>'
 
 
-_HEAD = _row(1, '<c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c>')
+_TEXT = '<c r="{}" t="inlineStr"><is><t>{}</t></is></c>'
+_HEAD = _row(1, _TEXT.format("A1", "a") + _TEXT.format("B1", "b"))
 _END = "</sheetData></worksheet>"
 
 

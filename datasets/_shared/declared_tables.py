@@ -21,7 +21,7 @@ from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.datasets._shared.tables import Table, read_table
 from mdmt_tf.errors import DataError, collected_warnings, nearest
-from mdmt_tf.names import folded, plain_id
+from mdmt_tf.names import Names, folded, plain_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +109,22 @@ class DeclaredTables:
         if NO_NAME.has(Cell(text, column, "")) or is_error(text):
             return ""
         if column == self._image:
-            return self._images.key_of(text)
+            return self._image_key(text)
         return folded(plain_id(text))
+
+    def _image_key(self, text: str) -> str:
+        key = self._images.key_of(text)
+        keys, names = self._of_main
+        # The first table may have paths where another has only names.
+        found = {key} if key in keys else set(names.find(text))
+        return found.pop() if len(found) == 1 else key
+
+    @functools.cached_property
+    def _of_main(self) -> tuple[set[str], Names[str]]:
+        """The keys of the images in the first table, and these by name."""
+        cells = (row.cells.get(self._image, "") for row in self.rows)
+        keys = {self._images.key_of(cell) for cell in cells if cell}
+        return keys, Names((key, key) for key in keys)
 
     def _join(self, row: TableRow) -> list[list[TableRow]]:
         """The rows of every table that belong to a row of the first."""

@@ -8,11 +8,19 @@ from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import TableRow
 from mdmt_tf.datasets._shared.tables import rows_by_key
 from mdmt_tf.imaging.image_files import image_stem
-from mdmt_tf.names import Names, clean, last_part, likeness
+from mdmt_tf.names import Names, clean, folded, last_part, likeness
 
 logger = logging.getLogger(__name__)
 
 KIND = "row of no image"
+
+
+def _full(name: str) -> str:
+    return folded(last_part(name))
+
+
+def _stem(name: str) -> str:
+    return folded(image_stem(last_part(name)))
 
 
 def _likeness(name: str) -> str:
@@ -74,14 +82,36 @@ class SideRows:
                 self.without.append(names[0])
             return None
         self._found.update(found)
-        rows = [self._by_name[name] for name in found]
-        return rows_by_key(self._path, rows, lambda row: names[0], self._used)[names[0]]
+        return self._merged(found, names[0])
+
+    def _merged(self, names: Iterable[str], image: str) -> TableRow:
+        rows = sorted((self._by_name[n] for n in names), key=lambda row: row.number)
+        return rows_by_key(self._path, rows, lambda row: image, self._used)[image]
+
+    def _found_otherwise(self) -> set[str]:
+        """Names of rows of images that have been found by a row of another spelling.
+
+        With or without a suffix; a.png and a.jpg may be two images.
+        """
+        full = {_full(name): name for name in self._found}
+        stems = {_stem(name): name for name in self._found}
+        others = set()
+        for name in self._by_name.keys() - self._found:
+            found = full.get(_full(name)) or stems.get(_full(name))
+            found = found or full.get(_stem(name))
+            if found is not None:
+                self._merged([name, found], found)
+                others.add(name)
+        return others
 
     def list_unmatched(self, rejections: Rejections) -> dict[str, int]:
         """List the rows that `find` has not returned.
 
         Returns: the numbers of such rows, and of images without a row.
+        Raises: DataError when such a row spells the name of an image otherwise than the
+            row that was found, and differs from it.
         """
+        self._found.update(self._found_otherwise())
         alone = [row for row in self._rows if self._name_of(row) not in self._found]
         images = {_likeness(name): name for name in (*self._found, *self.without)}
         for row in alone:

@@ -32,9 +32,10 @@ _INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u
 _STRICT = {"strict": True, "skipinitialspace": True}
 _AS_FORMULA = re.compile(r'="([^"]*)"')
 # A number whose sign is that before the decimals, as three digits would not tell.
-_DECIMAL = re.compile(r"[-+]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
+_DECIMAL = re.compile(r"[-+\u2212]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
 # Delimiters of a row from which on it is unlikely that lines of a text have as many.
 _SURE_WIDTH = 4
+_LONGEST_ROW = 10_000_000
 
 
 def clean(cell: str) -> str:
@@ -170,22 +171,43 @@ def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
     return found
 
 
-def _reader(text: str, delimiter: str):
+def _reader(text: str, delimiter: str) -> Iterator[Line]:
     # Blanks after a closing quote mean nothing, and the strict reader refuses them.
     if '" ' in text:
         ends = rf"{re.escape(delimiter)}\r\n"
         quoted = rf'((?:^|[{ends}]) *"(?:[^"]|"")*") +(?=[{ends}]|$)'
         text = re.sub(quoted, r"\1", text)
-    lines = io.StringIO(text, newline="")
-    return csv.reader(lines, delimiter=delimiter, **_STRICT)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter, **_STRICT)
+    for cells in reader:
+        lines.read = 0
+        yield reader.line_num, cells
+
+
+class _Lines:
+    """The lines of a text, not too many characters for one row of cells."""
+
+    def __init__(self, text: str):
+        self._lines = io.StringIO(text, newline="")
+        self.read = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.read += len(line)
+        if self.read > _LONGEST_ROW:
+            raise csv.Error(f"a row of more than {_LONGEST_ROW} characters")
+        return line
 
 
 def _parse(text: str, delimiter: str) -> Iterator[Line]:
     """Lines of cells; the number of a line is that of its end."""
     reader = _reader(text, delimiter)
     try:
-        for cells in reader:
-            yield reader.line_num, [_plain(cell) for cell in cells]
+        for number, cells in reader:
+            yield number, [_plain(cell) for cell in cells]
     except csv.Error:  # `_lines` reports it for the delimiter that is taken
         return
 
@@ -195,11 +217,11 @@ def _lines(path: Path, text: str, delimiter: str) -> list[Line]:
     result: list[Line] = []
     before = count = 0
     try:
-        for cells in reader:
-            if reader.line_num > before + 1:
+        for number, cells in reader:
+            if number > before + 1:
                 _check_swallowed(path, before + 1, cells, delimiter)
-            before = reader.line_num
-            count += len(cells)
+            before = number
+            count += max(1, len(cells))
             check_cells(path, count)
             result.append((before, [_plain(cell) for cell in cells]))
     except csv.Error as error:

@@ -35,6 +35,7 @@ def transitional(path: Path) -> Any:
                 f"{limits.current().max_table_bytes}. If the file is in order, raise "
                 "the limit: --limit max_table_bytes=NUMBER"
             )
+        limits.check_unpacked(str(path), size, path.stat().st_size)
         texts = [name for name in names if name.endswith((".xml", ".rels"))]
         for name in texts:
             with archive.open(name) as part:

@@ -14,6 +14,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.cells import FINISHED, again, remedy
 from mdmt_tf.experiments.grid import NO_BACKBONE, Folder
 from mdmt_tf.splits.split import Split
+from mdmt_tf.storage import sha256_of
 
 _IMAGE = ["dataset", "image_id"]
 
@@ -42,11 +43,24 @@ def check_agreement(
         split: the judged split.
     Raises: DataError that names the two files that contradict each other, and where.
     """
+    for path in (folder.fields, folder.correlations):
+        _check_unchanged(path, facts)
     for fit, run in runs.items():
         _check_data(folder.run(fit).manifest, run.manifest, facts)
     _check_cells(folder, cells, runs, split)
     for text in _contradictions(folder, runs, split):
         raise DataError(text)
+
+
+def _check_unchanged(path: Path, facts: Mapping) -> None:
+    """A table that the plan has written is as it was written."""
+    # Plans of earlier versions state none.
+    stated = facts.get("sha256", {}).get(path.name)
+    if stated is not None and (not path.is_file() or sha256_of(path) != stated):
+        raise DataError(
+            f"{path}: is not what `python -m mdmt_tf.benchmark` wrote: data.json has "
+            f"another sha256. Run the benchmark again, which writes it again."
+        )
 
 
 def _check_data(path: Path, manifest: Mapping, facts: Mapping) -> None:

@@ -18,7 +18,7 @@ from mdmt_tf.experiments.grid import Folder, Grid, build_grid
 from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
-from mdmt_tf.storage import write_json
+from mdmt_tf.storage import sha256_of, write_json
 from mdmt_tf.tasks.labels import check_same_labels
 
 
@@ -67,7 +67,6 @@ def make_plan(config: Config, folder: Folder) -> Grid:
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
         "matched_steps": matching.to_plain(steps),
     }
-    write_json(folder.data, data)
     divided = {n: own for n, own in tables.items() if n not in config.auxiliary}
     fields_file.write(divided, tuple(tasks.values()), folder.fields)
     baselines = config.benchmark.baselines
@@ -81,6 +80,10 @@ def make_plan(config: Config, folder: Folder) -> Grid:
             for names, section in _of_same_fields(of_fields)
         ]
         correlations.write(pd.concat(found, ignore_index=True), folder.correlations)
+    # A report reads these tables without the data that they are made from.
+    written = [folder.fields, *([folder.correlations] if of_fields else [])]
+    data["sha256"] = {path.name: sha256_of(path) for path in written}
+    write_json(folder.data, data)
     grid = build_grid(config, splits, fingerprints_of(data), steps)
     images = ImageColumns(folder.image_columns, datasets, tested)
     for fit in grid.fits.values():

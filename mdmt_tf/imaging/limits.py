@@ -42,8 +42,8 @@ class Limits:
     max_voxels: int = 400_000_000
     max_bytes: int = 4_000_000_000
     max_ratio: int = 100
-    max_table_bytes: int = 200_000_000
-    max_cells: int = 20_000_000
+    max_table_bytes: int = 50_000_000
+    max_cells: int = 5_000_000
 
 
 NAMES = tuple(field.name for field in dataclasses.fields(Limits))

@@ -12,6 +12,7 @@ from statistics import median
 from mdmt_tf import links
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import limits
+from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.image_files import VOLUMES, find_images
 
 MOST_HEADERS = 50
@@ -131,7 +132,8 @@ def look(folder: str | os.PathLike, files: Sequence[str]) -> Images:
             unreadable.append(links.reason(out, folder))
             continue
         try:
-            header = read_header(path, voxels=volumes < _MOST_VOLUMES)
+            with quiet_loggers():
+                header = read_header(path, voxels=volumes < _MOST_VOLUMES)
         except DataError as error:
             unreadable.append(f"{file}: {str(error).removeprefix(f'{path}: ')}")
             continue

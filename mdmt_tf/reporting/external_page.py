@@ -5,7 +5,11 @@ import os
 
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting.external_plots import draw_all
-from mdmt_tf.reporting.external_results import ExternalResults, sentence
+from mdmt_tf.reporting.external_results import (
+    ExternalResults,
+    check_metrics_of,
+    sentence,
+)
 from mdmt_tf.reporting.external_tables import build_tables
 from mdmt_tf.reporting.html_page import (
     command_html,
@@ -52,9 +56,11 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
 
     Args:
         folder: with the files that `mdmt_tf.serving.external.write` has written.
-    Raises: DataError when one of them is missing or damaged.
+    Raises: DataError when one of them is missing or damaged, or contradicts the
+        predictions.
     """
     results = ExternalResults.read(folder)
+    check_metrics_of(results)
     tables, drawings = build_tables(results), list(draw_all(results))
     first = sentence(results)
     marks = _marks(results)

@@ -74,12 +74,14 @@ class ExternalResults:
                 examples={facts["name"]: facts["examples"]},
                 are_derived=count == 1,
             )
-            table = read_checked(folder / "predictions.csv", expected, _AGAIN)
+            path = folder / "predictions.csv"
+            path.stat()  # a missing file is the error of the folder
+            table = read_checked(path, expected, _AGAIN)
             path, calibrated = folder / "predictions_calibrated.csv", None
             if path.is_file():
                 expected = dataclasses.replace(expected, are_derived=False)
                 calibrated = read_checked(path, expected, _AGAIN)
-            result = cls(
+            return cls(
                 folder=folder,
                 manifest=manifest,
                 tasks=tasks,
@@ -87,8 +89,6 @@ class ExternalResults:
                 table=table,
                 calibrated=calibrated,
             )
-            _check(result)
-            return result
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{folder}: not the folder of an external validation, or damaged "
@@ -121,13 +121,18 @@ class ExternalResults:
         return sum(values) / len(values)
 
 
-def _check(results: ExternalResults) -> None:
-    """Make sure that metrics and assessment follow from the predictions."""
+def check_metrics_of(results: ExternalResults) -> None:
+    """Make sure that metrics and assessment follow from the predictions.
+
+    Raises: DataError that names the file, the task and the key.
+    """
     path = results.folder / "metrics.json"
-    stored = json.loads(path.read_text(encoding="utf-8"))[EXTERNAL]
-    metrics = predictions.metrics_of(results.table, results.tasks)
-    labelled = {n: own for n, own in metrics.get(EXTERNAL, {}).items() if own["n"]}
-    check_metrics(stored, labelled, f"{path}: {EXTERNAL}", _AGAIN)
+    # No number of the page is from this file, so it may be missing.
+    if path.is_file():
+        stored = json.loads(path.read_text(encoding="utf-8"))[EXTERNAL]
+        metrics = predictions.metrics_of(results.table, results.tasks)
+        labelled = {n: own for n, own in metrics.get(EXTERNAL, {}).items() if own["n"]}
+        check_metrics(stored, labelled, f"{path}: {EXTERNAL}", _AGAIN)
     found = assess(results.table, results.tasks, resamples=FEWEST)
     # The probabilities of the file are calibrated; the thresholds are all that is left.
     if results.calibrated is not None:

@@ -26,8 +26,7 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         run: a finished run.
         data_dir: folder of the prepared data; None: the folder used in training.
     Returns: what differs from `predictions.csv`, and in `metrics.json` from what
-        follows from it, in lines; see `differences`. If there is nothing, the same of
-        `calibration.json` and `assessment.json`.
+        follows from it, in lines; see `differences`.
     Raises: DataError when the data are not those of the run, or files are missing.
     """
     config = run.settings(data_dir)
@@ -39,10 +38,19 @@ def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list
         fold=inputs.split.fold,
         batch_size=config.training.batch_size,
     )
-    answers = run.read_answers(config)
-    lines = differences(run, again, answers)
-    # Of predictions that differ, nothing else can follow.
-    return lines or other_stored(run, read_stored(run, answers), answers)
+    return differences(run, again, run.read_answers(config))
+
+
+def unfounded(run: RunFolder) -> list[str]:
+    """What does not follow from `predictions.csv` in the other files, in lines.
+
+    These are `calibration.json` and `assessment.json`, see `other_stored`.
+
+    Args:
+        run: a finished run whose predictions are right, see `reproduce`.
+    """
+    answers = run.read_answers(run.settings())
+    return other_stored(run, read_stored(run, answers), answers)
 
 
 def conclusion(run: RunFolder, lines: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ def stratum_fields(
 
     These are texts with 2 to 12 values (a site: up to 40), ages as bands, and numbers
     that are codes of a sex, a projection or a scanner. Site, sex, age, projection and
-    scanner come first.
+    scanner come first, then the others by name.
 
     Args:
         table: fields of the dataset, see `mdmt_tf.tasks.labels`.
@@ -68,7 +68,7 @@ def stratum_fields(
         {'sex': ['m', 'f', 'm'], 'age': ['<40', '40-59', 'unknown']}
     """
     ranked = []
-    for place, (name, values) in enumerate(table.items()):
+    for name, values in table.items():
         if name in _NAMES or name in leave_out or values.ndim != 1:
             continue
         rank = _rank(name)
@@ -78,8 +78,10 @@ def stratum_fields(
         distinct = len(set(texts.tolist()) - {UNKNOWN})
         most = _MOST_SITES if rank == 0 else _MOST_VALUES
         if 2 <= distinct <= most:
-            ranked.append((rank, place, name, texts))
-    return {name: texts for _, _, name, texts in sorted(ranked, key=lambda r: r[:2])}
+            ranked.append((rank, name, texts))
+    # Not in the order of the table, which is that of a record: TensorFlow writes the
+    # fields of a record in no fixed order.
+    return {name: texts for _, name, texts in sorted(ranked, key=lambda r: r[:2])}
 
 
 def age_band(years: float) -> str:

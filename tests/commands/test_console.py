@@ -1,9 +1,12 @@
 """Options and settings on a command line."""
 
+import io
+
 import pytest
 from command_lines import run
 
 from mdmt_tf import console
+from mdmt_tf.imaging import decoder_messages
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,27 @@ def test_no_arguments_are_no_mistake():
     arguments = console.parser("train", "Train.")
     console.add_config_arguments(arguments)
     assert arguments.parse_intermixed_args([]).overrides == []
+
+
+def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
+    class Standard:
+        encoding = "utf-8"
+
+        def fileno(self):
+            return 2
+
+    stream = console._own(Standard())
+    calls = []
+
+    def decode():  # while another thread draws a progress bar
+        calls.append(1)
+        stream.write("3 of 5\n")
+        return capfd.readouterr().err
+
+    assert decoder_messages.listen(decode) == ("3 of 5\n", [])
+    assert len(calls) == 1
+    stream.close()
+    assert console._own(memory := io.StringIO()) is memory
 
 
 # A command that ends in some way.

@@ -9,7 +9,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.runs import predictions
 from mdmt_tf.splits.split import Split
-from mdmt_tf.storage import write_json
+from mdmt_tf.storage import sha256_of, write_json
 
 FIT = "ft-resnet18-s0-cv0"
 
@@ -108,6 +108,17 @@ def test_a_fit_of_other_data_is_refused(folder):
     facts["aiforcovid"]["fingerprint"] = "other"
     change(manifest, datasets=facts)
     refused(folder, "dataset 'aiforcovid' has the fingerprint other", "data.json")
+
+
+def test_a_table_of_the_plan_is_as_it_was_written(folder):
+    path = folder / "fields.csv"
+    path.write_text("dataset,field,image_id,value\naiforcovid,view,a,AP\n")
+    change(folder / "data.json", sha256={"fields.csv": sha256_of(path)})
+    assert len(Results.read(folder).fields) == 1
+    path.write_text(path.read_text().replace("AP", "PA"))
+    refused(folder, f"{path}: is not what", "data.json has another sha256")
+    path.unlink()
+    refused(folder, f"{path}: is not what")
 
 
 def test_the_lists_of_a_run_are_there(folder):

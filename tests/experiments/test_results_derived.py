@@ -6,12 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from rich.console import Console
 
 from mdmt_tf.config.schema import TaskSection
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.reporting import terminal
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.html_page import table_html
 from mdmt_tf.reporting.means_table import table_1
 from mdmt_tf.reporting.primary_table import primary_table
+from mdmt_tf.reporting.table_files import markdown
 from mdmt_tf.runs import predictions
 from mdmt_tf.storage import write_json
 from mdmt_tf.tasks import make_task
@@ -185,3 +189,30 @@ def test_experiments_are_compared_in_the_label_that_they_share(aggregates):
     difference = values.loc[("total", "zones", "whole", "kappa")]
     assert np.isfinite(difference["difference"])
     assert np.isfinite(difference["low"]) and difference["patients"] == 3 * PATIENTS
+
+
+def test_tasks_of_a_sum_are_folded_below_what_follows_from_them(folder, capsys):
+    results = Results.read(folder)
+    assert results.terms == ("left", "right")
+    table = primary_table(Aggregates(results, 0))
+    order = list(dict.fromkeys(text.split(",")[0] for text in table.sentences))
+    assert order == ["total", "total_sum", "left", "right"]
+    assert {text.split(",")[0] for text in table.folded.lead} == {"left", "right"}
+    page, files = table_html(table), markdown(table, "")
+    before, details = page.split("<details><summary>")
+    after = details.split("</details>")[1]
+    for title in ("<h3>left, cv", "<li>left, cv: ", "<h3>right, cv"):
+        assert title in details and title not in before + after
+    assert "<h3>total, cv" in before and "- left, cv: " in files
+    assert details.startswith("Tasks that feed a derived answer (left, right)</summ")
+    first = table_1(Aggregates(results, 0))
+    assert [s.folded for s in first.sections if s.title.startswith("left")] != []
+    assert all(
+        s.folded == s.title.startswith(("left", "right")) for s in first.sections
+    )
+    terminal._print_left_out(Console(), table)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said == (
+        "Tasks that feed a derived answer (left, right): see the page, or "
+        "tables/primary.md"
+    )

@@ -430,3 +430,23 @@ def test_damage_is_named(report, tmp_path, name, content):
         (folder / name).write_text(content)
     with pytest.raises(DataError, match="not the folder of an external validation"):
         write_page(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda own: own.update(unit="image"), "death unit = image"),
+        (
+            lambda own: own["by_image"]["metrics"]["auc"].update(value=0.99),
+            "death by_image metrics auc value = 0.99, but predictions.csv gives",
+        ),
+    ],
+)
+def test_no_page_of_numbers_that_do_not_follow(tmp_path, change, message):
+    write(tmp_path / "out", TASKS)
+    path = tmp_path / "out" / "assessment.json"
+    values = json.loads(path.read_text())
+    change(values["external"]["death"])
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=message):
+        write_page(path.parent)

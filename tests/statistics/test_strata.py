@@ -146,3 +146,11 @@ def test_values_are_in_their_order():
     field = {"mixed": by_image(table, values)}
     found = assess_strata(table, TASK, field, unit="image", resamples=5)
     assert list(found["mixed"]) == ["<40", ">=80", "9", "10", "b", "unknown"]
+
+
+def test_the_order_of_the_fields_is_not_that_of_the_table():
+    values = np.array(["a", "b", "a"], object)
+    names = ["zone", "manufacturer", "modality", "sex"]
+    tables = [dict.fromkeys(order, values) for order in (names, names[::-1])]
+    first, second = (list(stratum_fields(table)) for table in tables)
+    assert first == second and first[0] == "sex" and first[-1] == "zone"

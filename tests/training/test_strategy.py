@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.models.layers import BatchNormalization
+from mdmt_tf.models.backbones import build_backbone
+from mdmt_tf.models.layers import BatchNormalization, sum_over_replicas
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
@@ -92,3 +93,52 @@ def test_a_batch_that_cannot_be_shared_is_refused(two_cpus):
 def test_a_device_that_does_not_exist_is_refused(two_cpus):
     with pytest.raises(ConfigError, match="'GPU:7' does not exist. Known: CPU:0"):
         build_strategy(["GPU:7"])
+
+
+def gradients(devices, labelled, dtype):
+    """Of a network whose last map is a single pixel, for 8 images."""
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(8, 32, 32, 3)).astype(dtype)
+    # The loss is linear in the features of the labelled rows.
+    slopes = generator.normal(size=(8, 1024)).astype(dtype) * labelled[:, None] / 8
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    strategy = build_strategy(devices)
+    try:
+        with strategy.scope():
+            options = {"batch_norm": "synchronized", "seed": 1}
+            net = build_backbone("shufflenet_v2_x0_5", (32, 32, 3), **options)
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])
+
+    def of_replica(values):
+        rows = np.split(values, len(devices))
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(rows[context.replica_id_in_sync_group])
+        )
+
+    def step(images, slopes):
+        with tf.GradientTape() as tape:
+            features = tf.cast(net(images, training=True), dtype)
+            loss = tf.reduce_sum(features * slopes)
+        of_each = tape.gradient(loss, [v.value for v in net.trainable_variables])
+        return [tf.convert_to_tensor(g) for g in sum_over_replicas(of_each)]
+
+    made = strategy.run(step, (of_replica(images), of_replica(slopes)))
+    return np.concatenate(
+        [np.ravel(strategy.experimental_local_results(g)[0]) for g in made]
+    )
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("labelled", [8, 5, 0], ids=["even", "uneven", "masked"])
+def test_synchronized_replicas_have_the_gradient_of_one(four_cpus, count, labelled):
+    """In float64, where rounding is not magnified beyond what can be told apart."""
+    rows = (np.arange(8) < labelled).astype("float64")
+    one = gradients(four_cpus[:1], rows, "float64")
+    several = gradients(four_cpus[:count], rows, "float64")
+    assert np.linalg.norm(several - one) <= 1e-11 * np.linalg.norm(one)
+    assert (np.linalg.norm(one) > 1) == (labelled > 0)

@@ -337,6 +337,21 @@ def test_after_ctrl_c_the_best_epoch_is_exported_and_the_run_goes_on(settings, r
 
 
 @pytest.mark.large
+def test_two_devices_go_on_within_an_epoch(settings, two_cpus):
+    options = (f"training.devices=[{', '.join(two_cpus)}]", *BARE)
+    whole = trainer.train(settings(*options))
+    cut = settings(*options)
+    stopped(cut, before="3/4  step 1/")
+    folder = RunFolder(cut.run_dir)
+    assert checkpoint.read_progress(folder.last_state)["step"] == 2
+    resumed = trainer.train(folder.settings(), resume_from=folder.path)
+    assert resumed.predictions.read_text() == whole.predictions.read_text()
+    # The sums of the training metrics are divided anew among the devices.
+    tables = [pd.read_csv(r.history).drop(columns="seconds") for r in (whole, resumed)]
+    pd.testing.assert_frame_equal(*tables, rtol=1e-5)
+
+
+@pytest.mark.large
 @pytest.mark.parametrize("seconds", [0, 1e9])
 def test_an_interrupted_run_goes_on_to_the_same_end(
     settings, run, seconds, monkeypatch

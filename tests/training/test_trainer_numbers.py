@@ -10,7 +10,7 @@ from mdmt_tf import config
 from mdmt_tf.errors import DataError, MdmtError
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import evaluation
-from mdmt_tf.training import checkpoint, trainer
+from mdmt_tf.training import checkpoint, epochs, trainer
 from mdmt_tf.training.saving import SaveState
 
 BARE = ("training.tensorboard=false", "training.saved_model=false")
@@ -144,7 +144,7 @@ def test_half_precision_that_overflows_in_every_step_is_named(settings):
 def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
     monkeypatch.setattr(SaveState, "SECONDS", 0)
     # From the second epoch on, the augmentation gives NaN for one image.
-    batches = trainer._dataset
+    batches = epochs._dataset
 
     def broken(fit, epoch, epochs, step):
         made = batches(fit, epoch, epochs, step)
@@ -158,7 +158,7 @@ def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
 
         return made.enumerate().map(spoil)
 
-    monkeypatch.setattr(trainer, "_dataset", broken)
+    monkeypatch.setattr(epochs, "_dataset", broken)
     wrong = settings(*BARE)
     with pytest.raises(MdmtError) as stopped:
         trainer.train(wrong)
@@ -172,7 +172,7 @@ def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
     resume = config.load(f"{run.path}/config.yaml")
     with pytest.raises(MdmtError, match="in epoch 2, step 2 of 3"):
         trainer.train(resume, resume_from=run.path)
-    monkeypatch.setattr(trainer, "_dataset", batches)
+    monkeypatch.setattr(epochs, "_dataset", batches)
     whole = trainer.train(settings(*BARE))
     resumed = trainer.train(resume, resume_from=run.path)
     assert resumed.predictions.read_bytes() == whole.predictions.read_bytes()

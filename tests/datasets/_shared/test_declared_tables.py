@@ -58,6 +58,12 @@ def test_names_that_look_alike_are_joined(read):
     assert ages(read(rows, films)) == ["61", "61", "62", "63"]
 
 
+def test_images_named_by_path_are_joined_by_name(read, tmp_path):
+    films = [["films/sub/a.png", "P1"], ["films\\sub\\B.png", "P2"], ["x/c.png", "P3"]]
+    rows = [["img", "age"], ["A", "61"], ["sub/b.jpg", "62"], ["y/c", "63"]]
+    assert ages(read(rows, films, on={"file": "img"}, images=None)) == ["61", "62", ""]
+
+
 def test_spellings_of_both_tables_are_things_of_their_own(read):
     rows = [["pid", "age"], ["p1", "61"], ["P1", "62"], ["2", "63"]]
     assert ages(read(rows)) == ["62", "61", "63", "", ""]

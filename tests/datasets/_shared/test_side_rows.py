@@ -57,6 +57,27 @@ def test_rows_that_contradict_each_other():
         rows.find("a")
 
 
+@pytest.mark.parametrize(
+    "one, other",
+    [("a", "a.png"), ("a.png", "a"), ("A.png", "a.png"), ("a.png", "x/A.PNG")],
+)
+def test_rows_of_one_image_in_two_spellings_must_agree(one, other):
+    rows = side((one, "F"), (other, "M"))
+    rows.find("a.png")
+    with pytest.raises(DataError, match=r"m\.csv:3: sex of '.*' is 'M', but 'F'"):
+        rows.list_unmatched(Rejections())
+    rows = side((one, "F"), (other, ""))
+    rows.find("a.png")
+    assert rows.list_unmatched(Rejections())["rows"] == 0
+
+
+def test_two_images_may_differ_in_case_or_suffix():
+    rows = side(("a.png", "F"), ("A.png", "M"), ("a.jpg", "M"))
+    assert rows.find("a.png").text("sex") == "F"
+    assert rows.find("A.png").text("sex") == "M"
+    assert rows.list_unmatched(Rejections())["rows"] == 1  # of a larger collection
+
+
 def test_what_matches_nothing_is_listed(tmp_path, caplog):
     rows, rejections = side(("a.png", "F"), ("b 1", "F"), ("", "M")), Rejections()
     rows.find("a")

@@ -64,7 +64,14 @@ def test_thousands_with_points_beside_decimal_commas(read):
 
 @pytest.mark.parametrize(
     "cell, decimal",
-    [("79,5", ","), ("0,125", ","), ("-1,2345", ","), ("1,100", "."), ("79", ".")]
+    [
+        ("79,5", ","),
+        ("0,125", ","),
+        ("-1,2345", ","),
+        ("\u22125,5", ","),
+        ("1,100", "."),
+        ("79", "."),
+    ]
     + [("1,5 kg", "."), ("1,2,3", ".")],
 )
 def test_what_is_a_decimal_comma(read, cell, decimal):
