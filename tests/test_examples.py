@@ -28,8 +28,10 @@ THROUGH_ANOTHER = {
     "mdmt_tf.models.backbones.shufflenet",
     "mdmt_tf.models.backbones.table",
 }
-# They fetch files from the network, or describe what others return.
+# They fetch files from the network, look at folders of runs, or describe what others
+# return.
 WITHOUT = {"provide", "locate", "convert", "download", "find", "weights_folder"}
+WITHOUT |= {"check_run", "other_stored"}
 
 
 def public(name: str):

@@ -16,6 +16,7 @@ from mdmt_tf import config
 from mdmt_tf import prepare as command_line
 from mdmt_tf.datasets._shared import declared, prepare
 from mdmt_tf.experiments import alone
+from mdmt_tf.runs.folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -89,7 +90,9 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
     arguments = [
         word.replace("data_dir=DATA", f"data_dir={tmp_path}") for word in arguments
     ]
-    if command in ("train", "benchmark", "doctor", "study"):
+    if "--resume" in words:
+        monkeypatch.setattr(RunFolder, "open", accept)
+    elif command in ("train", "benchmark", "doctor", "study"):
         real_load = config.load
 
         def load(name, overrides):
@@ -119,8 +122,6 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
 
         monkeypatch.setattr(given, "divide", accept)
     else:
-        from mdmt_tf.runs.folder import RunFolder
-
         monkeypatch.setattr(RunFolder, "open", accept)
     main = importlib.import_module(f"mdmt_tf.{command}").main
     with pytest.raises(Accepted):

@@ -35,8 +35,8 @@ _LENGTH = struct.Struct("<Q")
 def isolated(name: str, function: Callable, *arguments) -> Any:
     """The result of `function(*arguments)`, called in another process.
 
-    Its `DataWarning` are given here, too, and the limits of this process hold there. At
-    most one call per thread of the caller runs at a time.
+    Its `DataWarning` are given here, too. Limits and working folder are those of this
+    process. At most one call per thread of the caller runs at a time.
 
     Args:
         name: the file, for messages.
@@ -52,7 +52,7 @@ def isolated(name: str, function: Callable, *arguments) -> Any:
             ...
         mdmt_tf.errors.DataError: a.png: the decoder crashed (SIGABRT). The file is ...
     """
-    request = pickle.dumps((name, limits.current(), function, arguments))
+    request = pickle.dumps((name, _place(), limits.current(), function, arguments))
     reason = ""
     for _ in range(_ATTEMPTS):
         worker = _workers.take()
@@ -167,6 +167,14 @@ atexit.register(lambda: _workers.stop())
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def _place() -> str | None:
+    """The working folder, to which paths are relative; None if it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
 def _reason(status: int, words: str) -> str:
     """Why a process has ended, such as "SIGSEGV"."""
     if status < 0:
@@ -219,7 +227,9 @@ def serve() -> None:
 
 def _answer(request: bytearray) -> bytes:
     """The pickled result, error and warnings of a request."""
-    name, current, function, arguments = pickle.loads(request)
+    name, place, current, function, arguments = pickle.loads(request)
+    if place is not None and place != _place():
+        os.chdir(place)
     limits.use(current)
     result = error = None
     details = ""

@@ -98,7 +98,7 @@ class WeightedRows:
 
         The class of such a row would be an accident, so no metric is defined.
         """
-        rows = ~np.isfinite(self.probabilities).all(axis=1)
+        rows = ~self.task.are_numbers(self.probabilities)
         return (self.weights[:, rows] > 0).any(axis=1)
 
     @functools.cached_property

@@ -146,6 +146,17 @@ class Answer(abc.ABC):
         Raises: DataError for a label that this answer cannot have.
         """
 
+    def are_numbers(self, probabilities: np.ndarray) -> np.ndarray:
+        """Whether predictions (n, ...) are finite numbers, bool (n,).
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+            >>> death.are_numbers([[0.4, 0.6], [np.nan, np.nan]]).tolist()
+            [True, False]
+        """
+        return np.isfinite(probabilities).all(axis=-1)
+
     @abc.abstractmethod
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:
         """The predicted class (int64) or value (float64), (n, *label_shape)."""

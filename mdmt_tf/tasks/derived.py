@@ -157,6 +157,12 @@ class CategoryOfSum(OrderedClasses, Derived):
     def probability_columns(self) -> tuple[str, ...]:
         return (*super().probability_columns, "value")
 
+    def are_numbers(self, probabilities: np.ndarray) -> np.ndarray:
+        """Likewise; a prediction of the task `of` has no value."""
+        probabilities = np.asarray(probabilities, np.float64)
+        has_one = ~np.isinf(probabilities[..., self.n_classes])
+        return super().are_numbers(probabilities[..., : self.n_classes]) & has_one
+
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:
         """The category of the value, int64 (n,)."""
         probabilities = np.asarray(probabilities, np.float64)

@@ -94,7 +94,8 @@ def train(
         is_terminal=is_terminal,
     )
     with resumable(run), inputs.images.errors_named():
-        fit = change(fit)
+        if resume_from is not None:
+            fit = change(fit)
         if run.is_finished:
             return run  # Another process was faster.
         write(description.overview(config, run, inputs, training_set, manifest))

@@ -279,11 +279,13 @@ def test_masks_must_fit_their_volumes(volume_run, tmp_path):
         explain.main(arguments)
     (tmp_path / "ct").mkdir()
     path = tmp_path / "ct" / "03_lesion.nii.gz"
+    lesion = np.zeros((20, 24, 10), np.uint8)
+    lesion[8:12, 8:12] = 1
     for array, affine in (
-        (np.ones((20, 24, 9)), AFFINE),
-        (np.ones((20, 24, 10)), AFFINE @ np.diag([-1, 1, 1, 1])),
+        (lesion[..., :9], AFFINE),
+        (lesion, AFFINE @ np.diag([-1, 1, 1, 1])),
     ):
-        write_nifti(path, array.astype(np.uint8), affine)
+        write_nifti(path, array, affine)
         with pytest.raises(DataError, match="on the voxels of the CT"):
             explain.main(arguments)
 

@@ -32,7 +32,8 @@ def ward(tmp_path):
     (tmp_path / "films").mkdir()
     rows = ["file,died"]
     for n in range(6):
-        cv2.imwrite(str(tmp_path / f"films/i{n}.png"), np.full((70, 80), n, np.uint8))
+        film = np.tile(np.arange(n, n + 160, 2, dtype=np.uint8), (70, 1))
+        cv2.imwrite(str(tmp_path / f"films/i{n}.png"), film)
         rows.append(f"i{n}.png,{n % 2}")
     (tmp_path / "t.csv").write_text("\n".join(rows))
     (tmp_path / "ward.yaml").write_text(DECLARED)

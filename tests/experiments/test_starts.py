@@ -7,6 +7,7 @@ import yaml
 
 from mdmt_tf import config, storage
 from mdmt_tf.experiments import alone, starts
+from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.training import trainer
 
 SETTINGS = {
@@ -81,6 +82,7 @@ def calls(monkeypatch):
 
     def train(settings, *, resume_from, **others):
         seen.append((settings.experiment, resume_from is not None))
+        return RunFolder(settings.run_dir)
 
     monkeypatch.setattr(trainer, "train", train)
     return seen

@@ -65,6 +65,12 @@ def test_limits_hold_there_too():
     assert isolated("a", limits.current) == limits.DEFAULTS
 
 
+def test_paths_are_relative_to_the_present_working_folder(tmp_path, monkeypatch):
+    isolated("x", os.getcwd)  # its process may be kept
+    monkeypatch.chdir(tmp_path)
+    assert isolated("x", os.getcwd) == os.getcwd()
+
+
 def test_warnings_are_given_here():
     code = (
         "import warnings; from mdmt_tf.errors import DataWarning\n"

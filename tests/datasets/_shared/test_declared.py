@@ -480,7 +480,7 @@ def test_a_link_to_nothing_is_an_unreadable_image(tmp_path, folder):
     rows = [[f"{start}{row[0]}.png", *row[1:]] for row in ward_rows(2)]
     write_xlsx(path.parent / "outcomes.xlsx", rows)
     (path.parent / "films" / "f01b.png").unlink()
-    (path.parent / "films" / "f01b.png").symlink_to(tmp_path / "nowhere.png")
+    (path.parent / "films" / "f01b.png").symlink_to("nowhere.png")
     prepared = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
     assert prepared.metadata["prepared"] == 3
     assert prepared.metadata["rejected_by_reason"] == {"unreadable image": 1}
