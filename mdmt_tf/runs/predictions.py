@@ -28,8 +28,8 @@ def prediction_table(
         probabilities: (n, n_classes), or (n, 1) values.
     """
     tables = []
-    chances = _as_written(probabilities)
-    for component, labels, chances in task.answers(targets, chances):
+    probabilities = _as_written(probabilities)
+    for component, labels, chances in task.answers(targets, probabilities):
         table = rows.assign(task=component.name)[KEYS].reset_index(drop=True)
         known = label_is_known(labels)
         table["target"] = np.where(known, labels, np.nan)

@@ -82,7 +82,8 @@ def test_metrics_of_float32_are_those_of_the_file(everything, two_tasks, tmp_pat
     found.write(tmp_path)
     table = predictions.read(tmp_path / "predictions.csv")
     again = predictions.metrics_of(table, two_tasks)["all"]["outcome"]
-    assert again == found.metrics["all"]["outcome"]
+    expected = found.metrics["all"]["outcome"]
+    assert again == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
 def test_choices_without_rows_are_left_out(everything):
