@@ -133,4 +133,7 @@ def test_a_file_of_the_package_is_small_whole_and_needs_no_network(
     assert facts["licence"] == "Apache-2.0"
     assert set(facts["trained_with_synthetic"]) == {"synthetic_cxr"}
     filled = build_backbone(name, (64, 64, BACKBONES[name].channels), "phantoms")
-    assert half_precision.digest_of(half_precision.arrays_of(filled)) == facts["sha256"]
+    of_backbone, of_heads = half_precision.split_off(arrays)
+    assert len(of_heads) > 0
+    found = half_precision.digest_of(half_precision.arrays_of(filled))
+    assert found == half_precision.digest_of(of_backbone)
