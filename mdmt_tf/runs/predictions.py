@@ -28,6 +28,7 @@ def prediction_table(
         probabilities: (n, n_classes), or (n, 1) values.
     """
     tables = []
+    probabilities = _as_written(probabilities)
     for component, labels, chances in task.answers(targets, probabilities):
         table = rows.assign(task=component.name)[KEYS].reset_index(drop=True)
         known = label_is_known(labels)
@@ -37,6 +38,17 @@ def prediction_table(
             table[column] = chances[:, index]
         tables.append(table)
     return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+
+
+def _as_written(values: np.ndarray) -> np.ndarray:
+    """float64 of the digits that a file gets, which for float32 are fewer.
+
+    So metrics of the table are those of the file.
+    """
+    if values.dtype == np.float64:
+        return values
+    digits = [float(str(value)) for value in values.ravel()]
+    return np.array(digits, np.float64).reshape(values.shape)
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

@@ -69,6 +69,23 @@ def test_metrics_are_those_of_the_labelled_rows(evaluation, everything):
     assert computed["accuracy"] == metrics.accuracy_score(labels, severe > 0.5)
 
 
+def test_metrics_of_float32_are_those_of_the_file(everything, two_tasks, tmp_path):
+    """A float32 has fewer digits in the file, which stand for another float64."""
+
+    class Single(Bright):
+        def predict(self, images, datasets=None):
+            predicted = super().predict(images)
+            predicted["outcome"] = predicted["outcome"].astype(np.float32) * 0.7 + 0.1
+            return {name: v.astype(np.float32) for name, v in predicted.items()}
+
+    found = evaluate(Single(), {"all": everything}, Pixels(), fold=0)
+    found.write(tmp_path)
+    table = predictions.read(tmp_path / "predictions.csv")
+    again = predictions.metrics_of(table, two_tasks)["all"]["outcome"]
+    expected = found.metrics["all"]["outcome"]
+    assert again == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
 def test_choices_without_rows_are_left_out(everything):
     chosen = {"none": everything.take(np.zeros(0, int)), "one": everything.take([5])}
     found = evaluate(Bright(), chosen, Pixels(), fold=0)
