@@ -22,7 +22,7 @@ from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.export import ServedModel
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.serving.predictor import TrainedModel
-from mdmt_tf.storage import sha256_of
+from mdmt_tf.storage import sha256_of, write_json
 from mdmt_tf.tasks import KINDS
 from mdmt_tf.training import trainer
 from mdmt_tf.training.saving import SaveState
@@ -256,7 +256,11 @@ def report(run, benchmark_folder, tmp_path_factory):
         for fold in range(3):
             folder.add("cv", "resnet18", 0, fold, experiment, missing=True)
             fit = f"{experiment}-resnet18-s0-cv{fold}"
-            shutil.copytree(run.path, folder.path / "runs" / fit)
+            copied = RunFolder(folder.path / "runs" / fit)
+            shutil.copytree(run.path, copied.path)
+            manifest = copied.read_json(copied.manifest)
+            manifest |= {"experiment": experiment, "seeds": {"run": 0}}
+            write_json(copied.manifest, manifest)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "render", quick_plots.render)
         out = tmp_path_factory.mktemp("report")
