@@ -88,7 +88,13 @@ def test_the_head_cts_can_be_planned(heads):
     assert len(list(folder.path.glob("runs/*/metrics.json"))) == 3 * 10
 
 
-@pytest.mark.parametrize("experiment", LOADED["ich"].benchmark.experiments)
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        pytest.param(name, marks=[] if name == "model_b" else pytest.mark.large)
+        for name in LOADED["ich"].benchmark.experiments
+    ],
+)
 def test_a_model_of_head_cts_alone_has_the_lists_of_the_grid(heads, experiment):
     from mdmt_tf.training.inputs import open_inputs
 

@@ -1,5 +1,6 @@
 """`python -m mdmt_tf.train`."""
 
+import pytest
 from command_lines import run, without_tensorflow
 
 
@@ -17,6 +18,7 @@ def test_an_existing_run_folder_is_refused_before_anything_is_loaded(tmp_path):
     assert f"--resume {tmp_path}" in result.stderr
 
 
+@pytest.mark.large
 def test_phantoms_are_prepared_without_fixing_the_devices(tmp_path):
     """Finding lungs starts TensorFlow, which then keeps the devices it has."""
     script = (

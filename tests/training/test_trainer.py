@@ -120,6 +120,7 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     assert 0 < np.abs(after - start["conv.weight"]).max() < 0.1
 
 
+@pytest.mark.large
 def test_resuming_needs_the_first_weights_no_more(settings, own_weights, monkeypatch):
     monkeypatch.setattr(SaveState, "SECONDS", 0)
     options = (f"model.weights={own_weights}", "model.freeze=0.5", *BARE)
@@ -314,6 +315,7 @@ def stopped(settings, before):
     return "".join(lines), str(caught.value)
 
 
+@pytest.mark.large
 def test_after_ctrl_c_the_best_epoch_is_exported_and_the_run_goes_on(settings, run):
     interrupted_settings = settings()
     folder = RunFolder(interrupted_settings.run_dir)
@@ -498,6 +500,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(settings, run
     assert other.predictions.read_text() != run.predictions.read_text()
 
 
+@pytest.mark.large
 def test_two_devices_and_mixed_precision_end_in_a_single_precision_model(
     settings, two_cpus
 ):
@@ -586,6 +589,7 @@ def test_gradients_that_are_lost_stop_the_run_with_advice(settings):
     assert not run.is_finished and not run.last_state.exists()
 
 
+@pytest.mark.large
 def test_a_model_that_fails_the_comparison_is_not_left_under_its_name(
     settings, monkeypatch
 ):

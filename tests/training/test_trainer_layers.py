@@ -18,6 +18,7 @@ LAYERS = (
 SHORT = ("training.epochs=2", "training.saved_model=false")
 
 
+@pytest.mark.large
 def test_an_interrupted_run_with_layers_goes_on_to_the_same_end(settings, monkeypatch):
     """Layers of each image, and layers that mix them: equal to the byte."""
     monkeypatch.setattr(SaveState, "SECONDS", 0)

@@ -141,6 +141,7 @@ def test_half_precision_that_overflows_in_every_step_is_named(settings):
         trainer.train(wrong)
 
 
+@pytest.mark.large
 def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
     monkeypatch.setattr(SaveState, "SECONDS", 0)
     # From the second epoch on, the augmentation gives NaN for one image.

@@ -129,6 +129,7 @@ def test_the_state_of_another_weighting_is_refused(settings, run):
         )
 
 
+@pytest.mark.large
 def test_learned_weights_on_two_devices(settings, two_cpus):
     devices = f"training.devices=[{', '.join(two_cpus)}]"
     options = ("training.precision=mixed_bfloat16", "training.accumulate=2")

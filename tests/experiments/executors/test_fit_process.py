@@ -131,6 +131,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.large
 def test_fits_die_with_the_process_that_began_them(folder):
     """They would wait for the lock for a minute."""
     folder.lock("f").parent.mkdir()
