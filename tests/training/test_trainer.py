@@ -395,7 +395,7 @@ def test_a_finished_run_goes_on_with_more_epochs(settings, changeable, run):
     trainer.train(more, resume_from=copy.path, write=lines.append)
     assert "training.epochs = 6, was 4\n" in lines
     assert_same_end(longer, copy)
-    assert copy.predictions.read_text() != run.predictions.read_text()
+    assert len(pd.read_csv(copy.history)) == 6
     assert copy.settings().training.epochs == 6
     changed = copy.read_json(copy.manifest)["changed"]
     assert [one["training.epochs"] for one in changed] == [[4, 6]]
