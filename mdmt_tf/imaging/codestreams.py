@@ -4,12 +4,14 @@ A decoder allocates what the compressed image claims, not what the header of the
 file does.
 """
 
+import contextlib
 import struct
 
 import pydicom
 from pydicom.encaps import get_frame
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import raster_files
 
 _JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
 # The start of a frame, of JPEG and JPEG-LS; others from C0 to CF are tables.
@@ -67,13 +69,8 @@ def check_frame(dataset: pydicom.Dataset, name: str, frame: int = 0) -> None:
 
 
 def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # filling
-            position += 1
-        elif marker in _FRAMES:
-            return struct.unpack_from(">HH", data, position + 5)
-        else:
-            position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+    with contextlib.suppress(DataError):  # damaged; the decoder says so
+        for marker, _, body in raster_files.segments(data, ""):
+            if marker in _FRAMES:
+                return struct.unpack_from(">HH", body, 1)
     return None

@@ -81,7 +81,7 @@ def check_jpeg(data: bytes, name: str) -> int:
     Returns: bits of a sample.
     """
     frame, scan, is_progressive, bits = b"", -1, False, 0
-    for marker, position, body in _segments(data, name):
+    for marker, position, body in segments(data, name):
         if marker in _FRAMES and len(body) >= 6:
             frame, is_progressive = body, marker in _PROGRESSIVE
             bits, rows, columns, samples = struct.unpack_from(">BHHB", body)
@@ -98,8 +98,11 @@ def check_jpeg(data: bytes, name: str) -> int:
     return bits
 
 
-def _segments(data: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
-    """Markers up to the first scan, their positions, and what follows their length."""
+def segments(data: bytes, name: str) -> Iterator[tuple[int, int, bytes]]:
+    """Markers up to the first scan, their positions, and what follows their length.
+
+    Raises: DataError where a marker is expected, and something else is there.
+    """
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]

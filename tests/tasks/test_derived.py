@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.tasks import Property, make_task
-from mdmt_tf.tasks.derived import possible_sums, with_derived
+from mdmt_tf.tasks.derived import CategoryOfSum, possible_sums, with_derived
 
 ZONES = {"a": (0.0, 1.0, 2.0, 3.0), "b": (0.0, 1.0, 2.0, 3.0), "c": (0.0, 1.0)}
 CATEGORY = make_task(
@@ -120,6 +120,13 @@ def test_without_a_value_the_class_is_that_of_the_task_with_the_same_label():
         task = make_task(kind=kind, name="other", cut_points=(2, 5))
         answer = make_task(**CATEGORY.to_plain(), of=task)
         assert answer.prediction(rows).tolist() == task.prediction(chances).tolist()
+
+
+def test_without_a_value_a_prediction_is_a_number_and_with_an_infinite_one_it_is_not():
+    total = CategoryOfSum(name="total", terms={"a": (0, 1)}, cut_points=(1,))
+    rows = [[0.4, 0.6, np.nan], [0.4, 0.6, 0.6], [0.4, 0.6, np.inf]]
+    rows += [[np.nan, 0.6, 0.6], [np.nan, np.nan, np.nan]]
+    assert total.are_numbers(rows).tolist() == [True, True, False, False, False]
 
 
 def test_metrics_are_those_of_ordered_classes_and_of_a_number():
