@@ -39,6 +39,19 @@ def test_a_crash_is_an_error_of_the_file_and_the_next_file_is_read(crash, reason
     assert isolated("b.dcm", len, b"abc") == 3
 
 
+def test_a_function_that_crashes_once_is_called_again(tmp_path):
+    """Its process may have been ended because of another one, by lack of memory."""
+    mark = tmp_path / "mark"
+    code = f"""
+import os
+if not os.path.exists({str(mark)!r}):
+    open({str(mark)!r}, "w").close()
+    os.kill(os.getpid(), 9)
+"""
+    assert isolated("x", exec, code) is None
+    assert mark.exists()
+
+
 def test_what_was_written_before_a_crash_is_told():
     code = "import os; os.write(2, b'bad marker'); os.abort()"
     with pytest.raises(DataError, match=r"\(SIGABRT: bad marker\)"):
