@@ -78,19 +78,20 @@ def replacing(
             partial.unlink(missing_ok=True)
 
 
-def check_space(folder: str | os.PathLike, size: int) -> None:
+def check_space(path: str | os.PathLike, size: int) -> None:
     """Make sure that a file of so many bytes can be written, before it is begun.
 
     For writers in native code that cannot stop in the middle of a file: HDF5 ends the
     process when it cannot close one.
 
-    Raises: OSError for a full disk, a used-up quota, or a limit of the size of files.
+    Raises: OSError with the path of the file for a full disk, a used-up quota, or a
+        limit of the size of files.
     """
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=Path(path).parent) as file:
             os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, os.fspath(folder)) from error
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def sync(path: str | os.PathLike) -> None:

@@ -23,7 +23,8 @@ def ward(tmp_path, monkeypatch):
     (tmp_path / "films").mkdir()
     rows = ["file,pid,died,view,score,x"]
     for n in range(N):
-        cv2.imwrite(f"films/i{n}.png", np.full((70, 80), 9, np.uint8))
+        film = np.random.default_rng(n).integers(0, 256, (70, 80), np.uint8)
+        cv2.imwrite(f"films/i{n}.png", film)
         view = "AP" if n % 3 else "PA"
         rows.append(f"i{n}.png,p{n // 2},{n // 2 % 2},{view},{n % 19},{n % 5 % 2}")
     (tmp_path / "t.csv").write_text("\n".join(rows))

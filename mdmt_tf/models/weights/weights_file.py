@@ -26,5 +26,5 @@ def save(model: keras.Model, path: Path) -> None:
     size = _MARGIN
     for variable in model.variables:
         size += 4 * math.prod(variable.shape) + _OF_NAME
-    check_space(path.parent, size)
+    check_space(path, size)
     model.save_weights(path)
