@@ -33,6 +33,6 @@ def test_without_space_it_is_not_begun(model, tmp_path, monkeypatch):
     monkeypatch.setattr(storage.os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left on device") as caught:
         weights_file.save(model, tmp_path / "net.weights.h5")
-    assert caught.value.filename == os.fspath(tmp_path)
+    assert caught.value.filename == os.fspath(tmp_path / "net.weights.h5")
     assert asked[0] > 4 * (3 * 2 + 2)
     assert not list(tmp_path.iterdir())
