@@ -58,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     retry = options.retry_failed
     status = run.run_benchmark(settings, folder, console.write, retry_failed=retry)
-    print(f"tables and plots: python -m mdmt_tf.report {path}")
+    # Without a plan there is nothing to report on.
+    if folder.cells.is_file():
+        print(f"tables and plots: {console.command('report', path)}")
     return status
 
 

@@ -23,6 +23,7 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     write_table,
 )
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes, write_text
 from mdmt_tf.studies import plots
 from mdmt_tf.studies.design import ARMS, CELL, StudyFolder, cells_of
@@ -114,7 +115,7 @@ def _page(config, folder, status, tables, drawings) -> str:
             notes_html("caveats", "What this does not say", _CAVEATS),
             command_html(
                 "What is not finished is computed, and the page written again, by:",
-                f"python -m mdmt_tf.study --config {folder.settings}",
+                portable("study", "--config", folder.settings),
                 "Equal settings give equal results up to rounding of the processor.",
             ),
         ],

@@ -23,6 +23,7 @@ from mdmt_tf.training.fit import Fit, predict
 from mdmt_tf.training.interruption import Interruption
 from mdmt_tf.training.lost_step import stop_when_lost
 from mdmt_tf.training.plateau import Plateau
+from mdmt_tf.training.progress_lines import ProgressLines
 from mdmt_tf.training.saving import SaveState
 from mdmt_tf.training.tensorboard import TensorBoard
 
@@ -61,17 +62,18 @@ def train_epochs(
             settings.select_on.metric,
             fit.inputs.tasks,
         )
-    stop = stop_when_lost(fit, model, functools.partial(_dataset, fit))
+    stop = stop_when_lost(fit, model, functools.partial(training_batches, fit))
     state = SaveState(
         run.last_state, remembering, settings.epochs, interruption, stop.look
     )
-    progress = callbacks.ProgressLines(
+    progress = ProgressLines(
         fit.inputs.answers,
         settings.epochs,
         steps,
+        settings.select_on.task,
         settings.select_on.metric,
-        write,
-        fit.is_terminal,
+        fit.line,
+        may_stop=settings.patience is not None,
     )
     confusion: dict[str, np.ndarray] = {}
     validate = functools.partial(_validate, fit, answering, confusion)
@@ -88,7 +90,7 @@ def train_epochs(
         selection.write_best(model, run.best_weights)
         return
     sessions = _sessions(epoch, state.first_step, settings.epochs)
-    first, *_ = datasets = [_dataset(fit, *session) for session in sessions]
+    first, *_ = datasets = [training_batches(fit, *session) for session in sessions]
     shown = [_tensorboard(fit, first, confusion)] if settings.tensorboard else []
     write(progress.header())
     called = [stop, evaluate, *remembering.values(), *shown, state, progress]
@@ -125,7 +127,7 @@ def _sessions(epoch: int, step: int, epochs: int) -> list[tuple[int, int, int]]:
     return [(epoch, epoch + 1, step), *rest]
 
 
-def _dataset(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
+def training_batches(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
     """The training batches of the epochs, without the first steps of the first one."""
     config = fit.config
     return pipeline.training_dataset(
