@@ -90,18 +90,23 @@ def count_labels(config: Config) -> Iterator[tuple[int, dict[str, dict[str, int]
     answers = (*config.build_tasks(), *config.build_derived())
     rows = all_samples(datasets, answers)
     for fold in range(count_folds(tables, settings)):
-        own = dataclasses.replace(settings, fold=fold)
-        splits = split_samples(rows, _split_of(config, tables, own), config.seed)
-        yield (
-            fold,
-            {
-                answer.name: {
-                    name: _count_known(samples, answer)
-                    for name, samples in splits.items()
-                }
-                for answer in answers
-            },
-        )
+        split = _split_of(config, tables, dataclasses.replace(settings, fold=fold))
+        yield fold, labels_in(rows, split, config.seed)
+
+
+def labels_in(rows: Samples, split: Split, seed: int) -> dict[str, dict[str, int]]:
+    """Answer -> split -> images with a label.
+
+    Args:
+        rows: all rows of the datasets of the split.
+        split: the lists of images.
+        seed: see `split_samples`.
+    """
+    splits = split_samples(rows, split, seed)
+    return {
+        answer.name: {name: _count_known(own, answer) for name, own in splits.items()}
+        for answer in rows.answers
+    }
 
 
 def _count_known(samples: Samples, answer: Answer) -> int:
