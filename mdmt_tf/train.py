@@ -131,7 +131,9 @@ def _dry_run(parts) -> None:
         with console.working("measuring a few steps ..."):
             measured = dry_run.measure(settings, inputs)
     screen = Console(highlight=False)
-    dry_run_text.print_counts(screen, counts, settings.split.fold)
+    fold = settings.split.fold
+    title = f"\nLabelled images, train/validation/test; * fold {fold}, of this training"
+    dry_run_text.print_counts(screen, counts, title=title, chosen=fold)
     dry_run_text.print_measured(screen, settings, measured)
 
 

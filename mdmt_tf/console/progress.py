@@ -11,15 +11,20 @@ from mdmt_tf.screen.line import Count, Line
 
 
 @contextlib.contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A line on standard error that counts images, with the first warnings above it.
+def progress_bar(
+    description: str, what: str = "images"
+) -> Iterator[Callable[[int, int], None]]:
+    """A line on standard error that counts, with the first warnings above it.
 
     Where standard error is no terminal, it is a new line each minute.
 
-    Yields: a function to call with (images done, all images).
+    Args:
+        description: what is done.
+        what: what is counted.
+    Yields: a function to call with (number done, number of all).
     """
     line = Line.on(sys.stderr)
-    count = Count(description)
+    count = Count(description, what)
     handler = _Above(line)
 
     def update(done: int, total: int) -> None:

@@ -91,11 +91,10 @@ def make_plan(config: Config, scratch: Path, write: Write, bar: Callable) -> Pla
     divided = plan.divide(config)
     fingerprints = _fingerprints(divided.datasets)
     cores, at_a_time = _slots(config)
-    files = {
-        where: scratch / f"{'-'.join(map(str, where))}.json" for where in divided.splits
-    }
-    for where, path in files.items():
-        divided.splits[where].write(path)
+    files = {}
+    for number, (where, split) in enumerate(divided.splits.items()):
+        files[where] = scratch / f"split-{number}.json"
+        split.write(files[where])
     return Planned(
         settings=config,
         splits=divided.splits,

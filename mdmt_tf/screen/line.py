@@ -144,12 +144,13 @@ def cut(text: str, width: int) -> str:
 
 
 class Count:
-    """The text of a line that counts images: name, bar, number, time left.
+    """The text of a line that counts: name, bar, number, time left.
 
     In a narrow window the bar goes first, and then the end of the name.
 
     Args:
         name: what is done.
+        what: what is counted.
         clock: seconds since any time.
 
     Example:
@@ -161,13 +162,18 @@ class Count:
 
     _BAR, _LEAST = 30, 8
 
-    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic):
-        self._name, self._clock = name, clock
+    def __init__(
+        self,
+        name: str,
+        what: str = "images",
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._name, self._what, self._clock = name, what, clock
         self._started = clock()
 
     def text(self, done: int, total: int, width: int) -> str:
-        """The line after `done` of `total` images, at most `width` letters."""
-        counted = f"{done}/{total} images"
+        """The line after `done` of `total`, at most `width` letters."""
+        counted = f"{done}/{total} {self._what}"
         if 0 < done < total:
             passed = self._clock() - self._started
             counted += f", {duration(passed / done * (total - done))} left"

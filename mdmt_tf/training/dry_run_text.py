@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from mdmt_tf.config import Config
 from mdmt_tf.screen.tables import print_table
 from mdmt_tf.screen.times import duration
-from mdmt_tf.training.dry_run import Measured
+
+if TYPE_CHECKING:
+    from mdmt_tf.training.dry_run import Measured
 
 # fold, {answer: {split: number}}, of `inputs.count_labels`.
 Counts = Iterable[tuple[int, Mapping[str, Mapping[str, int]]]]
 
 
-def print_measured(console: Console, config: Config, measured: Measured) -> None:
+def print_measured(console: Console, config: Config, measured: "Measured") -> None:
     """Print the network, the loss at the start, time and memory."""
     rows = [
         ("input", f"{_shape(measured.image_shape)}, {measured.batch_size} a batch"),
@@ -28,7 +31,7 @@ def print_measured(console: Console, config: Config, measured: Measured) -> None
     print_rows(console, "Time and memory", list(_costs(config, measured)))
 
 
-def parameters_text(measured: Measured) -> str:
+def parameters_text(measured: "Measured") -> str:
     """All parameters, those that are trained, and their bytes."""
     trained = "all trained"
     if measured.trained < measured.parameters:
@@ -36,7 +39,7 @@ def parameters_text(measured: Measured) -> str:
     return f"{measured.parameters:,}, {trained}; {bytes_text(4 * measured.parameters)}"
 
 
-def print_losses(console: Console, measured: Measured) -> None:
+def print_losses(console: Console, measured: "Measured") -> None:
     """Print the loss of each task before the first step, and its part of the total."""
     rows = [
         (
@@ -51,11 +54,13 @@ def print_losses(console: Console, measured: Measured) -> None:
     print_table(console, "\nLoss at the start", headings, rows)
 
 
-def print_counts(console: Console, counts: Counts, chosen: int | None = None) -> None:
+def print_counts(
+    console: Console, counts: Counts, *, title: str, chosen: int | None = None
+) -> None:
     """Print the images with a label, one line for each fold.
 
     Args:
-        chosen: the fold that would be trained.
+        chosen: the fold that would be trained, which is marked.
     """
     rows, names = [], []
     for fold, of_answers in counts:
@@ -63,9 +68,6 @@ def print_counts(console: Console, counts: Counts, chosen: int | None = None) ->
         splits = [own.values() for own in of_answers.values()]
         mark = "*" if fold == chosen else ""
         rows.append((f"{fold}{mark}", *("/".join(map(str, s)) for s in splits)))
-    title = "\nLabelled images, train/validation/test"
-    if chosen is not None:
-        title += f"; * this training, fold {chosen}"
     print_table(console, title, ("fold", *names), rows)
 
 
@@ -89,7 +91,7 @@ def bytes_text(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def _start(config: Config, measured: Measured) -> str:
+def _start(config: Config, measured: "Measured") -> str:
     if config.model.weights is None:
         return "random values"
     if measured.has_weights:
@@ -97,7 +99,7 @@ def _start(config: Config, measured: Measured) -> str:
     return f"{config.model.weights}; not on this machine, so here from random values"
 
 
-def _costs(config: Config, measured: Measured) -> Iterable[tuple[str, str]]:
+def _costs(config: Config, measured: "Measured") -> Iterable[tuple[str, str]]:
     where = ", ".join(measured.devices)
     many = "1 step" if measured.timed == 1 else f"{measured.timed} steps"
     yield "measured", f"on {where}, {many} after the first one"

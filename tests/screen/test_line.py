@@ -121,7 +121,7 @@ def test_a_text_is_written_while_another_one_is_held_up():
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
 def test_a_count_fits(width):
     clock = Clock()
-    count = Count("preparing synthetic_radiographs", clock)
+    count = Count("preparing synthetic_radiographs", clock=clock)
     clock.now = 10.0
     text = count.text(250, 10_000, width)  # 0.04 s an image, 9750 to come
     assert len(text) <= max(width, len(" 250/10000 images, 6 min left"))
