@@ -61,6 +61,10 @@ class MapsOfFiles:
         for maps in self._models:
             maps.close()
 
+    def zero_text(self) -> str:
+        """Lines that name the maps that are zero everywhere; "" if there are none."""
+        return "".join(files.zero_text(maps.rows) for maps in self._models)
+
 
 class _MapsOfModel:
     def __init__(self, model: OpenModel, folder: Path, ids: Sequence[str]):
@@ -76,7 +80,7 @@ class _MapsOfModel:
         self._note = f"model trained on {model.trained_on}"
         self._folder, self._ids = folder, ids
         self._names = files.folder_names(ids)
-        self._rows: list[files.MapRow] = []
+        self.rows: list[files.MapRow] = []
         self.preprocessing = model.preprocessing
 
     def draw(self, number: int, prepared: PreparedFile) -> None:
@@ -91,7 +95,7 @@ class _MapsOfModel:
             probabilities=probabilities(config, self._tasks, self._networks, [image]),
             geometry=geometry,
         )
-        self._rows += files.explain_sample(
+        self.rows += files.explain_sample(
             self._folder / self._names[number],
             self._explainer,
             sample,
@@ -102,7 +106,7 @@ class _MapsOfModel:
         )
 
     def close(self) -> None:
-        files.write_table(self._folder / files.TABLE, self._rows, files.MapRow)
+        files.write_table(self._folder / files.TABLE, self.rows, files.MapRow)
 
 
 def _normalized(config, images) -> np.ndarray:

@@ -18,6 +18,7 @@ from mdmt_tf.models.weights import heads, provenance, weights_file
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
+from mdmt_tf.saliency.files import zero_text
 from mdmt_tf.serving import export
 from mdmt_tf.statistics import probe
 from mdmt_tf.statistics.assessment import assess_splits
@@ -61,7 +62,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         )
     if config.training.saliency:
         write("explaining some predictions ...\n")
-        explanation.explain_run(
+        explained = explanation.explain_run(
             config,
             inputs.tasks,
             model,
@@ -71,6 +72,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+        write(zero_text(explained.rows))
     storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
