@@ -140,7 +140,6 @@ THROUGH = {
         "mdmt_tf.tasks.answer",
         "mdmt_tf.tasks.binary",
         "mdmt_tf.tasks.categorical",
-        "mdmt_tf.tasks.classes",
         "mdmt_tf.tasks.ordinal",
     ],
     "training/test_trainer.py": [
