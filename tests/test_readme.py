@@ -23,10 +23,10 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = ["README.md", "CONTRIBUTING.md"]
 PAGES += [
     path.relative_to(ROOT).as_posix()
-    for pattern in ("docs/*.md", "datasets/*/README.md", "mdmt_tf/**/*.md")
+    for pattern in ("docs/**/*.md", "datasets/*/README.md", "mdmt_tf/**/*.md")
     for path in sorted(ROOT.glob(pattern))
 ]
-DOCS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))]
+DOCS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/**/*.md"))]
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = SHELL.findall(TEXT)
 # What the two scripts run, spelled out.
@@ -153,7 +153,7 @@ def test_anchors_are_headings(page):
 
 
 def test_the_tasks_shown_are_valid(tmp_path):
-    text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
     text = text.partition("## Declare tasks")[2]
     (block, *_) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     tasks = yaml.safe_load(block)["tasks"]
