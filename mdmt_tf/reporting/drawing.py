@@ -35,7 +35,6 @@ STYLE = {
     "axes.edgecolor": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "boxplot.medianprops.color": INK,
     "grid.color": "0.5",
 }
 

@@ -86,6 +86,7 @@ def box(aggregates: Aggregates, task: Task, validation: str):
                     orientation="horizontal",
                     widths=0.55,
                     showfliers=False,
+                    medianprops={"color": INK},
                     boxprops={"color": colour},
                     whiskerprops={"color": colour},
                     capprops={"color": colour},
