@@ -80,6 +80,7 @@ THROUGH = {
         "mdmt_tf.models.backbones.resnet",
         "mdmt_tf.models.backbones.shufflenet",
     ],
+    "pages/test_environment.py": ["mdmt_tf.pages"],
     "phantoms/chest/test_radiograph.py": [
         "mdmt_tf.phantoms.chest.anatomy",
         "mdmt_tf.phantoms.chest.bones",
@@ -99,7 +100,6 @@ THROUGH = {
         "mdmt_tf.reporting.external_plots",
         "mdmt_tf.reporting.external_results",
         "mdmt_tf.reporting.external_tables",
-        "mdmt_tf.reporting.html_page",
     ],
     "reporting/test_aggregates.py": [
         "mdmt_tf.reporting.groups",
