@@ -78,6 +78,8 @@ def _of_classes(
             if component.n_classes == 2 and not index:
                 continue
             name = component.name.rpartition("/")[2] if several else label
+            # TensorBoard sorts: in the order of the classes.
+            name = f"{len(found) + 1} {name}" if component.n_classes > 2 else name
             found.append((name, labels == index, chances[:, index]))
     for name, positive, score in found[:_MOST]:
         if positive.any() and not positive.all():

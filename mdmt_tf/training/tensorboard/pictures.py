@@ -13,6 +13,7 @@ from mdmt_tf.imaging.montage import to_picture
 from mdmt_tf.metrics.calibration import equal_mass_bins
 from mdmt_tf.metrics.rows import confusion_matrices
 from mdmt_tf.saliency.files import PredictedSamples
+from mdmt_tf.saliency.overlays import small_picture
 from mdmt_tf.tasks import Answer, Task
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -63,9 +64,8 @@ def draw_examples(
         axis.imshow(image, cmap="gray", vmin=0, vmax=1, aspect="auto")
         axis.axis("off")
         top = (bottom + height - 0.05) / whole
-        figure.text(0.02, top, "\n".join(text), fontsize=10, va="top", linespacing=1.2)
-        under = (bottom + 0.05) / whole
-        figure.text(0.02, under, "\n".join(_noted(note)), **_NOTE)
+        _write(figure, text, top, {"fontsize": 10, "va": "top"})
+        _write(figure, _noted(note), (bottom + 0.05) / whole, _NOTE)
     # Rounding may have added a line of pixels.
     pixels = _render(figure)
     each = len(pixels) // count
@@ -97,6 +97,30 @@ def prediction_text(task: Task, predicted: PredictedSamples, row: int) -> str:
     return f"{label}{facts['predicted']}" + (
         "" if chance is None else f" ({chance:.2f})"
     )
+
+
+def draw_saliency(
+    image: np.ndarray, saliency: np.ndarray, lines: Sequence[str], note: str
+) -> np.ndarray:
+    """An image and a map of it, below lines of text; (H, W, 3).
+
+    Args:
+        image, saliency: (h, w) or (d, h, w), see `overlays.small_picture`.
+        lines: of any length; each is cut to the width of the picture.
+        note: description of the data.
+    """
+    picture = small_picture(image, saliency)
+    tall, wide = picture.shape[:2]
+    head, foot = _LINE * len(lines) + 0.08, _LINE * len(_noted(note))
+    height = head + _WIDTH * tall / wide + foot
+    figure = _figure(_WIDTH, height)
+    axis = figure.add_axes((0, foot / height, 1, (height - head - foot) / height))
+    axis.imshow(picture, aspect="auto", interpolation="bilinear")
+    axis.axis("off")
+    cut = [textwrap.shorten(line, _LETTERS, placeholder=" ...") for line in lines]
+    _write(figure, cut, 1 - 0.05 / height, {"fontsize": 10, "va": "top"})
+    _write(figure, _noted(note), 0.05 / height, _NOTE)
+    return _render(figure)
 
 
 def draw_confusion(answers, note: str) -> np.ndarray | None:
@@ -191,6 +215,10 @@ def _figure(width: float, height: float, **options):
 
 def _title(figure, note: str) -> None:
     figure.supxlabel("\n".join(_noted(note)), **_NOTE)
+
+
+def _write(figure, lines: Sequence[str], y: float, options: dict) -> None:
+    figure.text(0.02, y, "\n".join(lines), linespacing=1.2, **options)
 
 
 def _noted(note: str) -> list[str]:

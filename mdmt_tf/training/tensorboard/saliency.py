@@ -1,23 +1,20 @@
 """Saliency maps of some validation images for TensorBoard, at the end of training."""
 
-import functools
-
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from tensorboard.plugins.image import metadata
 
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.runs.manifest import data_note
-from mdmt_tf.saliency import choice, explanation, overlays
+from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.saliency.files import PredictedSamples
 from mdmt_tf.saliency.maps import GRAD_CAM, Explainer
 from mdmt_tf.tasks import Task
 from mdmt_tf.training.fit import Fit
 from mdmt_tf.training.tensorboard.charts import VALIDATION
 from mdmt_tf.training.tensorboard.of_fit import charts_of, folder_of
-from mdmt_tf.training.tensorboard.pictures import prediction_text
+from mdmt_tf.training.tensorboard.pictures import draw_saliency, prediction_text
 
 # Tasks with maps; each takes as long as the others.
 _MOST_TASKS = 3
@@ -45,26 +42,30 @@ def write_saliency(fit: Fit, model: keras.Model) -> None:
             config, tasks, networks, samples.images
         ),
         labels=samples.labels,
-        geometry=samples.geometry,
     )
     explainer = Explainer(networks.of(0), tasks)
-    pictures: dict[str, list[bytes]] = {task.name: [] for task in tasks}
+    note = data_note(fit.manifest)
+    pictures: dict[str, list] = {task.name: [] for task in tasks}
     for number, image in enumerate(samples.images):
         networks.give(explainer, number)
         batch = np.asarray(normalize(image[np.newaxis], *config.normalization))
-        draw = functools.partial(_picture, predicted, number, data_note(fit.manifest))
         for task in tasks:
-            target, _ = predicted.explanation(number, task)
+            target, facts = predicted.explanation(number, task)
             (saliency,) = explainer.maps(batch, task.name, [GRAD_CAM], target)[GRAD_CAM]
-            pictures[task.name].append(draw(task, saliency))
+            lines = [
+                f"predicted {prediction_text(task, predicted, number)}",
+                f"true {facts['true_class'] or 'unknown'}",
+                _meaning(task, target, saliency),
+            ]
+            picture = draw_saliency(image[..., 0], saliency, lines, note)
+            pictures[task.name].append(picture)
     writer = tf.summary.create_file_writer(str(folder_of(fit) / VALIDATION))
-    described = metadata.create_summary_metadata("", _DESCRIPTION)
     with writer.as_default(step=_kept_epoch(fit)):
         for name, own in pictures.items():
-            # Width and height, which TensorBoard does not use, and PNG files.
-            encoded = tf.constant([b"0", b"0", *own])
-            tag = charts.tag(name, "saliency")
-            tf.summary.write(tag, encoded, metadata=described)
+            tag, about = charts.tag(name, "saliency"), f"{note}. {_DESCRIPTION}"
+            tf.summary.image(
+                tag, np.stack(own), max_outputs=len(own), description=about
+            )
     writer.close()
 
 
@@ -74,24 +75,9 @@ _DESCRIPTION = (
 )
 
 
-def _picture(
-    samples: PredictedSamples, number: int, note: str, task: Task, saliency: np.ndarray
-) -> bytes:
-    target, facts = samples.explanation(number, task)
-    truth = f", true {facts['true_class']}" if facts["true_class"] else ""
-    about = samples.geometry[number]
+def _meaning(task: Task, target: int | None, saliency: np.ndarray) -> str:
     words = task.explained_words(target)
-    title = f"{task.name}: evidence for {words}"
-    if not saliency.any():
-        title += " (none: the map is zero)"
-    return overlays.draw(
-        samples.images[number][..., 0],
-        saliency,
-        f"{title}\npredicted {prediction_text(task, samples, number)}{truth}",
-        note,
-        spacing=None if about is None else about.spacing_mm,
-        left="" if about is None else about.left,
-    )
+    return f"evidence for {words}" if saliency.any() else f"no evidence for {words}"
 
 
 def _kept_epoch(fit: Fit) -> int:
