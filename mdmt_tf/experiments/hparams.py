@@ -7,7 +7,7 @@ event files are written without TensorFlow, and hold no paths.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -19,7 +19,8 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from mdmt_tf.config import Config
 from mdmt_tf.experiments.cells import read_json
-from mdmt_tf.experiments.grid import KEYS, Folder, Grid
+from mdmt_tf.experiments.grid import Folder, Grid
+from mdmt_tf.experiments.run_results import is_synthetic
 from mdmt_tf.metrics.table import charted
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Answer
@@ -31,6 +32,9 @@ _MOST_METRICS = 12
 # Of a fit's settings: what the cells say, and what is no hyperparameter.
 _LEFT_OUT = ("benchmark", "data_dir", "derived", "experiment", "run_dir", "seed")
 _LEFT_OUT += ("dataset", "phantoms", "split", "study")
+
+# The keys of a cell; TensorBoard shows the first five columns until others are chosen.
+_CELL = ("experiment", "backbone", "validation", "fold", "seed")
 
 Hyperparameters = dict[str, str | float | bool]
 
@@ -51,42 +55,63 @@ def write_hparams(grid: Grid, folder: Folder, config: Config) -> Path:
         for name in grid.fits
         if folder.run(name).is_finished
     }
-    given = differing({name: settings_of(grid, name) for name in metrics})
+    given = _numbered(differing({name: settings_of(grid, name) for name in metrics}))
     columns = list(metric_columns(config))
-    domains = {
-        key: sorted({own[key] for own in given.values() if key in own}, key=str)
-        for key in dict.fromkeys(key for own in given.values() for key in own)
-    }
+    synthetic = is_synthetic(folder.read_data(), [], config.benchmark.auxiliary)
+    # TensorBoard shows the name of a folder with its values.
+    target /= "synthetic_data" if synthetic else "real_data"
+    tested = f"{_SPLIT}, synthetic" if synthetic else _SPLIT
     experiment = hparams.hparams_config_pb(
-        hparams=[
-            hparams.HParam(key, hparams.Discrete(values, type(values[0])))
-            for key, values in domains.items()
-        ],
+        hparams=_domains(given.values()),
         metrics=[
-            hparams.Metric(_tag(task, metric), display_name=f"{task} {metric}")
-            for task, metric in columns
+            hparams.Metric(_tag(*column), display_name=f"{' '.join(column)} ({tested})")
+            for column in columns
         ],
     )
     _write(target, [experiment], 0.0)
     for name, own in metrics.items():
         ended = folder.run(name).metrics.stat().st_mtime
-        tested = own.get(_SPLIT, {})
+        own = own.get(_SPLIT, {})
         values = {
-            _tag(task, metric): tested.get(task, {}).get(metric)
+            _tag(task, metric): own.get(task, {}).get(metric)
             for task, metric in columns
         }
+        # JSON has null where a metric is not defined.
+        known = {tag: value for tag, value in values.items() if value is not None}
         summaries = [
             hparams.hparams_pb(given[name], trial_id=name, start_time_secs=ended),
-            # JSON has null where a metric is not defined.
-            *(
-                _scalar(tag, value)
-                for tag, value in values.items()
-                if value is not None
-            ),
+            *(_scalar(tag, value) for tag, value in known.items()),
             _end(ended),
         ]
         _write(target / name, summaries, ended)
-    return target
+    return target.parent
+
+
+def _numbered(given: dict[str, Hyperparameters]) -> dict[str, Hyperparameters]:
+    """Names that TensorBoard's sort leaves in the order that they have here."""
+    keys = list(dict.fromkeys(key for own in given.values() for key in own))
+    # TensorBoard sorts them as texts.
+    names = {key: f"{place:03d} {key}" for place, key in enumerate(keys, start=1)}
+    return {
+        name: {names[key]: value for key, value in own.items()}
+        for name, own in given.items()
+    }
+
+
+def _domains(given: Collection[Hyperparameters]) -> list[hparams.HParam]:
+    """The hyperparameters with the values that they have, shown without numbers."""
+    found = {}
+    for own in given:
+        for key, value in own.items():
+            found.setdefault(key, set()).add(value)
+    return [
+        hparams.HParam(
+            key,
+            hparams.Discrete(sorted(values, key=str), type(next(iter(values)))),
+            display_name=key.partition(" ")[2],
+        )
+        for key, values in sorted(found.items())
+    ]
 
 
 def settings_of(grid: Grid, fit: str) -> Hyperparameters:
@@ -96,7 +121,7 @@ def settings_of(grid: Grid, fit: str) -> Hyperparameters:
     """
     cells = [cell for cell in grid.cells if cell.fit == fit]
     found: Hyperparameters = {}
-    for key in sorted(KEYS, key="experiment".__ne__):
+    for key in _CELL:
         values = dict.fromkeys(str(getattr(cell, key)) for cell in cells)
         found[key] = " + ".join(values)
     settings = grid.fits[fit].settings
