@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mdmt_tf.metrics.calibration import equal_mass_bins
 from mdmt_tf.metrics.rows import BINS
 from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.panels import COLOURS
@@ -91,43 +92,6 @@ def _curves(component, tables) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             for index, label in enumerate(component.class_names)
         }
     return curves
-
-
-def equal_mass_bins(
-    score: np.ndarray, positive: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean score and observed frequency of the bins of the calibration error.
-
-    Args:
-        score: (n,), predicted probabilities.
-        positive: (n,), the truth.
-    Returns: four arrays (b,), ascending, for the bins with rows: mean score, observed
-        frequency, and the ends of its 95 % interval of Wilson 1927.
-    """
-    ranks = _middle_ranks(score)
-    bins = np.minimum((BINS * ranks / len(score)).astype(int), BINS - 1)
-    count = np.bincount(bins, minlength=BINS)
-    filled = count > 0
-    count = count[filled]
-    predicted = np.bincount(bins, score, minlength=BINS)[filled] / count
-    observed = np.bincount(bins, positive, minlength=BINS)[filled] / count
-    z = 1.959964
-    centre = (observed + z**2 / (2 * count)) / (1 + z**2 / count)
-    spread = np.sqrt(observed * (1 - observed) / count + z**2 / (4 * count**2))
-    half = z * spread / (1 + z**2 / count)
-    return (
-        predicted,
-        observed,
-        np.minimum(centre - half, observed),
-        np.maximum(centre + half, observed),
-    )
-
-
-def _middle_ranks(score: np.ndarray) -> np.ndarray:
-    """The number of smaller scores and half that of equal ones."""
-    ordered = np.sort(score)
-    smaller = np.searchsorted(ordered, score, "left")
-    return (smaller + np.searchsorted(ordered, score, "right")) / 2
 
 
 def decision_curve_plot(

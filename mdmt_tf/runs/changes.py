@@ -21,6 +21,8 @@ KEYS = {
     "training.saved_model": True,
     "training.saliency": True,
     "training.tensorboard": False,
+    "training.tensorboard_train_images": False,
+    "training.tensorboard_saliency": False,
     "training.devices": False,
     "pipeline.cache": False,
 }

@@ -26,6 +26,7 @@ from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import description
 from mdmt_tf.training.fit import Fit, inputs_of, predict
+from mdmt_tf.training.tensorboard.saliency import write_saliency
 
 
 def conclude(fit: Fit, model: keras.Model) -> None:
@@ -71,6 +72,8 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+    if config.training.tensorboard and config.training.tensorboard_saliency:
+        write_saliency(fit, model)
     storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
