@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf import storage
+from mdmt_tf.cards import writing as cards
 from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
@@ -76,6 +77,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
+    cards.write_run_card(run, inputs)
     shutil.rmtree(run.saved_model_so_far, ignore_errors=True)
     # metrics.json says that all others are there.
     storage.sync_all(run.path)
@@ -109,6 +111,7 @@ def export_so_far(fit: Fit, model: keras.Model, epochs: int, best_epoch: int) ->
     about["interrupted"] = {"epochs": epochs, "best_epoch": best_epoch}
     target = fit.run.saved_model_so_far
     _export(fit, answering, target, about, probabilities, calibrations)
+    cards.write_interrupted_card(fit.run, inputs, table, about["interrupted"])
 
 
 def _export(

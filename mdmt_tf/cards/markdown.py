@@ -1,0 +1,56 @@
+"""A card as Markdown, as GitHub and Hugging Face show it."""
+
+from collections.abc import Iterator, Sequence
+
+from mdmt_tf.cards.blocks import Grid, Pairs, Section, Sentences
+
+
+def as_markdown(title: str, sections: Sequence[Section]) -> str:
+    """The text of a card.
+
+    Args:
+        title: of the model.
+        sections: see `content.sections`.
+
+    Example:
+        >>> print(as_markdown("ward", [Section("use", "Use", (Sentences(("A|b",)),))]))
+        # Model card: ward
+        <BLANKLINE>
+        ## Use
+        <BLANKLINE>
+        - A|b
+        <BLANKLINE>
+    """
+    lines = [f"# Model card: {_escaped(title)}", ""]
+    for section in sections:
+        lines += [f"## {_escaped(section.title)}", ""]
+        for block in section.blocks:
+            lines += [*_lines(block), ""]
+    return "\n".join(lines)
+
+
+def _lines(block: Sentences | Pairs | Grid) -> Iterator[str]:
+    if isinstance(block, Sentences):
+        yield from (f"- {_escaped(text)}" for text in block.texts)
+    elif isinstance(block, Pairs):
+        yield from _table(("", ""), [(f"**{n}**", v) for n, v in block.pairs])
+    else:
+        yield f"**{_escaped(block.caption)}**"
+        yield ""
+        yield from _table(block.headings, block.rows)
+
+
+def _table(headings: Sequence[str], rows) -> Iterator[str]:
+    yield f"| {' | '.join(map(_cell, headings))} |"
+    yield f"|{'---|' * len(headings)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_cell, row))} |"
+
+
+def _cell(text: str) -> str:
+    return _escaped(text).replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    """Text in one line, in which no mark of HTML is one."""
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
