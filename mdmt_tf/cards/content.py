@@ -54,7 +54,8 @@ def opening(facts: Mapping[str, Any]) -> str:
     ]
     names = ", ".join(data["name"] for data in facts["data"])
     kind = "volumes" if len(facts["model"]["input"]) == 3 else "images"
-    text = f"A {facts['model']['backbone']} that predicts {'; '.join(answers)} from "
+    listed = ("; " if few else ", ").join(answers)
+    text = f"A {facts['model']['backbone']} that predicts {listed} from "
     text += f"{kind} like those of {names}."
     tasks = facts["evaluation"].get("tasks", {})
     parts = [

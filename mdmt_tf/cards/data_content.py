@@ -18,9 +18,9 @@ _SPLITS = ("train", "validation", "test")
 # Negative counts of what is left are rows of further tables, see `patient_flow`.
 _UNEXPLAINED = "rows without a stated reason"
 _LUNGS = (
-    "The crops are by the lung network of the package, whose own card is "
-    "`mdmt_tf/imaging/lungs/MODEL_CARD.md`. It was trained on radiographs with several "
-    "licences."
+    "Where the true lungs are not known, the crops are by the lung network of the "
+    "package, whose own card is mdmt_tf/imaging/lungs/MODEL_CARD.md. It was trained on "
+    "radiographs with several licences."
 )
 
 
@@ -71,7 +71,7 @@ def evaluation_data(facts: Mapping[str, Any]) -> Section:
 def _division(split: Mapping) -> str:
     if split["kind"] == "kfold":
         total = split["folds"] * split["repeats"]
-        return f"fold {split['fold']} of {total} of a cross-validation (from 0)"
+        return f"cross-validation, fold {split['fold']} of {total}, numbered from 0"
     if split["kind"] == "leave_one_site_out":
         return f"leave one site out, fold {split['fold']} of {known(split['folds'])}"
     return f"lists from a file, fold {split['fold']}"
@@ -100,7 +100,7 @@ def _citations(facts) -> Iterator[Sentences]:
         if one["preprocessing_text"]
     }
     found = [*texts.values()]
-    if any(one["finds_lungs"] and not one["synthetic"] for one in facts["data"]):
+    if any(one["finds_lungs"] for one in facts["data"]):
         found.append(_LUNGS)
     found += [
         f"{one['name']}: {text}"

@@ -209,7 +209,7 @@ def _terms(name: str, facts: Mapping, config: Config, folder: Path | None) -> Te
     declared, known = config.dataset, terms_of(name)
     if facts["synthetic"] and known is not None:
         # Drawn in the form of a real dataset, of which they hold nothing.
-        return Terms(_DRAWN, "`mdmt_tf.phantoms`")
+        return Terms(_DRAWN, "mdmt_tf.phantoms")
     if known is not None:
         return known
     if declared is not None and declared.name == name:

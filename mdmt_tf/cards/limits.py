@@ -148,7 +148,7 @@ def _of_sites(facts) -> Iterator[str]:
 
 def _of_shortcuts(facts) -> Iterator[str]:
     if facts["shortcuts"] is None:
-        yield "Short cuts: not looked for. `python -m mdmt_tf.doctor` looks for them."
+        yield "Short cuts: not looked for. python -m mdmt_tf.doctor looks for them."
     for dataset, of_tasks in (facts["shortcuts"] or {}).items():
         for task, fields in of_tasks.items():
             for field, value in fields.items():

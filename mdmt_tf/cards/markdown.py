@@ -1,8 +1,12 @@
 """A card as Markdown, as GitHub and Hugging Face show it."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from mdmt_tf.cards.blocks import Grid, Pairs, Section, Sentences
+
+# The beginning of a tag, a comment or an entity.
+_MARK = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
 
 
 def as_markdown(title: str, sections: Sequence[Section]) -> str:
@@ -52,5 +56,5 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text in one line, in which no mark of HTML is one."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    """Text in one line, in which no mark of HTML is one; < before a number is none."""
+    return _MARK.sub(r"\\\g<0>", " ".join(text.split()))

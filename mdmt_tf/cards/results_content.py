@@ -18,6 +18,7 @@ _NONE = "Nothing was judged: training has not ended, or there are no labels."
 # Columns of metrics in a table.
 _MOST = 6
 _MOST_OF_STRATA = 3
+_MOST_NAMED = 3
 _SMALL = "too small"
 _CALIBRATION = ("ece", "calibration_slope", "calibration_intercept")
 _IDEAL = {"calibration_slope": 1}
@@ -94,7 +95,9 @@ def _metric_tables(facts) -> Iterator[Grid | Sentences]:
             )
             for name, own in found.items()
         )
-        caption = f"Metrics on the {evaluation['split']} split (95 % interval)"
+        caption = f"Metrics on the {evaluation['split']} split"
+        if len(answers) <= _MOST_NAMED:
+            caption += f": {', '.join(answers)}"
         headings = ("answer", *map(title_of, names))
         yield Grid(f"metrics-{number}", caption, headings, rows)
         if reasons := _reasons(found, names):

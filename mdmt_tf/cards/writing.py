@@ -9,9 +9,10 @@ import pandas as pd
 
 from mdmt_tf import storage
 from mdmt_tf.cards.content import sections
-from mdmt_tf.cards.facts import gather
+from mdmt_tf.cards.facts import FORMAT, gather
 from mdmt_tf.cards.markdown import as_markdown
 from mdmt_tf.cards.strata import shortcuts_of_inputs, strata_of_run
+from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.flow import measure_flow, patient_flow
 from mdmt_tf.runs.folder import RunFolder
@@ -32,6 +33,15 @@ def write_run_card(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, 
     Returns: the facts of the card.
     Raises: DataError for a run without the files that it needs.
     """
+    facts = facts_of_run(run, inputs)
+    exported = run.saved_model if run.saved_model.is_dir() else None
+    for folder in filter(None, (exported, run.path)):
+        write_card(facts, folder)
+    return facts
+
+
+def facts_of_run(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, Any]:
+    """The facts of the card of a run; arguments and errors as `write_run_card`."""
     settings = run.settings()
     answers = run.read_answers(settings)
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
@@ -42,19 +52,15 @@ def write_run_card(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, 
         tables = inputs and {one.name: one.table for one in inputs.datasets}
         judged = table[table["split"] == split]
         strata = strata_of_run(judged, answers, units, tables)
-    exported = run.saved_model if run.saved_model.is_dir() else None
-    facts = gather(
+    return gather(
         run,
         patient_flow(run, settings),
         folders=_folders(inputs),
         sites=_sites(inputs, table),
         strata=strata,
         shortcuts=None if inputs is None else shortcuts_of_inputs(inputs),
-        exported=exported,
+        exported=run.saved_model if run.saved_model.is_dir() else None,
     )
-    for folder in filter(None, (exported, run.path)):
-        write_card(facts, folder)
-    return facts
 
 
 def write_interrupted_card(
@@ -96,12 +102,36 @@ def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     storage.write_json(folder / FILE, dict(facts))
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The facts of the card in a folder of a run or a SavedModel.
+def facts_of(folder: Path) -> dict[str, Any]:
+    """The facts of the card of a finished run or a SavedModel.
 
-    Raises: FileNotFoundError; ValueError when it is not JSON.
+    Those of a run that has no card, because an earlier version has made it, are
+    gathered from its files.
+
+    Raises: DataError for a folder without a card that is no finished run; for a card
+        that cannot be read, or that another version has written.
     """
-    return json.loads((folder / FILE).read_text(encoding="utf-8"))
+    path = folder / FILE
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise ValueError(f"format {facts['format']}, expected {FORMAT}")
+        return facts
+    except FileNotFoundError:
+        run = RunFolder(folder)
+        if not run.config.is_file():
+            raise DataError(
+                f"{folder}: has no {FILE}. Expected the folder of a run, or of a model "
+                "that this version has exported. `python -m mdmt_tf.card RUN` writes "
+                "the card of a run, and puts it beside its exported model."
+            ) from None
+        run.require_finished()
+        return storage.without_nan(facts_of_run(run))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: is no model card of this version ({error}). Write it again: "
+            "python -m mdmt_tf.card RUN."
+        ) from error
 
 
 def _folders(inputs: "Inputs | None") -> dict[str, Path] | None:
