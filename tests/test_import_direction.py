@@ -46,6 +46,7 @@ COMMANDS = [
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
+    "mdmt_tf.card",
     "mdmt_tf.study",
     "mdmt_tf.folds",
     "mdmt_tf.convert",

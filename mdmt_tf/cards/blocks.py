@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from mdmt_tf.metrics.table import METRICS
 
+# Of operating points; they are no metrics of a task.
+_FRACTIONS = ("sensitivity", "specificity", "ppv", "npv", "fraction_positive")
 NOT_STATED = "not stated"
 NOT_KNOWN = "not known"
 
@@ -43,6 +45,25 @@ class Section:
     id: str
     title: str
     blocks: tuple[Sentences | Pairs | Grid, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A card.
+
+    Attributes:
+        title: of the model.
+        warnings: what stands above everything.
+        opening: what the model answers, and how well.
+        not_for: what it must not be used for.
+        sections: in their order.
+    """
+
+    title: str
+    warnings: tuple[str, ...]
+    opening: str
+    not_for: str
+    sections: tuple[Section, ...]
 
 
 def stated(text: str | Sequence[str] | None) -> str:
@@ -88,7 +109,7 @@ def number_of(name: str, value: float | None) -> str:
     """
     if value is None:
         return "not defined"
-    if name in METRICS and METRICS[name].percent:
+    if name in _FRACTIONS or (name in METRICS and METRICS[name].percent):
         return f"{100 * value:.1f} %"
     text = f"{value:.3f}"
     return text if len(text) <= 8 else f"{value:.3g}"

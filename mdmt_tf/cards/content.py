@@ -10,6 +10,7 @@ from typing import Any
 
 from mdmt_tf.cards.blocks import (
     NOT_STATED,
+    Card,
     Grid,
     Pairs,
     Section,
@@ -22,12 +23,29 @@ from mdmt_tf.cards.blocks import (
     with_interval,
 )
 from mdmt_tf.cards.data_content import evaluation_data, training_data
+from mdmt_tf.cards.ensemble_content import ensemble_opening, ensemble_sections
 from mdmt_tf.cards.limits import limits
 from mdmt_tf.cards.results_content import factors, metrics, quantitative
 from mdmt_tf.models.weights import provenance
 
 # Answers that the opening names with their numbers.
 _MOST_SHOWN = 3
+
+
+def card_of(facts: Mapping[str, Any]) -> Card:
+    """The card of a run, an exported model or an ensemble.
+
+    Args:
+        facts: of `model_card.json`, where NaN is None.
+    """
+    is_ensemble = "members" in facts
+    return Card(
+        facts["title"],
+        tuple(warnings(facts)),
+        ensemble_opening(facts) if is_ensemble else opening(facts),
+        facts["not_for"],
+        tuple(ensemble_sections(facts) if is_ensemble else sections(facts)),
+    )
 
 
 def warnings(facts: Mapping[str, Any]) -> list[str]:
@@ -78,13 +96,8 @@ def _best_known(entries: Mapping) -> str | None:
 
 
 def sections(facts: Mapping[str, Any]) -> list[Section]:
-    """All sections, in the order of the card.
-
-    Args:
-        facts: of `model_card.json`, where NaN is None.
-    """
+    """The sections of a run or an exported model."""
     return [
-        _summary(facts),
         _details(facts),
         _use(facts),
         Section(
@@ -100,11 +113,6 @@ def sections(facts: Mapping[str, Any]) -> list[Section]:
         _ethics(facts),
         _files(facts),
     ]
-
-
-def _summary(facts) -> Section:
-    texts = (*warnings(facts), opening(facts), facts["not_for"])
-    return Section("summary", "Summary", (Sentences(texts),))
 
 
 def _details(facts) -> Section:

@@ -26,7 +26,7 @@ _LUNGS = (
 
 def training_data(facts: Mapping[str, Any]) -> Section:
     """Where the data come from, what may be done with them, and who is in them."""
-    blocks = [_origins(facts), *_citations(facts), _flow(facts)]
+    blocks = [origins(facts), *_citations(facts), _flow(facts)]
     if rows := tuple(_labels(facts)):
         headings = ("answer", "dataset", "classes", *_SPLITS)
         caption = "Labels that were used: images (patients), and images of each class"
@@ -77,7 +77,8 @@ def _division(split: Mapping) -> str:
     return f"lists from a file, fold {split['fold']}"
 
 
-def _origins(facts) -> Grid:
+def origins(facts: Mapping[str, Any]) -> Grid:
+    """The datasets, what they are used for, and their licences."""
     rows = tuple(
         (
             one["name"],
@@ -143,10 +144,11 @@ def _flow_rows(data: Mapping) -> Iterator[tuple[str, ...]]:
 
 
 def _labels(facts) -> Iterator[tuple[str, ...]]:
+    names = {one["name"]: one["classes"] for one in facts["model"]["answers"]}
     for data in facts["data"]:
         for answer, of_split in data["flow"]["labelled"].items():
             of_class = data["flow"]["classes"].get(answer, {})
-            classes = ", ".join(of_class.get("train", {})) or "a number, or several"
+            classes = ", ".join(names[answer]) or "a number"
             cells = (
                 _cell(of_split.get(split), of_class.get(split, {})) for split in _SPLITS
             )

@@ -1,6 +1,6 @@
 """What is known of a run: plain values, as in `model_card.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def gather(
     }
 
 
-def _model(config: Config, manifest: Mapping, answers: tuple[Answer, ...]) -> dict:
+def _model(config: Config, manifest: Mapping, answers: Sequence[Answer]) -> dict:
     row = BACKBONES.get(config.model.backbone)
     return {
         "experiment": config.experiment,
@@ -218,15 +218,28 @@ def _terms(name: str, facts: Mapping, config: Config, folder: Path | None) -> Te
     return prepared_terms(folder) if folder is not None else Terms()
 
 
-def _evaluation(run: RunFolder, answers: tuple[Answer, ...]) -> dict:
+def _evaluation(run: RunFolder, answers: Sequence[Answer]) -> dict:
     """Metrics with intervals: of the test split, or else of validation."""
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
     if not assessed:
         return {}
     split = "test" if "test" in assessed else "validation"
+    return evaluation_of(split, assessed[split], answers)
+
+
+def evaluation_of(
+    split: str, assessed: Mapping[str, Any], answers: Sequence[Answer]
+) -> dict[str, Any]:
+    """The facts on an assessment.
+
+    Args:
+        split: of its rows.
+        assessed: answer -> result of `assess`.
+        answers: tasks, and derived answers.
+    """
     tasks = {}
     for answer in answers:
-        own = assessed[split][answer.name]
+        own = assessed[answer.name]
         chosen = own[f"by_{own['unit']}"]
         tasks[answer.name] = {
             "unit": own["unit"],
@@ -239,7 +252,7 @@ def _evaluation(run: RunFolder, answers: tuple[Answer, ...]) -> dict:
     return {"split": split, "tasks": tasks}
 
 
-def _calibration(run: RunFolder, answers: tuple[Answer, ...]) -> dict:
+def _calibration(run: RunFolder, answers: Sequence[Answer]) -> dict:
     fitted = run.read_json(run.calibration) if run.calibration.is_file() else {}
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
     result = {}

@@ -3,30 +3,38 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from mdmt_tf.cards.blocks import Grid, Pairs, Section, Sentences
+from mdmt_tf.cards.blocks import Card, Grid, Pairs, Sentences
 
 # The beginning of a tag, a comment or an entity.
 _MARK = re.compile(r"<(?=[A-Za-z/!?])|&(?=#?\w+;)")
 
 
-def as_markdown(title: str, sections: Sequence[Section]) -> str:
+def as_markdown(card: Card) -> str:
     """The text of a card.
 
     Args:
-        title: of the model.
-        sections: see `content.sections`.
+        card: see `content.card_of`.
 
     Example:
-        >>> print(as_markdown("ward", [Section("use", "Use", (Sentences(("A|b",)),))]))
+        >>> use = Section("use", "Use", (Sentences(("In trials.",)),))
+        >>> card = Card("ward", (), "Predicts icu.", "Not for you.", (use,))
+        >>> print(as_markdown(card))
         # Model card: ward
+        <BLANKLINE>
+        Predicts icu.
+        <BLANKLINE>
+        **Not for you.**
         <BLANKLINE>
         ## Use
         <BLANKLINE>
-        - A|b
+        - In trials.
         <BLANKLINE>
     """
-    lines = [f"# Model card: {_escaped(title)}", ""]
-    for section in sections:
+    lines = [f"# Model card: {_escaped(card.title)}", ""]
+    for text in card.warnings:
+        lines += [f"> **{_escaped(text)}**", ""]
+    lines += [_escaped(card.opening), "", f"**{_escaped(card.not_for)}**", ""]
+    for section in card.sections:
         lines += [f"## {_escaped(section.title)}", ""]
         for block in section.blocks:
             lines += [*_lines(block), ""]

@@ -70,7 +70,7 @@ def metrics(facts: Mapping[str, Any]) -> Section:
 def quantitative(facts: Mapping[str, Any]) -> Section:
     """Metrics with intervals, calibration, operating points, strata."""
     blocks = [
-        *_metric_tables(facts),
+        *metric_tables(facts["evaluation"]),
         *_calibration(facts),
         *_operating_points(facts),
         *_strata(facts),
@@ -80,8 +80,12 @@ def quantitative(facts: Mapping[str, Any]) -> Section:
     )
 
 
-def _metric_tables(facts) -> Iterator[Grid | Sentences]:
-    evaluation = facts["evaluation"]
+def metric_tables(evaluation: Mapping[str, Any]) -> Iterator[Grid | Sentences]:
+    """A table for each set of metrics, with why intervals are missing.
+
+    Args:
+        evaluation: see `facts.evaluation_of`; {} if nothing was judged.
+    """
     together: dict[tuple[str, ...], list[str]] = {}
     for name, own in evaluation.get("tasks", {}).items():
         chosen = tuple(principal(list(own["metrics"]), _MOST))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mdmt_tf import storage
-from mdmt_tf.cards.content import sections
+from mdmt_tf.cards.content import card_of
 from mdmt_tf.cards.facts import FORMAT, gather
 from mdmt_tf.cards.markdown import as_markdown
 from mdmt_tf.cards.strata import shortcuts_of_inputs, strata_of_run
@@ -97,7 +97,7 @@ def write_interrupted_card(
 
 def write_card(facts: Mapping[str, Any], folder: Path) -> None:
     """Write the facts, and their text; each file whole or not at all."""
-    text = as_markdown(facts["title"], sections(storage.without_nan(dict(facts))))
+    text = as_markdown(card_of(storage.without_nan(dict(facts))))
     storage.write_text(folder / TEXT_FILE, text)
     storage.write_json(folder / FILE, dict(facts))
 

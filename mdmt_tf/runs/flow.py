@@ -167,7 +167,9 @@ def patient_flow(
             folders[name] = metadata
     return measure_flow(
         datasets={
-            name: folders.get(name, {"synthetic": facts["synthetic"]})
+            name: folders.get(
+                name, {"synthetic": facts["synthetic"], "prepared": facts["examples"]}
+            )
             for name, facts in manifest["datasets"].items()
         },
         lists=run.read_json(run.split)["datasets"],
