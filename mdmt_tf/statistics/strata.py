@@ -171,12 +171,19 @@ def _assess_one(rows: pd.DataFrame, task: Task, unit: str, resamples, seed) -> d
     return {
         "n": chosen["n"],
         "patients": chosen["patients"],
-        "small": _is_small(rows, task, chosen["patients"]),
+        "small": is_small(rows, task, chosen["patients"]),
         **{k: v for k, v in chosen.items() if k in ("missing_classes", "metrics")},
     }
 
 
-def _is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
+def is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
+    """Whether labelled rows are too few to be read: fewer than 20 patients, or 5.
+
+    Args:
+        rows: labelled rows of a stratum, in the columns of `predictions.csv`.
+        task: the task; 5 patients of each of its classes are needed.
+        patients: number of patients of the rows.
+    """
     if patients < FEWEST_PATIENTS:
         return True
     for component, own in rows_of_components(rows, task):

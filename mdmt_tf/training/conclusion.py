@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf import storage
+from mdmt_tf.cards import writing as cards
 from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
 from mdmt_tf.models.weights import heads, provenance, weights_file
-from mdmt_tf.runs import predictions
+from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
@@ -43,6 +44,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    storage.write_json(run.flow, flow.flow_of_inputs(inputs, table).to_plain())
     calibrations = _calibrate(fit, table)
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
@@ -78,6 +80,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
+    cards.write_run_card(run, inputs)
     shutil.rmtree(run.saved_model_so_far, ignore_errors=True)
     # metrics.json says that all others are there.
     storage.sync_all(run.path)
@@ -111,6 +114,7 @@ def export_so_far(fit: Fit, model: keras.Model, epochs: int, best_epoch: int) ->
     about["interrupted"] = {"epochs": epochs, "best_epoch": best_epoch}
     target = fit.run.saved_model_so_far
     _export(fit, answering, target, about, probabilities, calibrations)
+    cards.write_interrupted_card(fit.run, inputs, table, about["interrupted"])
 
 
 def _export(
