@@ -18,6 +18,8 @@ saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
 calibration.json  temperature, prior and operating points of each task, from validation
+flow.json         patients found, left out and why, by split and task; missing in runs
+                  of earlier versions
 features_probe.json  how well the features tell the datasets apart, of runs with two
                   datasets or more; missing in runs of earlier versions
 assessment.json   metrics by patient and by image with intervals, of validation and test
@@ -61,6 +63,7 @@ class RunFolder:
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"
+        self.flow = self.path / "flow.json"
         self.assessment = self.path / "assessment.json"
         self.features_probe = self.path / "features_probe.json"
         self.training_images = self.path / "training_images.json"

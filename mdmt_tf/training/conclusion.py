@@ -15,7 +15,7 @@ from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
 from mdmt_tf.models.weights import heads, provenance, weights_file
-from mdmt_tf.runs import predictions
+from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
@@ -42,6 +42,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    storage.write_json(run.flow, flow.flow_of_inputs(inputs, table).to_plain())
     calibrations = _calibrate(fit, table)
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
