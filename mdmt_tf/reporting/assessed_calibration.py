@@ -1,6 +1,7 @@
 """Calibration of predictions that took no part in a fit: tables and plots."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -19,6 +20,8 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     shown,
 )
+from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
+from mdmt_tf.statistics.curves import Band, net_benefit_band
 from mdmt_tf.tasks import Task
 
 # Metrics of an operating point -> their heading.
@@ -125,7 +128,9 @@ def reliability(results: Assessed, component: Task):
     return reliability_diagram(component, tables)
 
 
-def decision_curve(results: Assessed, task: Task, component: Task):
+def decision_curve(
+    results: Assessed, task: Task, component: Task, resamples: int = 1000
+):
     """Net benefit by threshold; None for a component without a decision curve."""
     own = results.assessment[task.name]
     curve = own.get("decision_curve", {}).get(component.name)
@@ -137,4 +142,15 @@ def decision_curve(results: Assessed, task: Task, component: Task):
         for name, point in points.items()
         if point["threshold"] is not None
     }
-    return decision_curve_plot(component, curve, thresholds)
+    band = net_benefit_of(results.calibrated, component, curve["threshold"], resamples)
+    return decision_curve_plot(component, curve, thresholds, band)
+
+
+def net_benefit_of(
+    table: pd.DataFrame, component: Task, thresholds: Sequence[float], resamples: int
+) -> Band:
+    """The band of the net benefit of a component with two classes, by image."""
+    rows = labelled_rows(table, component)
+    chances = probabilities_of(rows, component)[:, 1]
+    positive = rows["target"].to_numpy() == 1
+    return net_benefit_band(rows, positive, chances, thresholds, resamples=resamples)
