@@ -96,7 +96,10 @@ THROUGH = {
         "mdmt_tf.phantoms.chest.studies",
     ],
     "reporting/test_external_page.py": [
-        "mdmt_tf.reporting.external_calibration",
+        "mdmt_tf.reporting.assessed",
+        "mdmt_tf.reporting.assessed_calibration",
+        "mdmt_tf.reporting.assessed_plots",
+        "mdmt_tf.reporting.assessed_tables",
         "mdmt_tf.reporting.external_plots",
         "mdmt_tf.reporting.external_results",
         "mdmt_tf.reporting.external_tables",

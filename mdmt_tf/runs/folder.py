@@ -17,6 +17,8 @@ saved_model_so_far/  the best epoch until an interruption; removed in the end
 saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
+fields.csv        site, sex, age band, ... of validation and test images, for strata;
+                  missing in runs of earlier versions
 calibration.json  temperature, prior and operating points of each task, from validation
 flow.json         patients found, left out and why, by split and task; missing in runs
                   of earlier versions
@@ -67,6 +69,7 @@ class RunFolder:
         self.calibration = self.path / "calibration.json"
         self.card = self.path / "model_card.json"
         self.card_text = self.path / "model_card.md"
+        self.fields = self.path / "fields.csv"
         self.flow = self.path / "flow.json"
         self.assessment = self.path / "assessment.json"
         self.features_probe = self.path / "features_probe.json"

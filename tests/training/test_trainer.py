@@ -69,6 +69,8 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "checkpoints",
         "saved_model",
         "predictions.csv",
+        "fields.csv",
+        "flow.json",
         "calibration.json",
         "flow.json",
         "model_card.json",

@@ -1,15 +1,16 @@
-"""Calibration in an external validation: tables and plots."""
+"""Calibration of predictions that took no part in a fit: tables and plots."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.reporting.assessed import Assessed, number
 from mdmt_tf.reporting.calibration_plots import (
     decision_curve_plot,
     reliability_diagram,
 )
-from mdmt_tf.reporting.external_results import ExternalResults, number
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
@@ -19,6 +20,8 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     shown,
 )
+from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
+from mdmt_tf.statistics.curves import Band, net_benefit_band
 from mdmt_tf.tasks import Task
 
 # Metrics of an operating point -> their heading.
@@ -31,13 +34,13 @@ _POINT_METRICS = {
 }
 
 
-def calibration_tables(results: ExternalResults) -> list[Table]:
+def calibration_tables(results: Assessed) -> list[Table]:
     """The tables of the tasks that are calibrated; none for earlier runs."""
     tables = [_calibration_table(results), _points_table(results)]
     return [table for table in tables if table.sections]
 
 
-def _calibration_table(results: ExternalResults) -> Table:
+def _calibration_table(results: Assessed) -> Table:
     sections, data = [], []
     for task in results.tasks:
         own = results.assessment[task.name].get("calibrated")
@@ -79,7 +82,7 @@ def _best(metric: str) -> Entry:
     return Entry("0" if ideal is None else f"{ideal:g}")
 
 
-def _points_table(results: ExternalResults) -> Table:
+def _points_table(results: Assessed) -> Table:
     sections, data = [], []
     for task in results.tasks:
         found = results.assessment[task.name].get("operating_points", {})
@@ -101,7 +104,7 @@ def _points_table(results: ExternalResults) -> Table:
             sections.append(TableSection(f"{component}, by image", headings, rows))
     notes = [
         "Thresholds of the calibrated probability, chosen on the validation split of "
-        "the training data" + (", mean of the runs." if len(results.runs) > 1 else "."),
+        "the training data" + (", mean of the runs." if results.models > 1 else "."),
         "youden: largest sensitivity + specificity there; the others reached the "
         "stated value there. positive: fraction of the images at or above the "
         "threshold.",
@@ -117,7 +120,7 @@ def _percent(value: float, low: float, high: float) -> Entry:
     return Entry(f"{100 * value:.1f}{ends}", value)
 
 
-def reliability(results: ExternalResults, component: Task):
+def reliability(results: Assessed, component: Task):
     """Observed frequency by probability, raw and calibrated."""
     tables = {"raw": results.table}
     if results.calibrated is not None:
@@ -125,7 +128,9 @@ def reliability(results: ExternalResults, component: Task):
     return reliability_diagram(component, tables)
 
 
-def decision_curve(results: ExternalResults, task: Task, component: Task):
+def decision_curve(
+    results: Assessed, task: Task, component: Task, resamples: int = 1000
+):
     """Net benefit by threshold; None for a component without a decision curve."""
     own = results.assessment[task.name]
     curve = own.get("decision_curve", {}).get(component.name)
@@ -137,4 +142,15 @@ def decision_curve(results: ExternalResults, task: Task, component: Task):
         for name, point in points.items()
         if point["threshold"] is not None
     }
-    return decision_curve_plot(component, curve, thresholds)
+    band = net_benefit_of(results.calibrated, component, curve["threshold"], resamples)
+    return decision_curve_plot(component, curve, thresholds, band)
+
+
+def net_benefit_of(
+    table: pd.DataFrame, component: Task, thresholds: Sequence[float], resamples: int
+) -> Band:
+    """The band of the net benefit of a component with two classes, by image."""
+    rows = labelled_rows(table, component)
+    chances = probabilities_of(rows, component)[:, 1]
+    positive = rows["target"].to_numpy() == 1
+    return net_benefit_band(rows, positive, chances, thresholds, resamples=resamples)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments import fields_file
+from mdmt_tf.statistics import fields_file
 from mdmt_tf.tasks import make_task
 
 TABLES = {
@@ -56,3 +56,14 @@ def test_damage_is_told(tmp_path, text):
     path.write_text(text)
     with pytest.raises(DataError, match="fields.csv: expected the columns dataset"):
         fields_file.read(path)
+
+
+def test_only_the_images_of_a_run_are_written(tmp_path):
+    """The fields are those of the whole dataset."""
+    path = tmp_path / "fields.csv"
+    fields_file.write(TABLES, [], path, images={"ward": {"b"}})
+    rows = fields_file.read(path).to_numpy().tolist()
+    assert sorted(rows) == [
+        ["ward", "death", "b", "no"],
+        ["ward", "view", "b", "PA, erect"],
+    ]
