@@ -11,7 +11,7 @@ from source_tree import MODULES, ROOT, imports, is_in, module_of
 # longest name that it starts with; within one row anything goes but a circle.
 ROWS = [
     ["mdmt_tf.errors"],
-    ["mdmt_tf.storage", "mdmt_tf.links", "mdmt_tf.disk"],
+    ["mdmt_tf.storage", "mdmt_tf.links", "mdmt_tf.disk", "mdmt_tf.invisible"],
     ["mdmt_tf.tasks", "mdmt_tf.metrics"],
     ["mdmt_tf.imaging"],
     ["mdmt_tf.names"],
@@ -57,6 +57,7 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.storage",
     "mdmt_tf.links",
     "mdmt_tf.disk",
+    "mdmt_tf.invisible",
     "mdmt_tf.tasks",
     "mdmt_tf.metrics",
     "mdmt_tf.config",
