@@ -120,9 +120,9 @@ def test_models_with_other_preprocessing_each_get_their_own(tmp_path, monkeypatc
     seen = []
     original = preparation.prepare_files
 
-    def spy(paths, kind):
+    def spy(paths, kind, **options):
         seen.append(kind.name)
-        return original(paths, kind)
+        return original(paths, kind, **options)
 
     monkeypatch.setattr(prediction, "prepare_files", spy)
     folder = films(tmp_path / "films", 102, 204)
