@@ -11,6 +11,7 @@ from source_tree import MODULES, ROOT, imports, is_in, module_of
 # longest name that it starts with; within one row anything goes but a circle.
 ROWS = [
     ["mdmt_tf.errors"],
+    ["mdmt_tf.pages"],
     ["mdmt_tf.storage", "mdmt_tf.links", "mdmt_tf.disk"],
     ["mdmt_tf.tasks", "mdmt_tf.metrics"],
     ["mdmt_tf.imaging"],
@@ -70,6 +71,7 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.experiments",
     "mdmt_tf.diagnosis",
     "mdmt_tf.statistics",
+    "mdmt_tf.pages",
     "mdmt_tf.reporting",
     "mdmt_tf.studies",
 ]

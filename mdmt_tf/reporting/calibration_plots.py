@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.rows import BINS
+from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.panels import COLOURS
 from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.tasks import Task
@@ -151,7 +152,7 @@ def decision_curve_plot(
     axis.plot(
         threshold,
         curve["treat_none"],
-        color="black",
+        color=INK,
         linewidth=1,
         linestyle="--",
         label="treat none",

@@ -8,7 +8,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.drawing import INK, STYLE, Drawing, render
 from mdmt_tf.reporting.external_calibration import decision_curve, reliability
 from mdmt_tf.reporting.external_results import ExternalResults, leading, number
 from mdmt_tf.reporting.panels import COLOURS, panels, scale
@@ -71,9 +71,9 @@ def forest(results: ExternalResults, task: Task, rows: pd.DataFrame):
             continue
         if not math.isnan(low):
             axis.plot([low, high], [place, place], color=colour, linewidth=1.5)
-        axis.plot(value, place, "o", color=colour, mfc="white" if small else colour)
+        axis.plot(value, place, "o", color=colour, mfc="none" if small else colour)
     if not math.isnan(points[0][2]):
-        axis.axvline(points[0][2], color="black", linewidth=0.8, linestyle=":")
+        axis.axvline(points[0][2], color=INK, linewidth=0.8, linestyle=":")
     axis.set_yticks(range(len(points)), [point[0] for point in points])
     axis.set_ylim(len(points) - 0.5, -0.5)
     axis.set_xlabel(f"{heading(metric)} by {results.unit(task)}")

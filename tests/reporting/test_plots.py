@@ -10,6 +10,7 @@ import pytest
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.tasks import make_task
 
 
@@ -87,7 +88,7 @@ def test_an_incomplete_experiment_has_points_but_no_box(incomplete):
     assert "mdmt\n5 of 6" in texts_of(metric)
     assert "ft\nn = 6" in texts_of(metric)
     axis = metric.axes[0]
-    medians = [line for line in axis.lines if line.get_color() == "black"]
+    medians = [line for line in axis.lines if line.get_color() == INK]
     assert len(medians) == 2
     points = [line for line in axis.lines if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in points] == [6, 6, 5]
