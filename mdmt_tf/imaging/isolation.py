@@ -85,7 +85,7 @@ def trim() -> None:
 
 
 def keep(count: int) -> None:
-    """Let `trim` leave this many processes, for a program that is asked again and again.
+    """Let `trim` leave this many processes, for a program that is asked often.
 
     To start one takes a second.
     """

@@ -1,6 +1,7 @@
 """Files that exist in memory only, with a path that other processes can open.
 
-Nothing of them reaches a disk, and they are gone when the process ends, however it ends.
+Nothing of them reaches a disk, and they are gone when the process ends, also when it is
+killed.
 """
 
 import os

@@ -1,7 +1,6 @@
 """The application: its routes, and how requests become answers."""
 
 import contextlib
-import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Collection
 from importlib import resources
@@ -31,16 +30,15 @@ _FORMATS = ("json", "csv", "stream")
 class Application:
     """Routes of the page and the API, for one service."""
 
-    def __init__(self, service: Service, bounds: Bounds, card: str = ""):
+    def __init__(self, service: Service, bounds: Bounds, url: str, card: str):
         """
-        Args:
-            card: the model card as a page; "": there is none.
+        Args: see `build_app`.
         """
         self._service = service
         self._bounds = bounds
         self._room = Room(bounds)
         self._desk = Desk(service)
-        self.pages = page.pages(service.description, card)
+        self.pages = page.pages(service.description, card, url)
 
     def routes(self) -> list[Route]:
         shown = [
@@ -131,7 +129,11 @@ class Application:
 
 
 def build_app(
-    service: Service, bounds: Bounds, hosts: Collection[str], card: str = ""
+    service: Service,
+    bounds: Bounds,
+    hosts: Collection[str],
+    url: str,
+    card: str = "",
 ) -> Guard:
     """The application, with its guard.
 
@@ -139,9 +141,10 @@ def build_app(
         service: answers.
         bounds: how much is taken.
         hosts: names under which the server may be addressed.
+        url: of the server, for examples.
         card: the model card as a page; "": there is none.
     """
-    own = Application(service, bounds, card)
+    own = Application(service, bounds, url, card)
     inner = Starlette(
         routes=own.routes(),
         lifespan=own.lifespan,

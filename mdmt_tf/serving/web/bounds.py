@@ -2,6 +2,9 @@
 
 import dataclasses
 import threading
+from collections.abc import Iterable
+
+from mdmt_tf.imaging import limits
 
 MEGABYTE = 1_000_000
 
@@ -24,8 +27,25 @@ class Bounds:
     requests: int = 128
     seconds: float = 30.0
 
+    def use_limits(self, assignments: Iterable[str] = ()) -> None:
+        """Let limits on files hold that are lower than those of the commands.
 
-class Refused(Exception):  # noqa: N818, it is no fault of the program
+        The commands read what their user chose; a server reads what it is sent. Several
+        images are decoded at a time, which then need some 3 GB at most.
+
+        Args:
+            assignments: such as "max_pixels=1e8", see `limits.parse`.
+        Raises: ConfigError, see there.
+        """
+        base = limits.Limits(
+            max_pixels=50_000_000,
+            max_voxels=200_000_000,
+            max_bytes=max(self.request_bytes, 1_000_000_000),
+        )
+        limits.use(limits.parse(assignments, base))
+
+
+class Refused(Exception):
     """A request that is not answered; its text is shown to the client.
 
     Attributes:

@@ -1,8 +1,8 @@
 """What stands before the application: who may ask, and what browsers may do.
 
 A page of another site must not use the server of its visitor. It could ask it directly
-(the browser then sends `Origin` and `Sec-Fetch-Site`), or let its own name point to this
-computer (the browser then sends that name as `Host`). Both are refused.
+(the browser then sends `Origin` and `Sec-Fetch-Site`), or let its own name point to
+this computer (the browser then sends that name as `Host`). Both are refused.
 """
 
 import logging
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 # Requests that change nothing and show nothing about a file.
 _READING = ("GET", "HEAD")
 _OWN = ("same-origin", "none")

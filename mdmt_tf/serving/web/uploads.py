@@ -153,8 +153,12 @@ class _Form:
                 f"expected at most {self._most} files in one request. Received: more. "
                 "Send fewer at a time.",
             )
-        upload = Upload(cleaned(name.decode(errors="replace")), open_memory_file())
-        self.uploads.append(upload)
+        try:
+            file = open_memory_file()
+        except OSError:  # as many files are open as the system allows
+            text = "too many files are waiting. Send these again in 5 s."
+            raise Refused(503, text, retry_after=5) from None
+        self.uploads.append(Upload(cleaned(name.decode(errors="replace")), file))
 
     def _add(self, data: bytes, start: int, end: int) -> None:
         left = memoryview(data)[start:end]

@@ -1,0 +1,1 @@
+from mdmt_tf.serving.web import page
