@@ -15,7 +15,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO
 
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import limits
+from mdmt_tf.imaging.memory_files import open_scratch
 
 # A kill by memory may be the fault of another file, which was decoded meanwhile.
 _ATTEMPTS = 2
@@ -101,8 +101,20 @@ def at_most(extra: int) -> Iterator[None]:
 
 
 def trim() -> None:
-    """End all processes that wait but one; each holds some 100 MB."""
-    _workers.stop(kept=1)
+    """End all processes that wait but one, or `keep`; each holds some 100 MB."""
+    _workers.stop(kept=_kept)
+
+
+def keep(count: int) -> None:
+    """Let `trim` leave this many processes, for a program that is asked often.
+
+    To start one takes a second.
+    """
+    global _kept
+    _kept = count
+
+
+_kept = 1
 
 
 class _CrashError(Exception):
@@ -116,7 +128,7 @@ class _Worker:
         there, self._to = os.pipe()
         self._from, here = os.pipe()
         # Open as long as the process lives.
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._said = open_scratch()
         paths = [os.getcwd() if path == "" else path for path in sys.path]
         try:
             self._process = subprocess.Popen(
