@@ -17,20 +17,8 @@ import tensorflow as tf
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.imaging.resample import resize
 from mdmt_tf.saliency import copies
+from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, GUIDED_GRAD_CAM, METHODS
 from mdmt_tf.tasks import Task
-
-GRAD_CAM = "grad_cam"
-GUIDED = "guided_backpropagation"
-GUIDED_GRAD_CAM = "guided_grad_cam"
-METHODS = (GRAD_CAM, GUIDED, GUIDED_GRAD_CAM)
-# Why a map may be zero everywhere.
-IF_ZERO = {
-    GRAD_CAM: "The map is zero everywhere: nowhere does the layer raise this score.",
-    GUIDED: "The map is zero everywhere: no positive gradient of this score reaches "
-    "the image.",
-    GUIDED_GRAD_CAM: "The map is zero everywhere: where the layer raises this score, "
-    "no positive gradient reaches the image.",
-}
 
 
 def possible_methods(model: keras.Model) -> tuple[str, ...]:
