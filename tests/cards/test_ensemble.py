@@ -9,11 +9,12 @@ from mdmt_tf.cards.content import card_of
 from mdmt_tf.cards.ensemble import gather_ensemble
 from mdmt_tf.cards.ensemble_content import MEAN, POOLED
 from mdmt_tf.cards.markdown import as_markdown
-from mdmt_tf.cards.writing import write_card, write_run_card
+from mdmt_tf.cards.writing import FILE, write_card, write_run_card
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.patients import by_patient
+from mdmt_tf.storage import write_json
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,10 @@ def test_members_of_one_fold_are_judged_by_their_mean(models):
     assert facts["judged"] == MEAN
     first, second = (predictions.read(run.predictions, "test") for run in models[:2])
     task = models[0].read_tasks(models[0].settings())[1]
-    mean = (first["value"] + second["value"]) / 2
-    days = first.assign(value=mean)[first["task"] == "days"]
+    mean = (first["prediction"] + second["prediction"]) / 2
+    days = first.assign(prediction=mean)[first["task"] == "days"]
     patients = by_patient(days, task)
-    expected = (patients["value"] - patients["target"]).abs().mean()
+    expected = (patients["prediction"] - patients["target"]).abs().mean()
     own = facts["evaluation"]["tasks"]["days"]
     assert own["patients"] == 50
     assert own["metrics"]["mae"]["value"] == pytest.approx(expected)
@@ -72,7 +73,7 @@ def changed(models, tmp_path, made_facts):
 
     def changed(**changes):
         shutil.copytree(models[1].path, tmp_path / "changed")
-        write_card(made_facts | changes, tmp_path / "changed")
+        write_json(tmp_path / "changed" / FILE, made_facts | changes)
         return RunFolder(tmp_path / "changed")
 
     return changed
