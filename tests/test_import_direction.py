@@ -12,7 +12,13 @@ from source_tree import MODULES, ROOT, imports, is_in, module_of
 ROWS = [
     ["mdmt_tf.errors"],
     ["mdmt_tf.pages"],
-    ["mdmt_tf.storage", "mdmt_tf.links", "mdmt_tf.disk"],
+    [
+        "mdmt_tf.storage",
+        "mdmt_tf.links",
+        "mdmt_tf.disk",
+        "mdmt_tf.screen",
+        "mdmt_tf.invisible",
+    ],
     ["mdmt_tf.tasks", "mdmt_tf.metrics"],
     ["mdmt_tf.imaging"],
     ["mdmt_tf.names"],
@@ -60,6 +66,8 @@ WITHOUT_TENSORFLOW = [
     "mdmt_tf.storage",
     "mdmt_tf.links",
     "mdmt_tf.disk",
+    "mdmt_tf.screen",
+    "mdmt_tf.invisible",
     "mdmt_tf.tasks",
     "mdmt_tf.metrics",
     "mdmt_tf.config",

@@ -40,7 +40,10 @@ _NOT_IDENTITY = {
         *("run_dir", "data_dir", "phantoms", "dataset", "split", "benchmark"),
         *("study", "card"),
     ),
-    "training": ("devices", "tensorboard", "saved_model", "saliency"),
+    "training": (
+        *("devices", "tensorboard", "tensorboard_train_images"),
+        *("tensorboard_saliency", "saved_model", "saliency"),
+    ),
     "pipeline": ("cache", "allow_identical_images"),
 }
 # Keys that are younger than some benchmarks, with the value that means what was done

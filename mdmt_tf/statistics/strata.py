@@ -34,7 +34,7 @@ _FIRST = (
 _AGE = _FIRST.index(("age",))
 # A text with more values describes single patients. Sites may be more.
 _MOST_VALUES = 12
-_MOST_SITES = 40
+MOST_SITES = 40
 # Names of images and patients.
 _NAMES = ("image_id", "patient_id")
 
@@ -76,7 +76,7 @@ def stratum_fields(
         if texts is None:
             continue
         distinct = len(set(texts.tolist()) - {UNKNOWN})
-        most = _MOST_SITES if rank == 0 else _MOST_VALUES
+        most = MOST_SITES if rank == 0 else _MOST_VALUES
         if 2 <= distinct <= most:
             ranked.append((rank, name, texts))
     # Not in the order of the table, which is that of a record: TensorFlow writes the

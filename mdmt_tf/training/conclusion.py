@@ -20,13 +20,14 @@ from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.serving import export
-from mdmt_tf.statistics import probe
-from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics import fields_file, probe
+from mdmt_tf.statistics.assessment import SPLITS, assess_splits
 from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.training import description
 from mdmt_tf.training.fit import Fit, inputs_of, predict
+from mdmt_tf.training.tensorboard.saliency import write_saliency
 
 
 def conclude(fit: Fit, model: keras.Model) -> None:
@@ -43,6 +44,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    _write_fields(fit, table)
     storage.write_json(run.flow, flow.flow_of_inputs(inputs, table).to_plain())
     calibrations = _calibrate(fit, table)
     # Other runs may start from these weights, which have one set of statistics.
@@ -73,6 +75,8 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+    if config.training.tensorboard and config.training.tensorboard_saliency:
+        write_saliency(fit, model)
     storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
@@ -161,6 +165,17 @@ def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:
     stored = {name: own.to_plain() for name, own in calibrations.items()}
     storage.write_json(fit.run.calibration, stored)
     return calibrations
+
+
+def _write_fields(fit: Fit, table: pd.DataFrame) -> None:
+    """Write what divides the images of validation and test into strata."""
+    rows = table[table["split"].isin(SPLITS)]
+    fields_file.write(
+        {dataset.name: dataset.table for dataset in fit.inputs.datasets},
+        fit.inputs.answers,
+        fit.run.fields,
+        images={name: set(own["image_id"]) for name, own in rows.groupby("dataset")},
+    )
 
 
 def _assessment(table, tasks, calibrations) -> dict[str, dict]:
