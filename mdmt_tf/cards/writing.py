@@ -16,6 +16,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.flow import measure_flow, patient_flow
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics import fields_file
 
 if TYPE_CHECKING:
     from mdmt_tf.data.inputs import Inputs
@@ -29,7 +30,7 @@ def write_run_card(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, 
     Args:
         run: with all files but, perhaps, `metrics.json`.
         inputs: its opened data; None: what only they have is missing, which are the
-            strata of other fields than the site, and the fields that are shortcuts.
+            fields that are shortcuts, and terms of builders of other packages.
     Returns: the facts of the card.
     Raises: DataError for a run without the files that it needs.
     """
@@ -49,9 +50,10 @@ def facts_of_run(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, An
     if assessed:
         split = "test" if "test" in assessed else "validation"
         units = {name: own["unit"] for name, own in assessed[split].items()}
-        tables = inputs and {one.name: one.table for one in inputs.datasets}
+        # Runs of earlier versions have none.
+        fields = fields_file.read(run.fields) if run.fields.is_file() else None
         judged = table[table["split"] == split]
-        strata = strata_of_run(judged, answers, units, tables)
+        strata = strata_of_run(judged, answers, units, fields)
     return gather(
         run,
         patient_flow(run, settings),

@@ -34,10 +34,10 @@ def table_of(scores):
     )
 
 
-def strata(table=None, tables=None):
+def strata(table=None, fields=None):
     if table is None:
         table = table_of(np.arange(len(SITES)) % 2 * 0.5 + 0.1)
-    found = strata_of_run(table, [ICU], {"icu": "image"}, tables, resamples=5)
+    found = strata_of_run(table, [ICU], {"icu": "image"}, fields, resamples=5)
     return found["ward"]["icu"]
 
 
@@ -55,20 +55,19 @@ def test_values_of_few_patients_are_not_named():
     assert "east" not in str(strata())
 
 
-def test_other_fields_come_from_the_data():
-    names = np.array([f"p{i:02d}" for i in range(len(SITES))], object)
-    fields = {
-        "image_id": names,
-        "patient_id": names,
-        "icu": np.arange(len(SITES)) % 2,
-        "sex": np.array(["f"] * 20 + ["m"] * 12, object),
-    }
-    found = strata(tables={"ward": fields})
-    assert list(found) == ["sex"]  # the label is no stratum
-    assert [(one["value"], one["patients"]) for one in found["sex"]] == [
-        ("f", 20),
-        ("m", 12),
-    ]
+def test_other_fields_come_from_their_file():
+    fields = pd.DataFrame(
+        {
+            "dataset": "ward",
+            "field": "sex",
+            "image_id": [f"p{i:02d}" for i in range(len(SITES))],
+            "value": ["f"] * 20 + ["m"] * 12,
+        }
+    )
+    found = strata(fields=fields)
+    assert list(found) == ["sex"]
+    counts = [(one["value"], one["patients"]) for one in found["sex"]]
+    assert counts == [("f", 20), ("m", 12)]
 
 
 def test_a_field_of_one_value_divides_nothing():
