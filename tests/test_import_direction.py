@@ -53,6 +53,7 @@ COMMANDS = [
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
     "mdmt_tf.card",
+    "mdmt_tf.serve",
     "mdmt_tf.study",
     "mdmt_tf.folds",
     "mdmt_tf.convert",

@@ -134,6 +134,7 @@ def _train(
             state,
             interruption,
         )
+    model = networks.model
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
         model = build_from_config(config)
