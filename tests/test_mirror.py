@@ -54,7 +54,6 @@ THROUGH = {
         "mdmt_tf.serving.preparation",
     ],
     "config/test_config.py": [
-        "mdmt_tf.config.card_section",
         "mdmt_tf.config.data_sections",
         "mdmt_tf.config.fit_sections",
         "mdmt_tf.config.model_section",
