@@ -54,6 +54,19 @@ def test_the_files_of_a_run_are_whole_and_equal_each_time(run):
     assert json.loads(first[0])["format"] == FORMAT
 
 
+def test_what_only_the_data_know_is_kept_when_the_card_is_written_again(run):
+    facts = write_run_card(run)
+    known = {"shortcuts": {"ward": {"icu": {"view": 0.9}}}}
+    facts["data"][0]["terms"]["licence"] = "CC0"
+    write_card(facts | known, run.path)
+    again = write_run_card(run)
+    assert again["shortcuts"] == known["shortcuts"]
+    assert again["data"][0]["terms"]["licence"] == "CC0"
+    # Another model has other shortcuts.
+    run.best_weights.write_bytes(b"trained again")
+    assert write_run_card(run)["shortcuts"] is None
+
+
 def test_the_card_lies_in_the_exported_model_too(run, made_facts, monkeypatch):
     monkeypatch.setattr(writing, "facts_of_run", lambda *_: made_facts)
     run.saved_model.mkdir()
