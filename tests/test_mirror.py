@@ -25,6 +25,16 @@ OTHERS = {
 
 # Modules without a test file of their own: the test that they are tested through.
 THROUGH = {
+    "cards/test_writing.py": [
+        "mdmt_tf.cards.blocks",
+        "mdmt_tf.cards.content",
+        "mdmt_tf.cards.data_content",
+        "mdmt_tf.cards.facts",
+        "mdmt_tf.cards.markdown",
+        "mdmt_tf.cards.results_content",
+        "mdmt_tf.runs.digests",
+    ],
+    "cards/test_ensemble.py": ["mdmt_tf.cards.ensemble_content"],
     "commands/test_benchmark.py": [
         "mdmt_tf.experiments.run",
     ],
