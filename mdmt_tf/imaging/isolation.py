@@ -17,7 +17,7 @@ import subprocess
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,6 +77,27 @@ def isolated(name: str, function: Callable, *arguments) -> Any:
         f"{name}: the decoder crashed ({reason}). The file is damaged, or needs more "
         "memory than there is: leave it out, or save it in another format"
     )
+
+
+@contextlib.contextmanager
+def at_most(extra: int) -> Iterator[None]:
+    """Let a function that is called by `isolated` take so many bytes more, no more.
+
+    Beyond them, it gets a MemoryError.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # a system that does not tell; its own limits hold
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + extra
+    limits_now = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([most, *limits_now]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def trim() -> None:

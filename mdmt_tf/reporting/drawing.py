@@ -47,6 +47,7 @@ class Drawing:
         name: name of the files, without suffix.
         caption: what the plot shows, with unit and n.
         title: what it is, in a few words; for those who cannot see it.
+        folded: whether it is a detail that a page folds away.
     """
 
     name: str
@@ -54,16 +55,17 @@ class Drawing:
     svg: bytes
     png: bytes
     title: str = ""
+    folded: bool = False
 
 
-def render(figure: Figure, name: str, caption: str) -> Drawing:
+def render(figure: Figure, name: str, caption: str, *, folded: bool = False) -> Drawing:
     """Render a figure, within `matplotlib.rc_context(STYLE)`."""
     png = _as(figure, "png", {"Software": None})
     # The layout is done once; a second pass would not change it.
     figure.set_layout_engine("none")
     svg = _as(figure, "svg", {"Date": None, "Creator": None}, transparent=True)
     title = " ".join(figure.get_suptitle().split()) or name.replace("_", " ")
-    return Drawing(name, caption, _themed(svg), png, title)
+    return Drawing(name, caption, _themed(svg), png, title, folded)
 
 
 def _as(figure: Figure, form: str, metadata: dict, **options) -> bytes:

@@ -49,6 +49,7 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
                         figure,
                         f"{kind}_{task.name}{suffix}",
                         f"{start}{name}, {validation}. {caption}",
+                        folded=task.name in results.terms,
                     )
 
 

@@ -117,6 +117,26 @@ def draw(
     return buffer.getvalue()
 
 
+def small_picture(image: np.ndarray, saliency: np.ndarray, most: int = 4) -> np.ndarray:
+    """An unsigned map over its image without any text, for a small place.
+
+    Args:
+        image, saliency: see `draw`.
+        most: number of slices of a volume.
+    Returns: float (h, w, 3) in [0, 1]: the image and the map, or slices with the map.
+    """
+    grey = np.clip(np.asarray(image, np.float32), 0, 1)
+    strength = relative_strength(saliency, signed=False)
+    coloured = blended(grey, strength, signed=False)
+    if grey.ndim == 2:
+        plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        return montage([plain, coloured], columns=2)
+    numbers = chosen_slices(grey, strength, most)
+    # All pictures have one size; missing slices are black.
+    tiles = [*coloured[numbers], *np.zeros((most - len(numbers), *coloured.shape[1:]))]
+    return montage(tiles)
+
+
 def relative_strength(saliency: np.ndarray, signed: bool) -> np.ndarray:
     """The map in [-1, 1], or in [0, 1] if it has no sign; 0 for an empty map.
 

@@ -40,7 +40,7 @@ def test_files_of_a_whole_benchmark(report):
 @pytest.mark.parametrize("kind", ["slopes", "confusion", "calibration"])
 def test_every_kind_draws_a_whole_benchmark(whole_aggregates, monkeypatch, kind):
     monkeypatch.setattr(plots, "KINDS", {kind: plots.KINDS[kind]})
-    monkeypatch.setattr(plots, "render", lambda *drawing: drawing)
+    monkeypatch.setattr(plots, "render", lambda *drawing, **_: drawing)
     drawings = list(plots.draw_all(whole_aggregates))
     names = [name for _, name, _ in drawings]
     assert names == [f"{kind}_prognosis", f"{kind}_severity"]
@@ -138,7 +138,7 @@ def test_titles_are_silent_on_real_data_and_names_have_the_validation(
     assert [d.name for d in drawings] == ["box_prognosis_cv", "box_severity_cv"]
     titles = []
     monkeypatch.setattr(
-        plots, "render", lambda metric, *_: titles.append(metric.get_suptitle())
+        plots, "render", lambda metric, *_, **__: titles.append(metric.get_suptitle())
     )
     list(plots.draw_all(incomplete))
     assert titles[0] == "Distribution over backbones and folds: prognosis, cv"
