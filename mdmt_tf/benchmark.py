@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     retry = options.retry_failed
     status = run.run_benchmark(settings, folder, console.write, retry_failed=retry)
     print(f"tables and plots: python -m mdmt_tf.report {path}")
+    print(f"compare the fits: tensorboard --logdir {path}/tensorboard")
     return status
 
 

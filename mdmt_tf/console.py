@@ -254,7 +254,7 @@ def add_limit_argument(arguments: Parser) -> None:
         metavar="NAME=NUMBER",
         help="how large files may be: max_pixels of an image, max_voxels of a volume, "
         "max_bytes of a file, max_ratio of its packing, max_table_bytes and max_cells "
-        "of a table (docs/data.md); may be repeated",
+        "of a table (docs/reference/data.md); may be repeated",
     )
 
 

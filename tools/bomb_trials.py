@@ -4,8 +4,8 @@
 
 Every file is made anew, see `bomb_files`, and read in a process of its own with limits
 of the system. Seconds are of the processor, and memory is the most that the process
-held beyond what it needed to start. The table is that of docs/reliability.md. The exit
-status is 1 if an answer was not a named error, or a limit was exceeded.
+held beyond what it needed to start. The table is that of docs/results/reliability.md.
+The exit status is 1 if an answer was not a named error, or a limit was exceeded.
 """
 
 import argparse

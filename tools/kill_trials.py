@@ -8,8 +8,9 @@ Each command runs on tiny phantoms, once undisturbed. In a trial it is started, 
 `--kills` says; then it runs to its end. It has survived if it ends with exit status 0.
 It is identical if all files are those of the undisturbed one, byte for byte, except for
 times and commands; of TFRecords, if all fields of all records are, because TensorFlow
-writes the fields of a record in no fixed order. The table for docs/reliability.md is
-printed at the end. A second start goes on where the first was interrupted.
+writes the fields of a record in no fixed order. The table for
+docs/results/reliability.md is printed at the end. A second start
+goes on where the first was interrupted.
 
 The network is too small for results; states are saved after every epoch and several
 times within it, so that most kills hit between two states.

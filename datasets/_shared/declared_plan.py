@@ -280,6 +280,8 @@ class PreparedPlan:
 def _plain(declaration: DatasetDeclaration) -> dict[str, Any]:
     plain = declaration.model_dump(mode="json", by_alias=True)
     del plain["preprocess"]  # it names the folder
+    # What may be done with the data changes none of them.
+    del plain["licence"], plain["citation"]
     return plain
 
 

@@ -97,7 +97,7 @@ def open_dataset(
     """
     import tensorflow_datasets as tfds
 
-    folder = _find(Path(data_dir), name, config, version)
+    folder = find_prepared(Path(data_dir), name, config, version)
     try:
         builder = tfds.builder_from_directory(folder)
         info = builder.info
@@ -177,7 +177,7 @@ def prepared_configs(data_dir: str | os.PathLike, name: str) -> list[str]:
     return ["", *configs] if _versions(folder) else configs
 
 
-def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
+def find_prepared(data_dir: Path, name: str, config: str, version: str | None) -> Path:
     """The folder of the requested version, or an error that lists what exists."""
     command = _command(name, data_dir)
     if not (data_dir / name).is_dir():

@@ -12,12 +12,13 @@ from mdmt_tf.config.experiment_sections import matched, parse_variant
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.repeated_images import check_repeated
 from mdmt_tf.data.sources import open_datasets
-from mdmt_tf.experiments import correlations, fields_file, matching
+from mdmt_tf.experiments import correlations, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
 from mdmt_tf.experiments.grid import Folder, Grid, build_grid
 from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
+from mdmt_tf.statistics import fields_file
 from mdmt_tf.storage import sha256_of, write_json
 from mdmt_tf.tasks.labels import check_same_labels
 

@@ -21,6 +21,8 @@ KEYS = {
     "training.saved_model": True,
     "training.saliency": True,
     "training.tensorboard": False,
+    "training.tensorboard_train_images": False,
+    "training.tensorboard_saliency": False,
     "training.devices": False,
     "pipeline.cache": False,
 }
@@ -132,6 +134,8 @@ def store(run: RunFolder, config: Config, found: Mapping[str, list]) -> None:
     if any(KEYS[key] for key in found):
         # First, so that no finished run has other settings than its results.
         run.metrics.unlink(missing_ok=True)
+        for card in (run.card, run.card_text):
+            card.unlink(missing_ok=True)
         shutil.rmtree(run.saliency, ignore_errors=True)
         if not config.training.saved_model:
             shutil.rmtree(run.saved_model, ignore_errors=True)

@@ -17,7 +17,13 @@ saved_model_so_far/  the best epoch until an interruption; removed in the end
 saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
+fields.csv        site, sex, age band, ... of validation and test images, for strata;
+                  missing in runs of earlier versions
 calibration.json  temperature, prior and operating points of each task, from validation
+flow.json         patients found, left out and why, by split and task; missing in runs
+                  of earlier versions
+model_card.json, model_card.md  what the model is, and its limits, see `mdmt_tf.cards`;
+                  also in the folder of the SavedModel
 features_probe.json  how well the features tell the datasets apart, of runs with two
                   datasets or more; missing in runs of earlier versions
 assessment.json   metrics by patient and by image with intervals, of validation and test
@@ -61,6 +67,10 @@ class RunFolder:
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"
+        self.card = self.path / "model_card.json"
+        self.card_text = self.path / "model_card.md"
+        self.fields = self.path / "fields.csv"
+        self.flow = self.path / "flow.json"
         self.assessment = self.path / "assessment.json"
         self.features_probe = self.path / "features_probe.json"
         self.training_images = self.path / "training_images.json"

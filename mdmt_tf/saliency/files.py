@@ -21,18 +21,10 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.resample import to_original_grid
 from mdmt_tf.imaging.volume import write_nifti
 from mdmt_tf.saliency import lesions, overlays
-from mdmt_tf.saliency.maps import (
-    GRAD_CAM,
-    GUIDED,
-    METHODS,
-    Explainer,
-)
+from mdmt_tf.saliency.maps import Explainer
+from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, TABLE, TITLES
 from mdmt_tf.tasks import Task
 
-TABLE = "saliency.csv"
-TITLES = dict(
-    zip(METHODS, ("Grad-CAM", "guided backpropagation", "guided Grad-CAM"), strict=True)
-)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?")
 _OPPOSITE = dict(zip("RLAPSI", "LRPAIS", strict=True))
 _WITH_DIGEST = re.compile(r".*-[0-9a-f]{12}")
@@ -153,7 +145,7 @@ def explain_samples(
         explainer: makes the maps of its tasks.
         samples: the samples and their predictions.
         normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
-        methods: methods of `maps.METHODS`, see `possible_methods`.
+        methods: methods of `methods.METHODS`, see `possible_methods`.
         note: description of the data, shown in every picture.
         progress: called with (samples done, all samples).
         before: called with the number of each sample before its maps are made.

@@ -56,15 +56,13 @@ def draw(
         )
     # Not pyplot, which would keep figures alive and choose a window system.
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
-    palette = LinearSegmentedColormap.from_list("saliency", colours)
     grey = np.clip(np.asarray(image, np.float32), 0, 1)
     strength = relative_strength(saliency, signed)
     aspect = 1.0 if spacing is None else spacing[-2] / spacing[-1]
-    limits = Normalize(-1 if signed else 0, 1)
+    palette, limits = _palette(signed), Normalize(-1 if signed else 0, 1)
     coloured = _blend(grey, palette(limits(strength))[..., :3], strength)
     if grey.ndim == 2:
         plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
@@ -119,6 +117,26 @@ def draw(
     return buffer.getvalue()
 
 
+def small_picture(image: np.ndarray, saliency: np.ndarray, most: int = 4) -> np.ndarray:
+    """An unsigned map over its image without any text, for a small place.
+
+    Args:
+        image, saliency: see `draw`.
+        most: number of slices of a volume.
+    Returns: float (h, w, 3) in [0, 1]: the image and the map, or slices with the map.
+    """
+    grey = np.clip(np.asarray(image, np.float32), 0, 1)
+    strength = relative_strength(saliency, signed=False)
+    coloured = _blend(grey, _palette(False)(strength)[..., :3], strength)
+    if grey.ndim == 2:
+        plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        return montage([plain, coloured], columns=2)
+    numbers = chosen_slices(grey, strength, most)
+    # All pictures have one size; missing slices are black.
+    tiles = [*coloured[numbers], *np.zeros((most - len(numbers), *coloured.shape[1:]))]
+    return montage(tiles)
+
+
 def relative_strength(saliency: np.ndarray, signed: bool) -> np.ndarray:
     """The map in [-1, 1], or in [0, 1] if it has no sign; 0 for an empty map.
 
@@ -169,6 +187,13 @@ def _content(volume: np.ndarray) -> tuple[slice, slice]:
         first, last = max(0, filled[0] - _MARGIN), filled[-1] + 1 + _MARGIN
         slices.append(slice(int(first), int(last)))
     return tuple(slices)
+
+
+def _palette(signed: bool):
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
+    return LinearSegmentedColormap.from_list("saliency", colours)
 
 
 def _blend(grey: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.ndarray:

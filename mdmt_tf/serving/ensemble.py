@@ -1,16 +1,15 @@
 """Trained models that answer together, from the folders of runs or SavedModels."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mdmt_tf import storage
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.models.weights import provenance
+from mdmt_tf.runs import digests
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.predictor import (
     AsDataset,
@@ -20,11 +19,6 @@ from mdmt_tf.serving.predictor import (
     served_text,
 )
 from mdmt_tf.tasks import Task, make_task
-
-# Hexadecimal digits of the digest of a model. The word in front keeps tables from
-# reading one such as 912e45678901 as a number.
-_DIGITS = 12
-_ALGORITHM = "sha256:"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,7 +136,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         ),
         preprocessing=_preprocessing(path, about["preprocessing"], preprocessing),
         size=tuple(about["image"]["size"]),
-        digest=_digest(weights),
+        digest=digests.digest_of(weights),
         trained_on=about["trained_on"],
         training_images=about.get("training_images"),
         statistics=about.get("statistics"),
@@ -201,13 +195,3 @@ def _text(model: OpenModel) -> str:
         f"{task.name} ({', '.join(task.class_names) or 'a number'})"
         for task in model.tasks
     )
-
-
-def _digest(weights: Path) -> str:
-    """A digest of a file, or of the graph and the weights in a folder."""
-    if weights.is_file():
-        return _ALGORITHM + storage.sha256_of(weights)[:_DIGITS]
-    files = [weights / "saved_model.pb", *sorted((weights / "variables").iterdir())]
-    digests = [storage.sha256_of(file) for file in files if file.is_file()]
-    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return _ALGORITHM + digest[:_DIGITS]
