@@ -16,7 +16,7 @@ from source_tree import MODULES, ROOT, imports, module_of
 
 TESTS = ROOT / "tests"
 # Modules of no room whose tests are in `tests/commands`.
-COMMAND_LINE = {*COMMANDS, "__main__", "console"}
+COMMAND_LINE = {*COMMANDS, "__main__"}
 
 # Below a room and not named after a module of it, with the reason.
 OTHERS = {
@@ -29,6 +29,7 @@ THROUGH = {
         "mdmt_tf.experiments.run",
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
+    "console/test_arguments.py": ["mdmt_tf.console", "mdmt_tf.console.output"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
     "statistics/test_resampling.py": [
         "mdmt_tf.statistics.fold_study",

@@ -16,6 +16,7 @@ from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import Table, TableSection, write_table
 from mdmt_tf.reporting.trimming import trimmed
 from mdmt_tf.runs.manifest import synthetic_note
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes
 
 _CAVEATS = (
@@ -155,13 +156,13 @@ def _labelled(results: ExternalResults) -> str:
 
 
 def _command(results: ExternalResults) -> str:
-    labels = " ".join(
+    labels = [
         f"{task.name}={_field(task.sources[results.dataset]).replace(', ', ',')}"
         for task in results.tasks
-    )
-    runs = " ".join(run["path"] for run in results.runs)
+    ]
+    runs = [run["path"] for run in results.runs]
     chosen = results.manifest.get("statistics_of")
-    return (
-        f"python -m mdmt_tf.evaluate {runs} --on {results.dataset} --data-dir DATA "
-        f"--labels {labels}{f' --statistics-of {chosen}' if chosen else ''}"
+    words = [*runs, "--on", results.dataset, "--data-dir", "DATA", "--labels", *labels]
+    return portable(
+        "evaluate", *words, *(["--statistics-of", chosen] if chosen else [])
     )

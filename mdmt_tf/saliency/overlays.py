@@ -63,7 +63,7 @@ def draw(
     strength = relative_strength(saliency, signed)
     aspect = 1.0 if spacing is None else spacing[-2] / spacing[-1]
     palette, limits = _palette(signed), Normalize(-1 if signed else 0, 1)
-    coloured = _blend(grey, palette(limits(strength))[..., :3], strength)
+    coloured = blended(grey, strength, signed)
     if grey.ndim == 2:
         plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
         tiles, labels, columns, inches = (
@@ -127,7 +127,7 @@ def small_picture(image: np.ndarray, saliency: np.ndarray, most: int = 4) -> np.
     """
     grey = np.clip(np.asarray(image, np.float32), 0, 1)
     strength = relative_strength(saliency, signed=False)
-    coloured = _blend(grey, _palette(False)(strength)[..., :3], strength)
+    coloured = blended(grey, strength, signed=False)
     if grey.ndim == 2:
         plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
         return montage([plain, coloured], columns=2)
@@ -189,14 +189,22 @@ def _content(volume: np.ndarray) -> tuple[slice, slice]:
     return tuple(slices)
 
 
+def blended(grey: np.ndarray, strength: np.ndarray, signed: bool) -> np.ndarray:
+    """The colour where a map is strong, the grey image where it is not.
+
+    Args:
+        grey: (...) in [0, 1].
+        strength: the same shape, see `relative_strength`.
+    Returns: (..., 3), red, green and blue in [0, 1].
+    """
+    scaled = (strength + 1) / 2 if signed else strength
+    colours = _palette(signed)(scaled)[..., :3]
+    opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
+    return (1 - opacity) * grey[..., np.newaxis] + opacity * colours
+
+
 def _palette(signed: bool):
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
     return LinearSegmentedColormap.from_list("saliency", colours)
-
-
-def _blend(grey: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """(..., 3): the colour where the map is strong, the grey image where it is not."""
-    opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
-    return (1 - opacity) * grey[..., np.newaxis] + opacity * colours
