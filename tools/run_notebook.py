@@ -3,7 +3,7 @@
     python tools/run_notebook.py docs/tutorials/in_python.ipynb
 
 A notebook runs in an empty folder. Of its output, what would differ each time is left
-out: numbers of cells, times, and warnings of libraries. Needs `pip install -e '.[docs]'`.
+out: numbers of cells, times, and warnings of libraries. Needs the extra `docs`.
 """
 
 import argparse
