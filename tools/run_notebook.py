@@ -13,9 +13,7 @@ from pathlib import Path
 import nbclient
 import nbformat
 
-MOST = (
-    60_000  # bytes of a notebook's largest output: it is read in a repository browser
-)
+MOST = 60_000  # characters of an output: it is read in a repository browser
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
