@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",
+    "card": "write the model card of a finished run or an ensemble",
     "folds": "convert published fold lists to files for split.file",
     "study": "measure when a second dataset helps, on synthetic data",
     "convert": "convert a PyTorch checkpoint to weights of a backbone",

@@ -77,7 +77,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         summary.print_summary(Console(highlight=False), folder)
     with console.progress_bar("predicting") as progress:
         result = external.evaluate_runs(request, dataset, progress)
-    with Console(stderr=True).status("metrics, intervals, strata ..."):
+    with console.working("metrics, intervals, strata ..."):
         report = external.write_folder(result, external_page.write_page)
     terminal.print_external(report, request.out)
     for text in result.statistics:

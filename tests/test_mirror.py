@@ -16,7 +16,7 @@ from source_tree import MODULES, ROOT, imports, module_of
 
 TESTS = ROOT / "tests"
 # Modules of no room whose tests are in `tests/commands`.
-COMMAND_LINE = {*COMMANDS, "__main__", "console"}
+COMMAND_LINE = {*COMMANDS, "__main__"}
 
 # Below a room and not named after a module of it, with the reason.
 OTHERS = {
@@ -29,6 +29,7 @@ THROUGH = {
         "mdmt_tf.experiments.run",
     ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
+    "console/test_arguments.py": ["mdmt_tf.console", "mdmt_tf.console.output"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
     "statistics/test_resampling.py": [
         "mdmt_tf.statistics.fold_study",
@@ -80,6 +81,7 @@ THROUGH = {
         "mdmt_tf.models.backbones.resnet",
         "mdmt_tf.models.backbones.shufflenet",
     ],
+    "pages/test_environment.py": ["mdmt_tf.pages"],
     "phantoms/chest/test_radiograph.py": [
         "mdmt_tf.phantoms.chest.anatomy",
         "mdmt_tf.phantoms.chest.bones",
@@ -95,11 +97,13 @@ THROUGH = {
         "mdmt_tf.phantoms.chest.studies",
     ],
     "reporting/test_external_page.py": [
-        "mdmt_tf.reporting.external_calibration",
+        "mdmt_tf.reporting.assessed",
+        "mdmt_tf.reporting.assessed_calibration",
+        "mdmt_tf.reporting.assessed_plots",
+        "mdmt_tf.reporting.assessed_tables",
         "mdmt_tf.reporting.external_plots",
         "mdmt_tf.reporting.external_results",
         "mdmt_tf.reporting.external_tables",
-        "mdmt_tf.reporting.html_page",
     ],
     "reporting/test_aggregates.py": [
         "mdmt_tf.reporting.groups",
@@ -140,7 +144,6 @@ THROUGH = {
         "mdmt_tf.tasks.answer",
         "mdmt_tf.tasks.binary",
         "mdmt_tf.tasks.categorical",
-        "mdmt_tf.tasks.classes",
         "mdmt_tf.tasks.ordinal",
     ],
     "training/test_trainer.py": [

@@ -271,6 +271,21 @@ class TrainingSection(Section):
     tensorboard: bool = Field(
         True, description="Whether to write files for TensorBoard into the run folder."
     )
+    tensorboard_train_images: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Number of training images that are predicted after each epoch, "
+        "as validation images are, so that TensorBoard has training and validation of "
+        "each metric in one chart; 0: of the loss only.",
+    )
+    tensorboard_saliency: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Number of validation images with a saliency map in TensorBoard, "
+        "for each of the three most important tasks, made once, after training.",
+    )
     saved_model: bool = Field(
         True,
         description="Whether to export a SavedModel into the run folder. The weights "

@@ -13,6 +13,7 @@ on the other dataset is the same for every hospital. It is trained once. No Tens
     <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
     <folder>/runs/<fit>/         run folders
     <folder>/logs/, failures/    what fits printed; those that ended with an error
+    <folder>/tensorboard/        hyperparameters and metrics of the fits
 """
 
 import csv

@@ -38,9 +38,12 @@ _OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
 _NOT_IDENTITY = {
     None: (
         *("run_dir", "data_dir", "phantoms", "dataset", "split", "benchmark"),
-        "study",
+        *("study", "card"),
     ),
-    "training": ("devices", "tensorboard", "saved_model", "saliency"),
+    "training": (
+        *("devices", "tensorboard", "tensorboard_train_images"),
+        *("tensorboard_saliency", "saved_model", "saliency"),
+    ),
     "pipeline": ("cache", "allow_identical_images"),
 }
 # Keys that are younger than some benchmarks, with the value that means what was done

@@ -66,13 +66,22 @@ def _run_fits(settings: Config, folder: Folder, write, retry_failed: bool) -> St
     if state.failed:
         write(f", {len(state.failed)} failed before (--retry-failed)")
     write("\n")
-    if not state.waiting:
-        return state
-    executor = _build_executor(settings.benchmark, folder)
-    write(f"{executor.describe()}\n")
-    return schedule.run(
-        planned, folder, data["data_dir"], executor, write, retry_failed=retry_failed
-    )
+    if state.waiting:
+        executor = _build_executor(settings.benchmark, folder)
+        write(f"{executor.describe()}\n")
+        state = schedule.run(
+            planned,
+            folder,
+            data["data_dir"],
+            executor,
+            write,
+            retry_failed=retry_failed,
+        )
+    # Imported late: it takes time, and fits do not wait for it.
+    from mdmt_tf.experiments.hparams import write_hparams
+
+    write_hparams(planned, folder, settings)
+    return state
 
 
 def _report_failures(failures, folder: Folder, write) -> int:

@@ -1,11 +1,12 @@
 """Formulas of the calibration metrics: ECE, and the logistic recalibration of Cox.
 
-They are functions of `WeightedRows` like those of `formulas`.
+They are functions of `WeightedRows` like those of `formulas`. `equal_mass_bins` has the
+bins of the ECE, for reliability diagrams.
 """
 
 import numpy as np
 
-from mdmt_tf.metrics.rows import Ranked, WeightedRows
+from mdmt_tf.metrics.rows import BINS, Ranked, WeightedRows
 
 # A probability closer to 0 or 1 counts as this close: a logit of at most 13.8.
 _CERTAIN = 1e-6
@@ -102,6 +103,48 @@ def calibration_intercept(rows: WeightedRows) -> np.ndarray:
         found = _maximum(rows, np.ones((1, len(logits))), logits, estimable)
         result[estimable] = found[:, 0]
     return result
+
+
+def equal_mass_bins(
+    score: np.ndarray, positive: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Mean score and observed frequency of the bins of the calibration error.
+
+    Args:
+        score: (n,), predicted probabilities.
+        positive: (n,), the truth.
+    Returns: four arrays (b,), ascending, for the bins with rows: mean score, observed
+        frequency, and the ends of its 95 % interval of Wilson 1927.
+
+    Example:
+        >>> predicted, observed, _, _ = equal_mass_bins([0.2, 0.2, 0.7], [0, 1, 1])
+        >>> predicted.tolist(), observed.tolist()
+        ([0.2, 0.7], [0.5, 1.0])
+    """
+    ranks = _middle_ranks(score)
+    bins = np.minimum((BINS * ranks / len(score)).astype(int), BINS - 1)
+    count = np.bincount(bins, minlength=BINS)
+    filled = count > 0
+    count = count[filled]
+    predicted = np.bincount(bins, score, minlength=BINS)[filled] / count
+    observed = np.bincount(bins, positive, minlength=BINS)[filled] / count
+    z = 1.959964
+    centre = (observed + z**2 / (2 * count)) / (1 + z**2 / count)
+    spread = np.sqrt(observed * (1 - observed) / count + z**2 / (4 * count**2))
+    half = z * spread / (1 + z**2 / count)
+    return (
+        predicted,
+        observed,
+        np.minimum(centre - half, observed),
+        np.maximum(centre + half, observed),
+    )
+
+
+def _middle_ranks(score: np.ndarray) -> np.ndarray:
+    """The number of smaller scores and half that of equal ones."""
+    ordered = np.sort(score)
+    smaller = np.searchsorted(ordered, score, "left")
+    return (smaller + np.searchsorted(ordered, score, "right")) / 2
 
 
 def _logits(scores: np.ndarray) -> np.ndarray:

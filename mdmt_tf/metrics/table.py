@@ -47,6 +47,8 @@ class Metric:
             the metric; one of them is enough.
         compared: likewise for the tests of Table 2, the table of runs and the terminal.
             Table S1 has every metric.
+        chart: place among the charts of TensorBoard, which has the first six that a
+            task has; 0: none.
         note: a sentence below Table 1 if the metric is shown.
     """
 
@@ -63,6 +65,7 @@ class Metric:
     every_class: bool = False
     headline: frozenset[Property] = frozenset()
     compared: frozenset[Property] = frozenset()
+    chart: int = 0
     note: str = ""
 
     def of(self, rows: WeightedRows) -> np.ndarray:
@@ -77,7 +80,7 @@ class Metric:
 
 # Key in metrics.json -> metric, in the order of entries and columns.
 METRICS = {
-    "loss": Metric(formulas.loss, "loss", "loss", lower_is_better=True),
+    "loss": Metric(formulas.loss, "loss", "loss", lower_is_better=True, chart=1),
     "accuracy": Metric(
         formulas.accuracy,
         "accuracy",
@@ -86,6 +89,7 @@ METRICS = {
         percent=True,
         headline=_NOMINAL,
         compared=_NOMINAL,
+        chart=12,
     ),
     "f1": Metric(
         formulas.f1,
@@ -96,6 +100,7 @@ METRICS = {
         every_class=True,
         headline=_NOMINAL,
         compared=_NOMINAL,
+        chart=9,
         note="F1 is that of the positive class, macro-averaged for more than two "
         "classes.",
     ),
@@ -137,6 +142,7 @@ METRICS = {
         every_class=True,
         headline=_TWO | _SCALE,
         compared=_CLASSES,
+        chart=4,
     ),
     "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES, every_class=True),
     "auc": Metric(
@@ -147,6 +153,7 @@ METRICS = {
         every_class=True,
         headline=_TWO,
         compared=_NOMINAL | _TWO,
+        chart=3,
     ),
     "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES, every_class=True),
     "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
@@ -188,6 +195,7 @@ METRICS = {
         every_class=True,
         headline=_TWO,
         compared=_TWO,
+        chart=10,
         note="The last of two classes is the positive one. Sensitivity (recall) and "
         "specificity are the fractions of positive and negative images that are "
         "predicted correctly. Precision (PPV) and NPV are the fractions of positive "
@@ -202,6 +210,7 @@ METRICS = {
         every_class=True,
         headline=_TWO,
         compared=_TWO,
+        chart=11,
     ),
     "precision": Metric(
         formulas.precision,
@@ -228,6 +237,7 @@ METRICS = {
         _ORDERED,
         headline=_SCALE,
         compared=_SCALE,
+        chart=2,
         note="Kappa has quadratic weights.",
     ),
     "ordinal_index": Metric(
@@ -261,6 +271,7 @@ METRICS = {
         lower_is_better=True,
         headline=_SCALE,
         compared=_SCALE,
+        chart=5,
     ),
     "rmse": Metric(
         formulas.rmse,
@@ -270,10 +281,19 @@ METRICS = {
         lower_is_better=True,
         headline=_SCALE,
         compared=_SCALE,
+        chart=8,
     ),
-    "r2": Metric(formulas.r2, "R2", "R2", _NUMBER, headline=_NUMBER, compared=_NUMBER),
+    "r2": Metric(
+        formulas.r2, "R2", "R2", _NUMBER, headline=_NUMBER, compared=_NUMBER, chart=6
+    ),
     "spearman": Metric(
-        formulas.spearman, "Spearman", "rho", _SUM, headline=_SUM, compared=_SUM
+        formulas.spearman,
+        "Spearman",
+        "rho",
+        _SUM,
+        headline=_SUM,
+        compared=_SUM,
+        chart=7,
     ),
 }
 
@@ -324,6 +344,29 @@ def compared(task: Task) -> tuple[str, ...]:
         ('mae', 'rmse', 'r2')
     """
     return tuple(n for n in names_of(task) if METRICS[n].compared & _properties(task))
+
+
+def charted(task: Task, selects: str | None = None, most: int = 6) -> tuple[str, ...]:
+    """The metrics of TensorBoard, the most important ones first.
+
+    Args:
+        selects: the metric that selects the epoch; it is the second, after the loss.
+        most: largest number of metrics.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+        >>> charted(death)
+        ('loss', 'auc', 'balanced_accuracy', 'f1', 'recall', 'specificity')
+        >>> charted(death, "brier", most=3)
+        ('loss', 'brier', 'auc')
+    """
+    places = {name: METRICS[name].chart for name in names_of(task)}
+    if selects in places:
+        places[selects] = 1
+    # The sort keeps the order of equal places: the loss is the first metric.
+    ordered = sorted(filter(places.get, places), key=places.get)
+    return tuple(ordered[:most])
 
 
 def improves(metric: str, value: float, best: float) -> bool:

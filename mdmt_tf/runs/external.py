@@ -15,6 +15,7 @@ from mdmt_tf.data.sources import (
 )
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import divide
 
@@ -364,11 +365,14 @@ def choose_preprocessing(request: Request) -> str:
     if not prepared:
         known = prepared_datasets(request.data_dir)
         there = f"is not prepared.{nearest(request.dataset, known)}"
+    prepare = command(
+        "prepare",
+        request.dataset,
+        *("--manual-dir", "FOLDER", "--data-dir", request.data_dir, "--config", wanted),
+    )
     raise DataError(
         f"{request.data_dir}: dataset {request.dataset!r} {there} Expected "
         f"{' or '.join(request.preprocessings)}, as the images that "
-        f"{request.runs[0].path} was trained with. Prepare it: python -m "
-        f"mdmt_tf.prepare {request.dataset} --manual-dir FOLDER --data-dir "
-        f"{request.data_dir} --config {wanted}; or name the file that declares it: "
-        "--on FILE.yaml."
+        f"{request.runs[0].path} was trained with. Name the file that declares it, "
+        f"--on FILE.yaml, or prepare it: {prepare}"
     )

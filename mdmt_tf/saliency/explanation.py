@@ -52,7 +52,7 @@ class Options:
 
     Attributes:
         tasks: names of the tasks to explain; none: all.
-        methods: methods of `maps.METHODS`; None: all that the network allows.
+        methods: methods of `methods.METHODS`; None: all that the network allows.
         layer: see `Explainer`.
         masks: folder with `<id>_lesion.nii.gz`; None: no masks.
         with_sanity: whether to randomise the weights, see `saliency.sanity`.

@@ -56,16 +56,14 @@ def draw(
         )
     # Not pyplot, which would keep figures alive and choose a window system.
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
-    palette = LinearSegmentedColormap.from_list("saliency", colours)
     grey = np.clip(np.asarray(image, np.float32), 0, 1)
     strength = relative_strength(saliency, signed)
     aspect = 1.0 if spacing is None else spacing[-2] / spacing[-1]
-    limits = Normalize(-1 if signed else 0, 1)
-    coloured = _blend(grey, palette(limits(strength))[..., :3], strength)
+    palette, limits = _palette(signed), Normalize(-1 if signed else 0, 1)
+    coloured = blended(grey, strength, signed)
     if grey.ndim == 2:
         plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
         tiles, labels, columns, inches = (
@@ -117,6 +115,26 @@ def draw(
     # Good compression would take three times as long as drawing.
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
+
+
+def small_picture(image: np.ndarray, saliency: np.ndarray, most: int = 4) -> np.ndarray:
+    """An unsigned map over its image without any text, for a small place.
+
+    Args:
+        image, saliency: see `draw`.
+        most: number of slices of a volume.
+    Returns: float (h, w, 3) in [0, 1]: the image and the map, or slices with the map.
+    """
+    grey = np.clip(np.asarray(image, np.float32), 0, 1)
+    strength = relative_strength(saliency, signed=False)
+    coloured = blended(grey, strength, signed=False)
+    if grey.ndim == 2:
+        plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        return montage([plain, coloured], columns=2)
+    numbers = chosen_slices(grey, strength, most)
+    # All pictures have one size; missing slices are black.
+    tiles = [*coloured[numbers], *np.zeros((most - len(numbers), *coloured.shape[1:]))]
+    return montage(tiles)
 
 
 def relative_strength(saliency: np.ndarray, signed: bool) -> np.ndarray:
@@ -171,7 +189,22 @@ def _content(volume: np.ndarray) -> tuple[slice, slice]:
     return tuple(slices)
 
 
-def _blend(grey: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """(..., 3): the colour where the map is strong, the grey image where it is not."""
+def blended(grey: np.ndarray, strength: np.ndarray, signed: bool) -> np.ndarray:
+    """The colour where a map is strong, the grey image where it is not.
+
+    Args:
+        grey: (...) in [0, 1].
+        strength: the same shape, see `relative_strength`.
+    Returns: (..., 3), red, green and blue in [0, 1].
+    """
+    scaled = (strength + 1) / 2 if signed else strength
+    colours = _palette(signed)(scaled)[..., :3]
     opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
     return (1 - opacity) * grey[..., np.newaxis] + opacity * colours
+
+
+def _palette(signed: bool):
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
+    return LinearSegmentedColormap.from_list("saliency", colours)

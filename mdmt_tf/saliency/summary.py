@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mdmt_tf.saliency.explanation import Explained
-from mdmt_tf.saliency.files import TITLES
+from mdmt_tf.saliency.methods import TITLES
 
 
 def print_summary(explained: Explained) -> None:

@@ -310,6 +310,32 @@ def comparable(tasks: Collection[str], answers: Iterable[Answer]) -> tuple[str, 
     return tuple(one.name for one in answers if predicted_as(one, tasks) is not None)
 
 
+def by_importance(answers: Iterable[Answer], first: str = "") -> tuple[Answer, ...]:
+    """Answers in the order in which they are looked at.
+
+    Args:
+        first: name of the one that comes first, such as the task that selects.
+    Returns: then derived answers, then tasks, last those that others are derived from.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> names = ("zone", "age", "death")
+        >>> tasks = [make_task(name=name, kind="regression") for name in names]
+        >>> total = SumOfTasks(name="total", terms={"zone": ()})
+        >>> [answer.name for answer in by_importance([*tasks, total], "death")]
+        ['death', 'total', 'age', 'zone']
+    """
+    tasks, derived = divide(answers)
+    terms = {name for answer in derived for name in answer.terms}
+    # The sort keeps the order of equals.
+    return tuple(
+        sorted(
+            (*derived, *tasks),
+            key=lambda answer: (answer.name != first, answer.name in terms),
+        )
+    )
+
+
 def predicted_as(answer: Answer, tasks: Collection[str]) -> Answer | None:
     """What a model predicts that has the label of an answer.
 

@@ -5,26 +5,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from mdmt_tf.data import pipeline
 from mdmt_tf.data.augment.settings import Augmentation
-from mdmt_tf.data.normalize import denormalize
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.errors import Interrupted
-from mdmt_tf.metrics.computation import labelled_answers, metrics_of_answers
-from mdmt_tf.metrics.rows import confusion_matrices
-from mdmt_tf.runs import predictions
-from mdmt_tf.runs.manifest import data_note
-from mdmt_tf.runs.patients import metrics_for_patients
 from mdmt_tf.training import callbacks
-from mdmt_tf.training.fit import Fit, predict
+from mdmt_tf.training.fit import Fit
 from mdmt_tf.training.interruption import Interruption
+from mdmt_tf.training.judging import Judge
 from mdmt_tf.training.lost_step import stop_when_lost
 from mdmt_tf.training.plateau import Plateau
+from mdmt_tf.training.progress_lines import ProgressLines
 from mdmt_tf.training.saving import SaveState
-from mdmt_tf.training.tensorboard import TensorBoard
+from mdmt_tf.training.tensorboard.charts import VALIDATION
+from mdmt_tf.training.tensorboard.of_fit import tensorboard_of
 
 
 def train_epochs(
@@ -61,20 +57,20 @@ def train_epochs(
             settings.select_on.metric,
             fit.inputs.tasks,
         )
-    stop = stop_when_lost(fit, model, functools.partial(_dataset, fit))
+    stop = stop_when_lost(fit, model, functools.partial(training_batches, fit))
     state = SaveState(
         run.last_state, remembering, settings.epochs, interruption, stop.look
     )
-    progress = callbacks.ProgressLines(
+    progress = ProgressLines(
         fit.inputs.answers,
         settings.epochs,
         steps,
+        settings.select_on.task,
         settings.select_on.metric,
-        write,
-        fit.is_terminal,
+        fit.line,
+        may_stop=settings.patience is not None,
     )
-    confusion: dict[str, np.ndarray] = {}
-    validate = functools.partial(_validate, fit, answering, confusion)
+    validate = Judge(fit, answering, VALIDATION, fit.inputs.samples[VALIDATION])
     evaluate = callbacks.EvaluateEpoch(losses, validate)
     epoch = 0
     if saved is not None:
@@ -88,8 +84,10 @@ def train_epochs(
         selection.write_best(model, run.best_weights)
         return
     sessions = _sessions(epoch, state.first_step, settings.epochs)
-    first, *_ = datasets = [_dataset(fit, *session) for session in sessions]
-    shown = [_tensorboard(fit, first, confusion)] if settings.tensorboard else []
+    first, *_ = datasets = [training_batches(fit, *session) for session in sessions]
+    shown = []
+    if settings.tensorboard:
+        shown.append(tensorboard_of(fit, answering, first, validate))
     write(progress.header())
     called = [stop, evaluate, *remembering.values(), *shown, state, progress]
     try:
@@ -125,7 +123,7 @@ def _sessions(epoch: int, step: int, epochs: int) -> list[tuple[int, int, int]]:
     return [(epoch, epoch + 1, step), *rest]
 
 
-def _dataset(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
+def training_batches(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
     """The training batches of the epochs, without the first steps of the first one."""
     config = fit.config
     return pipeline.training_dataset(
@@ -140,50 +138,4 @@ def _dataset(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
         layers=fit.layers,
         normalization=config.normalization,
         with_dataset=config.model.is_per_dataset,
-    )
-
-
-def _validate(
-    fit: Fit, model: keras.Model, confusion: dict[str, np.ndarray]
-) -> dict[str, dict[str, float]]:
-    """Exact metrics of each answer on the validation rows; updates `confusion`.
-
-    The confusion matrices are always of images.
-    """
-    validation = fit.inputs.samples["validation"]
-    rows = validation.rows.assign(split="validation", fold=fit.inputs.split.fold)
-    probabilities = predict(model, validation, fit.inputs, fit.config)
-    metrics = {}
-    for task in fit.inputs.answers:
-        labels, chances = validation.labels_of(task), probabilities[task.name]
-        answers = labelled_answers(task, labels, chances)
-        if fit.config.pipeline.weight_by == "patient":
-            table = predictions.prediction_table(task, rows, labels, chances)
-            known = predictions.labelled_rows(table, task)
-            metrics[task.name] = metrics_for_patients(known, task)
-        else:
-            metrics[task.name] = metrics_of_answers(answers)
-        confusion.update(confusion_matrices(answers))
-    return metrics
-
-
-def _tensorboard(
-    fit: Fit, dataset: tf.data.Dataset, confusion: dict[str, np.ndarray]
-) -> TensorBoard:
-    normalization = fit.config.normalization
-
-    def example_batch():
-        inputs, targets, weights = next(iter(dataset.take(1)))
-        images = tf.nest.flatten(inputs)[0]
-        return denormalize(images, *normalization), targets, weights
-
-    # TensorBoard shows the name of the folder with every curve.
-    name = "synthetic_data" if fit.manifest["synthetic"] else "real_data"
-    return TensorBoard(
-        fit.run.tensorboard / name,
-        fit.inputs.answers,
-        settings=fit.config.to_plain(),
-        note=data_note(fit.manifest),
-        example_batch=example_batch,
-        confusion=lambda: confusion,
     )

@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
+from statsmodels.stats.proportion import proportion_confint
 
+from mdmt_tf.metrics.calibration import equal_mass_bins
 from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
 from mdmt_tf.metrics.rows import WeightedRows
 from mdmt_tf.tasks import make_task
@@ -129,3 +131,20 @@ def test_gaps_are_signed_and_their_sum_is_the_error_in_the_large():
     gaps = rows.calibration_gaps
     assert gaps.shape == (1, 10) and (gaps < 0).any() and (gaps > 0).any()
     assert gaps.sum() == pytest.approx(score.mean() - labels.mean())
+
+
+def test_bins_are_those_of_the_calibration_error():
+    target, score = drawn(seed=0)
+    predicted, observed, low, high = equal_mass_bins(score, target == 1)
+    ece = task_metrics(TWO, target, of_two(score))["ece"]
+    assert np.abs(predicted - observed).mean() == pytest.approx(ece)
+    expected = proportion_confint(observed * 20, 20, method="wilson")
+    np.testing.assert_allclose([low, high], expected, atol=1e-6)
+
+
+def test_tied_scores_are_in_one_bin():
+    predicted, observed, *_ = equal_mass_bins(
+        np.repeat([0.2, 0.7], 10), np.arange(20) % 2 == 0
+    )
+    assert predicted == pytest.approx([0.2, 0.7])
+    assert observed == pytest.approx([0.5, 0.5])

@@ -3,12 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
-from mdmt_tf.metrics.computation import task_metrics
 from mdmt_tf.reporting.calibration_plots import (
     decision_curve_plot,
-    equal_mass_bins,
     reliability_diagram,
 )
 from mdmt_tf.statistics.calibration import Calibration
@@ -30,24 +27,6 @@ def table_of(n=200, seed=0, task="death"):
             "p_1": score,
         }
     )
-
-
-def test_bins_are_those_of_the_calibration_error():
-    table = table_of()
-    score, target = table["p_1"].to_numpy(), table["target"].to_numpy()
-    predicted, observed, low, high = equal_mass_bins(score, target == 1)
-    ece = task_metrics(TWO, target, table[["p_0", "p_1"]].to_numpy())["ece"]
-    assert np.abs(predicted - observed).mean() == pytest.approx(ece)
-    expected = proportion_confint(observed * 20, 20, method="wilson")
-    np.testing.assert_allclose([low, high], expected, atol=1e-6)
-
-
-def test_tied_scores_are_in_one_bin():
-    predicted, observed, *_ = equal_mass_bins(
-        np.repeat([0.2, 0.7], 10), np.arange(20) % 2 == 0
-    )
-    assert predicted == pytest.approx([0.2, 0.7])
-    assert observed == pytest.approx([0.5, 0.5])
 
 
 def test_a_reliability_diagram_has_a_curve_for_each_table():

@@ -15,7 +15,8 @@ from mdmt_tf.saliency.files import (
     explain_samples,
     folder_names,
 )
-from mdmt_tf.saliency.maps import METHODS, Explainer, possible_methods
+from mdmt_tf.saliency.maps import Explainer, possible_methods
+from mdmt_tf.saliency.methods import METHODS
 
 # 2 x 3 x 1 mm voxels; axes of the file: left, back, up; prepared: up, back, left.
 ORIGINAL = np.array([[-1.0, 0, 0, 30], [0, -3, 0, 20], [0, 0, 2, -10], [0, 0, 0, 1]])

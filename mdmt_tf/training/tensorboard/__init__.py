@@ -1,0 +1,1 @@
+"""TensorBoard files of a run: charts, curves and pictures."""

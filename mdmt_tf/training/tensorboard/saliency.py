@@ -1,0 +1,86 @@
+"""Saliency maps of some validation images for TensorBoard, at the end of training."""
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from mdmt_tf.data.normalize import normalize
+from mdmt_tf.runs.manifest import data_note
+from mdmt_tf.saliency import choice, explanation
+from mdmt_tf.saliency.files import PredictedSamples
+from mdmt_tf.saliency.maps import GRAD_CAM, Explainer
+from mdmt_tf.tasks import Task
+from mdmt_tf.training.fit import Fit
+from mdmt_tf.training.tensorboard.charts import VALIDATION
+from mdmt_tf.training.tensorboard.of_fit import charts_of, folder_of
+from mdmt_tf.training.tensorboard.pictures import draw_saliency, prediction_text
+
+# Tasks with maps; each takes as long as the others.
+_MOST_TASKS = 3
+
+
+def write_saliency(fit: Fit, model: keras.Model) -> None:
+    """Write Grad-CAM of `training.tensorboard_saliency` images, evenly spread.
+
+    They are the same images for all runs with this split. Pictures have no ids.
+
+    Args:
+        model: with the weights of the kept epoch.
+    """
+    config, charts = fit.config, charts_of(fit)
+    tasks = charts.tasks[:_MOST_TASKS]
+    most = config.training.tensorboard_saliency
+    samples = choice.of_split(fit.inputs, VALIDATION, most)
+    networks = explanation.Networks(
+        config, model, len(samples.images), samples.datasets
+    )
+    predicted = PredictedSamples(
+        images=samples.images,
+        ids=samples.ids,
+        probabilities=explanation.probabilities(
+            config, tasks, networks, samples.images
+        ),
+        labels=samples.labels,
+    )
+    explainer = Explainer(networks.of(0), tasks)
+    note = data_note(fit.manifest)
+    pictures: dict[str, list] = {task.name: [] for task in tasks}
+    for number, image in enumerate(samples.images):
+        networks.give(explainer, number)
+        batch = np.asarray(normalize(image[np.newaxis], *config.normalization))
+        for task in tasks:
+            target, facts = predicted.explanation(number, task)
+            (saliency,) = explainer.maps(batch, task.name, [GRAD_CAM], target)[GRAD_CAM]
+            lines = [
+                f"predicted {prediction_text(task, predicted, number)}",
+                f"true {facts['true_class'] or 'unknown'}",
+                _meaning(task, target, saliency),
+            ]
+            picture = draw_saliency(image[..., 0], saliency, lines, note)
+            pictures[task.name].append(picture)
+    writer = tf.summary.create_file_writer(str(folder_of(fit) / VALIDATION))
+    with writer.as_default(step=_kept_epoch(fit)):
+        for name, own in pictures.items():
+            tag, about = charts.tag(name, "saliency"), f"{note}. {_DESCRIPTION}"
+            tf.summary.image(
+                tag, np.stack(own), max_outputs=len(own), description=about
+            )
+    writer.close()
+
+
+_DESCRIPTION = (
+    "Validation images and where the evidence for the score is (Grad-CAM), by the "
+    "weights that were kept."
+)
+
+
+def _meaning(task: Task, target: int | None, saliency: np.ndarray) -> str:
+    words = task.explained_words(target)
+    return f"evidence for {words}" if saliency.any() else f"no evidence for {words}"
+
+
+def _kept_epoch(fit: Fit) -> int:
+    """The number of epochs until the kept weights."""
+    history = pd.read_csv(fit.run.history)
+    return int(history.loc[history["selected"] == 1, "epoch"].max()) + 1
