@@ -36,7 +36,7 @@ def test_many_tasks_have_a_line_each_if_the_image_has_their_label():
     ]
     tasks = [DEATH, *zones]
     lines = pictures._lines(0, tasks, *batch(tasks, [z.name for z in zones]))
-    assert lines[0] == "z0: 1, w 1 \u2192 0 (0.40)" and len(lines) == 8
+    assert lines[0] == "z0: 1, w 1 \u2192 1 (0.40)" and len(lines) == 8
     more = [make_task(kind="regression", name=f"t{i}") for i in range(30)]
     lines = pictures._lines(0, more, *batch(more, [t.name for t in more]))
     assert lines[-1] == "..." and len(lines) == pictures._LINES
