@@ -165,14 +165,16 @@ THROUGH = {
         "mdmt_tf.training.epochs",
         "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
+        "mdmt_tf.training.judging",
         "mdmt_tf.training.resuming",
+        "mdmt_tf.training.tensorboard.of_fit",
+        "mdmt_tf.training.tensorboard.saliency",
     ],
     "training/weighting/test_model.py": ["mdmt_tf.training.weighting.base"],
     "training/weighting/test_table.py": [
         "mdmt_tf.training.weighting",
         "mdmt_tf.training.weighting.fixed",
     ],
-    "whole/test_runs_of_every_kind.py": ["mdmt_tf.training.tensorboard"],
 }
 LISTED = [(module, test) for test, named in THROUGH.items() for module in named]
 
