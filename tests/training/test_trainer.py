@@ -72,7 +72,6 @@ def test_a_run_leaves_the_files_of_the_design(run):
         "fields.csv",
         "flow.json",
         "calibration.json",
-        "flow.json",
         "model_card.json",
         "model_card.md",
         "assessment.json",

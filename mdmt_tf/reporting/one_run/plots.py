@@ -26,7 +26,7 @@ from mdmt_tf.tasks import Answer, Task
 def draw_task(results: RunResults, task: Answer) -> dict[str, list[Drawing]]:
     """The plots of a task by what they show; lists without a plot are left out.
 
-    Returns: discrimination, calibration, decision, strata -> plots.
+    Returns: discrimination, calibration, strata -> plots.
     """
     rows = labelled_rows(results.table, task)
     if rows.empty:
@@ -34,16 +34,15 @@ def draw_task(results: RunResults, task: Answer) -> dict[str, list[Drawing]]:
     return _drawn(results, task.name, _plots_of(results, task, rows))
 
 
-def draw_learning(results: RunResults) -> dict[str, list[Drawing]]:
-    """Learning curves by task; tasks without any are left out."""
+def draw_learning(results: RunResults) -> list[Drawing]:
+    """Learning curves of the tasks, in their order; tasks without any are left out."""
     if results.history is None:
-        return {}
-    found = {}
+        return []
+    found = []
     for task in results.tasks:
         draw = partial(learning_curves, results, task)
         plots = {"learning": [(f"learning_{task.name}", draw)]}
-        if drawn := _drawn(results, task.name, plots):
-            found[task.name] = drawn["learning"]
+        found += _drawn(results, task.name, plots).get("learning", [])
     return found
 
 
@@ -80,15 +79,15 @@ def _plots_of(results: RunResults, task: Answer, rows: pd.DataFrame):
             (f"values_{task.name}", partial(values, results, task, rows)),
         ],
         "calibration": [
-            (
-                f"calibration_{name}",
-                partial(assessed_calibration.reliability, results, component),
+            (f"{kind}_{name}", partial(draw, component))
+            for name, component in components
+            for kind, draw in (
+                (
+                    "calibration",
+                    partial(assessed_calibration.reliability, results),
+                ),
+                ("decision", partial(decision, results, task)),
             )
-            for name, component in components
-        ],
-        "decision": [
-            (f"decision_{name}", partial(decision, results, task, component))
-            for name, component in components
         ],
         "strata": [(f"strata_{task.name}", partial(forest, results, task, rows))],
     }

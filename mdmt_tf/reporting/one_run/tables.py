@@ -81,14 +81,13 @@ def flow_of(results: RunResults) -> Table | None:
 def tables_of(results: RunResults, task: Answer) -> dict[str, list[Table]]:
     """The tables of one task by what they show.
 
-    Returns: metrics, calibration, decision, strata -> tables, whose names are unique in
-        the page; lists without a table are left out.
+    Returns: metrics, calibration, strata -> tables, whose names are unique in the page;
+        lists without a table are left out.
     """
     own = dataclasses.replace(results, tasks=(task,))
     found = {"metrics": [_split_metrics(metrics_table(own), task)]}
-    for table in calibration_tables(own):
-        part = "calibration" if table.name == "calibration" else "decision"
-        found.setdefault(part, []).append(table)
+    if tables := calibration_tables(own):
+        found["calibration"] = tables
     if results.assessment[task.name]["strata"]:
         whole = strata_table(own)
         sections = [
