@@ -37,10 +37,9 @@ _PARTS = {
 }
 _CAVEATS = (
     "This is one training run. Another seed or fold gives other numbers; the intervals "
-    "are about other patients, not about other runs. `python -m mdmt_tf.benchmark` "
-    "compares methods.",
-    "The patients are of the datasets named above. Nothing here has been tested on "
-    "patients of other hospitals; `python -m mdmt_tf.evaluate RUN --on DATASET` does.",
+    "are about other patients, not about other runs. A benchmark compares methods.",
+    "The patients are of the datasets named above. Patients of another hospital may "
+    "differ; an external validation tells (evaluate RUN --on DATASET).",
     "Strata are read one at a time, and there are many. A stratum that looks different "
     "is a reason to look at more patients, not a result.",
     "A model that is changed after this page was read has seen these patients.",

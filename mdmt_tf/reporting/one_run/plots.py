@@ -31,7 +31,8 @@ def draw_task(results: RunResults, task: Answer) -> dict[str, list[Drawing]]:
     rows = labelled_rows(results.table, task)
     if rows.empty:
         return {}
-    return _drawn(results, task.name, _plots_of(results, task, rows))
+    what = f"{task.name}, {results.split}"
+    return _drawn(results, what, _plots_of(results, task, rows))
 
 
 def draw_learning(results: RunResults) -> list[Drawing]:
@@ -48,7 +49,6 @@ def draw_learning(results: RunResults) -> list[Drawing]:
 
 def _drawn(results: RunResults, what: str, plots) -> dict[str, list[Drawing]]:
     start = "SYNTHETIC data. " if results.is_synthetic else ""
-    what = f"{what}, {results.split}"
     found = {}
     for part, of_part in plots.items():
         for name, draw in of_part:
@@ -139,7 +139,7 @@ def learning_curves(results: RunResults, task: Answer):
     if not parts:
         return None
     best = _selected(history)
-    figure, axes = panels(len(parts), 3.6, 2.8)
+    figure, axes = panels(len(parts), 3.1, 2.8)
     for axis, (label, lines) in zip(axes, parts, strict=True):
         for name, (column, colour) in lines.items():
             if _has_values(history, column):
