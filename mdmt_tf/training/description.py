@@ -9,7 +9,11 @@ from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
+from mdmt_tf.screen import size
 from mdmt_tf.statistics.calibration import Calibrations
+
+# Letters of a text beside its name, in the narrowest window.
+_LEAST = 20
 
 
 def information(
@@ -73,7 +77,10 @@ def calibrations_text(calibrations: Calibrations) -> str:
             ratios = ", ".join(f"{ratio:.2f}" for ratio in own.prior_ratio)
             text += f"; prior of the classes times {ratios}"
         lines.append(f"calibration of {name}: {text}")
-    wrapped = (textwrap.wrap(line, 80, subsequent_indent="  ") for line in lines)
+    wrapped = (
+        textwrap.wrap(line, min(size.width(), 80), subsequent_indent="  ")
+        for line in lines
+    )
     return "".join(f"{part}\n" for line in wrapped for part in line)
 
 
@@ -109,7 +116,20 @@ def overview(
         in_epoch = config.training.steps // config.training.epochs
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
-    return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)
+    lines = []
+    for name, text in rows:
+        line = f"{name:<{width}}  {text}"
+        # A path is not broken, so that it can be copied.
+        room, indent = size.width() if name != "run" else len(line), " " * (width + 2)
+        room = max(room, width + _LEAST)
+        lines += textwrap.wrap(
+            line,
+            room,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _dataset_rows(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
