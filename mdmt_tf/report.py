@@ -68,13 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report_benchmark(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from mdmt_tf.reporting import terminal
     from mdmt_tf.reporting.report import write_report
 
     # This takes minutes for hundreds of fits; shown only on a terminal.
-    with Console(stderr=True).status("tables, intervals, plots ..."):
+    with console.working("tables, intervals, plots ..."):
         report = write_report(
             options.folder,
             options.out,

@@ -25,8 +25,8 @@ _ELSEWHERE = "see the cards of the members"
 _TEXTS = {
     MEAN: "The mean of the members' answers, on test patients that no member has seen.",
     POOLED: "The members, each on its own test patients, pooled: scores of different "
-    "members stand beside each other. The ensemble itself was not judged, because other "
-    "members were trained with these patients.",
+    "members stand beside each other. The ensemble itself was not judged, because "
+    "other members were trained with these patients.",
     None: "The ensemble was not judged: no patients are known that no member has seen.",
 }
 

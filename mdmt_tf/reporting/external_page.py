@@ -16,6 +16,7 @@ from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import Table, TableSection, write_table
 from mdmt_tf.reporting.trimming import trimmed
 from mdmt_tf.runs.manifest import synthetic_note
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes
 
 _CAVEATS = (
@@ -37,7 +38,7 @@ class ExternalReport:
         results: what it was made from.
         marks: warnings to read before.
         sentence: what came out.
-        tables: in the order of the page; the first has the metrics.
+        tables: in the order of the page, with empty columns; the first has the metrics.
     """
 
     results: ExternalResults
@@ -56,14 +57,15 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
     """
     results = ExternalResults.read(folder)
     check_metrics_of(results)
-    tables = [trimmed(table) for table in build_tables(results)]
+    tables = build_tables(results)
+    shown = [trimmed(table) for table in tables]
     drawings = list(draw_all(results))
     first = sentence(results)
     marks = _marks(results)
     out = results.folder
     for name in ("tables", "plots"):
         (out / name).mkdir(exist_ok=True)
-    for table in tables:
+    for table in shown:
         write_table(table, out / "tables", " ".join([*marks, first]))
     for drawing in drawings:
         write_bytes(out / "plots" / f"{drawing.name}.svg", drawing.svg)
@@ -78,7 +80,7 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
         intro=[_about(results)],
         status=_labelled(results),
         links=links,
-        tables=tables,
+        tables=shown,
         drawings=drawings,
         caveats=_CAVEATS,
         command=_command(results),
@@ -154,13 +156,13 @@ def _labelled(results: ExternalResults) -> str:
 
 
 def _command(results: ExternalResults) -> str:
-    labels = " ".join(
+    labels = [
         f"{task.name}={_field(task.sources[results.dataset]).replace(', ', ',')}"
         for task in results.tasks
-    )
-    runs = " ".join(run["path"] for run in results.runs)
+    ]
+    runs = [run["path"] for run in results.runs]
     chosen = results.manifest.get("statistics_of")
-    return (
-        f"python -m mdmt_tf.evaluate {runs} --on {results.dataset} --data-dir DATA "
-        f"--labels {labels}{f' --statistics-of {chosen}' if chosen else ''}"
+    words = [*runs, "--on", results.dataset, "--data-dir", "DATA", "--labels", *labels]
+    return portable(
+        "evaluate", *words, *(["--statistics-of", chosen] if chosen else [])
     )

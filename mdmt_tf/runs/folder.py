@@ -43,6 +43,7 @@ from mdmt_tf import disk
 from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.screen.commands import command
 from mdmt_tf.storage import sync, sync_all, write_json
 from mdmt_tf.tasks import Answer, Task, make_task
 
@@ -89,8 +90,8 @@ class RunFolder:
         if run_dir is not None and os.path.lexists(run_dir):
             raise ConfigError(
                 f"run_dir = {run_dir!r} exists and is not overwritten. Choose another "
-                "name, or resume an interrupted run: `python -m mdmt_tf.train "
-                f"--resume {run_dir}`."
+                "name, or resume an interrupted run: "
+                f"{command('train', '--resume', run_dir)}"
             )
 
     @classmethod
@@ -177,7 +178,7 @@ class RunFolder:
         if not self.is_finished:
             raise DataError(
                 f"{self.path}: the run is not finished: it has no metrics.json. Resume "
-                f"it with `python -m mdmt_tf.train --resume {self.path}`."
+                f"it: {command('train', '--resume', self.path)}"
             )
 
     def read_tasks(self, config: Config) -> tuple[Task, ...]:
@@ -219,8 +220,8 @@ class RunFolder:
             ) from None
         except ValueError as error:
             text = (
-                f"Remove it and finish the run again: python -m mdmt_tf.train --resume "
-                f"{self.path}."
+                "Remove it and finish the run again: "
+                f"{command('train', '--resume', self.path)}"
                 if path == self.metrics and self.last_state.is_file()
                 else "Train again."
             )

@@ -18,6 +18,8 @@ from mdmt_tf.serving.predictor import (
     open_predictor,
     served_text,
 )
+from mdmt_tf.statistics import calibration
+from mdmt_tf.statistics.calibration import Calibration, Calibrations
 from mdmt_tf.tasks import Task, make_task
 
 
@@ -38,6 +40,7 @@ class OpenModel:
             was made without.
         statistics: fraction of each dataset in the statistics of normalisation for
             images of no dataset; None if all datasets have the same statistics.
+        calibrations: by component; none of a model that was made without.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class OpenModel:
     training_images: Mapping | None
     statistics: Mapping[str, float] | None = None
     trained_with_synthetic: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    calibrations: Calibrations = dataclasses.field(default_factory=dict)
 
     @property
     def statistics_text(self) -> str:
@@ -141,6 +145,10 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         training_images=about.get("training_images"),
         statistics=about.get("statistics"),
         trained_with_synthetic=about.get(provenance.NOTE, {}),
+        calibrations={
+            name: Calibration.from_plain(values)
+            for name, values in about.get("calibration", {}).items()
+        },
     )
 
 
@@ -161,6 +169,9 @@ def _information(run: RunFolder, config, predictor) -> dict:
         "trained_on": data_note(manifest),
         "training_images": training_images,
         "statistics": predictor.statistics,
+        "calibration": {
+            name: own.to_plain() for name, own in calibration.read(run).items()
+        },
     }
 
 

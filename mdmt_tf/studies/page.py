@@ -17,6 +17,7 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     write_table,
 )
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes, write_text
 from mdmt_tf.studies import plots
 from mdmt_tf.studies.design import ARMS, CELL, StudyFolder, cells_of
@@ -105,7 +106,7 @@ def _page(config, folder, status, tables, drawings) -> str:
         tables=tables,
         drawings=drawings,
         caveats=_CAVEATS,
-        command=f"python -m mdmt_tf.study --config {folder.settings}",
+        command=portable("study", "--config", folder.settings),
     )
 
 

@@ -53,7 +53,8 @@ def test_what_is_inside_an_item_stays_there(text, html):
 def test_links_lead_to_pages_of_the_site_or_are_words():
     text = (
         "[card](../../mdmt_tf/imaging/lungs/MODEL_CARD.md#limits), "
-        "[all](../../configs), [book](../tutorials/in_python.ipynb), [code](../../mdmt_tf/console.py), "
+        "[all](../../configs), [book](../tutorials/in_python.ipynb), "
+        "[code](../../mdmt_tf/names.py), "
         "[gone](none.md), [web](https://example.org), [here](#top)\n"
     )
     places = {

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from source_tree import MODULES
 
-from mdmt_tf.reporting.terminal_tables import print_table
+from mdmt_tf.screen.tables import print_table
 
 
 def printed(capsys, width, title, headings, rows):

@@ -1,42 +1,12 @@
-"""Options and settings on a command line."""
+"""The end of a command, and where its messages go."""
 
 import io
 
 import pytest
 from command_lines import run
 
-from mdmt_tf import console
+from mdmt_tf.console import process
 from mdmt_tf.imaging import decoder_messages
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--epochs", "3"], "--epochs: settings are written without --: training.epoc"),
-        (["--epochs=3"], "without --: training.epochs=3"),
-        (["--training.epochs=3"], "without --: training.epochs=3"),
-        (["seed=1", "--batch-size", "16"], "without --: training.batch_size=16"),
-        (["--lr"], "without --: training.learning_rate=VALUE"),
-        (["--epochs", "--resume"], "without --: training.epochs=VALUE"),
-        (["--verbose"], "--verbose: unknown option. `--help` lists the options."),
-    ],
-)
-def test_a_setting_is_no_option(arguments, message):
-    result = run("-m", "mdmt_tf.train", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr
-
-
-def test_options_are_still_options_and_may_be_shortened():
-    result = run("-m", "mdmt_tf.train", "--conf", "phantm")
-    assert result.returncode == 2
-    assert "--config phantm: no such configuration" in result.stderr
-
-
-def test_no_arguments_are_no_mistake():
-    arguments = console.parser("train", "Train.")
-    console.add_config_arguments(arguments)
-    assert arguments.parse_intermixed_args([]).overrides == []
 
 
 def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
@@ -46,7 +16,7 @@ def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
         def fileno(self):
             return 2
 
-    stream = console._own(Standard())
+    stream = process._own(Standard())
     calls = []
 
     def decode():  # while another thread draws a progress bar
@@ -57,7 +27,7 @@ def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
     assert decoder_messages.listen(decode) == ("3 of 5\n", [])
     assert len(calls) == 1
     stream.close()
-    assert console._own(memory := io.StringIO()) is memory
+    assert process._own(memory := io.StringIO()) is memory
 
 
 # A command that ends in some way.
