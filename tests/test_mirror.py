@@ -107,6 +107,15 @@ THROUGH = {
         "mdmt_tf.phantoms.chest.studies",
     ],
     "reporting/test_latex.py": ["mdmt_tf.reporting.table_files"],
+    "reporting/one_run/test_page.py": [
+        "mdmt_tf.reporting.one_run.pictures",
+        "mdmt_tf.reporting.one_run.plots",
+        "mdmt_tf.reporting.one_run.results",
+        "mdmt_tf.reporting.one_run.strata",
+        "mdmt_tf.reporting.one_run.tables",
+        "mdmt_tf.reporting.one_run.terminal",
+    ],
+    "saliency/test_files.py": ["mdmt_tf.saliency.methods"],
     "reporting/test_external_page.py": [
         "mdmt_tf.reporting.assessed",
         "mdmt_tf.reporting.assessed_calibration",
