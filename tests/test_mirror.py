@@ -75,6 +75,7 @@ THROUGH = {
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
+    "experiments/test_dry_run.py": ["mdmt_tf.experiments.dry_run_text"],
     "experiments/test_grid.py": ["mdmt_tf.experiments.protocol"],
     "experiments/test_results.py": [
         "mdmt_tf.experiments.cells",
@@ -166,6 +167,7 @@ THROUGH = {
         "mdmt_tf.tasks.categorical",
         "mdmt_tf.tasks.ordinal",
     ],
+    "training/test_dry_run.py": ["mdmt_tf.training.dry_run_text"],
     "training/test_trainer.py": [
         "mdmt_tf.runs.folder",
         "mdmt_tf.runs.manifest",
