@@ -106,6 +106,7 @@ THROUGH = {
         "mdmt_tf.phantoms.chest.radiograph_files",
         "mdmt_tf.phantoms.chest.studies",
     ],
+    "reporting/test_latex.py": ["mdmt_tf.reporting.table_files"],
     "reporting/test_external_page.py": [
         "mdmt_tf.reporting.assessed",
         "mdmt_tf.reporting.assessed_calibration",
@@ -164,14 +165,16 @@ THROUGH = {
         "mdmt_tf.training.epochs",
         "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
+        "mdmt_tf.training.judging",
         "mdmt_tf.training.resuming",
+        "mdmt_tf.training.tensorboard.of_fit",
+        "mdmt_tf.training.tensorboard.saliency",
     ],
     "training/weighting/test_model.py": ["mdmt_tf.training.weighting.base"],
     "training/weighting/test_table.py": [
         "mdmt_tf.training.weighting",
         "mdmt_tf.training.weighting.fixed",
     ],
-    "whole/test_runs_of_every_kind.py": ["mdmt_tf.training.tensorboard"],
 }
 LISTED = [(module, test) for test, named in THROUGH.items() for module in named]
 
@@ -271,8 +274,8 @@ def test_what_is_tested_through_another_is_used_there(module, test):
 
 
 def test_names_are_told_apart():
-    tables = TESTS / "reporting/test_table_files.py"
-    assert module_tested_in(tables) == "mdmt_tf.reporting.table_files"
+    tables = TESTS / "reporting/test_latex.py"
+    assert module_tested_in(tables) == "mdmt_tf.reporting.latex"
     part = TESTS / "imaging/test_volume_files.py"
     assert module_tested_in(part) == "mdmt_tf.imaging.volume"
     assert module_tested_in(TESTS / "imaging/test_volumes.py") is None

@@ -60,7 +60,7 @@ def primary_table(aggregates: Aggregates) -> Table:
             title = f"{task.name}, {title_of(results, validation)}"
             headings = ("compared", "metric", *_HEADINGS)
             is_term = task.name in terms
-            sections.append(TableSection(title, headings, rows, folded=is_term))
+            sections.append(TableSection(title, headings, rows, folded=is_term, keys=2))
     notes = [*_notes(data), *same_label_notes(results)]
     if not data:
         notes = [
@@ -134,7 +134,7 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
             title = f"{task.name}, {title_of(results, validation)}"
             title += f": {heading(leading(task))}"
             headings = ("network", "baseline", *_HEADINGS)
-            sections.append(TableSection(title, headings, rows))
+            sections.append(TableSection(title, headings, rows, keys=2))
     if not sections:
         return None
     notes = [
