@@ -12,7 +12,7 @@ from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.screen import size
 from mdmt_tf.statistics.calibration import Calibrations
 
-# Letters of a text beside its name, in the narrowest window.
+# Fewest letters of a text beside its name.
 _LEAST = 20
 
 
@@ -116,20 +116,21 @@ def overview(
         in_epoch = config.training.steps // config.training.epochs
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
-    lines = []
-    for name, text in rows:
-        line = f"{name:<{width}}  {text}"
-        # A path is not broken, so that it can be copied.
-        room, indent = size.width() if name != "run" else len(line), " " * (width + 2)
-        room = max(room, width + _LEAST)
-        lines += textwrap.wrap(
-            line,
-            room,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(_row(name, text, width) for name, text in rows)
+
+
+def _row(name: str, text: str, width: int) -> str:
+    """A name and a text beside it, or below it in a narrow window."""
+    line = f"{name:<{width}}  {text}"
+    # A path is not broken, so that it can be copied.
+    if name == "run" or len(line) <= size.width():
+        return f"{line}\n"
+    head, indent = f"{name:<{width}}  ", " " * (width + 2)
+    if size.width() - len(indent) < _LEAST:
+        head, indent = f"{name}\n  ", "  "
+    room = max(size.width() - len(indent), 1)
+    parts = textwrap.wrap(text, room, break_on_hyphens=False)
+    return head + f"\n{indent}".join(parts) + "\n"
 
 
 def _dataset_rows(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
