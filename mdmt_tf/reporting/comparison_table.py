@@ -213,4 +213,5 @@ def _section_2(title: str, tests: list[dict]) -> TableSection:
         if with_paper:
             cells.append(Entry(row["paper_stars"]))
         rows.append(tuple(cells))
-    return TableSection(title, (*headings, *(["paper"] if with_paper else [])), rows)
+    headings += ["paper"] if with_paper else []
+    return TableSection(title, tuple(headings), rows, keys=4)

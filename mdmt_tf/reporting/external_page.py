@@ -38,7 +38,7 @@ class ExternalReport:
         results: what it was made from.
         marks: warnings to read before.
         sentence: what came out.
-        tables: in the order of the page; the first has the metrics.
+        tables: in the order of the page, with empty columns; the first has the metrics.
     """
 
     results: ExternalResults
@@ -57,14 +57,15 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
     """
     results = ExternalResults.read(folder)
     check_metrics_of(results)
-    tables = [trimmed(table) for table in build_tables(results)]
+    tables = build_tables(results)
+    shown = [trimmed(table) for table in tables]
     drawings = list(draw_all(results))
     first = sentence(results)
     marks = _marks(results)
     out = results.folder
     for name in ("tables", "plots"):
         (out / name).mkdir(exist_ok=True)
-    for table in tables:
+    for table in shown:
         write_table(table, out / "tables", " ".join([*marks, first]))
     for drawing in drawings:
         write_bytes(out / "plots" / f"{drawing.name}.svg", drawing.svg)
@@ -79,7 +80,7 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
         intro=[_about(results)],
         status=_labelled(results),
         links=links,
-        tables=tables,
+        tables=shown,
         drawings=drawings,
         caveats=_CAVEATS,
         command=_command(results),

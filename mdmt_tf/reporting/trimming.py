@@ -30,4 +30,5 @@ def _trimmed(section: TableSection) -> TableSection:
         section,
         headings=tuple(section.headings[index] for index in kept),
         rows=[tuple(row[index] for index in kept) for row in section.rows],
+        keys=sum(index < section.keys for index in kept),
     )

@@ -177,7 +177,7 @@ def test_the_page_opens_with_what_came_out(report, page):
     assert report.sentence.startswith(expected)
     assert "MAE for stay is" in report.sentence
     assert report.sentence.endswith("for their mean prediction.")
-    first = re.search(r"<p>(.*?)</p>", page)[1]
+    first = re.search(r'<p class="opening">(.*?)</p>', page)[1]
     assert first == report.sentence
     banner = page.index("SYNTHETIC data: these numbers say nothing about patients.")
     assert banner < page.index(first)
