@@ -1,6 +1,6 @@
 """What looking at the gradients costs of a training step.
 
-    python tools/benchmark_watch.py [BACKBONE] [--size 64 128] [--steps 40] [--threads 1]
+    python tools/benchmark_watch.py [BACKBONE] [--size 64 128] [--threads 1]
 
 The same network is compiled twice, with `GradientWatch` and without. Their steps are
 timed in pairs, in turns one or the other first. The output is a Markdown table of the
