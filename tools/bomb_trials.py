@@ -5,8 +5,8 @@
 Every file is made anew, see `bomb_files`, and read in a process of its own with limits
 of the system. Seconds are of the processor, and memory is the most that the process, or
 the one in which it decodes, held beyond what it needed to start. The summary is in
-docs/results/reliability.md. The exit status is 1 if an answer was not a named error, or a limit
-was exceeded.
+docs/results/reliability.md. The exit status is 1 if an answer was not a named error, or
+a limit was exceeded.
 """
 
 import argparse

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from mdmt_tf.reporting.one_run.page import RunReport
 from mdmt_tf.reporting.one_run.tables import summary_table
-from mdmt_tf.reporting.terminal_tables import print_table
+from mdmt_tf.screen.tables import print_table
 
 
 def print_report(report: RunReport, note: str = "") -> None:
