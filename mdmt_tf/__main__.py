@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train one model on several datasets and tasks",
     "evaluate": "compute the metrics of a finished run again",
     "predict": "predict image files with finished runs",
+    "serve": "answer files on a local page and by an API",
     "explain": "make saliency maps of a finished run",
     "benchmark": "train a grid of experiments",
     "report": "make tables, plots and a page of a benchmark",

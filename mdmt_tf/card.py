@@ -12,6 +12,7 @@ hashes. Training writes model_card.json and model_card.md itself; this writes
 them again, for example of a run of an earlier version, and adds a page.
 
   python -m mdmt_tf.card RUN
+  python -m mdmt_tf.card RUN --doctor doctor/EXPERIMENT
 
 Several models, such as folds or seeds, whose answers are averaged:
 
@@ -33,13 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     text = "folder to write to (default: the folder of the model, if there is one)"
     arguments.add_argument("--out", metavar="DIR", type=Path, help=text)
+    text = "folder that mdmt_tf.doctor has written: its findings are limits of the run"
+    arguments.add_argument("--doctor", metavar="DIR", type=Path, help=text)
     options = arguments.parse_args(argv)
+    if len(options.models) > 1 and options.doctor is not None:
+        arguments.error("--doctor is for one run; give it to each, then the ensemble")
     if len(options.models) > 1 and options.out is None:
         arguments.error("several models need --out DIR, the folder of their card")
 
     from mdmt_tf.reporting.model_card import write_pages
 
-    written = write_pages(options.models, options.out)
+    written = write_pages(options.models, options.out, options.doctor)
     for path in written:
         print(path)
     return 0

@@ -39,6 +39,7 @@ ROWS = [
     ["mdmt_tf.diagnosis"],
     ["mdmt_tf.reporting"],
     ["mdmt_tf.studies"],
+    ["mdmt_tf.serving.web"],
     ["mdmt_tf.console"],
 ]
 # Nothing imports these.
@@ -49,6 +50,7 @@ COMMANDS = [
     "mdmt_tf.train",
     "mdmt_tf.evaluate",
     "mdmt_tf.predict",
+    "mdmt_tf.serve",
     "mdmt_tf.explain",
     "mdmt_tf.benchmark",
     "mdmt_tf.report",

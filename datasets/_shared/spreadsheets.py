@@ -149,7 +149,8 @@ def _lines(
             continue
         count += len(cells)
         check_cells(path, count)
-        texts = [invisible.strip(text_of(cell)) for cell in cells]
+        # Rows of a stray cell far to the right are nothing but empty cells.
+        texts = ["" if c is None else invisible.strip(text_of(c)) for c in cells]
         if any(texts):
             yield number, texts
 

@@ -66,10 +66,10 @@ def prepared_terms(folder: Path) -> Terms:
         info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
         licence = (info.get("redistributionInfo") or {}).get("license", "")
         page = (info.get("location") or {}).get("urls", [""])[0]
-        citation = " ".join(str(info.get("citation", "")).split())
-        return Terms(
-            str(licence) or NOT_STATED, str(page), (citation,) * bool(citation)
-        )
+        citation = str(info.get("citation", ""))
+        plain = " ".join(citation.split())
+        citations = tuple(citations_in(citation)) or (plain,) * bool(plain)
+        return Terms(str(licence) or NOT_STATED, str(page), citations)
     except (OSError, ValueError, AttributeError, IndexError, TypeError):
         return Terms()
 

@@ -1,8 +1,8 @@
 """The sections of a card, from its facts.
 
 The headings are those of Mitchell et al. 2019, "Model cards for model reporting", with
-the caveats early. `docs/model_cards.md` says which items of TRIPOD+AI and CLAIM each
-one answers.
+the caveats early. `docs/how_to/model_card.md` says which items of TRIPOD+AI and CLAIM
+each one answers.
 """
 
 from collections.abc import Mapping

@@ -86,6 +86,8 @@ def gather(
         "calibration": {} if interrupted else _calibration(run, answers),
         "strata": dict(strata) if strata is not None else None,
         "shortcuts": dict(shortcuts) if shortcuts is not None else None,
+        # What `mdmt_tf.doctor` has found, see `cards.doctor`; None: it is not known.
+        "doctor": None,
         "features_probe": run.read_json(run.features_probe)
         if run.features_probe.is_file()
         else None,

@@ -147,7 +147,10 @@ def _of_sites(facts) -> Iterator[str]:
 
 
 def _of_shortcuts(facts) -> Iterator[str]:
-    if facts["shortcuts"] is None:
+    for one in facts["doctor"] or ():
+        text = f"Doctor, {one['level']}: {one['where']}: {one['text']}"
+        yield text if text.endswith(".") else f"{text}."
+    if facts["shortcuts"] is None and facts["doctor"] is None:
         yield "Short cuts: not looked for. python -m mdmt_tf.doctor looks for them."
     for dataset, of_tasks in (facts["shortcuts"] or {}).items():
         for task, fields in of_tasks.items():

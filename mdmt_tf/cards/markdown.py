@@ -16,6 +16,7 @@ def as_markdown(card: Card) -> str:
         card: see `content.card_of`.
 
     Example:
+        >>> from mdmt_tf.cards.blocks import Card, Section, Sentences
         >>> use = Section("use", "Use", (Sentences(("In trials.",)),))
         >>> card = Card("ward", (), "Predicts icu.", "Not for you.", (use,))
         >>> print(as_markdown(card))

@@ -17,7 +17,6 @@ from mdmt_tf.statistics.strata import (
 )
 from mdmt_tf.statistics.suspect_fields import suspect_fields
 from mdmt_tf.tasks import Answer
-from mdmt_tf.tasks.labels import Table, label_fields
 
 if TYPE_CHECKING:
     from mdmt_tf.data.inputs import Inputs
@@ -32,7 +31,7 @@ def strata_of_run(
     table: pd.DataFrame,
     answers: Sequence[Answer],
     units: Mapping[str, str],
-    tables: Mapping[str, Table] | None = None,
+    fields: pd.DataFrame | None = None,
     *,
     resamples: int = 1000,
 ) -> dict[str, dict]:
@@ -42,7 +41,8 @@ def strata_of_run(
         table: predictions of the judged split, in the columns of `predictions.csv`.
         answers: tasks of the model, and derived answers.
         units: answer -> "patient" or "image", what it is judged by.
-        tables: dataset -> its fields; None: only the site, which the predictions have.
+        fields: rows of `fields.csv`, see `fields_file`; None: only the site, which the
+            predictions have.
         resamples: number of bootstrap resamples.
     Returns: {dataset: {answer: {field: [{"value", "images", "patients", "small",
         "metrics"}]}}}. Small strata have no metrics: they could not be read. Values of
@@ -51,37 +51,36 @@ def strata_of_run(
     result = {}
     for dataset in dict.fromkeys(table["dataset"]):
         rows = table[table["dataset"] == dataset]
-        fields = _fields(rows, dataset, answers, (tables or {}).get(dataset))
-        fed = [answer for answer in answers if dataset in answer.sources]
+        texts = _fields(rows, dataset, fields)
         found = {
             answer.name: _of_answer(
-                rows, answer, fields, units[answer.name], resamples=resamples
+                rows, answer, texts, units[answer.name], resamples=resamples
             )
-            for answer in fed
+            for answer in answers
+            if dataset in answer.sources
         }
         result[dataset] = {name: own for name, own in found.items() if own}
     return {dataset: own for dataset, own in result.items() if own}
 
 
 def _fields(
-    rows: pd.DataFrame, dataset: str, answers: Sequence[Answer], table: Table | None
+    rows: pd.DataFrame, dataset: str, fields: pd.DataFrame | None
 ) -> dict[str, dict[str, str]]:
-    """field -> image_id -> text."""
-    if table is None:
-        columns = rows.drop_duplicates("image_id")
+    """field -> image_id -> text, of the fields that come first."""
+    if fields is None:
+        images = rows.drop_duplicates("image_id")
         table = {
-            name: columns[name].astype(str).to_numpy(object)
+            name: images[name].astype(str).to_numpy(object)
             for name in ("image_id", "site")
         }
-    labels = {
-        field
-        for answer in answers
-        if dataset in answer.sources
-        for field in label_fields(answer, dataset)
+        found = stratum_fields(table)
+        names = table["image_id"]
+        return {f: dict(zip(names, own, strict=True)) for f, own in found.items()}
+    own = fields[fields["dataset"] == dataset]
+    return {
+        field: dict(zip(of["image_id"], of["value"], strict=True))
+        for field, of in list(own.groupby("field", sort=False))[:_MOST_FIELDS]
     }
-    names = [str(name) for name in table["image_id"]]
-    chosen = list(stratum_fields(table, leave_out=labels).items())[:_MOST_FIELDS]
-    return {field: dict(zip(names, texts, strict=True)) for field, texts in chosen}
 
 
 def _of_answer(rows, answer, fields, unit, *, resamples: int) -> dict[str, list]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mdmt_tf import storage
 from mdmt_tf.cards.content import card_of
+from mdmt_tf.cards.doctor import findings_of
 from mdmt_tf.cards.facts import FORMAT, gather
 from mdmt_tf.cards.markdown import as_markdown
 from mdmt_tf.cards.strata import shortcuts_of_inputs, strata_of_run
@@ -16,6 +17,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.flow import measure_flow, patient_flow
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics import fields_file
 
 if TYPE_CHECKING:
     from mdmt_tf.data.inputs import Inputs
@@ -23,17 +25,24 @@ if TYPE_CHECKING:
 FILE, TEXT_FILE = "model_card.json", "model_card.md"
 
 
-def write_run_card(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, Any]:
+def write_run_card(
+    run: RunFolder, inputs: "Inputs | None" = None, doctor: Path | None = None
+) -> dict[str, Any]:
     """Write `model_card.json` and `model_card.md` of a run, and beside its SavedModel.
 
     Args:
         run: with all files but, perhaps, `metrics.json`.
-        inputs: its opened data; None: what only they have is missing, which are the
-            strata of other fields than the site, and the fields that are shortcuts.
+        inputs: its opened data; None: what only they have is taken from the card of the
+            same model that is there, or is missing: the fields that are shortcuts, and
+            terms of builders of other packages.
+        doctor: folder that `mdmt_tf.doctor` has written; None: as in that card.
     Returns: the facts of the card.
-    Raises: DataError for a run without the files that it needs.
+    Raises: DataError for a run without the files that it needs, or a doctor's folder of
+        other data.
     """
     facts = facts_of_run(run, inputs)
+    if doctor is not None:
+        facts["doctor"] = findings_of(doctor, facts)
     exported = run.saved_model if run.saved_model.is_dir() else None
     for folder in filter(None, (exported, run.path)):
         write_card(facts, folder)
@@ -49,10 +58,11 @@ def facts_of_run(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, An
     if assessed:
         split = "test" if "test" in assessed else "validation"
         units = {name: own["unit"] for name, own in assessed[split].items()}
-        tables = inputs and {one.name: one.table for one in inputs.datasets}
+        # Runs of earlier versions have none.
+        fields = fields_file.read(run.fields) if run.fields.is_file() else None
         judged = table[table["split"] == split]
-        strata = strata_of_run(judged, answers, units, tables)
-    return gather(
+        strata = strata_of_run(judged, answers, units, fields)
+    facts = gather(
         run,
         patient_flow(run, settings),
         folders=_folders(inputs),
@@ -61,6 +71,22 @@ def facts_of_run(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, An
         shortcuts=None if inputs is None else shortcuts_of_inputs(inputs),
         exported=run.saved_model if run.saved_model.is_dir() else None,
     )
+    return facts if inputs is not None else _with_what_was_known(facts, run)
+
+
+def _with_what_was_known(facts: dict[str, Any], run: RunFolder) -> dict[str, Any]:
+    """The facts with what an earlier card of the same model knows from the data."""
+    try:
+        before = facts_of(run.path) if run.card.is_file() else None
+    except DataError:
+        before = None
+    if before is None or before["hashes"]["model"] != facts["hashes"]["model"]:
+        return facts
+    terms = {one["name"]: one["terms"] for one in before["data"]}
+    for one in facts["data"]:
+        one["terms"] = terms.get(one["name"], one["terms"])
+    known = {key: before[key] for key in ("shortcuts", "doctor") if before[key]}
+    return facts | known
 
 
 def write_interrupted_card(

@@ -41,13 +41,22 @@ def has_gpu() -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow once, with a loader that is silent."""
+    """Finds TensorFlow as the other finders do, and gives it a loader that is silent.
+
+    Some packages only ask whether TensorFlow is there, so it stays until it is loaded.
+    """
+
+    def __init__(self):
+        self._is_asking = False
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != _NAME:
+        if fullname != _NAME or self._is_asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self._is_asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._is_asking = False
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
         return spec

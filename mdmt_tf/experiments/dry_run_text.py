@@ -39,7 +39,7 @@ def print_groups(console: Console, planned: Planned, groups: Iterable[Group]) ->
         )
         for group in groups
     ]
-    headings = ("fits of", "fits", "parameters", "steps", "a step", "a fit", "all")
+    headings = ("fits of", "fits", "parameters", "steps", "step", "fit", "all fits")
     print_table(console, "\nFits, one after another", headings, rows)
     rows = [
         (group.experiment, group.backbone, *texts)

@@ -106,13 +106,14 @@ def calibration_intercept(rows: WeightedRows) -> np.ndarray:
 
 
 def equal_mass_bins(
-    score: np.ndarray, positive: np.ndarray
+    score: np.ndarray, positive: np.ndarray, bins: int = BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mean score and observed frequency of the bins of the calibration error.
 
     Args:
         score: (n,), predicted probabilities.
         positive: (n,), the truth.
+        bins: number of bins.
     Returns: four arrays (b,), ascending, for the bins with rows: mean score, observed
         frequency, and the ends of its 95 % interval of Wilson 1927.
 
@@ -122,12 +123,12 @@ def equal_mass_bins(
         ([0.2, 0.7], [0.5, 1.0])
     """
     ranks = _middle_ranks(score)
-    bins = np.minimum((BINS * ranks / len(score)).astype(int), BINS - 1)
-    count = np.bincount(bins, minlength=BINS)
+    place = np.minimum((bins * ranks / len(score)).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
     filled = count > 0
     count = count[filled]
-    predicted = np.bincount(bins, score, minlength=BINS)[filled] / count
-    observed = np.bincount(bins, positive, minlength=BINS)[filled] / count
+    predicted = np.bincount(place, score, minlength=bins)[filled] / count
+    observed = np.bincount(place, positive, minlength=bins)[filled] / count
     z = 1.959964
     centre = (observed + z**2 / (2 * count)) / (1 + z**2 / count)
     spread = np.sqrt(observed * (1 - observed) / count + z**2 / (4 * count**2))

@@ -118,7 +118,7 @@ def curves_plot(component: Task, curves: Sequence[ClassCurves], unit: str):
     if not drawn:
         return None
     if len(drawn) == 1:
-        figure, axes = panels(2, 3.4, 3.4)
+        figure, axes = panels(2, 3.1, 3.2)
         pairs = [axes]
     else:
         columns = min(len(drawn), 4)

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 
 # The colour that becomes light on a dark page.
 INK = "#1b1f24"
+# Of the PNG.
+DPI = 150
 _THEME = """<style>
 svg { color: #1b1f24; }
 @media (prefers-color-scheme: dark) { svg { color: #e6e9ec; } }
@@ -71,7 +73,7 @@ def render(figure: Figure, name: str, caption: str, *, folded: bool = False) -> 
 
 def _as(figure: Figure, form: str, metadata: dict, **options) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, dpi=150, metadata=metadata, **options)
+    figure.savefig(buffer, format=form, dpi=DPI, metadata=metadata, **options)
     return buffer.getvalue()
 
 

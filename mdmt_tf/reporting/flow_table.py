@@ -29,11 +29,8 @@ def flow_table(flow: PatientFlow, splits: Sequence[str] = SPLITS) -> Table | Non
         for name, cells in _steps(flow)
         if any(cell is not None for cell in cells)
     ]
-    headings = ("", *(one.name for one in flow.datasets))
-    rows = [
-        (Entry(name), *(Entry("" if cell is None else _text(cell)) for cell in cells))
-        for name, cells in steps
-    ]
+    headings = ("step", *(one.name for one in flow.datasets))
+    rows = [(Entry(name), *map(_entry, cells)) for name, cells in steps]
     sections = [TableSection("Images (patients)", headings, rows)]
     if labels := _labels(flow, splits):
         headings = ("answer", "dataset", *splits)
@@ -74,6 +71,12 @@ def _known(count: Count) -> Count | None:
     return None if count.images is None else count
 
 
+def _entry(cell: Count | int | None) -> Entry:
+    if cell is None:
+        return Entry("")
+    return Entry(_text(cell), cell if isinstance(cell, int) else cell.images)
+
+
 def _text(cell: Count | int) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
@@ -99,8 +102,8 @@ def _label(one: DatasetFlow, answer: str, split: str) -> str:
         return _NOT_KNOWN
     text = _text(count)
     classes = one.classes.get(answer, {}).get(split, {})
-    parts = ", ".join(f"{own.images or 0:,} {name}" for name, own in classes.items())
-    return f"{text}: {parts}" if parts and count.images else text
+    parts = ", ".join(f"{name}: {own.images or 0:,}" for name, own in classes.items())
+    return f"{text}; {parts}" if parts and count.images else text
 
 
 def _data(flow: PatientFlow, steps) -> pd.DataFrame:

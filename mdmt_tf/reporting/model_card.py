@@ -49,7 +49,11 @@ def page_of(facts: Mapping[str, Any]) -> str:
 
 
 def write_pages(
-    models: Sequence[Path], out: Path | None = None, *, resamples: int = 1000
+    models: Sequence[Path],
+    out: Path | None = None,
+    doctor: Path | None = None,
+    *,
+    resamples: int = 1000,
 ) -> list[Path]:
     """Write `model_card.json`, `.md` and `.html` of a model, or of an ensemble.
 
@@ -57,6 +61,7 @@ def write_pages(
         models: folders of finished runs or of exported models.
         out: folder to write to; None, for one model: its own, and if it is a run with
             an exported model, the folder of this, too.
+        doctor: folder that `mdmt_tf.doctor` has written, for one run.
         resamples: number of bootstrap resamples of the joint metrics.
     Returns: the files.
     Raises: DataError, ConfigError for models that have no card, or differ in answers;
@@ -67,9 +72,7 @@ def write_pages(
         if len(models) > 1:
             facts = gather_ensemble(models, resamples)
         else:
-            run = RunFolder(models[0])
-            is_run = run.config.is_file() and out is None
-            facts = write_run_card(_finished(run)) if is_run else facts_of(models[0])
+            facts = _facts_of_one(models[0], out, doctor)
         folder.mkdir(parents=True, exist_ok=True)
         write_card(facts, folder)
         page = folder / PAGE_FILE
@@ -81,6 +84,9 @@ def write_pages(
     return [folder / FILE, folder / TEXT_FILE, page]
 
 
-def _finished(run: RunFolder) -> RunFolder:
-    run.require_finished()
-    return run
+def _facts_of_one(model: Path, out: Path | None, doctor: Path | None) -> dict:
+    run = RunFolder(model)
+    if run.config.is_file() and (out is None or doctor is not None):
+        run.require_finished()
+        return write_run_card(run, doctor=doctor)
+    return facts_of(model)

@@ -51,6 +51,7 @@ class Request:
         statistics_of: dataset of the runs as whose images all are normalised, for runs
             in which each dataset has its own statistics; None: that of the name
             `dataset`, or what the runs serve to images of no dataset.
+        allow_identical: whether images may be equal to images of the training.
     """
 
     runs: tuple[RunFolder, ...]
@@ -65,6 +66,7 @@ class Request:
     out: Path
     overwrite: bool = False
     statistics_of: str | None = None
+    allow_identical: bool = False
 
     @property
     def run_names(self) -> list[str]:
@@ -85,6 +87,7 @@ def make_request(
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     statistics_of: str | None = None,
+    allow_identical: bool = False,
 ) -> Request:
     """Check what was given, and complete it.
 
@@ -97,7 +100,7 @@ def make_request(
         labels: "task=field"; a vector of labels is "task=field,field,...".
         out: folder to write to; None: `external/<dataset>` in the folder of the run.
         overwrite: whether `out` may exist; it is replaced when the new one is complete.
-        statistics_of: see `Request`.
+        statistics_of, allow_identical: see `Request`.
     Raises: DataError for a run that is not finished; ConfigError for anything else.
     """
     tasks, preprocessings = _common(runs)
@@ -141,6 +144,7 @@ def make_request(
         out=Path(out),
         overwrite=overwrite,
         statistics_of=statistics_of,
+        allow_identical=allow_identical,
     )
 
 

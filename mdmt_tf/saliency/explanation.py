@@ -87,7 +87,7 @@ class Explained:
 def explain_finished(
     run: RunFolder,
     chosen: Chosen,
-    options: Options,
+    options: Options = Options(),
     *,
     folder: Path | None = None,
     data_dir: str | os.PathLike | None = None,

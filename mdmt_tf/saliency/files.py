@@ -22,9 +22,11 @@ from mdmt_tf.imaging.resample import to_original_grid
 from mdmt_tf.imaging.volume import write_nifti
 from mdmt_tf.saliency import lesions, overlays
 from mdmt_tf.saliency.maps import Explainer
-from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, TABLE, TITLES
+from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, IF_ZERO, TABLE, TITLES
 from mdmt_tf.tasks import Task
 
+# Zero maps that are named in the terminal.
+_NAMED = 3
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?")
 _OPPOSITE = dict(zip("RLAPSI", "LRPAIS", strict=True))
 _WITH_DIGEST = re.compile(r".*-[0-9a-f]{12}")
@@ -77,6 +79,7 @@ class MapRow:
         lesion_share: `lesions.fraction_of_region`, fraction of the `tissue` in the
             lesion.
         enrichment: `lesions.enrichment`, the ratio of the two.
+        is_zero: whether the map is zero everywhere, see `maps.IF_ZERO`.
     """
 
     image_id: str
@@ -92,6 +95,7 @@ class MapRow:
     share_inside: float | None = None
     lesion_share: float | None = None
     enrichment: float | None = None
+    is_zero: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -226,6 +230,7 @@ def explain_sample(
             method=one.method,
             layer="" if one.method == GUIDED else explainer.layer,
             file=f"{file}.png",
+            is_zero=not saliency.any(),
             **one.facts,
         )
         picture = _picture(image, saliency, row, one.words, note, about)
@@ -355,7 +360,23 @@ def _picture(
         signed=row.method != GRAD_CAM,
         spacing=None if about is None else about.spacing_mm,
         left="" if about is None else about.left,
+        if_zero=IF_ZERO[row.method],
     )
+
+
+def zero_text(rows: Sequence[MapRow]) -> str:
+    """Lines that name the maps that are zero everywhere; "" if there are none."""
+    lines = []
+    for method in dict.fromkeys(row.method for row in rows):
+        of_method = [row for row in rows if row.method == method]
+        zero = [f"{row.image_id} {row.task}" for row in of_method if row.is_zero]
+        if zero:
+            more = f" and {len(zero) - _NAMED} more" if len(zero) > _NAMED else ""
+            lines.append(
+                f"{TITLES[method]}: {len(zero)} of {len(of_method)} maps "
+                f"({', '.join(zero[:_NAMED])}{more}). {IF_ZERO[method]}\n"
+            )
+    return "".join(lines)
 
 
 def _make(folder: Path) -> None:

@@ -11,6 +11,14 @@ TITLES = {
     GUIDED_GRAD_CAM: "guided Grad-CAM",
 }
 METHODS = tuple(TITLES)
+# Why a map may be zero everywhere.
+IF_ZERO = {
+    GRAD_CAM: "The map is zero everywhere: nowhere does the layer raise this score.",
+    GUIDED: "The map is zero everywhere: no positive gradient of this score reaches "
+    "the image.",
+    GUIDED_GRAD_CAM: "The map is zero everywhere: where the layer raises this score, "
+    "no positive gradient reaches the image.",
+}
 
 # One row for each map, in a folder of maps.
 TABLE = "saliency.csv"

@@ -62,6 +62,10 @@ class MapsOfFiles:
         for written in self._models:
             written.close()
 
+    def zero_text(self) -> str:
+        """Lines that name the maps that are zero everywhere; "" if there are none."""
+        return "".join(files.zero_text(written.rows) for written in self._models)
+
 
 def has_weights(model: OpenModel) -> bool:
     """Whether maps can be made: a SavedModel alone has no gradients."""
@@ -135,10 +139,10 @@ class _WrittenMaps:
         self._note = note
         self._folder, self._ids = folder, ids
         self._names = files.folder_names(ids)
-        self._rows: list[files.MapRow] = []
+        self.rows: list[files.MapRow] = []
 
     def draw(self, number: int, prepared: PreparedFile) -> None:
-        self._rows += files.explain_sample(
+        self.rows += files.explain_sample(
             self._folder / self._names[number],
             self.maps.explainer,
             self.maps.sample(self._ids[number], prepared),
@@ -149,4 +153,4 @@ class _WrittenMaps:
         )
 
     def close(self) -> None:
-        files.write_table(self._folder / files.TABLE, self._rows, files.MapRow)
+        files.write_table(self._folder / files.TABLE, self.rows, files.MapRow)

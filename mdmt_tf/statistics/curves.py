@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.rows import WeightedRows, ratio
-from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.statistics.draws import BLOCK, PatientDraws, numbered_patients
 from mdmt_tf.statistics.interval import (
     FEWEST_PATIENTS,
     MOST_UNDEFINED,
     expanded_level,
 )
+from mdmt_tf.statistics.support import effective_patients
 from mdmt_tf.tasks import make_task
 
 # Where the band of a curve is known.
@@ -86,7 +86,7 @@ def roc_curve(
         seed: seed of the draws, see `PatientDraws`.
     Returns: x and y start at (0, 0) and end at (1, 1); they are empty where a class has
         no rows. The band is that of the sensitivity at each 1 - specificity. It is not
-        estimable with fewer than 5 patients of a class.
+        estimable with fewer than 5 effective patients of a class.
     Source: vertical averaging of ROC curves: Fawcett 2006, "An introduction to ROC
         analysis", Pattern Recognition Letters 27, 861-874; expanded percentiles:
         `mdmt_tf.statistics.interval.expanded_level`.
@@ -249,7 +249,7 @@ def _weights(rows: pd.DataFrame, resamples: int, seed: int):
         yield times[start : start + size, patient].astype(np.float64)
 
 
-def _band(at: np.ndarray, drawn: np.ndarray, patients: int) -> Band:
+def _band(at: np.ndarray, drawn: np.ndarray, patients: float) -> Band:
     """Expanded percentiles of (R, m) at each place."""
     undefined = np.isnan(drawn).mean(axis=0)
     level = expanded_level(patients)
@@ -274,9 +274,7 @@ def _without(at: np.ndarray, reason: str) -> Band:
     return Band(at, nothing, nothing, reason)
 
 
-def _rarest(rows: pd.DataFrame, positive: np.ndarray) -> int:
-    """Patients of the rarer class."""
+def _rarest(rows: pd.DataFrame, positive: np.ndarray) -> float:
+    """Effective patients of the rarer class."""
     positive = np.asarray(positive, bool)
-    return min(
-        len(rows.loc[own, PATIENT].drop_duplicates()) for own in (positive, ~positive)
-    )
+    return min(effective_patients(rows[own]) for own in (positive, ~positive))

@@ -183,6 +183,14 @@ def is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
         rows: labelled rows of a stratum, in the columns of `predictions.csv`.
         task: the task; 5 patients of each of its classes are needed.
         patients: number of patients of the rows.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+        >>> rows = pd.DataFrame({"task": "death", "dataset": "ward"}, range(40))
+        >>> rows["patient_id"], rows["target"] = rows.index, rows.index % 2
+        >>> is_small(rows, death, 40), is_small(rows[rows.index < 9], death, 9)
+        (False, True)
     """
     if patients < FEWEST_PATIENTS:
         return True

@@ -19,6 +19,7 @@ from mdmt_tf.models.weights import heads, provenance, weights_file
 from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
+from mdmt_tf.saliency.files import zero_text
 from mdmt_tf.serving import export
 from mdmt_tf.statistics import fields_file, probe
 from mdmt_tf.statistics.assessment import SPLITS, assess_splits
@@ -65,7 +66,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         )
     if config.training.saliency:
         write("explaining some predictions ...\n")
-        explanation.explain_run(
+        explained = explanation.explain_run(
             config,
             inputs.tasks,
             model,
@@ -75,6 +76,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+        write(zero_text(explained.rows))
     if config.training.tensorboard and config.training.tensorboard_saliency:
         write_saliency(fit, model)
     storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from tiny_processes import environment_of
+from tiny_network import environment_of
 
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.runs.folder import RunFolder

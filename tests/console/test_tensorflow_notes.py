@@ -29,6 +29,8 @@ ERROR = "E0000 00:00:1764154635.1 42 cuda_dnn.cc:8579] out of memory\n"
 WAYS = {
     "command": "console.load_tensorflow()",
     "another": "import tensorflow; tensorflow.__loader__.get_data(tensorflow.__file__)",
+    "asked": "import importlib.util; importlib.util.find_spec('tensorflow'); "
+    "import tensorflow",
 }
 
 

@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from sklearn import metrics
 
 from mdmt_tf import config, storage
@@ -35,7 +36,8 @@ BARE = ("training.tensorboard=false", "training.saved_model=false")
 @pytest.fixture(scope="module")
 def run(settings):
     """A finished run that no test may change."""
-    return trainer.train(settings())
+    shown = ("training.tensorboard_saliency=2", "training.tensorboard_train_images=9")
+    return trainer.train(settings(*shown))
 
 
 @pytest.fixture
@@ -137,24 +139,68 @@ def test_resuming_needs_the_first_weights_no_more(settings, own_weights, monkeyp
 
 
 def test_synthetic_data_are_called_so_everywhere(run):
-    import tensorflow as tf
-
     manifest = run.read_json(run.manifest)
     assert manifest["synthetic"] is True
     assert manifest["synthetic_datasets"] == ["alpha"]
     assert ServedModel(run.saved_model).information["synthetic"] is True
-    texts = []
     (folder,) = run.tensorboard.iterdir()
     assert folder.name == "synthetic_data"
-    for path in folder.iterdir():
+    texts = []
+    for _, _, value in events(run):
+        if value.tag == "data":
+            texts.append(tf.make_ndarray(value.tensor).item().decode())
+        if value.metadata.plugin_data.plugin_name == "images":
+            texts.append(value.metadata.summary_description)
+    # The examples, the text, confusion matrices of two tasks, and saliency.
+    assert len(texts) >= 6 and all("SYNTHETIC" in text for text in texts)
+
+
+def events(run):
+    """The folder, step and value of everything that is written for TensorBoard."""
+    for path in run.tensorboard.rglob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
-                if value.tag == "data":
-                    texts.append(tf.make_ndarray(value.tensor).item().decode())
-                if value.metadata.plugin_data.plugin_name == "images":
-                    texts.append(value.metadata.summary_description)
-    # The example batch, the text, and confusion matrices of two tasks.
-    assert len(texts) >= 4 and all("SYNTHETIC" in text for text in texts)
+                yield path.parent.name, event.step, value
+
+
+def test_saliency_in_tensorboard_is_of_the_kept_weights(run):
+    history = pd.read_csv(run.history)
+    kept = history.loc[history["selected"] == 1, "epoch"].max() + 1
+    found = {
+        value.tag: (split, step, len(value.tensor.string_val) - 2)
+        for split, step, value in events(run)
+        if value.tag.endswith("/saliency")
+    }
+    # The three most important tasks; two images each.
+    tags = ["1 outcome/saliency", "2 grade/saliency", "3 age/saliency"]
+    assert found == dict.fromkeys(tags, ("validation", kept, 2))
+    assert not run.saliency.exists()
+
+
+def test_metrics_of_training_are_in_the_charts_of_validation_alone(run):
+    tags = {"train": set(), "validation": set()}
+    for split, _, value in events(run):
+        if value.tag[0].isdigit() and value.metadata.plugin_data.plugin_name in (
+            "scalars",
+            "pr_curves",
+        ):
+            tags[split].add(value.tag)
+    assert {"1 outcome/3 balanced_accuracy", "2 grade/2 kappa"} <= tags["train"]
+    assert tags["train"] <= tags["validation"]
+    columns = pd.read_csv(run.history).columns
+    assert [c for c in columns if c.startswith("train/")] == [
+        "train/loss",
+        *(f"train/{task}/loss" for task in ("outcome", "grade", "age")),
+    ]
+
+
+def test_event_files_have_no_ids_and_no_paths(run):
+    rows = pd.read_csv(run.predictions, dtype=str)
+    texts = {*rows["patient_id"], *rows["image_id"], str(run.path.parent)}
+    assert len(texts) > 20
+    for path in run.tensorboard.rglob("events*"):
+        content = path.read_bytes()
+        assert not [text for text in texts if text.encode() in content]
 
 
 def test_real_data_are_not_called_synthetic(settings):

@@ -170,7 +170,7 @@ def test_the_note_is_in_the_saved_model_and_in_tensorboard(settings):
     assert folder.name == "real_data"
     notes = [
         tf.make_ndarray(value.tensor).item().decode()
-        for path in folder.iterdir()
+        for path in folder.rglob("events*")
         for event in tf.compat.v1.train.summary_iterator(str(path))
         for value in event.summary.value
         if value.tag == "data"

@@ -27,7 +27,7 @@ from mdmt_tf.tasks import KINDS, label_is_known, make_task
 from mdmt_tf.tasks.labels import task_labels
 from mdmt_tf.training.losses import MaskedLoss, TaskLoss, compile_model
 from mdmt_tf.training.strategy import build_strategy
-from mdmt_tf.training.tensorboard import draw_batch
+from mdmt_tf.training.tensorboard.pictures import draw_examples
 
 N = 24
 DATA_PAGE = (Path(__file__).parents[2] / "docs/reference/data.md").read_text(
@@ -432,9 +432,14 @@ def test_a_batch_is_drawn_with_its_targets(task, labels):
     texts = [task.target_text(target[row], known[row]) for row in range(N)]
     assert all(texts) and len(set(texts)) > 1
     images = np.zeros((N, 8, 8, 1), np.float32)
-    batch = images, {task.name: target}, {task.name: known.astype(np.float32)}
-    (picture,) = draw_batch(batch, [task], "note", most=4)
-    assert picture.shape[-1] == 3
+    weights = {task.name: known.astype(np.float32)}
+    predicted = {task.name: task.probabilities(logits_of(task, N))}
+    pictures = draw_examples(
+        images, {task.name: target}, weights, predicted, [task], "note"
+    )
+    assert pictures.dtype == np.uint8 and pictures.shape[::3] == (8, 3)
+    # The texts differ, the images do not.
+    assert len({picture.tobytes() for picture in pictures}) > 1
 
 
 @every_kind

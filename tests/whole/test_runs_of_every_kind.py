@@ -214,14 +214,18 @@ def test_maps_of_it_are_in_the_run(run, kind):
 
 @every_kind
 def test_tensorboard_has_its_scalars_and_matrices(run, kind):
-    tags = set()
+    tags = {"train": set(), "validation": set()}
     for path in run.tensorboard.rglob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
-            tags |= {value.tag for value in event.summary.value}
-    assert f"{kind}/validation_loss" in tags and f"{kind}/train_loss" in tags
-    task = task_of(kind)
-    for component in task.components:
-        assert (f"confusion/{component.name}" in tags) == (component.n_classes > 0)
+            tags[path.parent.name] |= {value.tag for value in event.summary.value}
+    (loss,) = (tag for tag in tags["train"] if tag.endswith(f" {kind}/1 loss"))
+    assert loss in tags["validation"]
+    group = loss.removesuffix("1 loss")
+    own = {tag.removeprefix(group) for tag in tags["validation"] if group in tag}
+    has_classes = task_of(kind).components[0].n_classes > 0
+    assert ("confusion" in own) == ("reliability" in own) == has_classes
+    charts = [tag for tag in own if tag[0].isdigit() and tag[2:] in METRICS]
+    assert 3 <= len(charts) <= 6
 
 
 @pytest.mark.large

@@ -8,7 +8,7 @@ from pathlib import Path
 from mdmt_tf.errors import DataError
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.assessed import clause
-from mdmt_tf.reporting.drawing import Drawing
+from mdmt_tf.reporting.drawing import DPI, Drawing
 from mdmt_tf.reporting.one_run.pictures import Pictures, pictures_of
 from mdmt_tf.reporting.one_run.plots import draw_learning, draw_task
 from mdmt_tf.reporting.one_run.results import RunResults
@@ -27,19 +27,19 @@ from mdmt_tf.storage import write_bytes
 FOLDER = "report"
 # Tasks whose details are open; those of the others are folded away.
 _OPEN = 3
+# Inches; two plots of this width are side by side.
+_HALF = 7.0
 _PARTS = {
     "metrics": "",
     "discrimination": "Predictions and truth",
-    "calibration": "Calibration",
-    "decision": "Decision curve and operating points",
+    "calibration": "Calibration and decision curve",
     "strata": "Strata",
 }
 _CAVEATS = (
     "This is one training run. Another seed or fold gives other numbers; the intervals "
-    "are about other patients, not about other runs. `python -m mdmt_tf.benchmark` "
-    "compares methods.",
-    "The patients are of the datasets named above. Nothing here has been tested on "
-    "patients of other hospitals; `python -m mdmt_tf.evaluate RUN --on DATASET` does.",
+    "are about other patients, not about other runs. A benchmark compares methods.",
+    "The patients are of the datasets named above. Patients of another hospital may "
+    "differ; an external validation tells (evaluate RUN --on DATASET).",
     "Strata are read one at a time, and there are many. A stratum that looks different "
     "is a reason to look at more patients, not a result.",
     "A model that is changed after this page was read has seen these patients.",
@@ -106,17 +106,16 @@ def write_page(
     """
     results = RunResults.read(run, split, resamples)
     pictures = pictures_of(results, saliency)
-    tables = files_of(results)
+    tables, said = files_of(results), set()
     tasks = [
-        _part(results, task, number < _OPEN)
+        _part(results, task, number < _OPEN, said)
         for number, task in enumerate(results.tasks)
     ]
     learning = draw_learning(results)
     page = _render(results, tasks, learning, pictures, tables)
     out = Path(out or results.run.path / _folder(split))
-    drawings = [
-        plot for task in tasks for _, _, plots in task.parts for plot in plots
-    ] + [plot for plots in learning.values() for plot in plots]
+    drawings = [plot for task in tasks for _, _, own in task.parts for plot in own]
+    drawings += learning
     in_files = " ".join([*results.marks, results.sentence])
     try:
         for name in ("tables", "plots"):
@@ -139,8 +138,13 @@ def _folder(split: str) -> str:
     return FOLDER if split == "test" else f"{FOLDER}_{split}"
 
 
-def _part(results: RunResults, task, is_open: bool) -> TaskPart:
-    tables, plots = tables_of(results, task), draw_task(results, task)
+def _part(results: RunResults, task, is_open: bool, said: set[str]) -> TaskPart:
+    """One task; a note that an earlier one has said is left out."""
+    plots = draw_task(results, task)
+    tables = {
+        part: [_without_notes(table, said) for table in own]
+        for part, own in tables_of(results, task).items()
+    }
     return TaskPart(
         id=f"task-{task.name}",
         name=task.name,
@@ -152,6 +156,17 @@ def _part(results: RunResults, task, is_open: bool) -> TaskPart:
             if part in tables or part in plots
         ),
     )
+
+
+def _without_notes(table: Table, said: set[str]) -> Table:
+    notes = [note for note in table.notes if note not in said]
+    said.update(notes)
+    return dataclasses.replace(table, notes=notes)
+
+
+def _is_wide(drawing: Drawing) -> bool:
+    """Whether a plot needs the whole width of the page; by the header of its PNG."""
+    return int.from_bytes(drawing.png[16:20], "big") / DPI > _HALF
 
 
 def _render(results: RunResults, tasks, learning, pictures, tables) -> str:
@@ -169,8 +184,8 @@ def _render(results: RunResults, tasks, learning, pictures, tables) -> str:
         marks=results.marks,
         lead=[results.sentence],
         intro=[
-            f"Experiment {config.experiment}. Data: {data_note(results.manifest)}. "
-            f"Fold {config.split.fold} of the division {config.split.kind}."
+            f"Experiment {config.experiment}, fold {config.split.fold} "
+            f"({config.split.kind}). Data: {data_note(results.manifest)}."
         ],
         links=links,
         summary=summary_table(results),
@@ -178,12 +193,13 @@ def _render(results: RunResults, tasks, learning, pictures, tables) -> str:
         tasks=tasks,
         pictures=pictures,
         learning=learning,
-        open_plots=[task.name for task in tasks if task.is_open],
+        open_plots=_OPEN,
         effort=effort_facts(results),
         caveats=_CAVEATS,
         tables=tables,
         command=_command(results),
         resamples=results.resamples,
+        is_wide=_is_wide,
     )
 
 

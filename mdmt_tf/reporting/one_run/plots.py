@@ -26,30 +26,29 @@ from mdmt_tf.tasks import Answer, Task
 def draw_task(results: RunResults, task: Answer) -> dict[str, list[Drawing]]:
     """The plots of a task by what they show; lists without a plot are left out.
 
-    Returns: discrimination, calibration, decision, strata -> plots.
+    Returns: discrimination, calibration, strata -> plots.
     """
     rows = labelled_rows(results.table, task)
     if rows.empty:
         return {}
-    return _drawn(results, task.name, _plots_of(results, task, rows))
+    what = f"{task.name}, {results.split}"
+    return _drawn(results, what, _plots_of(results, task, rows))
 
 
-def draw_learning(results: RunResults) -> dict[str, list[Drawing]]:
-    """Learning curves by task; tasks without any are left out."""
+def draw_learning(results: RunResults) -> list[Drawing]:
+    """Learning curves of the tasks, in their order; tasks without any are left out."""
     if results.history is None:
-        return {}
-    found = {}
+        return []
+    found = []
     for task in results.tasks:
         draw = partial(learning_curves, results, task)
         plots = {"learning": [(f"learning_{task.name}", draw)]}
-        if drawn := _drawn(results, task.name, plots):
-            found[task.name] = drawn["learning"]
+        found += _drawn(results, task.name, plots).get("learning", [])
     return found
 
 
 def _drawn(results: RunResults, what: str, plots) -> dict[str, list[Drawing]]:
     start = "SYNTHETIC data. " if results.is_synthetic else ""
-    what = f"{what}, {results.split}"
     found = {}
     for part, of_part in plots.items():
         for name, draw in of_part:
@@ -80,15 +79,15 @@ def _plots_of(results: RunResults, task: Answer, rows: pd.DataFrame):
             (f"values_{task.name}", partial(values, results, task, rows)),
         ],
         "calibration": [
-            (
-                f"calibration_{name}",
-                partial(assessed_calibration.reliability, results, component),
+            (f"{kind}_{name}", partial(draw, component))
+            for name, component in components
+            for kind, draw in (
+                (
+                    "calibration",
+                    partial(assessed_calibration.reliability, results),
+                ),
+                ("decision", partial(decision, results, task)),
             )
-            for name, component in components
-        ],
-        "decision": [
-            (f"decision_{name}", partial(decision, results, task, component))
-            for name, component in components
         ],
         "strata": [(f"strata_{task.name}", partial(forest, results, task, rows))],
     }
@@ -140,7 +139,7 @@ def learning_curves(results: RunResults, task: Answer):
     if not parts:
         return None
     best = _selected(history)
-    figure, axes = panels(len(parts), 3.6, 2.8)
+    figure, axes = panels(len(parts), 3.1, 2.8)
     for axis, (label, lines) in zip(axes, parts, strict=True):
         for name, (column, colour) in lines.items():
             if _has_values(history, column):

@@ -81,14 +81,13 @@ def flow_of(results: RunResults) -> Table | None:
 def tables_of(results: RunResults, task: Answer) -> dict[str, list[Table]]:
     """The tables of one task by what they show.
 
-    Returns: metrics, calibration, decision, strata -> tables, whose names are unique in
-        the page; lists without a table are left out.
+    Returns: metrics, calibration, strata -> tables, whose names are unique in the page;
+        lists without a table are left out.
     """
     own = dataclasses.replace(results, tasks=(task,))
     found = {"metrics": [_split_metrics(metrics_table(own), task)]}
-    for table in calibration_tables(own):
-        part = "calibration" if table.name == "calibration" else "decision"
-        found.setdefault(part, []).append(table)
+    if tables := calibration_tables(own):
+        found["calibration"] = tables
     if results.assessment[task.name]["strata"]:
         whole = strata_table(own)
         sections = [
@@ -127,11 +126,10 @@ def effort_facts(results: RunResults) -> list[tuple[str, str]]:
 def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
     manifest, config = results.manifest, results.config
     effort = manifest.get("effort", {})
-    size = config.image_shape[:-1]
     start = manifest.get("initial_weights") or "random"
     yield "Network", f"{config.model.backbone}, heads {config.model.heads}"
     yield "Start", start if isinstance(start, str) else ", ".join(map(str, start))
-    yield "Image size", " x ".join(map(str, size))
+    yield "Image size", " x ".join(map(str, config.image_shape))
     yield "Optimizer steps", _count(effort.get("steps"))
     yield "Training images seen", _count(effort.get("images"))
     yield "Epochs", _count(effort.get("epochs"))
@@ -141,13 +139,18 @@ def _facts(results: RunResults) -> Iterator[tuple[str, str]]:
         if effort.get("epochs"):
             yield "Time an epoch", in_words(seconds / effort["epochs"])
     yield "Devices", ", ".join(manifest.get("devices") or ())
-    yield "Started", str(manifest.get("started") or "")
-    yield "Finished", str(manifest.get("finished") or "")
+    for name in ("started", "finished"):
+        yield name.capitalize(), _moment(manifest.get(name) or "")
     yield "Seed", str(manifest.get("seeds", {}).get("run", ""))
     yield "Version", f"mdmt_tf {manifest.get('mdmt_tf', 'not known')}"
     packages = manifest.get("packages", {})
     names = ("tensorflow", "keras")
     yield "Framework", ", ".join(f"{n} {packages[n]}" for n in names if n in packages)
+
+
+def _moment(text: str) -> str:
+    """A time of the manifest, to the minute."""
+    return f"{text[:10]} {text[11:16]} UTC" if text.endswith("+00:00") else text
 
 
 def _count(value: float | None) -> str:

@@ -153,6 +153,7 @@ def build_app(
             MdmtError: _unreadable,
             HTTPException: _http,
             ClientDisconnect: _left,
+            Exception: _fault,
         },
     )
     headers = security_headers(*page.hashes(own.pages.values()))
@@ -204,6 +205,11 @@ async def _unreadable(request: Request, error: MdmtError) -> Response:
 
 async def _http(request: Request, error: HTTPException) -> Response:
     return _problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    # It is raised again, and `Guard` logs it.
+    return _problem(500, "an error of the program; the log of the server says where.")
 
 
 async def _left(request: Request, error: ClientDisconnect) -> Response:

@@ -8,6 +8,7 @@ from mdmt_tf.saliency.predicted_files import MapsOfModel
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.web.bounds import Bounds
 from mdmt_tf.serving.web.schema import (
+    TEST_METRICS,
     Interval,
     Limits,
     ModelDescription,
@@ -23,7 +24,6 @@ _MEANINGS = {
     YOUDEN: "largest sum of sensitivity and specificity (Youden)",
     SENSITIVE: "sensitivity of at least 90 %",
 }
-_SHOWN = ("sensitivity", "specificity", "ppv", "npv")
 
 
 def describe(
@@ -124,7 +124,7 @@ def _at_points(models: Sequence[OpenModel]) -> Mapping[str, Mapping]:
             found[component] = {
                 name: {
                     metric: Interval(**_plain(point["metrics"][metric]))
-                    for metric in _SHOWN
+                    for metric in TEST_METRICS
                     if point["metrics"].get(metric, {}).get("value") is not None
                 }
                 for name, point in points.items()

@@ -8,11 +8,9 @@ import asyncio
 import collections
 import dataclasses
 import threading
-import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol
 
-from mdmt_tf.errors import MdmtError
 from mdmt_tf.serving.web import uploads
 from mdmt_tf.serving.web.bounds import Refused
 from mdmt_tf.serving.web.uploads import Upload
@@ -37,10 +35,9 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Failed:
-    """A request that ended with an error; `where` it was, if it is a fault of ours."""
+    """A request that ended with an error."""
 
     error: Exception
-    where: str = ""
 
 
 class Job:
@@ -87,25 +84,18 @@ class Job:
     async def results(self) -> AsyncIterator[object]:
         """The results as they come.
 
-        Raises: Refused or MdmtError, what could not be answered; RuntimeError for a
-            fault of ours, without the text of the exception, which may hold a name.
+        Raises: what the other thread raised.
         """
         try:
             while (result := await self._results.get()) is not _END:
                 if isinstance(result, Failed):
-                    _raise(result)
+                    raise result.error
                 yield result
         finally:
             self.is_left = True
 
 
 _END = object()
-
-
-def _raise(failed: Failed) -> None:
-    if isinstance(failed.error, (Refused, MdmtError)):
-        raise failed.error
-    raise RuntimeError(failed.where)
 
 
 class Answering(Protocol):
@@ -154,10 +144,8 @@ class Desk:
                 for job, result in self._service.answer(jobs):
                     job.send(result)
             except Exception as error:
-                where = "".join(traceback.format_tb(error.__traceback__))
-                failed = Failed(error, f"{where}{type(error).__name__}")
                 for job in jobs:
-                    job.send(failed)
+                    job.send(Failed(error))
             finally:
                 for job in jobs:
                     job.close()

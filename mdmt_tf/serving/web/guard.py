@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-
 # Requests that change nothing and show nothing about a file.
 _READING = ("GET", "HEAD")
+_PLACES = 8  # of a traceback; the first ones are those of the framework
 _OWN = ("same-origin", "none")
 
 
@@ -69,13 +69,14 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        has_begun = False
+        is_whole = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal has_begun
+            nonlocal is_whole
             if message["type"] == "http.response.start":
-                has_begun = True
                 MutableHeaders(scope=message).update(self._headers)
+            elif message["type"] == "http.response.body":
+                is_whole = not message.get("more_body", False)
             await send(message)
 
         reason = self._refuse(scope["method"], Headers(scope=scope))
@@ -87,12 +88,9 @@ class Guard:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
             _log(error)
-            if has_begun:
-                # The client sees that the answer is not whole.
+            if not is_whole:
+                # The server then closes the connection, which the client notices.
                 raise ConnectionAbortedError from None
-            text = "an error of the program; its place is in the log of the server."
-            answer = JSONResponse({"error": text}, status_code=500)
-            await answer(scope, receive, send_with_headers)
 
     def _refuse(self, method: str, headers: Headers) -> str:
         """Why a request is refused; "" if it is not."""
@@ -121,7 +119,5 @@ def _name(url: str) -> str:
 
 def _log(error: Exception) -> None:
     """Log where an error was, and not what it says: it may name a patient."""
-    place = "".join(traceback.format_tb(error.__traceback__))
+    place = "".join(traceback.format_tb(error.__traceback__)[-_PLACES:])
     logger.error("%s in\n%s", type(error).__name__, place)
-    if isinstance(error, RuntimeError):  # of the other thread, see `desk.Job.results`
-        logger.error("%s", error)

@@ -30,7 +30,7 @@ _ERRORS = {
     "411": "the request does not say how long it is (Content-Length)",
     "413": "the request is too large, or has too many files",
     "415": "the request is not a form with files",
-    "503": "too many requests are waiting; `Retry-After` says when to come again",
+    "503": "too many requests wait; the header Retry-After says when to come again",
 }
 _OF_FILES = ("400", "403", "408", "411", "413", "415", "503")
 
@@ -73,9 +73,9 @@ def document() -> dict:
 
 def _predict() -> dict:
     stream = (
-        "json: all answers at once. csv: the file that `mdmt_tf.predict` writes, to "
+        "json: all answers at once. csv: the file that mdmt_tf.predict writes, to "
         "the byte. stream: JSON lines, one FileAnswer each as soon as it is there, and "
-        "last an object with `csv`"
+        "last an object with the field csv"
     )
     answer = {
         "description": "The answers, in the order of the files. A file that cannot be "

@@ -4,6 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Of an operating point.
+TEST_METRICS = ("sensitivity", "specificity", "ppv", "npv")
+
 NOT_FOR = "diagnosis or treatment; research only"
 
 Method = Literal["grad_cam", "guided_backpropagation", "guided_grad_cam"]
@@ -122,7 +125,7 @@ class Predictions(_Part):
     """The answers to the files of a request, in their order."""
 
     answers: list[FileAnswer]
-    csv: str = Field(description="the same as `mdmt_tf.predict` writes")
+    csv: str = Field(description="the file that mdmt_tf.predict writes")
     not_for: str = NOT_FOR
 
 

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import uvicorn
 
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import isolation
 from mdmt_tf.imaging.memory_files import open_memory_file, path_of
+from mdmt_tf.reporting.model_card import card_page
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.prediction import answer_groups
 from mdmt_tf.serving.web import listening
@@ -49,13 +51,15 @@ def serve(
     isolation.keep(min(8, max(2, os.cpu_count() or 1)))
     service = Service(models, bounds)
     warm_up(models)
-    app = build_app(service, bounds, names, url)
+    app = build_app(service, bounds, names, url, _card(models))
     if not listening.is_loopback(own.getsockname()[0]):
         logger.warning(
             "other computers can reach %s. There is no password and no encryption: "
             "whoever reaches the port can use the model.",
             url,
         )
+    # From here on clients can connect: what they send waits.
+    own.listen(_CONNECTIONS)
     about = service.description
     say(
         f"{about.name} answers at {url} (API: {url}/api). Ctrl-C ends it.\n"
@@ -77,6 +81,17 @@ def serve(
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[own])
     say("ended")
+
+
+def _card(models: Sequence[OpenModel]) -> str:
+    """The model card as a page; "" for several models, and for one without a card."""
+    if len(models) > 1:
+        return ""
+    try:
+        return card_page(models[0].path)
+    except DataError as error:
+        logger.warning("no model card: %s", error)
+        return ""
 
 
 def warm_up(models: Sequence[OpenModel]) -> None:

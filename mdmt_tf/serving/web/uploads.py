@@ -19,7 +19,6 @@ from mdmt_tf.serving.web.bounds import Bounds, Refused
 
 _FORM = b"multipart/form-data"
 _LONGEST_NAME = 300
-_MOST_HEADER_BYTES = 8000
 # What browsers write for characters that would end a name.
 _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
@@ -127,15 +126,9 @@ class _Form:
 
     def _add_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
-        self._check_header()
 
     def _add_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
-        self._check_header()
-
-    def _check_header(self) -> None:
-        if len(self._field) + len(self._value) > _MOST_HEADER_BYTES:
-            raise Refused(400, "the header of a file in the form is too long.")
 
     def _end_header(self) -> None:
         if self._field.lower() == b"content-disposition":

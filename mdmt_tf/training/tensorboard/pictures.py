@@ -11,19 +11,27 @@ import numpy as np
 
 from mdmt_tf.imaging.montage import to_picture
 from mdmt_tf.metrics.calibration import equal_mass_bins
-from mdmt_tf.metrics.rows import confusion_matrices
+from mdmt_tf.metrics.rows import BINS, confusion_matrices
 from mdmt_tf.saliency.files import PredictedSamples
 from mdmt_tf.saliency.overlays import small_picture
 from mdmt_tf.tasks import Answer, Task
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# Example images, and their size in inches; a line of text in inches and letters.
-EXAMPLES = 8
-_WIDTH, _LINE, _LETTERS = 3.2, 0.19, 38
 _DPI = 100
 _NOTE = {"fontsize": 7, "color": "#b00020"}
-# Tasks of an example image that have a line; panels of a confusion matrix.
-_MOST_LINES, _MOST_PANELS = 10, 9
+_TEXT = {"fontsize": 10, "va": "top"}
+# Height of a line of text in inches.
+_LINE = 0.19
+# Example images, their size in inches, the room for text on their right, and the
+# letters and lines that fit into it.
+EXAMPLES = 8
+_SIDE, _RIGHT, _LETTERS, _LINES = 2.3, 2.2, 25, 11
+# Width of a picture of saliency, and the letters of a line.
+_WIDTH, _ACROSS = 3.2, 38
+# Images in a bin of a reliability diagram, if there are enough.
+_IN_BIN = 15
+# Panels of a picture of confusion matrices.
+_MOST_PANELS = 9
 
 
 def draw_examples(
@@ -36,8 +44,8 @@ def draw_examples(
 ) -> np.ndarray:
     """The first images of a training batch, a picture each, (n, H, W, 3).
 
-    Above an image are its label, its weight and its prediction for each task that has a
-    label. Of a volume some slices are shown.
+    Beside an image are its label, its weight and its prediction for each task. Of a
+    volume some slices are shown.
 
     Args:
         images: (n, *spatial, c) in [0, 1].
@@ -47,24 +55,21 @@ def draw_examples(
         note: description of the data.
     """
     count = min(EXAMPLES, len(images))
-    shown = [to_picture(np.clip(image, 0, 1)) for image in images[:count]]
     predicted = PredictedSamples(images=images, ids=(), probabilities=probabilities)
-    texts = [_lines(row, tasks, targets, weights, predicted) for row in range(count)]
-    # The longest text makes room in all pictures.
-    head = max(map(len, texts)) * _LINE + 0.08
-    tall, wide = shown[0].shape
-    foot = _LINE * len(_noted(note))
-    height = head + _WIDTH * tall / wide + foot
+    # All in one figure, which takes less time than one each.
+    height = _SIDE + _LINE * len(_noted(note))
     whole = count * height
-    figure = _figure(_WIDTH, whole)
-    for row, (image, text) in enumerate(zip(shown, texts, strict=True)):
+    figure = _figure(_SIDE + _RIGHT, whole)
+    for row in range(count):
         bottom = (count - 1 - row) * height
-        place = (0, (bottom + foot) / whole, 1, (height - head - foot) / whole)
-        axis = figure.add_axes(place)
-        axis.imshow(image, cmap="gray", vmin=0, vmax=1, aspect="auto")
+        under = (bottom + height - _SIDE) / whole
+        axis = figure.add_axes((0, under, _SIDE / (_SIDE + _RIGHT), _SIDE / whole))
+        shown = to_picture(np.clip(images[row], 0, 1))
+        axis.imshow(shown, cmap="gray", vmin=0, vmax=1)
         axis.axis("off")
-        top = (bottom + height - 0.05) / whole
-        _write(figure, text, top, {"fontsize": 10, "va": "top"})
+        lines = _lines(row, tasks, targets, weights, predicted)
+        x, top = (_SIDE + 0.1) / (_SIDE + _RIGHT), (bottom + height - 0.08) / whole
+        figure.text(x, top, "\n".join(lines), linespacing=1.2, **_TEXT)
         _write(figure, _noted(note), (bottom + 0.05) / whole, _NOTE)
     # Rounding may have added a line of pixels.
     pixels = _render(figure)
@@ -73,19 +78,28 @@ def draw_examples(
 
 
 def _lines(row: int, tasks, targets, weights, predicted) -> list[str]:
-    """The text of one example: a line, or more, of each task that it has a label of."""
-    lines = []
+    """The text of one example.
+
+    A paragraph for each task, or, if these are too long, a line for each task that the
+    image has a label of.
+    """
+    long, short = [], []
     for task in tasks:
         weight = np.asarray(weights[task.name][row])
+        answer = f"\u2192 {prediction_text(task, predicted, row)}"
         if not weight.any():
+            long += [task.name, "  no label", *_wrapped(f"  {answer}")]
             continue
         target = task.target_text(np.asarray(targets[task.name][row]), weight > 0)
-        answer = prediction_text(task, predicted, row)
-        text = f"{task.name}: {target}, w {weight.max():.2g} \u2192 {answer}"
-        lines.append(textwrap.wrap(text, _LETTERS, subsequent_indent="   "))
-    more = len(lines) - _MOST_LINES
-    kept = [line for of_task in lines[:_MOST_LINES] for line in of_task]
-    return [*kept, f"and {more} tasks more"] if more > 0 else kept or ["no label"]
+        label = f"{target}, w {weight.max():.2g}"
+        long += [task.name, *_wrapped(f"  true {label}"), *_wrapped(f"  {answer}")]
+        short += _wrapped(f"{task.name}: {label} {answer}")
+    lines = long if len(long) <= _LINES else short or ["no label"]
+    return lines if len(lines) <= _LINES else [*lines[: _LINES - 1], "..."]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _LETTERS, subsequent_indent="    ", max_lines=3)
 
 
 def prediction_text(task: Task, predicted: PredictedSamples, row: int) -> str:
@@ -117,8 +131,8 @@ def draw_saliency(
     axis = figure.add_axes((0, foot / height, 1, (height - head - foot) / height))
     axis.imshow(picture, aspect="auto", interpolation="bilinear")
     axis.axis("off")
-    cut = [textwrap.shorten(line, _LETTERS, placeholder=" ...") for line in lines]
-    _write(figure, cut, 1 - 0.05 / height, {"fontsize": 10, "va": "top"})
+    cut = [textwrap.shorten(line, _ACROSS, placeholder=" ...") for line in lines]
+    _write(figure, cut, 1 - 0.05 / height, _TEXT)
     _write(figure, _noted(note), 0.05 / height, _NOTE)
     return _render(figure)
 
@@ -137,7 +151,7 @@ def draw_confusion(answers, note: str) -> np.ndarray | None:
         return None
     columns = int(np.ceil(np.sqrt(len(matrices))))
     rows = -(-len(matrices) // columns)
-    figure = _figure(3.8 * columns, 3.5 * rows, layout="constrained")
+    figure = _figure(3.1 * columns, 2.9 * rows, layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes[len(matrices) :]:
         axis.remove()
@@ -174,11 +188,13 @@ def _draw_matrix(axis, counts: np.ndarray, task: Answer) -> None:
 def draw_reliability(answers, note: str) -> np.ndarray | None:
     """Observed frequency by raw probability, in bins of equal mass; (1, H, W, 3).
 
-    One curve of each class, or of the positive class of two.
+    There are up to 10 bins, fewer if they had less than 15 images. One curve for each
+    class, or for the positive class of two.
 
     Args, Returns: see `draw_confusion`; None, too, without labelled rows.
     """
     curves = []
+    n = max((len(labels) for _, labels, _ in answers), default=0)
     for component, labels, chances in answers:
         for index, label in enumerate(component.class_names):
             if len(labels) and not (component.n_classes == 2 and not index):
@@ -187,11 +203,13 @@ def draw_reliability(answers, note: str) -> np.ndarray | None:
                 curves.append((name, chances[:, index], labels == index))
     if not curves:
         return None
-    figure = _figure(3.6, 3.7, layout="constrained")
+    # Bins of a few images would be noise.
+    bins = int(np.clip(n // _IN_BIN, 3, BINS))
+    figure = _figure(3.1, 2.9, layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle=":")
     for colour, (name, score, positive) in zip(_COLOURS, curves, strict=False):
-        predicted, observed, low, high = equal_mass_bins(score, positive)
+        predicted, observed, low, high = equal_mass_bins(score, positive, bins)
         axis.plot(predicted, observed, "o-", color=colour, label=name, clip_on=False)
         if len(curves) == 1:
             axis.vlines(predicted, low, high, color=colour, linewidth=1)
@@ -201,7 +219,7 @@ def draw_reliability(answers, note: str) -> np.ndarray | None:
     axis.set_ylabel("observed frequency", fontsize=10)
     axis.legend(loc="upper left", fontsize=9, frameon=False)
     name = answers[0][0].name.partition("/")[0]
-    axis.set_title(f"{name}, n = {len(curves[0][1])}", fontsize=11)
+    axis.set_title(f"{name}, n = {n}", fontsize=11)
     _title(figure, note)
     return _render(figure)[None]
 

@@ -225,10 +225,12 @@ def test_another_preprocessing(ward, read):
 
 
 def test_nothing_changed_is_reused(ward, tmp_path):
-    """Other keys of the file do not count."""
+    """Other keys of the file do not count, nor what may be done with the data."""
     assert not ward(ward_rows(2)).reused
     path = tmp_path / "ward" / "ward.yaml"
-    path.write_text(TEXT + "seed: 3\n", encoding="utf-8")
+    terms = "dataset:\n  licence: CC0\n  citation: Ours\n"
+    text = TEXT.replace("dataset:\n", terms) + "seed: 3\n"
+    path.write_text(text, encoding="utf-8")
     again = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
     assert again.reused
 

@@ -8,8 +8,6 @@ const TITLES = {
   guided_backpropagation: "guided backpropagation",
   guided_grad_cam: "guided Grad-CAM",
 };
-const METRICS = {sensitivity: "sensitivity", specificity: "specificity", ppv: "PPV",
-  npv: "NPV"};
 const MOST_TRIES = 20;
 let model = null;
 let csv = "";
@@ -212,9 +210,10 @@ function show(answer, files) {
     make("ul", {class: "warnings"}, ...texts.map(text => make("li", {}, text)))));
   }
   if (!answer.error) {
-    card.append(make("div", {class: "columns"}, looks(answer),
-      make("div", {}, ...Object.entries(answer.tasks).map(([name, one]) => task(name, one)))));
-    card.append(...saliency(answer, files, card, id));
+    card.append(make("div", {class: "columns"},
+      make("div", {}, looks(answer), ...saliency(files, id)),
+      make("div", {class: "tasks"},
+        ...Object.entries(answer.tasks).map(([name, one]) => task(name, one)))));
   }
   byId("cards").append(card);
 }
@@ -222,13 +221,13 @@ function show(answer, files) {
 function overviewRow(answer, id) {
   const row = make("tr", {},
     make("th", {scope: "row"}, make("a", {href: `#${id}`}, answer.file)));
+  const codes = Object.keys(answer.warnings).concat(answer.preparation.length
+    ? ["doubtful file"] : []);
+  row.append(make("td", {}, answer.error ? "error: no answer" : codes.join(", ")));
   for (const name of Object.keys(model.tasks)) {
     const one = answer.tasks[name];
     row.append(make("td", {}, one ? short(one) : ""));
   }
-  const codes = Object.keys(answer.warnings).concat(answer.preparation.length
-    ? ["doubtful file"] : []);
-  row.append(make("td", {}, answer.error ? "error" : codes.join(", ")));
   byId("overview").tBodies[0].append(row);
 }
 
@@ -276,7 +275,8 @@ function task(name, one) {
   const classes = Object.entries(one.calibrated);
   if (classes.length) {
     part.append(make("ul", {class: "chances"}, ...classes.map(([label, value], number) =>
-      chance(label, value, number === 1 && classes.length === 2 ? one.operating_points : {}))));
+      chance(label, value, label === one.prediction,
+        number === 1 && classes.length === 2 ? one.operating_points : {}))));
     if (!about.calibrated) {
       part.append(make("p", {class: "derived"}, "These probabilities are not calibrated."));
     }
@@ -289,7 +289,7 @@ function task(name, one) {
   return part;
 }
 
-function chance(label, value, points) {
+function chance(label, value, predicted, points) {
   const fill = make("div", {class: "fill"});
   fill.style.width = `${100 * value}%`;
   const bar = make("div", {class: "bar", "aria-hidden": "true"}, fill);
@@ -298,25 +298,20 @@ function chance(label, value, points) {
     mark.style.left = `${100 * threshold}%`;
     bar.append(mark);
   }
-  return make("li", {}, make("span", {}, label), bar,
+  return make("li", {class: predicted ? "predicted" : ""}, make("span", {}, label), bar,
     make("span", {class: "value"}, percent(value)));
 }
 
 function operatingPoint(about, point, own) {
-  const {meaning, test} = about.operating_points[point];
+  const {meaning} = about.operating_points[point];
   const [negative, positive] = about.classes;
-  const line = make("li", {}, make("b", {}, own.positive ? positive : negative),
-    ` at the threshold ${percent(own.threshold)}: ${meaning}.`);
-  const metrics = Object.entries(test).map(([name, {value, low, high}]) =>
-    `${METRICS[name]} ${percent(value)}`
-    + (low === null || high === null ? "" : ` (${percent(low)} to ${percent(high)})`));
-  if (metrics.length) line.append(` On the test split of the run: ${metrics.join(", ")}.`);
-  return line;
+  return make("li", {}, make("b", {}, own.positive ? positive : negative),
+    ` at the threshold ${percent(own.threshold)}: ${meaning}`);
 }
 
 // Saliency
 
-function saliency(answer, files, card, id) {
+function saliency(files, id) {
   const tasks = Object.entries(model.tasks).filter(([, about]) => about.saliency);
   if (!tasks.length) return [];
   const tasksBox = make("select", {}, ...tasks.map(([name]) => make("option", {}, name)));
@@ -397,7 +392,7 @@ async function start() {
     return;
   }
   byId("overview").tHead.rows[0].replaceChildren(
-    ...["file", ...Object.keys(model.tasks), "warnings"].map(name =>
+    ...["file", "warnings", ...Object.keys(model.tasks)].map(name =>
       make("th", {scope: "col"}, name)));
 }
 
