@@ -110,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if run.tensorboard.is_dir():
         board = console.tool("tensorboard", "tensorboard.main", "--logdir", run.path)
         print(f"monitor      {board}")
+    print(f"look at it   {console.command('report', run.path)}")
     moved = ["--data-dir", options.data_dir] if options.data_dir else []
     print(f"check again  {console.command('evaluate', run.path, *moved)}")
 

@@ -65,16 +65,26 @@ THROUGH = {
     "config/test_benchmark_sections.py": ["mdmt_tf.config.benchmark_rules"],
     "config/test_config_volumes.py": ["mdmt_tf.config.image_sizes"],
     "config/test_main.py": ["mdmt_tf.config.terminal"],
+    "models/weights/test_torch_files.py": ["mdmt_tf.models.weights.torch_pickles"],
+    "runs/test_prediction_checks.py": [
+        "mdmt_tf.runs.prediction_problems",
+        "mdmt_tf.runs.prediction_values",
+    ],
     "datasets/_shared/test_declared.py": [
         "mdmt_tf.datasets._shared.declared_plan",
         "mdmt_tf.datasets._shared.declared_warnings",
     ],
-    "datasets/_shared/test_radiographs.py": ["mdmt_tf.datasets._shared.manual_builder"],
+    "datasets/_shared/test_radiographs.py": [
+        "mdmt_tf.datasets._shared.distributed",
+        "mdmt_tf.datasets._shared.image_table",
+        "mdmt_tf.datasets._shared.manual_builder",
+    ],
     "datasets/test_brixia.py": ["mdmt_tf.datasets._shared.brixia_scores"],
     "experiments/executors/test_fit_process.py": [
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
+    "experiments/test_dry_run.py": ["mdmt_tf.experiments.dry_run_text"],
     "experiments/test_grid.py": ["mdmt_tf.experiments.protocol"],
     "experiments/test_results.py": [
         "mdmt_tf.experiments.cells",
@@ -166,6 +176,7 @@ THROUGH = {
         "mdmt_tf.tasks.categorical",
         "mdmt_tf.tasks.ordinal",
     ],
+    "training/test_dry_run.py": ["mdmt_tf.training.dry_run_text"],
     "training/test_trainer.py": [
         "mdmt_tf.runs.folder",
         "mdmt_tf.runs.manifest",

@@ -27,7 +27,7 @@ _DETAILS = (
 _WITH = {"gains": "label_worth", "box": "table_1", "slopes": "table_1"}
 # Heading of a part that has plots alone, and their kinds.
 _PLOTS = {
-    "Predictions": ("calibration", "confusion"),
+    "Predictions": ("roc", "calibration", "decision", "confusion"),
     "Training": ("curves",),
 }
 _CAVEATS = (

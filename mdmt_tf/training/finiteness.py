@@ -27,9 +27,10 @@ class GradientWatch:
     inputs, and one of an input in those of all outputs, so nothing is missed, and a
     thousandth of the memory is read. Vectors are looked at whole.
 
-    A gradient counts as finite if half the sum of its squares is. A number above 1e19
-    overflows that sum; it overflows the second moment of Adam, too, which never
-    recovers.
+    The gradients count as finite if half the sum of all these squares is. A number
+    above 1e19 overflows that sum; it overflows the second moment of Adam, too, which
+    never recovers. Which gradients were lost is only computed in that step: a hundred
+    small operations take longer than the numbers that they look at.
 
     Make it inside the strategy's scope. Each replica notes its own gradients.
 
@@ -57,9 +58,25 @@ class GradientWatch:
             gradients: one for each variable; None: the step does not depend on it.
             step: number of the step, an integer scalar.
         """
-        lost = ~tf.math.is_finite(tf.stack([_size(each) for each in gradients]))
-        is_first = tf.reduce_any(lost) & (self._step < 0)
-        self._lost.assign(tf.where(is_first, lost, self._lost))
+        places = [place for place, each in enumerate(gradients) if each is not None]
+        parts = [_looked_at(gradients[place]) for place in places]
+        if not parts:
+            return
+        numbers = tf.concat(parts, 0)
+        is_lost = ~tf.math.is_finite(tf.nn.l2_loss(numbers))
+        is_first = is_lost & (self._step < 0)
+
+        def lost():
+            each = tf.split(numbers, [tf.size(part) for part in parts])
+            sizes = tf.stack([tf.nn.l2_loss(one) for one in each])
+            own = ~tf.math.is_finite(sizes)
+            # Of several that overflow only together, the largest.
+            own |= ~tf.reduce_any(own) & (sizes >= tf.reduce_max(sizes))
+            at = tf.constant(places, tf.int32)[:, tf.newaxis]
+            return tf.scatter_nd(at, own, tf.shape(self._lost))
+
+        nothing = tf.zeros_like(self._lost)
+        self._lost.assign(self._lost | tf.cond(is_first, lost, lambda: nothing))
         step = tf.cast(tf.convert_to_tensor(step), tf.int64)
         self._step.assign(tf.where(is_first, step, self._step))
 
@@ -79,15 +96,13 @@ class GradientWatch:
         return min(noted), np.flatnonzero(np.any(own, axis=0)).tolist()
 
 
-def _size(gradient: tf.Tensor | None) -> tf.Tensor:
-    """Half the sum of the squares that are looked at, float32 scalar."""
-    if gradient is None:
-        return tf.zeros([])
+def _looked_at(gradient: tf.Tensor) -> tf.Tensor:
+    """The numbers of a gradient that are looked at, float32 (n,)."""
     gradient = tf.convert_to_tensor(gradient)
     parts = [gradient]
     if len(gradient.shape) > 1:
         parts = [gradient[..., 0, :], gradient[..., 0]]
-    return tf.cast(tf.add_n([tf.nn.l2_loss(part) for part in parts]), tf.float32)
+    return tf.concat([tf.reshape(tf.cast(p, tf.float32), [-1]) for p in parts], 0)
 
 
 def _of_each_replica(value: tf.Tensor) -> tf.Variable:
