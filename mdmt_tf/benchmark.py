@@ -1,5 +1,6 @@
 """`python -m mdmt_tf.benchmark`: a grid of fits, on one machine or a Ray cluster."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,10 @@ resumed, and a changed setting adds new fits to the old ones. The folder is
 run_dir, or benchmarks/<experiment>. Keys of the section `benchmark` can be
 given without its name. Afterwards: python -m mdmt_tf.report FOLDER.
 
+How many fits there are and how long they will take, without writing anything:
+
+  python -m mdmt_tf.benchmark --config paper data_dir=DATA --dry-run
+
 Ray asks nobody for a password: whoever reaches HOST:6379 can run programs as
 you. Use it in a closed network.
 """
@@ -30,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--retry-failed", action="store_true", help="try failed fits again, too")
     plan_help = "prepare data, splits, weights and baselines, and train nothing"
     add("--plan", action="store_true", help=plan_help)
+    text = "measure a few steps of each experiment and backbone, and write nothing"
+    add("--dry-run", action="store_true", help=text)
     options = arguments.parse_intermixed_args(argv)
 
     from mdmt_tf import config
@@ -46,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(
             f"{options.config}: has no section `benchmark`, so there is no grid to run."
         )
+    if options.dry_run:
+        _dry_run(settings)
+        return 0
     # Imported late: it takes a second, and a wrong key should be reported at once.
     from mdmt_tf.experiments import run
     from mdmt_tf.experiments.grid import Folder
@@ -58,9 +68,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     retry = options.retry_failed
     status = run.run_benchmark(settings, folder, console.write, retry_failed=retry)
-    print(f"tables and plots: python -m mdmt_tf.report {path}")
-    print(f"compare the fits: tensorboard --logdir {path}/tensorboard")
+    # Without a plan there is nothing to report on.
+    if folder.cells.is_file():
+        print(f"tables and plots: {console.command('report', path)}")
+        logs = path / "tensorboard"
+        shown = console.tool("tensorboard", "tensorboard.main", "--logdir", logs)
+        print(f"compare the fits: {shown}")
     return status
+
+
+def _dry_run(settings) -> None:
+    from rich.console import Console
+
+    from mdmt_tf.experiments import dry_run, dry_run_text
+
+    print("Dry run: nothing is written.", flush=True)
+    with tempfile.TemporaryDirectory(prefix="mdmt_tf-") as scratch:
+        planned = dry_run.make_plan(
+            settings, Path(scratch), console.write, console.progress_bar
+        )
+        dry_run.use_cores(planned)
+        console.load_tensorflow()
+        with console.progress_bar("measuring a few steps", "fits") as progress:
+            groups = list(dry_run.measure(planned, progress))
+        counts = dry_run.count_labels(planned)
+    screen = Console(highlight=False)
+    dry_run_text.print_labels(screen, counts)
+    dry_run_text.print_groups(screen, planned, groups)
 
 
 def _plan(settings, folder) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mdmt_tf import console
 from mdmt_tf.models.backbones.table import BACKBONES
+from mdmt_tf.screen import size
 
 DESCRIPTION = """\
 Convert a PyTorch checkpoint to the weights of a backbone, or train them.
@@ -73,7 +74,7 @@ def _of_phantoms(options: argparse.Namespace) -> int:
             console.write,
             console.progress_bar,
             again=options.again,
-            is_terminal=sys.stdout.isatty(),
+            is_terminal=size.rewrites(sys.stdout),
         )
     facts = half_precision.read(path)[1]
     print(f"weights   {path}, {path.stat().st_size / 1e6:.1f} MB")

@@ -1,10 +1,10 @@
 """`python -m mdmt_tf.doctor`: what is wrong with prepared data, before training."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
+from mdmt_tf.screen.commands import portable
 
 DESCRIPTION = """\
 Examine the prepared data of a configuration before training:
@@ -42,8 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = options.out or Path("doctor", settings.experiment)
 
     console.load_tensorflow()
-    from rich.console import Console
-
     from mdmt_tf.data import embedded
     from mdmt_tf.diagnosis.examination import examine
     from mdmt_tf.diagnosis.findings import exit_status
@@ -60,12 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with console.progress_bar("comparing images") as progress:
         diagnosis = examine(material, progress)
     words = ["--config", options.config, *options.overrides]
-    with Console(stderr=True).status("tables, plots ..."):
+    with console.working("tables, plots ..."):
         report = write_doctor(
             diagnosis,
             out,
             title=settings.experiment,
-            command=f"python -m mdmt_tf.doctor {shlex.join(words)}",
+            command=portable("doctor", *words),
         )
     print_doctor(report)
     return exit_status(diagnosis.findings, options.fail_on)

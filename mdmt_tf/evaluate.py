@@ -64,6 +64,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         out=options.out,
         overwrite=options.overwrite,
         statistics_of=options.statistics_of,
+        allow_identical=options.allow_identical_images,
     )
     console.load_tensorflow()
     from mdmt_tf.datasets._shared import summary
@@ -77,7 +78,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         summary.print_summary(Console(highlight=False), folder)
     with console.progress_bar("predicting") as progress:
         result = external.evaluate_runs(request, dataset, progress)
-    with Console(stderr=True).status("metrics, intervals, strata ..."):
+    with console.working("metrics, intervals, strata ..."):
         report = external.write_folder(result, external_page.write_page)
     terminal.print_external(report, request.out)
     for text in result.statistics:
@@ -105,11 +106,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text += "model.batch_norm per_dataset (default: as model.unseen_dataset says)"
     add("--statistics-of", metavar="DATASET", help=text)
     add("--overwrite", action="store_true", help="replace an existing --out")
+    text = "only warn of images that are equal, in every pixel, to training images"
+    add("--allow-identical-images", action="store_true", help=text)
     options = arguments.parse_args(argv)
     of_other = options.labels or options.out or options.overwrite or options.manual_dir
-    of_other = of_other or options.statistics_of
+    of_other = of_other or options.statistics_of or options.allow_identical_images
     if options.on is None and (len(options.runs) > 1 or of_other):
         options_of_on = "--manual-dir, --labels, --out, --overwrite, --statistics-of"
+        options_of_on += ", --allow-identical-images"
         arguments.error(f"several runs, {options_of_on} need --on")
     return options
 

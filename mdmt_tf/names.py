@@ -21,14 +21,10 @@ from typing import Generic, TypeVar
 
 from mdmt_tf.errors import nearest
 from mdmt_tf.imaging.image_files import image_stem
+from mdmt_tf.invisible import INVISIBLE
 
 Thing = TypeVar("Thing", bound=Hashable)
 
-# Invisible, though no characters of the category "format": combining grapheme joiner,
-# fillers of Hangul, a blank of Braille, variation selectors.
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
-    map(chr, range(0xFE00, 0xFE10))
-)
 _BREAKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u3000": " "})
 _DASHES = str.maketrans(dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", "-"))
 _MOST_HINTS = 5
@@ -50,17 +46,13 @@ def clean(text: str) -> str:
     text = unicodedata.normalize("NFC", text).translate(_BREAKS)
     kept = []
     for character in text:
-        if "\uff01" <= character <= "\uffee" and character not in _INVISIBLE:
+        if "\uff01" <= character <= "\uffee" and character not in INVISIBLE:
             kept.append(unicodedata.normalize("NFKC", character))
         elif character.isspace():
             kept.append(" ")
-        elif not (_is_unseen(character) or character in _INVISIBLE):
+        elif character not in INVISIBLE:
             kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept)).strip()
-
-
-def _is_unseen(character: str) -> bool:
-    return unicodedata.category(character) in ("Cf", "Cc")
 
 
 def plain_id(text: str) -> str:

@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             opened, given, options.out, progress=progress, maps=maps
         )
     seconds = time.perf_counter() - started
+    if maps is not None:
+        print(maps.zero_text(), end="")
     print(counts.text(seconds, options.out, options.saliency))
     return 0 if counts.answered else 1
 

@@ -89,8 +89,9 @@ def _parse(
     text = "what to keep of a radiograph: lungs, masked (black outside the lungs) or "
     text += f"full, and the side in pixels (default: {DEFAULT}); of a head CT: head, "
     text += f"and depth x rows x columns in voxels (default: {DEFAULT_VOLUME}), or "
-    text += "another window in HU, such as hu_0_80_40x301x301 (docs/data.md). With "
-    text += f"{every} the datasets of the other kind have their default"
+    text += "another window in HU, such as hu_0_80_40x301x301 "
+    text += f"(docs/reference/data.md). With {every} the datasets of the "
+    text += "other kind have their default"
     add("--config", type=_config_name, metavar="PART_SIZE", help=text)
     text = "text file of images to leave out, one id per line, instead of the "
     text += "dataset's own list; an empty file keeps all"

@@ -1,4 +1,4 @@
-"""`python -m mdmt_tf.report`: tables, plots and a page of a benchmark."""
+"""`python -m mdmt_tf.report`: tables, plots and a page of a benchmark or a run."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,11 +7,19 @@ from mdmt_tf import console
 
 DESCRIPTION = """\
 Make tables (Markdown, LaTeX, CSV), plots (SVG, PNG) and a page (index.html)
-from the folder of a benchmark, finished or not. They are written to that
-folder and replace those of an earlier report. Other files are not changed.
+from the folder of a benchmark, finished or not, or of one finished run. They
+are written to that folder (of a run: to report/ in it) and replace those of
+an earlier report. Other files are not changed.
+
+  python -m mdmt_tf.report RUN
+  python -m mdmt_tf.report RUN --saliency 4
+
+The page of a run shows the saliency maps that `explain` or `train` have left
+in it. With --saliency, maps of N images are made if there are none.
 
 To choose a setting without looking at test rows, judge by validation rows.
-This report is marked, and written to DIR/validation:
+This report is marked, and written to DIR/validation (of a run:
+RUN/report_validation):
 
   python -m mdmt_tf.report DIR --split validation
 """
@@ -20,7 +28,7 @@ This report is marked, and written to DIR/validation:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = console.parser("report", DESCRIPTION)
     arguments.add_argument(
-        "benchmark_dir", metavar="DIR", help="folder of the benchmark"
+        "folder", metavar="DIR", help="folder of the benchmark or run"
     )
     arguments.add_argument(
         "--resamples",
@@ -35,20 +43,90 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="test",
         help="rows to judge by (default: %(default)s); validation reads no test rows",
     )
+    arguments.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder to write to (default: that of the benchmark, or report/ in that "
+        "of the run)",
+    )
+    arguments.add_argument(
+        "--saliency",
+        type=console.positive,
+        metavar="N",
+        help="of a run: make saliency maps of N images if there are none",
+    )
     options = arguments.parse_args(argv)
 
-    from rich.console import Console
+    from mdmt_tf.runs.folder import RunFolder
 
+    run = RunFolder(options.folder)
+    if run.config.is_file():
+        return _report_run(run, options)
+    if options.saliency is not None:
+        arguments.error(f"--saliency needs the folder of a run: {options.folder}")
+    return _report_benchmark(options)
+
+
+def _report_benchmark(options: argparse.Namespace) -> int:
     from mdmt_tf.reporting import terminal
     from mdmt_tf.reporting.report import write_report
 
     # This takes minutes for hundreds of fits; shown only on a terminal.
-    with Console(stderr=True).status("tables, intervals, plots ..."):
+    with console.working("tables, intervals, plots ..."):
         report = write_report(
-            options.benchmark_dir, resamples=options.resamples, split=options.split
+            options.folder,
+            options.out,
+            resamples=options.resamples,
+            split=options.split,
         )
     terminal.print_report(report)
     return 0
+
+
+def _report_run(run, options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from mdmt_tf.reporting.one_run import terminal
+    from mdmt_tf.reporting.one_run.page import write_page
+
+    run.require_finished()
+    maps, note = _saliency(run, options)
+    with Console(stderr=True).status("tables, intervals, plots ..."):
+        report = write_page(
+            run,
+            options.out,
+            resamples=options.resamples,
+            split=options.split,
+            saliency=maps,
+        )
+    terminal.print_report(report, note)
+    return 0
+
+
+def _saliency(run, options: argparse.Namespace):
+    """The folder of maps, made if there is none and it was requested; and a note."""
+    from pathlib import Path
+
+    from mdmt_tf.saliency.methods import TABLE
+
+    # A run of another person may be read-only.
+    own = run.saliency if options.out is None else Path(options.out) / "saliency"
+    for folder in (run.saliency, own):
+        if (folder / TABLE).is_file():
+            return folder, f"saliency: that of {folder}; nothing was made"
+    if options.saliency is None:
+        return None, "saliency: none; --saliency N makes maps of N images"
+    console.load_tensorflow()
+    from mdmt_tf.saliency import explanation
+
+    with console.progress_bar("explaining") as progress:
+        made = explanation.explain_finished(
+            run,
+            explanation.Chosen(split=options.split, most=options.saliency),
+            folder=own,
+            progress=progress,
+        )
+    return own, f"saliency: made {len(made.rows)} maps of {made.n_images} images: {own}"
 
 
 def _count(text: str) -> int:

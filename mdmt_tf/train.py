@@ -2,9 +2,12 @@
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from mdmt_tf import console
+from mdmt_tf.screen import size
 
 DESCRIPTION = """\
 Train one model on several datasets and tasks.
@@ -17,6 +20,11 @@ tasks. This works offline and shows nothing about patients. With real data:
   python -m mdmt_tf.train --resume runs/first
   python -m mdmt_tf.train --resume runs/first --data-dir DATA
   python -m mdmt_tf.train --resume runs/first training.epochs=60
+
+How large the network is, how many labels each fold has, what each task adds to
+the loss, and how long it will take, without writing anything:
+
+  python -m mdmt_tf.train --config my.yaml --dry-run
 
 One experiment of a benchmark, on the folds of its grid. The experiments that it
 starts from are trained before, once, in the folder `starts` beside the run:
@@ -39,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar="DIR",
         help="with --resume: folder of the prepared data, if it has moved",
     )
+    text = "measure a few steps and write nothing"
+    arguments.add_argument("--dry-run", action="store_true", help=text)
     options = arguments.parse_intermixed_args(argv)
+    if options.resume and options.dry_run:
+        arguments.error("--dry-run is for a new run")
     if options.resume:
         _take_data_dir(arguments, options)
     elif options.data_dir:
@@ -70,7 +82,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Before anything computes, because TensorFlow keeps the devices with which it
     # starts, and preparing the phantoms starts it.
     strategy.build_strategy(settings.training.devices)
-    is_terminal = sys.stdout.isatty()
+    if options.dry_run:
+        _dry_run(parts)
+        return
+    is_terminal = size.rewrites(sys.stdout)
     if not options.resume:
         own_dataset.provide(
             settings, options.config, console.write, console.progress_bar
@@ -93,9 +108,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     if run.saliency.is_dir():
         print(f"saliency     {run.saliency}")
     if run.tensorboard.is_dir():
-        print(f"monitor      tensorboard --logdir {run.path}")
-    moved = f" --data-dir {options.data_dir}" if options.data_dir else ""
-    print(f"check again  python -m mdmt_tf.evaluate {run.path}{moved}")
+        board = console.tool("tensorboard", "tensorboard.main", "--logdir", run.path)
+        print(f"monitor      {board}")
+    moved = ["--data-dir", options.data_dir] if options.data_dir else []
+    print(f"check again  {console.command('evaluate', run.path, *moved)}")
+
+
+def _dry_run(parts) -> None:
+    from rich.console import Console
+
+    from mdmt_tf.experiments import starts
+    from mdmt_tf.training import dry_run, dry_run_text
+    from mdmt_tf.training.inputs import count_labels, open_inputs
+
+    print("Dry run: nothing is written.", flush=True)
+    with tempfile.TemporaryDirectory(prefix="mdmt_tf-") as scratch:
+        settings = starts.settings_without_starts(
+            parts, Path(scratch), console.write, console.progress_bar
+        )
+        with console.working("reading labels and images ..."):
+            counts, inputs = list(count_labels(settings)), open_inputs(settings)
+        with console.working("measuring a few steps ..."):
+            measured = dry_run.measure(settings, inputs)
+    screen = Console(highlight=False)
+    fold = settings.split.fold
+    title = f"\nLabelled images, train/validation/test; * fold {fold}, of this training"
+    dry_run_text.print_counts(screen, counts, title=title, chosen=fold)
+    dry_run_text.print_measured(screen, settings, measured)
 
 
 def _take_data_dir(arguments: console.Parser, options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from declared import write_image
 import mdmt_tf
 from mdmt_tf import config
 from mdmt_tf import prepare as command_line
-from mdmt_tf.datasets._shared import declared, prepare
+from mdmt_tf.datasets._shared import declared
 from mdmt_tf.experiments import alone
 from mdmt_tf.runs.folder import RunFolder
 
@@ -23,22 +23,22 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = ["README.md", "CONTRIBUTING.md"]
 PAGES += [
     path.relative_to(ROOT).as_posix()
-    for pattern in ("docs/*.md", "datasets/*/README.md", "mdmt_tf/**/*.md")
+    for pattern in ("docs/**/*.md", "datasets/*/README.md", "mdmt_tf/**/*.md")
     for path in sorted(ROOT.glob(pattern))
 ]
-DOCS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))]
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = SHELL.findall(TEXT)
 # What the two scripts run, spelled out.
 PLAIN = [line for block in BLOCKS[2:] for line in block.splitlines() if ".venv" in line]
-(MY_YAML,) = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-COMMANDS = [
-    shlex.split(line.partition("mdmt_tf.")[2])
-    for page in (TEXT, *DOCS)
-    for block in SHELL.findall(page)
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+(MY_YAML,) = YAML.findall(TEXT)
+COMMANDS = {
+    line.partition("mdmt_tf.")[2]: page
+    for page in PAGES
+    for block in SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
     for line in block.splitlines()
     if "python -m mdmt_tf." in line
-]
+}
 
 
 def test_the_first_two_blocks_are_one_command_each():
@@ -72,27 +72,39 @@ def test_the_plain_commands_are_those_of_the_scripts(script, lines):
         assert " ".join(words[:2]) in scripts
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_commands_are_accepted(words, monkeypatch, tmp_path):
+class Accepted(Exception):
+    """The arguments of a command were accepted."""
+
+
+def accept(*_, **__):
+    raise Accepted
+
+
+# Where a command begins to work, once its arguments are accepted; others open a run.
+BEGINNINGS = {
+    "prepare": ["mdmt_tf.datasets._shared.prepare.load_builder"],
+    "new": ["mdmt_tf.planning.draft.make"],
+    "report": ["mdmt_tf.experiments.results.Results.read"],
+    "folds": ["mdmt_tf.data.sources.open_datasets"],
+    "predict": ["mdmt_tf.serving.given.divide"],
+    "convert": [
+        "mdmt_tf.experiments.phantom_start.settings_of",
+        "mdmt_tf.models.weights.pretrained.convert",
+        "mdmt_tf.models.weights.pretrained.provide",
+    ],
+}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_are_accepted(line, monkeypatch, tmp_path):
     """Up to the point where they would begin to work."""
     monkeypatch.chdir(tmp_path)
-    for word in words:
-        if word.endswith(".yaml"):
-            (tmp_path / word).write_text(MY_YAML, encoding="utf-8")
-    command, *arguments = words
-
-    class Accepted(Exception):
-        pass
-
-    def accept(*_, **__):
-        raise Accepted
-
+    command, *arguments = shlex.split(line, comments=True)
+    files_of_the_page(COMMANDS[line], arguments)
     arguments = [
         word.replace("data_dir=DATA", f"data_dir={tmp_path}") for word in arguments
     ]
-    if "--resume" in words:
-        monkeypatch.setattr(RunFolder, "open", accept)
-    elif command in ("train", "benchmark", "doctor", "study"):
+    if command in ("train", "benchmark", "doctor", "study"):
         real_load = config.load
 
         def load(name, overrides):
@@ -102,30 +114,46 @@ def test_commands_are_accepted(words, monkeypatch, tmp_path):
             raise Accepted
 
         monkeypatch.setattr(config, "load", load)
-    elif command == "prepare":
-        monkeypatch.setattr(prepare, "load_builder", accept)
-        monkeypatch.setattr(declared, "builder_of", accept)
-    elif command == "new":
-        from mdmt_tf.planning import draft
-
-        monkeypatch.setattr(draft, "make", accept)
-    elif command == "report":
-        from mdmt_tf.experiments.results import Results
-
-        monkeypatch.setattr(Results, "read", accept)
-    elif command == "folds":
-        from mdmt_tf.data import sources
-
-        monkeypatch.setattr(sources, "open_datasets", accept)
-    elif command == "predict":
-        from mdmt_tf.serving import given
-
-        monkeypatch.setattr(given, "divide", accept)
-    else:
-        monkeypatch.setattr(RunFolder, "open", accept)
+    monkeypatch.setattr(declared, "builder_of", accept)
+    monkeypatch.setattr(RunFolder, "open", accept)
+    for name in BEGINNINGS.get(command, ()):
+        monkeypatch.setattr(name, accept)
+    if command == "config":
+        importlib.import_module("mdmt_tf.config.__main__").main(arguments)
+        return
     main = importlib.import_module(f"mdmt_tf.{command}").main
     with pytest.raises(Accepted):
         main(arguments)
+
+
+def files_of_the_page(page, arguments):
+    """Write the files that a command names: those that its page shows, or others."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = {re.match("# (\\S+)|", block)[1]: block for block in YAML.findall(text)}
+    for name, copy in re.findall(r"mdmt_tf\.config copy (\w+) (\S+\.yaml)", text):
+        named[copy] = (ROOT / f"configs/{name}.yaml").read_text(encoding="utf-8")
+    Path("ward").mkdir()
+    Path("ward/outcomes.csv").write_text("file,score\n0001.png,7\n", encoding="utf-8")
+    write_image(Path("ward/films/0001.png"))
+    for word in arguments:
+        name = word.partition("=")[2] or word
+        if name.endswith(".yaml") and "copy" not in arguments:
+            Path(name).write_text(named.get(name, MY_YAML), encoding="utf-8")
+        elif name.endswith((".json", ".csv", ".pth", ".h5")):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).touch()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_is_complete(page):
+    """Python compiles, YAML is parsed, and commands stand in blocks of their own."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for code in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        compile(code, page, "exec")
+    for block in YAML.findall(text):
+        yaml.safe_load(block)
+    outside = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert not re.search(r"^ +([\w./]*python|pip|sh) ", outside, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -153,7 +181,7 @@ def test_anchors_are_headings(page):
 
 
 def test_the_tasks_shown_are_valid(tmp_path):
-    text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
     text = text.partition("## Declare tasks")[2]
     (block, *_) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     tasks = yaml.safe_load(block)["tasks"]

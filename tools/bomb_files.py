@@ -30,10 +30,16 @@ from pydicom.uid import (
 GIGABYTE = 1_000_000_000
 Maker = Callable[[Path], Path]
 BOMBS: dict[str, dict[str, Maker]] = {}
+# Names of files that may be read, within the limits: what is large in them is not used.
+HARMLESS: set[str] = set()
 
 
-def bomb(reader: str, name: str) -> Callable[[Callable], Callable]:
+def bomb(
+    reader: str, name: str, *, harmless: bool = False
+) -> Callable[[Callable], Callable]:
     """Add a function that returns the content of a file, or None for one it made."""
+    if harmless:
+        HARMLESS.add(name)
 
     def add(content: Callable[..., bytes | None]) -> Callable:
         def make(folder: Path) -> Path:
@@ -301,10 +307,16 @@ def _(_path) -> bytes:
 
 # Tables.
 
+# Just below the limit of a table, so that its size alone is no reason.
+_ALLOWED = 49_000_000
 _SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
 
 
-def _xlsx(path: Path, sheet, strings=None, more: str = "") -> None:
+_STRINGS = """<Override PartName="/xl/sharedStrings.xml" ContentType="application/\
+vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/></Types>"""
+
+
+def _xlsx(path: Path, sheet, strings=None) -> None:
     """A workbook; `sheet` and `strings` are XML, or functions that write it."""
     import openpyxl
 
@@ -314,12 +326,13 @@ def _xlsx(path: Path, sheet, strings=None, more: str = "") -> None:
     workbook.save(buffer)
     packed = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 9}
     with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(path, "w", **packed) as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name.endswith("sheet1.xml"):
-                content = sheet
-            elif name.endswith("sharedStrings.xml") and strings is not None:
-                content = strings
+        parts = {name: old.read(name) for name in old.namelist()}
+        parts["xl/worksheets/sheet1.xml"] = sheet
+        if strings is not None:
+            types = parts["[Content_Types].xml"].decode()
+            parts["[Content_Types].xml"] = types.replace("</Types>", _STRINGS)
+            parts["xl/sharedStrings.xml"] = strings
+        for name, content in parts.items():
             if isinstance(content, (str, bytes)):
                 new.writestr(name, content)
                 continue
@@ -366,12 +379,12 @@ def _(path) -> None:
     _xlsx(path, sheet)
 
 
-@bomb("table", "sheet-of-190MB-of-rows.xlsx")
+@bomb("table", "sheet-of-empty-rows.xlsx")
 def _(path) -> None:
     def sheet():
         yield f"{_SHEET}<sheetData>{_HEAD}"
-        for _ in range(1900):
-            yield 14_000 * "<row/>"
+        for _ in range(_ALLOWED // 6 // 1000):
+            yield 1000 * "<row/>"
         yield _END
 
     _xlsx(path, sheet)
@@ -388,7 +401,19 @@ def _(path) -> None:
     _xlsx(path, f"{_SHEET}<sheetData>{_HEAD}{_END}", strings)
 
 
-@bomb("table", "merged-everything.xlsx")
+@bomb("table", "strings-of-49MB.xlsx")
+def _(path) -> None:
+    def strings():
+        yield '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        for _ in range(_ALLOWED // 21 // 1000):
+            yield 1000 * "<si><t>a</t></si>    "
+        yield "</sst>"
+
+    rows = "".join(_row(n, f'<c r="C{n}" t="s"><v>0</v></c>') for n in range(2, 9))
+    _xlsx(path, f"{_SHEET}<sheetData>{_HEAD}{rows}{_END}", strings)
+
+
+@bomb("table", "merged-everything.xlsx", harmless=True)
 def _(path) -> None:
     merged = '<mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'
     rows = "".join(_row(n, f'<c r="A{n}"><v>1</v></c>') for n in range(2, 3000))
@@ -414,41 +439,41 @@ def _(path) -> None:
     _xlsx(path, f"{note}{doctype}{_SHEET}<sheetData>{_HEAD}{cell}{_END}")
 
 
-@bomb("table", "line-of-190MB.csv")
+@bomb("table", "line-of-49MB.csv")
 def _(_path) -> bytes:
-    return b"a,b\n1,2\n" + 190_000_000 * b","
+    return b"a,b\n1,2\n" + _ALLOWED * b","
 
 
-@bomb("table", "cell-of-190MB.csv")
+@bomb("table", "cell-of-49MB.csv")
 def _(_path) -> bytes:
-    return b'a,b\n1,"' + 190_000_000 * b"x" + b'"\n'
+    return b'a,b\n1,"' + _ALLOWED * b"x" + b'"\n'
 
 
-@bomb("table", "cell-of-190MB-of-lines.csv")
+@bomb("table", "cell-of-49MB-of-lines.csv")
 def _(_path) -> bytes:
-    return b'a,b\n1,"' + 95_000_000 * b"x\n" + b'"\n'
+    return b'a,b\n1,"' + _ALLOWED // 2 * b"x\n" + b'"\n'
 
 
 @bomb("table", "quoted-cells-over-lines.csv")
 def _(_path) -> bytes:
-    return b"a,b\n" + 30_000_000 * b'"\n",'
+    return b"a,b\n" + _ALLOWED // 4 * b'"\n",'
 
 
 @bomb("table", "rows-of-nothing.csv")
 def _(_path) -> bytes:
-    return b"a,b\n1,2\n" + 190_000_000 * b"\n"
+    return b"a,b\n1,2\n" + _ALLOWED * b"\n"
 
 
 @bomb("table", "rows-of-one-letter.csv")
 def _(_path) -> bytes:
-    return b"a,b\n1,2\n" + 95_000_000 * b"x\n"
+    return b"a,b\n1,2\n" + _ALLOWED // 2 * b"x\n"
 
 
 @bomb("table", "zeros.csv")
 def _(path) -> None:
     with path.open("wb") as file:
         file.write(b"a,b\n")
-        file.truncate(190_000_000)
+        file.truncate(_ALLOWED)
 
 
 @bomb("table", "line-of-5GB.csv")
@@ -463,16 +488,51 @@ def _(path) -> None:
     os.mkfifo(path)
 
 
-@bomb("table", "rows-1000000000.parquet")
-def _(path) -> None:
+def _parquet(path: Path, column, **options) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    rows = pyarrow.DictionaryArray.from_arrays(
-        pyarrow.array(np.zeros(20_000_000, np.int32)), ["x" * 1000]
-    )
-    table = pyarrow.table({"a": rows, "b": rows})
-    pyarrow.parquet.write_table(table, path, compression="gzip")
+    table = pyarrow.table({"a": column, "b": column})
+    pyarrow.parquet.write_table(table, path, **options)
+
+
+@bomb("table", "rows-20000000.parquet")
+def _(path) -> None:
+    import pyarrow
+
+    _parquet(path, pyarrow.nulls(20_000_000), compression="gzip")
+
+
+@bomb("table", "dictionary-of-one-text.parquet")
+def _(path) -> None:
+    """25 GB: 2.4 million references to 5 kB."""
+    import pyarrow
+
+    places = pyarrow.array(np.zeros(2_400_000, np.int32))
+    texts = pyarrow.DictionaryArray.from_arrays(places, ["x" * 5000])
+    _parquet(path, texts)
+
+
+@bomb("table", "common-starts.parquet")
+def _(path) -> None:
+    """2 GB: each text is stored as the end in which it differs from the one before."""
+    texts = [f"{'x' * 50_000}{number % 10}" for number in range(20_000)]
+    options = {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}
+    _parquet(path, texts, **options)
+
+
+@bomb("table", "cell-of-1GB.parquet")
+def _(path) -> None:
+    _parquet(path, ["x" * (GIGABYTE // 2)], compression="zstd", use_dictionary=False)
+
+
+@bomb("table", "list-of-100000000.parquet", harmless=True)
+def _(path) -> None:
+    import pyarrow
+
+    offsets = pyarrow.array([0, 50_000_000], pyarrow.int32())
+    column = pyarrow.ListArray.from_arrays(offsets, pyarrow.nulls(50_000_000))
+    _parquet(path, column.cast(pyarrow.list_(pyarrow.int8())))
 
 
 # Configurations.

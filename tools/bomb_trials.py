@@ -3,9 +3,10 @@
     python tools/bomb_trials.py [--only WORD] [--keep FOLDER]
 
 Every file is made anew, see `bomb_files`, and read in a process of its own with limits
-of the system. Seconds are of the processor, and memory is the most that the process
-held beyond what it needed to start. The table is that of docs/reliability.md. The exit
-status is 1 if an answer was not a named error, or a limit was exceeded.
+of the system. Seconds are of the processor, and memory is the most that the process, or
+the one in which it decodes, held beyond what it needed to start. The summary is in
+docs/results/reliability.md. The exit status is 1 if an answer was not a named error, or
+a limit was exceeded.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bomb_files import BOMBS
+from bomb_files import BOMBS, HARMLESS
 
 MOST_SECONDS, MOST_GIGABYTES = 2.0, 1.0
 _ADDRESSES = 20_000_000_000
@@ -35,14 +36,30 @@ READERS = {
     "h5": "import h5py; from mdmt_tf.models.weights.hdf5_files import check as read",
 }
 _CHILD = """
-import json, resource, sys, time, warnings
+import json, os, resource, sys, time, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
 resource.setrlimit(resource.RLIMIT_AS, 2 * (int(sys.argv[3]),))
 from mdmt_tf.errors import MdmtError
+from mdmt_tf.imaging import isolation
 exec(sys.argv[2])
-usage = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-before, began = usage(), time.process_time()
+worker = isolation.isolated("", os.getpid)  # some readers decode in it
+def worker_usage():
+    try:
+        status = Path(f"/proc/{worker}/status").read_text()
+        stat = Path(f"/proc/{worker}/stat").read_text()
+    except OSError:  # it has crashed, and counts below
+        return 0, 0
+    ticks = sum(map(int, stat.rpartition(")")[2].split()[11:13]))
+    most = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return ticks / os.sysconf("SC_CLK_TCK"), int(most.split()[1]) / 1e6
+def usage():
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, most = worker_usage()
+    seconds += time.process_time() + ended.ru_utime + ended.ru_stime
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return seconds, own, most, ended.ru_maxrss / 1e6
+before = usage()
 try:
     found = read(Path(sys.argv[1]))
     kind, text = "read", f"{type(found).__name__}"
@@ -50,8 +67,8 @@ except MdmtError as error:
     kind, text = "named", str(error)
 except BaseException as error:
     kind, text = "traceback", f"{type(error).__name__}: {error}"
-seconds = time.process_time() - began
-print(json.dumps([kind, text, seconds, usage() - before]))
+seconds, *memory = (now - then for now, then in zip(usage(), before))
+print(json.dumps([kind, text, seconds, max(memory)]))
 """
 
 
@@ -78,7 +95,8 @@ class Trial:
     @property
     def is_right(self) -> bool:
         within = self.seconds <= MOST_SECONDS and self.gigabytes <= MOST_GIGABYTES
-        return self.answer == "named" and within
+        right = ("named", "read") if self.name in HARMLESS else ("named",)
+        return self.answer in right and within
 
 
 def try_file(path: Path, reader: str) -> Trial:
@@ -110,8 +128,8 @@ def table(trials: list[Trial]) -> str:
         )
     right = sum(trial.is_right for trial in trials)
     lines.append(
-        f"\n{right} of {len(trials)} are named errors within {MOST_SECONDS:g} s and "
-        f"{MOST_GIGABYTES:g} GB."
+        f"\n{right} of {len(trials)} are named errors, or harmless and read, within "
+        f"{MOST_SECONDS:g} s and {MOST_GIGABYTES:g} GB."
     )
     return "\n".join(lines)
 

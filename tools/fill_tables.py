@@ -1,10 +1,10 @@
 """Fill the tables of a page in docs/ from CSV files of a report.
 
-    python tools/fill_tables.py docs/results.md
+    python tools/fill_tables.py docs/results/README.md
 
 A table stands between two comments, and is made from a file beside the page:
 
-    <!-- table: results/open_cxr/table_1.csv task=prognosis figures=accuracy,auc -->
+    <!-- table: open_cxr/table_1.csv task=prognosis figures=accuracy,auc -->
     ...
     <!-- end -->
 

@@ -8,8 +8,9 @@ Each command runs on tiny phantoms, once undisturbed. In a trial it is started, 
 `--kills` says; then it runs to its end. It has survived if it ends with exit status 0.
 It is identical if all files are those of the undisturbed one, byte for byte, except for
 times and commands; of TFRecords, if all fields of all records are, because TensorFlow
-writes the fields of a record in no fixed order. The table for docs/reliability.md is
-printed at the end. A second start goes on where the first was interrupted.
+writes the fields of a record in no fixed order. The table for
+docs/results/reliability.md is printed at the end. A second start
+goes on where the first was interrupted.
 
 The network is too small for results; states are saved after every epoch and several
 times within it, so that most kills hit between two states.
@@ -33,9 +34,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
+from tiny_network import environment_of
 
-# Makes the backbone known to all processes, and saves states often.
-SITE = """\
+# States are saved often.
+OFTEN = """\
 import importlib.abc
 import importlib.util
 import sys
@@ -62,23 +64,6 @@ class Often(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Often())
 
-import mdmt_tf.models.backbones as backbones
-from mdmt_tf.models.backbones import table
-
-backbones.__path__.append({folder!r})
-table.BACKBONES["tiny"] = table.Backbone(
-    "tiny", "tiny:tiny", feature_dim=8, parameters=3 * 3 * 3 * 8 + 16,
-    stem=("conv", "norm"), weights=None,
-)
-"""
-TINY = """\
-from mdmt_tf.models.backbones import blocks
-
-
-def tiny(images, options):
-    make = blocks.Blocks(blocks.he_normal_fan_out, options)
-    x = make.conv(images, 8, 3, "conv", stride=2)
-    return make.dropout(make.relu(make.norm(x, "norm"), "relu"), "dropout")
 """
 PLAN = {"aiforcovid_patients": 16, "brixia_patients": 9, "hannover_patients": 6}
 PLAN |= {"matrix": 64}
@@ -151,16 +136,8 @@ class Trials:
         self.data, self.originals = folder / "data", folder / "originals"
         self.run, self.grid = self.whole("train"), self.whole("local")
         self.address: str | None = None
-        site = folder / "site"
-        site.mkdir(parents=True, exist_ok=True)
-        (site / "sitecustomize.py").write_text(SITE.format(folder=str(site)))
-        (site / "tiny.py").write_text(TINY)
-        paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self.environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "COLUMNS": "80",
-        }
+        self.environment = environment_of(folder / "site", OFTEN)
+        self.environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
         self._write_settings()
 
     def whole(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Copy tables and plots of a finished study into `docs/when_it_helps.md`.
+"""Copy tables and plots of a finished study into `docs/results/when_it_helps.md`.
 
     python tools/study_doc.py studies/when_it_helps-features
 
@@ -34,7 +34,9 @@ def table_of(path: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of the study")
-    parser.add_argument("--page", type=Path, default=DOCS / "when_it_helps.md")
+    parser.add_argument(
+        "--page", type=Path, default=DOCS / "results" / "when_it_helps.md"
+    )
     options = parser.parse_args()
     page = options.page.read_text(encoding="utf-8")
     options.page.write_text(filled(page, options.folder / "tables"), encoding="utf-8")

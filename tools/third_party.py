@@ -1,7 +1,7 @@
 """The licences of all packages that this one needs, directly or not.
 
     python tools/third_party.py             # table; status 1 if one needs a look
-    python tools/third_party.py --markdown  # the table of docs/third_party.md
+    python tools/third_party.py --markdown  # the table of docs/reference/third_party.md
 
 Reads the metadata of what is installed, with the extras that are installed; asks
 nobody. Of known vulnerabilities it says nothing: for these, run `pip-audit`, which asks

@@ -162,9 +162,8 @@ class Plan:
             for name, kind in self.kinds.items()
         }
         labels = {name: reads.pop(name) for name in self.declaration.labels}
-        return Record(
-            image_id, patient_id, site, path, row, **read_fields(labels, reads)
-        )
+        values = read_fields(labels, reads, independent=True)
+        return Record(image_id, patient_id, site, path, row, **values)
 
     def _value(self, row: TableRow, name: str) -> str | float:
         kind = self.kinds[name]
@@ -280,6 +279,8 @@ class PreparedPlan:
 def _plain(declaration: DatasetDeclaration) -> dict[str, Any]:
     plain = declaration.model_dump(mode="json", by_alias=True)
     del plain["preprocess"]  # it names the folder
+    # What may be done with the data changes none of them.
+    del plain["licence"], plain["citation"]
     return plain
 
 

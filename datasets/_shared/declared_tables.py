@@ -92,14 +92,19 @@ class DeclaredTables:
         own = list(section.keys.values())
         table = _read(folder, section, own, used)
         by_key = collections.defaultdict(list)
+        side = Side(table, section.keys, by_key)
         for row in table.rows:
-            cells = {mine: row.cells.get(mine, "") for mine in own}
-            key = tuple(
-                self._key(column, cells[mine]) for column, mine in section.keys.items()
-            )
+            key = self._key_of(side, row)
             if all(key):
                 by_key[key].append(row)
-        return Side(table, section.keys, by_key)
+        return side
+
+    def _key_of(self, side: Side, row: TableRow) -> tuple[str, ...]:
+        """The key of a row of a further table; with "" for what names nothing."""
+        return tuple(
+            self._key(column, row.cells.get(own, ""))
+            for column, own in side.keys.items()
+        )
 
     def _key(self, column: str, text: str) -> str:
         """The part of a key in which spellings of the same thing are equal.
@@ -208,13 +213,15 @@ class DeclaredTables:
     def cell(self, row: TableRow, column: str, marks: Marks) -> Cell:
         """The cell of a row of the first table, wherever the column is.
 
-        Raises: RowError: tables, or rows of one table, contradict each other.
+        Raises: DataError: rows of one key of a further table contradict each other;
+            RowError: tables, or rows of different keys, do.
         """
         column = unicodedata.normalize("NFC", column)
         cells = list(_cells_in(self._joined[row.number], column))
         known = [cell for cell in cells if not marks.has(cell)]
         for cell in known[1:]:
             if self._differ(column, known[0], cell):
+                self._check_sides(row, column, marks)
                 raise RowError(
                     "contradictory rows",
                     f"{column} is {known[0].text!r} in {known[0].place} and "
@@ -226,6 +233,29 @@ class DeclaredTables:
         joined = zip(tables, self._joined[row.number], strict=True)
         is_there = any(rows for table, rows in joined if column in table.columns)
         return Cell("", column, row.place, is_there=is_there)
+
+    def _check_sides(self, row: TableRow, column: str, marks: Marks) -> None:
+        """Raise for a further table that contradicts itself about a row of the first.
+
+        That is a fault of the table. No row of it can be believed more than another.
+        """
+        for side, rows in zip(self._sides, self._joined[row.number][1:], strict=True):
+            first: dict[tuple[str, ...], tuple[TableRow, Cell]] = {}
+            for other in rows:
+                cell = next(_cells_in([[other]], column), None)
+                if cell is None or marks.has(cell):
+                    continue
+                before, known = first.setdefault(
+                    self._key_of(side, other), (other, cell)
+                )
+                if self._differ(column, known, cell):
+                    names = (other.cells[own] for own in side.keys.values())
+                    raise DataError(
+                        f"{side.table.path}:{other.number}: {column} of "
+                        f"{', '.join(map(repr, names))} is {cell.text!r}, but "
+                        f"{known.text!r} in line {before.number}. Keep the row that is "
+                        "right."
+                    )
 
     def is_joined(self, column: str) -> bool:
         """Whether a column is in further tables only."""

@@ -68,6 +68,8 @@ def read_fields(
     labels: Mapping[str, Read],
     others: Mapping[str, Read],
     site: Callable[[], str] | None = None,
+    *,
+    independent: bool = False,
 ) -> dict[str, Any]:
     """The arguments `labels`, `faults` and `doubts` of a `Record`; and `site`, if read.
 
@@ -78,6 +80,9 @@ def read_fields(
         labels: label -> how it is read.
         others: field that no label needs -> how it is read.
         site: how the site is read, which no label needs either.
+        independent: whether the labels have nothing to do with each other, unlike the
+            scores of one reading. One that cannot be read is then unknown, and costs
+            the row only if no other label of it is known.
     """
     reads = {**labels, **others} | ({_SITE: ("", site)} if site else {})
     values, faults, doubts = {}, [], []
@@ -86,8 +91,14 @@ def read_fields(
             values[name] = read()
         except RowError as error:
             values[name] = Refused(error, unknown)
-            is_doubt = name not in labels and error.kind == BAD_VALUE
+            can_be_doubt = independent or name not in labels
+            is_doubt = can_be_doubt and error.kind == BAD_VALUE
             (doubts if is_doubt else faults).append(error)
+    own = [values[name] for name in labels]
+    refused = [value.error for value in own if isinstance(value, Refused)]
+    if refused and all(map(is_unknown, own)):
+        doubts = [error for error in doubts if error not in refused]
+        faults = [*refused, *(error for error in faults if error not in refused)]
     result = {"labels": values, "faults": faults, "doubts": doubts}
     if site:
         found = values.pop(_SITE)

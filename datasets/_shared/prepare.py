@@ -11,12 +11,12 @@ import importlib
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mdmt_tf import disk
-from mdmt_tf.datasets._shared import exclusion
+from mdmt_tf.datasets._shared import exclusion, replacement
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.names import folded
 
@@ -121,6 +121,7 @@ def prepare_dataset(
     """
     import tensorflow_datasets as tfds
 
+    replacement.recover(Path(data_dir))
     builder = open_builder(name, data_dir, config, exclude)
     shown = builder.name
     if _is_prepared(builder) and not overwrite:
@@ -138,7 +139,7 @@ def prepare_dataset(
     tfds.disable_progress_bar()
     there = Path(builder.data_dir)
     try:
-        with _written_to(there, data_dir) as folder:
+        with replacement.written_to(there, Path(data_dir)) as folder:
             if folder != Path(data_dir):
                 checks = builder.checks_exclude
                 builder = open_builder(name, folder, config, exclude)
@@ -157,28 +158,6 @@ def prepare_dataset(
         # Another process has finished first, with the same result.
         return _prepared(builder, reused=True)
     return _prepared(open_builder(name, data_dir, config, exclude), reused=False)
-
-
-@contextlib.contextmanager
-def _written_to(there: Path, data_dir: str | os.PathLike) -> Iterator[Path]:
-    """The folder of prepared datasets to write to, for a dataset in the folder `there`.
-
-    It is `data_dir` for a new dataset. One that is there is replaced at the end of the
-    block, so that nothing is lost if the new one cannot be completed.
-    """
-    data_dir = Path(data_dir)
-    if not there.is_dir():
-        yield data_dir
-        return
-    with tempfile.TemporaryDirectory(prefix=".overwrite-", dir=data_dir) as aside:
-        yield Path(aside)
-        before = Path(aside) / "before"
-        there.rename(before)
-        try:
-            (Path(aside) / there.relative_to(data_dir)).rename(there)
-        except OSError:
-            before.rename(there)
-            raise
 
 
 def _write(builder: "ManualBuilder", root: Path) -> None:

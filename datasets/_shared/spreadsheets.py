@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mdmt_tf import invisible
 from mdmt_tf.datasets._shared import workbooks
-from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, check_cells, clean
+from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, check_cells
 from mdmt_tf.errors import DataError, DataWarning, nearest
 
 _MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s+ref=["']([A-Z]+\d+:[A-Z]+\d+)["']""")
@@ -148,7 +149,8 @@ def _lines(
             continue
         count += len(cells)
         check_cells(path, count)
-        texts = [clean(text_of(cell)) for cell in cells]
+        # Rows of a stray cell far to the right are nothing but empty cells.
+        texts = ["" if c is None else invisible.strip(text_of(c)) for c in cells]
         if any(texts):
             yield number, texts
 

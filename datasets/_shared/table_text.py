@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from mdmt_tf import invisible
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import limits
 
@@ -24,10 +25,6 @@ _BOMS = (
     (b"\xfe\xff", "utf-16"),
 )
 _UTF_8_BOM = b"\xef\xbb\xbf"
-# A blank of this kind in a cell cannot be seen, and makes two equal names differ.
-_BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
-_CONTROLS = "".join(map(chr, range(32)))
-_INVISIBLE = _BLANKS + _CONTROLS + "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 # Text after a closing quote is an error; blanks before an opening one are none.
 _STRICT = {"strict": True, "skipinitialspace": True}
 _AS_FORMULA = re.compile(r'="([^"]*)"')
@@ -38,16 +35,11 @@ _SURE_WIDTH = 4
 _LONGEST_ROW = 10_000_000
 
 
-def clean(cell: str) -> str:
-    """The cell without blanks and invisible characters at its ends."""
-    return cell.strip(_INVISIBLE)
-
-
 def _plain(cell: str) -> str:
     """The cell; ="007" is 007, as programs write text that looks like a number."""
-    cell = clean(cell)
+    cell = invisible.strip(cell)
     match = _AS_FORMULA.fullmatch(cell) if cell.startswith("=") else None
-    return clean(match[1]) if match else cell
+    return invisible.strip(match[1]) if match else cell
 
 
 def check_cells(path: Path, count: int) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
-from mdmt_tf.datasets._shared import spreadsheets, table_text
+from mdmt_tf.datasets._shared import parquet_tables, spreadsheets, table_text
 from mdmt_tf.datasets._shared.declared_cells import plain
 from mdmt_tf.datasets._shared.table_header import (
     check_formulas,
@@ -112,7 +112,7 @@ def read_table(
             f"{path}: sheet {sheet!r} is requested, but only .xlsx files have sheets."
         )
     elif start.startswith(b"PAR1"):
-        lines = _parquet_lines(path)
+        lines = parquet_tables.read_lines(path)
     else:
         lines, delimiter = table_text.read_lines(path, has_header)
         if table_text.has_decimal_comma(lines, delimiter):
@@ -186,26 +186,3 @@ def _first_bytes(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"{path}: this table cannot be read: {reason}") from error
-
-
-def _parquet_lines(path: Path) -> list[Line]:
-    """Cells of a Parquet file as text; its first row has the number 1."""
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataError(
-            f"{path}: Parquet files need pyarrow. Install it with "
-            "`python -m pip install 'mdmt_tf[parquet]'`, or save the table as CSV."
-        ) from error
-    try:
-        facts = pyarrow.parquet.read_metadata(path)
-        table_text.check_cells(path, facts.num_rows * facts.num_columns)
-        table = pyarrow.parquet.read_table(path)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: this table cannot be read: {error}") from error
-    columns = [column.to_pylist() for column in table.columns]
-    lines: list[Line] = [(0, list(table.column_names))]
-    for number, values in enumerate(zip(*columns, strict=True), 1):
-        cells = [spreadsheets.cell_text(value) for value in values]
-        lines.append((number, [table_text.clean(cell) for cell in cells]))
-    return lines

@@ -169,6 +169,7 @@ class Builder(volumes.VolumeBuilder):
                             for column, field in covariates.items()
                         },
                     },
+                    independent=True,
                 ),
             )
 

@@ -48,7 +48,7 @@ def _copy(options: argparse.Namespace) -> None:
     from mdmt_tf.config import shown
 
     path = shown.copy(options.name, options.path)
-    print(f"{path}\nuse it: python -m mdmt_tf.train --config {path}")
+    print(f"{path}\nuse it: {console.command('train', '--config', path)}")
 
 
 def _keys(options: argparse.Namespace) -> None:

@@ -294,6 +294,13 @@ class DatasetDeclaration(Section):
         "{window_hu: [-100, 300], shape: [40, 256, 256]}.",
     )
 
+    licence: Text | None = Field(
+        None, description="Licence or terms of the data, for model cards."
+    )
+    citation: Text | None = Field(
+        None, description="Where the data come from, for model cards."
+    )
+
     @property
     def preprocessing(self):
         """The preprocessing, with its name."""

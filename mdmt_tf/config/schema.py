@@ -13,6 +13,7 @@ from mdmt_tf.config.benchmark_rules import BenchmarkRules
 from mdmt_tf.config.benchmark_sections import (
     BenchmarkSection,
 )
+from mdmt_tf.config.card_section import CardSection
 from mdmt_tf.config.data_sections import (
     DatasetSection,
     SplitSection,
@@ -51,6 +52,7 @@ __all__ = [
     "AugmentationSection",
     "BaselineSection",
     "BenchmarkSection",
+    "CardSection",
     "Config",
     "DatasetDeclaration",
     "DatasetSection",
@@ -127,6 +129,11 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         PipelineSection(), description="How training samples are drawn and changed."
     )
     training: TrainingSection = Field(description="The optimisation.")
+    card: CardSection = Field(
+        CardSection(),
+        description="Statements for the model card that every run and every exported "
+        "model has. They change no result.",
+    )
     benchmark: BenchmarkSection | None = Field(
         None, description="A grid of fits for mdmt_tf.benchmark; null: none."
     )

@@ -111,7 +111,8 @@ def _flow(value) -> str:
         allow_unicode=True,
         width=float("inf"),
     )
-    return text.removesuffix("...\n").strip()
+    # Not all white space: a value may consist of a space without a break.
+    return text.removesuffix("...\n").strip(" \n")
 
 
 def _with_comment(line: str, comment: str, above: list[str], indent: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config
-from mdmt_tf.data.sources import prepared_datasets
+from mdmt_tf.data.sources import prepared_configs, prepared_datasets
 from mdmt_tf.datasets._shared import prepare
 
 logger = logging.getLogger(__name__)
@@ -42,23 +42,13 @@ def provide(
         bar: opens a progress bar, see `prepare.Bar`.
     Raises: DataError when the folder holds other data or cannot be written.
     """
-    drawn = config.drawn_datasets
-    if not drawn:
+    if not config.drawn_datasets:
         return config
     # Loads OpenCV and pydicom, which --help does not need.
     from mdmt_tf.phantoms import write as phantom_files
 
     plan = phantom_files.PhantomPlan(**config.phantoms.model_dump())
-    cache = _cache_folder(plan.version, plan)
-    own = {name: config.split_datasets[name].data_dir for name in drawn}
-    is_alone = len(drawn) == len(config.split_datasets) and not any(own.values())
-    if is_alone and _may_hold_phantoms(config.data_dir):
-        folder = Path(config.data_dir or cache)
-        folders = dict.fromkeys(drawn, folder)
-        provided = config.model_copy(update={"data_dir": str(folder)})
-    else:
-        folders = {name: Path(own[name] or cache) for name in drawn}
-        provided = config.in_folders({n: str(f) for n, f in folders.items()})
+    provided, folders = _folders(config, plan)
     for folder in dict.fromkeys(folders.values()):
         write(f"synthetic images in {folder}\n")
         with bar("drawing synthetic images") as progress:
@@ -78,6 +68,28 @@ def provide(
                 progress=progress,
             )
     return provided
+
+
+def provide_without_writing(
+    config: Config,
+    scratch: Path,
+    write: Callable[[str], object],
+    bar: prepare.Bar = no_bar,
+) -> Config:
+    """As `provide`, but phantoms that are not there yet go to a folder for the moment.
+
+    Args:
+        scratch: an empty folder, for the caller to remove.
+    """
+    if not config.drawn_datasets:
+        return config
+    from mdmt_tf.phantoms.plan import PhantomPlan
+
+    provided, folders = _folders(config, PhantomPlan(**config.phantoms.model_dump()))
+    wanted = {name: config.split_datasets[name].config or "" for name in folders}
+    if all(wanted[n] in prepared_configs(f, n) for n, f in folders.items()):
+        return provided
+    return provide(config.in_folders(dict.fromkeys(folders, str(scratch))), write, bar)
 
 
 def provide_again(config: Config) -> Config:
@@ -100,6 +112,20 @@ def provide_again(config: Config) -> Config:
         ", ".join(dict.fromkeys(gone.values())),
     )
     return provide(config, lambda text: None)
+
+
+def _folders(config: Config, plan) -> tuple[Config, dict[str, Path]]:
+    """The settings with the folders of the phantoms; dataset -> its folder."""
+    drawn = config.drawn_datasets
+    cache = _cache_folder(plan.version, plan)
+    own = {name: config.split_datasets[name].data_dir for name in drawn}
+    is_alone = len(drawn) == len(config.split_datasets) and not any(own.values())
+    if is_alone and _may_hold_phantoms(config.data_dir):
+        folder = Path(config.data_dir or cache)
+        provided = config.model_copy(update={"data_dir": str(folder)})
+        return provided, dict.fromkeys(drawn, folder)
+    folders = {name: Path(own[name] or cache) for name in drawn}
+    return config.in_folders({n: str(f) for n, f in folders.items()}), folders
 
 
 def _may_hold_phantoms(data_dir: str | None) -> bool:

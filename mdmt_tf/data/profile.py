@@ -28,8 +28,8 @@ EDGE = 1 / 255
 QUANTILES = (0.01, 0.05, 0.5, 0.95, 0.99)
 
 # A feature is outside the range of the training images when it is further from the 5 %
-# or 95 % quantile than this times the distance of the two. docs/runs.md has its
-# rate of false alarms.
+# or 95 % quantile than this times the distance of the two. Its rate of
+# false alarms is in docs/reference/runs.md.
 TOLERANCE = 0.5
 
 # Feature -> the smallest difference from the training images that counts.

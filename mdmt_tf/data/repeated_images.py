@@ -106,15 +106,21 @@ def check_repeated(
 
 
 def find_repeated(
-    datasets: Sequence[PreparedDataset], splits: Sequence[Split]
+    datasets: Sequence[PreparedDataset],
+    splits: Sequence[Split],
+    apart: str | None = None,
 ) -> Repeated:
     """Compare the stored hashes of all images that the splits use.
 
-    Args, Raises: see `check_repeated`.
+    Args:
+        datasets, splits: see `check_repeated`.
+        apart: name of one of the datasets; its images are compared with those of the
+            others, and no images otherwise. None: all are compared.
+    Raises: see `check_repeated`.
     """
     hashed = [(dataset, _hashes_of(dataset)) for dataset in datasets]
     hashed = [(dataset, own) for dataset, own in hashed if own is not None]
-    images = _Images(hashed, splits)
+    images = _Images(hashed, splits, apart)
     # Images of a single grey value have no hash: they show nothing.
     digests = [one.sha256 if one.phash else "" for one in images.hashes]
     identical = image_hashes.equal_pairs(digests, images.may_leak)
@@ -173,7 +179,9 @@ class _Images:
         self,
         hashed: Sequence[tuple[PreparedDataset, Sequence[ImageHash]]],
         splits: Sequence[Split],
+        apart: str | None = None,
     ):
+        self._apart = apart
         self.names: list[tuple[str, str, str]] = []
         self.hashes: list[ImageHash] = []
         self._places: list[tuple[PreparedDataset, int]] = []
@@ -202,6 +210,10 @@ class _Images:
         """Whether two images have different patients, and a fold uses both."""
         if self.patient[i] == self.patient[j]:
             return False
+        if self._apart is not None:
+            are_apart = [self.names[number][0] == self._apart for number in (i, j)]
+            if are_apart[0] == are_apart[1]:
+                return False
         return bool((self.split_of[:, [i, j]] != _UNUSED).all(axis=1).any())
 
     def pair(self, i: int, j: int, mirrored: bool) -> Pair:

@@ -21,6 +21,7 @@ import numpy as np
 
 from mdmt_tf.data.records import Records
 from mdmt_tf.errors import DataError, nearest
+from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks.labels import REQUIRED, Table
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def open_dataset(
     """
     import tensorflow_datasets as tfds
 
-    folder = _find(Path(data_dir), name, config, version)
+    folder = find_prepared(Path(data_dir), name, config, version)
     try:
         builder = tfds.builder_from_directory(folder)
         info = builder.info
@@ -177,7 +178,7 @@ def prepared_configs(data_dir: str | os.PathLike, name: str) -> list[str]:
     return ["", *configs] if _versions(folder) else configs
 
 
-def _find(data_dir: Path, name: str, config: str, version: str | None) -> Path:
+def find_prepared(data_dir: Path, name: str, config: str, version: str | None) -> Path:
     """The folder of the requested version, or an error that lists what exists."""
     command = _command(name, data_dir)
     if not (data_dir / name).is_dir():
@@ -241,8 +242,9 @@ def _versions(folder: Path) -> list[str]:
 def _command(name: str, data_dir: str | os.PathLike) -> str:
     from mdmt_tf.datasets._shared.prepare import dataset_names
 
-    files = f"{name} --manual-dir FOLDER" if name in dataset_names() else "FILE.yaml"
-    return f"python -m mdmt_tf.prepare {files} --data-dir {data_dir}"
+    known = name in dataset_names()
+    files = [name, "--manual-dir", "FOLDER"] if known else ["FILE.yaml"]
+    return command("prepare", *files, "--data-dir", data_dir)
 
 
 def _read_table(tfds, features, records: Records, paths: list[str]) -> Table:

@@ -16,7 +16,7 @@ class Finding:
 
     Attributes:
         level: one of `LEVELS`.
-        kind: a stable name such as "shortcut", documented in docs/doctor.md.
+        kind: a stable name such as "shortcut", documented in docs/reference/doctor.md.
         where: task, dataset or split.
         text: what was found, one sentence with the numbers.
         advice: what to do about it, one sentence; may be empty.

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,15 +11,56 @@ from mdmt_tf.config import Config
 from mdmt_tf.config.experiment_sections import matched, parse_variant
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.repeated_images import check_repeated
-from mdmt_tf.data.sources import open_datasets
-from mdmt_tf.experiments import correlations, fields_file, matching
+from mdmt_tf.data.sources import PreparedDataset, open_datasets
+from mdmt_tf.experiments import correlations, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
-from mdmt_tf.experiments.grid import Folder, Grid, build_grid
+from mdmt_tf.experiments.grid import Folder, Grid, Place, build_grid
 from mdmt_tf.experiments.image_baselines import ImageColumns
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
+from mdmt_tf.statistics import fields_file
 from mdmt_tf.storage import sha256_of, write_json
 from mdmt_tf.tasks.labels import check_same_labels
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Divided:
+    """The data of a benchmark and its folds.
+
+    Attributes:
+        datasets: opened datasets.
+        splits: (validation, fold) -> lists.
+        steps: of `matching.count_matched`.
+    """
+
+    datasets: Sequence[PreparedDataset]
+    splits: Mapping[tuple[str, int], Split]
+    steps: Mapping[Place, int]
+
+
+def divide(config: Config) -> Divided:
+    """Open the data and make all folds; nothing is written.
+
+    Args:
+        config: with a section `benchmark`; its data are prepared.
+    Raises: DataError, LeakageError as `make_plan`.
+    """
+    datasets = open_datasets(config.data_dir, config.dataset_versions)
+    tables = {dataset.name: dataset.table for dataset in datasets}
+    tasks = {task.name: task for task in config.build_tasks()}
+    for answer in config.build_derived():
+        if answer.of is not None:
+            check_same_labels(answer, tasks, tables)
+    splits = {}
+    for name, section in config.benchmark.cross_validation.items():
+        made_by = SplitSettings.of(section, config.auxiliary)
+        for fold in range(count_folds(tables, made_by)):
+            settings = dataclasses.replace(made_by, fold=fold)
+            splits[name, fold] = make_split(tables, tuple(tasks.values()), settings)
+    allowed = config.pipeline.allow_identical_images
+    check_repeated(datasets, list(splits.values()), allowed)
+    steps = matching.count_matched(config, splits, datasets)
+    return Divided(datasets=datasets, splits=splits, steps=steps)
 
 
 def make_plan(config: Config, folder: Folder) -> Grid:
@@ -35,26 +76,14 @@ def make_plan(config: Config, folder: Folder) -> Grid:
     Raises: DataError for anything missing or contradictory; LeakageError for images
         with equal pixels under two patients.
     """
-    datasets = open_datasets(config.data_dir, config.dataset_versions)
+    divided = divide(config)
+    datasets, splits, steps = divided.datasets, divided.splits, divided.steps
     tables = {dataset.name: dataset.table for dataset in datasets}
-    tasks = {task.name: task for task in config.build_tasks()}
-    for answer in config.build_derived():
-        if answer.of is not None:
-            check_same_labels(answer, tasks, tables)
-    folds, splits = {}, {}
-    for name, section in config.benchmark.cross_validation.items():
-        made_by = SplitSettings.of(section, config.auxiliary)
-        folds[name] = count_folds(tables, made_by)
-        for fold in range(folds[name]):
-            settings = dataclasses.replace(made_by, fold=fold)
-            split = make_split(tables, tuple(tasks.values()), settings)
-            path = folder.split(name, fold)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            split.write(path)
-            splits[name, fold] = split
-    allowed = config.pipeline.allow_identical_images
-    check_repeated(datasets, list(splits.values()), allowed)
-    steps = matching.count_matched(config, splits, datasets)
+    folds = collections.Counter(name for name, _ in splits)
+    for (name, fold), split in splits.items():
+        path = folder.split(name, fold)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        split.write(path)
     data = {
         "data_dir": str(Path(config.data_dir).resolve()),
         # Datasets that are elsewhere.
@@ -63,12 +92,12 @@ def make_plan(config: Config, folder: Folder) -> Grid:
             for name, section in config.datasets.items()
             if section.data_dir is not None
         },
-        "folds": folds,
+        "folds": dict(folds),
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
         "matched_steps": matching.to_plain(steps),
     }
-    divided = {n: own for n, own in tables.items() if n not in config.auxiliary}
-    fields_file.write(divided, tuple(tasks.values()), folder.fields)
+    in_folds = {n: own for n, own in tables.items() if n not in config.auxiliary}
+    fields_file.write(in_folds, config.build_tasks(), folder.fields)
     baselines = config.benchmark.baselines
     tested = config.model_copy(update={"tasks": config.tested_tasks})
     tasks = {task.name: task for task in tested.build_tasks()}

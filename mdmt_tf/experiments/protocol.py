@@ -38,7 +38,7 @@ _OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
 _NOT_IDENTITY = {
     None: (
         *("run_dir", "data_dir", "phantoms", "dataset", "split", "benchmark"),
-        "study",
+        *("study", "card"),
     ),
     "training": (
         *("devices", "tensorboard", "tensorboard_train_images"),

@@ -22,7 +22,7 @@ import pandas as pd
 from mdmt_tf.config.experiment_sections import parse_variant
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments import correlations, fields_file
+from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.agreement import check_agreement
 from mdmt_tf.experiments.cells import (
     FAILED,
@@ -42,6 +42,7 @@ from mdmt_tf.experiments.run_results import (
 from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.prediction_checks import check_metrics
+from mdmt_tf.statistics import fields_file
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import comparable, predicted_as
 

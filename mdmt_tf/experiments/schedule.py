@@ -12,6 +12,7 @@ from typing import Protocol
 from mdmt_tf.errors import Interrupted
 from mdmt_tf.experiments.executors.fit_process import Outcome
 from mdmt_tf.experiments.grid import Folder, Grid, write_failure, write_fit
+from mdmt_tf.screen.times import duration
 from mdmt_tf.storage import now
 
 _WAIT_SECONDS = 5.0
@@ -191,16 +192,6 @@ class GridProgress:
 def _sort_of(name: str) -> str:
     """Experiment and backbone of a fit's name."""
     return name.rsplit("-", 2)[0]
-
-
-def duration(seconds: float) -> str:
-    """Format seconds as "41 s", "8 min" or "3 h 20 min"."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def failures(state: State) -> Mapping[str, str]:

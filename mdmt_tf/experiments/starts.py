@@ -74,6 +74,28 @@ def settings_to_train(
     raise ValueError("there is no fit to train.")
 
 
+def settings_without_starts(
+    parts: Mapping[str, Part], scratch: Path, write: Write, bar: Callable
+) -> Config:
+    """The settings of the last fit, whose starts are not trained; for a dry run.
+
+    Args:
+        scratch: folder for phantoms that are not drawn yet.
+        write, bar: as for `settings_to_train`.
+    """
+    from mdmt_tf.training import inputs
+
+    *_, (name, part) = parts.items()
+    if part.starts:
+        others = ", ".join(part.starts)
+        write(f"{name} starts from {others}; here from random values\n")
+    provide = embedded.provide_without_writing
+    settings = provide(part.settings, scratch, write, bar)
+    if part.matched is None:
+        return settings
+    return inputs.with_steps_of(settings, provide(part.matched, scratch, write, bar))
+
+
 def _prepared(part: Part, write: Write, bar: Callable) -> Config:
     """The settings of a fit with the folders of its phantoms, and its steps."""
     from mdmt_tf.training import inputs

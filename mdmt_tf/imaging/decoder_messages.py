@@ -12,10 +12,11 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+
+from mdmt_tf.imaging.memory_files import open_scratch
 
 Result = TypeVar("Result")
 
@@ -118,7 +119,7 @@ class _Taken:
         try:
             if self._file is None:
                 # Open as long as the process lives.
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+                self._file = open_scratch()
             _flush()
             self._kept = os.dup(_STDERR)
             os.dup2(self._file.fileno(), _STDERR)

@@ -15,15 +15,15 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import limits
+from mdmt_tf.imaging.memory_files import open_scratch
 
 # A kill by memory may be the fault of another file, which was decoded meanwhile.
 _ATTEMPTS = 2
@@ -79,9 +79,42 @@ def isolated(name: str, function: Callable, *arguments) -> Any:
     )
 
 
+@contextlib.contextmanager
+def at_most(extra: int) -> Iterator[None]:
+    """Let a function that is called by `isolated` take so many bytes more, no more.
+
+    Beyond them, it gets a MemoryError.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # a system that does not tell; its own limits hold
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + extra
+    limits_now = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([most, *limits_now]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def trim() -> None:
-    """End all processes that wait but one; each holds some 100 MB."""
-    _workers.stop(kept=1)
+    """End all processes that wait but one, or `keep`; each holds some 100 MB."""
+    _workers.stop(kept=_kept)
+
+
+def keep(count: int) -> None:
+    """Let `trim` leave this many processes, for a program that is asked often.
+
+    To start one takes a second.
+    """
+    global _kept
+    _kept = count
+
+
+_kept = 1
 
 
 class _CrashError(Exception):
@@ -95,7 +128,7 @@ class _Worker:
         there, self._to = os.pipe()
         self._from, here = os.pipe()
         # Open as long as the process lives.
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._said = open_scratch()
         paths = [os.getcwd() if path == "" else path for path in sys.path]
         try:
             self._process = subprocess.Popen(

@@ -73,8 +73,8 @@ def using(limits: Limits) -> Iterator[None]:
         use(before)
 
 
-def parse(assignments: Iterable[str]) -> Limits:
-    """Limits from texts such as "max_pixels=3e8"; the others keep their defaults.
+def parse(assignments: Iterable[str], base: Limits = DEFAULTS) -> Limits:
+    """Limits from texts such as "max_pixels=3e8"; the others are those of `base`.
 
     Raises: ConfigError for an unknown name, or a number that is no positive integer.
 
@@ -100,7 +100,7 @@ def parse(assignments: Iterable[str]) -> Limits:
                 f"{getattr(DEFAULTS, name):.0e}. Received: {number!r}."
             )
         values[name] = int(value)
-    return dataclasses.replace(DEFAULTS, **values)
+    return dataclasses.replace(base, **values)
 
 
 def check_pixels(

@@ -4,6 +4,7 @@ from rich.console import Console
 
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.draft import Draft, Order
+from mdmt_tf.screen.commands import command
 
 
 def report(order: Order, draft: Draft, screen: Console | None = None) -> None:
@@ -37,8 +38,8 @@ def report(order: Order, draft: Draft, screen: Console | None = None) -> None:
     for text in [*seen.warnings, *plan.find_limits(data)]:
         line(f"warning: {text}", "yellow")
     line(f"\nWritten: {order.out}. Look at it, then:")
-    for command in (
-        f"prepare {order.out} --data-dir DATA",
-        f"train --config {order.out} data_dir=DATA",
+    for text in (
+        command("prepare", order.out, "--data-dir", "DATA"),
+        command("train", "--config", order.out, "data_dir=DATA"),
     ):
-        screen.print(f"  python -m mdmt_tf.{command}", markup=False, soft_wrap=True)
+        screen.print(f"  {text}", markup=False, soft_wrap=True)

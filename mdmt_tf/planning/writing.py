@@ -10,6 +10,7 @@ from mdmt_tf.planning.joining import Base
 from mdmt_tf.planning.labels import Label
 from mdmt_tf.planning.lines import Lines, flow
 from mdmt_tf.planning.tasks import TaskPlan, choose_selection, make_task_of, make_tasks
+from mdmt_tf.screen.commands import portable
 
 _MOST_COMMENTED = 12  # labels that are only possible
 
@@ -71,11 +72,12 @@ def _head(lines: Lines, name, seen: Inspection, data, path: str, joined: bool) -
         "mdmt_tf.new from the table and the images; change what is wrong.",
     )
     lines.literal("")
-    lines.literal(f"    python -m mdmt_tf.prepare {path} --data-dir DATA")
-    lines.literal(f"    python -m mdmt_tf.train --config {path} data_dir=DATA")
+    settings = ("--config", path, "data_dir=DATA")
+    lines.literal(f"    {portable('prepare', path, '--data-dir', 'DATA')}")
+    lines.literal(f"    {portable('train', *settings)}")
     look = "Lines with `unsure` need a look."
     if not joined:
-        lines.literal(f"    python -m mdmt_tf.benchmark --config {path} data_dir=DATA")
+        lines.literal(f"    {portable('benchmark', *settings)}")
         look = f"The last one trains all folds. {look}"
     lines.literal("")
     lines.comment(0, look)

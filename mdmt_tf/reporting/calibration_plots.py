@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.calibration import equal_mass_bins
 from mdmt_tf.metrics.rows import BINS
+from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.panels import COLOURS
 from mdmt_tf.runs.predictions import probabilities_of
+from mdmt_tf.statistics.curves import Band
 from mdmt_tf.tasks import Task
 
 # Bars of the histogram of predicted probabilities.
@@ -94,7 +96,12 @@ def _curves(component, tables) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def decision_curve_plot(
-    component: Task, curve: Mapping[str, Sequence[float]], points: Mapping[str, float]
+    component: Task,
+    curve: Mapping[str, Sequence[float]],
+    points: Mapping[str, float],
+    band: Band | None = None,
+    *,
+    are_calibrated: bool = True,
 ):
     """Net benefit by threshold, of the model and of treating all or none.
 
@@ -102,6 +109,8 @@ def decision_curve_plot(
         component: a task with two classes.
         curve: its result of `mdmt_tf.statistics.operating_points.decision_curve`.
         points: name -> threshold, drawn as marks.
+        band: of the model, see `mdmt_tf.statistics.curves.net_benefit_band`.
+        are_calibrated: whether the probabilities are calibrated.
     Returns: (figure, title, caption), or None without rows.
     """
     if not curve or not curve["n"]:
@@ -110,12 +119,16 @@ def decision_curve_plot(
     model, everyone = np.asarray(curve["model"]), np.asarray(curve["treat_all"])
     figure = Figure(figsize=(5.0, 3.6), layout="constrained")
     axis = figure.subplots()
+    if band is not None and not band.reason:
+        axis.fill_between(
+            band.at, band.low, band.high, color=COLOURS[0], alpha=0.2, linewidth=0
+        )
     axis.plot(threshold, model, color=COLOURS[0], linewidth=1.6, label="model")
     axis.plot(threshold, everyone, color=COLOURS[4], linewidth=1, label="treat all")
     axis.plot(
         threshold,
         curve["treat_none"],
-        color="black",
+        color=INK,
         linewidth=1,
         linestyle="--",
         label="treat none",
@@ -138,10 +151,15 @@ def decision_curve_plot(
     axis.set_ylabel("net benefit")
     axis.grid(linewidth=0.3)
     axis.legend(loc="upper right", fontsize=7)
+    which = "calibrated" if are_calibrated else "raw"
     caption = (
-        f"Net benefit of the calibrated probabilities (unit: image, n = {curve['n']}; "
+        f"Net benefit of the {which} probabilities (unit: image, n = {curve['n']}; "
         "Vickers and Elkin 2006): true positives minus false positives weighted by the "
-        "odds of the threshold, per image. Marks: operating points that were chosen on "
-        "the validation split."
+        "odds of the threshold, per image. The model is of use at the thresholds where "
+        "it lies above both treat all and treat none."
     )
+    if band is not None and not band.reason:
+        caption += " Band: pointwise 95 % interval from resampling patients."
+    if points:
+        caption += " Marks: operating points that were chosen on the validation split."
     return figure, "Decision curve", caption

@@ -68,6 +68,7 @@ def table_s1(aggregates: Aggregates) -> Table:
                     titled(title, number, len(blocks)),
                     (*headings, *map(heading, block)),
                     [(*head, *(entries[f] for f in block)) for head, entries in rows],
+                    keys=2,
                 )
                 for number, block in enumerate(blocks)
             ]
@@ -192,7 +193,7 @@ def runs(aggregates: Aggregates) -> Table:
     for task in results.tasks:
         headings.append(f"{task}: {'patients' if units[task] == 'patient' else 'n'}")
         headings += [f"{task}: {heading(metric)}" for metric in brief[task]]
-    section = TableSection("All cells", (*headings, "fit"), rows)
+    section = TableSection("All cells", (*headings, "fit"), rows, keys=len(KEYS))
     return Table(
         "runs",
         "Every cell of the grid",

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,12 @@ import numpy as np
 from mdmt_tf.diagnosis.examination import Diagnosis
 from mdmt_tf.diagnosis.findings import LEVELS, NOTE, SERIOUS, WARNING, Finding, counts
 from mdmt_tf.diagnosis.timing import exclude_file, exclude_list
+from mdmt_tf.pages import render
 from mdmt_tf.reporting.doctor_plots import draw_all
 from mdmt_tf.reporting.doctor_tables import build_tables
-from mdmt_tf.reporting.html_page import (
-    command_html,
-    fill_page,
-    notes_html,
-    plot_html,
-    table_html,
-)
 from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import write_table
+from mdmt_tf.reporting.trimming import trimmed
 from mdmt_tf.storage import write_bytes, write_json, write_text
 
 TITLES = {SERIOUS: "Serious findings", WARNING: "Warnings", NOTE: "Notes"}
@@ -84,38 +78,37 @@ def write_doctor(
     )
     write_json(report.json, diagnosis.to_plain())
     _write_lists(diagnosis, folder)
-    tables, drawings = build_tables(diagnosis), list(draw_all(diagnosis))
+    tables = [trimmed(table) for table in build_tables(diagnosis)]
+    drawings = list(draw_all(diagnosis))
     for table in tables:
         write_table(table, folder / "tables", " ".join(report.marks))
     for drawing in drawings:
         write_bytes(folder / "plots" / f"{drawing.name}.svg", drawing.svg)
         write_bytes(folder / "plots" / f"{drawing.name}.png", drawing.png)
     found = counts(diagnosis.findings)
-    page = fill_page(
+    levels = [
+        (level, TITLES[level], [f for f in diagnosis.findings if f.level == level])
+        for level in LEVELS
+        if found[level]
+    ]
+    page = render(
+        "reporting/doctor.html",
         title=f"Data of {title}",
         marks=report.marks,
+        lead=[report.sentence],
         intro=[_about(diagnosis)],
-        status=report.sentence,
-        is_complete=not found[SERIOUS],
         links=[
-            *((level, TITLES[level]) for level in LEVELS if found[level]),
+            *((level, text) for level, text, _ in levels),
             ("plots", "Plots"),
             *((table.name, table.title.split(",")[0]) for table in tables),
+            ("caveats", "Caveats"),
             ("again", "Again"),
         ],
-        content=[
-            *(_findings_html(level, diagnosis.findings) for level in LEVELS),
-            '<h2 id="plots">Plots</h2>',
-            *map(plot_html, drawings),
-            *map(table_html, tables),
-            notes_html("caveats", "What this does not say", _CAVEATS),
-            command_html(
-                "The data are examined again by:",
-                command,
-                "The folds of the cross-validation have fixed seeds, so the same data "
-                "give the same numbers. findings.json has all of them.",
-            ),
-        ],
+        levels=levels,
+        tables=tables,
+        drawings=drawings,
+        caveats=_CAVEATS,
+        command=command,
     )
     write_bytes(report.page, page.encode("utf-8"))
     return report
@@ -134,18 +127,6 @@ def sentence(findings: Sequence[Finding]) -> str:
     ]
     text = f"{parts[0]}, {parts[1]}, {parts[2]}."
     return text[0].upper() + text[1:]
-
-
-def _findings_html(level: str, findings: Sequence[Finding]) -> str:
-    own = [finding for finding in findings if finding.level == level]
-    if not own:
-        return ""
-    items = "\n".join(
-        f"<li><p><strong>{escape(f.where)}.</strong> {escape(f.text)} "
-        f"<em>{escape(f.advice)}</em></p></li>"
-        for f in own
-    )
-    return f'<h2 id="{level}">{TITLES[level]}</h2>\n<ul>{items}</ul>'
 
 
 def _about(diagnosis: Diagnosis) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mdmt_tf.diagnosis.examination import Diagnosis
 from mdmt_tf.diagnosis.shortcuts import STRONG, Shortcut
 from mdmt_tf.reporting.doctor_tables import by_label
-from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.drawing import INK, STYLE, Drawing, render
 from mdmt_tf.reporting.panels import COLOURS, panels
 
 _MOST_PAIRS = 12
@@ -33,12 +33,14 @@ def _shortcuts(task: str, dataset: str, own: list[Shortcut], start: str) -> Draw
     axis = figure.subplots()
     for place, one in enumerate(own):
         error = 1.96 * abs(one.predicted.auc - 0.5) / max(abs(one.predicted.z), 1e-6)
-        axis.plot([0.5 - error, 0.5 + error], [place] * 2, color="0.85", linewidth=5)
+        axis.plot(
+            [0.5 - error, 0.5 + error], [place] * 2, color="0.5", alpha=0.3, linewidth=5
+        )
         image, patient = one.predicted.image.auc, one.predicted.patient.auc
-        axis.plot(image, place, "o", color=COLOURS[0], mfc="white", label="by image")
+        axis.plot(image, place, "o", color=COLOURS[0], mfc="none", label="by image")
         axis.plot(patient, place, "o", color=COLOURS[0], label="by patient")
-    axis.axvline(0.5, color="black", linewidth=0.8)
-    axis.axvline(STRONG, color="black", linewidth=0.8, linestyle=":")
+    axis.axvline(0.5, color=INK, linewidth=0.8)
+    axis.axvline(STRONG, color=INK, linewidth=0.8, linestyle=":")
     axis.set_yticks(range(len(own)), [one.name for one in own])
     axis.set_ylim(len(own) - 0.5, -0.5)
     axis.set_xlabel("AUC, cross-validated by patient")

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.pages import render
 from mdmt_tf.reporting.external_plots import draw_all
 from mdmt_tf.reporting.external_results import (
     ExternalResults,
@@ -11,16 +12,11 @@ from mdmt_tf.reporting.external_results import (
     sentence,
 )
 from mdmt_tf.reporting.external_tables import build_tables
-from mdmt_tf.reporting.html_page import (
-    command_html,
-    fill_page,
-    notes_html,
-    plot_html,
-    table_html,
-)
 from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import Table, TableSection, write_table
+from mdmt_tf.reporting.trimming import trimmed
 from mdmt_tf.runs.manifest import synthetic_note
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes
 
 _CAVEATS = (
@@ -42,7 +38,7 @@ class ExternalReport:
         results: what it was made from.
         marks: warnings to read before.
         sentence: what came out.
-        tables: in the order of the page; the first has the metrics.
+        tables: in the order of the page, with empty columns; the first has the metrics.
     """
 
     results: ExternalResults
@@ -61,43 +57,33 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
     """
     results = ExternalResults.read(folder)
     check_metrics_of(results)
-    tables, drawings = build_tables(results), list(draw_all(results))
+    tables = build_tables(results)
+    shown = [trimmed(table) for table in tables]
+    drawings = list(draw_all(results))
     first = sentence(results)
     marks = _marks(results)
     out = results.folder
     for name in ("tables", "plots"):
         (out / name).mkdir(exist_ok=True)
-    for table in tables:
+    for table in shown:
         write_table(table, out / "tables", " ".join([*marks, first]))
     for drawing in drawings:
         write_bytes(out / "plots" / f"{drawing.name}.svg", drawing.svg)
         write_bytes(out / "plots" / f"{drawing.name}.png", drawing.png)
     links = [(table.name, table.title.split(",")[0].split(":")[0]) for table in tables]
     links += [("plots", "Plots"), ("caveats", "Caveats"), ("again", "Again")]
-    page = fill_page(
+    page = render(
+        "reporting/external.html",
         title=f"{_names(results)} on {results.dataset}",
         marks=marks,
-        intro=[first, _about(results)],
+        lead=[first],
+        intro=[_about(results)],
         status=_labelled(results),
-        is_complete=True,
         links=links,
-        content=[
-            *map(table_html, tables),
-            '<h2 id="plots">Plots</h2>',
-            *(
-                map(plot_html, drawings)
-                if drawings
-                else ["<p>No image has a label.</p>"]
-            ),
-            notes_html("caveats", "What this does not say", _CAVEATS),
-            command_html(
-                "The images are predicted again, and everything is computed again, by:",
-                _command(results),
-                "Intervals: resamples of patients with seed 0, so the same files give "
-                "the same numbers. All metrics can be computed from predictions.csv, "
-                "rows with a target.",
-            ),
-        ],
+        tables=shown,
+        drawings=drawings,
+        caveats=_CAVEATS,
+        command=_command(results),
     )
     write_bytes(out / "index.html", page.encode("utf-8"))
     return ExternalReport(results=results, marks=marks, sentence=first, tables=tables)
@@ -170,13 +156,13 @@ def _labelled(results: ExternalResults) -> str:
 
 
 def _command(results: ExternalResults) -> str:
-    labels = " ".join(
+    labels = [
         f"{task.name}={_field(task.sources[results.dataset]).replace(', ', ',')}"
         for task in results.tasks
-    )
-    runs = " ".join(run["path"] for run in results.runs)
+    ]
+    runs = [run["path"] for run in results.runs]
     chosen = results.manifest.get("statistics_of")
-    return (
-        f"python -m mdmt_tf.evaluate {runs} --on {results.dataset} --data-dir DATA "
-        f"--labels {labels}{f' --statistics-of {chosen}' if chosen else ''}"
+    words = [*runs, "--on", results.dataset, "--data-dir", "DATA", "--labels", *labels]
+    return portable(
+        "evaluate", *words, *(["--statistics-of", chosen] if chosen else [])
     )

@@ -10,16 +10,12 @@ manifest.json            the runs, the dataset and the tasks
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from mdmt_tf.errors import DataError
-from mdmt_tf.metrics.table import compared, names_of
-from mdmt_tf.reporting.table_files import plain_heading, shown
+from mdmt_tf.reporting.assessed import Assessed, clause, number
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import EXTERNAL
 from mdmt_tf.runs.prediction_checks import Expected, check_metrics, read_checked
@@ -30,29 +26,19 @@ from mdmt_tf.statistics.stored import FEWEST, differences
 from mdmt_tf.tasks import Task, make_task
 
 _AGAIN = "Evaluate again, with --overwrite."
-# The metric that says most about a task: the first of these that it has.
-_LEADING = ("auc", "kappa", "mae")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ExternalResults:
+class ExternalResults(Assessed):
     """An external validation in memory.
 
     Attributes:
         folder: where it is.
         manifest: the runs, the dataset and the tasks.
-        tasks: the evaluated tasks.
-        assessment: task -> see `mdmt_tf.serving.external.assess_external`.
-        table: predictions.csv.
-        calibrated: predictions_calibrated.csv; None without it.
     """
 
     folder: Path
     manifest: Mapping
-    tasks: tuple[Task, ...]
-    assessment: Mapping[str, Mapping]
-    table: pd.DataFrame
-    calibrated: pd.DataFrame | None
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "ExternalResults":
@@ -104,16 +90,29 @@ class ExternalResults:
     def runs(self) -> list[Mapping]:
         return self.manifest["runs"]
 
-    def unit(self, task: Task) -> str:
-        """ "patient" or "image": what the metrics of the task are by, first."""
-        return self.assessment[task.name]["unit"]
+    @property
+    def place(self) -> str:
+        return self.dataset
 
-    def of_unit(self, task: Task) -> Mapping:
-        """n, patients and metrics of the task, by its unit."""
-        return self.assessment[task.name][f"by_{self.unit(task)}"]
+    @property
+    def models(self) -> int:
+        return len(self.runs)
 
-    def own_test(self, task: Task, metric: str, unit: str) -> float:
-        """The metric on the test splits of the runs, its mean; NaN if not known."""
+    @property
+    def is_synthetic(self) -> bool:
+        return self.manifest["synthetic"]
+
+    @property
+    def reference(self) -> str:
+        return "own test"
+
+    @property
+    def reference_note(self) -> str:
+        return "own test: the same metric on the test split of the training data" + (
+            ", mean of the runs." if self.models > 1 else "."
+        )
+
+    def reference_value(self, task: Task, metric: str, unit: str) -> float:
         values = [
             number(run["own_test"].get(task.name, {}).get(f"by_{unit}", {}).get(metric))
             for run in self.runs
@@ -161,41 +160,12 @@ def check_metrics_of(results: ExternalResults) -> None:
         raise DataError(f"{path}: {EXTERNAL} {text}. {_AGAIN}")
 
 
-def number(value: float | None) -> float:
-    """A number of a JSON file, in which null stands for NaN."""
-    return math.nan if value is None else float(value)
-
-
-def leading(task: Task) -> str:
-    """The metric that a sentence about the task has: AUC, kappa or MAE."""
-    known = compared(task) or names_of(task)
-    return next((name for name in _LEADING if name in known), known[0])
-
-
 def sentence(results: ExternalResults) -> str:
     """What came out, for every task."""
-    parts = [_clause(results, task) for task in results.tasks]
+    parts = [clause(results, task) for task in results.tasks]
     last = f", and {parts[-1]}" if len(parts) > 1 else parts[-1]
     who = "the model has not seen"
     if len(results.runs) > 1:
         who = f"none of the {len(results.runs)} models has seen"
         last += ", for their mean prediction"
     return f"On {results.dataset}, which {who}, {', '.join(parts[:-1])}{last}."
-
-
-def _clause(results: ExternalResults, task: Task) -> str:
-    own, name = results.of_unit(task), leading(task)
-    what = f"{plain_heading(name)} for {task.name}"
-    entry = own["metrics"].get(name, {})
-    value, low, high = (number(entry.get(key)) for key in ("value", "low", "high"))
-    patients = f"{own['patients']} patients"
-    if not own["n"]:
-        return f"{what} is unknown, because no image has a label"
-    if math.isnan(value):
-        missing = ", ".join(own.get("missing_classes", []))
-        why = f"no label is {missing}" if missing else "too few labels"
-        return f"{what} is undefined ({why}; {patients})"
-    interval = "no interval can be estimated"
-    if not math.isnan(low):
-        interval = f"95 % interval {shown(name, low)} to {shown(name, high)}"
-    return f"{what} is {shown(name, value)} ({interval}; {patients})"

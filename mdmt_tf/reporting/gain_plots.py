@@ -7,6 +7,7 @@ import numpy as np
 
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import leading
+from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.gains import Gain, gains_of
 from mdmt_tf.reporting.panels import COLOURS, panels, scale
 from mdmt_tf.reporting.table_files import in_percent, plain_heading
@@ -34,7 +35,7 @@ def gains(aggregates: Aggregates, task: Task, validation: str):
     for axis, (varied, rest) in zip(axes, places, strict=True):
         own = [gain for gain in points if (gain.varied, gain.rest) == (varied, rest)]
         _draw(axis, own, lines, metric)
-        axis.axhline(0, color="black", linewidth=0.8)
+        axis.axhline(0, color=INK, linewidth=0.8)
         axis.set_title(rest)
         is_task = varied in aggregates.results.tasks
         unit = "patients with a label of" if is_task else "training patients of"

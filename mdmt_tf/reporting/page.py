@@ -1,22 +1,35 @@
-"""The page of a benchmark: tables, plots, failures and caveats."""
+"""The page of a benchmark: what came out first, details folded away."""
 
-from collections.abc import Sequence
-from html import escape
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.pages import render
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.drawing import Drawing
-from mdmt_tf.reporting.html_page import (
-    command_html,
-    fill_page,
-    notes_html,
-    plot_html,
-    table_html,
-)
 from mdmt_tf.reporting.marks import warnings_of
+from mdmt_tf.reporting.opening import opening
 from mdmt_tf.reporting.table_files import Table
 
-_NO_PLOTS = "<p>No fit is finished yet.</p>"
+# Tables that are details, folded away at the end.
+_DETAILS = (
+    "equivalence",
+    "gains",
+    "loss_shares",
+    "features_probe",
+    "table_2",
+    "pooled",
+    "table_s1",
+    "runs",
+    "correlations",
+)
+# Kind of a plot -> the table that it stands with.
+_WITH = {"gains": "label_worth", "box": "table_1", "slopes": "table_1"}
+# Heading of a part that has plots alone, and their kinds.
+_PLOTS = {
+    "Predictions": ("calibration", "confusion"),
+    "Training": ("curves",),
+}
 _CAVEATS = (
     "“No difference shown” does not say that there is none. The interval of the "
     "primary comparison says how large a difference may be.",
@@ -30,6 +43,30 @@ _CAVEATS = (
     "Many comparisons are made. Decide before which pair and metric counts. Holm's "
     "adjustment in Table 2 covers the family that its notes state.",
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of the page under one heading.
+
+    Attributes:
+        name: its id.
+        title: its heading.
+        table: None for plots alone.
+        drawings: below the table.
+        is_told: whether the opening says what its lead says.
+    """
+
+    name: str
+    title: str
+    table: Table | None = None
+    drawings: Sequence[Drawing] = ()
+    is_told: bool = False
+
+    @property
+    def short(self) -> str:
+        """Its title in the list of parts."""
+        return self.title.split(":")[0]
 
 
 def build_page(
@@ -47,58 +84,76 @@ def build_page(
         status: a sentence on the finished, failed and missing cells.
     """
     results = aggregates.results
-    links = [(table.name, table.title.split(":")[0]) for table in tables]
-    links += [("plots", "Plots"), ("caveats", "Caveats"), ("again", "Again")]
     title = f"Benchmark {results.name}"
     if results.split == "validation":
         title += ", judged on validation rows"
-    resamples = aggregates.resamples
-    options = "" if resamples == 1000 else f" --resamples {resamples}"
-    options += "" if results.split == "test" else f" --split {results.split}"
-    return fill_page(
+    parts = parts_of(tables, drawings)
+    details = [table for table in tables if table.name in _DETAILS]
+    failures = results.failures()
+    links = [(part.name, part.short) for part in parts]
+    links += [("details", "Details")] if details else []
+    links += [("caveats", "Caveats"), ("again", "Again")]
+    return render(
+        "reporting/benchmark.html",
         title=title,
         marks=warnings_of(results),
-        intro=[about(results), data_note(results)],
+        lead=opening(aggregates),
         status=status,
         is_complete=results.counts()["finished"] == len(results.cells),
-        links=links,
-        content=[
-            _failures(results),
-            *map(table_html, tables),
-            '<h2 id="plots">Plots</h2>',
-            *(map(plot_html, drawings) if drawings else [_NO_PLOTS]),
-            notes_html("caveats", "What the statistics do not say", _CAVEATS),
-            command_html(
-                "Tables, plots and this page are made from the files of the folder "
-                "alone:",
-                f"python -m mdmt_tf.report BENCHMARK_DIR{options}",
-                f"Intervals: {resamples} resamples, seed 0, so the same files give the "
-                "same numbers. All metrics can be computed from runs/*/predictions.csv,"
-                f" rows with split “{results.split}” and a target.",
-            ),
+        links=[("failures", "Failures"), *links] if len(failures) else links,
+        facts=facts_of(results),
+        failures=[
+            (row.fit, row.cells, row.error) for row in failures.itertuples(index=False)
         ],
+        parts_of_page=parts,
+        details=details,
+        caveats=_CAVEATS,
+        command=_command(results, aggregates.resamples),
+        resamples=aggregates.resamples,
+        split=results.split,
     )
 
 
-def about(results: Results) -> str:
-    """The axes of the grid, in one sentence."""
+def parts_of(tables: Iterable[Table], drawings: Sequence[Drawing]) -> list[Part]:
+    """The tables that are no details, with their plots, and the plots of their own."""
+    of_kind: dict[str, list[Drawing]] = {}
+    for drawing in drawings:
+        of_kind.setdefault(drawing.name.split("_")[0], []).append(drawing)
+    parts = []
+    for table in tables:
+        if table.name in _DETAILS:
+            continue
+        kinds = [kind for kind, name in _WITH.items() if name == table.name]
+        own = [d for kind in kinds for d in of_kind.pop(kind, [])]
+        is_told = table.name == "primary"
+        parts.append(Part(table.name, table.title, table, own, is_told))
+    for title, kinds in _PLOTS.items():
+        own = [d for kind in kinds for d in of_kind.pop(kind, [])]
+        if own:
+            parts.append(Part(title.lower(), title, drawings=own))
+    left = [drawing for own in of_kind.values() for drawing in own]
+    return [*parts, Part("plots", "Plots", drawings=left)] if left else parts
+
+
+def facts_of(results: Results) -> list[tuple[str, str]]:
+    """The axes of the grid and the data, as (name, value)."""
     benchmark = results.benchmark
-    parts = [
-        f"Experiments {', '.join(benchmark.experiments)}",
-        f"backbones {', '.join(benchmark.backbones)}",
-        f"validation {', '.join(benchmark.cross_validation)}",
-        f"seeds {', '.join(map(str, benchmark.seeds))}",
-        f"tasks {', '.join(results.tasks)}",
+    facts = [
+        ("Data", data_note(results)),
+        ("Tasks", ", ".join(results.tasks)),
+        ("Experiments", ", ".join(benchmark.experiments)),
+        ("Baselines", ", ".join(benchmark.baselines)),
+        ("Backbones", ", ".join(benchmark.backbones)),
+        ("Validation", ", ".join(benchmark.cross_validation)),
+        ("Seeds", ", ".join(map(str, benchmark.seeds))),
     ]
-    if benchmark.baselines:
-        parts.append(f"baselines {', '.join(benchmark.baselines)}")
-    return "; ".join(parts) + "."
+    return [(name, value) for name, value in facts if value]
 
 
 def data_note(results: Results) -> str:
     """The datasets, with their versions and numbers of images."""
     if not results.datasets:
-        return "Data: not known yet, no fit is finished."
+        return "not known yet, no fit is finished"
     parts = []
     for name, facts in results.datasets.items():
         words = [str(facts[key]) for key in ("config", "version") if facts.get(key)]
@@ -107,20 +162,10 @@ def data_note(results: Results) -> str:
         if facts.get("synthetic"):
             words.append("SYNTHETIC")
         parts.append(f"{name} ({', '.join(words)})" if words else name)
-    return f"Data: {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
-def _failures(results: Results) -> str:
-    failures = results.failures()
-    if failures.empty:
-        return ""
-    rows = "".join(
-        f"<tr><td>{escape(row.fit)}</td><td>{row.cells}</td>"
-        f'<td class="error">{escape(row.error)}</td></tr>'
-        for row in failures.itertuples()
-    )
-    return (
-        '<h2 id="failures">Fits that failed</h2><div class="scroll" tabindex="0">'
-        '<table><thead><tr><th scope="col">fit</th><th scope="col">cells</th>'
-        f'<th scope="col">error</th></tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+def _command(results: Results, resamples: int) -> str:
+    options = "" if resamples == 1000 else f" --resamples {resamples}"
+    options += "" if results.split == "test" else f" --split {results.split}"
+    return f"python -m mdmt_tf.report BENCHMARK_DIR{options}"

@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.groups import Group
 from mdmt_tf.reporting.table_files import in_percent
 
@@ -14,7 +15,7 @@ COLOURS = (
     "#CC79A7",
     "#D55E00",
     "#56B4E9",
-    "#000000",
+    INK,
 )
 
 

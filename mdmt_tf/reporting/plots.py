@@ -12,7 +12,7 @@ import pandas as pd
 
 from mdmt_tf.metrics.table import headline
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.drawing import INK, STYLE, Drawing, render
 from mdmt_tf.reporting.gain_plots import gains
 from mdmt_tf.reporting.groups import Group
 from mdmt_tf.reporting.headings import task_by
@@ -49,6 +49,7 @@ def draw_all(aggregates: Aggregates) -> Iterator[Drawing]:
                         figure,
                         f"{kind}_{task.name}{suffix}",
                         f"{start}{name}, {validation}. {caption}",
+                        folded=task.name in results.terms,
                     )
 
 
@@ -86,7 +87,7 @@ def box(aggregates: Aggregates, task: Task, validation: str):
                     orientation="horizontal",
                     widths=0.55,
                     showfliers=False,
-                    medianprops={"color": "black"},
+                    medianprops={"color": INK},
                     boxprops={"color": colour},
                     whiskerprops={"color": colour},
                     capprops={"color": colour},
@@ -153,7 +154,7 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
             axis.plot(
                 places,
                 means[name].mean(axis=0) * scale(name),
-                color="black",
+                color=INK,
                 linestyle="--",
                 linewidth=2,
                 label="mean",

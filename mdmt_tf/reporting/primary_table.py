@@ -37,17 +37,10 @@ def primary_table(aggregates: Aggregates) -> Table:
     sections, data, unlike = [], [], []
     lead: dict[bool, list[str]] = {False: [], True: []}
     terms = results.terms
-    # What follows from other answers comes first, and those that it follows from last.
-    judged = sorted(_judged(aggregates), key=lambda pair: _rank(pair[0], terms))
-    for task, validation in judged:
+    for task, validation, pairs in compared_pairs(aggregates):
         unlike += [
             f"{task.name}: {' - '.join(pair)}"
             for pair in results.unlike(task.name, validation)
-        ]
-        pairs = [
-            pair
-            for pair in results.pairs(task.name, validation)
-            if not any(map(results.is_baseline, pair))
         ]
         rows = []
         for candidate, other in pairs:
@@ -67,7 +60,7 @@ def primary_table(aggregates: Aggregates) -> Table:
             title = f"{task.name}, {title_of(results, validation)}"
             headings = ("compared", "metric", *_HEADINGS)
             is_term = task.name in terms
-            sections.append(TableSection(title, headings, rows, folded=is_term))
+            sections.append(TableSection(title, headings, rows, folded=is_term, keys=2))
     notes = [*_notes(data), *same_label_notes(results)]
     if not data:
         notes = [
@@ -88,6 +81,27 @@ def primary_table(aggregates: Aggregates) -> Table:
         tuple(lead[False]),
         folded_terms(results, sections, tuple(lead[True])),
     )
+
+
+def compared_pairs(
+    aggregates: Aggregates,
+) -> Iterator[tuple[Task, str, list[tuple[str, str]]]]:
+    """(task, validation, pairs of experiments) to compare, first things first.
+
+    What follows from other answers comes first, and those that it follows from last.
+    """
+    results = aggregates.results
+    judged = sorted(_judged(aggregates), key=lambda pair: _rank(pair[0], results.terms))
+    for task, validation in judged:
+        yield (
+            task,
+            validation,
+            [
+                pair
+                for pair in results.pairs(task.name, validation)
+                if not any(map(results.is_baseline, pair))
+            ],
+        )
 
 
 def baseline_table(aggregates: Aggregates) -> Table | None:
@@ -120,7 +134,7 @@ def baseline_table(aggregates: Aggregates) -> Table | None:
             title = f"{task.name}, {title_of(results, validation)}"
             title += f": {heading(leading(task))}"
             headings = ("network", "baseline", *_HEADINGS)
-            sections.append(TableSection(title, headings, rows))
+            sections.append(TableSection(title, headings, rows, keys=2))
     if not sections:
         return None
     notes = [

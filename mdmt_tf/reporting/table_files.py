@@ -8,12 +8,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.pages.environment import numeric_columns
+from mdmt_tf.reporting.latex import latex
 from mdmt_tf.storage import write_text
 
 # Text of a cell without a number.
 NO_NUMBER = "–"
-# LaTeX breaks a table with more rows over pages.
-_LONG = 40
 
 
 class Entry(NamedTuple):
@@ -34,12 +34,15 @@ class TableSection:
 
     Attributes:
         folded: whether it is a detail, see `Folded`.
+        keys: how many of the first columns name a row. Where a table is too wide, each
+            block of the others has them.
     """
 
     title: str
     headings: tuple[str, ...]
     rows: list[tuple[Entry, ...]]
     folded: bool = False
+    keys: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +133,7 @@ def markdown(table: Table, status: str) -> str:
     if table.sentences:
         lines += [*(f"- {_md(text)}" for text in table.sentences), ""]
     for section in table.sections:
-        numeric = numeric_columns(section)
+        numeric = numeric_columns(section.rows, len(section.headings))
         lines += [
             f"## {_md(section.title)}",
             "",
@@ -153,90 +156,6 @@ def _md(text: str) -> str:
     for mark in "\\`*_|[]~":
         text = text.replace(mark, "\\" + mark)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "±": r"$\pm$",
-    "–": "--",
-    "−": "$-$",
-    "×": r"$\times$",
-    "“": "``",
-    "”": "''",
-    "’": "'",
-    "[": "{[}",
-    "]": "{]}",
-}
-
-
-def tex_escape(text: str) -> str:
-    """Escape text for LaTeX; characters that it cannot print become `?`."""
-    out = []
-    for mark in " ".join(str(text).split()):
-        if mark in _TEX:
-            out.append(_TEX[mark])
-        else:
-            out.append(mark if mark.isascii() else "?")
-    return "".join(out)
-
-
-def latex(table: Table, status: str) -> str:
-    """The table for \\input in a document that loads booktabs and longtable."""
-    lines = [
-        f"% {tex_escape(table.title)}",
-        f"% {tex_escape(status)}",
-        "% Needs: \\usepackage[T1]{fontenc} \\usepackage{booktabs,longtable}",
-    ]
-    if table.sentences:
-        lead = (rf"\par\noindent {tex_escape(text)}" for text in table.sentences)
-        lines += ["", *lead]
-    for section in table.sections:
-        columns = "".join("r" if number else "l" for number in numeric_columns(section))
-        long = len(section.rows) > _LONG
-        environment = "longtable" if long else "tabular"
-        # Wide tables are set in small print.
-        size = r"\footnotesize" if len(columns) < 9 else r"\tiny"
-        lines += [
-            "",
-            rf"\par\noindent\textbf{{{tex_escape(section.title)}}}\par\nopagebreak",
-            rf"{{{size}\setlength{{\tabcolsep}}{{3pt}}",
-            rf"\begin{{{environment}}}{{@{{}}{columns}@{{}}}}",
-            r"\toprule",
-            _tex_row(section.headings),
-            r"\midrule" + (r"\endhead" if long else ""),
-            *(_tex_row([entry.text for entry in row]) for row in section.rows),
-            r"\bottomrule",
-            rf"\end{{{environment}}}}}\par",
-        ]
-    if table.notes:
-        notes = " ".join(tex_escape(note) for note in table.notes)
-        lines += ["", rf"\par\noindent{{\footnotesize {notes}}}\par"]
-    return "\n".join(lines) + "\n"
-
-
-def _tex_row(cells) -> str:
-    return " & ".join(tex_escape(cell) for cell in cells) + r" \\"
-
-
-def numeric_columns(section: TableSection) -> list[bool]:
-    """Whether a column holds numbers anywhere."""
-    return [
-        any(row[index].number is not None for row in section.rows)
-        for index in range(len(section.headings))
-    ]
 
 
 def csv(table: Table) -> str:

@@ -16,6 +16,7 @@ from mdmt_tf.reporting.pooled_table import pooled_table
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
 from mdmt_tf.reporting.probe_table import probe_table
 from mdmt_tf.reporting.table_files import Table
+from mdmt_tf.reporting.trimming import trimmed
 from mdmt_tf.reporting.within_table import within_table
 
 
@@ -40,7 +41,7 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
     ]
     if results.benchmark.baselines and results.correlations is not None:
         found.append(correlation_table(results.correlations))
-    tables = [table for table in found if table is not None]
+    tables = [trimmed(table) for table in found if table is not None]
     if results.split == "validation":
         tables = [_marked(table) for table in tables]
     return tables

@@ -10,7 +10,7 @@ from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.report import Report
 from mdmt_tf.reporting.table_files import Table, TableSection
-from mdmt_tf.reporting.terminal_tables import print_table
+from mdmt_tf.screen.tables import print_table
 
 # Number of fits named in the terminal; the page lists all of them.
 _SHOWN = 5

@@ -13,6 +13,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config, files
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.screen.commands import command
 
 # Key -> whether results depend on it, so that a finished run is opened again.
 KEYS = {
@@ -75,9 +76,8 @@ def check(
         if run.is_finished:
             raise DataError(
                 f"{run.last_state}: missing or damaged, so the finished run "
-                f"{run.path} cannot go on. Train it from the beginning: python -m "
-                f"mdmt_tf.train --config {run.config} run_dir=NEW "
-                f"{' '.join(f'{key}={new}' for key, (_, new) in found.items())}."
+                f"{run.path} cannot go on. Train it from the beginning: "
+                f"{_anew(run, {key: new for key, (_, new) in found.items()})}"
             )
         return
     if "training.epochs" in found:
@@ -90,14 +90,19 @@ def check(
         )
 
 
+def _anew(run: RunFolder, changed: Mapping[str, object]) -> str:
+    words = [f"{key}={value}" for key, value in changed.items()]
+    return command("train", "--config", run.config, "run_dir=NEW", *words)
+
+
 def _check_epochs(run: RunFolder, config: Config, progress: dict) -> None:
     training = config.training
     if training.steps is not None:
         raise ConfigError(
             f"training.epochs = {training.epochs}: the run has training.steps = "
             f"{training.steps}, which its epochs share, so all epochs would be others. "
-            f"Train it from the beginning: python -m mdmt_tf.train --config "
-            f"{run.config} run_dir=NEW training.epochs={training.epochs}."
+            "Train it from the beginning: "
+            f"{_anew(run, {'training.epochs': training.epochs})}"
         )
     done = progress["next_epoch"] + (1 if progress.get("step") else 0)
     if training.epochs < done:
@@ -134,6 +139,8 @@ def store(run: RunFolder, config: Config, found: Mapping[str, list]) -> None:
     if any(KEYS[key] for key in found):
         # First, so that no finished run has other settings than its results.
         run.metrics.unlink(missing_ok=True)
+        for card in (run.card, run.card_text):
+            card.unlink(missing_ok=True)
         shutil.rmtree(run.saliency, ignore_errors=True)
         if not config.training.saved_model:
             shutil.rmtree(run.saved_model, ignore_errors=True)

@@ -15,6 +15,7 @@ from mdmt_tf.data.sources import (
 )
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import divide
 
@@ -50,6 +51,7 @@ class Request:
         statistics_of: dataset of the runs as whose images all are normalised, for runs
             in which each dataset has its own statistics; None: that of the name
             `dataset`, or what the runs serve to images of no dataset.
+        allow_identical: whether images may be equal to images of the training.
     """
 
     runs: tuple[RunFolder, ...]
@@ -64,6 +66,7 @@ class Request:
     out: Path
     overwrite: bool = False
     statistics_of: str | None = None
+    allow_identical: bool = False
 
     @property
     def run_names(self) -> list[str]:
@@ -84,6 +87,7 @@ def make_request(
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     statistics_of: str | None = None,
+    allow_identical: bool = False,
 ) -> Request:
     """Check what was given, and complete it.
 
@@ -96,7 +100,7 @@ def make_request(
         labels: "task=field"; a vector of labels is "task=field,field,...".
         out: folder to write to; None: `external/<dataset>` in the folder of the run.
         overwrite: whether `out` may exist; it is replaced when the new one is complete.
-        statistics_of: see `Request`.
+        statistics_of, allow_identical: see `Request`.
     Raises: DataError for a run that is not finished; ConfigError for anything else.
     """
     tasks, preprocessings = _common(runs)
@@ -140,6 +144,7 @@ def make_request(
         out=Path(out),
         overwrite=overwrite,
         statistics_of=statistics_of,
+        allow_identical=allow_identical,
     )
 
 
@@ -364,11 +369,14 @@ def choose_preprocessing(request: Request) -> str:
     if not prepared:
         known = prepared_datasets(request.data_dir)
         there = f"is not prepared.{nearest(request.dataset, known)}"
+    prepare = command(
+        "prepare",
+        request.dataset,
+        *("--manual-dir", "FOLDER", "--data-dir", request.data_dir, "--config", wanted),
+    )
     raise DataError(
         f"{request.data_dir}: dataset {request.dataset!r} {there} Expected "
         f"{' or '.join(request.preprocessings)}, as the images that "
-        f"{request.runs[0].path} was trained with. Prepare it: python -m "
-        f"mdmt_tf.prepare {request.dataset} --manual-dir FOLDER --data-dir "
-        f"{request.data_dir} --config {wanted}; or name the file that declares it: "
-        "--on FILE.yaml."
+        f"{request.runs[0].path} was trained with. Name the file that declares it, "
+        f"--on FILE.yaml, or prepare it: {prepare}"
     )

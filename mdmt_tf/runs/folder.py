@@ -17,7 +17,13 @@ saved_model_so_far/  the best epoch until an interruption; removed in the end
 saliency/         saliency maps, where training.saliency is not 0
 training_images.json  profile of the training images, see `mdmt_tf.data.profile`
 predictions.csv   one row per image and task
+fields.csv        site, sex, age band, ... of validation and test images, for strata;
+                  missing in runs of earlier versions
 calibration.json  temperature, prior and operating points of each task, from validation
+flow.json         patients found, left out and why, by split and task; missing in runs
+                  of earlier versions
+model_card.json, model_card.md  what the model is, and its limits, see `mdmt_tf.cards`;
+                  also in the folder of the SavedModel
 features_probe.json  how well the features tell the datasets apart, of runs with two
                   datasets or more; missing in runs of earlier versions
 assessment.json   metrics by patient and by image with intervals, of validation and test
@@ -37,6 +43,7 @@ from mdmt_tf import disk
 from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.screen.commands import command
 from mdmt_tf.storage import sync, sync_all, write_json
 from mdmt_tf.tasks import Answer, Task, make_task
 
@@ -61,6 +68,10 @@ class RunFolder:
         self.saliency = self.path / "saliency"
         self.predictions = self.path / "predictions.csv"
         self.calibration = self.path / "calibration.json"
+        self.card = self.path / "model_card.json"
+        self.card_text = self.path / "model_card.md"
+        self.fields = self.path / "fields.csv"
+        self.flow = self.path / "flow.json"
         self.assessment = self.path / "assessment.json"
         self.features_probe = self.path / "features_probe.json"
         self.training_images = self.path / "training_images.json"
@@ -79,8 +90,8 @@ class RunFolder:
         if run_dir is not None and os.path.lexists(run_dir):
             raise ConfigError(
                 f"run_dir = {run_dir!r} exists and is not overwritten. Choose another "
-                "name, or resume an interrupted run: `python -m mdmt_tf.train "
-                f"--resume {run_dir}`."
+                "name, or resume an interrupted run: "
+                f"{command('train', '--resume', run_dir)}"
             )
 
     @classmethod
@@ -167,7 +178,7 @@ class RunFolder:
         if not self.is_finished:
             raise DataError(
                 f"{self.path}: the run is not finished: it has no metrics.json. Resume "
-                f"it with `python -m mdmt_tf.train --resume {self.path}`."
+                f"it: {command('train', '--resume', self.path)}"
             )
 
     def read_tasks(self, config: Config) -> tuple[Task, ...]:
@@ -209,8 +220,8 @@ class RunFolder:
             ) from None
         except ValueError as error:
             text = (
-                f"Remove it and finish the run again: python -m mdmt_tf.train --resume "
-                f"{self.path}."
+                "Remove it and finish the run again: "
+                f"{command('train', '--resume', self.path)}"
                 if path == self.metrics and self.last_state.is_file()
                 else "Train again."
             )

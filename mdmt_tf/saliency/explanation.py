@@ -52,7 +52,7 @@ class Options:
 
     Attributes:
         tasks: names of the tasks to explain; none: all.
-        methods: methods of `maps.METHODS`; None: all that the network allows.
+        methods: methods of `methods.METHODS`; None: all that the network allows.
         layer: see `Explainer`.
         masks: folder with `<id>_lesion.nii.gz`; None: no masks.
         with_sanity: whether to randomise the weights, see `saliency.sanity`.
@@ -87,7 +87,7 @@ class Explained:
 def explain_finished(
     run: RunFolder,
     chosen: Chosen,
-    options: Options,
+    options: Options = Options(),
     *,
     folder: Path | None = None,
     data_dir: str | os.PathLike | None = None,

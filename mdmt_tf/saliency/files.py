@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nibabel
@@ -21,18 +21,12 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.resample import to_original_grid
 from mdmt_tf.imaging.volume import write_nifti
 from mdmt_tf.saliency import lesions, overlays
-from mdmt_tf.saliency.maps import (
-    GRAD_CAM,
-    GUIDED,
-    METHODS,
-    Explainer,
-)
+from mdmt_tf.saliency.maps import Explainer
+from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, IF_ZERO, TABLE, TITLES
 from mdmt_tf.tasks import Task
 
-TABLE = "saliency.csv"
-TITLES = dict(
-    zip(METHODS, ("Grad-CAM", "guided backpropagation", "guided Grad-CAM"), strict=True)
-)
+# Zero maps that are named in the terminal.
+_NAMED = 3
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9_-])?")
 _OPPOSITE = dict(zip("RLAPSI", "LRPAIS", strict=True))
 _WITH_DIGEST = re.compile(r".*-[0-9a-f]{12}")
@@ -85,6 +79,7 @@ class MapRow:
         lesion_share: `lesions.fraction_of_region`, fraction of the `tissue` in the
             lesion.
         enrichment: `lesions.enrichment`, the ratio of the two.
+        is_zero: whether the map is zero everywhere, see `maps.IF_ZERO`.
     """
 
     image_id: str
@@ -100,6 +95,27 @@ class MapRow:
     share_inside: float | None = None
     lesion_share: float | None = None
     enrichment: float | None = None
+    is_zero: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Map:
+    """One map of one sample.
+
+    Attributes:
+        task, method: of the map.
+        image: as the network sees it, float32 (*spatial, 1) in [0, 1].
+        saliency: float32 (*spatial).
+        words: what it explains, see `Task.explained_words`.
+        facts: result of `Task.explanation`.
+    """
+
+    task: str
+    method: str
+    image: np.ndarray
+    saliency: np.ndarray
+    words: str
+    facts: Mapping
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,7 +169,7 @@ def explain_samples(
         explainer: makes the maps of its tasks.
         samples: the samples and their predictions.
         normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
-        methods: methods of `maps.METHODS`, see `possible_methods`.
+        methods: methods of `methods.METHODS`, see `possible_methods`.
         note: description of the data, shown in every picture.
         progress: called with (samples done, all samples).
         before: called with the number of each sample before its maps are made.
@@ -198,35 +214,68 @@ def explain_sample(
         number: number of the sample; the others as for `explain_samples`.
     """
     image = np.asarray(samples.images[number], np.float32)
-    batch = np.asarray(normalize(image[np.newaxis]))
     about = None if samples.geometry is None else samples.geometry[number]
     mask = None if samples.masks is None else samples.masks[number]
     lesion_columns = _lesion_columns(image[..., 0], mask, about)
     _make(folder)
     rows = []
-    for task in explainer.tasks.values():
+    for one in maps_of_sample(
+        explainer, samples, number, normalize=normalize, methods=methods
+    ):
+        saliency = one.saliency
+        file = f"{folder.name}/{one.task}-{one.method}"
+        row = MapRow(
+            image_id=samples.ids[number],
+            task=one.task,
+            method=one.method,
+            layer="" if one.method == GUIDED else explainer.layer,
+            file=f"{file}.png",
+            is_zero=not saliency.any(),
+            **one.facts,
+        )
+        picture = _picture(image, saliency, row, one.words, note, about)
+        _write(folder.parent / row.file, picture)
+        if about is not None:
+            saliency = about.to_original(saliency)
+            row = dataclasses.replace(row, volume=f"{file}.nii.gz")
+            affine = np.asarray(about.original_affine)
+            write_nifti(folder.parent / row.volume, saliency, affine)
+        rows.append(dataclasses.replace(row, **lesion_columns(saliency)))
+    return rows
+
+
+def maps_of_sample(
+    explainer: Explainer,
+    samples: PredictedSamples,
+    number: int,
+    *,
+    normalize: Callable,
+    methods: Sequence[str],
+    tasks: Sequence[str] | None = None,
+) -> Iterator[Map]:
+    """The maps of one sample, in the order of tasks and methods.
+
+    Args:
+        number: number of the sample; the others as for `explain_samples`.
+        tasks: names of tasks of the explainer; None: all of them.
+    """
+    image = np.asarray(samples.images[number], np.float32)
+    batch = np.asarray(normalize(image[np.newaxis]))
+    for name, task in explainer.tasks.items():
+        if tasks is not None and name not in tasks:
+            continue
         target, facts = samples.explanation(number, task)
         words = task.explained_words(target)
-        maps = explainer.maps(batch, task.name, methods, target)
+        maps = explainer.maps(batch, name, methods, target)
         for method, (saliency,) in maps.items():
-            file = f"{folder.name}/{task.name}-{method}"
-            row = MapRow(
-                image_id=samples.ids[number],
-                task=task.name,
+            yield Map(
+                task=name,
                 method=method,
-                layer="" if method == GUIDED else explainer.layer,
-                file=f"{file}.png",
-                **facts,
+                image=image,
+                saliency=saliency,
+                words=words,
+                facts=facts,
             )
-            picture = _picture(image, saliency, row, words, note, about)
-            _write(folder.parent / row.file, picture)
-            if about is not None:
-                saliency = about.to_original(saliency)
-                row = dataclasses.replace(row, volume=f"{file}.nii.gz")
-                affine = np.asarray(about.original_affine)
-                write_nifti(folder.parent / row.volume, saliency, affine)
-            rows.append(dataclasses.replace(row, **lesion_columns(saliency)))
-    return rows
 
 
 def write_table(path: Path, rows: Sequence, kind: type) -> None:
@@ -311,7 +360,23 @@ def _picture(
         signed=row.method != GRAD_CAM,
         spacing=None if about is None else about.spacing_mm,
         left="" if about is None else about.left,
+        if_zero=IF_ZERO[row.method],
     )
+
+
+def zero_text(rows: Sequence[MapRow]) -> str:
+    """Lines that name the maps that are zero everywhere; "" if there are none."""
+    lines = []
+    for method in dict.fromkeys(row.method for row in rows):
+        of_method = [row for row in rows if row.method == method]
+        zero = [f"{row.image_id} {row.task}" for row in of_method if row.is_zero]
+        if zero:
+            more = f" and {len(zero) - _NAMED} more" if len(zero) > _NAMED else ""
+            lines.append(
+                f"{TITLES[method]}: {len(zero)} of {len(of_method)} maps "
+                f"({', '.join(zero[:_NAMED])}{more}). {IF_ZERO[method]}\n"
+            )
+    return "".join(lines)
 
 
 def _make(folder: Path) -> None:

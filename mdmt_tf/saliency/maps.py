@@ -17,12 +17,8 @@ import tensorflow as tf
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.imaging.resample import resize
 from mdmt_tf.saliency import copies
+from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, GUIDED_GRAD_CAM, METHODS
 from mdmt_tf.tasks import Task
-
-GRAD_CAM = "grad_cam"
-GUIDED = "guided_backpropagation"
-GUIDED_GRAD_CAM = "guided_grad_cam"
-METHODS = (GRAD_CAM, GUIDED, GUIDED_GRAD_CAM)
 
 
 def possible_methods(model: keras.Model) -> tuple[str, ...]:

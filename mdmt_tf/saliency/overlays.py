@@ -2,10 +2,11 @@
 
 The colour shows how strong the map is. For a map of gradients, it also shows whether a
 brighter pixel would raise or lower the score. Where the map is weak, the grey image is
-visible.
+visible. A map that is zero everywhere is said to be so, in the place of its picture.
 """
 
 import io
+import textwrap
 
 import numpy as np
 
@@ -34,6 +35,7 @@ def draw(
     signed: bool = False,
     spacing: tuple[float, ...] | None = None,
     left: str = "",
+    if_zero: str = "The map is zero everywhere.",
 ) -> bytes:
     """A picture of one map.
 
@@ -46,6 +48,7 @@ def draw(
         spacing: distance of neighbouring pixels along each axis, in one unit; None:
             equal distances.
         left: side of the patient on the left of the slices, such as R, written there.
+        if_zero: what to say of a map without colour.
     Returns: the bytes of a PNG file.
     Raises: ValueError for different shapes or another number of axes.
     """
@@ -61,17 +64,18 @@ def draw(
 
     grey = np.clip(np.asarray(image, np.float32), 0, 1)
     strength = relative_strength(saliency, signed)
+    is_zero = not strength.any()
     aspect = 1.0 if spacing is None else spacing[-2] / spacing[-1]
     palette, limits = _palette(signed), Normalize(-1 if signed else 0, 1)
-    coloured = _blend(grey, palette(limits(strength))[..., :3], strength)
+    coloured = blended(grey, strength, signed)
+    if is_zero and grey.ndim == 3:
+        title = f"{title}\n{if_zero}"
     if grey.ndim == 2:
         plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
-        tiles, labels, columns, inches = (
-            [plain, coloured],
-            ["", ""],
-            2,
-            2 * _TILE_INCHES,
-        )
+        # White, for the words.
+        shown = np.ones_like(plain) if is_zero else coloured
+        tiles, labels, columns = [plain, shown], ["", ""], 2
+        inches = 2 * _TILE_INCHES
     else:
         numbers = chosen_slices(grey, strength)
         rows, cols = _content(grey)
@@ -102,15 +106,19 @@ def draw(
         axis.text(x, y, label, **small)
     if grey.ndim == 3:
         axis.text(0.02 * width, 0.98 * height, left, **(small | {"va": "bottom"}))
+    elif is_zero:
+        text = "\n".join(textwrap.wrap(if_zero, 36))
+        axis.text(1.5 * width, 0.5 * height, text, ha="center", va="center", fontsize=8)
     if note:
         y = 0.6 * _LINE_INCHES / size[1]
         figure.text(0.08 / size[0], y, note, fontsize=7, color="#b00020")
-    scale = place(across + 0.2, 0.13, down)
-    bar = figure.colorbar(ScalarMappable(limits, palette), cax=scale)
-    bar.set_ticks([-1, 0, 1] if signed else [0, 0.5, 1])
-    bar.ax.tick_params(labelsize=7)
-    meaning = "effect of a brighter pixel on the score" if signed else "saliency"
-    bar.set_label(f"{meaning}, relative to the strongest", fontsize=7)
+    if not is_zero:
+        scale = place(across + 0.2, 0.13, down)
+        bar = figure.colorbar(ScalarMappable(limits, palette), cax=scale)
+        bar.set_ticks([-1, 0, 1] if signed else [0, 0.5, 1])
+        bar.ax.tick_params(labelsize=7)
+        meaning = "effect of a brighter pixel on the score" if signed else "saliency"
+        bar.set_label(f"{meaning}, relative to the strongest", fontsize=7)
     buffer = io.BytesIO()
     # Good compression would take three times as long as drawing.
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
@@ -127,7 +135,7 @@ def small_picture(image: np.ndarray, saliency: np.ndarray, most: int = 4) -> np.
     """
     grey = np.clip(np.asarray(image, np.float32), 0, 1)
     strength = relative_strength(saliency, signed=False)
-    coloured = _blend(grey, _palette(False)(strength)[..., :3], strength)
+    coloured = blended(grey, strength, signed=False)
     if grey.ndim == 2:
         plain = np.repeat(grey[..., np.newaxis], 3, axis=-1)
         return montage([plain, coloured], columns=2)
@@ -189,14 +197,22 @@ def _content(volume: np.ndarray) -> tuple[slice, slice]:
     return tuple(slices)
 
 
+def blended(grey: np.ndarray, strength: np.ndarray, signed: bool) -> np.ndarray:
+    """The colour where a map is strong, the grey image where it is not.
+
+    Args:
+        grey: (...) in [0, 1].
+        strength: the same shape, see `relative_strength`.
+    Returns: (..., 3), red, green and blue in [0, 1].
+    """
+    scaled = (strength + 1) / 2 if signed else strength
+    colours = _palette(signed)(scaled)[..., :3]
+    opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
+    return (1 - opacity) * grey[..., np.newaxis] + opacity * colours
+
+
 def _palette(signed: bool):
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = _SIGNED_COLOURS if signed else _UNSIGNED_COLOURS
     return LinearSegmentedColormap.from_list("saliency", colours)
-
-
-def _blend(grey: np.ndarray, colours: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """(..., 3): the colour where the map is strong, the grey image where it is not."""
-    opacity = _OPACITY * np.abs(strength)[..., np.newaxis] ** 0.75
-    return (1 - opacity) * grey[..., np.newaxis] + opacity * colours

@@ -1,7 +1,6 @@
 """Saliency maps of files while they are predicted, one file after another."""
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ class MapsOfFiles:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._models: list[_MapsOfModel] = []
+        self._models: list[_WrittenMaps] = []
 
     def open(self, models: Sequence[OpenModel], paths: Sequence[Path]) -> None:
         """Load the weights of all models.
@@ -31,7 +30,7 @@ class MapsOfFiles:
         Raises: ConfigError for a SavedModel without its run.
         """
         for model in models:
-            if not RunFolder(model.path).best_weights.is_file():
+            if not has_weights(model):
                 raise ConfigError(
                     f"--saliency: {model.path} has no checkpoints/best.weights.h5. "
                     "Maps need the folder of the run, not only its SavedModel."
@@ -42,7 +41,9 @@ class MapsOfFiles:
         if len(models) == 1:
             places = [self._folder]
         self._models = [
-            _MapsOfModel(model, place, ids)
+            _WrittenMaps(
+                MapsOfModel(model), f"model trained on {model.trained_on}", place, ids
+            )
             for model, place in zip(models, places, strict=True)
         ]
 
@@ -53,17 +54,38 @@ class MapsOfFiles:
             number: of the file.
             forms: preprocessing -> the prepared file.
         """
-        for maps in self._models:
-            maps.draw(number, forms[maps.preprocessing])
+        for written in self._models:
+            written.draw(number, forms[written.maps.preprocessing])
 
     def close(self) -> None:
         """Write `saliency.csv`."""
-        for maps in self._models:
-            maps.close()
+        for written in self._models:
+            written.close()
+
+    def zero_text(self) -> str:
+        """Lines that name the maps that are zero everywhere; "" if there are none."""
+        return "".join(files.zero_text(written.rows) for written in self._models)
 
 
-class _MapsOfModel:
-    def __init__(self, model: OpenModel, folder: Path, ids: Sequence[str]):
+def has_weights(model: OpenModel) -> bool:
+    """Whether maps can be made: a SavedModel alone has no gradients."""
+    return RunFolder(model.path).best_weights.is_file()
+
+
+class MapsOfModel:
+    """The network of a run, ready to explain prepared files.
+
+    Attributes:
+        preprocessing: of the files.
+        explainer: makes the maps; its `tasks` are those that can be explained.
+        methods: methods of `maps.METHODS` that the network allows.
+    """
+
+    def __init__(self, model: OpenModel):
+        """
+        Args:
+            model: with weights, see `has_weights`.
+        """
         run = RunFolder(model.path)
         self._config = run.settings()
         trained = build_from_config(self._config)
@@ -71,39 +93,64 @@ class _MapsOfModel:
         self._networks = Networks(self._config, trained, count=1)
         network = self._networks.of(0)
         self._tasks = run.read_tasks(self._config)
-        self._explainer = Explainer(network, self._tasks)
-        self._methods = possible_methods(network)
-        self._note = f"model trained on {model.trained_on}"
-        self._folder, self._ids = folder, ids
-        self._names = files.folder_names(ids)
-        self._rows: list[files.MapRow] = []
+        self.explainer = Explainer(network, self._tasks)
+        self.methods = possible_methods(network)
         self.preprocessing = model.preprocessing
 
-    def draw(self, number: int, prepared: PreparedFile) -> None:
+    def sample(self, name: str, prepared: PreparedFile) -> files.PredictedSamples:
+        """One prepared file with its prediction, to explain.
+
+        Args:
+            name: id of the sample.
+        """
         config = self._config
         image = fitted(config, prepared.image)
         geometry = None
         if prepared.volume is not None:
             geometry = [geometry_of(prepared.volume, config)]
-        sample = files.PredictedSamples(
+        return files.PredictedSamples(
             images=[image],
-            ids=[self._ids[number]],
+            ids=[name],
             probabilities=probabilities(config, self._tasks, self._networks, [image]),
             geometry=geometry,
         )
-        self._rows += files.explain_sample(
-            self._folder / self._names[number],
-            self._explainer,
-            sample,
+
+    def normalize(self, images: np.ndarray) -> np.ndarray:
+        """Images in [0, 1] as the network takes them."""
+        return np.asarray(normalize(images, *self._config.normalization))
+
+    def maps(
+        self, prepared: PreparedFile, task: str, methods: Sequence[str]
+    ) -> Iterator[files.Map]:
+        """The maps of one task for one file, see `files.maps_of_sample`."""
+        yield from files.maps_of_sample(
+            self.explainer,
+            self.sample("", prepared),
             0,
-            normalize=functools.partial(_normalized, config),
-            methods=self._methods,
+            normalize=self.normalize,
+            methods=methods,
+            tasks=[task],
+        )
+
+
+class _WrittenMaps:
+    def __init__(self, maps: MapsOfModel, note: str, folder: Path, ids: Sequence[str]):
+        self.maps = maps
+        self._note = note
+        self._folder, self._ids = folder, ids
+        self._names = files.folder_names(ids)
+        self.rows: list[files.MapRow] = []
+
+    def draw(self, number: int, prepared: PreparedFile) -> None:
+        self.rows += files.explain_sample(
+            self._folder / self._names[number],
+            self.maps.explainer,
+            self.maps.sample(self._ids[number], prepared),
+            0,
+            normalize=self.maps.normalize,
+            methods=self.maps.methods,
             note=self._note,
         )
 
     def close(self) -> None:
-        files.write_table(self._folder / files.TABLE, self._rows, files.MapRow)
-
-
-def _normalized(config, images) -> np.ndarray:
-    return np.asarray(normalize(images, *config.normalization))
+        files.write_table(self._folder / files.TABLE, self.rows, files.MapRow)

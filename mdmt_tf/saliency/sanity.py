@@ -19,7 +19,8 @@ from scipy import stats
 
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.saliency import copies
-from mdmt_tf.saliency.maps import METHODS, Explainer
+from mdmt_tf.saliency.maps import Explainer
+from mdmt_tf.saliency.methods import METHODS
 from mdmt_tf.tasks import Task
 
 UNCHANGED = "none"
@@ -66,7 +67,7 @@ def randomization(
         model: a trained model of `build_model`.
         tasks: tasks to explain.
         images: float (n, *spatial, c), normalised as for the network.
-        methods: methods of `maps.METHODS`.
+        methods: methods of `methods.METHODS`.
         seed: seed of the new values. They differ from the initial values of training;
             otherwise a network that learned little would seem to ignore its weights.
         stages: number of stages into which the layers of the backbone are divided.

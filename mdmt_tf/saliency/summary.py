@@ -7,12 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mdmt_tf.saliency.explanation import Explained
-from mdmt_tf.saliency.files import TITLES
+from mdmt_tf.saliency.files import zero_text
+from mdmt_tf.saliency.methods import TITLES
 
 
 def print_summary(explained: Explained) -> None:
     """Print the images, the lesions if there are masks, and the sanity check."""
     print_rows(explained.rows, explained.note)
+    print(zero_text(explained.rows), end="")
     if any(row.share_inside is not None for row in explained.rows):
         print_lesions(explained.rows)
     if explained.sanity:

@@ -20,8 +20,9 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -206,15 +207,24 @@ def writing(path: Path, components: Sequence[Task], about: Mapping) -> Iterator:
             if path.suffix.lower() == ".json":
                 yield from _writing_json(file, about)
             else:
-                header = columns(components)
-                writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
-                writer.writeheader()
-                known = set(header)
-                yield lambda answer: writer.writerow(
-                    {key: text for key, text in row(answer).items() if key in known}
-                )
+                yield csv_writer(file, components)
     except OSError as error:
         raise ConfigError(f"--out {path}: cannot be written: {error}.") from error
+
+
+def csv_writer(file: TextIO, components: Sequence[Task]) -> Callable[[Answer], object]:
+    """Write the header of the CSV file.
+
+    Returns: a function to call with each answer.
+    Raises: ConfigError as `columns`.
+    """
+    header = columns(components)
+    writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    known = set(header)
+    return lambda answer: writer.writerow(
+        {key: text for key, text in row(answer).items() if key in known}
+    )
 
 
 def _writing_json(file, about: Mapping) -> Iterator:

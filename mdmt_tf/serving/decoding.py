@@ -2,7 +2,7 @@
 
 It follows `mdmt_tf.imaging.raster`: transparency lies on black, values of 16 bits are
 divided by the largest one of 10, 12, 14 or 16 bits that holds them, and the orientation
-of Exif data is obeyed.
+of Exif data is obeyed. Damaged files are an error of TensorFlow.
 """
 
 import tensorflow as tf
@@ -41,8 +41,64 @@ def decode_grey(file: tf.Tensor) -> tf.Tensor:
 
 def _jpeg(file: tf.Tensor) -> tf.Tensor:
     # The default is fast and off by up to three grey levels.
-    pixels = tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE")
-    return tf.cast(pixels, tf.float32) / 255.0
+    def decode(content):
+        return tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE")
+
+    pixels = decode(file)
+    is_whole = tf.reduce_all(pixels == decode(_with_more_data(file)))
+    text = "image: the JPEG is truncated, data are missing before its end marker"
+    with tf.control_dependencies([tf.debugging.Assert(is_whole, [text])]):
+        return tf.cast(pixels, tf.float32) / 255.0
+
+
+# Data, and every marker that may be between data. None of them is 255 but the markers.
+_MORE_DATA = b"".join(
+    bytes(0xFE - (89 * number + 37 * part) % 64 for number in range(40))
+    + bytes((0xFF, 0xD0 + part % 8))
+    for part in range(16)
+)
+
+
+def _with_more_data(file: tf.Tensor) -> tf.Tensor:
+    """A JPEG with more data before its end marker.
+
+    Nobody needs them where all data are there. Where some are missing, the decoder
+    takes what it finds instead, and grey where it finds nothing.
+    """
+    data = tf.io.decode_raw(file, tf.uint8)
+    start = _first_scan(data)
+    # Data have no such bytes, as 255 is followed by 0 there.
+    places = tf.range(tf.maximum(_length(data) - 1, 0))
+    is_end = (data[:-1] == 0xFF) & (data[1:] == 0xD9) & (places >= start)
+    end = tf.reduce_min(tf.concat([tf.where(is_end)[:, 0], [_length(data)]], 0))
+    zero = tf.zeros_like(end)
+    parts = (
+        tf.strings.substr(file, zero, end),
+        tf.strings.substr(file, end, _length(data) - end),
+    )
+    return parts[0] + _MORE_DATA + parts[1]
+
+
+def _first_scan(data: tf.Tensor) -> tf.Tensor:
+    """Position of the coded data of the first scan of a JPEG; -1 without one."""
+
+    def goes_on(position, found):
+        marker = _number(data, position, 2)
+        return (found < 0) & (marker >= 0xFF01) & (position + 4 <= _length(data))
+
+    def step(position, found):
+        following = _next_segment(data, position)
+        is_scan = _number(data, position, 2) == 0xFFDA
+        return following, tf.where(is_scan, following, found)
+
+    return _search(goes_on, step, start=2)
+
+
+def _next_segment(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """Position after a segment of a JPEG; a byte 255 before a marker is a filling."""
+    size = 2 + _number(data, position + 2, 2)
+    is_filling = _number(data, position, 2) == 0xFFFF
+    return position + tf.where(is_filling, tf.ones_like(size), size)
 
 
 def _png(file: tf.Tensor) -> tf.Tensor:
@@ -85,11 +141,7 @@ def _exif_of_jpeg(data: tf.Tensor) -> tf.Tensor:
         marker = _number(data, position, 2)
         is_exif = (marker == 0xFFE1) & _has(data, position + 4, b"Exif\0\0")
         found = tf.where(is_exif, position + 10, found)
-        # A byte 255 before a marker is a filling.
-        segment = 2 + _number(data, position + 2, 2)
-        return position + tf.where(marker == 0xFFFF, tf.ones_like(segment), segment), (
-            found
-        )
+        return _next_segment(data, position), found
 
     return _search(goes_on, step, start=2)
 

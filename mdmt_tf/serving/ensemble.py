@@ -1,16 +1,15 @@
 """Trained models that answer together, from the folders of runs or SavedModels."""
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mdmt_tf import storage
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.models.weights import provenance
+from mdmt_tf.runs import digests
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving.predictor import (
     AsDataset,
@@ -19,12 +18,9 @@ from mdmt_tf.serving.predictor import (
     open_predictor,
     served_text,
 )
+from mdmt_tf.statistics import calibration
+from mdmt_tf.statistics.calibration import Calibration, Calibrations
 from mdmt_tf.tasks import Task, make_task
-
-# Hexadecimal digits of the digest of a model. The word in front keeps tables from
-# reading one such as 912e45678901 as a number.
-_DIGITS = 12
-_ALGORITHM = "sha256:"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +40,7 @@ class OpenModel:
             was made without.
         statistics: fraction of each dataset in the statistics of normalisation for
             images of no dataset; None if all datasets have the same statistics.
+        calibrations: by component; none of a model that was made without.
     """
 
     path: Path
@@ -56,6 +53,7 @@ class OpenModel:
     training_images: Mapping | None
     statistics: Mapping[str, float] | None = None
     trained_with_synthetic: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    calibrations: Calibrations = dataclasses.field(default_factory=dict)
 
     @property
     def statistics_text(self) -> str:
@@ -142,11 +140,15 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
         ),
         preprocessing=_preprocessing(path, about["preprocessing"], preprocessing),
         size=tuple(about["image"]["size"]),
-        digest=_digest(weights),
+        digest=digests.digest_of(weights),
         trained_on=about["trained_on"],
         training_images=about.get("training_images"),
         statistics=about.get("statistics"),
         trained_with_synthetic=about.get(provenance.NOTE, {}),
+        calibrations={
+            name: Calibration.from_plain(values)
+            for name, values in about.get("calibration", {}).items()
+        },
     )
 
 
@@ -167,6 +169,9 @@ def _information(run: RunFolder, config, predictor) -> dict:
         "trained_on": data_note(manifest),
         "training_images": training_images,
         "statistics": predictor.statistics,
+        "calibration": {
+            name: own.to_plain() for name, own in calibration.read(run).items()
+        },
     }
 
 
@@ -201,13 +206,3 @@ def _text(model: OpenModel) -> str:
         f"{task.name} ({', '.join(task.class_names) or 'a number'})"
         for task in model.tasks
     )
-
-
-def _digest(weights: Path) -> str:
-    """A digest of a file, or of the graph and the weights in a folder."""
-    if weights.is_file():
-        return _ALGORITHM + storage.sha256_of(weights)[:_DIGITS]
-    files = [weights / "saved_model.pb", *sorted((weights / "variables").iterdir())]
-    digests = [storage.sha256_of(file) for file in files if file.is_file()]
-    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return _ALGORITHM + digest[:_DIGITS]

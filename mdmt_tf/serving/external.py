@@ -1,6 +1,7 @@
 """External validation: finished runs on a dataset that none of them has seen."""
 
 import dataclasses
+import logging
 import os
 import shutil
 import sys
@@ -13,8 +14,9 @@ import pandas as pd
 
 import mdmt_tf
 from mdmt_tf import storage
-from mdmt_tf.data.sources import PreparedDataset, open_dataset
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.data.seen_images import check_unseen_images
+from mdmt_tf.data.sources import PreparedDataset, open_dataset, open_datasets
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen
@@ -30,6 +32,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.runs.patients import by_patient, labelled
 from mdmt_tf.serving.evaluation import evaluate_on
+from mdmt_tf.splits.split import Split
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibrations
@@ -39,6 +42,8 @@ from mdmt_tf.statistics.stored import check_run
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import label_fields
+
+logger = logging.getLogger(__name__)
 
 OF_RUNS = "predictions_of_runs.csv"
 CALIBRATED = "predictions_calibrated.csv"
@@ -90,7 +95,8 @@ def open_unseen(
         progress: called with (images done, all images) while it is prepared.
         prepared: called with the `PreparedFolder` of a dataset that was not there.
     Raises: DataError for a dataset that is not prepared as the training data, or cannot
-        be; or is one of the run. LeakageError when a run has seen its images.
+        be; or is one of the run. LeakageError when a run has seen its images, under
+        whatever names.
     """
     if request.declaration is not None:
         folder = _prepare(request, progress)
@@ -102,7 +108,32 @@ def open_unseen(
         # What it says about its own images is read, too.
         check_run(run)
         check_unseen(run, dataset)
+    _check_images(request, dataset)
     return dataset
+
+
+def _check_images(request: Request, dataset: PreparedDataset) -> None:
+    """Compare the images with those of the training, as far as these are there."""
+    # Folds and seeds have the same datasets, which are compared once.
+    groups: dict[tuple, dict[str, set[str]]] = {}
+    for run in request.runs:
+        config, split = run.settings(), Split.read(run.split)
+        places = config.dataset_versions
+        used = groups.setdefault((config.data_dir, tuple(sorted(places.items()))), {})
+        for name in places:
+            lists = split.datasets.get(name, {})
+            images = {*lists.get("train", ()), *lists.get("validation", ())}
+            used.setdefault(name, set()).update(images)
+    for (data_dir, places), used in groups.items():
+        trained = []
+        for name, place in places:
+            try:
+                trained += open_datasets(data_dir, {name: place})
+            except DataError as error:
+                text = "%s: not compared with the images of the training of %s: %s"
+                logger.warning(text, dataset.folder, name, error)
+        if trained:
+            check_unseen_images(dataset, trained, used, request.allow_identical)
 
 
 def _prepare(request: Request, progress: Progress):

@@ -1,4 +1,4 @@
-"""The arguments of `predict`: which are models, and which are files to predict."""
+"""The arguments of `predict` and `serve`: models, and files to predict."""
 
 import os
 from collections.abc import Sequence
@@ -27,13 +27,33 @@ def divide(given: Sequence[str]) -> tuple[list[str], list[str]]:
             "nothing to predict: expected image files, folders of them, or patterns in "
             f"quotes. Received: {', '.join(models)}, folders of models alone."
         )
+    return _once(models), others
+
+
+def models_among(given: Sequence[str]) -> list[str]:
+    """The folders of models, where nothing else is expected.
+
+    Raises: ConfigError for a path that is no model; DataError for a run that is not
+        finished.
+    """
+    others = [path for path in given if not is_model(path)]
+    if others:
+        raise ConfigError(
+            f"{others[0]}: expected the folder of a finished run, as `python -m "
+            "mdmt_tf.train` makes it, or of a SavedModel."
+        )
+    return _once(given)
+
+
+def _once(models: Sequence[str]) -> list[str]:
+    """Each model once, in the order given; all of them finished."""
     for path in models:
         run = RunFolder(path)
         if run.config.is_file():
             run.require_finished()
     # The same run or its SavedModel, written in several ways, is one model.
     once = {_weights_of(path): path for path in reversed(models)}
-    return [path for path in dict.fromkeys(models) if path in once.values()], others
+    return [path for path in dict.fromkeys(models) if path in once.values()]
 
 
 def _weights_of(model: str) -> Path:

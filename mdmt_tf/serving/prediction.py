@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
@@ -17,7 +18,7 @@ from mdmt_tf.serving import answers
 from mdmt_tf.serving.answers import Answer
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.oddities import find_oddities
-from mdmt_tf.serving.preparation import PreparedFile, prepare_files
+from mdmt_tf.serving.preparation import PreparedFile, Warned, prepare_files
 
 # Images, or volumes, that a model predicts at a time.
 _BATCH = {2: 16, 3: 2}
@@ -133,15 +134,44 @@ def answer_files(
 
     Yields: the answer, and the prepared forms of the file; none if there is an error.
     """
+    for _, answer, forms in answer_groups(models, [files]):
+        yield answer, forms
+
+
+def answer_groups(
+    models: Sequence[OpenModel],
+    groups: Sequence[Sequence[Path]],
+    *,
+    warned: Warned = encoding.warn_again,
+    picture: int = 0,
+) -> Iterator[tuple[int, Answer, Forms]]:
+    """The answers to groups of files, each as if its group were alone.
+
+    The files of all groups are prepared together, which is faster. The models predict
+    them by group, since the last digits of a probability depend on how many images are
+    predicted at a time.
+
+    Args:
+        warned, picture: see `prepare_files`; a file with several preprocessings is
+            warned of once for each.
+    Yields: the number of the group, and as `answer_files`.
+    """
     kinds = list(dict.fromkeys(model.preprocessing for model in models))
-    together = zip(*(prepare_files(files, kind) for kind in kinds), strict=True)
-    while batch := list(itertools.islice(together, _BATCH[len(models[0].size)])):
-        paths = [results[0][0] for results in batch]
-        forms = [
-            dict(zip(kinds, (result for _, result in results), strict=True))
-            for results in batch
-        ]
-        yield from _answer_batch(models, paths, forms)
+    files = list(itertools.chain.from_iterable(groups))
+    streams = (
+        prepare_files(files, kind, warned=warned, picture=picture) for kind in kinds
+    )
+    together = zip(*streams, strict=True)
+    for number, group in enumerate(groups):
+        of_group = itertools.islice(together, len(group))
+        while batch := list(itertools.islice(of_group, _BATCH[len(models[0].size)])):
+            paths = [results[0][0] for results in batch]
+            forms = [
+                dict(zip(kinds, (result for _, result in results), strict=True))
+                for results in batch
+            ]
+            for answer, of_file in _answer_batch(models, paths, forms):
+                yield number, answer, of_file
 
 
 def _answer_batch(models, paths, forms) -> Iterator[tuple[Answer, Forms]]:

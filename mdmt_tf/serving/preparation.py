@@ -5,16 +5,19 @@ in memory at a time, whatever their number.
 """
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from mdmt_tf.data.profile import coarsened
 from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.volumes import in_order
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.file_facts import FileFacts, read_facts
 from mdmt_tf.imaging.isolation import isolated
 from mdmt_tf.imaging.prepared import PreparedImage, prepare_file
@@ -22,6 +25,22 @@ from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.imaging.volume import PreparedVolume
 
 AnyPreprocessing = Preprocessing | VolumePreprocessing
+# Called with a file and the warnings about it.
+Warned = Callable[[Path, Sequence[DataWarning]], object]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Whole:
+    """A radiograph as it is in its file, for a look at what was cut out of it.
+
+    Attributes:
+        picture: uint8 (h, w), smaller than the file if that is large.
+        box: y0, x0, y1, x1 of the crop, as fractions of height and width; the crop of a
+            narrow image may reach beyond it.
+    """
+
+    picture: np.ndarray
+    box: tuple[float, float, float, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +55,7 @@ class PreparedFile:
         seen: height and width, in pixels of the file, of what the model sees; None
             for volumes.
         volume: the prepared volume, with its geometry; None for images.
+        whole: the whole radiograph, where it was requested; None for volumes.
     """
 
     image: np.ndarray
@@ -44,21 +64,30 @@ class PreparedFile:
     box_source: str = ""
     seen: tuple[int, ...] | None = None
     volume: PreparedVolume | None = None
+    whole: Whole | None = None
 
 
 def prepare_files(
-    paths: Iterable[Path], preprocessing: AnyPreprocessing
+    paths: Iterable[Path],
+    preprocessing: AnyPreprocessing,
+    *,
+    warned: Warned = encoding.warn_again,
+    picture: int = 0,
 ) -> Iterator[tuple[Path, PreparedFile | DataError]]:
     """Prepare files, in their order.
 
+    Args:
+        warned: called with a file and its warnings before it is yielded.
+        picture: longest side of `Whole.picture`; 0: none is made.
     Yields: each path with its prepared file, or with the error of the file.
     """
     if isinstance(preprocessing, VolumePreprocessing):
-        return in_order(lambda path: _volume(path, preprocessing), paths)
-    return encoding.process(paths, os.fspath, preprocessing, _image)
+        return in_order(lambda path: _volume(path, preprocessing), paths, warned)
+    finish = functools.partial(_image, picture=picture)
+    return encoding.process(paths, os.fspath, preprocessing, finish, warned=warned)
 
 
-def _image(path: Path, prepared: PreparedImage) -> PreparedFile:
+def _image(path: Path, prepared: PreparedImage, picture: int) -> PreparedFile:
     image = prepared.for_model()
     y0, x0, y1, x1 = prepared.box
     return PreparedFile(
@@ -67,7 +96,18 @@ def _image(path: Path, prepared: PreparedImage) -> PreparedFile:
         facts=isolated(os.fspath(path), read_facts, path),
         box_source=prepared.box_source,
         seen=(y1 - y0, x1 - x0),
+        whole=_whole(prepared, picture) if picture else None,
     )
+
+
+def _whole(prepared: PreparedImage, side: int) -> Whole:
+    height, width = prepared.original.shape
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(prepared.original, size, interpolation=cv2.INTER_AREA)
+    y0, x0, y1, x1 = prepared.box
+    box = (y0 / height, x0 / width, y1 / height, x1 / width)
+    return Whole(crop.to_uint8(small), box)
 
 
 def _volume(path: Path, preprocessing: VolumePreprocessing) -> PreparedFile | DataError:

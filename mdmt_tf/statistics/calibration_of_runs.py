@@ -48,17 +48,9 @@ def mean_calibrated(
         own = [of_run.get(component.name) for of_run in calibrations]
         if None in own:
             continue
-        names = [
-            name
-            for name in own[0].operating_points
-            if all(name in of_run.operating_points for of_run in own)
-        ]
         identities[component.name] = Calibration(
             prior_ratio=(1.0,) * component.n_classes,
-            operating_points={
-                name: float(np.mean([c.operating_points[name] for c in own]))
-                for name in names
-            },
+            operating_points=mean_operating_points(own),
         )
     made = []
     for table, of_run in zip(tables, calibrations, strict=True):
@@ -66,3 +58,20 @@ def mean_calibrated(
         made.append(calibrate_table(table, tasks, known))
     whole = made[0] if len(made) == 1 else mean_of_runs(made, tasks)
     return whole, identities
+
+
+def mean_operating_points(calibrations: Sequence[Calibration]) -> dict[str, float]:
+    """The operating points that all calibrations have, at the mean of the thresholds.
+
+    Example:
+        >>> first = Calibration(prior_ratio=(1, 1), operating_points={"a": 0.25})
+        >>> more = {"a": 0.75, "b": 0.5}
+        >>> second = Calibration(prior_ratio=(1, 1), operating_points=more)
+        >>> mean_operating_points([first, second])
+        {'a': 0.5}
+    """
+    return {
+        name: float(np.mean([own.operating_points[name] for own in calibrations]))
+        for name in calibrations[0].operating_points
+        if all(name in own.operating_points for own in calibrations)
+    }

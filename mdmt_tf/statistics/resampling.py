@@ -14,7 +14,7 @@ from mdmt_tf.tasks import Task
 
 # How much wider the interval of a method is than that of its fits. The std of the mean
 # over folds is 1.14 to 1.41 times that over other test patients, in simulations of
-# linear learners with 60 to 1000 patients; see docs/experiments.md.
+# linear learners with 60 to 1000 patients; see docs/reference/experiments.md.
 OF_OTHER_FITS = 1.3
 
 
@@ -72,7 +72,7 @@ def bootstrap_intervals(
     Source: expanded percentiles: Hesterberg 2015, "What teachers should know about the
         bootstrap", The American Statistician 69(4), 4.1.2. Bias correction: Efron and
         Tibshirani 1993, ch. 14. Clusters: Field and Welsh 2007. Combination, bounds and
-        c by simulation, see docs/experiments.md.
+        c by simulation, see docs/reference/experiments.md.
 
     Example:
         >>> from mdmt_tf.tasks import make_task

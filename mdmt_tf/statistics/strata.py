@@ -34,7 +34,7 @@ _FIRST = (
 _AGE = _FIRST.index(("age",))
 # A text with more values describes single patients. Sites may be more.
 _MOST_VALUES = 12
-_MOST_SITES = 40
+MOST_SITES = 40
 # Names of images and patients.
 _NAMES = ("image_id", "patient_id")
 
@@ -76,7 +76,7 @@ def stratum_fields(
         if texts is None:
             continue
         distinct = len(set(texts.tolist()) - {UNKNOWN})
-        most = _MOST_SITES if rank == 0 else _MOST_VALUES
+        most = MOST_SITES if rank == 0 else _MOST_VALUES
         if 2 <= distinct <= most:
             ranked.append((rank, name, texts))
     # Not in the order of the table, which is that of a record: TensorFlow writes the
@@ -171,12 +171,27 @@ def _assess_one(rows: pd.DataFrame, task: Task, unit: str, resamples, seed) -> d
     return {
         "n": chosen["n"],
         "patients": chosen["patients"],
-        "small": _is_small(rows, task, chosen["patients"]),
+        "small": is_small(rows, task, chosen["patients"]),
         **{k: v for k, v in chosen.items() if k in ("missing_classes", "metrics")},
     }
 
 
-def _is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
+def is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
+    """Whether labelled rows are too few to be read: fewer than 20 patients, or 5.
+
+    Args:
+        rows: labelled rows of a stratum, in the columns of `predictions.csv`.
+        task: the task; 5 patients of each of its classes are needed.
+        patients: number of patients of the rows.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
+        >>> rows = pd.DataFrame({"task": "death", "dataset": "ward"}, range(40))
+        >>> rows["patient_id"], rows["target"] = rows.index, rows.index % 2
+        >>> is_small(rows, death, 40), is_small(rows[rows.index < 9], death, 9)
+        (False, True)
+    """
     if patients < FEWEST_PATIENTS:
         return True
     for component, own in rows_of_components(rows, task):

@@ -6,14 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from mdmt_tf.config import Config
+from mdmt_tf.pages import render
 from mdmt_tf.reporting.drawing import Drawing
-from mdmt_tf.reporting.html_page import (
-    command_html,
-    fill_page,
-    notes_html,
-    plot_html,
-    table_html,
-)
 from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
@@ -23,6 +17,7 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     write_table,
 )
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes, write_text
 from mdmt_tf.studies import plots
 from mdmt_tf.studies.design import ARMS, CELL, StudyFolder, cells_of
@@ -100,24 +95,18 @@ def _page(config, folder, status, tables, drawings) -> str:
         f"{section.primary} ({ARMS.get(section.primary, '')}) minus {section.control} "
         f"({ARMS.get(section.control, '')}), test AUC.",
     ]
-    return fill_page(
+    return render(
+        "studies/study.html",
         title=f"{config.experiment}: when a second dataset helps ({section.mode})",
         marks=[SYNTHETIC],
         intro=intro,
         status=status,
         is_complete=status.startswith("All"),
         links=[("plots", "Plots"), *names, ("caveats", "Caveats"), ("again", "Again")],
-        content=[
-            '<h2 id="plots">Plots</h2>',
-            *map(plot_html, drawings),
-            *map(table_html, tables),
-            notes_html("caveats", "What this does not say", _CAVEATS),
-            command_html(
-                "What is not finished is computed, and the page written again, by:",
-                f"python -m mdmt_tf.study --config {folder.settings}",
-                "Equal settings give equal results up to rounding of the processor.",
-            ),
-        ],
+        tables=tables,
+        drawings=drawings,
+        caveats=_CAVEATS,
+        command=portable("study", "--config", folder.settings),
     )
 
 

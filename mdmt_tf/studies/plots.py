@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from mdmt_tf.reporting.drawing import STYLE, Drawing, render
+from mdmt_tf.reporting.drawing import INK, STYLE, Drawing, render
 from mdmt_tf.reporting.panels import COLOURS
 from mdmt_tf.studies.design import ARMS
 
@@ -18,7 +18,7 @@ SHIFTS = {
 }
 # Lines of each arm in the second plot.
 _LINES = {
-    "oracle": ("#000000", ":"),
+    "oracle": (INK, ":"),
     "mdmt_direct": (COLOURS[0], "-"),
     "mdmt": (COLOURS[5], "-"),
     "ft": (COLOURS[2], "-"),

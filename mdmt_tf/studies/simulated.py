@@ -14,7 +14,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.experiments.schedule import duration
+from mdmt_tf.screen.times import duration
 from mdmt_tf.studies.arms import compute
 from mdmt_tf.studies.design import (
     COLUMNS,

@@ -1,4 +1,4 @@
-"""Callbacks at the end of an epoch: evaluate, select, stop, record, print.
+"""Callbacks at the end of an epoch: evaluate, select, stop, record.
 
 The callbacks run in the order of `trainer.py` and share the epoch's `logs`. The first
 adds exact metrics under `<split>/<task>/<metric>`, the others read them. The state that
@@ -7,7 +7,6 @@ a callback needs to resume an interrupted run is its `progress`, plain values, w
 """
 
 import csv
-import textwrap
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,10 +15,9 @@ import keras
 import numpy as np
 
 from mdmt_tf.errors import MdmtError
-from mdmt_tf.metrics.table import METRICS, compared, improves, legend, names_of
+from mdmt_tf.metrics.table import improves
 from mdmt_tf.models.weights import weights_file
 from mdmt_tf.storage import replacing
-from mdmt_tf.tasks import Answer
 from mdmt_tf.training import checkpoint
 from mdmt_tf.training.losses import MaskedLoss
 from mdmt_tf.training.weighting.model import current_weights
@@ -166,82 +164,6 @@ class History(keras.callbacks.Callback):
                 writer.writerow(
                     {key: "" if _is_nan(value) else value for key, value in row.items()}
                 )
-
-
-class ProgressLines(keras.callbacks.Callback):
-    """A table that grows by one line per epoch; three tasks fit into 80 columns.
-
-    A derived answer has no training loss.
-
-    On a terminal, the current line counts the steps of the epoch.
-
-    Attributes:
-        first_step: steps of the first epoch in the sessions before.
-    """
-
-    def __init__(
-        self,
-        answers: tuple[Answer, ...],
-        epochs: int,
-        steps: int,
-        metric: str,
-        write: Callable[[str], object],
-        is_terminal: bool,
-    ):
-        super().__init__()
-        self._epochs, self._steps = epochs, steps
-        self._write, self._is_terminal = write, is_terminal
-        self.first_step = 0
-        # Each task shows its losses, and the first of these metrics that it has.
-        self._metrics = {}
-        for task in answers:
-            of_task = names_of(task)
-            wanted = [metric if metric != "loss" else "", "balanced_accuracy", "mae"]
-            wanted += [*compared(task), "loss"]
-            self._metrics[task.name] = next(name for name in wanted if name in of_task)
-        self._width = max(5, 2 * len(str(epochs)) + 1)
-
-    def header(self) -> str:
-        """Headings of the columns, and their meanings."""
-        meanings = dict.fromkeys(legend(self._metrics.values()))
-        legend_line = ["losses on training and validation images", *meanings, "* kept"]
-        tasks = "".join(f"  {name[:19]:<19}" for name in self._metrics)
-        columns = "".join(
-            f"   train  valid {METRICS[metric].short:>5}"
-            for metric in self._metrics.values()
-        )
-        meanings_text = "\n".join(textwrap.wrap("; ".join(legend_line), 80))
-        return (
-            f"{meanings_text}\n"
-            f"{'':{self._width + 5}}{tasks.rstrip()}\n"
-            f"{'epoch':>{self._width}} time{columns}\n"
-        )
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._head = f"{f'{epoch + 1}/{self._epochs}':>{self._width}}"
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self._is_terminal:
-            step = self.first_step + batch + 1
-            self._write(f"\r{self._head}  step {step}/{self._steps}\033[K")
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.first_step = 0
-        line = f"{self._head} {logs['seconds']:>4.0f}s"
-        for name, metric in self._metrics.items():
-            losses = (
-                logs.get(f"{split}/{name}/loss", NAN)
-                for split in ("train", "validation")
-            )
-            value = logs[f"validation/{name}/{metric}"]
-            line += "".join(f" {_shown(loss):>6}" for loss in losses)
-            line += f" {value:>5.3f} "
-        start = "\r\033[K" if self._is_terminal else ""
-        self._write(f"{start}{line}{' *' if logs['selected'] else ''}\n")
-
-
-def _shown(loss: float) -> str:
-    return "-" if _is_nan(loss) else f"{loss:.3f}"
 
 
 def _is_nan(value) -> bool:

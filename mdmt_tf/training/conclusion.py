@@ -10,17 +10,19 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf import storage
+from mdmt_tf.cards import writing as cards
 from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
 from mdmt_tf.models.weights import heads, provenance, weights_file
-from mdmt_tf.runs import predictions
+from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
+from mdmt_tf.saliency.files import zero_text
 from mdmt_tf.serving import export
-from mdmt_tf.statistics import probe
-from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics import fields_file, probe
+from mdmt_tf.statistics.assessment import SPLITS, assess_splits
 from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
@@ -43,6 +45,8 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     }
     table = predictions.gather(inputs.samples, probabilities, inputs.split.fold)
     predictions.write(table, run.predictions)
+    _write_fields(fit, table)
+    storage.write_json(run.flow, flow.flow_of_inputs(inputs, table).to_plain())
     calibrations = _calibrate(fit, table)
     # Other runs may start from these weights, which have one set of statistics.
     backbone = plain_model(config, model).get_layer(config.model.backbone)
@@ -62,7 +66,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         )
     if config.training.saliency:
         write("explaining some predictions ...\n")
-        explanation.explain_run(
+        explained = explanation.explain_run(
             config,
             inputs.tasks,
             model,
@@ -72,12 +76,14 @@ def conclude(fit: Fit, model: keras.Model) -> None:
             run.saliency,
             note=data_note(manifest),
         )
+        write(zero_text(explained.rows))
     if config.training.tensorboard and config.training.tensorboard_saliency:
         write_saliency(fit, model)
     storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
+    cards.write_run_card(run, inputs)
     shutil.rmtree(run.saved_model_so_far, ignore_errors=True)
     # metrics.json says that all others are there.
     storage.sync_all(run.path)
@@ -111,6 +117,7 @@ def export_so_far(fit: Fit, model: keras.Model, epochs: int, best_epoch: int) ->
     about["interrupted"] = {"epochs": epochs, "best_epoch": best_epoch}
     target = fit.run.saved_model_so_far
     _export(fit, answering, target, about, probabilities, calibrations)
+    cards.write_interrupted_card(fit.run, inputs, table, about["interrupted"])
 
 
 def _export(
@@ -160,6 +167,17 @@ def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:
     stored = {name: own.to_plain() for name, own in calibrations.items()}
     storage.write_json(fit.run.calibration, stored)
     return calibrations
+
+
+def _write_fields(fit: Fit, table: pd.DataFrame) -> None:
+    """Write what divides the images of validation and test into strata."""
+    rows = table[table["split"].isin(SPLITS)]
+    fields_file.write(
+        {dataset.name: dataset.table for dataset in fit.inputs.datasets},
+        fit.inputs.answers,
+        fit.run.fields,
+        images={name: set(own["image_id"]) for name, own in rows.groupby("dataset")},
+    )
 
 
 def _assessment(table, tasks, calibrations) -> dict[str, dict]:

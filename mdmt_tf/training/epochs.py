@@ -17,6 +17,7 @@ from mdmt_tf.training.interruption import Interruption
 from mdmt_tf.training.judging import Judge
 from mdmt_tf.training.lost_step import stop_when_lost
 from mdmt_tf.training.plateau import Plateau
+from mdmt_tf.training.progress_lines import ProgressLines
 from mdmt_tf.training.saving import SaveState
 from mdmt_tf.training.tensorboard.charts import VALIDATION
 from mdmt_tf.training.tensorboard.of_fit import tensorboard_of
@@ -56,17 +57,18 @@ def train_epochs(
             settings.select_on.metric,
             fit.inputs.tasks,
         )
-    stop = stop_when_lost(fit, model, functools.partial(_dataset, fit))
+    stop = stop_when_lost(fit, model, functools.partial(training_batches, fit))
     state = SaveState(
         run.last_state, remembering, settings.epochs, interruption, stop.look
     )
-    progress = callbacks.ProgressLines(
+    progress = ProgressLines(
         fit.inputs.answers,
         settings.epochs,
         steps,
+        settings.select_on.task,
         settings.select_on.metric,
-        write,
-        fit.is_terminal,
+        fit.line,
+        may_stop=settings.patience is not None,
     )
     validate = Judge(fit, answering, VALIDATION, fit.inputs.samples[VALIDATION])
     evaluate = callbacks.EvaluateEpoch(losses, validate)
@@ -82,7 +84,7 @@ def train_epochs(
         selection.write_best(model, run.best_weights)
         return
     sessions = _sessions(epoch, state.first_step, settings.epochs)
-    first, *_ = datasets = [_dataset(fit, *session) for session in sessions]
+    first, *_ = datasets = [training_batches(fit, *session) for session in sessions]
     shown = []
     if settings.tensorboard:
         shown.append(tensorboard_of(fit, answering, first, validate))
@@ -121,7 +123,7 @@ def _sessions(epoch: int, step: int, epochs: int) -> list[tuple[int, int, int]]:
     return [(epoch, epoch + 1, step), *rest]
 
 
-def _dataset(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
+def training_batches(fit: Fit, epoch: int, epochs: int, step: int) -> tf.data.Dataset:
     """The training batches of the epochs, without the first steps of the first one."""
     config = fit.config
     return pipeline.training_dataset(

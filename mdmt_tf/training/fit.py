@@ -16,21 +16,29 @@ from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.dataset_normalization import UNSEEN
 from mdmt_tf.runs.evaluation import check_numbers
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.screen.line import Line
 from mdmt_tf.tasks.derived import with_derived
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
-    """The values that the steps of a fit share, named as in `train`."""
+    """The values that the steps of a fit share, named as in `train`.
+
+    Without a folder `run`, nothing can be saved, as in `dry_run`.
+    """
 
     config: Config
-    run: RunFolder
+    run: RunFolder | None
     inputs: Inputs
     training_set: TrainingSet
     layers: AugmentationLayers
     manifest: dict
-    write: Callable[[str], object]
-    is_terminal: bool
+    line: Line
+
+    @property
+    def write(self) -> Callable[[str], object]:
+        """Receives texts for the user, in place of the line of progress."""
+        return self.line.write
 
     @property
     def statistics(self) -> dict[str, float] | None:

@@ -1,16 +1,20 @@
 """Open the datasets of a new fit and make its split."""
 
+import dataclasses
 import logging
+from collections.abc import Iterator
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
 from mdmt_tf.data.repeated_images import check_repeated
-from mdmt_tf.data.samples import all_samples, fit_tasks, split_samples
+from mdmt_tf.data.samples import Samples, all_samples, fit_tasks, split_samples
 from mdmt_tf.data.sources import PreparedDataset, open_datasets
 from mdmt_tf.data.training_set import count_steps
 from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
-from mdmt_tf.splits.split import Split, make_split
+from mdmt_tf.splits.split import Split, count_folds, make_split
+from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks.labels import Table, label_is_known
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +74,55 @@ def open_split(config: Config) -> tuple[tuple[PreparedDataset, ...], Split]:
 
     Raises: DataError, LeakageError as `open_inputs`.
     """
+    datasets, tables = _open_tables(config)
+    settings = SplitSettings.of(config.split, config.auxiliary)
+    return datasets, _split_of(config, tables, settings)
+
+
+def count_labels(config: Config) -> Iterator[tuple[int, dict[str, dict[str, int]]]]:
+    """How many labels a fit is given, in each fold of the split; nothing is written.
+
+    Yields: fold, {answer: {split: images with a label}}.
+    Raises: DataError, LeakageError as `open_inputs`.
+    """
+    datasets, tables = _open_tables(config)
+    settings = SplitSettings.of(config.split, config.auxiliary)
+    answers = (*config.build_tasks(), *config.build_derived())
+    rows = all_samples(datasets, answers)
+    for fold in range(count_folds(tables, settings)):
+        split = _split_of(config, tables, dataclasses.replace(settings, fold=fold))
+        yield fold, labels_in(rows, split, config.seed)
+
+
+def labels_in(rows: Samples, split: Split, seed: int) -> dict[str, dict[str, int]]:
+    """Answer -> split -> images with a label.
+
+    Args:
+        rows: all rows of the datasets of the split.
+        split: the lists of images.
+        seed: see `split_samples`.
+    """
+    splits = split_samples(rows, split, seed)
+    return {
+        answer.name: {name: _count_known(own, answer) for name, own in splits.items()}
+        for answer in rows.answers
+    }
+
+
+def _count_known(samples: Samples, answer: Answer) -> int:
+    """Rows with a label, or with one of several labels."""
+    known = samples.known.get(answer.name)
+    if known is None:
+        known = label_is_known(samples.labels_of(answer))
+    return int(known.reshape(len(samples), -1).any(axis=1).sum())
+
+
+def _open_tables(
+    config: Config,
+) -> tuple[tuple[PreparedDataset, ...], dict[str, Table]]:
+    """The datasets of the fit, and the tables of all that the split divides."""
     datasets = open_datasets(config.data_dir, config.dataset_versions)
-    own = {dataset.name: dataset.table for dataset in datasets}
-    tables = dict(own)
+    tables = {dataset.name: dataset.table for dataset in datasets}
     others = {
         name: section.place
         for name, section in config.split_datasets.items()
@@ -80,11 +130,17 @@ def open_split(config: Config) -> tuple[tuple[PreparedDataset, ...], Split]:
     }
     for dataset in open_datasets(config.data_dir, others):
         tables[dataset.name] = dataset.table
-    settings = SplitSettings.of(config.split, config.auxiliary)
+    return datasets, tables
+
+
+def _split_of(
+    config: Config, tables: dict[str, Table], settings: SplitSettings
+) -> Split:
+    """The lists that a fit is given."""
     split = make_split(tables, config.build_split_tasks(), settings)
-    return datasets, of_fit(
+    return of_fit(
         split.only(config.datasets),
-        own,
+        {name: table for name, table in tables.items() if name in config.datasets},
         config.auxiliary,
         config.dataset_fractions,
         config.seed,

@@ -91,7 +91,7 @@ class Interruption:
                     first = time.monotonic()
                     self._event.set()
                     self._write(
-                        "\ninterrupted: this step is finished and the state written "
+                        "interrupted: this step is finished and the state written "
                         "(again: leave at once)\n"
                     )
                 elif number == signal.SIGTERM and (

@@ -10,6 +10,7 @@ from mdmt_tf.errors import DataError, Interrupted
 from mdmt_tf.runs import changes
 from mdmt_tf.runs.external import EXTERNAL
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.screen.commands import command
 from mdmt_tf.training import checkpoint
 from mdmt_tf.training.fit import Fit
 
@@ -65,4 +66,4 @@ def change(fit: Fit) -> Fit:
 
 
 def _resume(run: RunFolder) -> str:
-    return f"To go on: python -m mdmt_tf.train --resume {run.path}"
+    return f"To go on: {command('train', '--resume', run.path)}"

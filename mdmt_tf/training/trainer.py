@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import tensorflow as tf
@@ -20,6 +20,7 @@ from mdmt_tf.models.from_config import answering_model, build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import build_manifest
+from mdmt_tf.screen.line import Line
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.training import checkpoint, description
 from mdmt_tf.training.conclusion import conclude, export_so_far
@@ -38,6 +39,9 @@ from mdmt_tf.training.strategy import (
 )
 from mdmt_tf.training.weighting import build_weighting
 
+# Seconds between two lines of progress in a log, within an epoch.
+_EVERY = 300.0
+
 
 def train(
     config: Config,
@@ -53,7 +57,7 @@ def train(
             with changes that `mdmt_tf.runs.changes` allows.
         resume_from: folder of an interrupted run to resume; None for a new run.
         write: receives the progress, line by line.
-        is_terminal: whether a line may be overwritten.
+        is_terminal: whether a line may be rewritten.
     Raises: ConfigError, DataError, LeakageError for errors that the user can correct;
         if possible, before the run folder is made. Interrupted after Ctrl-C.
     """
@@ -61,8 +65,8 @@ def train(
     check_batch_size(config.training.batch_size, strategy)
     if resume_from is None:
         inputs = open_inputs(config)
-        training_set = _training_set(config, inputs)
-        layers = _augmentation_layers(config, inputs)
+        training_set = training_set_of(config, inputs)
+        layers = augmentation_layers(config, inputs)
         initial = pretrained.describe(config.model.backbone, config.model.weights)
         manifest = build_manifest(
             config,
@@ -76,13 +80,14 @@ def train(
     else:
         run = RunFolder.open(resume_from)
         inputs = open_run_inputs(run, config)
-        training_set = _training_set(config, inputs)
-        layers = _augmentation_layers(config, inputs)
+        training_set = training_set_of(config, inputs)
+        layers = augmentation_layers(config, inputs)
         manifest = run.read_json(run.manifest)
         if run.is_finished and not reopens(run, config):
             write(f"{run.path} is finished; nothing to do.\n")
             return run
 
+    line = Line(write, is_terminal=is_terminal, every=_EVERY)
     fit = Fit(
         config=config,
         run=run,
@@ -90,8 +95,7 @@ def train(
         training_set=training_set,
         layers=layers,
         manifest=manifest,
-        write=write,
-        is_terminal=is_terminal,
+        line=line,
     )
     with resumable(run), inputs.images.errors_named():
         if resume_from is not None:
@@ -99,7 +103,7 @@ def train(
         if run.is_finished:
             return run  # Another process was faster.
         write(description.overview(config, run, inputs, training_set, manifest))
-        with Interruption(write) as interruption:
+        with Interruption(line.write) as interruption:
             try:
                 model = _train(fit, strategy, interruption)
             except Interrupted:
@@ -115,23 +119,60 @@ def _train(
     """Train, or go on; the model of the best epoch, in single precision."""
     config, run = fit.config, fit.run
     state = checkpoint.newest_state(run.last_state, fit.write)
-    with _precision(config.training.precision):
+    with precision(config.training.precision):
         with strategy.scope():
             # A resumed run takes its weights from the saved state.
             weights = config.model.weights if state is None else None
-            model = build_from_config(config, weights)
-            weighting = build_weighting(config.training.weighting, fit.inputs.tasks)
-            fitted = weighting.attach(model, config.model.backbone)
-            answering = answering_model(config, model)
-            losses = compile_model(fitted, fit.inputs.tasks, _optimizer(config))
+            networks = build_networks(config, fit.inputs, weights)
         if state is None:
-            begin(fit, model)
-        train_epochs(fit, fitted, answering, losses, state, interruption)
+            begin(fit, networks.model)
+        train_epochs(
+            fit,
+            networks.fitted,
+            networks.answering,
+            networks.losses,
+            state,
+            interruption,
+        )
+    model = networks.model
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
         model = build_from_config(config)
     model.load_weights(run.best_weights)
     return model
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Networks:
+    """One network in the forms that a fit uses; all have the same weights.
+
+    Attributes:
+        model: of `build_from_config`.
+        fitted: the compiled one, with the weighting of the losses.
+        answering: the one that answers, see `answering_model`.
+        losses: of `compile_model`.
+    """
+
+    model: keras.Model
+    fitted: keras.Model
+    answering: keras.Model
+    losses: Mapping[str, keras.metrics.Metric]
+
+
+def build_networks(
+    config: Config, inputs: Inputs, weights: str | Mapping | None
+) -> Networks:
+    """The network of the settings, compiled; to be called in the strategy's scope.
+
+    Args:
+        weights: see `build_from_config`.
+    """
+    model = build_from_config(config, weights)
+    weighting = build_weighting(config.training.weighting, inputs.tasks)
+    fitted = weighting.attach(model, config.model.backbone)
+    answering = answering_model(config, model)
+    losses = compile_model(fitted, inputs.tasks, _optimizer(config))
+    return Networks(model=model, fitted=fitted, answering=answering, losses=losses)
 
 
 def _export_so_far(fit: Fit) -> None:
@@ -152,7 +193,11 @@ def _export_so_far(fit: Fit) -> None:
         fit.write(f"exported to {run.saved_model_so_far}\n")
 
 
-def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
+def training_set_of(config: Config, inputs: Inputs) -> TrainingSet:
+    """The training rows of an epoch, as they are drawn.
+
+    Raises: ConfigError for too few `training.steps`.
+    """
     settings, training = config.pipeline, config.training
     rows = build_training_set(
         inputs.samples["train"],
@@ -173,7 +218,8 @@ def _training_set(config: Config, inputs: Inputs) -> TrainingSet:
     return dataclasses.replace(rows, draws=draws)
 
 
-def _augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+def augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:
+    """The Keras layers of the augmentation."""
     augmentation = Augmentation.of(config.pipeline.augmentation)
     layers = augmentation.layers if augmentation else ()
     return AugmentationLayers(layers, inputs.tasks, inputs.images.shape)
@@ -202,12 +248,12 @@ def begin(fit: Fit, model: keras.Model) -> None:
         set_fractions(backbone, list(statistics.values()))
     if fit.config.recalibrates:
         fit.write("computing the statistics of normalisation ...\n")
-        with _precision("float32"):
+        with precision("float32"):
             recalibrate_start(fit, model)
 
 
 @contextlib.contextmanager
-def _precision(policy: str) -> Iterator[None]:
+def precision(policy: str) -> Iterator[None]:
     """Build layers that compute in this precision; weights stay float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from tiny_processes import environment_of
+from tiny_network import environment_of
 
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.results import Results

@@ -44,7 +44,9 @@ def test_it_says_what_it_guessed_and_what_to_do(ward, capsys, monkeypatch):
     assert "possible labels, in comments: x" in text
     assert "warning: died is known of 20 patients" in text
     assert "python -m mdmt_tf.prepare ward.yaml --data-dir DATA" in text
-    assert max(map(len, text.splitlines())) <= 80
+    # Commands are not broken, and may have the folder of the interpreter.
+    lines = [line for line in text.splitlines() if " -m mdmt_tf." not in line]
+    assert max(map(len, lines)) <= 80
     loaded = config.load("ward.yaml", ["data_dir=."])
     assert list(loaded.tasks) == ["died", "score"]
 

@@ -363,7 +363,7 @@ def ward(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     rows = ward_rows(4)
     rows[1][3] = -1
-    rows[2][4] = "lost"
+    rows[2][1] = None
     write_ward(tmp_path / "ward", SKETCH.replace("lungs_256", "full_8"), rows)
 
     def call(*options):

@@ -64,7 +64,7 @@ def test_the_settings_of_cobo_et_al(paper):
         noise_deviation=0.01,
     )
     experiments = paper.benchmark.experiments
-    # The others are controls, see docs/experiments.md.
+    # The others are controls, see docs/reference/experiments.md.
     models = {name: list(made.tasks) for name, made in experiments.items()}
     assert {name: models.pop(name) for name in MODELS} == MODELS
     assert set(models) == {"image_matched", "model_b_null"}

@@ -73,3 +73,13 @@ def test_keys_are_quoted_where_they_must_be(tmp_path):
     (tmp_path / "my.yaml").write_text(text)
     again, _ = yaml_text.parse(shown.resolve(str(tmp_path / "my.yaml")), "shown")
     assert again["dataset"]["fields"] == {"a: b": "text", "no": "text", "#c": "number"}
+
+
+@pytest.mark.parametrize("value", ["\u00a0", "\u2003a\u00a0", "", " ", "\t"])
+def test_white_space_is_a_value(value, tmp_path):
+    path = tmp_path / "my.yaml"
+    text = f'plain: {value}\ntext: "{value}"\nlist: ["{value}"]\n'
+    path.write_text(text.replace("\t", "\\t"), encoding="utf-8")
+    again, _ = yaml_text.parse(shown.resolve(str(path)), "shown")
+    assert again == files.read(str(path))[0]
+    assert again["text"] == value and again["list"] == [value]

@@ -2,70 +2,29 @@
 
 import logging
 
-import cv2
 import numpy as np
 import pytest
-from made_material import made_images
+from hashed_datasets import SIDE, jpeg, pictures
 
 from mdmt_tf.data.repeated_images import check_repeated, find_repeated
-from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.imaging import image_hashes
-from mdmt_tf.imaging.prepared import prepare_image
 from mdmt_tf.splits.split import Split
 
-SIDE = 64
-
-
-def jpeg(picture):
-    """Stored again, darker."""
-    _, data = cv2.imencode(".jpg", (picture * 0.8).astype(np.uint8))
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-
 
 @pytest.fixture(scope="module")
-def write(prepare, tmp_path_factory):
-    """`write(name, pictures, patients)`: a prepared dataset with stored hashes."""
-
-    def made(name, pictures, patients, **options):
-        folder, hashes, examples = tmp_path_factory.mktemp("data"), {}, []
-        for number, (picture, patient) in enumerate(
-            zip(pictures, patients, strict=True)
-        ):
-            image = picture.astype(np.float32) / np.float32(255)
-            prepared = prepare_image(image, f"full_{SIDE}")
-            image_id = f"{name}{number}"
-            hashes[image_id] = image_hashes.hash_image(patient, prepared)
-            examples.append(
-                {
-                    "image": prepared.pixels[..., np.newaxis],
-                    "image_id": image_id,
-                    "patient_id": patient,
-                    "site": "A",
-                }
-            )
-        prepare(folder, name, examples, **options)
-        dataset = open_dataset(folder, name, "full_256")
-        image_hashes.write(hashes, dataset.folder)
-        return dataset
-
-    return made
-
-
-@pytest.fixture(scope="module")
-def datasets(write):
+def datasets(write_hashed):
     """One picture twice in a, under p0 and p1; one of b is in a, stored again.
 
     In a, 5 is the mirror image of 4; 6 and 7 are one picture of one patient.
     """
-    a = [np.round(255 * p[..., 0]).astype(np.uint8) for p in made_images(8, 0, 96)]
-    b = [np.round(255 * p[..., 0]).astype(np.uint8) for p in made_images(3, 5, 96)]
+    a, b = pictures(8, 0), pictures(3, 5)
     a[1], b[2] = a[0], jpeg(a[2])
     a[5] = np.ascontiguousarray(a[4][:, ::-1])
     a[7] = a[6]
-    one = write("a", a, ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p6"])
+    one = write_hashed("a", a, ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p6"])
     # The same names of patients, in another dataset, are other patients.
-    return one, write("b", b, ["p0", "p1", "p2"], metadata={"synthetic": True})
+    return one, write_hashed("b", b, ["p0", "p1", "p2"], metadata={"synthetic": True})
 
 
 def split_of(**lists):
@@ -138,11 +97,10 @@ def test_who_knows_better_gets_a_warning(datasets, caplog):
     assert same.endswith("(pipeline.allow_identical_images)")
 
 
-def test_equal_prepared_pixels_of_other_originals_are_equal(write):
+def test_equal_prepared_pixels_of_other_originals_are_equal(write_hashed):
     """16-bit and 8-bit files of one picture are the same to the network."""
-    (picture,) = made_images(1, 7, SIDE)
-    picture = np.round(255 * picture[..., 0]).astype(np.uint8)
-    dataset = write("a", [picture, picture], ["p0", "p1"])
+    (picture,) = pictures(1, 7, SIDE)
+    dataset = write_hashed("a", [picture, picture], ["p0", "p1"])
     stored = image_hashes.read(dataset.folder)
     other = stored["a1"].__class__("p1", "0" * 64, *[stored["a1"].phash] * 2)
     image_hashes.write({**stored, "a1": other}, dataset.folder)
@@ -163,9 +121,9 @@ def test_datasets_without_hashes_are_left_out(alpha, beta, datasets, caplog):
     assert str(beta.folder) in said and "--overwrite" in said
 
 
-def test_hashes_of_another_dataset_are_refused(write):
-    pictures = [np.full((SIDE, SIDE), 9, np.uint8), np.eye(SIDE, dtype=np.uint8)]
-    dataset = write("a", pictures, ["p0", "p1"])
+def test_hashes_of_another_dataset_are_refused(write_hashed):
+    shown = [np.full((SIDE, SIDE), 9, np.uint8), np.eye(SIDE, dtype=np.uint8)]
+    dataset = write_hashed("a", shown, ["p0", "p1"])
     split = split_of(a0="train", a1="test")
     assert find_repeated([dataset], [split]).identical == []
     stored = image_hashes.read(dataset.folder)

@@ -36,28 +36,6 @@ def test_balanced_class_weights_are_counted_on_the_rows(samples):
 TASK = make_task(name="t", kind="categorical", classes=("a", "b", "c"))
 
 
-@pytest.mark.parametrize(
-    "setting, counts, expected",
-    [
-        # 12 / (3 n_c)
-        ("balanced", [2, 4, 6], [2.0, 1.0, 2 / 3]),
-        ((1.0, 5.0, 0.5), [2, 4, 0], [1.0, 5.0, 0.5]),
-        (None, [2, 4, 0], [1.0, 1.0, 1.0]),
-    ],
-)
-def test_class_weights(setting, counts, expected):
-    task = dataclasses.replace(TASK, class_weights=setting)
-    weights = task.class_factors(np.array(counts))
-    assert weights.dtype == np.float32
-    np.testing.assert_allclose(weights, expected, rtol=1e-6)
-
-
-def test_balanced_without_a_row_of_a_class():
-    task = dataclasses.replace(TASK, class_weights="balanced")
-    with pytest.raises(DataError, match="class 'b' has no image in the training split"):
-        task.class_factors(np.array([1, 0, 1]))
-
-
 def test_rows_of_a_regression(alpha):
     task = make_task(name="age", kind="regression", sources={"alpha": "age"})
     samples = all_samples([alpha], [task])

@@ -11,7 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from mdmt_tf.data.sources import open_dataset
-from mdmt_tf.datasets._shared import prepare
+from mdmt_tf.datasets._shared import image_records, prepare
 from mdmt_tf.datasets.ich_csic import ich_csic_dataset_builder as ich
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.volume import prepare_volume, read_volume
@@ -27,7 +27,7 @@ class IchCsicTest(tfds.testing.DatasetBuilderTestCase):
     DATASET_CLASS = ich.Builder
     BUILDER_CONFIG_NAMES_TO_TEST = ["head_40x301x301"]
     EXAMPLE_DIR = DUMMY
-    SPLITS = {"train": 15}
+    SPLITS = {"train": 16}
 
 
 def file_of(patient_id):
@@ -45,6 +45,7 @@ def test_labels(dummy):
         "1": (0, 15, 79, b"1"),
         "2": (0, 12, 80, b"0"),  # only the folder states the outcome
         "3": (1, 3, 91, b"1"),
+        "6": (1, -1, 62, b"1"),  # a coma scale of 16
         "11": (1, 8, 65, b"0"),
         **ORDINARY,
     }
@@ -94,9 +95,6 @@ def test_rejections(dummy):
     assert data.reason("5") == (
         "contradictory outcome: volumes in GOOD_PROGNOSIS and POOR_PROGNOSIS"
     )
-    assert data.reason("6") == (
-        "bad value: GCS = '16', expected an integer from 3 to 15 or an empty cell"
-    )
     assert data.reason("12") == "image missing: there is no file for '12_brain'"
     for row in (10, 11):
         assert data.reason("10", f"{TABLE}:{row}") == (
@@ -105,7 +103,9 @@ def test_rejections(dummy):
     damaged = data.reason("GOOD_PROGNOSIS/8_brain.nii.gz", f"{TABLE}:9")
     assert damaged.startswith("unreadable image: cannot be unpacked: ")
     assert data.reason("GOOD_PROGNOSIS/9_brain.nii.gz") == "not in the table"
-    assert len(data.rejected) == 8
+    assert len(data.rejected) == 7
+    (doubt,) = (data.prepared.path / "warnings.csv").read_text().splitlines()[1:]
+    assert doubt.startswith(f"6,{TABLE}:8,") and "GCS = '16', expected" in doubt
 
 
 def test_counts(dummy):
@@ -115,14 +115,14 @@ def test_counts(dummy):
         for field, classes in metadata["labels"].items()
     }
     assert images == {
-        "poor_prognosis": {"good": 3 + 5, "poor": 2 + 5, "unknown": 0},
+        "poor_prognosis": {"good": 3 + 5, "poor": 3 + 5, "unknown": 0},
         "gcs": {
             "mild: more than 12": 1 + 2,
             "moderate: 9 to 12": 1 + 4,
             "severe: 8 or less": 2 + 4,
-            "unknown": 1,
+            "unknown": 2,
         },
-        "age": {"under 80 years": 2 + 7, "80 years or more": 2 + 3, "unknown": 1},
+        "age": {"under 80 years": 3 + 7, "80 years or more": 2 + 3, "unknown": 1},
     }
     assert metadata["rows_repeated"] == 1
     assert metadata["boxes"] == {}
@@ -237,16 +237,35 @@ def test_leading_zeros_belong_to_the_name(files):
         (["1", "old", 9, 0], "Age = 'old', expected a number"),
         (["1", 50, 9, 2], "Label = '2', expected an integer from 0 to 1"),
         (["1", 50, 9, "good"], "Label = 'good', expected a number"),
+    ],
+)
+def test_cells_that_are_no_such_value(read, row, expected):
+    """They cost that label; the other two of the patient are known."""
+    labels, rejected, warned = read(row, ["2", 50, 9, 0])
+    assert set(labels) == {"1", "2"}
+    fields = {"Age": "age", "GCS": "gcs", "Label": "poor_prognosis"}
+    wrong = fields[expected.split(" = ")[0]]
+    for field in fields.values():
+        assert image_records.is_unknown(labels["1"][field]) == (field == wrong)
+    (line,) = warned
+    assert f"1,{TABLE}:2," in line and f"bad value: {expected}" in line
+    assert "stored as unknown" in line
+    assert not [line for line in rejected if "/1_" in line]
+
+
+@pytest.mark.parametrize(
+    "row, reason",
+    [
+        (["1", "", "", "x"], "Label = 'x', expected a number"),
+        (["1", "old", "", 3], "Label = '3', expected an integer from 0 to 1"),
         (["", 50, 9, 0], "PatientID is empty"),
     ],
 )
-def test_cells_that_are_no_such_value(files, row, expected):
-    data = files.table(row, ["2", 50, 9, 0]).prepare()
-    assert set(data.examples) == {"2"}
-    (reason,) = (r["reason"] for r in data.rejected if r["row"] == f"{TABLE}:2")
-    assert reason.startswith(f"bad value: {expected}")
-    # The file of a row with a fault is not reported as missing in the table.
-    assert not [r for r in data.rejected if "/1_" in r["file"] and row[0]]
+def test_rows_without_a_label_or_a_patient_that_can_be_read(read, row, reason):
+    labels, rejected, warned = read(row, ["2", 50, 9, 0])
+    assert (set(labels), warned) == ({"2"}, [])
+    (line,) = (line for line in rejected if f"{TABLE}:2" in line)
+    assert f"bad value: {reason}" in line
 
 
 @pytest.mark.parametrize("name", ["Tº", "T°"])
@@ -307,9 +326,9 @@ def test_units_of_ages(read, cell, years):
 
 @pytest.mark.parametrize("cell", ["1955-03-02", "65-70", "65+", "121Y", "<1"])
 def test_ages_that_are_none(read, cell):
-    labels, rejected, _ = read(["1", cell, 9, 0], ["2", 50, 9, 0])
-    assert set(labels) == {"2"}
-    assert any(f"bad value: Age = '{cell}'" in line for line in rejected)
+    labels, _, warned = read(["1", cell, 9, 0], ["2", 50, 9, 0])
+    assert np.isnan(labels["1"]["age"]) and labels["1"]["gcs"] == 9
+    assert any(f"bad value: Age = '{cell}'" in line for line in warned)
 
 
 @pytest.mark.parametrize(
@@ -319,8 +338,8 @@ def test_ages_that_are_none(read, cell):
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_label_that_is_refused_in_one_row_is_unknown(read, cells, field, order):
     rows = [["1", *cells], ["1", 50, 9, 0]][::order]
-    labels, rejected, _ = read(*rows)
-    assert sum("1,CLINICAL_DATA_ICH.csv:" in line for line in rejected) == 1
+    labels, _, warned = read(*rows)
+    assert sum("1,CLINICAL_DATA_ICH.csv:" in line for line in warned) == 1
     (one,) = labels.values()
     expected = {"poor_prognosis": 0, "gcs": 9, "age": 50}
     expected[field or "poor_prognosis"] = -1

@@ -242,6 +242,7 @@ def test_identity_changes_with_what_changes_the_result(settings, tables, overrid
         "pipeline.cache=stream",
         "run_dir=elsewhere",
         "datasets.brixia.data_dir=.",
+        "card.contact=someone",
         "benchmark.processes=7",
         "benchmark.candidate=ft",
         "benchmark.executor=ray benchmark.address=h:1",

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from mdmt_tf.config.schema import TaskSection
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.pages import environment
 from mdmt_tf.reporting import terminal
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.html_page import table_html
 from mdmt_tf.reporting.means_table import table_1
 from mdmt_tf.reporting.primary_table import primary_table
 from mdmt_tf.reporting.table_files import markdown
@@ -198,12 +198,13 @@ def test_tasks_of_a_sum_are_folded_below_what_follows_from_them(folder, capsys):
     order = list(dict.fromkeys(text.split(",")[0] for text in table.sentences))
     assert order == ["total", "total_sum", "left", "right"]
     assert {text.split(",")[0] for text in table.folded.lead} == {"left", "right"}
-    page, files = table_html(table), markdown(table, "")
-    before, details = page.split("<details><summary>")
+    parts = environment._environment().get_template("parts.html").module
+    page, files = parts.report_table(table), markdown(table, "")
+    before, details = page.split("<details>\n<summary>")
     after = details.split("</details>")[1]
-    for title in ("<h3>left, cv", "<li>left, cv: ", "<h3>right, cv"):
+    for title in ('caption">left, cv', "<li>left, cv: ", 'caption">right, cv'):
         assert title in details and title not in before + after
-    assert "<h3>total, cv" in before and "- left, cv: " in files
+    assert 'caption">total, cv' in before and "- left, cv: " in files
     assert details.startswith("Tasks that feed a derived answer (left, right)</summ")
     first = table_1(Aggregates(results, 0))
     assert [s.folded for s in first.sections if s.title.startswith("left")] != []

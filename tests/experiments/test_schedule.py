@@ -149,17 +149,3 @@ def test_an_interrupted_benchmark_closes_its_executor(made, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         schedule.run(made, Folder(tmp_path), "data", executor, lambda text: None)
     assert executor.closed
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (3.2, "3 s"),
-        (99, "99 s"),
-        (150, "2 min"),
-        (5940, "99 min"),
-        (12000, "3 h 20 min"),
-    ],
-)
-def test_durations(seconds, text):
-    assert schedule.duration(seconds) == text

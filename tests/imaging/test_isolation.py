@@ -72,6 +72,19 @@ def test_too_little_memory_is_an_error_of_the_file():
         isolated("a", bytearray, 2**62)
 
 
+def test_memory_may_have_a_limit():
+    code = (
+        "from mdmt_tf.imaging import isolation\n"
+        "with isolation.at_most(50_000_000):\n"
+        "    bytearray(20_000_000)\n"
+        "    bytearray({})"
+    )
+    assert isolated("a", exec, code.format(20_000_000)) is None
+    with pytest.raises(DataError, match="^a: needs more memory than there is"):
+        isolated("a", exec, code.format(90_000_000))
+    assert isolated("a", exec, "bytearray(90_000_000)") is None  # it has ended
+
+
 def test_limits_hold_there_too():
     with limits.using(limits.Limits(max_pixels=3)):
         assert isolated("a", limits.current).max_pixels == 3

@@ -179,6 +179,14 @@ def test_what_has_no_rows_of_its_own_is_not_defined(of, case):
     assert nothing == {name for name, cases in UNDEFINED.items() if case in cases}
 
 
+def test_rates_of_images_and_their_means_are_in_per_cent():
+    """All others have no hundred: coefficients, areas, errors, slopes."""
+    rates = {"accuracy", "balanced_accuracy", "recall", "specificity"}
+    rates |= {"precision", "npv", "f1", "f1_macro", "f1_weighted"}
+    rates |= {"g_mean", "g_mean_weighted"}
+    assert {name for name, row in METRICS.items() if row.percent} == rates
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_names_are_there_short_and_unique(name):
     row = METRICS[name]

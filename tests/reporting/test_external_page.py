@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.reporting import external_plots, terminal
+from mdmt_tf.reporting import assessed_plots, terminal
+from mdmt_tf.reporting.assessed import leading
+from mdmt_tf.reporting.assessed_tables import note_of
 from mdmt_tf.reporting.external_page import write_page
-from mdmt_tf.reporting.external_results import ExternalResults, leading, sentence
-from mdmt_tf.reporting.external_tables import build_tables, note_of
+from mdmt_tf.reporting.external_results import ExternalResults, sentence
+from mdmt_tf.reporting.external_tables import build_tables
 from mdmt_tf.runs import predictions
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import (
@@ -175,7 +177,7 @@ def test_the_page_opens_with_what_came_out(report, page):
     assert report.sentence.startswith(expected)
     assert "MAE for stay is" in report.sentence
     assert report.sentence.endswith("for their mean prediction.")
-    first = re.search(r"<p>(.*?)</p>", page)[1]
+    first = re.search(r'<p class="opening">(.*?)</p>', page)[1]
     assert first == report.sentence
     banner = page.index("SYNTHETIC data: these numbers say nothing about patients.")
     assert banner < page.index(first)
@@ -328,7 +330,7 @@ def test_small_and_undefined_strata_in_the_plot(report):
     try:
         strata["north"]["small"] = True
         strata["north"]["metrics"] = {}
-        figure, _, caption = external_plots.forest(report.results, task, rows)
+        figure, _, caption = assessed_plots.forest(report.results, task, rows)
     finally:
         strata["north"].update(before)
     (axis,) = figure.axes

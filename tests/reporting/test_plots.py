@@ -10,6 +10,7 @@ import pytest
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.tasks import make_task
 
 
@@ -39,7 +40,7 @@ def test_files_of_a_whole_benchmark(report):
 @pytest.mark.parametrize("kind", ["slopes", "confusion", "calibration"])
 def test_every_kind_draws_a_whole_benchmark(whole_aggregates, monkeypatch, kind):
     monkeypatch.setattr(plots, "KINDS", {kind: plots.KINDS[kind]})
-    monkeypatch.setattr(plots, "render", lambda *drawing: drawing)
+    monkeypatch.setattr(plots, "render", lambda *drawing, **_: drawing)
     drawings = list(plots.draw_all(whole_aggregates))
     names = [name for _, name, _ in drawings]
     assert names == [f"{kind}_prognosis", f"{kind}_severity"]
@@ -87,7 +88,7 @@ def test_an_incomplete_experiment_has_points_but_no_box(incomplete):
     assert "mdmt\n5 of 6" in texts_of(metric)
     assert "ft\nn = 6" in texts_of(metric)
     axis = metric.axes[0]
-    medians = [line for line in axis.lines if line.get_color() == "black"]
+    medians = [line for line in axis.lines if line.get_color() == INK]
     assert len(medians) == 2
     points = [line for line in axis.lines if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in points] == [6, 6, 5]
@@ -137,7 +138,7 @@ def test_titles_are_silent_on_real_data_and_names_have_the_validation(
     assert [d.name for d in drawings] == ["box_prognosis_cv", "box_severity_cv"]
     titles = []
     monkeypatch.setattr(
-        plots, "render", lambda metric, *_: titles.append(metric.get_suptitle())
+        plots, "render", lambda metric, *_, **__: titles.append(metric.get_suptitle())
     )
     list(plots.draw_all(incomplete))
     assert titles[0] == "Distribution over backbones and folds: prognosis, cv"

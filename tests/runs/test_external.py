@@ -164,8 +164,9 @@ def test_data_prepared_otherwise_are_refused_with_the_command(make, tmp_path):
     request = make_request([make()], "ward", str(tmp_path / "data"))
     message = (
         r"'ward' is prepared as full_256. Expected lungs_256, as the images that .*run "
-        r"was trained with. Prepare it: python -m mdmt_tf.prepare ward --manual-dir "
-        r"FOLDER --data-dir .*data --config lungs_256"
+        r"was trained with. Name the file that declares it, --on FILE.yaml, or prepare "
+        r"it: .*mdmt_tf.prepare ward --manual-dir FOLDER --data-dir .*data --config "
+        r"lungs_256$"
     )
     with pytest.raises(DataError, match=message):
         choose_preprocessing(request)

@@ -1,6 +1,7 @@
 """The files that explain_samples writes."""
 
 import csv
+import dataclasses
 
 import nibabel
 import numpy as np
@@ -15,7 +16,8 @@ from mdmt_tf.saliency.files import (
     explain_samples,
     folder_names,
 )
-from mdmt_tf.saliency.maps import METHODS, Explainer, possible_methods
+from mdmt_tf.saliency.maps import Explainer, possible_methods
+from mdmt_tf.saliency.methods import METHODS
 
 # 2 x 3 x 1 mm voxels; axes of the file: left, back, up; prepared: up, back, left.
 ORIGINAL = np.array([[-1.0, 0, 0, 30], [0, -3, 0, 20], [0, 0, 2, -10], [0, 0, 0, 1]])
@@ -160,6 +162,34 @@ def test_masks_of_images_lie_on_the_image(point_network, tasks, normal, tmp_path
     assert rows[0].lesion_share == 0.5
     # An empty map has no share anywhere.
     assert np.isnan(rows[0].share_inside) or 0 <= rows[0].share_inside <= 1
+
+
+def test_maps_that_are_zero_are_named(point_network, tasks, normal, tmp_path):
+    image = np.clip(0.5 + 0.3 * normal(4, 6, 1), 0, 1)
+    model = point_network((4, 6))
+    # Nothing that the backbone finds matters to this task.
+    for layer in model.layers:
+        if layer.name == tasks[0].name:
+            layer.set_weights([np.zeros_like(value) for value in layer.get_weights()])
+    predicted = PredictedSamples(
+        images=[image, image],
+        ids=["film a", "film b"],
+        probabilities={"organ": np.array([[0.7, 0.2, 0.1]] * 2)},
+    )
+    rows = explain_samples(
+        tmp_path,
+        Explainer(model, tasks[:1]),
+        predicted,
+        normalize=double,
+        methods=["grad_cam", "guided_backpropagation"],
+    )
+    assert [row.is_zero for row in rows] == [True] * 4
+    first, second = files.zero_text(rows).splitlines()
+    assert first.startswith("Grad-CAM: 2 of 2 maps (film a organ, film b organ). The")
+    assert second.startswith("guided backpropagation: 2 of 2 maps")
+    with (tmp_path / "saliency.csv").open() as file:
+        assert {row["is_zero"] for row in csv.DictReader(file)} == {"True"}
+    assert files.zero_text([dataclasses.replace(rows[0], is_zero=False)]) == ""
 
 
 def test_without_relus_there_is_grad_cam_alone(point_network, tasks, normal, tmp_path):

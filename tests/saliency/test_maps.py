@@ -11,7 +11,8 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.saliency import maps
-from mdmt_tf.saliency.maps import GRAD_CAM, METHODS, Explainer, enlarge
+from mdmt_tf.saliency.maps import Explainer, enlarge
+from mdmt_tf.saliency.methods import GRAD_CAM, METHODS
 from mdmt_tf.training.losses import compile_model
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}

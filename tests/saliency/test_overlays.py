@@ -31,6 +31,28 @@ def test_only_what_is_salient_is_coloured():
     assert 0.45 * found.shape[1] < xs.min() < xs.max() < 0.75 * found.shape[1]
 
 
+@pytest.mark.parametrize("shape", [(40, 40), (6, 40, 40)])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_map_that_is_zero_is_said_to_be_so(shape, signed):
+    """Without it the second picture would be that of a map, and have a scale."""
+    image = np.full(shape, 0.5)
+    zero = np.zeros(shape)
+    words = {"signed": signed, "if_zero": "Nothing is here."}
+    picture = pixels(overlays.draw(image, zero, "t", **words))
+    other = pixels(overlays.draw(image, zero, "t", signed=signed, if_zero=""))
+    assert not np.array_equal(picture, other)
+    # No colour anywhere, as a scale would have.
+    spread = picture.max(axis=-1) - picture.min(axis=-1)
+    assert spread.max() < 0.2
+    if len(shape) == 2:
+        changed = np.nonzero((picture != other).any(axis=(0, 2)))[0]
+        assert picture.shape == other.shape
+        # In the second picture, white around the words.
+        assert changed.min() > 0.45 * picture.shape[1]
+        row = picture[picture.shape[0] // 5, int(0.5 * picture.shape[1]) :]
+        assert row.min() > 0.95
+
+
 def test_the_sign_is_seen_where_there_is_one():
     image = np.full((40, 40), 0.5)
     saliency = np.zeros((40, 40))

@@ -8,7 +8,7 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.saliency import copies, sanity
-from mdmt_tf.saliency.maps import GRAD_CAM, METHODS
+from mdmt_tf.saliency.methods import GRAD_CAM, METHODS
 from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
 

@@ -10,7 +10,9 @@ from oriented_files import app1, exif, jpeg, png
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.dicom import read_image
+from mdmt_tf.imaging.raster import decode_raster
 from mdmt_tf.serving import decoding
 
 # Each quarter has its own grey.
@@ -77,3 +79,49 @@ def test_the_name_of_the_chunk_in_a_text_is_not_the_chunk(decode_grey):
     Image.fromarray(PIXELS).save(file, "PNG", pnginfo=text)
     received = decode_grey(file.getvalue()).numpy()[..., 0]
     np.testing.assert_allclose(received, PIXELS / 255, atol=1e-6)
+
+
+# Files that are cut off
+
+
+def stored_as(options, side=96, channels=1):
+    """A JPEG with detail everywhere."""
+    noise = np.random.default_rng(side).integers(0, 60, (side, side, channels))
+    ramp = np.linspace(0, 180, side)[:, None, None]
+    return cv2.imencode(".jpg", (noise + ramp).astype(np.uint8), options)[1].tobytes()
+
+
+KINDS = {
+    "plain": [],
+    "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+    "own codes": [cv2.IMWRITE_JPEG_OPTIMIZE, 1],
+    "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 3],
+}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_jpeg_that_is_cut_off_is_an_error_despite_its_end_marker(
+    kind, channels, decode_grey
+):
+    data = stored_as(KINDS[kind], channels=channels)
+    expected = decode_raster(data, "whole")
+    # Also where something follows the end, as some cameras write it.
+    for whole in (data, data + b"\0\0", data + data):
+        found = decode_grey(whole).numpy()[..., 0]
+        np.testing.assert_allclose(found, expected, atol=1.01 / 255)
+    for part in (0.5, 0.7, 0.9, 0.99):
+        cut = data[: int(len(data) * part)].rstrip(b"\xff") + b"\xff\xd9"
+        with pytest.raises(DataError):
+            decode_raster(cut, "cut")
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode_grey(cut)
+
+
+def test_the_end_marker_of_a_thumbnail_is_not_that_of_the_image(decode_grey):
+    small, data = stored_as([], side=16), stored_as([])
+    whole = data[:2] + app1(b"Exif\0\0" + small) + data[2:]
+    found = decode_grey(whole).numpy()[..., 0]
+    np.testing.assert_allclose(found, decode_raster(data, "a"), atol=1.01 / 255)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="truncated"):
+        decode_grey(whole[:-500] + b"\xff\xd9")

@@ -15,6 +15,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import make_request
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import external
+from mdmt_tf.splits.split import Split
 from mdmt_tf.statistics import calibration
 from mdmt_tf.training import trainer
 
@@ -248,3 +249,27 @@ def test_progress_counts_the_images_of_all_runs(runs, gamma_dir, tmp_path):
     assert seen[-1] == (2 * N, 2 * N) and [d for d, _ in seen] == sorted(
         {d for d, _ in seen}
     )
+
+
+def test_images_are_compared_with_those_of_training_and_validation(
+    runs, gamma_dir, monkeypatch, tmp_path, caplog
+):
+    seen = []
+    monkeypatch.setattr(external, "check_unseen_images", lambda *a: seen.append(a))
+    out = tmp_path / "out"
+    request = make_request(runs, "gamma", str(gamma_dir), out=out, allow_identical=True)
+    external.open_unseen(request)
+    # Once for both folds.
+    ((dataset, (trained,), used, allowed),) = seen
+    assert (dataset.name, trained.name, allowed) == ("gamma", "alpha", True)
+    lists = [Split.read(run.split).datasets["alpha"] for run in runs]
+    fitted = [set(one["train"]) | set(one["validation"]) for one in lists]
+    assert used == {"alpha": fitted[0] | fitted[1]}
+
+    def gone(*_):
+        raise DataError("DATA: dataset 'alpha' is not prepared")
+
+    monkeypatch.setattr(external, "open_datasets", gone)
+    external.open_unseen(request)
+    assert len(seen) == 1
+    assert "not compared with the images of the training of alpha: DATA" in caplog.text

@@ -12,69 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_series import make_slices, write_slices
+from mean_models import Means, films, model
 
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.imaging.preprocess import parse
 from mdmt_tf.serving import prediction, preparation
-from mdmt_tf.serving.ensemble import OpenModel
-from mdmt_tf.tasks import make_task
-
-TASKS = (
-    make_task(kind="binary", name="outcome", classes=("mild", "severe")),
-    make_task(kind="multilabel", name="signs", classes=("a", "b")),
-    make_task(kind="regression", name="stay"),
-)
-
-
-class Means:
-    """Answers with the mean grey value m of an image.
-
-    outcome: m^power; calibrated, if it is, its square root.
-    """
-
-    def __init__(self, power=1, calibrated=False):
-        self._power, self._calibrated = power, calibrated
-        self.outputs = {task.name for task in TASKS}
-        if calibrated:
-            self.outputs |= {"outcome_calibrated", "signs_calibrated"}
-        self.batches = []
-
-    def predict(self, images):
-        self.batches.append(images.shape)
-        m = images.reshape(len(images), -1).mean(axis=1).astype(np.float64)
-        p = m**self._power
-        answer = {
-            "outcome": np.stack([1 - p, p], axis=1),
-            "signs": np.stack([p, 1 - p], axis=1),
-            "stay": 10 * p[:, np.newaxis],
-        }
-        if self._calibrated:
-            root = np.sqrt(p)
-            answer["outcome_calibrated"] = np.stack([1 - root, root], axis=1)
-            answer["signs_calibrated"] = np.stack([root, 1 - root], axis=1)
-        return answer
-
-
-def model(predictor, preprocessing="full_8", size=(8, 8), **facts):
-    about = {"digest": "d", "trained_on": "ward", "training_images": None} | facts
-    return OpenModel(
-        path=Path("run"),
-        predictor=predictor,
-        tasks=TASKS,
-        preprocessing=parse(preprocessing),
-        size=size,
-        **about,
-    )
-
-
-def films(folder, *greys):
-    """Square PNG files of one grey value with one black corner of 1/4 of the area."""
-    folder.mkdir(exist_ok=True)
-    for number, grey in enumerate(greys):
-        pixels = np.full((16, 16), grey, np.uint8)
-        pixels[:8, :8] = 0
-        cv2.imwrite(str(folder / f"f{number:03d}.png"), pixels)
-    return folder
 
 
 def predicted(models, folder, out):
@@ -120,9 +61,9 @@ def test_models_with_other_preprocessing_each_get_their_own(tmp_path, monkeypatc
     seen = []
     original = preparation.prepare_files
 
-    def spy(paths, kind):
+    def spy(paths, kind, **options):
         seen.append(kind.name)
-        return original(paths, kind)
+        return original(paths, kind, **options)
 
     monkeypatch.setattr(prediction, "prepare_files", spy)
     folder = films(tmp_path / "films", 102, 204)

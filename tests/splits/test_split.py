@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sklearn
+from sklearn.model_selection import StratifiedGroupKFold
 
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.splits.folds import assign_folds
@@ -353,3 +355,27 @@ def test_few_of_many_rare_strata_are_named(caplog):
     assign_folds("ward", table, [task], 3, seed=0)
     assert "kind=c0 (2)" in caplog.text and "and 7 more; not every" in caplog.text
     assert "kind=c9" not in caplog.text
+
+
+def test_folds_are_those_of_the_library(monkeypatch):
+    # As many patients as images, in the order of their ids: nothing is renumbered.
+    labels = np.random.default_rng(1).integers(0, 2, 60)
+    table = table_of([f"{n:02d}" for n in range(60)], labels)
+    monkeypatch.setattr(sklearn, "__version__", "1.9.0")
+    expected = np.empty(60, int)
+    library = StratifiedGroupKFold(5, shuffle=True, random_state=3)
+    divided = library.split(labels, labels, table["patient_id"])
+    for number, (_, rows) in enumerate(divided):
+        expected[rows] = number
+    found = assign_folds("cxr", table, [TASK], 5, seed=3)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_folds_are_stratified_where_the_library_does_not_shuffle(monkeypatch):
+    labels = np.arange(60) // 45  # 45 of one class, 15 of the other
+    table = table_of([f"{n:02d}" for n in range(60)], labels)
+    monkeypatch.setattr(sklearn, "__version__", "1.7.2")
+    found = [assign_folds("cxr", table, [TASK], 5, seed=seed) for seed in range(3)]
+    for fold_of in found:
+        assert np.bincount(fold_of[labels == 1]).tolist() == [3] * 5
+    assert (found[0] != found[1]).any() and (found[1] != found[2]).any()

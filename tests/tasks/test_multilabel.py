@@ -12,7 +12,8 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.computation import task_metrics
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.runs import predictions
-from mdmt_tf.saliency.maps import GUIDED, Explainer
+from mdmt_tf.saliency.maps import Explainer
+from mdmt_tf.saliency.methods import GUIDED
 from mdmt_tf.tasks import make_task
 from mdmt_tf.tasks.labels import task_labels
 from mdmt_tf.training.losses import MaskedLoss, TaskLoss, compile_model

@@ -6,8 +6,8 @@ import fill_tables
 import pandas as pd
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
-FOLDER = PAGE.parent / "results" / "open_cxr"
+PAGE = Path(__file__).parents[2] / "docs" / "results" / "README.md"
+FOLDER = PAGE.parent / "open_cxr"
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def text():
     return " ".join(PAGE.read_text(encoding="utf-8").split())
 
 
-@pytest.mark.parametrize("name", ["results.md", "synthetic.md"])
+@pytest.mark.parametrize("name", ["README.md", "synthetic.md"])
 def test_the_tables_are_those_of_the_files(name):
     page = PAGE.parent / name
     assert fill_tables.fill(page) == page.read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def test_the_text_follows_from_the_tables(text):
     assert f"The gain of {control:.2f} in AUC" in text
     null = control - gain["mdmt_direct", "mdmt_null"]
     assert f"gain nearly as much ({null:.2f})" in text
-    readme = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (PAGE.parents[2] / "README.md").read_text(encoding="utf-8")
     assert f"networks {networks.min():.2f} to {networks.max():.2f}" in readme
     assert f"16 x 16 pixels {mean['thumbnail']:.2f}" in readme
 

@@ -244,3 +244,13 @@ def test_creating_variables_first_changes_no_bit(case, two_cpus, traces, monkeyp
     assert received[:2] == expected[:2]
     for a, b in zip(received[2], expected[2], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+def test_a_stored_loss_is_the_same_loss(task):
+    loss = TaskLoss(task, reduction=None)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    targets, _ = task.targets(np.array([0, 1, 1]))
+    logits = np.linspace(-1, 1, 3 * task.n_outputs).reshape(3, -1)
+    assert again.name == loss.name and again.reduction is None
+    np.testing.assert_array_equal(again(targets, logits), loss(targets, logits))

@@ -15,6 +15,7 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.runs import predictions
+from mdmt_tf.screen.line import Line
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.ensemble import open_models
 from mdmt_tf.serving.evaluation import evaluate_on
@@ -87,8 +88,7 @@ def begun(settings):
         training_set=build_training_set(inputs.samples["train"]),
         layers=AugmentationLayers((), inputs.tasks, inputs.images.shape),
         manifest={},
-        write=lambda text: None,
-        is_terminal=False,
+        line=Line(lambda text: None, is_terminal=False),
     )
     with build_strategy(settings.training.devices).scope():
         model = build_from_config(settings, settings.model.weights)

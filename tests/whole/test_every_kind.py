@@ -30,7 +30,9 @@ from mdmt_tf.training.strategy import build_strategy
 from mdmt_tf.training.tensorboard.pictures import draw_examples
 
 N = 24
-DATA_PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+DATA_PAGE = (Path(__file__).parents[2] / "docs/reference/data.md").read_text(
+    encoding="utf-8"
+)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_loss = pytest.mark.parametrize(
     "kind, loss", [(name, loss) for name, kind in KINDS.items() for loss in kind.losses]

@@ -90,7 +90,7 @@ def test_the_patients_are_those_of_the_table(run, data):
 def test_the_sketch_is_that_of_the_documentation():
     from pathlib import Path
 
-    page = Path(__file__).parents[2] / "docs" / "data.md"
+    page = Path(__file__).parents[2] / "docs" / "reference" / "data.md"
     shown = page.read_text(encoding="utf-8")
     blocks = [block.partition("```")[0] for block in shown.split("```yaml\n")[1:]]
     parsed = [yaml_text.parse(block, "page")[0] for block in blocks]

@@ -1,4 +1,4 @@
-"""The tutorial `docs/own_data.md` on real data: its shell blocks, word by word."""
+"""`docs/tutorials/own_data.md` on real data: its shell blocks, word by word."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from mdmt_tf.runs.folder import RunFolder
 # `.ci/run` runs it; it takes a minute and more.
 pytestmark = pytest.mark.large
 
-PAGE = Path(__file__).parents[2] / "docs" / "own_data.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "own_data.md"
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,7 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
         raise ConfigError(
             f"{name} has no published weights. Expected null or the path of a file."
         )
-    folder = weights_cache.weights_folder()
-    target = folder / f"{name}-{weights.sha256[:8]}.weights.h5"
+    target = _converted(name)
     manifest = manifest_path(target)
     if target.is_file() and manifest.is_file():
         expected = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
@@ -87,6 +86,32 @@ def provide(name: str, write: Callable[[str], object] = lambda text: None) -> Pa
             f"sha256 are known; all of them are {facts['checkpoint_sha256']}\n"
         )
     return target
+
+
+def _converted(name: str) -> Path:
+    """Where the converted published weights are, or would be."""
+    digits = BACKBONES[name].weights.sha256[:8]
+    return weights_cache.weights_folder() / f"{name}-{digits}.weights.h5"
+
+
+def is_ready(name: str, weights: str | Mapping[str, float] | None) -> bool:
+    """Whether `locate_all` would find all files without writing any.
+
+    Example:
+        >>> is_ready("resnet18", None), is_ready("resnet18", "gone.weights.h5")
+        (True, False)
+    """
+    files = weights if isinstance(weights, Mapping) else [weights]
+    for file in files:
+        if file == PUBLISHED:
+            found = BACKBONES[name].weights is not None and _converted(name).is_file()
+        elif file == PHANTOMS:
+            found = phantom_weights.find(name) is not None
+        else:
+            found = file is None or Path(file).is_file()
+        if not found:
+            return False
+    return True
 
 
 def locate(

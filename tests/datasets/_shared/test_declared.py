@@ -60,9 +60,12 @@ def read(tmp_path):
     return read
 
 
+def lines_of(prepared, name):
+    return (prepared.path / name).read_text().splitlines()[1:]
+
+
 def rejected(prepared):
-    lines = (prepared.path / "rejected.csv").read_text().splitlines()[1:]
-    return [line.strip('"') for line in lines]
+    return [line.strip('"') for line in lines_of(prepared, "rejected.csv")]
 
 
 def test_what_is_stored(ward, read):
@@ -106,15 +109,18 @@ def test_where_rows_end(ward):
     rows.append(list(rows[0]))
     facts = (prepared := ward(rows)).metadata
     assert facts["rows_read"] == 11
-    assert (facts["prepared"], facts["rows_repeated"]) == (5, 1)
+    assert (facts["prepared"], facts["rows_repeated"]) == (7, 1)
     assert facts["left_out"] == {"days_to_icu below 0": 1, "days_to_icu unknown": 1}
-    assert facts["rejected_by_reason"] == {"bad value": 3}
-    assert rejected(prepared)[:3] == [
+    assert facts["rejected_by_reason"] == {"bad value": 1}
+    assert facts["warnings"] == {"bad value": 2}  # the other label is known
+    assert rejected(prepared)[:2] == [
         "f00b,outcomes.xlsx:3,left out: days_to_icu below 0: days_to_icu = '-2'",
         "f01a,outcomes.xlsx:4,left out: days_to_icu unknown: days_to_icu = '99'",
-        "f01b,outcomes.xlsx:5,\"bad value: died_or_icu = 'x', expected 0, 1, or for "
-        "unknown 'n/a', '99'. Add it to `classes` or `unknown`.",
     ]
+    assert (
+        "f01b,outcomes.xlsx:5,bad value: died_or_icu = 'x', expected 0, 1, or for "
+        in (lines_of(prepared, "warnings.csv")[0].replace('"', ""))
+    )
     assert "f02b,outcomes.xlsx:7,bad value: pid is empty" in rejected(prepared)
 
 
@@ -219,10 +225,12 @@ def test_another_preprocessing(ward, read):
 
 
 def test_nothing_changed_is_reused(ward, tmp_path):
-    """Other keys of the file do not count."""
+    """Other keys of the file do not count, nor what may be done with the data."""
     assert not ward(ward_rows(2)).reused
     path = tmp_path / "ward" / "ward.yaml"
-    path.write_text(TEXT + "seed: 3\n", encoding="utf-8")
+    terms = "dataset:\n  licence: CC0\n  citation: Ours\n"
+    text = TEXT.replace("dataset:\n", terms) + "seed: 3\n"
+    path.write_text(text, encoding="utf-8")
     again = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
     assert again.reused
 
@@ -553,5 +561,32 @@ def test_numbers_that_cannot_be_stored_are_no_numbers(ward, read):
     rows[0][AT["los"]] = 1e300
     for number, row in enumerate(rows):
         row[AT["age"]] = 123456788 + number
-    assert ward(rows).metadata["rejected_by_reason"] == {"bad value": 1}
-    assert read()["age"] == ["123456789", "123456790", "123456791"]
+    assert ward(rows).metadata["warnings"] == {"bad value": 1}
+    assert read()["age"] == [str(123456788 + number) for number in range(4)]
+    assert math.isnan(read()["stay"][0])
+
+
+def test_a_joined_table_that_contradicts_itself_is_an_error(tmp_path, ward):
+    """A label, a condition, a site: no image is left out because of it."""
+    rows = ward_rows(2)
+    ward(rows)
+    folder = tmp_path / "ward"
+    names = [[row[AT["pid"]]] for row in rows[::2]]
+    text = TEXT.replace(
+        "tables: outcomes.xlsx", "tables: [outcomes.xlsx, {file: more.csv, on: pid}]"
+    )
+    assert text != TEXT
+    for old, new in (
+        ("column: los", "column: more"),
+        ("site: hospital", "site: more"),
+        ("days_to_icu: {min: 0}", "more: {min: 0}"),
+        ("[age, sex, projection]", "[more]"),
+    ):
+        assert old in text
+        write_csv(
+            folder / "more.csv",
+            [[*names[0], 1], [*names[1], 2], [*names[0], 3]],
+            ["pid", "more"],
+        )
+        with pytest.raises(DataError, match=r"more\.csv:4: more of .* line 2\."):
+            ward(rows, text.replace(old, new), overwrite=True)

@@ -17,8 +17,8 @@ FILMS = [["a", "P1"], ["b", "p1"], ["c", "2.0"], ["d", "P9"], ["e", ""]]
 
 @pytest.fixture
 def read(tmp_path):
-    def read(patients, films=FILMS, on="pid", **keys):
-        write_csv(tmp_path / "films.csv", films, ["file", "pid"])
+    def read(patients, films=FILMS, on="pid", films_header=("file", "pid"), **keys):
+        write_csv(tmp_path / "films.csv", films, films_header)
         header, *rows = patients
         write_csv(tmp_path / "patients.csv", rows, header)
         values = {
@@ -68,7 +68,9 @@ def test_spellings_of_both_tables_are_things_of_their_own(read):
     rows = [["pid", "age"], ["p1", "61"], ["P1", "62"], ["2", "63"]]
     assert ages(read(rows)) == ["62", "61", "63", "", ""]
     films = [["a", "P1"], ["c", "2"]]
-    assert ages(read(rows, films)) == ["contradictory rows", "63"]
+    tables = read(rows, films)
+    with pytest.raises(DataError, match=r"patients\.csv:3: age of 'P1'.*in line 2\."):
+        ages(tables)
 
 
 def test_the_key_may_have_another_name(read):
@@ -88,17 +90,33 @@ def test_several_keys(read):
     assert ages(tables) == ["61", "62", "", "", ""]
 
 
-def test_a_key_twice_is_a_fault_only_if_the_rows_differ(read):
+def test_a_key_twice_is_a_fault_only_if_the_rows_differ(read, tmp_path):
     rows = [["P1", "61", "x"], ["P1", "61.0", "y"], ["P9", "?", ""], ["P9", "70", ""]]
     tables = read([["pid", "age", "note"], *rows])
     assert ages(tables) == ["61", "61", "", "70", ""]
-    tables = read([["pid", "age"], ["P1", "61"], ["P1", "62"], ["P9", "70"]])
-    assert ages(tables) == ["contradictory rows"] * 2 + ["", "70", ""]
-    with pytest.raises(RowError) as error:
+    tables = read([["pid", "age"], ["P1", "61"], ["P9", "70"], ["P1", "62"]])
+    with pytest.raises(DataError) as error:
         tables.cell(tables.rows[0], "age", MARKS)
-    assert "age is '61' in patients.csv:2 and '62' in patients.csv:3" in str(
-        error.value
+    assert str(error.value) == (
+        f"{tmp_path / 'patients.csv'}:4: age of 'P1' is '62', but '61' in line 2. Keep "
+        "the row that is right."
     )
+
+
+def test_tables_that_contradict_each_other_cost_the_image(read):
+    """Each table agrees with itself, so nobody knows which is wrong."""
+    films = [["a", "P1", "61"], ["b", "P1", "62"]]
+    patients = [["pid", "age"], ["P1", "62"], ["P9", "70"]]
+    tables = read(patients, films, films_header=["file", "pid", "age"])
+    assert ages(tables) == ["contradictory rows", "62"]
+
+
+def test_a_table_that_contradicts_itself_is_named_before_tables_that_do(read):
+    films = [["a", "P1", "60"]]
+    patients = [["pid", "age"], ["P1", "61"], ["P1", "62"]]
+    tables = read(patients, films, films_header=["file", "pid", "age"])
+    with pytest.raises(DataError, match=r"patients\.csv:3: .*in line 2\."):
+        ages(tables)
 
 
 @pytest.mark.parametrize("text", ["n/a", "NaN", "-", "?", "#N/A", "unknown"])

@@ -108,6 +108,24 @@ def test_a_label_that_cannot_be_read_costs_the_row_and_another_field_does_not():
     assert read["doubts"] == [values["age"].error]
 
 
+@pytest.mark.parametrize(
+    "labels, kinds",
+    [
+        ({"y": wrong, "z": lambda: 2}, ([], ["bad value"])),
+        ({"y": wrong, "z": lambda: -1}, (["bad value"], [])),
+        ({"y": wrong, "z": wrong}, (["bad value"] * 2, [])),
+        ({"y": wrong}, (["bad value"], [])),
+        ({"y": lambda: -1, "z": lambda: -1}, ([], [])),
+        ({"y": lambda: wrong("x"), "z": lambda: 2}, (["x"], [])),
+    ],
+)
+def test_an_independent_label_that_cannot_be_read_costs_no_other(labels, kinds):
+    pairs = {name: (-1, label) for name, label in labels.items()}
+    read = read_fields(pairs, {}, independent=True)
+    for errors, expected in zip((read["faults"], read["doubts"]), kinds, strict=True):
+        assert [error.kind for error in errors] == expected
+
+
 def test_a_site_that_cannot_be_read_is_unknown():
     read = read_fields({}, {}, site=wrong)
     assert (read["site"], len(read["doubts"]), read["labels"]) == ("", 1, {})

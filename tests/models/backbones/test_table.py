@@ -175,7 +175,7 @@ def test_the_table_needs_no_keras():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# Nobody was found who has recorded all digits; docs/backbones.md names these, too.
+# Nobody was found who has recorded all digits; docs/reference/backbones.md names these.
 NOT_PINNED = {
     "densenet169",
     "densenet201",

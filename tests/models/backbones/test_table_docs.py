@@ -1,4 +1,4 @@
-"""docs/backbones.md agrees with the table of backbones."""
+"""docs/reference/backbones.md agrees with the table of backbones."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import pytest
 
 from mdmt_tf.models.backbones.table import BACKBONES, IMAGENET, UNIT
 
-TEXT = (Path(__file__).parents[3] / "docs/backbones.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[3] / "docs/reference/backbones.md").read_text(
+    encoding="utf-8"
+)
 ROWS = {
     line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
     for line in TEXT.partition("## ")[0].splitlines()

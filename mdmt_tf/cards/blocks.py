@@ -1,0 +1,159 @@
+"""What a card consists of, for Markdown and for the page, and its numbers as text."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from mdmt_tf.metrics.table import METRICS
+
+# Of operating points; they are no metrics of a task.
+_FRACTIONS = ("sensitivity", "specificity", "ppv", "npv", "fraction_positive")
+NOT_STATED = "not stated"
+NOT_KNOWN = "not known"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentences:
+    """A list of sentences."""
+
+    texts: tuple[str, ...]
+    kind: str = "sentences"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Names with their values."""
+
+    pairs: tuple[tuple[str, str], ...]
+    kind: str = "pairs"
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A table with a caption; the first cell of a row is its heading."""
+
+    id: str
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    kind: str = "grid"
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A heading with what stands below it."""
+
+    id: str
+    title: str
+    blocks: tuple[Sentences | Pairs | Grid, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A card.
+
+    Attributes:
+        title: of the model.
+        warnings: what stands above everything.
+        opening: what the model answers, and how well.
+        not_for: what it must not be used for.
+        sections: in their order.
+    """
+
+    title: str
+    warnings: tuple[str, ...]
+    opening: str
+    not_for: str
+    sections: tuple[Section, ...]
+
+
+def stated(text: str | Sequence[str] | None) -> str:
+    """A statement of the authors, or that there is none.
+
+    Example:
+        >>> stated(None), stated(["Screening.", "Triage."])
+        ('not stated', 'Screening. Triage.')
+    """
+    if not text:
+        return NOT_STATED
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def known(value: object) -> str:
+    """A value, or that nobody knows it; whole numbers with separators.
+
+    Example:
+        >>> known(None), known(2700), known("AP")
+        ('not known', '2,700', 'AP')
+    """
+    if value is None:
+        return NOT_KNOWN
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def plural(number: int, word: str) -> str:
+    """A number with its word.
+
+    Example:
+        >>> plural(1, "patient"), plural(1200, "image")
+        ('1 patient', '1,200 images')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def number_of(name: str, value: float | None) -> str:
+    """The value of a metric, as it is in the reports.
+
+    Example:
+        >>> number_of("auc", 0.7312), number_of("accuracy", 0.5)
+        ('0.731', '50.0 %')
+    """
+    if value is None:
+        return "not defined"
+    if name in _FRACTIONS or (name in METRICS and METRICS[name].percent):
+        return f"{100 * value:.1f} %"
+    text = f"{value:.3f}"
+    return text if len(text) <= 8 else f"{value:.3g}"
+
+
+def with_interval(name: str, entry: Mapping) -> str:
+    """A value with its 95 % interval, or without if that is not estimable.
+
+    Example:
+        >>> with_interval("auc", {"value": 0.75, "low": 0.6, "high": 0.9})
+        '0.750 (0.600 to 0.900)'
+        >>> with_interval("auc", {"value": 0.75, "low": None, "high": None})
+        '0.750 (no interval)'
+    """
+    text = number_of(name, entry["value"])
+    if entry["value"] is None:
+        return text
+    if entry["low"] is None:
+        return f"{text} (no interval)"
+    low, high = (number_of(name, entry[end]).removesuffix(" %") for end in _ENDS)
+    return f"{text.removesuffix(' %')} ({low} to {high})" + " %" * text.endswith("%")
+
+
+_ENDS = ("low", "high")
+
+
+def title_of(metric: str) -> str:
+    """The name of a metric in tables."""
+    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
+
+
+# The metrics that say most, for places with room for few.
+_PRINCIPAL = (
+    *("auc", "balanced_accuracy", "kappa", "mae", "spearman", "r2"),
+    *("recall", "specificity", "accuracy", "f1"),
+)
+
+
+def principal(names: Sequence[str], most: int) -> list[str]:
+    """At most so many of these metrics, those that say most first.
+
+    Example:
+        >>> principal(["accuracy", "f1", "balanced_accuracy", "auc"], 2)
+        ['auc', 'balanced_accuracy']
+    """
+    first = [name for name in _PRINCIPAL if name in names]
+    return [*first, *(name for name in names if name not in first)][:most]

@@ -1,0 +1,96 @@
+"""The facts of several models whose answers are averaged, such as folds or seeds."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mdmt_tf import storage
+from mdmt_tf.cards.ensemble_content import MEAN, POOLED
+from mdmt_tf.cards.facts import FORMAT, NOT_FOR, evaluation_of
+from mdmt_tf.cards.writing import facts_of
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.models.weights import provenance
+from mdmt_tf.runs import predictions
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics.assessment import assess
+
+
+def gather_ensemble(folders: Sequence[Path], resamples: int = 1000) -> dict[str, Any]:
+    """The facts of an ensemble.
+
+    Args:
+        folders: of finished runs, or of exported models.
+        resamples: number of bootstrap resamples of the joint metrics.
+    Raises: ConfigError for models with different answers; DataError as `facts_of`.
+    """
+    members = [facts_of(folder) for folder in folders]
+    first = [(one["name"], one["classes"]) for one in members[0]["model"]["answers"]]
+    for folder, other in zip(folders, members, strict=True):
+        own = [(one["name"], one["classes"]) for one in other["model"]["answers"]]
+        if own != first:
+            raise ConfigError(
+                f"{folder}: expected the answers of {folders[0]}, "
+                f"{', '.join(name for name, _ in first)}, with the same classes. "
+                f"Received: {', '.join(name for name, _ in own)}."
+            )
+    digests = [str(one["hashes"]["model"]) for one in members]
+    joint = hashlib.sha256("".join(digests).encode()).hexdigest()
+    how, evaluation = _judged(folders, members, resamples)
+    return storage.without_nan(
+        {
+            "format": FORMAT,
+            "title": f"ensemble of {len(members)}: {members[0]['title']}",
+            "finished": max(str(one["finished"]) for one in members),
+            "synthetic": any(one["synthetic"] for one in members),
+            provenance.NOTE: provenance.combined(
+                *(one[provenance.NOTE] for one in members)
+            ),
+            "interrupted": next(
+                filter(None, (m["interrupted"] for m in members)), None
+            ),
+            "not_for": NOT_FOR,
+            "hashes": {"model": f"sha256:{joint[:12]}"},
+            "judged": how,
+            "evaluation": evaluation,
+            "members": members,
+        }
+    )
+
+
+def _judged(folders, members, resamples: int) -> tuple[str | None, dict]:
+    """How the members were judged together, and the metrics; {} if they were not."""
+    runs = [RunFolder(folder) for folder in folders]
+    data = [one["hashes"]["data"] for one in members]
+    is_same = all(own == data[0] for own in data)
+    if not is_same or not all(run.predictions.is_file() for run in runs):
+        return None, {}
+    answers = runs[0].read_answers(runs[0].settings())
+    tables = [predictions.read(run.predictions, "test") for run in runs]
+    if all(len(table) for table in tables):
+        if len({one["hashes"]["split"] for one in members}) == 1:
+            keys = [table[predictions.KEYS].drop(columns="fold") for table in tables]
+            if all(own.equals(keys[0]) for own in keys):
+                table = predictions.mean_of_runs(tables, answers)
+                return MEAN, _assessed(table, answers, resamples)
+        elif not _share_patients(tables):
+            table = pd.concat(tables, ignore_index=True)
+            return POOLED, _assessed(table, answers, resamples)
+    return None, {}
+
+
+def _share_patients(tables: Sequence[pd.DataFrame]) -> bool:
+    seen: set[tuple] = set()
+    for table in tables:
+        own = set(zip(table["dataset"], table["patient_id"], strict=True))
+        if own & seen:
+            return True
+        seen |= own
+    return False
+
+
+def _assessed(table: pd.DataFrame, answers, resamples: int) -> dict:
+    found = assess(table, answers, resamples=resamples)
+    return evaluation_of("test", found, answers)

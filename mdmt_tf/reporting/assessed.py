@@ -1,0 +1,125 @@
+"""Predictions of rows that took no part in a fit, with their assessment.
+
+What the pages of a run and of an external validation have in common.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from mdmt_tf.metrics.table import compared, names_of
+from mdmt_tf.reporting.table_files import plain_heading, shown
+from mdmt_tf.tasks import Task
+
+# The metric that says most about a task: the first of these that it has.
+_LEADING = ("auc", "kappa", "mae")
+# What a model reaches that knows nothing.
+_CHANCE = {"auc": 0.5, "kappa": 0.0}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Assessed:
+    """Predictions and assessment in memory.
+
+    Attributes:
+        tasks: the assessed tasks and derived answers.
+        assessment: task -> result of `mdmt_tf.statistics.assessment.assess`, with the
+            sections of `calibration_sections` and, if known, "strata".
+        table: predictions, in the columns of `predictions.csv`.
+        calibrated: likewise with calibrated probabilities; None without them.
+    """
+
+    tasks: tuple[Task, ...]
+    assessment: Mapping[str, Mapping]
+    table: pd.DataFrame
+    calibrated: pd.DataFrame | None
+
+    @property
+    def place(self) -> str:
+        """What the rows are of, for titles."""
+        raise NotImplementedError
+
+    @property
+    def models(self) -> int:
+        """Number of the models whose mean prediction it is."""
+        return 1
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the rows are of synthetic images."""
+        raise NotImplementedError
+
+    @property
+    def reference(self) -> str:
+        """What `reference_value` is of, such as "own test"; "" without one."""
+        return ""
+
+    @property
+    def reference_note(self) -> str:
+        """A sentence on the reference."""
+        return ""
+
+    def reference_value(self, task: Task, metric: str, unit: str) -> float:
+        """The metric on other rows, to compare with; NaN if not known."""
+        return math.nan
+
+    def unit(self, task: Task) -> str:
+        """ "patient" or "image": what the metrics of the task are by, first."""
+        return self.assessment[task.name]["unit"]
+
+    def of_unit(self, task: Task) -> Mapping:
+        """n, patients and metrics of the task, by its unit."""
+        return self.assessment[task.name][f"by_{self.unit(task)}"]
+
+
+def number(value: float | None) -> float:
+    """A number of a JSON file, in which null stands for NaN."""
+    return math.nan if value is None else float(value)
+
+
+def numbers(own: Mapping, metric: str) -> tuple[float, float, float]:
+    """Value and ends of the interval of a metric; NaN where there are none.
+
+    Args:
+        own: the part of an assessment with `metrics`.
+
+    Example:
+        >>> numbers({"metrics": {"auc": {"value": 0.8, "low": None}}}, "auc")
+        (0.8, nan, nan)
+    """
+    entry = own["metrics"].get(metric, {})
+    return tuple(number(entry.get(key)) for key in ("value", "low", "high"))
+
+
+def leading(task: Task) -> str:
+    """The metric that a sentence about the task has: AUC, kappa or MAE."""
+    known = compared(task) or names_of(task)
+    return next((name for name in _LEADING if name in known), known[0])
+
+
+def clause(assessed: Assessed, task: Task, *, with_chance: bool = False) -> str:
+    """What came out for a task, as a part of a sentence.
+
+    Args:
+        with_chance: whether to state that the interval has the value of a model that
+            knows nothing.
+    """
+    own, name = assessed.of_unit(task), leading(task)
+    what = f"{plain_heading(name)} for {task.name}"
+    value, low, high = numbers(own, name)
+    patients = "1 patient" if own["patients"] == 1 else f"{own['patients']} patients"
+    if not own["n"]:
+        return f"{what} is unknown, because no image has a label"
+    if math.isnan(value):
+        missing = ", ".join(own.get("missing_classes", []))
+        why = f"no label is {missing}" if missing else "too few labels"
+        return f"{what} is undefined ({why}; {patients})"
+    interval = "no interval can be estimated"
+    if not math.isnan(low):
+        interval = f"95 % interval {shown(name, low)} to {shown(name, high)}"
+        chance = _CHANCE.get(name, math.nan)
+        if with_chance and low <= chance <= high:
+            interval += f", which includes chance, {chance:g}"
+    return f"{what} is {shown(name, value)} ({interval}; {patients})"

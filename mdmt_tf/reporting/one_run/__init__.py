@@ -1,0 +1,1 @@
+"""The page of one training run, made from its folder alone."""

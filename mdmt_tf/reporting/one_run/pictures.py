@@ -1,0 +1,132 @@
+"""Example images of a run with their saliency, for its page."""
+
+import base64
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from mdmt_tf.errors import DataError
+from mdmt_tf.reporting.one_run.results import RunResults
+from mdmt_tf.saliency.methods import TABLE, TITLES
+
+# What a page shows; the folder has all maps.
+_MOST_IMAGES = 8
+_MOST_TASKS = 2
+# Pixels of a picture on the page.
+_WIDTH = 900
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One map over its image.
+
+    Attributes:
+        alt: what it is, in a few words.
+        caption: image, prediction and truth.
+        source: its bytes as a `data:` address.
+    """
+
+    alt: str
+    caption: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """The shown maps.
+
+    Attributes:
+        note: which maps these are, and where the others are.
+        shown: the pictures.
+    """
+
+    note: str
+    shown: tuple[Picture, ...] = ()
+
+
+def pictures_of(results: RunResults, folder: Path | None = None) -> Pictures:
+    """The pictures of a folder that `explain` has written.
+
+    Args:
+        results: of the run.
+        folder: of the maps; None: `saliency` in the folder of the run.
+    Raises: DataError when the folder is damaged.
+    """
+    folder = folder or results.run.saliency
+    path = folder / TABLE
+    if not path.is_file():
+        return Pictures(
+            "No saliency maps were made. `python -m mdmt_tf.report RUN --saliency 4` "
+            "makes them for 4 images; `python -m mdmt_tf.explain RUN` has more choices."
+        )
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        chosen = _chosen(rows, [task.name for task in results.tasks])
+        shown = tuple(_picture(folder, row) for row in chosen)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{path}: not a table of saliency maps with their pictures ({error}). "
+            f"Remove the folder {folder}, or make it again with `python -m "
+            "mdmt_tf.explain`."
+        ) from error
+    return Pictures(_note(results, folder, rows, chosen), shown)
+
+
+def _chosen(rows: Sequence[Mapping], tasks: Sequence[str]) -> list[Mapping]:
+    """One method, few images, and of each the first tasks with a known label."""
+    if not rows:
+        return []
+    used = {row["method"] for row in rows}
+    method = next(name for name in TITLES if name in used)
+    own = [row for row in rows if row["method"] == method and row["task"] in tasks]
+    found = []
+    for image in list(dict.fromkeys(row["image_id"] for row in own))[:_MOST_IMAGES]:
+        of_image = [row for row in own if row["image_id"] == image]
+        of_image.sort(key=lambda row: (not row["true_class"], tasks.index(row["task"])))
+        labelled = [row for row in of_image if row["true_class"]]
+        found += (labelled or of_image)[:_MOST_TASKS]
+    return found
+
+
+def _picture(folder: Path, row: Mapping) -> Picture:
+    title = TITLES[row["method"]]
+    chance = f" ({float(row['probability']):.2f})" if row["probability"] else ""
+    caption = f"{row['image_id']}, {row['task']}: predicted {row['predicted']}{chance}"
+    caption += (
+        f", true {row['true_class']}." if row["true_class"] else ", true unknown."
+    )
+    with Image.open(folder / row["file"]) as picture:
+        picture = picture.convert("RGB")
+        picture.thumbnail((_WIDTH, 4 * _WIDTH))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=85)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    alt = f"{title} of {row['image_id']} for {row['task']}"
+    return Picture(alt, caption, f"data:image/jpeg;base64,{data}")
+
+
+def _note(results: RunResults, folder: Path, rows, chosen) -> str:
+    if not chosen:
+        return f"{folder / TABLE} lists no map of a task of this run."
+    images = {row["image_id"] for row in chosen}
+    # With the dataset in front where two datasets have an image of that name.
+    table = results.table
+    known = {*table["image_id"], *(table["dataset"] + ":" + table["image_id"])}
+    where = f"of the {results.split} split"
+    if others := images - known:
+        where = (
+            f"not of the {results.split} split"
+            if others == images
+            else f"{len(others)} of them not of the {results.split} split"
+        )
+    title = TITLES[chosen[0]["method"]]
+    one = "1 image" if len(images) == 1 else f"{len(images)} images"
+    return (
+        f"{title} of {one}, {where}, with the map over it. A map shows where "
+        "the score is sensitive, not that the place is a finding. The folder "
+        f"{folder.name}/ has all {len(rows)} maps."
+    )

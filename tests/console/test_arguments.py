@@ -1,0 +1,36 @@
+"""Options and settings on a command line."""
+
+import pytest
+from command_lines import run
+
+from mdmt_tf import console
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "3"], "--epochs: settings are written without --: training.epoc"),
+        (["--epochs=3"], "without --: training.epochs=3"),
+        (["--training.epochs=3"], "without --: training.epochs=3"),
+        (["seed=1", "--batch-size", "16"], "without --: training.batch_size=16"),
+        (["--lr"], "without --: training.learning_rate=VALUE"),
+        (["--epochs", "--resume"], "without --: training.epochs=VALUE"),
+        (["--verbose"], "--verbose: unknown option. `--help` lists the options."),
+    ],
+)
+def test_a_setting_is_no_option(arguments, message):
+    result = run("-m", "mdmt_tf.train", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+def test_options_are_still_options_and_may_be_shortened():
+    result = run("-m", "mdmt_tf.train", "--conf", "phantm")
+    assert result.returncode == 2
+    assert "--config phantm: no such configuration" in result.stderr
+
+
+def test_no_arguments_are_no_mistake():
+    arguments = console.parser("train", "Train.")
+    console.add_config_arguments(arguments)
+    assert arguments.parse_intermixed_args([]).overrides == []

@@ -1,0 +1,71 @@
+"""The end of a command, and where its messages go."""
+
+import io
+
+import pytest
+from command_lines import run
+
+from mdmt_tf.console import process
+from mdmt_tf.imaging import decoder_messages
+
+
+def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
+    class Standard:
+        encoding = "utf-8"
+
+        def fileno(self):
+            return 2
+
+    stream = process._own(Standard())
+    calls = []
+
+    def decode():  # while another thread draws a progress bar
+        calls.append(1)
+        stream.write("3 of 5\n")
+        return capfd.readouterr().err
+
+    assert decoder_messages.listen(decode) == ("3 of 5\n", [])
+    assert len(calls) == 1
+    stream.close()
+    assert process._own(memory := io.StringIO()) is memory
+
+
+# A command that ends in some way.
+COMMAND = """
+import errno, os, signal, sys
+from mdmt_tf import console
+from mdmt_tf.errors import Interrupted
+
+def main(argv):
+    try:
+        {body}
+    finally:
+        print("cleaned up", flush=True)
+
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (
+            "raise OSError(errno.ENOSPC, 'No space left on device', 'runs/a.csv')",
+            2,
+            "error: runs/a.csv: No space left on device. The disk is full: free",
+        ),
+        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 130, "interrupted\n"),
+        ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", 130, "interrupted\n"),
+        (
+            "raise Interrupted('To go on: python -m mdmt_tf.train --resume a')",
+            130,
+            "To go on: python -m mdmt_tf.train --resume a\n",
+        ),
+        ("raise OSError('of another kind')", 1, "Traceback"),
+    ],
+    ids=["full", "sigterm", "sigint", "interrupted", "bug"],
+)
+def test_the_end_of_a_command(body, status, message):
+    result = run("-c", COMMAND.format(body=body))
+    assert (result.returncode, result.stdout) == (status, "cleaned up\n")
+    assert result.stderr.startswith(message)

@@ -1,0 +1,80 @@
+"""The page of a model card."""
+
+import html.parser
+
+import pytest
+from made_runs import NAME, make_run
+
+from mdmt_tf.cards import strata
+from mdmt_tf.cards.writing import facts_of
+from mdmt_tf.reporting.model_card import card_page, page_of
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("made") / "run", resamples=5)
+
+
+@pytest.fixture(scope="module")
+def facts(run):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strata, "is_small", lambda *arguments: True)
+        return facts_of(run.path)
+
+
+class Parser(html.parser.HTMLParser):
+    """Headings, ids, links and addresses of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.titles, self.ids, self.links, self.loaded = [], [], [], []
+        self._is_title = False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self._is_title = tag in ("h1", "h2")
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found["href"]] if tag == "a" else []
+        self.loaded += [found[key] for key in ("src",) if key in found]
+
+    def handle_data(self, text):
+        if self._is_title and text.strip():
+            self.titles.append(text.strip())
+
+
+def test_the_sections_of_model_cards(facts):
+    found = Parser(page_of(facts))
+    assert found.titles == [
+        "Model card: made",
+        "Model details",
+        "Intended use",
+        "Caveats and recommendations",
+        "Factors",
+        "Metrics",
+        "Training data",
+        "Evaluation data",
+        "Quantitative analyses",
+        "Ethical considerations",
+        "Files and versions",
+    ]
+    assert len(set(found.ids)) == len(found.ids)
+    assert all(link.removeprefix("#") in found.ids for link in found.links)
+    assert not found.loaded
+
+
+def test_no_patient_is_in_the_page(facts, run):
+    page = page_of(facts)
+    assert NAME not in page and str(run.path.parent) not in page
+
+
+def test_markup_in_a_name_is_text(facts):
+    page = page_of(facts | {"title": "<img src=x>"})
+    assert "<img" not in page and "&lt;img src=x&gt;" in page
+
+
+def test_the_stored_card_is_shown(run, facts, tmp_path):
+    from mdmt_tf.cards.writing import write_card
+
+    write_card(facts | {"title": "stored"}, tmp_path)
+    assert "Model card: stored" in card_page(tmp_path)

@@ -1,0 +1,113 @@
+"""A service of a run that was trained on phantoms, with its saliency maps."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from mean_models import Means, model
+
+from mdmt_tf.serving.web import service
+from mdmt_tf.serving.web.bounds import Bounds, Refused
+from mdmt_tf.serving.web.desk import Job, Question
+from mdmt_tf.serving.web.service import Service
+
+
+class Explained:
+    """Maps with one bright pixel, of a task `outcome`."""
+
+    class explainer:
+        tasks = {"outcome": None}
+
+    methods = ("grad_cam",)
+
+    def maps(self, prepared, task, methods):
+        from mdmt_tf.saliency.files import Map
+
+        saliency = np.zeros(prepared.image.shape[:-1], np.float32)
+        saliency[2, 3] = 1
+        for method in methods:
+            yield Map(
+                task=task,
+                method=method,
+                image=prepared.image,
+                saliency=saliency,
+                words="severe",
+                facts={},
+            )
+
+
+@pytest.fixture
+def explaining(monkeypatch):
+    monkeypatch.setattr(service, "has_weights", lambda model: True)
+    monkeypatch.setattr(service, "MapsOfModel", lambda model: Explained())
+    return Service([model(Means()), model(Means(power=2), digest="e")], Bounds())
+
+
+def test_a_map_of_each_model(explaining, ask):
+    film = {"files": [("files", ("a.png", png()))]}
+    reply, other, wrong, two, damaged = ask(
+        ("POST", "/api/saliency?task=outcome", film),
+        ("POST", "/api/saliency?task=stay", film),
+        ("POST", "/api/saliency?task=outcome&method=guided_grad_cam", film),
+        ("POST", "/api/saliency?task=outcome", {"files": film["files"] * 2}),
+        ("POST", "/api/saliency?task=outcome", {"files": [("files", ("b", b"x"))]}),
+        service=explaining,
+    )
+    found = reply.json()
+    assert [one["model"] for one in found["maps"]] == ["d", "e"]
+    assert found["file"] == "a.png" and found["maps"][0]["explains"] == "severe"
+    assert not found["maps"][0]["is_empty"]
+    statuses = [one.status_code for one in (other, wrong, two, damaged)]
+    assert statuses == [404, 404, 413, 400]
+    assert "Known: outcome" in other.json()["error"]
+    assert "Known: grad_cam" in wrong.json()["error"]
+    assert damaged.json()["error"].startswith("b: expected a DICOM")
+
+
+def test_a_model_without_its_run_has_no_maps(means):
+    own = Service([means], Bounds())
+    with pytest.raises(Refused, match="Serve the folder of the run"):
+        own.check_saliency("outcome", ["grad_cam"])
+
+
+def test_pictures_only_where_they_are_wanted(means, ask):
+    film = {"files": [("files", ("a.png", png()))]}
+    without, within = ask(
+        ("POST", "/api/predict", film), ("POST", "/api/predict?pictures=true", film)
+    )
+    assert without.json()["answers"][0]["pictures"] is None
+    found = within.json()["answers"][0]["pictures"]
+    assert found["box"] == [0.0, 0.0, 1.0, 1.0]
+    assert found["whole"].startswith("data:image/png") and found["seen"]
+
+
+def test_what_a_client_that_has_gone_wanted_is_left(means, monkeypatch):
+    own = Service([means], Bounds())
+
+    async def main():
+        job = Job(Question(), [])
+        job.is_left = True
+        monkeypatch.setattr(
+            service, "items_of", lambda files, are_volumes: [Item("a"), Item("b")]
+        )
+        return list(own.answer([job]))
+
+    class Item:
+        names = ()
+        path = "/nothing"
+
+        def __init__(self, name):
+            self.name = name
+
+        def named(self, text):
+            return text
+
+    assert len(asyncio.run(main())) == 1
+
+
+def png():
+    import cv2
+
+    pixels = np.full((16, 16), 100, np.uint8)
+    pixels[:8] = 0
+    return cv2.imencode(".png", pixels)[1].tobytes()
