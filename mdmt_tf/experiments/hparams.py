@@ -181,9 +181,8 @@ def metric_columns(config: Config) -> Iterator[tuple[str, str]]:
     )
     most = max(1, _MOST_METRICS // len(answers))
     for answer in answers:
-        selects = chosen.metric if answer.name == chosen.task else None
         # The loss compares no experiments with different losses.
-        shown = [name for name in charted(answer, selects) if name != "loss"]
+        shown = [name for name in charted(answer, chosen.metric) if name != "loss"]
         for metric in shown[:most]:
             yield answer.name, metric
 

@@ -117,7 +117,7 @@ def test_columns_are_in_their_order_and_say_that_data_are_synthetic(written):
     assert shown[:4] == ["experiment", "backbone", "fold", "tasks"]
     assert "training.learning_rate" in shown
     titles = [info.display_name for info in experiment.metric_infos]
-    assert titles[0] == "prognosis auc (test, synthetic)" and len(titles) <= 12
+    assert titles[1] == "prognosis auc (test, synthetic)" and len(titles) <= 12
     assert [value.string_value for value in infos[0].domain_discrete.values] == [
         *("age", "alone", "both")
     ]
