@@ -1,10 +1,15 @@
 """`python -m mdmt_tf.benchmark`: a grid of fits, on one machine or a Ray cluster."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
+from mdmt_tf.screen.line import Line
+
+# Seconds between two lines of progress in a log.
+_EVERY = 600.0
 
 DESCRIPTION = """\
 Train backbones x splits x folds x experiments x seeds, one process per fit.
@@ -67,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _plan(settings, folder)
         return 0
     retry = options.retry_failed
-    status = run.run_benchmark(settings, folder, console.write, retry_failed=retry)
+    line = Line.on(sys.stdout, every=_EVERY)
+    status = run.run_benchmark(
+        settings, folder, line.write, retry_failed=retry, show=line.show
+    )
     # Without a plan there is nothing to report on.
     if folder.cells.is_file():
         print(f"tables and plots: {console.command('report', path)}")

@@ -84,14 +84,12 @@ def _report_benchmark(options: argparse.Namespace) -> int:
 
 
 def _report_run(run, options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from mdmt_tf.reporting.one_run import terminal
     from mdmt_tf.reporting.one_run.page import write_page
 
     run.require_finished()
     maps, note = _saliency(run, options)
-    with Console(stderr=True).status("tables, intervals, plots ..."):
+    with console.working("tables, intervals, plots ..."):
         report = write_page(
             run,
             options.out,

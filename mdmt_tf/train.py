@@ -105,11 +105,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     summary.print_metrics(run)
     print(f"\nrun folder   {run.path}")
+    print(f"model card   {run.card_text}")
     if run.saliency.is_dir():
         print(f"saliency     {run.saliency}")
     if run.tensorboard.is_dir():
         board = console.tool("tensorboard", "tensorboard.main", "--logdir", run.path)
         print(f"monitor      {board}")
+    print(f"look at it   {console.command('report', run.path)}")
     moved = ["--data-dir", options.data_dir] if options.data_dir else []
     print(f"check again  {console.command('evaluate', run.path, *moved)}")
 

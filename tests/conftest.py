@@ -14,7 +14,7 @@ import pytest
 # Read when TensorFlow is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-pytest_plugins = ["hashed_datasets", "made_benchmarks", "needless_skips"]
+pytest_plugins = ["hashed_datasets", "made_benchmarks", "made_runs", "needless_skips"]
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

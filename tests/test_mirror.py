@@ -25,6 +25,8 @@ OTHERS = {
 
 # Modules without a test file of their own: the test that they are tested through.
 THROUGH = {
+    "commands/test_serve.py": ["mdmt_tf.serving.web.server"],
+    "serving/web/test_app.py": ["mdmt_tf.serving.web.schema"],
     "cards/test_writing.py": [
         "mdmt_tf.cards.blocks",
         "mdmt_tf.cards.content",
@@ -65,16 +67,26 @@ THROUGH = {
     "config/test_benchmark_sections.py": ["mdmt_tf.config.benchmark_rules"],
     "config/test_config_volumes.py": ["mdmt_tf.config.image_sizes"],
     "config/test_main.py": ["mdmt_tf.config.terminal"],
+    "models/weights/test_torch_files.py": ["mdmt_tf.models.weights.torch_pickles"],
+    "runs/test_prediction_checks.py": [
+        "mdmt_tf.runs.prediction_problems",
+        "mdmt_tf.runs.prediction_values",
+    ],
     "datasets/_shared/test_declared.py": [
         "mdmt_tf.datasets._shared.declared_plan",
         "mdmt_tf.datasets._shared.declared_warnings",
     ],
-    "datasets/_shared/test_radiographs.py": ["mdmt_tf.datasets._shared.manual_builder"],
+    "datasets/_shared/test_radiographs.py": [
+        "mdmt_tf.datasets._shared.distributed",
+        "mdmt_tf.datasets._shared.image_table",
+        "mdmt_tf.datasets._shared.manual_builder",
+    ],
     "datasets/test_brixia.py": ["mdmt_tf.datasets._shared.brixia_scores"],
     "experiments/executors/test_fit_process.py": [
         "mdmt_tf.experiments.executors.preloaded",
     ],
     "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
+    "experiments/test_dry_run.py": ["mdmt_tf.experiments.dry_run_text"],
     "experiments/test_grid.py": ["mdmt_tf.experiments.protocol"],
     "experiments/test_results.py": [
         "mdmt_tf.experiments.cells",
@@ -107,6 +119,15 @@ THROUGH = {
         "mdmt_tf.phantoms.chest.studies",
     ],
     "reporting/test_latex.py": ["mdmt_tf.reporting.table_files"],
+    "reporting/one_run/test_page.py": [
+        "mdmt_tf.reporting.one_run.pictures",
+        "mdmt_tf.reporting.one_run.plots",
+        "mdmt_tf.reporting.one_run.results",
+        "mdmt_tf.reporting.one_run.strata",
+        "mdmt_tf.reporting.one_run.tables",
+        "mdmt_tf.reporting.one_run.terminal",
+    ],
+    "saliency/test_files.py": ["mdmt_tf.saliency.methods"],
     "reporting/test_external_page.py": [
         "mdmt_tf.reporting.assessed",
         "mdmt_tf.reporting.assessed_calibration",
@@ -157,6 +178,7 @@ THROUGH = {
         "mdmt_tf.tasks.categorical",
         "mdmt_tf.tasks.ordinal",
     ],
+    "training/test_dry_run.py": ["mdmt_tf.training.dry_run_text"],
     "training/test_trainer.py": [
         "mdmt_tf.runs.folder",
         "mdmt_tf.runs.manifest",

@@ -75,11 +75,12 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_post_page(output, page, config):
-    """The page with the site's own copy of a script of the theme."""
+    """The page with the site's own copy of a script, and a name for the search."""
     from mkdocs.utils import get_relative_url
 
     address, copy = _SHIM
-    return output.replace(address, get_relative_url(copy, page.url))
+    output = output.replace(address, get_relative_url(copy, page.url))
+    return output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
 
 
 def on_post_template(output_content, template_name, config):

@@ -12,7 +12,8 @@ from mdmt_tf import config
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared import declared_warnings
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
-from mdmt_tf.datasets._shared.manual_builder import ImageTable, ManualBuilder
+from mdmt_tf.datasets._shared.image_table import ImageTable
+from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
 from mdmt_tf.datasets._shared.originals import Originals
 from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
 from mdmt_tf.datasets._shared.rejections import Rejections

@@ -33,21 +33,18 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from mdmt_tf import __version__, links
+from mdmt_tf import __version__
 from mdmt_tf.datasets._shared import exclusion, manual_files
-from mdmt_tf.datasets._shared.exclusion import Excluded, find_excluded
+from mdmt_tf.datasets._shared.distributed import Distributed
+from mdmt_tf.datasets._shared.exclusion import Excluded
 from mdmt_tf.datasets._shared.image_records import (
     DESCRIPTIVE,
     Classes,
     Counts,
     Record,
-    merge_repeats,
 )
-from mdmt_tf.datasets._shared.originals import Originals
-from mdmt_tf.datasets._shared.record_names import in_one_spelling
+from mdmt_tf.datasets._shared.image_table import ImageTable
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.side_rows import SideRows
-from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import image_hashes
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
@@ -64,35 +61,13 @@ class PreprocessingConfig(tfds.core.BuilderConfig):
     preprocessing: Preprocessing | VolumePreprocessing | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageTable:
-    """The table that lists the images of a dataset, and their files.
-
-    Attributes:
-        rows: rows of the table.
-        images: the image files.
-        parse: parse(row) returns the record of a row; raises RowError for a bad row.
-        image_column: the column that names the image.
-        rejections: rejections while reading the tables.
-        sides: further tables about the images.
-    """
-
-    rows: Sequence[TableRow]
-    images: manual_files.ImageFiles
-    parse: Callable[[TableRow], Record]
-    image_column: str
-    rejections: Rejections = dataclasses.field(default_factory=Rejections)
-    sides: Sequence[SideRows] = ()
-
-
-class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base class of the builders; see the module.
+class ManualBuilder(
+    Distributed, tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
+    """Base class of the builders; see the module and `Distributed`.
 
     Attributes:
         PREPROCESSINGS: the preprocessings with a config; the first is the default.
-        FOLDER: name of the dataset's folder as distributed.
-        REQUIRED: tables and folders of images that the dataset must have.
-        OPTIONAL: further tables that are read if they are there.
         COUNTED: label field -> its classes, for the counts in the metadata.
         DESCRIPTIVE: label fields in which rows of one image may differ.
         UNUSABLE: ids of unusable images, the default of `exclude`.
@@ -103,9 +78,6 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """
 
     PREPROCESSINGS: ClassVar[tuple[Preprocessing | VolumePreprocessing, ...]] = ()
-    FOLDER: ClassVar[str]
-    REQUIRED: ClassVar[tuple[str, ...]]
-    OPTIONAL: ClassVar[tuple[str, ...]] = ()
     COUNTED: ClassVar[Mapping[str, Classes]]
     DESCRIPTIVE: ClassVar[frozenset[str]] = DESCRIPTIVE
     UNUSABLE: ClassVar[frozenset[str]] = frozenset()
@@ -136,47 +108,6 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             return cls.BUILDER_CONFIGS[0]
         kind = type(cls.PREPROCESSINGS[0])
         return cls.builder_configs.get(name) or _config(kind.parse(name))
-
-    @classmethod
-    def find_root(cls, manual_dir: str | os.PathLike) -> Path | None:
-        """The dataset's folder, `manual_dir` or inside it; None if absent."""
-        return manual_files.find_root(manual_dir, cls.FOLDER, cls._marks())
-
-    @classmethod
-    def _marks(cls) -> Sequence[str]:
-        """Files and folders by which the dataset is recognised; any of them will do."""
-        return cls.REQUIRED
-
-    @classmethod
-    def _missing(cls, root: Path) -> list[str]:
-        """Required files and folders that `root` lacks."""
-        return [name for name in cls.REQUIRED if not (root / name).exists()]
-
-    @classmethod
-    def checked_root(cls, manual_dir: str | os.PathLike) -> Path:
-        """The dataset's folder, checked to be complete.
-
-        Raises:
-            DataError: the folder is absent or incomplete. The message says what is
-                missing, which folders were searched, which tree is expected, and where
-                to obtain the dataset.
-        """
-        manual_dir = os.fspath(manual_dir)
-        root = cls.find_root(manual_dir)
-        if root is not None:
-            for name in cls.REQUIRED:
-                links.check(root / name, root)
-        if root is None:
-            problem = (
-                f"{cls.name}: none of {', '.join(cls._marks())} is in {manual_dir} or "
-                f"in a folder {cls.FOLDER} within it."
-            )
-        elif missing := cls._missing(root):
-            problem = f"{cls.name}: {root} is incomplete: without {'; '.join(missing)}."
-        else:
-            return root
-        instructions = inspect.cleandoc(cls.MANUAL_DOWNLOAD_INSTRUCTIONS)
-        raise DataError(f"{problem}\n\n{instructions}")
 
     @abc.abstractmethod
     def _read(self, root: Path) -> ImageTable:
@@ -330,11 +261,12 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _choose(self, table: ImageTable) -> tuple[list[Record], int]:
         """The records of the images to decode, and the number of repeated rows."""
         images, rejections = table.images, table.rejections
-        merged, repeated = self._merged(table)
-        excluded, chosen = self._excluded(table, merged), []
+        merged = table.merged(self.DESCRIPTIVE)
+        self._unmatched = merged.unmatched
+        excluded, chosen = table.excluded(self.exclude, merged.records), []
         if self.checks_exclude:
             exclusion.check(self.name, excluded)
-        for record in merged:
+        for record in merged.records:
             if record.path in excluded.files:
                 file = images.relative(record.path)
                 rejections.add(file, record.row.place, "listed as unusable", "")
@@ -342,63 +274,18 @@ class ManualBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 chosen.append(record)
         for path in images.not_requested():
             rejections.add(images.relative(path), "", "not in the table", "")
-        return chosen, repeated
-
-    def _merged(self, table: ImageTable) -> tuple[list[Record], int]:
-        """One record per image, and the number of repeated rows."""
-        rejections, records = table.rejections, []
-        for row in table.rows:
-            name = row.text(table.image_column)
-            try:
-                record = table.parse(row)
-            except RowError as error:
-                is_left_out = isinstance(error, LeftOut)
-                rejections.add(name, row.place, error.kind, error.detail, is_left_out)
-                continue
-            records.append(record)
-            for error in record.faults[:1]:
-                rejections.add(name, row.place, error.kind, error.detail)
-            for error in record.doubts if not record.faults else ():
-                detail = f"{error.detail}; stored as unknown"
-                rejections.warn(name, row.place, error.kind, detail)
-        unmatched = {s.name: s.list_unmatched(rejections) for s in table.sides}
-        self._unmatched = {name: n for name, n in unmatched.items() if any(n.values())}
-        records = in_one_spelling(records, rejections)
-        return merge_repeats(records, rejections, self.DESCRIPTIVE)
-
-    def _excluded(self, table: ImageTable, records: Sequence[Record]) -> Excluded:
-        in_table = (row.text(table.image_column) for row in table.rows)
-        return find_excluded(self.exclude, records, table.images, in_table)
+        return chosen, merged.repeated
 
     def excluded_in(self, manual_dir: str | os.PathLike) -> Excluded:
         """What `exclude` stands for in the files of the dataset, without messages."""
         with exclusion.without_messages():
             table = self._read(self.checked_root(manual_dir))
-            return self._excluded(table, self._merged(table)[0])
+            records = table.merged(self.DESCRIPTIVE).records
+            return table.excluded(self.exclude, records)
 
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         """Further facts for the metadata, about what was read and left out."""
         return {"unmatched": self._unmatched} if self._unmatched else {}
-
-    def _originals(self, root: Path) -> Originals:
-        """The files that the dataset is made from."""
-        paths = [root / name for name in self.REQUIRED]
-        paths += [manual_files.optional_file(root, name) for name in self.OPTIONAL]
-        images = manual_files.files_in(path for path in paths if path.is_dir())
-        return Originals(root, [path for path in paths if path.is_file()], images)
-
-    def changes(self, root: Path | None) -> list[str]:
-        """What differs from the files that an existing dataset was prepared from.
-
-        Args:
-            root: the folder of the dataset; None if it is not there.
-        """
-        stored = self.info.metadata.get("originals")
-        if root is None or stored is None:
-            return []
-        now = self._originals(root)
-        images = now.changed_images(stored, Path(self.data_dir))
-        return [*now.changed_tables(stored), *images]
 
     # tfds prints these two messages to standard output, with any verbosity.
     def _log_download_bytes(self) -> None:

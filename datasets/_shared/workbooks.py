@@ -28,6 +28,9 @@ _EMPTY_ROW = re.compile(
 _ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
 _MOST_ROWS = 1_048_576  # of a sheet
 _MOST_EMPTY = 20_000
+# The names of cells differ, so that a sheet is some ten times as large as in the file.
+# A part that is larger by far is read for minutes and has nothing in it.
+_SMALL = 5_000_000
 
 
 def transitional(path: Path) -> Any:
@@ -46,7 +49,10 @@ def transitional(path: Path) -> Any:
                 f"{limits.current().max_table_bytes}. If the file is in order, raise "
                 "the limit: --limit max_table_bytes=NUMBER"
             )
-        limits.check_unpacked(str(path), size, path.stat().st_size)
+        for member in archive.infolist():
+            stored = member.compress_size
+            what = f"{member.filename} of this spreadsheet"
+            limits.check_unpacked(str(path), member.file_size, stored, what, _SMALL)
         texts = [name for name in names if name.endswith((".xml", ".rels"))]
         changed: dict[str, bytes] = {}
         is_strict = _STRICT in workbook_part(archive)

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import (
     image_records,
-    manual_builder,
+    image_table,
     radiographs,
     tables,
 )
@@ -113,7 +113,7 @@ class Builder(radiographs.RadiographBuilder):
                 ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "ImageFile")
+        return image_table.ImageTable(rows, images, parse, "ImageFile")
 
 
 def _outcome(row):

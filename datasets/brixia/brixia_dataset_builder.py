@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
-    manual_builder,
+    image_table,
     radiographs,
     tables,
 )
@@ -98,7 +98,7 @@ class Builder(radiographs.RadiographBuilder):
             )
 
         sides = [consensus] if consensus else []
-        return manual_builder.ImageTable(
+        return image_table.ImageTable(
             rows, images, parse, "Filename", rejections, sides
         )
 

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
-    manual_builder,
+    image_table,
     radiographs,
     table_rows,
     tables,
@@ -110,7 +110,7 @@ class Builder(radiographs.RadiographBuilder):
             )
 
         sides = [side for side in (about, groups) if side]
-        return manual_builder.ImageTable(
+        return image_table.ImageTable(
             rows, images, parse, "filename", rejections, sides
         )
 

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import (
     image_records,
-    manual_builder,
+    image_table,
     radiographs,
     tables,
 )
@@ -79,7 +79,7 @@ class Builder(radiographs.RadiographBuilder):
                 ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "image_id")
+        return image_table.ImageTable(rows, images, parse, "image_id")
 
 
 def _numbers(row, columns):

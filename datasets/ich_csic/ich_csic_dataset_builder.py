@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf.datasets._shared import (
     image_records,
-    manual_builder,
+    image_table,
     table_rows,
     tables,
     volumes,
@@ -173,7 +173,7 @@ class Builder(volumes.VolumeBuilder):
                 ),
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "PatientID")
+        return image_table.ImageTable(rows, images, parse, "PatientID")
 
 
 def _has(rows, column):

@@ -6,7 +6,7 @@ import tensorflow_datasets as tfds
 from mdmt_tf.datasets._shared import (
     brixia_scores,
     image_records,
-    manual_builder,
+    image_table,
     manual_files,
     radiographs,
     table_rows,
@@ -102,7 +102,7 @@ class Builder(radiographs.RadiographBuilder):
                 },
             )
 
-        return manual_builder.ImageTable(rows, images, parse, "filename")
+        return image_table.ImageTable(rows, images, parse, "filename")
 
     def _known_lungs(self):
         return lambda record: _lungs(record.row)

@@ -18,6 +18,7 @@ def run_benchmark(
     write: Callable[[str], None],
     *,
     retry_failed: bool = False,
+    show: Callable[[str], object] = lambda text: None,
 ) -> int:
     """Plan the grid, run the unfinished fits, and list those that remain unfinished.
 
@@ -28,6 +29,7 @@ def run_benchmark(
         folder: an existing folder.
         write: receives texts for the user.
         retry_failed: whether failed fits are tried again.
+        show: receives the line of progress, see `schedule.run`.
     Returns: the exit status: 0 when all fits are finished, 1 when some are not, or the
         status of a plan that failed.
     Raises: ConfigError when a benchmark is already running in the folder.
@@ -45,11 +47,13 @@ def run_benchmark(
         status = subprocess.run(command, check=False).returncode
         if status:
             return status
-        state = _run_fits(settings, folder, write, retry_failed)
+        state = _run_fits(settings, folder, write, retry_failed, show)
     return _report_failures(schedule.failures(state), folder, write)
 
 
-def _run_fits(settings: Config, folder: Folder, write, retry_failed: bool) -> State:
+def _run_fits(
+    settings: Config, folder: Folder, write, retry_failed: bool, show
+) -> State:
     data = folder.read_data()
     settings = settings.model_copy(update={"data_dir": data["data_dir"]})
     settings = settings.in_folders(data.get("data_dirs", {}))
@@ -76,6 +80,7 @@ def _run_fits(settings: Config, folder: Folder, write, retry_failed: bool) -> St
             executor,
             write,
             retry_failed=retry_failed,
+            show=show,
         )
     # Imported late: it takes time, and fits do not wait for it.
     from mdmt_tf.experiments.hparams import write_hparams

@@ -6,7 +6,7 @@ fits are repeated on request.
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from mdmt_tf.errors import Interrupted
@@ -85,6 +85,7 @@ def run(
     write: Callable[[str], object],
     *,
     retry_failed: bool = False,
+    show: Callable[[str], object] = lambda text: None,
 ) -> State:
     """Run the fits that are not finished; returns the state afterwards.
 
@@ -95,10 +96,11 @@ def run(
         executor: runs the fits; closed at the end.
         write: receives one line per fit.
         retry_failed: whether to repeat fits that failed before.
+        show: receives the line of progress, again and again.
     Raises: Interrupted after Ctrl-C, when the fits have ended.
     """
     state = state_of(grid, folder, retry_failed=retry_failed)
-    progress = GridProgress(grid, len(state.finished), write)
+    progress = GridProgress(grid, len(state.finished), write, folder)
     running: set[str] = set()
     try:
         while state.waiting or running:
@@ -107,6 +109,8 @@ def run(
                 executor.submit(name)
                 state.waiting.remove(name)
                 running.add(name)
+                progress.began(name)
+            show(progress.line(running, state.waiting, executor.capacity))
             for name, outcome in executor.wait(_WAIT_SECONDS):
                 running.remove(name)
                 if outcome.error:
@@ -158,17 +162,71 @@ class GridProgress:
 
     The expected time of a fit is the mean time of the fits of its experiment and
     backbone that have ended in this session, or of all fits if there are none.
+
+    Args:
+        grid: all fits.
+        finished: number of fits that are finished.
+        write: receives the lines.
+        folder: of the benchmark, with the histories of the fits.
+        clock: seconds since any time.
     """
 
-    def __init__(self, grid: Grid, finished: int, write: Callable[[str], object]):
+    def __init__(
+        self,
+        grid: Grid,
+        finished: int,
+        write: Callable[[str], object],
+        folder: Folder,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._grid, self._done, self._write = grid, finished, write
+        self._folder, self._clock = folder, clock
         self._seconds: dict[str, list[float]] = {}
-        self._started = time.monotonic()
+        self._began: dict[str, float] = {}
+
+    def began(self, name: str) -> None:
+        """Note the begin of a fit."""
+        self._began[name] = self._clock()
+
+    def line(
+        self, running: Iterable[str], waiting: Sequence[str], capacity: int
+    ) -> str:
+        """The fits that run with their epochs, and the time left if it is known."""
+        running = sorted(running)
+        fits = ", ".join(f"{_sort_of(name)} {self._epoch(name)}" for name in running)
+        left = ""
+        if self._seconds:
+            rest = self.seconds_left([*waiting, *running], capacity)
+            left = f"{duration(rest)} left: "
+        return f"{self._count()} {left}{fits}"
+
+    def _epoch(self, name: str) -> str:
+        """The epoch that a fit is in."""
+        fit = self._grid.fits[name]
+        if fit.settings is None:
+            return "runs"
+        try:
+            with self._folder.run(name).history.open("rb") as file:
+                done = sum(1 for _ in file) - 1
+        except OSError:
+            done = 0
+        epochs = fit.settings.training.epochs
+        return f"{min(max(done, 0) + 1, epochs)}/{epochs}"
+
+    def _count(self) -> str:
+        total = len(self._grid.fits)
+        return f"[{self._done:>{len(str(total))}}/{total}]"
 
     def ended(self, name: str, outcome: Outcome, left: list[str], capacity: int):
+        """Write the line of a fit that has ended.
+
+        Args:
+            left: fits that run or wait.
+            capacity: number of fits at a time.
+        """
         self._done += 1
-        total = len(self._grid.fits)
-        count = f"[{self._done:>{len(str(total))}}/{total}]"
+        self._began.pop(name, None)
+        count = self._count()
         if outcome.error:
             first = outcome.error.splitlines()[0]
             self._write(f"{count} {name} FAILED: {first[:200]}\n")
@@ -179,13 +237,18 @@ class GridProgress:
         self._write(f"{count} {name} in {duration(outcome.seconds)}{ends}\n")
 
     def seconds_left(self, left: list[str], capacity: int) -> float:
-        """Estimate for the fits in `left`, `capacity` at a time."""
+        """Estimate for the fits in `left`, `capacity` at a time.
+
+        Those that run have a part of their time behind them.
+        """
         every = [seconds for known in self._seconds.values() for seconds in known]
         mean = sum(every) / len(every)
         total = 0.0
         for name in left:
             known = self._seconds.get(_sort_of(name))
-            total += sum(known) / len(known) if known else mean
+            expected = sum(known) / len(known) if known else mean
+            passed = self._clock() - self._began[name] if name in self._began else 0.0
+            total += max(expected - passed, 0.0)
         return total / min(capacity, max(1, len(left)))
 
 

@@ -137,7 +137,11 @@ def check_pixels(
 
 
 def check_unpacked(
-    name: str, unpacked: int, stored: int | None, what: str = "contents"
+    name: str,
+    unpacked: int,
+    stored: int | None,
+    what: str = "contents",
+    small: int = SMALL,
 ) -> None:
     """Compare the bytes that a file holds once it is unpacked with the limits.
 
@@ -146,11 +150,12 @@ def check_unpacked(
         unpacked: bytes.
         stored: bytes in the file; None: they are not compressed.
         what: that is unpacked, for messages.
+        small: unpacked bytes up to which any ratio will do.
     Raises: DataError.
     """
     if unpacked > current().max_bytes:
         raise _too_large(name, f"{what}, {unpacked} bytes", "max_bytes")
-    if stored is not None and unpacked > max(SMALL, current().max_ratio * stored):
+    if stored is not None and unpacked > max(small, current().max_ratio * stored):
         text = f"{what}, {unpacked} bytes in a file of {stored}"
         raise _too_large(name, text, "max_ratio", "times the bytes of the file")
 

@@ -38,6 +38,7 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
     "grid.color": "0.5",
+    "grid.alpha": 0.5,
 }
 
 

@@ -7,6 +7,12 @@ from mdmt_tf.reporting.groups import Unit
 
 def title_of(results: Results, validation: str) -> str:
     """Name of a validation, with its kind in brackets."""
+    marked = "" if results.split == "test" else f", {results.split} rows"
+    return f"{validation} ({kind_in_words(results, validation)}){marked}"
+
+
+def kind_in_words(results: Results, validation: str) -> str:
+    """What a validation is, such as "5-fold cross-validation, 3 times"."""
     section = results.benchmark.cross_validation[validation]
     words = {
         "kfold": f"{section.folds}-fold cross-validation",
@@ -16,8 +22,7 @@ def title_of(results: Results, validation: str) -> str:
     repeats = getattr(section, "repeats", 1)
     if section.kind == "kfold" and repeats > 1:
         words += f", {repeats} times"
-    marked = "" if results.split == "test" else f", {results.split} rows"
-    return f"{validation} ({words}){marked}"
+    return words
 
 
 def task_by(aggregates: Aggregates, task: str, unit: Unit) -> str:

@@ -1,16 +1,20 @@
 """The first sentences of a report: the primary comparison in plain words."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import leading, signed
-from mdmt_tf.reporting.headings import title_of
+from mdmt_tf.reporting.differences import conclusion, interval, leading, signed
+from mdmt_tf.reporting.headings import kind_in_words
 from mdmt_tf.reporting.primary_table import compared_pairs
 from mdmt_tf.reporting.table_files import in_percent, plain_heading, shown
 from mdmt_tf.statistics.primary import Difference
 
+# task, validation, candidate, other, difference
+Compared = tuple[str, str, str, str, Difference]
+# As many further comparisons are named; of more, a reader learns the counts.
+_NAMED = 3
 NOTHING = (
     "Nothing is compared: benchmark.candidate and benchmark.comparisons are not set, "
     "or name no other experiment."
@@ -30,24 +34,26 @@ _COUNTED = {
     "worse": "worse",
     "higher": "higher",
     "lower": "lower",
-    "undecided": "without a shown difference",
+    "undecided": "with no difference shown",
     "not estimable": "not estimable",
 }
 
 
 def opening(aggregates: Aggregates) -> list[str]:
-    """What came out: the first declared comparison, and a count of the others."""
+    """What came out: the first declared comparison, and how the others came out."""
     found = list(_differences(aggregates))
     if not found:
         return [NOTHING]
-    task, validation, candidate, other, difference = found[0]
-    where = title_of(aggregates.results, validation)
+    results = aggregates.results
+    several = len(results.benchmark.cross_validation) > 1
+    (task, validation, candidate, other, difference), *others = found
+    where = kind_in_words(results, validation)
+    if several:
+        where += f" {validation}"
     sentences = [
         f"Primary comparison: {in_words(candidate, other, task, where, difference)}"
     ]
-    if len(found) > 1:
-        sentences.append(_others([row[-1] for row in found[1:]]))
-    return sentences
+    return [*sentences, others_in_words(others)] if others else sentences
 
 
 def in_words(
@@ -95,33 +101,37 @@ def _allowed(candidate: str, difference: Difference) -> str:
     )
 
 
-def _others(differences: list[Difference]) -> str:
-    """How the further comparisons came out."""
-    counts = collections.Counter(own.conclusion for own in differences)
-    words = [
+def others_in_words(found: Sequence[Compared]) -> str:
+    """How the further comparisons came out: each by name, or a count of many."""
+    if len(found) <= _NAMED:
+        parts = [
+            f"{candidate} − {other} at {task}: {_briefly(difference)}"
+            for task, _, candidate, other, difference in found
+        ]
+        return f"Also compared: {'; '.join(parts)}."
+    counts = collections.Counter(row[-1].conclusion for row in found)
+    words = ", ".join(
         f"{counts[name]} {text}" for name, text in _COUNTED.items() if counts[name]
-    ]
-    if len(differences) == 1:
-        return f"A further comparison is {words[0].removeprefix('1 ')}."
+    )
     return (
-        f"Of {len(differences)} further comparisons {_joined(words)}. Each stands for "
-        "itself; decide before which one counts."
+        f"{len(found)} further comparisons: {words}. Each stands for itself; decide "
+        "before which one counts."
     )
 
 
-def _joined(words: list[str]) -> str:
-    """The parts of a sentence with its verbs: 1 is better, 2 are worse and ..."""
-    parts = [
-        f"{w.split()[0]} {'is' if w.startswith('1 ') else 'are'} {w.split(' ', 1)[1]}"
-        for w in words
-    ]
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _briefly(difference: Difference) -> str:
+    """The conclusion with the difference and its interval."""
+    if difference.reason is not None:
+        return "not estimable"
+    metric = difference.metric
+    return (
+        f"{conclusion(difference)} ({plain_heading(metric)} "
+        f"{shown(metric, difference.value, '+')} {interval(difference)})"
+    )
 
 
-def _differences(
-    aggregates: Aggregates,
-) -> Iterator[tuple[str, str, str, str, Difference]]:
-    """(task, validation, candidate, other, difference) in the order of the table."""
+def _differences(aggregates: Aggregates) -> Iterator[Compared]:
+    """All comparisons, in the order of the table."""
     for task, validation, pairs in compared_pairs(aggregates):
         for candidate, other in pairs:
             found = aggregates.differences.of(validation, task.name, candidate, other)

@@ -18,6 +18,7 @@ from mdmt_tf.reporting.groups import Group
 from mdmt_tf.reporting.headings import task_by
 from mdmt_tf.reporting.marks import start_of_title
 from mdmt_tf.reporting.panels import COLOURS, finished, panels, scale
+from mdmt_tf.reporting.pooled_curves import decision, roc
 from mdmt_tf.reporting.pooled_plots import calibration, confusion
 from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.tasks import Task
@@ -113,7 +114,7 @@ def _values(groups: list[Group], metric: str) -> np.ndarray:
 
 
 def slopes(aggregates: Aggregates, task: Task, validation: str):
-    """Means over folds, with one line per backbone through the experiments."""
+    """Means over folds, with one line per backbone; None where there is only one."""
     results = aggregates.results
     experiments = [
         e
@@ -134,7 +135,9 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
         )
         for f in metrics
     }
-    if len(experiments) < 2 or all(np.isnan(m).all() for m in means.values()):
+    if min(len(experiments), len(backbones)) < 2 or all(
+        np.isnan(m).all() for m in means.values()
+    ):
         return None
     figure, axes = panels(len(metrics), 2.6, 3.2)
     places = np.arange(len(experiments))
@@ -149,16 +152,15 @@ def slopes(aggregates: Aggregates, task: Task, validation: str):
                 linewidth=1,
                 label=backbone,
             )
-        if len(backbones) > 1:
-            # An incomplete backbone has NaN, so no point.
-            axis.plot(
-                places,
-                means[name].mean(axis=0) * scale(name),
-                color=INK,
-                linestyle="--",
-                linewidth=2,
-                label="mean",
-            )
+        # An incomplete backbone has NaN, so no point.
+        axis.plot(
+            places,
+            means[name].mean(axis=0) * scale(name),
+            color=INK,
+            linestyle="--",
+            linewidth=2,
+            label="mean",
+        )
         axis.set_xticks(places, experiments, rotation=30, ha="right")
         axis.set_xlim(-0.3, len(experiments) - 0.7)
         axis.set_ylabel(heading(name))
@@ -240,6 +242,8 @@ KINDS = {
     "box": box,
     "slopes": slopes,
     "curves": curves,
+    "roc": roc,
     "confusion": confusion,
     "calibration": calibration,
+    "decision": decision,
 }

@@ -1,5 +1,6 @@
 """The primary comparison, and what the networks add to the baselines."""
 
+import dataclasses
 import math
 from collections.abc import Collection, Iterable, Iterator
 
@@ -13,6 +14,7 @@ from mdmt_tf.reporting.means_table import folded_terms, same_label_notes
 from mdmt_tf.reporting.table_files import (
     NO_NUMBER,
     Entry,
+    Folded,
     Table,
     TableSection,
     heading,
@@ -42,7 +44,7 @@ def primary_table(aggregates: Aggregates) -> Table:
             f"{task.name}: {' - '.join(pair)}"
             for pair in results.unlike(task.name, validation)
         ]
-        rows = []
+        first, others = [], []
         for candidate, other in pairs:
             found = aggregates.differences.of(validation, task.name, candidate, other)
             words = sentence(candidate, other, found[leading(task)])
@@ -50,17 +52,23 @@ def primary_table(aggregates: Aggregates) -> Table:
             facts = (task.name, validation, candidate, other)
             data += [_data(facts, found[metric]) for metric in compared(task)]
             pair = Entry(f"{candidate} - {other}")
-            if _is_nothing(found.values()):
-                (first, *_) = found.values()
-                rows.append((pair, Entry("all"), *_entries(first)))
-                continue
-            for metric in compared(task):
-                rows.append((pair, Entry(heading(metric)), *_entries(found[metric])))
-        if rows:
-            title = f"{task.name}, {title_of(results, validation)}"
-            headings = ("compared", "metric", *_HEADINGS)
+            first.append((pair, *_entries(found[leading(task)])))
+            if not _is_nothing(found.values()):
+                others += [
+                    (pair, Entry(heading(metric)), *_entries(found[metric]))
+                    for metric in compared(task)
+                    if metric != leading(task)
+                ]
+        title = f"{task.name}, {title_of(results, validation)}"
+        if first:
+            headings = ("compared", *_HEADINGS)
             is_term = task.name in terms
-            sections.append(TableSection(title, headings, rows, folded=is_term, keys=2))
+            name = f"{title}: {heading(leading(task))}"
+            sections.append(TableSection(name, headings, first, folded=is_term))
+        if others:
+            headings = ("compared", "metric", *_HEADINGS)
+            name = f"{title}: other metrics"
+            sections.append(TableSection(name, headings, others, folded=True, keys=2))
     notes = [*_notes(data), *same_label_notes(results)]
     if not data:
         notes = [
@@ -79,8 +87,18 @@ def primary_table(aggregates: Aggregates) -> Table:
         notes,
         pd.DataFrame(data, columns=_COLUMNS),
         tuple(lead[False]),
-        folded_terms(results, sections, tuple(lead[True])),
+        _folded(results, sections, tuple(lead[True])),
     )
+
+
+def _folded(results, sections, lead: tuple[str, ...]) -> Folded | None:
+    """What the folded sections are: other metrics, and tasks of a derived answer."""
+    found = folded_terms(results, sections, lead)
+    if found is None:
+        return None
+    if not results.terms:
+        return Folded("Other metrics")
+    return dataclasses.replace(found, title=f"Other metrics. {found.title}")
 
 
 def compared_pairs(

@@ -3,6 +3,7 @@
 import dataclasses
 
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.benchmark_flow import benchmark_flow
 from mdmt_tf.reporting.comparison_table import table_2
 from mdmt_tf.reporting.correlation_table import correlation_table
 from mdmt_tf.reporting.detailed_tables import runs, table_s1
@@ -25,6 +26,7 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
     results = aggregates.results
     found = [
         primary_table(aggregates),
+        benchmark_flow(results),
         equivalence_table(aggregates),
         table_1(aggregates),
         effort_table(results),

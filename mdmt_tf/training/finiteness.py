@@ -7,7 +7,7 @@ before is still multiplied by it on the way back.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import keras
 import numpy as np
@@ -25,16 +25,20 @@ class GradientWatch:
     Of a kernel (..., inputs, outputs), it looks at the gradients of the first input and
     of the first output alone. A lost number of an output is in the gradients of all
     inputs, and one of an input in those of all outputs, so nothing is missed, and a
-    thousandth of the memory is read. Vectors are looked at whole.
+    thousandth of the memory is read. Vectors are looked at whole. The gradients of the
+    first output lie far apart in memory, and reading them takes longest. They are
+    passed over where the outputs are normalised, see `normalized_kernels`.
 
-    A gradient counts as finite if half the sum of its squares is. A number above 1e19
-    overflows that sum; it overflows the second moment of Adam, too, which never
-    recovers.
+    The gradients count as finite if half the sum of all these squares is. A number
+    above 1e19 overflows that sum; it overflows the second moment of Adam, too, which
+    never recovers. Which gradients were lost is only computed in that step: a hundred
+    small operations take longer than the numbers that they look at.
 
     Make it inside the strategy's scope. Each replica notes its own gradients.
 
     Args:
         count: number of gradients.
+        normalized: numbers of kernels of which one row is enough.
 
     Example:
         >>> watch = GradientWatch(2)
@@ -45,7 +49,8 @@ class GradientWatch:
         (1, [1])
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, normalized: Collection[int] = ()):
+        self._normalized = frozenset(normalized)
         self._strategy = tf.distribute.get_strategy()
         self._step = _of_each_replica(tf.constant(-1, tf.int64))
         self._lost = _of_each_replica(tf.zeros([count], tf.bool))
@@ -57,9 +62,27 @@ class GradientWatch:
             gradients: one for each variable; None: the step does not depend on it.
             step: number of the step, an integer scalar.
         """
-        lost = ~tf.math.is_finite(tf.stack([_size(each) for each in gradients]))
-        is_first = tf.reduce_any(lost) & (self._step < 0)
-        self._lost.assign(tf.where(is_first, lost, self._lost))
+        places = [place for place, each in enumerate(gradients) if each is not None]
+        parts = [
+            _looked_at(gradients[place], place in self._normalized) for place in places
+        ]
+        if not parts:
+            return
+        numbers = tf.concat(parts, 0)
+        is_lost = ~tf.math.is_finite(tf.nn.l2_loss(numbers))
+        is_first = is_lost & (self._step < 0)
+
+        def lost():
+            each = tf.split(numbers, [tf.size(part) for part in parts])
+            sizes = tf.stack([tf.nn.l2_loss(one) for one in each])
+            own = ~tf.math.is_finite(sizes)
+            # Of several that overflow only together, the largest.
+            own |= ~tf.reduce_any(own) & (sizes >= tf.reduce_max(sizes))
+            at = tf.constant(places, tf.int32)[:, tf.newaxis]
+            return tf.scatter_nd(at, own, tf.shape(self._lost))
+
+        nothing = tf.zeros_like(self._lost)
+        self._lost.assign(self._lost | tf.cond(is_first, lost, lambda: nothing))
         step = tf.cast(tf.convert_to_tensor(step), tf.int64)
         self._step.assign(tf.where(is_first, step, self._step))
 
@@ -79,15 +102,50 @@ class GradientWatch:
         return min(noted), np.flatnonzero(np.any(own, axis=0)).tolist()
 
 
-def _size(gradient: tf.Tensor | None) -> tf.Tensor:
-    """Half the sum of the squares that are looked at, float32 scalar."""
-    if gradient is None:
-        return tf.zeros([])
+def _looked_at(gradient: tf.Tensor, is_normalized: bool) -> tf.Tensor:
+    """The numbers of a gradient that are looked at, float32 (n,)."""
     gradient = tf.convert_to_tensor(gradient)
     parts = [gradient]
     if len(gradient.shape) > 1:
-        parts = [gradient[..., 0, :], gradient[..., 0]]
-    return tf.cast(tf.add_n([tf.nn.l2_loss(part) for part in parts]), tf.float32)
+        parts = [gradient[..., 0, :]]
+        if not is_normalized:
+            parts.append(gradient[..., 0])
+    return tf.concat([tf.reshape(tf.cast(p, tf.float32), [-1]) for p in parts], 0)
+
+
+def normalized_kernels(model: keras.Model) -> set[int]:
+    """Numbers of trainable kernels whose outputs go into batch normalisation alone.
+
+    A lost input makes outputs lost, and these the statistics of the batch. So the
+    gradient of the scale is lost, whatever comes later, and a look at the gradients of
+    the kernel's inputs would tell no more. The scale has to be trainable.
+
+    Example:
+        >>> image = keras.Input((4, 4, 3))
+        >>> x = keras.layers.Conv2D(2, 3)(image)
+        >>> x = keras.layers.BatchNormalization()(x)
+        >>> model = keras.Model(image, keras.layers.Conv2D(2, 2)(x))
+        >>> [variable.name for variable in model.trainable_variables]
+        ['kernel', 'bias', 'gamma', 'beta', 'kernel', 'bias']
+        >>> normalized_kernels(model)
+        {0}
+    """
+    places = {id(v): number for number, v in enumerate(model.trainable_variables)}
+    found = set()
+    for layer in model._flatten_layers(include_self=False):
+        place = places.get(id(getattr(layer, "kernel", None)))
+        following = [node.operation for node in layer._outbound_nodes]
+        if (
+            place is not None
+            and following
+            and all(
+                isinstance(one, keras.layers.BatchNormalization)
+                and id(one.gamma) in places
+                for one in following
+            )
+        ):
+            found.add(place)
+    return found
 
 
 def _of_each_replica(value: tf.Tensor) -> tf.Variable:

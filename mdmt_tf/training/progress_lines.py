@@ -141,11 +141,13 @@ class ProgressLines(keras.callbacks.Callback):
         texts = ["losses on training and validation images"]
         if "train" not in columns:
             texts = ["loss on validation images"] if "valid" in columns else []
-        texts += [*meanings, "left: of all epochs", "* selected"]
+        texts += [*meanings, "left: of all epochs", "*\xa0selected"]
         if self._left_out:
             names = ", ".join(self._left_out)
             texts.append(f"no room for {names}, which history.csv has")
         wrapped = textwrap.wrap("; ".join(texts), min(size.width(), _TEXT))
+        # The star stands beside its meaning.
+        wrapped = [line.replace("\xa0", " ") for line in wrapped]
         space = " " * (self._width + 2 * _TIME)
         names = "".join(group.name_line() for group in groups)
         headings = "".join(group.headings() for group in groups)

@@ -1,22 +1,20 @@
 """`python -m mdmt_tf.card`."""
 
 import json
+import shutil
 
 import pytest
-from made_runs import make_run
 
 from mdmt_tf import card
-from mdmt_tf.cards import strata
 from mdmt_tf.errors import DataError
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        # Intervals of strata take no time.
-        patch.setattr(strata, "is_small", lambda *arguments: True)
-        yield [make_run(folder / f"fold{n}", n, resamples=5).path for n in (0, 1)]
+@pytest.fixture
+def runs(made_run, tmp_path, no_strata):
+    """Folders of a run, twice."""
+    for name in ("first", "second"):
+        shutil.copytree(made_run.path, tmp_path / name)
+    return [tmp_path / "first", tmp_path / "second"]
 
 
 def test_a_run_of_an_earlier_version_gets_its_card(runs, capsys):

@@ -6,10 +6,13 @@ import sys
 import time
 
 import pytest
+import quick_plots
+from made_kinds_run import make_kinds_run
 
 from mdmt_tf import report as command
 from mdmt_tf.errors import DataError
 from mdmt_tf.reporting import report as reports
+from mdmt_tf.reporting.one_run import plots, terminal
 
 
 def test_a_benchmark_of_which_nothing_is_finished(benchmark_folder, tmp_path, capsys):
@@ -50,3 +53,36 @@ def test_what_is_no_benchmark_is_refused(tmp_path):
         command.main([str(tmp_path)])
     with pytest.raises(SystemExit):
         command.main([str(tmp_path), "--resamples", "-1"])
+
+
+def test_the_folder_decides_what_is_reported(tmp_path, monkeypatch, capsys):
+    """A run has its own page, in a folder of its own, and needs no TensorFlow."""
+    run = make_kinds_run(tmp_path / "run", ("icu",))
+    monkeypatch.setattr(plots, "render", quick_plots.render)
+    assert command.main([str(run.path), "--resamples", "0"]) == 0
+    text = capsys.readouterr().out
+    assert "AUC for icu is" in text and "saliency: none; --saliency N" in text
+    assert (run.path / "report" / "index.html").is_file()
+    out = tmp_path / "out"
+    monkeypatch.setattr(terminal, "print_report", lambda report, note: None)
+    assert command.main([str(run.path), "--resamples", "0", "--out", str(out)]) == 0
+    assert (out / "index.html").is_file()
+
+
+def test_existing_saliency_is_used(tmp_path, monkeypatch):
+    run = make_kinds_run(tmp_path / "run", ("icu",))
+    run.saliency.mkdir()
+    (run.saliency / "saliency.csv").write_text("image_id,task,method\n")
+    said = []
+    monkeypatch.setattr(plots, "render", quick_plots.render)
+    monkeypatch.setattr(
+        terminal, "print_report", lambda report, note: said.append(note)
+    )
+    command.main([str(run.path), "--resamples", "0", "--saliency", "2"])
+    assert said == [f"saliency: that of {run.saliency}; nothing was made"]
+
+
+def test_saliency_is_of_a_run(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command.main([str(tmp_path), "--saliency", "2"])
+    assert "--saliency needs the folder of a run" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from mdmt_tf import config
 from mdmt_tf.experiments import schedule
 from mdmt_tf.experiments.executors.fit_process import Outcome
 from mdmt_tf.experiments.grid import Cell, Folder, Grid
@@ -90,6 +91,28 @@ def test_everything_is_run_once_each_after_its_starts(made, tmp_path):
     assert len(lines) == 5 and all(len(line) < 80 for line in lines)
     # 4 fits of 10 s left, 2 at a time.
     assert lines[0].endswith("in 10 s; 20 s left\n") and "left" not in lines[-1]
+
+
+def test_the_line_shows_what_runs_and_how_long_all_will_take(made, tmp_path):
+    folder, now = Folder(tmp_path), 100.0
+    settings = config.load("phantom")
+    names = sorted(made.fits)
+    fits = {n: dataclasses.replace(made.fits[n], settings=settings) for n in names}
+    grid = dataclasses.replace(made, fits=fits)
+    progress = schedule.GridProgress(grid, 0, lambda text: None, folder, lambda: now)
+    first, second, *waiting = names
+    for name in (first, second):
+        progress.began(name)
+    epochs = settings.training.epochs
+    shown = progress.line([second, first], waiting, 2)
+    assert shown == f"[0/5] a-net 1/{epochs}, b-net 1/{epochs}"
+    folder.run(second).path.mkdir(parents=True)
+    folder.run(second).history.write_text("epoch,loss\n0,1.5\n")
+    now = 140.0
+    progress.ended(first, Outcome("", 0, 40.0), [second, *waiting], 2)
+    # 3 fits of 40 s, and one that should end now; 2 at a time.
+    shown = progress.line([second], waiting, 2)
+    assert shown == f"[1/5] 60 s left: b-net 2/{epochs}"
 
 
 def test_finished_fits_are_skipped(made, tmp_path):

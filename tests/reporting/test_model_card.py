@@ -3,23 +3,15 @@
 import html.parser
 
 import pytest
-from made_runs import NAME, make_run
+from made_runs import NAME
 
-from mdmt_tf.cards import strata
-from mdmt_tf.cards.writing import facts_of
+from mdmt_tf.cards.writing import facts_of, write_card
 from mdmt_tf.reporting.model_card import card_page, page_of
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("made") / "run", resamples=5)
-
-
-@pytest.fixture(scope="module")
-def facts(run):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strata, "is_small", lambda *arguments: True)
-        return facts_of(run.path)
+@pytest.fixture
+def facts(made_run, no_strata):
+    return facts_of(made_run.path)
 
 
 class Parser(html.parser.HTMLParser):
@@ -63,9 +55,9 @@ def test_the_sections_of_model_cards(facts):
     assert not found.loaded
 
 
-def test_no_patient_is_in_the_page(facts, run):
+def test_no_patient_is_in_the_page(facts, made_run):
     page = page_of(facts)
-    assert NAME not in page and str(run.path.parent) not in page
+    assert NAME not in page and str(made_run.path.parent) not in page
 
 
 def test_markup_in_a_name_is_text(facts):
@@ -73,8 +65,6 @@ def test_markup_in_a_name_is_text(facts):
     assert "<img" not in page and "&lt;img src=x&gt;" in page
 
 
-def test_the_stored_card_is_shown(run, facts, tmp_path):
-    from mdmt_tf.cards.writing import write_card
-
+def test_the_stored_card_is_shown(facts, tmp_path):
     write_card(facts | {"title": "stored"}, tmp_path)
     assert "Model card: stored" in card_page(tmp_path)

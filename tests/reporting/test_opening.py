@@ -4,7 +4,7 @@ import pytest
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.opening import NOTHING, _others, in_words, opening
+from mdmt_tf.reporting.opening import NOTHING, in_words, opening, others_in_words
 from mdmt_tf.statistics.primary import Difference
 
 
@@ -69,14 +69,24 @@ def test_a_metric_with_an_ideal_between_is_neither_better_nor_worse():
     assert "fit anything" not in in_words("mdmt", "stl", "death", "cv", both)
 
 
-def test_further_comparisons_are_counted():
-    better, missing = difference(low=0.001), difference(reason="Not complete.")
-    assert _others([difference()]) == (
-        "A further comparison is without a shown difference."
+def test_a_few_further_comparisons_are_named():
+    found = [
+        ("death", "cv", "mdmt", "stl", difference()),
+        ("stay", "cv", "mdmt", "ft", difference(reason="Not complete.")),
+    ]
+    assert others_in_words(found) == (
+        "Also compared: mdmt − stl at death: no difference shown (AUC +0.010 [-0.030, "
+        "+0.050]); mdmt − ft at stay: not estimable."
     )
-    assert _others([better, better, missing, difference(high=-0.01, value=-0.02)]) == (
-        "Of 4 further comparisons 2 are better, 1 is worse and 1 is not estimable. "
-        "Each stands for itself; decide before which one counts."
+
+
+def test_many_further_comparisons_are_counted():
+    better, missing = difference(low=0.001), difference(reason="Not complete.")
+    own = [better, better, missing, difference(high=-0.01, value=-0.02)]
+    found = [("death", "cv", "mdmt", "stl", one) for one in own]
+    assert others_in_words(found) == (
+        "4 further comparisons: 2 better, 1 worse, 1 not estimable. Each stands for "
+        "itself; decide before which one counts."
     )
 
 
@@ -87,7 +97,9 @@ def test_the_first_declared_comparison_opens_a_report(whole):
     candidate, other = results.pairs(task, "cv")[0]
     assert first.startswith("Primary comparison: ")
     assert f"The difference in AUC, {candidate} − {other}, is" in first
-    assert task in first and len(rest) == 1 and rest[0].startswith("Of ")
+    assert "3-fold cross-validation)" in first
+    assert task in first and len(rest) == 1
+    assert rest[0].startswith("Also compared: mdmt − ft at prognosis: ")
 
 
 def test_nothing_is_declared(benchmark_folder, tmp_path):

@@ -53,11 +53,31 @@ def test_it_is_the_first_thing_on_the_page(report, table):
     assert report.tables[0].name == "primary"
     page = report.page.read_text()
     first = re.findall(r'<h2 id="(\w+)"', page)[0]
-    assert first == "primary" and '<ul class="lead"><li>prognosis, cv: mdmt' in page
+    assert first == "primary"
+    opening = re.search(r'<p class="opening">(.*?)</p>', page)[1]
+    assert opening.startswith("Primary comparison: ")
+    assert "mdmt − stl_prognosis, is" in opening and page.index(opening) < page.index(
+        "<h2"
+    )
     for suffix in ("md", "tex"):
         text = (report.folder / "tables" / f"primary.{suffix}").read_text()
         assert "prognosis, cv: mdmt - stl" in text
     assert len(table.lead) == 3
+
+
+def test_the_metric_in_words_comes_first_and_the_others_are_folded(table, results):
+    prognosis = results.tasks["prognosis"]
+    titles = [(section.title, section.folded) for section in table.sections]
+    assert titles == [
+        ("prognosis, cv (3-fold cross-validation): AUC", False),
+        ("prognosis, cv (3-fold cross-validation): other metrics", True),
+        ("severity, cv (3-fold cross-validation): AUC", False),
+        ("severity, cv (3-fold cross-validation): other metrics", True),
+    ]
+    first, others = table.sections[:2]
+    assert len(first.rows) == 2
+    assert len(others.rows) == 2 * (len(compared(prognosis)) - 1)
+    assert table.folded.title == "Other metrics"
 
 
 def test_words_follow_the_interval(report):
@@ -105,8 +125,9 @@ def test_an_incomplete_grid_compares_nothing(benchmark_folder, tmp_path):
     assert table.lead == (f"prognosis, cv: mdmt - ft: AUC, {reason}",)
     assert table.data[["difference", "low", "p"]].isna().all(axis=None)
     # One row for all metrics.
-    (row,) = table.sections[0].rows
-    assert row[5].text == reason and [entry.text for entry in row[6:]] == ["–", "–"]
+    (section,) = table.sections
+    (row,) = section.rows
+    assert row[4].text == reason and [entry.text for entry in row[5:]] == ["–", "–"]
     assert len(table.data) == len(compared(make_task(kind="binary", name="t")))
 
 

@@ -1,7 +1,7 @@
 """Read tensors from PyTorch files, without PyTorch and without running code in them.
 
-`torch.save` writes pickles, and a pickle can call any function. This reader knows the
-few names that tensors need and refuses files with any other name, so that reading a
+`torch.save` writes pickles, and a pickle can call any function. `torch_pickles` knows
+the few names that tensors need and refuses files with any other name, so that reading a
 file from the internet can only create arrays.
 
 Source: the two formats of torch.serialization: the archive since version 1.6 (a ZIP
@@ -9,39 +9,31 @@ with data.pkl and one file per storage), and the older stream (five pickles, the
 storages).
 """
 
-import collections
 import math
 import os
 import pickle
 import struct
 import zipfile
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mdmt_tf.errors import DataError, brief
 from mdmt_tf.imaging import limits
+from mdmt_tf.models.weights.torch_pickles import (
+    ELEMENTS,
+    Elements,
+    NotTensorsError,
+    Storage,
+    Tensor,
+    Unpickler,
+    storage_name,
+)
 
 # The first number of a stream.
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_PROTOCOL = 1001
 
-# PyTorch's name of a storage -> numpy's little-endian type of its elements.
-_ELEMENTS = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "<u2",  # numpy has no such type; see `_as_numbers`
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "<i1",
-    "ByteStorage": "<u1",
-    "BoolStorage": "<?",
-}
-
-# A network of thousands of tensors has a pickle of some 100 kB.
-_MAX_PICKLE = 1_000_000
 _MAX_DEPTH = 100
 # Tensors that share a storage are copied.
 _MOST_COPIES = 4
@@ -75,7 +67,7 @@ def read_torch_file(path: str | os.PathLike) -> Any:
                 stored, storages = _read_stream(stream)
             _check_copies(stored, size)
             return _with_arrays(stored, storages)
-    except _NotTensorsError as error:
+    except NotTensorsError as error:
         raise DataError(
             f"{path}: contains {error}, which is no tensor and was not run. Expected "
             "tensors, containers, numbers and strings, as `torch.save` writes for "
@@ -86,10 +78,6 @@ def read_torch_file(path: str | os.PathLike) -> Any:
             f"{path}: not a file of tensors from `torch.save`, or a damaged one "
             f"({type(error).__name__}: {error})."
         ) from error
-
-
-class _NotTensorsError(Exception):
-    """The pickle refers to a name that this reader does not know."""
 
 
 # Exceptions of unpickling random bytes, and of the checks below.
@@ -110,151 +98,6 @@ _DAMAGE = (
 )
 
 
-# The objects that a pickle can access. All are immutable, because a pickle may also set
-# attributes and call `__setstate__`.
-
-
-class _Elements(NamedTuple):
-    """A class of storages."""
-
-    type: str
-
-
-class _Storage(NamedTuple):
-    elements: str
-    key: str
-    size: int
-    offset: int  # of a view into another storage
-
-
-class _Tensor(NamedTuple):
-    storage: _Storage
-    offset: int
-    shape: tuple
-    strides: tuple
-
-
-class _RebuildTensor:
-    """`torch._utils._rebuild_tensor_v2` and its older form `_rebuild_tensor`."""
-
-    __slots__ = ()
-
-    def __call__(self, storage, offset, shape, strides, *_gradient_and_hooks):
-        if not isinstance(storage, _Storage):
-            raise pickle.UnpicklingError("a tensor without storage")
-        return _Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-class _RebuildParameter:
-    """`torch._utils._rebuild_parameter`: a trainable tensor."""
-
-    __slots__ = ()
-
-    def __call__(self, tensor, *_gradient_and_hooks):
-        return tensor
-
-
-class _MakeDict:
-    """`collections.OrderedDict`, of which PyTorch makes empty ones and fills them."""
-
-    __slots__ = ()
-
-    def __call__(self, *content):
-        if content:
-            raise pickle.UnpicklingError("a dict that is made of other objects")
-        return collections.OrderedDict()
-
-
-class _Limited:
-    """The part of a stream that a pickle may be read from."""
-
-    def __init__(self, stream, most: int = _MAX_PICKLE):
-        self._stream, self._left = stream, most
-
-    def read(self, count: int) -> bytes:
-        self._take(count)
-        return self._stream.read(count)
-
-    def readline(self) -> bytes:
-        line = self._stream.readline(self._left)
-        self._take(len(line))
-        return line
-
-    def _take(self, count: int) -> None:
-        self._left -= count
-        if self._left < 0:
-            raise pickle.UnpicklingError(f"a pickle of more than {_MAX_PICKLE} bytes")
-
-
-# The unpickler in Python: the one in C allocates gigabytes for a damaged memo index.
-# Speed does not matter, as these pickles are short.
-class _Unpickler(pickle._Unpickler):
-    dispatch = dict(pickle._Unpickler.dispatch)
-
-    def __init__(self, stream):
-        super().__init__(_Limited(stream))
-
-    def find_class(self, module, name):
-        if (module, name) == ("collections", "OrderedDict"):
-            return _MakeDict()
-        if module == "torch._utils" and name in (
-            "_rebuild_tensor",
-            "_rebuild_tensor_v2",
-        ):
-            return _RebuildTensor()
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return _RebuildParameter()
-        if module == "torch" and name in _ELEMENTS:
-            return _Elements(_ELEMENTS[name])
-        raise _NotTensorsError(f"{brief(module)[1:-1]}.{brief(name)[1:-1]}")
-
-    def persistent_load(self, identifier):
-        kind, elements, key, _device, size, *view = identifier
-        if kind != "storage" or not isinstance(elements, _Elements):
-            raise pickle.UnpicklingError("another object instead of a storage")
-        offset = 0
-        if view and view[0] is not None:
-            _, offset, size = view[0]
-        return _Storage(elements.type, _key(key), size, offset)
-
-    # To hash or to compare nested tuples can take for ever, so keys are simple, and
-    # there are no sets.
-
-    def load_dict(self):
-        items = self.pop_mark()
-        self.append(dict(_pairs(items)))
-
-    def load_setitem(self):
-        value, key = self.stack.pop(), self.stack.pop()
-        self.stack[-1].update(_pairs([key, value]))
-
-    def load_setitems(self):
-        items = self.pop_mark()
-        self.stack[-1].update(_pairs(items))
-
-    dispatch[pickle.DICT[0]] = load_dict
-    dispatch[pickle.SETITEM[0]] = load_setitem
-    dispatch[pickle.SETITEMS[0]] = load_setitems
-    for _code in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET):
-        del dispatch[_code[0]]
-    # It would allocate what the pickle announces.
-    del dispatch[pickle.BYTEARRAY8[0]]
-
-
-def _pairs(items: list) -> list[tuple]:
-    pairs = list(zip(items[::2], items[1::2], strict=True))
-    if not all(key is None or isinstance(key, (str, int, float)) for key, _ in pairs):
-        raise pickle.UnpicklingError("a key that is neither text nor number")
-    return pairs
-
-
-def _key(key) -> str:
-    """The name of a storage."""
-    if not isinstance(key, (str, int)):
-        raise pickle.UnpicklingError("a storage without a name")
-    return str(key)
-
-
 def _read_archive(stream):
     """The pickle of a ZIP, and the bytes of each storage."""
     archive = zipfile.ZipFile(stream)
@@ -272,7 +115,7 @@ def _read_archive(stream):
         if order != b"little":
             raise NotImplementedError(f"byte order {brief(order)}")
     with archive.open(pickles[0]) as data:
-        stored = _Unpickler(data).load()
+        stored = Unpickler(data).load()
     storages = {}
     for key in {tensor.storage.key for tensor in _tensors(stored)}:
         member = archive.getinfo(f"{folder}data/{key}")
@@ -284,22 +127,22 @@ def _read_archive(stream):
 
 def _read_stream(stream):
     """The pickle of the stream format, and the bytes of each storage."""
-    if _Unpickler(stream).load() != _STREAM_MAGIC:
+    if Unpickler(stream).load() != _STREAM_MAGIC:
         raise ValueError("it does not begin like a file of torch.save")
-    protocol = _Unpickler(stream).load()
+    protocol = Unpickler(stream).load()
     if protocol != _STREAM_PROTOCOL:
         raise ValueError(f"another protocol than {_STREAM_PROTOCOL}")
-    system = _Unpickler(stream).load()
+    system = Unpickler(stream).load()
     if not system["little_endian"]:
         raise NotImplementedError("big-endian numbers")
-    stored = _Unpickler(stream).load()
-    keys = _Unpickler(stream).load()
+    stored = Unpickler(stream).load()
+    keys = Unpickler(stream).load()
     widths = {
         tensor.storage.key: np.dtype(tensor.storage.elements).itemsize
         for tensor in _tensors(stored)
     }
     storages = {}
-    for key in map(_key, keys):
+    for key in map(storage_name, keys):
         size = int.from_bytes(_read(stream, 8), "little")
         if key not in widths:
             raise ValueError(f"storage {key} belongs to no tensor")
@@ -314,16 +157,16 @@ def _read(stream, size):
     return stream.read(size)
 
 
-def _tensors(stored) -> list[_Tensor]:
+def _tensors(stored) -> list[Tensor]:
     """All tensors in nested containers, each container once.
 
     Raises: ValueError for a container inside itself, or nested too deep.
     """
-    found: list[_Tensor] = []
+    found: list[Tensor] = []
     seen: set[int] = set()
 
     def visit(value, above: frozenset[int]) -> None:
-        if isinstance(value, _Tensor):
+        if isinstance(value, Tensor):
             found.append(value)
             return
         if not isinstance(value, (dict, list, tuple)):
@@ -364,10 +207,10 @@ def _length(value) -> int:
 def _with_arrays(stored, storages, made=None):
     """The containers with arrays for tensors; what is shared is made once."""
     made = {} if made is None else made
-    if isinstance(stored, _Tensor):
+    if isinstance(stored, Tensor):
         return _array(stored, storages[stored.storage.key])
-    if isinstance(stored, (_Storage, _Elements)):
-        raise _NotTensorsError("a storage without a tensor")
+    if isinstance(stored, (Storage, Elements)):
+        raise NotTensorsError("a storage without a tensor")
     if isinstance(stored, (dict, list, tuple)):
         if id(stored) not in made:
             if isinstance(stored, dict):
@@ -378,7 +221,7 @@ def _with_arrays(stored, storages, made=None):
         return made[id(stored)]
     if stored is None or isinstance(stored, (bool, int, float, str, bytes)):
         return stored
-    raise _NotTensorsError(f"a {type(stored).__name__.lstrip('_')}")
+    raise NotTensorsError(f"a {type(stored).__name__.lstrip('_')}")
 
 
 def _array(tensor, content):
@@ -411,7 +254,7 @@ def _array(tensor, content):
 
 
 def _as_numbers(view, elements):
-    if elements == _ELEMENTS["BFloat16Storage"]:
+    if elements == ELEMENTS["BFloat16Storage"]:
         # bfloat16 is the upper half of a float32.
         return (view.astype(np.uint32) << 16).view(np.float32)
     return view.copy()

@@ -58,6 +58,8 @@ def serve(
             "whoever reaches the port can use the model.",
             url,
         )
+    # From here on clients can connect: what they send waits.
+    own.listen(_CONNECTIONS)
     about = service.description
     say(
         f"{about.name} answers at {url} (API: {url}/api). Ctrl-C ends it.\n"

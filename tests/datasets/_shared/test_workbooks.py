@@ -113,3 +113,11 @@ def test_a_row_that_never_ends_takes_no_time(write_sheet):
     with pytest.raises(DataError, match=r"t\.xlsx: this spreadsheet cannot be read"):
         read_table(path, columns=("file",))
     assert time.process_time() - before < 3
+
+
+def test_a_part_that_is_packed_too_well(write_sheet):
+    path = write_sheet(HEADER + 400_000 * "<!-- ---- -->")
+    with pytest.raises(DataError, match=r"sheet1\.xml of .*--limit max_ratio=NUMBER"):
+        read_table(path, columns=("file",))
+    with limits.using(limits.Limits(max_ratio=10_000)):
+        assert read_table(path, columns=("file",)).rows == ()
