@@ -1,11 +1,12 @@
 """What looking at the gradients costs of a training step.
 
-    python tools/benchmark_watch.py [BACKBONE] [--size 64 128] [--batch 16] [--steps 40]
+    python tools/benchmark_watch.py [BACKBONE] [--size 64 128] [--threads 1]
 
 The same network is compiled twice, with `GradientWatch` and without. Their steps are
 timed in pairs, in turns one or the other first. The output is a Markdown table of the
 relative difference within a pair: median and quartiles, of the time on the clock and of
-the processor. That of the processor hardly depends on what else the machine does.
+the processor. With one thread, that of the processor hardly depends on what else the
+machine does.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.multitask import build_model
@@ -78,7 +80,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as cores")
     options = parser.parse_args(argv)
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     print("| network, pixels | step | more, by the clock | by the processor | n |")
     print("|---|---:|---|---|---:|")
     for size in options.size:

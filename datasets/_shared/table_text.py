@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from mdmt_tf.imaging import limits
 DELIMITERS = (",", ";", "\t", "|")
 # Rows of a file in which the header is looked for, below titles and notes.
 SEARCHED = 50
+_MOST_SEARCHED = 20_000  # also of empty rows
 
 # The number of a line, as in an editor, and its cells.
 Line = tuple[int, list[str]]
@@ -64,13 +66,16 @@ def read_lines(
             cells.
     Raises: DataError when the file cannot be read, or a quote is never closed.
     """
-    text = decode(limits.read_file(path, limit="max_table_bytes"), path)
+    data = limits.read_file(path, limit="max_table_bytes")
+    # Before a row is made of each.
+    check_cells(path, max(data.count(b"\n"), data.count(b"\r")))
+    text = decode(data, path)
     delimiter, text = _declared_delimiter(text)
     if delimiter is None:
         scores = []
         for delimiter in DELIMITERS:
             head, widest = [], 0
-            for line in _parse(text, delimiter):
+            for line in itertools.islice(_parse(text, delimiter), _MOST_SEARCHED):
                 widest = max(widest, len(line[1]))
                 if any(line[1]):
                     head.append(line)

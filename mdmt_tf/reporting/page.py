@@ -11,6 +11,7 @@ from mdmt_tf.reporting.drawing import Drawing
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.opening import opening
 from mdmt_tf.reporting.table_files import Table
+from mdmt_tf.screen.commands import portable
 
 # Tables that are details, folded away at the end.
 _DETAILS = (
@@ -169,6 +170,6 @@ def data_note(results: Results) -> str:
 
 
 def _command(results: Results, resamples: int) -> str:
-    options = "" if resamples == 1000 else f" --resamples {resamples}"
-    options += "" if results.split == "test" else f" --split {results.split}"
-    return f"python -m mdmt_tf.report BENCHMARK_DIR{options}"
+    options = [] if resamples == 1000 else ["--resamples", resamples]
+    options += [] if results.split == "test" else ["--split", results.split]
+    return portable("report", "BENCHMARK_DIR", *options)

@@ -7,7 +7,7 @@ before is still multiplied by it on the way back.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import keras
 import numpy as np
@@ -25,7 +25,9 @@ class GradientWatch:
     Of a kernel (..., inputs, outputs), it looks at the gradients of the first input and
     of the first output alone. A lost number of an output is in the gradients of all
     inputs, and one of an input in those of all outputs, so nothing is missed, and a
-    thousandth of the memory is read. Vectors are looked at whole.
+    thousandth of the memory is read. Vectors are looked at whole. The gradients of the
+    first output lie far apart in memory, and reading them takes longest. They are
+    passed over where the outputs are normalised, see `normalized_kernels`.
 
     The gradients count as finite if half the sum of all these squares is. A number
     above 1e19 overflows that sum; it overflows the second moment of Adam, too, which
@@ -36,6 +38,7 @@ class GradientWatch:
 
     Args:
         count: number of gradients.
+        normalized: numbers of kernels of which one row is enough.
 
     Example:
         >>> watch = GradientWatch(2)
@@ -46,7 +49,8 @@ class GradientWatch:
         (1, [1])
     """
 
-    def __init__(self, count: int):
+    def __init__(self, count: int, normalized: Collection[int] = ()):
+        self._normalized = frozenset(normalized)
         self._strategy = tf.distribute.get_strategy()
         self._step = _of_each_replica(tf.constant(-1, tf.int64))
         self._lost = _of_each_replica(tf.zeros([count], tf.bool))
@@ -59,7 +63,9 @@ class GradientWatch:
             step: number of the step, an integer scalar.
         """
         places = [place for place, each in enumerate(gradients) if each is not None]
-        parts = [_looked_at(gradients[place]) for place in places]
+        parts = [
+            _looked_at(gradients[place], place in self._normalized) for place in places
+        ]
         if not parts:
             return
         numbers = tf.concat(parts, 0)
@@ -96,13 +102,50 @@ class GradientWatch:
         return min(noted), np.flatnonzero(np.any(own, axis=0)).tolist()
 
 
-def _looked_at(gradient: tf.Tensor) -> tf.Tensor:
+def _looked_at(gradient: tf.Tensor, is_normalized: bool) -> tf.Tensor:
     """The numbers of a gradient that are looked at, float32 (n,)."""
     gradient = tf.convert_to_tensor(gradient)
     parts = [gradient]
     if len(gradient.shape) > 1:
-        parts = [gradient[..., 0, :], gradient[..., 0]]
+        parts = [gradient[..., 0, :]]
+        if not is_normalized:
+            parts.append(gradient[..., 0])
     return tf.concat([tf.reshape(tf.cast(p, tf.float32), [-1]) for p in parts], 0)
+
+
+def normalized_kernels(model: keras.Model) -> set[int]:
+    """Numbers of trainable kernels whose outputs go into batch normalisation alone.
+
+    A lost input makes outputs lost, and these the statistics of the batch. So the
+    gradient of the scale is lost, whatever comes later, and a look at the gradients of
+    the kernel's inputs would tell no more. The scale has to be trainable.
+
+    Example:
+        >>> image = keras.Input((4, 4, 3))
+        >>> x = keras.layers.Conv2D(2, 3)(image)
+        >>> x = keras.layers.BatchNormalization()(x)
+        >>> model = keras.Model(image, keras.layers.Conv2D(2, 2)(x))
+        >>> [variable.name for variable in model.trainable_variables]
+        ['kernel', 'bias', 'gamma', 'beta', 'kernel', 'bias']
+        >>> normalized_kernels(model)
+        {0}
+    """
+    places = {id(v): number for number, v in enumerate(model.trainable_variables)}
+    found = set()
+    for layer in model._flatten_layers(include_self=False):
+        place = places.get(id(getattr(layer, "kernel", None)))
+        following = [node.operation for node in layer._outbound_nodes]
+        if (
+            place is not None
+            and following
+            and all(
+                isinstance(one, keras.layers.BatchNormalization)
+                and id(one.gamma) in places
+                for one in following
+            )
+        ):
+            found.add(place)
+    return found
 
 
 def _of_each_replica(value: tf.Tensor) -> tf.Variable:

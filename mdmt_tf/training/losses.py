@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.tasks import Task, make_task
-from mdmt_tf.training.finiteness import GradientWatch
+from mdmt_tf.training.finiteness import GradientWatch, normalized_kernels
 from mdmt_tf.training.optimizers import Adam, LossScaleOptimizer
 
 
@@ -134,7 +134,9 @@ def compile_model(
     """
     metrics = {task.name: MaskedLoss(task) for task in tasks}
     if isinstance(optimizer, Adam):
-        optimizer.watch = GradientWatch(len(model.trainable_variables))
+        optimizer.watch = GradientWatch(
+            len(model.trainable_variables), normalized_kernels(model)
+        )
     if model.dtype_policy.name == "mixed_float16":
         optimizer = LossScaleOptimizer(optimizer)
     model.compile(

@@ -8,9 +8,14 @@ import tensorflow as tf
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.models.layers import BatchNormalization
 from mdmt_tf.tasks import make_task
-from mdmt_tf.training.finiteness import GradientWatch, StopWhenLost, not_finite
+from mdmt_tf.training.finiteness import (
+    GradientWatch,
+    StopWhenLost,
+    normalized_kernels,
+    not_finite,
+)
 from mdmt_tf.training.losses import compile_model
-from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.optimizers import build_optimizer, watch_of
 from mdmt_tf.training.strategy import build_strategy
 
 AGE = make_task(kind="regression", name="age")
@@ -39,6 +44,16 @@ def test_large_gradients_are_finite_and_later_steps_do_not_count():
     assert watch.found() == (1, [0])
 
 
+def test_gradients_that_overflow_only_together_are_those_of_the_largest():
+    watch = GradientWatch(4)
+    each = [tf.constant([size]) for size in (5e18, 2.5e19, 1.0)]
+    watch.note([each[0], None, each[1], each[2]], step=0)
+    # Half the squares: 0.125e38 + 3.125e38 is finite in float32, twice 3.125e38 not.
+    assert watch.found() is None
+    watch.note([each[1], None, each[1], each[2]], step=1)
+    assert watch.found() == (1, [0, 2])
+
+
 def test_variables_with_nan_and_infinity_are_found_by_name():
     values = {"good": [1.0, 2.0], "nan": [1.0, LOST[0]], "inf": [LOST[2]]}
     made = [keras.Variable(value, name=name) for name, value in values.items()]
@@ -64,6 +79,57 @@ def rows(lost=(), batch=4):
     weights = {"age": np.ones(3 * batch, np.float32)}
     slices = (pixels.astype(np.float32), targets, weights)
     return tf.data.Dataset.from_tensor_slices(slices).batch(batch)
+
+
+def chain(*kinds):
+    """A network of these layers, and its only input."""
+    made = {
+        "conv": lambda name: keras.layers.Conv2D(3, 2, padding="same", name=name),
+        "norm": lambda name: BatchNormalization(name=name),
+        "frozen": lambda name: BatchNormalization(name=name, trainable=False),
+        "relu": lambda name: keras.layers.ReLU(name=name),
+        "pool": lambda name: keras.layers.MaxPooling2D(4, name=name),
+    }
+    x = image = keras.Input((4, 4, 3), name="image")
+    for number, kind in enumerate(kinds):
+        x = made[kind](f"{kind}{number}")(x)
+    x = keras.layers.Flatten()(x)
+    return keras.Model(image, {"age": keras.layers.Dense(1, name="age")(x)})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "normalized"),
+    [
+        (("conv", "norm", "relu", "conv", "norm", "pool"), ["conv0", "conv3"]),
+        (("conv", "relu", "norm", "conv", "pool"), []),
+        (("conv", "frozen", "pool"), []),
+        (("conv", "norm", "pool", "conv"), ["conv0"]),
+    ],
+)
+@pytest.mark.parametrize("channel", [0, 2])
+def test_a_lost_input_of_any_channel_is_found(kinds, normalized, channel):
+    """Also where max pooling hides it from what comes later."""
+    model = chain(*kinds)
+    compile_model(model, [AGE], build_optimizer("adam", 0.01))
+    paths = [variable.path for variable in model.trainable_variables]
+    found = [paths[place] for place in sorted(normalized_kernels(model))]
+    assert found == [f"{name}/kernel" for name in normalized]
+    pixels = np.random.default_rng(0).uniform(size=(4, 4, 4, 3)).astype(np.float32)
+    targets = {"age": np.ones((4, 1), np.float32)}
+    model.train_on_batch(pixels, targets)
+    assert watch_of(model.optimizer).found() is None
+    pixels[1, 0, 0, channel] = np.nan
+    model.train_on_batch(pixels, targets)
+    step, _ = watch_of(model.optimizer).found()
+    assert step == 1
+
+
+def test_a_kernel_that_is_used_twice_is_normalised_both_times_or_not_at_all():
+    image = keras.Input((4, 4, 1))
+    conv = keras.layers.Conv2D(2, 3)
+    both = [BatchNormalization()(conv(image)), keras.layers.ReLU()(conv(image))]
+    x = keras.layers.Flatten()(keras.layers.Add()(both))
+    assert normalized_kernels(keras.Model(image, keras.layers.Dense(1)(x))) == set()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.imaging import limits
 
 TEXT = "file{0}city{0}temp\na{0}Köln{0}36{1}5\nb{0}Rome{0}37{1}25\nc{0}Bari{0}40\n"
 
@@ -212,3 +213,15 @@ def test_text_that_is_written_as_a_formula(read, cell):
 def test_a_formula_in_a_text_file_is_text(read):
     (row,) = read(b"file,temp\n=B2,1\n")
     assert row.text("file") == "=B2"
+
+
+@pytest.mark.parametrize("rows", [b"\n", b"x\n", b"x\r", b"\r\n", b"1,2\r\n"])
+def test_rows_are_counted_before_they_are_made(read, rows):
+    few = limits.Limits(max_cells=1000)
+    with limits.using(few), pytest.raises(DataError, match="too many cells"):
+        read(b"file,temp\n1,2\n" + 1001 * rows)
+
+
+def test_many_empty_lines_are_passed_over(read):
+    rows = read(b"file,temp\na,1\n" + 30_000 * b"\n" + b"b,2\n")
+    assert [row.text("file") for row in rows] == ["a", "b"]
