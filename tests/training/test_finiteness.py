@@ -46,9 +46,9 @@ def test_large_gradients_are_finite_and_later_steps_do_not_count():
 
 def test_gradients_that_overflow_only_together_are_those_of_the_largest():
     watch = GradientWatch(4)
-    each = [tf.constant([size]) for size in (1e19, 1.5e19, 1.0)]
+    each = [tf.constant([size]) for size in (5e18, 2.5e19, 1.0)]
     watch.note([each[0], None, each[1], each[2]], step=0)
-    # 1e38 + 2.25e38 is finite in float32, and twice 2.25e38 is not.
+    # Half the squares: 0.125e38 + 3.125e38 is finite in float32, twice 3.125e38 not.
     assert watch.found() is None
     watch.note([each[1], None, each[1], each[2]], step=1)
     assert watch.found() == (1, [0, 2])

@@ -14,6 +14,7 @@ import tensorflow as tf
 from sklearn import metrics
 
 from mdmt_tf import config, storage
+from mdmt_tf.cards.writing import facts_of
 from mdmt_tf.errors import ConfigError, DataError, Interrupted
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
@@ -386,6 +387,9 @@ def test_after_ctrl_c_the_best_epoch_is_exported_and_the_run_goes_on(settings, r
     # The first epoch warms up, so the second is the best one.
     assert "best epoch so far: 2, " in text
     served = ServedModel(folder.saved_model_so_far)
+    facts = facts_of(folder.saved_model_so_far)
+    assert facts["interrupted"] == {"epochs": 2, "best_epoch": 1}
+    assert facts["evaluation"] == {} and not folder.card.exists()
     assert served.information["interrupted"] == {"epochs": 2, "best_epoch": 1}
     assert "outcome_calibrated" in served.predict(np.zeros((1, 32, 32, 1), np.float32))
 
