@@ -133,6 +133,7 @@ def test_every_page_with_steps_is_run():
         "tutorials/own_data.md",  # test_own_data_tutorial.py
         "tutorials/read_the_report.md",  # reads what two_papers.md has made
         "tutorials/serve.md",  # the server is tested in tests/serving/web
+        "how_to/tensorboard.md",  # shows no command of the package
         "how_to/ray_cluster.md",  # tests/experiments/executors
     }
     assert pages == set(PAGES) | elsewhere
