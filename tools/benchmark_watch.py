@@ -5,8 +5,8 @@
 The same network is compiled twice, with `GradientWatch` and without. Their steps are
 timed in pairs, in turns one or the other first. The output is a Markdown table of the
 relative difference within a pair: median and quartiles, of the time on the clock and of
-the processor. With one thread, that of the processor hardly depends on what else the
-machine does.
+the processor. Above it is the time of the look alone. With one thread, that of the
+processor hardly depends on what else the machine does; differences of steps do.
 """
 
 import argparse
@@ -20,10 +20,11 @@ from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.multitask import build_model
 from mdmt_tf.tasks import make_task
 from mdmt_tf.training.losses import compile_model
-from mdmt_tf.training.optimizers import build_optimizer
+from mdmt_tf.training.optimizers import build_optimizer, watch_of
 
 _TASK = make_task(name="severity", kind="categorical", cut_points=(5, 9, 14))
 _CLOCKS = {"clock": time.perf_counter, "processor": time.process_time}
+_REPEATS = 300
 _FIRST_STEPS = 3  # are traced, and find their memory
 
 
@@ -72,6 +73,27 @@ def row(backbone: str, size: int, seconds: np.ndarray) -> str:
     )
 
 
+def measure_alone(backbone: str, size: int, repeats: int) -> np.ndarray:
+    """Milliseconds of the processor for a look at the gradients, (repeats,)."""
+    model = compiled(backbone, size, watched=True)
+    gradients = [tf.random.normal(v.shape) for v in model.trainable_variables]
+    watch, step = watch_of(model.optimizer), tf.Variable(0, dtype=tf.int64)
+
+    @tf.function
+    def look(given, is_watched):
+        if is_watched:
+            watch.note(given, step)
+        step.assign_add(1)
+
+    seconds = np.empty((_FIRST_STEPS + repeats, 2))
+    for pair in seconds:
+        for place, is_watched in enumerate((True, False)):
+            begin = time.process_time()
+            look(gradients, is_watched)
+            pair[place] = time.process_time() - begin
+    return 1000 * -np.diff(seconds[_FIRST_STEPS:], axis=1)[:, 0]
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -84,6 +106,13 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    low, middle, high = np.percentile(
+        measure_alone(options.backbone, options.size[0], _REPEATS), [25, 50, 75]
+    )
+    print(
+        f"The look alone: {middle:.2f} ms of the processor ({low:.2f} to {high:.2f}), "
+        f"n = {_REPEATS}.\n"
+    )
     print("| network, pixels | step | more, by the clock | by the processor | n |")
     print("|---|---:|---|---|---:|")
     for size in options.size:

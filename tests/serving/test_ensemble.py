@@ -12,6 +12,7 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.runs import digests
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.serving import ensemble
 from mdmt_tf.serving.ensemble import open_model, open_models
 from mdmt_tf.serving.export import export_model
 from mdmt_tf.tasks import make_task

@@ -24,3 +24,8 @@ def test_two_models_are_timed_in_pairs():
     assert watched.optimizer.watch is not None and plain.optimizer.watch is None
     for one, other in zip(watched.weights, plain.weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.large
+def test_the_look_alone_takes_milliseconds():
+    assert 0 < np.median(benchmark_watch.measure_alone("resnet18", 32, 20)) < 50

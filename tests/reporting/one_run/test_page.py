@@ -271,6 +271,7 @@ def test_saliency_of_a_run_is_shown(tmp_path):
     pictures = pictures_of(results)
     assert pictures.note.startswith("Grad-CAM of 2 images, of the test split")
     assert "has all 4 maps" in pictures.note
+    assert pictures.note.endswith("keep it as you keep the data.")
     assert [one.caption for one in pictures.shown] == [
         f"{image}, icu: predicted yes (0.75), true no."
         for image in ("test0.png", "test1.png")

@@ -91,6 +91,7 @@ def test_warnings_of_the_image_and_of_its_preparation(ask):
     assert "would fit 10 bits" in answer.preparation[0]
 
 
+@pytest.mark.large
 def test_answers_for_volumes_are_those_of_predict_to_the_byte(ask, tmp_path):
     """A NIfTI file, a folder with a series, a series of another modality, no volume."""
     hu = np.full((6, 12, 12), 15)
