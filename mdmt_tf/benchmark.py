@@ -80,8 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if folder.cells.is_file():
         print(f"tables and plots: {console.command('report', path)}")
         logs = path / "tensorboard"
-        shown = console.tool("tensorboard", "tensorboard.main", "--logdir", logs)
-        print(f"compare the fits: {shown}")
+        if logs.is_dir():
+            shown = console.tool("tensorboard", "tensorboard.main", "--logdir", logs)
+            print(f"compare the fits: {shown}")
     return status
 
 

@@ -53,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if left_out:
         console.write(f"not examined, because drawn: {', '.join(left_out)}\n")
     settings = embedded.provide(settings, console.write, console.progress_bar)
-    with console.progress_bar("reading images") as progress:
+    with console.progress_bar("reading") as progress:
         material = read_material(settings, progress, left_out)
-    with console.progress_bar("comparing images") as progress:
+    with console.progress_bar("comparing", "pairs") as progress:
         diagnosis = examine(material, progress)
     words = ["--config", options.config, *options.overrides]
     with console.working("tables, plots ..."):

@@ -59,11 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from mdmt_tf.runs.folder import RunFolder
 
-    run = RunFolder(options.folder)
-    if run.config.is_file():
-        return _report_run(run, options)
-    if options.saliency is not None:
-        arguments.error(f"--saliency needs the folder of a run: {options.folder}")
+    is_run = RunFolder(options.folder).config.is_file()
+    if is_run or options.saliency is not None:
+        return _report_run(RunFolder.open(options.folder), options)
     return _report_benchmark(options)
 
 

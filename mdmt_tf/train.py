@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     summary.print_metrics(run)
     print(f"\nrun folder   {run.path}")
+    print(f"model card   {run.card_text}")
     if run.saliency.is_dir():
         print(f"saliency     {run.saliency}")
     if run.tensorboard.is_dir():

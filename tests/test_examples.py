@@ -27,6 +27,8 @@ THROUGH_ANOTHER = {
     "mdmt_tf.models.backbones.resnet",
     "mdmt_tf.models.backbones.shufflenet",
     "mdmt_tf.models.backbones.table",
+    # `torch_files.read_torch_file`
+    "mdmt_tf.models.weights.torch_pickles",
 }
 # They fetch files from the network, look at folders of runs, or describe what others
 # return.

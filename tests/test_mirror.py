@@ -25,6 +25,8 @@ OTHERS = {
 
 # Modules without a test file of their own: the test that they are tested through.
 THROUGH = {
+    "commands/test_serve.py": ["mdmt_tf.serving.web.server"],
+    "serving/web/test_app.py": ["mdmt_tf.serving.web.schema"],
     "cards/test_writing.py": [
         "mdmt_tf.cards.blocks",
         "mdmt_tf.cards.content",

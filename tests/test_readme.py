@@ -87,6 +87,7 @@ BEGINNINGS = {
     "report": ["mdmt_tf.experiments.results.Results.read"],
     "folds": ["mdmt_tf.data.sources.open_datasets"],
     "predict": ["mdmt_tf.serving.given.divide"],
+    "card": ["mdmt_tf.reporting.model_card.write_pages"],
     "serve": ["mdmt_tf.serving.given.models_among"],
     "convert": [
         "mdmt_tf.experiments.phantom_start.settings_of",

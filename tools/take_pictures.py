@@ -94,8 +94,14 @@ class Work:
         words = [sys.executable, "-m", f"mdmt_tf.{command}", *arguments]
         subprocess.run(words, cwd=self.folder, env=self.environment, check=True)
 
-    def in_terminal(self, command: str, *arguments: str) -> str:
-        """What a command shows in a terminal of 80 columns, with its colours."""
+    def in_terminal(self, name: str, command: str, *arguments: str) -> str:
+        """What a command shows in a terminal of 80 columns, with its colours.
+
+        The file NAME.txt keeps it.
+        """
+        kept = self.folder / f"{name}.txt"
+        if kept.is_file():
+            return kept.read_bytes().decode("utf-8", errors="replace")
         main, end = pty.openpty()
         words = [sys.executable, "-m", f"mdmt_tf.{command}", *arguments]
         process = subprocess.Popen(
@@ -112,7 +118,9 @@ class Work:
         with contextlib.suppress(OSError), os.fdopen(main, "rb", buffering=0) as stream:
             while part := stream.read(4096):
                 shown += part
-        process.wait()
+        if process.wait():
+            raise SystemExit(f"error: {' '.join(words)}\n{shown.decode()}")
+        kept.write_bytes(shown)
         return shown.decode("utf-8", errors="replace")
 
     def make(self) -> None:
@@ -191,33 +199,41 @@ class Camera:
         page = self.browser.new_page(
             viewport={"width": width, "height": HEIGHT}, color_scheme=scheme
         )
-        if "://" not in address:
+        if ":" not in address:
             address = (self.work.folder / address).resolve().as_uri()
         page.goto(address)
         page.wait_for_timeout(500)
         return page
 
-    def take(self, page, name: str, *, height: int = HEIGHT, element=None) -> None:
-        """Write docs/pictures/NAME.png of the first `height` pixels of a page."""
-        if element is not None:
-            data = page.locator(element).first.screenshot()
-        else:
-            page.set_viewport_size(
-                {"width": page.viewport_size["width"], "height": height}
-            )
-            data = page.screenshot()
+    def take(self, page, name: str, *, height: int = HEIGHT, at=None) -> None:
+        """Write docs/pictures/NAME.png of `height` pixels of a page.
+
+        They begin at the top of the page, or at the first element of `at`.
+        """
+        size = {"width": page.viewport_size["width"], "height": height}
+        page.set_viewport_size(size)
+        if at is not None:
+            page.locator(at).first.evaluate("element => element.scrollIntoView()")
+            page.wait_for_timeout(500)
+        self.write(name, page.screenshot())
+        page.close()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write docs/pictures/NAME.png from the bytes of a PNG file."""
         path = self.out / f"{name}.png"
         path.write_bytes(small(data))
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
-        page.close()
 
-    def terminal(self, name: str, command: str, *arguments: str, lines: int) -> None:
+    def terminal(self, name: str, command: str, *arguments: str, first: int) -> None:
         """Write a picture of what a command shows in a terminal."""
-        shown = self.work.in_terminal(command, *arguments)
+        shown = self.work.in_terminal(name, command, *arguments)
+        # What a reader sees who has activated the environment.
+        shown = shown.replace(sys.executable, "python")
         title = f"$ python -m mdmt_tf.{command} {' '.join(arguments)}"
         page = self.page("about:blank")
-        page.set_content(terminal_page(title, shown, lines))
-        self.take(page, name, element="pre")
+        page.set_content(terminal_page(title, shown, first))
+        self.write(name, page.locator("pre").screenshot())
+        page.close()
 
 
 def small(data: bytes) -> bytes:
@@ -235,13 +251,13 @@ def small(data: bytes) -> bytes:
     raise ValueError(f"a picture of {made.tell()} bytes; at most {MOST}.")
 
 
-def terminal_page(title: str, shown: str, lines: int) -> str:
-    """A page that shows the last lines of a terminal, as its reader saw them.
+def terminal_page(title: str, shown: str, first: int) -> str:
+    """A page that shows the first lines of a terminal, as its reader saw them.
 
     Args:
         title: the command.
         shown: what it has written, with control sequences.
-        lines: how many lines to show at most.
+        first: how many lines to show at most.
     """
     screen = []
     for line in shown.replace("\r\n", "\n").split("\n"):
@@ -251,7 +267,7 @@ def terminal_page(title: str, shown: str, lines: int) -> str:
         screen.pop()
     record = Console(record=True, width=COLUMNS, file=io.StringIO())
     record.print(Text(title, style="bold"))
-    for line in screen[-lines:]:
+    for line in screen[:first]:
         record.print(Text.from_ansi(line), soft_wrap=True)
     return record.export_html(
         theme=MONOKAI,
@@ -274,6 +290,16 @@ def report_benchmark_dark(camera: Camera) -> None:
 
 def report_run(camera: Camera) -> None:
     camera.take(camera.page("runs/first/report/index.html"), "report_run", height=1000)
+
+
+def report_run_curves(camera: Camera) -> None:
+    page = camera.page("runs/first/report/index.html")
+    camera.take(page, "report_run_curves", height=900, at="#curves_prognosis")
+
+
+def report_run_images(camera: Camera) -> None:
+    page = camera.page("runs/first/report/index.html")
+    camera.take(page, "report_run_images", height=900, at="#images")
 
 
 def report_run_narrow(camera: Camera) -> None:
@@ -302,7 +328,22 @@ def tensorboard(camera: Camera) -> None:
         camera.take(page, "tensorboard", height=900)
         page = camera.page(f"{address}#images", width=1280)
         page.wait_for_timeout(6000)
+        page.get_by_text("Show actual image size").click()
+        examples = page.get_by_text("examples", exact=True).first
+        examples.click()
+        page.wait_for_timeout(4000)
+        examples.evaluate("element => element.scrollIntoView()")
+        page.wait_for_timeout(2000)
         camera.take(page, "tensorboard_images", height=900)
+
+
+def tensorboard_hparams(camera: Camera) -> None:
+    logs = "benchmarks/replication_phantom/tensorboard"
+    words = ("-m", "tensorboard.main", "--logdir", logs, "--port", "PORT")
+    with camera.work.server(*words) as address:
+        page = camera.page(f"{address}#hparams", width=1280)
+        page.wait_for_timeout(6000)
+        camera.take(page, "tensorboard_hparams", height=800)
 
 
 def serve(camera: Camera) -> None:
@@ -320,22 +361,22 @@ def serve(camera: Camera) -> None:
 def saliency(camera: Camera) -> None:
     folder = camera.work.folder / "runs/first/saliency"
     path = sorted(folder.rglob("severity-grad_cam.png"))[0]
-    (camera.out / "saliency.png").write_bytes(small(path.read_bytes()))
+    camera.write("saliency", path.read_bytes())
 
 
 def terminal_dry_run(camera: Camera) -> None:
-    camera.terminal("terminal_dry_run", "train", *TRAIN, "--dry-run", lines=60)
+    camera.terminal("terminal_dry_run", "train", *TRAIN, "--dry-run", first=60)
 
 
 def terminal_train(camera: Camera) -> None:
     shutil.rmtree(camera.work.folder / "runs/shown", ignore_errors=True)
     short = [*TRAIN[:-2], "training.epochs=3", "training.warmup_epochs=1"]
-    camera.terminal("terminal_train", "train", "run_dir=runs/shown", *short, lines=60)
+    camera.terminal("terminal_train", "train", "run_dir=runs/shown", *short, first=60)
 
 
 def terminal_report(camera: Camera) -> None:
     folder = "benchmarks/replication_phantom"
-    camera.terminal("terminal_report", "report", folder, lines=60)
+    camera.terminal("terminal_report", "report", folder, first=36)
 
 
 SCREENS: dict[str, Callable[[Camera], None]] = {
@@ -344,11 +385,14 @@ SCREENS: dict[str, Callable[[Camera], None]] = {
         report_benchmark,
         report_benchmark_dark,
         report_run,
+        report_run_curves,
+        report_run_images,
         report_run_narrow,
         model_card,
         doctor,
         external,
         tensorboard,
+        tensorboard_hparams,
         serve,
         saliency,
         terminal_dry_run,

@@ -16,19 +16,20 @@ from mdmt_tf.cards.blocks import (
     Section,
     Sentences,
     known,
-    plural,
-    principal,
     stated,
-    title_of,
-    with_interval,
 )
 from mdmt_tf.cards.data_content import evaluation_data, training_data
 from mdmt_tf.cards.ensemble_content import ensemble_opening, ensemble_sections
 from mdmt_tf.cards.limits import limits
-from mdmt_tf.cards.results_content import factors, metrics, quantitative
+from mdmt_tf.cards.results_content import (
+    factors,
+    judged_text,
+    metrics,
+    quantitative,
+)
 from mdmt_tf.models.weights import provenance
 
-# Answers that the opening names with their numbers.
+# Answers that the opening names with their classes.
 _MOST_SHOWN = 3
 
 
@@ -75,24 +76,8 @@ def opening(facts: Mapping[str, Any]) -> str:
     listed = ("; " if few else ", ").join(answers)
     text = f"A {facts['model']['backbone']} that predicts {listed} from "
     text += f"{kind} like those of {names}."
-    tasks = facts["evaluation"].get("tasks", {})
-    parts = [
-        f"{name}, {title_of(metric)} {with_interval(metric, own['metrics'][metric])}"
-        for name in [one["name"] for one in trained][:_MOST_SHOWN]
-        if (own := tasks.get(name)) and (metric := _best_known(own["metrics"]))
-    ]
-    if not parts:
-        return f"{text} It was not judged on unseen patients."
-    patients = {own["patients"] for own in tasks.values()}
-    most = "" if len(patients) == 1 else "at most "
-    judged = plural(max(patients), f"{facts['evaluation']['split']} patient")
-    return f"{text} On {most}{judged} (95 % intervals): {'; '.join(parts)}."
-
-
-def _best_known(entries: Mapping) -> str | None:
-    """The metric that says most among those with an interval, or among all."""
-    names = [name for name, own in entries.items() if own["low"] is not None]
-    return next(iter(principal(names or list(entries), 1)), None)
+    judged = judged_text(facts["evaluation"], [one["name"] for one in trained])
+    return f"{text} {judged or 'It was not judged on unseen patients.'}"
 
 
 def sections(facts: Mapping[str, Any]) -> list[Section]:

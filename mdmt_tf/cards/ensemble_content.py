@@ -17,16 +17,17 @@ from mdmt_tf.cards.blocks import (
 )
 from mdmt_tf.cards.data_content import origins
 from mdmt_tf.cards.limits import limits
-from mdmt_tf.cards.results_content import metric_tables
+from mdmt_tf.cards.results_content import judged_text, metric_tables
 
 # How the members were judged together.
 MEAN, POOLED = "mean", "pooled"
 _ELSEWHERE = "see the cards of the members"
 _TEXTS = {
-    MEAN: "The mean of the members' answers, on test patients that no member has seen.",
-    POOLED: "The members, each on its own test patients, pooled: scores of different "
-    "members stand beside each other. The ensemble itself was not judged, because "
-    "other members were trained with these patients.",
+    MEAN: "Judged was the mean of the members' answers, on test patients that no "
+    "member has seen.",
+    POOLED: "Judged were the members, each on its own test patients, pooled: scores of "
+    "different members stand beside each other. The ensemble itself was not judged, "
+    "because other members were trained with these patients.",
     None: "The ensemble was not judged: no patients are known that no member has seen.",
 }
 
@@ -34,11 +35,13 @@ _TEXTS = {
 def ensemble_opening(facts: Mapping[str, Any]) -> str:
     """What the ensemble answers, and how it was judged."""
     members = facts["members"]
-    answers = ", ".join(one["name"] for one in members[0]["model"]["answers"])
+    answers = [one["name"] for one in members[0]["model"]["answers"]]
+    numbers = judged_text(facts["evaluation"], answers)
     names = dict.fromkeys(data["name"] for one in members for data in one["data"])
     return (
-        f"The mean answer of {plural(len(members), 'model')} that predict {answers} "
-        f"from images like those of {', '.join(names)}. {_TEXTS[facts['judged']]}"
+        f"The mean answer of {plural(len(members), 'model')} that predict "
+        f"{', '.join(answers)} from images like those of {', '.join(names)}. "
+        f"{_TEXTS[facts['judged']]} {numbers}"
     )
 
 

@@ -1,6 +1,6 @@
 """The sections of a card on its results: strata, metrics, calibration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mdmt_tf.cards.blocks import (
@@ -8,6 +8,7 @@ from mdmt_tf.cards.blocks import (
     Section,
     Sentences,
     known,
+    plural,
     principal,
     title_of,
     with_interval,
@@ -22,6 +23,33 @@ _MOST_NAMED = 3
 _SMALL = "too small"
 _CALIBRATION = ("ece", "calibration_slope", "calibration_intercept")
 _IDEAL = {"calibration_slope": 1}
+
+
+def judged_text(evaluation: Mapping[str, Any], answers: Sequence[str]) -> str:
+    """A sentence with the metric that says most of the first answers; "" without one.
+
+    Args:
+        evaluation: see `facts.evaluation_of`; {} if nothing was judged.
+        answers: names of answers.
+    """
+    tasks = evaluation.get("tasks", {})
+    parts = [
+        f"{name}, {title_of(metric)} {with_interval(metric, own['metrics'][metric])}"
+        for name in list(answers)[:_MOST_NAMED]
+        if (own := tasks.get(name)) and (metric := _best_known(own["metrics"]))
+    ]
+    if not parts:
+        return ""
+    patients = {own["patients"] for own in tasks.values()}
+    most = "" if len(patients) == 1 else "at most "
+    judged = plural(max(patients), f"{evaluation['split']} patient")
+    return f"On {most}{judged} (95 % intervals): {'; '.join(parts)}."
+
+
+def _best_known(entries: Mapping) -> str | None:
+    """The metric that says most among those with an interval, or among all."""
+    names = [name for name, own in entries.items() if own["low"] is not None]
+    return next(iter(principal(names or list(entries), 1)), None)
 
 
 def factors(facts: Mapping[str, Any]) -> Section:

@@ -142,6 +142,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["format"] != FORMAT:
             raise ValueError(f"format {facts['format']}, expected {FORMAT}")
+        card_of(facts)  # a key that is missing is told here
         return facts
     except FileNotFoundError:
         run = RunFolder(folder)
@@ -153,9 +154,9 @@ def facts_of(folder: Path) -> dict[str, Any]:
             ) from None
         run.require_finished()
         return storage.without_nan(facts_of_run(run))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: is no model card of this version ({error}). Write it again: "
+            f"{path}: is no model card of this version ({error!r}). Write it again: "
             "python -m mdmt_tf.card RUN."
         ) from error
 

@@ -27,7 +27,9 @@ def tables_of_keys(word: str = "") -> Iterator[Table]:
             in any case.
     """
     word = word.lower()
-    for group in reference.groups():
+    groups = list(reference.groups())
+    longest = max(len(key.name) for group in groups for key in group.keys)
+    for group in groups:
         found = [k for k in group.keys if word in f"{k.full} {k.description}".lower()]
         about = group.about
         if group.same_as and not word:
@@ -37,7 +39,7 @@ def tables_of_keys(word: str = "") -> Iterator[Table]:
         table = Table(title_justify="left", title_style="", box=None, show_header=False)
         table.title = f"[bold]{group.title or 'top level'}[/]  {escape(about)}"
         table.padding = (0, 2, 0, 0)
-        table.add_column(width=22, overflow="fold")
+        table.add_column(width=longest, overflow="fold")
         table.add_column(width=20, overflow="fold")
         table.add_column(overflow="fold")
         for key in found:

@@ -48,6 +48,8 @@ def run(main: Callable[[Sequence[str] | None], int | None]) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     # tensorflow-datasets warns of its own deprecations through absl.
     logging.getLogger("absl").setLevel(logging.ERROR)
+    # It says that it makes a list of fonts, once.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     # As clusters end a job: temporary files are removed, as after Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     warnings.showwarning = _shown_by(warnings.showwarning)

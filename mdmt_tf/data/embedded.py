@@ -51,7 +51,7 @@ def provide(
     provided, folders = _folders(config, plan)
     for folder in dict.fromkeys(folders.values()):
         write(f"synthetic images in {folder}\n")
-        with bar("drawing synthetic images") as progress:
+        with bar("drawing synthetic") as progress:
             phantom_files.write_phantoms(
                 folder / "originals",
                 plan,

@@ -21,7 +21,7 @@ from mdmt_tf.config import Config
 from mdmt_tf.experiments.cells import read_json
 from mdmt_tf.experiments.grid import Folder, Grid
 from mdmt_tf.experiments.run_results import is_synthetic
-from mdmt_tf.metrics.table import charted
+from mdmt_tf.metrics.table import METRICS, charted
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import by_importance
@@ -60,12 +60,14 @@ def write_hparams(grid: Grid, folder: Folder, config: Config) -> Path:
     synthetic = is_synthetic(folder.read_data(), [], config.benchmark.auxiliary)
     # TensorBoard shows the name of a folder with its values.
     target /= "synthetic_data" if synthetic else "real_data"
-    tested = f"{_SPLIT}, synthetic" if synthetic else _SPLIT
+    mark = "SYNTHETIC " if synthetic else ""
     experiment = hparams.hparams_config_pb(
         hparams=_domains(given.values()),
         metrics=[
-            hparams.Metric(_tag(*column), display_name=f"{' '.join(column)} ({tested})")
-            for column in columns
+            hparams.Metric(
+                _tag(task, metric), display_name=f"{task} {METRICS[metric].short}"
+            )
+            for task, metric in columns
         ],
     )
     _write(target, [experiment], 0.0)
@@ -79,7 +81,7 @@ def write_hparams(grid: Grid, folder: Folder, config: Config) -> Path:
         # JSON has null where a metric is not defined.
         known = {tag: value for tag, value in values.items() if value is not None}
         summaries = [
-            hparams.hparams_pb(given[name], trial_id=name, start_time_secs=ended),
+            hparams.hparams_pb(given[name], f"{mark}{name}", start_time_secs=ended),
             *(_scalar(tag, value) for tag, value in known.items()),
             _end(ended),
         ]
@@ -128,11 +130,14 @@ def settings_of(grid: Grid, fit: str) -> Hyperparameters:
     if settings is None:  # of a baseline
         return found
     plain = settings.to_plain()
-    found["tasks"] = ", ".join(plain["tasks"])
     rest = {key: value for key, value in plain.items() if key not in _LEFT_OUT}
-    # The cells name the backbone, and an experiment what it starts from.
-    for key in ("backbone", "weights"):
-        rest["model"].pop(key)
+    # The cells name the backbone, and an experiment its start and its tasks, which
+    # select the epoch. TensorBoard has no room for what is said twice.
+    for section, key in (
+        *(("model", "backbone"), ("model", "weights")),
+        ("training", "select_on"),
+    ):
+        rest[section].pop(key)
     return found | dict(_flat(rest))
 
 
@@ -174,18 +179,24 @@ def differing(settings: Mapping[str, Hyperparameters]) -> dict[str, Hyperparamet
 
 
 def metric_columns(config: Config) -> Iterator[tuple[str, str]]:
-    """The answers and metrics to show, most important first; about 12 in all."""
+    """The answers and metrics to show, about 12 in all.
+
+    TensorBoard shows the first five until others are chosen, so the first metric of
+    each answer is before the second one.
+    """
     chosen = config.training.select_on
     answers: Sequence[Answer] = by_importance(
         (*config.build_tasks(), *config.build_derived()), chosen.task
     )
-    most = max(1, _MOST_METRICS // len(answers))
-    for answer in answers:
-        selects = chosen.metric if answer.name == chosen.task else None
-        # The loss compares no experiments with different losses.
-        shown = [name for name in charted(answer, selects) if name != "loss"]
-        for metric in shown[:most]:
-            yield answer.name, metric
+    # The loss compares no experiments with different losses.
+    metrics = [
+        [name for name in charted(answer, chosen.metric) if name != "loss"]
+        for answer in answers
+    ]
+    for place in range(max(1, _MOST_METRICS // len(answers))):
+        for answer, shown in zip(answers, metrics, strict=True):
+            if place < len(shown):
+                yield answer.name, shown[place]
 
 
 def _tag(task: str, metric: str) -> str:

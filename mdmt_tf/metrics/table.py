@@ -48,7 +48,7 @@ class Metric:
         compared: likewise for the tests of Table 2, the table of runs and the terminal.
             Table S1 has every metric.
         chart: place among the charts of TensorBoard, which has the first six that a
-            task has; 0: none.
+            task has; the terminal shows the first two. 0: none.
         note: a sentence below Table 1 if the metric is shown.
     """
 
@@ -142,7 +142,7 @@ METRICS = {
         every_class=True,
         headline=_TWO | _SCALE,
         compared=_CLASSES,
-        chart=4,
+        chart=2,
     ),
     "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES, every_class=True),
     "auc": Metric(
@@ -237,7 +237,7 @@ METRICS = {
         _ORDERED,
         headline=_SCALE,
         compared=_SCALE,
-        chart=2,
+        chart=4,
         note="Kappa has quadratic weights.",
     ),
     "ordinal_index": Metric(
@@ -347,19 +347,20 @@ def compared(task: Task) -> tuple[str, ...]:
 
 
 def charted(task: Task, selects: str | None = None, most: int = 6) -> tuple[str, ...]:
-    """The metrics of TensorBoard, the most important ones first.
+    """The metrics of TensorBoard and of the terminal, the most important ones first.
 
     Args:
-        selects: the metric that selects the epoch; it is the second, after the loss.
+        selects: the metric that selects the epoch, maybe of another task; if the task
+            has it, it is the second, after the loss.
         most: largest number of metrics.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
         >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
         >>> charted(death)
-        ('loss', 'auc', 'balanced_accuracy', 'f1', 'recall', 'specificity')
+        ('loss', 'balanced_accuracy', 'auc', 'f1', 'recall', 'specificity')
         >>> charted(death, "brier", most=3)
-        ('loss', 'brier', 'auc')
+        ('loss', 'brier', 'balanced_accuracy')
     """
     places = {name: METRICS[name].chart for name in names_of(task)}
     if selects in places:

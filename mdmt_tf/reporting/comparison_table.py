@@ -64,8 +64,7 @@ def table_2(aggregates: Aggregates) -> Table:
         "smaller).",
         "Holm's adjustment: one family is all tests of the same name (t or Wilcoxon) "
         "on the same statistic (mean or sd) with the same unit, over all metrics and "
-        "all other experiments of one task and validation. Stars mark the p before "
-        "adjustment, as the paper's do: * < 0.05, ** < 0.01, *** < 0.001.",
+        "all other experiments of one task and validation.",
         "No unit is a patient: all backbones share the luck of the same patients, and "
         "folds share training images. The paper does not state its unit.",
     ]
@@ -76,6 +75,7 @@ def table_2(aggregates: Aggregates) -> Table:
             "backbone or of equal metrics. table_2.csv has them, too."
         )
     if any(row["paper_stars"] for row in data):
+        notes.append(paper_columns.STARS)
         notes += paper_columns.notes(results, "Table 2, its t-tests over backbones")
         if any(row["paper_stars"] == ruffini_2024.TWO_OF_THREE for row in data):
             notes.append(ruffini_2024.TWO_OF_THREE_NOTE)
@@ -184,7 +184,8 @@ def _test_row(results: Results, comparison: Comparison, task: Task) -> dict:
 def _section_2(title: str, tests: list[dict]) -> TableSection:
     with_paper = any(row["paper_stars"] for row in tests)
     headings = ["other", "metric", "of", "test", "expected", "unit", "n"]
-    headings += ["difference", "p", "p (Holm)", "stars"]
+    headings += ["difference", "p", "p (Holm)"]
+    headings += ["stars", "paper"] if with_paper else []
     rows = []
     for row in tests:
         if not row["not_complete"] and math.isnan(row["p"]):
@@ -192,7 +193,7 @@ def _section_2(title: str, tests: list[dict]) -> TableSection:
         metric = row["figure"]
         head = [Entry(row["other"]), Entry(plain_heading(metric))]
         if row["not_complete"]:
-            empty = [Entry(NO_NUMBER)] * (len(headings) - 3 + with_paper)
+            empty = [Entry(NO_NUMBER)] * (len(headings) - 3)
             rows.append((*head, Entry(row["not_complete"]), *empty))
             continue
         difference = shown(metric, row["difference"], "+")
@@ -208,10 +209,8 @@ def _section_2(title: str, tests: list[dict]) -> TableSection:
             numbered(difference, row["difference"]),
             p_value(row["p"]),
             p_value(row["p_holm"]),
-            Entry(row["stars"]),
         ]
         if with_paper:
-            cells.append(Entry(row["paper_stars"]))
+            cells += [Entry(row["stars"]), Entry(row["paper_stars"])]
         rows.append(tuple(cells))
-    headings += ["paper"] if with_paper else []
     return TableSection(title, tuple(headings), rows, keys=4)

@@ -19,7 +19,7 @@ from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.statistics.assessment import entry
 from mdmt_tf.statistics.curves import Curve, precision_recall_curve, roc_curve
 from mdmt_tf.statistics.resampling import bootstrap_intervals
-from mdmt_tf.tasks import Task, make_task
+from mdmt_tf.tasks import Task, one_against_others
 
 _AREAS = ("auc", "pr_auc")
 
@@ -85,7 +85,7 @@ def class_curves(
 
 def _areas(rows, positive, score, resamples: int) -> dict[str, dict[str, float]]:
     """AUC and PR-AUC of a class against the others, as `assess` has them."""
-    two = make_task(name="one", kind="binary", classes=("other", "class"))
+    two = one_against_others()
     chances = np.stack([1 - score, score], axis=1)
     values = task_metrics(two, positive.astype(int), chances)
     nothing = {"low": math.nan, "high": math.nan}

@@ -144,7 +144,7 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
 
 
 def runs(aggregates: Aggregates) -> Table:
-    """One row per cell: its state and all metrics of each of its tasks."""
+    """One row per cell and task: its state and metrics; all of them in the data."""
     results = aggregates.results
     values = {
         key: dict(zip(rows["figure"], rows["value"], strict=True))
@@ -156,16 +156,22 @@ def runs(aggregates: Aggregates) -> Table:
         task: [f for f in compared(results.tasks[task]) if f in columns[task]]
         for task in results.tasks
     }
-    rows, data = [], []
+    here = {
+        (task, validation): results.experiments_of(task, validation)
+        for task in results.tasks
+        for validation in results.benchmark.cross_validation
+    }
+    rows: dict[str, list[tuple[Entry, ...]]] = {task: [] for task in results.tasks}
+    data = []
     for cell in results.cells.itertuples(index=False):
         identity = {name: getattr(cell, name) for name in KEYS}
         row = {**identity, "state": cell.state, "fit": cell.fit, "error": cell.error}
-        text = [
+        names = [
             Entry(str(value), value if isinstance(value, int) else None)
             for value in identity.values()
         ]
-        text.append(Entry(cell.state))
         for task in results.tasks:
+            text = [*names, Entry(cell.state)]
             own = values.get((*identity.values(), task), {})
             fitted = cell.state == FINISHED and own
             intervals, n = {}, None
@@ -184,20 +190,21 @@ def runs(aggregates: Aggregates) -> Table:
                 if metric in brief[task]:
                     words = shown(metric, value) + _brackets(metric, low, high)
                     text.append(numbered(words if fitted else "", value))
-        text.append(Entry(cell.fit))
-        rows.append(tuple(text))
+            if cell.experiment in here[task, cell.validation]:
+                rows[task].append((*text, Entry(cell.fit)))
         data.append(row)
     table = pd.DataFrame(data)
     counts = {column: "Int64" for column in table if column.endswith("/n")}
-    headings = [*KEYS, "state"]
+    sections = []
     for task in results.tasks:
-        headings.append(f"{task}: {'patients' if units[task] == 'patient' else 'n'}")
-        headings += [f"{task}: {heading(metric)}" for metric in brief[task]]
-    section = TableSection("All cells", (*headings, "fit"), rows, keys=len(KEYS))
+        count = "patients" if units[task] == "patient" else "n"
+        headings = (*KEYS, "state", count, *map(heading, brief[task]), "fit")
+        title = f"All cells with {task}"
+        sections.append(TableSection(title, headings, rows[task], keys=len(KEYS)))
     return Table(
         "runs",
         "Every cell of the grid",
-        [section],
+        sections,
         ["All metrics are in runs.csv.", *_units_note(units), _FIT_NOTE],
         table.astype(counts),
     )

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from mdmt_tf.pages.environment import numeric_columns
+from mdmt_tf.reporting.blocks import column_blocks, widths_of
 
 # LaTeX breaks a table with more rows over pages.
 _LONG = 40
@@ -87,7 +88,8 @@ def latex(table, status: str) -> str:
         lead = (rf"\par\noindent {tex_escape(text)}" for text in table.sentences)
         lines += ["", *lead]
     for section in table.sections:
-        for block in _blocks(section):
+        widths = widths_of(section, _letters)
+        for block in column_blocks(widths, section.keys, _SMALL, _BETWEEN):
             lines += _block(section, block)
     if table.notes:
         notes = " ".join(tex_escape(note) for note in table.notes)
@@ -95,29 +97,8 @@ def latex(table, status: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _widths(section) -> list[int]:
-    """Letters of each column."""
-    return [
-        min(
-            max(len(heading), *(len(row[index].text) for row in section.rows), 1),
-            _LONG_TEXT,
-        )
-        for index, heading in enumerate(section.headings)
-    ]
-
-
-def _blocks(section) -> list[list[int]]:
-    """The columns of each block: those that name a row, and as many others as fit."""
-    widths = _widths(section)
-    names = list(range(min(section.keys, len(widths))))
-    blocks, block = [], names
-    for index in range(len(names), len(widths)):
-        wider = [*block, index]
-        if len(block) > len(names) and _total(widths, wider) > _SMALL:
-            blocks.append(block)
-            wider = [*names, index]
-        block = wider
-    return [*blocks, block]
+def _letters(text: str) -> int:
+    return min(len(text), _LONG_TEXT)
 
 
 def _total(widths: Sequence[int], columns: Sequence[int]) -> int:
@@ -127,7 +108,7 @@ def _total(widths: Sequence[int], columns: Sequence[int]) -> int:
 def _block(section, columns: Sequence[int]) -> list[str]:
     """The lines of some columns of a section."""
     numeric = numeric_columns(section.rows, len(section.headings))
-    widths = _widths(section)
+    widths = widths_of(section, _letters)
     size = r"\footnotesize" if _total(widths, columns) <= _NORMAL else r"\tiny"
     kinds = "".join(
         "r"

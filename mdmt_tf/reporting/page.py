@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.aggregates import Aggregates
+from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.drawing import Drawing
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.opening import opening
 from mdmt_tf.reporting.table_files import Table
+from mdmt_tf.screen.commands import portable
 
 # Tables that are details, folded away at the end.
 _DETAILS = (
@@ -87,8 +89,9 @@ def build_page(
     title = f"Benchmark {results.name}"
     if results.split == "validation":
         title += ", judged on validation rows"
-    parts = parts_of(tables, drawings)
-    details = [table for table in tables if table.name in _DETAILS]
+    shown = [for_page(table) for table in tables]
+    parts = parts_of(shown, drawings)
+    details = [table for table in shown if table.name in _DETAILS]
     failures = results.failures()
     links = [(part.name, part.short) for part in parts]
     links += [("details", "Details")] if details else []
@@ -106,6 +109,7 @@ def build_page(
             (row.fit, row.cells, row.error) for row in failures.itertuples(index=False)
         ],
         parts_of_page=parts,
+        has_results=results.counts()["finished"] > 0,
         details=details,
         caveats=_CAVEATS,
         command=_command(results, aggregates.resamples),
@@ -166,6 +170,6 @@ def data_note(results: Results) -> str:
 
 
 def _command(results: Results, resamples: int) -> str:
-    options = "" if resamples == 1000 else f" --resamples {resamples}"
-    options += "" if results.split == "test" else f" --split {results.split}"
-    return f"python -m mdmt_tf.report BENCHMARK_DIR{options}"
+    options = [] if resamples == 1000 else ["--resamples", resamples]
+    options += [] if results.split == "test" else ["--split", results.split]
+    return portable("report", "BENCHMARK_DIR", *options)

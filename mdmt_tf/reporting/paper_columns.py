@@ -5,6 +5,10 @@ from mdmt_tf.reporting import ruffini_2024
 from mdmt_tf.tasks import Task
 
 NAME = "Ruffini et al., MICCAI 2024"
+STARS = (
+    "stars: of our p without adjustment, as the paper's are: * < 0.05, ** < 0.01, *** "
+    "< 0.001."
+)
 
 
 def are_shown(results: Results) -> bool:

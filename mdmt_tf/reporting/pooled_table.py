@@ -59,10 +59,11 @@ def pooled_table(aggregates: Aggregates) -> Table | None:
         "different models with each other.",
         "tests: one-sided paired t-tests over backbones, as the paper's. They are "
         "about other backbones on the same images, whose luck all backbones share, so "
-        "they reject a true null far too often; the primary comparison does not. * p < "
-        "0.05, ** < 0.01, *** < 0.001, not adjusted.",
+        "they reject a true null far too often; the primary comparison does not. The p "
+        "are not adjusted.",
     ]
     if any(row.get("paper_stars") for row in data):
+        notes.append(paper_columns.STARS)
         notes += paper_columns.notes(results, "Table 2, its tests of means")
     title = "Pooled over folds: metrics of all test rows of a backbone"
     return Table("pooled", title, sections, notes, pd.DataFrame(data))
@@ -167,7 +168,8 @@ def _tests(
 
 def _test_section(title: str, tests: list[dict]) -> TableSection:
     with_paper = any(row["paper_stars"] for row in tests)
-    headings = ("other", "metric", "backbones", "difference", "p", "stars")
+    headings = ["other", "metric", "backbones", "difference", "p"]
+    headings += ["stars", "paper"] if with_paper else []
     rows = []
     for row in tests:
         metric, difference = row["figure"], row["difference"]
@@ -180,7 +182,8 @@ def _test_section(title: str, tests: list[dict]) -> TableSection:
             Entry(str(row["backbones"]), row["backbones"]),
             numbered(text, difference),
             p_value(row["p"]),
-            Entry(row["stars"]),
         ]
-        rows.append((*cells, *([Entry(row["paper_stars"])] if with_paper else [])))
-    return TableSection(title, (*headings, *(["paper"] if with_paper else [])), rows)
+        if with_paper:
+            cells += [Entry(row["stars"]), Entry(row["paper_stars"])]
+        rows.append(tuple(cells))
+    return TableSection(title, tuple(headings), rows, keys=2)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _CALIBRATION = ("ece", "calibration_slope")
 # Metrics in one table; nine columns and the split fit into 80 characters.
 _MOST = 9
+# Characters of a split with its number of rows, and of a column.
+_NAME, _COLUMN = 18, 7
 # Below a row with values.
 _ENDS = {"low": " 95% low", "high": " 95% high"}
 
@@ -75,7 +77,7 @@ def print_metrics(run: "RunFolder") -> None:
 def print_table(
     console: "Console", title: str, names: Sequence[str], rows: Sequence[Row]
 ) -> None:
-    """Print metrics in blocks of columns that fit into 80 characters.
+    """Print metrics in blocks of columns that fit into the console.
 
     Args:
         console: to print on.
@@ -87,7 +89,8 @@ def print_table(
     from rich.table import Table
 
     console.print(f"\n{title}", style="bold")
-    for block in blocks_of(names, _MOST):
+    most = min(max((console.width - _NAME) // _COLUMN, 1), _MOST)
+    for block in blocks_of(names, most):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("", justify="left", overflow="fold")
         table.add_column("n", justify="right", overflow="fold")

@@ -48,7 +48,8 @@ class Line:
         every: float = _EVERY,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self._write, self.is_terminal = write, is_terminal
+        self._put, self.is_terminal = write, is_terminal
+        self._is_writing = False
         self._every, self._clock = every, clock
         self._is_shown, self._at = False, clock()
         # Signals and warnings of other threads come while a line is written.
@@ -102,8 +103,18 @@ class Line:
             if is_mine:
                 self._lock.release()
 
+    def _write(self, text: str) -> None:
+        # What writes may remove all lines first, but not the one that it writes.
+        self._is_writing = True
+        try:
+            self._put(text)
+        finally:
+            self._is_writing = False
+
     def erase(self) -> None:
         """Remove the line from the terminal."""
+        if self._is_writing:
+            return
         with self._alone():
             if self._is_shown:
                 self._is_shown = False

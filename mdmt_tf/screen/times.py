@@ -42,8 +42,8 @@ class TimeLeft:
     """Expected time of the rest of a training, from the steps and epochs until now.
 
     The first step of a session is left out: it builds the graph. What an epoch takes
-    besides its steps (validation, state, files) is that of the newest one, because the
-    first one builds a graph, too.
+    besides its steps (validation, state, files) is that of the newest one. The first
+    one builds a graph, too, and counts as at most as long as the steps of its epoch.
 
     Args:
         epochs: number of epochs of the whole training.
@@ -56,8 +56,8 @@ class TimeLeft:
         >>> left.epoch_begins(0)
         >>> [left.step_ends(n) for n in (1, 2, 3)]  # 1 s a step, not the first
         [None, 4.0, 3.0]
-        >>> left.epoch_ends(0)  # after 4 s of validation: 3 steps and as long again
-        7.0
+        >>> left.epoch_ends(0)  # 3 steps, and 2 of the 4 s of the first validation
+        5.0
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TimeLeft:
     ):
         self._epochs, self._steps, self._clock = epochs, steps, clock
         self._timed, self._in_steps, self._besides = 0, 0.0, 0.0
-        self._is_first = True
+        self._is_first_step = self._is_first_epoch = True
 
     def epoch_begins(self, epoch: int) -> None:
         """Note the begin of an epoch, counted from 0."""
@@ -74,8 +74,8 @@ class TimeLeft:
     def step_ends(self, step: int) -> float | None:
         """Seconds left after a step of the epoch, counted from 1; None: unknown yet."""
         now = self._clock()
-        if self._is_first:
-            self._is_first = False
+        if self._is_first_step:
+            self._is_first_step = False
         else:
             self._timed += 1
             self._in_steps += now - self._before
@@ -86,6 +86,9 @@ class TimeLeft:
     def epoch_ends(self, epoch: int) -> float | None:
         """Seconds left after an epoch and all that belongs to it; None: unknown."""
         self._besides = self._clock() - self._before
+        if self._is_first_epoch and self._timed:
+            self._besides = min(self._besides, self._in_steps)
+        self._is_first_epoch = False
         epochs = self._epochs - epoch - 1
         return self._left(epochs * self._steps, epochs)
 

@@ -18,11 +18,11 @@ from mdmt_tf.statistics.interval import (
     expanded_level,
 )
 from mdmt_tf.statistics.support import effective_patients
-from mdmt_tf.tasks import make_task
+from mdmt_tf.tasks import one_against_others
 
 # Where the band of a curve is known.
 GRID = np.linspace(0, 1, 101)
-_TWO = make_task(name="one", kind="binary", classes=("other", "class"))
+_TWO = one_against_others()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

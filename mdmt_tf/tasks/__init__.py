@@ -28,6 +28,7 @@ __all__ = [
     "Task",
     "label_is_known",
     "make_task",
+    "one_against_others",
 ]
 
 
@@ -54,6 +55,16 @@ def make_task(*, kind: str, name: str, **facts) -> Answer:
         )
     made = kinds[kind]
     return made(name=name, **{key: _fixed(fact) for key, fact in facts.items()})
+
+
+def one_against_others() -> Answer:
+    """An answer of two classes, for the metrics of one class against all others.
+
+    Example:
+        >>> one_against_others().class_names
+        ('other', 'one')
+    """
+    return Binary(name="one", classes=("other", "one"))
 
 
 def _fixed(fact):

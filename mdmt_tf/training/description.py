@@ -9,7 +9,11 @@ from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
+from mdmt_tf.screen import size
 from mdmt_tf.statistics.calibration import Calibrations
+
+# Fewest letters of a text beside its name.
+_LEAST = 20
 
 
 def information(
@@ -73,7 +77,10 @@ def calibrations_text(calibrations: Calibrations) -> str:
             ratios = ", ".join(f"{ratio:.2f}" for ratio in own.prior_ratio)
             text += f"; prior of the classes times {ratios}"
         lines.append(f"calibration of {name}: {text}")
-    wrapped = (textwrap.wrap(line, 80, subsequent_indent="  ") for line in lines)
+    wrapped = (
+        textwrap.wrap(line, min(size.width(), 80), subsequent_indent="  ")
+        for line in lines
+    )
     return "".join(f"{part}\n" for line in wrapped for part in line)
 
 
@@ -109,7 +116,21 @@ def overview(
         in_epoch = config.training.steps // config.training.epochs
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
-    return "".join(f"{name:<{width}}  {text}\n" for name, text in rows)
+    return "".join(_row(name, text, width) for name, text in rows)
+
+
+def _row(name: str, text: str, width: int) -> str:
+    """A name and a text beside it, or below it in a narrow window."""
+    line = f"{name:<{width}}  {text}"
+    # A path is not broken, so that it can be copied.
+    if name == "run" or len(line) <= size.width():
+        return f"{line}\n"
+    head, indent = f"{name:<{width}}  ", " " * (width + 2)
+    if size.width() - len(indent) < _LEAST:
+        head, indent = f"{name}\n  ", "  "
+    room = max(size.width() - len(indent), 1)
+    parts = textwrap.wrap(text, room, break_on_hyphens=False)
+    return head + f"\n{indent}".join(parts) + "\n"
 
 
 def _dataset_rows(config: Config, inputs: Inputs) -> list[tuple[str, str]]:

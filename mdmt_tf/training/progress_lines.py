@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from mdmt_tf.metrics.table import METRICS, compared, legend, names_of
+from mdmt_tf.metrics.table import METRICS, charted, legend
 from mdmt_tf.screen import size
 from mdmt_tf.screen.line import Line, cut
 from mdmt_tf.screen.times import TimeLeft, duration, short
@@ -124,13 +124,10 @@ class ProgressLines(keras.callbacks.Callback):
         self.first_step = 0
         # With the mark of a selected epoch.
         self._width = max(5, 2 * len(str(epochs)) + 1) + 1
-        # Each answer shows the first of these metrics that it has.
-        metrics = {}
-        for answer in answers:
-            of_answer = names_of(answer)
-            wanted = [metric if metric != "loss" else "", "balanced_accuracy", "mae"]
-            wanted += [*compared(answer), "loss"]
-            metrics[answer.name] = next(name for name in wanted if name in of_answer)
+        # The second chart of TensorBoard, beside the loss.
+        metrics = {
+            answer.name: charted(answer, metric, most=2)[-1] for answer in answers
+        }
         room = size.width() - self._width - 2 * _TIME
         self._groups = _fitting(answers, metrics, task, room)
         shown = {group.name for group in self._groups}
@@ -144,11 +141,13 @@ class ProgressLines(keras.callbacks.Callback):
         texts = ["losses on training and validation images"]
         if "train" not in columns:
             texts = ["loss on validation images"] if "valid" in columns else []
-        texts += [*meanings, "left: of all epochs", "* selected"]
+        texts += [*meanings, "left: of all epochs", "*\xa0selected"]
         if self._left_out:
             names = ", ".join(self._left_out)
             texts.append(f"no room for {names}, which history.csv has")
         wrapped = textwrap.wrap("; ".join(texts), min(size.width(), _TEXT))
+        # The star stands beside its meaning.
+        wrapped = [line.replace("\xa0", " ") for line in wrapped]
         space = " " * (self._width + 2 * _TIME)
         names = "".join(group.name_line() for group in groups)
         headings = "".join(group.headings() for group in groups)

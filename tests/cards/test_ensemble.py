@@ -85,6 +85,7 @@ def test_members_of_other_data_are_not_judged(models, changed, made_facts):
 
 
 def test_models_with_other_answers_are_refused(models, changed, made_facts):
-    model = made_facts["model"] | {"answers": made_facts["model"]["answers"][:1]}
-    with pytest.raises(ConfigError, match="Received: icu"):
-        gathered(models[0], changed(model=model))
+    icu, days = made_facts["model"]["answers"]
+    answers = [icu | {"classes": ["home", "icu"]}, days]
+    with pytest.raises(ConfigError, match="with the same classes"):
+        gathered(models[0], changed(model=made_facts["model"] | {"answers": answers}))

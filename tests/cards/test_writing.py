@@ -191,12 +191,12 @@ def test_a_run_without_an_assessment_was_not_judged(run, tmp_path):
     assert "It was not judged on unseen patients." in text_of(facts, tmp_path)
 
 
-def test_a_card_is_read_before_the_run(run):
-    run.card.write_text(json.dumps({"format": FORMAT, "title": "kept"}))
+def test_a_card_is_read_before_the_run(run, made_facts):
+    write_card(made_facts | {"title": "kept"}, run.path)
     assert facts_of(run.path)["title"] == "kept"
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 99}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 99}', '{"format": 1}'])
 def test_a_damaged_card_is_named(run, content):
     run.card.write_text(content)
     with pytest.raises(DataError, match=r"model_card\.json: is no model card"):

@@ -149,7 +149,12 @@ def test_tables_of_the_chest_show_what_they_showed(report):
         assert shown == [tuple(map(heading, block)) for block in blocks] * (
             len(shown) // len(blocks)
         )
-    assert "prognosis: sensitivity (%)" in runs.sections[0].headings
+    assert runs.sections[0].title == "All cells with prognosis"
+    assert "sensitivity (%)" in runs.sections[0].headings
+    # Each cell stands below the tasks that it predicts.
+    assert [
+        sorted({row[4].text for row in section.rows}) for section in runs.sections
+    ] == [["age_and_sex", "ft", "mdmt", "stl_prognosis"], ["mdmt", "stl_severity"]]
     assert "prognosis/recall" in runs.data
 
 

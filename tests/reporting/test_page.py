@@ -121,27 +121,33 @@ def test_texts_of_files_are_no_markup(benchmark_folder, tmp_path, monkeypatch, c
 CLICKS = """
 <script>
 const out = {};
-function order(table, column) {
-  const heads = Array.from(document.querySelectorAll("#" + table + " th"));
-  const head = heads.find(h => h.textContent === column);
+function heading(name, title, column) {
+  const tables = Array.from(document.querySelectorAll(`table[id^="${name}-"]`));
+  const own = tables.filter(t => t.caption.textContent.startsWith(title));
+  const heads = own.flatMap(t => Array.from(t.querySelectorAll("thead th")));
+  return heads.find(h => h.textContent === column);
+}
+function order(name, title, column) {
+  const head = heading(name, title, column);
   head.querySelector("button").click();
-  const rows = Array.from(document.querySelectorAll("#" + table + " tbody tr"));
+  const rows = Array.from(head.closest("table").querySelectorAll("tbody tr"));
   const first = rows.map(r => r.cells[0].textContent + "/" + r.cells[1].textContent);
   return head.getAttribute("aria-sort") + ":" + first.join(" ");
 }
 const log = [
-  order("table_s1-0", "accuracy (%)"),
-  order("table_s1-0", "accuracy (%)"),
-  order("table_s1-0", "experiment"),
+  order("table_s1", "prognosis", "accuracy (%)"),
+  order("table_s1", "prognosis", "accuracy (%)"),
+  order("table_s1", "prognosis", "experiment"),
 ];
 const unknown = Array.from(document.querySelectorAll("#table_1-0 tbody tr"))
   .find(row => row.cells[0].textContent === "ft").cells[2];
 unknown.removeAttribute("data-value");
-log.push(order("table_1-0", "accuracy (%)"));
-log.push(order("table_1-0", "accuracy (%)"));
-order("table_2-1", "p");
-const tests = document.querySelectorAll("#table_2-1 tbody tr");
-log.push(Array.from(tests).map(row => row.cells[8].textContent).join(" "));
+log.push(order("table_1", "prognosis", "accuracy (%)"));
+log.push(order("table_1", "prognosis", "accuracy (%)"));
+order("table_2", "severity", "p");
+const p = heading("table_2", "severity", "p");
+const tests = p.closest("table").querySelectorAll("tbody tr");
+log.push(Array.from(tests).map(row => row.cells[p.cellIndex].textContent).join(" "));
 const box = document.querySelector("input[data-filter='table_2-0']");
 box.value = "FT auc wilcoxon";
 box.dispatchEvent(new Event("input"));

@@ -96,6 +96,21 @@ def test_the_patient_comes_first_where_patients_have_several_images(finished, ca
     assert judged[2][:3] == ["95%", "high", f"{accuracy['high']:.3f}"]
 
 
+@pytest.mark.parametrize("width", ["40", "60"])
+def test_no_number_is_broken_in_a_window_of_another_width(
+    finished, capsys, monkeypatch, width
+):
+    run = finished(images=3)
+    monkeypatch.setenv("COLUMNS", width)
+    lines = printed(run, capsys)
+    assert max(map(len, lines)) <= int(width)
+    words = {word for line in lines for word in line.split()}
+    entries = run.read_json(run.assessment)["test"]["prognosis"]["by_patient"]
+    for name in ("accuracy", "auc", "npv"):
+        assert f"{entries['metrics'][name]['value']:.3f}" in words
+    assert {"validation", "test", "low", "high"} <= words
+
+
 def test_labels_that_change_are_judged_by_image(finished, capsys):
     lines = printed(finished(images=3, labels_change=True), capsys)
     start = lines.index("severity by image: 39 test images of 20 patients,")

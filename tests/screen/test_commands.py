@@ -1,12 +1,15 @@
 """Commands to copy into a shell."""
 
+import ast
 import os
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from source_tree import MODULES
 
 from mdmt_tf.screen import commands
 
@@ -71,3 +74,34 @@ def test_the_printed_command_runs():
     text = commands.command("train", "--help")
     result = subprocess.run(["sh", "-c", text], capture_output=True, text=True)
     assert result.returncode == 0 and result.stdout.startswith("usage: ")
+
+
+def with_values(path):
+    """Lines with a text that has one of our commands and, after it, a value."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        text = ""
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                text += part.value
+            elif STARTED.search(text):
+                yield node.lineno
+
+
+# A command whose arguments go on, in the same sentence.
+STARTED = re.compile(r"mdmt_tf\.[a-z]+ [^.;`]*$")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_values_are_put_into_commands_by_this_module_alone(name):
+    """It quotes them; a path may have a blank."""
+    assert not list(with_values(MODULES[name]))
+
+
+def test_a_value_that_is_not_quoted_is_found(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        'print(f"go on: python -m mdmt_tf.train "\n    f"--resume {run}")\n'
+    )
+    assert list(with_values(path)) == [1]

@@ -84,6 +84,21 @@ def test_a_file_has_whole_lines_and_few_of_them():
     ]
 
 
+def test_a_writer_that_removes_lines_first_leaves_the_one_that_it_writes():
+    written = []
+
+    def write(text):
+        lines.erase_all()
+        written.append(text)
+
+    line = Line(write, is_terminal=True)
+    for step in range(3):
+        line.show(f"step {step}", at_once=True)
+    line.write("an epoch ends\n")
+    write("done")
+    assert on_screen("".join(written), 80) == ["an epoch ends", "done"]
+
+
 def test_messages_stand_above_the_line(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)

@@ -10,6 +10,7 @@ import pytest
 
 from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.runs import digests
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import ensemble
 from mdmt_tf.serving.ensemble import open_model, open_models
@@ -134,9 +135,9 @@ def test_settings_of_a_run_without_saved_model_name_no_files(tmp_path, monkeypat
 
 @pytest.mark.parametrize("digits", ["912e45678901", "123456789012"])
 def test_a_digest_is_never_read_as_a_number(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(ensemble.storage, "sha256_of", lambda path: digits + "ab")
+    monkeypatch.setattr(digests.storage, "sha256_of", lambda path: digits + "ab")
     weights = tmp_path / "best.weights.h5"
     weights.touch()
     table = tmp_path / "answers.csv"
-    table.write_text(f"model\n{ensemble._digest(weights)}\n")
+    table.write_text(f"model\n{digests.digest_of(weights)}\n")
     assert pd.read_csv(table)["model"].tolist() == [f"sha256:{digits}"]

@@ -78,6 +78,15 @@ def test_small_sites_are_left_out_and_named():
     assert "2 sites with an estimable difference" in found.reason
 
 
+def test_of_two_sites_the_mean_is_given_without_an_interval():
+    site = np.repeat(["A", "B"], 12)
+    errors = np.where(site == "A", 3.0, 5.0) + np.tile([-0.5, 0.5], 12)
+    a, b = ages(errors, site=site), ages(np.zeros(24), site=site)
+    found = across_sites(a, b, AGE, "mae", folds=2)
+    assert found.value == pytest.approx((3 + 5) / 2)
+    assert "2 sites" in found.reason and np.isnan(found.low)
+
+
 def test_experiments_that_cannot_be_paired_have_a_reason():
     rows = ages(np.ones(40), site="A")
     found = across_sites(rows, rows[:30], AGE, "mae", folds=2)

@@ -111,3 +111,7 @@ def test_only_what_is_stored_is_compared():
     assert line == "old = 2, but predictions.csv gives nothing"
     (line,) = differences({"curve": [1.0, 2.0]}, {"curve": [1.0, 2.5]})
     assert line == "curve[1] = 2, but predictions.csv gives 2.5"
+    # Neither is a number for the other.
+    for stored, other in ((0.5, "half"), ("half", 0.5), (True, None)):
+        (line,) = differences({"kind": stored}, {"kind": other})
+        assert line.startswith("kind = ")

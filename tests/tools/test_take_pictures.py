@@ -48,9 +48,9 @@ def test_a_picture_has_as_many_colours_as_fit():
 
 
 def test_a_terminal_shows_what_its_reader_saw():
-    shown = "first\r\nepoch 1\repoch 2\r\n\x1b[31mred\x1b[0m <b>\r\n\r\n"
-    page = take_pictures.terminal_page("$ train", shown, lines=2)
+    shown = "epoch 1\repoch 2\r\n\x1b[31mred\x1b[0m <b>\r\nlast\r\n\r\n"
+    page = take_pictures.terminal_page("$ train", shown, first=2)
     text = re.sub(r"<[^>]+>", "", page.partition("<pre")[2])
     assert "$ train" in text and "epoch 2" in text and "red &lt;b&gt;" in text
-    assert "first" not in text and "epoch 1" not in text
+    assert "last" not in text and "epoch 1" not in text
     assert re.search(r"<span style=\"color: #[0-9a-f]+[^>]*>red</span>", page)

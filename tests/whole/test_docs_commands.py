@@ -26,6 +26,7 @@ PAGES = [
     "how_to/derived_answers.md",
     "how_to/pretraining.md",
     "how_to/external_data.md",
+    "how_to/model_card.md",
     "explanation/masked_loss.md",
     "explanation/evidence.md",
 ]
@@ -38,21 +39,27 @@ NOT_RUN = {
     "benchmark --config ich_phantom": "half an hour",
     "venv": "installs the package",
     "ward": "data of the reader",
+    "fold0": "runs of the reader",
     "convert": "ten minutes; tests/experiments/test_phantom_start.py runs it",
 }
 FEW = ["phantoms.aiforcovid_patients=60", "phantoms.brixia_patients=40"]
 FEW += ["phantoms.matrix=256", "image_size=32"]
 SHORT = ["training.epochs=2", "training.warmup_epochs=0"]
 SMALL = ["model.backbone=shufflenet_v2_x0_5"]
-GRID = [*FEW, *SHORT, "backbones=[shufflenet_v2_x0_5]", "split.folds=2"]
-GRID += ["benchmark.cross_validation={cv: {kind: kfold, folds: 2}}"]
+GRID = [*FEW, *SHORT, "backbones=[shufflenet_v2_x0_5]", "split.folds=3"]
+GRID += ["benchmark.cross_validation={cv: {kind: kfold, folds: 3}}"]
+TWO = "mdmt_direct: {tasks: [prognosis, severity]}, "
+TWO += "stl_matched: {tasks: [prognosis], match: mdmt_direct}"
+# Two of the experiments, because each fit starts a process.
+PAIR = [f"experiments={{{TWO}}}", "candidate=mdmt_direct", "baselines={}"]
+PAIR += ["comparisons=[[mdmt_direct, stl_matched]]"]
 ZONES = ["phantoms.synthetic_cxr_patients=80", "image_size=32"]
 # What makes a configuration short.
 QUICK = {
     "phantom": [*FEW, *SHORT, *SMALL],
-    "ich_phantom": ["phantoms.ich_csic_patients=20", *SHORT, "split.folds=2"],
-    "replication_phantom": GRID,
-    "mine.yaml": GRID,
+    "ich_phantom": ["phantoms.ich_csic_patients=20", *SHORT, "split.folds=3"],
+    "replication_phantom": [*GRID, *PAIR],
+    "mine.yaml": [*GRID, *PAIR],
     "question.yaml": GRID,
     "zones.yaml": [*ZONES, *SHORT],
     "start.yaml": [*ZONES, *SHORT],
@@ -126,6 +133,7 @@ def test_every_page_with_steps_is_run():
         "tutorials/own_data.md",  # test_own_data_tutorial.py
         "tutorials/read_the_report.md",  # reads what two_papers.md has made
         "tutorials/serve.md",  # the server is tested in tests/serving/web
+        "how_to/tensorboard.md",  # shows no command of the package
         "how_to/ray_cluster.md",  # tests/experiments/executors
     }
     assert pages == set(PAGES) | elsewhere

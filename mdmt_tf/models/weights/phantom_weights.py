@@ -10,6 +10,7 @@ from pathlib import Path
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS
 from mdmt_tf.models.weights import half_precision, provenance, weights_cache
+from mdmt_tf.screen.commands import command
 
 # The files that come with the package, and their card.
 FOLDER = Path(__file__).parent / PHANTOMS
@@ -65,7 +66,7 @@ def locate(name: str) -> Path:
         raise DataError(
             f"{name}: its weights of synthetic radiographs are not here. Make them "
             f"once, in about an hour on a processor:\n"
-            f"  python -m mdmt_tf.convert {name} --{PHANTOMS}\n"
+            f"  {command('convert', name, f'--{PHANTOMS}')}\n"
             f"It writes {path_in_cache(name)}. Backbones whose weights come with the "
             f"package: {others}."
         )
@@ -107,7 +108,7 @@ def _facts(name):
     if facts["backbone"] != name:
         raise DataError(
             f"{path}: expected weights of {name}. Received those of "
-            f"{facts['backbone']}. Remove the file, and make it again with `python -m "
-            f"mdmt_tf.convert {name} --{PHANTOMS}`."
+            f"{facts['backbone']}. Remove the file, and make it again: "
+            f"{command('convert', name, f'--{PHANTOMS}')}"
         )
     return facts

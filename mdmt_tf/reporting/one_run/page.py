@@ -22,6 +22,7 @@ from mdmt_tf.reporting.one_run.tables import (
 from mdmt_tf.reporting.table_files import Table, write_table
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
+from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes
 
 FOLDER = "report"
@@ -204,6 +205,7 @@ def _render(results: RunResults, tasks, learning, pictures, tables) -> str:
 
 
 def _command(results: RunResults) -> str:
-    options = "" if results.resamples == 1000 else f" --resamples {results.resamples}"
-    options += "" if results.judges_test else " --split validation"
-    return f"python -m mdmt_tf.report RUN{options}"
+    usual = results.resamples == 1000
+    options = [] if usual else ["--resamples", results.resamples]
+    options += [] if results.judges_test else ["--split", "validation"]
+    return portable("report", "RUN", *options)

@@ -125,8 +125,11 @@ def _note(results: RunResults, folder: Path, rows, chosen) -> str:
         )
     title = TITLES[chosen[0]["method"]]
     one = "1 image" if len(images) == 1 else f"{len(images)} images"
+    kept = ""
+    if not results.is_synthetic:
+        kept = " This page has images of patients: keep it as you keep the data."
     return (
         f"{title} of {one}, {where}, with the map over it. A map shows where "
         "the score is sensitive, not that the place is a finding. The folder "
-        f"{folder.name}/ has all {len(rows)} maps."
+        f"{folder.name}/ has all {len(rows)} maps.{kept}"
     )

@@ -21,7 +21,7 @@ from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibrations, calibrate_table
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.stored import FEWEST, check_run, differences
-from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks import Answer, Derived
 
 # Answers that the opening sentence names.
 _NAMED = 3
@@ -181,8 +181,12 @@ class RunResults(Assessed):
 
 
 def _in_order(answers: tuple[Answer, ...], selecting: str) -> tuple[Answer, ...]:
-    """The task that selects the epoch first, the others in their order."""
-    return tuple(sorted(answers, key=lambda answer: answer.name != selecting))
+    """The task that selects the epoch first, those that feed a derived answer last."""
+    derived = [answer for answer in answers if isinstance(answer, Derived)]
+    terms = {name for answer in derived for name in answer.terms}
+    return tuple(
+        sorted(answers, key=lambda own: (own.name != selecting, own.name in terms))
+    )
 
 
 def _assess(table, answers, calibrations, calibrated, resamples) -> dict[str, dict]:

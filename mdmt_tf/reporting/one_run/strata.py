@@ -6,7 +6,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.predictions import labelled_rows
 from mdmt_tf.statistics import fields_file
 from mdmt_tf.statistics.stored import FEWEST
-from mdmt_tf.statistics.strata import MOST_SITES, assess_strata
+from mdmt_tf.statistics.strata import MOST_SITES, UNKNOWN, assess_strata
 from mdmt_tf.tasks import Answer
 
 # Two datasets may have images of the same name.
@@ -50,7 +50,8 @@ def _fields(run: RunFolder, rows: pd.DataFrame) -> dict[str, dict[str, str]]:
     images = rows["image_id"]
     fields = {"dataset": dict(zip(images, rows["dataset"], strict=True))}
     if rows["site"].nunique() <= MOST_SITES:
-        fields["site"] = dict(zip(images, rows["site"], strict=True))
+        sites = rows["site"].replace("", UNKNOWN)
+        fields["site"] = dict(zip(images, sites, strict=True))
     if not run.fields.is_file():
         return fields
     table = fields_file.read(run.fields)

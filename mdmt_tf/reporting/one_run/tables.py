@@ -87,7 +87,7 @@ def tables_of(results: RunResults, task: Answer) -> dict[str, list[Table]]:
     own = dataclasses.replace(results, tasks=(task,))
     found = {"metrics": [_split_metrics(metrics_table(own), task)]}
     if tables := calibration_tables(own):
-        found["calibration"] = tables
+        found["calibration"] = [_named(table) for table in tables]
     if results.assessment[task.name]["strata"]:
         whole = strata_table(own)
         sections = [
@@ -102,6 +102,16 @@ def tables_of(results: RunResults, task: Answer) -> dict[str, list[Table]]:
         ]
         for part, tables in found.items()
     }
+
+
+def _named(table: Table) -> Table:
+    """The same table; its sections say what they are of, as it has no heading."""
+    what = table.title.split(":")[0]
+    sections = [
+        dataclasses.replace(section, title=f"{what} of {section.title}")
+        for section in table.sections
+    ]
+    return dataclasses.replace(table, sections=sections)
 
 
 def _split_metrics(table: Table, task: Answer) -> Table:

@@ -23,7 +23,7 @@ from mdmt_tf.serving.web.desk import Desk, Job, Question
 from mdmt_tf.serving.web.guard import Guard, security_headers
 from mdmt_tf.serving.web.service import Service
 
-_STATIC = {"app.js": "text/javascript", "serve.css": "text/css"}
+STATIC = {"app.js": "text/javascript", "serve.css": "text/css"}
 _FORMATS = ("json", "csv", "stream")
 
 
@@ -178,10 +178,10 @@ def _constant(text: str) -> Callable:
 
 async def _static(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in _STATIC:
+    if name not in STATIC:
         raise HTTPException(404)
     file = resources.files(__package__) / "static" / name
-    return Response(file.read_bytes(), media_type=_STATIC[name])
+    return Response(file.read_bytes(), media_type=STATIC[name])
 
 
 def _json(value) -> Response:

@@ -74,6 +74,7 @@ class Service:
             notes = [item.named(text) for text in doubts.pop(item.path, [])]
             yield job, (self._file_answer(own, forms, notes, wants_pictures), own)
             if not left[number]:
+                remove_links(groups[number])
                 job.close()
             if all(job.is_left for job in jobs):
                 return

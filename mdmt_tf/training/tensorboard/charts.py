@@ -49,8 +49,7 @@ class Charts:
             for place, answer in enumerate(self.answers, start=1)
         }
         self._metrics = {
-            answer.name: charted(answer, metric if answer.name == task else None)
-            for answer in self.answers
+            answer.name: charted(answer, metric) for answer in self.answers
         }
 
     def tag(self, answer: str, name: str) -> str:

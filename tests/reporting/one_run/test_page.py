@@ -77,7 +77,8 @@ def test_the_page_opens_with_what_came_out(report, page):
 def test_sections_have_the_order_of_the_questions(every):
     page = every.page.read_text()
     ids = re.findall(r'<h2 id="([^"]*)"', page)
-    tasks = ["icu", "kind", "z0", "z1", "days", "findings", "score", "score_sum"]
+    # Tasks that feed a derived answer come last.
+    tasks = ["icu", "kind", "days", "findings", "score", "score_sum", "z0", "z1"]
     assert ids == [
         *("summary", "flow", *(f"task-{name}" for name in tasks)),
         *("images", "learning", "effort", "caveats", "again"),
@@ -118,7 +119,7 @@ def test_every_kind_has_its_plots(every):
 @pytest.mark.large
 def test_every_kind_has_its_leading_metric(every):
     assert table(every, "summary")["metric"].tolist() == [
-        *("auc", "auc", "kappa", "kappa", "mae", "auc", "kappa", "mae")
+        *("auc", "auc", "mae", "auc", "kappa", "mae", "kappa", "kappa")
     ]
 
 
@@ -234,7 +235,9 @@ def test_a_run_of_an_earlier_version(tmp_path):
     report = write_page(run, resamples=10)
     page = report.page.read_text()
     assert 'id="learning"' not in page and "Optimizer steps" not in page
-    assert set(table(report, "strata")["field"]) == {"all", "site"}
+    strata = table(report, "strata")
+    assert set(strata["field"]) == {"all", "site"}
+    assert set(strata["value"].dropna()) == {"north", "south"}
     assert "raw probabilities" in page
 
 
@@ -268,6 +271,7 @@ def test_saliency_of_a_run_is_shown(tmp_path):
     pictures = pictures_of(results)
     assert pictures.note.startswith("Grad-CAM of 2 images, of the test split")
     assert "has all 4 maps" in pictures.note
+    assert pictures.note.endswith("keep it as you keep the data.")
     assert [one.caption for one in pictures.shown] == [
         f"{image}, icu: predicted yes (0.75), true no."
         for image in ("test0.png", "test1.png")

@@ -1,14 +1,17 @@
 """The API, of a model that answers the mean grey value."""
 
 import json
+import os
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
+from made_series import make_slices, write_slices
 from mean_models import Means, films, model
 
 from mdmt_tf.serving import prediction
-from mdmt_tf.serving.web import schema, service, uploads
+from mdmt_tf.serving.web import app, schema, service, uploads
 from mdmt_tf.serving.web.bounds import Bounds
 from mdmt_tf.serving.web.service import Service
 
@@ -86,6 +89,48 @@ def test_warnings_of_the_image_and_of_its_preparation(ask):
     assert set(answer.warnings) == {"small"}
     assert [text[:17] for text in answer.preparation] == ["Jane Miller.png: "] * 2
     assert "would fit 10 bits" in answer.preparation[0]
+
+
+@pytest.mark.large
+def test_answers_for_volumes_are_those_of_predict_to_the_byte(ask, tmp_path):
+    """A NIfTI file, a folder with a series, a series of another modality, no volume."""
+    hu = np.full((6, 12, 12), 15)
+    hu[:, :6] = 100
+    image = nibabel.Nifti1Image(hu.astype(np.float32).T, np.diag([-2.0, -2, 5, 1]))
+    nibabel.save(image, tmp_path / "a.nii.gz")
+    write_slices(tmp_path / "ct", make_slices(hu))
+    write_slices(tmp_path / "mr", make_slices(hu, Modality="MR", series="1.9"))
+    (tmp_path / "z.nii").write_bytes(b"none")
+    own = model(Means(), "head_6x12x12", size=(6, 12, 12))
+    names = ["a.nii.gz", "ct", "mr", "z.nii"]
+    out = tmp_path / "answers.csv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        prediction.predict_files([own], names, out)
+    paths = [
+        path
+        for name in names
+        for path in sorted((tmp_path / name).glob("*")) or [tmp_path / name]
+    ]
+    uploads = [(str(path.relative_to(tmp_path)), path.read_bytes()) for path in paths]
+    before = set(os.listdir("/dev/shm"))
+    csv, plain = ask(
+        post("/api/predict?format=csv", *uploads),
+        post("/api/predict?pictures=true", *uploads),
+        service=Service([own], Bounds()),
+    )
+    assert csv.content == out.read_bytes()
+    found = schema.Predictions.model_validate(plain.json()).answers
+    assert [one.file for one in found] == names
+    assert [bool(one.error) for one in found] == [False, False, True, True]
+    assert found[0].pictures.whole is None and found[0].pictures.box is None
+    assert set(os.listdir("/dev/shm")) == before
+
+
+def test_files_of_the_page_are_served(ask):
+    for name, kind in app.STATIC.items():
+        (reply,) = ask(("GET", f"/static/{name}", {}))
+        assert reply.headers["content-type"].startswith(kind) and reply.content
 
 
 def test_what_is_wrong_is_said(ask):

@@ -89,8 +89,8 @@ def test_training_and_validation_have_the_same_chart(train):
     found = train([logs(), logs(selected=1)], {"train": Judged(auc=1.0)})
     assert found["train/1 death/1 loss"] == {1: 1.25, 2: 1.25}
     assert found["validation/1 death/1 loss"] == {1: 0.5, 2: 0.5}
-    assert found["train/1 death/2 auc"] == {1: 1.0, 2: 1.0}
-    assert found["validation/1 death/2 auc"] == {1: 0.75, 2: 0.75}
+    assert found["train/1 death/3 auc"] == {1: 1.0, 2: 1.0}
+    assert found["validation/1 death/3 auc"] == {1: 0.75, 2: 0.75}
     assert found["train/run/loss"] == {1: 1.5, 2: 1.5}
     assert not [tag for tag in found if tag.endswith(("brier", "/n", " n"))]
     # Curves of epochs whose weights are kept.
@@ -107,13 +107,13 @@ def test_without_training_images_only_its_loss_is_a_chart(train):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_an_undefined_value_leaves_a_gap(train, value):
     found = train([logs(), logs(auc=value), logs(auc=0.5)])
-    assert found["validation/1 death/2 auc"] == {1: 0.75, 3: 0.5}
+    assert found["validation/1 death/3 auc"] == {1: 0.75, 3: 0.5}
     assert found["validation/1 death/1 loss"].keys() == {1, 2, 3}
 
 
 def test_a_metric_that_is_never_defined_has_no_chart(train):
     found = train([logs(auc=float("nan"))] * 2)
-    assert "validation/1 death/2 auc" not in found
+    assert "validation/1 death/3 auc" not in found
 
 
 def test_the_last_kept_epoch_is_drawn_in_any_case(train, monkeypatch):

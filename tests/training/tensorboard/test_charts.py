@@ -4,7 +4,9 @@ import pytest
 
 from mdmt_tf import config
 from mdmt_tf.metrics.table import names_of
+from mdmt_tf.screen.line import Line
 from mdmt_tf.tasks import SumOfTasks, make_task
+from mdmt_tf.training.progress_lines import ProgressLines
 from mdmt_tf.training.tensorboard.charts import Charts, describe, without_paths
 
 ZONES = [
@@ -16,13 +18,13 @@ TOTAL = SumOfTasks(name="total", terms={"za": (0, 1, 2), "zb": (0, 1, 2)})
 
 
 def test_the_most_important_come_first():
-    charts = Charts([*ZONES, DEATH, TOTAL], "death", "balanced_accuracy")
+    charts = Charts([*ZONES, DEATH, TOTAL], "death", "auc")
     names = [charts.tag(answer.name, "x") for answer in charts.answers]
     assert names == ["1 death/x", "2 total/x", "3 za/x", "4 zb/x"]
     assert [task.name for task in charts.tasks] == ["death", "za", "zb"]
     # What selects is next to the loss.
-    place = charts.place("validation/death/balanced_accuracy")
-    assert place == ("validation", "1 death/2 balanced_accuracy")
+    place = charts.place("validation/death/auc")
+    assert place == ("validation", "1 death/2 auc")
     assert charts.place("train/death/loss") == ("train", "1 death/1 loss")
     # A derived answer that selects comes first, too.
     assert Charts([*ZONES, TOTAL], "total", "mae").answers[0] is TOTAL
@@ -37,6 +39,16 @@ def test_an_answer_has_six_charts_at_most(answer):
     assert sorted(tag.rpartition("/")[2][0] for tag in tags) == [
         str(place + 1) for place in range(len(tags))
     ]
+
+
+@pytest.mark.parametrize("metric", ["loss", "mae", "brier", "kappa"])
+def test_the_first_two_are_those_of_the_terminal(metric):
+    answers = [*ZONES, DEATH, TOTAL]
+    charts = Charts(answers, "za", metric)
+    shown = ProgressLines(answers, 5, 7, "za", metric, Line(str, is_terminal=False))
+    for group in shown._groups:
+        folder, tag = charts.place(f"validation/{group.name}/{group.metric}")
+        assert folder == "validation" and tag.endswith(f"/2 {group.metric}")
 
 
 def test_what_is_about_no_answer_comes_last():
