@@ -116,7 +116,7 @@ def test_a_row_that_never_ends_takes_no_time(write_sheet):
 
 
 def test_a_part_that_is_packed_too_well(write_sheet):
-    path = write_sheet(HEADER + 400_000 * "<!-- ---- -->")
+    path = write_sheet(HEADER + 400_000 * "<!-- note -->")
     with pytest.raises(DataError, match=r"sheet1\.xml of .*--limit max_ratio=NUMBER"):
         read_table(path, columns=("file",))
     with limits.using(limits.Limits(max_ratio=10_000)):
