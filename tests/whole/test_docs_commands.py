@@ -28,7 +28,6 @@ PAGES = [
     "how_to/external_data.md",
     "how_to/model_card.md",
     "explanation/masked_loss.md",
-    "explanation/evidence.md",
 ]
 # A word of a command -> why it is not run here. All others are.
 NOT_RUN = {
@@ -86,7 +85,7 @@ def test_the_commands_of_a_page_work(page, folder):
         elif language == "sh":
             for line in block.splitlines():
                 ran += run_line(folder, line)
-    assert ran or page == "explanation/evidence.md"
+    assert ran
 
 
 def run_line(folder, line):
@@ -134,6 +133,7 @@ def test_every_page_with_steps_is_run():
         "tutorials/read_the_report.md",  # reads what two_papers.md has made
         "tutorials/serve.md",  # the server is tested in tests/serving/web
         "how_to/tensorboard.md",  # shows no command of the package
+        "explanation/evidence.md",  # likewise
         "how_to/ray_cluster.md",  # tests/experiments/executors
     }
     assert pages == set(PAGES) | elsewhere
