@@ -41,6 +41,7 @@ TRAIN = [
     *("phantoms.brixia_patients=150", "phantoms.matrix=384"),
     *("model.backbone=tf_efficientnet_lite0", "model.weights=phantoms"),
     *("training.learning_rate=3e-4", "training.epochs=8", "training.warmup_epochs=2"),
+    *("training.tensorboard_train_images=150", "training.tensorboard_saliency=4"),
 ]
 GRID = [
     *("--config", "replication_phantom", "backbones=[shufflenet_v2_x0_5]"),
@@ -321,20 +322,21 @@ def external(camera: Camera) -> None:
 
 
 def tensorboard(camera: Camera) -> None:
-    words = ("-m", "tensorboard.main", "--logdir", "runs/first", "--port", "PORT")
+    logs = "runs/first/tensorboard"
+    words = ("-m", "tensorboard.main", "--logdir", logs, "--port", "PORT")
     with camera.work.server(*words) as address:
-        page = camera.page(f"{address}#scalars", width=1280)
-        page.wait_for_timeout(6000)
-        camera.take(page, "tensorboard", height=900)
-        page = camera.page(f"{address}#images", width=1280)
-        page.wait_for_timeout(6000)
-        page.get_by_text("Show actual image size").click()
-        examples = page.get_by_text("examples", exact=True).first
-        examples.click()
-        page.wait_for_timeout(4000)
-        examples.evaluate("element => element.scrollIntoView()")
-        page.wait_for_timeout(2000)
-        camera.take(page, "tensorboard_images", height=900)
+        for name, tab, tags in (
+            ("tensorboard", "scalars", ""),
+            ("tensorboard_images", "images", "examples"),
+            ("tensorboard_answer", "images", "1 prognosis"),
+            ("tensorboard_curves", "pr_curves", ""),
+        ):
+            page = camera.page(f"{address}#{tab}", width=1280)
+            page.wait_for_timeout(6000)
+            # Of several groups, TensorBoard opens the first ones only.
+            page.locator("tf-tag-filterer input").first.fill(tags)
+            page.wait_for_timeout(6000)
+            camera.take(page, name, height=900)
 
 
 def tensorboard_hparams(camera: Camera) -> None:

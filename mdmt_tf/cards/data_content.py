@@ -40,7 +40,7 @@ def evaluation_data(facts: Mapping[str, Any]) -> Section:
     split, evaluation = facts["split"], facts["evaluation"]
     pairs = [
         ("Division", _division(split)),
-        ("Judged on", known(evaluation.get("split") or None)),
+        ("Judged on", evaluation.get("split") or "nothing"),
         ("Patients", "each in one split only; the splits are of patients"),
     ]
     if split["seed"] is not None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 # Letters in a line of a page of 1000 pixels, and what lies between two columns.
-_PAGE, _BETWEEN = 112, 3
+_PAGE, _BETWEEN = 118, 3
 # Longer texts are broken into lines.
 _LONG_TEXT = 48
 
@@ -38,14 +38,20 @@ def column_blocks(
     return [*blocks, block]
 
 
-def widths_of(section, letters: Callable[[str], int]) -> list[int]:
+def widths_of(
+    section,
+    of_text: Callable[[str], int],
+    of_heading: Callable[[str], int] | None = None,
+) -> list[int]:
     """The letters of each column of a `table_files.TableSection`.
 
     Args:
-        letters: of a text or heading, as it is shown.
+        of_text: letters of a text, as it is shown.
+        of_heading: of a heading; None: as of a text.
     """
+    of_heading = of_heading or of_text
     return [
-        max(letters(heading), *(letters(row[index].text) for row in section.rows), 1)
+        max(of_heading(heading), *(of_text(row[index].text) for row in section.rows), 1)
         for index, heading in enumerate(section.headings)
     ]
 
@@ -58,7 +64,8 @@ def for_page(table):
 
 
 def _parts(section) -> list:
-    blocks = column_blocks(widths_of(section, _letters), section.keys, _PAGE, _BETWEEN)
+    widths = widths_of(section, _letters, _letters_of_heading)
+    blocks = column_blocks(widths, section.keys, _PAGE, _BETWEEN)
     if len(blocks) == 1:
         return [section]
     return [
@@ -75,3 +82,8 @@ def _parts(section) -> list:
 def _letters(text: str) -> int:
     """Letters of the longest line: an interval in brackets has one of its own."""
     return min(max(map(len, text.split(" ["))), _LONG_TEXT)
+
+
+def _letters_of_heading(text: str) -> int:
+    """Letters of the longest word, and of the arrow for sorting."""
+    return max(map(len, text.split()), default=0) + 2

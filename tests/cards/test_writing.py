@@ -233,6 +233,7 @@ def test_an_interrupted_model_says_so(run, tmp_path):
     assert any("not finished" in text for text in card.warnings)
     text = (run.saved_model_so_far / writing.TEXT_FILE).read_text()
     assert "this is epoch 3 of 5 so far" in text
+    assert cells_of(text, "**Judged on**")[1] == "nothing"
 
 
 def test_html_in_a_name_is_text(made_facts, tmp_path):

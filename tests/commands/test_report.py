@@ -58,7 +58,7 @@ def test_what_is_no_benchmark_is_refused(tmp_path):
 def test_the_folder_decides_what_is_reported(tmp_path, monkeypatch, capsys):
     """A run has its own page, in a folder of its own, and needs no TensorFlow."""
     run = make_kinds_run(tmp_path / "run", ("icu",))
-    monkeypatch.setattr(plots, "render", quick_plots.render)
+    monkeypatch.setattr(plots, "render", quick_plots.not_drawn)
     assert command.main([str(run.path), "--resamples", "0"]) == 0
     text = capsys.readouterr().out
     assert "AUC for icu is" in text and "saliency: none; --saliency N" in text
@@ -74,7 +74,7 @@ def test_existing_saliency_is_used(tmp_path, monkeypatch):
     run.saliency.mkdir()
     (run.saliency / "saliency.csv").write_text("image_id,task,method\n")
     said = []
-    monkeypatch.setattr(plots, "render", quick_plots.render)
+    monkeypatch.setattr(plots, "render", quick_plots.not_drawn)
     monkeypatch.setattr(
         terminal, "print_report", lambda report, note: said.append(note)
     )

@@ -187,6 +187,20 @@ def test_rates_of_images_and_their_means_are_in_per_cent():
     assert {name for name, row in METRICS.items() if row.percent} == rates
 
 
+def test_calibration_of_a_useless_model_may_be_perfect_so_it_selects_no_epoch():
+    of_calibration = {"ece", "calibration_slope", "calibration_intercept"}
+    assert {name for name, row in METRICS.items() if not row.selects} == of_calibration
+
+
+def test_what_a_rare_class_decides_as_much_as_a_frequent_one():
+    """All others are means over rows, or agreements that count all rows alike."""
+    of_rates = {"f1", "f1_macro", "balanced_accuracy", "recall", "specificity", "uoc"}
+    of_rates |= {"g_mean", "g_mean_weighted", "mcc", "auc", "pr_auc"}
+    of_slopes = {"calibration_slope", "calibration_intercept"}
+    found = {name for name, row in METRICS.items() if row.every_class}
+    assert found == of_rates | of_slopes
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_names_are_there_short_and_unique(name):
     row = METRICS[name]

@@ -6,11 +6,11 @@ import re
 
 import pandas as pd
 import pytest
+import quick_plots
 from made_kinds_run import ODD, PATIENTS, make_kinds_run
 from PIL import Image
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.reporting.drawing import Drawing
 from mdmt_tf.reporting.one_run import plots, terminal
 from mdmt_tf.reporting.one_run.page import write_page
 from mdmt_tf.reporting.one_run.pictures import pictures_of
@@ -19,15 +19,10 @@ from mdmt_tf.reporting.one_run.tables import in_words
 from mdmt_tf.storage import write_json
 
 
-def drawn(figure, name, caption):
-    """A plot that is not rendered; the tests of the plots do that."""
-    return Drawing(name, caption, b"<svg/>", b"", figure.get_suptitle())
-
-
 @pytest.fixture(autouse=True, scope="module")
 def quick():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "render", drawn)
+        patch.setattr(plots, "render", quick_plots.not_drawn)
         yield
 
 
