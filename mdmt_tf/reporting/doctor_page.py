@@ -11,6 +11,7 @@ from mdmt_tf.diagnosis.examination import Diagnosis
 from mdmt_tf.diagnosis.findings import LEVELS, NOTE, SERIOUS, WARNING, Finding, counts
 from mdmt_tf.diagnosis.timing import exclude_file, exclude_list
 from mdmt_tf.pages import render
+from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.doctor_plots import draw_all
 from mdmt_tf.reporting.doctor_tables import build_tables
 from mdmt_tf.reporting.marks import SYNTHETIC
@@ -105,7 +106,7 @@ def write_doctor(
             ("again", "Again"),
         ],
         levels=levels,
-        tables=tables,
+        tables=list(map(for_page, tables)),
         drawings=drawings,
         caveats=_CAVEATS,
         command=command,

@@ -5,6 +5,7 @@ import os
 
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.pages import render
+from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.external_plots import draw_all
 from mdmt_tf.reporting.external_results import (
     ExternalResults,
@@ -80,7 +81,7 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
         intro=[_about(results)],
         status=_labelled(results),
         links=links,
-        tables=shown,
+        tables=list(map(for_page, shown)),
         drawings=drawings,
         caveats=_CAVEATS,
         command=_command(results),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mdmt_tf.config import Config
 from mdmt_tf.pages import render
+from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.drawing import Drawing
 from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import (
@@ -103,7 +104,7 @@ def _page(config, folder, status, tables, drawings) -> str:
         status=status,
         is_complete=status.startswith("All"),
         links=[("plots", "Plots"), *names, ("caveats", "Caveats"), ("again", "Again")],
-        tables=tables,
+        tables=list(map(for_page, tables)),
         drawings=drawings,
         caveats=_CAVEATS,
         command=portable("study", "--config", folder.settings),
