@@ -32,9 +32,13 @@ def test_own_messages_do_not_go_where_those_of_decoders_go(capfd):
 
 # A command that ends in some way.
 COMMAND = """
-import errno, os, signal, sys
+import errno, os, signal, sys, time
 from mdmt_tf import console
 from mdmt_tf.errors import Interrupted
+
+def wait():
+    while True:  # another thread may take the signal: a pause would not end
+        time.sleep(0.01)
 
 def main(argv):
     try:
@@ -54,8 +58,8 @@ console.run(main)
             2,
             "error: runs/a.csv: No space left on device. The disk is full: free",
         ),
-        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 130, "interrupted\n"),
-        ("os.kill(os.getpid(), signal.SIGINT); signal.pause()", 130, "interrupted\n"),
+        ("os.kill(os.getpid(), signal.SIGTERM); wait()", 130, "interrupted\n"),
+        ("os.kill(os.getpid(), signal.SIGINT); wait()", 130, "interrupted\n"),
         (
             "raise Interrupted('To go on: python -m mdmt_tf.train --resume a')",
             130,
