@@ -13,6 +13,7 @@ from mdmt_tf.cards.doctor import findings_of
 from mdmt_tf.cards.facts import FORMAT, gather
 from mdmt_tf.cards.markdown import as_markdown
 from mdmt_tf.cards.strata import shortcuts_of_inputs, strata_of_run
+from mdmt_tf.config import Config
 from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.flow import measure_flow, patient_flow
@@ -26,7 +27,10 @@ FILE, TEXT_FILE = "model_card.json", "model_card.md"
 
 
 def write_run_card(
-    run: RunFolder, inputs: "Inputs | None" = None, doctor: Path | None = None
+    run: RunFolder,
+    inputs: "Inputs | None" = None,
+    doctor: Path | None = None,
+    settings: Config | None = None,
 ) -> dict[str, Any]:
     """Write `model_card.json` and `model_card.md` of a run, and beside its SavedModel.
 
@@ -36,11 +40,12 @@ def write_run_card(
             same model that is there, or is missing: the fields that are shortcuts, and
             terms of builders of other packages.
         doctor: folder that `mdmt_tf.doctor` has written; None: as in that card.
+        settings: those of the run; None: they are read.
     Returns: the facts of the card.
     Raises: DataError for a run without the files that it needs, or a doctor's folder of
         other data.
     """
-    facts = facts_of_run(run, inputs)
+    facts = facts_of_run(run, inputs, settings)
     if doctor is not None:
         facts["doctor"] = findings_of(doctor, facts)
     exported = run.saved_model if run.saved_model.is_dir() else None
@@ -49,9 +54,11 @@ def write_run_card(
     return facts
 
 
-def facts_of_run(run: RunFolder, inputs: "Inputs | None" = None) -> dict[str, Any]:
+def facts_of_run(
+    run: RunFolder, inputs: "Inputs | None" = None, settings: Config | None = None
+) -> dict[str, Any]:
     """The facts of the card of a run; arguments and errors as `write_run_card`."""
-    settings = run.settings()
+    settings = settings or run.settings()
     answers = run.read_answers(settings)
     assessed = run.read_json(run.assessment) if run.assessment.is_file() else {}
     table, strata = predictions.read(run.predictions), None

@@ -83,7 +83,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     manifest["effort"] = effort(fit)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
-    cards.write_run_card(run, inputs)
+    cards.write_run_card(run, inputs, settings=config)
     shutil.rmtree(run.saved_model_so_far, ignore_errors=True)
     # metrics.json says that all others are there.
     storage.sync_all(run.path)

@@ -138,7 +138,7 @@ def test_unknown_dataset(data_dir):
     with pytest.raises(
         DataError,
         match=r"dataset 'alpa' is not prepared\. Did you mean 'alpha'\? There is: "
-        r"alpha, beta\. Prepare it: python -m mdmt_tf\.prepare FILE\.yaml --data-dir",
+        r"alpha, beta\. Prepare it: .*python -m mdmt_tf\.prepare FILE\.yaml --data-dir",
     ):
         open_dataset(data_dir, "alpa", "full_256")
 

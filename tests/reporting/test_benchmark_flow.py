@@ -73,7 +73,7 @@ def test_all_datasets_of_the_fold(folder):
     write(folder, "ft-resnet18-s0-cv1", flow_of("prognosis"))
     write(folder, "stl_severity-resnet18-s0-cv1", flow_of("severity", name="other"))
     table = benchmark_flow(Results.read(folder))
-    assert table.sections[0].headings == ("", "ward", "other")
+    assert table.sections[0].headings == ("step", "ward", "other")
 
 
 def test_no_test_label_is_shown_where_validation_rows_judge(folder):

@@ -1,6 +1,7 @@
 """The page of an external validation, from its files alone."""
 
 import hashlib
+import html
 import json
 import math
 import re
@@ -356,7 +357,8 @@ def test_one_run_on_real_data(tmp_path):
     page = (folder / "index.html").read_text()
     assert "SYNTHETIC" not in page and "<h1>run 0 on ward</h1>" in page
     assert [table.name for table in report.tables] == ["metrics", "strata"]
-    assert "python -m mdmt_tf.evaluate runs/run 0 --on ward" in page
+    command = "python -m mdmt_tf.evaluate 'runs/run 0' --on ward"
+    assert command in html.unescape(page)
 
 
 def test_a_model_of_synthetic_data_is_marked_on_real_data(tmp_path):

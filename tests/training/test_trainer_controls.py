@@ -44,7 +44,8 @@ def test_it_says_what_its_labels_are(run, overview):
     assert manifest["fractions"] == {"grade": 0.0}
     lines = {line.split()[0]: line for line in overview[0].splitlines()}
     assert "PERMUTED" in lines["outcome"] and "PERMUTED" in lines["data"]
-    assert "labels of 0 of the patients" in lines["grade"]
+    said = " ".join(overview[0].split())  # as wide as the terminal
+    assert "labels of 0 of the patients" in said
     assert lines["steps"].endswith("14, 7 in each epoch")
     about = ServedModel(run.saved_model).information
     assert about["trained_on"].endswith("PERMUTED labels of outcome")
@@ -80,7 +81,7 @@ def test_it_can_be_evaluated_again(run):
 def test_too_few_steps_are_refused(settings):
     few = settings("training.epochs=4", "training.steps=4", "training.batch_size=2")
     # Two datasets share the two draws of an epoch.
-    steps = trainer._training_set(few, open_inputs(few)).draws
+    steps = trainer.training_set_of(few, open_inputs(few)).draws
     assert steps.total == 2
     balanced = settings(
         "training.epochs=4",
@@ -89,7 +90,7 @@ def test_too_few_steps_are_refused(settings):
         "tasks.outcome.oversample=true",
     )
     with pytest.raises(ConfigError, match="training.steps = 4: too few for 4 epochs"):
-        trainer._training_set(balanced, open_inputs(balanced))
+        trainer.training_set_of(balanced, open_inputs(balanced))
 
 
 def test_steps_of_other_settings_in_the_same_fold(settings):
