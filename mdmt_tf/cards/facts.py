@@ -26,6 +26,7 @@ _IMAGENET_TERMS = "{}; the terms of ImageNet (research, not commercial) may also
 
 def gather(
     run: RunFolder,
+    settings: Config,
     flow: PatientFlow,
     *,
     folders: Mapping[str, Path] | None = None,
@@ -40,6 +41,7 @@ def gather(
     Args:
         run: with all files but `metrics.json`; of an interrupted one, those that it
             began with and the best weights so far.
+        settings: those of the run.
         flow: patients of its datasets.
         folders: dataset -> folder of the prepared data, which may state a licence.
         sites: dataset -> number of its sites, an unknown one not counted.
@@ -48,7 +50,6 @@ def gather(
         interrupted: epochs and best_epoch, if training has not ended.
         exported: the SavedModel; None: there is none.
     """
-    settings = run.settings()
     manifest, split = run.read_json(run.manifest), run.read_json(run.split)
     answers = run.read_answers(settings)
     return {

@@ -71,6 +71,7 @@ def facts_of_run(
         strata = strata_of_run(judged, answers, units, fields)
     facts = gather(
         run,
+        settings,
         patient_flow(run, settings),
         folders=_folders(inputs),
         sites=_sites(inputs, table),
@@ -119,6 +120,7 @@ def write_interrupted_card(
     )
     facts = gather(
         run,
+        run.settings(),
         flow,
         folders=_folders(inputs),
         sites=_sites(inputs, None),
