@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import sys
 import types
 import zlib
@@ -13,6 +14,10 @@ import pytest
 
 # Read when TensorFlow is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# A job in the background ignores SIGINT, and so would the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["hashed_datasets", "made_benchmarks", "made_runs", "needless_skips"]
 

@@ -46,8 +46,6 @@ def main(argv):
     finally:
         print("cleaned up", flush=True)
 
-# A background job of a shell ignores SIGINT, and so would its children.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 console.run(main)
 """
 
