@@ -15,7 +15,7 @@ import pytest
 # Read when TensorFlow is loaded.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# A job in the background ignores SIGINT, and so would the commands that tests interrupt.
+# A job in the background ignores SIGINT, and so would what tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

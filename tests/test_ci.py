@@ -8,12 +8,15 @@ import needless_skips
 import pytest
 from source_tree import ROOT
 
-# Large tests that `.ci/run` does not run, with the reason.
-BY_HAND = {
+# Large tests that `.ci/run` leaves to `.ci/nightly`, with the reason.
+NIGHTLY = {
     "tests/models/backbones/test_table.py": "all layers of big networks",
     "tests/phantoms": "hundreds of radiographs and heads",
+    "tests/statistics": "thousands of simulated comparisons",
+    "tests/tools/test_run_notebook.py": "minutes",
     "tests/tools/test_simulate_coverage.py": "an hour of simulations",
     "tests/whole/test_any_configuration.py": "10,000 texts; some are tried every time",
+    "tests/whole/test_docs_commands.py": "a quarter of an hour of commands",
     "tests/whole/test_every_backbone.py": "trains every big network",
 }
 
@@ -82,14 +85,14 @@ def test_every_large_test_is_run_or_has_a_reason():
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     command = text[text.index("-m large") :]
     run = re.findall(r"tests/[\w/.]+", command)
-    assert run and all((ROOT / path).exists() for path in [*run, *BY_HAND])
+    assert run and all((ROOT / path).exists() for path in [*run, *NIGHTLY])
     large = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")
         if re.search(r"(@|= )pytest\.mark\.large", path.read_text(encoding="utf-8"))
     }
     assert large
-    covered = (*run, *BY_HAND)
+    covered = (*run, *NIGHTLY)
     missing = [
         path
         for path in sorted(large)

@@ -248,7 +248,7 @@ def test_the_range_is_that_of_the_package():
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shellcheck():
-    scripts = [f"tools/{name}" for name in SCRIPTS] + [".ci/run"]
+    scripts = [f"tools/{name}" for name in SCRIPTS] + [".ci/run", ".ci/nightly"]
     done = subprocess.run(
         ["shellcheck", "--external-sources", *scripts],
         cwd=ROOT,

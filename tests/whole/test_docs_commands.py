@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-# `.ci/run` runs it; it takes many minutes.
+# `.ci/nightly` runs it; it takes many minutes.
 pytestmark = pytest.mark.large
 
 DOCS = Path(__file__).parents[2] / "docs"
