@@ -145,7 +145,7 @@ def test_half_precision_that_overflows_in_every_step_is_named(settings):
 def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
     monkeypatch.setattr(SaveState, "SECONDS", 0)
     # From the second epoch on, the augmentation gives NaN for one image.
-    batches = epochs._dataset
+    batches = epochs.training_batches
 
     def broken(fit, epoch, epochs, step):
         made = batches(fit, epoch, epochs, step)
@@ -159,7 +159,7 @@ def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
 
         return made.enumerate().map(spoil)
 
-    monkeypatch.setattr(epochs, "_dataset", broken)
+    monkeypatch.setattr(epochs, "training_batches", broken)
     wrong = settings(*BARE)
     with pytest.raises(MdmtError) as stopped:
         trainer.train(wrong)
@@ -173,7 +173,7 @@ def test_a_run_stopped_by_a_layer_keeps_the_state_before(settings, monkeypatch):
     resume = config.load(f"{run.path}/config.yaml")
     with pytest.raises(MdmtError, match="in epoch 2, step 2 of 3"):
         trainer.train(resume, resume_from=run.path)
-    monkeypatch.setattr(epochs, "_dataset", batches)
+    monkeypatch.setattr(epochs, "training_batches", batches)
     whole = trainer.train(settings(*BARE))
     resumed = trainer.train(resume, resume_from=run.path)
     assert resumed.predictions.read_bytes() == whole.predictions.read_bytes()
