@@ -3,6 +3,7 @@
 What the pages of a run and of an external validation have in common.
 """
 
+import abc
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ _CHANCE = {"auc": 0.5, "kappa": 0.0}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Assessed:
+class Assessed(abc.ABC):
     """Predictions and assessment in memory.
 
     Attributes:
@@ -37,9 +38,9 @@ class Assessed:
     calibrated: pd.DataFrame | None
 
     @property
+    @abc.abstractmethod
     def place(self) -> str:
         """What the rows are of, for titles."""
-        raise NotImplementedError
 
     @property
     def models(self) -> int:
@@ -47,9 +48,9 @@ class Assessed:
         return 1
 
     @property
+    @abc.abstractmethod
     def is_synthetic(self) -> bool:
         """Whether the rows are of synthetic images."""
-        raise NotImplementedError
 
     @property
     def reference(self) -> str:
