@@ -46,7 +46,7 @@ from mdmt_tf.config.task_rules import TaskRules
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.models.backbones.table import BACKBONES
-from mdmt_tf.tasks import Answer, Derived, Task
+from mdmt_tf.tasks import Derived, Task
 
 __all__ = [
     "AugmentationSection",
@@ -209,10 +209,6 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
             for name, section in self.derived.items()
             for answer in section.answers(name, tasks)
         )
-
-    def build_answers(self) -> tuple[Answer, ...]:
-        """The tasks, and the derived answers."""
-        return (*self.build_tasks(), *self.build_derived())
 
     @property
     def recalibrates(self) -> bool:

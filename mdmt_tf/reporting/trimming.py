@@ -4,8 +4,6 @@ import dataclasses
 
 from mdmt_tf.reporting.table_files import NO_NUMBER, Table, TableSection
 
-_EMPTY = ("", NO_NUMBER)
-
 
 def trimmed(table: Table) -> Table:
     """The table without empty columns and sections; its data keep every column.
