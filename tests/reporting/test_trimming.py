@@ -41,3 +41,10 @@ def test_sections_without_rows_are_left_out():
 def test_names_stay_even_if_they_are_empty():
     section = TableSection("s", ("starts", "n"), [(Entry(""), Entry("1", 1))])
     assert trimmed(table_of(section)).sections[0].headings == ("starts", "n")
+
+
+def test_columns_that_name_a_row_are_counted_without_the_empty_ones():
+    rows = [(Entry("a"), DASH, Entry("x"), Entry("1", 1))]
+    section = TableSection("s", ("name", "seed", "task", "n"), rows, keys=3)
+    (found,) = trimmed(table_of(section)).sections
+    assert found.headings == ("name", "task", "n") and found.keys == 2
