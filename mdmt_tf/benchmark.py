@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--plan", action="store_true", help=plan_help)
     text = "measure a few steps of each experiment and backbone, and write nothing"
     add("--dry-run", action="store_true", help=text)
-    options = arguments.parse_intermixed_args(argv)
+    options = arguments.parse_args(argv)
 
     from mdmt_tf import config
     from mdmt_tf.config.schema import BenchmarkSection

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="serious",
         help="findings that make the exit status 3 (default: %(default)s)",
     )
-    options = arguments.parse_intermixed_args(argv)
+    options = arguments.parse_args(argv)
 
     from mdmt_tf import config
 

@@ -89,7 +89,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--preprocessing", metavar="NAME", help="preprocessing of the FILEs")
     text = "folder of the prepared data (default: the folder used in training)"
     add("--data-dir", metavar="DIR", help=text)
-    options = arguments.parse_intermixed_args(argv)
+    options = arguments.parse_args(argv)
     if options.files and options.images:
         arguments.error("give FILEs or --images, not both")
     return options

@@ -72,7 +72,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "normalise the files as images of this dataset of the run, for runs with "
     text += "model.batch_norm per_dataset (default: as model.unseen_dataset says)"
     add("--statistics-of", metavar="DATASET", help=text)
-    return arguments.parse_intermixed_args(argv)
+    return arguments.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.add_config_arguments(arguments, default=None)
     report_help = "compute nothing; write tables and plots of what is finished"
     arguments.add_argument("--report", action="store_true", help=report_help)
-    options = arguments.parse_intermixed_args(argv)
+    options = arguments.parse_args(argv)
 
     from mdmt_tf import config
     from mdmt_tf.config.schema import StudySection

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     text = "measure a few steps and write nothing"
     arguments.add_argument("--dry-run", action="store_true", help=text)
-    options = arguments.parse_intermixed_args(argv)
+    options = arguments.parse_args(argv)
     if options.resume and options.dry_run:
         arguments.error("--dry-run is for a new run")
     if options.resume:

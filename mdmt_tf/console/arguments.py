@@ -12,13 +12,18 @@ DEFAULT_CONFIG = "phantom"
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that suggests corrections."""
+    """An argument parser that suggests corrections.
+
+    Options may stand before, among and after the other arguments.
+    """
 
     takes_settings = False
 
-    def parse_intermixed_args(self, args=None, namespace=None):
+    def parse_args(self, args=None, namespace=None):
         if self.takes_settings:
             self._refuse_flags(sys.argv[1:] if args is None else list(args))
+        if self._subparsers is not None:  # argparse cannot mix these
+            return super().parse_args(args, namespace)
         return super().parse_intermixed_args(args, namespace)
 
     def _refuse_flags(self, words: list[str]) -> None:

@@ -22,16 +22,17 @@ from mdmt_tf.storage import without_nan, write_text
 PAGE_FILE = "model_card.html"
 
 
-def card_page(folder: str | os.PathLike) -> str:
-    """The model card of a run or an exported model, a page of HTML in one file.
+def card_page(folders: Sequence[str | os.PathLike]) -> str:
+    """The model card of a model or of an ensemble, a page of HTML in one file.
 
     Args:
-        folder: of a finished run, or of its SavedModel. For a run of an earlier
-            version, which has no card, the page is made from its files.
+        folders: of finished runs, or of their SavedModels; several are an ensemble,
+            whose answers are averaged. For a run of an earlier version, which has no
+            card, the page is made from its files.
     Raises: DataError for a folder without a card that is no finished run, or whose card
-        is damaged.
+        is damaged; ConfigError for an ensemble of models with different answers.
     """
-    return page_of(facts_of(Path(folder)))
+    return page_of(_facts([Path(folder) for folder in folders]))
 
 
 def page_of(facts: Mapping[str, Any]) -> str:
@@ -69,10 +70,12 @@ def write_pages(
     """
     folder = out or models[0]
     try:
-        if len(models) > 1:
-            facts = gather_ensemble(models, resamples)
+        is_written_again = len(models) == 1 and (out is None or doctor is not None)
+        if is_written_again and (run := RunFolder(models[0])).config.is_file():
+            run.require_finished()
+            facts = write_run_card(run, doctor=doctor)
         else:
-            facts = _facts_of_one(models[0], out, doctor)
+            facts = _facts(models, resamples)
         folder.mkdir(parents=True, exist_ok=True)
         write_card(facts, folder)
         page = folder / PAGE_FILE
@@ -84,9 +87,7 @@ def write_pages(
     return [folder / FILE, folder / TEXT_FILE, page]
 
 
-def _facts_of_one(model: Path, out: Path | None, doctor: Path | None) -> dict:
-    run = RunFolder(model)
-    if run.config.is_file() and (out is None or doctor is not None):
-        run.require_finished()
-        return write_run_card(run, doctor=doctor)
-    return facts_of(model)
+def _facts(models: Sequence[Path], resamples: int = 1000) -> dict:
+    if len(models) > 1:
+        return gather_ensemble(models, resamples)
+    return facts_of(models[0])

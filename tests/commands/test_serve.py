@@ -230,6 +230,14 @@ def test_a_client_that_goes_does_not_stop_the_others(run, films, tmp_path):
     assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
+@pytest.mark.large
+def test_several_models_have_the_card_of_their_ensemble(run, tmp_path):
+    another = shutil.copytree(run.saved_model, tmp_path / "another")
+    with process(run.saved_model, tmp_path, str(another)) as (_, url):
+        assert 'href="/card"' in httpx.get(url).text
+        assert "Model card: ensemble of 2" in httpx.get(f"{url}/card").text
+
+
 @pytest.fixture(scope="module")
 def url(run):
     """A server of the run in this process: its backbone is one of the tests."""

@@ -33,4 +33,12 @@ def test_options_are_still_options_and_may_be_shortened():
 def test_no_arguments_are_no_mistake():
     arguments = console.parser("train", "Train.")
     console.add_config_arguments(arguments)
-    assert arguments.parse_intermixed_args([]).overrides == []
+    assert arguments.parse_args([]).overrides == []
+
+
+def test_options_may_stand_among_the_other_arguments():
+    arguments = console.parser("serve", "Serve.")
+    arguments.add_argument("models", nargs="+")
+    arguments.add_argument("--port", type=int)
+    found = arguments.parse_args(["first", "--port", "0", "second"])
+    assert (found.models, found.port) == (["first", "second"], 0)

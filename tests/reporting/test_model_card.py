@@ -1,6 +1,7 @@
 """The page of a model card."""
 
 import html.parser
+import shutil
 
 import pytest
 from made_runs import NAME
@@ -67,4 +68,13 @@ def test_markup_in_a_name_is_text(facts):
 
 def test_the_stored_card_is_shown(facts, tmp_path):
     write_card(facts | {"title": "stored"}, tmp_path)
-    assert "Model card: stored" in card_page(tmp_path)
+    assert "Model card: stored" in card_page([tmp_path])
+
+
+def test_several_models_have_one_card(facts, made_run, tmp_path):
+    for name in ("first", "second"):
+        shutil.copytree(made_run.path, tmp_path / name)
+        write_card(facts | {"title": name}, tmp_path / name)
+    found = Parser(card_page([tmp_path / "first", tmp_path / "second"]))
+    assert found.titles[0] == "Model card: ensemble of 2: first"
+    assert "Quantitative analyses" in found.titles

@@ -84,11 +84,9 @@ def serve(
 
 
 def _card(models: Sequence[OpenModel]) -> str:
-    """The model card as a page; "" for several models, and for one without a card."""
-    if len(models) > 1:
-        return ""
+    """The card of the model, or of the ensemble, as a page; "" without a card."""
     try:
-        return card_page(models[0].path)
+        return card_page([model.path for model in models])
     except DataError as error:
         logger.warning("no model card: %s", error)
         return ""
