@@ -7,7 +7,7 @@ from pathlib import Path
 from mdmt_tf import console
 
 DESCRIPTION = """\
-Make saliency maps for each task of a finished run: Grad-CAM, guided
+Make saliency maps for each answer of a finished run: Grad-CAM, guided
 backpropagation, guided Grad-CAM. They explain some images of its test split,
 named images, or files that are not part of its data. Writes pictures, NIfTI
 files of volumes on the voxels of the original, and saliency.csv.
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 most=options.most,
             ),
             explanation.Options(
-                tasks=options.tasks,
+                answers=options.tasks,
                 methods=options.methods or None,
                 layer=options.layer,
                 masks=options.masks,
@@ -73,7 +73,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--most", type=console.positive, default=8, metavar="N", help=text)
     text = "ids of images to explain instead, of any split"
     add("--images", type=words, default=[], metavar="IMAGE,...", help=text)
-    text = "tasks to explain (default: all)"
+    text = "tasks and derived answers to explain (default: all)"
     add("--tasks", type=words, default=[], metavar="TASK,...", help=text)
     text = "grad_cam, guided_backpropagation, guided_grad_cam (default: all possible)"
     add("--methods", type=words, default=[], metavar="METHOD,...", help=text)

@@ -34,7 +34,7 @@ class Explainable:
         ids: n distinct ids.
         images: n images, float32 (*spatial, 1) in [0, 1].
         geometry: geometry of each sample; None if it is not a volume.
-        labels: task -> (n,), see `Samples`; None if they are not known.
+        labels: answer -> (n,), see `Samples.labels_of`; None if they are not known.
         datasets: number of the dataset of each sample in those of the run; None: they
             are of none.
     """
@@ -75,10 +75,10 @@ def of_split(
         images=[batch[0] for batch in inputs.images.batches(numbers, 1)],
         geometry=[_geometry(inputs, rows.iloc[number]) for number in chosen],
         labels={
-            task.name: np.concatenate([s.labels[task.name] for s in chosen_from])[
+            answer.name: np.concatenate([s.labels_of(answer) for s in chosen_from])[
                 chosen
             ]
-            for task in inputs.tasks
+            for answer in inputs.answers
         },
         datasets=np.concatenate([s.dataset for s in chosen_from])[chosen].tolist(),
     )

@@ -20,7 +20,8 @@ from mdmt_tf.saliency import choice, copies, files, sanity
 from mdmt_tf.saliency.choice import Explainable
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.serving.inputs import open_run_inputs
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks.derived import by_importance, divide, with_derived, with_own_maps
 
 SANITY_TABLE = "sanity.csv"
 
@@ -48,17 +49,18 @@ class Chosen:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """The tasks to explain, and the methods.
+    """The answers to explain, and the methods.
 
     Attributes:
-        tasks: names of the tasks to explain; none: all.
+        answers: names of the tasks and derived answers to explain; none: all that have
+            a map of their own.
         methods: methods of `methods.METHODS`; None: all that the network allows.
         layer: see `Explainer`.
         masks: folder with `<id>_lesion.nii.gz`; None: no masks.
         with_sanity: whether to randomise the weights, see `saliency.sanity`.
     """
 
-    tasks: Sequence[str] = ()
+    answers: Sequence[str] = ()
     methods: Sequence[str] | None = None
     layer: str | None = None
     masks: Path | None = None
@@ -98,7 +100,7 @@ def explain_finished(
     Args:
         run: a finished run.
         chosen: the images.
-        options: the tasks and methods.
+        options: the answers and methods.
         folder: folder to write to; None: `saliency` in the run's folder.
         data_dir: folder of the prepared data; None: the folder used in training.
         progress: see `explain_run`.
@@ -116,7 +118,7 @@ def explain_finished(
     model.load_weights(run.best_weights)
     return explain_run(
         config,
-        run.read_tasks(config),
+        run.read_answers(config),
         model,
         samples,
         folder or run.saliency,
@@ -128,7 +130,7 @@ def explain_finished(
 
 def explain_run(
     config: Config,
-    tasks: Sequence[Task],
+    answers: Sequence[Answer],
     model: keras.Model,
     samples: Explainable,
     folder: Path,
@@ -141,16 +143,17 @@ def explain_run(
 
     Args:
         config: configuration of the run.
-        tasks: tasks of the model, see `RunFolder.read_tasks`.
+        answers: tasks of the model, and derived answers, see `RunFolder.read_answers`.
         model: model with the weights of the run.
         samples: see `saliency.choice`.
         folder: folder to write to.
-        options: the tasks and methods.
+        options: the answers and methods.
         note: description of the data.
         progress: called with (samples done, all samples).
     Raises: ConfigError, DataError for errors that the user can correct.
     """
-    chosen = _tasks(tasks, options.tasks)
+    answers = by_importance(answers)
+    chosen = _chosen(answers, options.answers)
     networks = Networks(config, model, len(samples.ids), samples.datasets)
     if options.with_sanity:
         networks.require_one()
@@ -159,19 +162,20 @@ def explain_run(
     predicted = files.PredictedSamples(
         images=samples.images,
         ids=samples.ids,
-        probabilities=probabilities(config, tasks, networks, samples.images),
+        probabilities=probabilities(config, answers, networks, samples.images),
         labels=samples.labels,
         geometry=samples.geometry,
         masks=masks,
     )
     methods, first = options.methods, networks.of(0)
-    explainer = Explainer(first, chosen, layer=options.layer)
+    explainer = Explainer(first, answers, layer=options.layer)
     rows = files.explain_samples(
         folder,
         explainer,
         predicted,
         normalize=prepare,
         methods=possible_methods(first) if methods is None else methods,
+        answers=chosen,
         note=note,
         progress=progress,
         before=lambda number: networks.give(explainer, number),
@@ -183,7 +187,13 @@ def explain_run(
         )
         used = list(dict.fromkeys(row.method for row in rows))
         checked = sanity.randomization(
-            first, chosen, images, used, seed=config.seed, layer=options.layer
+            first,
+            answers,
+            images,
+            used,
+            explained=chosen,
+            seed=config.seed,
+            layer=options.layer,
         )
         files.write_table(folder / SANITY_TABLE, checked, sanity.SanityRow)
     return Explained(
@@ -246,32 +256,38 @@ class Networks:
 
 def probabilities(
     config: Config,
-    tasks: Sequence[Task],
+    answers: Sequence[Answer],
     networks: Networks,
     images: Sequence[np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """{task: (n, n_classes)} of prepared images (*spatial, 1) in [0, 1]."""
+    """{answer: (n, n_classes)} of prepared images (*spatial, 1) in [0, 1].
+
+    Args:
+        answers: tasks of the model, and answers that are derived from some of them.
+    """
     predicted = [
         networks.of(number)(_normalized(config, image[np.newaxis]), training=False)
         for number, image in enumerate(images)
     ]
-    return {
+    tasks, derived = divide(answers)
+    found = {
         task.name: task.probabilities(
             np.concatenate([np.asarray(logits[task.name]) for logits in predicted])
         )
         for task in tasks
     }
+    return with_derived(found, derived)
 
 
-def _tasks(tasks: Sequence[Task], names: Sequence[str]) -> list[Task]:
-    known = {task.name: task for task in tasks}
+def _chosen(answers: Sequence[Answer], names: Sequence[str]) -> list[str]:
+    known = [answer.name for answer in answers]
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{name!r} is not a task of the run.{nearest(name, known)} Known: "
-                f"{', '.join(known)}."
+                f"{name!r} is not a task or derived answer of the run."
+                f"{nearest(name, known)} Known: {', '.join(known)}."
             )
-    return [known[name] for name in names] if names else list(tasks)
+    return list(names) or [answer.name for answer in with_own_maps(answers)]
 
 
 def _normalized(config: Config, images) -> np.ndarray:

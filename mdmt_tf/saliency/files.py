@@ -23,7 +23,8 @@ from mdmt_tf.imaging.volume import write_nifti
 from mdmt_tf.saliency import lesions, overlays
 from mdmt_tf.saliency.maps import Explainer
 from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, IF_ZERO, TABLE, TITLES
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks.derived import with_own_maps
 
 # Zero maps that are named in the terminal.
 _NAMED = 3
@@ -69,9 +70,9 @@ class MapRow:
     """One map, as a row of `saliency.csv`.
 
     Attributes:
-        image_id, task, method: the image, task and method of the map.
+        image_id, task, method: the image, task or derived answer, and method.
         layer: layer of the feature map of Grad-CAM; "" for guided backpropagation.
-        class_explained, predicted, probability, true_class: see `Task.explanation`.
+        class_explained, predicted, probability, true_class: see `Answer.explanation`.
         file: path of the picture, relative to the folder of the table.
         volume: likewise, path of the map as NIfTI; "" for images.
         share_inside: `lesions.fraction_inside` of the map and the lesion; None without
@@ -103,11 +104,11 @@ class Map:
     """One map of one sample.
 
     Attributes:
-        task, method: of the map.
+        task, method: of the map; `task` may be a derived answer.
         image: as the network sees it, float32 (*spatial, 1) in [0, 1].
         saliency: float32 (*spatial).
-        words: what it explains, see `Task.explained_words`.
-        facts: result of `Task.explanation`.
+        words: what it explains, see `Answer.explained_words`.
+        facts: result of `Answer.explanation`.
     """
 
     task: str
@@ -125,9 +126,10 @@ class PredictedSamples:
     Attributes:
         images: n prepared images, float32 (*spatial, 1) in [0, 1].
         ids: n distinct ids, any text.
-        probabilities: task -> (n, n_classes), or (n, 1) values. They determine the
-            explained class, see `Task.explained`.
-        labels: task -> (n, *label_shape), see `Task.encode`. None: no label is known.
+        probabilities: answer -> (n, n_classes), or (n, 1) values. They determine the
+            explained class, see `Answer.explained`.
+        labels: answer -> (n, *label_shape), see `Answer.encode`. None: no label is
+            known.
         geometry: geometry of each sample; None if it has none, such as a radiograph.
             Without it, no NIfTI file is written.
         masks: mask of each sample, not 0 in the lesion; None without a mask. It is on
@@ -142,13 +144,13 @@ class PredictedSamples:
     geometry: Sequence[Geometry | None] | None = None
     masks: Sequence[np.ndarray | None] | None = None
 
-    def explanation(self, number: int, task: Task) -> tuple[int | None, dict]:
-        """The explained target of one sample, and its `Task.explanation`."""
-        predicted = np.asarray(self.probabilities[task.name])[number]
-        label = None if self.labels is None else self.labels[task.name][number]
-        chosen = task.explained(predicted[np.newaxis])
+    def explanation(self, number: int, answer: Answer) -> tuple[int | None, dict]:
+        """The explained target of one sample, and its `Answer.explanation`."""
+        predicted = np.asarray(self.probabilities[answer.name])[number]
+        label = None if self.labels is None else self.labels[answer.name][number]
+        chosen = answer.explained(predicted[np.newaxis])
         target = None if chosen is None else int(chosen[0])
-        return target, task.explanation(predicted, label, target)
+        return target, answer.explanation(predicted, label, target)
 
 
 def explain_samples(
@@ -158,18 +160,20 @@ def explain_samples(
     *,
     normalize: Callable,
     methods: Sequence[str],
+    answers: Sequence[str] | None = None,
     note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
     before: Callable[[int], object] = lambda number: None,
 ) -> list[MapRow]:
-    """Explain the prediction of each sample, for each task, with each method.
+    """Explain the prediction of each sample, for each answer, with each method.
 
     Args:
         folder: created if missing; files with the same names are replaced.
-        explainer: makes the maps of its tasks.
+        explainer: makes the maps of its answers.
         samples: the samples and their predictions.
         normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
         methods: methods of `methods.METHODS`, see `possible_methods`.
+        answers: names of those to explain; None: all that have a map of their own.
         note: description of the data, shown in every picture.
         progress: called with (samples done, all samples).
         before: called with the number of each sample before its maps are made.
@@ -190,6 +194,7 @@ def explain_samples(
             number,
             normalize=normalize,
             methods=methods,
+            answers=answers,
             note=note,
         )
     progress(len(names), len(names))
@@ -205,6 +210,7 @@ def explain_sample(
     *,
     normalize: Callable,
     methods: Sequence[str],
+    answers: Sequence[str] | None = None,
     note: str = "",
 ) -> list[MapRow]:
     """Write the maps of one sample to its own folder; returns its rows.
@@ -220,7 +226,12 @@ def explain_sample(
     _make(folder)
     rows = []
     for one in maps_of_sample(
-        explainer, samples, number, normalize=normalize, methods=methods
+        explainer,
+        samples,
+        number,
+        normalize=normalize,
+        methods=methods,
+        answers=answers,
     ):
         saliency = one.saliency
         file = f"{folder.name}/{one.task}-{one.method}"
@@ -251,21 +262,21 @@ def maps_of_sample(
     *,
     normalize: Callable,
     methods: Sequence[str],
-    tasks: Sequence[str] | None = None,
+    answers: Sequence[str] | None = None,
 ) -> Iterator[Map]:
-    """The maps of one sample, in the order of tasks and methods.
+    """The maps of one sample, in the order of answers and methods.
 
     Args:
         number: number of the sample; the others as for `explain_samples`.
-        tasks: names of tasks of the explainer; None: all of them.
     """
     image = np.asarray(samples.images[number], np.float32)
     batch = np.asarray(normalize(image[np.newaxis]))
-    for name, task in explainer.tasks.items():
-        if tasks is not None and name not in tasks:
-            continue
-        target, facts = samples.explanation(number, task)
-        words = task.explained_words(target)
+    if answers is None:
+        answers = [one.name for one in with_own_maps(explainer.answers.values())]
+    for name in answers:
+        answer = explainer.answers[name]
+        target, facts = samples.explanation(number, answer)
+        words = answer.explained_words(target)
         maps = explainer.maps(batch, name, methods, target)
         for method, (saliency,) in maps.items():
             yield Map(

@@ -15,6 +15,7 @@ from mdmt_tf.saliency.explanation import Networks, probabilities
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.preparation import PreparedFile
+from mdmt_tf.tasks.derived import by_importance
 
 
 class MapsOfFiles:
@@ -77,7 +78,7 @@ class MapsOfModel:
 
     Attributes:
         preprocessing: of the files.
-        explainer: makes the maps; its `tasks` are those that can be explained.
+        explainer: makes the maps; its `answers` are those that can be explained.
         methods: methods of `maps.METHODS` that the network allows.
     """
 
@@ -92,8 +93,8 @@ class MapsOfModel:
         trained.load_weights(run.best_weights)
         self._networks = Networks(self._config, trained, count=1)
         network = self._networks.of(0)
-        self._tasks = run.read_tasks(self._config)
-        self.explainer = Explainer(network, self._tasks)
+        self._answers = by_importance(run.read_answers(self._config))
+        self.explainer = Explainer(network, self._answers)
         self.methods = possible_methods(network)
         self.preprocessing = model.preprocessing
 
@@ -111,7 +112,7 @@ class MapsOfModel:
         return files.PredictedSamples(
             images=[image],
             ids=[name],
-            probabilities=probabilities(config, self._tasks, self._networks, [image]),
+            probabilities=probabilities(config, self._answers, self._networks, [image]),
             geometry=geometry,
         )
 
@@ -120,16 +121,16 @@ class MapsOfModel:
         return np.asarray(normalize(images, *self._config.normalization))
 
     def maps(
-        self, prepared: PreparedFile, task: str, methods: Sequence[str]
+        self, prepared: PreparedFile, answer: str, methods: Sequence[str]
     ) -> Iterator[files.Map]:
-        """The maps of one task for one file, see `files.maps_of_sample`."""
+        """The maps of one answer for one file, see `files.maps_of_sample`."""
         yield from files.maps_of_sample(
             self.explainer,
             self.sample("", prepared),
             0,
             normalize=self.normalize,
             methods=methods,
-            tasks=[task],
+            answers=[answer],
         )
 
 

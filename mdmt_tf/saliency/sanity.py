@@ -21,7 +21,7 @@ from mdmt_tf.models.layers import Renormalize
 from mdmt_tf.saliency import copies
 from mdmt_tf.saliency.maps import Explainer
 from mdmt_tf.saliency.methods import METHODS
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
 
 UNCHANGED = "none"
 
@@ -34,7 +34,7 @@ class SanityRow:
         stage: the random weights: "none", "heads", "+ 25 % of the backbone", ...
         down_to: the random layer nearest to the input; "" for "none".
         method: method of the maps.
-        task: the task whose score the maps explain.
+        task: the task, or derived answer, whose score the maps explain.
         correlation: Spearman's correlation of |map| over positions, averaged over the
             samples where it is defined; NaN if it is defined for none (constant maps).
         samples: number of these samples.
@@ -50,10 +50,11 @@ class SanityRow:
 
 def randomization(
     model: keras.Model,
-    tasks: Sequence[Task],
+    answers: Sequence[Answer],
     images: np.ndarray,
     methods: Sequence[str] = METHODS,
     *,
+    explained: Sequence[str] | None = None,
     seed: int = 0,
     stages: int = 4,
     layer: str | None = None,
@@ -65,18 +66,20 @@ def randomization(
 
     Args:
         model: a trained model of `build_model`.
-        tasks: tasks to explain.
+        answers: see `Explainer`.
         images: float (n, *spatial, c), normalised as for the network.
         methods: methods of `methods.METHODS`.
+        explained: names of the answers whose maps are compared; None: all.
         seed: seed of the new values. They differ from the initial values of training;
             otherwise a network that learned little would seem to ignore its weights.
         stages: number of stages into which the layers of the backbone are divided.
         layer: see `Explainer`.
-    Returns: one row for each stage, method and task, stage "none" first.
+    Returns: one row for each stage, method and answer, stage "none" first.
     Raises: ConfigError, see `Explainer`.
     """
-    explainer = Explainer(model, tasks, layer=layer)
-    targets = {task.name: explainer.explained(images, task.name) for task in tasks}
+    explainer = Explainer(model, answers, layer=layer)
+    names = explainer.answers if explained is None else explained
+    targets = {name: explainer.explained(images, name) for name in names}
 
     def explain() -> dict[str, dict[str, np.ndarray]]:
         return {

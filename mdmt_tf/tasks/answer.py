@@ -191,6 +191,35 @@ class Answer(abc.ABC):
         """
         yield self, encoded, probabilities
 
+    # Saliency.
+
+    @property
+    def map_targets(self) -> tuple[str, ...]:
+        """Names of the targets that a map may explain; empty for a single score."""
+        return ()
+
+    def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
+        """Index (n,) of the default map target; None for a single score."""
+        return None
+
+    @abc.abstractmethod
+    def explanation(
+        self, probabilities: np.ndarray, encoded, target: int | None
+    ) -> dict[str, str | float | None]:
+        """Columns of `saliency.csv` on the prediction and the truth of one image.
+
+        Args:
+            probabilities: probabilities of this image, (n_classes,) or (1,).
+            encoded: its label of `encode`; None: unknown.
+            target: the explained map target; None if there is a single score.
+        Returns: class_explained, predicted, probability (None for a value) and
+            true_class ("" where unknown).
+        """
+
+    def explained_words(self, target: int | None) -> str:
+        """The explained class or score, as words of a title."""
+        return self.map_targets[target]
+
 
 def as_list(value):
     """A tuple as a list, which JSON has; anything else as it is."""

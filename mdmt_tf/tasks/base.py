@@ -259,17 +259,6 @@ class Task(Answer):
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
         """One row of `targets` as text; at least one label of it is known."""
 
-    # Saliency.
-
-    @property
-    def map_targets(self) -> tuple[str, ...]:
-        """Names of the targets that a map may explain; empty for a single score."""
-        return ()
-
-    def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
-        """Index (n,) of the default map target; None for a single score."""
-        return None
-
     @abc.abstractmethod
     def score(self, logits, target: np.ndarray | None, ops):
         """The score y (n,) that a map explains, see `mdmt_tf.saliency.maps`.
@@ -279,21 +268,3 @@ class Task(Answer):
             target: index (n,) of the map target; None if the task has a single score.
             ops: keras.ops.
         """
-
-    @abc.abstractmethod
-    def explanation(
-        self, probabilities: np.ndarray, encoded, target: int | None
-    ) -> dict[str, str | float | None]:
-        """Columns of `saliency.csv` on the prediction and the truth of one image.
-
-        Args:
-            probabilities: probabilities of this image, (n_classes,) or (1,).
-            encoded: its label of `encode`; None: unknown.
-            target: the explained map target; None if the task has a single score.
-        Returns: class_explained, predicted, probability (None for a value) and
-            true_class ("" where unknown).
-        """
-
-    def explained_words(self, target: int | None) -> str:
-        """The explained class or score, as words of a title."""
-        return self.map_targets[target]

@@ -81,6 +81,28 @@ class ClassAnswer(Answer):
     def probability_columns(self) -> tuple[str, ...]:
         return tuple(f"p_{index}" for index in range(self.n_classes))
 
+    @property
+    def map_targets(self) -> tuple[str, ...]:
+        return self.class_names
+
+    def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
+        return self.prediction(probabilities)
+
+    def explanation(self, probabilities, encoded, target):
+        predicted = int(self.prediction(probabilities[np.newaxis])[0])
+        names = self.class_names
+        known = encoded is not None and encoded >= 0
+        return {
+            "class_explained": self.explained_name(target),
+            "predicted": names[predicted],
+            "probability": float(probabilities[predicted]),
+            "true_class": names[int(encoded)] if known else "",
+        }
+
+    def explained_name(self, target: int | None) -> str:
+        """The explained class or score, in `saliency.csv`."""
+        return self.class_names[target]
+
     def _numbers(self, labels: np.ndarray) -> np.ndarray:
         """Known labels as float64, for the cut points."""
         try:
@@ -113,6 +135,19 @@ class OrderedClasses(ClassAnswer):
     def properties(self) -> frozenset[Property]:
         found = super().properties | {Property.ORDERED, Property.SCALE}
         return found - {Property.NOMINAL}
+
+    @property
+    def map_targets(self) -> tuple[str, ...]:
+        return ()
+
+    def explained(self, probabilities: np.ndarray) -> None:
+        return None
+
+    def explained_name(self, target: int | None) -> str:
+        return "higher"
+
+    def explained_words(self, target: int | None) -> str:
+        return "a higher class"
 
 
 class ClassTask(ClassAnswer, Task):
@@ -190,28 +225,6 @@ class ClassTask(ClassAnswer, Task):
             if part > 1e-6
         ]
         return ", ".join(words)
-
-    @property
-    def map_targets(self) -> tuple[str, ...]:
-        return self.class_names
-
-    def explained(self, probabilities: np.ndarray) -> np.ndarray | None:
-        return self.prediction(probabilities)
-
-    def explanation(self, probabilities, encoded, target):
-        predicted = int(self.prediction(probabilities[np.newaxis])[0])
-        names = self.class_names
-        known = encoded is not None and encoded >= 0
-        return {
-            "class_explained": self.explained_name(target),
-            "predicted": names[predicted],
-            "probability": float(probabilities[predicted]),
-            "true_class": names[int(encoded)] if known else "",
-        }
-
-    def explained_name(self, target: int | None) -> str:
-        """The explained class or score, in `saliency.csv`."""
-        return self.class_names[target]
 
 
 def _is_number(label) -> bool:

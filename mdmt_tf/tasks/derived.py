@@ -18,6 +18,7 @@ The class is not always the most probable one: with P(0) = 0.6 and P(3) = 0.4, t
 is most probable, but 1.2 is expected, which errs less.
 """
 
+import abc
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -104,6 +105,7 @@ class Derived(Answer):
             total = total + (np.array([*grades, np.nan])[labels] if grades else labels)
         return self.encode(total)
 
+    @abc.abstractmethod
     def predicted_from(self, predicted: Mapping, ops=np):
         """The predictions that follow from those of the tasks.
 
@@ -111,12 +113,19 @@ class Derived(Answer):
             predicted: task -> its `probabilities`, (n, n_classes) or (n, 1).
             ops: numpy, or keras.ops in a graph.
         Returns: float64 (n, c), c the number of `probability_columns`.
+        """
+
+    def value(self, predicted: Mapping, ops=np):
+        """The sum of the expected grades, which a map explains.
+
+        Args: see `predicted_from`.
+        Returns: float64 (n, 1).
 
         Example:
             >>> total = SumOfTasks(name="total", terms={"a": (0, 1), "b": (0, 1, 3)})
             >>> a, b = np.array([[0.5, 0.5]]), np.array([[0.2, 0.4, 0.4]])
             >>> # 0.5 + 0.4 + 3 * 0.4
-            >>> total.predicted_from({"a": a, "b": b}).round(3).tolist()
+            >>> total.value({"a": a, "b": b}).round(3).tolist()
             [[2.1]]
         """
         total = 0.0
@@ -136,6 +145,10 @@ class SumOfTasks(NumberAnswer, Derived):
     @property
     def properties(self) -> frozenset[Property]:
         return super().properties | {Property.SUM}
+
+    def predicted_from(self, predicted: Mapping, ops=np):
+        """The value, (n, 1)."""
+        return self.value(predicted, ops)
 
 
 class CategoryOfSum(OrderedClasses, Derived):
@@ -189,7 +202,7 @@ class CategoryOfSum(OrderedClasses, Derived):
             chosen = np.flatnonzero(classes == index)
             of_class = ops.take(chances, chosen, axis=1)
             columns.append(ops.sum(of_class, axis=1, keepdims=True))
-        columns.append(super().predicted_from(predicted, ops))
+        columns.append(self.value(predicted, ops))
         return ops.concatenate(columns, axis=-1)
 
     def _distribution(self, predicted: Mapping, ops):
@@ -333,6 +346,30 @@ def by_importance(answers: Iterable[Answer], first: str = "") -> tuple[Answer, .
             (*derived, *tasks),
             key=lambda answer: (answer.name != first, answer.name in terms),
         )
+    )
+
+
+def with_own_maps(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """The answers without those whose saliency map is that of an earlier one.
+
+    A category and a sum of the same tasks have one, because a map explains the value.
+
+    Example:
+        >>> level = CategoryOfSum(name="level", terms={"a": ()}, cut_points=(5,))
+        >>> total = SumOfTasks(name="total", terms={"a": ()})
+        >>> [answer.name for answer in with_own_maps([level, total])]
+        ['level']
+    """
+    answers = tuple(answers)
+    first = {
+        tuple(answer.terms.items()): answer.name
+        for answer in reversed(divide(answers)[1])
+    }
+    return tuple(
+        answer
+        for answer in answers
+        if not isinstance(answer, Derived)
+        or first[tuple(answer.terms.items())] == answer.name
     )
 
 

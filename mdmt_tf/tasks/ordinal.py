@@ -50,19 +50,6 @@ class Ordinal(OrderedClasses, ClassTask):
     def target_text(self, target: np.ndarray, known: np.ndarray) -> str:
         return self.mixture_text(-np.diff([1, *target, 0]))
 
-    @property
-    def map_targets(self) -> tuple[str, ...]:
-        return ()
-
-    def explained(self, probabilities: np.ndarray) -> None:
-        return None
-
     def score(self, logits, target, ops):
         """The sum of the cumulative logits, which grows with the class."""
         return ops.sum(logits, axis=-1)
-
-    def explained_name(self, target: int | None) -> str:
-        return "higher"
-
-    def explained_words(self, target: int | None) -> str:
-        return "a higher class"

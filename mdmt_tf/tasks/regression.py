@@ -53,6 +53,18 @@ class NumberAnswer(Answer):
     def probability_columns(self) -> tuple[str, ...]:
         return ("prediction",)
 
+    def explanation(self, probabilities, encoded, target):
+        known = encoded is not None and np.isfinite(encoded)
+        return {
+            "class_explained": "value",
+            "predicted": f"{probabilities[0]:.4g}",
+            "probability": None,
+            "true_class": f"{encoded:.4g}" if known else "",
+        }
+
+    def explained_words(self, target: int | None) -> str:
+        return "the value"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Regression(NumberAnswer, Task):
@@ -202,15 +214,3 @@ class Regression(NumberAnswer, Task):
     def score(self, logits, target, ops):
         """The value in the unit of the labels."""
         return self.mean + self.std * ops.sum(logits, axis=-1)
-
-    def explanation(self, probabilities, encoded, target):
-        known = encoded is not None and np.isfinite(encoded)
-        return {
-            "class_explained": "value",
-            "predicted": f"{probabilities[0]:.4g}",
-            "probability": None,
-            "true_class": f"{encoded:.4g}" if known else "",
-        }
-
-    def explained_words(self, target: int | None) -> str:
-        return "the value"

@@ -68,7 +68,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         write("explaining some predictions ...\n")
         explained = explanation.explain_run(
             config,
-            inputs.tasks,
+            inputs.answers,
             model,
             choice.of_split(
                 inputs, _judged_split(probabilities), config.training.saliency

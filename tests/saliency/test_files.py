@@ -17,7 +17,9 @@ from mdmt_tf.saliency.files import (
     folder_names,
 )
 from mdmt_tf.saliency.maps import Explainer, possible_methods
-from mdmt_tf.saliency.methods import METHODS
+from mdmt_tf.saliency.methods import GRAD_CAM, METHODS
+from mdmt_tf.tasks import CategoryOfSum, SumOfTasks
+from mdmt_tf.tasks.derived import with_derived
 
 # 2 x 3 x 1 mm voxels; axes of the file: left, back, up; prepared: up, back, left.
 ORIGINAL = np.array([[-1.0, 0, 0, 30], [0, -3, 0, 20], [0, 0, 2, -10], [0, 0, 0, 1]])
@@ -50,6 +52,34 @@ def samples(normal, tasks, spatial):
         "age": np.array([40.0, np.nan]),
     }
     return images, ["p1", "p2/é"], said, labels
+
+
+def test_a_sum_has_a_picture_and_its_category_is_not_drawn_twice(
+    point_network, tasks, samples, spatial, tmp_path
+):
+    images, ids, said, labels = samples
+    terms = {"grade": (0, 1, 2), "bleed": (0, 10)}
+    both = (
+        CategoryOfSum(name="level", terms=terms, cut_points=(5,)),
+        SumOfTasks(name="total", terms=terms),
+    )
+    rows = explain_samples(
+        tmp_path,
+        Explainer(point_network(spatial), [*tasks, *both]),
+        PredictedSamples(
+            images=images,
+            ids=ids,
+            probabilities=with_derived(said, both),
+            labels=labels | {one.name: one.labels_from(labels) for one in both},
+        ),
+        normalize=double,
+        methods=[GRAD_CAM],
+    )
+    assert [row.task for row in rows[:5]] == [*labels, "level"]
+    first, second = (row for row in rows if row.task == "level")
+    # 0.1 + 2 * 0.8 + 10 * 0.8 = 9.7; the second has no grade.
+    assert (first.predicted, first.class_explained) == (">=5", "higher")
+    assert (second.predicted, second.true_class) == ("<5", "")
 
 
 def test_a_picture_for_each_sample_task_and_method(

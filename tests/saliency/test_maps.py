@@ -13,6 +13,7 @@ from mdmt_tf.models.multitask import build_model
 from mdmt_tf.saliency import maps
 from mdmt_tf.saliency.maps import Explainer, enlarge
 from mdmt_tf.saliency.methods import GRAD_CAM, METHODS
+from mdmt_tf.tasks import SumOfTasks
 from mdmt_tf.training.losses import compile_model
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
@@ -61,6 +62,37 @@ def test_grad_cam_by_hand(point_network, normal, tasks, spatial, task, target, c
     assert found.dtype == np.float32 and found.shape == (3, *spatial)
     assert expected.max() > 0
     np.testing.assert_allclose(found, expected, **CLOSE)
+
+
+def test_a_derived_answer_is_explained_by_its_value(
+    point_network, normal, tasks, spatial
+):
+    """y = sum of the expected grades; its slope by differences of numpy's numbers."""
+    model = point_network(spatial)
+    images = normal(3, *spatial, 2)
+    terms = {"grade": (0, 1, 2), "age": (), "bleed": (0, 10)}
+    total = SumOfTasks(name="total", terms=terms)
+    named = {task.name: task for task in tasks}
+
+    def value(means):
+        said = {}
+        for name in terms:
+            kernel, bias = weights(model, name)
+            said[name] = named[name].probabilities(means @ kernel + bias)
+        return total.value(said)[:, 0]
+
+    means = last_map(model, images, 1).mean(tuple(range(1, len(spatial) + 1)))
+    means, step = means.astype(np.float64), 1e-5
+    slopes = [
+        (value(means + step * unit) - value(means - step * unit)) / (2 * step)
+        for unit in np.eye(means.shape[1])
+    ]
+    column = np.stack(slopes, 1).reshape(3, *[1] * len(spatial), -1)
+    features = last_map(model, images, 1)
+    expected = np.maximum((features * column).sum(-1) / np.prod(spatial), 0)
+    found = Explainer(model, [*tasks, total]).grad_cam(images, "total")
+    assert expected.max() > 0
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_without_a_target_the_predicted_class_is_explained(
@@ -349,7 +381,7 @@ def test_enlarging_is_linear_with_half_pixel_centres(normal):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("organs",), "'organs' is not a task of the model. Did you mean 'organ'"),
+        (("organs",), "'organs' is not an answer of the model. Did you mean 'organ'"),
         (("organ", ["gradcam"]), "'gradcam' is not a saliency method. Did you mean"),
         (("organ", METHODS, 3), "indices of its classes, 0 to 2"),
         (("organ", METHODS, -1), "indices of its classes"),

@@ -1,5 +1,6 @@
 """A run with derived answers: its tables, metrics, model, and other data."""
 
+import dataclasses
 import json
 import shutil
 
@@ -15,6 +16,8 @@ from mdmt_tf.errors import ConfigError
 from mdmt_tf.runs import predictions, summary
 from mdmt_tf.runs.external import choose_labels, make_request
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.saliency import explanation
+from mdmt_tf.saliency.methods import GRAD_CAM
 from mdmt_tf.serving import evaluation, external
 from mdmt_tf.serving.ensemble import open_model
 from mdmt_tf.serving.export import ServedModel
@@ -176,6 +179,24 @@ def test_the_terminal_says_what_it_is(run, lines, capsys):
 
 def test_the_run_can_be_evaluated_again(run):
     assert evaluation.reproduce(run) == []
+
+
+def test_its_value_has_saliency_maps(run, tables, tmp_path):
+    chosen = explanation.Chosen(most=2)
+    methods = explanation.Options(methods=[GRAD_CAM])
+    explained = explanation.explain_finished(run, chosen, methods, folder=tmp_path)
+    # The sum has the same map as its category.
+    assert [r.task for r in explained.rows[:4]] == ["total", *ZONES, "effusion"]
+    for row in explained.rows:
+        if row.task == "total":
+            own = tables["total"].loc[row.image_id]
+            names = ["<2", "2 to <4", ">=4"]
+            assert row.predicted == names[int(own["prediction"])]
+            known = own["target"] == own["target"]
+            assert row.true_class == (names[int(own["target"])] if known else "")
+    one = dataclasses.replace(methods, answers=["total_sum"])
+    explained = explanation.explain_finished(run, chosen, one, folder=tmp_path / "sum")
+    assert [row.class_explained for row in explained.rows] == ["value"] * 2
 
 
 def test_its_weights_predict_what_the_saved_model_does(run, tmp_path):

@@ -74,7 +74,7 @@ def _tasks(models, maps) -> dict[str, TaskDescription]:
             answer.calibrated_name in model.predictor.outputs for model in models
         )
         explained = bool(maps) and all(
-            answer.name in own.explainer.tasks for own in maps
+            answer.name in own.explainer.answers for own in maps
         )
         for component in answer.components:
             found[component.name] = TaskDescription(

@@ -102,11 +102,11 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _LETTERS, subsequent_indent="    ", max_lines=3)
 
 
-def prediction_text(task: Task, predicted: PredictedSamples, row: int) -> str:
+def prediction_text(answer: Answer, predicted: PredictedSamples, row: int) -> str:
     """The predicted class with its probability, or the value."""
-    _, facts = predicted.explanation(row, task)
+    _, facts = predicted.explanation(row, answer)
     # Of several labels, the most probable one.
-    label = f"{facts['class_explained']} " if task.label_shape else ""
+    label = f"{facts['class_explained']} " if answer.label_shape else ""
     chance = facts["probability"]
     return f"{label}{facts['predicted']}" + (
         "" if chance is None else f" ({chance:.2f})"

@@ -10,14 +10,15 @@ from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.saliency.files import PredictedSamples
 from mdmt_tf.saliency.maps import GRAD_CAM, Explainer
-from mdmt_tf.tasks import Task
+from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks.derived import with_own_maps
 from mdmt_tf.training.fit import Fit
 from mdmt_tf.training.tensorboard.charts import VALIDATION
 from mdmt_tf.training.tensorboard.of_fit import charts_of, folder_of
 from mdmt_tf.training.tensorboard.pictures import draw_saliency, prediction_text
 
-# Tasks with maps; each takes as long as the others.
-_MOST_TASKS = 3
+# Answers with maps; each takes as long as the others.
+_MOST_ANSWERS = 3
 
 
 def write_saliency(fit: Fit, model: keras.Model) -> None:
@@ -29,7 +30,7 @@ def write_saliency(fit: Fit, model: keras.Model) -> None:
         model: with the weights of the kept epoch.
     """
     config, charts = fit.config, charts_of(fit)
-    tasks = charts.tasks[:_MOST_TASKS]
+    answers = with_own_maps(charts.answers)[:_MOST_ANSWERS]
     most = config.training.tensorboard_saliency
     samples = choice.of_split(fit.inputs, VALIDATION, most)
     networks = explanation.Networks(
@@ -39,26 +40,27 @@ def write_saliency(fit: Fit, model: keras.Model) -> None:
         images=samples.images,
         ids=samples.ids,
         probabilities=explanation.probabilities(
-            config, tasks, networks, samples.images
+            config, charts.answers, networks, samples.images
         ),
         labels=samples.labels,
     )
-    explainer = Explainer(networks.of(0), tasks)
+    explainer = Explainer(networks.of(0), charts.answers)
     note = data_note(fit.manifest)
-    pictures: dict[str, list] = {task.name: [] for task in tasks}
+    pictures: dict[str, list] = {answer.name: [] for answer in answers}
     for number, image in enumerate(samples.images):
         networks.give(explainer, number)
         batch = np.asarray(normalize(image[np.newaxis], *config.normalization))
-        for task in tasks:
-            target, facts = predicted.explanation(number, task)
-            (saliency,) = explainer.maps(batch, task.name, [GRAD_CAM], target)[GRAD_CAM]
+        for answer in answers:
+            target, facts = predicted.explanation(number, answer)
+            found = explainer.maps(batch, answer.name, [GRAD_CAM], target)
+            (saliency,) = found[GRAD_CAM]
             lines = [
-                f"predicted {prediction_text(task, predicted, number)}",
+                f"predicted {prediction_text(answer, predicted, number)}",
                 f"true {facts['true_class'] or 'unknown'}",
-                _meaning(task, target, saliency),
+                _meaning(answer, target, saliency),
             ]
             picture = draw_saliency(image[..., 0], saliency, lines, note)
-            pictures[task.name].append(picture)
+            pictures[answer.name].append(picture)
     writer = tf.summary.create_file_writer(str(folder_of(fit) / VALIDATION))
     with writer.as_default(step=_kept_epoch(fit)):
         for name, own in pictures.items():
@@ -75,8 +77,8 @@ _DESCRIPTION = (
 )
 
 
-def _meaning(task: Task, target: int | None, saliency: np.ndarray) -> str:
-    words = task.explained_words(target)
+def _meaning(answer: Answer, target: int | None, saliency: np.ndarray) -> str:
+    words = answer.explained_words(target)
     return f"evidence for {words}" if saliency.any() else f"no evidence for {words}"
 
 

@@ -16,18 +16,18 @@ class Explained:
     """Maps with one bright pixel, of a task `outcome`."""
 
     class explainer:
-        tasks = {"outcome": None}
+        answers = {"outcome": None}
 
     methods = ("grad_cam",)
 
-    def maps(self, prepared, task, methods):
+    def maps(self, prepared, answer, methods):
         from mdmt_tf.saliency.files import Map
 
         saliency = np.zeros(prepared.image.shape[:-1], np.float32)
         saliency[2, 3] = 1
         for method in methods:
             yield Map(
-                task=task,
+                task=answer,
                 method=method,
                 image=prepared.image,
                 saliency=saliency,
