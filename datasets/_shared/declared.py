@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from mdmt_tf import config
 from mdmt_tf.config.declaration import DatasetDeclaration
-from mdmt_tf.datasets._shared import declared_warnings
+from mdmt_tf.datasets._shared import declared_warnings, manual_files
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.image_table import ImageTable
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
@@ -147,8 +147,15 @@ class _DeclaredBuilder:
         }
 
     def _originals(self, root: Path) -> Originals:
-        tables = [root / table.file for table in self.plan.declaration.tables]
-        return Originals(root, tables, self.plan.image_files())
+        return Originals(root, self._tables(root), self.plan.image_files())
+
+    def _tables(self, root: Path) -> list[Path]:
+        return [root / table.file for table in self.plan.declaration.tables]
+
+    def synthetic_details(self, root: Path) -> dict | None:
+        # A declaration may take its files from anywhere.
+        files = [*self._tables(root), *self.plan.image_files()]
+        return manual_files.synthetic_details(root, files)
 
     def changes(self, root: Path | None) -> list[str]:
         metadata = self.info.metadata or {}

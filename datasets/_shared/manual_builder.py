@@ -217,7 +217,7 @@ class ManualBuilder(
         rejections.write(Path(self.data_dir))
         image_hashes.write(hashes, Path(self.data_dir))
         made_from.write(Path(self.data_dir))
-        details = manual_files.synthetic_details(images.root)
+        details = self.synthetic_details(images.root)
         self.info.metadata.update(
             synthetic=details is not None,
             synthetic_details=details or {},
@@ -282,6 +282,10 @@ class ManualBuilder(
             table = self._read(self.checked_root(manual_dir))
             records = table.merged(self.DESCRIPTIVE).records
             return table.excluded(self.exclude, records)
+
+    def synthetic_details(self, root: Path) -> dict | None:
+        """See `manual_files.synthetic_details`."""
+        return manual_files.synthetic_details(root)
 
     def _origin(self, rejections: Rejections) -> dict[str, Any]:
         """Further facts for the metadata, about what was read and left out."""

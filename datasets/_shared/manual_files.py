@@ -39,12 +39,17 @@ def find_root(
     return None
 
 
-def synthetic_details(root: Path) -> dict | None:
-    """The details of synthetic data below `root`; None for real data.
+def synthetic_details(root: Path, files: Iterable[Path] = ()) -> dict | None:
+    """The details of synthetic data; None for real data.
 
-    The file that marks synthetic data is in the dataset's root or its parent folder.
+    The file that marks synthetic data is in the dataset's root or its parent folder, or
+    in the folder of one of its files, or in a folder above that, within the root.
+
+    Args:
+        root: folder of the dataset.
+        files: its files, where they may be of several origins.
     """
-    for folder in (root, root.parent):
+    for folder in _folders_of_marks(root, files):
         path = folder / SYNTHETIC_FILE
         if path.is_file():
             links.check(path, folder)
@@ -57,6 +62,17 @@ def synthetic_details(root: Path) -> dict | None:
                 ) from error
             return details if isinstance(details, dict) else {"synthetic": details}
     return None
+
+
+def _folders_of_marks(root: Path, files: Iterable[Path]) -> list[Path]:
+    found = dict.fromkeys((root, root.parent))
+    for folder in dict.fromkeys(path.parent for path in files):
+        above = folder.parents if root in folder.parents else (folder.parent,)
+        for one in (folder, *above):
+            if one == root:
+                break
+            found[one] = None
+    return list(found)
 
 
 def optional_file(folder: Path, name: str) -> Path:

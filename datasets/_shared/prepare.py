@@ -278,12 +278,10 @@ def _check_origin(
 
     Returns: "", or why the originals cannot be compared.
     """
-    from mdmt_tf.datasets._shared.manual_files import synthetic_details
-
     metadata = builder.info.metadata or {}
     root = builder.find_root(manual_dir)
     there = metadata["synthetic_details"] if metadata.get("synthetic") else None
-    if root is not None and (requested := synthetic_details(root)) != there:
+    if root is not None and (requested := builder.synthetic_details(root)) != there:
         raise DataError(
             f"{builder.data_dir} was prepared from {_origin(there)}, but {root} holds "
             f"{_origin(requested)}. {_ELSEWHERE}"

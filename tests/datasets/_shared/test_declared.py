@@ -303,6 +303,20 @@ def test_a_folder_that_is_missing_costs_no_prepared_data(ward, tmp_path):
     assert (prepared.path / "dataset_info.json").is_file()
 
 
+def test_phantoms_are_declared_as_what_they_are(tmp_path):
+    path = write_ward(tmp_path / "ward", TEXT, ward_rows(1))
+    (image, *_) = path.parent.rglob("*.png")
+    assert image.parent != path.parent
+    (image.parent / "SYNTHETIC.json").write_text('{"seed": 7}')
+    prepared = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert prepared.metadata["synthetic"]
+    assert prepared.metadata["synthetic_details"] == {"seed": 7}
+    assert prepare.prepare_dataset(builder_of(path), None, tmp_path / "data").reused
+    (image.parent / "SYNTHETIC.json").unlink()
+    with pytest.raises(DataError, match="prepared from synthetic images"):
+        prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+
+
 def test_the_files_may_be_elsewhere(tmp_path):
     path = write_ward(tmp_path / "ward", TEXT, ward_rows(1))
     alone = tmp_path / "ward.yaml"

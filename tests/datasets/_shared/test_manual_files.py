@@ -97,6 +97,23 @@ def test_synthetic_beside_or_within(tmp_path):
     assert synthetic_details(root) == {"synthetic": True}
 
 
+def test_synthetic_files_of_a_dataset_whose_files_are_anywhere(tmp_path):
+    root, other = tmp_path / "a" / "study", tmp_path / "b" / "phantoms"
+    image = root / "drawn" / "images" / "deep" / "1.png"
+    table = other / "tables" / "data.csv"
+    files = [root / "own.csv", image, table]
+    for folder in (image.parent, table.parent):
+        folder.mkdir(parents=True)
+    # Elsewhere it says nothing about these files.
+    (tmp_path / "SYNTHETIC.json").write_text("{}")
+    assert synthetic_details(root, files) is None
+    for marked in (root / "drawn", image.parent, other, other / "tables", root.parent):
+        mark = marked / "SYNTHETIC.json"
+        mark.write_text(json.dumps({"seed": 3}))
+        assert synthetic_details(root, files) == {"seed": 3}
+        mark.unlink()
+
+
 def test_an_unreadable_note_is_not_taken_for_none(tmp_path):
     (tmp_path / "SYNTHETIC.json").write_text("{")
     with pytest.raises(DataError, match=r"SYNTHETIC\.json: expected a JSON object"):
