@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from mdmt_tf.datasets._shared.spreadsheets import Sheet
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line
 from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.names import folded
 
 # Names of columns that are as similar are probably the same.
 _SIMILAR = 0.8
@@ -67,7 +68,7 @@ def _in_sheet(sheet: str | None) -> str:
 def check_header(
     path, line: int, header: Sequence[str], sheet, read: Sequence[str]
 ) -> None:
-    """Refuse columns that are there twice."""
+    """Refuse columns that are there twice; warn of those that nearly are."""
     counts = collections.Counter(name for name in header if name)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
@@ -76,12 +77,23 @@ def check_header(
             f"{counts[twice[0]]} times. Rename or remove all but one."
         )
     for name in read:
-        if name in counts and f"{name}.1" in counts:
+        for twin in counts if name in counts else ():
+            if twin == f"{name}.1":
+                why = "as pandas renames a column that is there twice"
+            elif twin not in read and _spelling(twin) == _spelling(name):
+                why = "which is the same name in another spelling"
+            else:
+                continue
             text = (
                 f"{path.name}:{line}: there are the columns {name!r}, which is read, "
-                f"and '{name}.1', as pandas renames a column that is there twice."
+                f"and {twin!r}, {why}. Look whether their values agree."
             )
             warnings.warn(DataWarning(text, kind="column twice"), stacklevel=3)
+
+
+def _spelling(name: str) -> str:
+    """The same text for names that differ in case, blanks, dashes or underscores."""
+    return re.sub(r"[ _-]", "", folded(name))
 
 
 def without_headers(path, header: Sequence[str], rows: Sequence[Line]) -> list[Line]:

@@ -54,7 +54,7 @@ def test_a_column_that_may_be_misspelt_is_told(write):
 
 
 def test_columns_that_are_there_or_unlike_are_not_told(write, recwarn):
-    path = write(b"file,sex,Sex,HT,MCV\na,f,g,1,2\n")
+    path = write(b"file,sex,sexe,HT,MCV\na,f,g,1,2\n")
     read_table(path, columns=("file",), optional=("sex", "HR", "MPV"))
     assert not recwarn
 
@@ -89,6 +89,22 @@ def test_a_column_that_pandas_has_renamed_is_told(write):
     path = write(b"file,age,age.1\na,1,2\n")
     with pytest.warns(DataWarning, match="columns 'age', which is read, and 'age.1'"):
         read_table(path, columns=("file",), optional=("age",))
+
+
+@pytest.mark.parametrize("twin", ["Died", "DIED", "d\u200bied", "died_", "\uff44ied"])
+def test_a_column_with_the_same_name_in_another_spelling_is_told(write, twin):
+    path = write(f"file,died,{twin}\na,1,0\n".encode())
+    with pytest.warns(DataWarning, match="columns 'died', which is read, and '"):
+        table = read_table(path, columns=("file", "died"))
+    assert table.rows[0].number_in("died") == 1
+
+
+def test_other_names_are_no_other_spellings(write, recwarn):
+    path = write(b"file,age,age_5,Aged,AGE2\na,1,2,3,4\n")
+    read_table(path, columns=("file", "age"))
+    # Both are read.
+    read_table(write(b"file,A,a\na,1,2\n"), columns=("file", "A", "a"))
+    assert not recwarn
 
 
 @pytest.mark.parametrize("rows", ["a,1\nb,2\n", "a,1,\nb,2,\n", "a,1,,\n"])
