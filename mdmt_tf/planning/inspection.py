@@ -161,7 +161,12 @@ def inspect(
         unknown=unknown,
         unknown_of=unknown_of,
         preprocess=guess_preprocessing(
-            images, columns, folder, given.preprocess, given.has_gpu
+            images,
+            columns,
+            folder,
+            given.preprocess,
+            given.has_gpu,
+            given.weights,
         ),
         left_out={c: _why(columns[c]) for c in columns if c not in roles},
         conditions=tuple(conditions),

@@ -51,12 +51,14 @@ def guess_preprocessing(
     folder: str | os.PathLike,
     given: str | None = None,
     has_gpu: bool = False,
+    weights: str | None = None,
 ) -> Recipe:
     """The preprocessing for a folder of images.
 
     Args:
         given: the name that the user chose; None for a guess.
         has_gpu: whether there is a GPU to train on.
+        weights: what the user wants the network to start from; None: not said.
     Raises: ConfigError when `given` is no preprocessing.
     """
     shown = _words_about(images, columns, folder)
@@ -69,7 +71,7 @@ def guess_preprocessing(
         value = {"window_hu": list(window), "size": side}
         guess = Recipe(value, side, f"slices of a CT, {name} window", sure)
     else:
-        guess = _image(images, columns, chest)
+        guess = _image(images, columns, chest, weights)
     guess = dataclasses.replace(
         guess, is_chest=chest or str(guess.value).startswith("lungs"), is_head=head
     )
@@ -112,7 +114,7 @@ def _side(images: Images) -> int:
     return max((n for n in (64, 128, 256) if n <= shorter), default=64)
 
 
-def _image(images: Images, columns, chest: bool) -> Recipe:
+def _image(images: Images, columns, chest: bool, weights: str | None) -> Recipe:
     side = _side(images)
     shown = " x ".join(map(str, images.median_shape))
     views = {
@@ -127,6 +129,10 @@ def _image(images: Images, columns, chest: bool) -> Recipe:
         reason = "radiographs of the chest, cropped to the lungs; originals have about "
         reason += f"{shown} pixels"
         return Recipe(f"lungs_{side}", side, reason, sure=frontal or bool(images.parts))
+    if is_film and weights == "phantoms":
+        reason = "cropped to the lungs, as the images of --weights phantoms are; are "
+        reason += f"these radiographs of the chest? Originals have about {shown} pixels"
+        return Recipe(f"lungs_{side}", side, reason, sure=False)
     reason = f"the whole image, originals have about {shown} pixels"
     if images.modality in ("CR", "DX", "DR", ""):
         reason += f"; for radiographs of the chest take lungs_{side}"

@@ -10,10 +10,12 @@ from mdmt_tf.planning.preprocessing import guess_preprocessing, volume_size
 HEAD_CT = Header("NIfTI", (30, 512, 512), (5.0, 0.5, 0.5), modality="CT")
 
 
-def guess(*headers, folder="/data/images", has_gpu=False, given=None, **columns):
+def guess(
+    *headers, folder="/data/images", has_gpu=False, given=None, weights=None, **columns
+):
     made = {name: Column(name, tuple(cells)) for name, cells in columns.items()}
     images = Images(tuple(f"{n}" for n in range(len(headers))), headers)
-    return guess_preprocessing(images, made, folder, given, has_gpu)
+    return guess_preprocessing(images, made, folder, given, has_gpu, weights)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,17 @@ def test_chest_films_are_cropped_and_other_images_are_not(
     recipe = guess(header, folder=folder, **columns)
     assert recipe.value == value and recipe.sure is sure
     assert recipe.size == int(value.rpartition("_")[2])
+
+
+def test_weights_of_lungs_want_crops_to_the_lungs():
+    film = Header("PNG", (900, 800))
+    recipe = guess(film, weights="phantoms")
+    assert (recipe.value, recipe.sure) == ("lungs_256", False)
+    assert "are these radiographs of the chest?" in recipe.reason
+    assert guess(film, weights="imagenet").value == "full_256"
+    assert guess(film, weights="phantoms", given="full_128").value == "full_128"
+    mammogram = Header("DICOM", (900, 800), modality="MG")
+    assert guess(mammogram, weights="phantoms").value == "full_256"
 
 
 @pytest.mark.parametrize(
