@@ -28,7 +28,7 @@ WITH_BENCHMARK = [name for name, made in LOADED.items() if made.benchmark]
 FITS = [
     (name, experiment, backbone)
     for name in WITH_BENCHMARK
-    for number, experiment in enumerate(LOADED[name].benchmark.resolved)
+    for number, experiment in enumerate(LOADED[name].experiments.resolved)
     for backbone in LOADED[name].benchmark.backbones[: 1 if number else None]
 ]
 
@@ -43,7 +43,7 @@ def test_it_is_named_as_its_file_and_says_what_it_is(name):
 def test_every_experiment_and_every_backbone_has_its_settings(
     name, experiment, backbone
 ):
-    section = LOADED[name].benchmark.resolved[experiment]
+    section = LOADED[name].experiments.resolved[experiment]
     of_grid = protocol.settings_of(LOADED[name], experiment, backbone)
     overrides = [f"experiment={experiment}", f"model.backbone={backbone}"]
     if section.start:

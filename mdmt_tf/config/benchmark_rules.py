@@ -79,7 +79,8 @@ class BenchmarkRules:
     def _candidate_is_tested(self) -> Iterator[Problem]:
         if self.benchmark is None or not self.benchmark.experiments:
             return
-        tested = [e for e in self.benchmark.experiments if self.benchmark.is_tested(e)]
+        experiments = self.experiments
+        tested = [e for e in self.benchmark.experiments if experiments.is_tested(e)]
         if not tested:
             yield (
                 ("benchmark", "experiments"),
@@ -103,7 +104,8 @@ class BenchmarkRules:
         ):
             if any(others()):
                 return
-        known = [*benchmark.resolved, *benchmark.baselines]
+        experiments = self.experiments
+        known = [*experiments.resolved, *benchmark.baselines]
         answers = list(self._sound_answers().values())
         seen = set()
         for number, pair in enumerate(benchmark.comparisons):
@@ -114,11 +116,11 @@ class BenchmarkRules:
             if unknown:
                 continue
             one, other = pair
-            untested = [name for name in pair if not benchmark.is_tested(name)]
+            untested = [name for name in pair if not experiments.is_tested(name)]
             if one == other:
                 yield key, f" = {list(pair)}: compares {one!r} with itself."
-            elif not set(comparable(benchmark.tasks_of(one), answers)).intersection(
-                comparable(benchmark.tasks_of(other), answers)
+            elif not set(comparable(experiments.tasks_of(one), answers)).intersection(
+                comparable(experiments.tasks_of(other), answers)
             ):
                 yield (
                     key,

@@ -1,22 +1,14 @@
 """Settings of a benchmark: its fits, and the executor that runs them."""
 
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from mdmt_tf.config.baseline_section import BaselineSection
 from mdmt_tf.config.comparison_section import ComparisonSection
 from mdmt_tf.config.data_sections import SplitSection
-from mdmt_tf.config.experiment_sections import (
-    ExperimentSection,
-    Feeding,
-    matched,
-    parse_variant,
-    variant_name,
-    variants,
-)
+from mdmt_tf.config.experiment_sections import ExperimentSection, matched
 from mdmt_tf.config.section import (
     BackboneName,
     Name,
@@ -100,18 +92,6 @@ class BenchmarkSection(Section):
         1, ge=0, le=64, description="GPUs per fit, if there are any."
     )
 
-    # Of the whole configuration, which sets it.
-    _feeding: Feeding = PrivateAttr(default_factory=Feeding)
-
-    def be_told(self, feeding: Feeding) -> None:
-        """Set which datasets feed the tasks; variants of experiments depend on it."""
-        self._feeding = feeding
-
-    @property
-    def auxiliary(self) -> frozenset[str]:
-        """The datasets that no fold divides."""
-        return self._feeding.auxiliary
-
     @rule("backbones")
     def _weights_are_of_backbones(self) -> Iterator[Problem]:
         for name in self.weights:
@@ -127,76 +107,6 @@ class BenchmarkSection(Section):
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 yield (key,), f" = {list(values)}: one of them appears twice."
-
-    @property
-    def resolved(self) -> dict[str, ExperimentSection]:
-        """Every experiment as it is run, in order.
-
-        Each is there once for each combination of `fractions` that concerns it, has
-        what it takes from the experiment that it matches, and a `start` that is a dict.
-        """
-        return variants(matched(self.experiments), self.fractions, self._feeding)
-
-    @property
-    def compared(self) -> tuple[tuple[str, str], ...]:
-        """The pairs to compare: `comparisons`, or those of the candidate.
-
-        The latter may have no task in common.
-        """
-        if self.comparisons is not None:
-            return self.comparisons
-        if self.candidate is None:
-            return ()
-        others = [*self.experiments, *self.baselines]
-        return tuple(
-            (self.candidate, other)
-            for other in others
-            if other != self.candidate and self.is_tested(other)
-        )
-
-    def datasets_of(self, name: str) -> tuple[str, ...]:
-        """The datasets that an experiment, or one of its variants, reads."""
-        section = matched(self.experiments)[parse_variant(name)[0]]
-        return self._feeding.read_by(section)
-
-    def trained_with(self, name: str) -> tuple[str, ...]:
-        """The datasets that an experiment or its starts read; its own come first."""
-        section = matched(self.experiments)[parse_variant(name)[0]]
-        every = map(self.trained_with, section.start)
-        own = self._feeding.read_by(section)
-        return tuple(dict.fromkeys(itertools.chain(own, *every)))
-
-    def is_tested(self, name: str) -> bool:
-        """Whether the folds test an experiment, one of its variants, or a baseline.
-
-        They do not if all the datasets that it reads are auxiliary.
-        """
-        if name in self.baselines:
-            return True
-        section = matched(self.experiments)[parse_variant(name)[0]]
-        return self._feeding.is_tested(section)
-
-    def tasks_of(self, name: str) -> tuple[str, ...]:
-        """The tasks that an experiment, one of its variants, or a baseline predicts."""
-        if name in self.baselines:
-            return (self.baselines[name].task,)
-        return self.experiments[parse_variant(name)[0]].tasks
-
-    def variant(self, name: str, fractions: Mapping[str, float]) -> str | None:
-        """The name of an experiment with these fractions of labels.
-
-        Fractions that do not concern the experiment are left out, as are those of a
-        baseline. None: there is no such variant.
-        """
-        if name in self.baselines:
-            return name
-        resolved = self.resolved
-        names = [other for other in resolved if parse_variant(other)[0] == name]
-        concerned = {task for other in names for task in parse_variant(other)[1]}
-        own = {task: fractions.get(task, 1) for task in self.fractions}
-        own = {task: value for task, value in own.items() if task in concerned}
-        found = variant_name(name, own)
-        return found if found in resolved else None
 
     @rule("experiments")
     def starts_can_be_reached(self) -> Iterator[Problem]:

@@ -73,7 +73,7 @@ class ExperimentSection(Section):
                 )
 
 
-Experiments = Mapping[str, ExperimentSection]
+Sections = Mapping[str, ExperimentSection]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Feeding:
         )
 
 
-def matched(experiments: Experiments) -> dict[str, ExperimentSection]:
+def matched(experiments: Sections) -> dict[str, ExperimentSection]:
     """The experiments with what they take from those that they match.
 
     Returns: sections whose `start` is a dict. A setting of a task, or a selection by
@@ -153,7 +153,7 @@ def _for_tasks(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str,
 
 
 def variants(
-    experiments: Experiments,
+    experiments: Sections,
     fractions: Mapping[str, tuple[float, ...]],
     feeding: Feeding = Feeding(),
 ) -> dict[str, ExperimentSection]:
@@ -220,7 +220,7 @@ class _Variants:
         concerned: experiment -> the tasks and datasets whose labels it depends on.
     """
 
-    def __init__(self, experiments: Experiments, feeding: Feeding):
+    def __init__(self, experiments: Sections, feeding: Feeding):
         self._experiments, self._feeding = experiments, feeding
         self.concerned = {name: self._concerned(name) for name in experiments}
 

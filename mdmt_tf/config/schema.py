@@ -22,6 +22,7 @@ from mdmt_tf.config.data_sections import (
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.config.derived_section import DerivedRules, DerivedSection
 from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
+from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.config.fit_sections import (
     AugmentationSection,
     PipelineSection,
@@ -141,10 +142,6 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         None, description="A study for mdmt_tf.study; null: none."
     )
 
-    def model_post_init(self, context) -> None:
-        if self.benchmark is not None:
-            self.benchmark.be_told(self.feeding)
-
     @property
     def feeding(self) -> Feeding:
         """Which datasets feed the tasks."""
@@ -154,6 +151,11 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
             {name: tuple(task.sources or ()) for name, task in tasks.items()},
             frozenset(name for name, own in datasets.items() if own.auxiliary),
         )
+
+    @property
+    def experiments(self) -> Experiments:
+        """The experiments of the section `benchmark`, which must be there."""
+        return Experiments(self.benchmark, self.feeding)
 
     @property
     def tested_tasks(self) -> dict[str, TaskSection]:

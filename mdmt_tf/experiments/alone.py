@@ -61,7 +61,7 @@ def parts_of(config: Config, overrides: Sequence[str] = ()) -> dict[str, Part]:
     if benchmark is None:
         return {name: Part(config)}
     keys = _keys_of(overrides)
-    experiments = benchmark.resolved
+    experiments = config.experiments.resolved
     if name not in experiments:
         if "experiment" not in keys:
             return {name: Part(config)}
@@ -88,7 +88,7 @@ def _add(
     """Add the fit of an experiment, and before it those that it starts from."""
     if name in parts:
         return
-    section = config.benchmark.resolved[name]
+    section = config.experiments.resolved[name]
     starts = {} if "model.weights" in _keys_of(overrides) else section.start
     # These are of the experiment itself.
     others = [text for text in overrides if not text.startswith(_OF_ONE)]
@@ -103,7 +103,7 @@ def _add(
 
 def _settings_of(name: str, config: Config, overrides: Sequence[str]) -> Config:
     plain, backbone = config.to_plain(), config.model.backbone
-    section = config.benchmark.resolved[name]
+    section = config.experiments.resolved[name]
     chosen = plain["training"]["select_on"]["task"]
     answers = protocol.answers_of(section.tasks, plain)
     if name != config.experiment and chosen not in answers:
@@ -116,7 +116,7 @@ def _matched_settings(
     name: str, config: Config, overrides: Sequence[str]
 ) -> Config | None:
     """The settings of the experiment from which a fit takes its number of steps."""
-    other = config.benchmark.resolved[name].match
+    other = config.experiments.resolved[name].match
     if other is None or "training.steps" in _keys_of(overrides):
         return None
     # Its weights do not matter here.

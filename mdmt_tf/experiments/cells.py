@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
@@ -14,13 +15,13 @@ FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 
 
 def read_cells(
-    folder: Folder, benchmark: BenchmarkSection, folds: Mapping[str, int]
+    folder: Folder, experiments: Experiments, folds: Mapping[str, int]
 ) -> pd.DataFrame:
     """The grid with the state of each cell; absent cells are added as missing.
 
     Args:
         folder: of the benchmark.
-        benchmark: its settings; the grid must agree with them.
+        experiments: its settings; the grid must agree with them.
         folds: validation -> number of its folds, where that is known.
     Returns: one row per cell: `KEYS`, fit, state, error.
     Raises: DataError when the grid is missing, damaged or of another benchmark.
@@ -42,19 +43,20 @@ def read_cells(
             f"{path}: expected the columns {', '.join(columns)}, seed and fold as "
             f"integers; {error}. The file is damaged."
         ) from error
-    _check_grid(path, grid, benchmark)
-    grid = _complete(grid, benchmark, folds)
+    _check_grid(path, grid, experiments)
+    grid = _complete(grid, experiments.section, folds)
     states = {fit: _state(folder, fit) for fit in grid["fit"].unique()}
     grid["state"] = [states[fit][0] for fit in grid["fit"]]
     grid["error"] = [states[fit][1] for fit in grid["fit"]]
     return grid
 
 
-def _check_grid(path: Path, grid: pd.DataFrame, benchmark: BenchmarkSection) -> None:
+def _check_grid(path: Path, grid: pd.DataFrame, experiments: Experiments) -> None:
+    benchmark = experiments.section
     known = {
         "validation": list(benchmark.cross_validation),
         "backbone": [*benchmark.backbones, NO_BACKBONE],
-        "experiment": [*benchmark.resolved, *benchmark.baselines],
+        "experiment": [*experiments.resolved, *benchmark.baselines],
     }
     for column, allowed in known.items():
         wrong = ~grid[column].isin(allowed)

@@ -159,7 +159,7 @@ def build_grid(
             `matching.count_matched`; may be left out if no experiment matches another.
     Raises: ConfigError for settings that do not fit together.
     """
-    benchmark, experiments = config.benchmark, config.benchmark.resolved
+    benchmark, experiments = config.benchmark, config.experiments.resolved
     settings = {
         (experiment, backbone): protocol.settings_of(config, experiment, backbone)
         for experiment in experiments

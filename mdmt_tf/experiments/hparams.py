@@ -57,7 +57,7 @@ def write_hparams(grid: Grid, folder: Folder, config: Config) -> Path:
     }
     given = _numbered(differing({name: settings_of(grid, name) for name in metrics}))
     columns = list(metric_columns(config))
-    synthetic = is_synthetic(folder.read_data(), [], config.benchmark.auxiliary)
+    synthetic = is_synthetic(folder.read_data(), [], config.experiments.auxiliary)
     # TensorBoard shows the name of a folder with its values.
     target /= "synthetic_data" if synthetic else "real_data"
     mark = "SYNTHETIC " if synthetic else ""

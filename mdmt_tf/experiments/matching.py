@@ -26,7 +26,7 @@ def count_matched(
     Returns: (validation, fold, seed, experiment) -> steps of the whole training.
     """
     benchmark, result = config.benchmark, {}
-    sections = benchmark.resolved.values()
+    sections = config.experiments.resolved.values()
     for name in dict.fromkeys(section.match for section in sections if section.match):
         # An epoch does not depend on the backbone.
         settings = protocol.settings_of(config, name, benchmark.backbones[0])

@@ -149,7 +149,7 @@ def overview(config: Config, grid: Grid) -> str:
     for name in (*declared, *config.benchmark.baselines):
         read, starts = "", ""
         if name in declared:
-            read = ", ".join(config.benchmark.datasets_of(name))
+            read = ", ".join(config.experiments.datasets_of(name))
             starts = ", ".join(matched(declared)[name].start)
         rows.append((name, str(cells[name]), str(len(fits[name])), read, starts))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

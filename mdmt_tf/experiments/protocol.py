@@ -105,7 +105,7 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
 
     Args:
         config: with a section `benchmark`.
-        experiment: a key of `benchmark.resolved`.
+        experiment: a key of `Experiments.resolved`.
         backbone: name of a backbone.
     Raises: ConfigError for settings that do not fit together; it names the experiment.
     """
@@ -125,7 +125,7 @@ def settings_of_one(
     overrides: Sequence[str] = (),
 ) -> Config:
     """The checked settings of one experiment, from the plain settings of `config`."""
-    section = config.benchmark.resolved[experiment]
+    section = config.experiments.resolved[experiment]
     plain["experiment"] = experiment
     plain["model"]["backbone"] = backbone
     # A placeholder for files that do not exist yet.

@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from mdmt_tf.config.experiment_sections import parse_variant
+from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments import correlations
@@ -56,7 +57,7 @@ class Results:
     Attributes:
         folder, name: where it is, and the name of the experiment.
         tasks: by name, in the order of the configuration; derived answers come last.
-        benchmark: the settings of the grid.
+        experiments: those of the grid, with its settings.
         cells: one row per cell: `KEYS`, fit, state (finished, failed, missing), error.
         split: the split that the benchmark is judged on. Rows and metrics of the others
             are not read.
@@ -83,7 +84,7 @@ class Results:
     name: str
     split: str
     tasks: Mapping[str, Answer]
-    benchmark: BenchmarkSection
+    experiments: Experiments
     cells: pd.DataFrame
     metrics: pd.DataFrame
     rows: Mapping[str, pd.DataFrame]
@@ -106,9 +107,9 @@ class Results:
         Raises: DataError when it is not a benchmark folder or a file is damaged.
         """
         files_of = Folder(Path(folder))
-        name, tasks, benchmark = read_settings(files_of)
+        name, tasks, experiments = read_settings(files_of)
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
-        cells = read_cells(files_of, benchmark, facts.get("folds", {}))
+        cells = read_cells(files_of, experiments, facts.get("folds", {}))
         finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
         answers = list(tasks.values())
         found = {fit: read_run(files_of.run(fit), split, answers) for fit in finished}
@@ -117,7 +118,7 @@ class Results:
         tested = {
             fit: manifest
             for fit, manifest in manifests.items()
-            if benchmark.is_tested(experiment_of[fit])
+            if experiments.is_tested(experiment_of[fit])
         }
         check_agreement(files_of, cells, found, facts, split)
         results = cls(
@@ -125,7 +126,7 @@ class Results:
             name=name,
             split=split,
             tasks=tasks,
-            benchmark=benchmark,
+            experiments=experiments,
             cells=cells,
             metrics=pd.DataFrame(),
             rows={fit: run.rows for fit, run in found.items()},
@@ -134,7 +135,7 @@ class Results:
                 for fit, run in found.items()
                 if run.history is not None
             },
-            synthetic=is_synthetic(facts, tested.values(), benchmark.auxiliary),
+            synthetic=is_synthetic(facts, tested.values(), experiments.auxiliary),
             synthetic_images=synthetic_images(tested, experiment_of),
             datasets=datasets_of([facts, *manifests.values()]),
             correlations=(
@@ -156,6 +157,11 @@ class Results:
         return dataclasses.replace(results, metrics=_metrics(results, stored))
 
     @property
+    def benchmark(self) -> BenchmarkSection:
+        """The settings of the benchmark."""
+        return self.experiments.section
+
+    @property
     def terms(self) -> tuple[str, ...]:
         """The tasks that derived answers follow from, such as the zones of a sum."""
         derived = [one for one in self.tasks.values() if isinstance(one, Derived)]
@@ -168,13 +174,13 @@ class Results:
         Also a derived answer whose label one of its tasks has, see `predicted_as`. None
         where all that it reads is auxiliary: its test images are those of no fold.
         """
-        if not self.benchmark.is_tested(experiment):
+        if not self.experiments.is_tested(experiment):
             return ()
         return comparable(self.trained_by(experiment), self.tasks.values())
 
     def trained_by(self, experiment: str) -> tuple[str, ...]:
         """The tasks that an experiment, or a baseline, is trained to predict."""
-        return self.benchmark.tasks_of(experiment)
+        return self.experiments.tasks_of(experiment)
 
     def predicted_as(self, experiment: str, task: str) -> Answer:
         """What an experiment predicts with the label of a task: mostly the task.
@@ -189,7 +195,7 @@ class Results:
 
     def is_permuted(self, experiment: str, task: str) -> bool:
         """Whether an experiment is trained with permuted labels of a task."""
-        section = self.benchmark.resolved.get(experiment)
+        section = self.experiments.resolved.get(experiment)
         if section is None:
             return False
         answer = self.predicted_as(experiment, task)
@@ -205,7 +211,7 @@ class Results:
             with_fractions: whether those with a fraction of the labels are included.
         """
         here = set(self.cells.loc[self.cells["validation"] == validation, "experiment"])
-        known = [*self.benchmark.resolved, *self.benchmark.baselines]
+        known = [*self.experiments.resolved, *self.benchmark.baselines]
         return [
             name
             for name in known
@@ -235,7 +241,7 @@ class Results:
 
     def _declared(self, task: str, validation: str) -> list[tuple[str, str]]:
         here = self.experiments_of(task, validation)
-        return [pair for pair in self.benchmark.compared if set(pair) <= set(here)]
+        return [pair for pair in self.experiments.compared if set(pair) <= set(here)]
 
     def backbones_of(self, experiment: str) -> tuple[str, ...]:
         """`none` for a baseline, else all of the benchmark."""

@@ -4,13 +4,14 @@ import pydantic
 
 from mdmt_tf.config import files
 from mdmt_tf.config.experiment_sections import Feeding
+from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.config.schema import BenchmarkSection, DerivedSection, TaskSection
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.tasks import Answer
 
 
-def read_settings(folder: Folder) -> tuple[str, dict[str, Answer], BenchmarkSection]:
+def read_settings(folder: Folder) -> tuple[str, dict[str, Answer], Experiments]:
     """Name of the benchmark, its tasks and derived answers by name, and its settings.
 
     Raises: DataError when it is not a benchmark folder, or the file is damaged.
@@ -59,8 +60,8 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Answer], BenchmarkSect
         ) from error
     _check_tasks(folder, tasks, benchmark)
     sources = {name: tuple(task.sources) for name, task in tasks.items()}
-    benchmark.be_told(Feeding(sources, frozenset(auxiliary)))
-    return str(values["experiment"]), tasks | answers, benchmark
+    experiments = Experiments(benchmark, Feeding(sources, frozenset(auxiliary)))
+    return str(values["experiment"]), tasks | answers, experiments
 
 
 def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:

@@ -86,7 +86,7 @@ def effort_table(results: Results) -> Table | None:
     for validation in results.benchmark.cross_validation:
         cells = results.cells[results.cells["validation"] == validation]
         rows = []
-        for experiment in results.benchmark.resolved:
+        for experiment in results.experiments.resolved:
             if experiment not in set(cells["experiment"]):
                 continue
             effort = effort_of(results, validation, experiment)
@@ -124,7 +124,7 @@ def effort_table(results: Results) -> Table | None:
 def _starts(results: Results, experiment: str) -> list[str]:
     """All experiments that one starts from, also by way of others."""
     found: list[str] = []
-    experiments = results.benchmark.resolved
+    experiments = results.experiments.resolved
     waiting = list(experiments[experiment].start)
     while waiting:
         other = waiting.pop(0)

@@ -92,7 +92,7 @@ def _can_do_without(results: Results, experiment: str, varied: str) -> bool:
     """Whether a task is trained by an experiment, or a dataset is trained with."""
     if varied in results.tasks:
         return varied in results.trained_by(experiment)
-    return varied in results.benchmark.trained_with(experiment)
+    return varied in results.experiments.trained_with(experiment)
 
 
 def _rests(fractions) -> Iterator[dict[str, float]]:
@@ -107,7 +107,7 @@ def _rests(fractions) -> Iterator[dict[str, float]]:
 def _depend(results: Results, pair, at: dict[str, float]) -> bool:
     """Whether one of the two depends on the last task or dataset of `at`."""
     (*_, varied) = at
-    names = [results.benchmark.variant(name, at) for name in pair]
+    names = [results.experiments.variant(name, at) for name in pair]
     return any(name is None or varied in parse_variant(name)[1] for name in names)
 
 
@@ -117,8 +117,8 @@ def _gain(aggregates, task, validation, pair, at: dict[str, float]) -> list[Gain
     candidate, other = pair
     without = candidate == other
     names = [
-        results.benchmark.variant(candidate, at),
-        results.benchmark.variant(other, {**at, varied: 0.0} if without else at),
+        results.experiments.variant(candidate, at),
+        results.experiments.variant(other, {**at, varied: 0.0} if without else at),
     ]
     here = results.experiments_of(task.name, validation)
     if names[0] == names[1] or not set(names) <= set(here):
@@ -177,10 +177,10 @@ def labels_of(
 
 def _reading(results: Results, experiment: str, dataset: str) -> str | None:
     """The experiment itself or the first of its starts that reads a dataset."""
-    benchmark = results.benchmark
-    if dataset in benchmark.datasets_of(experiment):
+    experiments = results.experiments
+    if dataset in experiments.datasets_of(experiment):
         return experiment
-    for other in benchmark.resolved[experiment].start:
+    for other in experiments.resolved[experiment].start:
         if (found := _reading(results, other, dataset)) is not None:
             return found
     return None

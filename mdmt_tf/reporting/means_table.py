@@ -241,7 +241,7 @@ def _name(results: Results, experiment: str) -> str:
     if results.is_baseline(experiment):
         # The notes say what each is; the names stay short enough for a terminal.
         return f"{experiment} (baseline)"
-    permuted = results.benchmark.resolved[experiment].null
+    permuted = results.experiments.resolved[experiment].null
     if permuted:
         return f"{experiment} ({', '.join(permuted)} permuted)"
     return experiment

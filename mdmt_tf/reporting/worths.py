@@ -77,7 +77,7 @@ def worths_of(aggregates: Aggregates, task: Task, validation: str) -> list[Worth
         heights = [
             aggregates.over_backbones(
                 validation,
-                results.benchmark.variant(
+                results.experiments.variant(
                     gain.other, {**gain.at, gain.varied: gain.fraction}
                 ),
                 task.name,
@@ -100,27 +100,27 @@ def _has_worth(results, gain: Gain, task: Task) -> bool:
             and len(results.trained_by(gain.candidate)) > 1
             and results.trained_by(gain.other) == (task.name,)
         )
-    benchmark = results.benchmark
+    experiments = results.experiments
     return (
         gain.varied not in results.tasks
-        and gain.varied not in benchmark.auxiliary
-        and benchmark.auxiliary.issuperset(gain.at)
-        and gain.varied in benchmark.datasets_of(gain.candidate)
-        and gain.varied in benchmark.datasets_of(gain.other)
+        and gain.varied not in experiments.auxiliary
+        and experiments.auxiliary.issuperset(gain.at)
+        and gain.varied in experiments.datasets_of(gain.candidate)
+        and gain.varied in experiments.datasets_of(gain.other)
         and bool(_more(results, gain))
     )
 
 
 def _more(results, gain: Gain) -> list[str]:
     """The auxiliary datasets that the candidate is trained with, and the other not."""
-    benchmark = results.benchmark
-    other = benchmark.trained_with(gain.other)
-    if not benchmark.auxiliary.isdisjoint(other):
+    experiments = results.experiments
+    other = experiments.trained_with(gain.other)
+    if not experiments.auxiliary.isdisjoint(other):
         return []
     return [
         name
-        for name in benchmark.trained_with(gain.candidate)
-        if name in benchmark.auxiliary and gain.at.get(name) != 0
+        for name in experiments.trained_with(gain.candidate)
+        if name in experiments.auxiliary and gain.at.get(name) != 0
     ]
 
 
@@ -132,7 +132,7 @@ def _added(results, validation: str, gain: Gain) -> str:
     if gain.varied in results.tasks:
         return ""
     at = {**gain.at, gain.varied: gain.fraction}
-    name = results.benchmark.variant(gain.candidate, at)
+    name = results.experiments.variant(gain.candidate, at)
     texts = []
     for dataset in _more(results, gain):
         patients = labels_of(results, validation, [name], dataset)

@@ -204,7 +204,7 @@ def _read(config: Config, draw: Draw, folder: Folder, plan: PhantomPlan) -> list
     rows, oracle = [], {}
     for cell in cells:
         path = folder.run(cell["fit"])
-        if task not in config.benchmark.tasks_of(cell["experiment"]):
+        if task not in config.experiments.tasks_of(cell["experiment"]):
             continue
         if not path.is_finished:
             continue

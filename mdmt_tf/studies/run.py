@@ -45,11 +45,13 @@ def run_study(
 
 def _check_arms(config: Config) -> None:
     """Make sure that the arms of the gain are among those that are trained."""
-    known, grid = list(ARMS), config.benchmark
-    if config.study.mode == "images" and grid is not None:
-        trained = [*grid.resolved, *grid.baselines]
+    known = list(ARMS)
+    if config.study.mode == "images" and config.benchmark is not None:
+        experiments = config.experiments
+        trained = [*experiments.resolved, *config.benchmark.baselines]
         task = config.training.select_on.task
-        known = [name for name in trained if task in grid.tasks_of(name)] + ["oracle"]
+        known = [name for name in trained if task in experiments.tasks_of(name)]
+        known.append("oracle")
     for key in ("primary", "control"):
         name = getattr(config.study, key)
         if name not in known:

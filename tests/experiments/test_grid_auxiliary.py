@@ -264,7 +264,7 @@ def test_a_fraction_is_of_a_task_or_of_a_dataset(load):
 
 
 def test_the_candidate_is_compared_with_what_is_tested(load):
-    compared = load("benchmark.candidate=start").benchmark.compared
+    compared = load("benchmark.candidate=start").experiments.compared
     assert compared == (("start", "both"), ("start", "joint"), ("start", "longer"))
 
 

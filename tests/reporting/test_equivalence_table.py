@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from mdmt_tf.config.comparison_section import ComparisonSection
+from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.equivalence_table import equivalence_table
@@ -14,7 +15,8 @@ from mdmt_tf.statistics.equivalence import bayesian_t, fold_differences
 def with_rope(results, **rope):
     update = {"comparison": ComparisonSection(rope=rope)}
     benchmark = results.benchmark.model_copy(update=update)
-    return Aggregates(dataclasses.replace(results, benchmark=benchmark), 0)
+    experiments = Experiments(benchmark, results.experiments.feeding)
+    return Aggregates(dataclasses.replace(results, experiments=experiments), 0)
 
 
 @pytest.fixture(scope="module")
