@@ -62,7 +62,8 @@ def serve(
     own.listen(_CONNECTIONS)
     about = service.description
     say(
-        f"{about.name} answers at {url} (API: {url}/api). Ctrl-C ends it.\n"
+        f"{about.name} answers at {url}\n"
+        f"API at {url}/api; Ctrl-C ends it\n"
         + "".join(f"trained on {text}\n" for text in about.trained_on)
         + f"Not for {NOT_FOR}."
     )
