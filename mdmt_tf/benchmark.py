@@ -62,12 +62,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         _dry_run(settings)
         return 0
     # Imported late: it takes a second, and a wrong key should be reported at once.
+    from mdmt_tf.data import own_dataset
     from mdmt_tf.experiments import run
     from mdmt_tf.experiments.grid import Folder
 
     path = Path(settings.run_dir or f"benchmarks/{settings.experiment}")
     path.mkdir(parents=True, exist_ok=True)
     folder = Folder(path)
+    if own_dataset.is_missing(settings):
+        # Only then, because TensorFlow stays in memory.
+        console.load_tensorflow()
+        own_dataset.provide(
+            settings, options.config, console.write, console.progress_bar
+        )
     if options.plan:
         _plan(settings, folder)
         return 0

@@ -19,7 +19,7 @@ def provide(
     nothing. `python -m mdmt_tf.prepare` does the same and prints what was found.
 
     Args:
-        config: settings of a fit.
+        config: settings of a fit, or of a benchmark.
         path: the file of the configuration, which the paths of the tables are relative
             to.
         write: receives a line with the folder.
@@ -27,13 +27,11 @@ def provide(
     Raises: DataError for tables or images that cannot be used; ConfigError for a name
         that a dataset of the package has.
     """
-    if config.dataset is None or config.dataset.name not in config.split_datasets:
+    if not is_missing(config):
         return
     name = config.dataset.name
     section = config.split_datasets[name]
     folder = section.data_dir or config.data_dir
-    if section.config in prepared_configs(folder, name):
-        return
     write(f"preparing {name} into {folder}, once\n")
 
     def finished(prepared: prepare.PreparedFolder) -> None:
@@ -41,3 +39,14 @@ def provide(
 
     declared = choice.declared(path, None, section.config, folder)
     prepare.prepare_each(declared, None, folder, bar=bar, finished=finished)
+
+
+def is_missing(config: Config) -> bool:
+    """Whether there is a declared dataset that `provide` would prepare."""
+    if config.dataset is None or config.dataset.name not in config.split_datasets:
+        return False
+    name = config.dataset.name
+    section = config.split_datasets[name]
+    return section.config not in prepared_configs(
+        section.data_dir or config.data_dir, name
+    )

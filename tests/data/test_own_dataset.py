@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf import config
+from mdmt_tf import benchmark, config
 from mdmt_tf.data import own_dataset
 from mdmt_tf.data.sources import open_dataset, prepared_configs
 from mdmt_tf.errors import DataError
@@ -72,6 +72,20 @@ def test_what_is_missing_is_named(ward, tmp_path):
     settings = config.load(str(ward), [f"data_dir={tmp_path}/DATA"])
     with pytest.raises(DataError, match=r"t\.csv"):
         provide(settings, ward)
+
+
+def test_a_benchmark_prepares_it_too(ward, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    grid = "benchmark: {backbones: [shufflenet_v2_x0_5], experiments: "
+    grid += "{image: {tasks: [died]}}, cross_validation: {cv: {kind: kfold, folds: 3}}}"
+    ward.write_text(f"{DECLARED}{grid}\n")
+    for _ in range(2):
+        command = ["--config", "ward.yaml", "--plan", "data_dir=DATA", "run_dir=grid"]
+        assert not benchmark.main([*command, "model.weights=null"])
+    text = capsys.readouterr().out
+    assert text.count("preparing ward into DATA, once\n") == 1
+    assert len(open_dataset("DATA", "ward", "full_64")) == 6
+    assert (tmp_path / "grid" / "splits").is_dir()
 
 
 def test_other_configurations_need_nothing(tmp_path):
