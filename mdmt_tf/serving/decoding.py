@@ -45,7 +45,10 @@ def _jpeg(file: tf.Tensor) -> tf.Tensor:
         return tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE")
 
     pixels = decode(file)
-    is_whole = tf.reduce_all(pixels == decode(_with_more_data(file)))
+    data = tf.io.decode_raw(file, tf.uint8)
+    end = _end_of_image(data)
+    is_whole = tf.reduce_all(pixels == decode(_with_more_data(file, end)))
+    is_whole &= _has_all_scans(data, end)
     text = "image: the JPEG is truncated, data are missing before its end marker"
     with tf.control_dependencies([tf.debugging.Assert(is_whole, [text])]):
         return tf.cast(pixels, tf.float32) / 255.0
@@ -59,37 +62,78 @@ _MORE_DATA = b"".join(
 )
 
 
-def _with_more_data(file: tf.Tensor) -> tf.Tensor:
+def _end_of_image(data: tf.Tensor) -> tf.Tensor:
+    """Position of the end marker of a JPEG, or of its end without one."""
+    found = _markers(data, 0xD9, _first_scan(data), _length(data))
+    return tf.reduce_min(tf.concat([found, [_length(data)]], 0))
+
+
+def _markers(data: tf.Tensor, marker: int, start, stop) -> tf.Tensor:
+    """Positions of a marker among and behind the coded data of a JPEG.
+
+    The data have no such bytes, as 255 is followed by 0 there.
+    """
+    places = tf.range(tf.maximum(_length(data) - 1, 0))
+    is_one = (data[:-1] == 0xFF) & (data[1:] == marker)
+    return tf.where(is_one & (places >= start) & (places < stop))[:, 0]
+
+
+def _with_more_data(file: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
     """A JPEG with more data before its end marker.
 
     Nobody needs them where all data are there. Where some are missing, the decoder
     takes what it finds instead, and grey where it finds nothing.
     """
-    data = tf.io.decode_raw(file, tf.uint8)
-    start = _first_scan(data)
-    # Data have no such bytes, as 255 is followed by 0 there.
-    places = tf.range(tf.maximum(_length(data) - 1, 0))
-    is_end = (data[:-1] == 0xFF) & (data[1:] == 0xD9) & (places >= start)
-    end = tf.reduce_min(tf.concat([tf.where(is_end)[:, 0], [_length(data)]], 0))
     zero = tf.zeros_like(end)
-    parts = (
-        tf.strings.substr(file, zero, end),
-        tf.strings.substr(file, end, _length(data) - end),
+    rest = tf.strings.length(file) - tf.cast(end, tf.int32)
+    return (
+        tf.strings.substr(file, zero, end)
+        + _MORE_DATA
+        + tf.strings.substr(file, end, tf.cast(rest, end.dtype))
     )
-    return parts[0] + _MORE_DATA + parts[1]
+
+
+def _has_all_scans(data: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    """Whether a JPEG is not progressive, or has all bits of its first component.
+
+    As `imaging.raster_files`: cut between two scans, it is an image with few details.
+    """
+    frame = _first_segment(data, 0xFFC2)
+    scans = _markers(data, 0xDA, frame, end)
+
+    def byte(offset):
+        return _number(data, scans + offset, 1)
+
+    count = byte(4)
+    first = _number(data, frame + 10, 1)
+    named = [(byte(5 + 2 * place) == first) & (place < count) for place in range(4)]
+    start, stop, bits = (byte(5 + 2 * count + place) for place in range(3))
+    is_last = tf.reduce_any(named, axis=0) & (bits % 16 == 0)
+    coefficients = tf.range(64, dtype=tf.int64)[:, tf.newaxis]
+    is_there = is_last & (coefficients >= start) & (coefficients <= stop)
+    return (frame < 0) | tf.reduce_all(tf.reduce_any(is_there, axis=1))
 
 
 def _first_scan(data: tf.Tensor) -> tf.Tensor:
     """Position of the coded data of the first scan of a JPEG; -1 without one."""
 
+    found = _first_segment(data, 0xFFDA)
+    return tf.where(found < 0, found, _next_segment(data, found))
+
+
+def _first_segment(data: tf.Tensor, wanted: int) -> tf.Tensor:
+    """Position of the first segment of a JPEG with a marker; -1 without one."""
+
     def goes_on(position, found):
         marker = _number(data, position, 2)
-        return (found < 0) & (marker >= 0xFF01) & (position + 4 <= _length(data))
+        is_before = (marker >= 0xFF01) & (position + 4 <= _length(data))
+        return (found < 0) & is_before
 
     def step(position, found):
-        following = _next_segment(data, position)
-        is_scan = _number(data, position, 2) == 0xFFDA
-        return following, tf.where(is_scan, following, found)
+        marker = _number(data, position, 2)
+        # After the first scan there are no segments one behind the other.
+        last = tf.where(marker == 0xFFDA, _length(data), _next_segment(data, position))
+        return last, tf.where(marker == wanted, position, found)
 
     return _search(goes_on, step, start=2)
 

@@ -1,6 +1,7 @@
 """Files that are decoded in the graph, against Pillow and the package's own reader."""
 
 import io
+import re
 
 import cv2
 import numpy as np
@@ -116,6 +117,24 @@ def test_a_jpeg_that_is_cut_off_is_an_error_despite_its_end_marker(
             decode_raster(cut, "cut")
         with pytest.raises(tf.errors.InvalidArgumentError):
             decode_grey(cut)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_progressive_jpeg_without_its_last_scans_is_an_error(channels, decode_grey):
+    data = stored_as(KINDS["progressive"], channels=channels)
+    scans = [place.start() for place in re.finditer(b"\xff\xda", data)]
+    refused = []
+    for place in scans[1:]:
+        cut = data[:place] + b"\xff\xd9"
+        try:
+            decode_raster(cut, "cut")
+        except DataError:
+            refused.append(place)
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                decode_grey(cut)
+        else:  # scans of colours alone are missing
+            decode_grey(cut)
+    assert len(refused) > 4 and (channels > 1 or len(refused) == len(scans) - 1)
 
 
 def test_the_end_marker_of_a_thumbnail_is_not_that_of_the_image(decode_grey):
