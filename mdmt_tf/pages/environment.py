@@ -3,11 +3,12 @@
 import base64
 import functools
 import math
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 # Templates of text, in which `<` is no markup.
 _PLAIN = (".md", ".txt")
@@ -41,6 +42,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     found.filters["base64"] = _base64
+    found.filters["with_code"] = with_code
     found.filters["text"] = text_of
     found.filters["number"] = number_of
     found.globals["numeric_columns"] = numeric_columns
@@ -49,6 +51,16 @@ def _environment() -> jinja2.Environment:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
+
+
+def with_code(text: str) -> Markup:
+    """Text for a page, in which `a word in backticks` is code.
+
+    Example:
+        >>> print(with_code("`explain RUN` makes maps of 1 < n images"))
+        <code>explain RUN</code> makes maps of 1 &lt; n images
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def number_of(cell) -> float | None:

@@ -38,8 +38,9 @@ def metrics_table(results: Assessed) -> Table:
     notes += [
         "95 % intervals resample patients, with all of their images. They are about "
         "other patients like these and the same model.",
-        "by patient: the mean probability of a patient's images; where hardly any "
-        "patient has several images, or their labels differ, by image comes first.",
+        "by patient: the mean probability, or value, of a patient's images; where "
+        "hardly any patient has several images, or their labels differ, by image comes "
+        "first.",
     ]
     notes += [results.reference_note] if results.reference else []
     title = f"Metrics on {results.place}, with 95 % intervals"
