@@ -77,6 +77,7 @@ def heads(tmp_path_factory):
     return data_dir, folder
 
 
+@pytest.mark.large
 def test_the_head_cts_can_be_planned(heads):
     _, folder = heads
     splits = [Split.read(folder.split("cv", fold)) for fold in range(10)]
@@ -88,13 +89,8 @@ def test_the_head_cts_can_be_planned(heads):
     assert len(list(folder.path.glob("runs/*/metrics.json"))) == 3 * 10
 
 
-@pytest.mark.parametrize(
-    "experiment",
-    [
-        pytest.param(name, marks=[] if name == "model_b" else pytest.mark.large)
-        for name in LOADED["ich"].benchmark.experiments
-    ],
-)
+@pytest.mark.large
+@pytest.mark.parametrize("experiment", LOADED["ich"].benchmark.experiments)
 def test_a_model_of_head_cts_alone_has_the_lists_of_the_grid(heads, experiment):
     from mdmt_tf.training.inputs import open_inputs
 

@@ -185,7 +185,7 @@ def test_images_tasks_and_methods_that_are_named(run, tmp_path):
     ]
     with pytest.raises(DataError, match="no image 'b033'.* Did you mean 'b03"):
         explain.main([str(run.path), "--images", "b033"])
-    with pytest.raises(ConfigError, match="'grades' is not a task of the run. Did you"):
+    with pytest.raises(ConfigError, match="'grades' is not a task or derived"):
         explain.main([str(run.path), "--tasks", "grades"])
 
 

@@ -251,6 +251,7 @@ def test_an_unfinished_run_is_an_error(run, originals, tmp_path):
         predict.main([str(copy.path), str(originals), "--out", out])
 
 
+@pytest.mark.large
 def test_head_cts_get_the_probabilities_of_the_run(tiny_volume_backbone, tmp_path):
     """All three tasks, from the NIfTI files of the phantoms."""
     overrides = [

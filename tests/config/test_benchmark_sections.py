@@ -119,23 +119,6 @@ def test_what_does_not_go_together(tmp_path, override, message):
         load(tmp_path, *(f"benchmark.{text}" for text in (first, *others)))
 
 
-def test_what_is_compared(tmp_path):
-    more = "benchmark.experiments.c={tasks: [prognosis], match: a, null: prognosis}"
-    baseline = "benchmark.baselines={x: {task: prognosis, fields: {aiforcovid: [age]}}}"
-    candidate = load(tmp_path, more, baseline, "benchmark.candidate=c").experiments
-    # Reports leave out b, with which it shares no task and no derived answer.
-    assert candidate.compared == (("c", "a"), ("c", "b"), ("c", "x"))
-    assert load(tmp_path, more).experiments.compared == ()
-    pairs = "benchmark.comparisons=[[a@prognosis=0.5, a], [c@prognosis=0.5, x]]"
-    fractions = "benchmark.fractions={prognosis: [0.5]}"
-    found = load(tmp_path, more, baseline, fractions, pairs).experiments
-    assert found.compared == (("a@prognosis=0.5", "a"), ("c@prognosis=0.5", "x"))
-    assert found.tasks_of("c@prognosis=0.5") == found.tasks_of("x") == ("prognosis",)
-    assert found.variant("a", {"prognosis": 0.5}) == "a@prognosis=0.5"
-    assert found.variant("x", {"prognosis": 0.5}) == "x"
-    assert found.variant("a", {"prognosis": 0.4}) is None
-
-
 def test_experiments_of_a_file_replace_the_comparisons_of_its_base(tmp_path):
     own = tmp_path / "own.yaml"
     experiments = "{a: {tasks: [prognosis]}}"

@@ -106,7 +106,9 @@ def test_rejections(dummy):
 
 
 @needs_real
-@pytest.mark.parametrize("manual_dir", [REAL, REAL / "cohen_brixia"])
+@pytest.mark.parametrize(
+    "manual_dir", [REAL, pytest.param(REAL / "cohen_brixia", marks=pytest.mark.large)]
+)
 def test_the_real_images(prepare_files, manual_dir):
     data = prepare_files("cohen_brixia", manual_dir, config="lungs_64")
     scores = [int(e["brixia_global"]) for e in data.examples.values()]

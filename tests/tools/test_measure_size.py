@@ -22,5 +22,5 @@ def test_the_drawn_data_are_whole_and_differ(tmp_path):
 def test_a_command_is_measured_or_says_what_it_printed():
     seconds, gigabytes = measure_size.measure("mdmt_tf.prepare", "--help")
     assert 0 < seconds < 60 and 0 < gigabytes < 2
-    with pytest.raises(RuntimeError, match="arguments are required: NAME"):
+    with pytest.raises(RuntimeError, match="arguments are required: --data-dir"):
         measure_size.measure("mdmt_tf.prepare")

@@ -21,7 +21,9 @@ with Interruption(lambda text: print(text.strip(), flush=True)):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.large), signal.SIGTERM]
+)
 def test_the_first_signal_is_a_request_and_the_handlers_come_back(number):
     before, lines = signal.getsignal(number), []
     with Interruption(lines.append) as interruption:

@@ -213,6 +213,7 @@ def test_event_files_have_no_ids_and_no_paths(run):
         assert str(run.path.parent).encode() not in path.read_bytes()
 
 
+@pytest.mark.large
 def test_real_data_are_not_called_synthetic(settings):
     only_beta = settings(
         "datasets={beta: {config: full_256}}",
@@ -554,6 +555,7 @@ def test_a_finished_run_is_left_alone(run):
     assert lines == [f"{run.path} is finished; nothing to do.\n"]
 
 
+@pytest.mark.large
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(settings, run):
     same = trainer.train(settings(*BARE))
     other = trainer.train(settings("seed=4", *BARE))
@@ -612,6 +614,7 @@ def test_nothing_is_written_when_a_task_cannot_be_trained(settings):
     assert not RunFolder(nobody.run_dir).path.exists()
 
 
+@pytest.mark.large
 def test_a_task_without_any_test_label_has_no_metrics_but_a_row(settings, tmp_path):
     # Grades of beta are trained and validated with, none is tested. Patient p of
     # alpha has the images p and p + 25.

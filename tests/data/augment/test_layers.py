@@ -56,7 +56,7 @@ def augmented(steps, images=IMAGES, index=(0, 1, 2, 3), epoch=0, labels=None):
     return next(batches.as_numpy_iterator())
 
 
-FAST = ("RandomErasing", "RandomRotation")
+FAST = ("RandomRotation",)
 LARGE = [
     pytest.param(name, marks=pytest.mark.large) for name in SEEDED if name not in FAST
 ]
@@ -117,7 +117,13 @@ def test_mixed_targets_by_hand():
     np.testing.assert_allclose(target, [[1.5 / 1.75], [0.0]])
 
 
-@pytest.mark.parametrize("kind", EXAMPLES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind == "categorical" else pytest.mark.large)
+        for kind in EXAMPLES
+    ],
+)
 @pytest.mark.parametrize(
     "name", ["MixUp", pytest.param("CutMix", marks=pytest.mark.large)]
 )
@@ -197,7 +203,9 @@ def test_an_unlabelled_image_takes_its_part_of_the_picture_only():
     assert np.isfinite(mixed["died"]).all()
 
 
-@pytest.mark.parametrize("name", ["GridMask", "MixUp"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("GridMask", marks=pytest.mark.large), "MixUp"]
+)
 def test_a_layer_of_keras_cv_works_and_says_that_it_is_not_seeded(name, caplog):
     pytest.importorskip("keras_cv")
     task = make_task(kind="binary", name="died")

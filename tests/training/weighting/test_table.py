@@ -18,6 +18,7 @@ def adam(**options):
     return lambda: build_optimizer("adam", 0.01, 1e-2, **options)
 
 
+@pytest.mark.large
 @each_method
 def test_weighting_two_replicas_take_the_same_steps_as_one(name, two_cpus):
     (_, one), (_, two) = (fitted_model(name, adam(), d) for d in (None, two_cpus))
