@@ -14,6 +14,7 @@ from mdmt_tf.names import folded
 
 # Names of columns that are as similar are probably the same.
 _SIMILAR = 0.8
+_JOINTS = str.maketrans("", "", " _-")
 
 
 def header_text(cell: str) -> str:
@@ -76,14 +77,20 @@ def check_header(
             f"{path}:{line}{_in_sheet(sheet)}: the column {twice[0]!r} is there "
             f"{counts[twice[0]]} times. Rename or remove all but one."
         )
+    spellings = collections.defaultdict(list)
+    for name in counts:
+        spellings[_spelling(name)].append(name)
     for name in read:
-        for twin in counts if name in counts else ():
-            if twin == f"{name}.1":
-                why = "as pandas renames a column that is there twice"
-            elif twin not in read and _spelling(twin) == _spelling(name):
-                why = "which is the same name in another spelling"
-            else:
-                continue
+        if name not in counts:
+            continue
+        twins = {
+            twin: "which is the same name in another spelling"
+            for twin in spellings[_spelling(name)]
+            if twin not in read
+        }
+        if f"{name}.1" in counts:
+            twins[f"{name}.1"] = "as pandas renames a column that is there twice"
+        for twin, why in twins.items():
             text = (
                 f"{path.name}:{line}: there are the columns {name!r}, which is read, "
                 f"and {twin!r}, {why}. Look whether their values agree."
@@ -93,7 +100,7 @@ def check_header(
 
 def _spelling(name: str) -> str:
     """The same text for names that differ in case, blanks, dashes or underscores."""
-    return re.sub(r"[ _-]", "", folded(name))
+    return folded(name).translate(_JOINTS)
 
 
 def without_headers(path, header: Sequence[str], rows: Sequence[Line]) -> list[Line]:

@@ -226,7 +226,7 @@ def _checked(answer: Answer, target) -> np.ndarray | None:
     if not names:
         raise ConfigError(
             f"target={target} for {answer.name!r}: a map of the kind {answer.kind} "
-            f"explains its one score, not a class. Expected None."
+            "explains its one score, not a class. Expected None."
         )
     if classes.dtype.kind not in "iu" or np.any(classes != classes % len(names)):
         raise ConfigError(

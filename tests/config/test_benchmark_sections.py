@@ -9,24 +9,9 @@ from mdmt_tf.experiments import protocol
 from mdmt_tf.imaging.preprocess import Preprocessing
 from mdmt_tf.models.backbones.table import BACKBONES
 
-TEXT = """\
-base: phantom
-benchmark:
-  backbones: [resnet18]
-  cross_validation: {cv: {folds: 3}}
-  experiments:
-    a: {tasks: [prognosis]}
-    b: {tasks: [severity], start: {a: 1}}
-"""
 
-
-def load(tmp_path, *overrides):
-    (tmp_path / "my.yaml").write_text(TEXT, encoding="utf-8")
-    return config.load(str(tmp_path / "my.yaml"), overrides)
-
-
-def test_the_example_is_right(tmp_path):
-    assert list(load(tmp_path).benchmark.experiments) == ["a", "b"]
+def test_the_example_is_right(load_grid):
+    assert list(load_grid().benchmark.experiments) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -113,10 +98,10 @@ def test_the_example_is_right(tmp_path):
         ("baselines={x: {task: y, fields: {brixia: [sex]}}}", "'y' is not one of"),
     ],
 )
-def test_what_does_not_go_together(tmp_path, override, message):
+def test_what_does_not_go_together(load_grid, override, message):
     first, *others = override.split(" benchmark.")
     with pytest.raises(ConfigError, match=message):
-        load(tmp_path, *(f"benchmark.{text}" for text in (first, *others)))
+        load_grid(*(f"benchmark.{text}" for text in (first, *others)))
 
 
 def test_experiments_of_a_file_replace_the_comparisons_of_its_base(tmp_path):
@@ -129,9 +114,9 @@ def test_experiments_of_a_file_replace_the_comparisons_of_its_base(tmp_path):
 
 
 @pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])
-def test_wrong_averages_of_weights(tmp_path, weights):
+def test_wrong_averages_of_weights(load_grid, weights):
     with pytest.raises(ConfigError, match="weights sum to 0.5|expected null"):
-        load(tmp_path, f"model.weights={weights}")
+        load_grid(f"model.weights={weights}")
 
 
 # The rows of the table in section 1 of the facts about the paper, and of its code.
