@@ -6,6 +6,7 @@ more memory. Small requests that wait are prepared together, see `answer_groups`
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -66,8 +67,13 @@ class Job:
         self._results: asyncio.Queue = asyncio.Queue()
 
     def send(self, result: object) -> None:
-        """Give a result to the client; called in the other thread."""
-        self._loop.call_soon_threadsafe(self._results.put_nowait, result)
+        """Give a result to the client; called in the other thread.
+
+        It is dropped if the server has ended, which does not wait for long answers.
+        """
+        # Asking whether the loop is closed would be too early: it may be a moment later.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._results.put_nowait, result)
 
     def close(self) -> None:
         """Nothing more will be sent, and the files are not needed any more.

@@ -160,3 +160,20 @@ def test_a_desk_that_closes_refuses_what_waits():
         return time.monotonic()
 
     run(main)
+
+
+def test_a_desk_goes_on_when_nobody_can_take_the_answers_any_more():
+    echo = Echo()
+    desk = Desk(echo)
+    # The server has ended while these were answered: the next server has its own loop.
+    left = asyncio.run(first(desk, echo))
+    echo.go.set()
+
+    async def ask():
+        one = job("next")
+        desk.put(one)
+        return await asyncio.wait_for(names(one), 5)
+
+    assert asyncio.run(ask()) == ["next"]
+    assert left.uploads[0].file.closed
+    desk.close()
