@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mdmt_tf.config.data_sections import SplitSection
+from mdmt_tf.config.data_sections import SplitSection, TaskSection
 from mdmt_tf.config.section import Problem, not_one_of, rule
 from mdmt_tf.errors import nearest
 from mdmt_tf.metrics.table import selecting
@@ -10,6 +10,12 @@ from mdmt_tf.tasks import Derived
 
 # Value of model.unseen_dataset; no name of a dataset.
 AVERAGE = "average"
+
+# What makes the targets of a task: a flipped image takes them from the mirrored one.
+_EXCHANGED = (
+    *("kind", "classes", "cut_points", "descending", "loss"),
+    *("permute", "fraction"),
+)
 
 
 class TaskRules:
@@ -41,24 +47,20 @@ class TaskRules:
                     "pipeline.augmentation.flip_probability=0.",
                 )
                 continue
-            one, its = (
-                n.to_task(m) for m, n in ((name, section), (other, self.tasks[other]))
-            )
-            if self.tasks[other].mirror != name:
+            one, its = section, self.tasks[other]
+            if its.mirror != name:
                 yield (
                     key,
                     f" = {other!r}: expected tasks.{other}.mirror = {name!r}, too. "
-                    f"Received: {self.tasks[other].mirror!r}.",
+                    f"Received: {its.mirror!r}.",
                 )
-            elif (one.kind, one.loss) != (its.kind, its.loss) or (
-                getattr(one, "classes", ()) != getattr(its, "classes", ())
-            ):
+            elif differing := _differing(one, its):
                 yield (
                     key,
-                    f" = {other!r}: expected a task of the same kind, classes and "
-                    "loss, as their targets are exchanged.",
+                    f" = {other!r}: expected two tasks whose targets can be exchanged. "
+                    f"Received: different {', '.join(differing)}. Give both the same.",
                 )
-            elif one.is_standardized and one.standardize:
+            elif one.to_task(name).is_standardized and one.standardize:
                 yield (
                     key,
                     f" = {other!r}: each is standardised by its own mean and "
@@ -238,3 +240,9 @@ class TaskRules:
                 f"trained, since its fraction is 0. Expected one of the "
                 f"trained tasks: {', '.join(trained)}.",
             )
+
+
+def _differing(one: TaskSection, other: TaskSection) -> list[str]:
+    """The keys that forbid two tasks to exchange their targets."""
+    found = [key for key in _EXCHANGED if getattr(one, key) != getattr(other, key)]
+    return found + ["from"] * (set(one.sources) != set(other.sources))

@@ -216,7 +216,7 @@ def test_all_problems_are_reported_at_once(minimal):
         ),
         (
             ["tasks.severity.mirror=prognosis", "tasks.prognosis.mirror=severity"],
-            r"mirror = 'severity': expected a task of the same kind, classes and loss",
+            r"whose targets can be exchanged. Received: different classes, cut_points",
         ),
         (
             [
@@ -266,6 +266,33 @@ def test_all_problems_are_reported_at_once(minimal):
 )
 def test_each_problem_says_what_and_where(minimal, overrides, expected):
     assert re.search(expected, problems(minimal, *overrides))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"cut_points": [5]},
+        {"descending": True},
+        {"permute": True},
+        {"fraction": 0.5},
+        {"from": {"brixia": "brixia_global", "aiforcovid": "age"}},
+    ],
+)
+def test_tasks_whose_targets_are_made_otherwise_are_not_mirrored(minimal, own):
+    one = yaml.safe_load(MINIMAL)["tasks"]["severity"]
+    (key,) = own
+
+    def overrides(**changed):
+        other = one | {"mirror": "severity"} | changed
+        return (
+            "tasks.severity.mirror=other",
+            f"tasks.other={other}",
+            "tasks.prognosis.from={aiforcovid: x, brixia: x}",
+        )
+
+    config.load(minimal, overrides())
+    expected = f"mirror = 'other': .* Received: different {key}\\. Give both"
+    assert re.search(expected, problems(minimal, *overrides(**own)))
 
 
 def test_imagenet_weights_are_asked_for_by_name(minimal):
