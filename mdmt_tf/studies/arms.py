@@ -25,7 +25,8 @@ from mdmt_tf.studies.design import COLUMNS, Work, metrics_of
 from mdmt_tf.studies.features import CATEGORIES, Imaging, Patients, draw_patients
 from mdmt_tf.studies.training import Rows, Schedule, steps_of, train
 
-_OUTCOMES, _SCORES, _TEST, _INSIDE, _NULL, _ORDER = range(6)
+# Uses of random numbers. A key that ends in 0 has the stream of the key without it.
+_OUTCOMES, _SCORES, _TEST, _INSIDE, _NULL, _ORDER, _INITIAL = range(1, 8)
 
 
 def compute(work: Work) -> pd.DataFrame:
@@ -132,10 +133,7 @@ class _Data:
         if cell.scores:
             second = draw(_SCORES, cell.scores, other=cell.shift == "detector")
             self.scores, self.scores_validation = rows(second, _score_rows)
-            orders = [
-                self.rng(dataset, _NULL).permutation(self.scores.count)
-                for dataset in work.datasets
-            ]
+            orders = [rng.permutation(self.scores.count) for rng in self.rngs(_NULL)]
             permuted = np.stack(
                 [
                     own[order]
@@ -154,9 +152,9 @@ class _Data:
             np.random.SeedSequence([self.work.seed, dataset, use])
         )
 
-    def orders(self):
-        """Generators of the order of the rows, the same for every arm."""
-        return [self.rng(dataset, _ORDER) for dataset in self.work.datasets]
+    def rngs(self, use):
+        """New generators of one use, one for each dataset: the same in every arm."""
+        return [self.rng(dataset, use) for dataset in self.work.datasets]
 
 
 def _part(rows: Rows, part: slice) -> Rows:
@@ -180,10 +178,9 @@ def _score_rows(patients):
 def _fit_arms(data: _Data):
     """Arm -> (`Parameters`, steps of the optimizer), without the oracle."""
     options, training = data.work.section.features, data.work.training
-    rng = np.random.default_rng(np.random.SeedSequence([data.work.seed, 9]))
-    start = networks.initial(
-        rng, len(data.work.datasets), options.size, options.layers, CATEGORIES
-    )
+    # One start for all pairs would not average out over them.
+    rngs = data.rngs(_INITIAL)
+    start = networks.initial(rngs, options.size, options.layers, CATEGORIES)
 
     def fit(rows, steps, begin=start, validation=data.outcomes_validation):
         schedule = Schedule(
@@ -193,7 +190,7 @@ def _fit_arms(data: _Data):
             training.learning_rate,
             training.weight_decay,
         )
-        return train(begin, rows, validation, schedule, data.orders()), steps
+        return train(begin, rows, validation, schedule, data.rngs(_ORDER)), steps
 
     def steps(*rows):
         total = sum(r.count for r in rows)

@@ -14,12 +14,11 @@ SCORE_HEAD = ("ws", "bs")
 Parameters = dict[str, np.ndarray]
 
 
-def initial(rng, networks, size, layers, categories):
-    """He's initial values, the same for all networks, as one published start is.
+def initial(rngs, size, layers, categories):
+    """He's initial values of one network for each generator.
 
     Args:
-        rng: numpy Generator.
-        networks: number of networks.
+        rngs: numpy Generators.
         size: number of features.
         layers: units of the two hidden layers.
         categories: of the score.
@@ -28,11 +27,12 @@ def initial(rng, networks, size, layers, categories):
     first, second = layers
 
     def dense(inputs, outputs, gain=2.0):
-        values = rng.normal(0.0, (gain / inputs) ** 0.5, (inputs, outputs))
-        return np.repeat(values.astype(np.float32)[None], networks, axis=0)
+        std = (gain / inputs) ** 0.5
+        drawn = [rng.normal(0.0, std, (inputs, outputs)) for rng in rngs]
+        return np.stack(drawn).astype(np.float32)
 
     def bias(outputs):
-        return np.zeros((networks, 1, outputs), np.float32)
+        return np.zeros((len(rngs), 1, outputs), np.float32)
 
     return {
         "w0": dense(size, first),

@@ -106,6 +106,29 @@ def test_starts_are_those_of_their_names(monkeypatch):
     assert starts["scores"][2] is data.scores_validation
 
 
+def test_each_pair_of_datasets_has_its_own_initial_values(monkeypatch):
+    begun = []
+    monkeypatch.setattr(
+        arms, "train", lambda start, *rest: begun.append(start) or start
+    )
+    for own in (work(), work(outcomes=60, datasets=(1,))):
+        arms._fit_arms(arms._Data(own))
+    first, *_, last = begun
+    assert not (first["w0"][0] == first["w0"][1]).any()
+    # It is that of the pair in every cell.
+    np.testing.assert_array_equal(last["ws"][0], first["ws"][1])
+
+
+def test_no_two_uses_share_random_numbers():
+    data = arms._Data(work())
+    seed, uses = data.work.seed, range(arms._OUTCOMES, arms._INITIAL + 1)
+    streams = [data.rng(dataset, use) for dataset in range(20) for use in uses]
+    # Of one network for all images, whatever number it is drawn with.
+    streams += [np.random.default_rng([seed, number]) for number in range(20)]
+    first = [rng.random() for rng in streams]
+    assert len(set(first)) == len(first)
+
+
 def test_another_detector_changes_the_second_dataset_alone():
     own, other = arms._Data(work()), arms._Data(work(shift="detector"))
     np.testing.assert_array_equal(own.outcomes.features, other.outcomes.features)

@@ -10,7 +10,8 @@ K, N, SIZE, CATEGORIES = 3, 7, 5, 4
 
 
 def made():
-    start = networks.initial(np.random.default_rng(1), K, SIZE, (6, 4), CATEGORIES)
+    rngs = [np.random.default_rng(1)] * K
+    start = networks.initial(rngs, SIZE, (6, 4), CATEGORIES)
     return {
         name: values.astype(np.float64) + RNG.normal(0, 0.1, values.shape)
         for name, values in start.items()
@@ -90,8 +91,13 @@ def test_an_average_is_of_the_backbones_alone():
         assert mean[name] is heads[name]
 
 
-def test_initial_values_are_the_same_for_all_networks():
-    start = networks.initial(np.random.default_rng(1), 4, SIZE, (6, 4), CATEGORIES)
-    for values in start.values():
-        assert (values == values[:1]).all()
-    assert start["w0"].std() > 0.1
+def test_initial_values_are_those_of_the_generator_of_each_network():
+    rngs = [np.random.default_rng(seed) for seed in (1, 2, 1)]
+    start = networks.initial(rngs, 50, (40, 30), CATEGORIES)
+    for name in ("w0", "w1", "wo", "ws"):
+        one, two, again = start[name]
+        assert (one == again).all() and not (one == two).any()
+    # The std that keeps the variance behind a ReLU: He et al. 2015, eq. 10.
+    assert start["w0"].std() == pytest.approx((2 / 50) ** 0.5, rel=0.05)
+    assert start["w1"].std() == pytest.approx((2 / 40) ** 0.5, rel=0.05)
+    assert not any(start[name].any() for name in ("b0", "b1", "bo", "bs"))

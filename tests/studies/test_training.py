@@ -25,6 +25,10 @@ def test_the_steps_that_select_are_dense_at_first_and_end_with_the_last():
         )
 
 
+def rngs(*seeds):
+    return [np.random.default_rng(seed) for seed in seeds]
+
+
 def rows_of(rng, networks_, n, flip=0.0):
     """The sign of the first feature is the outcome."""
     features = rng.normal(size=(networks_, n, 6)).astype(np.float32)
@@ -34,14 +38,10 @@ def rows_of(rng, networks_, n, flip=0.0):
     return Rows(features, np.where(wrong, 1 - outcome, outcome), scores)
 
 
-START = networks.initial(np.random.default_rng(0), 2, 6, (8, 4), 4)
+START = networks.initial(rngs(0, 0), 6, (8, 4), 4)
 SCHEDULE = Schedule(
     steps=60, warmup=0, batch_size=16, learning_rate=0.01, weight_decay=1e-4
 )
-
-
-def rngs(*seeds):
-    return [np.random.default_rng(seed) for seed in seeds]
 
 
 def test_what_can_be_learnt_is_learnt_and_the_start_is_kept():

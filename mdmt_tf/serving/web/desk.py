@@ -71,7 +71,7 @@ class Job:
 
         It is dropped if the server has ended, which does not wait for long answers.
         """
-        # Asking whether the loop is closed would be too early: it may be a moment later.
+        # Whether the loop is closed cannot be asked: it may close a moment later.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._results.put_nowait, result)
 
