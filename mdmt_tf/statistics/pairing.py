@@ -74,7 +74,11 @@ def paired_by_site(
 ) -> tuple[Pair, dict[str, Pair]]:
     """The pair of all rows, and that of each site; no sites if there is a reason.
 
+    Sites that the same folds test are one: their differences have the same fits, as in
+    a group of sites that is left out together (`split.site_groups`).
+
     Args: see `paired`; the rows have a column `site`.
+    Returns: the pairs of the sites by their names, those of a group joined by " + ".
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -94,11 +98,20 @@ def paired_by_site(
         _prepared(labelled_rows(rows, task), folds)
         for rows in (candidate_rows, other_rows)
     ]
+    together = _tested_together(arms[0])
     sites = {
-        site: _pair([rows[rows["site"] == site] for rows in arms], task, pair.unit)
-        for site in sorted(arms[0]["site"].unique())
+        " + ".join(names): _pair(
+            [rows[rows["site"].isin(names)] for rows in arms], task, pair.unit
+        )
+        for names in together
     }
     return pair, sites
+
+
+def _tested_together(rows: pd.DataFrame) -> list[list[str]]:
+    """The sites, in lists of those that are tested by the same folds."""
+    folds = rows.groupby("site")["fold"].agg(lambda own: tuple(sorted(set(own))))
+    return [sorted(names.index) for _, names in folds.groupby(folds)]
 
 
 def _pair(arms, task, unit=None, reason=None) -> Pair:

@@ -54,9 +54,18 @@ def test_a_baseline_has_no_backbone():
 
 
 def test_sites_have_their_own_patients():
-    rows = fits(0, patients=30)
-    _, sites = paired_by_site(rows, rows, DEATH, 5)
+    rows = fits(0, patients=30).assign(fold=lambda rows: (rows["site"] == "B") * 1)
+    _, sites = paired_by_site(rows, rows, DEATH, 2)
     assert {site: own.patients for site, own in sites.items()} == {"A": 10, "B": 20}
+
+
+def test_sites_that_are_left_out_together_are_one():
+    rows = fits(0, patients=30)
+    site = np.array(["A", "B", "C", "D", "E"])[rows["fold"]]
+    rows = rows.assign(site=site, fold=np.array([0, 1, 0, 2, 1])[rows["fold"]])
+    pair, sites = paired_by_site(rows, rows, DEATH, 3)
+    found = {site: own.patients for site, own in sites.items()}
+    assert found == {"A + C": 12, "B + E": 12, "D": 6} and pair.fits == 3
 
 
 def test_rows_of_one_model_and_repeat():
