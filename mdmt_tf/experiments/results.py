@@ -44,6 +44,7 @@ from mdmt_tf.experiments.settings_file import read_settings
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.prediction_checks import check_metrics
 from mdmt_tf.statistics import fields_file
+from mdmt_tf.statistics.support import over_all_classes
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import comparable, predicted_as
 
@@ -63,7 +64,8 @@ class Results:
             are not read.
         metrics: `KEYS`, task, figure (the metric's name), value; from metrics.json,
             which must follow from the labelled rows of the split. A fit without rows of
-            a task has no row; a metric that is not defined is NaN.
+            a task has no row; a metric that is not defined is NaN, as is one that would
+            be over some of the classes only, see `over_all_classes`.
         rows: fit -> its rows of the split, from predictions.csv.
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the tested data are synthetic; None when no fit is
@@ -322,21 +324,23 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
             key = (cell.fit, task)
             if key not in of_fit:
                 own = results.predicted_as(cell.experiment, task)
-                of_fit[key] = _checked(results, cell.fit, own, stored[cell.fit])
-                if own.name != task and of_fit[key]:
-                    rows_of = results.labelled(cell.fit, task)
-                    found = predictions.metrics_of_rows(rows_of, results.tasks[task])
-                    of_fit[key] = _without_counts(found)
+                found = _checked(results, cell.fit, own, stored[cell.fit])
+                if found:
+                    of_task = results.tasks[task]
+                    labelled = results.labelled(cell.fit, task)
+                    if own.name != task:
+                        found = predictions.metrics_of_rows(labelled, of_task)
+                    found = _without_counts(found)
+                    found = over_all_classes(found, labelled, of_task)
+                of_fit[key] = found
             identity = tuple(getattr(cell, name) for name in KEYS)
             for metric, value in of_fit[key].items():
                 rows.append((*identity, task, metric, value))
     return pd.DataFrame(rows, columns=[*KEYS, "task", "figure", "value"])
 
 
-def _checked(
-    results: Results, fit: str, task: Answer, stored: dict
-) -> dict[str, float]:
-    """The metrics of one fit and task, without n; empty when it has no rows."""
+def _checked(results: Results, fit: str, task: Answer, stored: dict) -> Mapping:
+    """The metrics of one fit and task; empty when it has no rows."""
     path = Folder(results.folder).run(fit).metrics
     metrics = stored.get(task.name, {})
     if not isinstance(metrics, Mapping):
@@ -361,10 +365,10 @@ def _checked(
         where,
         f"Restore it, or {again(path)}",
     )
-    return _without_counts(metrics)
+    return metrics
 
 
-def _without_counts(metrics: dict) -> dict[str, float]:
+def _without_counts(metrics: Mapping) -> dict[str, float]:
     # JSON has no NaN; null means "not defined".
     return {
         name: float("nan") if value is None else float(value)

@@ -18,6 +18,7 @@ from mdmt_tf.runs.patients import by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import metrics_of_rows
 from mdmt_tf.statistics.interval import Interval
 from mdmt_tf.statistics.resampling import bootstrap_intervals
+from mdmt_tf.statistics.support import over_all_classes
 
 
 class Aggregates:
@@ -77,8 +78,11 @@ class Aggregates:
             if len(rows):
                 rows = labelled(by_patient(rows, of_task, ["fold"]))
             patients = rows
-            metrics = metrics_of_rows(patients, of_task) if len(patients) else {}
-            metrics.pop("n", None)
+            metrics = {}
+            if len(patients):
+                metrics = metrics_of_rows(patients, of_task)
+                del metrics["n"]
+                metrics = over_all_classes(metrics, patients, of_task)
             self._patients[fit, task] = patients, metrics
         return self._patients[fit, task]
 

@@ -34,6 +34,22 @@ def test_an_undefined_metric_is_not_averaged_away(whole):
     assert value.reason == "undefined in 1 of 3 folds"
 
 
+@pytest.mark.parametrize("unit", ["image", "patient"])
+def test_a_fold_without_a_class_does_not_raise_the_mean(
+    benchmark_folder, tmp_path, unit
+):
+    run = {"of_patients": True, "history": False}
+    folder = benchmark_folder(tmp_path / "b", run, backbones=["resnet18"])
+    for fold in range(3):
+        lacking = {"without_class": 3} if fold == 1 else {}
+        folder.add("cv", "resnet18", 0, fold, "stl_severity", **run, **lacking)
+    aggregates = Aggregates(Results.read(folder.path), resamples=0)
+    group = aggregates.group("cv", "resnet18", "stl_severity", "severity", unit)
+    for metric in ("balanced_accuracy", "g_mean", "f1", "auc"):
+        assert group.mean(metric).reason == "undefined in 1 of 3 folds"
+    assert group.mean("accuracy").number > 0
+
+
 def test_seeds_are_averaged_within_folds(benchmark_folder, tmp_path):
     folder = benchmark_folder(tmp_path / "b", backbones=["resnet18"], seeds=[3, 5])
     for seed in (3, 5):

@@ -60,3 +60,12 @@ def test_differences_of_folds_are_means_over_models():
     assert found[7] == pytest.approx(means[0] - means[1])
     rows = ages([1.0, 2.0])
     assert fold_differences(rows, rows[:1], AGE, "mae", folds=2) is None
+
+
+def test_a_fold_without_a_class_has_no_difference_of_all_classes():
+    a, b = (fits(seed) for seed in (0, 1))
+    a, b = (r[~((r["fold"] == 3) & (r["target"] == 1))] for r in (a, b))
+    found = fold_differences(a, b, DEATH, "balanced_accuracy", folds=5)
+    assert np.isnan(found).tolist() == [False, False, False, True, False]
+    found = fold_differences(a, b, DEATH, "accuracy", folds=5)
+    assert not np.isnan(found).any()
