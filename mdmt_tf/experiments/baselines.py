@@ -128,9 +128,11 @@ class FieldModel:
     Attributes:
         section: the model (see `MODELS`), and the fields of each dataset that feeds the
             task, which has classes.
+        by_patient: see `row_weights`.
     """
 
     section: BaselineSection
+    by_patient: bool = False
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -164,11 +166,34 @@ class FieldModel:
                 f"baseline of {task.name}: the training split has images of fewer than "
                 "two classes."
             )
+        weights = row_weights(rows, fitted, self.by_patient)[fitted]
         model = _model(self.section.model, columns)
-        model.fit(columns[fitted], labels[fitted])
+        model.fit(columns[fitted], labels[fitted], classifier__sample_weight=weights)
         result = np.zeros((len(rows), task.n_classes))
         result[:, model.classes_] = model.predict_proba(columns)
         return result
+
+
+def row_weights(rows: pd.DataFrame, fitted: np.ndarray, by_patient: bool) -> np.ndarray:
+    """The weight of each row, float (n,), with the mean 1 over those that are fitted.
+
+    Args:
+        rows: dataset and patient_id of n images.
+        fitted: bool (n,), the rows that a baseline is fitted to; others have weight 0.
+        by_patient: whether each patient counts once, as with `pipeline.weight_by:
+            patient`, or each image.
+
+    Example:
+        >>> rows = pd.DataFrame({"dataset": "ward", "patient_id": ["a", "b", "b"]})
+        >>> row_weights(rows, np.array([True, True, True]), True).tolist()
+        [1.5, 0.75, 0.75]
+    """
+    if not by_patient:
+        return fitted.astype(np.float64)
+    from mdmt_tf.data.training_set import patient_weights
+
+    patient = rows.groupby(["dataset", "patient_id"]).ngroup().to_numpy()
+    return patient_weights(fitted, patient, np.zeros(len(rows), np.int64))
 
 
 def as_column(values: np.ndarray) -> np.ndarray:
@@ -217,28 +242,17 @@ MODELS = {"logistic": _logistic, "mlp": _mlp}
 def _model(name: str, columns: pd.DataFrame):
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     numbers = list(columns.select_dtypes("number"))
     texts = [name for name in columns if name not in numbers]
-    return make_pipeline(
-        ColumnTransformer(
-            [
-                (
-                    "numbers",
-                    make_pipeline(
-                        SimpleImputer(
-                            strategy="median",
-                            add_indicator=True,
-                            keep_empty_features=True,
-                        ),
-                        StandardScaler(),
-                    ),
-                    numbers,
-                ),
-                ("texts", OneHotEncoder(handle_unknown="ignore"), texts),
-            ]
-        ),
-        MODELS[name](),
+    of_numbers = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+    )
+    of_texts = OneHotEncoder(handle_unknown="ignore")
+    kinds = [("numbers", of_numbers, numbers), ("texts", of_texts, texts)]
+    return Pipeline(
+        [("columns", ColumnTransformer(kinds)), ("classifier", MODELS[name]())]
     )

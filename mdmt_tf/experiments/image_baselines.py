@@ -16,6 +16,7 @@ import pandas as pd
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import DataError
+from mdmt_tf.experiments.baselines import row_weights
 from mdmt_tf.storage import digest_of, replacing
 from mdmt_tf.tasks import Task, label_is_known
 
@@ -43,8 +44,7 @@ class ImageModel:
         section: settings of the baseline.
         of_dataset: dataset -> float32 (n, k), a row for each image, in the order of
             storage.
-        by_patient: whether each patient of the training split counts once, as with
-            `pipeline.weight_by: patient`, or each image.
+        by_patient: see `row_weights`.
     """
 
     section: BaselineSection
@@ -66,23 +66,14 @@ class ImageModel:
         train = (rows["split"] == "train").to_numpy()
         values = _standardized(columns.to_numpy(np.float64), train)
         if not task.label_shape:
-            weights = self._weights(rows, train & label_is_known(labels))
+            weights = row_weights(rows, train & label_is_known(labels), self.by_patient)
             fit = _classes if task.n_classes else _numbers
             return fit(values, labels, weights, task)
         chances = []
         for component, own in zip(task.components, labels.T, strict=True):
-            weights = self._weights(rows, train & label_is_known(own))
+            weights = row_weights(rows, train & label_is_known(own), self.by_patient)
             chances.append(_classes(values, own, weights, component)[:, 1])
         return np.stack(chances, axis=1)
-
-    def _weights(self, rows: pd.DataFrame, fitted: np.ndarray) -> np.ndarray:
-        """The weight of each row, with the mean 1 over those that are fitted."""
-        if not self.by_patient:
-            return fitted.astype(np.float64)
-        from mdmt_tf.data.training_set import patient_weights
-
-        patient = rows.groupby(["dataset", "patient_id"]).ngroup().to_numpy()
-        return patient_weights(fitted, patient, np.zeros(len(rows), np.int64))
 
 
 def _standardized(values: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -128,7 +128,7 @@ def make_plan(config: Config, folder: Folder) -> Grid:
                 model = images.model(section)
                 facts |= images.facts(section)
             else:
-                model = FieldModel(section)
+                model = FieldModel(section, config.pipeline.weight_by == "patient")
             fit_baseline(model, task, tables, splits[fit.split], run, facts)
     return grid
 

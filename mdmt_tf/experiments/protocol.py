@@ -328,8 +328,9 @@ def digest_of_baseline(section: BaselineSection, config: Config) -> str:
     """SHA-256 of what a baseline depends on: its settings, its labels, its images."""
     task = config.tasks[section.task].model_dump(mode="json", by_alias=True)
     plain = section.facts() | {"labels": {key: task[key] for key in _LABELS}}
-    if section.reads_images:
-        plain["weight_by"] = config.pipeline.weight_by
+    # Once, only models of images could count patients.
+    added = {} if section.reads_images else _ADDED
+    plain |= _without({"weight_by": config.pipeline.weight_by}, added)
     if section.backbone is not None:
         plain["image_shape"] = list(config.image_shape)
         plain |= _content_of(section.weights, section.backbone)

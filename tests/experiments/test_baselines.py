@@ -4,6 +4,7 @@ import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -179,3 +180,22 @@ def test_a_finished_one_is_not_written_over(fitted):
     assert run.metrics.stat().st_mtime_ns == before
     # Nothing half-made is left beside it.
     assert [path.name for path in run.path.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_patient_with_many_images_counts_once(model):
+    # In ward A, one of 11 patients is severe, and has 20 of the 30 images; in ward B
+    # all ten are.
+    rows = pd.DataFrame({"patient_id": [*range(10), *[10] * 20, *range(11, 21)]})
+    rows = rows.assign(dataset="cxr", split="train")
+    ward = np.array(["A"] * 30 + ["B"] * 10, object)
+    severe = np.array([0] * 10 + [1] * 30)
+    section = BaselineSection(task="outcome", model=model, fields={"cxr": ["ward"]})
+    chances = {
+        by_patient: FieldModel(section, by_patient).probabilities(
+            TASK, rows, pd.DataFrame({"field_0": ward}), severe
+        )
+        for by_patient in (False, True)
+    }
+    # 20 of 30 images, but 1 of 11 patients.
+    assert chances[True][0, 1] < 1 / 3 and chances[False][0, 1] > 1 / 2

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments.baselines import fit_baseline
+from mdmt_tf.experiments.baselines import fit_baseline, row_weights
 from mdmt_tf.experiments.image_baselines import STRENGTH, ImageColumns, ImageModel
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
@@ -136,7 +136,7 @@ def test_a_patient_counts_once_if_the_networks_are_trained_so(table, tmp_path):
     found = {}
     for by_patient in (False, True):
         model = ImageModel(THUMBNAIL, {"cxr": values[of]}, by_patient)
-        weights = model._weights(rows, np.full(122, True))
+        weights = row_weights(rows, np.full(122, True), by_patient)
         assert weights.mean() == pytest.approx(1)
         found[by_patient] = weights
         chances = model.probabilities(two, rows, columns, more["severe"])
