@@ -83,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # starts, and preparing the phantoms starts it.
     strategy.build_strategy(settings.training.devices)
     if options.dry_run:
+        own_dataset.require(settings, options.config)
         _dry_run(parts)
         return
     is_terminal = size.rewrites(sys.stdout)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from mdmt_tf.config import Config
 from mdmt_tf.data.sources import prepared_configs
 from mdmt_tf.datasets._shared import choice, prepare
+from mdmt_tf.errors import DataError
+from mdmt_tf.screen.commands import command
 
 
 def provide(
@@ -39,6 +41,25 @@ def provide(
 
     declared = choice.declared(path, None, section.config, folder)
     prepare.prepare_each(declared, None, folder, bar=bar, finished=finished)
+
+
+def require(config: Config, path: str) -> None:
+    """Make sure that there is nothing to prepare; for what may write nothing.
+
+    Args: see `provide`.
+    Raises: DataError with the command that prepares the dataset.
+
+    Example:
+        >>> from mdmt_tf import config
+        >>> require(config.load("phantom"), "phantom.yaml")  # declares none
+    """
+    if is_missing(config):
+        name = config.dataset.name
+        folder = config.split_datasets[name].data_dir or config.data_dir
+        raise DataError(
+            f"dataset {name!r} is not prepared, and here nothing may be written. "
+            f"Prepare it: {command('prepare', path, '--data-dir', folder)}"
+        )
 
 
 def is_missing(config: Config) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sampling import Draws, plan_draws, steps_per_epoch
 from mdmt_tf.errors import DataError
+from mdmt_tf.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,26 +47,28 @@ def build_training_set(
             `patient_weights`. Balanced class weights then give each class the same sum
             of weights, so they count the patients of a class instead of its rows. A
             patient with rows of several classes counts for each by its fraction.
-    Raises: DataError for a task without any known label unless its fraction is 0, or
-        with balanced class weights and a class without rows.
+    Raises: DataError for a task from whose labels nothing can be learned, unless its
+        fraction is 0, or with balanced class weights and a class without rows.
     """
+    counts = {
+        task.name: task.class_counts(samples.labels[task.name])
+        for task in samples.tasks
+    }
+    for task in samples.tasks:
+        if task.fraction:
+            _check_labels(task, counts[task.name])
     draws = plan_draws(
         samples.dataset, oversampled_classes(samples), sampling, temperature
     )
-    counts, weights, row_weights = {}, {}, {}
+    weights, row_weights = {}, {}
     for task in samples.tasks:
         labels, known = samples.labels[task.name], samples.known[task.name]
-        counts[task.name] = masses = task.class_counts(labels)
-        if not counts[task.name].sum():
-            if task.fraction == 0:
-                # Its head is in the model, but nothing trains it.
-                nothing = np.zeros(known.shape, np.float32)
-                weights[task.name] = row_weights[task.name] = nothing
-                continue
-            raise DataError(
-                f"task {task.name!r}: no image in the training split has a known label "
-                f"(from {task.sources_text})."
-            )
+        masses = counts[task.name]
+        if not masses.sum():
+            # Its head is in the model, but nothing trains it.
+            nothing = np.zeros(known.shape, np.float32)
+            weights[task.name] = row_weights[task.name] = nothing
+            continue
         of_rows = natural = known.astype(np.float32)
         if weight_by == "patient":
             group = _separate(draws)
@@ -86,6 +89,23 @@ def build_training_set(
         class_counts=counts,
         draws=draws,
     )
+
+
+def _check_labels(task: Task, counts: np.ndarray) -> None:
+    """Make sure that a task has labels, and two classes if it tells classes apart."""
+    where = f"(from {task.sources_text})"
+    if not counts.sum():
+        raise DataError(
+            f"task {task.name!r}: no image in the training split has a known label "
+            f"{where}."
+        )
+    if task.n_classes > 1 and not task.label_shape and (counts > 0).sum() == 1:
+        (only,) = np.flatnonzero(counts)
+        raise DataError(
+            f"task {task.name!r}: all {counts[only]} labelled images in the training "
+            f"split are of the class {task.class_names[only]!r} {where}. Nothing can be "
+            "learned from them: look at the labels and cut points, or leave the task out."
+        )
 
 
 def count_steps(samples: Samples, batch_size: int) -> int:

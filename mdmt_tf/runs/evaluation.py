@@ -15,6 +15,7 @@ import pandas as pd
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError, LeakageError, MdmtError
+from mdmt_tf.names import likeness
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
@@ -172,11 +173,15 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
         # Other images of the same patients have been seen, too.
         ("patients", "patient_id", set(own["patient_id"])),
     ):
-        seen = sorted(known & {str(name) for name in dataset.table[key]})
+        # The zeros of 007 are lost where a spreadsheet program has been.
+        spelled = {likeness(str(name)): str(name) for name in dataset.table[key]}
+        seen = sorted(name for name in known if likeness(name) in spelled)
         if seen:
+            here = spelled[likeness(seen[0])]
+            also = "" if here == seen[0] else f" (here {here!r})"
             raise LeakageError(
                 f"{dataset.folder}: the run {run.path} had {len(seen)} of these {what} "
-                f"in training or validation, such as {seen[0]!r}. Expected data that "
-                "it has not seen. If these are other patients with the same ids, "
+                f"in training or validation, such as {seen[0]!r}{also}. Expected data "
+                "that it has not seen. If these are other patients with the same ids, "
                 "prepare them as a dataset of another name."
             )

@@ -114,7 +114,7 @@ def _count_known(samples: Samples, answer: Answer) -> int:
     known = samples.known.get(answer.name)
     if known is None:
         known = label_is_known(samples.labels_of(answer))
-    return int(known.reshape(len(samples), -1).any(axis=1).sum())
+    return int(known.any(axis=tuple(range(1, known.ndim))).sum())
 
 
 def _open_tables(

@@ -67,6 +67,18 @@ def test_another_preprocessing_is_prepared_beside_it(ward, tmp_path):
     assert prepared_configs(tmp_path / "DATA", "ward") == ["full_32"]
 
 
+def test_without_writing_the_command_that_prepares_it_is_told(ward, tmp_path):
+    folder = tmp_path / "DATA"
+    settings = config.load(str(ward), [f"data_dir={folder}"])
+    with pytest.raises(DataError, match="'ward' is not prepared") as caught:
+        own_dataset.require(settings, str(ward))
+    told = str(caught.value).partition("Prepare it: ")[2]
+    assert told.endswith(f"-m mdmt_tf.prepare {ward} --data-dir {folder}")
+    assert not folder.exists()
+    provide(settings, ward)
+    own_dataset.require(settings, str(ward))
+
+
 def test_what_is_missing_is_named(ward, tmp_path):
     (tmp_path / "t.csv").unlink()
     settings = config.load(str(ward), [f"data_dir={tmp_path}/DATA"])

@@ -80,6 +80,28 @@ def test_task_without_a_known_label(alpha, beta):
         build_training_set(all_samples([alpha, beta], [task]))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_training_split_without_rows(alpha):
+    task = make_task(name="age", kind="regression", sources={"alpha": "age"})
+    nothing = all_samples([alpha], [task]).take(np.array([], int))
+    with pytest.raises(DataError, match="no image in the training split has a known"):
+        build_training_set(nothing)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "ordinal", "binary"])
+def test_labels_of_one_class(alpha, kind):
+    task = make_task(
+        name="death", kind=kind, classes=("no", "yes"), sources={"alpha": "none"}
+    )
+    alpha = dataclasses.replace(alpha, table={**alpha.table, "none": np.ones(40, int)})
+    samples = all_samples([alpha], [task])
+    message = r"'death': all 40 labelled images .* of the class 'yes' \(from alpha.none"
+    with pytest.raises(DataError, match=message):
+        build_training_set(samples)
+    left_out = dataclasses.replace(task, fraction=0)
+    build_training_set(dataclasses.replace(samples, tasks=(left_out,)))
+
+
 # Weights by patient.
 
 
@@ -203,7 +225,7 @@ def test_oversampling_keeps_its_balance_between_the_classes():
 @pytest.mark.parametrize("sampling", [("balanced",), ("temperature", 2.0)])
 def test_sampling_keeps_its_balance_between_the_datasets(sampling):
     datasets = [0] * 6 + [1] * 2
-    samples = made([0] * 8, "aaaabcde", datasets=datasets)
+    samples = made([0, 1] * 4, "aaaabcde", datasets=datasets)
     weights = weights_of(samples, *sampling)
     assert totals(weights, datasets) == pytest.approx([6, 2])
     assert totals(weights, datasets, list("aaaabcde")) == pytest.approx([2, 2, 2, 1, 1])

@@ -1,5 +1,6 @@
 """External validation: a run on data that it has never seen."""
 
+import re
 import shutil
 
 import numpy as np
@@ -171,6 +172,23 @@ def test_data_of_the_run_are_refused(run, prepare, alpha, stored_pixels, tmp_pat
     message = f"1 of these images in training or validation, such as {known!r}"
     with pytest.raises(LeakageError, match=message):
         evaluate_on(run, open_dataset(tmp_path, "beta", "full_256"), FIELDS)
+
+
+def test_patients_of_the_run_in_another_spelling_are_refused(
+    run, prepare, stored_pixels, tmp_path
+):
+    rows = predictions.read(run.predictions)
+    of_beta = rows[(rows["dataset"] == "beta") & (rows["split"] == "train")]
+    known = of_beta["patient_id"].iloc[0]
+    # As 007 and 7, or p7 and P 7.
+    for spelling in (known.upper(), re.sub(r"(\d+)", r"00\1", known, count=1)):
+        assert spelling != known
+        row = {**examples(stored_pixels)[0], "image_id": "new", "patient_id": spelling}
+        prepare(tmp_path / spelling, "beta", [row])
+        dataset = open_dataset(tmp_path / spelling, "beta", "full_256")
+        message = f"1 of these patients .* as {known!r} .here {spelling!r}"
+        with pytest.raises(LeakageError, match=message):
+            evaluate_on(run, dataset, {"grade": "severity"})
 
 
 class Hardly:
