@@ -101,11 +101,11 @@ def _check_labels(task: Task, counts: np.ndarray) -> None:
         )
     if task.n_classes > 1 and not task.label_shape and (counts > 0).sum() == 1:
         (only,) = np.flatnonzero(counts)
+        name = task.class_names[only]
         raise DataError(
-            f"task {task.name!r}: nothing can be learned, as all {counts[only]} labelled "
-            "images in the training split are of the class "
-            f"{task.class_names[only]!r} {where}. Look at the labels and at the cut "
-            "points, or leave the task out."
+            f"task {task.name!r}: all {counts[only]} labelled images in the training "
+            f"split are of the class {name!r} {where}, so nothing can be learned. Look "
+            "at the labels and at the cut points, or leave the task out."
         )
 
 
