@@ -33,7 +33,7 @@ model.weights=phantoms finds it. An interrupted training goes on. Where there is
 a file, --again trains anew and says what differs:
 
   python -m mdmt_tf.convert resnet18 --phantoms
-  python -m mdmt_tf.convert shufflenet_v2_x1_0 --phantoms --again
+  python -m mdmt_tf.convert resnet18 --phantoms --again
 
 With --run, the file is made of a finished run of phantom_start:
 

@@ -205,8 +205,10 @@ def test_your_own_data_as_the_readme_says(
     workbook.save("outcomes.xlsx")
     (tmp_path / "my.yaml").write_text(MY_YAML, encoding="utf-8")
     (block,) = [block for block in BLOCKS if "prepare my.yaml" in block]
-    command, _ = map(shlex.split, block.splitlines())
-    command_line.main(command[3:])
+    own, of_others, _ = map(shlex.split, block.splitlines())
+    command_line.main(own[3:])
+    # Here, its images are made. See test_docs_commands for the command.
+    assert of_others[2:4] == ["mdmt_tf.prepare", "cohen_brixia"]
     scores = [
         {
             "image": np.full((32, 32, 1), 10 * number, np.uint8),

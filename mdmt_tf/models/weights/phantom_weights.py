@@ -43,7 +43,16 @@ def path_in_cache(name: str) -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The file of a backbone: of the package, else in the cache, else None."""
+    """The file of a backbone: of the package, else in the cache, else None.
+
+    Args:
+        name: a key of `BACKBONES`.
+
+    Example:
+        >>> find("tf_efficientnet_lite0").name
+        'tf_efficientnet_lite0.safetensors'
+        >>> find("resnet18_3d")
+    """
     path = shipped().get(name, path_in_cache(name))
     return path if path.is_file() else None
 
@@ -51,6 +60,8 @@ def find(name: str) -> Path | None:
 def locate(name: str) -> Path:
     """The file of a backbone.
 
+    Args:
+        name: a key of `BACKBONES`.
     Raises:
         ConfigError: the backbone is for volumes.
         DataError: there is no file; the message says how to make one.
@@ -65,7 +76,7 @@ def locate(name: str) -> Path:
         others = ", ".join(shipped()) or "none"
         raise DataError(
             f"{name}: its weights of synthetic radiographs are not here. Make them "
-            f"once, in about an hour on a processor:\n"
+            f"once, in ten minutes to some hours:\n"
             f"  {command('convert', name, f'--{PHANTOMS}')}\n"
             f"It writes {path_in_cache(name)}. Backbones whose weights come with the "
             f"package: {others}."

@@ -26,7 +26,18 @@ BOX = ("lungs_y0", "lungs_x0", "lungs_y1", "lungs_x1")
 
 
 def studies(seed, patients, conditions=AS_ALWAYS):
-    """Studies of the dataset: one per patient. Study k is the same for any number."""
+    """Studies of the dataset: one per patient. Study k is the same for any number.
+
+    Args:
+        seed: of the dataset.
+        patients: number of patients.
+        conditions: under which images are taken, see `Conditions`.
+    Returns: list of `ChestStudy`.
+
+    Example:
+        >>> [study.path for study in studies(0, 2)]
+        ['synthetic_cxr/images/000000.png', 'synthetic_cxr/images/000001.png']
+    """
     made = []
     for patient in range(patients):
         drawn = draw_appearance(patient_rng(seed, NAME, patient, LOOK))
@@ -48,7 +59,15 @@ def studies(seed, patients, conditions=AS_ALWAYS):
 
 
 def write_image(folder, plan, study):
-    """Render one study and write its picture; returns what its row states of it."""
+    """Render one study and write its picture.
+
+    Args:
+        folder: `Path` of the phantoms.
+        plan: `PhantomPlan` that the study belongs to.
+        study: one of `studies`.
+    Returns: what its row states of the picture: the box of the lungs in pixels, `BOX`;
+        type and extent of the opacities; and all else that is drawn.
+    """
     radiograph = radiograph_files.rendered(plan, study)
     path = folder / study.path
     path.parent.mkdir(parents=True, exist_ok=True)
