@@ -120,8 +120,9 @@ def matched(experiments: Sections) -> dict[str, ExperimentSection]:
     """The experiments with what they take from those that they match.
 
     Returns: sections whose `start` is a dict. A setting of a task, or a selection by
-        it, is not taken by an experiment that does not train the task. A `match` that
-        is not among the experiments counts as none.
+        it, is not taken by an experiment that does not train the task, nor the heads of
+        a start by one that declines it. A `match` that is not among the experiments
+        counts as none.
     """
     result = {}
     for name, section in experiments.items():
@@ -130,7 +131,8 @@ def matched(experiments: Sections) -> dict[str, ExperimentSection]:
         datasets = section.datasets
         if other is not None:
             start = other.start if start is None else start
-            settings = _for_tasks(other.settings, section.tasks) | settings
+            taken = _for_tasks(other.settings, section.tasks)
+            settings = _for_start(taken, other.start, start) | settings
             datasets = other.datasets if datasets is None else datasets
         update = {"start": dict(start or {}), "settings": settings}
         update["datasets"] = datasets
@@ -152,6 +154,14 @@ def _for_tasks(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str,
     }
 
 
+def _for_start(
+    settings: Mapping[str, Any], before: Mapping | None, now: Mapping | None
+) -> dict[str, Any]:
+    """The settings without those of heads, where nothing is left to start from."""
+    without = {"model.start_heads"} if before and not now else set()
+    return {key: value for key, value in settings.items() if key not in without}
+
+
 def variants(
     experiments: Sections,
     fractions: Mapping[str, tuple[float, ...]],
@@ -162,7 +172,7 @@ def variants(
     A fraction of a task concerns the experiments that train the task, one of a dataset
     those that read the dataset; and those that start from such an experiment or match
     one. Without any label to train with an experiment does not exist, and no other one
-    starts from it or matches it.
+    starts from it or matches it. Where no start is left, none is left for the heads.
 
     Args:
         experiments: result of `matched`, without cycles.
@@ -258,7 +268,8 @@ class _Variants:
             for key in changed
             if key in keys
         }
-        update = {"start": start, "match": match, "settings": section.settings | own}
+        settings = _for_start(section.settings, section.start, start) | own
+        update = {"start": start, "match": match, "settings": settings}
         return section.model_copy(update=update)
 
     def _other(self, name: str, fractions: Fractions) -> tuple[str, bool]:

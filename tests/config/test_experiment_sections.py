@@ -76,6 +76,25 @@ def test_a_start_is_inherited_unless_it_is_said():
     assert PAPER["null"].start == {}
 
 
+def test_heads_of_a_start_go_with_it():
+    """Where nothing is left to start from, `start_heads` has no meaning."""
+    heads = {"model.start_heads": True, "model.freeze": "stem"}
+    declared = sections(
+        first={"tasks": ["b"]},
+        second={"tasks": ["a"], "start": {"first": 1}, "set": heads},
+        declines={"tasks": ["a"], "match": "second", "start": {}},
+        insists={"tasks": ["a"], "match": "second", "start": {}, "set": heads},
+    )
+    assert declared["declines"].settings == {"model.freeze": "stem"}
+    assert declared["insists"].settings == heads
+    found = variants(declared, {"b": (0, 0.5)})
+    assert found["second"].settings == found["second@b=0.5"].settings == heads
+    assert found["second@b=0"].settings == {"model.freeze": "stem"}
+    # Without a start of its own, it has the heads of model.weights.
+    one, two = {"tasks": ["a"], "set": heads}, {"tasks": ["a"], "match": "one"}
+    assert sections(one=one, two=two)["two"].settings == heads
+
+
 def test_without_fractions_there_is_one_of_each():
     assert variants(PAPER, {}) == PAPER
 

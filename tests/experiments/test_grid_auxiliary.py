@@ -177,6 +177,16 @@ def test_fractions_of_datasets(load):
     assert left.training.select_on.task == "upper"
 
 
+def test_where_a_start_is_left_out_heads_are_random(load):
+    heads = "benchmark.experiments.start.set={model.start_heads: true}"
+    made = load(heads, "benchmark.fractions={brixia: [0, 0.1]}")
+    chosen = {
+        name: protocol.settings_of(made, name, "resnet18").model.start_heads
+        for name in ("start", "start@brixia=0.1", "start@brixia=0")
+    }
+    assert chosen == {"start": True, "start@brixia=0.1": True, "start@brixia=0": False}
+
+
 def test_lists_alone_are_those_of_the_grid(load):
     settings = load("experiment=both", "split.fold=1")
     _, splits = planned(load())
