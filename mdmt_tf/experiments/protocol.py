@@ -19,15 +19,15 @@ from typing import Any
 from mdmt_tf import storage
 from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection, DerivedSection
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import PHANTOMS
 from mdmt_tf.models.weights import phantom_weights
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
 _OWN = (
-    *("benchmark", "data_dir", "derived", "phantoms", "run_dir", "seed", "split"),
-    "tasks",
+    *("benchmark", "data_dir", "dataset", "datasets", "derived", "experiment"),
+    *("model.backbone", "phantoms", "run_dir", "seed", "split", "tasks"),
 )
 
 # What `benchmark.omit` may name, and the value that leaves it out.
@@ -68,6 +68,12 @@ _ADDED_TO_DATASETS = {"auxiliary": False, "fraction": 1}
 
 # Keys of a task that make its labels; the others are about the training of a network.
 _LABELS = ("kind", "classes", "cut_points", "descending", "from")
+# Keys of one task or one dataset that are the same for all experiments, so that the
+# folds, the content of the data and the test labels are. A kind has the same labels.
+_SHARED = {
+    "tasks": ("classes", "cut_points", "descending", "from"),
+    "datasets": ("config", "version", "data_dir", "auxiliary"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,27 +256,51 @@ def start_of(config: Config, backbone: str) -> str | dict | None:
 def _assign(
     plain: dict, key: str, value: Any, experiment: str, tasks: Sequence[str]
 ) -> None:
-    path = key.split(".")
-    # An experiment may change how a task is trained, but not the set of tasks.
-    of_a_task = path[0] == "tasks" and len(path) > 2
-    if path[0] in _OWN and not of_a_task:
-        raise ConfigError(
-            f"benchmark.experiments.{experiment}.set: {key} is set by the grid itself. "
-            f"Not to be set here: {', '.join(_OWN)}."
-        )
-    if of_a_task and path[1] not in tasks:
-        raise ConfigError(
-            f"benchmark.experiments.{experiment}.set: {key}: the experiment does not "
-            f"train this task, only {', '.join(tasks)}."
-        )
+    path, where = key.split("."), f"benchmark.experiments.{experiment}.set: {key}"
+    _check_key(path, where, tasks, list(plain["datasets"]))
     for step in path[:-1]:
         plain = plain.setdefault(step, {})
         if not isinstance(plain, dict):
-            raise ConfigError(
-                f"benchmark.experiments.{experiment}.set: {key}: {step} has no keys of "
-                "its own."
-            )
+            raise ConfigError(f"{where}: {step} has no keys of its own.")
     plain[path[-1]] = value
+
+
+def _check_key(
+    path: Sequence[str], where: str, tasks: Sequence[str], datasets: Sequence[str]
+) -> None:
+    """Whether an experiment may set a key.
+
+    An experiment may change how it is trained with its tasks and datasets, but neither
+    which they are nor what they are made of.
+    """
+    section, name = path[0], path[1] if len(path) > 1 else ""
+    if section not in _SHARED or len(path) < 3:
+        if any(_is_part(own.split("."), path) for own in _OWN):
+            raise ConfigError(
+                f"{where} is set by the grid itself. Not to be set here: "
+                f"{', '.join(_OWN)}."
+            )
+    elif section == "tasks" and name not in tasks:
+        raise ConfigError(
+            f"{where}: the experiment does not train this task, only "
+            f"{', '.join(tasks)}."
+        )
+    elif section == "datasets" and name not in datasets:
+        raise ConfigError(
+            f"{where}: {name!r} is not one of the datasets.{nearest(name, datasets)} "
+            f"Datasets: {', '.join(datasets)}."
+        )
+    elif path[2] in (shared := _SHARED[section]):
+        raise ConfigError(
+            f"{where}: {', '.join(shared)} are those of all experiments, which read "
+            f"and test the same data. Set {'.'.join(path)} outside of the experiment."
+        )
+
+
+def _is_part(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether one of two keys is below the other, or the same."""
+    common = min(len(one), len(other))
+    return list(one[:common]) == list(other[:common])
 
 
 def digest_of(settings: Config) -> str:

@@ -274,12 +274,34 @@ def test_an_experiment_may_train_a_task_otherwise(settings, tables):
         if fit.settings and "severity" in fit.settings.tasks
     }
     assert found == {"mdmt": 0.3, "stl_severity": 1.0}
-    for key in ("tasks", "tasks.severity"):
+    for key in ("tasks", "tasks.severity", "datasets.brixia", "model", "experiment"):
         wrong = f"benchmark.experiments.mdmt.set={{{key}: 1}}"
         with pytest.raises(ConfigError, match=f"{key} is set by the grid itself"):
             grid_of(settings(wrong), tables)
     wrong = "benchmark.experiments.ft.set={tasks.severity.weight: 0.3}"
     with pytest.raises(ConfigError, match="tasks.severity"):
+        grid_of(settings(wrong), tables)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("datasets.brixia.auxiliary", "datasets.brixia.config"),
+        *("datasets.brixia.version", "datasets.brixia.data_dir"),
+        *("tasks.severity.from", "tasks.severity.cut_points", "tasks.severity.classes"),
+    ],
+)
+def test_all_experiments_have_the_same_data(settings, tables, key):
+    wrong = f"benchmark.experiments.mdmt.set={{{key}: null}}"
+    expected = f"mdmt.set: {key}: .* are those of all experiments"
+    with pytest.raises(ConfigError, match=expected):
+        grid_of(settings(wrong), tables)
+
+
+def test_a_dataset_that_is_not_there_is_not_set(settings, tables):
+    wrong = "benchmark.experiments.mdmt.set={datasets.brixa.fraction: 0.5}"
+    expected = "mdmt.set: datasets.brixa.fraction: 'brixa' .* Did you mean 'brixia'"
+    with pytest.raises(ConfigError, match=expected):
         grid_of(settings(wrong), tables)
 
 
