@@ -13,6 +13,10 @@ from mdmt_tf.config.section import Name, Positive, Problem, Section, rule
 Fractions = Mapping[str, float]
 
 
+# Of `set`, what an experiment begins with if it has no start, and if it has one.
+_WEIGHTS, _HEADS = "model.weights", "model.start_heads"
+
+
 class ExperimentSection(Section):
     """An experiment: its tasks, its initial weights, and its other settings."""
 
@@ -26,7 +30,8 @@ class ExperimentSection(Section):
         None,
         description="Experiments whose backbones are averaged for the initial weights, "
         "each with its weight; their fits have the same backbone, fold and seed. {}: "
-        "start from model.weights; null: as the experiment of `match`, or {}.",
+        "start from model.weights; null: as the experiment of `match`, or {}. Not "
+        "together with model.weights in `set`.",
     )
     match: Name | None = Field(
         None,
@@ -60,6 +65,16 @@ class ExperimentSection(Section):
             yield (
                 ("start",),
                 f" = {self.start}: the weights sum to {total:g}, they must sum to 1.",
+            )
+
+    # Not of stored settings: reports of earlier benchmarks can be made again.
+    @rule("start", "set", of_files=True)
+    def _begins_in_one_way(self) -> Iterator[Problem]:
+        if self.start and _WEIGHTS in self.settings:
+            yield (
+                ("set",),
+                f": start and {_WEIGHTS} exclude each other. Leave {_WEIGHTS} out, or "
+                "set start={}.",
             )
 
     @rule("tasks", "null")
@@ -121,8 +136,8 @@ def matched(experiments: Sections) -> dict[str, ExperimentSection]:
 
     Returns: sections whose `start` is a dict. A setting of a task, or a selection by
         it, is not taken by an experiment that does not train the task, nor the heads of
-        a start by one that declines it. A `match` that is not among the experiments
-        counts as none.
+        a start by one that declines it, nor weights by one with a start of its own. A
+        `match` that is not among the experiments counts as none.
     """
     result = {}
     for name, section in experiments.items():
@@ -130,7 +145,9 @@ def matched(experiments: Sections) -> dict[str, ExperimentSection]:
         start, settings = section.start, dict(section.settings)
         datasets = section.datasets
         if other is not None:
-            start = other.start if start is None else start
+            if start is None:
+                # Weights of its own decline it.
+                start = {} if _WEIGHTS in settings else other.start
             taken = _for_tasks(other.settings, section.tasks)
             settings = _for_start(taken, other.start, start) | settings
             datasets = other.datasets if datasets is None else datasets
@@ -157,8 +174,8 @@ def _for_tasks(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str,
 def _for_start(
     settings: Mapping[str, Any], before: Mapping | None, now: Mapping | None
 ) -> dict[str, Any]:
-    """The settings without those of heads, where nothing is left to start from."""
-    without = {"model.start_heads"} if before and not now else set()
+    """The settings without weights that a start replaces, or heads without a start."""
+    without = {_WEIGHTS} if now else {_HEADS} if before else set()
     return {key: value for key, value in settings.items() if key not in without}
 
 

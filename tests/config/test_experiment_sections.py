@@ -95,6 +95,31 @@ def test_heads_of_a_start_go_with_it():
     assert sections(one=one, two=two)["two"].settings == heads
 
 
+def test_a_start_and_weights_exclude_each_other():
+    weights = {"model.weights": "imagenet"}
+    with pytest.raises(ValueError, match="set.*: start and model.weights exclude each"):
+        ExperimentSection(tasks=("a",), start={"stl": 1}, settings=weights)
+    assert ExperimentSection(tasks=("a",), start={}, settings=weights)
+    # What an experiment says itself stands above what it takes.
+    found = sections(
+        one={"tasks": ["a"], "set": weights},
+        starts={"tasks": ["a"], "match": "one", "start": {"stl": 1}},
+        loads={"tasks": ["a"], "match": "starts_too", "set": weights, "start": {}},
+        starts_too={"tasks": ["a"], "start": {"stl": 1}},
+    )
+    assert found["starts"].settings == {} and found["starts"].start == {"stl": 1}
+    assert found["loads"].settings == weights and found["loads"].start == {}
+
+
+def test_weights_of_an_experiment_decline_a_start_that_it_would_take():
+    weights = {"model.weights": "imagenet"}
+    found = sections(
+        other={"tasks": ["a"], "start": {"stl": 1}},
+        own={"tasks": ["a"], "match": "other", "set": weights},
+    )["own"]
+    assert found.start == {} and found.settings == weights
+
+
 def test_without_fractions_there_is_one_of_each():
     assert variants(PAPER, {}) == PAPER
 

@@ -394,6 +394,11 @@ def test_the_settings_of_a_fit_are_a_configuration_of_train(settings, tables, tm
             "experiments.ft.set: seed is set by the grid itself",
         ),
         (
+            ["benchmark.experiments.ft.set={model.weights: null}"],
+            "command line: benchmark.experiments.ft.set: start and model.weights "
+            "exclude each other",
+        ),
+        (
             ["benchmark.experiments.ft.set={training.epochs.x: 3}"],
             "epochs has no keys of its own",
         ),
