@@ -105,7 +105,7 @@ def _settings_of(name: str, config: Config, overrides: Sequence[str]) -> Config:
     plain, backbone = config.to_plain(), config.model.backbone
     section = config.experiments.resolved[name]
     chosen = plain["training"]["select_on"]["task"]
-    answers = protocol.answers_of(section.tasks, plain)
+    answers = protocol.answers_of(section, plain)
     if name != config.experiment and chosen not in answers:
         # The experiment has another task, by which the protocol selects.
         overrides = [t for t in overrides if not t.startswith("training.select_on")]

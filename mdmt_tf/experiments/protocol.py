@@ -18,7 +18,7 @@ from typing import Any
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config, check, files
-from mdmt_tf.config.schema import BaselineSection, DerivedSection
+from mdmt_tf.config.schema import BaselineSection, DerivedSection, ExperimentSection
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import PHANTOMS
@@ -137,7 +137,7 @@ def settings_of_one(
     # A placeholder for files that do not exist yet.
     weights = "start.weights.h5" if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
-    if plain["training"]["select_on"]["task"] not in answers_of(section.tasks, plain):
+    if plain["training"]["select_on"]["task"] not in answers_of(section, plain):
         _select_by(section.tasks[0], plain, config)
     for key, value in section.settings.items():
         _assign(plain, key, value, experiment, section.tasks)
@@ -145,12 +145,7 @@ def settings_of_one(
         plain["tasks"][name]["permute"] = True
     for text in overrides:
         files.override(plain, {}, text)
-    if section.datasets is not None:
-        for name in section.tasks:
-            of_task = plain["tasks"][name]
-            plain["tasks"][name] = of_task | {
-                "from": _among(of_task["from"], section.datasets)
-            }
+    plain["tasks"] |= _tasks_of(section, plain)
     _leave_untrained(section.tasks, plain)
     if len(section.start) > 1 and plain["model"].get("start_heads"):
         raise ConfigError(
@@ -161,7 +156,7 @@ def settings_of_one(
     # The placeholder does not tell that several backbones are averaged.
     if len(section.start) > 1 and plain["training"].get("recalibrate") is None:
         plain["training"]["recalibrate"] = True
-    _select_a_trained_task(plain, section.tasks, config)
+    _select_a_trained_task(plain, section, config)
     # `base` is not a setting, but may be among the overrides.
     plain.pop("base", None)
     del plain["benchmark"], plain["study"]
@@ -179,32 +174,49 @@ def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
             plain["tasks"][name]["fraction"] = 0
 
 
-def _derived_from(tasks: Collection[str], plain: dict) -> dict[str, dict]:
+def _tasks_of(section: ExperimentSection, plain: dict) -> dict[str, dict]:
+    """The sections of an experiment's tasks, fed by the datasets that it reads."""
+    tasks = {name: plain["tasks"][name] for name in section.tasks}
+    if section.datasets is None:
+        return tasks
+    return {
+        name: task | {"from": _among(task["from"], section.datasets)}
+        for name, task in tasks.items()
+    }
+
+
+def _derived_from(tasks: Mapping[str, dict], plain: dict) -> dict[str, dict]:
     """The sections of the derived answers of tasks, fed by a dataset of all."""
     found = {}
     for name, section in plain["derived"].items():
         if set(section["sum"]) <= set(tasks):
-            feeding = [set(plain["tasks"][term]["from"]) for term in section["sum"]]
+            feeding = [set(tasks[term]["from"]) for term in section["sum"]]
             if set.intersection(*feeding):
                 # What it is compared with is another experiment's.
                 found[name] = section | {"of": None}
     return found
 
 
-def answers_of(tasks: Collection[str], plain: dict) -> set[str]:
-    """The names of tasks, and of the answers that are derived from them."""
+def answers_of(section: ExperimentSection, plain: dict) -> set[str]:
+    """The names of an experiment's tasks, and of the answers derived from them."""
+    return _names_of_answers(_tasks_of(section, plain), plain)
+
+
+def _names_of_answers(tasks: Mapping[str, dict], plain: dict) -> set[str]:
     sections = _derived_from(tasks, plain).items()
     made = [DerivedSection.model_validate(own).names(name) for name, own in sections]
     return {*tasks, *itertools.chain(*made)}
 
 
-def _select_a_trained_task(plain: dict, tasks: Sequence[str], config: Config) -> None:
+def _select_a_trained_task(
+    plain: dict, section: ExperimentSection, config: Config
+) -> None:
     """Select by a task that has labels, if the fraction of the selecting one is 0."""
-    trained = [name for name in tasks if plain["tasks"][name].get("fraction") != 0]
-    chosen = plain["training"]["select_on"]
-    known = {*tasks, *(answer.name for answer in config.build_derived())}
-    if trained and chosen["task"] in known - answers_of(trained, plain):
-        _select_by(trained[0], plain, config)
+    tasks = _tasks_of(section, plain)
+    trained = {n: task for n, task in tasks.items() if task.get("fraction") != 0}
+    untrained = _names_of_answers(tasks, plain) - _names_of_answers(trained, plain)
+    if trained and plain["training"]["select_on"]["task"] in untrained:
+        _select_by(next(iter(trained)), plain, config)
 
 
 def _select_by(name: str, plain: dict, config: Config) -> None:
@@ -232,7 +244,7 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
         if (name in by if by else of_split & set(task["from"]))
     }
     own = [(name, task) for name, task in tasks.items() if name in by or not by]
-    plain["derived"] = _derived_from(names, plain)
+    plain["derived"] = _derived_from(tasks, plain)
     plain["tasks"] = tasks
     plain["datasets"] = _among(plain["datasets"], used)
     if not any(name in config.drawn_datasets for name in of_split):

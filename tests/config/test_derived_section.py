@@ -4,7 +4,7 @@ import pytest
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments import alone, protocol
 
 TEXT = """\
 experiment: zones
@@ -160,6 +160,30 @@ def test_an_experiment_keeps_the_answers_of_its_tasks(load):
     assert derived("parts") == (["total"], "total")
     assert derived("one") == (["volume"], "left")
     assert derived("whole") == ([], "global")
+
+
+@pytest.mark.parametrize("answer", ["total", "volume"])
+def test_an_experiment_selects_by_an_answer_that_it_has(load, answer):
+    """What it says itself is not replaced, as what it inherits is."""
+    chosen = f"benchmark.experiments.whole.set={{training.select_on.task: {answer}}}"
+    with pytest.raises(ConfigError, match=f"whole .*\n.*= '{answer}': is not one of"):
+        protocol.settings_of(load(chosen), "whole", "resnet18")
+
+
+def test_an_inherited_selection_is_replaced_where_no_dataset_has_the_answer(load):
+    made = load(
+        "tasks.extent.from={a: x, c: x}",
+        "datasets.c={}",
+        "training.select_on={task: volume, metric: loss}",
+        "benchmark.experiments.one.datasets=[b, c]",
+        "benchmark.comparisons=null",
+        "experiment=one",
+    )
+    for settings in (
+        protocol.settings_of(made, "one", "resnet18"),
+        alone.parts_of(made)["one"].settings,
+    ):
+        assert settings.training.select_on.task == "left" and not settings.derived
 
 
 def test_what_it_is_compared_with_is_not_part_of_a_fit(load):
