@@ -148,7 +148,7 @@ def matched(experiments: Sections) -> dict[str, ExperimentSection]:
             if start is None:
                 # Weights of its own decline it.
                 start = {} if _WEIGHTS in settings else other.start
-            taken = _for_tasks(other.settings, section.tasks)
+            taken = _for_tasks(other, section.tasks)
             settings = _for_start(taken, other.start, start) | settings
             datasets = other.datasets if datasets is None else datasets
         update = {"start": dict(start or {}), "settings": settings}
@@ -157,17 +157,22 @@ def matched(experiments: Sections) -> dict[str, ExperimentSection]:
     return result
 
 
-def _for_tasks(settings: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str, Any]:
-    """The settings without those of other tasks, or a selection by such a task."""
+def _for_tasks(other: ExperimentSection, tasks: tuple[str, ...]) -> dict[str, Any]:
+    """Its settings without those of other tasks, or a selection by such a task.
+
+    A selection by no task is by an answer that is derived from any of its tasks.
+    """
+    settings = other.settings
     paths = {key: key.split(".") for key in settings}
     selection = settings.get("training.select_on")
     by = selection.get("task") if isinstance(selection, dict) else None
     by = settings.get("training.select_on.task", by)
+    needed = [by] if by in (*tasks, *other.tasks) else other.tasks if by else ()
     return {
         key: settings[key]
         for key, path in paths.items()
         if (path[0] != "tasks" or len(path) < 2 or path[1] in tasks)
-        and (by in (None, *tasks) or path[:2] != ["training", "select_on"])
+        and (set(needed) <= set(tasks) or path[:2] != ["training", "select_on"])
     }
 
 

@@ -62,6 +62,14 @@ def test_a_selection_by_another_task_is_not_taken(selection):
     assert found["own"].settings == metric
 
 
+def test_a_selection_by_a_derived_answer_is_taken_with_all_tasks():
+    """The answer is derived from tasks of the other experiment, whichever."""
+    chosen = {"training.select_on": {"task": "sum", "metric": "kappa"}}
+    own, both = ({"tasks": tasks, "match": "other"} for tasks in (["a"], ["b", "a"]))
+    found = sections(other={"tasks": ["a", "b"], "set": chosen}, own=own, both=both)
+    assert found["own"].settings == {} and found["both"].settings == chosen
+
+
 def test_fractions_that_differ_by_little_are_two_variants():
     found = variants(PAPER, {"a": (1 / 3, 0.333333, 0.9999999)})
     own = {name: section for name, section in found.items() if name.startswith("stl")}
