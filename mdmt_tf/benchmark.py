@@ -58,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(
             f"{options.config}: has no section `benchmark`, so there is no grid to run."
         )
+    from mdmt_tf.experiments import protocol
+
+    # Before data are prepared, phantoms drawn and fits trained for hours.
+    protocol.check_experiments(settings)
     if options.dry_run:
         _dry_run(settings)
         return 0

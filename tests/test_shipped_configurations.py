@@ -62,6 +62,11 @@ def test_every_experiment_and_every_backbone_has_its_settings(
 
 
 @pytest.mark.parametrize("name", WITH_BENCHMARK)
+def test_its_heads_can_start_where_they_shall(name):
+    protocol.check_experiments(LOADED[name])
+
+
+@pytest.mark.parametrize("name", WITH_BENCHMARK)
 def test_an_experiment_alone_is_on_a_fold_of_the_grid(name):
     assert LOADED[name].split in LOADED[name].benchmark.cross_validation.values()
 

@@ -34,9 +34,10 @@ class ModelSection(Section):
     )
     start_heads: bool = Field(
         False,
-        description="Whether heads start from model.weights, too: those of tasks with "
-        "the same name, head and number of outputs as in the run that made the "
-        "weights. false: heads start from random values.",
+        description="Whether heads start from model.weights, too: those of tasks that "
+        "the run that made the weights has under the same name, with the same head and "
+        "number of outputs; another form, or no such task, is an error. Heads of other "
+        "tasks start from random values, as with false all do.",
     )
     heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(
         "mlp",
@@ -118,7 +119,8 @@ class ModelSection(Section):
             yield (
                 ("start_heads",),
                 f" = true: model.weights = {self.weights!r} has no heads. Expected "
-                "phantoms, or one backbone.weights.h5 of a run.",
+                "phantoms, or one backbone.weights.h5 of a run. Or set "
+                "model.start_heads=false.",
             )
 
     @rule("weights", "freeze")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import ConfigError, nearest
-from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments import protocol, start_heads
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,8 @@ def _add(
         _matched_settings(name, config, others),
         starts,
     )
+    for other in starts:
+        start_heads.check(parts[name].settings, parts[other].settings)
 
 
 def _settings_of(name: str, config: Config, overrides: Sequence[str]) -> Config:

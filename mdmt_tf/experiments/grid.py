@@ -160,11 +160,7 @@ def build_grid(
     Raises: ConfigError for settings that do not fit together.
     """
     benchmark, experiments = config.benchmark, config.experiments.resolved
-    settings = {
-        (experiment, backbone): protocol.settings_of(config, experiment, backbone)
-        for experiment in experiments
-        for backbone in benchmark.backbones
-    }
+    settings = protocol.settings_of_all(config)
     of_baselines = config.model_copy(update={"tasks": config.tested_tasks})
 
     @functools.cache

@@ -20,6 +20,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection, DerivedSection, ExperimentSection
 from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.experiments import start_heads
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.models.backbones.table import PHANTOMS
 from mdmt_tf.models.weights import phantom_weights
@@ -100,7 +101,42 @@ class Fit:
     baseline: BaselineSection | None = None
 
 
-def settings_of(config: Config, experiment: str, backbone: str) -> Config:
+def settings_of_all(
+    config: Config, with_files: bool = True
+) -> dict[tuple[str, str], Config]:
+    """(experiment, backbone) -> the settings of its fits in the grid.
+
+    Args:
+        config: with a section `benchmark`.
+        with_files: whether missing files are problems, such as data to be prepared.
+    Raises: ConfigError as `settings_of`, and for heads that cannot start from those of
+        the experiment to start from.
+    """
+    experiments = config.experiments.resolved
+    made = {
+        (name, backbone): settings_of(config, name, backbone, with_files)
+        for name in experiments
+        for backbone in config.benchmark.backbones
+    }
+    for (name, backbone), settings in made.items():
+        for other in experiments[name].start:
+            start_heads.check(settings, made[other, backbone])
+    return made
+
+
+def check_experiments(config: Config) -> None:
+    """Find what is wrong with the settings of any fit, before data are prepared.
+
+    Args:
+        config: with a section `benchmark`.
+    Raises: ConfigError as `settings_of_all`.
+    """
+    settings_of_all(config, with_files=False)
+
+
+def settings_of(
+    config: Config, experiment: str, backbone: str, with_files: bool = True
+) -> Config:
     """The settings of an experiment's fits in the grid, with one backbone.
 
     Keeps the experiment's tasks and the datasets that it reads, and applies `set`. The
@@ -113,6 +149,7 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
         config: with a section `benchmark`.
         experiment: a key of `Experiments.resolved`.
         backbone: name of a backbone.
+        with_files: whether missing files are problems.
     Raises: ConfigError for settings that do not fit together; it names the experiment.
     """
     plain = config.to_plain()
@@ -120,7 +157,7 @@ def settings_of(config: Config, experiment: str, backbone: str) -> Config:
     plain["phantoms"] = None
     for part in config.benchmark.omit:
         plain["training"][part] = _OMITTED[part]
-    return settings_of_one(plain, config, experiment, backbone)
+    return settings_of_one(plain, config, experiment, backbone, with_files=with_files)
 
 
 def settings_of_one(
@@ -129,6 +166,7 @@ def settings_of_one(
     experiment: str,
     backbone: str,
     overrides: Sequence[str] = (),
+    with_files: bool = True,
 ) -> Config:
     """The checked settings of one experiment, from the plain settings of `config`."""
     section = config.experiments.resolved[experiment]
@@ -161,7 +199,8 @@ def settings_of_one(
     plain.pop("base", None)
     del plain["benchmark"], plain["study"]
     _keep_only(section.tasks, plain, config)
-    return check(plain, f"benchmark.experiments.{experiment} ({backbone})")
+    where = f"benchmark.experiments.{experiment} ({backbone})"
+    return check(plain, where, with_files=with_files)
 
 
 def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
