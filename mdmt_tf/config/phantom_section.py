@@ -1,10 +1,18 @@
 """Settings of the synthetic datasets to draw."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from mdmt_tf.config.section import Patients, Probability, Section, Seed
+from mdmt_tf.config.section import (
+    Patients,
+    Probability,
+    Problem,
+    Section,
+    Seed,
+    rule,
+)
 
 # Those of phantoms.chest.ingredients, which is not loaded with the settings.
 Ingredient = Literal[
@@ -82,3 +90,33 @@ class PhantomSection(Section):
     label_noise: Probability = Field(
         0.0, description="Fraction of the patients whose recorded outcome is wrong."
     )
+
+    @rule("without", "shortcut")
+    def _shortcut_is_drawn(self) -> Iterator[Problem]:
+        if self.shortcut:
+            text = f" = {self.shortcut:g}"
+            yield from self.needs("projections", ("shortcut",), text, "0")
+
+    @rule("without", "correlation")
+    def _second_finding_is_drawn(self) -> Iterator[Problem]:
+        if self.correlation < 1:
+            text = f" = {self.correlation:g}"
+            yield from self.needs("heart_size", ("correlation",), text, "1")
+
+    def needs(
+        self, ingredient: Ingredient, key: tuple[str, ...], text: str, otherwise: str
+    ) -> Iterator[Problem]:
+        """A problem if the radiographs do not have what the outcome is tied to.
+
+        Args:
+            ingredient: the outcome is tied to it.
+            key: the key that ties them.
+            text: its value.
+            otherwise: its value that does not.
+        """
+        if ingredient in self.without:
+            yield (
+                key,
+                f"{text}: ties the outcome to {ingredient!r}, which phantoms.without "
+                f"leaves out. Take it out there, or set {key[-1]}={otherwise}.",
+            )

@@ -348,6 +348,16 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
                     "and metrics are of real images.",
                 )
 
+    @rule("phantoms.without", "study.mode", "study.correlations")
+    def _studied_correlations_are_drawn(self) -> Iterator[Problem]:
+        phantoms, study = self.phantoms, self.study
+        if phantoms is None or study is None or study.mode != "images":
+            return
+        if min(study.correlations) < 1:
+            text = f" = {list(study.correlations)}"
+            key = ("study", "correlations")
+            yield from phantoms.needs("heart_size", key, text, "[1]")
+
     @rule("image_size", "model.backbone")
     def _backbone_fits_the_images(self) -> Iterator[Problem]:
         row = BACKBONES[self.model.backbone]

@@ -203,6 +203,22 @@ def test_all_problems_are_reported_at_once(minimal):
             r"brixia.config: expected lungs_SIZE, .*received 'lungs'",
         ),
         (
+            ["phantoms={without: [projections], shortcut: 0.5}"],
+            r"phantoms.shortcut = 0.5: .* to 'projections', which .* or set shortcut=0",
+        ),
+        (
+            ["phantoms={without: [ribs, heart_size], correlation: 0.9}"],
+            r"phantoms.correlation = 0.9: .* to 'heart_size', .* or set correlation=1",
+        ),
+        (
+            [
+                "phantoms={without: [heart_size]}",
+                "study={mode: images, shifts: [none], scores: [9], correlations: [1]}",
+                "study.correlations=[0.5, 1]",
+            ],
+            r"study.correlations = \[0.5, 1.0\]: .* to 'heart_size', .*=\[1\]",
+        ),
+        (
             ["model.start_heads=true"],
             r"start_heads = true: model.weights = None has no heads.*phantoms",
         ),
@@ -293,6 +309,15 @@ def test_tasks_whose_targets_are_made_otherwise_are_not_mirrored(minimal, own):
     config.load(minimal, overrides())
     expected = f"mirror = 'other': .* Received: different {key}\\. Give both"
     assert re.search(expected, problems(minimal, *overrides(**own)))
+
+
+def test_ingredients_that_nothing_depends_on_can_be_left_out(write):
+    path = write("base: phantom\nphantoms: {without: [projections, heart_size]}\n")
+    study = "{mode: %s, shifts: [none], scores: [9], correlations: [%s]}"
+    config.load(path, ["phantoms.shift=none", "phantoms.label_noise=0.1"])
+    config.load(path, [f"study={study % ('images', 1)}"])
+    # Simulated features are no pictures.
+    config.load(path, [f"study={study % ('features', 0.5)}"])
 
 
 def test_imagenet_weights_are_asked_for_by_name(minimal):
