@@ -7,14 +7,13 @@ suggestions.
 import dataclasses
 import enum
 import functools
-import types
 import typing
 from collections.abc import Iterator, Sequence
 
 from pydantic.fields import FieldInfo
 
 from mdmt_tf.config.schema import Config
-from mdmt_tf.config.section import IS_BACKBONE, NAME_PATTERN, Section
+from mdmt_tf.config.section import IS_BACKBONE, NAME_PATTERN, Section, members_of
 
 # Placeholders in full keys: a name that the user chooses, as in tasks.NAME.kind, and
 # the number of an entry of a list.
@@ -67,7 +66,7 @@ def _keys_of(owner: type[Section], path: tuple[str, ...]) -> Iterator[Key]:
         yield Key(
             key,
             owner,
-            _describe(field.annotation, field.metadata),
+            describe(field.annotation, field.metadata),
             _default(field),
             field.description or "",
             section or named or listed,
@@ -99,7 +98,7 @@ def names_below(path: Sequence[str]) -> list[str]:
 
 def section_in(annotation) -> type[Section] | None:
     """The section that a key holds, if it holds one: `Section`, `Section | None`."""
-    for member in _members(annotation):
+    for member in members_of(annotation):
         if isinstance(member, type) and issubclass(member, Section):
             return member
     return None
@@ -119,13 +118,7 @@ def section_in_list(field: FieldInfo) -> type[Section] | None:
     return None
 
 
-def _members(annotation) -> tuple:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _describe(annotation, metadata=()) -> str:
+def describe(annotation, metadata=()) -> str:
     """The allowed values of a type, in words."""
     if typing.get_origin(annotation) is typing.Annotated:
         inner, *more = typing.get_args(annotation)
@@ -133,10 +126,10 @@ def _describe(annotation, metadata=()) -> str:
         for fact in more:
             # A `Field` keeps its constraints in a list of its own.
             found += fact.metadata if isinstance(fact, FieldInfo) else [fact]
-        return _describe(inner, found)
-    members = _members(annotation)
+        return describe(inner, found)
+    members = members_of(annotation)
     if len(members) > 1:
-        texts = [_describe(member, metadata) for member in members]
+        texts = [describe(member, metadata) for member in members]
         return " or ".join(dict.fromkeys(texts))
     if annotation is type(None):
         return "null"
@@ -145,10 +138,10 @@ def _describe(annotation, metadata=()) -> str:
     if typing.get_origin(annotation) is tuple:
         items = typing.get_args(annotation)
         if items[-1] is Ellipsis:
-            return f"list of {_describe(items[0])}"
-        return f"list of {len(items)}: {_describe(items[0])}"
+            return f"list of {describe(items[0])}"
+        return f"list of {len(items)}: {describe(items[0])}"
     if typing.get_origin(annotation) is dict:
-        return f"mapping from name to {_describe(typing.get_args(annotation)[1])}"
+        return f"mapping from name to {describe(typing.get_args(annotation)[1])}"
     if issubclass(annotation, Section):
         return "section"
     if issubclass(annotation, enum.Enum):

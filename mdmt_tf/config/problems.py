@@ -12,7 +12,7 @@ import pydantic
 
 from mdmt_tf.config import keys, slips
 from mdmt_tf.config.schema import Config
-from mdmt_tf.config.section import Problem, Section
+from mdmt_tf.config.section import Problem, Section, truths_for_numbers
 from mdmt_tf.errors import brief
 
 # Instead of pydantic's words for types of Python.
@@ -137,12 +137,21 @@ class _Reading:
 
     def _alone(self, annotation, constraints, value, path):
         """A value without sections, as pydantic converts it."""
+        found = dict(_truths(annotation, constraints, value, path))
         try:
-            return _adapter(annotation, tuple(constraints)).validate_python(value)
+            made = _adapter(annotation, tuple(constraints)).validate_python(value)
         except pydantic.ValidationError as error:
             renamed = slips.renamed_value(path, value)
-            found = [(path, renamed)] if renamed else _translate(path, value, error)
-            self.problems += found
+            more = [(path, renamed)] if renamed else _translate(path, value, error)
+            # Of a union, pydantic lists what else the whole value might have been.
+            truths = list(found)
+            found |= {
+                key: text
+                for key, text in more
+                if not any(place[: len(key)] == key for place in truths)
+            }
+        self.problems += found.items()
+        return None if found else made
 
     def broken_rules(self, with_files: bool) -> Iterator[Problem]:
         """Problems of several values together, if each is valid by itself."""
@@ -168,6 +177,16 @@ class _Reading:
             if self.problems:
                 return []
             raise
+
+
+def _truths(annotation, constraints, value, path) -> Iterator[Problem]:
+    for place, wanted, truth in truths_for_numbers(annotation, value, path):
+        words = keys.describe(wanted, constraints if place == path else ())
+        yield (
+            place,
+            f" = {str(truth).lower()}: is a truth value, as YAML reads yes, no, on and "
+            f"off. Expected {words}.",
+        )
 
 
 @functools.lru_cache(maxsize=1000)

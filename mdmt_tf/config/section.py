@@ -1,5 +1,7 @@
 """The base of all sections of a configuration: rules, types of values."""
 
+import types
+import typing
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -62,7 +64,12 @@ class Section(pydantic.BaseModel):
     @pydantic.model_validator(mode="wrap")
     @classmethod
     def _expand(cls, value, handler):
-        return handler(cls.expand(value))
+        value = cls.expand(value)
+        for name, field in cls.model_fields.items() if isinstance(value, dict) else ():
+            written = value.get(name, value.get(field.alias))
+            for path, *_ in truths_for_numbers(field.annotation, written, (name,)):
+                raise ValueError(f"{'.'.join(path)}: is a truth value, not a number")
+        return handler(value)
 
     @pydantic.model_validator(mode="after")
     def _follow_rules(self, info: pydantic.ValidationInfo):
@@ -72,6 +79,53 @@ class Section(pydantic.BaseModel):
             texts = [f"{'.'.join(key)}{text}" for key, text in problems]
             raise ValueError("; ".join(texts))
         return self
+
+
+def members_of(annotation) -> tuple:
+    """The types of a union; a tuple of the type itself if it is none."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def truths_for_numbers(
+    annotation, value, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any, bool]]:
+    """Where a truth value stands in the place of a number.
+
+    YAML reads `yes` and `on` as true, and pydantic takes true as 1.
+
+    Args:
+        annotation: the type of a key.
+        value: its plain value.
+        path: of the key.
+    Yields: the path of the place, its type, and the truth value.
+
+    Example:
+        >>> list(truths_for_numbers(dict[str, float], {"a": 1, "b": True}))
+        [(('b',), <class 'float'>, True)]
+    """
+    members = [_bare(member) for member in members_of(annotation)]
+    if isinstance(value, bool):
+        if not {bool, Any}.intersection(members) and {int, float}.intersection(members):
+            yield path, annotation, value
+        return
+    for member in members:
+        kind, inner = typing.get_origin(member), typing.get_args(member)
+        if kind is tuple and isinstance(value, (list, tuple)):
+            # A list has entries of one type; those of a fixed number are alike, too.
+            for number, entry in enumerate(value):
+                yield from truths_for_numbers(inner[0], entry, (*path, str(number)))
+        if kind is dict and isinstance(value, dict):
+            for name, entry in value.items():
+                yield from truths_for_numbers(inner[1], entry, (*path, str(name)))
+
+
+def _bare(annotation):
+    """A type without its constraints."""
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
 
 
 def not_one_of(

@@ -3,6 +3,7 @@
 import pytest
 
 from mdmt_tf.config import check, files
+from mdmt_tf.config.declaration import KeepSection
 from mdmt_tf.config.problems import list_problems
 from mdmt_tf.errors import ConfigError
 
@@ -74,6 +75,53 @@ def test_a_right_configuration_has_none():
 )
 def test_every_mistake_once(changes, expected):
     assert keys_of(values(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("training.epochs", True, "integer from 1"),
+        ("training.learning_rate", True, "number above 0"),
+        ("training.patience", False, "integer at least 1 or null"),
+        ("training.warmup_epochs", False, "integer"),
+        ("seed", True, "integer from 0"),
+        ("datasets.brixia.fraction", True, "number from 0 to 1"),
+        ("model.freeze", True, "none or stem or all or number above 0, below 1"),
+        ("model.weights", {"a.weights.h5": True}, "number above 0"),
+        ("tasks.severity.class_weights", [True, 1, 1, 1], "number above 0"),
+        ("tasks.severity.cut_points", [False, 9, 14], "number"),
+        ("image_size", [32, True, 32], "integer from 8 to 1024"),
+        ("phantoms.brixia_patients", True, "integer from 0"),
+        ("pipeline.augmentation.flip_probability", True, "number from 0 to 1"),
+    ],
+)
+def test_a_truth_value_is_no_number(key, value, expected):
+    """YAML reads `yes` and `on` as true, which Python takes for 1."""
+    changed = values(**{key.replace(".", "__"): value})
+    ((path, text),) = list_problems(changed)
+    assert text.startswith((" = true: is a truth value", " = false: is a truth value"))
+    assert f" yes, no, on and off. Expected {expected}" in text
+    assert ".".join(path).startswith(key)
+    with pytest.raises(ConfigError, match="is a truth value"):
+        check(changed, "these values")
+
+
+def test_a_truth_value_in_a_list_hides_no_other_problem():
+    text = "is a truth value"
+    found = list_problems(values(tasks__severity__cut_points=[5, True, "high"]))
+    assert [path[-1] for path, _ in found] == ["1", "2"] and text in found[0][1]
+    assert "should be a valid number" in found[1][1]
+    ((path, found),) = list_problems({"max": True}, KeepSection, ("keep", "los"))
+    assert path == ("keep", "los", "max") and text in found
+
+
+def test_truth_values_stay_where_they_may_be():
+    changed = {"training__tensorboard": False, "model__start_heads": False}
+    plain = values(**changed)
+    plain["pipeline"]["augmentation"] = {
+        "layers": [{"layer": "RandomBrightness", "arguments": {"auto": True}}]
+    }
+    assert not list_problems(plain)
 
 
 def test_a_benchmark_that_is_partly_wrong():
