@@ -79,7 +79,7 @@ class BaselineSection(Section):
             yield (
                 ("fields",),
                 f": missing; a baseline with model = {self.model!r} predicts from "
-                "fields of each dataset, for example {hannover: [projection]}. From "
+                "fields of each dataset, as in {DATASET: [projection]}. From "
                 "images predict thumbnail and features.",
             )
 

@@ -104,7 +104,7 @@ class TaskSection(Section):
             name=name, **{key: getattr(self, key) for key in type(self).model_fields}
         )
 
-    @rule("sources")
+    @rule("from")
     def _is_fed(self) -> Iterator[Problem]:
         if not self.sources:
             yield (
@@ -263,15 +263,6 @@ class SplitSection(Section):
                 ("repeats",),
                 f" = {self.repeats}: only kfold can be repeated; {self.kind} divides "
                 "the patients in one way.",
-            )
-
-    @rule("kind", "leave_out")
-    def _something_is_left_out(self) -> Iterator[Problem]:
-        if self.kind == "leave_one_site_out" and not self.leave_out:
-            yield (
-                ("leave_out",),
-                ": leave_one_site_out needs the datasets whose sites are left out in "
-                "turn, for example split.leave_out=[aiforcovid].",
             )
 
     @rule("kind", "file")

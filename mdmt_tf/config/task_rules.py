@@ -148,8 +148,16 @@ class TaskRules:
     def _left_out_sites_are_of_datasets(self) -> Iterator[Problem]:
         for path, split in self._splits():
             known = list((split.whole or self).datasets or ())
+            key = (*path, "leave_out")
+            if split.kind == "leave_one_site_out" and not split.leave_out:
+                divided = [name for name in known if name not in self.auxiliary]
+                yield (
+                    key,
+                    ": missing; leave_one_site_out needs the datasets whose sites are "
+                    "left out in turn, for example "
+                    f"{'.'.join(key)}=[{', '.join((divided or known)[:1])}].",
+                )
             for name in split.leave_out:
-                key = (*path, "leave_out")
                 yield from not_one_of(name, known, "datasets", key)
                 if name in self.auxiliary:
                     yield (

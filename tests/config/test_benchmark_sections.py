@@ -25,6 +25,10 @@ def test_the_example_is_right(load_grid):
         ("weights={resnet34: null}", "weights.resnet34: is none of the backbones"),
         ("seeds=[]", "seeds"),
         (
+            "cross_validation.loco={kind: leave_one_site_out}",
+            r"loco.leave_out: missing; .*_validation.loco.leave_out=\[aiforcovid\]",
+        ),
+        (
             "experiments={a: {tasks: [prognoses]}}",
             r"experiments.a.tasks: 'prognoses' is not one of the tasks. Did you mean",
         ),

@@ -157,6 +157,10 @@ def test_all_problems_are_reported_at_once(minimal):
         (["split.file=none.json"], r"is not read with split.kind = 'kfold'"),
         (["split.kind=leave_one_site_out"], r"split.leave_out: .*leave_out=\[aifor"),
         (
+            ["split.kind=leave_one_site_out", "datasets.aiforcovid.auxiliary=true"],
+            r"split.leave_out: .*split.leave_out=\[brixia\]",
+        ),
+        (
             ["split.kind=leave_one_site_out", "split.leave_out=[brixa]"],
             r"leave_out: 'brixa' is not one of the datasets. Did you mean 'brixia'\?",
         ),

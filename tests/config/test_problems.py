@@ -68,6 +68,7 @@ def test_a_right_configuration_has_none():
             },
             ["tasks.prognosis_calibrated"],
         ),
+        ({"tasks__severity__from": 3}, ["tasks.severity.from"]),
         ({"tasks": {}}, ["tasks"]),
         ({"tasks": [1]}, ["tasks"]),
         ({"datasets__brixia": 3}, ["datasets.brixia"]),
