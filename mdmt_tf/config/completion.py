@@ -1,6 +1,9 @@
 """Settings that follow from the declaration of a dataset in the same file."""
 
+import itertools
+
 from mdmt_tf.config.declaration import LabelSection
+from mdmt_tf.errors import nearest
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.tasks import KINDS, Property
 
@@ -77,7 +80,8 @@ def complete(values: dict, origins: Origins) -> None:
     """Add what follows from `dataset`, in place; keys that are written win.
 
     - `experiment`: the name of the dataset
-    - `datasets`: the declared one, and those that feed tasks, if they are not listed
+    - `datasets`: the declared one, and those that feed tasks, if they are not listed,
+      but for slips in the name of the declared one
     - `classes` of a task: those of its declared label
     - `training.select_on`: the loss of the first task
     - `image_size`: the size of the prepared images; for volumes also a backbone for
@@ -109,11 +113,12 @@ def complete(values: dict, origins: Origins) -> None:
         config = prepared.name if prepared is not None else preprocess.DEFAULT
         add(("datasets", name), {"config": config})
     default = preprocess.DEFAULT_VOLUME if is_volume else preprocess.DEFAULT
+    slips = {_named(declared, sources) for sources in _sources_of(tasks)}
     for other in _fed_by(tasks):
-        if other != name:
+        if other != name and other not in slips:
             add(("datasets", other), {"config": default})
     for task in tasks if isinstance(tasks, dict) else ():
-        if names := _classes(declared, name, tasks[task]):
+        if names := _classes(declared, tasks[task]):
             add(("tasks", task, "classes"), list(names))
     if isinstance(tasks, dict) and tasks:
         add(("training", "select_on"), {"task": next(iter(tasks)), "metric": "loss"})
@@ -127,11 +132,31 @@ def complete(values: dict, origins: Origins) -> None:
 
 def _fed_by(tasks) -> list[str]:
     """The datasets that the tasks name, in order."""
-    found: dict[str, None] = {}
-    for task in tasks.values() if isinstance(tasks, dict) else ():
-        sources = task.get("from") if isinstance(task, dict) else None
-        found.update(dict.fromkeys(sources if isinstance(sources, dict) else ()))
-    return list(found)
+    return list(dict.fromkeys(itertools.chain(*_sources_of(tasks))))
+
+
+def _sources_of(tasks) -> list[dict]:
+    """The `from` of each task that has one."""
+    found = tasks.values() if isinstance(tasks, dict) else ()
+    found = [task.get("from") for task in found if isinstance(task, dict)]
+    return [sources for sources in found if isinstance(sources, dict)]
+
+
+def _named(declared: dict, sources: dict) -> str | None:
+    """The name by which a task takes a label of the declared dataset; None if not.
+
+    It may have a slip: a similar name, with a label of the declaration. Such a name is
+    not added to the datasets, so that the checks that follow report it.
+    """
+    name, labels = declared.get("name"), declared.get("labels")
+    if not isinstance(name, str) or not isinstance(labels, dict):
+        return None
+    if name in sources:
+        return name
+    for other, field in sources.items():
+        if isinstance(field, str) and field in labels and nearest(str(other), [name]):
+            return other
+    return None
 
 
 def _preprocessing(declared: dict):
@@ -147,13 +172,15 @@ def _size(prepared) -> int | list[int]:
     return prepared.size
 
 
-def _classes(declared: dict, name, task) -> tuple[str, ...]:
+def _classes(declared: dict, task) -> tuple[str, ...]:
     """The classes of a task that names none, from its declared label."""
     if not isinstance(task, dict) or task.get("classes") or task.get("cut_points"):
         return ()
     kind = KINDS.get(task.get("kind"))
     sources = task.get("from")
-    field = sources.get(name) if isinstance(sources, dict) else None
+    if not isinstance(sources, dict):
+        return ()
+    field = sources.get(_named(declared, sources))
     labels = declared.get("labels")
     if kind is None or not isinstance(field, str) or not isinstance(labels, dict):
         return ()

@@ -136,7 +136,8 @@ class TaskRules:
     @rule("tasks", "datasets")
     def _datasets_feed_tasks(self) -> Iterator[Problem]:
         fed = {source for task in self.tasks.values() for source in task.sources}
-        for name in self.datasets:
+        # A name that is none of the datasets is reported, and may mean one.
+        for name in self.datasets if fed <= set(self.datasets) else ():
             if name not in fed:
                 yield (
                     ("datasets", name),
@@ -220,14 +221,16 @@ class TaskRules:
         chosen = self.training.select_on.task
         answer = self._sound_answers().get(chosen)
         terms = list(answer.terms) if isinstance(answer, Derived) else []
-        used = [name for name, section in self.datasets.items() if section.fraction]
+        unused = {name for name, own in self.datasets.items() if not own.fraction}
         trained = [
             name
             for name, task in self.tasks.items()
-            if task.fraction and not set(used).isdisjoint(task.sources)
+            if task.fraction and not unused.issuperset(task.sources)
         ]
         if not trained:
-            kind, names = ("tasks", self.tasks) if used else ("datasets", self.datasets)
+            one_is_used = unused != set(self.datasets)
+            kind = "tasks" if one_is_used else "datasets"
+            names = self.tasks if one_is_used else self.datasets
             yield (
                 (kind, list(names)[-1], "fraction"),
                 " = 0: no task has labels to train with. Raise the fraction of one.",

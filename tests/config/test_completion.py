@@ -108,6 +108,30 @@ def test_a_base_that_declares_is_a_base_like_any_other(load, tmp_path):
     assert set(made.datasets) == {"ward", "brixia"}
 
 
+@pytest.mark.parametrize(
+    "more", ["", "  stay: {kind: regression, from: {ward: stay}}\n"]
+)
+def test_a_slip_in_the_name_is_no_other_dataset(load, more):
+    text = SKETCH.replace("from: {ward: outcome}", "from: {wrad: outcome}") + more
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    assert "1 problem in" in str(caught.value)
+    expected = (
+        "tasks.outcome.from.wrad: is not one of the datasets. Did you mean 'ward'"
+    )
+    assert expected in str(caught.value)
+
+
+def test_a_dataset_with_a_similar_name_may_be_another_one(load):
+    """It has a label that the declaration does not have, or feeds the same task."""
+    for other in ("{ward_b: died}", "{ward: stay, ward_b: stay}"):
+        made = load(SKETCH + f"  other: {{kind: regression, from: {other}}}\n")
+        assert set(made.datasets) == {"ward", "brixia", "ward_b"}
+    listed = "datasets: {ward_b: {}}\n"
+    text = SKETCH + "  stay: {kind: regression, from: {ward_b: stay}}\n" + listed
+    assert set(load(text).datasets) == {"ward", "brixia", "ward_b"}
+
+
 def test_without_declaration_nothing_is_added(load):
     with pytest.raises(ConfigError) as caught:
         load("tasks:" + SKETCH.partition("tasks:")[2])

@@ -69,6 +69,8 @@ def test_a_right_configuration_has_none():
             ["tasks.prognosis_calibrated"],
         ),
         ({"tasks__severity__from": 3}, ["tasks.severity.from"]),
+        # ... nor that a dataset feeds nothing whose name has a slip where it does, ...
+        ({"tasks__severity__from": {"brixa": "age"}}, ["tasks.severity.from.brixa"]),
         ({"tasks": {}}, ["tasks"]),
         ({"tasks": [1]}, ["tasks"]),
         ({"datasets__brixia": 3}, ["datasets.brixia"]),
