@@ -91,13 +91,14 @@ class PhantomSection(Section):
         0.0, description="Fraction of the patients whose recorded outcome is wrong."
     )
 
-    @rule("without", "shortcut")
+    # Not of stored settings: runs of earlier versions stay readable.
+    @rule("without", "shortcut", of_files=True)
     def _shortcut_is_drawn(self) -> Iterator[Problem]:
         if self.shortcut:
             text = f" = {self.shortcut:g}"
             yield from self.needs("projections", ("shortcut",), text, "0")
 
-    @rule("without", "correlation")
+    @rule("without", "correlation", of_files=True)
     def _second_finding_is_drawn(self) -> Iterator[Problem]:
         if self.correlation < 1:
             text = f" = {self.correlation:g}"

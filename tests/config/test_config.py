@@ -320,6 +320,8 @@ def test_ingredients_that_nothing_depends_on_can_be_left_out(write):
     study = "{mode: %s, shifts: [none], scores: [9], correlations: [%s]}"
     config.load(path, ["phantoms.shift=none", "phantoms.label_noise=0.1"])
     config.load(path, [f"study={study % ('images', 1)}"])
+    # Runs of earlier versions stay readable.
+    config.load_stored(path, overrides=["phantoms.shortcut=0.5"])
     # Simulated features are no pictures.
     config.load(path, [f"study={study % ('features', 0.5)}"])
 
