@@ -21,7 +21,7 @@ def test_it_writes_a_page_and_names_it(tmp_path, capsys):
 def test_a_report_alone_computes_nothing_and_its_status_says_so(tmp_path, capsys):
     words = ["--report", "--config", "when_it_helps", f"run_dir={tmp_path}"]
     assert study.main(words) == 1
-    assert "0 of 144 cells have all 20 pairs" in capsys.readouterr().out
+    assert "0 of 144 cells have all 60 pairs" in capsys.readouterr().out
     assert not (tmp_path / "cells").exists()
 
 
