@@ -7,7 +7,7 @@ what to do. The command lines print it without a traceback and exit with status 
 import contextlib
 import contextvars
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 # Longer words are no slips of the pen, and comparing them takes long.
@@ -83,12 +83,33 @@ def is_collected() -> bool:
     return _collected.get() is not None
 
 
-def nearest(word: str, known: Collection[str]) -> str:
-    """ " Did you mean ...?" for the nearest name, or the empty string."""
+def closest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The name that is nearest to a word in any case; None if none is near.
+
+    Args:
+        word: the word.
+        known: the names.
+        cutoff: from 0 to 1: how alike the two must be.
+
+    Example:
+        >>> closest("PID", ["pid", "site"]), closest("age", ["pid", "site"])
+        ('pid', None)
+    """
     if len(word) > _LONGEST_WORD:
-        return ""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
+        return None
+    spellings: dict[str, list[str]] = {}
+    for name in known:
+        spellings.setdefault(name.casefold(), []).append(name)
+    for key in difflib.get_close_matches(word.casefold(), spellings, 1, cutoff):
+        # Of names that differ in case only, the one with most letters as in the word.
+        return difflib.get_close_matches(word, spellings[key], 1, 0)[0]
+    return None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """ " Did you mean ...?" for the name that `closest` finds, or the empty string."""
+    name = closest(word, known)
+    return "" if name is None else f" Did you mean {name!r}?"
 
 
 def brief(value: Any, most: int = 200) -> str:

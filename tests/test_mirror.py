@@ -62,7 +62,6 @@ THROUGH = {
         "mdmt_tf.config.phantom_section",
         "mdmt_tf.config.schema",
         "mdmt_tf.config.task_rules",
-        "mdmt_tf.errors",
     ],
     "config/test_benchmark_sections.py": ["mdmt_tf.config.benchmark_rules"],
     "config/test_config_volumes.py": ["mdmt_tf.config.image_sizes"],

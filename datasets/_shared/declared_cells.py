@@ -111,13 +111,9 @@ class ClassLabel:
         if key not in self._class_of:
             raise cell.wrong(
                 f"{', '.join(self._cells)}, or for unknown {self.marks.text}."
-                f"{self._nearest(cell.text)} Add it to `classes` or `unknown`."
+                f"{nearest(cell.text, self._cells)} Add it to `classes` or `unknown`."
             )
         return self._class_of[key]
-
-    def _nearest(self, text: str) -> str:
-        alike = [key for key in self._cells if key.casefold() == text.casefold()]
-        return f" Did you mean {alike[0]!r}?" if alike else nearest(text, self._cells)
 
 
 class EventLabel:

@@ -73,7 +73,7 @@ def load_builder(name: "str | type[ManualBuilder]") -> type["ManualBuilder"]:
         return name
     names = dataset_names()
     if name not in names:
-        hint = nearest(name.lower(), (*names, ALL))
+        hint = nearest(name, (*names, ALL))
         raise ConfigError(
             f"{name!r} is not a dataset.{hint} Known: {', '.join(names)}; or {ALL}."
         )

@@ -1,7 +1,6 @@
 """The header of a table: which row it is, and whether it fits the rows below it."""
 
 import collections
-import difflib
 import re
 import unicodedata
 import warnings
@@ -9,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from mdmt_tf.datasets._shared.spreadsheets import Sheet
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line
-from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.errors import DataError, DataWarning, closest
 from mdmt_tf.names import folded
 
 # Names of columns that are as similar are probably the same.
@@ -201,7 +200,7 @@ def warn_of_similar(path, header: Sequence[str], optional: Sequence[str]) -> Non
     """Warn of columns that may be misspelt, and are not read."""
     known = [name for name in header if name not in optional]
     for name in optional:
-        if name not in header and (close := _similar(name, known, _SIMILAR)):
+        if name not in header and (close := closest(name, known, _SIMILAR)):
             text = (
                 f"{path.name}: there is no column {name!r}, so it is unknown. Is "
                 f"{close!r} meant? Then rename it."
@@ -211,13 +210,6 @@ def warn_of_similar(path, header: Sequence[str], optional: Sequence[str]) -> Non
 
 def _meant(missing: Sequence[str], names: Sequence[str]) -> str:
     """The nearest names of columns, as in " Did you mean 'Image File', 'Sex'?"."""
-    found = filter(None, (_similar(name, names, 0.5) for name in missing))
+    found = filter(None, (closest(name, names) for name in missing))
     text = ", ".join(map(repr, dict.fromkeys(found)))
     return f" Did you mean {text}?" if text else ""
-
-
-def _similar(name: str, names: Iterable[str], cutoff: float) -> str | None:
-    """The name that is nearest in any case, if it is near."""
-    folded = {other.casefold(): other for other in names if other}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff)
-    return folded[close[0]] if close else None
