@@ -8,7 +8,7 @@ from pathlib import Path
 from mdmt_tf import links
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.image_files import find_images, image_stem
+from mdmt_tf.imaging.image_files import NoImagesError, find_images, image_stem
 from mdmt_tf.names import Names, folded, plain_id
 
 
@@ -36,14 +36,16 @@ class DeclaredImages:
         self._listed: dict[Path, Names[Path]] = {}
         for folder in self._folders:
             if not folder.is_dir():
+                is_file = folder.is_file()
+                reason = "It is a file." if is_file else "There is no such folder."
                 raise DataError(
-                    f"{folder}: expected a folder of images, dataset.images. There is "
-                    "no such folder. Paths are relative to the folder of the YAML "
-                    "file, or to --manual-dir."
+                    f"{folder}: expected a folder of images, dataset.images. {reason} "
+                    "Paths are relative to the folder of the YAML file, or to "
+                    "--manual-dir."
                 )
         try:
             self.files = find_images(self._folders, volumes) if self._folders else []
-        except DataError as error:
+        except NoImagesError as error:
             kind = "volumes: NIfTI files or folders of DICOM slices"
             other = "a name such as lungs_256, or size: PIXELS"
             if not volumes:

@@ -324,9 +324,11 @@ def _cells_in(parts: Sequence[Sequence[TableRow]], column: str) -> Iterator[Cell
 def _read(folder: Path, section: TableSection, columns, wanted) -> Table:
     path = folder / section.file
     if not path.is_file():
-        others = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        beside = path.parent.iterdir() if path.parent.is_dir() else ()
+        others = [other.name for other in beside if other.is_file()]
+        reason = "It is a folder." if path.is_dir() else "There is no such file."
         raise DataError(
-            f"{path}: expected a table, dataset.tables. There is no such file."
+            f"{path}: expected a table, dataset.tables. {reason}"
             f"{nearest(path.name, others)} Paths are relative to the folder of the "
             "YAML file, or to --manual-dir."
         )

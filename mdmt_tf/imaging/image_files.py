@@ -17,6 +17,10 @@ VOLUMES = (".nii", ".nii.gz")
 _INDEX = "DICOMDIR"
 
 
+class NoImagesError(DataError):
+    """A folder that can be read, but holds no images of the kind that is wanted."""
+
+
 def image_stem(name: str) -> str:
     """The name without the suffix of an image file; other dots are part of the name.
 
@@ -47,8 +51,8 @@ def find_images(
             A file or folder that is given by name may be a link.
     Returns: each file or folder once, in the order of `given`, those of one folder or
         pattern sorted. Of several slices of one series, the first.
-    Raises: DataError for a path that does not exist, a folder or a pattern without
-        images, what cannot be read, and links as `confined` says.
+    Raises: DataError for a path that does not exist, a folder (NoImagesError) or a
+        pattern without images, what cannot be read, and links as `confined` says.
     """
     found: dict[Path, None] = {}
     for path in map(_on_disk, given):
@@ -94,7 +98,7 @@ def _images_below(folders: list[Path], given: Path, volumes: bool) -> list[Path]
         suffixes = ", ".join(VOLUMES if volumes else RADIOGRAPHS)
         kinds = f"{suffixes}{' or DICOM series' if volumes else ''}"
         count = f"none among {len(files)} file{'s' if len(files) > 1 else ''}"
-        raise DataError(
+        raise NoImagesError(
             f"{given}: expected image files ({kinds}) in it or in folders below. "
             f"Received: {count if files else 'an empty folder'}."
         )
@@ -155,4 +159,7 @@ def _is_image(path: Path, volumes: bool) -> bool:
 
 
 def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"{error.filename}: cannot be read: {error.strerror}.") from error
+    raise DataError(
+        f"{error.filename}: cannot be read: {error.strerror}. Make it readable, or "
+        "remove it from the folder."
+    ) from error

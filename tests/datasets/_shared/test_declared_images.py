@@ -99,8 +99,20 @@ def test_a_folder_that_is_missing_or_empty(root):
     with pytest.raises(DataError, match=r"dataset\.images\. There is no such folder"):
         DeclaredImages(root, ["flims"], volumes=False)
     (root / "empty").mkdir()
-    with pytest.raises(DataError, match="expected image files"):
+    with pytest.raises(DataError, match="expected image files.*`preprocess` is for"):
         DeclaredImages(root, ["empty"], volumes=False)
+    with pytest.raises(DataError, match=r"dataset\.images\. It is a file\."):
+        DeclaredImages(root, ["films/a1.png"], volumes=False)
+
+
+def test_a_file_that_cannot_be_read_says_nothing_about_preprocessing(root):
+    (root / "films" / "README").symlink_to("nothing")
+    with pytest.raises(DataError) as error:
+        DeclaredImages(root, ["films"], volumes=False)
+    assert str(error.value).endswith(
+        "films/README: cannot be read: No such file or directory. Make it readable, or "
+        "remove it from the folder."
+    )
 
 
 @pytest.mark.parametrize("name", ["/", ".", "./", "..", "x" * 300, "p1/" + "y" * 5000])

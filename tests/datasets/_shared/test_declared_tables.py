@@ -209,3 +209,12 @@ def test_a_table_that_is_missing(read, tmp_path):
         error.value
     )
     assert "Did you mean 'films.csv'?" in str(error.value)
+
+
+def test_a_folder_is_no_table(read):
+    with pytest.raises(DataError) as error:
+        read([["pid", "age"]], tables="films")
+    assert "films: expected a table, dataset.tables. It is a folder." in str(
+        error.value
+    )
+    assert "Did you mean 'films.csv'?" in str(error.value)
