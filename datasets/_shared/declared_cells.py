@@ -14,7 +14,7 @@ from mdmt_tf.datasets._shared.table_rows import (
     is_error,
     to_number,
 )
-from mdmt_tf.errors import nearest
+from mdmt_tf.errors import brief, nearest
 
 # Spreadsheets have truth values, which are read as 1 and 0.
 _TRUTH = {"true": "1", "false": "0"}
@@ -50,7 +50,7 @@ class Cell:
     def wrong(self, expected: str) -> RowError:
         return RowError(
             BAD_VALUE,
-            f"{self.column} = {self.text!r}{self.where}, expected {expected}",
+            f"{self.column} = {brief(self.text)}{self.where}, expected {expected}",
         )
 
 

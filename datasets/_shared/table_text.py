@@ -175,10 +175,18 @@ def _reader(text: str, delimiter: str) -> Iterator[Line]:
         quoted = rf'((?:^|[{ends}]) *"(?:[^"]|"")*") +(?=[{ends}]|$)'
         text = re.sub(quoted, r"\1", text)
     lines = _Lines(text)
+    # `_Lines` limits the row. The limit of Python is one for the whole process: it is
+    # only ever raised, so that no reader of another thread finds it lower.
+    if csv.field_size_limit() < _LONGEST_ROW:
+        csv.field_size_limit(_LONGEST_ROW)
     reader = csv.reader(lines, delimiter=delimiter, **_STRICT)
     for cells in reader:
-        lines.read = 0
+        lines.begin_row()
         yield reader.line_num, cells
+
+
+class _LongRowError(csv.Error):
+    """A row of too many characters; the message says of how many and in which lines."""
 
 
 class _Lines:
@@ -186,16 +194,26 @@ class _Lines:
 
     def __init__(self, text: str):
         self._lines = io.StringIO(text, newline="")
-        self.read = 0
+        self.begin_row()
+
+    def begin_row(self) -> None:
+        """Count from here."""
+        self._characters = self._count = 0
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
-        self.read += len(line)
-        if self.read > _LONGEST_ROW:
-            raise csv.Error(f"a row of more than {_LONGEST_ROW} characters")
+        self._characters += len(line)
+        self._count += 1
+        if self._characters > _LONGEST_ROW:
+            has = f"this row has more than {_LONGEST_ROW} characters"
+            if self._count > 1:
+                raise _LongRowError(
+                    f"{has} in {self._count} lines. Is a quote never closed?"
+                )
+            raise _LongRowError(f"{has}. Shorten its longest cell.")
         return line
 
 
@@ -222,11 +240,11 @@ def _lines(path: Path, text: str, delimiter: str) -> list[Line]:
             check_cells(path, count)
             result.append((before, [_plain(cell) for cell in cells]))
     except csv.Error as error:
-        raise _bad_quote(path, before + 1, error) from error
+        raise _unreadable(path, before + 1, error) from error
     return result
 
 
-def _bad_quote(path: Path, number: int, error: csv.Error) -> DataError:
+def _unreadable(path: Path, number: int, error: csv.Error) -> DataError:
     """The error for what the strict reader refuses in the row from a line on.
 
     It names the line and repeats nothing of it: cells of unused columns may be names.
@@ -236,11 +254,18 @@ def _bad_quote(path: Path, number: int, error: csv.Error) -> DataError:
             f"{path}:{number}: a quote in this line is never closed. Everything below "
             "it would be one cell. Close the quote, or remove it."
         )
-    return DataError(
+    if isinstance(error, _LongRowError):
+        return DataError(f"{path}:{number}: {error}")
+    text = (
         f"{path}:{number}: this table cannot be read: {error}, in the row that begins "
-        "in this line. Is a quote never closed, or text after a closing quote? A "
-        'quote within a quoted cell is doubled, "".'
+        "in this line."
     )
+    if '"' in str(error):  # such as: ',' expected after '"'
+        text += (
+            " Is a quote never closed, or text after a closing quote? A quote within a "
+            'quoted cell is doubled, "".'
+        )
+    return DataError(text)
 
 
 def _check_swallowed(path: Path, number: int, cells: list[str], delimiter: str) -> None:

@@ -157,6 +157,12 @@ def test_what_is_no_number(text):
         Number(MARKS).value(cell(text))
 
 
+def test_a_long_cell_is_cut_in_messages():
+    with pytest.raises(RowError) as error:
+        Number(MARKS).value(cell(100_000 * "x"))
+    assert len(str(error.value)) < 300
+
+
 def test_words():
     assert Words(MARKS).value(cell("AP")) == "AP"
     assert Words(MARKS).value(cell("N/A")) == ""

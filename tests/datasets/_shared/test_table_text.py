@@ -1,7 +1,10 @@
 """Encoding, delimiter and decimal sign of text files, as programs write them."""
 
+import csv
+
 import pytest
 
+from mdmt_tf.datasets._shared import table_text
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import DataError, DataWarning
@@ -197,6 +200,31 @@ def test_a_cell_of_lines_like_rows_in_a_narrow_table_is_told(read):
     text = b'file,temp,note\na,1,"seen\nin May, June, July"\n'
     with pytest.warns(DataWarning, match="t.csv:2: cell 3 of this row goes on for 2"):
         assert len(read(text)) == 1
+
+
+def test_a_long_cell_is_a_cell(read):
+    """Longer than the cells that Python's reader takes unless it is told otherwise."""
+    csv.field_size_limit(131_072)  # the default
+    note = 200_000 * "x"
+    rows = read(f'file,temp,note\na,1,{note}\nb,2,"{note}"\n'.encode())
+    assert [row.text("note") for row in rows] == [note, note]
+
+
+@pytest.mark.parametrize("quote", ['"', ""])
+def test_a_row_that_is_too_long(read, quote, monkeypatch):
+    monkeypatch.setattr(table_text, "_LONGEST_ROW", 1000)
+    text = f"file,temp,note\na,1,\nb,2,{quote}{2000 * 'x'}{quote}\n"
+    with pytest.raises(DataError) as error:
+        read(text.encode())
+    assert "t.csv:3: this row has more than 1000 characters. Sh" in str(error.value)
+    assert "quote" not in str(error.value)
+
+
+def test_a_quote_that_makes_a_row_too_long(read, monkeypatch):
+    monkeypatch.setattr(table_text, "_LONGEST_ROW", 1000)
+    text = 'file,temp,note\na,1,"x\n' + 1000 * "b,2,y\n"
+    with pytest.raises(DataError, match=r"csv:2: .* 1000 characters .*lines. Is a q"):
+        read(text.encode())
 
 
 @pytest.mark.parametrize("mark", ["\x1a", "\x00", "\ufeff", "\u00ad"])
