@@ -6,13 +6,15 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from mdmt_tf.config.declaration import KeepSection
+from mdmt_tf.config.declaration import UNKNOWN, KeepSection
+from mdmt_tf.datasets._shared.dates import is_date, is_time
 from mdmt_tf.datasets._shared.table_rows import (
     BAD_VALUE,
     LeftOut,
     RowError,
     is_error,
     to_number,
+    to_years,
 )
 from mdmt_tf.errors import brief, nearest
 
@@ -20,10 +22,9 @@ from mdmt_tf.errors import brief, nearest
 _TRUTH = {"true": "1", "false": "0"}
 # Numbers are stored as float32: the largest one up to which all integers differ.
 _EXACT = 2**24
-# What people write in a column of dates where nothing happened.
-_NO_EVENT = frozenset(
-    ("nan", "na", "n/a", "none", "null", "nil", "nat", "?", "-", "--", ".")
-    + ("0", "no", "n", "false", "never", "unknown", "missing")
+# What people write, instead of a date, where something happened.
+_HAPPENED = frozenset(
+    ("yes", "y", "true", "x", "ja", "oui", "si", "s\xec", "s\xed", "sim", "+")
 )
 
 
@@ -85,7 +86,7 @@ class Marks:
 
 # Cells that name no patient, image or site. Marks of the declaration such as 99 do not
 # count here, because 99 may be a patient.
-NO_NAME = Marks(("nan", "na", "n/a", "none", "null", "?", "-", "--", "unknown"))
+NO_NAME = Marks((*UNKNOWN, "-", "--", "unknown"))
 
 
 class ClassLabel:
@@ -130,23 +131,46 @@ class EventLabel:
                 row there is unknown.
         """
         self.marks, self._names, self._lists_all = marks, names, lists_all
-        self._refused = _NO_EVENT | {names[0].casefold()}
+        self._happened = (_HAPPENED | {names[1].casefold()}) - {names[0].casefold()}
 
     def value(self, cell: Cell) -> str:
-        """The first class for an unknown cell, the second for a date or other text.
+        """The first class for an unknown cell, the second for one that says when.
 
-        Raises: RowError for text that says that nothing happened, or an error.
+        Raises: RowError for any other cell, because text may say that nothing happened,
+            in any language.
         """
         if self.marks.has(cell):
             is_unknown = self._lists_all and not cell.is_there
             return self.unknown if is_unknown else self._names[0]
-        text = plain(cell.text, cell.decimal).casefold()
-        if text in self._refused or is_error(cell.text):
-            raise cell.wrong(
-                f"when or how it happened, or for {self._names[0]} {self.marks.text}. "
-                "Add it to `unknown`, or give `classes` instead of `event`."
-            )
+        if not self._is_event(cell):
+            raise cell.wrong(f"{self.expected}. {self.remedy}")
         return self._names[1]
+
+    @property
+    def expected(self) -> str:
+        """The cells that are read."""
+        no, yes = self._names
+        return (
+            f"for {yes} a date, a time, a number other than 0, or yes, and for {no} "
+            f"{self.marks.text}"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do about others."""
+        no, yes = self._names
+        return (
+            f"Add what means {no} to `unknown`, and write yes for {yes}; or give "
+            "`classes` instead of `event`."
+        )
+
+    def _is_event(self, cell: Cell) -> bool:
+        text = unicodedata.normalize("NFC", cell.text)
+        number = to_number(text, cell.decimal)
+        if number is None:  # 3 days
+            number = to_years(text, cell.decimal, ranges=False)
+        is_known = is_date(text) or is_time(text) or text.casefold() in self._happened
+        return bool(number) or is_known
 
 
 class Number:

@@ -1,15 +1,18 @@
 """Warnings about tables that can be read, but may mean something else."""
 
-from mdmt_tf.datasets._shared.declared_cells import Number, listed, plain
+from mdmt_tf.datasets._shared.declared_cells import EventLabel, Number, listed, plain
 from mdmt_tf.datasets._shared.declared_plan import Plan
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.datasets._shared.table_rows import to_number
-from mdmt_tf.errors import nearest
+from mdmt_tf.datasets._shared.table_rows import RowError, to_number
+from mdmt_tf.errors import brief, nearest
+
+_SHOWN = 20
 
 
 def warn(plan: Plan, rejections: Rejections) -> None:
-    """Warn of slips in conditions, and of marks among numbers."""
+    """Warn of slips in conditions, of text in events, and of marks among numbers."""
     _warn_of_conditions_without_rows(plan, rejections)
+    _warn_of_text_in_events(plan, rejections)
     _warn_of_marks_among_numbers(plan, rejections)
 
 
@@ -26,6 +29,25 @@ def _warn_of_conditions_without_rows(plan: Plan, rejections: Rejections) -> None
             hint = nearest(missing[0], sorted(seen))
             detail = f"keep.{column}: no cell of the column is {words}.{hint}"
             rejections.warn("", "", "condition without rows", detail)
+
+
+def _warn_of_text_in_events(plan: Plan, rejections: Rejections) -> None:
+    """List each text in columns of events that does not say whether it happened."""
+    for name, kind in plan.kinds.items():
+        if not isinstance(kind, EventLabel):
+            continue
+        places: dict[str, str] = {}
+        for cell in plan.tables.column_cells(plan.columns[name]):
+            try:
+                kind.value(cell)
+            except RowError:
+                places.setdefault(cell.text, cell.place)
+        if places:
+            texts = [f"{brief(text)} ({place})" for text, place in places.items()]
+            more = len(texts) - _SHOWN
+            shown = ", ".join(texts[:_SHOWN]) + (f" and {more} more" * (more > 0))
+            detail = f"{name}: {shown}. Expected {kind.expected}. {kind.remedy}"
+            rejections.warn("", "", "text that tells no event", detail)
 
 
 def _warn_of_marks_among_numbers(plan: Plan, rejections: Rejections) -> None:

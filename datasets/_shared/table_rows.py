@@ -5,12 +5,13 @@ import math
 import re
 from collections.abc import Mapping
 
+from mdmt_tf.config.declaration import UNKNOWN
 from mdmt_tf.errors import DataError
 
 # The kind of a `RowError` about a cell.
 BAD_VALUE = "bad value"
 # Cells that mean "unknown", in lower case.
-_UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
+_UNKNOWN = frozenset(UNKNOWN)
 _FLAGS = {"no": 0, "false": 0, "yes": 1, "true": 1}
 # What a formula without a result shows, such as #N/A and #DIV/0!.
 _ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")

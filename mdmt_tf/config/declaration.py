@@ -135,7 +135,8 @@ class LabelSection(Section):
         None,
         description="Names of two classes for a column that is filled only where "
         "something happened, such as the date of a death: [alive, died] for an unknown "
-        "and for any other cell. Of a joined table, a row that is missing is unknown "
+        "cell, and for one with a date, a time, a number other than 0, or yes. Of a "
+        "joined table, a row that is missing is unknown "
         "if the table has rows without the event, too.",
     )
     unit: Text | None = Field(

@@ -5,6 +5,7 @@ import functools
 import re
 from collections import Counter
 
+from mdmt_tf.datasets._shared.dates import is_date
 from mdmt_tf.datasets._shared.table_rows import to_number
 from mdmt_tf.planning import words
 
@@ -20,10 +21,6 @@ _UNKNOWN = frozenset(
 _PERHAPS = frozenset({"none", "-", "--", ".", "x"})
 # Numbers by which tables mark what is unknown.
 _CODES = frozenset({9, 88, 99, 888, 999, 8888, 9999, 99999, -1, -9, -99, -999, -9999})
-_DATES = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|(19|20)\d{6})"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +99,7 @@ class Column:
     def is_date(self) -> bool:
         """Whether the values are dates, with or without a time of day."""
         cells = self.known
-        return bool(cells) and all(_DATES.fullmatch(cell) for cell in cells)
+        return bool(cells) and all(map(is_date, cells))
 
     @property
     def is_time(self) -> bool:

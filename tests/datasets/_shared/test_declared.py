@@ -523,6 +523,23 @@ def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read):
         assert read()["death"][::2] == expected
 
 
+def test_text_in_a_column_of_an_event_is_listed(ward, read, caplog):
+    rows = ward_rows(3)
+    texts = ["nein", "0000-00-00", "2020-01-02", "", "nein", "discharged"]
+    for row, text in zip(rows, texts, strict=True):
+        row[AT["los"]] = text
+    text = TEXT.replace("unit: days}", "event: [alive, died]}")
+    with caplog.at_level(logging.WARNING):
+        ward(rows, text)
+    assert read()["stay"] == ["", "", "died", "alive", "", ""]
+    assert (
+        "stay: 'nein' (outcomes.xlsx:2), '0000-00-00' (outcomes.xlsx:3), 'discharged' "
+        "(outcomes.xlsx:7). Expected for died a date, a time, a number other than 0, "
+        "or yes, and for alive 'n/a', '99'. Add what means alive to `unknown`, and "
+        "write yes for died; or give `classes` instead of `event`." in caplog.text
+    )
+
+
 def test_conditions_use_what_is_unknown_in_the_label_of_their_column(ward):
     rows = ward_rows(2)
     rows[0][AT["los"]], rows[1][AT["los"]], rows[2][AT["los"]] = 99, -1, "-1.0"

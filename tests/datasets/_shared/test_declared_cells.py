@@ -107,9 +107,22 @@ def test_an_event_happened_where_its_cell_is_known():
 
 
 @pytest.mark.parametrize(
-    "text", ["no", "0", "FALSE", "-", "n/a", "none", "?", "#N/A", "alive", "Alive"]
+    "text",
+    ["2020-01-02", "2.1.20", "Jan 2, 2020", "2020-01-02T14:30:00Z", "14:30", "3", "-2"]
+    + ["0.5", "3 days", "43831.5", "yes", "X", "true", "Ja", "S\xec", "died", "Died"],
 )
-def test_what_says_that_nothing_happened_is_no_event(text):
+def test_what_says_when_or_that_it_happened_is_an_event(text):
+    assert EventLabel(("alive", "died"), Marks(())).value(cell(text)) == "died"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no", "0", "FALSE", "-", "n/a", "none", "?", "#N/A", "alive", "Alive", "0.0"]
+    + ["nein", "k.A.", "n.a.", "not applicable", "alive at discharge", "censored"]
+    + ["0000-00-00", "1900-01-00", "9999-12-31", "00:00:00", "0 days", "nan", "inf"]
+    + ["<1", "2020-01-02?", "pneumonia"],
+)
+def test_what_does_not_say_that_it_happened_is_no_event(text):
     with pytest.raises(RowError) as error:
         EventLabel(("alive", "died"), Marks(())).value(cell(text))
     assert f"x = {text!r}, expected" in str(error.value)
