@@ -292,7 +292,8 @@ class DeclaredTables:
             if column in table.columns:
                 for row in table.rows:
                     text = row.cells.get(column, "")
-                    yield Cell(text, column, row.place, decimal=row.decimal)
+                    decimal = row.decimal_of(column)
+                    yield Cell(text, column, row.place, decimal=decimal)
 
 
 def declared_columns(declaration: DatasetDeclaration) -> dict[str, str]:
@@ -318,7 +319,8 @@ def _cells_in(parts: Sequence[Sequence[TableRow]], column: str) -> Iterator[Cell
         for row in rows:
             if column in row.cells:
                 where = "" if row is parts[0][0] else f" in {row.place}"
-                yield Cell(row.cells[column], column, row.place, where, row.decimal)
+                decimal = row.decimal_of(column)
+                yield Cell(row.cells[column], column, row.place, where, decimal)
 
 
 def _read(folder: Path, section: TableSection, columns, wanted) -> Table:

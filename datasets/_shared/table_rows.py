@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mdmt_tf.config.declaration import UNKNOWN
 from mdmt_tf.errors import DataError
@@ -15,6 +15,9 @@ _UNKNOWN = frozenset(UNKNOWN)
 _FLAGS = {"no": 0, "false": 0, "yes": 1, "true": 1}
 # What a formula without a result shows, such as #N/A and #DIV/0!.
 _ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
+# The sign before decimals where a point may also be between thousands. No cell has it,
+# so that cells with a point are no numbers.
+UNCLEAR = "?"
 # Numbers are stored as float32.
 _LARGEST = 3.4e38
 
@@ -119,12 +122,18 @@ class TableRow:
         number: number of the row as in an editor or spreadsheet; the header is 1.
         cells: column name -> text, without surrounding blanks.
         decimal: the sign before the decimals of numbers, a point or a comma.
+        unclear: columns of which it is not known.
     """
 
     file: str
     number: int
     cells: Mapping[str, str]
     decimal: str = "."
+    unclear: Collection[str] = ()
+
+    def decimal_of(self, column: str) -> str:
+        """The sign before the decimals of a column; `UNCLEAR` if it is not known."""
+        return UNCLEAR if column in self.unclear else self.decimal
 
     @property
     def place(self) -> str:
@@ -156,7 +165,7 @@ class TableRow:
         cell = self.text(column)
         if not cell:
             return math.nan
-        value = to_number(cell, self.decimal)
+        value = to_number(cell, self.decimal_of(column))
         if value is None:
             raise RowError(
                 BAD_VALUE, f"{column} = {cell!r}, expected a number or an empty cell"
@@ -189,7 +198,7 @@ class TableRow:
         cell = self.text(column)
         if not cell:
             return -1
-        value = _FLAGS.get(cell.lower(), to_number(cell, self.decimal))
+        value = _FLAGS.get(cell.lower(), to_number(cell, self.decimal_of(column)))
         if value not in (0, 1):
             raise RowError(BAD_VALUE, f"{column} = {cell!r}, expected 0, 1 or empty")
         return int(value)
@@ -203,7 +212,7 @@ class TableRow:
         cell = self.text(column)
         if not cell:
             return math.nan
-        years = to_years(cell, self.decimal)
+        years = to_years(cell, self.decimal_of(column))
         if years is None:
             raise RowError(
                 BAD_VALUE,

@@ -150,21 +150,20 @@ def _decode_windows(line: bytes) -> str:
         return line.decode("latin-1")
 
 
-def has_decimal_comma(lines: Iterable[Line], delimiter: str) -> bool:
-    """Whether numbers are written as 79,5: some must be, and none as 79.5.
+def decimal_sign(lines: Iterable[Line], delimiter: str) -> str:
+    """The sign before the decimals of numbers.
 
-    1,100 and 1.100 alone are no signs, because they may be eleven hundred. A file with
-    commas as delimiters has none.
+    A comma if some are written as 79,5 and none as 79.5. 1,100 and 1.100 are no signs,
+    because they may be eleven hundred: "" if no other number has decimals. A file with
+    commas as delimiters has points.
     """
-    if delimiter == ",":
-        return False
-    found = False
-    for _, cells in lines:
+    found = "." if delimiter == "," else ""
+    for _, cells in lines if not found else ():
         for cell in cells:
             if match := _DECIMAL.fullmatch(cell):
                 if match[1] == ".":
-                    return False
-                found = True
+                    return "."
+                found = ","
     return found
 
 

@@ -15,6 +15,7 @@ from mdmt_tf.datasets._shared.table_header import (
     check_header,
     check_widths,
     find_header,
+    find_unclear,
     header_text,
     overlap,
     regularity,
@@ -115,8 +116,7 @@ def read_table(
         lines = parquet_tables.read_lines(path)
     else:
         lines, delimiter = table_text.read_lines(path, has_header)
-        if table_text.has_decimal_comma(lines, delimiter):
-            decimal = ","
+        decimal = table_text.decimal_sign(lines, delimiter)
     filled = [line for line in lines if any(line[1])]
     if not filled:
         raise DataError(f"{path}: this table is empty")
@@ -131,13 +131,15 @@ def read_table(
     if found is not None:
         check_formulas(path, found, (line, header), read)
     warn_of_similar(path, header, optional)
+    unclear = frozenset() if decimal else find_unclear(path, header, rest, read)
     named = [(place, name) for place, name in enumerate(header) if name]
     rows = tuple(
         TableRow(
             path.name,
             number,
             {name: cells[place] for place, name in named if place < len(cells)},
-            decimal,
+            decimal or ".",
+            unclear,
         )
         for number, cells in rest
     )
@@ -168,7 +170,9 @@ def rows_by_key(
         cells = dict(first.cells)
         for column in columns:
             one, other = first.text(column), row.text(column)
-            same = [plain(text, row.decimal).casefold() for text in (one, other)]
+            same = [
+                plain(text, row.decimal_of(column)).casefold() for text in (one, other)
+            ]
             if all(same) and same[0] != same[1]:
                 raise DataError(
                     f"{path}:{row.number}: {column} of {key!r} is {other!r}, but "

@@ -195,7 +195,8 @@ def _patient_id(row):
 
 def _age(row):
     """Age in years, NaN if unknown. It is a label, so ranges will not do."""
-    years = table_rows.to_years(row.text("Age"), row.decimal, ranges=False)
+    decimal = row.decimal_of("Age")
+    years = table_rows.to_years(row.text("Age"), decimal, ranges=False)
     if years is None:
         years = row.number_in("Age")
     if years < 0 or years > _LARGEST_AGE:

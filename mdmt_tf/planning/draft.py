@@ -232,12 +232,13 @@ def read_columns(path: Path) -> dict[str, Column]:
         read = read_table(path, columns=())
     for doubt in doubts:
         logger.warning("%s", doubt)
-    decimal = read.rows[0].decimal if read.rows else "."
     if not read.rows:
         raise DataError(f"{path}: expected rows below the names of the columns.")
     return {
         name: Column(
-            name, tuple(row.cells.get(name, "") for row in read.rows), decimal=decimal
+            name,
+            tuple(row.cells.get(name, "") for row in read.rows),
+            decimal=read.rows[0].decimal_of(name),
         )
         for name in read.columns
     }

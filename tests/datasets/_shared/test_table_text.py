@@ -66,6 +66,62 @@ def test_thousands_with_points_beside_decimal_commas(read):
         rows[0].number_in("glucose")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["950", "1.250", "12.400", "870"],
+        ["0", "-1.250", "", "n/a"],
+        ["1", "1.250.000", "1.250", "x"],
+    ],
+)
+def test_points_that_may_be_between_thousands(read, delimiter, numbers):
+    lines = [f"{name}{delimiter}{n}\n" for name, n in enumerate(numbers)]
+    text = f"file{delimiter}temp\n{''.join(lines)}"
+    first = next(n for n in numbers if "." in n)
+    with pytest.warns(DataWarning, match=f"temp = '{first}' may be") as found:
+        rows = read(text.encode())
+    assert [warning.message.kind for warning in found] == ["thousands or decimals"]
+    for row, number in zip(rows, numbers, strict=True):
+        if number.isdecimal():
+            assert row.number_in("temp") == int(number)
+        if "." in number:
+            with pytest.raises(RowError, match=f"temp = '{number}', expected a number"):
+                row.number_in("temp")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["0.125", "1.250", "2"],  # a leading zero tells it
+        ["1.250", "2.375", "12.400"],  # all have three decimals
+        ["950", "1.250", "1250"],  # thousands are without points
+        ["950", "1.250", "2.5"],
+        ["950", "1100"],
+        ["12.03.2020", "7", "1.250"],
+    ],
+)
+def test_points_that_are_before_decimals(read, recwarn, numbers):
+    lines = [f"{name};{n}\n" for name, n in enumerate(numbers)]
+    for row, number in zip(
+        read(f"file;temp\n{''.join(lines)}".encode()), numbers, strict=True
+    ):
+        if number.count(".") < 2:
+            assert row.number_in("temp") == float(number)
+    assert not recwarn
+
+
+def test_points_in_another_column_tell_the_sign(read, recwarn):
+    rows = read(b"file;temp;wbc\na;950;1.5\nb;1.250;2\n")
+    assert [row.number_in("temp") for row in rows] == [950, 1.25]
+    assert not recwarn
+
+
+def test_columns_that_are_not_read_have_no_warning_of_thousands(read, recwarn):
+    read(b"file;temp;other\na;1;950\nb;2;1.250\n")
+    assert not recwarn
+
+
 @pytest.mark.parametrize(
     "cell, decimal",
     [
