@@ -29,7 +29,14 @@ _BREAKS = str.maketrans({"\u2010": "-", "\u2011": "-", "\u3000": " "})
 _DASHES = str.maketrans(dict.fromkeys("\u2012\u2013\u2014\u2015\u2212", "-"))
 _MOST_HINTS = 5
 _NUMBER = re.compile(r"([0-9]+)[.,]0+")
-_SCIENTIFIC = re.compile(r"[0-9]([.,][0-9]+)?[Ee]\+?[0-9]+")
+# 1.2E+11 or 1.2E11; but 1E5 may be a name.
+_SCIENTIFIC = re.compile(r"[0-9]([.,][0-9]+[Ee]\+?|[Ee]\+)[0-9]+")
+
+# What to do about a name for which `is_rewritten` is true.
+REWRITTEN = (
+    "It seems to be a number that a spreadsheet program has rewritten; keep the column "
+    "as text."
+)
 
 
 def clean(text: str) -> str:
@@ -65,6 +72,18 @@ def plain_id(text: str) -> str:
     text = clean(text)
     match = _NUMBER.fullmatch(text)
     return match[1] if match else text
+
+
+def is_rewritten(text: str) -> bool:
+    """Whether a name is a number as programs show long ones, without its last digits.
+
+    Different names then look the same.
+
+    Example:
+        >>> is_rewritten("1.23457E+11"), is_rewritten("1E+20"), is_rewritten("1E5")
+        (True, True, False)
+    """
+    return bool(_SCIENTIFIC.fullmatch(clean(text)))
 
 
 def folded(text: str) -> str:
@@ -194,11 +213,8 @@ class Names(Generic[Thing]):
         Or what a spreadsheet program has made of it.
         """
         last = last_part(name)
-        if _SCIENTIFIC.fullmatch(last):
-            return (
-                " It seems to be a number that a spreadsheet program has rewritten; "
-                "keep the column as text."
-            )
+        if is_rewritten(last):
+            return f" {REWRITTEN}"
         self._hints += 1
         if self._hints > _MOST_HINTS:
             return ""

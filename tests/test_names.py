@@ -143,5 +143,6 @@ def test_slips():
     )
     assert index.slip("Film7") == " Did you mean 'film 7.png'?"
     assert "keep the column as text" in index.slip("3.4E+06")
+    assert "keep the column as text" not in index.slip("1E5")
     assert index.slip("b2") == ""
     assert index.nearest("b2.png") == " Did you mean 'b1.png'?"

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import itertools
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mdmt_tf import links, storage
@@ -21,7 +21,7 @@ from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.datasets._shared.tables import Table, read_table
 from mdmt_tf.errors import DataError, collected_warnings, nearest
-from mdmt_tf.names import Names, folded, plain_id
+from mdmt_tf.names import REWRITTEN, Names, folded, is_rewritten, plain_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,11 @@ class DeclaredTables:
         for section in others:
             on = {f"tables, `on` of {section.file}": key for key in section.keys}
             _check_columns(on, before, where)
+            tables = (self._main, *(side.table for side in self._sides))
             side = self._side(folder, section, used.values())
+            for table in tables:
+                _check_keys(table, section.keys)
+            _check_keys(side.table, section.keys.values())
             self._sides.append(side)
             before += side.table.columns
             self.digests[section.file] = storage.sha256_of(folder / section.file)
@@ -338,6 +342,18 @@ def _read(folder: Path, section: TableSection, columns, wanted) -> Table:
     if links.leads_out(path, folder):
         links.check(path, path.parent)
     return read_table(path, columns=columns, wanted=list(wanted), sheet=section.sheet)
+
+
+def _check_keys(table: Table, columns: Iterable[str]) -> None:
+    """Raise for keys that a program has rewritten, which may be of several things."""
+    for column in columns:
+        for row in table.rows:
+            text = row.cells.get(unicodedata.normalize("NFC", column), "")
+            if is_rewritten(text):
+                raise DataError(
+                    f"{table.path}:{row.number}: {column} = {text!r} joins rows of "
+                    f"tables. {REWRITTEN}"
+                )
 
 
 def _check_columns(used: Mapping[str, str], known: Sequence[str], where: str) -> None:

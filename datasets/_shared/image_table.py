@@ -9,7 +9,7 @@ from mdmt_tf.datasets._shared.image_records import Record, merge_repeats
 from mdmt_tf.datasets._shared.record_names import in_one_spelling
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.side_rows import SideRows
-from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow
+from mdmt_tf.datasets._shared.table_rows import LeftOut, RowError, TableRow, check_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +59,7 @@ class ImageTable:
             name = row.text(self.image_column)
             try:
                 record = self.parse(row)
+                check_name(record.patient_id, "patient")
             except RowError as error:
                 is_left_out = isinstance(error, LeftOut)
                 rejections.add(name, row.place, error.kind, error.detail, is_left_out)

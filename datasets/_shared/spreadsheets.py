@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import decimal
 import itertools
 import re
 import warnings
@@ -29,6 +30,8 @@ _ZEROS = re.compile(r"0{2,}")
 _ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}["']""")
 # Written by programs that leave computing to the next program.
 _TO_COMPUTE = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\sfullCalcOnLoad=["'](?:1|true)""")
+# From here on a number of a sheet has more digits than programs keep.
+_FIRST_INEXACT = 10**15
 # The header is looked for in the rows up to this one.
 _LAST_SEARCHED = 1000
 
@@ -141,7 +144,7 @@ def _lines(
     """The rows that are not empty, up to number `last`."""
     # Programs may write a wrong dimension, such as A1 for all.
     sheet.reset_dimensions()
-    text_of = _shown if has_zeros else cell_text
+    text_of = _shown if has_zeros else _text
     count = 0
     rows = sheet.iter_rows(values_only=not has_zeros, max_row=last)
     for number, cells in enumerate(rows, 1):
@@ -164,20 +167,42 @@ def _has_zeros(archive: zipfile.ZipFile) -> bool:
 
 def _shown(cell: Any) -> str:
     """The text of a cell with the leading zeros that its format shows."""
-    text = cell_text(cell.value)
+    text = _text(cell.value)
     form = getattr(cell, "number_format", None) or ""
     is_padded = text.isdecimal() and _ZEROS.fullmatch(form)
     return text.zfill(len(form)) if is_padded else text
 
 
-def cell_text(value: Any) -> str:
-    """A value as text: 1.0 is "1", a missing one is "", a true one is "1"."""
+def _text(value: Any) -> str:
+    """A value of a sheet as text. Programs keep 15 digits of a number."""
+    if isinstance(value, int) and abs(value) >= _FIRST_INEXACT:
+        return _rewritten(value)
+    return cell_text(value, _FIRST_INEXACT)
+
+
+def _rewritten(value: float) -> str:
+    """A number as 1.23E+15, so that nobody takes it for a name of as many digits."""
+    return f"{decimal.Decimal(value):E}"
+
+
+def cell_text(value: Any, first_inexact: int = 2**53) -> str:
+    """A value as text: 1.0 is "1", a missing one is "", a true one is "1".
+
+    Args:
+        value: the value.
+        first_inexact: whole numbers from here on have lost digits; they are as 1.2E+17.
+
+    Example:
+        >>> cell_text(12.0), cell_text(1.2345678901234567e17)
+        ('12', '1.23456789012345664E+17')
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+        is_exact = abs(value) < first_inexact
+        return str(int(value)) if is_exact else _rewritten(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="backslashreplace")
     return str(value)

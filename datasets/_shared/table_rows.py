@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from mdmt_tf.config.declaration import UNKNOWN
 from mdmt_tf.errors import DataError
+from mdmt_tf.names import REWRITTEN, is_rewritten
 
 # The kind of a `RowError` about a cell.
 BAD_VALUE = "bad value"
@@ -53,6 +54,17 @@ class LeftOut(RowError):
     Attributes:
         kind: the condition.
     """
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise RowError for the name of a patient that a program has rewritten.
+
+    Args:
+        name: the name.
+        what: what has it, for the message.
+    """
+    if is_rewritten(name):
+        raise RowError("rewritten number", f"{what} = {name!r}. {REWRITTEN}")
 
 
 def is_error(text: str) -> bool:

@@ -175,5 +175,6 @@ def _patient(original, metadata, group):
     if name := group.text("patient_group"):
         return name
     if patient := metadata.text("patientid"):
+        table_rows.check_name(patient, "patientid")
         return f"patient {plain_id(patient)}"
     return image_stem(original)

@@ -558,6 +558,19 @@ def test_a_cell_that_names_no_patient(ward, text):
     assert facts["sites"] == {"south": 1, "unknown": 1}
 
 
+@pytest.mark.parametrize("name", ["1.23457E+11", 123456789012345678, 1e16])
+def test_a_patient_that_a_program_has_rewritten(ward, name):
+    """Numbers of spreadsheets have no more than 15 digits."""
+    rows = ward_rows(2)
+    rows[1][AT["pid"]] = name
+    rows[2][AT["pid"]] = 123456789012345
+    prepared = ward(rows)
+    assert prepared.metadata["rejected_by_reason"] == {"rewritten number": 1}
+    (line,) = rejected(prepared)
+    assert line.startswith("f00b,outcomes.xlsx:3,rewritten number: patient = '1.")
+    assert "keep the column as text" in line
+
+
 def test_a_patient_in_two_unicode_forms_is_one(ward, read):
     rows = ward_rows(2)
     rows[0][AT["pid"]], rows[1][AT["pid"]] = "K\u00f6 1", "Ko\u0308 1"

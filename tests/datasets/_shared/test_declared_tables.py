@@ -84,6 +84,17 @@ def test_images_are_joined_as_they_are_found(read):
     assert ages(read(patients, on="file")) == ["0", "1", "", "", "3"]
 
 
+@pytest.mark.parametrize("text", ["1.23457E+11", "1,23457e+11", "1E+20", "1.2E11"])
+@pytest.mark.parametrize("place", ["films.csv:3", "patients.csv:2"])
+def test_a_key_that_a_program_has_rewritten_joins_nothing(read, text, place):
+    """It may be of several patients."""
+    films = [["a", "P1"], ["b", text if place.startswith("films") else "P2"]]
+    patients = [["pid", "age"], ["P1" if place.startswith("films") else text, "61"]]
+    with pytest.raises(DataError) as error:
+        read(patients, films)
+    assert f"{place}: pid = {text!r} joins rows of tables. It seems" in str(error.value)
+
+
 def test_several_keys(read):
     patients = [["pid", "file", "age"], ["P1", "a", "61"], ["P1", "b", "62"]]
     tables = read(patients, on={"pid": "pid", "file": "file"})

@@ -48,6 +48,15 @@ def test_many_batches_and_groups(write):
     assert lines[1:] == [(n + 1, [str(n)]) for n in numbers]
 
 
+def test_floats_beyond_all_integers_are_not_as_if_they_had_all_digits(write):
+    ids = [2**53 - 1, 2**53 + 2]
+    lines = read_lines(write({"whole": ids, "float": list(map(float, ids))}))
+    assert [cells for _, cells in lines[1:]] == [
+        ["9007199254740991", "9007199254740991"],
+        ["9007199254740994", "9.007199254740994E+15"],
+    ]
+
+
 def test_no_rows(write):
     assert read_lines(write({"a": arrow.array([], arrow.string())})) == [(0, ["a"])]
 

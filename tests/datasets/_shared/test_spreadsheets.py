@@ -53,6 +53,19 @@ def test_cells_become_text(book):
     assert table.sheet == "Data"
 
 
+def test_long_numbers_are_not_as_if_they_had_all_digits(book):
+    """Programs keep 15 digits, and fill in zeros or others."""
+    numbers = [999999999999999, 1234567890123450, 1.2345678901234567e19]
+    rows = [["file", "id"], *([f"{n}", n] for n in numbers)]
+    rows.append(["text", "1234567890123450"])
+    found = [
+        row.text("id") for row in read_table(book(Data=rows), columns=("id",)).rows
+    ]
+    assert found[0] == "999999999999999" and found[3] == "1234567890123450"
+    assert found[1] == "1.234567890123450E+15"
+    assert found[2].startswith("1.23456789012345") and found[2].endswith("E+19")
+
+
 def test_the_first_visible_sheet_with_the_columns(book):
     def hide(workbook):
         workbook["Old"].sheet_state = "hidden"
