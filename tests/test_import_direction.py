@@ -22,7 +22,11 @@ ROWS = [
     ["mdmt_tf.tasks", "mdmt_tf.metrics"],
     ["mdmt_tf.imaging"],
     ["mdmt_tf.names"],
-    ["mdmt_tf.models.backbones.table", "mdmt_tf.training.weighting.table"],
+    [
+        "mdmt_tf.models.backbones.table",
+        "mdmt_tf.planning.words",
+        "mdmt_tf.training.weighting.table",
+    ],
     ["mdmt_tf.config", "mdmt_tf.configs"],
     ["mdmt_tf.phantoms"],
     ["mdmt_tf.splits"],

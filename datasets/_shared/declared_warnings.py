@@ -1,7 +1,10 @@
 """Warnings about tables that can be read, but may mean something else."""
 
+import collections
+
 from mdmt_tf.datasets._shared.declared_cells import EventLabel, Number, listed, plain
 from mdmt_tf.datasets._shared.declared_plan import Plan
+from mdmt_tf.datasets._shared.number_codes import find_codes
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.table_rows import RowError, to_number
 from mdmt_tf.errors import brief, nearest
@@ -10,10 +13,11 @@ _SHOWN = 20
 
 
 def warn(plan: Plan, rejections: Rejections) -> None:
-    """Warn of slips in conditions, of text in events, and of marks among numbers."""
+    """Warn of slips in conditions, of text in events, of marks and codes in numbers."""
     _warn_of_conditions_without_rows(plan, rejections)
     _warn_of_text_in_events(plan, rejections)
     _warn_of_marks_among_numbers(plan, rejections)
+    _warn_of_codes_among_numbers(plan, rejections)
 
 
 def _warn_of_conditions_without_rows(plan: Plan, rejections: Rejections) -> None:
@@ -70,3 +74,24 @@ def _warn_of_marks_among_numbers(plan: Plan, rejections: Rejections) -> None:
                 "stored as unknown."
             )
             rejections.warn("", "", "unknown among numbers", detail)
+
+
+def _warn_of_codes_among_numbers(plan: Plan, rejections: Rejections) -> None:
+    """Warn of numbers that may mean unknown, but that no mark has."""
+    for name, kind in plan.kinds.items():
+        if not isinstance(kind, (EventLabel, Number)):
+            continue
+        column, numbers = plan.columns[name], collections.Counter()
+        for cell in plan.tables.column_cells(column):
+            number = to_number(cell.text, cell.decimal)
+            if number is not None and not kind.marks.has(cell):
+                numbers[number] += 1
+        for code in find_codes(column, numbers):
+            count = numbers[code.number]
+            detail = (
+                f"{name}: {count} {'cell is' if count == 1 else 'cells are'} "
+                f"{code.number:g}, and the others lie between {code.low:g} and "
+                f"{code.high:g}. It counts as a value; add it to `unknown` if it "
+                "means that."
+            )
+            rejections.warn("", "", "a code among numbers", detail)

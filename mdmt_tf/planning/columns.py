@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from mdmt_tf.datasets._shared.dates import is_date
+from mdmt_tf.datasets._shared.number_codes import find_codes
 from mdmt_tf.datasets._shared.table_rows import to_number
 from mdmt_tf.planning import words
 
@@ -19,8 +20,6 @@ _UNKNOWN = frozenset(
 )
 # Text that may also be a result: "none" as a grade, "-" beside "+".
 _PERHAPS = frozenset({"none", "-", "--", ".", "x"})
-# Numbers by which tables mark what is unknown.
-_CODES = frozenset({9, 88, 99, 888, 999, 8888, 9999, 99999, -1, -9, -99, -999, -9999})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,22 +142,8 @@ def _markers(column: Column):
                 yield Marker(text, f"{rest[text]} rows, no word", sure=False)
     known = {text: value for text, value in values.items() if value is not None}
     if len(known) >= len(rest) - sum(t.casefold() in _PERHAPS for t in rest):
-        yield from _number_markers(column.name, known, rest)
-
-
-def _number_markers(name: str, values: dict[str, float], counts: dict[str, int]):
-    """Numbers that stand far from all others and are usual codes."""
-    for text, value in values.items():
-        others = sorted(v for t, v in values.items() if v != value and v not in _CODES)
-        if value not in _CODES or len(others) < 2:
-            continue
-        low, high = others[0], others[-1]
-        shown = f"{counts[text]} rows, where the rest is {low:g} to {high:g}"
-        if value < 0:
-            # Days before an event may well be -1.
-            if low < 0 or words.has(name, words.TIMES | words.DAYS):
-                continue
-            yield Marker(text, shown)
-        elif value - high > 2 * (high - low):
-            few = len(others) <= 10 or value - high > 5 * (high - low)
-            yield Marker(text, shown, sure=few)
+        codes = {c.number: c for c in find_codes(column.name, known.values())}
+        for text, value in known.items():
+            if code := codes.get(value):
+                rest_is = f"where the rest is {code.low:g} to {code.high:g}"
+                yield Marker(text, f"{rest[text]} rows, {rest_is}", code.sure)

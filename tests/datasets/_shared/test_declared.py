@@ -600,6 +600,18 @@ def test_a_mark_among_numbers_is_told(ward, read, caplog, oldest, is_told):
     assert np.isnan(read()["age"][0])
 
 
+@pytest.mark.parametrize(("code", "is_told"), [(999, True), (-1, True), (8, False)])
+@pytest.mark.parametrize("kind", ["unit: days", "event: [home, died]"])
+def test_a_code_among_numbers_is_told(ward, caplog, code, is_told, kind):
+    rows = ward_rows(5)
+    rows[2][AT["los"]] = rows[5][AT["los"]] = code
+    with caplog.at_level(logging.WARNING):
+        ward(rows, TEXT.replace("unit: days", kind))
+    text = f"stay: 2 cells are {code}, and the others lie between 3.5 and 7.5."
+    assert (text in caplog.text) == is_told
+    assert ("add it to `unknown`" in caplog.text) == is_told
+
+
 def test_numbers_that_cannot_be_stored_are_no_numbers(ward, read):
     rows = ward_rows(2)
     rows[0][AT["los"]] = 1e300
