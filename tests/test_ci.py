@@ -10,7 +10,7 @@ from source_tree import ROOT
 
 # Large tests that `.ci/run` leaves to `.ci/nightly`, with the reason.
 NIGHTLY = {
-    "tests/models/backbones/test_table.py": "all layers of big networks",
+    "tests/models/backbones/test_table.py": "big networks, but for their features",
     "tests/phantoms": "hundreds of radiographs and heads",
     "tests/statistics": "thousands of simulated comparisons",
     "tests/tools/test_run_notebook.py": "minutes",

@@ -94,6 +94,7 @@ def test_a_run_is_evaluated_after_its_data_moved(finished, moved, capsys):
     assert "reproduces" in printed and "validation" in printed
 
 
+@pytest.mark.large
 def test_it_is_explained_there_too(finished, moved, tmp_path):
     out = ["--out", str(tmp_path / "maps")]
     with pytest.raises(DataError, match="before: no such folder"):
@@ -191,6 +192,7 @@ def test_it_is_not_prepared_twice_and_not_overwritten(
     assert (finished.path / "external" / "ward" / "index.html").read_bytes() == first
 
 
+@pytest.mark.large
 def test_a_prepared_dataset_needs_its_originals_no_more(
     validated, finished, ward, tmp_path
 ):
@@ -221,6 +223,7 @@ def test_the_folder_of_originals_is_of_a_file(finished, ward):
         evaluate.main([str(finished.path), "--on", "ward", *options])
 
 
+@pytest.mark.large
 def test_labels_of_a_prepared_dataset_are_given(validated, finished, tmp_path):
     data, _ = validated
     command = [str(finished.path), "--on", "ward", "--data-dir", str(data)]

@@ -67,6 +67,7 @@ def test_the_digest_is_that_of_the_weights(save, saved):
     assert same.digest == open_model(saved).digest != open_model(other).digest
 
 
+@pytest.mark.large
 def test_models_answer_together_if_their_tasks_are_the_same(save, saved):
     alike = save(OUTCOME, GRADE, seed=1, preprocessing=["full_128"])
     assert len(open_models([saved, alike])) == 2

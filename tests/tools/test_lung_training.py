@@ -42,6 +42,7 @@ def test_the_shipped_form_answers_as_the_trained_one(monkeypatch):
     assert trained.std() > 0.01
 
 
+@pytest.mark.large
 def test_a_few_steps_lower_the_loss(monkeypatch):
     monkeypatch.setattr(network, "_CHANNELS", (8, 16))
     pictures = lung_data.Pictures(
@@ -93,6 +94,7 @@ def test_phantoms_have_masks_that_lie_on_their_lungs():
         assert np.nonzero(right)[1].mean() + 20 < np.nonzero(left)[1].mean()
 
 
+@pytest.mark.large
 def test_every_picture_is_changed_once_an_epoch(tmp_path):
     pictures = lung_data.Pictures(
         inputs=np.stack([np.full((256, 256), 40 * n + 20) for n in range(3)]).astype(
@@ -114,6 +116,7 @@ def test_every_picture_is_changed_once_an_epoch(tmp_path):
         np.testing.assert_array_equal(kept.masks, made.masks)
 
 
+@pytest.mark.large
 def test_the_real_masks(shared):
     table, pictures = lung_data.read_study(shared / "data" / "open_cxr")
     assert len(table) == len(pictures.inputs) == 173

@@ -46,6 +46,7 @@ def test_the_first_step_is_left_out_without_phantoms(tmp_path, quick):
     assert not (tmp_path / "phantoms.weights.h5").exists()
 
 
+@pytest.mark.large
 def test_every_fold_starts_from_the_phantoms(tmp_path, quick):
     options = ["--phantoms", "10", "--phantom-epochs", "3", "--schedule", "0.1"]
     train_lungs.main(["DATA", str(tmp_path), *options, "--parts", "phantoms", "1"])

@@ -71,6 +71,7 @@ def test_learned_weights_are_in_the_history_and_in_tensorboard(run):
         assert (change > 0).all() and (change < 1.5e-3 * steps).all()
 
 
+@pytest.mark.large
 def test_fixed_weights_are_no_columns(settings):
     run = trainer.train(settings("training.epochs=2", "training.saved_model=false"))
     assert not [name for name in pd.read_csv(run.history) if "weight/" in name]
@@ -86,12 +87,9 @@ def test_learned_weights_are_no_part_of_what_is_left_to_use(run, settings):
     model.load_weights(run.best_weights)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
-    ("name", "seconds"),
-    [
-        *((name, 0) for name in OTHERS),
-        pytest.param("uncertainty", 1e9, marks=pytest.mark.large),
-    ],
+    ("name", "seconds"), [*((name, 0) for name in OTHERS), ("uncertainty", 1e9)]
 )
 def test_an_interrupted_run_of_a_method_goes_on_to_the_same_end(
     settings, finished, name, seconds, monkeypatch
@@ -150,6 +148,7 @@ class Counting(Weighting):
         return list(gradients[self.tasks[0].name])
 
 
+@pytest.mark.large
 def test_a_method_is_a_file_and_a_row(settings, monkeypatch):
     module = types.ModuleType("mdmt_tf.training.weighting.counting")
     module.Counting = Counting

@@ -23,6 +23,8 @@ from mdmt_tf.serving.ensemble import open_model
 from mdmt_tf.serving.export import ServedModel
 from mdmt_tf.training import trainer
 
+pytestmark = pytest.mark.large
+
 N = 60
 ZONES = ("left", "right")
 
@@ -230,7 +232,6 @@ def test_the_saved_model_gives_its_rows(run, folder, tables):
     np.testing.assert_array_equal(found["total_calibrated"][:, 3], found["total"][:, 3])
 
 
-@pytest.mark.large
 def test_an_open_model_has_it_among_its_tasks(run):
     model = open_model(run.path)
     assert [task.name for task in model.tasks][-2:] == ["total", "total_sum"]
@@ -245,7 +246,6 @@ def requested(run, folder, *labels):
     return request, dataset
 
 
-@pytest.mark.large
 @pytest.mark.parametrize(
     ("labels", "answers"),
     [
@@ -271,7 +271,6 @@ def test_on_other_data_it_has_the_labels_of_its_tasks_or_its_own(
         )
 
 
-@pytest.mark.large
 def test_several_fields_are_no_label_of_a_sum(run, folder):
     request, dataset = requested(run, folder, "total=left,right")
     with pytest.raises(ConfigError, match="label of total = .*expected one field with"):

@@ -14,6 +14,8 @@ from mdmt_tf.serving import evaluation
 from mdmt_tf.splits.split import Split
 from mdmt_tf.training import trainer
 
+pytestmark = pytest.mark.large
+
 
 @pytest.fixture(scope="module")
 def real_data(shared, tmp_path_factory):

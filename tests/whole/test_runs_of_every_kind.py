@@ -27,6 +27,8 @@ from mdmt_tf.tasks import KINDS
 from mdmt_tf.training import trainer
 from mdmt_tf.training.saving import SaveState
 
+pytestmark = pytest.mark.large
+
 N = 60
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -228,7 +230,6 @@ def test_tensorboard_has_its_scalars_and_matrices(run, kind):
     assert 3 <= len(charts) <= 6
 
 
-@pytest.mark.large
 def test_an_interrupted_run_ends_at_the_same_bytes(settings, monkeypatch):
     monkeypatch.setattr(SaveState, "SECONDS", 0)
     bare = ("training.tensorboard=false", "training.saved_model=false")

@@ -204,6 +204,7 @@ def test_saliency_of_each_task(run):
         np.testing.assert_allclose(np.diag(image.affine), [-2, -2, 5, 1])
 
 
+@pytest.mark.large
 def test_an_interrupted_run_ends_with_the_same_predictions(run, settings, monkeypatch):
     """Sums of gradients, the largest moments and the draws are all taken up again."""
     monkeypatch.setattr("mdmt_tf.training.saving.SaveState.SECONDS", 0)
@@ -219,6 +220,7 @@ def test_an_interrupted_run_ends_with_the_same_predictions(run, settings, monkey
     assert resumed.predictions.read_bytes() == run.predictions.read_bytes()
 
 
+@pytest.mark.large
 def test_two_devices_train_volumes(settings, two_cpus):
     """Accumulation, oversampling and dropout of channels under MirroredStrategy."""
     made = settings(

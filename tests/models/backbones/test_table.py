@@ -33,8 +33,6 @@ FIRST_BLOCKS = (
 # Those for volumes are in test_volumes.py.
 IMAGES = [name for name, row in BACKBONES.items() if row.dimensions == 2]
 
-each_backbone = pytest.mark.parametrize("name", IMAGES)
-
 # One of each kind. The others, which take seconds to build, run in the full suite.
 _KINDS = (
     "densenet121",
@@ -67,7 +65,7 @@ def test_every_backbone_has_a_reference(originals):
     assert set(originals) == set(BACKBONES)
 
 
-@each_backbone
+@each_kind
 def test_equals_its_reference(name, originals, original_state, original_input):
     facts = originals[name]
     row = BACKBONES[name]
