@@ -7,7 +7,7 @@ import pytest
 from mdmt_tf import benchmark, config
 from mdmt_tf.config import files
 from mdmt_tf.datasets._shared import prepare
-from mdmt_tf.experiments import alone, protocol
+from mdmt_tf.experiments import alone, identity, protocol
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.splits.split import Split
 
@@ -55,7 +55,7 @@ def test_every_experiment_and_every_backbone_has_its_settings(
         assert made.experiment == experiment
         assert made.benchmark is None
     # What is trained is the same; where the data are and what is left beside it is not.
-    assert protocol.digest_of(of_grid) == protocol.digest_of(alone)
+    assert identity.digest_of_settings(of_grid) == identity.digest_of_settings(alone)
     # Phantoms are drawn for an experiment that reads them.
     drawn = set(alone.split_datasets) & set(LOADED[name].drawn_datasets)
     assert alone.phantoms == (LOADED[name].phantoms if drawn else None)

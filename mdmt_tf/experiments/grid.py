@@ -29,6 +29,11 @@ from mdmt_tf.config import Config, files
 from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments import protocol
+from mdmt_tf.experiments.identity import (
+    digest_of_baseline,
+    digest_of_settings,
+    identity_of,
+)
 from mdmt_tf.experiments.protocol import Fit
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
@@ -167,7 +172,7 @@ def build_grid(
     def of_seed(experiment, backbone, seed, of_matched) -> tuple[Config, str]:
         made = settings[experiment, backbone].model_copy(update={"seed": seed})
         made = made if of_matched is None else made.with_steps(of_matched)
-        return made, protocol.digest_of(made)
+        return made, digest_of_settings(made)
 
     fits = _Fits(splits, fingerprints)
     cells = []
@@ -178,7 +183,7 @@ def build_grid(
                 f"{experiment}-{NO_BACKBONE}",
                 where,
                 tuple(of_baselines.tasks[baseline.task].sources),
-                protocol.digest_of_baseline(baseline, of_baselines),
+                digest_of_baseline(baseline, of_baselines),
                 baseline=baseline,
             )
             cells.append(Cell(where[0], NO_BACKBONE, 0, where[1], experiment, name))
@@ -232,7 +237,7 @@ class _Fits:
             self.by_name[other].identity: weight for other, weight in starts.items()
         }
         data = self._data_of(where, datasets)
-        identity = protocol.identity_of(digest, data, weights)
+        identity = identity_of(digest, data, weights)
         name = f"{name}-{identity[:12]}"
         if name not in self.by_name:
             self.by_name[name] = Fit(

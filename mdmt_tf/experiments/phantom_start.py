@@ -14,7 +14,8 @@ from mdmt_tf import config, storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import embedded
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments import finished_run, protocol
+from mdmt_tf.experiments import finished_run
+from mdmt_tf.experiments.identity import digest_of_settings
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.weights import (
     half_precision,
@@ -230,7 +231,7 @@ def _facts_of(run: RunFolder) -> dict:
 def _digest_of(settings: Config) -> str:
     """SHA-256 of the recipe, with its split and the phantoms that it draws."""
     plain = settings.to_plain()
-    digest, version = protocol.digest_of(settings), _phantoms_version(settings)
+    digest, version = digest_of_settings(settings), _phantoms_version(settings)
     return storage.digest_of([digest, version, plain["phantoms"], plain["split"]])
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.data import embedded
-from mdmt_tf.experiments import finished_run, protocol
+from mdmt_tf.experiments import finished_run
 from mdmt_tf.experiments.alone import Part
+from mdmt_tf.experiments.identity import digest_of_settings, identity_of
 from mdmt_tf.runs.folder import RunFolder
 
 # Below the folder of the runs.
@@ -131,8 +132,8 @@ def _identity(settings: Config, starts: Mapping[str, float]) -> str:
         # The files stand for the fits, whose identities count.
         model = settings.model.model_copy(update={"weights": "start.weights.h5"})
         settings = settings.model_copy(update={"model": model})
-    digest = protocol.digest_of(settings)
-    return protocol.identity_of(digest, [storage.digest_of(lists), content], starts)
+    digest = digest_of_settings(settings)
+    return identity_of(digest, [storage.digest_of(lists), content], starts)
 
 
 def _train(

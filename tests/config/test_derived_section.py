@@ -4,7 +4,7 @@ import pytest
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import alone, protocol
+from mdmt_tf.experiments import alone, identity, protocol
 
 TEXT = """\
 experiment: zones
@@ -192,10 +192,10 @@ def test_what_it_is_compared_with_is_not_part_of_a_fit(load):
         for overrides in ([], ["derived.total.of=null", "benchmark.comparisons=null"])
     ]
     assert fits[0].derived["total"].of is None
-    assert protocol.digest_of(fits[0]) == protocol.digest_of(fits[1])
+    assert identity.digest_of_settings(fits[0]) == identity.digest_of_settings(fits[1])
     other = load("derived.total.cut_points=[1, 4]", "tasks.global.cut_points=[1, 4]")
     other = protocol.settings_of(other, "parts", "resnet18")
-    assert protocol.digest_of(fits[0]) != protocol.digest_of(other)
+    assert identity.digest_of_settings(fits[0]) != identity.digest_of_settings(other)
 
 
 def test_experiments_are_compared_by_the_label_that_they_share(load):

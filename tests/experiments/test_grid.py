@@ -12,10 +12,9 @@ import yaml
 from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.experiments import grid, protocol
+from mdmt_tf.errors import ConfigError
+from mdmt_tf.experiments import grid, identity
 from mdmt_tf.experiments.grid import Folder, build_grid
-from mdmt_tf.models.weights import half_precision, phantom_weights
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import count_folds, make_split
 
@@ -181,35 +180,6 @@ def test_a_backbone_may_have_a_start_of_its_own(settings, tables):
 
 def names(made):
     return set(made.fits)
-
-
-def test_weights_of_phantoms_count_by_their_content(settings, tmp_path, monkeypatch):
-    """Of fits and of baselines; where the file is does not matter."""
-    section = config.schema.BaselineSection(
-        task="severity", model="features", backbone="resnet18", weights="phantoms"
-    )
-
-    def digests(cache, value):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
-        path = phantom_weights.path_in_cache("resnet18")
-        path.parent.mkdir(parents=True)
-        arrays = {"conv1/kernel": np.full((7, 7), value, np.float16)}
-        half_precision.write(path, arrays, {"backbone": "resnet18", "made_in": cache})
-        made = settings("model.weights=phantoms")
-        fit = protocol.settings_of(made, "stl_severity", "resnet18")
-        return protocol.digest_of(fit), protocol.digest_of_baseline(section, made)
-
-    one, same, other = digests("a", 1), digests("b", 1), digests("c", 2)
-    assert one == same
-    assert one[0] != other[0] and one[1] != other[1]
-
-
-def test_weights_of_phantoms_must_be_there(settings, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    made = settings("model.weights=phantoms")
-    fit = protocol.settings_of(made, "stl_severity", "mobilenet_v2")
-    with pytest.raises(DataError, match="mdmt_tf.convert mobilenet_v2 --phantoms"):
-        protocol.digest_of(fit)
 
 
 @pytest.mark.parametrize(
@@ -479,37 +449,6 @@ def test_bookkeeping_loads_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_identity_is_a_function_of_the_content(settings):
-    section = protocol.BaselineSection(task="prognosis", fields={"d": ("f",)})
-    digest = protocol.digest_of_baseline(section, settings())
-    same = protocol.identity_of(digest, ["x", {"d": "1"}], {})
-    assert same == protocol.identity_of(digest, ["x", {"d": "1"}], {})
-    assert same != protocol.identity_of(digest, ["y", {"d": "1"}], {})
-    assert same != protocol.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
-    other = protocol.BaselineSection(task="prognosis", fields={"d": ("g",)})
-    assert digest != protocol.digest_of_baseline(other, settings())
-
-
-@pytest.mark.parametrize(
-    "change, is_another",
-    [
-        ("tasks.severity.cut_points=[5, 10, 15]", True),
-        ("tasks.severity.descending=true", True),
-        ("tasks.severity.from.brixia=brixia_a", True),
-        ("tasks.severity.weight=2", False),
-        ("tasks.severity.head=linear", False),
-        ("tasks.prognosis.classes=[well, ill]", False),
-    ],
-)
-def test_a_baseline_depends_on_the_labels_of_its_task(settings, change, is_another):
-    section = protocol.BaselineSection(task="severity", model="thumbnail")
-    digests = {
-        protocol.digest_of_baseline(section, made)
-        for made in (settings(), settings(change))
-    }
-    assert len(digests) == 1 + is_another
-
-
 def test_only_an_averaged_start_has_its_statistics_recalibrated(settings, tables):
     made = grid_of(settings(), tables)
     done = {
@@ -524,33 +463,6 @@ def test_only_an_averaged_start_has_its_statistics_recalibrated(settings, tables
     (fit, *_) = [fit for name, fit in off.fits.items() if name.startswith("mdmt-")]
     training = fit.settings.training.model_copy(update={"recalibrate": None})
     before = fit.settings.model_copy(update={"training": training})
-    assert protocol.digest_of(before) == protocol.digest_of(fit.settings)
-
-
-def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
-    def digest(*overrides):
-        return protocol.digest_of(config.load("phantom", overrides))
-
-    unused, severity = digest(), "tasks.severity."
-    assert unused == digest("pipeline.weight_by=image")
-    used = digest("pipeline.weight_by=patient"), digest(f"{severity}head=linear")
-    assert len({unused, *used}) == 3
-    regression = (f"{severity}kind=regression", f"{severity}cut_points=[]")
-    plain = digest(*regression, f"{severity}standardize=false")
-    assert digest(*regression) != plain
-    others = "permute=true", "fraction=0.5"
-    used = {digest(f"{severity}{other}") for other in others}
-    assert len({unused, digest("training.steps=160"), *used}) == 4
-    neutral = (f"{severity}permute=false", f"{severity}fraction=1")
-    assert unused == digest(*neutral, "training.steps=null")
-    plateau = digest("training.plateau={}")
-    assert plateau == digest("training.plateau={follows: selected}")
-    assert plateau != digest("training.plateau={follows: total}")
-    # As if the settings had no such keys.
-    own = *protocol._NOT_IDENTITY["pipeline"], "weight_by"
-    parts = protocol._NOT_IDENTITY | {"pipeline": own}
-    monkeypatch.setattr(protocol, "_NOT_IDENTITY", parts)
-    assert digest("pipeline.weight_by=patient") == unused
-    plain = config.load("phantom", ("training.plateau={}",)).to_plain()["training"]
-    left = protocol._without(plain["plateau"], protocol._ADDED_TO_PLATEAU)
-    assert sorted({*plain["plateau"]} - {*left}) == ["follows"]
+    assert identity.digest_of_settings(before) == identity.digest_of_settings(
+        fit.settings
+    )

@@ -8,7 +8,7 @@ from planned import Dataset
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import alone, matching, protocol
+from mdmt_tf.experiments import alone, identity, matching, protocol
 from mdmt_tf.experiments.grid import build_grid
 from mdmt_tf.experiments.plan import overview
 from mdmt_tf.splits.settings import SplitSettings
@@ -148,9 +148,9 @@ def test_keys_at_their_defaults_are_no_part_of_the_identity(load, monkeypatch):
     settings = protocol.settings_of(load(), "both", "resnet18")
     plain = settings.to_plain()["datasets"]["cohen_brixia"]
     assert not plain["auxiliary"] and plain["fraction"] == 1
-    digest = protocol.digest_of(settings)
-    monkeypatch.setattr(protocol, "_ADDED_TO_DATASETS", {})
-    assert protocol.digest_of(settings) != digest
+    digest = identity.digest_of_settings(settings)
+    monkeypatch.setattr(identity, "_ADDED_TO_DATASETS", {})
+    assert identity.digest_of_settings(settings) != digest
 
 
 def test_fractions_of_datasets(load):
@@ -205,8 +205,8 @@ def test_several_permuted_tasks_have_an_identity_of_their_own(load):
     ]
     plain = [one.to_plain()["tasks"] for one in settings]
     assert [of["grade"]["permute"] for of in plain] == [False, True]
-    assert protocol._are_permuted_together(settings[1])
-    assert not protocol._are_permuted_together(settings[0])
+    assert identity._are_permuted_together(settings[1])
+    assert not identity._are_permuted_together(settings[0])
 
 
 def test_baselines_do_not_see_auxiliary_datasets(load):

@@ -1,0 +1,117 @@
+"""What the identity of a fit depends on, and what it does not."""
+
+import numpy as np
+import pytest
+
+from mdmt_tf import config
+from mdmt_tf.errors import DataError
+from mdmt_tf.experiments import identity, protocol
+from mdmt_tf.models.weights import half_precision, phantom_weights
+
+
+def settings(*overrides):
+    """Those of the paper's benchmark; overrides as on the command line."""
+    return config.load("paper", ["data_dir=.", *overrides])
+
+
+def test_identity_is_a_function_of_the_content():
+    section = config.schema.BaselineSection(task="prognosis", fields={"d": ("f",)})
+    digest = identity.digest_of_baseline(section, settings())
+    same = identity.identity_of(digest, ["x", {"d": "1"}], {})
+    assert same == identity.identity_of(digest, ["x", {"d": "1"}], {})
+    assert same != identity.identity_of(digest, ["y", {"d": "1"}], {})
+    assert same != identity.identity_of(digest, ["x", {"d": "1"}], {"a": 1.0})
+    other = config.schema.BaselineSection(task="prognosis", fields={"d": ("g",)})
+    assert digest != identity.digest_of_baseline(other, settings())
+
+
+def test_a_younger_key_changes_the_identity_only_where_it_is_used(monkeypatch):
+    def digest(*overrides):
+        return identity.digest_of_settings(config.load("phantom", overrides))
+
+    unused, severity = digest(), "tasks.severity."
+    assert unused == digest("pipeline.weight_by=image")
+    used = digest("pipeline.weight_by=patient"), digest(f"{severity}head=linear")
+    assert len({unused, *used}) == 3
+    regression = (f"{severity}kind=regression", f"{severity}cut_points=[]")
+    plain = digest(*regression, f"{severity}standardize=false")
+    assert digest(*regression) != plain
+    others = "permute=true", "fraction=0.5"
+    used = {digest(f"{severity}{other}") for other in others}
+    assert len({unused, digest("training.steps=160"), *used}) == 4
+    neutral = (f"{severity}permute=false", f"{severity}fraction=1")
+    assert unused == digest(*neutral, "training.steps=null")
+    plateau = digest("training.plateau={}")
+    assert plateau == digest("training.plateau={follows: selected}")
+    assert plateau != digest("training.plateau={follows: total}")
+    # As if the settings had no such keys.
+    own = *identity._NOT_IDENTITY["pipeline"], "weight_by"
+    parts = identity._NOT_IDENTITY | {"pipeline": own}
+    monkeypatch.setattr(identity, "_NOT_IDENTITY", parts)
+    assert digest("pipeline.weight_by=patient") == unused
+    plain = config.load("phantom", ("training.plateau={}",)).to_plain()["training"]
+    left = identity._without(plain["plateau"], identity._ADDED_TO_PLATEAU)
+    assert sorted({*plain["plateau"]} - {*left}) == ["follows"]
+
+
+def test_weights_of_phantoms_count_by_their_content(tmp_path, monkeypatch):
+    """Of fits and of baselines; where the file is does not matter."""
+    section = config.schema.BaselineSection(
+        task="severity", model="features", backbone="resnet18", weights="phantoms"
+    )
+
+    def digests(cache, value):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
+        path = phantom_weights.path_in_cache("resnet18")
+        path.parent.mkdir(parents=True)
+        arrays = {"conv1/kernel": np.full((7, 7), value, np.float16)}
+        half_precision.write(path, arrays, {"backbone": "resnet18", "made_in": cache})
+        made = settings("model.weights=phantoms")
+        fit = protocol.settings_of(made, "stl_severity", "resnet18")
+        return identity.digest_of_settings(fit), identity.digest_of_baseline(
+            section, made
+        )
+
+    one, same, other = digests("a", 1), digests("b", 1), digests("c", 2)
+    assert one == same
+    assert one[0] != other[0] and one[1] != other[1]
+
+
+def test_weights_of_phantoms_must_be_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = settings("model.weights=phantoms")
+    fit = protocol.settings_of(made, "stl_severity", "mobilenet_v2")
+    with pytest.raises(DataError, match="mdmt_tf.convert mobilenet_v2 --phantoms"):
+        identity.digest_of_settings(fit)
+
+
+@pytest.mark.parametrize(
+    "change, is_another",
+    [
+        ("tasks.severity.cut_points=[5, 10, 15]", True),
+        ("tasks.severity.descending=true", True),
+        ("tasks.severity.from.brixia=brixia_a", True),
+        ("tasks.severity.weight=2", False),
+        ("tasks.severity.head=linear", False),
+        ("tasks.prognosis.classes=[well, ill]", False),
+    ],
+)
+def test_a_baseline_depends_on_the_labels_of_its_task(change, is_another):
+    section = config.schema.BaselineSection(task="severity", model="thumbnail")
+    digests = {
+        identity.digest_of_baseline(section, made)
+        for made in (settings(), settings(change))
+    }
+    assert len(digests) == 1 + is_another
+
+
+def test_a_baseline_depends_on_the_weights_of_patients_where_they_count():
+    of_fields = config.schema.BaselineSection(task="prognosis", fields={"d": ("f",)})
+    of_images = config.schema.BaselineSection(task="prognosis", model="thumbnail")
+    by_patient = settings("pipeline.weight_by=patient")
+    for section in (of_fields, of_images):
+        one, other = (
+            identity.digest_of_baseline(section, made)
+            for made in (settings(), by_patient)
+        )
+        assert one != other
