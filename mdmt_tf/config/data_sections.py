@@ -58,7 +58,8 @@ class TaskSection(Section):
     oversample: bool = Field(
         False,
         description="Whether training draws the rows of each class equally often. An "
-        "epoch then has the rows of smaller classes several times.",
+        "epoch then has the rows of smaller classes several times. Calibrated "
+        "probabilities are off where datasets with other prevalences feed the task.",
     )
     loss: str | None = Field(
         None,

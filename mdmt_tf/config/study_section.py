@@ -82,7 +82,7 @@ class StudySection(Section):
     label_noise: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0,
         description="Fraction of the outcomes for training and validation that are "
-        "recorded wrongly.",
+        "recorded wrongly; features only.",
     )
     datasets: Count = Field(
         20, description="Independent pairs of datasets in each cell."
@@ -113,7 +113,7 @@ class StudySection(Section):
             if len(set(values)) < len(values):
                 yield (key,), f" = {list(values)}: one of them appears twice."
 
-    @rule("mode", "scores", "shifts")
+    @rule("mode", "scores", "shifts", "label_noise")
     def _images_can_be_drawn(self) -> Iterator[Problem]:
         if self.mode != "images":
             return
@@ -128,6 +128,12 @@ class StudySection(Section):
                 ("shifts",),
                 f" = {list(self.shifts)}: in images, the test patients would have the "
                 "shortcut, too. Leave it out, or study it with mode=features.",
+            )
+        if self.label_noise:
+            yield (
+                ("label_noise",),
+                f" = {self.label_noise:g}: in images, the test labels would be wrong, "
+                "too. Leave it out, or study it with mode=features.",
             )
 
     @rule("primary", "control")

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import scipy.stats
 
 from mdmt_tf.diagnosis.findings import NOTE, SERIOUS, WARNING, Finding
 from mdmt_tf.diagnosis.material import Material
@@ -15,8 +16,10 @@ from mdmt_tf.splits.split import Split
 _DOMINANT = 0.25
 # A class with fewer of the patients is rare.
 _RARE = 0.1
-# Sites of fewer patients may have one class by chance.
+# Sites of fewer patients are not looked at.
 _SITE_PATIENTS = 5
+# A site of one class is told if this is less likely, times the number of sites.
+_SURPRISING = 0.05
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -195,29 +198,44 @@ def _contradictions(target: Target) -> Iterator[Finding]:
 
 
 def _sites(target: Target, sites: np.ndarray) -> Iterator[Finding]:
+    """Sites of one class, if the site may be the reason."""
     if not target.classes:
         return
     sites = sites[target.rows]
-    classes_of = {}
-    for site in np.unique(sites[sites != ""]):
-        own = sites == site
-        if len(np.unique(target.patients[own])) >= _SITE_PATIENTS:
-            classes_of[str(site)] = set(target.values[own].astype(int).tolist())
-    single = {
-        s: target.classes[c.copy().pop()] for s, c in classes_of.items() if len(c) == 1
+    # Patient, site and class, each combination once.
+    rows = np.stack([target.patients, np.unique(sites, return_inverse=True)[1]])
+    rows = np.unique(np.stack([*rows, target.values.astype(int)]), axis=1)
+    everybody = len(np.unique(rows[0]))
+    names = np.unique(sites)
+    compared, single = 0, {}
+    for number, site in enumerate(names):
+        of_site = rows[:, rows[1] == number]
+        n, classes = len(np.unique(of_site[0])), np.unique(of_site[2])
+        if site == "" or n < _SITE_PATIENTS:
+            continue
+        compared += 1
+        if len(classes) == 1:
+            of_class = len(np.unique(rows[0, rows[2] == classes[0]]))
+            # If n of everybody were drawn at random: all of them of this class.
+            drawn = scipy.stats.hypergeom(everybody, of_class, n)
+            single[str(site)] = target.classes[classes[0]], float(drawn.pmf(n))
+    surprising = {
+        site: word
+        for site, (word, chance) in single.items()
+        if chance * compared < _SURPRISING
     }
-    if len(classes_of) < 2 or not single:
+    if compared < 2 or not surprising:
         return
-    listed = ", ".join(f"{site}: {word}" for site, word in list(single.items())[:5])
+    listed = ", ".join(f"{site}: {word}" for site, word in list(surprising.items())[:5])
     yield Finding(
-        level=SERIOUS if len(single) == len(classes_of) else WARNING,
+        level=SERIOUS if len(surprising) == compared else WARNING,
         kind="site_is_label",
         where=target.where,
-        text=f"{len(single)} of {len(classes_of)} sites with {_SITE_PATIENTS} or more "
-        f"patients have one class only ({listed}).",
+        text=f"{len(surprising)} of {compared} sites with {_SITE_PATIENTS} or more "
+        f"patients have one class only ({listed}), which is hardly chance.",
         advice="A model that tells the hospital is right here. Leave these sites out, "
         "or judge within the others.",
-        values={"sites": single},
+        values={"sites": surprising},
     )
 
 

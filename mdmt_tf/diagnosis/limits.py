@@ -44,7 +44,7 @@ class Limit:
 
 
 def find_limits(material: Material) -> tuple[list[Limit], list[Finding]]:
-    """Widths and detectable gains, for all patients and for one fold.
+    """Widths and detectable gains, for the patients tested in all folds and in one.
 
     Not of auxiliary datasets, which no fold tests.
     """
@@ -56,7 +56,12 @@ def find_limits(material: Material) -> tuple[list[Limit], list[Finding]]:
         ids = datasets[target.dataset].ids("image_id")[target.rows]
         split = material.folds[material.fold].datasets.get(target.dataset, {})
         in_fold = np.isin(ids, list(split.get("test", ())))
-        everybody = list(_limits(target, np.ones(len(ids), bool), "all folds"))
+        tested = {
+            name
+            for fold in material.folds
+            for name in fold.datasets.get(target.dataset, {}).get("test", ())
+        }
+        everybody = list(_limits(target, np.isin(ids, list(tested)), "all folds"))
         found += everybody
         found += _limits(target, in_fold, f"fold {material.fold}")
         findings += [_finding(target, limit) for limit in everybody[:1]]
@@ -76,7 +81,7 @@ def _limits(target: Target, chosen: np.ndarray, tested: str) -> Iterator[Limit]:
             patients=(n,),
             assumed=math.nan,
             width=power.interval_width(1 / n),
-            detectable=power.detectable_difference(lambda _: 0.5 / n, 0.0, 0.0),
+            detectable=power.detectable_mean(n),
         )
         return
     pairs = np.unique(np.stack([target.patients, target.values])[:, chosen], axis=1)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import leading
 from mdmt_tf.reporting.gains import Gain, gains_of, labels_of
@@ -144,14 +145,14 @@ def _added(results, validation: str, gain: Gain) -> str:
 def _worth(gain, height, curve, heights, task: str, metric: str) -> Worth:
     labels = [own.labels for own in curve]
     difference = gain.differences[metric]
+    falls = METRICS[metric].lower_is_better
     ends = [
-        labels_at(labels, heights, height + change)
+        labels_at(labels, heights, height + change, falls=falls)
         for change in (difference.value, difference.low, difference.high)
     ]
     (equal, reason), *bounds = ends
     low, high = (value for value, _ in bounds)
-    if heights[-1] < heights[0]:
-        # Of an error, which falls with more labels.
+    if falls:
         low, high = high, low
     return Worth(
         task=task,
@@ -169,7 +170,11 @@ def _worth(gain, height, curve, heights, task: str, metric: str) -> Worth:
 
 
 def labels_at(
-    labels: Sequence[float], heights: Sequence[float], height: float
+    labels: Sequence[float],
+    heights: Sequence[float],
+    height: float,
+    *,
+    falls: bool = False,
 ) -> tuple[float, str]:
     """Where a curve has a height, linear in log(labels) between its points.
 
@@ -177,6 +182,7 @@ def labels_at(
         labels: ascending, positive.
         heights: of the curve at these numbers of labels.
         height: the wanted one.
+        falls: whether lower is better, as of an error.
     Returns: the number of labels and ""; or NaN, and why there is none.
 
     Example:
@@ -187,6 +193,8 @@ def labels_at(
     """
     if math.isnan(height) or np.isnan(heights).any() or len(heights) < 2:
         return NAN, "the curve is not complete"
+    if heights[-1] == heights[0] or (heights[-1] < heights[0]) != falls:
+        return NAN, "its metric does not improve with more labels"
     if height > max(heights):
         return NAN, "its metric is above the curve"
     if height < min(heights):

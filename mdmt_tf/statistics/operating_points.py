@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.rows import ratio
-from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
 from mdmt_tf.statistics.assessment import assess, entry
 from mdmt_tf.statistics.calibration import (
@@ -20,6 +19,7 @@ from mdmt_tf.statistics.calibration import (
 )
 from mdmt_tf.statistics.interval import FEWEST_PATIENTS, Interval, expanded_level
 from mdmt_tf.statistics.resampling import ratio_intervals
+from mdmt_tf.statistics.support import effective_patients
 from mdmt_tf.tasks import Task
 
 # Metrics of calibrated probabilities.
@@ -195,10 +195,8 @@ def _at(rows: pd.DataFrame, called: np.ndarray, options: dict) -> dict[str, dict
         name: (above.astype(np.float64), below.astype(np.float64))
         for name, (above, below) in ratios.items()
     }
-    everyone = len(rows[PATIENT].drop_duplicates())
-    rarest = min(
-        len(rows.loc[own, PATIENT].drop_duplicates()) for own in (truth, ~truth)
-    )
+    everyone = effective_patients(rows)
+    rarest = min(effective_patients(rows[own]) for own in (truth, ~truth))
     entries = {}
     for patients, names in (
         (rarest, ("sensitivity", "specificity", "ppv", "npv")),

@@ -79,7 +79,7 @@ def detectable_difference(
         >>> round(d, 3)  # (1.96 + 0.84) x sqrt(0.01 + 0.01 - 0.01)
         0.28
     """
-    z = float(scipy.stats.norm.ppf(1 - level / 2) + scipy.stats.norm.ppf(power))
+    z = _detected(power, level)
 
     def missing(gain: float) -> float:
         v, w = variance(reference), max(variance(reference + gain), 0.0)
@@ -90,3 +90,23 @@ def detectable_difference(
     if missing(largest) < 0:
         return math.nan
     return float(scipy.optimize.brentq(missing, 0.0, largest))
+
+
+def detectable_mean(n: int, power: float = 0.8, level: float = 0.05) -> float:
+    """The smallest mean of n paired differences that a two-sided test detects.
+
+    Args:
+        n: number of patients, at least 1.
+        power, level: as for `detectable_difference`.
+    Returns: (z_{1 - level / 2} + z_power) / sqrt(n), in std of the differences.
+
+    Example:
+        >>> round(detectable_mean(100), 2)  # (1.96 + 0.84) / 10
+        0.28
+    """
+    return _detected(power, level) / math.sqrt(n)
+
+
+def _detected(power: float, level: float) -> float:
+    """The standard errors from 0 at which a test has the power."""
+    return float(scipy.stats.norm.ppf(1 - level / 2) + scipy.stats.norm.ppf(power))

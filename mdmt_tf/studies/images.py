@@ -181,8 +181,10 @@ def _settings(config: Config, draw: Draw, plan: PhantomPlan, path, lists) -> Con
     section["cross_validation"] = {
         cell: {"kind": "file", "file": file} for cell, file in lists.items()
     }
-    # Another seed for each pair: initial values and batches are independent, too.
-    section["seeds"] = [seed + draw.dataset for seed in section["seeds"]]
+    # Other seeds for each pair: initial values and batches are independent, too.
+    seeds = section["seeds"]
+    stride = max(seeds) - min(seeds) + 1
+    section["seeds"] = [seed + draw.dataset * stride for seed in seeds]
     known = config.phantoms.model_dump()
     plain["phantoms"] = {key: getattr(plan, key) for key in known}
     plain |= {

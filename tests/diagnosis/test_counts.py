@@ -1,6 +1,7 @@
 """Labels by fold and split, by arithmetic."""
 
 import numpy as np
+import pytest
 from made_material import FOLDS, made_dataset, made_material, made_task
 
 from mdmt_tf.diagnosis.counts import count_labels
@@ -91,6 +92,20 @@ def test_sites_that_have_one_class():
     _, findings = examined(dataset_of(labels, site=sites))
     assert findings["site_is_label"].level == WARNING
     assert "2 of 3 sites" in findings["site_is_label"].text
+
+
+@pytest.mark.parametrize(("sites", "size", "positive"), [(10, 8, 0.1), (12, 6, 0.2)])
+def test_sites_that_have_one_class_by_chance_are_not_told(sites, size, positive):
+    site = np.repeat([f"s{number}" for number in range(sites)], size).astype(object)
+    target = np.zeros(sites * size, int)
+    target[: round(positive * len(target))] = 1
+    told = 0
+    for seed in range(100):
+        labels = np.random.default_rng(seed).permutation(target)
+        _, findings = examined(dataset_of(labels, site=site))
+        told += "site_is_label" in findings
+    # p < 0.05 of at least one site.
+    assert told <= 10
 
 
 def test_tasks_of_different_images_do_not_overlap():

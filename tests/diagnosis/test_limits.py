@@ -34,6 +34,25 @@ def test_patients_count_once():
     )
 
 
+def test_patients_who_are_never_tested_do_not_count():
+    dataset = made_dataset(np.arange(N) // FOLDS % 2, images=None)
+    material = made_material(dataset)
+    one = dataclasses.replace(material, folds=material.folds[:1])
+    limits, (finding,) = find_limits(one)
+    # One of five folds.
+    assert {limit.patients for limit in limits if limit.metric == "auc"} == {(5, 5)}
+    assert finding.level == WARNING
+    assert finding.text.startswith("With 5 and 5 patients in all folds, no gain at all")
+
+
+def test_few_patients_with_numbers():
+    _, (finding,) = limits_of(
+        np.arange(FOLDS, dtype=np.float32), kind="regression", classes=()
+    )
+    # (1.96 + 0.84) / sqrt(5)
+    assert "a difference in MAE of 1.25 or more" in finding.text
+
+
 def test_what_no_fold_tests_has_no_limits():
     dataset = made_dataset(np.arange(N) // FOLDS % 2, images=None)
     material = dataclasses.replace(made_material(dataset), auxiliary=(dataset.name,))

@@ -109,6 +109,19 @@ def test_few_patients_have_no_interval():
     assert all(np.isnan(own["low"]) for own in found["metrics"].values())
 
 
+def test_a_patient_with_most_images_is_not_many():
+    # 12 patients with the event, one of whom has 15 of the 26 images: as 2.9 patients.
+    table = table_of(2, patients=40, images=1)
+    images = np.where(table["target"] == 1, 1, 2)
+    (first, *_) = np.flatnonzero(table["target"] == 1)
+    images[first] = 15
+    table = table.loc[np.repeat(table.index, images)]
+    found = operating_points(table, [TWO], {"death": SAME}, resamples=50)
+    metrics = found["death"]["youden"]["metrics"]
+    assert np.isnan(metrics["sensitivity"]["low"])
+    assert not np.isnan(metrics["fraction_positive"]["low"])
+
+
 def test_what_is_not_defined_is_nan():
     table = table_of(3).assign(target=0.0)
     found = values_of(

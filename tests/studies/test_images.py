@@ -60,6 +60,25 @@ def test_a_draw_has_the_patients_that_its_largest_cell_needs(made):
     assert settings.study is None
 
 
+def test_no_two_pairs_have_the_same_seed(made):
+    path, plan, lists, _ = made
+    settings = load("benchmark.seeds=[3, 0, 1]")
+    seeds = [
+        seed
+        for dataset in range(5)
+        for seed in images._settings(
+            settings, Draw(0.9, "none", dataset), plan, path, lists
+        ).benchmark.seeds
+    ]
+    assert seeds[:3] == [3, 0, 1] and len(set(seeds)) == 15
+
+
+def test_what_would_be_in_the_test_too_is_refused():
+    for override in ("study.shifts=[shortcut]", "study.label_noise=0.2"):
+        with pytest.raises(ConfigError, match="too. Leave it out, or study it with mo"):
+            load(override)
+
+
 def test_lists_are_nested_and_have_one_test(made):
     _, plan, lists, _ = made
     assert set(lists) == {"n20_s10", "n20_s25", "n40_s10", "n40_s25"}
