@@ -18,6 +18,17 @@ from mdmt_tf.config.section import (
 from mdmt_tf.training.weighting.table import WEIGHTINGS
 
 
+def _layers_in(layer: str, arguments: object) -> Iterator[str]:
+    yield layer
+    values = arguments.values() if isinstance(arguments, dict) else arguments
+    for value in values:
+        if isinstance(value, dict) and isinstance(value.get("layer"), str):
+            yield from _layers_in(value["layer"], value.get("arguments") or {})
+        elif isinstance(value, (dict, list, tuple)):
+            _, *within = _layers_in("", value)
+            yield from within
+
+
 class LayerSection(Section):
     """A Keras preprocessing layer that changes training images."""
 
@@ -37,6 +48,13 @@ class LayerSection(Section):
         description="How often it is applied to an image; for layers that mix the "
         "images of a batch, to a batch.",
     )
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the layer and of all layers within it, without their package."""
+        return [
+            name.rpartition(".")[2] for name in _layers_in(self.layer, self.arguments)
+        ]
 
     @rule("arguments")
     def _arguments_are_plain(self) -> Iterator[Problem]:
@@ -122,8 +140,8 @@ class PipelineSection(Section):
         1.0,
         ge=1,
         allow_inf_nan=False,
-        description="Temperature of that sampling; 1 is in proportion to the size, "
-        "larger values are closer to balanced.",
+        description="Of sampling temperature: 1 is in proportion to the size, larger "
+        "values are closer to balanced.",
     )
     weight_by: Literal["image", "patient"] = Field(
         "image",
@@ -148,6 +166,16 @@ class PipelineSection(Section):
         "be trained with and the other tested, so it is an error unless this is true, "
         "and then a warning.",
     )
+
+    # Not of stored settings: runs of earlier versions stay readable.
+    @rule("sampling", "temperature", of_files=True)
+    def _temperature_has_an_effect(self) -> Iterator[Problem]:
+        if self.temperature != 1 and self.sampling != "temperature":
+            yield (
+                ("temperature",),
+                f" = {self.temperature:g}: has no effect with sampling = "
+                f"{self.sampling!r}. Set sampling=temperature, or temperature=1.",
+            )
 
 
 class SelectionSection(Section):

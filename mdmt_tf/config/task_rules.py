@@ -73,7 +73,7 @@ class TaskRules:
         mirrored = [name for name, section in self.tasks.items() if section.mirror]
         augmentation = self.pipeline.augmentation
         for number, layer in enumerate(augmentation.layers if augmentation else ()):
-            if mirrored and layer.layer.rpartition(".")[2] == "RandomFlip":
+            if mirrored and "RandomFlip" in layer.names:
                 yield (
                     ("pipeline", "augmentation", "layers", str(number)),
                     f" = {layer.layer}: does not say which images it flips, and the "

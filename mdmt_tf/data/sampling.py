@@ -124,7 +124,7 @@ def plan_draws(
         numbers, draws_per_dataset(totals, sampling, temperature), strict=True
     ):
         own = of_dataset == d
-        counts[own] = _apportion(wanted[own] / wanted[own].sum() * draws)
+        counts[own] = _at_least_one(_apportion(wanted[own] / wanted[own].sum() * draws))
     return Draws(stream.astype(np.int64), counts)
 
 
@@ -196,6 +196,19 @@ def _apportion(exact: np.ndarray) -> np.ndarray:
     largest = np.argsort(whole - exact, kind="stable")
     whole[largest[: round(exact.sum()) - whole.sum()]] += 1
     return whole
+
+
+def _at_least_one(counts: np.ndarray) -> np.ndarray:
+    """Counts with the same sum, as far as it suffices, none of which is 0.
+
+    A few rows beside many would be left out by rounding, and their labels with them.
+    """
+    counts = counts.copy()
+    for place in np.flatnonzero(counts == 0):
+        counts[place] = 1
+        largest = counts.argmax()
+        counts[largest] -= counts[largest] > 1
+    return counts
 
 
 def _generator(*key: int) -> np.random.Generator:

@@ -14,6 +14,10 @@ logger = logging.getLogger(__name__)
 
 # Rare strata that a message names; of several tasks there may be a hundred.
 _MOST_NAMED = 5
+_HINT = (
+    " Combinations of several tasks are rare, and the classes of each are then not "
+    "divided evenly: name the most important ones in split.stratify_by."
+)
 
 # In these releases of scikit-learn (one is the last for Python 3.10), grouped folds
 # lose their stratification when they are shuffled.
@@ -86,10 +90,11 @@ def assign_folds(
         more = len(rare) - _MOST_NAMED
         logger.warning(
             "dataset %r: fewer patients than the %d folds have %s; not every fold "
-            "gets one.",
+            "gets one.%s",
             dataset,
             n_folds,
             ", ".join(rare[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else ""),
+            _HINT if sum(dataset in task.sources for task in tasks) > 1 else "",
         )
     # Rare strata are merged: scikit-learn refuses when each is smaller than n_folds.
     stratum[np.bincount(stratum)[stratum] < n_folds] = len(names)

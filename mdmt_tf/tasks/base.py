@@ -81,6 +81,11 @@ class Task(Answer):
         """That of the chosen loss, see `Loss`."""
         return self._chosen_loss.likelihood_factor
 
+    @property
+    def trained_factor(self) -> float:
+        """The first loss that training minimises, over the metric `loss`."""
+        return 1.0
+
     def description(self) -> dict:
         permuted = {"labels": "permuted; the answers mean nothing"}
         return super().description() | (permuted if self.permute else {})

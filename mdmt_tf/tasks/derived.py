@@ -103,7 +103,9 @@ class Derived(Answer):
             labels = np.asarray(encoded[name])
             # The class -1, which is unknown, takes the last entry.
             total = total + (np.array([*grades, np.nan])[labels] if grades else labels)
-        return self.encode(total)
+        # 0.1 + 0.7 is 0.8, as in `possible_sums`.
+        is_of_grades = all(self.terms.values())
+        return self.encode(_rounded(total) if is_of_grades else total)
 
     @abc.abstractmethod
     def predicted_from(self, predicted: Mapping, ops=np):

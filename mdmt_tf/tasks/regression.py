@@ -99,6 +99,16 @@ class Regression(NumberAnswer, Task):
         return 1.0 if self.is_fitted else super().likelihood_factor
 
     @property
+    def trained_factor(self) -> float:
+        """1 / (2 std^2): half the squared error of standardised values.
+
+        Example:
+            >>> Regression(name="age").fitted(np.array([30.0, 50.0])).trained_factor
+            0.005
+        """
+        return 0.5 / self.std**2 if self.is_fitted else 1.0
+
+    @property
     def n_outputs(self) -> int:
         return 1
 

@@ -51,11 +51,13 @@ def train_epochs(
     history = callbacks.History(run.history)
     remembering = {"selection": selection, "history": history}
     if settings.plateau is not None:
+        known = fit.inputs.samples["validation"].known
         remembering["plateau"] = Plateau(
             settings.plateau,
             settings.select_on.task,
             settings.select_on.metric,
             fit.inputs.tasks,
+            {name: int(labels.sum()) for name, labels in known.items()},
         )
     stop = stop_when_lost(fit, model, functools.partial(training_batches, fit))
     state = SaveState(

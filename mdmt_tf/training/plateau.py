@@ -23,7 +23,7 @@ class Plateau(keras.callbacks.Callback):
     Args:
         settings: of `training.plateau`.
         task, metric: of `training.select_on`; followed if `follows` is "selected".
-        tasks: those of `total_loss`, without those of fraction 0; followed if
+        tasks, labels: those of `total_loss`, without tasks of fraction 0; followed if
             `follows` is "total".
 
     An epoch is bad unless its metric is better than the best so far by the relative
@@ -43,11 +43,13 @@ class Plateau(keras.callbacks.Callback):
         task: str,
         metric: str,
         tasks: Sequence[Task] = (),
+        labels: Mapping[str, int] | None = None,
     ):
         super().__init__()
         self._settings = settings
         # The head of a task without training labels only drifts with the backbone.
         self._tasks = [task for task in tasks if task.fraction]
+        self._labels = labels or {}
         self._key = f"validation/{task}/{metric}"
         self._falls = settings.follows == "total" or improves(metric, 0.0, 1.0)
         self.progress = {"best": None, "bad_epochs": 0}
@@ -55,7 +57,9 @@ class Plateau(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         settings = self._settings
         is_total = settings.follows == "total"
-        value = total_loss(logs, self._tasks) if is_total else logs[self._key]
+        value = logs[self._key]
+        if is_total:
+            value = total_loss(logs, self._tasks, self._labels)
         if self._is_better(value):
             self.progress.update(best=value, bad_epochs=0)
         else:
@@ -80,31 +84,36 @@ class Plateau(keras.callbacks.Callback):
         return value > best * (1.0 + self._settings.threshold)
 
 
-def total_loss(logs: Mapping[str, float], tasks: Sequence[Task]) -> float:
-    """The validation losses of all tasks together, sum_t l_t n_t L_t / sum_t n_t.
+def total_loss(
+    logs: Mapping[str, float], tasks: Sequence[Task], labels: Mapping[str, int]
+) -> float:
+    """The validation losses of all tasks together, sum_t l_t n_t a_t L_t / sum_t n_t.
 
-    l_t is `Task.weight`, n_t the number of labelled validation rows, and L_t the metric
-    `loss` on them. This is eq. 2 of Ruffini et al. 2024 on the validation rows, up to a
-    constant factor, with each task's first loss.
+    l_t is `Task.weight`, n_t the number of labelled validation rows, L_t the metric
+    `loss` on them, and a_t L_t that loss as it is trained, see `Task.trained_factor`.
+    This is eq. 2 of Ruffini et al. 2024 on the validation rows, up to a constant
+    factor, with each task's first loss.
 
     Args:
-        logs: of an epoch, with `validation/<task>/loss` and `validation/<task>/n`.
-        tasks: the trained tasks.
+        logs: of an epoch, with `validation/<task>/loss`.
+        tasks: the trained tasks, as fitted.
+        labels: task -> its labels of the validation rows; several of a multilabel row.
+            Those of images, also where metrics are of patients.
     Returns: the loss; NaN if no row of any task is labelled.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
         >>> tasks = [make_task(kind="regression", name=name) for name in ("age", "gcs")]
-        >>> logs = {"validation/age/loss": 2.0, "validation/age/n": 30}
-        >>> logs |= {"validation/gcs/loss": 6.0, "validation/gcs/n": 10}
-        >>> total_loss(logs, tasks)
+        >>> logs = {"validation/age/loss": 2.0, "validation/gcs/loss": 6.0}
+        >>> total_loss(logs, tasks, {"age": 30, "gcs": 10})
         3.0
     """
     total = rows = 0.0
     for task in tasks:
         # Labels; the training loss averages over those of an image.
-        n = logs[f"validation/{task.name}/n"] / len(task.components)
+        n = labels[task.name] / len(task.components)
         if n:
-            total += task.weight * n * logs[f"validation/{task.name}/loss"]
+            loss = task.trained_factor * logs[f"validation/{task.name}/loss"]
+            total += task.weight * n * loss
             rows += n
     return total / rows if rows else float("nan")

@@ -12,7 +12,7 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
-from mdmt_tf.data.sampling import fill_epoch
+from mdmt_tf.data.sampling import fill_epoch, steps_per_epoch
 from mdmt_tf.data.training_set import TrainingSet, build_training_set
 from mdmt_tf.errors import ConfigError, Interrupted
 from mdmt_tf.models.dataset_normalization import set_fractions
@@ -196,7 +196,8 @@ def _export_so_far(fit: Fit) -> None:
 def training_set_of(config: Config, inputs: Inputs) -> TrainingSet:
     """The training rows of an epoch, as they are drawn.
 
-    Raises: ConfigError for too few `training.steps`.
+    Raises: ConfigError for too few `training.steps`, or fewer batches than gradients
+        are accumulated of.
     """
     settings, training = config.pipeline, config.training
     rows = build_training_set(
@@ -205,17 +206,23 @@ def training_set_of(config: Config, inputs: Inputs) -> TrainingSet:
         settings.temperature,
         settings.weight_by,
     )
-    if training.steps is None:
-        return rows
-    steps = training.steps // training.epochs
-    try:
-        draws = fill_epoch(rows.draws, steps, training.batch_size)
-    except ValueError as error:
+    if training.steps is not None:
+        steps = training.steps // training.epochs
+        try:
+            draws = fill_epoch(rows.draws, steps, training.batch_size)
+        except ValueError as error:
+            raise ConfigError(
+                f"training.steps = {training.steps}: too few for {training.epochs} "
+                f"epochs (training.epochs). {error}"
+            ) from error
+        rows = dataclasses.replace(rows, draws=draws)
+    batches = training.epochs * steps_per_epoch(rows.draws.total, training.batch_size)
+    if batches < training.accumulate:
         raise ConfigError(
-            f"training.steps = {training.steps}: too few for {training.epochs} epochs "
-            f"(training.epochs). {error}"
-        ) from error
-    return dataclasses.replace(rows, draws=draws)
+            f"training.accumulate = {training.accumulate}: the training has {batches} "
+            "batches, so there would be no step. Lower it, or train for more epochs."
+        )
+    return rows
 
 
 def augmentation_layers(config: Config, inputs: Inputs) -> AugmentationLayers:

@@ -245,6 +245,22 @@ def test_all_problems_are_reported_at_once(minimal):
             ],
             r"layers.0 = RandomFlip: does not say which images it flips.*'severity'",
         ),
+        (
+            [
+                "tasks.severity.mirror=severity",
+                "pipeline.augmentation.layers=[{layer: Pipeline, arguments: {layers: "
+                "[{layer: RandomFlip}]}}]",
+            ],
+            r"layers.0 = Pipeline: does not say which images it flips.*'severity'",
+        ),
+        (
+            [
+                "tasks.severity.mirror=severity",
+                "pipeline.augmentation.layers=[{layer: keras_cv.RandomApply, "
+                "arguments: {layer: {layer: keras_cv.RandomFlip, arguments: {}}}}]",
+            ],
+            r"layers.0 = keras_cv.RandomApply: does not say which images it flips",
+        ),
         (["tasks.severity.from={}"], r"severity.from: no dataset feeds this task"),
         (["tasks.severity.from={brixa: x}"], r"from.brixa: is not one of the datasets"),
         (["datasets.hannover={}"], r"datasets.hannover: feeds no task"),

@@ -194,3 +194,15 @@ def test_an_epoch_with_as_many_steps_stays_as_it_is():
     assert fill_epoch(draws, 3, 4) is draws
     with pytest.raises(ValueError, match="steps=1"):
         fill_epoch(plan_draws(np.repeat([0, 1], [1000, 1])), 1, 4)
+
+
+def test_a_row_beside_many_is_drawn():
+    # 20 rows; 30 and 10 rows of two classes, and one without a class.
+    dataset = np.repeat([0, 1], [20, 41])
+    classes = np.repeat([-1, 0, 1, -1], [20, 30, 10, 1])
+    draws = plan_draws(dataset, classes, "balanced")
+    # As many as without it, and as many of one dataset as of the other.
+    without = plan_draws(dataset[:60], classes[:60], "balanced")
+    assert draws.counts.min() == draws.counts[draws.stream[60]] == 1
+    assert draws.total - 1 == without.total == 80
+    assert abs(draws.counts[draws.stream[0]] - without.counts[0]) <= 1

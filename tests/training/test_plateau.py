@@ -3,6 +3,7 @@
 import json
 import types
 
+import keras
 import numpy as np
 import pytest
 
@@ -88,12 +89,8 @@ def test_it_goes_on_after_an_interruption(cut):
     assert float(optimizer.learning_rate) == whole[-1]
 
 
-def logs_of(**tasks):
-    return {
-        f"validation/{name}/{key}": value
-        for name, (loss, n) in tasks.items()
-        for key, value in (("loss", loss), ("n", n))
-    }
+def logs_of(**losses):
+    return {f"validation/{name}/loss": loss for name, loss in losses.items()}
 
 
 def test_the_total_is_the_mean_over_labelled_rows_with_the_weights_of_the_tasks():
@@ -103,13 +100,24 @@ def test_the_total_is_the_mean_over_labelled_rows_with_the_weights_of_the_tasks(
         make_task(kind="multilabel", name="findings", classes=("a", "b", "c")),
     ]
     # 60 labels of three findings are 20 rows.
-    logs = logs_of(prognosis=(0.5, 10), age=(3.0, 30), findings=(0.1, 60))
+    labels = {"prognosis": 10, "age": 30, "findings": 60}
+    logs = logs_of(prognosis=0.5, age=3.0, findings=0.1)
     expected = (2 * 10 * 0.5 + 30 * 3.0 + 20 * 0.1) / (10 + 30 + 20)
-    assert total_loss(logs, tasks) == pytest.approx(expected)
-    logs = logs_of(prognosis=(NAN, 0), age=(3.0, 30), findings=(NAN, 0))
-    assert total_loss(logs, tasks) == 3.0
-    logs = logs_of(prognosis=(NAN, 0), age=(NAN, 0), findings=(NAN, 0))
-    assert np.isnan(total_loss(logs, tasks))
+    assert total_loss(logs, tasks, labels) == pytest.approx(expected)
+    nothing = dict.fromkeys(labels, 0)
+    logs = logs_of(prognosis=NAN, age=3.0, findings=NAN)
+    assert total_loss(logs, tasks, nothing | {"age": 30}) == 3.0
+    assert np.isnan(total_loss(logs_of(), tasks, nothing))
+
+
+def test_the_total_has_numbers_as_they_are_trained():
+    age = make_task(kind="regression", name="age").fitted(np.array([30.0, 50.0]))
+    # 8 years of error are 0.8 std: half of 0.64.
+    logs = logs_of(age=64.0)
+    assert total_loss(logs, [age], {"age": 5}) == pytest.approx(0.32)
+    targets, known = age.targets(np.array([40.0]))
+    trained = age.training_loss(targets, np.array([[0.8]], np.float32), keras.ops)
+    assert known.all() and float(trained[0]) == pytest.approx(0.32)
 
 
 def test_the_plateau_may_follow_the_total_while_another_metric_selects():
@@ -118,11 +126,12 @@ def test_the_plateau_may_follow_the_total_while_another_metric_selects():
     received = {}
     for follows in ("selected", "total"):
         settings = PlateauSection(follows=follows, factor=0.5, patience=0)
-        plateau = Plateau(settings, "prognosis", "auc", tasks)
+        labels = {"prognosis": 10, "severity": 40}
+        plateau = Plateau(settings, "prognosis", "auc", tasks, labels)
         optimizer = types.SimpleNamespace(learning_rate=1.0)
         plateau.set_model(types.SimpleNamespace(optimizer=optimizer))
         for epoch, auc in enumerate((0.6, 0.7, 0.8)):
-            logs = logs_of(prognosis=(0.5, 10), severity=(1.0 + epoch, 40))
+            logs = logs_of(prognosis=0.5, severity=1.0 + epoch)
             plateau.on_epoch_end(epoch, {**logs, "validation/prognosis/auc": auc})
         received[follows] = float(optimizer.learning_rate)
     assert received == {"selected": 1.0, "total": 0.25}
@@ -133,8 +142,10 @@ def test_the_total_is_without_tasks_that_nothing_trains():
         make_task(kind="binary", name="prognosis"),
         make_task(kind="binary", name="severity", fraction=0.0),
     ]
-    plateau = Plateau(PlateauSection(follows="total"), "prognosis", "loss", tasks)
+    labels = {"prognosis": 10, "severity": 40}
+    settings = PlateauSection(follows="total")
+    plateau = Plateau(settings, "prognosis", "loss", tasks, labels)
     for epoch in range(3):
-        logs = logs_of(prognosis=(0.5 / (1 + epoch), 10), severity=(1.0 + epoch, 40))
+        logs = logs_of(prognosis=0.5 / (1 + epoch), severity=1.0 + epoch)
         plateau.on_epoch_end(epoch, logs)
     assert plateau.progress == {"best": 0.5 / 3, "bad_epochs": 0}

@@ -56,7 +56,9 @@ class WeightedModel(keras.Model):
         """
         self._loss_of, self._weight_of = dict(loss), dict(loss_weights)
         if self.weighting.trainable_variables:
-            optimizer.exclude_from_weight_decay(self.weighting.trainable_variables)
+            # In mixed precision, the one that decays is within the one that scales.
+            decaying = getattr(optimizer, "inner_optimizer", optimizer)
+            decaying.exclude_from_weight_decay(self.weighting.trainable_variables)
         super().compile(optimizer=optimizer, **options)
 
     def compute_loss(

@@ -127,13 +127,17 @@ def test_weighting_unlabelled_targets_cannot_matter(name, poison):
 
 @each_method
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_weighting_variables_of_a_method_do_not_decay(name, optimizer, two_cpus):
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_weighting_variables_of_a_method_do_not_decay(
+    name, optimizer, policy, two_cpus
+):
     images, targets, weights = rows()
     none = {task: np.zeros_like(weight) for task, weight in weights.items()}
     for devices in (None, two_cpus):
-        model, fitted = fitted_model(
-            name, lambda: build_optimizer(optimizer, 0.01, 0.5), devices
-        )
+        with precision(policy):
+            model, fitted = fitted_model(
+                name, lambda: build_optimizer(optimizer, 0.01, 0.5), devices
+            )
         within = {id(variable) for variable in model.variables}
         own = [v for v in fitted.trainable_variables if id(v) not in within]
         for variable in own:
