@@ -1,7 +1,7 @@
 """The facts of several models whose answers are averaged, such as folds or seeds."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.tasks import Answer, make_task
+from mdmt_tf.tasks.alike import answers_text, are_alike
 
 
 def gather_ensemble(folders: Sequence[Path], resamples: int = 1000) -> dict[str, Any]:
@@ -24,19 +26,23 @@ def gather_ensemble(folders: Sequence[Path], resamples: int = 1000) -> dict[str,
     Args:
         folders: of finished runs, or of exported models.
         resamples: number of bootstrap resamples of the joint metrics.
-    Raises: ConfigError for models with different answers; DataError as `facts_of`.
+    Raises: ConfigError for models with different answers, or one that is given twice;
+        DataError as `facts_of`.
     """
     members = [facts_of(folder) for folder in folders]
-    first = [(one["name"], one["classes"]) for one in members[0]["model"]["answers"]]
+    first = _answers(members[0])
+    digests: list[str] = []
     for folder, other in zip(folders, members, strict=True):
-        own = [(one["name"], one["classes"]) for one in other["model"]["answers"]]
-        if own != first:
+        own = _answers(other)
+        if not are_alike(own, first):
             raise ConfigError(
                 f"{folder}: expected the answers of {folders[0]}, "
-                f"{', '.join(name for name, _ in first)}, with the same classes. "
-                f"Received: {', '.join(name for name, _ in own)}."
+                f"{answers_text(first)}. Received: {answers_text(own)}."
             )
-    digests = [str(one["hashes"]["model"]) for one in members]
+        digest = str(other["hashes"]["model"])
+        if digest in digests:
+            raise ConfigError(f"{folder} is given twice; it would count twice.")
+        digests.append(digest)
     joint = hashlib.sha256("".join(digests).encode()).hexdigest()
     how, evaluation = _judged(folders, members, resamples)
     return storage.without_nan(
@@ -94,3 +100,10 @@ def _share_patients(tables: Sequence[pd.DataFrame]) -> bool:
 def _assessed(table: pd.DataFrame, answers, resamples: int) -> dict:
     found = assess(table, answers, resamples=resamples)
     return evaluation_of("test", found, answers)
+
+
+def _answers(member: Mapping[str, Any]) -> list[Answer]:
+    """The answers of a member, as far as `are_alike` needs them."""
+    keys = ("name", "kind", "classes", "cut_points", "descending")
+    answers = member["model"]["answers"]
+    return [make_task(**{k: one[k] for k in keys if k in one}) for one in answers]

@@ -1,5 +1,6 @@
 """The sections of the card of an ensemble."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,8 @@ _TEXTS = {
     POOLED: "Judged were the members, each on its own test patients, pooled: scores of "
     "different members stand beside each other. The ensemble itself was not judged, "
     "because other members were trained with these patients.",
-    None: "The ensemble was not judged: no patients are known that no member has seen.",
+    None: "The ensemble was not judged: no patients are known that no member has seen, "
+    "or the predictions of a member are not here.",
 }
 
 
@@ -50,9 +52,12 @@ def ensemble_sections(facts: Mapping[str, Any]) -> list[Section]:
     members, first = facts["members"], facts["members"][0]
     own = first["stated"]
     same = all(one["stated"] == own for one in members)
+    out_of_scope = dict.fromkeys(
+        text for one in members for text in one["stated"]["out_of_scope"]
+    )
     uses = (
         ("Intended use", stated(own["intended_use"]) if same else _ELSEWHERE),
-        ("Out of scope", stated([facts["not_for"], *own["out_of_scope"]])),
+        ("Out of scope", stated([facts["not_for"], *out_of_scope])),
         (
             "Licence of the weights",
             stated(own["licence"]) if same else _ELSEWHERE,
@@ -77,7 +82,7 @@ def ensemble_sections(facts: Mapping[str, Any]) -> list[Section]:
             "Caveats and recommendations",
             (Sentences(tuple(_limits(members))),),
         ),
-        Section("data", "Datasets", (origins(first),)),
+        Section("data", "Datasets", (_origins(members),)),
         Section(
             "analyses", "Quantitative analyses", (judged, *found, *_by_member(members))
         ),
@@ -85,6 +90,13 @@ def ensemble_sections(facts: Mapping[str, Any]) -> list[Section]:
             "files", "Files", (Grid("hashes", "SHA-256", ("of", "digest"), files),)
         ),
     ]
+
+
+def _origins(members: Sequence[Mapping]) -> Grid:
+    """The datasets of all members, each row once."""
+    grids = [origins(one) for one in members]
+    rows = dict.fromkeys(row for grid in grids for row in grid.rows)
+    return dataclasses.replace(grids[0], rows=tuple(rows))
 
 
 def _members(members: Sequence[Mapping]) -> Grid:

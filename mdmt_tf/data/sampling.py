@@ -151,13 +151,14 @@ def fill_epoch(draws: Draws, steps: int, batch_size: int) -> Draws:
     if steps_per_epoch(draws.total, batch_size) == steps:
         return draws
     counts = _apportion(draws.counts * (steps * batch_size / draws.total))
-    if (draws.counts > 0)[counts == 0].any():
+    # A single draw may be there by rounding already.
+    if (draws.counts > 1)[counts == 0].any():
         raise ValueError(
             f"Expected enough steps per epoch to draw each dataset and class. "
             f"Received: steps={steps}, batch_size={batch_size}, for sequences that "
             f"are drawn {draws.counts.tolist()} times."
         )
-    return dataclasses.replace(draws, counts=counts)
+    return dataclasses.replace(draws, counts=_at_least_one(counts))
 
 
 def epoch_batches(draws: Draws, *, batch_size: int, seed: int, epoch: int) -> Epoch:

@@ -17,6 +17,7 @@ from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks import Answer, Derived
+from mdmt_tf.tasks.alike import answers_text, are_alike
 from mdmt_tf.tasks.derived import divide
 
 # A label field of a dataset, or several for a label that is a vector.
@@ -26,8 +27,6 @@ Field = str | tuple[str, ...]
 EXTERNAL = "external"
 # The file of an external validation that names the runs and the data.
 MANIFEST = "manifest.json"
-# Attributes that the tasks of several runs must have in common.
-_SAME = ("kind", "name", "classes", "cut_points", "descending")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -272,11 +271,11 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Answer, ...], tuple[str, .
         run.read_answers(config) for run, config in zip(runs, settings, strict=True)
     ]
     for run, own in zip(runs[1:], tasks[1:], strict=True):
-        if _facts(own) != _facts(tasks[0]):
+        if not are_alike(own, tasks[0]):
             raise ConfigError(
                 f"{run.path} and {runs[0].path} do not have the same tasks, so their "
-                f"predictions have no mean. Expected {_listed(tasks[0])}. Received: "
-                f"{_listed(own)}. Evaluate them one by one."
+                f"predictions have no mean. Expected {answers_text(tasks[0])}. "
+                f"Received: {answers_text(own)}. Evaluate them one by one."
             )
     names = [
         tuple(
@@ -295,18 +294,6 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Answer, ...], tuple[str, .
             f"dataset fits all of them ({trained}). Evaluate them one by one."
         )
     return tasks[0], common
-
-
-def _facts(tasks: Sequence[Answer]) -> list[tuple]:
-    return [tuple(getattr(task, name) for name in _SAME) for task in tasks]
-
-
-def _listed(tasks: Sequence[Answer]) -> str:
-    parts = []
-    for task in tasks:
-        classes = f": {', '.join(task.class_names)}" if task.class_names else ""
-        parts.append(f"{task.name} ({task.kind}{classes})")
-    return "; ".join(parts)
 
 
 def _is_file(on: str) -> bool:

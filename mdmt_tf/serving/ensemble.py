@@ -1,6 +1,7 @@
 """Trained models that answer together, from the folders of runs or SavedModels."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,10 @@ from mdmt_tf.serving.predictor import (
 )
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.calibration import Calibration, Calibrations
-from mdmt_tf.tasks import Task, make_task
+from mdmt_tf.tasks import Answer, Task, make_task
+from mdmt_tf.tasks.alike import answers_text, are_alike
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,11 +98,12 @@ def open_models(
         models = [_as_dataset(model, statistics_of) for model in models]
     first = models[0]
     for other in models[1:]:
-        if _answers(other) != _answers(first):
+        if not are_alike(other.tasks, first.tasks):
             raise ConfigError(
-                "expected models with the same tasks and classes, to average their "
-                f"answers. Received: {first.path}: {_text(first)}; {other.path}: "
-                f"{_text(other)}. Predict with each alone."
+                "expected models with the same tasks, classes and cut points, to "
+                f"average their answers. Received: {first.path}: "
+                f"{answers_text(first.tasks)}; {other.path}: "
+                f"{answers_text(other.tasks)}. Predict with each alone."
             )
         if len(other.size) != len(first.size):
             raise ConfigError(
@@ -135,9 +140,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
     return OpenModel(
         path=path,
         predictor=predictor,
-        tasks=tuple(
-            make_task(name=name, **facts) for name, facts in about["tasks"].items()
-        ),
+        tasks=tuple(_task_of(path, *one) for one in about["tasks"].items()),
         preprocessing=_preprocessing(path, about["preprocessing"], preprocessing),
         size=tuple(about["image"]["size"]),
         digest=digests.digest_of(weights),
@@ -150,6 +153,16 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
             for name, values in about.get("calibration", {}).items()
         },
     )
+
+
+def _task_of(path: Path, name: str, facts: Mapping) -> Answer:
+    """A task from its `description`."""
+    facts = dict(facts)
+    # Of a task with permuted labels, a text that says so.
+    if text := facts.pop("labels", ""):
+        logger.warning("%s: task %r: %s", path, name, text)
+        facts["permute"] = True
+    return make_task(name=name, **facts)
 
 
 def _information(run: RunFolder, config, predictor) -> dict:
@@ -195,14 +208,3 @@ def _preprocessing(path: Path, of_datasets: Mapping[str, str], wanted: str | Non
             f"{path}: the preprocessing of its dataset is not one of this package, so "
             f"files cannot be prepared alike: {error}."
         ) from None
-
-
-def _answers(model: OpenModel) -> list:
-    return [(task.name, task.kind, task.class_names) for task in model.tasks]
-
-
-def _text(model: OpenModel) -> str:
-    return ", ".join(
-        f"{task.name} ({', '.join(task.class_names) or 'a number'})"
-        for task in model.tasks
-    )

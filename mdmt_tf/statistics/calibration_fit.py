@@ -20,6 +20,8 @@ COLDEST, HOTTEST = 0.1, 10.0
 # Names of the operating points.
 YOUDEN, SENSITIVE = "youden", "sensitivity_90"
 _WANTED_SENSITIVITY = 0.9
+# Scores of one image in different batches are closer.
+_MARGIN = 1e-5
 
 
 def prior_ratios(training_set: TrainingSet) -> dict[str, tuple[float, ...]]:
@@ -216,14 +218,16 @@ def choose_thresholds(targets: np.ndarray, scores: np.ndarray) -> dict[str, floa
     Args:
         targets: (n,), 0 or 1, both present.
         scores: (n,), calibrated probabilities of class 1.
-    Returns: two of the scores.
+    Returns: thresholds just below two of the scores, because a score of the same image
+        in another batch differs by rounding.
         youden: the threshold with the largest sensitivity + specificity - 1 (Youden
             1950, Cancer 3, 32-35); of several, the highest.
         sensitivity_90: the highest threshold with a sensitivity of at least 0.9.
 
     Example:
         >>> scores = np.array([0.1, 0.2, 0.3, 0.6, 0.9])
-        >>> choose_thresholds(np.array([0, 1, 0, 1, 1]), scores)
+        >>> found = choose_thresholds(np.array([0, 1, 0, 1, 1]), scores)
+        >>> {name: round(threshold, 4) for name, threshold in found.items()}
         {'youden': 0.6, 'sensitivity_90': 0.2}
     """
     thresholds = np.unique(scores)[::-1]
@@ -236,6 +240,8 @@ def choose_thresholds(targets: np.ndarray, scores: np.ndarray) -> dict[str, floa
     # Ratios of counts that are equal may differ in the last digit.
     youden = (sensitivity + specificity).round(12).argmax()
     sensitive = (sensitivity >= _WANTED_SENSITIVITY - 1e-12).argmax()
+    below = np.minimum(_MARGIN, (thresholds - np.append(thresholds[1:], 0.0)) / 2)
+    thresholds = thresholds - below
     return {
         YOUDEN: float(thresholds[youden]),
         SENSITIVE: float(thresholds[sensitive]),

@@ -113,7 +113,11 @@ class Answer(abc.ABC):
             >>> death.description()
             {'kind': 'binary', 'classes': ['no', 'yes']}
         """
-        return {"kind": self.kind, "classes": list(self.class_names)}
+        facts = {"kind": self.kind, "classes": list(self.class_names)}
+        if self.cut_points:
+            facts |= {"cut_points": list(self.cut_points)}
+            facts |= {"descending": self.descending}
+        return facts
 
     def to_plain(self) -> dict:
         """The kind and all attributes as dicts, lists, strings and numbers, for JSON.

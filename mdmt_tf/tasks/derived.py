@@ -48,13 +48,9 @@ class Derived(Answer):
     of: Answer | None = None
 
     def description(self) -> dict:
-        """Also its tasks with their grades, and the cut points."""
+        """Also its tasks with their grades."""
         terms = {name: list(grades) for name, grades in self.terms.items()}
-        facts = {"terms": terms}
-        if self.cut_points:
-            facts |= {"cut_points": list(self.cut_points)}
-            facts |= {"descending": self.descending}
-        return super().description() | facts
+        return super().description() | {"terms": terms}
 
     def to_plain(self) -> dict:
         plain = super().to_plain()

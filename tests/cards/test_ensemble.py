@@ -80,12 +80,31 @@ def changed(models, tmp_path, made_facts):
 
 
 def test_members_of_other_data_are_not_judged(models, changed, made_facts):
-    hashes = made_facts["hashes"] | {"data": {"ward": "0" * 64}}
+    hashes = made_facts["hashes"] | {"model": "other", "data": {"ward": "0" * 64}}
     assert gathered(models[0], changed(hashes=hashes))["judged"] is None
 
 
 def test_models_with_other_answers_are_refused(models, changed, made_facts):
     icu, days = made_facts["model"]["answers"]
     answers = [icu | {"classes": ["home", "icu"]}, days]
-    with pytest.raises(ConfigError, match="with the same classes"):
+    with pytest.raises(ConfigError, match=r"icu .binary: no, yes.*Received: .*: home"):
         gathered(models[0], changed(model=made_facts["model"] | {"answers": answers}))
+
+
+def test_a_model_that_is_given_twice_is_refused(models):
+    with pytest.raises(ConfigError, match="is given twice; it would count twice"):
+        gathered(models[0], models[1], models[0])
+
+
+def test_all_datasets_and_limits_of_use_are_there(models, changed, made_facts):
+    (own, *_) = made_facts["data"]
+    other = own | {"name": "clinic", "terms": own["terms"] | {"licence": "Secret"}}
+    stated = made_facts["stated"] | {"out_of_scope": ["Pregnant women"]}
+    hashes = made_facts["hashes"] | {"model": "other"}
+    second = changed(data=[own, other], stated=stated, hashes=hashes)
+    text = as_markdown(card_of(gathered(models[0], second)))
+    assert "Pregnant women" in text
+    assert all(words in text for words in made_facts["stated"]["out_of_scope"])
+    rows = [line for line in text.splitlines() if line.startswith("| clinic |")]
+    assert len(rows) == 1 and "Secret" in rows[0]
+    assert sum(line.startswith(f"| {own['name']} |") for line in text.splitlines()) == 1

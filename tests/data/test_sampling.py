@@ -193,7 +193,10 @@ def test_an_epoch_with_as_many_steps_stays_as_it_is():
     draws = plan_draws(np.zeros(10, int))
     assert fill_epoch(draws, 3, 4) is draws
     with pytest.raises(ValueError, match="steps=1"):
-        fill_epoch(plan_draws(np.repeat([0, 1], [1000, 1])), 1, 4)
+        fill_epoch(plan_draws(np.repeat([0, 1], [1000, 2])), 1, 4)
+    # One row beside many is drawn.
+    few = fill_epoch(plan_draws(np.repeat([0, 1], [1000, 1])), 1, 4)
+    assert few.counts.tolist() == [3, 1]
 
 
 def test_a_row_beside_many_is_drawn():

@@ -1,5 +1,6 @@
 """Opening of models, and which of them may answer together."""
 
+import dataclasses
 import json
 import types
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from task_kinds import task_of
 
 from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
@@ -15,7 +17,8 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import ensemble
 from mdmt_tf.serving.ensemble import open_model, open_models
 from mdmt_tf.serving.export import export_model
-from mdmt_tf.tasks import make_task
+from mdmt_tf.tasks import KINDS, make_task
+from mdmt_tf.tasks.alike import are_alike
 
 OUTCOME = make_task(kind="binary", name="outcome", classes=("mild", "severe"))
 OTHER = make_task(kind="binary", name="outcome", classes=("alive", "dead"))
@@ -37,9 +40,7 @@ def save(tmp_path_factory):
             "trained_on": "ward",
             "image": {"size": list(size)},
             "preprocessing": {f"d{n}": one for n, one in enumerate(preprocessing)},
-            "tasks": {
-                t.name: {"kind": t.kind, "classes": list(t.class_names)} for t in tasks
-            },
+            "tasks": {task.name: task.description() for task in tasks},
         }
         path = tmp_path_factory.mktemp("models") / "saved_model"
         export_model(keras.Model(image, outputs), tasks, path, about)
@@ -60,6 +61,23 @@ def test_a_model_says_what_it_is(saved):
     assert model.preprocessing.name == "lungs_256" and model.size == (8, 8)
     assert model.training_images is None and model.trained_on == "ward"
     assert not model.is_calibrated
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_of_every_kind_is_opened_with_permuted_labels_too(kind, caplog):
+    for permuted in (False, True):
+        task = dataclasses.replace(task_of(kind), permute=permuted)
+        caplog.clear()
+        opened = ensemble._task_of("model", task.name, task.description())
+        assert are_alike([opened], [task]) and opened.permute == permuted
+        assert ("answers mean nothing" in caplog.text) == permuted
+
+
+def test_models_with_other_cut_points_have_no_mean(save):
+    cuts = {"kind": "ordinal", "name": "grade", "classes": ("a", "b", "c")}
+    paths = [save(make_task(**cuts, cut_points=points)) for points in ((5, 9), (1, 2))]
+    with pytest.raises(ConfigError, match=r"cut points 5, 9.; .* cut points 1, 2"):
+        open_models(paths)
 
 
 def test_the_digest_is_that_of_the_weights(save, saved):

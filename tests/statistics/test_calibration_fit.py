@@ -182,7 +182,8 @@ def test_all_right_has_no_maximum_but_operating_points():
         table_of(labels, np.stack([1 - score, score], axis=1)), [TWO]
     )["death"]
     assert own.temperature == 1.0 and "no maximum" in own.note
-    assert own.operating_points == pytest.approx({"youden": 0.9, "sensitivity_90": 0.9})
+    expected = {"youden": 0.9, "sensitivity_90": 0.9}
+    assert own.operating_points == pytest.approx(expected, abs=2e-5)
 
 
 def test_scores_that_say_nothing_end_at_the_limit():
@@ -250,7 +251,7 @@ def test_drawing_a_dataset_more_often_changes_no_prior(sampling):
     assert odds(found) == pytest.approx(3.0, rel=1e-5)
 
 
-def test_a_class_that_is_not_drawn_changes_no_other_prior():
+def test_a_row_that_is_hardly_drawn_changes_no_prior():
     """One row without a label of a large dataset, which is drawn less often."""
     labels = np.array([0] * 800 + [1] * 199 + [-1] + [0, 1] * 15)
     dataset = np.repeat([0, 1, 2, 3], [1000, 10, 10, 10])
@@ -259,7 +260,7 @@ def test_a_class_that_is_not_drawn_changes_no_other_prior():
         labels, classes=classes, dataset=dataset, sampling="balanced"
     )
     draws = training_set.draws
-    assert draws.counts[draws.stream[999]] == 0
+    assert draws.counts[draws.stream[999]] == 1
     found = prior_ratios(training_set)["death"]
     # 815 and 214 rows, trained as 815 and 815.
     assert odds(found) == pytest.approx(815 / 214, rel=0.01)
@@ -314,9 +315,18 @@ def test_thresholds_are_the_best_of_all(seed):
     candidates = sorted(set(score))
     youden = {t: round(sum(rates(t)) - 1, 12) for t in candidates}
     best = max(youden.values())
-    assert found["youden"] == max(t for t in candidates if youden[t] == best)
     enough = [t for t in candidates if rates(t)[0] >= 0.9]
-    assert found["sensitivity_90"] == max(enough)
+    wanted = {
+        "youden": max(t for t in candidates if youden[t] == best),
+        "sensitivity_90": max(enough),
+    }
+    for name, score_itself in wanted.items():
+        lower = max([0.0, *(t for t in candidates if t < score_itself)])
+        # Positive, and also if rounding lowers it; the next lower score is not.
+        assert lower < found[name] < score_itself
+        assert score_itself - found[name] == pytest.approx(
+            min(1e-5, (score_itself - lower) / 2)
+        )
 
 
 def test_thresholds_of_many_images_need_little_memory():
@@ -337,7 +347,7 @@ def test_thresholds_are_those_of_calibrated_probabilities():
     raw = choose_thresholds(labels, chances[:, 1])
     for name, threshold in raw.items():
         expected = own.apply(np.array([[1 - threshold, threshold]]))[0, 1]
-        assert own.operating_points[name] == pytest.approx(expected)
+        assert own.operating_points[name] == pytest.approx(expected, abs=5e-5)
 
 
 def test_several_classes_have_no_operating_points():

@@ -1,0 +1,48 @@
+"""Whether the answers of several models mean the same, so that they have a mean."""
+
+from collections.abc import Sequence
+
+from mdmt_tf.tasks.answer import Answer
+
+
+def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
+    """Whether answers have the same names, kinds, classes and cut points, in order.
+
+    Models that were exported by earlier versions do not state cut points. Those are
+    compared where both have some.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> def grade(*cut_points):
+        ...     facts = {"classes": ("low", "high"), "cut_points": cut_points}
+        ...     return [make_task(name="grade", kind="ordinal", **facts)]
+        >>> are_alike(grade(5), grade(5)), are_alike(grade(5), grade(9))
+        (True, False)
+    """
+    return len(some) == len(others) and all(map(_is_alike, some, others))
+
+
+def _is_alike(one: Answer, other: Answer) -> bool:
+    facts = [(a.name, a.kind, a.class_names) for a in (one, other)]
+    cuts = [(a.cut_points, a.descending) for a in (one, other)]
+    is_known = one.cut_points and other.cut_points
+    return facts[0] == facts[1] and (not is_known or cuts[0] == cuts[1])
+
+
+def answers_text(answers: Sequence[Answer]) -> str:
+    """What `are_alike` compares, in words.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> facts = {"classes": ("low", "high"), "cut_points": (5,)}
+        >>> answers_text([make_task(name="grade", kind="ordinal", **facts)])
+        'grade (ordinal: low, high; cut points 5)'
+    """
+    parts = []
+    for answer in answers:
+        classes = f": {', '.join(answer.class_names)}" if answer.class_names else ""
+        cuts = ", ".join(f"{cut:g}" for cut in answer.cut_points)
+        cuts = f"; cut points {cuts}" if cuts else ""
+        descending = ", descending" if answer.descending else ""
+        parts.append(f"{answer.name} ({answer.kind}{classes}{cuts}{descending})")
+    return "; ".join(parts)

@@ -1,0 +1,44 @@
+"""Which answers of models have a mean."""
+
+import pytest
+
+from mdmt_tf.tasks import make_task
+from mdmt_tf.tasks.alike import answers_text, are_alike
+
+FACTS = {"name": "grade", "kind": "ordinal", "classes": ("low", "high")}
+
+
+def grade(**changed):
+    return make_task(**FACTS | {"cut_points": (5.0,)} | changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"name": "other"}, "other (ordinal: low, high; cut points 5)"),
+        ({"kind": "categorical"}, "grade (categorical: low, high; cut points 5)"),
+        ({"classes": ("a", "b")}, "grade (ordinal: a, b; cut points 5)"),
+        ({"cut_points": (9.5,)}, "grade (ordinal: low, high; cut points 9.5)"),
+        (
+            {"descending": True},
+            "grade (ordinal: low, high; cut points 5, descending)",
+        ),
+    ],
+)
+def test_what_makes_another_answer_is_in_the_text(changed, text):
+    other = grade(**changed)
+    assert are_alike([grade()], [grade()]) and not are_alike([grade()], [other])
+    assert answers_text([other]) == text
+    assert answers_text([grade()]) != text
+
+
+def test_the_order_and_the_number_count():
+    age = make_task(name="age", kind="regression")
+    assert not are_alike([age, grade()], [grade(), age])
+    assert not are_alike([age], [age, grade()])
+    assert answers_text([age, grade()]).startswith("age (regression); grade (")
+
+
+def test_cut_points_that_are_not_stated_are_not_compared():
+    """An exported model of an earlier version does not state them."""
+    assert are_alike([grade(cut_points=())], [grade()])
