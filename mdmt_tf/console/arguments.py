@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -14,17 +15,46 @@ DEFAULT_CONFIG = "phantom"
 class Parser(argparse.ArgumentParser):
     """An argument parser that suggests corrections.
 
-    Options may stand before, among and after the other arguments.
+    Options may stand before, among and after the other arguments. What follows `--` is
+    no option.
     """
 
     takes_settings = False
 
     def parse_args(self, args=None, namespace=None):
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        self._refuse_files(words[:end])
         if self.takes_settings:
-            self._refuse_flags(sys.argv[1:] if args is None else list(args))
+            self._refuse_flags(words[:end])
+        words[end + 1 :] = map(_NoOption, words[end + 1 :])
         if self._subparsers is not None:  # argparse cannot mix these
-            return super().parse_args(args, namespace)
-        return super().parse_intermixed_args(args, namespace)
+            return super().parse_args(words, namespace)
+        return super().parse_intermixed_args(words, namespace)
+
+    def _parse_optional(self, arg_string):
+        # Mixed arguments are parsed twice, the second time without the `--`.
+        if isinstance(arg_string, _NoOption):
+            return None
+        return super()._parse_optional(arg_string)
+
+    def _get_value(self, action, arg_string):
+        return super()._get_value(action, str(arg_string))
+
+    def _refuse_files(self, words: list[str]) -> None:
+        """Explain how to write the name of a file that begins with `-`."""
+        for word in words:
+            name = word.partition("=")[0]
+            known = self._option_string_actions
+            if (
+                self._parse_optional(word) is not None
+                and not any(option.startswith(name) for option in known)
+                and os.path.lexists(word)
+            ):
+                self.error(
+                    f"{word}: a name that begins with - is taken for an option. Write "
+                    f"./{word}, or all files at the end, after --"
+                )
 
     def _refuse_flags(self, words: list[str]) -> None:
         """Explain how to write a setting that is given as an option, `--epochs 3`."""
@@ -48,6 +78,10 @@ class Parser(argparse.ArgumentParser):
             known = list(action.choices)
             text = f"{value!r}: expected one of {', '.join(known)}."
             raise argparse.ArgumentError(action, text + nearest(value, known))
+
+
+class _NoOption(str):
+    """A word after `--`."""
 
 
 def parser(command: str, description: str) -> Parser:

@@ -42,3 +42,58 @@ def test_options_may_stand_among_the_other_arguments():
     arguments.add_argument("--port", type=int)
     found = arguments.parse_args(["first", "--port", "0", "second"])
     assert (found.models, found.port) == (["first", "second"], 0)
+
+
+@pytest.fixture
+def predict():
+    """A parser of files with options among them."""
+    arguments = console.parser("predict", "Predict.")
+    arguments.add_argument("paths", nargs="+")
+    arguments.add_argument("--out", required=True)
+    return arguments
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--out", "q.csv", "--", "run", "-1.png", "--out.png", "-h"],
+        ["run", "--out", "q.csv", "--", "-1.png", "--out.png", "-h"],
+    ],
+)
+def test_what_follows_two_dashes_is_no_option(predict, given):
+    found = predict.parse_args(given)
+    assert found.paths == ["run", "-1.png", "--out.png", "-h"]
+    assert {type(path) for path in found.paths} == {str} and found.out == "q.csv"
+
+
+def test_two_dashes_end_settings_too():
+    arguments = console.parser("train", "Train.")
+    console.add_config_arguments(arguments)
+    assert arguments.parse_args(["a=1", "--", "--b=2"]).overrides == ["a=1", "--b=2"]
+
+
+def test_two_dashes_are_no_value_of_an_option(predict, capsys):
+    with pytest.raises(SystemExit):
+        predict.parse_args(["run", "--out", "--", "q.csv"])
+    assert "--out: expected one argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["-1.png", "-h.png", "--out.png"])
+def test_a_file_that_looks_like_an_option_is_named(
+    predict, name, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    given = ["run", "a.png", name, "-2.png", "--out", "q.csv"]
+    (tmp_path / name).touch()
+    (tmp_path / "--out").touch()  # an option remains one
+    with pytest.raises(SystemExit) as error:
+        predict.parse_args(given)
+    assert error.value.code == 2
+    assert f"{name}: a name that begins with -" in (text := capsys.readouterr().err)
+    assert f"Write ./{name}, or all files at the end, after --" in text
+
+
+def test_an_option_that_is_no_file_is_unrecognized(predict, capsys):
+    with pytest.raises(SystemExit):
+        predict.parse_args(["run", "-1.png", "--out", "q.csv"])
+    assert "unrecognized arguments: -1.png" in capsys.readouterr().err
