@@ -71,7 +71,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--port", type=_port, default=8000, help=text)
     text = "allow --host to be another address than of this computer alone"
     add("--allow-remote", action="store_true", help=text)
-    text = "a name under which browsers may address the server; may be repeated"
+    text = (
+        "a name under which browsers may address the server; may be repeated, and is "
+    )
+    text += "required if --host stands for all networks (0.0.0.0)"
     add("--allowed-host", action="append", default=[], metavar="NAME", help=text)
     text = "most files in one request (default: %(default)s)"
     add("--max-files", type=console.positive, default=100, metavar="N", help=text)

@@ -53,6 +53,8 @@ def test_what_is_no_model_is_refused(tmp_path):
 def test_other_computers_are_not_served_by_accident(finished):
     with pytest.raises(ConfigError, match=r"--host 0\.0\.0\.0: .*--allow-remote"):
         serve.main([finished, "--host", "0.0.0.0"])
+    with pytest.raises(ConfigError, match=r"--host 0\.0\.0\.0 .*--allowed-host NAME"):
+        serve.main([finished, "--host", "0.0.0.0", "--allow-remote"])
 
 
 def test_missing_packages_are_named(finished, monkeypatch):

@@ -10,18 +10,19 @@ from mdmt_tf.errors import ConfigError
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def names_of(host: str, is_remote_allowed: bool, more: Sequence[str]) -> set[str]:
-    """The names under which browsers may address the server.
+def names_of(host: str, is_remote_allowed: bool, more: Sequence[str]) -> list[str]:
+    """The names under which browsers may address the server, the most telling first.
 
     Args:
         host: address to listen at.
         is_remote_allowed: whether it may be another than of this computer alone.
         more: names that are allowed, too.
-    Raises: ConfigError for another address that is not allowed.
+    Raises: ConfigError for another address that is not allowed, for all networks
+        without a name, and for a name that is none.
 
     Example:
-        >>> sorted(names_of("127.0.0.1", False, ["films.local"]))
-        ['127.0.0.1', '::1', 'films.local', 'localhost']
+        >>> names_of("127.0.0.1", False, ["films.local"])
+        ['127.0.0.1', 'films.local', 'localhost', '::1']
     """
     if not is_loopback(host) and not is_remote_allowed:
         raise ConfigError(
@@ -30,8 +31,21 @@ def names_of(host: str, is_remote_allowed: bool, more: Sequence[str]) -> set[str
             "port can use the model and see answers that are sent. If that is wanted, "
             "add --allow-remote."
         )
-    names = {*LOOPBACK, *more}
-    return names if is_wildcard(host) else names | {host.lower()}
+    for name in more:
+        # An address of version 6 has several colons, a name with its port has one.
+        if not name or "/" in name or name.count(":") == 1:
+            raise ConfigError(
+                f"--allowed-host {name}: expected a name or an address alone, such as "
+                "films.local, without http:// and without a port."
+            )
+    if is_wildcard(host) and not more:
+        raise ConfigError(
+            f"--host {host} stands for all networks of this computer, and is no name "
+            "that a browser can use. Add --allowed-host NAME: the name or address "
+            "under which browsers reach this computer, such as films.local."
+        )
+    first = [] if is_wildcard(host) else [host]
+    return list(dict.fromkeys(name.lower() for name in [*first, *more, *LOOPBACK]))
 
 
 def is_loopback(host: str) -> bool:
@@ -76,8 +90,11 @@ def socket_at(host: str, port: int) -> Iterator[socket.socket]:
         yield own
 
 
-def url_of(own: socket.socket) -> str:
-    """The address of a socket for a browser.
+def url_of(own: socket.socket, names: Sequence[str] = LOOPBACK) -> str:
+    """The address of a socket for a browser, under a name that the server accepts.
+
+    Args:
+        names: see `names_of`.
 
     Example:
         >>> with socket_at("127.0.0.1", 0) as own:
@@ -85,4 +102,5 @@ def url_of(own: socket.socket) -> str:
         True
     """
     host, port, *_ = own.getsockname()
+    host = host if host in names else names[0]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -5,7 +5,7 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ _CONNECTIONS = 1000
 def serve(
     models: Sequence[OpenModel],
     own: socket.socket,
-    names: Collection[str],
+    names: Sequence[str],
     bounds: Bounds,
     say: Callable[[str], object],
 ) -> None:
@@ -45,7 +45,7 @@ def serve(
         bounds: how much is taken.
         say: called with what a user should know.
     """
-    url = listening.url_of(own)
+    url = listening.url_of(own, names)
     _allow_many_files()
     # The processes that decode are kept for the next request.
     isolation.keep(min(8, max(2, os.cpu_count() or 1)))
