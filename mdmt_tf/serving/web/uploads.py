@@ -7,17 +7,28 @@ is written into a file in memory as it arrives, see `imaging.memory_files`.
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mdmt_tf.imaging.memory_files import open_memory_file, path_of
 from mdmt_tf.serving.web.bounds import Bounds, Refused
 
+# Its warnings are of what clients send, which is in the answer to them and in no log.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
 _FORM = b"multipart/form-data"
+# What the parser says of forms that are not damaged.
+_TOO_LONG = {
+    "Boundary length": "the boundary of the form is too long. Expected at most 70 "
+    "characters.",
+    "Maximum header size": "a header of the form is too long. Expected names of files "
+    "of at most 4,000 characters.",
+}
 _LONGEST_NAME = 300
 # What browsers write for characters that would end a name.
 _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
@@ -86,6 +97,16 @@ async def _next(pieces: AsyncIterator[bytes], seconds: float) -> bytes | None:
         raise Refused(408, text) from None
 
 
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except FormParserError as error:
+        of_parser = str(error)
+        texts = [text for start, text in _TOO_LONG.items() if start in of_parser]
+        raise Refused(400, *texts or ["the form is damaged, or cut off."]) from None
+
+
 class _Form:
     """A form while it arrives."""
 
@@ -95,24 +116,21 @@ class _Form:
         self._headers: dict[bytes, bytes] = {}
         self._field = self._value = b""
         self._is_whole = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._add_field,
-                "on_header_value": self._add_value,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._open,
-                "on_part_data": self._add,
-                "on_end": self._end,
-            },
-        )
+        callbacks = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._add_field,
+            "on_header_value": self._add_value,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._open,
+            "on_part_data": self._add,
+            "on_end": self._end,
+        }
+        with _refusing():
+            self._parser = MultipartParser(boundary, callbacks)
 
     def write(self, piece: bytes) -> None:
-        try:
+        with _refusing():
             self._parser.write(piece)
-        except MultipartParseError:
-            raise Refused(400, "the form is damaged, or cut off.") from None
 
     def finish(self) -> list[Upload]:
         if not self._is_whole:

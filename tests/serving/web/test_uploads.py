@@ -63,7 +63,9 @@ def test_files_are_in_memory():
         (b"XX" * 40, {}, 400, "damaged"),
         (b"--XX--\r\n", {}, 400, ""),
         (form((b"a", b"")).replace(b"filename", b"other"), {}, 400, "files alone"),
-        (form((b"a" * 9000, b"")), {}, 400, "damaged"),
+        (form((b"a" * 9000, b"")), {}, 400, "names of files of at most 4,000"),
+        (form((b"a" * 9000, b"")), {"size": 10_000}, 400, "header of the form is too"),
+        (b"", {"kind": FORM + 300 * "X"}, 400, "boundary of the form is too long"),
         (form((b"a", b"1"), (b"b", b"2")), {"bounds": Bounds(files=1)}, 413, "most 1"),
         (b"--XX\r\n", {"bounds": Bounds(seconds=0.01), "wait": 5}, 408, "nothing was"),
     ],
@@ -71,6 +73,14 @@ def test_files_are_in_memory():
 def test_other_forms_are_refused_and_their_files_closed(body, options, status, text):
     error = refused(body, **options)
     assert error.status == status and text in str(error)
+
+
+def test_forms_that_are_damaged_are_in_no_log(caplog):
+    caplog.set_level("WARNING")
+    refused(form((b"a", b"")).replace(b"filename", b"Jane\x00"), size=1000)
+    refused(b"Jane Miller" * 40)
+    refused(form((b"a", b"abc")).replace(b"Disposition:", b"Jane Miller\0:"))
+    assert not caplog.messages
 
 
 def test_without_descriptors_the_client_comes_again(monkeypatch):
