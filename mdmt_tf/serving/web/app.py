@@ -25,6 +25,8 @@ from mdmt_tf.serving.web.service import Service
 
 STATIC = {"app.js": "text/javascript", "serve.css": "text/css"}
 _FORMATS = ("json", "csv", "stream")
+# A client in Python may write True, one in another language 1.
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Application:
@@ -75,7 +77,11 @@ class Application:
             text = f"format: expected one of {', '.join(_FORMATS)}."
             return _problem(400, text)
         wants = request.query_params.get("pictures", "false")
-        job = await self._received(request, Question(pictures=wants == "true"))
+        pictures = _BOOLEANS.get(wants.lower())
+        if pictures is None:
+            text = f"pictures: expected one of {', '.join(_BOOLEANS)}."
+            return _problem(400, text)
+        job = await self._received(request, Question(pictures=pictures))
         if kind == "stream":
             lines = self._lines(job)
             return StreamingResponse(lines, media_type="application/x-ndjson")

@@ -133,6 +133,19 @@ def test_files_of_the_page_are_served(ask):
         assert reply.headers["content-type"].startswith(kind) and reply.content
 
 
+def test_pictures_are_a_boolean(ask):
+    words = ["True", "true", "1", "False", "false", "0", "yes", ""]
+    film = ("a.png", png(100))
+    replies = ask(*(post(f"/api/predict?pictures={word}", film) for word in words))
+    *good, wrong, empty = replies
+    pictures = [bool(reply.json()["answers"][0]["pictures"]) for reply in good]
+    assert pictures == [True] * 3 + [False] * 3
+    for reply in (wrong, empty):
+        assert reply.status_code == 400
+        text = reply.json()["error"]
+        assert text == "pictures: expected one of true, 1, false, 0."
+
+
 def test_what_is_wrong_is_said(ask):
     own = Bounds(files=2, request_bytes=50_000)
     film = ("a.png", png(100))
