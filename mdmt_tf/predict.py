@@ -30,11 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.use_limits(options)
 
     # Wrong names are reported before TensorFlow is loaded, which takes seconds.
+    from mdmt_tf.saliency import earlier
     from mdmt_tf.serving import answers
     from mdmt_tf.serving.given import divide
 
     models, given = divide(options.paths)
     answers.check_output(options.out, options.overwrite)
+    if options.saliency is not None:
+        earlier.check_folder(options.saliency, options.overwrite)
 
     console.load_tensorflow()
     from mdmt_tf.saliency.predicted_files import MapsOfFiles
@@ -63,8 +66,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("paths", nargs="+", metavar="RUN_DIR|FILE", help=text)
     text = "file to write: one row per file (.csv), or the same nested (.json)"
     add("--out", required=True, type=Path, metavar="FILE", help=text)
-    add("--overwrite", action="store_true", help="replace an existing file --out")
-    text = "also write saliency maps of each file to this folder; slow"
+    text = "replace an existing file --out, and maps of an earlier call in --saliency"
+    add("--overwrite", action="store_true", help=text)
+    text = "also write saliency maps of each file to this new or empty folder; slow"
     add("--saliency", type=Path, metavar="DIR", help=text)
     text = "preprocessing of the files, such as lungs_256; only needed if the datasets "
     text += "of the run have different ones"

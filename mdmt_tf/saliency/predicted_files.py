@@ -9,7 +9,7 @@ from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.saliency import files
+from mdmt_tf.saliency import earlier, files
 from mdmt_tf.saliency.choice import fitted, geometry_of, ids_of_files
 from mdmt_tf.saliency.explanation import Networks, probabilities
 from mdmt_tf.saliency.maps import Explainer, possible_methods
@@ -26,7 +26,7 @@ class MapsOfFiles:
         self._models: list[_WrittenMaps] = []
 
     def open(self, models: Sequence[OpenModel], paths: Sequence[Path]) -> None:
-        """Load the weights of all models.
+        """Load the weights of all models, and remove the maps of an earlier call.
 
         Raises: ConfigError for a SavedModel without its run.
         """
@@ -47,6 +47,7 @@ class MapsOfFiles:
             )
             for model, place in zip(models, places, strict=True)
         ]
+        earlier.remove_maps(self._folder)
 
     def draw(self, number: int, forms: Mapping[object, PreparedFile]) -> None:
         """Write the maps of one file.

@@ -1,6 +1,7 @@
 """Predict files with one or more trained models."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ class Maps(Protocol):
         """Called for each file that was answered, with its number."""
 
     def close(self) -> None:
-        """Called once, after the last file."""
+        """Called once, after the last file, or after an error."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -109,9 +110,12 @@ def predict_files(
         ],
     )
     components = models[0].components
+    # The maps of a call that is interrupted have their table, too.
+    closing = contextlib.nullcontext()
     if maps is not None:
         maps.open(models, files)
-    with answers.writing(out, components, _about(models)) as write:
+        closing = contextlib.closing(maps)
+    with closing, answers.writing(out, components, _about(models)) as write:
         progress(0, len(files))
         for done, (answer, prepared) in enumerate(answer_files(models, files), 1):
             write(answer)
@@ -120,8 +124,6 @@ def predict_files(
             counts.answered += not answer.error
             counts.warned += bool(answer.warnings)
             progress(done, len(files))
-    if maps is not None:
-        maps.close()
     return counts
 
 

@@ -206,6 +206,11 @@ def test_json_and_maps(run, second, originals, tmp_path, capsys):
         assert set(table["image_id"]) == {Path(film).stem}
         for file in table["file"]:
             assert cv2.imread(str(maps / f"model_{number}" / file)) is not None
+    again = [*given[:-1], "--out", str(out), "--saliency", str(maps), "--overwrite"]
+    assert predict.main(again) == 0  # one model, whose maps replace those of two
+    table = pd.read_csv(maps / "saliency.csv")
+    assert {*maps.rglob("*.png")} == {maps / file for file in table["file"]}
+    assert not list(maps.glob("model_*"))
     text = capsys.readouterr().out
     assert "1 of 2 files answered" in text and "1 with an error" in text
     assert "SYNTHETIC" in text
@@ -235,6 +240,11 @@ def test_nothing_to_do_is_an_error(run, originals, tmp_path):
         predict.main([str(run.path), str(tmp_path / "typo"), *out])
     with pytest.raises(ConfigError, match="--preprocessing full_64: expected one of"):
         predict.main([str(run.path), films, *out, "--preprocessing", "full_64"])
+    (maps := tmp_path / "maps").mkdir()
+    (maps / "mine.png").touch()
+    with pytest.raises(ConfigError, match="--saliency .*expected an empty folder"):
+        predict.main([str(run.path), films, *out, "--saliency", str(maps)])
+    shutil.rmtree(maps)
     saved = str(run.saved_model)
     with pytest.raises(ConfigError, match="Maps need the folder of the run"):
         predict.main([saved, films, *out, "--saliency", str(tmp_path / "maps")])
