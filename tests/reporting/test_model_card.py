@@ -74,7 +74,8 @@ def test_the_stored_card_is_shown(facts, tmp_path):
 def test_several_models_have_one_card(facts, made_run, tmp_path):
     for name in ("first", "second"):
         shutil.copytree(made_run.path, tmp_path / name)
-        write_card(facts | {"title": name}, tmp_path / name)
+        own = {"title": name, "hashes": facts["hashes"] | {"model": name}}
+        write_card(facts | own, tmp_path / name)
     found = Parser(card_page([tmp_path / "first", tmp_path / "second"]))
     assert found.titles[0] == "Model card: ensemble of 2: first"
     assert "Quantitative analyses" in found.titles

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import uvicorn
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import isolation
 from mdmt_tf.imaging.memory_files import open_memory_file, path_of
 from mdmt_tf.reporting.model_card import card_page
@@ -88,7 +88,7 @@ def _card(models: Sequence[OpenModel]) -> str:
     """The card of the model, or of the ensemble, as a page; "" without a card."""
     try:
         return card_page([model.path for model in models])
-    except DataError as error:
+    except (ConfigError, DataError) as error:
         logger.warning("no model card: %s", error)
         return ""
 
