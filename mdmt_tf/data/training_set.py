@@ -1,14 +1,13 @@
 """The rows of training, with their weights and how often they are drawn."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sampling import Draws, plan_draws, steps_per_epoch
 from mdmt_tf.errors import DataError
-from mdmt_tf.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,16 +46,19 @@ def build_training_set(
             `patient_weights`. Balanced class weights then give each class the same sum
             of weights, so they count the patients of a class instead of its rows. A
             patient with rows of several classes counts for each by its fraction.
-    Raises: DataError for a task from whose labels nothing can be learned, unless its
-        fraction is 0, or with balanced class weights and a class without rows.
+    Raises: DataError for a task without any known label unless its fraction is 0, or
+        with balanced class weights and a class without rows.
     """
     counts = {
         task.name: task.class_counts(samples.labels[task.name])
         for task in samples.tasks
     }
     for task in samples.tasks:
-        if task.fraction:
-            _check_labels(task, counts[task.name])
+        if task.fraction and not counts[task.name].sum():
+            raise DataError(
+                f"task {task.name!r}: no image in the training split has a known label "
+                f"(from {task.sources_text})."
+            )
     draws = plan_draws(
         samples.dataset, oversampled_classes(samples), sampling, temperature
     )
@@ -91,22 +93,27 @@ def build_training_set(
     )
 
 
-def _check_labels(task: Task, counts: np.ndarray) -> None:
-    """Make sure that a task has labels, and two classes if it tells classes apart."""
-    where = f"(from {task.sources_text})"
-    if not counts.sum():
-        raise DataError(
-            f"task {task.name!r}: no image in the training split has a known label "
-            f"{where}."
-        )
-    if task.n_classes > 1 and not task.label_shape and (counts > 0).sum() == 1:
-        (only,) = np.flatnonzero(counts)
-        name = task.class_names[only]
-        raise DataError(
-            f"task {task.name!r}: all {counts[only]} labelled images in the training "
-            f"split are of the class {name!r} {where}, so nothing can be learned. Look "
-            "at the labels and at the cut points, or leave the task out."
-        )
+def check_classes(rows: TrainingSet, tasks: Collection[str]) -> None:
+    """Make sure that the rows have two classes of each task that tells classes apart.
+
+    Args:
+        rows: the training set.
+        tasks: names of those to look at. With a fraction of the labels, or of the
+            patients of a dataset, a single class may be what was drawn.
+    Raises: DataError for a task with a single class.
+    """
+    for task in rows.samples.tasks:
+        counts = rows.class_counts[task.name]
+        is_single = task.n_classes > 1 and (counts > 0).sum() == 1
+        if task.name in tasks and not task.label_shape and is_single:
+            (only,) = np.flatnonzero(counts)
+            name = task.class_names[only]
+            raise DataError(
+                f"task {task.name!r}: all {counts[only]} labelled images in the "
+                f"training split are of the class {name!r} (from {task.sources_text}), "
+                "so nothing can be learned. Look at the labels and at the cut points, "
+                "or leave the task out."
+            )
 
 
 def count_steps(samples: Samples, batch_size: int) -> int:

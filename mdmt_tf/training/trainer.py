@@ -13,7 +13,7 @@ from mdmt_tf.data.augment.layers import AugmentationLayers
 from mdmt_tf.data.augment.settings import Augmentation
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.sampling import fill_epoch, steps_per_epoch
-from mdmt_tf.data.training_set import TrainingSet, build_training_set
+from mdmt_tf.data.training_set import TrainingSet, build_training_set, check_classes
 from mdmt_tf.errors import ConfigError, Interrupted
 from mdmt_tf.models.dataset_normalization import set_fractions
 from mdmt_tf.models.from_config import answering_model, build_from_config
@@ -196,8 +196,8 @@ def _export_so_far(fit: Fit) -> None:
 def training_set_of(config: Config, inputs: Inputs) -> TrainingSet:
     """The training rows of an epoch, as they are drawn.
 
-    Raises: ConfigError for too few `training.steps`, or fewer batches than gradients
-        are accumulated of.
+    Raises: DataError for labels of one class; ConfigError for too few `training.steps`,
+        or fewer batches than gradients are accumulated of.
     """
     settings, training = config.pipeline, config.training
     rows = build_training_set(
@@ -205,6 +205,15 @@ def training_set_of(config: Config, inputs: Inputs) -> TrainingSet:
         settings.sampling,
         settings.temperature,
         settings.weight_by,
+    )
+    whole = {name for name, own in config.datasets.items() if own.fraction == 1}
+    check_classes(
+        rows,
+        [
+            task.name
+            for task in inputs.tasks
+            if task.fraction == 1 and whole.issuperset(task.sources)
+        ],
     )
     if training.steps is not None:
         steps = training.steps // training.epochs

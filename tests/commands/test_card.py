@@ -7,6 +7,7 @@ import pytest
 
 from mdmt_tf import card
 from mdmt_tf.errors import DataError
+from mdmt_tf.storage import write_json
 
 
 @pytest.fixture
@@ -32,6 +33,11 @@ def test_the_card_of_several_models_has_a_folder_of_its_own(runs, tmp_path, caps
     assert stopped.value.code == 2
     assert "--out DIR" in capsys.readouterr().err
     out = tmp_path / "new" / "both"
+    # As of a model with other weights.
+    assert card.main([str(runs[1])]) == 0
+    facts = json.loads((runs[1] / "model_card.json").read_text(encoding="utf-8"))
+    facts["hashes"]["model"] = "sha256:other"
+    write_json(runs[1] / "model_card.json", facts)
     assert card.main([*map(str, runs), "--out", str(out)]) == 0
     text = (out / "model_card.md").read_text()
     assert text.startswith("# Model card: ensemble of 2: made\n")

@@ -77,7 +77,10 @@ def test_the_text_follows_from_the_tables(text):
     rows = pd.read_csv(FOLDER / "primary.csv")
     rows = rows[(rows["figure"] == "auc") & (rows["task"] == "prognosis")]
     widths = rows["high"] - rows["low"]
-    assert f"intervals are {widths.min():.2f} to {widths.max():.2f} wide" in text
+    assert (
+        f"intervals of the AUC are {widths.min():.2f} to {widths.max():.2f} wide"
+        in text
+    )
     gain = rows.set_index(["candidate", "other"])["difference"]
     control = gain["mdmt_direct", "stl_matched"]
     assert f"The gain of {control:.2f} in AUC" in text

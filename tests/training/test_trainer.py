@@ -30,6 +30,7 @@ from mdmt_tf.statistics.calibration_fit import fit_calibrations
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.storage import sha256_of, without_nan
 from mdmt_tf.training import checkpoint, trainer
+from mdmt_tf.training.inputs import open_inputs
 from mdmt_tf.training.saving import SaveState
 
 # Without what takes half of the time of so small a run.
@@ -603,6 +604,16 @@ def test_nothing_is_written_when_the_data_are_wrong(settings):
     with pytest.raises(DataError, match="Did you mean 'grade'"):
         trainer.train(wrong)
     assert not RunFolder(wrong.run_dir).path.exists()
+
+
+def test_labels_of_one_class_are_refused_unless_they_are_a_fraction(settings):
+    one = "tasks.grade.cut_points=[99]"
+    plain = settings(one)
+    with pytest.raises(DataError, match="'grade': all .* of the class '<99'"):
+        trainer.training_set_of(plain, open_inputs(plain))
+    for fraction in ("tasks.grade.fraction=0.9", "datasets.beta.fraction=0.9"):
+        drawn = settings(one, fraction)
+        trainer.training_set_of(drawn, open_inputs(drawn))
 
 
 def test_nothing_is_written_when_a_task_cannot_be_trained(settings):
