@@ -90,10 +90,10 @@ def test_models_answer_together_if_their_tasks_are_the_same(save, saved):
     alike = save(OUTCOME, GRADE, seed=1, preprocessing=["full_128"])
     assert len(open_models([saved, alike])) == 2
     for tasks, text in (
-        ([OUTCOME], r"outcome \(mild, severe\)\. Predict"),
-        ([OTHER, GRADE], r"outcome \(alive, dead\)"),
+        ([OUTCOME], r"outcome \(binary: mild, severe\)\. Predict"),
+        ([OTHER, GRADE], r"outcome \(binary: alive, dead\)"),
     ):
-        with pytest.raises(ConfigError, match="the same tasks and classes") as error:
+        with pytest.raises(ConfigError, match="the same tasks, classes and") as error:
             open_models([saved, save(*tasks)])
         assert error.match(text)
 
