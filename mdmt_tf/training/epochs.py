@@ -16,7 +16,7 @@ from mdmt_tf.training.fit import Fit
 from mdmt_tf.training.interruption import Interruption
 from mdmt_tf.training.judging import Judge
 from mdmt_tf.training.lost_step import stop_when_lost
-from mdmt_tf.training.plateau import Plateau
+from mdmt_tf.training.plateau import Plateau, count_labels
 from mdmt_tf.training.progress_lines import ProgressLines
 from mdmt_tf.training.saving import SaveState
 from mdmt_tf.training.tensorboard.charts import VALIDATION
@@ -51,13 +51,12 @@ def train_epochs(
     history = callbacks.History(run.history)
     remembering = {"selection": selection, "history": history}
     if settings.plateau is not None:
-        known = fit.inputs.samples["validation"].known
         remembering["plateau"] = Plateau(
             settings.plateau,
             settings.select_on.task,
             settings.select_on.metric,
             fit.inputs.tasks,
-            {name: int(labels.sum()) for name, labels in known.items()},
+            count_labels(fit.inputs.samples["validation"]),
         )
     stop = stop_when_lost(fit, model, functools.partial(training_batches, fit))
     state = SaveState(

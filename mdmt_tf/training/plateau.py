@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from mdmt_tf.config.schema import PlateauSection
+from mdmt_tf.data.samples import Samples
 from mdmt_tf.metrics.table import improves
 from mdmt_tf.tasks import Task
 
@@ -97,8 +98,7 @@ def total_loss(
     Args:
         logs: of an epoch, with `validation/<task>/loss`.
         tasks: the trained tasks, as fitted.
-        labels: task -> its labels of the validation rows; several of a multilabel row.
-            Those of images, also where metrics are of patients.
+        labels: of the validation rows, see `count_labels`.
     Returns: the loss; NaN if no row of any task is labelled.
 
     Example:
@@ -117,3 +117,11 @@ def total_loss(
             total += task.weight * n * loss
             rows += n
     return total / rows if rows else float("nan")
+
+
+def count_labels(samples: Samples) -> dict[str, int]:
+    """Task -> its labels of the rows, of a multilabel row several.
+
+    Those of images, also where metrics are of patients: all tasks are counted alike.
+    """
+    return {name: int(known.sum()) for name, known in samples.known.items()}

@@ -9,7 +9,7 @@ import pytest
 
 from mdmt_tf.config.schema import PlateauSection
 from mdmt_tf.tasks import make_task
-from mdmt_tf.training.plateau import Plateau, total_loss
+from mdmt_tf.training.plateau import Plateau, count_labels, total_loss
 
 NAN = float("nan")
 
@@ -108,6 +108,12 @@ def test_the_total_is_the_mean_over_labelled_rows_with_the_weights_of_the_tasks(
     logs = logs_of(prognosis=NAN, age=3.0, findings=NAN)
     assert total_loss(logs, tasks, nothing | {"age": 30}) == 3.0
     assert np.isnan(total_loss(logs_of(), tasks, nothing))
+
+
+def test_labels_are_counted_by_image(samples):
+    found = count_labels(samples["validation"])
+    for name, labels in samples["validation"].labels.items():
+        assert found[name] == (labels >= 0).sum() > 0
 
 
 def test_the_total_has_numbers_as_they_are_trained():
