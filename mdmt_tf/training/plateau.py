@@ -58,9 +58,9 @@ class Plateau(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         settings = self._settings
         is_total = settings.follows == "total"
-        value = logs[self._key]
-        if is_total:
-            value = total_loss(logs, self._tasks, self._labels)
+        value = (
+            total_loss(logs, self._tasks, self._labels) if is_total else logs[self._key]
+        )
         if self._is_better(value):
             self.progress.update(best=value, bad_epochs=0)
         else:
