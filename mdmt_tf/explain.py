@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
+from mdmt_tf.splits.files import SPLITS
 
 DESCRIPTION = """\
 Make saliency maps for each answer of a finished run: Grad-CAM, guided
@@ -16,7 +17,6 @@ files of volumes on the voxels of the original, and saliency.csv.
   python -m mdmt_tf.explain RUN_DIR scan.nii.gz --tasks severity --out maps
   python -m mdmt_tf.explain RUN_DIR films/ 'more/*.dcm' --out maps
 """
-SPLITS = ("train", "validation", "test")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from mdmt_tf import console
+from mdmt_tf.statistics.interval import RESAMPLES
 
 DESCRIPTION = """\
 Make tables (Markdown, LaTeX, CSV), plots (SVG, PNG) and a page (index.html)
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "--resamples",
         type=_count,
-        default=1000,
+        default=RESAMPLES,
         metavar="N",
         help="bootstrap resamples of each interval; 0 for none (default: %(default)s)",
     )

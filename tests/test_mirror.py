@@ -57,11 +57,12 @@ THROUGH = {
     ],
     "config/test_config.py": [
         "mdmt_tf.config.data_sections",
-        "mdmt_tf.config.fit_sections",
         "mdmt_tf.config.model_section",
         "mdmt_tf.config.phantom_section",
+        "mdmt_tf.config.pipeline_section",
         "mdmt_tf.config.schema",
         "mdmt_tf.config.task_rules",
+        "mdmt_tf.config.training_section",
     ],
     "config/test_benchmark_sections.py": ["mdmt_tf.config.benchmark_rules"],
     "config/test_config_volumes.py": ["mdmt_tf.config.image_sizes"],

@@ -13,8 +13,8 @@ from mdmt_tf.cards.blocks import (
     plural,
     stated,
 )
+from mdmt_tf.splits.files import SPLITS
 
-_SPLITS = ("train", "validation", "test")
 # Negative counts of what is left are rows of further tables, see `patient_flow`.
 _UNEXPLAINED = "rows without a stated reason"
 _LUNGS = (
@@ -28,7 +28,7 @@ def training_data(facts: Mapping[str, Any]) -> Section:
     """Where the data come from, what may be done with them, and who is in them."""
     blocks = [origins(facts), *_citations(facts), _flow(facts)]
     if rows := tuple(_labels(facts)):
-        headings = ("answer", "dataset", "classes", *_SPLITS)
+        headings = ("answer", "dataset", "classes", *SPLITS)
         caption = "Labels that were used: images (patients), and images of each class"
         blocks.append(Grid("labels", caption, headings, rows))
     pairs = (("How the labels were made", stated(facts["stated"]["labels"])),)
@@ -150,7 +150,7 @@ def _labels(facts) -> Iterator[tuple[str, ...]]:
             of_class = data["flow"]["classes"].get(answer, {})
             classes = ", ".join(names[answer]) or "a number"
             cells = (
-                _cell(of_split.get(split), of_class.get(split, {})) for split in _SPLITS
+                _cell(of_split.get(split), of_class.get(split, {})) for split in SPLITS
             )
             yield answer, data["name"], classes, *cells
 

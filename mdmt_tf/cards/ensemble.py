@@ -16,11 +16,14 @@ from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.tasks import Answer, make_task
 from mdmt_tf.tasks.alike import answers_text, are_alike
 
 
-def gather_ensemble(folders: Sequence[Path], resamples: int = 1000) -> dict[str, Any]:
+def gather_ensemble(
+    folders: Sequence[Path], resamples: int = RESAMPLES
+) -> dict[str, Any]:
     """The facts of an ensemble.
 
     Args:

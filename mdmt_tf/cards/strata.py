@@ -9,8 +9,9 @@ import pandas as pd
 from mdmt_tf.metrics.table import headline
 from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.runs.predictions import labelled_rows
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.statistics.strata import (
-    FEWEST_OF_A_CLASS,
+    RARE_CLASS,
     assess_strata,
     is_small,
     stratum_fields,
@@ -33,7 +34,7 @@ def strata_of_run(
     units: Mapping[str, str],
     fields: pd.DataFrame | None = None,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> dict[str, dict]:
     """Metrics of the judged rows for each value of the fields of a dataset.
 
@@ -97,7 +98,7 @@ def _of_answer(rows, answer, fields, unit, *, resamples: int) -> dict[str, list]
 
 def _entries(own, texts, answer, unit, resamples) -> Iterator[dict]:
     patients = own[PATIENT].assign(text=texts).drop_duplicates().groupby("text").size()
-    rare = sorted(patients.index[patients < FEWEST_OF_A_CLASS])
+    rare = sorted(patients.index[patients < RARE_CLASS])
     common = [text for text in patients.index if text not in rare]
     chosen = {
         text: rows

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mdmt_tf.config.section import (
+    NO_RESULT,
     Name,
     Positive,
     Probability,
@@ -14,6 +15,7 @@ from mdmt_tf.config.section import (
     Section,
     Seed,
     rule,
+    younger,
 )
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.tasks import KINDS, Task, make_task
@@ -66,17 +68,20 @@ class TaskSection(Section):
         description="Loss that training minimises; null: the first of its kind. "
         + "; ".join(f"{name}: {', '.join(kind.losses)}" for name, kind in KINDS.items())
         + ". The metric loss is always that of the first.",
+        json_schema_extra=younger(None),
     )
     head: str | None = Field(
         None,
         description="Head of this task: mlp, linear or relu_linear, see model.heads; "
         "null: as model.heads says.",
+        json_schema_extra=younger(None),
     )
     standardize: bool = Field(
         True,
         description="regression: whether the network learns the label minus its mean, "
         "divided by its std, both of the training split. Predictions and metrics are "
         "in the unit of the label in either case.",
+        json_schema_extra=younger(False),
     )
 
     permute: bool = Field(
@@ -85,12 +90,14 @@ class TaskSection(Section):
         "among those of validation, within each dataset: a control, from which nothing "
         "can be learned. Whole patients are permuted where a patient has one label. "
         "The test labels are the true ones.",
+        json_schema_extra=younger(False),
     )
     fraction: Probability = Field(
         1.0,
         description="Fraction of the patients of each dataset whose training labels "
         "are used; the others' are left out. A smaller fraction is part of a larger "
         "one. Validation and test keep all labels.",
+        json_schema_extra=younger(1),
     )
     mirror: Name | None = Field(
         None,
@@ -98,6 +105,7 @@ class TaskSection(Section):
         "exchanged, as of a zone of the other lung; the two name each other. Images "
         "that the augmentation flips then have each other's labels. null: the label "
         "stays the same.",
+        json_schema_extra=younger(None),
     )
 
     def to_task(self, name: str) -> Task:
@@ -143,6 +151,7 @@ class DatasetSection(Section):
         description="Folder with this dataset; null: the folder of data_dir, or for "
         "synthetic images beside real ones a folder in the user's cache. The program "
         "writes it into the settings of runs.",
+        json_schema_extra=NO_RESULT,
     )
     auxiliary: bool = Field(
         False,
@@ -150,6 +159,7 @@ class DatasetSection(Section):
         "fit is tested on the others. Its lists are the same in every fold: 90 % of "
         "its patients for training, 5 % for validation and 5 % for test, which are "
         "used by fits whose datasets are all auxiliary.",
+        json_schema_extra=younger(False),
     )
     fraction: Probability = Field(
         1.0,
@@ -157,6 +167,7 @@ class DatasetSection(Section):
         "with; the others are excluded. A smaller fraction is part of a larger one. "
         "With 0, its validation split is excluded, too, and only its test split is "
         "left.",
+        json_schema_extra=younger(1),
     )
 
     @property

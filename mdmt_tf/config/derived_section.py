@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from pydantic import Field
 
-from mdmt_tf.config.section import Name, Problem, Section, not_one_of, rule
+from mdmt_tf.config.section import NO_RESULT, Name, Problem, Section, not_one_of, rule
 from mdmt_tf.tasks import Answer, Derived, Task
 from mdmt_tf.tasks.derived import (
     CategoryOfSum,
@@ -46,6 +46,7 @@ class DerivedSection(Section):
         description="A task with the same label. In a benchmark, experiments that "
         "train it and not the tasks of the sum are compared with the derived answer of "
         "the others, in its tables. null: none.",
+        json_schema_extra=NO_RESULT,
     )
 
     def names(self, name: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from mdmt_tf.config.section import (
     Problem,
     Section,
     rule,
+    younger,
 )
 from mdmt_tf.models.backbones.table import PHANTOMS, PUBLISHED
 
@@ -38,6 +39,7 @@ class ModelSection(Section):
         "the run that made the weights has under the same name, with the same head and "
         "number of outputs; another form, or no such task, is an error. Heads of other "
         "tasks start from random values, as with false all do.",
+        json_schema_extra=younger(False),
     )
     heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(
         "mlp",
@@ -63,6 +65,7 @@ class ModelSection(Section):
         "dataset of the run, as in the exported model. average: mean and variance of "
         "all datasets, weighted by their training images; or the name of one of the "
         "datasets.",
+        json_schema_extra=younger("average"),
     )
     backbone_dropout: float = Field(
         0.0,
@@ -81,6 +84,7 @@ class ModelSection(Section):
         "for its mirror image, with tasks that name each other in tasks.NAME.mirror "
         "exchanged; in validation, test and the exported model. Prediction takes twice "
         "the time. Saliency maps explain the answer for the image alone.",
+        json_schema_extra=younger(False),
     )
 
     @property

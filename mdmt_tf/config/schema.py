@@ -23,17 +23,12 @@ from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.config.derived_section import DerivedRules, DerivedSection
 from mdmt_tf.config.experiment_sections import ExperimentSection, Feeding
 from mdmt_tf.config.experiments import Experiments
-from mdmt_tf.config.fit_sections import (
-    AugmentationSection,
-    PipelineSection,
-    PlateauSection,
-    SelectionSection,
-    TrainingSection,
-)
 from mdmt_tf.config.image_sizes import problems_of_size
 from mdmt_tf.config.model_section import ModelSection
 from mdmt_tf.config.phantom_section import PhantomSection
+from mdmt_tf.config.pipeline_section import AugmentationSection, PipelineSection
 from mdmt_tf.config.section import (
+    NO_RESULT,
     Length,
     Name,
     Problem,
@@ -41,9 +36,15 @@ from mdmt_tf.config.section import (
     Seed,
     Side,
     rule,
+    younger,
 )
 from mdmt_tf.config.study_section import StudySection
 from mdmt_tf.config.task_rules import TaskRules
+from mdmt_tf.config.training_section import (
+    PlateauSection,
+    SelectionSection,
+    TrainingSection,
+)
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.models.backbones.table import BACKBONES
@@ -88,11 +89,13 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         None,
         description="Folder that mdmt_tf.prepare has filled. null: with phantoms, a "
         "folder in the user's cache.",
+        json_schema_extra=NO_RESULT,
     )
     run_dir: str | None = Field(
         None,
         description="Folder to make for the run; null: runs/<experiment>-<time>, or "
         "benchmarks/<experiment> for a benchmark.",
+        json_schema_extra=NO_RESULT,
     )
     image_size: Side | tuple[Length, Length, Length] = Field(
         256,
@@ -100,13 +103,16 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         "[depth, height, width] in voxels.",
     )
     phantoms: PhantomSection | None = Field(
-        None, description="Synthetic datasets to use; null: real data."
+        None,
+        description="Synthetic datasets to use; null: real data.",
+        json_schema_extra=NO_RESULT,
     )
     dataset: DatasetDeclaration | None = Field(
         None,
         description="A dataset of your own, which mdmt_tf.prepare makes from this "
         "file. With it, experiment, datasets, the classes of its labels, "
         "training.select_on and image_size may be omitted. null: none.",
+        json_schema_extra=NO_RESULT,
     )
     tasks: dict[Name, TaskSection] = Field(
         min_length=1, description="The tasks to predict, under names of your own."
@@ -116,12 +122,15 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         description="Answers that follow from those of tasks, under names of your own. "
         "They have rows in predictions.csv, metrics, outputs of the exported model and "
         "places in reports, as tasks have, but are not trained.",
+        json_schema_extra=younger({}),
     )
     datasets: dict[Name, DatasetSection] = Field(
         min_length=1, description="The datasets to read, by their names."
     )
     split: SplitSection = Field(
-        SplitSection(), description="The patients for training, validation and test."
+        SplitSection(),
+        description="The patients for training, validation and test.",
+        json_schema_extra=NO_RESULT,
     )
     model: ModelSection = Field(
         ModelSection(), description="The shared backbone and the heads."
@@ -134,12 +143,17 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         CardSection(),
         description="Statements for the model card that every run and every exported "
         "model has. They change no result.",
+        json_schema_extra=NO_RESULT,
     )
     benchmark: BenchmarkSection | None = Field(
-        None, description="A grid of fits for mdmt_tf.benchmark; null: none."
+        None,
+        description="A grid of fits for mdmt_tf.benchmark; null: none.",
+        json_schema_extra=NO_RESULT,
     )
     study: StudySection | None = Field(
-        None, description="A study for mdmt_tf.study; null: none."
+        None,
+        description="A study for mdmt_tf.study; null: none.",
+        json_schema_extra=NO_RESULT,
     )
 
     @property

@@ -14,6 +14,22 @@ from mdmt_tf.models.backbones.table import BACKBONES
 # A key, and what is wrong with it.
 Problem = tuple[tuple[str, ...], str]
 
+# json_schema_extra of the field of a key on which no weight and no prediction of a fit
+# depends.
+NO_RESULT = {"changes_result": False}
+
+
+def younger(as_before: Any) -> dict:
+    """json_schema_extra of the field of a key that came after the first benchmarks.
+
+    Without it, a new key with any default makes all finished fits another experiment.
+
+    Args:
+        as_before: the plain value that means what was done before the key came. At this
+            value the key is no part of a fit's identity, so old results stay valid.
+    """
+    return {"as_before": as_before}
+
 
 def rule(*keys: str, of_files: bool = False) -> Callable:
     """Mark a method of a section as a rule about several of its values.
@@ -56,6 +72,21 @@ class Section(pydantic.BaseModel):
         marked = [method for method in methods if hasattr(method, "needs")]
         return [method for method in marked if with_files or not method.of_files]
 
+    def of_result(self) -> dict:
+        """Its plain values on which the result of a fit depends.
+
+        Those of keys that are marked with `NO_RESULT` are left out, and those of keys
+        that are marked with `younger` where nothing is new.
+        """
+        plain = self.model_dump(mode="json", by_alias=True)
+        result = {}
+        for name, field in type(self).model_fields.items():
+            marks, key = field.json_schema_extra or {}, field.alias or name
+            as_before = "as_before" in marks and plain[key] == marks["as_before"]
+            if marks != NO_RESULT and not as_before:
+                result[key] = _of_result(getattr(self, name), plain[key])
+        return result
+
     @classmethod
     def expand(cls, value: Any) -> Any:
         """The keys of a value that has a short form, such as a text alone."""
@@ -79,6 +110,17 @@ class Section(pydantic.BaseModel):
             texts = [f"{'.'.join(key)}{text}" for key, text in problems]
             raise ValueError("; ".join(texts))
         return self
+
+
+def _of_result(value, plain):
+    """The plain value, without what changes no result in sections within it."""
+    if isinstance(value, Section):
+        return value.of_result()
+    if isinstance(value, dict):
+        return {name: _of_result(value[name], plain[name]) for name in value}
+    if isinstance(value, tuple):
+        return [_of_result(*pair) for pair in zip(value, plain, strict=True)]
+    return plain
 
 
 def members_of(annotation) -> tuple:

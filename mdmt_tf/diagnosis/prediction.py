@@ -14,8 +14,8 @@ from mdmt_tf.diagnosis.targets import Target
 
 FOLDS = 5
 # With fewer patients, or fewer patients of a class, nothing is predicted.
-FEWEST_PATIENTS = 20
-FEWEST_OF_A_CLASS = 5
+FEWEST_TO_PREDICT = 20
+FEWEST_OF_CLASS_TO_PREDICT = 5
 # A value of fewer patients in the training folds explains nothing, as in
 # `planning.leaks.tells`.
 _LEAST = 5
@@ -76,12 +76,12 @@ class Predicted:
 
 def enough(target: Target) -> bool:
     """Whether there are enough patients to predict a label."""
-    if target.n_patients < FEWEST_PATIENTS:
+    if target.n_patients < FEWEST_TO_PREDICT:
         return False
     if not target.classes:
         return np.ptp(target.values) > 0
     counts = target.class_patients()
-    return int((counts >= FEWEST_OF_A_CLASS).sum()) >= 2
+    return int((counts >= FEWEST_OF_CLASS_TO_PREDICT).sum()) >= 2
 
 
 def cross_predict(target: Target, predictor: Predictor, seed: int = 0) -> Predicted:

@@ -85,7 +85,7 @@ def find_repeats(
     ]
     images = [Image(i.dataset, str(i.image_id), str(i.patient_id)) for i in images]
     found = _verified(joined, images, progress)
-    splits = [_split_of(material, split, images) for split in material.folds]
+    splits = [_split_of(split, images) for split in material.folds]
     labels = _labels(material, len(images))
     repeats = []
     for (i, j), (value, is_mirrored) in found.items():
@@ -167,7 +167,7 @@ def _is_equal(joined: Mapping, i: int, j: int) -> bool:
     return is_known or joined["digests"][i] == joined["digests"][j]
 
 
-def _split_of(material: Material, split, images: Sequence[Image]) -> list[str]:
+def _split_of(split, images: Sequence[Image]) -> list[str]:
     of = {
         (name, image): word
         for name, lists in split.datasets.items()

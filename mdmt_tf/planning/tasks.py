@@ -77,7 +77,7 @@ def make_task_of(planned: TaskPlan) -> Task:
     return make_task(name=planned.name, **value)
 
 
-def choose_selection(chief: TaskPlan, data: plan.Data, folds: int) -> plan.Setting:
+def choose_selection(chief: TaskPlan, folds: int) -> plan.Setting:
     """The task and the metric that choose the epoch."""
     value = {"task": chief.name, "metric": "loss"}
     label = chief.labels[0]

@@ -218,7 +218,7 @@ def _training(lines: Lines, tasks: Sequence[TaskPlan], data: plan.Data) -> None:
     _set(lines, 2, "learning_rate", plan.choose_learning_rate(data))
     _set(lines, 2, "warmup_epochs", plan.choose_warmup(epochs.value))
     _set(lines, 2, "patience", plan.choose_patience(epochs.value))
-    _set(lines, 2, "select_on", choose_selection(tasks[0], data, folds.value))
+    _set(lines, 2, "select_on", choose_selection(tasks[0], folds.value))
 
 
 def _set(lines: Lines, indent: int, key: str, setting: plan.Setting) -> None:

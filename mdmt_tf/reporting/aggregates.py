@@ -16,7 +16,7 @@ from mdmt_tf.reporting.differences import Differences
 from mdmt_tf.reporting.groups import IDENTITY, Group, Unit, Value, groups_of
 from mdmt_tf.runs.patients import by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import metrics_of_rows
-from mdmt_tf.statistics.interval import Interval
+from mdmt_tf.statistics.interval import RESAMPLES, Interval
 from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.statistics.support import over_all_classes
 
@@ -29,7 +29,7 @@ class Aggregates:
         resamples: number of bootstrap resamples; 0 for no intervals.
     """
 
-    def __init__(self, results: Results, resamples: int = 1000):
+    def __init__(self, results: Results, resamples: int = RESAMPLES):
         self.results, self.resamples = results, resamples
         self.groups = groups_of(results)
         self._of_fit: dict[tuple[str, str, Unit], Mapping[str, Interval]] = {}

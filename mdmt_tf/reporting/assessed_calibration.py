@@ -22,6 +22,7 @@ from mdmt_tf.reporting.table_files import (
 )
 from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
 from mdmt_tf.statistics.curves import Band, net_benefit_band
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.tasks import Task
 
 # Metrics of an operating point -> their heading.
@@ -129,7 +130,7 @@ def reliability(results: Assessed, component: Task):
 
 
 def decision_curve(
-    results: Assessed, task: Task, component: Task, resamples: int = 1000
+    results: Assessed, task: Task, component: Task, resamples: int = RESAMPLES
 ):
     """Net benefit by threshold; None for a component without a decision curve."""
     own = results.assessment[task.name]

@@ -15,7 +15,7 @@ from mdmt_tf.reporting.panels import COLOURS, panels, scale
 from mdmt_tf.reporting.pooled_plots import draw_confusion
 from mdmt_tf.reporting.table_files import heading
 from mdmt_tf.runs.predictions import rows_of_components
-from mdmt_tf.statistics.strata import FEWEST_PATIENTS
+from mdmt_tf.statistics.strata import SMALL_STRATUM
 from mdmt_tf.tasks import Property, Task
 
 
@@ -23,7 +23,7 @@ def forest(results: Assessed, task: Task, rows: pd.DataFrame):
     """The leading metric of all patients and of each stratum, with intervals."""
     metric, factor = leading(task), scale(leading(task))
     whole = results.of_unit(task)
-    found = [("all", whole, whole["patients"] < FEWEST_PATIENTS)]
+    found = [("all", whole, whole["patients"] < SMALL_STRATUM)]
     for field, strata in results.assessment[task.name]["strata"].items():
         found += [(f"{field}: {v}", own, own["small"]) for v, own in strata.items()]
     points = [

@@ -15,7 +15,7 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     shown,
 )
-from mdmt_tf.statistics.strata import FEWEST_OF_A_CLASS, FEWEST_PATIENTS
+from mdmt_tf.statistics.strata import RARE_CLASS, SMALL_STRATUM
 from mdmt_tf.tasks import Task
 
 # Metrics of a stratum that are shown; the CSV has all of them.
@@ -102,7 +102,7 @@ def strata_table(results: Assessed) -> Table:
     for task in results.tasks:
         names = _shown_in_strata(task)
         own = results.of_unit(task)
-        is_small = own["patients"] < FEWEST_PATIENTS
+        is_small = own["patients"] < SMALL_STRATUM
         whole = {"all": {"": {**own, "small": is_small}}}
         rows = []
         for field, strata in (whole | results.assessment[task.name]["strata"]).items():
@@ -122,8 +122,8 @@ def strata_table(results: Assessed) -> Table:
         title = f"{task.name}, by {results.unit(task)}"
         sections.append(TableSection(title, tuple(headings), rows))
     notes = [
-        f"small: fewer than {FEWEST_PATIENTS} patients. rare class: fewer than "
-        f"{FEWEST_OF_A_CLASS} patients of a class. Such a row shows next to nothing.",
+        f"small: fewer than {SMALL_STRATUM} patients. rare class: fewer than "
+        f"{RARE_CLASS} patients of a class. Such a row shows next to nothing.",
         "Metrics of all classes are undefined where a class is missing.",
         "[low, high]: 95 % interval. With many strata some differ by chance; compare "
         "intervals, and do not choose a stratum by its value.",
@@ -137,7 +137,7 @@ def note_of(stratum: dict) -> str:
     """What to know about a stratum: small, a rare class, and classes that it lacks."""
     words = []
     if stratum["small"]:
-        few = stratum["patients"] < FEWEST_PATIENTS
+        few = stratum["patients"] < SMALL_STRATUM
         words.append("small" if few else "rare class")
     words += [f"no {name}" for name in stratum.get("missing_classes", [])]
     return ", ".join(words)

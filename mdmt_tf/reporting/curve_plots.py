@@ -18,6 +18,7 @@ from mdmt_tf.reporting.table_files import shown
 from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.statistics.assessment import entry
 from mdmt_tf.statistics.curves import Curve, precision_recall_curve, roc_curve
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.tasks import Task, one_against_others
 
@@ -47,7 +48,7 @@ def class_curves(
     component: Task,
     rows: pd.DataFrame,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     known: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[ClassCurves]:
     """The curves of the positive class of two, or of each of several.

@@ -22,7 +22,7 @@ from mdmt_tf.runs.prediction_checks import Expected, check_metrics, read_checked
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibration, components_with_classes
 from mdmt_tf.statistics.operating_points import calibration_sections
-from mdmt_tf.statistics.stored import FEWEST, differences
+from mdmt_tf.statistics.stored import FEW_RESAMPLES, differences
 from mdmt_tf.tasks import Task, make_task
 
 _AGAIN = "Evaluate again, with --overwrite."
@@ -132,7 +132,7 @@ def check_metrics_of(results: ExternalResults) -> None:
         metrics = predictions.metrics_of(results.table, results.tasks)
         labelled = {n: own for n, own in metrics.get(EXTERNAL, {}).items() if own["n"]}
         check_metrics(stored, labelled, f"{path}: {EXTERNAL}", _AGAIN)
-    found = assess(results.table, results.tasks, resamples=FEWEST)
+    found = assess(results.table, results.tasks, resamples=FEW_RESAMPLES)
     # The probabilities of the file are calibrated; the thresholds are all that is left.
     if results.calibrated is not None:
         known = {
@@ -151,7 +151,7 @@ def check_metrics_of(results: ExternalResults) -> None:
             if (results.calibrated["task"] == component.name).any()
         }
         sections = calibration_sections(
-            results.calibrated, results.tasks, known, resamples=FEWEST
+            results.calibrated, results.tasks, known, resamples=FEW_RESAMPLES
         )
         for name, own in sections.items():
             found[name] |= own

@@ -17,6 +17,7 @@ from mdmt_tf.cards.writing import (
 from mdmt_tf.errors import DataError
 from mdmt_tf.pages import render
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.storage import without_nan, write_text
 
 PAGE_FILE = "model_card.html"
@@ -54,7 +55,7 @@ def write_pages(
     out: Path | None = None,
     doctor: Path | None = None,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> list[Path]:
     """Write `model_card.json`, `.md` and `.html` of a model, or of an ensemble.
 
@@ -87,7 +88,7 @@ def write_pages(
     return [folder / FILE, folder / TEXT_FILE, page]
 
 
-def _facts(models: Sequence[Path], resamples: int = 1000) -> dict:
+def _facts(models: Sequence[Path], resamples: int = RESAMPLES) -> dict:
     if len(models) > 1:
         return gather_ensemble(models, resamples)
     return facts_of(models[0])

@@ -12,6 +12,7 @@ from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.opening import opening
 from mdmt_tf.reporting.table_files import Table
 from mdmt_tf.screen.commands import portable
+from mdmt_tf.statistics.interval import RESAMPLES
 
 # Tables that are details, folded away at the end.
 _DETAILS = (
@@ -170,6 +171,6 @@ def data_note(results: Results) -> str:
 
 
 def _command(results: Results, resamples: int) -> str:
-    options = [] if resamples == 1000 else ["--resamples", resamples]
+    options = [] if resamples == RESAMPLES else ["--resamples", resamples]
     options += [] if results.split == "test" else ["--split", results.split]
     return portable("report", "BENCHMARK_DIR", *options)

@@ -12,6 +12,7 @@ from mdmt_tf.reporting.page import build_page
 from mdmt_tf.reporting.plots import draw_all
 from mdmt_tf.reporting.table_files import Table, write_table
 from mdmt_tf.reporting.tables import build_tables
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.storage import write_bytes
 
 
@@ -44,7 +45,7 @@ def write_report(
     folder: str | os.PathLike,
     out: str | os.PathLike | None = None,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     split: str = "test",
 ) -> Report:
     """Write `tables/`, `plots/` and `index.html`; equal inputs give equal bytes.

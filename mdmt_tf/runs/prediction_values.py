@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.runs.prediction_problems import IMAGE, Expected, Problem
+from mdmt_tf.runs.predictions import holds_probabilities
 from mdmt_tf.tasks import Answer, Derived, Property
 
 # A metric, or a prediction of a derived answer, that is computed from the same numbers
@@ -30,7 +31,7 @@ class _Rows:
     def __init__(self, table: pd.DataFrame):
         self.targets = table["target"].to_numpy(np.float64)
         self.predictions = table["prediction"].to_numpy(np.float64)
-        names = [name for name in table.columns if _is_chance(name)]
+        names = [name for name in table.columns if holds_probabilities(name)]
         self._columns = {name: place for place, name in enumerate(names)}
         self._chances = table[list(self._columns)].to_numpy(np.float64)
         codes, names = pd.factorize(table["task"])
@@ -63,10 +64,6 @@ class _Rows:
         places = np.searchsorted(self._image[order], self._image[rows])
         found = np.append(order, -1)[places]
         return np.where(self._image[found] == self._image[rows], found, -1)
-
-
-def _is_chance(column: str) -> bool:
-    return column == "value" or column.removeprefix("p_").isdecimal()
 
 
 def values_of_components(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
 from mdmt_tf.runs.manifest import synthetic_note
+from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.tasks import Task
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _by_patient(assessed: dict[str, dict]) -> list[Row]:
 
 def _by_image(task: Task, stored: dict, assessed: dict[str, dict]) -> list[Row]:
     rows = []
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         metrics = stored.get(split, {}).get(task.name)
         if metrics is not None:
             rows.append(Row(split, str(metrics["n"]), metrics, split == "test"))

@@ -37,6 +37,7 @@ from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibrations
 from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.stored import check_run
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
@@ -202,7 +203,7 @@ def evaluate_runs(
     )
 
 
-def assess_external(result: External, resamples: int = 1000) -> dict[str, dict]:
+def assess_external(result: External, resamples: int = RESAMPLES) -> dict[str, dict]:
     """{"external": {task: ...}}: `assess` of the whole, with more.
 
     Returns: as `assessment.json` of a run, with the sections on calibration; and for

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mdmt_tf.runs.patients import PATIENT, by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import labelled_rows, metrics_of_rows
-from mdmt_tf.statistics.interval import Interval
+from mdmt_tf.statistics.interval import RESAMPLES, Interval
 from mdmt_tf.statistics.resampling import bootstrap_intervals
 from mdmt_tf.statistics.support import Support
 from mdmt_tf.tasks import Task
@@ -19,7 +19,7 @@ def assess(
     table: pd.DataFrame,
     tasks: Sequence[Task],
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict]:
     """Metrics of each task with 95 % intervals, by patient and by image.

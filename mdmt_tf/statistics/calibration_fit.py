@@ -14,7 +14,7 @@ from mdmt_tf.tasks import Property, Task
 
 # No temperature is fitted to fewer labelled rows or patients, or when fewer rows than
 # these are of other classes than the most frequent one.
-FEWEST_ROWS, FEWEST_PATIENTS, FEWEST_OTHERS = 20, 10, 5
+ROWS_NEEDED, PATIENTS_NEEDED, OTHERS_NEEDED = 20, 10, 5
 # Temperatures beyond these say that something else is wrong.
 COLDEST, HOTTEST = 0.1, 10.0
 # Names of the operating points.
@@ -171,16 +171,16 @@ def _too_few(targets: np.ndarray, patients: int, component: Task) -> str:
     """Why nothing can be fitted; "" if it can."""
     counts = np.bincount(targets, minlength=component.n_classes)
     others = counts.sum() - counts.max()
-    if counts.sum() < FEWEST_ROWS or patients < FEWEST_PATIENTS:
+    if counts.sum() < ROWS_NEEDED or patients < PATIENTS_NEEDED:
         return (
             f"not fitted: {counts.sum()} labelled validation images of {patients} "
-            f"patients; {FEWEST_ROWS} and {FEWEST_PATIENTS} are needed"
+            f"patients; {ROWS_NEEDED} and {PATIENTS_NEEDED} are needed"
         )
-    if others < FEWEST_OTHERS:
+    if others < OTHERS_NEEDED:
         most = component.class_names[int(counts.argmax())]
         return (
             f"not fitted: {others} of {counts.sum()} labelled validation images are "
-            f"not {most!r}; {FEWEST_OTHERS} are needed"
+            f"not {most!r}; {OTHERS_NEEDED} are needed"
         )
     return ""
 

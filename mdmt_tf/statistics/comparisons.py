@@ -72,22 +72,6 @@ class Comparison:
     test: Test
 
 
-def summarize(values: Sequence[float]) -> tuple[float, float, int]:
-    """(mean, std, n) of the metrics of folds.
-
-    The std divides by n - 1 and is NaN for n = 1. A NaN among the values makes both
-    NaN, because a mean over fewer folds than stated would be another metric.
-
-    Example:
-        >>> summarize([1.0, 2.0, 3.0])
-        (2.0, 1.0, 3)
-    """
-    values = np.asarray(values, np.float64)
-    n = len(values)
-    mean = float(values.mean()) if n else float("nan")
-    return mean, float(values.std(ddof=1)) if n > 1 else float("nan"), n
-
-
 def paired_t_test(
     a: Sequence[float], b: Sequence[float], *, alternative: str, unit: str
 ) -> Test:

@@ -35,8 +35,8 @@ from mdmt_tf.tasks import Task
 
 # With fewer patients, or fewer of a class that the metric treats apart, a variance
 # between patients is not known well enough for any interval.
-FEWEST_PATIENTS = 10
-FEWEST_OF_CLASS = 5
+FEWEST_TO_COMPARE = 10
+FEWEST_OF_CLASS_TO_COMPARE = 5
 # With so many patients, training sets would add as much variance as patients do.
 _AS_UNCERTAIN = 10
 
@@ -212,17 +212,17 @@ def _of_folds(values: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
 
 def _not_estimable(metric, values, left_out, support, folds) -> str | None:
     title = METRICS[metric].title
-    if support.patients < FEWEST_PATIENTS:
+    if support.patients < FEWEST_TO_COMPARE:
         return (
             f"There are {support.patients:.3g} patients (effective number); "
-            f"{FEWEST_PATIENTS} are needed."
+            f"{FEWEST_TO_COMPARE} are needed."
         )
     if METRICS[metric].every_class and support.classes:
         rarest = min(support.classes, key=lambda own: own.patients)
-        if rarest.patients < FEWEST_OF_CLASS:
+        if rarest.patients < FEWEST_OF_CLASS_TO_COMPARE:
             return (
                 f"Class {rarest.name} has {rarest.patients:.3g} patients (effective "
-                f"number); {FEWEST_OF_CLASS} are needed for {title}."
+                f"number); {FEWEST_OF_CLASS_TO_COMPARE} are needed for {title}."
             )
     if np.isnan(values).any():
         return f"{title} is not defined for {np.isnan(values).sum()} of the pairs."

@@ -13,8 +13,9 @@ import pandas as pd
 from mdmt_tf.metrics.rows import WeightedRows, ratio
 from mdmt_tf.statistics.draws import BLOCK, PatientDraws, numbered_patients
 from mdmt_tf.statistics.interval import (
-    FEWEST_PATIENTS,
+    FEWEST_TO_RESAMPLE,
     MOST_UNDEFINED,
+    RESAMPLES,
     expanded_level,
 )
 from mdmt_tf.statistics.support import effective_patients
@@ -70,7 +71,7 @@ def roc_curve(
     positive: np.ndarray,
     score: np.ndarray,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Curve:
     """Sensitivity by 1 - specificity.
@@ -108,7 +109,7 @@ def precision_recall_curve(
     positive: np.ndarray,
     score: np.ndarray,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Curve:
     """Precision by recall.
@@ -139,7 +140,7 @@ def net_benefit_band(
     score: np.ndarray,
     thresholds: Sequence[float],
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Band:
     """The band of the net benefit of `operating_points.decision_curve`.
@@ -264,8 +265,8 @@ def _band(at: np.ndarray, drawn: np.ndarray, patients: float) -> Band:
 def _no_band(rows, positive, resamples: int) -> str:
     if not resamples:
         return "no resamples"
-    if not len(rows) or _rarest(rows, positive) < FEWEST_PATIENTS:
-        return f"fewer than {FEWEST_PATIENTS} patients of a class"
+    if not len(rows) or _rarest(rows, positive) < FEWEST_TO_RESAMPLE:
+        return f"fewer than {FEWEST_TO_RESAMPLE} patients of a class"
     return ""
 
 

@@ -7,7 +7,12 @@ from scipy import special
 
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.statistics.draws import Resampled
-from mdmt_tf.statistics.interval import FEWEST_PATIENTS, MOST_UNDEFINED, NAN, Interval
+from mdmt_tf.statistics.interval import (
+    FEWEST_TO_RESAMPLE,
+    MOST_UNDEFINED,
+    NAN,
+    Interval,
+)
 from mdmt_tf.statistics.inversion import inverted_interval
 from mdmt_tf.statistics.support import Support
 
@@ -68,8 +73,8 @@ class FoldStudy:
                 return f"{there} no row of the class {support.missing[0]}"
         patients = self._patients(name)
         of_a_class = " of a class" if apart and self.supports[0].classes else ""
-        if patients.sum() * self._once < FEWEST_PATIENTS:
-            return f"fewer than {FEWEST_PATIENTS} patients{of_a_class}"
+        if patients.sum() * self._once < FEWEST_TO_RESAMPLE:
+            return f"fewer than {FEWEST_TO_RESAMPLE} patients{of_a_class}"
         worst = int(np.argmax(by_fold))
         if by_fold[worst] > MOST_UNDEFINED:
             return self._undefined(name, worst, by_fold[worst])

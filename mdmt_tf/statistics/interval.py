@@ -7,10 +7,12 @@ import scipy.stats
 
 NAN = float("nan")
 
+# Resamples of an interval, where a user chooses no other number.
+RESAMPLES = 1000
 # An interval is not reported when more than this fraction of resamples is undefined.
 MOST_UNDEFINED = 0.05
 # The bootstrap of fewer patients is too narrow at any level.
-FEWEST_PATIENTS = 5
+FEWEST_TO_RESAMPLE = 5
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,12 @@ from mdmt_tf.statistics.calibration import (
     calibrate_table,
     components_with_classes,
 )
-from mdmt_tf.statistics.interval import FEWEST_PATIENTS, Interval, expanded_level
+from mdmt_tf.statistics.interval import (
+    FEWEST_TO_RESAMPLE,
+    RESAMPLES,
+    Interval,
+    expanded_level,
+)
 from mdmt_tf.statistics.resampling import ratio_intervals
 from mdmt_tf.statistics.support import effective_patients
 from mdmt_tf.tasks import Task
@@ -33,7 +38,7 @@ def calibration_sections(
     tasks: Sequence[Task],
     calibrations: Calibrations,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict]:
     """Everything on calibration that stands beside the result of `assess`.
@@ -73,7 +78,7 @@ def calibrated_section(
     tasks: Sequence[Task],
     calibrations: Calibrations,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict]:
     """Metrics of the calibrated probabilities, with intervals.
@@ -131,7 +136,7 @@ def operating_points(
     tasks: Sequence[Task],
     calibrations: Calibrations,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict]:
     """What the thresholds that were chosen on the validation split do on other rows.
@@ -205,7 +210,7 @@ def _at(rows: pd.DataFrame, called: np.ndarray, options: dict) -> dict[str, dict
         own = {name: ratios[name] for name in names}
         nothing = Interval(float("nan"), float("nan"), 0.0)
         intervals = dict.fromkeys(names, nothing)
-        if patients >= FEWEST_PATIENTS:
+        if patients >= FEWEST_TO_RESAMPLE:
             level = expanded_level(patients)
             intervals = ratio_intervals(rows, own, level=level, **options)
         for name, (above, below) in own.items():

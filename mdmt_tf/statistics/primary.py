@@ -71,29 +71,6 @@ class Difference:
         return "better" if (self.value < 0) == metric.lower_is_better else "worse"
 
 
-def compare(
-    candidate_rows: pd.DataFrame,
-    other_rows: pd.DataFrame,
-    task: Task,
-    metric: str,
-    *,
-    folds: int,
-) -> Difference:
-    """The primary comparison for one metric, see `compare_metrics`.
-
-    Example:
-        >>> from mdmt_tf.tasks import make_task
-        >>> age = make_task(name="age", kind="regression")
-        >>> rows = pd.DataFrame({"patient_id": ["a", "b"], "image_id": ["1", "2"]})
-        >>> rows = rows.assign(dataset="ward", task="age", target=1.0, prediction=2.0)
-        >>> rows = rows.assign(backbone="resnet18", seed=0, fold=[0, 1])
-        >>> compare(rows, rows, age, "mae", folds=2).reason
-        'There are 2 patients (effective number); 10 are needed.'
-    """
-    found = compare_metrics(candidate_rows, other_rows, task, [metric], folds=folds)
-    return found[metric]
-
-
 def compare_metrics(
     candidate_rows: pd.DataFrame,
     other_rows: pd.DataFrame,

@@ -8,7 +8,7 @@ import pandas as pd
 from mdmt_tf.metrics.rows import ratio
 from mdmt_tf.statistics.draws import PatientDraws, numbered_patients, resampled_metrics
 from mdmt_tf.statistics.fold_study import FoldStudy
-from mdmt_tf.statistics.interval import Interval, percentile_interval
+from mdmt_tf.statistics.interval import RESAMPLES, Interval, percentile_interval
 from mdmt_tf.statistics.support import Support
 from mdmt_tf.tasks import Task
 
@@ -22,7 +22,7 @@ def bootstrap_intervals(
     task: Task,
     folds: Sequence[pd.DataFrame],
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
     refits: bool | None = None,
@@ -122,7 +122,7 @@ def ratio_intervals(
     rows: pd.DataFrame,
     ratios: Mapping[str, tuple[np.ndarray, np.ndarray]],
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:

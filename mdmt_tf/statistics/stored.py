@@ -27,7 +27,7 @@ from mdmt_tf.tasks import Answer
 # What resampling and the tables of the data give, which are not at hand.
 _NOT_COMPARED = ("low", "high", "undefined", "reason", "strata", "runs")
 # Resamples of intervals that nobody looks at.
-FEWEST = 2
+FEW_RESAMPLES = 2
 # A temperature is found by a search.
 _OF_SEARCH = 1e-4
 
@@ -79,10 +79,12 @@ def other_stored(
         )
     ]
     if run.assessment.is_file():
-        made = assess_splits(table, answers, resamples=FEWEST)
+        made = assess_splits(table, answers, resamples=FEW_RESAMPLES)
         tested = table[table["split"] == "test"]
         if len(tested):
-            sections = calibration_sections(tested, answers, stored, resamples=FEWEST)
+            sections = calibration_sections(
+                tested, answers, stored, resamples=FEW_RESAMPLES
+            )
             for name, own in sections.items():
                 made["test"][name] |= own
         lines += [

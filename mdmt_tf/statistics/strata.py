@@ -15,6 +15,7 @@ import pandas as pd
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
 from mdmt_tf.statistics.assessment import assess
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.tasks import Task, label_is_known
 from mdmt_tf.tasks.labels import Table
 
@@ -39,8 +40,8 @@ MOST_SITES = 40
 _NAMES = ("image_id", "patient_id")
 
 # A stratum is small with fewer patients, or with fewer patients of a class.
-FEWEST_PATIENTS = 20
-FEWEST_OF_A_CLASS = 5
+SMALL_STRATUM = 20
+RARE_CLASS = 5
 
 
 def stratum_fields(
@@ -105,7 +106,7 @@ def assess_strata(
     fields: Mapping[str, Mapping[str, str]],
     *,
     unit: Literal["patient", "image"],
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, dict[str, dict]]:
     """Metrics of a task for each value of each field, with intervals.
@@ -192,13 +193,13 @@ def is_small(rows: pd.DataFrame, task: Task, patients: int) -> bool:
         >>> is_small(rows, death, 40), is_small(rows[rows.index < 9], death, 9)
         (False, True)
     """
-    if patients < FEWEST_PATIENTS:
+    if patients < SMALL_STRATUM:
         return True
     for component, own in rows_of_components(rows, task):
         for index in range(component.n_classes):
             of_class = own[own["target"] == index]
             found = of_class.drop_duplicates(["dataset", "patient_id"])
-            if len(found) < FEWEST_OF_A_CLASS:
+            if len(found) < RARE_CLASS:
                 return True
     return False
 

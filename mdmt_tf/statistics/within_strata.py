@@ -16,7 +16,12 @@ import scipy.stats
 from mdmt_tf.runs.patients import by_patient, labelled
 from mdmt_tf.statistics.draws import PatientDraws, numbered_patients
 from mdmt_tf.statistics.fold_study import freedom_of, limits
-from mdmt_tf.statistics.interval import FEWEST_PATIENTS, MOST_UNDEFINED, NAN
+from mdmt_tf.statistics.interval import (
+    FEWEST_TO_RESAMPLE,
+    MOST_UNDEFINED,
+    NAN,
+    RESAMPLES,
+)
 from mdmt_tf.statistics.resampling import OF_OTHER_FITS
 from mdmt_tf.statistics.strata import UNKNOWN
 from mdmt_tf.tasks import Task
@@ -60,7 +65,7 @@ def within_strata(
     texts: Mapping[str, str],
     *,
     unit: Literal["patient", "image"] = "patient",
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> AdjustedAuc:
     """The AUC over pairs of rows of the same stratum, and of the same fit.
@@ -226,11 +231,11 @@ def _by_stratum(groups: list[_Pairs]) -> dict[str, tuple[float, int]]:
 def _interval(groups, value, times, widening) -> tuple[float, float, str]:
     """Both ends, and the reason if they are not estimable."""
     fewest = min(_effective(groups))
-    if fewest < FEWEST_PATIENTS:
+    if fewest < FEWEST_TO_RESAMPLE:
         return (
             NAN,
             NAN,
-            f"fewer than {FEWEST_PATIENTS} patients of a class are in pairs",
+            f"fewer than {FEWEST_TO_RESAMPLE} patients of a class are in pairs",
         )
     counts = times.astype(np.float64)
     drawn = [group.resampled(counts) for group in groups]

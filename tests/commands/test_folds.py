@@ -12,8 +12,6 @@ from mdmt_tf.experiments.plan import make_plan
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 
-NAMES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
-
 
 def write(folder, groups):
     """Folds that test one group each and validate with the one before."""

@@ -144,13 +144,13 @@ def test_labels_of_a_dataset_that_is_not_read_change_nothing(load, grid):
     ]
 
 
-def test_keys_at_their_defaults_are_no_part_of_the_identity(load, monkeypatch):
+def test_keys_at_their_defaults_are_no_part_of_the_identity(load):
     settings = protocol.settings_of(load(), "both", "resnet18")
-    plain = settings.to_plain()["datasets"]["cohen_brixia"]
-    assert not plain["auxiliary"] and plain["fraction"] == 1
-    digest = identity.digest_of_settings(settings)
-    monkeypatch.setattr(identity, "_ADDED_TO_DATASETS", {})
-    assert identity.digest_of_settings(settings) != digest
+    section = settings.datasets["cohen_brixia"]
+    assert not section.auxiliary and section.fraction == 1
+    assert section.of_result().keys() == {"config", "version"}
+    half = section.model_copy(update={"fraction": 0.5})
+    assert half.of_result().keys() == {"config", "version", "fraction"}
 
 
 def test_fractions_of_datasets(load):

@@ -15,7 +15,6 @@ THREE = make_task(name="severity", kind="categorical", cut_points=(1, 2))
 ORDINAL = make_task(name="coma", kind="ordinal", cut_points=(1, 2))
 VALUE = make_task(name="age", kind="regression")
 SIGMOID = make_task(name="death", kind="binary", cut_points=(1,))
-ALL = [TWO, SIGMOID, THREE, ORDINAL, VALUE]
 
 
 def one_hot(classes, k, top=0.8):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from mdmt_tf.planning import plan
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.labels import make_label
 from mdmt_tf.planning.tasks import choose_selection, make_task_of, make_tasks
@@ -53,14 +52,12 @@ def test_four_labels_of_yes_and_no_are_one_task():
 )
 def test_selection_is_by_auc_where_it_can_be_measured(negative, positive, metric):
     label = a_label("died", ["0"] * negative + ["1"] * positive)
-    data = plan.Data(1000, 1000, 256, (label,), 16)
     (task,) = make_tasks([label], "ward")
-    setting = choose_selection(task, data, 5)
+    setting = choose_selection(task, 5)
     assert setting.value == {"task": "died", "metric": metric} and setting.reason
 
 
 def test_selection_of_numbers_and_findings_is_by_the_loss():
-    data = plan.Data(1000, 1000, 256, (NUMBER,), 16)
     for labels in ([NUMBER], FLAGS):
         chief = make_tasks(labels, "ward")[0]
-        assert choose_selection(chief, data, 5).value["metric"] == "loss"
+        assert choose_selection(chief, 5).value["metric"] == "loss"

@@ -12,7 +12,6 @@ from mdmt_tf.reporting.table_files import markdown
 from mdmt_tf.reporting.tables import build_tables
 
 # Of aiforcovid by fraction, and of brixia, which is auxiliary.
-PATIENTS = {"aiforcovid": 80, "brixia": 2000}
 FRACTIONS = {"aiforcovid": [0.25, 0.5], "brixia": [0, 0.1]}
 # How much the variants say about the target.
 STRENGTHS = {

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from one_metric import compare
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
@@ -14,7 +15,7 @@ from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import leading, sentence
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
 from mdmt_tf.reporting.tables import build_tables
-from mdmt_tf.statistics.primary import Difference, compare
+from mdmt_tf.statistics.primary import Difference
 from mdmt_tf.tasks import make_task
 
 

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics
 
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import evaluate, predict
+from mdmt_tf.tasks import make_task
 
 
 class Pixels:
@@ -104,3 +106,17 @@ def test_written_as_a_run_writes_them(evaluation, tmp_path):
     assert (
         stored["all"]["outcome"]["auc"] == evaluation.metrics["all"]["outcome"]["auc"]
     )
+
+
+def test_the_mean_of_runs_keeps_nothing_of_the_first_run():
+    death = make_task(name="death", kind="binary")
+    row = dict.fromkeys(predictions.KEYS, "a") | {"task": "death", "target": 1.0}
+    tables = [
+        pd.DataFrame([row | {"prediction": p > 0.5, "p_0": 1 - p, "p_1": p, "note": n}])
+        for p, n in ((0.1, "no"), (0.9, "yes"), (0.8, "yes"))
+    ]
+    mean = predictions.mean_of_runs(tables, [death])
+    expected = [*predictions.KEYS, "target", "prediction", "p_0", "p_1"]
+    assert list(mean) == expected
+    assert mean["p_1"].item() == pytest.approx(0.6)
+    assert mean["prediction"].item() == 1 and mean["fold"].item() == -1

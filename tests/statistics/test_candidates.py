@@ -11,7 +11,7 @@ import pytest
 
 from mdmt_tf.statistics.candidates import PAPER, PRIMARY, p_across_sites, p_values
 from mdmt_tf.statistics.comparisons import MEASURED_TYPE_I, compare
-from mdmt_tf.statistics.primary import compare as compare_primary
+from mdmt_tf.statistics.primary import compare_metrics
 from mdmt_tf.statistics.simulation import (
     ALTERNATIVES,
     METRICS,
@@ -68,7 +68,7 @@ def test_p_values_are_those_of_the_comparisons():
         of_fits = right.groupby([arms[-1]["backbone"], arms[-1]["fold"]]).mean()
         own = of_fits.rename("value").reset_index()
         metrics.append(own.assign(experiment=name))
-    primary = compare_primary(*arms, DEATH, "accuracy", folds=5)
+    primary = compare_metrics(*arms, DEATH, ["accuracy"], folds=5)["accuracy"]
     assert found[PRIMARY] == pytest.approx(primary.p)
     rows = pd.concat(metrics).assign(validation="cv", seed=0, task="death")
     tests = compare(

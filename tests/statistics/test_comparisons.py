@@ -17,20 +17,10 @@ from mdmt_tf.statistics.comparisons import (
     holm,
     paired_t_test,
     stars,
-    summarize,
     wilcoxon_test,
 )
 
 NAN = float("nan")
-
-
-def test_summarize():
-    assert summarize([1.0, 2.0, 6.0]) == (3.0, pytest.approx(math.sqrt(14 / 2)), 3)
-    mean, spread, n = summarize([4.0])
-    assert (mean, n) == (4.0, 1) and math.isnan(spread)
-    mean, spread, n = summarize([1.0, NAN])
-    assert math.isnan(mean) and math.isnan(spread) and n == 2
-    assert math.isnan(summarize([])[0])
 
 
 @pytest.mark.parametrize("alternative", ["greater", "less"])

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 from compared import AGE, DEATH, ages, fits
+from one_metric import compare
 
 from mdmt_tf.metrics.table import names_of
 from mdmt_tf.runs.predictions import metrics_of_rows
-from mdmt_tf.statistics.primary import Difference, compare, compare_metrics
+from mdmt_tf.statistics.primary import Difference, compare_metrics
 from mdmt_tf.tasks import make_task
 
 MODELS = (("a", 0), ("a", 1), ("b", 0))

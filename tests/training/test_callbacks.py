@@ -5,11 +5,9 @@ import csv
 import numpy as np
 from small_networks import small_model
 
-from mdmt_tf.tasks import make_task
 from mdmt_tf.training import callbacks
 
 NAN = float("nan")
-TASK = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))
 
 
 def select(values, tmp_path, metric="loss", warmup=0, patience=None):

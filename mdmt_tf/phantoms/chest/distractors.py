@@ -104,7 +104,7 @@ def _found(rng, names):
     )
 
 
-def _bent(rng, start, end, bend):
+def _bent(start, end, bend):
     """A curve between two points that leaves the line by `bend`, (7, 2)."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     t = np.linspace(0.0, 1.0, 7)[:, None]
@@ -140,9 +140,7 @@ def _fissure(grid, body, rng, layer):
     """The horizontal fissure of the right lung, seen edge on."""
     h, w = body.lung_height, body.half_width
     y = h * rng.uniform(0.46, 0.56)
-    line = _bent(
-        rng, (-3.0, y), (-0.95 * w, y + rng.normal(0.0, 0.7)), rng.normal(0.0, 0.4)
-    )
+    line = _bent((-3.0, y), (-0.95 * w, y + rng.normal(0.0, 0.7)), rng.normal(0.0, 0.4))
     # With fluid in it, once in six, it is as broad as a pencil's line.
     thick = rng.random() < 1 / 6
     grid.stroke(layer, [line], 0.25 if thick else 0.1, 70 if thick else 26)
@@ -155,7 +153,7 @@ def _bands(grid, body, rng, layer):
         side = -1 if rng.random() < 0.5 else 1
         start = np.array([side * w * rng.uniform(0.3, 0.55), h * rng.uniform(0.68, 1)])
         step = (side * rng.uniform(2.5, 6.5), rng.normal(0.2, 0.9))
-        line = _bent(rng, start, start + step, rng.normal(0.0, 0.3))
+        line = _bent(start, start + step, rng.normal(0.0, 0.3))
         width = rng.uniform(0.12, 0.5)
         grid.stroke(layer, [line], width, int(rng.uniform(40, 90)))
 
@@ -170,7 +168,7 @@ def _scars(grid, body, rng, layer):
         for _ in range(rng.integers(2, 6)):
             start = place + rng.normal(0.0, 0.9, 2)
             step = rng.normal(0.0, 1.0, 2) + (-0.7 * side, 1.2)
-            line = _bent(rng, start, start + step, rng.normal(0.0, 0.2))
+            line = _bent(start, start + step, rng.normal(0.0, 0.2))
             grid.stroke(layer, [line], rng.uniform(0.1, 0.25), int(rng.uniform(40, 90)))
         cap = (
             side * w * np.linspace(0.38, 0.68, 7),

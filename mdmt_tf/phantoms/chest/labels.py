@@ -14,7 +14,6 @@ import math
 import numpy as np
 
 ZONES = ("A", "B", "C", "D", "E", "F")
-MAX_GRADE = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

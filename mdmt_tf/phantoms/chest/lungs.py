@@ -52,7 +52,7 @@ def vessels(film, body, rng):
 
 
 @functools.cache
-def _trees(count=96):
+def _trees():
     """Trees of vessels of one lung, thin branches first, from a fixed seed.
 
     Growing them anew took 8 % of the time per image.
@@ -61,7 +61,7 @@ def _trees(count=96):
         the hilum, in heights of the lung, x away from the midline.
     """
     rng = np.random.default_rng(0)
-    return [_tree(rng) for _ in range(count)]
+    return [_tree(rng) for _ in range(96)]
 
 
 def _tree(rng):

@@ -23,6 +23,7 @@ from mdmt_tf.reporting.table_files import Table, write_table
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.screen.commands import portable
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.storage import write_bytes
 
 FOLDER = "report"
@@ -89,7 +90,7 @@ def write_page(
     run: str | os.PathLike | RunFolder,
     out: str | os.PathLike | None = None,
     *,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     split: str = "test",
     saliency: Path | None = None,
 ) -> RunReport:
@@ -205,7 +206,7 @@ def _render(results: RunResults, tasks, learning, pictures, tables) -> str:
 
 
 def _command(results: RunResults) -> str:
-    usual = results.resamples == 1000
+    usual = results.resamples == RESAMPLES
     options = [] if usual else ["--resamples", results.resamples]
     options += [] if results.judges_test else ["--split", "validation"]
     return portable("report", "RUN", *options)

@@ -19,8 +19,9 @@ from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibrations, calibrate_table
+from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.statistics.operating_points import calibration_sections
-from mdmt_tf.statistics.stored import FEWEST, check_run, differences
+from mdmt_tf.statistics.stored import FEW_RESAMPLES, check_run, differences
 from mdmt_tf.tasks import Answer, Derived
 
 # Answers that the opening sentence names.
@@ -58,7 +59,7 @@ class RunResults(Assessed):
         cls,
         folder: str | os.PathLike | RunFolder,
         split: str = "test",
-        resamples: int = 1000,
+        resamples: int = RESAMPLES,
     ) -> "RunResults":
         """Read a finished run, and check that its numbers follow from its predictions.
 
@@ -97,7 +98,7 @@ class RunResults(Assessed):
         if split in stored and resamples:
             assessment = stored[split]
             if split != "test":
-                _check(run, assessment, assess(table, answers, resamples=FEWEST))
+                _check(run, assessment, assess(table, answers, resamples=FEW_RESAMPLES))
         else:
             assessment = _assess(table, answers, calibrations, calibrated, resamples)
         for answer in answers:
@@ -191,7 +192,7 @@ def _in_order(answers: tuple[Answer, ...], selecting: str) -> tuple[Answer, ...]
 
 def _assess(table, answers, calibrations, calibrated, resamples) -> dict[str, dict]:
     """As in `assessment.json`, where a run of an earlier version lacks it."""
-    options = {"resamples": max(resamples, FEWEST)}
+    options = {"resamples": max(resamples, FEW_RESAMPLES)}
     found = assess(table, answers, **options)
     if calibrated is not None:
         sections = calibration_sections(table, answers, calibrations, **options)

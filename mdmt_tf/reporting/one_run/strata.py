@@ -5,7 +5,7 @@ import pandas as pd
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.predictions import labelled_rows
 from mdmt_tf.statistics import fields_file
-from mdmt_tf.statistics.stored import FEWEST
+from mdmt_tf.statistics.stored import FEW_RESAMPLES
 from mdmt_tf.statistics.strata import MOST_SITES, UNKNOWN, assess_strata
 from mdmt_tf.tasks import Answer
 
@@ -35,7 +35,7 @@ def strata_of(
         if len(set(texts.values())) > 1
     }
     found = assess_strata(
-        rows, task, divided, unit=unit, resamples=max(resamples, FEWEST)
+        rows, task, divided, unit=unit, resamples=max(resamples, FEW_RESAMPLES)
     )
     if not resamples:
         for strata in found.values():

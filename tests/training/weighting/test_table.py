@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from weighted_networks import TASKS, fit, fitted_model, network, precision, rows, values
 
-from mdmt_tf.config.fit_sections import TrainingSection
+from mdmt_tf.config.training_section import TrainingSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.weighting import build_weighting
