@@ -111,7 +111,11 @@ def _by_patient(measured: Measured, folds: int) -> dict[str, float]:
         names = ("by patient", "by patient, 1 / train", PRIMARY)
         return dict.fromkeys(names, float("nan"))
     variance, freedom = variance_of_mean(
-        measured.values.ravel(), psi, measured.folds_left_out, patients
+        measured.values.ravel(),
+        psi,
+        measured.folds_left_out,
+        patients,
+        measured.values.shape[1],
     )
     fixed = of_patients * (1 + 1 / (folds - 1))
     return {

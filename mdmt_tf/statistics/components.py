@@ -18,8 +18,13 @@ Fits: the luck of one fit is that of all patients of its fold, so that W is too 
 With the same variance W_f by folds instead of patients, from the metric without each
 fold,
     V_f = max(0, W_f - W) / C
-If C = 1, fits and training sets cannot be told apart, and the greater of V_t and V_f
-counts, with the variance W_f between folds and V_p for W.
+
+Folds: seeds and backbones that are trained on the same folds share the luck of each
+fold. No variance between them shows it, and V_t may be too small for it. So the mean of
+the models of a repeat has a variance B between its folds, with the luck of patients,
+training sets and fits in it, and V_t + V_f is at least
+    V_b = max(0, mean of B - V_p over the R repeats) / R
+with the V_p of the repeat. If C = 1, this is all that is known of the luck of fits.
 """
 
 import dataclasses
@@ -106,6 +111,7 @@ def _of_metric(metric, candidate, other, support, folds) -> Estimate:
         for of_candidate, of_other in _models(candidate, other)
         for repeat in of_candidate
     ]
+    repeats = len(pairs) // len(_models(candidate, other))
     values = np.array([a.value - b.value for a, b in pairs])
     left_out = np.array([a.left_out - b.left_out for a, b in pairs])
     of_folds = np.array([a.folds_left_out - b.folds_left_out for a, b in pairs])
@@ -113,7 +119,9 @@ def _of_metric(metric, candidate, other, support, folds) -> Estimate:
     reason = _not_estimable(metric, values, left_out, support, folds)
     if reason is not None:
         return Estimate(value, reason=reason)
-    found = variance_of_mean(values, influences(left_out), of_folds, support.patients)
+    found = variance_of_mean(
+        values, influences(left_out), of_folds, support.patients, repeats
+    )
     return Estimate(value, *found)
 
 
@@ -142,18 +150,22 @@ def variance_of_mean(
     influence: np.ndarray,
     folds_left_out: np.ndarray,
     effective: float,
+    repeats: int = 1,
 ) -> tuple[float, float]:
     """Variance of a difference averaged over fits, and its degrees of freedom.
 
     Args:
-        values: (C,), the difference of C cross-validations.
+        values: (C,), the difference of C cross-validations: the repeats of the first
+            model, then those of the next.
         influence: (C, n) of n patients.
         folds_left_out: (C, folds), the difference without each fold.
         effective: effective number of patients, n or less.
-    Returns: V_p + V_t + V_f of the module, and the degrees of freedom by the rule of
-        Satterthwaite 1946. V_p has 2 / (sum psi^4 / (sum psi^2)^2 - 1 / n), between 1
-        and n - 1: n for a normal distribution, and fewer if few patients decide. W_f
-        has one for each fold of C - 1 cross-validations, or folds - 1 if C = 1.
+        repeats: R, the number of cross-validations of each model.
+    Returns: V_p + max(V_t + V_f, V_b) of the module, and the degrees of freedom by the
+        rule of Satterthwaite 1946. V_p has 2 / (sum psi^4 / (sum psi^2)^2 - 1 / n),
+        between 1 and n - 1: n for a normal distribution, and fewer if few patients
+        decide. W_f has one for each fold of C - 1 cross-validations, and B has
+        folds - 1 for each repeat.
 
     Example:
         >>> psi, without = np.array([[-1.0, 1.0] * 20]), np.zeros((1, 5))
@@ -163,26 +175,40 @@ def variance_of_mean(
     """
     fits, patients = influence.shape
     means = influence.mean(axis=0)
+    of_patients = _of_patients(influence)
     scale = patients * (patients - 1)
-    of_patients = (means**2).sum() / scale
     within = ((influence - means) ** 2).sum() / max(fits - 1, 1) / scale
     of_sets = max(0.0, of_patients - within / fits)
     of_sets *= np.sqrt(_AS_UNCERTAIN / effective)
-    of_folds, freedom_of_folds = _of_folds(values, folds_left_out)
+    between_fits, freedom_of_fits = _between_fits(values, folds_left_out)
+    of_fits = max(0.0, between_fits - within) / fits
+    between_folds, freedom_of_folds = _between_folds(folds_left_out, repeats)
+    excess = between_folds - np.mean(
+        [_of_patients(p) for p in _split(influence, repeats)]
+    )
     freedom = _freedom(means)
-    if fits == 1:
-        excess = of_folds - of_patients
-        if not excess > of_sets:
-            return float(of_patients + of_sets), freedom
-        base, of_fits = of_patients, excess
-    else:
-        base, of_fits = of_patients + of_sets, max(0.0, of_folds - within) / fits
-        if not of_fits > 0:
-            return float(base), freedom
-    # V_t is in proportion to V_p, and has its degrees of freedom.
-    uncertain = base**2 / freedom + (of_folds / fits) ** 2 / freedom_of_folds
+    # Each part of the sum with its degrees of freedom. V_t is in proportion to V_p, and
+    # has those of V_p.
+    base, added = of_patients + of_sets, (between_fits / fits, freedom_of_fits)
     total = base + of_fits
+    if excess / repeats > total - of_patients:
+        base, total = of_patients, of_patients + excess / repeats
+        added = between_folds / repeats, freedom_of_folds
+    elif not of_fits > 0:
+        return float(base), freedom
+    uncertain = base**2 / freedom + added[0] ** 2 / added[1]
     return float(total), float(np.clip(total**2 / uncertain, 1, freedom))
+
+
+def _split(rows: np.ndarray, repeats: int) -> list[np.ndarray]:
+    """The rows of each repeat."""
+    return [rows[repeat::repeats] for repeat in range(repeats)]
+
+
+def _of_patients(influence: np.ndarray) -> float:
+    """V_p from influences (C, n)."""
+    patients = influence.shape[1]
+    return (influence.mean(axis=0) ** 2).sum() / (patients * (patients - 1))
 
 
 def _freedom(psi: np.ndarray) -> float:
@@ -193,21 +219,38 @@ def _freedom(psi: np.ndarray) -> float:
     return float(np.clip(freedom, 1, len(psi) - 1))
 
 
-def _of_folds(values: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
-    """W_f and its degrees of freedom; 0 where a metric needs every fold."""
+def _parts_of_folds(left_out: np.ndarray) -> np.ndarray | None:
+    """What each fold adds to the deviation of the value, from (C, folds).
+
+    Of a mean over folds of equal size, (its value - the mean) / folds. None if a metric
+    needs every fold.
+    """
+    folds = left_out.shape[1]
+    if folds == 1:
+        return np.zeros_like(left_out)
+    if np.isnan(left_out).any():
+        return None
+    return (folds - 1) / folds * (left_out.mean(axis=1, keepdims=True) - left_out)
+
+
+def _between_fits(values: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
+    """W_f and its degrees of freedom; 0 where there is one cross-validation."""
     fits, folds = left_out.shape
-    freedom = folds * (fits - 1) if fits > 1 else folds - 1
-    if freedom == 0 or (folds > 1 and np.isnan(left_out).any()):
+    parts = _parts_of_folds(left_out)
+    if fits == 1 or parts is None:
         return 0.0, 1.0
-    # What each fold adds to the deviation of the value; of a mean over folds of equal
-    # size, (its value - the mean) / folds.
-    parts = np.zeros((fits, folds))
-    if folds > 1:
-        parts = (folds - 1) / folds * (left_out.mean(axis=1, keepdims=True) - left_out)
-    if fits > 1:
-        parts = parts - parts.mean(axis=0) + ((values - values.mean()) / folds)[:, None]
-        return float((parts**2).sum() / (fits - 1)), freedom
-    return float((parts**2).sum() * folds / (folds - 1)), freedom
+    parts = parts - parts.mean(axis=0) + ((values - values.mean()) / folds)[:, None]
+    return float((parts**2).sum() / (fits - 1)), folds * (fits - 1)
+
+
+def _between_folds(left_out: np.ndarray, repeats: int) -> tuple[float, float]:
+    """The mean of B over the repeats, and its degrees of freedom; 0 for one fold."""
+    folds = left_out.shape[1]
+    parts = _parts_of_folds(left_out)
+    if folds == 1 or parts is None:
+        return 0.0, 1.0
+    of_repeats = [(p.mean(axis=0) ** 2).sum() for p in _split(parts, repeats)]
+    return float(np.mean(of_repeats) * folds / (folds - 1)), repeats * (folds - 1)
 
 
 def _not_estimable(metric, values, left_out, support, folds) -> str | None:

@@ -39,6 +39,8 @@ class Scenario:
         second: length of the weights of a useless second task, towards which each arm
             shrinks its own; 0 without.
         noise: std of independent noise of the weights of each fit.
+        fold_noise: std of noise of the weights of an arm in a fold, in the latent
+            features, which all of its backbones share.
         gain: fraction by which the candidate's signal is greater; 0 if there is no
             difference on average.
         sites: number of patients of each site, which is a fold; empty without sites.
@@ -62,12 +64,14 @@ class Scenario:
     shrinkage: float = 1.0
     second: float = 0.0
     noise: float = 0.0
+    fold_noise: float = 0.0
     gain: float = 0.0
     sites: tuple[int, ...] = ()
     between: float = 0.0
 
 
 _SAME_VIEW = {"view": 0.0, "own": 0.5, "signal": 2.5}
+_SHARED = {**_SAME_VIEW, "own": 0.1, "fold_noise": 0.1}
 # Patients with one to ten images, most of them with few.
 _IMAGES = (1, 1, 2, 2, 3, 3, 3, 4, 6, 10)
 
@@ -78,6 +82,8 @@ NULLS = (
     Scenario("useless second task, 100", **_SAME_VIEW, second=0.75, shrinkage=20.0),
     Scenario("noise of fits, 100", **_SAME_VIEW, noise=0.05),
     Scenario("noisy single fits, 100", **_SAME_VIEW, noise=0.3, backbones=1),
+    Scenario("luck of folds, 3 seeds, 100", **_SHARED, noise=0.03, backbones=3),
+    Scenario("luck of folds, 100", **_SHARED, noise=0.03),
     Scenario("small, 58", patients=58, backbones=1, prevalence=0.1, images=_IMAGES),
 )
 # The same with a site as a fold; the arms are equally good at each site, or on average.
@@ -195,6 +201,10 @@ def _fitted(scenario, features, targets, tested, projection, generator):
         sums[..., :-1] += scenario.shrinkage * second[:, :, None]
     penalty = np.diag([scenario.shrinkage] * (size - 1) + [0.0])
     weights = np.linalg.solve(squares + penalty, sums[..., None])[..., 0]
+    if scenario.fold_noise:
+        shape = (ARMS, 1, repeats * folds, scenario.latent)
+        shared = scenario.fold_noise * generator.normal(size=shape) @ projection
+        weights[..., :-1] += shared.reshape(*weights.shape[:-1], size - 1)
     return weights + scenario.noise * generator.normal(size=weights.shape)
 
 

@@ -32,12 +32,12 @@ def test_the_variance_of_patients_is_that_of_a_mean():
     assert found.variance == pytest.approx(2 * of_patients)
 
 
-def variance_of(psi, effective, folds_left_out=None, values=None):
+def variance_of(psi, effective, folds_left_out=None, values=None, repeats=1):
     fits = len(psi)
     values = np.zeros(fits) if values is None else values
     if folds_left_out is None:
         folds_left_out = np.repeat(NO_LUCK, fits, axis=0)
-    return variance_of_mean(values, psi, folds_left_out, effective)
+    return variance_of_mean(values, psi, folds_left_out, effective, repeats)
 
 
 def test_noise_that_fits_do_not_share_adds_nothing():
@@ -72,6 +72,7 @@ def test_luck_of_single_fits_is_the_variance_between_folds():
 def test_luck_of_many_fits_is_their_variance_by_fold():
     generator = np.random.default_rng(0)
     luck = generator.normal(size=(40, 5))
+    luck -= luck.mean(axis=0)  # No luck of a fold that all of them share.
     values = luck.mean(axis=1)
     without = (luck.sum(axis=1, keepdims=True) - luck) / 4
     psi = np.repeat([[-1e-6, 1e-6] * 50], 40, axis=0)
@@ -83,6 +84,42 @@ def test_luck_of_many_fits_is_their_variance_by_fold():
     # A single fold has its deviation from the mean over models.
     one = variance_of(psi, 100, np.full((40, 1), np.nan), values)[0]
     assert one == pytest.approx(values.var(ddof=1) / 40, rel=1e-6)
+
+
+def without_each_fold(of_folds):
+    """Means of folds of equal size, without each of them."""
+    folds = of_folds.shape[-1]
+    return (of_folds.sum(axis=-1, keepdims=True) - of_folds) / (folds - 1)
+
+
+def test_the_same_fits_twice_tell_nothing_new():
+    generator = np.random.default_rng(0)
+    psi = generator.normal(size=(1, 60))
+    psi -= psi.mean()
+    for size in (0.1, 3.0):
+        without = without_each_fold(size * generator.normal(size=(1, 5)))
+        once = variance_of(psi, 60, without)
+        twice = variance_of(np.tile(psi, (2, 1)), 60, np.tile(without, (2, 1)))
+        assert twice == pytest.approx(once)
+
+
+def test_luck_of_folds_that_all_models_share_is_counted():
+    generator = np.random.default_rng(0)
+    models, repeats, folds = 3, 2, 5
+    psi = np.tile([-1e-6, 1e-6] * 50, (models * repeats, 1))
+    shared = generator.normal(size=(repeats, folds))
+    luck = np.tile(shared, (models, 1)) + 1e-4 * generator.normal(size=(6, folds))
+    values = luck.mean(axis=1)
+    # By model, then by repeat: the order of the rows.
+    of_repeats = luck.reshape(models, repeats, folds).mean(axis=0)
+    expected = of_repeats.var(axis=1, ddof=1).mean() / folds / repeats
+    found = variance_of(psi, 100, without_each_fold(luck), values, repeats)
+    assert found == pytest.approx((expected, repeats * (folds - 1)), rel=1e-6)
+    # The luck of one division into folds is that of a single repeat.
+    own = slice(0, None, repeats)
+    one = variance_of(psi[own], 100, without_each_fold(luck[own]), values[own])
+    first = of_repeats[0].var(ddof=1) / folds
+    assert one == pytest.approx((first, folds - 1), rel=1e-6)
 
 
 def test_a_metric_that_needs_every_fold_has_no_luck():
