@@ -83,9 +83,8 @@ def choose_selection(chief: TaskPlan, folds: int) -> plan.Setting:
     label = chief.labels[0]
     if label.classes is None:
         return plan.Setting(value, "the squared error")
-    kind, fraction = plan.choose_validation(folds)
-    validation = 1 / folds if kind == "next_fold" else (1 - 1 / folds) * fraction
-    least = int(min(label.minority for label in chief.labels) * validation)
+    minority = min(label.minority for label in chief.labels)
+    least = int(minority * plan.validation_fraction(folds))
     balanced = "class_weights" in chief.value
     if balanced and least >= FEWEST and "auc" in selecting(make_task_of(chief)):
         reason = "the loss is of shifted probabilities, since classes are balanced"

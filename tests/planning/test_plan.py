@@ -1,5 +1,7 @@
 """Settings that follow from the data, and where they change."""
 
+from fractions import Fraction
+
 import pytest
 
 from mdmt_tf.config import load
@@ -77,8 +79,8 @@ def test_folds_without_classes_follow_from_the_patients():
 
 
 def test_training_has_what_tests_and_validation_leave():
-    assert plan.training_fraction(5) == pytest.approx(3 / 5)
-    assert plan.training_fraction(4) == pytest.approx(3 / 4 * 0.8)
+    assert plan.training_fraction(5) == Fraction(3, 5)
+    assert plan.training_fraction(4) == Fraction(3, 4) * Fraction(4, 5)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,23 @@ def test_batches_fit_the_data_and_the_memory(facts, batch):
 )
 def test_epochs_make_a_number_of_steps(facts, batch, epochs):
     assert plan.choose_epochs(data(**facts), 5, batch).value == epochs
+
+
+# Training rows of each image: 3/5, 3/4 of 4/5, 2/3 of 4/5.
+TRAINED = {5: (3, 5), 4: (12, 20), 3: (8, 15)}
+
+
+@pytest.mark.parametrize("folds", TRAINED)
+def test_steps_are_counted_without_rounding(folds):
+    """60 images in three folds are 32 rows: 4 batches of 8, not 5."""
+    part, whole = TRAINED[folds]
+    for images in range(20, 1200):
+        made = data(images)
+        setting = plan.choose_batch_size(made, folds)
+        steps = -(-images * part // (whole * setting.value))
+        assert setting.reason == f"{steps} steps an epoch"
+        epochs = plan.choose_epochs(made, folds, setting.value)
+        assert epochs.reason.startswith(f"about {epochs.value * steps} steps of the ")
 
 
 @pytest.mark.parametrize("epochs", [20, 53, 200])
