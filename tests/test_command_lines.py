@@ -61,6 +61,21 @@ def test_mistakes_end_with_status_2_and_no_traceback(arguments, message, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["mdmt_tf", "mdmt_tf.train", "mdmt_tf.config"])
+def test_files_of_the_user_are_not_imported_as_modules(command, tmp_path):
+    for name in ("argparse", "random", "tempfile", "yaml", "pydantic"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the file of the user')")
+    result = run("-m", command, "--help", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("usage: python -m mdmt_tf")
+
+
+def test_only_commands_of_the_package_leave_the_current_folder(tmp_path):
+    (tmp_path / "mine.py").write_text("import mdmt_tf, other")
+    (tmp_path / "other.py").write_text("print('the file of the user')")
+    assert run("-m", "mine", cwd=tmp_path).stdout == "the file of the user\n"
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """The package's own folder alone, as in a checkout that is not installed."""

@@ -28,7 +28,10 @@ from mdmt_tf.imaging.memory_files import open_scratch
 # A kill by memory may be the fault of another file, which was decoded meanwhile.
 _ATTEMPTS = 2
 _SHOWN = 300  # characters of what a decoder wrote before it crashed
-_WORKER = "from mdmt_tf.imaging import isolation; isolation.serve()"
+_WORKER = (
+    "import mdmt_tf; mdmt_tf.leave_current_folder(); "
+    "from mdmt_tf.imaging import isolation; isolation.serve()"
+)
 _LENGTH = struct.Struct("<Q")
 
 

@@ -1,6 +1,7 @@
 """Functions in other processes: results, errors, warnings, crashes."""
 
 import concurrent.futures
+import importlib
 import os
 import resource
 import signal
@@ -22,6 +23,14 @@ def test_results_are_those_of_the_function():
     np.testing.assert_array_equal(found, image.T)
     assert found.dtype == np.float32
     assert isolated("a", os.getpid) == isolated("a", os.getpid) != os.getpid()
+
+
+def test_folders_of_the_user_are_no_modules_there(tmp_path, monkeypatch):
+    """The decoder gdcm, for one, looks for a module `dl` that need not exist."""
+    (tmp_path / "no_module").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="no_module"):
+        isolated("a", importlib.import_module, "no_module")
 
 
 @pytest.mark.parametrize(

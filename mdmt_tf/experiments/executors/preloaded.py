@@ -7,6 +7,10 @@ process does not have the threads of its parent.
 import importlib
 import os
 
+import mdmt_tf
+
+mdmt_tf.leave_current_folder()
+
 # TensorFlow's start-up notes would mix with the lines of the benchmark.
 _kept = os.dup(2)
 _nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -54,6 +54,20 @@ def test_no_run_is_trained_by_two(folder):
     assert "image_size = 1" in waiting.join().error
 
 
+def test_folders_of_the_user_are_no_modules_for_fits(tmp_path):
+    (tmp_path / "no_module").mkdir()
+    code = (
+        "import importlib.util, sys\n"
+        "sys.modules['mdmt_tf.training.trainer'] = sys  # what takes time\n"
+        "import mdmt_tf.experiments.executors.preloaded\n"
+        "print(importlib.util.find_spec('no_module'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
 def test_a_fit_has_its_cores_and_gpus_alone(folder):
     """As a process of its own finds them before TensorFlow looks."""
     core = min(os.sched_getaffinity(0))
