@@ -12,8 +12,9 @@ import yaml
 from declared import write_image
 
 import mdmt_tf
-from mdmt_tf import config
+from mdmt_tf import config, console
 from mdmt_tf import prepare as command_line
+from mdmt_tf.config import files
 from mdmt_tf.datasets._shared import declared
 from mdmt_tf.experiments import alone
 from mdmt_tf.runs.folder import RunFolder
@@ -126,6 +127,29 @@ def test_commands_are_accepted(line, monkeypatch, tmp_path):
     main = importlib.import_module(f"mdmt_tf.{command}").main
     with pytest.raises(Accepted):
         main(arguments)
+
+
+# Settings in the text of pages, outside of blocks.
+SETTINGS = [
+    (page, tuple(found))
+    for page in PAGES
+    if re.match(r"README|docs/(configuration|tutorials/|how_to/)", page)
+    for code in re.findall(r"`([^`\n]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    if (found := re.findall(r"(?<!\S)[a-z_]+\.[\w.]+=(?:\{.*\}|\S+)", code))
+]
+
+
+@pytest.mark.parametrize(("page", "settings"), SETTINGS)
+def test_settings_in_a_text_are_accepted_by_the_default_configuration(page, settings):
+    config.load("phantom", list(settings))
+
+
+@pytest.mark.parametrize("name", files.names())
+def test_the_example_of_a_setting_is_accepted_by_every_configuration(name, tmp_path):
+    parser = console.parser("train", "Train.")
+    console.add_config_arguments(parser)
+    (example,) = re.findall(r"e\.g\.\s+(\S+);", parser.format_help())
+    config.load(name, [f"data_dir={tmp_path}", example])
 
 
 def files_of_the_page(page, arguments):

@@ -177,7 +177,7 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
     if not equals or not all(path) or len(path) > yaml_text.MAX_DEPTH:
         raise ConfigError(
             f"{brief(assignment)}: expected key.path=value, for example "
-            "training.epochs=3."
+            "training.batch_size=16."
         )
     yaml_text.check_characters(dotted, "command line")
     value = yaml_text.parse_value(text, "command line")

@@ -13,8 +13,8 @@ _INTRODUCTION = f"""\
 
 `--config` takes the name of a configuration that comes with the package (`mdmt`, say)
 or the path of a YAML file. Settings on the command line replace those of the file:
-`training.epochs=3`, `model.backbone=resnet50`, `training.plateau={{factor: 0.5}}`; the
-value is YAML. All problems of a file are reported at once, each with its line.
+`training.batch_size=16`, `model.backbone=resnet50`, `training.plateau={{factor: 0.5}}`;
+the value is YAML. All problems of a file are reported at once, each with its line.
 
 - `python -m mdmt_tf.config list`: the configurations that come with the package
 - `python -m mdmt_tf.config show NAME`: one of them, with the settings of its bases

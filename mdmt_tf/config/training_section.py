@@ -204,5 +204,6 @@ class TrainingSection(Section):
             yield (
                 ("warmup_epochs",),
                 f" = {self.warmup_epochs}: no epoch is selected during the warm-up, so "
-                f"it must be less than training.epochs = {self.epochs}.",
+                f"it must be less than training.epochs = {self.epochs}. Raise "
+                "training.epochs, or set training.warmup_epochs=0.",
             )

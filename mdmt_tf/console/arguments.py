@@ -125,7 +125,7 @@ def add_config_arguments(
         nargs="*",
         metavar="key.path=value",
         help=as_called(
-            "settings that replace those of the file, e.g. training.epochs=3; "
+            "settings that replace those of the file, e.g. training.batch_size=16; "
             "`python -m mdmt_tf.config keys` explains all of them"
         ),
     )

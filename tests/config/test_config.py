@@ -278,7 +278,10 @@ def test_all_problems_are_reported_at_once(minimal):
             r"'prognosys': is not one of the tasks",
         ),
         (["training.select_on.metric=aucc"], r"'aucc': unknown.*Did you mean 'auc'\?"),
-        (["training.warmup_epochs=3"], r"warmup_epochs = 3: no epoch is selected"),
+        (
+            ["training.warmup_epochs=3"],
+            r"warmup_epochs = 3: no epoch is selected .*set training.warmup_epochs=0\.",
+        ),
         (["training.devices=[TPU:0]"], r"training.devices.0 = 'TPU:0': "),
         (
             ["pipeline.augmentation.layers=MixUp"],
