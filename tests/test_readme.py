@@ -1,8 +1,10 @@
 """What the README tells a reader to type exists and is accepted."""
 
-import importlib
+import configparser
+import importlib.metadata
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +182,42 @@ def test_code_is_complete(page):
         yaml.safe_load(block)
     outside = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     assert not re.search(r"^ +([\w./]*python|pip|sh) ", outside, re.MULTILINE)
+
+
+def test_code_imports_what_an_installation_brings():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].splitlines()
+    brought = {re.match(r"[\w-]*", line)[0].lower() for line in lines} | {"mdmt-tf"}
+    owners = importlib.metadata.packages_distributions()
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        code = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for name in re.findall(r"^(?:import|from) (\w+)", "".join(code), re.MULTILINE):
+            if name not in sys.stdlib_module_names:
+                found = {owner.lower().replace("_", "-") for owner in owners[name]}
+                assert found & brought, f"{page}: {name}"
+
+
+def test_pages_name_the_images_that_the_first_run_draws(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_python("docs/tutorials/first_run.md", ("matrix=384", "matrix=64"))
+    named = {
+        word.removeprefix("files=@")
+        for page in PAGES
+        for block in SHELL.findall((ROOT / page).read_text(encoding="utf-8"))
+        for word in block.split()
+        if "new/AIforCOVID" in word
+    }
+    drawn = {path.name for path in Path("new").rglob("*.dcm")}
+    assert len(drawn) == 5
+    for name in named:
+        found = {file.name for path in Path().glob(name) for file in each(path)}
+        assert found == ({Path(name).name} if name.endswith("1.dcm") else drawn), name
+
+
+def each(path):
+    return path.rglob("*.dcm") if path.is_dir() else [path]
 
 
 @pytest.mark.parametrize("page", PAGES)

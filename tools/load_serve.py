@@ -4,7 +4,8 @@
 
 It starts the server by itself, on a free port. Every request holds one of the files, in
 turn, and every answer to a file must be the same: a difference would show that requests
-mix. The exit status is 1 if a request failed, or answers differ.
+mix. The exit status is 1 if a request failed, or answers differ. The client is httpx,
+of the extra `test`.
 """
 
 import argparse
