@@ -207,7 +207,8 @@ def choose_learning_rate(data: Data) -> Setting:
             3e-4, "less than from a random start (1e-3), to keep the features"
         )
     if data.start == "phantoms":
-        return Setting(1e-3, "with which this start has been tried")
+        reason = "not tried with new heads; with those of this start, 5e-4 was"
+        return Setting(1e-3, reason)
     return Setting(1e-3, "from a random start")
 
 

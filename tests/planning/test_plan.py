@@ -1,8 +1,11 @@
 """Settings that follow from the data, and where they change."""
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+import yaml
 
 from mdmt_tf.config import load
 from mdmt_tf.models.backbones.table import BACKBONES
@@ -141,6 +144,20 @@ def test_warm_up_ends_and_patience_is_shorter_than_training(epochs):
 def test_the_learning_rate_follows_the_start():
     assert plan.choose_learning_rate(data()).value == 3e-4
     assert plan.choose_learning_rate(data(size=VOLUME)).value == 1e-3
+
+
+def test_what_has_been_tried_with_phantoms_is_what_the_study_did():
+    """`new` writes new heads; the page of the study kept those of the start."""
+    page = Path(__file__).parents[2] / "docs/results/synthetic.md"
+    text = page.read_text(encoding="utf-8")
+    _, trial = text.split("## The weights that come with the package")
+    shipped = yaml.safe_load(re.search(r"```yaml\n(.*?)```", trial, re.DOTALL)[1])
+    tried = shipped["benchmark"]["experiments"]["shipped"]["set"]
+    assert tried["model.start_heads"] is True
+    setting = plan.choose_learning_rate(data(start="phantoms"))
+    rate = tried["training.learning_rate"]
+    assert setting.reason.startswith("not tried with new heads")
+    assert f", {rate} was" in setting.reason
 
 
 @pytest.mark.parametrize(
