@@ -11,8 +11,9 @@ A table stands between two comments, and is made from a file beside the page:
 A file with a column `difference` (primary.csv, baselines.csv) gives a row for each
 pair, with interval; one with a column `stratum` (within_strata.csv) the AUC of all
 pairs and of those of one value; one with a column `mean` (table_1.csv) a row for each
-experiment. Other words `column=value` choose rows; `of=a,b` chooses experiments or
-candidates. With `columns=a,b`, any file gives these columns as they stand.
+experiment. Other words `column=value` or `column=a,b` choose rows; `of=a,b` chooses
+experiments or candidates. With `columns=a,b`, any file gives these columns as they
+stand.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def _table(folder: Path, words: str) -> str:
     figures = chosen.pop("figures", "auc").split(",")
     of = chosen.pop("of", "").split(",")
     for column, value in chosen.items():
-        rows = rows[rows[column] == value]
+        rows = rows[rows[column].astype(str).isin(value.split(","))]
     if columns is not None:
         return _as_it_stands(rows, columns.split(","))
     key = "candidate" if "candidate" in rows else "experiment"

@@ -1,12 +1,14 @@
 """The tables of the results page, and what of its text follows from the real data."""
 
+import re
 from pathlib import Path
 
 import fill_tables
 import pandas as pd
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "results" / "README.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "results/README.md"
 FOLDER = PAGE.parent / "open_cxr"
 
 
@@ -15,10 +17,37 @@ def text():
     return " ".join(PAGE.read_text(encoding="utf-8").split())
 
 
-@pytest.mark.parametrize("name", ["README.md", "synthetic.md"])
+FILLED = [
+    page.relative_to(DOCS).as_posix()
+    for page in DOCS.rglob("*.md")
+    if re.search(r"<!-- table: \S+\.csv", page.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("name", sorted(FILLED))
 def test_the_tables_are_those_of_the_files(name):
-    page = PAGE.parent / name
-    assert fill_tables.fill(page) == page.read_text(encoding="utf-8")
+    assert fill_tables.fill(DOCS / name) == (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_explanations_take_differences_of_experiments_from_files():
+    """A number that is typed beside the names of a pair may be that of another pair."""
+    assert {"explanation/evidence.md", "results/README.md"} <= set(FILLED)
+    for page in (DOCS / "explanation").glob("*.md"):
+        text = fill_tables.BLOCK.sub("", page.read_text(encoding="utf-8"))
+        for paragraph in text.split("\n\n"):
+            if re.search(r"`(mdmt|stl)\w*`", paragraph):
+                assert not re.search(r"\d\.\d", paragraph), f"{page}: {paragraph}"
+
+
+def test_a_table_of_some_pairs(tmp_path):
+    (tmp_path / "primary.csv").write_text(
+        "task,candidate,other,figure,difference,low,high\n"
+        "stay,a,b,auc,0.1,0,0.2\nstay,a,c,auc,0.2,0,0.4\nstay,a,d,auc,0.3,0,0.6\n"
+    )
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table: primary.csv other=d,b -->\n<!-- end -->\n")
+    rows = [line for line in fill_tables.fill(page).split("\n") if line[:2] == "| "]
+    assert [row.split(" | ")[0] for row in rows[1:]] == ["| a - b", "| a - d"]
 
 
 def test_a_table_of_differences(tmp_path):
