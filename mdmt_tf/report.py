@@ -58,12 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = arguments.parse_args(argv)
 
+    from mdmt_tf import storage
     from mdmt_tf.runs.folder import RunFolder
 
-    is_run = RunFolder(options.folder).config.is_file()
-    if is_run or options.saliency is not None:
-        return _report_run(RunFolder.open(options.folder), options)
-    return _report_benchmark(options)
+    if options.saliency is None:
+        storage.require_folder(options.folder, storage.BENCHMARK, storage.RUN)
+        if not RunFolder(options.folder).config.is_file():
+            return _report_benchmark(options)
+    return _report_run(RunFolder.open(options.folder), options)
 
 
 def _report_benchmark(options: argparse.Namespace) -> int:

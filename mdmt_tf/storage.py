@@ -1,6 +1,7 @@
-"""Atomic writing of files, JSON, digests and locks."""
+"""Folders that commands make, atomic writing of files, JSON, digests and locks."""
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import fcntl
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mdmt_tf import disk
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,45 @@ _MEGABYTE = 1 << 20
 _POLL_SECONDS = 0.1
 # File systems, mostly of networks, that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A kind of folder that a command makes, and a file that each of them has."""
+
+    kind: str
+    file: str
+    command: str
+
+
+RUN = Made("a run", "config.yaml", "train")
+BENCHMARK = Made("a benchmark", "benchmark.yaml", "benchmark")
+
+
+def require_folder(path: str | os.PathLike, *kinds: Made) -> None:
+    """Make sure that a folder is one of these kinds.
+
+    Raises: DataError that says what the path is instead.
+
+    Example:
+        >>> require_folder("runs/nothing", RUN)
+        Traceback (most recent call last):
+            ...
+        mdmt_tf.errors.DataError: runs/nothing: no such folder. Expected one that ...
+    """
+    folder = Path(path)
+    if any((folder / made.file).is_file() for made in kinds):
+        return
+    if folder.is_dir():
+        kind, file = (
+            " or ".join(getattr(made, name) for made in kinds)
+            for name in ("kind", "file")
+        )
+        problem = f"not the folder of {kind}: it has no {file}"
+    else:
+        problem = "not a folder" if folder.exists() else "no such folder"
+    makers = " or ".join(f"`python -m mdmt_tf.{made.command}`" for made in kinds)
+    raise DataError(f"{path}: {problem}. Expected one that {makers} made.")
 
 
 @contextlib.contextmanager

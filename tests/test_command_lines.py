@@ -43,9 +43,15 @@ def test_import_is_quick_and_loads_no_tensorflow():
             ["train", "--config", "ich_phantom", "experiment=modle_b"],
             "is not one of the experiments of the benchmark. Did you mean 'model_b'?",
         ),
-        (["train", "--resume", "nowhere"], "nowhere: not the folder of a run"),
-        (["evaluate", "nowhere"], "nowhere: not the folder of a run"),
-        (["explain", "nowhere"], "nowhere: not the folder of a run"),
+        (["train", "--resume", "nowhere"], "nowhere: no such folder. Expected one"),
+        (["evaluate", "nowhere"], "nowhere: no such folder. Expected one"),
+        (["explain", "nowhere"], "nowhere: no such folder. Expected one"),
+        (
+            ["report", "nowhere"],
+            "nowhere: no such folder. Expected one that `python -m mdmt_tf.benchmark` "
+            "or `python -m mdmt_tf.train` made.",
+        ),
+        (["serve", "nowhere"], "nowhere: no such folder; expected the folder of a fin"),
         (["predict", "x.dcm", "--out", "a.csv"], "no model: expected the folder of a"),
         (["benchmark", "--config", "phantom"], "has no section `benchmark`"),
         (["benchmark", "--config", "paper"], "data_dir: missing"),

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from mdmt_tf import storage
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, DataError
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -135,3 +135,20 @@ def test_all_files_of_a_folder_are_synchronised(tmp_path, monkeypatch):
     storage.sync_all(tmp_path)
     expected = [tmp_path, tmp_path / "a", tmp_path / "a" / "b.txt"]
     assert sorted(seen) == [str(path) for path in expected]
+
+
+def test_a_path_that_is_no_folder_of_a_run_says_what_it_is(tmp_path):
+    (tmp_path / "data.csv").write_text("")
+    said = {}
+    for name in ("nothing", "data.csv", ""):
+        with pytest.raises(DataError) as error:
+            storage.require_folder(tmp_path / name, storage.RUN, storage.BENCHMARK)
+        said[name] = str(error.value).partition(": ")[2].partition(". ")[0]
+    assert said == {
+        "nothing": "no such folder",
+        "data.csv": "not a folder",
+        "": "not the folder of a run or a benchmark: it has no config.yaml or "
+        "benchmark.yaml",
+    }
+    (tmp_path / "benchmark.yaml").write_text("")
+    storage.require_folder(tmp_path, storage.RUN, storage.BENCHMARK)

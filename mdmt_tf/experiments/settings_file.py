@@ -8,6 +8,7 @@ from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.config.schema import BenchmarkSection, DerivedSection, TaskSection
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.storage import BENCHMARK, require_folder
 from mdmt_tf.tasks import Answer
 
 
@@ -16,12 +17,8 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Answer], Experiments]:
 
     Raises: DataError when it is not a benchmark folder, or the file is damaged.
     """
+    require_folder(folder.path, BENCHMARK)
     path = folder.settings
-    if not path.is_file():
-        raise DataError(
-            f"{folder.path}: not the folder of a benchmark: it has no benchmark.yaml. "
-            "Expected a folder that `python -m mdmt_tf.benchmark` made."
-        )
     try:
         values, _ = files.read(str(path))
     except ConfigError as error:

@@ -44,7 +44,7 @@ from mdmt_tf.config import files, load_stored
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.screen.commands import command
-from mdmt_tf.storage import sync, sync_all, write_json
+from mdmt_tf.storage import RUN, require_folder, sync, sync_all, write_json
 from mdmt_tf.tasks import Answer, Task, make_task
 
 
@@ -148,13 +148,8 @@ class RunFolder:
 
         Raises: DataError when the folder is not that of a run.
         """
-        run = cls(path)
-        if not run.config.is_file():
-            raise DataError(
-                f"{path}: not the folder of a run: it has no config.yaml. Expected a "
-                "folder that `python -m mdmt_tf.train` made."
-            )
-        return run
+        require_folder(path, RUN)
+        return cls(path)
 
     def settings(
         self,

@@ -39,7 +39,8 @@ def models_among(given: Sequence[str]) -> list[str]:
     others = [path for path in given if not is_model(path)]
     if others:
         raise ConfigError(
-            f"{others[0]}: expected the folder of a finished run, as `python -m "
+            f"{others[0]}: {'' if os.path.exists(others[0]) else 'no such folder; '}"
+            "expected the folder of a finished run, as `python -m "
             "mdmt_tf.train` makes it, or of a SavedModel."
         )
     return _once(given)
