@@ -13,7 +13,7 @@ import pytest
 import yaml
 from declared import write_image
 
-import mdmt_tf
+import mdmt_tf.__main__
 from mdmt_tf import config, console
 from mdmt_tf import prepare as command_line
 from mdmt_tf.config import files
@@ -152,6 +152,17 @@ def test_the_example_of_a_setting_is_accepted_by_every_configuration(name, tmp_p
     console.add_config_arguments(parser)
     (example,) = re.findall(r"e\.g\.\s+(\S+);", parser.format_help())
     config.load(name, [f"data_dir={tmp_path}", example])
+
+
+def test_the_page_on_limits_names_the_commands_that_take_them():
+    text = (ROOT / "docs/reference/data.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"decoded\. (.*) take\n`--limit ", text)
+    sources = {name: ROOT / f"mdmt_tf/{name}.py" for name in mdmt_tf.__main__.COMMANDS}
+    assert re.findall(r"`(\w+)`", named) == [
+        name
+        for name, path in sources.items()
+        if path.is_file() and "add_limit_argument(" in path.read_text(encoding="utf-8")
+    ]
 
 
 def files_of_the_page(page, arguments):

@@ -1,5 +1,6 @@
 """Every configuration that comes with the package can be used."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ FITS = [
 def test_it_is_named_as_its_file_and_says_what_it_is(name):
     assert LOADED[name].experiment == name
     assert files.summary(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_its_comments_name_splits_as_the_documentation_does(name):
+    text = files.read_text(name)
+    assert not re.search(r"\b(train|training|validation|test) (part|side)\b", text)
 
 
 @pytest.mark.parametrize(("name", "experiment", "backbone"), FITS)

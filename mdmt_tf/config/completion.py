@@ -120,8 +120,9 @@ def complete(values: dict, origins: Origins) -> None:
     for task in tasks if isinstance(tasks, dict) else ():
         if names := _classes(declared, tasks[task]):
             add(("tasks", task, "classes"), list(names))
-    if isinstance(tasks, dict) and tasks:
-        add(("training", "select_on"), {"task": next(iter(tasks)), "metric": "loss"})
+    # If there are no tasks, they are missing and the selection is not.
+    first = next(iter(tasks if isinstance(tasks, dict) else ()), "task")
+    add(("training", "select_on"), {"task": first, "metric": "loss"})
     if prepared is not None:
         add(("image_size",), _size(prepared))
     if is_volume:

@@ -110,8 +110,8 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
     dataset: DatasetDeclaration | None = Field(
         None,
         description="A dataset of your own, which mdmt_tf.prepare makes from this "
-        "file. With it, experiment, datasets, the classes of its labels, "
-        "training.select_on and image_size may be omitted. null: none.",
+        "file. With it, experiment, datasets, the classes of its labels, image_size, "
+        "and training or its select_on may be omitted. null: none.",
         json_schema_extra=NO_RESULT,
     )
     tasks: dict[Name, TaskSection] = Field(

@@ -50,6 +50,14 @@ def test_written_keys_win(load):
     assert made.tasks["outcome"].classes == ("icu_or_death", "home")
 
 
+@pytest.mark.parametrize("more", ["", "tasks: {}\n", "tasks: 3\n"])
+def test_without_tasks_they_alone_are_missing(load, more):
+    with pytest.raises(ConfigError) as error:
+        load(SKETCH.partition("tasks:\n")[0] + more)
+    title, problem = str(error.value).splitlines()
+    assert title.startswith("1 problem") and "tasks" in problem
+
+
 def test_overrides_come_first(load):
     made = load(SKETCH, "dataset.preprocess=full_64")
     assert made.datasets["ward"].config == "full_64"
