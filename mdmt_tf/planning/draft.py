@@ -282,4 +282,5 @@ def facts_of(inspection: Inspection, given: Given) -> plan.Data:
         slice_spacing=ratio,
         start=given.weights,
         is_chest=seen.preprocess.is_chest,
+        sides=seen.sides,
     )

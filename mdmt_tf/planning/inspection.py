@@ -9,7 +9,7 @@ from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
 from mdmt_tf.planning.headers import Images, list_images, look
-from mdmt_tf.planning.label_choice import guess_labels
+from mdmt_tf.planning.label_choice import find_sums, guess_labels
 from mdmt_tf.planning.labels import Label, make_label
 from mdmt_tf.planning.leaks import find_conditions, find_leaks
 from mdmt_tf.planning.matching import Match, best_match
@@ -21,6 +21,7 @@ from mdmt_tf.planning.roles import (
     guess_patient,
     guess_site,
 )
+from mdmt_tf.planning.sides import UNSURE, find_sides
 
 # Stands for no column, where one is asked for.
 NOTHING = "-"
@@ -98,6 +99,11 @@ class Inspection:
         return self.columns[self.patient.column or self.match.column].cells
 
     @property
+    def sides(self) -> str:
+        """Why left and right may not be exchanged; "" if they may."""
+        return find_sides(self.labels, find_sums(self.columns))
+
+    @property
     def unsure(self) -> tuple[str, ...]:
         """What the user should look at, one line each."""
         lines = []
@@ -111,6 +117,8 @@ class Inspection:
                 lines.append(f"label {label.name}: {label.reason}")
         if not self.preprocess.sure:
             lines.append(f"preprocess: {self.preprocess.reason}")
+        if self.sides.startswith(UNSURE):
+            lines.append(f"flips: {self.sides.removeprefix(UNSURE)}")
         return tuple(lines)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mdmt_tf.config import files
+from mdmt_tf.config.pipeline_section import AugmentationSection
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.planning.labels import Label
@@ -21,6 +22,8 @@ class Base:
         tasks, datasets: its sections, as plain values.
         image_size: pixels per side, or a list of three.
         select_on: the setting of that name.
+        flips: whether training exchanges left and right.
+        flip_averaging: the setting of that name.
     """
 
     reference: str
@@ -28,6 +31,8 @@ class Base:
     datasets: Mapping[str, dict]
     image_size: int | list[int]
     select_on: dict
+    flips: bool
+    flip_averaging: bool
 
     @property
     def is_volume(self) -> bool:
@@ -110,10 +115,16 @@ def read_base(name_or_path: str, out: Path, dataset: str) -> Base:
     if name_or_path not in files.names():
         reference = os.path.relpath(name_or_path, out.parent)
     select_on = (values.get("training") or {}).get("select_on")
+    augmentation = (values.get("pipeline") or {}).get("augmentation", {})
+    if augmentation is not None:
+        default = AugmentationSection().flip_probability
+        augmentation = augmentation.get("flip_probability", default)
     return Base(
         reference=reference,
         tasks=tasks,
         datasets=datasets,
         image_size=values.get("image_size", 256),
         select_on=select_on or {"task": next(iter(tasks))},
+        flips=bool(augmentation),
+        flip_averaging=(values.get("model") or {}).get("flip_averaging", False),
     )

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from mdmt_tf import config
-from mdmt_tf.planning import words
+from mdmt_tf.config.pipeline_section import AugmentationSection
 from mdmt_tf.planning.labels import FEWEST, Label
 
 # Images for whose training step a byte of memory is needed, per pixel or voxel. Rounded
@@ -42,6 +42,7 @@ class Data:
         slice_spacing: distance of slices over that of pixels, of prepared volumes.
         start: weights that the user wants: imagenet, phantoms, random; None: a guess.
         is_chest: whether the images are known to be radiographs of the chest.
+        sides: why left and right may not be exchanged, see `find_sides`; "": they may.
     """
 
     images: int
@@ -54,6 +55,7 @@ class Data:
     slice_spacing: float = 1.0
     start: str | None = None
     is_chest: bool = False
+    sides: str = ""
 
     @property
     def dimensions(self) -> int:
@@ -234,23 +236,34 @@ def choose_balance(label: Label) -> Setting | None:
 def choose_augmentation(data: Data) -> Setting:
     """Settings that differ from the defaults."""
     value: dict[str, float] = {}
-    reasons = ["shift, zoom, rotation, each with p = 0.3"]
-    sided = [
-        label.name
-        for label in data.labels
-        if any(words.has(t, words.SIDES) for t in (label.column, *label.class_names))
-    ]
-    if sided or data.is_head:
+    reasons = []
+    if data.sides or data.is_head:
         value["flip_probability"] = 0
-        why = f"{sided[0]} has sides" if sided else "heads are not symmetric"
-        reasons.append(f"no exchange of left and right: {why}")
+        heads = "no exchange of left and right: heads are not symmetric"
+        reasons.append(data.sides or heads)
     if data.dimensions == 3:
         value["elastic_probability"] = 0
         reasons.append("volumes are not deformed")
         if abs(data.slice_spacing - 1) > 0.1:
             value["slice_spacing"] = round(data.slice_spacing, 2)
             reasons.append("slices lie further apart than pixels")
+    reasons.append(describe_changes(AugmentationSection(**value)))
     return Setting(value, "; ".join(reasons))
+
+
+def describe_changes(augmentation: AugmentationSection) -> str:
+    """The changes that happen, with their probability.
+
+    Example:
+        >>> describe_changes(AugmentationSection(zoom_probability=0, layers=()))
+        'shift, flip, rotation, elastic, each with p = 0.3'
+    """
+    names: dict[float, list[str]] = {}
+    for field, value in augmentation:
+        change, _, what = field.rpartition("_")
+        if what == "probability" and value > 0:
+            names.setdefault(value, []).append(change)
+    return "; ".join(f"{', '.join(n)}, each with p = {p:g}" for p, n in names.items())
 
 
 def find_limits(data: Data) -> list[str]:

@@ -57,7 +57,12 @@ FRONTAL = frozenset({"ap", "pa", "frontal", "ap supine", "ap erect", "posteroant
 LATERAL = frozenset({"lateral", "lat", "l", "ll", "rl"})
 CHEST = _set("chest cxr thorax thoracic lung lungs radiograph cr dx")
 HEAD = _set("head brain ich skull cranial cerebral neuro stroke")
-SIDES = _set("left right side laterality hemisphere")
+# Also as abbreviations of lobes of the lungs.
+SIDES = _set(
+    "left right side laterality hemisphere lt rt rul rml rll lul lml lll links rechts "
+    "gauche droite droit sinistra sinistro destra destro izquierda izquierdo derecha "
+    "derecho"
+)
 
 NEGATIVE = _set(
     "0 no n false negative neg normal benign alive survived mild absent control "

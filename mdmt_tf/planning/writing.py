@@ -261,6 +261,13 @@ def _joined(lines: Lines, name: str, data: plan.Data, base: Base) -> None:
     why = f"{name} has {data.images} images; the others may have many more"
     lines.key(2, "sampling", "balanced", why)
     _set(lines, 2, "weight_by", plan.choose_weight_by(data))
+    if data.sides and base.flips:
+        lines.key(2, "augmentation", {"flip_probability": 0}, data.sides)
+    if data.sides and base.flip_averaging:
+        lines.space()
+        lines.add(0, "model:")
+        why = "or the answers for both sides are mixed; see flip_probability"
+        lines.key(2, "flip_averaging", False, why)
     lines.space()
     lines.add(0, "training:")
     why = "the task of the base; or one of the new ones"

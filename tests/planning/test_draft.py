@@ -237,6 +237,39 @@ def test_a_dataset_joins_an_existing_configuration(ward):
     assert list(load(ward.folder, "other.yaml").tasks) == ["prognosis", "severity"]
 
 
+def zones_of(folder, names):
+    """A table with a score of each name, 0 to 3 in another order for each."""
+    scores = {
+        name: [str((n * (2 * at + 1) // 7 + at) % 4) for n in range(N)]
+        for at, name in enumerate(names)
+    }
+    write_csv(folder / "t.csv", file=FILES, pid=PIDS, **scores)
+    return Given(labels={name.lower(): name for name in names})
+
+
+def test_scores_of_places_are_trained_without_exchange_of_left_and_right(ward):
+    given = zones_of(ward.folder, "ABCDEF")
+    draft = ward(given)
+    loaded = load(ward.folder)
+    assert {task.kind for task in loaded.tasks.values()} == {"ordinal"}
+    assert loaded.pipeline.augmentation.flip_probability == 0
+    (unsure,) = [x for x in draft.inspection.unsure if x.startswith("flips: ")]
+    assert "A, B, C, D, E, F may be of places" in unsure and "`mirror`" in unsure
+
+
+def test_a_joined_dataset_with_sides_changes_what_exchanges_them(ward):
+    zones_of(ward.folder, ["right zone", "left zone"])
+    given = Given(labels={"r": "right zone", "l": "left zone"})
+    ward(given, join="severity_zones")
+    loaded = load(ward.folder)
+    base = config.load("severity_zones", [f"data_dir={ward.folder}"])
+    assert base.model.flip_averaging and not loaded.model.flip_averaging
+    before = base.pipeline.augmentation
+    assert before.flip_probability > 0
+    changed = before.model_copy(update={"flip_probability": 0})
+    assert loaded.pipeline.augmentation == changed
+
+
 def test_images_do_not_join_volumes(ward):
     with pytest.raises(ConfigError, match="it is about volumes, the folder has images"):
         ward(join="ich")

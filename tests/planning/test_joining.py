@@ -56,6 +56,24 @@ def test_a_name_that_is_taken_gets_a_number(mdmt):
 
 
 @pytest.mark.parametrize(
+    ("text", "flips", "averages"),
+    [
+        ("base: mdmt", True, False),
+        ("base: severity_zones", True, True),
+        ("base: mdmt\npipeline: {augmentation: null}", False, False),
+        ("base: mdmt\npipeline: {augmentation: {flip_probability: 0}}", False, False),
+        ("base: ich", False, False),
+    ],
+)
+def test_a_base_says_whether_it_exchanges_left_and_right(
+    tmp_path, text, flips, averages
+):
+    (tmp_path / "x.yaml").write_text(text)
+    base = read_base(str(tmp_path / "x.yaml"), tmp_path / "new.yaml", "ward")
+    assert (base.flips, base.flip_averaging) == (flips, averages)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("base: phantom\n", "its data are synthetic"),

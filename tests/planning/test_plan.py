@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mdmt_tf.config import load
+from mdmt_tf.config.pipeline_section import AugmentationSection
 from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.columns import Column
@@ -33,6 +34,7 @@ def data(images=100, patients=None, size=256, labels=None, memory_gb=16, **facts
 
 
 VOLUME = (32, 64, 64)
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.mark.parametrize(
@@ -183,9 +185,37 @@ def test_a_number_has_no_classes_to_balance():
 
 def test_left_and_right_are_not_exchanged_where_they_matter():
     assert plan.choose_augmentation(data()).value == {}
-    sided = data(labels=(a_label(column="left effusion"),))
-    assert plan.choose_augmentation(sided).value == {"flip_probability": 0}
+    sided = plan.choose_augmentation(data(sides="unsure: A to F are zones"))
+    assert sided.value == {"flip_probability": 0}
+    assert sided.reason.startswith("unsure: A to F are zones; ")
     assert plan.choose_augmentation(data(is_head=True)).value == {"flip_probability": 0}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{}, {"sides": "left"}, {"is_head": True}, {"size": VOLUME}]
+    + [{"size": VOLUME, "is_head": True}],
+)
+def test_the_changes_that_are_named_are_those_that_happen(facts):
+    setting = plan.choose_augmentation(data(**facts))
+    made = AugmentationSection(**setting.value)
+    happens = {
+        "shift": made.shift_probability,
+        "zoom": made.zoom_probability,
+        "flip": made.flip_probability,
+        "rotation": made.rotation_probability,
+        "elastic": made.elastic_probability,
+        "noise": made.noise_probability,
+    }
+    *_, text = setting.reason.split("; ")
+    named = text.removesuffix(", each with p = 0.3").split(", ")
+    assert named == [name for name, probability in happens.items() if probability]
+
+
+def test_shipped_files_name_the_changes_that_happen_by_default():
+    texts = [path.read_text(encoding="utf-8") for path in CONFIGS.glob("*.yaml")]
+    found = re.findall(r"augmentation: {} +# (.*, each with .*)", "\n".join(texts))
+    assert set(found) == {plan.describe_changes(AugmentationSection())}
 
 
 def test_volumes_are_not_deformed_and_slices_keep_their_distance():
