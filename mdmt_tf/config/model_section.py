@@ -36,9 +36,11 @@ class ModelSection(Section):
     start_heads: bool = Field(
         False,
         description="Whether heads start from model.weights, too: those of tasks that "
-        "the run that made the weights has under the same name, with the same head and "
-        "number of outputs; another form, or no such task, is an error. Heads of other "
-        "tasks start from random values, as with false all do.",
+        "the run that made the weights has under the same name, with the same head, "
+        "kind, classes and cut points; others, or no such task, are an error. Of a "
+        ".weights.h5 file outside the folder of its run, only the shapes of the arrays "
+        "are compared. Heads of other tasks start from random values, as with false "
+        "all do.",
         json_schema_extra=younger(False),
     )
     heads: Literal["mlp", "linear", "relu_linear", "serial"] = Field(

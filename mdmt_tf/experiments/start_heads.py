@@ -5,6 +5,7 @@ Afterwards, `models.weights.heads` compares their arrays. No TensorFlow.
 
 from mdmt_tf.config import Config
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.tasks.alike import head_text
 
 
 def check(settings: Config, start: Config) -> None:
@@ -35,7 +36,7 @@ def check(settings: Config, start: Config) -> None:
             raise ConfigError(
                 f"{where}: expected for {task!r} the head that it has in {other!r}, "
                 f"from which it starts: {its[task]}. Received: {own[task]}. Set "
-                f"model.heads and tasks.{task}.head as there, or "
+                f"model.heads, tasks.{task}.head and tasks.{task}.kind as there, or "
                 "model.start_heads=false."
             )
 
@@ -45,7 +46,7 @@ def _heads_of(settings: Config) -> dict[str, str]:
     is_serial = settings.model.heads == "serial"
     common = "mlp" if is_serial else settings.model.heads
     found = {
-        task.name: f"{task.head or common} with {task.n_outputs} outputs"
+        task.name: f"{task.head or common} of {head_text(task)}"
         for task in settings.build_tasks()
     }
     first, *others = found

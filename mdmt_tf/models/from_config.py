@@ -42,7 +42,7 @@ def build_from_config(
     if weights is not None and config.model.start_heads:
         if not isinstance(weights, Mapping):
             weights = pretrained.locate(backbone.name, weights)
-        heads.fill(model, list(config.tasks), weights)
+        heads.fill(model, config.build_tasks(), weights)
     return model
 
 

@@ -1,8 +1,9 @@
-"""Whether the answers of several models mean the same, so that they have a mean."""
+"""Whether the answers of several models mean the same, and so do their heads."""
 
 from collections.abc import Sequence
 
 from mdmt_tf.tasks.answer import Answer
+from mdmt_tf.tasks.base import Task
 
 
 def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
@@ -46,3 +47,16 @@ def answers_text(answers: Sequence[Answer]) -> str:
         descending = ", descending" if answer.descending else ""
         parts.append(f"{answer.name} ({answer.kind}{classes}{cuts}{descending})")
     return "; ".join(parts)
+
+
+def head_text(task: Task) -> str:
+    """What the outputs of a head mean; equal for heads that can start from each other.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> facts = {"kind": "regression", "standardize": False}
+        >>> head_text(make_task(name="age", **facts))
+        'age (regression), not standardised'
+    """
+    is_plain = task.is_standardized and not task.standardize
+    return answers_text([task]) + (", not standardised" if is_plain else "")

@@ -10,8 +10,9 @@ from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.experiments import phantom_start
 from mdmt_tf.models.backbones import build_backbone
-from mdmt_tf.models.weights import half_precision, phantom_weights
+from mdmt_tf.models.weights import half_precision, heads, phantom_weights
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.tasks.alike import head_text
 
 
 @pytest.fixture
@@ -35,8 +36,10 @@ def test_its_heads_fit_those_of_severity_zones():
     other = config.load("severity_zones", ["data_dir=."])
     for name, task in made.tasks.items():
         own, theirs = task.to_task(name), other.tasks[name].to_task(name)
-        assert (own.kind, own.classes) == (theirs.kind, theirs.classes)
+        assert head_text(own) == head_text(theirs)
         assert own.mirror == theirs.mirror
+        for path in phantom_weights.shipped().values():
+            assert head_text(heads.tasks_of(path)[name]) == head_text(own)
     (answer,) = made.derived.values()
     theirs = other.derived["severity_from_zones"]
     assert (answer.sum, answer.cut_points) == (theirs.sum, theirs.cut_points)
@@ -194,8 +197,8 @@ def test_an_interrupted_training_goes_on_to_the_same_file(
     derived = {"severity_from_zones", "severity_from_zones_sum"}
     assert set(facts["metrics"]) == {f"z{n}" for n in range(6)} | derived
     # So are the heads of the zones, which are small.
-    heads = [name for name in half_precision.read(path)[0] if "heads/" in name]
-    assert {name.split("/")[1] for name in heads} == {f"z{n}" for n in range(6)}
+    names = [name for name in half_precision.read(path)[0] if "heads/" in name]
+    assert {name.split("/")[1] for name in names} == {f"z{n}" for n in range(6)}
     assert [p.name for p in cache.iterdir()] == ["tiny-phantoms.safetensors"]
 
     lines.clear()

@@ -38,15 +38,16 @@ def load(tmp_path):
         (
             ["set={model.start_heads: true, model.heads: linear}"],
             r"experiments.second \(resnet18\): .*: expected for 'severity' the head "
-            "that it has in 'first', .*: mlp with 4 outputs. Received: linear with 4",
+            r"that it has in 'first', .*: mlp of severity \(categorical: .* Received: "
+            "linear of severity",
         ),
         (
             ["set={model.start_heads: true, tasks.severity.head: relu_linear}"],
-            "Received: relu_linear with 4 outputs. .*tasks.severity.head as there",
+            "Received: relu_linear of .* tasks.severity.head and .* as there",
         ),
         (
             ["set={model.start_heads: true, tasks.severity.kind: ordinal}"],
-            "mlp with 4 outputs. Received: mlp with 3 outputs",
+            r"mlp of severity \(categorical: .* Received: mlp of severity \(ordinal: ",
         ),
         (
             ["tasks=[prognosis]"],
@@ -57,7 +58,7 @@ def load(tmp_path):
                 "tasks=[severity, prognosis]",
                 "set={model.start_heads: true, model.heads: serial}",
             ],
-            "Received: mlp with 4 outputs that sees those of prognosis",
+            "Received: mlp of severity .* that sees those of prognosis",
         ),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from mdmt_tf.tasks import make_task
-from mdmt_tf.tasks.alike import answers_text, are_alike
+from mdmt_tf.tasks.alike import answers_text, are_alike, head_text
 
 FACTS = {"name": "grade", "kind": "ordinal", "classes": ("low", "high")}
 
@@ -42,3 +42,14 @@ def test_the_order_and_the_number_count():
 def test_cut_points_that_are_not_stated_are_not_compared():
     """An exported model of an earlier version does not state them."""
     assert are_alike([grade(cut_points=())], [grade()])
+
+
+def test_outputs_of_numbers_that_are_not_standardised_are_others():
+    """Other kinds have no labels to standardise."""
+    sizes = [
+        make_task(name="size", kind="regression", standardize=value)
+        for value in (True, False)
+    ]
+    assert head_text(sizes[0]) == answers_text([sizes[0]])
+    assert head_text(sizes[1]) == answers_text([sizes[1]]) + ", not standardised"
+    assert head_text(grade()) == head_text(grade(standardize=False))

@@ -4,9 +4,12 @@ A run keeps them with its backbone, and a file of `half_precision` may have them
 
 heads/<task>/<layer>/<variable>    arrays; layer: hidden1, hidden2 or output
 
-Whether a model starts from them is `model.start_heads`. No TensorFlow.
+What their outputs mean is in `tasks.json` of the run in whose folder the file is, or in
+the facts of a file of `half_precision`. A file that was taken out of its run does not
+say it. Whether a model starts from them is `model.start_heads`. No TensorFlow.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,8 @@ from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.weights import half_precision, hdf5_files
 from mdmt_tf.models.weights.finite import check_finite
 from mdmt_tf.models.weights.half_precision import HEADS
+from mdmt_tf.tasks import Task, make_task
+from mdmt_tf.tasks.alike import head_text
 
 if TYPE_CHECKING:
     import keras
@@ -99,19 +104,58 @@ def read(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def tasks_of(path: Path) -> dict[str, Task]:
+    """The tasks whose heads are in a file of weights; {} if it does not know them.
+
+    Raises: DataError when the file, or `tasks.json` of its run, is damaged.
+
+    Example:
+        >>> tasks_of(Path("copied.weights.h5"))
+        {}
+    """
+    where, found = path, {}
+    if path.suffix == half_precision.SUFFIX:
+        settings = half_precision.read_facts(path).get("settings", {})
+        found = settings.get("tasks", {})
+    elif path.parent.name == "checkpoints":
+        where = path.parent.parent / "tasks.json"
+        try:
+            listed = json.loads(where.read_text(encoding="utf-8"))
+            found = {facts["name"]: facts for facts in listed}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise DataError(f"{where}: expected the tasks of a run.") from error
+    try:
+        return {name: _task(name, facts) for name, facts in found.items()}
+    except (ConfigError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{where}: expected the tasks of a run ({error}).") from error
+
+
+def _task(name: str, facts: Mapping) -> Task:
+    """A task as far as its head depends on it."""
+    known = ("kind", "classes", "cut_points", "descending")
+    # Earlier versions standardised no label, and had no word for it.
+    plain = {"standardize": False} | {
+        key: facts[key] for key in (*known, "standardize") if key in facts
+    }
+    return make_task(name=name, **plain)
+
+
 def fill(
-    model: "keras.Model", tasks: Sequence[str], path: Path | str | Mapping
+    model: "keras.Model", tasks: Sequence[Task], path: Path | str | Mapping
 ) -> list[str]:
     """Give heads the weights of the heads of the same tasks in a file.
 
     Args:
         model: of `build_model`.
-        tasks: names of its tasks; those that the file does not have keep their weights.
+        tasks: its tasks; those that the file does not have keep their weights.
         path: the file of weights.
     Returns: names of the tasks that the file has.
     Raises:
         ConfigError: several files, whose heads are not averaged.
-        DataError: the file has the head of none of the tasks, or one of another form.
+        DataError: the file has the head of none of the tasks, or one of another form,
+            kind or classes. A file that does not know its tasks has its form alone.
 
     Example:
         >>> import h5py, tempfile
@@ -124,7 +168,7 @@ def fill(
         >>> path = Path(tempfile.mkdtemp()) / "backbone.weights.h5"
         >>> h5py.File(path, "w").close()
         >>> write(path, arrays_of(model, ["age"]))
-        >>> fill(model, ["age"], path)
+        >>> fill(model, [age], path)
         ['age']
     """
     if isinstance(path, Mapping):
@@ -132,15 +176,18 @@ def fill(
             "model.start_heads = true: heads start from one file. Received the average "
             f"of {len(path)} files. Set model.start_heads=false."
         )
-    arrays = read(Path(path))
+    path = Path(path)
+    arrays = read(path)
     there = sorted({name.split("/")[1] for name in arrays})
-    common = [task for task in tasks if task in there]
+    names = [task.name for task in tasks]
+    common = [name for name in names if name in there]
     if not common:
         raise DataError(
             f"{path}: has heads of {', '.join(there) or 'no task'}, and this model has "
-            f"{', '.join(tasks)}. Give the tasks the same names, or set "
+            f"{', '.join(names)}. Give the tasks the same names, or set "
             "model.start_heads=false."
         )
+    _check_meaning(path, [task for task in tasks if task.name in common])
     variables = _variables(model, common)
     own = {
         name: array for name, array in arrays.items() if name.split("/")[1] in common
@@ -159,6 +206,20 @@ def fill(
     for name, variable in variables.items():
         variable.assign(own[name].astype(np.float32))
     return common
+
+
+def _check_meaning(path: Path, tasks: Sequence[Task]) -> None:
+    """Whether the heads in a file are of the same kinds and classes as these tasks."""
+    known = tasks_of(path)
+    for task in tasks:
+        if task.name in known and head_text(known[task.name]) != head_text(task):
+            raise DataError(
+                f"{path}: its head of the task {task.name!r} means something else: "
+                f"expected that of {head_text(task)}, received that of "
+                f"{head_text(known[task.name])}. Use the same kind, classes and "
+                "cut_points as the run that made the file, or set "
+                "model.start_heads=false."
+            )
 
 
 def _variables(model, tasks):
