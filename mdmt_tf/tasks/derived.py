@@ -8,7 +8,7 @@ predictions of the tasks:
     P(sum = s)  the convolution of the p_t, which takes the tasks as independent given
                 the image
     P(class)    the sum of P(sum = s) over the sums s of the class
-    class       that of the value, by the cut points
+    class       that of the value up to rounding, by the cut points
 
 where p_t(g) is the probability of grade g of task t, see `Answer.grades`. Errors of the
 tasks are seldom independent, so P(class) is too extreme as a rule; the temperature of
@@ -180,7 +180,8 @@ class CategoryOfSum(OrderedClasses, Derived):
         values = probabilities[..., self.n_classes]
         chances = probabilities[..., : self.n_classes]
         other = self.of.prediction if self.of else super().prediction
-        classes = self.encode(values)
+        # As labels are: 0.1 + 0.7 is not below the cut point 0.8.
+        classes = self.encode(_rounded(values))
         return np.where(np.isnan(values), other(chances), classes)
 
     def predicted_from(self, predicted: Mapping, ops=np):

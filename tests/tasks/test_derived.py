@@ -79,6 +79,23 @@ def test_the_category_of_the_value_is_predicted_and_may_not_be_the_likeliest():
     assert found[:, :3].argmax() == 0
 
 
+@pytest.mark.parametrize("ops", [np, keras.ops])
+@pytest.mark.parametrize("cut", [0.8, 0.9, 1.0, 1.1])
+def test_certain_predictions_have_the_class_of_their_label_at_a_cut_point(ops, cut):
+    """In floating point, 0.1 + 0.7 and 0.8 differ; the decimals are added as such."""
+    tenths = {"a": (1, 2), "b": (7, 9)}
+    terms = {name: tuple(n / 10 for n in own) for name, own in tenths.items()}
+    category = CategoryOfSum(name="t", terms=terms, cut_points=(cut,))
+    places = np.array(list(itertools.product((0, 1), repeat=2)))
+    sums = [tenths["a"][a] + tenths["b"][b] for a, b in places]
+    expected = [int(total >= round(10 * cut)) for total in sums]
+    encoded = {"a": places[:, 0], "b": places[:, 1]}
+    assert category.labels_from(encoded).tolist() == expected
+    certain = {name: np.eye(2)[own] for name, own in encoded.items()}
+    found = category.predicted_from(certain, ops=ops)
+    assert category.prediction(np.asarray(found)).tolist() == expected
+
+
 def test_descending_categories_begin_at_the_highest_sum():
     falling = make_task(
         kind="category_of_sum",
