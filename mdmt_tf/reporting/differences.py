@@ -123,7 +123,7 @@ def sentence(candidate: str, other: str, difference: Difference) -> str:
         return f"{start}, not estimable. {difference.reason}"
     words = _WORDS[difference.conclusion].format(candidate=candidate)
     p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
-    return f"{start} {interval(difference)}, {p}, {words}."
+    return f"{start} {interval(difference)}, {p}, {words}{_sites(difference)}."
 
 
 def conclusion(difference: Difference) -> str:
@@ -135,7 +135,13 @@ def conclusion(difference: Difference) -> str:
     """
     if difference.reason is not None:
         return f"not estimable. {difference.reason}"
-    return difference.conclusion.replace("undecided", "no difference shown")
+    words = difference.conclusion.replace("undecided", "no difference shown")
+    return words + _sites(difference)
+
+
+def _sites(difference: Difference) -> str:
+    """Which sites count, in brackets, where some do not."""
+    return f" ({difference.sites})" if difference.sites else ""
 
 
 def interval(difference: Difference) -> str:

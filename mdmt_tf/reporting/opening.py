@@ -76,10 +76,13 @@ def in_words(
         shown(difference.metric, end, "+") for end in (difference.low, difference.high)
     )
     p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    patients = f"{difference.n_patients} patients"
+    if difference.sites:
+        patients += f" at {difference.sites}"
     text = (
         f"{first} The difference in {name}, {candidate} − {other}, is "
         f"{signed(difference.metric, difference.value)} with a 95 % interval from "
-        f"{low} to {high} ({p}; {difference.n_patients} patients, {validation})."
+        f"{low} to {high} ({p}; {patients}, {validation})."
     )
     if difference.conclusion == "undecided":
         text += _allowed(candidate, difference)

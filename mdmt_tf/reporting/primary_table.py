@@ -1,5 +1,6 @@
 """The primary comparison, and what the networks add to the baselines."""
 
+import collections
 import dataclasses
 import math
 from collections.abc import Collection, Iterable, Iterator
@@ -20,6 +21,7 @@ from mdmt_tf.reporting.table_files import (
     heading,
     numbered,
     p_value,
+    plain_heading,
     shown,
 )
 from mdmt_tf.statistics.primary import Difference
@@ -205,7 +207,6 @@ def _data(facts: tuple, found: Difference) -> dict:
 
 
 def _notes(data: list[dict]) -> list[str]:
-    methods = dict.fromkeys(row["method"] for row in data if row["method"])
     units = dict.fromkeys(row["unit"] for row in data if row["unit"])
     several = len({(row["candidate"], row["other"]) for row in data}) > 1
     notes = [
@@ -219,11 +220,34 @@ def _notes(data: list[dict]) -> list[str]:
         "difference may differ from that of two rows of Table 1.",
         "The interval is about other patients to test and to train on; about other "
         "sites where sites are left out.",
-        *(f"Method: {method}" for method in methods),
+        *_methods(data),
     ]
     if several:
         notes.append(
             "Each comparison stands for itself; p is not adjusted for their number or "
             "for that of the metrics. Decide before which one counts."
         )
+    return notes
+
+
+def _methods(data: list[dict]) -> list[str]:
+    """Each method, with the differences that it belongs to where there are several."""
+    rows = pd.DataFrame(data, columns=_COLUMNS)
+    rows = rows[rows["method"] != ""]
+    methods = list(rows.groupby("method", sort=False))
+    if len(methods) < 2:
+        return [f"Method: {method}." for method, _ in methods]
+    names = ["task", "validation", "candidate", "other"]
+    everything = rows.groupby(names)["figure"].size()
+    notes = []
+    for method, own in methods:
+        pairs = collections.defaultdict(list)
+        for key, found in own.groupby(names, sort=False):
+            task, validation, candidate, other = key
+            metrics = ", ".join(map(plain_heading, found["figure"]))
+            if len(found) == everything[key]:
+                metrics = "all metrics"
+            pairs[f"{task}, {validation}: {metrics}"].append(f"{candidate} - {other}")
+        of = (f"{what} ({', '.join(of_pairs)})" for what, of_pairs in pairs.items())
+        notes.append(f"Method: {method}. For {'; '.join(of)}.")
     return notes

@@ -1,6 +1,7 @@
 """Test rows of two experiments, paired by fit and patient."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -121,6 +122,36 @@ def _pair(arms, task, unit=None, reason=None) -> Pair:
         tables = [by_patient(own, task, [*MODEL, "repeat", "fold"]) for own in arms]
         unit = unit or unit_of(tables[0])
     arms = arms if unit == "image" else [labelled(table) for table in tables]
+    return _counted(arms, unit, reason)
+
+
+def joined(pairs: Sequence[Pair]) -> Pair:
+    """Some pairs as one, such as those of a few sites; a patient of two counts once.
+
+    Args:
+        pairs: of the same two experiments, with the same unit; at least one.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> age = make_task(name="age", kind="regression")
+        >>> rows = pd.DataFrame({"patient_id": list("abcb"), "image_id": list("1234")})
+        >>> rows = rows.assign(dataset="ward", task="age", target=1.0, prediction=2.0)
+        >>> rows = rows.assign(backbone="resnet18", seed=0)
+        >>> rows = rows.assign(fold=[0, 0, 1, 2], site=["A", "A", "B", "C"])
+        >>> _, sites = paired_by_site(rows, rows, age, folds=3)
+        >>> pair = joined([sites["A"], sites["C"]])
+        >>> pair.patients, pair.fits
+        (2, 2)
+    """
+    arms = [
+        pd.concat([getattr(own, arm) for own in pairs], ignore_index=True)
+        for arm in ("candidate", "other")
+    ]
+    return _counted(arms, pairs[0].unit)
+
+
+def _counted(arms: list[pd.DataFrame], unit: str, reason: str | None = None) -> Pair:
+    """The pair of rows in its unit, with patients numbered and fits counted."""
     patients = pd.concat([arm[PATIENT] for arm in arms]).drop_duplicates()
     names = pd.MultiIndex.from_frame(patients.sort_values(PATIENT))
     models = max((arm[MODEL].drop_duplicates() for arm in arms), key=len)

@@ -31,10 +31,11 @@ class Difference:
         value: of the metric, averaged over backbones, seeds and repeats.
         low, high: 95 % interval, NaN if it is not estimable.
         p: two-sided; it is below 0.05 exactly when the interval excludes 0.
-        n_patients: number of patients.
-        n_fits: number of pairs of fits, a fold each.
+        n_patients: number of patients that count in the value.
+        n_fits: number of pairs of fits that do, a fold each.
         method: how the interval was computed.
         reason: a sentence if the interval is not estimable.
+        sites: which sites count, if some do not, such as "4 of 6 sites, without D, E".
     """
 
     metric: str
@@ -47,6 +48,7 @@ class Difference:
     n_fits: int
     method: str
     reason: str | None = None
+    sites: str = ""
 
     @property
     def conclusion(self) -> str:
@@ -136,15 +138,20 @@ def compare_metrics(
 
 
 def difference(
-    metric: str, pair: Pair, estimated: Estimate, method: str = METHOD
+    metric: str,
+    pair: Pair,
+    estimated: Estimate,
+    method: str = METHOD,
+    sites: str = "",
 ) -> Difference:
     """The estimate of a metric with its interval and p.
 
     Args:
         metric: name of the metric.
-        pair: what was compared.
+        pair: the rows that count in the estimate.
         estimated: value, variance and degrees of freedom.
         method: how they were computed.
+        sites: see `Difference`.
 
     Example:
         >>> from mdmt_tf.statistics.components import Estimate
@@ -169,4 +176,5 @@ def difference(
         n_fits=pair.fits,
         method=method,
         reason=estimated.reason,
+        sites=sites,
     )

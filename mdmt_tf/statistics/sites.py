@@ -6,7 +6,7 @@ import scipy.stats
 from statsmodels.stats import meta_analysis
 
 from mdmt_tf.statistics.components import Estimate, estimate
-from mdmt_tf.statistics.pairing import paired_by_site
+from mdmt_tf.statistics.pairing import joined, paired_by_site
 from mdmt_tf.statistics.primary import LEVEL, Difference, difference
 from mdmt_tf.tasks import Task
 
@@ -33,8 +33,9 @@ def across_sites(
 
     Args: see `mdmt_tf.statistics.primary.compare_metrics`; the rows have the column
         `site`.
-    Returns: the difference; its method names the sites that are left out because their
-        difference is not estimable. With fewer than 3 sites it is not estimable.
+    Returns: the difference; its method and `sites` name those that are left out because
+        their difference is not estimable. They count neither in the value nor among
+        patients and fits. With fewer than 3 sites it is not estimable.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -54,10 +55,12 @@ def across_sites(
         for site, of_site in sites.items()
     }
     known = {site: own for site, own in found.items() if own.reason is None}
-    method = f"random effects over {len(known)} sites"
     left_out = [site for site in found if site not in known]
+    method, counted = f"random effects over {len(known)} sites", ""
     if left_out:
-        method += f", without {', '.join(left_out)} (not estimable)"
+        without = f"without {', '.join(left_out)} (not estimable)"
+        method += f", {without}"
+        counted = f"{len(known)} of {len(found)} sites, {without}"
     reason = pair.reason
     if reason is None and len(known) < FEWEST_SITES:
         reason = (
@@ -68,7 +71,9 @@ def across_sites(
         values = [own.value for own in found.values()]
         value = float(np.mean(values)) if values else float("nan")
         return difference(metric, pair, Estimate(value, reason=reason), method)
-    return difference(metric, pair, combined(list(known.values())), method)
+    estimated = combined(list(known.values()))
+    of_known = joined([sites[site] for site in known])
+    return difference(metric, of_known, estimated, method, counted)
 
 
 def combined(sites: list[Estimate]) -> Estimate:

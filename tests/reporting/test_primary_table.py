@@ -12,8 +12,13 @@ from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.reporting import terminal
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import leading, sentence
-from mdmt_tf.reporting.primary_table import baseline_table, primary_table
+from mdmt_tf.reporting.differences import conclusion, leading, sentence
+from mdmt_tf.reporting.primary_table import (
+    _data,
+    _notes,
+    baseline_table,
+    primary_table,
+)
 from mdmt_tf.reporting.tables import build_tables
 from mdmt_tf.statistics.primary import Difference
 from mdmt_tf.tasks import make_task
@@ -105,6 +110,32 @@ def test_a_sentence(low, high, p, metric, words):
     value = (low + high) / 2
     found = Difference(metric, "patient", value, low, high, p, 60, 10, "by patient")
     assert sentence("mdmt", "stl", found).endswith(words)
+
+
+def test_sites_that_do_not_count_are_named():
+    found = Difference("auc", "patient", 0.03, 0.01, 0.05, 0.01, 160, 8, "")
+    found = dataclasses.replace(found, sites="4 of 6 sites, without D, E")
+    words = sentence("mdmt", "stl", found)
+    assert words.endswith("mdmt is better (4 of 6 sites, without D, E).")
+    assert conclusion(found) == "better (4 of 6 sites, without D, E)"
+
+
+def test_methods_name_the_differences_that_they_belong_to():
+    facts = [("death", "loco", "a", other) for other in "bc"]
+    two, three = "random effects over 2 sites", "random effects over 3 sites"
+    data = [
+        _data((*fact,), Difference(metric, "patient", 0, -1, 1, 0.5, 9, 9, method))
+        for fact, methods in zip(facts, [(three, two), (two, two)], strict=True)
+        for metric, method in zip(("auc", "f1"), methods, strict=True)
+    ]
+    notes = [note for note in _notes(data) if note.startswith("Method")]
+    assert notes == [
+        f"Method: {three}. For death, loco: AUC (a - b).",
+        f"Method: {two}. For death, loco: F1 (a - b); death, loco: all metrics "
+        "(a - c).",
+    ]
+    notes = [note for note in _notes(data[2:]) if note.startswith("Method")]
+    assert notes == [f"Method: {two}."]
 
 
 def test_what_is_not_estimable_is_not_told():

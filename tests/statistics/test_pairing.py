@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compared import DEATH, fits
 
-from mdmt_tf.statistics.pairing import paired, paired_by_site
+from mdmt_tf.statistics.pairing import joined, paired, paired_by_site
 
 MODELS = (("a", 0), ("b", 0))
 
@@ -73,3 +73,19 @@ def test_rows_of_one_model_and_repeat():
     one = paired(rows, rows, DEATH, 5).rows_of_one
     assert sorted(one["patient"]) == list(range(20))
     assert one["backbone"].unique().tolist() == ["a"]
+
+
+def test_joined_sites_count_each_patient_and_each_fit_once():
+    # With two datasets left out, folds test a site of each: A in 0 and 1, X in 0.
+    rows = fits(0, patients=30, folds=2, models=MODELS)
+    rows = rows.assign(dataset=np.where(rows["fold"] == 0, "ward", "clinic"))
+    rows["site"] = np.where(rows["patient_id"] < "p010", "A", "B")
+    rows.loc[(rows["site"] == "B") & (rows["fold"] == 0), "site"] = "X"
+    _, sites = paired_by_site(rows, rows, DEATH, 2)
+    pair = joined([sites["A"], sites["X"]])
+    kept = rows[rows["site"].isin(["A", "X"])]
+    patients = kept[["dataset", "patient_id"]].drop_duplicates()
+    assert (pair.patients, pair.fits) == (len(patients), 2 * len(MODELS))
+    numbers = pair.candidate.groupby(["dataset", "patient_id"])["patient"].nunique()
+    assert (numbers == 1).all()
+    assert set(pair.candidate["patient"]) == set(range(len(patients)))

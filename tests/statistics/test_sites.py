@@ -1,6 +1,7 @@
 """Random effects over sites, by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.optimize
 import scipy.stats
@@ -75,10 +76,20 @@ def test_small_sites_are_left_out_and_named():
     a, b = left_out(errors, site), left_out(np.zeros(42), site)
     found = across_sites(a, b, AGE, "mae", folds=4)
     assert found.method == "random effects over 3 sites, without D (not estimable)"
+    assert found.sites == "3 of 4 sites, without D (not estimable)"
+    assert (found.n_patients, found.n_fits) == (36, 3)  # not 42 of 4
     assert found.conclusion == "worse"
     two = [rows[rows["site"] != "C"].replace({"fold": {3: 2}}) for rows in (a, b)]
     found = across_sites(*two, AGE, "mae", folds=3)
     assert "2 sites with an estimable difference" in found.reason
+
+
+def test_patients_and_fits_of_all_sites_count_where_all_are_known():
+    errors = drawn([0, 2, -1, 3], 0)
+    a, b = (left_out(own, SITES) for own in (errors, np.zeros(len(errors))))
+    models = [a.assign(seed=seed) for seed in (0, 1)]
+    found = across_sites(pd.concat(models), b, AGE, "mae", folds=4)
+    assert (found.n_patients, found.n_fits, found.sites) == (len(errors), 4 * 2, "")
 
 
 def test_of_two_sites_the_mean_is_given_without_an_interval():
