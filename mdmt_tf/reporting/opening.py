@@ -26,7 +26,8 @@ _FIRST = {
     "undecided": "no difference between {candidate} and {other} is shown at {task}.",
     "higher": "{metric} of {task} is higher with {candidate} than with {other}.",
     "lower": "{metric} of {task} is lower with {candidate} than with {other}.",
-    "not estimable": "{candidate} and {other} cannot be compared at {task} yet.",
+    "not estimable": "{candidate} and {other} cannot be compared at {task} yet, "
+    "{validation}.",
 }
 # The order in which conclusions are counted.
 _COUNTED = {
@@ -53,7 +54,7 @@ def opening(aggregates: Aggregates) -> list[str]:
     sentences = [
         f"Primary comparison: {in_words(candidate, other, task, where, difference)}"
     ]
-    return [*sentences, others_in_words(others)] if others else sentences
+    return [*sentences, others_in_words(others, several)] if others else sentences
 
 
 def in_words(
@@ -68,7 +69,11 @@ def in_words(
     """
     name = plain_heading(difference.metric)
     first = _FIRST[difference.conclusion].format(
-        candidate=candidate, other=other, task=task, metric=name
+        candidate=candidate,
+        other=other,
+        task=task,
+        metric=name,
+        validation=validation,
     )
     if difference.reason is not None:
         return f"{first} {difference.reason}"
@@ -104,12 +109,23 @@ def _allowed(candidate: str, difference: Difference) -> str:
     )
 
 
-def others_in_words(found: Sequence[Compared]) -> str:
-    """How the further comparisons came out: each by name, or a count of many."""
+def others_in_words(found: Sequence[Compared], several: bool = False) -> str:
+    """How the further comparisons came out: each by name, or a count of many.
+
+    Args:
+        found: the comparisons after the first.
+        several: whether there are several cross-validations, so that each is named.
+
+    Example:
+        >>> found = Difference("auc", "patient", 0.01, -0.03, 0.05, 0.6, 60, 10, "")
+        >>> others_in_words([("death", "loco", "a", "b", found)], True).split(" (")[0]
+        'Also compared: a − b at death, loco: no difference shown'
+    """
     if len(found) <= _NAMED:
         parts = [
-            f"{candidate} − {other} at {task}: {_briefly(difference)}"
-            for task, _, candidate, other, difference in found
+            f"{candidate} − {other} at {task}{f', {validation}' if several else ''}: "
+            f"{_briefly(difference)}"
+            for task, validation, candidate, other, difference in found
         ]
         return f"Also compared: {'; '.join(parts)}."
     counts = collections.Counter(row[-1].conclusion for row in found)

@@ -58,8 +58,8 @@ def difference(metric="auc", value=0.01, low=-0.03, high=0.05, **facts):
         ),
         (
             difference(reason="Not complete: stl: 2 of 5 cells."),
-            "mdmt and stl cannot be compared at death yet. Not complete: stl: 2 of 5 "
-            "cells.",
+            "mdmt and stl cannot be compared at death yet, cv. Not complete: stl: 2 of "
+            "5 cells.",
         ),
     ],
 )
@@ -84,6 +84,26 @@ def test_a_few_further_comparisons_are_named():
         "Also compared: mdmt − stl at death: no difference shown (AUC +0.010 [-0.030, "
         "+0.050]); mdmt − ft at stay: not estimable."
     )
+
+
+def test_of_several_cross_validations_each_comparison_names_its_own(
+    benchmark_folder, tmp_path
+):
+    folder = benchmark_folder(
+        tmp_path / "b",
+        {"history": False},
+        backbones=["resnet18"],
+        cross_validation={
+            "cv": {"kind": "kfold", "folds": 3},
+            "loco": {"kind": "leave_one_site_out", "leave_out": ["aiforcovid"]},
+        },
+    )
+    for validation in ("cv", "loco"):
+        for name in ("ft", "mdmt"):
+            folder.add(validation, "resnet18", 0, 0, name, missing=True)
+    first, others = opening(Aggregates(Results.read(folder.path), 0))
+    assert "at prognosis yet, 3-fold cross-validation cv. Not complete" in first
+    assert "mdmt − ft at prognosis, loco: not estimable" in others
 
 
 def test_many_further_comparisons_are_counted():
