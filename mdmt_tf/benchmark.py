@@ -120,11 +120,7 @@ def _dry_run(settings) -> None:
 def _plan(settings, folder) -> None:
     from mdmt_tf.experiments import plan, protocol
 
-    benchmark = settings.benchmark
-    starts = [(b, protocol.start_of(settings, b)) for b in benchmark.backbones]
-    # Only baselines of features have a backbone.
-    starts += [(b.backbone, b.weights) for b in benchmark.baselines.values()]
-    starts = [start for start in starts if all(start)]
+    starts = protocol.weights_to_locate(settings)
     if starts or settings.phantoms is not None:
         console.load_tensorflow()
         from mdmt_tf.data import embedded

@@ -172,7 +172,8 @@ def build_grid(
     def of_seed(experiment, backbone, seed, of_matched) -> tuple[Config, str]:
         made = settings[experiment, backbone].model_copy(update={"seed": seed})
         made = made if of_matched is None else made.with_steps(of_matched)
-        return made, digest_of_settings(made)
+        starts = bool(experiments[experiment].start)
+        return made, digest_of_settings(made, starts=starts)
 
     fits = _Fits(splits, fingerprints)
     cells = []
@@ -241,7 +242,7 @@ class _Fits:
         name = f"{name}-{identity[:12]}"
         if name not in self.by_name:
             self.by_name[name] = Fit(
-                name, identity, split=where, starts=starts, **facts
+                name, identity, split=where, starts=starts, digest=digest, **facts
             )
         return name
 
@@ -278,7 +279,17 @@ def write_cells(grid: Grid, folder: Folder) -> None:
 
 
 def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
-    """Write the settings of a fit, with the paths of its data, split and weights."""
+    """Write the settings of a fit, with the paths of its data, split and weights.
+
+    Raises: DataError when a file of weights is no longer that of the plan.
+    """
+    if digest_of_settings(fit.settings, starts=bool(fit.starts)) != fit.digest:
+        raise DataError(
+            f"{fit.settings.model.weights}: has changed since this benchmark was "
+            f"begun, and {fit.name} would start from other weights than fits before "
+            "it. Give the same command again: fits of the new weights are trained "
+            "beside the old ones. Or put the old file back first."
+        )
     weights = {
         str(folder.run(name).backbone_weights.resolve()): weight
         for name, weight in fit.starts.items()

@@ -5,28 +5,40 @@ younger than some benchmarks where they mean what was done before: their fields 
 `mdmt_tf/config/` say so. No TensorFlow.
 """
 
+import functools
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BaselineSection
-from mdmt_tf.models.backbones.table import PHANTOMS
+from mdmt_tf.models.backbones.table import PHANTOMS, PUBLISHED
 from mdmt_tf.models.weights import phantom_weights
+
+# Stands for the weights of other fits, whose identities count instead.
+START = "start.weights.h5"
 
 # Keys of a task that make its labels; the others are about the training of a network.
 _LABELS = ("kind", "classes", "cut_points", "descending", "from")
 
 
-def digest_of_settings(settings: Config) -> str:
+def digest_of_settings(settings: Config, starts: bool = False) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Paths and devices do not count. Of the weights that phantoms have taught, the
-    content does: other files have the same name.
+    Paths and devices do not count. Of weights in files the content does.
 
-    Raises: DataError: these weights are not there.
+    Args:
+        starts: whether the fit starts from other fits; their files do not count.
+    Raises: DataError: the weights that phantoms have taught are not there.
     """
     plain = settings.of_result()
-    plain["model"] |= _content_of(settings.model.weights, settings.model.backbone)
+    model = settings.model
+    plain["model"] |= (
+        {"weights": START}
+        if starts
+        else weights_by_content(model.weights, model.backbone)
+    )
     # What is done counts, not whether it is the default. Once, it was never done.
     if settings.recalibrates:
         plain["training"]["recalibrate"] = True
@@ -58,16 +70,41 @@ def digest_of_baseline(section: BaselineSection, config: Config) -> str:
         plain["weight_by"] = config.pipeline.weight_by
     if section.backbone is not None:
         plain["image_shape"] = list(config.image_shape)
-        plain |= _content_of(section.weights, section.backbone)
+        plain |= weights_by_content(section.weights, section.backbone)
     return storage.digest_of(plain)
 
 
-def _content_of(weights: str | Mapping[str, float] | None, backbone: str) -> dict:
-    """What stands for the content of weights that are known by a name alone."""
-    files = weights if isinstance(weights, Mapping) else [weights]
-    if PHANTOMS not in files:
-        return {}
-    return {"weights_sha256": phantom_weights.digest(backbone)}
+def weights_by_content(
+    weights: str | Mapping[str, float] | None, backbone: str
+) -> dict:
+    """The keys that stand for the weights to start from, wherever their files are."""
+    averaged = isinstance(weights, Mapping)
+    named: dict[str | None, float] = {}
+    for file, weight in weights.items() if averaged else [(weights, 1.0)]:
+        content = _content_of(file)
+        named[content] = named.get(content, 0.0) + weight
+    result = {"weights": named if averaged else next(iter(named))}
+    if PHANTOMS in named:
+        result["weights_sha256"] = phantom_weights.digest(backbone)
+    return result
+
+
+def _content_of(weights: str | None) -> str | None:
+    """The SHA-256 of a file; a name, or a file that is not there, as it is given.
+
+    A dry run goes on without a file; whatever trains refuses it.
+    """
+    if weights in (None, PUBLISHED, PHANTOMS) or not Path(weights).is_file():
+        return weights
+    facts = os.stat(weights)
+    known_by = facts.st_ino, facts.st_size, facts.st_mtime_ns
+    return f"sha256:{_sha256_of(os.path.abspath(weights), *known_by)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of(path: str, *facts: int) -> str:
+    """SHA-256 of a file, computed once for all fits as long as these facts hold."""
+    return storage.sha256_of(path)
 
 
 def identity_of(settings: str, data: object, starts: Mapping[str, float]) -> str:

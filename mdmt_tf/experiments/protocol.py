@@ -20,6 +20,7 @@ from mdmt_tf.config import Config, check, files
 from mdmt_tf.config.schema import BaselineSection, DerivedSection, ExperimentSection
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.experiments import start_heads
+from mdmt_tf.experiments.identity import START
 from mdmt_tf.metrics.table import selecting
 
 # Where a fit's settings are set by the grid itself, not by an experiment's `set`.
@@ -53,6 +54,7 @@ class Fit:
             from.
         settings: of the fit, without its paths; None for a baseline.
         baseline: settings of a baseline, else None.
+        digest: of its settings, as its identity has it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Fit:
     starts: Mapping[str, float]
     settings: Config | None = None
     baseline: BaselineSection | None = None
+    digest: str = ""
 
 
 def settings_of_all(
@@ -135,7 +138,7 @@ def settings_of_one(
     plain["experiment"] = experiment
     plain["model"]["backbone"] = backbone
     # A placeholder for files that do not exist yet.
-    weights = "start.weights.h5" if section.start else start_of(config, backbone)
+    weights = START if section.start else start_of(config, backbone)
     plain["model"]["weights"] = weights
     if plain["training"]["select_on"]["task"] not in answers_of(section, plain):
         _select_by(section.tasks[0], plain, config)
@@ -264,6 +267,20 @@ def _among(facts: dict, names: Collection[str]) -> dict:
 def start_of(config: Config, backbone: str) -> str | dict | None:
     """`model.weights` of the experiments that do not start from another one."""
     return config.benchmark.weights.get(backbone, config.model.weights)
+
+
+def weights_to_locate(config: Config) -> list[tuple[str, str | Mapping[str, float]]]:
+    """(backbone, weights) of all networks that do not start from other fits."""
+    experiments = config.experiments.resolved
+    found = [
+        (backbone, settings.model.weights)
+        for (name, backbone), settings in settings_of_all(config, False).items()
+        if not experiments[name].start
+    ]
+    # Only baselines of features have a backbone.
+    found += [(b.backbone, b.weights) for b in config.benchmark.baselines.values()]
+    pairs = [pair for pair in found if all(pair)]
+    return [pair for n, pair in enumerate(pairs) if pair not in pairs[:n]]
 
 
 def _assign(

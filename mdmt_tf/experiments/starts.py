@@ -128,11 +128,7 @@ def _identity(settings: Config, starts: Mapping[str, float]) -> str:
     datasets, split = inputs.open_split(settings)
     lists = [split.datasets[dataset.name] for dataset in datasets]
     content = {dataset.name: dataset.fingerprint for dataset in datasets}
-    if starts:
-        # The files stand for the fits, whose identities count.
-        model = settings.model.model_copy(update={"weights": "start.weights.h5"})
-        settings = settings.model_copy(update={"model": model})
-    digest = digest_of_settings(settings)
+    digest = digest_of_settings(settings, starts=bool(starts))
     return identity_of(digest, [storage.digest_of(lists), content], starts)
 
 

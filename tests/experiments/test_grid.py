@@ -12,8 +12,8 @@ import yaml
 from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.config.schema import SplitSection
-from mdmt_tf.errors import ConfigError
-from mdmt_tf.experiments import grid, identity
+from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.experiments import grid, identity, protocol
 from mdmt_tf.experiments.grid import Folder, build_grid
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import count_folds, make_split
@@ -311,6 +311,37 @@ def test_fits_find_datasets_that_are_elsewhere(settings, tables, tmp_path):
         written = values["datasets"].get("brixia", {}).get("data_dir")
         assert written == expected
         assert values["datasets"]["aiforcovid"]["data_dir"] is None
+
+
+def test_weights_that_change_while_a_benchmark_runs_end_it(settings, tables, tmp_path):
+    """Else a fit of the new file would be stored under the identity of the old one."""
+    weights, folder = tmp_path / "own.weights.h5", Folder(tmp_path / "benchmark")
+    weights.write_bytes(b"first")
+    made = grid_of(settings(f"model.weights={weights}"), tables)
+    fit = cell(
+        made, validation="cv", fold=0, backbone="resnet18", experiment="stl_severity"
+    )
+    folder.split("cv", 0).parent.mkdir(parents=True)
+    folder.split("cv", 0).touch()
+    grid.write_fit(fit, folder, str(tmp_path))
+    weights.write_bytes(b"other")
+    with pytest.raises(DataError, match=r"own.weights.h5: has changed since"):
+        grid.write_fit(fit, folder, str(tmp_path))
+
+
+def test_all_weights_of_networks_are_located_before_the_first_fit(settings, tmp_path):
+    own = tmp_path / "own.weights.h5"
+    changed = settings(
+        "benchmark.backbones=[resnet18]",
+        f"benchmark.experiments.stl_severity.set={{model.weights: '{own}'}}",
+        "benchmark.baselines={frozen: {task: severity, model: features, "
+        "backbone: mobilenet_v2, weights: phantoms}}",
+    )
+    assert protocol.weights_to_locate(changed) == [
+        ("resnet18", "imagenet"),
+        ("resnet18", str(own)),
+        ("mobilenet_v2", "phantoms"),
+    ]
 
 
 def test_seeds_are_fits_of_their_own(settings, tables):

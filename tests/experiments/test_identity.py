@@ -101,6 +101,71 @@ def test_weights_of_phantoms_count_by_their_content(tmp_path, monkeypatch):
     assert one[0] != other[0] and one[1] != other[1]
 
 
+@pytest.fixture
+def two_starts(tmp_path):
+    """Two files of weights with different content."""
+    paths = [tmp_path / f"{name}.weights.h5" for name in ("first", "second")]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    return paths
+
+
+def digests_of(weights):
+    """Of a fit that starts from these weights, and of a baseline of their features."""
+    section = config.schema.BaselineSection(
+        task="severity", model="features", backbone="resnet18", weights=str(weights)
+    )
+    made = settings(f"model.weights={weights}")
+    fit = protocol.settings_of(made, "stl_severity", "resnet18")
+    return identity.digest_of_settings(fit), identity.digest_of_baseline(section, made)
+
+
+def test_a_file_of_weights_counts_by_its_content_wherever_it_is(two_starts, tmp_path):
+    first, second = two_starts
+    before, other = digests_of(first), digests_of(second)
+    assert before[0] != other[0] and before[1] != other[1]
+    moved = tmp_path / "elsewhere.weights.h5"
+    moved.write_bytes(first.read_bytes())
+    assert digests_of(moved) == before
+    first.write_bytes(second.read_bytes())
+    assert digests_of(first) == other
+
+
+def test_an_average_of_files_counts_by_their_content(two_starts):
+    first, second = map(str, two_starts)
+
+    def digest(**fractions):
+        average = {str(path): fractions[path.stem[0]] for path in map(Path, paths)}
+        return identity.digest_of_settings(
+            config.load("phantom", [f"model.weights={json.dumps(average)}"])
+        )
+
+    paths = first, second
+    before = digest(f=0.25, s=0.75)
+    assert digest(f=0.75, s=0.25) != before
+    contents = [path.read_bytes() for path in two_starts]
+    for path, content in zip(two_starts, reversed(contents), strict=True):
+        path.write_bytes(content)
+    assert digest(f=0.75, s=0.25) == before
+
+
+@pytest.mark.parametrize("weights", [None, "imagenet", "gone.weights.h5"])
+def test_what_is_no_file_counts_by_its_name(weights):
+    """As in all benchmarks so far, whose fits stay valid."""
+    assert identity.weights_by_content(weights, "resnet18") == {"weights": weights}
+
+
+def test_weights_of_other_fits_count_by_their_identity(two_starts):
+    """Not by the file, which is not there when the grid is planned."""
+    digests = {
+        identity.digest_of_settings(
+            config.load("phantom", [f"model.weights={path}"]), starts=True
+        )
+        for path in two_starts
+    }
+    assert len(digests) == 1
+
+
 def test_weights_of_phantoms_must_be_there(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = settings("model.weights=phantoms")
