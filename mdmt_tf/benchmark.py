@@ -1,5 +1,6 @@
 """`python -m mdmt_tf.benchmark`: a grid of fits, on one machine or a Ray cluster."""
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--retry-failed", action="store_true", help="try failed fits again, too")
     plan_help = "prepare data, splits, weights and baselines, and train nothing"
     add("--plan", action="store_true", help=plan_help)
+    # For the benchmark itself, which holds the lock of this folder.
+    add("--plan-in", type=Path, help=argparse.SUPPRESS)
     text = "measure a few steps of each experiment and backbone, and write nothing"
     add("--dry-run", action="store_true", help=text)
     options = arguments.parse_args(argv)
@@ -70,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mdmt_tf.experiments import run
     from mdmt_tf.experiments.grid import Folder
 
+    if options.plan_in is not None:
+        _plan(settings, Folder(options.plan_in))
+        return 0
     path = Path(settings.run_dir or f"benchmarks/{settings.experiment}")
     path.mkdir(parents=True, exist_ok=True)
     folder = Folder(path)
@@ -80,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings, options.config, console.write, console.progress_bar
         )
     if options.plan:
-        _plan(settings, folder)
+        with run.locked(folder):
+            _plan(settings, folder)
         return 0
     retry = options.retry_failed
     line = Line.on(sys.stdout, every=_EVERY)

@@ -37,9 +37,6 @@ THROUGH = {
         "mdmt_tf.runs.digests",
     ],
     "cards/test_ensemble.py": ["mdmt_tf.cards.ensemble_content"],
-    "commands/test_benchmark.py": [
-        "mdmt_tf.experiments.run",
-    ],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
     "console/test_arguments.py": ["mdmt_tf.console", "mdmt_tf.console.output"],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
@@ -85,7 +82,6 @@ THROUGH = {
     "experiments/executors/test_fit_process.py": [
         "mdmt_tf.experiments.executors.preloaded",
     ],
-    "experiments/test_correlations.py": ["mdmt_tf.experiments.plan"],
     "experiments/test_dry_run.py": ["mdmt_tf.experiments.dry_run_text"],
     "experiments/test_grid.py": ["mdmt_tf.experiments.protocol"],
     "experiments/test_results.py": [

@@ -8,9 +8,8 @@ import pytest
 from mdmt_tf import benchmark, config
 from mdmt_tf.config import files
 from mdmt_tf.datasets._shared import prepare
-from mdmt_tf.experiments import alone, identity, protocol
+from mdmt_tf.experiments import alone, identity, plan, protocol
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.splits.split import Split
 
 DUMMY = Path(__file__).resolve().parent.parent / "datasets/ich_csic/dummy_data"
 
@@ -92,7 +91,7 @@ def heads(tmp_path_factory):
 @pytest.mark.large
 def test_the_head_cts_can_be_planned(heads):
     _, folder = heads
-    splits = [Split.read(folder.split("cv", fold)) for fold in range(10)]
+    splits = list(plan.read_splits(folder).values())
     tested = [image for s in splits for image in s.datasets["ich_csic"]["test"]]
     assert sorted(tested, key=int) == ["1", "2", "3", "6", "007", "11"] + [
         str(n) for n in range(21, 31)
@@ -115,5 +114,5 @@ def test_a_model_of_head_cts_alone_has_the_lists_of_the_grid(heads, experiment):
             f"split.fold={fold}",
             "pipeline.cache=stream",
         )
-        expected = Split.read(folder.split("cv", fold))
+        expected = plan.read_splits(folder)["cv", fold]
         assert open_inputs(settings).split.datasets == expected.datasets

@@ -13,10 +13,15 @@ import pandas as pd
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.cells import FINISHED, again, remedy
 from mdmt_tf.experiments.grid import NO_BACKBONE, Folder
+from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import sha256_of
+from mdmt_tf.tasks import Answer
 
 _IMAGE = ["dataset", "image_id"]
+# What makes the labels of a task, in all experiments.
+_LABELS = ("classes", "cut_points", "descending")
 
 
 class Run(Protocol):
@@ -31,6 +36,7 @@ def check_agreement(
     cells: pd.DataFrame,
     runs: Mapping[str, Run],
     facts: Mapping,
+    tasks: Mapping[str, Answer],
     split: str,
 ) -> None:
     """Make sure that the finished fits of a benchmark belong together.
@@ -40,6 +46,7 @@ def check_agreement(
         cells: its cells, see `read_cells`.
         runs: fit -> its rows of the split and its manifest.
         facts: of `data.json`; {} without the file.
+        tasks: those of `benchmark.yaml` by name.
         split: the judged split.
     Raises: DataError that names the two files that contradict each other, and where.
     """
@@ -47,7 +54,9 @@ def check_agreement(
         _check_unchanged(path, facts)
     for fit, run in runs.items():
         _check_data(folder.run(fit).manifest, run.manifest, facts)
-    _check_cells(folder, cells, runs, split)
+    _check_cells(folder, cells, runs, facts)
+    for fit in runs:
+        _check_tasks(folder.run(fit), tasks)
     for text in _contradictions(folder, runs, split):
         raise DataError(text)
 
@@ -78,21 +87,25 @@ def _check_data(path: Path, manifest: Mapping, facts: Mapping) -> None:
 
 
 def _check_cells(
-    folder: Folder, cells: pd.DataFrame, runs: Mapping[str, Run], split: str
+    folder: Folder, cells: pd.DataFrame, runs: Mapping[str, Run], facts: Mapping
 ) -> None:
-    """A fit is that of its cells: the experiment, the seed, the images of the fold."""
+    """A fit is that of its cells: the experiment, the seed, the lists of the fold."""
+    # Plans of earlier versions state none.
+    hashes = facts.get("lists", {})
     listed: dict[tuple[str, int], Split | None] = {}
     checked: set[tuple[str, str, int]] = set()
     for cell in cells[cells["state"] == FINISHED].itertuples():
         run = folder.run(cell.fit)
         where = (cell.validation, cell.fold)
+        contents = hashes.get(cell.validation, ())
+        content = contents[cell.fold] if cell.fold < len(contents) else None
+        path = folder.split(*where, content)
         if where not in listed:
-            path = folder.split(*where)
             listed[where] = Split.read(path) if path.is_file() else None
         lists = listed[where]
         if lists is not None and (cell.fit, *where) not in checked:
             checked.add((cell.fit, *where))
-            _check_lists(run, runs[cell.fit].rows, lists, folder.split(*where), split)
+            _check_lists(run, runs[cell.fit].manifest, lists, path)
         if cell.backbone == NO_BACKBONE or not run.tasks.is_file():
             continue
         manifest = runs[cell.fit].manifest
@@ -110,16 +123,43 @@ def _check_cells(
                 )
 
 
-def _check_lists(run, rows: pd.DataFrame, lists: Split, path: Path, split: str) -> None:
-    """The judged images of each dataset are those of the fold."""
-    for dataset, images in rows.groupby("dataset", sort=False)["image_id"]:
-        listed = set(lists.datasets.get(dataset, {}).get(split, ()))
-        if other := set(images) ^ listed:
-            raise DataError(
-                f"{run.predictions}: the {split} images of {dataset} are not those of "
-                f"{path}: {len(other)} are in one of the two files only, such as "
-                f"{min(other)!r}. {remedy(run.predictions)}"
-            )
+def _check_lists(run: RunFolder, manifest: Mapping, lists: Split, path: Path) -> None:
+    """The lists of a fit are those of the fold, or what a fit uses of them."""
+    if not run.split.is_file():
+        return
+    made = Split.read(run.split).datasets
+    # See `fit_lists.of_fit`.
+    used_in_part = {
+        *manifest.get("auxiliary", ()),
+        *manifest.get("dataset_fractions", ()),
+    }
+    for dataset in manifest.get("datasets") or made:
+        for name in SPLITS:
+            own = set(made.get(dataset, {}).get(name, ()))
+            of_fold = set(lists.datasets.get(dataset, {}).get(name, ()))
+            other = own - of_fold if dataset in used_in_part else own ^ of_fold
+            if other:
+                raise DataError(
+                    f"{run.split}: the {name} images of {dataset} are not those of "
+                    f"{path}: {len(other)} are in one of the two files only, such as "
+                    f"{min(other)!r}. {remedy(run.split)}"
+                )
+
+
+def _check_tasks(run: RunFolder, tasks: Mapping[str, Answer]) -> None:
+    """A fit was trained with the labels of the benchmark."""
+    # Baselines have none.
+    for own in run.read_json(run.tasks) if run.tasks.is_file() else ():
+        if (task := tasks.get(own["name"])) is None:
+            continue
+        expected = task.to_plain()
+        for key in _LABELS:
+            if own.get(key, expected[key]) != expected[key]:
+                raise DataError(
+                    f"{run.tasks}: {task.name}: {key} = {own[key]}; in benchmark.yaml "
+                    f"it is {expected[key]}. The fit was trained with other labels. "
+                    "Run the benchmark again, which trains those that are missing."
+                )
 
 
 def _contradictions(

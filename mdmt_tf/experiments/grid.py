@@ -9,6 +9,7 @@ on the other dataset is the same for every hospital. It is trained once. No Tens
     <folder>/fields.csv          fields that divide the images into strata
     <folder>/image_columns/      thumbnails and features of the images, for baselines
     <folder>/splits/             lists of images by split, one file per validation, fold
+                                 and content, which is never replaced
     <folder>/grid.csv            one row per cell, with the name of its fit
     <folder>/fits/               settings of each fit, for `mdmt_tf.train --config`
     <folder>/runs/<fit>/         run folders
@@ -61,6 +62,11 @@ class Folder:
         return self.path / "benchmark.yaml"
 
     @property
+    def pending(self) -> Path:
+        """The settings while they are planned: old ones stand until the plan does."""
+        return self.path / "pending.yaml"
+
+    @property
     def data(self) -> Path:
         return self.path / "data.json"
 
@@ -80,8 +86,15 @@ class Folder:
     def cells(self) -> Path:
         return self.path / "grid.csv"
 
-    def split(self, validation: str, fold: int) -> Path:
-        return self.path / "splits" / f"{validation}-{fold}.json"
+    def split(self, validation: str, fold: int, content: str | None) -> Path:
+        """The lists of a fold.
+
+        Args:
+            content: their hash, so that a fit reads what it was planned with, whatever
+                was planned since; None in a folder of an earlier version.
+        """
+        end = "" if content is None else f"-{content[:12]}"
+        return self.path / "splits" / f"{validation}-{fold}{end}.json"
 
     def fit_settings(self, fit: str) -> Path:
         return self.path / "fits" / f"{fit}.yaml"
@@ -220,6 +233,7 @@ class _Fits:
     ):
         self.by_name: dict[str, Fit] = {}
         self._splits, self._fingerprints = splits, fingerprints
+        self._lists = {where: split.hash for where, split in splits.items()}
         self._data: dict[tuple, list] = {}
 
     def add(self, name, where, datasets, digest, *, starts=None, **facts) -> str:
@@ -242,7 +256,13 @@ class _Fits:
         name = f"{name}-{identity[:12]}"
         if name not in self.by_name:
             self.by_name[name] = Fit(
-                name, identity, split=where, starts=starts, digest=digest, **facts
+                name,
+                identity,
+                split=where,
+                lists=self._lists[where],
+                starts=starts,
+                digest=digest,
+                **facts,
             )
         return name
 
@@ -300,8 +320,8 @@ def write_fit(fit: Fit, folder: Folder, data_dir: str) -> None:
     if weights:
         model = settings.model.model_copy(update={"weights": weights})
         settings = settings.model_copy(update={"model": model})
-    validation, fold = fit.split
-    split = folder.split(validation, fold).resolve()
+    _, fold = fit.split
+    split = folder.split(*fit.split, fit.lists).resolve()
     settings = settings.model_copy(
         update={
             "data_dir": data_dir,

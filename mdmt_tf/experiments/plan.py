@@ -81,7 +81,7 @@ def make_plan(config: Config, folder: Folder) -> Grid:
     tables = {dataset.name: dataset.table for dataset in datasets}
     folds = collections.Counter(name for name, _ in splits)
     for (name, fold), split in splits.items():
-        path = folder.split(name, fold)
+        path = folder.split(name, fold, split.hash)
         path.parent.mkdir(parents=True, exist_ok=True)
         split.write(path)
     data = {
@@ -93,6 +93,7 @@ def make_plan(config: Config, folder: Folder) -> Grid:
             if section.data_dir is not None
         },
         "folds": dict(folds),
+        "lists": _hashes(splits),
         "datasets": {dataset.name: dataset.describe() for dataset in datasets},
         "matched_steps": matching.to_plain(steps),
     }
@@ -179,7 +180,15 @@ def fingerprints_of(data: dict) -> dict[str, str]:
 def read_splits(folder: Folder) -> dict[tuple[str, int], Split]:
     """(validation, fold) -> lists, as `make_plan` wrote them."""
     return {
-        (validation, fold): Split.read(folder.split(validation, fold))
-        for validation, folds in folder.read_data()["folds"].items()
-        for fold in range(folds)
+        (validation, fold): Split.read(folder.split(validation, fold, content))
+        for validation, contents in folder.read_data()["lists"].items()
+        for fold, content in enumerate(contents)
     }
+
+
+def _hashes(splits: Mapping[tuple[str, int], Split]) -> dict[str, list[str]]:
+    """validation -> hash of the lists of each fold, in order."""
+    found: dict[str, list[str]] = {}
+    for (validation, _), split in splits.items():
+        found.setdefault(validation, []).append(split.hash)
+    return found

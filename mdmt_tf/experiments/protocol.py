@@ -55,6 +55,7 @@ class Fit:
         settings: of the fit, without its paths; None for a baseline.
         baseline: settings of a baseline, else None.
         digest: of its settings, as its identity has it.
+        lists: hash of the lists of its fold.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Fit:
     settings: Config | None = None
     baseline: BaselineSection | None = None
     digest: str = ""
+    lists: str | None = None
 
 
 def settings_of_all(

@@ -122,7 +122,7 @@ class Results:
             for fit, manifest in manifests.items()
             if experiments.is_tested(experiment_of[fit])
         }
-        check_agreement(files_of, cells, found, facts, split)
+        check_agreement(files_of, cells, found, facts, tasks, split)
         results = cls(
             folder=files_of.path,
             name=name,

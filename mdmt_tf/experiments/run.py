@@ -1,5 +1,7 @@
 """Run a benchmark in its folder, from the plan to the last fit."""
 
+import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +24,8 @@ def run_benchmark(
 ) -> int:
     """Plan the grid, run the unfinished fits, and list those that remain unfinished.
 
-    Writes the settings to `benchmark.yaml` in the folder.
+    Writes the settings to `benchmark.yaml` in the folder, when they are planned: until
+    then, what is there belongs to the settings before.
 
     Args:
         settings: with a section `benchmark`.
@@ -34,21 +37,27 @@ def run_benchmark(
         status of a plan that failed.
     Raises: ConfigError when a benchmark is already running in the folder.
     """
+    with locked(folder):
+        head = "Resolved settings of a benchmark."
+        files.write(settings.to_plain(), folder.pending, head)
+        # The plan has its own process, so that TensorFlow does not stay in memory.
+        command = [sys.executable, "-m", "mdmt_tf.benchmark"]
+        command += ["--config", str(folder.pending), "--plan-in", str(folder.path)]
+        status = subprocess.run(command, check=False).returncode
+        if status:
+            folder.pending.unlink()
+            return status
+        state = _run_fits(settings, folder, write, retry_failed, show)
+    return _report_failures(schedule.failures(state), folder, write)
+
+
+def locked(folder: Folder) -> contextlib.AbstractContextManager:
+    """Keep other benchmarks and plans out of a folder; ConfigError if there is one."""
     busy = (
         f"{folder.path}: a benchmark is running there. Wait for it, or choose another "
         "run_dir."
     )
-    with storage.locked(folder.path / ".lock", busy):
-        head = "Resolved settings of a benchmark."
-        files.write(settings.to_plain(), folder.settings, head)
-        # The plan has its own process, so that TensorFlow does not stay in memory.
-        command = [sys.executable, "-m", "mdmt_tf.benchmark", "--plan"]
-        command += ["--config", str(folder.settings), f"run_dir={folder.path}"]
-        status = subprocess.run(command, check=False).returncode
-        if status:
-            return status
-        state = _run_fits(settings, folder, write, retry_failed, show)
-    return _report_failures(schedule.failures(state), folder, write)
+    return storage.locked(folder.path / ".lock", busy)
 
 
 def _run_fits(
@@ -62,6 +71,7 @@ def _run_fits(
     splits = plan.read_splits(folder)
     planned = grid.build_grid(settings, splits, fingerprints, steps)
     grid.write_cells(planned, folder)
+    os.replace(folder.pending, folder.settings)
     state = schedule.state_of(planned, folder, retry_failed=retry_failed)
     write(
         f"{len(planned.cells)} cells, {len(planned.fits)} fits in {folder.path}: "

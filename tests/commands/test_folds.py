@@ -7,8 +7,8 @@ import pytest
 from mdmt_tf import config, folds
 from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, LeakageError
+from mdmt_tf.experiments import plan
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.experiments.plan import make_plan
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 
@@ -104,11 +104,11 @@ def test_a_benchmark_tests_each_file(lists, data_dir, tmp_path):
     settings = config.load(str(tmp_path / "settings.yaml"))
     folder = Folder(tmp_path / "benchmark")
     folder.path.mkdir()
-    make_plan(settings, folder)
+    plan.make_plan(settings, folder)
     assert folder.read_data()["folds"] == {"cv": 3}
     for fold in range(3):
-        split = Split.read(folder.split("cv", fold))
         written = Split.read(tmp_path / "out" / f"{fold}.json")
+        split = plan.read_splits(folder)["cv", fold]
         assert (split.fold, split.datasets) == (fold, written.datasets)
     (tmp_path / "out" / "0.json").unlink()
     with pytest.raises(ConfigError, match=r"\{fold\}.json': no such file of fold 0"):

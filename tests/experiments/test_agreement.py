@@ -91,7 +91,47 @@ def test_a_fit_tests_the_images_of_its_fold(folder):
     for name in ("predictions.csv", "split.json", "metrics.json"):
         other = folder / "runs" / "ft-resnet18-s0-cv1" / name
         (folder / "runs" / FIT / name).write_bytes(other.read_bytes())
-    refused(folder, f"{FIT}/predictions.csv: the test images of aiforcovid", "cv-0")
+    refused(folder, f"{FIT}/split.json: the test images of aiforcovid", "cv-0")
+
+
+def test_a_fit_has_all_lists_of_its_fold(folder):
+    """Another plan may have left the test images where they were."""
+    path = folder / "splits" / "cv-0.json"
+    lists = Split.read(path).datasets
+    moved = {**lists["aiforcovid"], "train": ["somebody"]}
+    replaced = Split(kind="kfold", fold=0, datasets=lists | {"aiforcovid": moved})
+    replaced.write(path)
+    refused(folder, "split.json: the train images of aiforcovid are not", "'somebody'")
+    # Of a dataset with a fraction, a fit has a part of the list.
+    for experiment in ("ft", "mdmt"):
+        manifest = folder / "runs" / f"{experiment}-resnet18-s0-cv0" / "manifest.json"
+        change(manifest, dataset_fractions={"aiforcovid": 0.5})
+    assert Results.read(folder).counts()["finished"] == 4
+
+
+def test_the_lists_are_those_of_the_plan(folder):
+    """Files of earlier plans stay in the folder."""
+    whole = folder / "splits" / "cv-0.json"
+    split = Split.read(whole)
+    lists = {"cv": [split.hash, Split.read(folder / "splits" / "cv-1.json").hash]}
+    whole.rename(folder / "splits" / f"cv-0-{split.hash[:12]}.json")
+    change(folder / "data.json", lists=lists)
+    assert Results.read(folder).counts()["finished"] == 4
+    other = Split(kind="kfold", fold=0, datasets={})
+    other.write(folder / "splits" / f"cv-0-{other.hash[:12]}.json")
+    change(folder / "data.json", lists={"cv": [other.hash, lists["cv"][1]]})
+    refused(folder, "split.json: the test images of", f"cv-0-{other.hash[:12]}.json")
+
+
+def test_a_fit_was_trained_with_the_labels_of_the_benchmark(folder):
+    """Else its predictions would be shown under names of other classes."""
+    run = folder / "runs" / "mdmt-resnet18-s0-cv1"
+    facts = {"name": "severity", "cut_points": [5.0, 9.0, 14.0], "descending": False}
+    (run / "tasks.json").write_text(json.dumps([facts]))
+    assert Results.read(folder).counts()["finished"] == 4
+    facts["cut_points"] = [2.0, 6.0, 12.0]
+    (run / "tasks.json").write_text(json.dumps([facts]))
+    refused(folder, f"{run}/tasks.json: severity: cut_points = [2.0, 6.0, 12.0]")
 
 
 def test_a_fit_is_that_of_its_cell(folder):

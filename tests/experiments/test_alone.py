@@ -7,7 +7,6 @@ from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import alone, plan, protocol
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.splits.split import Split
 from mdmt_tf.training.inputs import open_inputs
 
 SETTINGS = {
@@ -226,7 +225,7 @@ def test_the_lists_are_those_of_the_grid(load, planned, validation, experiment, 
             f"experiment={experiment}", f"split.fold={fold}", *VALIDATION[validation]
         )
         split = open_inputs(settings).split
-        expected = Split.read(planned.split(validation, fold))
+        expected = plan.read_splits(planned)[validation, fold]
         assert list(split.datasets) == list(settings.datasets)
         for name, lists in split.datasets.items():
             assert lists == expected.datasets[name]

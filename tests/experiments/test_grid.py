@@ -300,12 +300,13 @@ def test_fits_find_datasets_that_are_elsewhere(settings, tables, tmp_path):
     made = grid_of(placed, tables)
     assert names(made) == names(grid_of(settings(), tables))
     folder = Folder(tmp_path / "benchmark")
-    folder.split("cv", 2).parent.mkdir(parents=True)
-    folder.split("cv", 2).touch()
     for experiment, expected in (("mdmt", str(tmp_path)), ("stl_prognosis", None)):
         fit = cell(
             made, validation="cv", fold=2, backbone="resnet18", experiment=experiment
         )
+        path = folder.split("cv", 2, fit.lists)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
         grid.write_fit(fit, folder, str(tmp_path))
         values, _ = files.read(str(folder.fit_settings(fit.name)))
         written = values["datasets"].get("brixia", {}).get("data_dir")
@@ -321,8 +322,9 @@ def test_weights_that_change_while_a_benchmark_runs_end_it(settings, tables, tmp
     fit = cell(
         made, validation="cv", fold=0, backbone="resnet18", experiment="stl_severity"
     )
-    folder.split("cv", 0).parent.mkdir(parents=True)
-    folder.split("cv", 0).touch()
+    path = folder.split("cv", 0, fit.lists)
+    path.parent.mkdir(parents=True)
+    path.touch()
     grid.write_fit(fit, folder, str(tmp_path))
     weights.write_bytes(b"other")
     with pytest.raises(DataError, match=r"own.weights.h5: has changed since"):
@@ -361,14 +363,14 @@ def test_the_settings_of_a_fit_are_a_configuration_of_train(settings, tables, tm
     for (validation, fold), split in splits_of(
         configuration, tables, {"cv": 5, "loco": 3}
     ).items():
-        path = folder.split(validation, fold)
+        path = folder.split(validation, fold, split.hash)
         path.parent.mkdir(parents=True, exist_ok=True)
         split.write(path)
     fit = cell(made, validation="cv", fold=2, backbone="resnet18", experiment="mdmt")
     grid.write_fit(fit, folder, str(tmp_path))
     loaded = config.load(str(folder.fit_settings(fit.name)))
     assert loaded.split == SplitSection(
-        kind="file", fold=2, file=str(folder.split("cv", 2).resolve())
+        kind="file", fold=2, file=str(folder.split("cv", 2, fit.lists).resolve())
     )
     assert loaded.model.weights == {
         str(folder.run(name).backbone_weights.resolve()): 0.5 for name in fit.starts
