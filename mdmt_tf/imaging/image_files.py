@@ -45,7 +45,7 @@ def find_images(
             and in the folders below, hidden ones left out; or patterns such as
             "films/*.dcm" or "films/**/front.png".
         volumes: whether the images of folders are NIfTI files and DICOM series (the
-            folder stands for the series in it, see `series.find_series`); else
+            folder stands for the series in it, see `series_files.find_series`); else
             radiographs, that is DICOM (also without a suffix), PNG, JPEG, TIFF.
         confined: whether a symbolic link that leads out of a given folder is an error.
             A file or folder that is given by name may be a link.
@@ -108,7 +108,7 @@ def _images_below(folders: list[Path], given: Path, volumes: bool) -> list[Path]
 def _images_among(files: list[Path], volumes: bool) -> set[Path]:
     images = {path for path in files if _is_image(path, volumes)}
     if volumes:
-        from mdmt_tf.imaging.series import find_series  # slow to import
+        from mdmt_tf.imaging.series_files import find_series  # slow to import
 
         for folder in sorted({path.parent for path in files if path not in images}):
             images.update(find_series(folder))
@@ -129,7 +129,7 @@ def _without_other_slices(found: list[Path]) -> list[Path]:
     # DICOM files have been requested by name.
     if sum(not path.name.lower().endswith(VOLUMES) for path in found) < 2:
         return found
-    from mdmt_tf.imaging.series import without_other_slices  # slow to import
+    from mdmt_tf.imaging.series_files import without_other_slices  # slow to import
 
     return without_other_slices(found)
 

@@ -7,22 +7,17 @@ those of `volume.Volume` to the right, to the front and upwards.
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mdmt_tf import links
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom_slice import measured_values
 from mdmt_tf.imaging.resample import lengths
-from mdmt_tf.imaging.series_headers import (
-    Slice,
-    dicom_files,
-    is_dicom_file,
-    read_slices,
-)
+from mdmt_tf.imaging.series_files import slices_of
+from mdmt_tf.imaging.series_headers import Slice
 from mdmt_tf.imaging.visible import is_constant, nothing_visible
 from mdmt_tf.imaging.volume import Volume
 
@@ -54,7 +49,7 @@ def read_series(path: str | os.PathLike) -> Volume:
     """
     path = Path(path)
     try:
-        slices = _stack(_chosen(path))
+        slices = _stack(slices_of(path))
         stack = _values(slices)
         if is_constant(stack):
             raise nothing_visible("", f"all voxels have the value {stack.flat[0]:g}")
@@ -72,99 +67,6 @@ def read_series(path: str | os.PathLike) -> Volume:
     affine[:3, 3] = first.position
     affine = _TO_RAS @ affine
     return Volume(stack.T, affine, lengths(affine), first.modality)
-
-
-def find_series(folder: str | os.PathLike) -> list[Path]:
-    """The volumes that the DICOM files directly in a folder make.
-
-    Returns: the folder, if its files have places in the patient; the files, if each is
-        a series of several frames; nothing for a folder without such files. A folder of
-        several series, or with unreadable files, is returned too; `read_series` says
-        what is wrong with it.
-    Raises: DataError when the folder cannot be listed.
-    """
-    folder = Path(folder)
-    files = dicom_files(folder)
-    try:
-        by_series = _by_series(read_slices(files))
-    except DataError:
-        return [folder]
-    if not any(one.is_placed for group in by_series for one in group):
-        return []
-    if len(by_series) > 1 and all(
-        len({one.path for one in group}) == 1 < len(group) for group in by_series
-    ):
-        return sorted(group[0].path for group in by_series)
-    return [folder]
-
-
-def without_other_slices(paths: Iterable[Path]) -> list[Path]:
-    """The paths without slices of a series of which another path is there already.
-
-    Args:
-        paths: files, DICOM or not, and folders of a series.
-    """
-    kept, seen = [], set()
-    for path in paths:
-        if path.is_file() and is_dicom_file(path):
-            slices = read_slices([path])
-            if len(slices) == 1:
-                series = (path.parent, slices[0].series)
-                if series in seen or path.parent in seen:
-                    continue
-                seen.add(series)
-        elif path.is_dir():
-            seen.add(path)
-        kept.append(path)
-    return kept
-
-
-def _chosen(path: Path) -> list[Slice]:
-    """The slices that a folder or a file stands for."""
-    if path.is_dir():
-        by_series = _by_series(read_slices(dicom_files(path)))
-        if not by_series:
-            raise DataError(
-                f"expected the slices of a DICOM series in the folder. Received: "
-                f"{len(list(path.iterdir()))} files and folders, none of them a DICOM "
-                "image. Name the folder that holds the slices"
-            )
-        if len(by_series) > 1:
-            raise DataError(_several(by_series))
-        return by_series[0]
-    own = read_slices([path])
-    if not own:
-        raise DataError(
-            "expected slices of a CT or MR. Received: a DICOM file without an image"
-        )
-    if len(own) > 1:
-        return own
-    files = dicom_files(path.parent)
-    if not path.is_symlink():
-        for file in files:
-            links.check(file, path.parent)
-    slices = read_slices(files)
-    return [one for one in slices if one.series == own[0].series]
-
-
-def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:
-    groups: dict[str, list[Slice]] = {}
-    for one in slices:
-        groups.setdefault(one.series, []).append(one)
-    return list(groups.values())
-
-
-def _several(by_series: Sequence[Sequence[Slice]]) -> str:
-    listed = "; ".join(
-        f"{group[0].modality or 'unknown modality'}, {len(group)} "
-        f"slice{'s' if len(group) > 1 else ''}, such as {group[0].path.name}"
-        for group in by_series
-    )
-    return (
-        f"expected the slices of one series. Received: {len(by_series)} series "
-        f"({listed}). Move each to a folder of its own, or name one file of the series "
-        "to use"
-    )
 
 
 def _values(slices: Sequence[Slice]) -> np.ndarray:

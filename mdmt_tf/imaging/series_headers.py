@@ -12,8 +12,17 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
 
+# Slices that differ in one of these are not of one series. Some programs write one
+# SeriesInstanceUID for all patients, or none. The values are compared and never shown:
+# they may name a patient.
+IDENTITY = (
+    "PatientID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+)
 _TAGS = """
-    SeriesInstanceUID Modality ImageType Rows Columns NumberOfFrames
+    Modality ImageType Rows Columns NumberOfFrames
     ImagePositionPatient ImageOrientationPatient PixelSpacing
     SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
@@ -25,7 +34,7 @@ class Slice:
 
     Attributes:
         path, frame: the file, and the number of the frame in it.
-        series: the UID of the series.
+        series: what tells it from others, the values of IDENTITY.
         modality: e.g. CT or MR.
         is_localizer: whether the scanner marks it as such.
         shape: rows and columns.
@@ -37,7 +46,7 @@ class Slice:
 
     path: Path
     frame: int
-    series: str
+    series: tuple[str, ...] = dataclasses.field(repr=False)
     modality: str
     is_localizer: bool
     shape: tuple[int, int]
@@ -83,7 +92,10 @@ def read_slices(files: Iterable[Path]) -> list[Slice]:
         name = os.fspath(path)
         with dicom.reading(name), quiet_loggers():
             header = pydicom.dcmread(
-                path, force=True, stop_before_pixels=True, specific_tags=_TAGS.split()
+                path,
+                force=True,
+                stop_before_pixels=True,
+                specific_tags=[*IDENTITY, *_TAGS.split()],
             )
             if header.get("Rows") and header.get("Columns"):
                 slices += _slices_of(header, path)
@@ -123,7 +135,7 @@ def _slice(header, path, frame, place, measures, rescale) -> Slice:
     return Slice(
         path=path,
         frame=frame,
-        series=str(header.get("SeriesInstanceUID") or ""),
+        series=tuple(str(header.get(key) or "") for key in IDENTITY),
         modality=str(header.get("Modality") or ""),
         is_localizer="LOCALIZER" in (header.get("ImageType") or ()),
         shape=(int(header.Rows), int(header.Columns)),

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from mdmt_tf.errors import DataError, collected_warnings
 from mdmt_tf.imaging.prepared import prepare_file
-from mdmt_tf.imaging.series import find_series, read_series
+from mdmt_tf.imaging.series import read_series
 from mdmt_tf.imaging.volume import write_nifti
 
 CORONAL = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0))
@@ -106,60 +106,6 @@ def test_a_series_and_its_nifti_file_are_prepared_alike(tmp_path, name):
     found, expected = prepare_file(folder, name), prepare_file(path, name)
     np.testing.assert_array_equal(found.pixels, expected.pixels)
     np.testing.assert_allclose(found.affine, expected.affine, atol=1e-5)
-
-
-def test_a_file_stands_for_its_series(tmp_path):
-    one = write_slices(tmp_path, make_slices(hu(seed=1)))
-    second = make_slices(hu((4, 8, 10), seed=2), series="1.2.3.5", Modality="MR")
-    for number, dataset in enumerate(second):
-        dataset.save_as(tmp_path / f"mr{number}", enforce_file_format=True)
-    np.testing.assert_array_equal(read_series(one[3]).values, hu(seed=1).T)
-    found = read_series(tmp_path / "mr2")
-    np.testing.assert_array_equal(found.values, hu((4, 8, 10), seed=2).T)
-    assert found.modality == "MR"
-    with pytest.raises(DataError) as error:
-        read_series(tmp_path)
-    message = str(error.value)
-    assert message.startswith(f"{tmp_path}: expected the slices of one series.")
-    assert "2 series (CT, 6 slices, such as 000.dcm; MR, 4" in message
-    assert "name one file of the series to use" in message
-    # Found, so that reading it says what is wrong.
-    assert find_series(tmp_path) == [tmp_path]
-
-
-def test_what_else_lies_in_the_folder_is_left_alone(tmp_path):
-    write_slices(tmp_path, make_slices(hu()))
-    (tmp_path / "notes.txt").write_text("a head")
-    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
-    (tmp_path / ".hidden").write_bytes(bytes(128) + b"DICM")
-    (tmp_path / "below").mkdir()
-    report = make_slices(hu((1, 8, 10)), series="9")[0]
-    del report.PixelData, report.Rows, report.Columns
-    report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
-    assert read_series(tmp_path).values.shape == (10, 8, 6)
-    assert find_series(tmp_path) == [tmp_path]
-    assert find_series(tmp_path / "below") == []
-
-
-def test_files_of_many_frames_are_volumes_of_their_own(tmp_path):
-    for number in range(2):
-        dataset = enhanced(make_slices(hu(seed=number), series=f"1.2.{number}"))
-        dataset.save_as(tmp_path / f"volume{number}", enforce_file_format=True)
-    assert find_series(tmp_path) == [tmp_path / "volume0", tmp_path / "volume1"]
-    np.testing.assert_array_equal(
-        read_series(tmp_path / "volume1").values, hu(seed=1).T
-    )
-
-
-def test_folders_that_hold_no_volume_are_not_found(tmp_path):
-    radiograph = make_dicom(np.zeros((8, 10), np.uint16), SeriesInstanceUID="1.2.3.4")
-    write_slices(tmp_path / "films", [radiograph])
-    assert find_series(tmp_path / "films") == []
-    (path, *_) = write_slices(tmp_path / "cut", make_slices(hu()))
-    path.write_bytes(path.read_bytes()[:700])
-    assert find_series(tmp_path / "cut") == [tmp_path / "cut"]
-    with pytest.raises(DataError, match=f"{path}: truncated DICOM file"):
-        read_series(tmp_path / "cut")
 
 
 def without(slices, *numbers):
@@ -268,12 +214,6 @@ def test_a_truncated_slice_is_named(tmp_path):
     paths = write_slices(tmp_path, make_slices(hu()))
     paths[3].write_bytes(paths[3].read_bytes()[:-50])
     with pytest.raises(DataError, match=f"^{paths[3]}: truncated DICOM file"):
-        read_series(tmp_path)
-
-
-def test_folders_without_slices(tmp_path):
-    (tmp_path / "a.nii").write_bytes(b"x")
-    with pytest.raises(DataError, match=f"{tmp_path}: expected the slices .* 1 files"):
         read_series(tmp_path)
 
 

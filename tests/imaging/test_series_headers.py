@@ -23,9 +23,12 @@ def test_dicom_files_are_told_by_their_content(tmp_path):
 
 
 def test_what_a_header_says(tmp_path):
-    (path, *_) = write_slices(tmp_path, make_slices(VALUES))
+    ids = {"PatientID": "P1", "StudyInstanceUID": "1.2"}
+    (path, *_) = write_slices(tmp_path, make_slices(VALUES, **ids))
     (one,) = read_slices([path])
-    assert (one.path, one.frame, one.series) == (path, 0, "1.2.3.4")
+    assert (one.path, one.frame) == (path, 0)
+    assert one.series == ("P1", "1.2", "1.2.3.4", "")
+    assert "P1" not in repr(one)
     assert (one.modality, one.is_localizer) == ("CT", False)
     assert (one.shape, one.spacing_mm, one.rescale) == ((8, 10), (0.5, 0.75), None)
     np.testing.assert_array_equal(one.directions, [[1, 0, 0], [0, 1, 0]])

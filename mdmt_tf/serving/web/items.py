@@ -92,13 +92,13 @@ def _volumes(folder: str, own: Sequence[Upload]) -> Iterator[tuple[str, list[Upl
         yield group[0].name, group
 
 
-def _series_of(uploads: Sequence[Upload]) -> dict[Path, list[str]]:
+def _series_of(uploads: Sequence[Upload]) -> dict[Path, list[tuple[str, ...]]]:
     """The series of each slice in each file; nothing if a header cannot be read."""
     try:
         found = isolated("DICOM", read_slices, [one.path for one in uploads])
     except DataError:
         return {}
-    series: dict[Path, list[str]] = {}
+    series: dict[Path, list[tuple[str, ...]]] = {}
     for one in found:
         series.setdefault(one.path, []).append(one.series)
     return series

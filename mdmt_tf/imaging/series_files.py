@@ -1,0 +1,127 @@
+"""Which DICOM files are slices of which series.
+
+A folder stands for the one series in it. A file stands for its series in its folder, or
+for the volume of its frames.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mdmt_tf import links
+from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.series_headers import (
+    IDENTITY,
+    Slice,
+    dicom_files,
+    is_dicom_file,
+    read_slices,
+)
+
+_SHOWN = 3  # series in a message
+
+
+def find_series(folder: str | os.PathLike) -> list[Path]:
+    """The volumes that the DICOM files directly in a folder make.
+
+    Returns: the folder, if its files have places in the patient; the files, if each is
+        a series of several frames; nothing for a folder without such files. A folder of
+        several series, or with unreadable files, is returned too; `read_series` says
+        what is wrong with it.
+    Raises: DataError when the folder cannot be listed.
+    """
+    folder = Path(folder)
+    files = dicom_files(folder)
+    try:
+        by_series = _by_series(read_slices(files))
+    except DataError:
+        return [folder]
+    if not any(one.is_placed for group in by_series for one in group):
+        return []
+    if len(by_series) > 1 and all(
+        len({one.path for one in group}) == 1 < len(group) for group in by_series
+    ):
+        return sorted(group[0].path for group in by_series)
+    return [folder]
+
+
+def without_other_slices(paths: Iterable[Path]) -> list[Path]:
+    """The paths without slices of a series of which another path is there already.
+
+    Args:
+        paths: files, DICOM or not, and folders of a series.
+    """
+    kept, seen = [], set()
+    for path in paths:
+        if path.is_file() and is_dicom_file(path):
+            slices = read_slices([path])
+            if len(slices) == 1:
+                series = (path.parent, slices[0].series)
+                if series in seen or path.parent in seen:
+                    continue
+                seen.add(series)
+        elif path.is_dir():
+            seen.add(path)
+        kept.append(path)
+    return kept
+
+
+def slices_of(path: Path) -> list[Slice]:
+    """The slices that a folder or a file stands for.
+
+    Raises: DataError, without the name, for several series or none, and for headers
+        that cannot be read.
+    """
+    if path.is_dir():
+        by_series = _by_series(read_slices(dicom_files(path)))
+        if not by_series:
+            raise DataError(
+                f"expected the slices of a DICOM series in the folder. Received: "
+                f"{len(list(path.iterdir()))} files and folders, none of them a DICOM "
+                "image. Name the folder that holds the slices"
+            )
+        if len(by_series) > 1:
+            raise DataError(_several(by_series))
+        return by_series[0]
+    own = read_slices([path])
+    if not own:
+        raise DataError(
+            "expected slices of a CT or MR. Received: a DICOM file without an image"
+        )
+    if len(own) > 1:
+        return own
+    files = dicom_files(path.parent)
+    if not path.is_symlink():
+        for file in files:
+            links.check(file, path.parent)
+    slices = read_slices(files)
+    return [one for one in slices if one.series == own[0].series]
+
+
+def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:
+    groups: dict[tuple[str, ...], list[Slice]] = {}
+    for one in slices:
+        groups.setdefault(one.series, []).append(one)
+    return list(groups.values())
+
+
+def _several(by_series: Sequence[Sequence[Slice]]) -> str:
+    ids = zip(*(group[0].series for group in by_series), strict=True)
+    unlike = {
+        key for key, found in zip(IDENTITY, ids, strict=True) if len({*found}) > 1
+    }
+    note = ""
+    if "SeriesInstanceUID" not in unlike:
+        keys = " and ".join(sorted(unlike))
+        note = f" that have one SeriesInstanceUID, but differ in {keys}"
+    listed = "; ".join(
+        f"{group[0].modality or 'unknown modality'}, {len(group)} "
+        f"slice{'s' if len(group) > 1 else ''}, such as {group[0].path.name}"
+        for group in by_series[:_SHOWN]
+    )
+    more = f"; and {len(by_series) - _SHOWN} more" if len(by_series) > _SHOWN else ""
+    return (
+        f"expected the slices of one series. Received: {len(by_series)} series{note} "
+        f"({listed}{more}). Move each to a folder of its own, or name one file of the "
+        "series to use"
+    )
