@@ -147,7 +147,8 @@ class _DeclaredBuilder:
         }
 
     def _originals(self, root: Path) -> Originals:
-        return Originals(root, self._tables(root), self.plan.image_files())
+        images = self.plan.image_files()
+        return Originals(root, self._tables(root), images, self.plan.files_of)
 
     def _tables(self, root: Path) -> list[Path]:
         return [root / table.file for table in self.plan.declaration.tables]

@@ -2,13 +2,14 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from mdmt_tf import links
 from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import NoImagesError, find_images, image_stem
+from mdmt_tf.imaging.series_files import SeriesFolders
 from mdmt_tf.names import Names, folded, plain_id
 
 
@@ -32,7 +33,8 @@ class DeclaredImages:
         self.root = root
         self._folders = [root / folder for folder in folders or ()]
         self._requested: set[Path] = set()
-        self._named: dict[tuple[int, int], Path] = {}
+        self._named: dict[Hashable, Path] = {}
+        self._series = SeriesFolders() if volumes else None
         self._listed: dict[Path, Names[Path]] = {}
         for folder in self._folders:
             if not folder.is_dir():
@@ -73,9 +75,10 @@ class DeclaredImages:
             raise RowError(
                 "several images", f"{name!r} may be {names}; write the path in the cell"
             )
-        self._requested.add(found[0])
+        # The folder of a slice is in the list of images.
+        self._requested |= {found[0], found[0].parent}
         self._check_target(found[0])
-        self._check_links(found[0])
+        self._check_twice(found[0])
         return found[0]
 
     def _check_target(self, path: Path) -> None:
@@ -89,19 +92,23 @@ class DeclaredImages:
                 return
         raise RowError(links.KIND, links.reason(self.relative(out), folder))
 
-    def _check_links(self, path: Path) -> None:
-        """Raise for another name of a file, which would be an image of its own."""
+    def _check_twice(self, path: Path) -> None:
+        """Raise for another name of a file or series, which would be another image."""
         try:
             facts = path.stat()
         except OSError:
             return  # a link to nothing; reading it fails
-        other = self._named.setdefault((facts.st_dev, facts.st_ino), path)
-        if other != path:
-            raise RowError(
-                "image twice",
-                f"{self.relative(path)} is a link to the file of "
-                f"{self.relative(other)}; name one of them in the table",
-            )
+        keys = {(facts.st_dev, facts.st_ino): "is a link to the file of"}
+        if self._series and (series := self._series.key_of(path)):
+            keys[series] = "is of the same series as"
+        for key, relation in keys.items():
+            other = self._named.setdefault(key, path)
+            if other != path:
+                raise RowError(
+                    "image twice",
+                    f"{self.relative(path)} {relation} {self.relative(other)}; name "
+                    "one of them in the table",
+                )
 
     def key_of(self, name: str) -> str:
         """The same text for all spellings of an image; also if there is no file."""
@@ -139,8 +146,12 @@ class DeclaredImages:
                 continue
             if _is(Path.is_file, path):
                 # A slice of a series; or a file with the suffix of no image.
-                return [path.parent if path.parent in self._known else path]
+                return [path.parent if self._is_volume(path.parent) else path]
         return self._names.find(name)
+
+    def _is_volume(self, folder: Path) -> bool:
+        """Whether a folder is the image that any slice in it stands for."""
+        return folder in self._known and self._series.is_one(folder)
 
     def _by_path(self, path: Path) -> list[Path]:
         if path.parent not in self._listed:
@@ -166,6 +177,12 @@ class DeclaredImages:
     def relative(self, path: Path) -> str:
         """The path relative to `root`, for lists and messages."""
         return _relative(path, self.root)
+
+    def files_of(self, path: Path) -> list[Path]:
+        """The files of an image: of a volume, all slices of its series."""
+        if self._series:
+            return self._series.files_of(path)
+        return [path] if path.is_file() else []
 
     def not_requested(self) -> list[Path]:
         """The files that no call of `find` has returned."""

@@ -203,7 +203,7 @@ class Plan:
     def digest(self) -> dict[str, Any]:
         """What the prepared dataset is made from."""
         names = sorted(
-            f"{self._images.relative(path)} {_bytes_of(path)}"
+            f"{self._images.relative(path)} {self._bytes_of(path)}"
             for path in self.image_files()
         )
         return {
@@ -223,6 +223,13 @@ class Plan:
                 name = self._required(row, self.declaration.columns.image)
                 found.add(self._images.find(name))
         return found
+
+    def files_of(self, image: Path) -> list[Path]:
+        """The files of an image: of a volume, all slices of its series."""
+        return self._images.files_of(image)
+
+    def _bytes_of(self, image: Path) -> int:
+        return sum(file.stat().st_size for file in self.files_of(image))
 
 
 class PreparedPlan:
@@ -282,12 +289,6 @@ def _plain(declaration: DatasetDeclaration) -> dict[str, Any]:
     # What may be done with the data changes none of them.
     del plain["licence"], plain["citation"]
     return plain
-
-
-def _bytes_of(path: Path) -> int:
-    """Size of a file, or of the files of a series; 0 for a link to nothing."""
-    files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 _KNOWN = Classes(("known",), lambda value: 0)

@@ -11,7 +11,7 @@ import csv
 import dataclasses
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,27 @@ class Originals:
         images: likewise -> `ImageFact`.
     """
 
-    def __init__(self, root: Path, tables: Iterable[Path], images: Iterable[Path]):
+    def __init__(
+        self,
+        root: Path,
+        tables: Iterable[Path],
+        images: Iterable[Path],
+        files_of: Callable[[Path], list[Path]] | None = None,
+    ):
         """
         Args:
             root: folder to which the names are relative.
             tables: the tables.
-            images: files, or folders of the slices of a volume.
+            images: files, or what stands for several files, such as a series.
+            files_of: the files of an image; nothing for a link to nothing. None: it
+                itself.
         """
         self._root = root
+        self._files_of = files_of or _itself
         self.tables = {self._name(path): storage.sha256_of(path) for path in tables}
         self.images: dict[str, ImageFact] = {}
         for image in images:
-            for path in _files_of(image):
+            for path in self._files_of(image):
                 facts = path.stat()
                 fact = ImageFact(facts.st_size, facts.st_mtime_ns)
                 self.images[self._name(path)] = fact
@@ -68,7 +77,7 @@ class Originals:
 
     def hash_image(self, image: Path) -> None:
         """Note the bytes of an image that is prepared; thread-safe for other images."""
-        for path in _files_of(image):
+        for path in self._files_of(image):
             name = self._name(path)
             if name in self.images:
                 sha256 = storage.sha256_of(path)
@@ -143,10 +152,8 @@ class Originals:
         ]
 
 
-def _files_of(image: Path) -> Iterable[Path]:
-    """The file of an image, or the files of a series; nothing for a broken link."""
-    files = sorted(image.iterdir()) if image.is_dir() else [image]
-    return (file for file in files if file.is_file())
+def _itself(image: Path) -> list[Path]:
+    return [image] if image.is_file() else []
 
 
 def _read(path: Path) -> dict[str, ImageFact] | None:

@@ -50,7 +50,7 @@ def find_images(
         confined: whether a symbolic link that leads out of a given folder is an error.
             A file or folder that is given by name may be a link.
     Returns: each file or folder once, in the order of `given`, those of one folder or
-        pattern sorted. Of several slices of one series, the first.
+        pattern sorted. Of paths that stand for one series, the first.
     Raises: DataError for a path that does not exist, a folder (NoImagesError) or a
         pattern without images, what cannot be read, and links as `confined` says.
     """
@@ -125,9 +125,10 @@ def _check_links(images: Iterable[Path], folder: Path) -> None:
 
 
 def _without_other_slices(found: list[Path]) -> list[Path]:
-    """Without files of a series whose folder, or another file of it, is there."""
-    # DICOM files have been requested by name.
-    if sum(not path.name.lower().endswith(VOLUMES) for path in found) < 2:
+    """Without paths to a series of which the folder, or a file, comes before."""
+    # Files of DICOM have been requested by name.
+    others = [path for path in found if not path.name.lower().endswith(VOLUMES)]
+    if len(others) < 2 or all(path.is_dir() for path in others):
         return found
     from mdmt_tf.imaging.series_files import without_other_slices  # slow to import
 

@@ -5,7 +5,8 @@ for the volume of its frames.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
 from mdmt_tf import links
@@ -14,7 +15,6 @@ from mdmt_tf.imaging.series_headers import (
     IDENTITY,
     Slice,
     dicom_files,
-    is_dicom_file,
     read_slices,
 )
 
@@ -45,24 +45,63 @@ def find_series(folder: str | os.PathLike) -> list[Path]:
     return [folder]
 
 
+class SeriesFolders:
+    """Which volume each DICOM file in a folder belongs to; a folder is read once."""
+
+    def __init__(self):
+        self._volumes: dict[Path, dict[Path, tuple[str, ...]]] = {}
+
+    def key_of(self, path: Path) -> Hashable | None:
+        """The same for all paths that stand for one volume; None for other files."""
+        if path.is_dir():
+            return path
+        own = self._in(path.parent).get(path)
+        if own is None:
+            return None
+        return path.parent if self.is_one(path.parent) else (path.parent, own)
+
+    def is_one(self, folder: Path) -> bool:
+        """Whether a folder stands for each slice in it, as far as its files tell."""
+        return len({*self._in(folder).values()}) < 2
+
+    def files_of(self, path: Path) -> list[Path]:
+        """The files that a volume is made of; nothing for a link to nothing."""
+        if path.is_dir():
+            return [file for file in sorted(path.iterdir()) if file.is_file()]
+        if not path.is_file():
+            return []
+        if self.key_of(path) is None:
+            return [path]
+        volumes = self._in(path.parent)
+        return [file for file, own in volumes.items() if own == volumes[path]]
+
+    def _in(self, folder: Path) -> dict[Path, tuple[str, ...]]:
+        """File -> its series, and its own name if its frames are a volume."""
+        if folder not in self._volumes:
+            try:
+                slices = read_slices(dicom_files(folder))
+            except DataError:
+                slices = []
+            counts = Counter(one.path for one in slices)
+            self._volumes[folder] = {
+                one.path: (*one.series, *[one.path.name] * (counts[one.path] > 1))
+                for one in slices
+            }
+        return self._volumes[folder]
+
+
 def without_other_slices(paths: Iterable[Path]) -> list[Path]:
-    """The paths without slices of a series of which another path is there already.
+    """The paths without those that stand for the same series as an earlier one.
 
     Args:
         paths: files, DICOM or not, and folders of a series.
     """
-    kept, seen = [], set()
+    kept, seen, series = [], set(), SeriesFolders()
     for path in paths:
-        if path.is_file() and is_dicom_file(path):
-            slices = read_slices([path])
-            if len(slices) == 1:
-                series = (path.parent, slices[0].series)
-                if series in seen or path.parent in seen:
-                    continue
-                seen.add(series)
-        elif path.is_dir():
-            seen.add(path)
-        kept.append(path)
+        key = series.key_of(path) or path
+        if key not in seen:
+            kept.append(path)
+        seen.add(key)
     return kept
 
 

@@ -142,6 +142,17 @@ def test_slices_of_one_series_are_one_image(studies):
     assert found(studies, *given, volumes=True) == expected
     given = ["patient0/ct", "patient0/ct/001.dcm"]
     assert found(studies, *given, volumes=True) == ["patient0/ct"]
+    assert found(studies, *given[::-1], volumes=True) == ["patient0/ct/001.dcm"]
+
+
+def test_a_slice_is_kept_beside_its_folder_of_several_series(studies):
+    folder = studies / "patient0" / "ct"
+    other = make_slices(np.zeros((2, 4, 5), np.float32), series="9.9")
+    for number, dataset in enumerate(other):
+        dataset.save_as(folder / f"other{number}", enforce_file_format=True)
+    given = ["patient0/ct", "patient0/ct/001.dcm", "patient0/ct/other1"]
+    given += ["patient0/ct/000.dcm"]
+    assert found(studies, *given, volumes=True) == given[:3]
 
 
 def test_a_folder_of_several_series_is_one_image_that_cannot_be_read(studies):

@@ -2,8 +2,10 @@
 
 import time
 
+import numpy as np
 import pytest
 from declared import write_image
+from made_series import make_slices
 
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.table_rows import RowError
@@ -182,3 +184,65 @@ def test_a_link_to_an_image_is_not_another_image(root, folders):
     images.find(f"{start}a1.png")
     with pytest.raises(RowError, match="z9.png is a link to the file of films/a1.png"):
         images.find(f"{start}z9")
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Two series of each patient, as `ct/p1/soft0.dcm`, and one in `ct/p3`."""
+    values = np.zeros((2, 4, 5), np.float32)
+    for patient in ("p1", "p2", "p3"):
+        for kind in ("soft", "bone") if patient != "p3" else ("soft",):
+            slices = make_slices(values, series=f"1.{patient}.{kind}")
+            for number, one in enumerate(slices):
+                path = tmp_path / "ct" / patient / f"{kind}{number}.dcm"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                one.save_as(path, enforce_file_format=True)
+    return tmp_path
+
+
+def test_a_slice_stands_for_its_series_among_several(scans):
+    images = DeclaredImages(scans, ["ct"], volumes=True)
+    found = [images.find(f"{p}/soft1.dcm") for p in ("p1", "p2", "p3")]
+    assert [images.id_of(path) for path in found] == [
+        "p1/soft1.dcm",
+        "p2/soft1.dcm",
+        "p3",
+    ]
+    for path in found:
+        assert {file.name[:4] for file in images.files_of(path)} == {"soft"}
+    assert images.not_requested() == []
+    # The other series of the same folder is another image.
+    assert images.id_of(images.find("p1/bone0.dcm")) == "p1/bone0.dcm"
+
+
+def test_slices_in_one_flat_folder_are_told_by_their_series(scans):
+    for path in sorted(scans.glob("ct/p?/*.dcm")):
+        (scans / "flat").mkdir(exist_ok=True)
+        path.rename(scans / "flat" / f"{path.parent.name}_{path.name}")
+    images = DeclaredImages(scans, ["flat"], volumes=True)
+    names = ["p1_soft0.dcm", "p2_soft0.dcm", "p3_soft0.dcm"]
+    assert [images.id_of(images.find(name)) for name in names] == names
+
+
+@pytest.mark.parametrize(
+    "folders, first, second",
+    [
+        (["ct"], "p1/soft0.dcm", "p1/soft1.dcm"),
+        (None, "ct/p1/soft0.dcm", "ct/p1/soft1.dcm"),
+        (None, "ct/p3/soft0.dcm", "ct/p3/soft1.dcm"),
+        (None, "ct/p3", "ct/p3/soft1.dcm"),
+    ],
+)
+def test_two_names_of_one_series_are_one_image(scans, folders, first, second):
+    images = DeclaredImages(scans, folders, volumes=True)
+    assert images.find(first) == images.find(first)
+    with pytest.raises(
+        RowError, match=f"{second} is of the same series as .*{first}; name one"
+    ) as error:
+        images.find(second)
+    assert error.value.kind == "image twice"
+
+
+def test_slices_that_are_images_are_not_told_by_their_series(scans):
+    images = DeclaredImages(scans, ["ct"], volumes=False)
+    assert images.find("p3/soft0.dcm") != images.find("p3/soft1.dcm")

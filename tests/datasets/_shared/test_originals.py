@@ -8,10 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_series import make_slices, write_slices
 
 from mdmt_tf.datasets._shared import prepare
 from mdmt_tf.datasets._shared.originals import Originals
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.series_files import SeriesFolders
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,7 +49,7 @@ def files(tmp_path):
 def originals(root):
     tables = sorted(root.glob("*.csv"))
     images = [*sorted(root.glob("*.png")), root / "series"]
-    return Originals(root, tables, images)
+    return Originals(root, tables, images, SeriesFolders().files_of)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,30 @@ def test_changes(files, tmp_path, what, path, tables, images):
     is_seen = bool(images) and what is not change
     words = ["names or sizes of images"] if is_seen else []
     assert now.changed_images(stored, tmp_path) == words
+
+
+def test_a_change_of_another_slice_of_a_named_series(tmp_path):
+    """The table names one slice; its volume is made of all slices of the series."""
+    values = np.zeros((3, 4, 5), np.float32)
+    folder = tmp_path / "files" / "ct"
+    soft = write_slices(folder, make_slices(values, series="1.1"))
+    write_slices(folder / "bone", make_slices(values, series="1.2"))
+    (bone, *_) = [file.rename(folder / f"b{file.name}") for file in folder.glob("*/*")]
+
+    def now():
+        return Originals(folder, [], soft[1:2], SeriesFolders().files_of)
+
+    before = now()
+    before.hash_image(soft[1])
+    before.write(tmp_path)
+    change(folder, bone.name)
+    assert now().changed_images(before.digest(), tmp_path) == []
+    data = soft[0].read_bytes()
+    soft[0].write_bytes(data[:-1] + b"x")
+    os.utime(soft[0], ns=(1, 1))
+    assert now().changed_images(before.digest(), tmp_path) == [
+        f"the image {soft[0].name} has other bytes"
+    ]
 
 
 def test_many_changes_are_counted(files, tmp_path):
