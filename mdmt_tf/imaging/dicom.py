@@ -29,6 +29,8 @@ from mdmt_tf.imaging import limits, raster
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.dicom_codes import check_whole
 from mdmt_tf.imaging.dicom_display import shown
+from mdmt_tf.imaging.dicom_frames import TAGS as FRAME_TAGS
+from mdmt_tf.imaging.dicom_frames import number_of_frames
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.visible import check_visible
 
@@ -167,7 +169,9 @@ def parse(data: bytes, name: str, tags: Sequence[str] = ()) -> pydicom.Dataset:
     _check_deflated(data, name)
     with quiet_loggers():
         dataset = pydicom.dcmread(
-            io.BytesIO(data), force=True, specific_tags=[*_TAGS.split(), *tags]
+            io.BytesIO(data),
+            force=True,
+            specific_tags=[*_TAGS.split(), *FRAME_TAGS, *tags],
         )
     if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -195,7 +199,7 @@ _LONGEST_HEADER = 4096
 def _decode_dicom(data: bytes, name: str) -> np.ndarray:
     with reading(name):
         dataset = parse(data, name)
-        frames = int(dataset.get("NumberOfFrames") or 1)
+        frames = number_of_frames(dataset)
         if frames != 1:
             raise DataError(
                 f"{name}: expected one image, received {frames} frames. "

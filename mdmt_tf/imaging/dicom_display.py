@@ -10,6 +10,7 @@ import pydicom
 
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import raster
+from mdmt_tf.imaging.dicom_frames import element
 from mdmt_tf.imaging.dicom_values import (
     apply_modality,
     look_up,
@@ -44,7 +45,9 @@ def shown(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray
         raise nothing_visible(name, received)
 
     def cause() -> str:
-        return f"pixel values {values.min():g} to {values.max():g}, {_voi(dataset)}"
+        return (
+            f"pixel values {values.min():g} to {values.max():g}, {_voi(dataset, name)}"
+        )
 
     image = _apply_voi(values, dataset, name)
     if image is None:
@@ -57,12 +60,11 @@ def shown(stored: np.ndarray, dataset: pydicom.Dataset, name: str) -> np.ndarray
     return image
 
 
-def _voi(dataset: pydicom.Dataset) -> str:
+def _voi(dataset: pydicom.Dataset, name: str) -> str:
     """The VOI transformation, for messages."""
     if dataset.get("VOILUTSequence"):
         return "in a VOI lookup table"
-    keys = ("WindowCenter", "WindowWidth")
-    center, width = (_first(dataset.get(key)) for key in keys)
+    center, width = _center_and_width(dataset, name)
     if center is None or width is None:
         return "without a window"
     return f"in a window of center {center:g} and width {width:g}"
@@ -85,9 +87,7 @@ def _apply_voi(
             bits = raster.smallest_depth(int(table.max()), (8, 10, 12, 14, 16))
         scaled = np.minimum(table / np.float32(2**bits - 1), np.float32(1))
         return look_up(values, scaled, first)
-    center, width = (
-        _first(dataset.get(key)) for key in ("WindowCenter", "WindowWidth")
-    )
+    center, width = _center_and_width(dataset, name)
     if center is None or width is None:
         return None
     if not np.isfinite((center, width)).all():
@@ -95,7 +95,7 @@ def _apply_voi(
             f"{name}: expected a window of finite numbers. Received: WindowCenter "
             f"{center:g}, WindowWidth {width:g}. Export the image again"
         )
-    function = dataset.get("VOILUTFunction") or "LINEAR"
+    function = element(dataset, "VOILUTFunction", name) or "LINEAR"
     if width < (1 if function == "LINEAR" else np.finfo(np.float32).tiny):
         known = function if function in _FUNCTIONS else "unknown"
         doubt = (
@@ -105,6 +105,17 @@ def _apply_voi(
         warnings.warn(DataWarning(doubt, "impossible window"), stacklevel=2)
         return None
     return _window(values.astype(np.float32), center, width, function)
+
+
+def _center_and_width(
+    dataset: pydicom.Dataset, name: str
+) -> tuple[float | None, float | None]:
+    """Of the first window."""
+    center, width = (
+        _first(element(dataset, keyword, name))
+        for keyword in ("WindowCenter", "WindowWidth")
+    )
+    return center, width
 
 
 def _window(x: np.ndarray, center: float, width: float, function: str) -> np.ndarray:

@@ -12,6 +12,7 @@ import pydicom
 
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import dicom, raster
+from mdmt_tf.imaging.dicom_frames import number_of_frames
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.dicom_values import apply_modality, padding_of
 from mdmt_tf.imaging.intensity import NOT_HOUNSFIELD, doubt_hounsfield, is_of_picture
@@ -41,7 +42,7 @@ def read_hounsfield(
         )
     with dicom.reading(name):
         dataset = dicom.parse(data, name, TAGS)
-        frames = int(dataset.get("NumberOfFrames") or 1)
+        frames = number_of_frames(dataset)
         if frames != 1:
             raise DataError(
                 f"{name}: expected one slice. Received: {frames} frames. Prepare a "
@@ -80,7 +81,7 @@ def measured_values(dataset: pydicom.Dataset, name: str, frame: int = 0) -> np.n
             "colour"
         )
     stored = stored_pixels(dataset, name, frame)
-    values = apply_modality(stored, dataset, name).astype(np.float32)
+    values = apply_modality(stored, dataset, name, frame).astype(np.float32)
     padding = padding_of(stored, dataset)
     if padding is not None and not padding.all():
         values[padding] = values[~padding].min()

@@ -4,25 +4,24 @@ import numpy as np
 import pydicom
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.dicom_frames import element
 
 # Sums of float32 have whole steps up to here.
 _EXACT = 2**24
 
 
 def apply_modality(
-    stored: np.ndarray, dataset: pydicom.Dataset, name: str
+    stored: np.ndarray, dataset: pydicom.Dataset, name: str, frame: int = 0
 ) -> np.ndarray:
     """Modality lookup table, or slope and intercept (PS3.3 C.11.1).
 
-    Raises: DataError for a slope of 0, and for numbers that no image has.
+    Raises: DataError for a slope of 0, for numbers that no image has, and for two that
+        contradict each other.
     """
     if dataset.get("ModalityLUTSequence"):
         table, first = lookup_table(dataset.ModalityLUTSequence[0], dataset)
         return look_up(stored, table, first)
-    slope = dataset.get("RescaleSlope")
-    intercept = dataset.get("RescaleIntercept")
-    slope = 1.0 if slope is None else float(slope)
-    intercept = 0.0 if intercept is None else float(intercept)
+    slope, intercept = rescale_of(dataset, name, frame) or (1.0, 0.0)
     if (slope, intercept) == (1.0, 0.0):
         return stored
     steps = abs(intercept / slope) if slope else np.inf
@@ -33,6 +32,17 @@ def apply_modality(
             "Export the image again"
         )
     return stored * np.float32(slope) + np.float32(intercept)
+
+
+def rescale_of(
+    dataset: pydicom.Dataset, name: str, frame: int = 0
+) -> tuple[float, float] | None:
+    """Slope and intercept of a frame; None where the file states neither."""
+    slope = element(dataset, "RescaleSlope", name, frame)
+    intercept = element(dataset, "RescaleIntercept", name, frame)
+    if slope is None and intercept is None:
+        return None
+    return float(1 if slope is None else slope), float(intercept or 0)
 
 
 def padding_of(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:

@@ -81,8 +81,6 @@ def _values(slices: Sequence[Slice]) -> np.ndarray:
             if opened != one.path:
                 dataset = dicom.parse(dicom.bytes_of(one.path, name)[0], name)
                 opened = one.path
-            if one.rescale is not None:
-                dataset.RescaleSlope, dataset.RescaleIntercept = one.rescale
             with collected_warnings() as found:
                 stack[number] = measured_values(dataset, name, one.frame)
         for doubt in found:
@@ -98,6 +96,7 @@ def _stack(slices: Sequence[Slice]) -> list[Slice]:
 
     Raises: DataError when they are not evenly spaced slices of one volume.
     """
+    _check_placed(slices)
     _check_alike(slices)
     normal = np.cross(*slices[0].directions)
     ordered = sorted(slices, key=lambda one: float(one.position @ normal))
@@ -113,14 +112,22 @@ def _stack(slices: Sequence[Slice]) -> list[Slice]:
     return ordered
 
 
-def _check_alike(slices: Sequence[Slice]) -> None:
-    """Check that all slices have one size, spacing and direction."""
+def _check_placed(slices: Sequence[Slice]) -> None:
+    """Check that all are slices of a volume, with a place in the patient."""
     scouts = [one for one in slices if one.is_localizer]
     if scouts:
         raise DataError(
             f"expected slices of a volume. Received: {_some(scouts)}, which the "
             "scanner marks as localizer. Remove them from the folder"
         )
+    for one in slices:
+        if one.frames > 1:
+            raise DataError(
+                "expected a file of one slice, or one that states the place of each "
+                f"frame. Received: {one.path.name}, with {one.frames} frames without "
+                "places. Convert it to NIfTI (for example with dcm2niix), or export "
+                "the slices as separate files"
+            )
     unplaced = [one for one in slices if not one.is_placed]
     if unplaced:
         raise DataError(
@@ -128,6 +135,10 @@ def _check_alike(slices: Sequence[Slice]) -> None:
             f"PixelSpacing. Received: {_some(unplaced)} without one of these. Remove "
             "pictures and radiographs from the folder"
         )
+
+
+def _check_alike(slices: Sequence[Slice]) -> None:
+    """Check that all slices have one size, spacing and direction."""
     checks = (
         ("size", "rows x columns", "shape", 0),
         ("pixel spacing", "mm", "spacing_mm", _SAME_SPACING),

@@ -11,6 +11,9 @@ import pydicom
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
+from mdmt_tf.imaging.dicom_frames import TAGS as FRAME_TAGS
+from mdmt_tf.imaging.dicom_frames import element, frames_with_groups, number_of_frames
+from mdmt_tf.imaging.dicom_values import rescale_of
 
 # Slices that differ in one of these are not of one series. Some programs write one
 # SeriesInstanceUID for all patients, or none. The values are compared and never shown:
@@ -24,7 +27,7 @@ IDENTITY = (
 _TAGS = """
     Modality ImageType Rows Columns NumberOfFrames
     ImagePositionPatient ImageOrientationPatient PixelSpacing
-    SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
+    RescaleSlope RescaleIntercept
 """
 
 
@@ -34,6 +37,7 @@ class Slice:
 
     Attributes:
         path, frame: the file, and the number of the frame in it.
+        frames: of the file, if it does not say where each of them lies; else 1.
         series: what tells it from others, the values of IDENTITY.
         modality: e.g. CT or MR.
         is_localizer: whether the scanner marks it as such.
@@ -41,11 +45,12 @@ class Slice:
         directions: float64 (2, 3), of a row and of a column, as DICOM's coordinates.
         position: float64 (3,), of the centre of the first pixel, in mm.
         spacing_mm: distance of rows, and of columns.
-        rescale: slope and intercept of a frame; None: those of the file.
+        rescale: slope and intercept; None where the file states neither.
     """
 
     path: Path
     frame: int
+    frames: int
     series: tuple[str, ...] = dataclasses.field(repr=False)
     modality: str
     is_localizer: bool
@@ -95,7 +100,7 @@ def read_slices(files: Iterable[Path]) -> list[Slice]:
                 path,
                 force=True,
                 stop_before_pixels=True,
-                specific_tags=[*IDENTITY, *_TAGS.split()],
+                specific_tags=[*IDENTITY, *FRAME_TAGS, *_TAGS.split()],
             )
             if header.get("Rows") and header.get("Columns"):
                 slices += _slices_of(header, path)
@@ -103,47 +108,38 @@ def read_slices(files: Iterable[Path]) -> list[Slice]:
 
 
 def _slices_of(header: pydicom.Dataset, path: Path) -> list[Slice]:
-    frames = header.get("PerFrameFunctionalGroupsSequence")
-    if not frames:
-        return [_slice(header, path, 0, header, header, None)]
-    (shared,) = header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()]
+    name = os.fspath(path)
+    frames = frames_with_groups(header, name)
+    unplaced = 1 if frames else number_of_frames(header)
+    common = {
+        "path": path,
+        "frames": unplaced,
+        "series": tuple(str(header.get(key) or "") for key in IDENTITY),
+        "modality": str(header.get("Modality") or ""),
+        "is_localizer": "LOCALIZER" in (header.get("ImageType") or ()),
+        "shape": (int(header.Rows), int(header.Columns)),
+    }
     slices = []
-    for number, own in enumerate(frames):
-
-        def group(keyword, own=own):
-            items = own.get(keyword) or shared.get(keyword) or [pydicom.Dataset()]
-            return items[0]
-
-        measures = group("PixelMeasuresSequence")
-        place = pydicom.Dataset()
-        place.update(group("PlanePositionSequence"))
-        place.update(group("PlaneOrientationSequence"))
-        values = group("PixelValueTransformationSequence")
-        rescale = (
-            float(values.get("RescaleSlope", 1)),
-            float(values.get("RescaleIntercept", 0)),
+    for frame in range(max(1, frames)):
+        directions, position, spacing = (
+            element(header, keyword, name, frame)
+            for keyword in (
+                "ImageOrientationPatient",
+                "ImagePositionPatient",
+                "PixelSpacing",
+            )
         )
-        slices.append(_slice(header, path, number, place, measures, rescale))
+        slices.append(
+            Slice(
+                frame=frame,
+                directions=_numbers(directions, 6).reshape(2, 3),
+                position=_numbers(position, 3),
+                spacing_mm=tuple(_numbers(spacing, 2).tolist()),
+                rescale=rescale_of(header, name, frame),
+                **common,
+            )
+        )
     return slices
-
-
-def _slice(header, path, frame, place, measures, rescale) -> Slice:
-    """A slice of elements that lie in the file or in groups of its frames."""
-    directions = place.get("ImageOrientationPatient")
-    position = place.get("ImagePositionPatient")
-    spacing = measures.get("PixelSpacing")
-    return Slice(
-        path=path,
-        frame=frame,
-        series=tuple(str(header.get(key) or "") for key in IDENTITY),
-        modality=str(header.get("Modality") or ""),
-        is_localizer="LOCALIZER" in (header.get("ImageType") or ()),
-        shape=(int(header.Rows), int(header.Columns)),
-        directions=_numbers(directions, 6).reshape(2, 3),
-        position=_numbers(position, 3),
-        spacing_mm=tuple(_numbers(spacing, 2).tolist()),
-        rescale=rescale,
-    )
 
 
 def _numbers(values, count: int) -> np.ndarray:

@@ -175,6 +175,10 @@ def bad_series():
         "000.dcm, 001.dcm, 002.dcm and 3 more, which the scanner marks as localizer",
     )
     yield good[:1], "at least 2 slices. Received: 1"
+    # Older files of many frames say where the first one lies.
+    for several in (1, 3):
+        older = make_slices(hu((several, 8, 10)), NumberOfFrames=24)
+        yield older, r"of one slice.*: \d+\.dcm, with 24 frames without places"
     radiograph = make_dicom(np.zeros((8, 10), np.uint16), SeriesInstanceUID="1.2.3.4")
     yield [*good, radiograph], "with ImagePositionPatient.* Received: {6} without"
     colour = make_dicom(np.zeros((8, 10, 3), np.uint8), photometric="RGB")

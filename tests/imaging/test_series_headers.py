@@ -30,7 +30,8 @@ def test_what_a_header_says(tmp_path):
     assert one.series == ("P1", "1.2", "1.2.3.4", "")
     assert "P1" not in repr(one)
     assert (one.modality, one.is_localizer) == ("CT", False)
-    assert (one.shape, one.spacing_mm, one.rescale) == ((8, 10), (0.5, 0.75), None)
+    assert (one.shape, one.spacing_mm) == ((8, 10), (0.5, 0.75))
+    assert (one.frames, one.rescale) == (1, (1, -1024))
     np.testing.assert_array_equal(one.directions, [[1, 0, 0], [0, 1, 0]])
     np.testing.assert_array_equal(one.position, [-10, -20, 30])
     assert one.is_placed
@@ -44,6 +45,27 @@ def test_frames_have_places_of_their_own(tmp_path):
     assert [one.position[2] for one in slices] == [30, 35, 40]
     assert {one.rescale for one in slices} == {(2, -500)}
     assert all(one.is_placed for one in slices)
+
+
+@pytest.mark.parametrize("frames, groups", [(4, 3), (3, 2), (3, 4), (1, 2)])
+def test_frames_and_their_groups_are_as_many(tmp_path, frames, groups):
+    dataset = enhanced(make_slices(np.zeros((4, 8, 10), np.float32)))
+    dataset.NumberOfFrames = frames
+    own = dataset.PerFrameFunctionalGroupsSequence
+    dataset.PerFrameFunctionalGroupsSequence = own[:groups]
+    path = tmp_path / "frames"
+    dataset.save_as(path, enforce_file_format=True)
+    with pytest.raises(
+        DataError, match=f"^{path}: .* each of {frames} frames .*: {groups} groups"
+    ):
+        read_slices([path])
+
+
+def test_frames_without_places(tmp_path):
+    (dataset,) = make_slices(VALUES[:1], NumberOfFrames=3)
+    dataset.save_as(tmp_path / "frames", enforce_file_format=True)
+    (one,) = read_slices([tmp_path / "frames"])
+    assert one.frames == 3
 
 
 @pytest.mark.parametrize(
