@@ -7,6 +7,7 @@ those of `volume.Volume` to the right, to the front and upwards.
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def read_series(path: str | os.PathLike) -> Volume:
     try:
         slices = _stack(slices_of(path))
         stack = _values(slices)
+        _check_rescale(slices)
         if is_constant(stack):
             raise nothing_visible("", f"all voxels have the value {stack.flat[0]:g}")
     except DataError as error:
@@ -168,6 +170,28 @@ def _check_alike(slices: Sequence[Slice]) -> None:
             f"angles. Received: {_listed(np.ravel(first.directions))}. "
             "Export the series again"
         )
+
+
+def _check_rescale(slices: Sequence[Slice]) -> None:
+    """Check that the values of all slices have one meaning."""
+    without = [one for one in slices if one.rescale is None]
+    if 0 < len(without) < len(slices):
+        raise DataError(
+            "expected RescaleSlope and RescaleIntercept in all slices or in none. "
+            f"Received: none in {_some(without)}, and in {len(slices) - len(without)} "
+            "slices. Export the series again"
+        )
+    counts = Counter(one.rescale[1] for one in slices if one.rescale)
+    # Each slice of a PET has a scale of its own.
+    if len(counts) > 1 and slices[0].modality == "CT":
+        (usual, _), *_ = counts.most_common(1)
+        others = [one for one in slices if one.rescale[1] != usual]
+        doubt = (
+            f"{others[0].path}: RescaleIntercept {others[0].rescale[1]:g}, where most "
+            f"slices of the CT have {usual:g} (it differs in {_some(others)}). Each "
+            "slice has its own added; look at the volume"
+        )
+        warnings.warn(DataWarning(doubt, "different intercepts"), stacklevel=2)
 
 
 def _check_gaps(ordered: Sequence[Slice], heights: np.ndarray) -> None:

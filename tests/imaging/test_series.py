@@ -1,6 +1,7 @@
 """DICOM series as volumes."""
 
 import copy
+import re
 import warnings
 
 import numpy as np
@@ -175,6 +176,10 @@ def bad_series():
         "000.dcm, 001.dcm, 002.dcm and 3 more, which the scanner marks as localizer",
     )
     yield good[:1], "at least 2 slices. Received: 1"
+    yield (
+        changed(good, 3, RescaleSlope=None, RescaleIntercept=None),
+        "in all slices or in none. Received: none in {3}, and in 5 slices",
+    )
     # Older files of many frames say where the first one lies.
     for several in (1, 3):
         older = make_slices(hu((several, 8, 10)), NumberOfFrames=24)
@@ -212,6 +217,19 @@ def test_rounded_positions_and_a_slight_tilt_are_no_fault(tmp_path):
     top = found.affine @ [0, 0, 5, 1]
     shift = 25 * np.tan(np.deg2rad(0.5))
     np.testing.assert_allclose(top[:3], [10, 20 - shift, 55], atol=1e-4)
+
+
+@pytest.mark.parametrize("modality, count", [("CT", 1), ("PT", 0)])
+def test_a_slice_of_a_ct_with_another_intercept_is_doubtful(tmp_path, modality, count):
+    slices = make_slices(hu(), Modality=modality)
+    slices[3] = make_slices(hu(), Modality=modality, intercept=-1000)[3]
+    paths = write_slices(tmp_path, slices)
+    with collected_warnings() as found:
+        values = read_series(tmp_path).values
+    np.testing.assert_array_equal(values, hu().T)
+    message = f"{paths[3]}: RescaleIntercept -1000, where most .* have -1024"
+    assert len(found) == count
+    assert all(re.match(message, str(one)) for one in found)
 
 
 def test_a_truncated_slice_is_named(tmp_path):
