@@ -12,7 +12,7 @@ import functools
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pydicom
@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging import limits, raster
+from mdmt_tf.imaging import dicom_orientation, limits, raster
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.dicom_codes import check_whole
 from mdmt_tf.imaging.dicom_display import shown
@@ -164,15 +164,12 @@ def _uid_names() -> frozenset[str]:
     return frozenset({*UID_dictionary, *(row[0] for row in UID_dictionary.values())})
 
 
-def parse(data: bytes, name: str, tags: Sequence[str] = ()) -> pydicom.Dataset:
-    """The elements of a DICOM file that describe its pixels, and those of `tags`."""
+def parse(data: bytes, name: str) -> pydicom.Dataset:
+    """The elements of a DICOM file that describe its pixels."""
     _check_deflated(data, name)
+    tags = [*_TAGS.split(), *FRAME_TAGS, *dicom_orientation.TAGS]
     with quiet_loggers():
-        dataset = pydicom.dcmread(
-            io.BytesIO(data),
-            force=True,
-            specific_tags=[*_TAGS.split(), *FRAME_TAGS, *tags],
-        )
+        dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=tags)
     if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     check_whole(data, dataset, name)
@@ -212,7 +209,9 @@ def _decode_dicom(data: bytes, name: str) -> np.ndarray:
         elif dataset.SamplesPerPixel > 1:
             image = _colour(stored, 2**dataset.BitsStored - 1)
         else:
-            return shown(stored, dataset, name)
+            image = shown(stored, dataset, name)
+            return dicom_orientation.upright(image, dataset, name)
+        image = dicom_orientation.upright(image, dataset, name)
     check_visible(image, name)
     return image
 

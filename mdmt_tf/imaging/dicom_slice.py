@@ -11,13 +11,11 @@ import numpy as np
 import pydicom
 
 from mdmt_tf.errors import DataError, DataWarning
-from mdmt_tf.imaging import dicom, raster
+from mdmt_tf.imaging import dicom, dicom_orientation, raster
 from mdmt_tf.imaging.dicom_frames import number_of_frames
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.dicom_values import apply_modality, padding_of
 from mdmt_tf.imaging.intensity import NOT_HOUNSFIELD, doubt_hounsfield, is_of_picture
-
-TAGS = ("Modality",)
 
 
 def read_hounsfield(
@@ -28,7 +26,8 @@ def read_hounsfield(
     Args:
         source: a path, or the bytes of a file.
         name: name of the file in messages; None: the path.
-    Returns: float32 (height, width), Hounsfield units.
+    Returns: float32 (height, width), Hounsfield units; turned as in radiology, see
+        `dicom_orientation`.
     Raises: DataError, as `dicom.read_image`; also for a file that is not DICOM, is of
         another modality, or has values that are not Hounsfield units.
     """
@@ -41,7 +40,7 @@ def read_hounsfield(
             "window, for example as full_256"
         )
     with dicom.reading(name):
-        dataset = dicom.parse(data, name, TAGS)
+        dataset = dicom.parse(data, name)
         frames = number_of_frames(dataset)
         if frames != 1:
             raise DataError(
@@ -55,7 +54,13 @@ def read_hounsfield(
                 f"{name}: expected a CT, because of window_hu. Received: modality "
                 f"{modality}. Prepare it without a window, for example as full_256"
             )
-        values = measured_values(dataset, name)
+        values = dicom_orientation.upright(
+            measured_values(dataset, name), dataset, name
+        )
+        plane = dicom_orientation.plane_of(dataset, name)
+    if plane not in ("", "axial"):
+        text = f"{name}: a {plane} slice. A model of axial slices does not know it"
+        warnings.warn(DataWarning(text, "slice that is not axial"), stacklevel=2)
     if doubt := doubt_hounsfield(values):
         if is_of_picture(float(values.min()), float(values.max())):
             raise DataError(f"{name}: {doubt}")
