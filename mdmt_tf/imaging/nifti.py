@@ -26,6 +26,9 @@ _KINDS = {
 _LONGEST_HEADER = 544
 # Spacings of sform and qform are rounded differently.
 _SAME_SPACING = 0.01
+# Metres and micrometres; the other bits of xyzt_units are of time.
+_SPACE = 7
+_UNITS_MM = {1: 1000.0, 3: 0.001}
 
 
 def open_image(path: str | os.PathLike, name: str) -> nibabel.Nifti1Image:
@@ -146,6 +149,8 @@ def affine_of(image: nibabel.Nifti1Image, name: str) -> np.ndarray:
             "Received: code 0 for both. Convert the file from DICOM again, or set the "
             "sform if the orientation is known"
         )
+    to_mm = in_mm(header)
+    sform, qform = (None if f is None else to_mm @ f for f in (sform, qform))
     affine = qform if sform is None else sform
     sides = np.array(lengths(affine))
     # The volume of a voxel must not be tiny, compared to one with right angles.
@@ -158,6 +163,12 @@ def affine_of(image: nibabel.Nifti1Image, name: str) -> np.ndarray:
     if sform is not None and qform is not None:
         _compare(sform, qform, name)
     return affine
+
+
+def in_mm(header: nibabel.Nifti1Header) -> np.ndarray:
+    """float64 (4, 4), from the header's unit of length to mm; unknown units are mm."""
+    scale = _UNITS_MM.get(int(header["xyzt_units"]) & _SPACE, 1.0)
+    return np.diag([scale, scale, scale, 1.0])
 
 
 def _sform(header: nibabel.Nifti1Header, name: str) -> np.ndarray | None:

@@ -86,6 +86,19 @@ def test_constant_volumes(tmp_path, value):
         read_volume(path)
 
 
+@pytest.mark.parametrize("space, mm", [(0, 1), (1, 1000), (2, 1), (3, 0.001), (5, 1)])
+@pytest.mark.parametrize("form", ["sform", "qform"])
+def test_affines_are_in_millimetres_whatever_the_unit(tmp_path, space, mm, form):
+    """Metres are 1, millimetres 2, micrometres 3; time in seconds is 8."""
+    stored = np.diag([*RAS.diagonal()[:3] / mm, 1])
+    stored[:3, 3] = np.array([10, 20, 30]) / mm
+    forms = {"sform": None, "qform": None, form: stored}
+    path = save(tmp_path / "a.nii", changes=[(123, bytes([space + 8]))], **forms)
+    volume = read_volume(path)
+    np.testing.assert_allclose(volume.spacing_mm, (2, 2, 3), rtol=1e-6)
+    np.testing.assert_allclose(volume.affine[:3, 3], (10, 20, 30), rtol=1e-6)
+
+
 def test_left_and_right_that_contradict(tmp_path):
     path = save(tmp_path / "a.nii", qform=flipped(0))
     with pytest.raises(DataError, match=rf"^{path}: .*sform says RAS, the qform LAS"):
