@@ -15,7 +15,7 @@ from nibabel import orientations
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
-from mdmt_tf.imaging.resample import lengths
+from mdmt_tf.imaging.resample import MOST_TILT_DEGREES, lengths
 
 _GZIP = b"\x1f\x8b"
 # Size of the header -> place of the magic, the one of a whole file, and of a pair.
@@ -160,9 +160,32 @@ def affine_of(image: nibabel.Nifti1Image, name: str) -> np.ndarray:
             "expected an affine from voxels to millimetres that can be inverted. "
             f"Received: {affine[:3].tolist()}. Convert the file from DICOM again"
         )
+    _check_right_angles(affine)
     if sform is not None and qform is not None:
         _compare(sform, qform, name)
+    if np.array_equal(affine, np.eye(4)):
+        doubt = (
+            f"{name}: the affine is the identity, which no scanner writes. Left and "
+            "right may be wrong: compare the file with the DICOM series"
+        )
+        warnings.warn(DataWarning(doubt, "identity as affine"), stacklevel=2)
     return affine
+
+
+def _check_right_angles(affine: np.ndarray) -> None:
+    """Check the angles between the axes of voxels, as `series` does for slices."""
+    axes = affine[:3, :3] / lengths(affine)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        cosine = np.clip(axes[:, one] @ axes[:, other], -1, 1)
+        degrees = float(np.degrees(np.arccos(cosine)))
+        if abs(degrees - 90) > MOST_TILT_DEGREES:
+            raise DataError(
+                "expected axes at right angles. Received: an affine with "
+                f"{degrees:.1f} degrees between axes {one + 1} and {other + 1}, as of "
+                "a gantry tilt or a registration. Resample the volume (dcm2niix "
+                "corrects the tilt of a DICOM series); or set sform_code to 0 if the "
+                "qform is right"
+            )
 
 
 def in_mm(header: nibabel.Nifti1Header) -> np.ndarray:

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage, sparse
 
+# Axes may be so far from right angles; beyond it, boxes are no model of the voxels.
+MOST_TILT_DEGREES = 1.0
+
 
 def lengths(affine: np.ndarray) -> tuple[float, float, float]:
     """Distance of neighbouring voxels along each axis, in mm."""

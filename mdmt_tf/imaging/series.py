@@ -16,7 +16,7 @@ import numpy as np
 from mdmt_tf.errors import DataError, DataWarning, collected_warnings
 from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.dicom_slice import measured_values
-from mdmt_tf.imaging.resample import lengths
+from mdmt_tf.imaging.resample import MOST_TILT_DEGREES, lengths
 from mdmt_tf.imaging.series_files import slices_of
 from mdmt_tf.imaging.series_headers import Slice
 from mdmt_tf.imaging.visible import is_constant, nothing_visible
@@ -28,7 +28,6 @@ _SAME_SPACING = 1e-3  # of the spacing
 _SAME_GAP = 0.1  # of the distance of the slices
 _ROUNDING_MM = 0.11
 _SAME_PLACE_MM = 1e-2
-_TILT_DEGREES = 1.0
 _SIDEWAYS = 1.0  # pixels, of a slice that is not in line with the others
 _SHOWN = 3  # files in a message
 # To the right, front and up, from DICOM's to the left, back and up.
@@ -241,7 +240,7 @@ def _check_line(
     upright = float(whole @ normal)
     sideways = float(np.linalg.norm(whole - upright * normal))
     degrees = float(np.degrees(np.arctan2(sideways, upright)))
-    if degrees > _TILT_DEGREES:
+    if degrees > MOST_TILT_DEGREES:
         raise DataError(
             "expected slices at a right angle to the direction in which they are "
             f"stacked. Received: a gantry tilt of {degrees:.1f} degrees. Correct it "

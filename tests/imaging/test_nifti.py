@@ -130,6 +130,38 @@ def test_a_small_rotation_is_no_contradiction(tmp_path):
     assert found == []
 
 
+def tilted(degrees):
+    """Slices are stacked towards the front, not upwards, by an angle."""
+    affine = np.diag([0.5, 0.5, 5.0, 1])
+    affine[1, 2] = 5 * np.tan(np.radians(degrees))
+    return affine
+
+
+@pytest.mark.parametrize("degrees", [2, -20])
+def test_a_gantry_tilt_is_refused(tmp_path, degrees):
+    path = save(tmp_path / "a.nii", sform=tilted(degrees), qform=None)
+    with pytest.raises(
+        DataError,
+        match=rf"^{path}: .*at right angles.*with {90 - degrees}\.0 degrees between "
+        "axes 2 and 3.*dcm2niix",
+    ):
+        read_volume(path)
+
+
+def test_a_slight_tilt_is_no_fault(tmp_path):
+    volume = read_volume(save(tmp_path / "a.nii", sform=tilted(0.5), qform=None))
+    np.testing.assert_allclose(volume.affine, tilted(0.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("place, count", [(0, 1), (-90, 0)])
+def test_the_identity_is_a_doubtful_affine(tmp_path, place, count):
+    affine = np.eye(4)
+    affine[2, 3] = place
+    with collected_warnings() as found:
+        read_volume(save(tmp_path / "a.nii", sform=affine, qform=None))
+    assert [one.kind for one in found] == ["identity as affine"] * count
+
+
 def test_an_empty_sform_gives_way_to_the_qform(tmp_path):
     empty = [(280, bytes(48))]
     path = save(tmp_path / "a.nii", qform=flipped(0), changes=empty)
