@@ -132,7 +132,7 @@ class _Worker:
         self._from, here = os.pipe()
         # Open as long as the process lives.
         self._said = open_scratch()
-        paths = [os.getcwd() if path == "" else path for path in sys.path]
+        paths = [path for path in sys.path if path]  # "" is the current folder
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _WORKER, str(there), str(here)],
