@@ -23,8 +23,9 @@ def leave_current_folder() -> None:
     except FileNotFoundError:  # deleted
         return
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    if sys.path[0] in ("", current) and current != own:
-        del sys.path[0]
+    if sys.path[0] in ("", current):
+        # Absolute, so that it stays this folder.
+        sys.path[:1] = [own] if current == own else []
 
 
 # While Python looks for the module of `python -m MODULE`, its name is not in sys.argv.
