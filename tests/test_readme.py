@@ -87,7 +87,7 @@ def accept(*_, **__):
 BEGINNINGS = {
     "prepare": ["mdmt_tf.datasets._shared.prepare.load_builder"],
     "new": ["mdmt_tf.planning.draft.make"],
-    "report": ["mdmt_tf.experiments.results.Results.read"],
+    "report": ["mdmt_tf.storage.require_folder"],
     "folds": ["mdmt_tf.data.sources.open_datasets"],
     "predict": ["mdmt_tf.serving.given.divide"],
     "card": ["mdmt_tf.reporting.model_card.write_pages"],
