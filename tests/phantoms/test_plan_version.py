@@ -1,0 +1,83 @@
+"""Another picture has another version: coarse fingerprints of a few pictures.
+
+A fingerprint has no digits in which processors differ. It tells that the pictures of a
+generator have changed, not that they are right.
+"""
+
+import numpy as np
+import pytest
+
+from mdmt_tf.phantoms.chest import radiograph, radiograph_files
+from mdmt_tf.phantoms.head import head_ct
+from mdmt_tf.phantoms.plan import PhantomPlan
+
+CHESTS = PhantomPlan(
+    aiforcovid_patients=1, brixia_patients=1, synthetic_cxr_patients=4, matrix=96
+)
+HEADS = PhantomPlan(ich_csic_patients=2, head_matrix=48)
+
+
+def blocks(values, *counts):
+    """The means of equal blocks of an array, the last axis first to vary."""
+    parts = [values]
+    for axis, count in enumerate(counts):
+        parts = [p for part in parts for p in np.array_split(part, count, axis)]
+    return [part.mean(dtype=float) for part in parts]
+
+
+def of_chest(study):
+    """Thousandths of the window: 4 x 4 means of the picture, and their std."""
+    pixels = radiograph_files.rendered(CHESTS, study).pixels
+    spread = blocks((pixels - pixels.mean(dtype=float)) ** 2, 2, 2)
+    return [1000 * x for x in (*blocks(pixels, 4, 4), *np.sqrt(spread))]
+
+
+def of_head(study):
+    """Tenths of HU: 3 x 3 x 2 means of the volume, and the mean of each region."""
+    seen = head_ct.render(study, HEADS.head_matrix)
+    regions = [seen.hu[seen.regions == r].mean() for r in np.unique(seen.regions)]
+    return [10 * x for x in (*blocks(seen.hu, 3, 3, 2), *regions)]
+
+
+# Version of the generator -> a line for each picture.
+CHEST_LINES = {
+    "2": """
+        382 592 564 253 730 599 636 747 674 703 778 710 872 936 967 828 283 323 207 202
+        330 424 395 252 410 476 424 418 647 831 829 557 826 978 972 710 263 310 300 283
+        474 765 746 410 731 721 807 778 654 692 869 693 667 991 985 691 254 272 282 268
+        312 422 405 386 436 636 646 645 507 826 832 635 578 870 826 683 340 281 360 284
+        739 694 684 743 766 662 731 728 721 687 793 686 812 865 854 842 120 131 136 133
+        159 172 167 106 160 188 212 144 176 297 336 172 241 412 412 223 104 106 136 136
+        265 529 539 287 654 641 676 647 578 710 808 622 661 900 905 731 248 238 198 193
+        219 365 369 265 454 451 501 521 411 429 563 452 506 698 747 610 267 230 271 230
+    """,
+}
+HEAD_LINES = {
+    "1": """
+        11 13 42 59 2 5 92 88 138 221 34 77 5 7 31 40 2 3 0 300 161 63 225 663
+        4 6 32 35 0 2 101 81 158 227 26 68 12 9 36 46 1 4 0 304 173 61 229 635
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "plan", "fingerprint", "known"),
+    [
+        (radiograph, CHESTS, of_chest, CHEST_LINES),
+        (head_ct, HEADS, of_head, HEAD_LINES),
+    ],
+    ids=["chest", "head"],
+)
+def test_pictures_of_a_version_do_not_change(module, plan, fingerprint, known):
+    received = [fingerprint(study) for study in plan.studies()]
+    lines = "\n".join(" ".join(f"{x:.0f}" for x in one) for one in received)
+    text = known.get(module.VERSION, "").strip()
+    expected = [[int(x) for x in line.split()] for line in text.splitlines()]
+    is_same = [len(one) for one in expected] == [len(one) for one in received] and all(
+        np.allclose(one, other, rtol=0, atol=5)
+        for one, other in zip(expected, received, strict=True)
+    )
+    assert is_same, (
+        f"The pictures have changed. Raise VERSION in {module.__name__}, on which the "
+        f"folder in the user's cache depends, and write its lines here:\n{lines}"
+    )
