@@ -1,6 +1,8 @@
 """Labels of phantoms: frequencies against the probabilities they are drawn with."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +12,23 @@ from sklearn.metrics import roc_auc_score
 from mdmt_tf.phantoms.chest import labels
 
 N = 100_000
+PAGE = Path(__file__).parents[3] / "datasets" / "synthetic_cxr" / "README.md"
 
 
 @pytest.fixture(scope="module")
 def drawn():
     return labels.draw_labels(np.random.default_rng(11), N)
+
+
+def test_the_page_of_the_dataset_has_the_fractions_of_the_categories(drawn):
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    found = re.search(r"0-4, 5-8, 9-13 and 14-18 have about (.*?) % of", text)
+    stated = [int(number) for number in re.findall(r"\d+", found[1])]
+    bounds = ((0, 4), (5, 8), (9, 13), (14, 18))
+    total = drawn.brixia_global
+    counted = [100 * np.mean((low <= total) & (total <= high)) for low, high in bounds]
+    np.testing.assert_allclose(stated, counted, rtol=0, atol=1)
+    assert sum(stated) == 100
 
 
 def logistic(x):
