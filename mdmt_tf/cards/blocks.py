@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.text import in_percent, shown_alike
 
-# Of operating points; they are no metrics of a task.
-_FRACTIONS = ("sensitivity", "specificity", "ppv", "npv", "fraction_positive")
 NOT_STATED = "not stated"
 NOT_KNOWN = "not known"
 
@@ -100,40 +99,23 @@ def plural(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def number_of(name: str, value: float | None) -> str:
-    """The value of a metric, as it is in the reports.
-
-    Example:
-        >>> number_of("auc", 0.7312), number_of("accuracy", 0.5)
-        ('0.731', '50.0 %')
-    """
-    if value is None:
-        return "not defined"
-    if name in _FRACTIONS or (name in METRICS and METRICS[name].percent):
-        return f"{100 * value:.1f} %"
-    text = f"{value:.3f}"
-    return text if len(text) <= 8 else f"{value:.3g}"
-
-
 def with_interval(name: str, entry: Mapping) -> str:
     """A value with its 95 % interval, or without if that is not estimable.
 
     Example:
         >>> with_interval("auc", {"value": 0.75, "low": 0.6, "high": 0.9})
         '0.750 (0.600 to 0.900)'
-        >>> with_interval("auc", {"value": 0.75, "low": None, "high": None})
-        '0.750 (no interval)'
+        >>> with_interval("accuracy", {"value": 0.75, "low": None, "high": None})
+        '75.0 % (no interval)'
     """
-    text = number_of(name, entry["value"])
     if entry["value"] is None:
-        return text
-    if entry["low"] is None:
-        return f"{text} (no interval)"
-    low, high = (number_of(name, entry[end]).removesuffix(" %") for end in _ENDS)
-    return f"{text.removesuffix(' %')} ({low} to {high})" + " %" * text.endswith("%")
-
-
-_ENDS = ("low", "high")
+        return "not defined"
+    known = [entry[key] for key in ("value", "low", "high") if entry[key] is not None]
+    text, *ends = shown_alike(name, *known)
+    unit = " %" if in_percent(name) else ""
+    return (
+        f"{text} ({' to '.join(ends)}){unit}" if ends else f"{text}{unit} (no interval)"
+    )
 
 
 def title_of(metric: str) -> str:

@@ -34,6 +34,8 @@ class Metric:
         requires: a task has the metric when it has all of these properties.
         lower_is_better: whether a lower value is better.
         percent: whether it is shown in per cent; otherwise with three decimals.
+        scaled: whether its size depends on the unit of a label, so that the number of
+            decimals follows the value.
         ideal: the best value of a metric that is worse in both directions; None if
             higher or lower is better.
         parts: for a metric that is the sum of the absolute values of signed parts, the
@@ -59,6 +61,7 @@ class Metric:
     _: dataclasses.KW_ONLY
     lower_is_better: bool = False
     percent: bool = False
+    scaled: bool = False
     ideal: float | None = None
     parts: Callable[[WeightedRows], np.ndarray] | None = None
     selects: bool = True
@@ -80,7 +83,9 @@ class Metric:
 
 # Key in metrics.json -> metric, in the order of entries and columns.
 METRICS = {
-    "loss": Metric(formulas.loss, "loss", "loss", lower_is_better=True, chart=1),
+    "loss": Metric(
+        formulas.loss, "loss", "loss", lower_is_better=True, scaled=True, chart=1
+    ),
     "accuracy": Metric(
         formulas.accuracy,
         "accuracy",
@@ -269,6 +274,7 @@ METRICS = {
         "MAE",
         _SCALE,
         lower_is_better=True,
+        scaled=True,
         headline=_SCALE,
         compared=_SCALE,
         chart=5,
@@ -279,6 +285,7 @@ METRICS = {
         "RMSE",
         _SCALE,
         lower_is_better=True,
+        scaled=True,
         headline=_SCALE,
         compared=_SCALE,
         chart=8,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared, names_of
-from mdmt_tf.reporting.table_files import plain_heading, shown
+from mdmt_tf.metrics.text import shown_alike
+from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.tasks import Task
 
 # The metric that says most about a task: the first of these that it has.
@@ -117,10 +118,11 @@ def clause(assessed: Assessed, task: Task, *, with_chance: bool = False) -> str:
         missing = ", ".join(own.get("missing_classes", []))
         why = f"no label is {missing}" if missing else "too few labels"
         return f"{what} is undefined ({why}; {patients})"
+    text, *ends = shown_alike(name, value, low, high)
     interval = "no interval can be estimated"
     if not math.isnan(low):
-        interval = f"95 % interval {shown(name, low)} to {shown(name, high)}"
+        interval = f"95 % interval {ends[0]} to {ends[1]}"
         chance = _CHANCE.get(name, math.nan)
         if with_chance and low <= chance <= high:
             interval += f", which includes chance, {chance:g}"
-    return f"{what} is {shown(name, value)} ({interval}; {patients})"
+    return f"{what} is {text} ({interval}; {patients})"

@@ -1,25 +1,17 @@
 """Calibration of predictions that took no part in a fit: tables and plots."""
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.text import with_interval
 from mdmt_tf.reporting.assessed import Assessed, number
 from mdmt_tf.reporting.calibration_plots import (
     decision_curve_plot,
     reliability_diagram,
 )
-from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
-    Entry,
-    Table,
-    TableSection,
-    heading,
-    numbered,
-    shown,
-)
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, numbered
 from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
 from mdmt_tf.statistics.curves import Band, net_benefit_band
 from mdmt_tf.statistics.interval import RESAMPLES
@@ -55,8 +47,7 @@ def _calibration_table(results: Assessed) -> Table:
             for name, found in both.items():
                 entry = found["metrics"].get(metric, {})
                 value, low, high = (number(entry.get(k)) for k in _ENDS)
-                ends = f" [{shown(metric, low)}, {shown(metric, high)}]"
-                text = shown(metric, value) + ("" if math.isnan(low) else ends)
+                text = with_interval(metric, value, low, high)
                 row.append(numbered(text, value))
                 facts = {"task": task.name, "metric": metric, "probabilities": name}
                 data.append(facts | dict(zip(_ENDS, (value, low, high), strict=True)))
@@ -96,7 +87,8 @@ def _points_table(results: Assessed) -> Table:
                 for metric in _POINT_METRICS:
                     entry = point["metrics"].get(metric, {})
                     value, low, high = (number(entry.get(k)) for k in _ENDS)
-                    row.append(_percent(value, low, high))
+                    text = with_interval(metric, value, low, high)
+                    row.append(numbered(text, value))
                     facts[metric] = value
                     facts |= {f"{metric}/low": low, f"{metric}/high": high}
                 rows.append(tuple(row))
@@ -112,13 +104,6 @@ def _points_table(results: Assessed) -> Table:
     ]
     title = "Operating points: thresholds chosen before"
     return Table("operating_points", title, sections, notes, pd.DataFrame(data))
-
-
-def _percent(value: float, low: float, high: float) -> Entry:
-    if math.isnan(value):
-        return Entry(NO_NUMBER)
-    ends = "" if math.isnan(low) else f" [{100 * low:.1f}, {100 * high:.1f}]"
-    return Entry(f"{100 * value:.1f}{ends}", value)
 
 
 def reliability(results: Assessed, component: Task):

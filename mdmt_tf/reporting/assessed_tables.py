@@ -5,16 +5,9 @@ import math
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared, headline, names_of
+from mdmt_tf.metrics.text import NO_NUMBER, shown, shown_alike, with_interval
 from mdmt_tf.reporting.assessed import Assessed, leading, numbers
-from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
-    Entry,
-    Table,
-    TableSection,
-    heading,
-    numbered,
-    shown,
-)
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, numbered
 from mdmt_tf.statistics.strata import RARE_CLASS, SMALL_STRATUM
 from mdmt_tf.tasks import Task
 
@@ -67,7 +60,10 @@ def _metrics_of(results: Assessed, task: Task) -> tuple[TableSection, list]:
         for one in units:
             own = found[f"by_{one}"]
             value, low, high = numbers(own, metric)
-            row += [numbered(shown(metric, value), value), _interval(metric, low, high)]
+            text, *ends = shown_alike(metric, value, low, high)
+            interval = Entry(" to ".join(ends), low)
+            row.append(numbered(text, value))
+            row.append(Entry(NO_NUMBER) if math.isnan(low) else interval)
             data.append(
                 {
                     "task": task.name,
@@ -112,9 +108,7 @@ def strata_table(results: Assessed) -> Table:
                 row.append(Entry(note_of(own)))
                 for metric in names:
                     point, low, high = numbers(own, metric)
-                    text = shown(metric, point)
-                    if not math.isnan(low):
-                        text += f" [{shown(metric, low)}, {shown(metric, high)}]"
+                    text = with_interval(metric, point, low, high)
                     row.append(numbered(text, point))
                 rows.append(tuple(row))
                 data += _stratum_rows(task, field, value, own)
@@ -157,9 +151,3 @@ def _stratum_rows(task: Task, field: str, value: str, own: dict) -> list[dict]:
         | dict(zip(("point", "low", "high"), numbers(own, metric), strict=True))
         for metric in own["metrics"]
     ]
-
-
-def _interval(metric: str, low: float, high: float) -> Entry:
-    if math.isnan(low):
-        return Entry(NO_NUMBER)
-    return Entry(f"{shown(metric, low)} to {shown(metric, high)}", low)

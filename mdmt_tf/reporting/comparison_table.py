@@ -6,19 +6,17 @@ import pandas as pd
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.text import NO_NUMBER, in_percent, shown
 from mdmt_tf.reporting import paper_columns, ruffini_2024
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.headings import task_by, title_of
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Table,
     TableSection,
-    in_percent,
     numbered,
     p_value,
     plain_heading,
-    shown,
 )
 from mdmt_tf.statistics.comparisons import (
     MEASURED_TYPE_I,

@@ -3,14 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
-    Entry,
-    Table,
-    TableSection,
-    numbered,
-    p_value,
-)
+from mdmt_tf.metrics.text import NO_NUMBER
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, numbered, p_value
 
 
 def correlation_table(data: pd.DataFrame) -> Table:

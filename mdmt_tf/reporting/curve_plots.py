@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.computation import task_metrics
+from mdmt_tf.metrics.text import with_interval
 from mdmt_tf.reporting.assessed import numbers
 from mdmt_tf.reporting.panels import COLOURS, panels
-from mdmt_tf.reporting.table_files import shown
 from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.statistics.assessment import entry
 from mdmt_tf.statistics.curves import Curve, precision_recall_curve, roc_curve
@@ -205,10 +205,7 @@ def _draw_band(axis, curve: Curve, colour: str, step: str | None = None) -> None
 
 def _area(title: str, own: ClassCurves, metric: str) -> str:
     value, low, high = numbers({"metrics": own.metrics}, metric)
-    text = f"{title} {shown(metric, value)}"
-    if not math.isnan(low):
-        text += f" [{shown(metric, low)}, {shown(metric, high)}]"
-    return text
+    return f"{title} {with_interval(metric, value, low, high)}"
 
 
 def _square(axis) -> None:

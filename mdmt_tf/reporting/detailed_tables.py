@@ -8,6 +8,7 @@ import pandas as pd
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.grid import KEYS
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared
+from mdmt_tf.metrics.text import shown_alike, with_interval
 from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.groups import NAN, Group, Unit
@@ -18,7 +19,6 @@ from mdmt_tf.reporting.table_files import (
     TableSection,
     heading,
     numbered,
-    shown,
     titled,
 )
 from mdmt_tf.statistics.interval import Interval
@@ -111,9 +111,11 @@ def _group_rows(aggregates: Aggregates, group: Group, metrics: list[str]):
         mean, std = group.mean(metric), group.std(metric)
         interval = intervals.get(metric) if not mean.reason else None
         low, high = (interval.low, interval.high) if interval else (NAN, NAN)
-        spread = shown(metric, std.number)
-        words = f"{shown(metric, mean.number)} ± {spread}"
-        words += _brackets(metric, low, high)
+        numbers = (mean.number, std.number, low, high)
+        text, spread, *ends = shown_alike(metric, *numbers)
+        words = f"{text} ± {spread}"
+        if not math.isnan(low):
+            words += f" [{', '.join(ends)}]"
         if interval is not None and interval.reason:
             words += " [not estimable]"
         entries[metric] = numbered(mean.reason or words, mean.number)
@@ -188,7 +190,7 @@ def runs(aggregates: Aggregates) -> Table:
                 row[f"{task}/{metric}/low"] = low
                 row[f"{task}/{metric}/high"] = high
                 if metric in brief[task]:
-                    words = shown(metric, value) + _brackets(metric, low, high)
+                    words = with_interval(metric, value, low, high)
                     text.append(numbered(words if fitted else "", value))
             if cell.experiment in here[task, cell.validation]:
                 rows[task].append((*text, Entry(cell.fit)))
@@ -224,9 +226,3 @@ def _units_note(units: dict[str, Unit]) -> list[str]:
     return [
         f"By patient: {', '.join(by_patient)}; by image, see metrics.json of a run."
     ]
-
-
-def _brackets(metric: str, low: float, high: float) -> str:
-    if math.isnan(low):
-        return ""
-    return f" [{shown(metric, low)}, {shown(metric, high)}]"

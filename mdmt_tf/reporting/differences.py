@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.text import in_percent, p_in_words, shown_alike
 from mdmt_tf.reporting.groups import NAN
-from mdmt_tf.reporting.table_files import in_percent, plain_heading, shown
+from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.statistics import primary, sites
 from mdmt_tf.statistics.primary import Difference
 from mdmt_tf.tasks import Task
@@ -118,11 +119,11 @@ def sentence(candidate: str, other: str, difference: Difference) -> str:
     metric = difference.metric
     start = f"{candidate} - {other}: {plain_heading(metric)}"
     if difference.value == difference.value:
-        start += f" {signed(metric, difference.value)}"
+        start += f" {signed(difference)}"
     if difference.reason is not None:
         return f"{start}, not estimable. {difference.reason}"
     words = _WORDS[difference.conclusion].format(candidate=candidate)
-    p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    p = p_in_words(difference.p)
     return f"{start} {interval(difference)}, {p}, {words}{_sites(difference)}."
 
 
@@ -144,6 +145,17 @@ def _sites(difference: Difference) -> str:
     return f" ({difference.sites})" if difference.sites else ""
 
 
+def texts(difference: Difference) -> tuple[str, str, str]:
+    """Value and ends with signs, and with the digits that show their sides of 0.
+
+    Example:
+        >>> texts(Difference("auc", "image", 0.04, 0.0002, 0.08, 0.049, 60, 10, ""))
+        ('+0.0400', '+0.0002', '+0.0800')
+    """
+    numbers = (difference.value, difference.low, difference.high)
+    return shown_alike(difference.metric, *numbers, sign="+")
+
+
 def interval(difference: Difference) -> str:
     """The ends of the interval in brackets, with signs.
 
@@ -151,15 +163,20 @@ def interval(difference: Difference) -> str:
         >>> interval(Difference("f1", "image", 0.0, -0.03, 0.05, 0.6, 60, 10, ""))
         '[-3.0, +5.0]'
     """
-    low = shown(difference.metric, difference.low, "+")
-    return f"[{low}, {shown(difference.metric, difference.high, '+')}]"
+    _, low, high = texts(difference)
+    return f"[{low}, {high}]"
 
 
-def signed(metric: str, value: float) -> str:
-    """A difference of a metric; of per cents, in points.
+def signed(difference: Difference) -> str:
+    """The value with its sign; of per cents, in points.
 
     Example:
-        >>> signed("f1", 0.012), signed("auc", -0.012)
-        ('+1.2 points', '-0.012')
+        >>> signed(Difference("f1", "image", 0.012, -0.03, 0.05, 0.6, 60, 10, ""))
+        '+1.2 points'
     """
-    return shown(metric, value, "+") + (" points" if in_percent(metric) else "")
+    return texts(difference)[0] + unit_of(difference.metric)
+
+
+def unit_of(metric: str) -> str:
+    """The unit of a difference of a metric, after a blank; "" for most metrics."""
+    return " points" if in_percent(metric) else ""

@@ -7,8 +7,9 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.text import NO_NUMBER
 from mdmt_tf.reporting.groups import NAN
-from mdmt_tf.reporting.table_files import NO_NUMBER, Entry, Table, TableSection
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection
 
 # The last columns of Table 1 and the middle ones of Table S1.
 HEADINGS = ("steps", "images seen", "seconds")

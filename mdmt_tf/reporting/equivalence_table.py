@@ -3,17 +3,10 @@
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.text import NO_NUMBER, shown
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.headings import title_of
-from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
-    Entry,
-    Table,
-    TableSection,
-    heading,
-    numbered,
-    shown,
-)
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, numbered
 from mdmt_tf.statistics.equivalence import bayesian_t, fold_differences
 
 _COLUMNS = ["task", "validation", "candidate", "other", "figure", "rope"]

@@ -4,18 +4,12 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.text import shown
 from mdmt_tf.reporting.assessed import number, numbers
 from mdmt_tf.reporting.assessed_calibration import calibration_tables
 from mdmt_tf.reporting.assessed_tables import metrics_table, strata_table
 from mdmt_tf.reporting.external_results import ExternalResults
-from mdmt_tf.reporting.table_files import (
-    Entry,
-    Table,
-    TableSection,
-    heading,
-    numbered,
-    shown,
-)
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, numbered
 
 
 def build_tables(results: ExternalResults) -> list[Table]:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from mdmt_tf.metrics.text import NO_NUMBER
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import conclusion, interval, leading
+from mdmt_tf.reporting.differences import conclusion, interval, leading, texts
 from mdmt_tf.reporting.effort import counted
 from mdmt_tf.reporting.gains import gains_of
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Table,
     TableSection,
@@ -19,7 +19,6 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     p_value,
     plain_heading,
-    shown,
 )
 from mdmt_tf.reporting.worths import Worth, worths_of
 from mdmt_tf.tasks import Task
@@ -56,7 +55,7 @@ def gain_table(aggregates: Aggregates) -> Table | None:
                     Entry(gain.varied),
                     Entry(f"{gain.fraction:g}", gain.fraction),
                     counted(gain.labels),
-                    numbered(shown(found.metric, found.value, "+"), found.value),
+                    numbered(texts(found)[0], found.value),
                     Entry(interval(found), found.low) if is_known else Entry(NO_NUMBER),
                     p_value(found.p),
                     Entry(conclusion(found)),
@@ -172,14 +171,14 @@ def worth_sentence(worth: Worth) -> str:
             f"are worth: {worth.reason} of {worth.other}."
         )
     low, high = (
-        _NOT_ESTIMABLE if math.isnan(end) else f"{end - worth.labels:+.0f}"
+        _NOT_ESTIMABLE if math.isnan(end) else f"{round(end - worth.labels):+d}"
         for end in (worth.low, worth.high)
     )
     what = f"{worth.task}, {worth.candidate}" if worth.added else worth.candidate
     return (
         f"{start}{what} is as good ({plain_heading(worth.metric)}) as "
         f"{worth.other} with {worth.equal:.0f}, so {added} are worth "
-        f"{worth.value:+.0f} [{low}, {high}]."
+        f"{round(worth.value):+d} [{low}, {high}]."
     )
 
 
@@ -206,4 +205,4 @@ def _ends(worth: Worth) -> str:
 def _value(worth: Worth) -> str:
     if worth.reason:
         return f"{_NOT_ESTIMABLE}: {worth.reason}"
-    return f"{worth.value:+.0f}"
+    return f"{round(worth.value):+d}"

@@ -9,19 +9,18 @@ import pandas as pd
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import METRICS, blocks_of, headline
+from mdmt_tf.metrics.text import NO_NUMBER, shown
 from mdmt_tf.reporting import effort, paper_columns
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.groups import NAN, Group, Unit, Value
 from mdmt_tf.reporting.headings import task_by, title_of
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Folded,
     Table,
     TableSection,
     heading,
     numbered,
-    shown,
     titled,
 )
 from mdmt_tf.tasks import Task

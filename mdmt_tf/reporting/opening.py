@@ -4,11 +4,19 @@ import collections
 from collections.abc import Iterator, Sequence
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.text import p_in_words
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import conclusion, interval, leading, signed
+from mdmt_tf.reporting.differences import (
+    conclusion,
+    interval,
+    leading,
+    signed,
+    texts,
+    unit_of,
+)
 from mdmt_tf.reporting.headings import kind_in_words
 from mdmt_tf.reporting.primary_table import compared_pairs
-from mdmt_tf.reporting.table_files import in_percent, plain_heading, shown
+from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.statistics.primary import Difference
 
 # task, validation, candidate, other, difference
@@ -77,17 +85,14 @@ def in_words(
     )
     if difference.reason is not None:
         return f"{first} {difference.reason}"
-    low, high = (
-        shown(difference.metric, end, "+") for end in (difference.low, difference.high)
-    )
-    p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    _, low, high = texts(difference)
     patients = f"{difference.n_patients} patients"
     if difference.sites:
         patients += f" at {difference.sites}"
     text = (
         f"{first} The difference in {name}, {candidate} − {other}, is "
-        f"{signed(difference.metric, difference.value)} with a 95 % interval from "
-        f"{low} to {high} ({p}; {patients}, {validation})."
+        f"{signed(difference)} with a 95 % interval from {low} to {high} "
+        f"({p_in_words(difference.p)}; {patients}, {validation})."
     )
     if difference.conclusion == "undecided":
         text += _allowed(candidate, difference)
@@ -99,13 +104,13 @@ def _allowed(candidate: str, difference: Difference) -> str:
     metric = METRICS[difference.metric]
     if metric.ideal is not None:
         return ""
-    ends = -difference.low, difference.high
+    # The low end is below 0 and the high end above.
+    ends = [end.lstrip("+-") for end in texts(difference)[1:]]
     worse, better = reversed(ends) if metric.lower_is_better else ends
-    unit = " points" if in_percent(difference.metric) else ""
+    unit = unit_of(difference.metric)
     return (
-        f" These data fit anything from {candidate} being "
-        f"{shown(difference.metric, worse)}{unit} worse to "
-        f"{shown(difference.metric, better)}{unit} better."
+        f" These data fit anything from {candidate} being {worse}{unit} worse to "
+        f"{better}{unit} better."
     )
 
 
@@ -142,10 +147,9 @@ def _briefly(difference: Difference) -> str:
     """The conclusion with the difference and its interval."""
     if difference.reason is not None:
         return "not estimable"
-    metric = difference.metric
     return (
-        f"{conclusion(difference)} ({plain_heading(metric)} "
-        f"{shown(metric, difference.value, '+')} {interval(difference)})"
+        f"{conclusion(difference)} ({plain_heading(difference.metric)} "
+        f"{texts(difference)[0]} {interval(difference)})"
     )
 
 

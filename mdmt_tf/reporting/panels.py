@@ -3,9 +3,9 @@
 from matplotlib.figure import Figure
 
 from mdmt_tf.experiments.cells import FINISHED
+from mdmt_tf.metrics.text import in_percent
 from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.groups import Group
-from mdmt_tf.reporting.table_files import in_percent
 
 # Okabe & Ito 2008: distinguishable with any colour vision.
 COLOURS = (

@@ -5,21 +5,19 @@ import math
 import pandas as pd
 
 from mdmt_tf.metrics.table import blocks_of, compared, headline
+from mdmt_tf.metrics.text import NO_NUMBER, in_percent, shown
 from mdmt_tf.reporting import paper_columns
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.groups import NAN
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Table,
     TableSection,
     heading,
-    in_percent,
     numbered,
     p_value,
     plain_heading,
-    shown,
     titled,
 )
 from mdmt_tf.statistics.comparisons import stars

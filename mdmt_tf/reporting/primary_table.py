@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.text import NO_NUMBER
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence
+from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence, texts
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.means_table import folded_terms, same_label_notes
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Folded,
     Table,
@@ -22,7 +22,6 @@ from mdmt_tf.reporting.table_files import (
     numbered,
     p_value,
     plain_heading,
-    shown,
 )
 from mdmt_tf.statistics.primary import Difference
 from mdmt_tf.tasks import Answer, Derived, Task
@@ -187,7 +186,7 @@ def _is_nothing(found: Iterable[Difference]) -> bool:
 
 def _entries(found: Difference) -> tuple[Entry, ...]:
     """The cells below `_HEADINGS`."""
-    value = numbered(shown(found.metric, found.value, "+"), found.value)
+    value = numbered(texts(found)[0], found.value)
     # Nothing was counted where fits are missing.
     counts = [
         Entry(str(n), n) if n else Entry(NO_NUMBER)

@@ -4,7 +4,8 @@ import pandas as pd
 
 from mdmt_tf.config.experiment_sections import parse_variant
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.reporting.table_files import Entry, Table, TableSection, numbered, shown
+from mdmt_tf.metrics.text import shown
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, numbered
 
 _METRIC = "balanced_accuracy"
 

@@ -8,12 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.text import in_percent, p_text
 from mdmt_tf.pages.environment import numeric_columns
 from mdmt_tf.reporting.latex import latex
 from mdmt_tf.storage import write_text
-
-# Text of a cell without a number.
-NO_NUMBER = "–"
 
 
 class Entry(NamedTuple):
@@ -96,20 +94,6 @@ def plain_heading(metric: str) -> str:
     return METRICS[metric].title if metric in METRICS else metric
 
 
-def in_percent(metric: str) -> bool:
-    """Whether a metric is shown in per cent."""
-    return metric in METRICS and METRICS[metric].percent
-
-
-def shown(metric: str, value: float, sign: str = "") -> str:
-    """A metric as text: one decimal in per cent, otherwise three decimals."""
-    if math.isnan(value):
-        return NO_NUMBER
-    if in_percent(metric):
-        return f"{100 * value:{sign}.1f}"
-    return f"{value:{sign}.3f}"
-
-
 def titled(title: str, block: int, blocks: int) -> str:
     """The title of a table, with the number of the block when there are several."""
     return title if blocks < 2 else f"{title}, part {block + 1} of {blocks}"
@@ -121,10 +105,8 @@ def numbered(text: str, number: float) -> Entry:
 
 
 def p_value(p: float) -> Entry:
-    """A p-value with three decimals, or as a power of ten where these would be 0."""
-    if math.isnan(p):
-        return Entry(NO_NUMBER)
-    return Entry(f"{p:.3f}" if p >= 0.001 else f"{p:.1e}", p)
+    """A p-value, see `mdmt_tf.metrics.text.p_text`."""
+    return numbered(p_text(p), p)
 
 
 def markdown(table: Table, status: str) -> str:

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from mdmt_tf.reporting.table_files import NO_NUMBER, Table, TableSection
+from mdmt_tf.metrics.text import NO_NUMBER
+from mdmt_tf.reporting.table_files import Table, TableSection
 
 
 def trimmed(table: Table) -> Table:

@@ -9,16 +9,10 @@ from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.experiments.run_results import training_rows
+from mdmt_tf.metrics.text import NO_NUMBER, shown
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.headings import task_by, title_of
-from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
-    Entry,
-    Table,
-    TableSection,
-    numbered,
-    shown,
-)
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, numbered
 from mdmt_tf.statistics.suspect_fields import SUSPECT, predictive_fields
 from mdmt_tf.statistics.within_strata import AdjustedAuc, within_strata
 from mdmt_tf.tasks import Property, Task
@@ -142,7 +136,7 @@ def _section(
             shown_rows.append((Entry(experiment), *no_number, Entry(found), *no_number))
             data.append({**facts, "not_estimable": found})
             continue
-        ends = f"[{found.low:.3f}, {found.high:.3f}]"
+        ends = f"[{shown('auc', found.low)}, {shown('auc', found.high)}]"
         if found.reason or not aggregates.resamples:
             ends = f"not estimable: {found.reason}" if found.reason else ""
         shown_rows.append(

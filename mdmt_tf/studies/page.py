@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from mdmt_tf.config import Config
+from mdmt_tf.metrics.text import NO_NUMBER, shown, shown_alike
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.drawing import Drawing
 from mdmt_tf.reporting.marks import SYNTHETIC
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Table,
     TableSection,
@@ -126,13 +126,19 @@ def _status(section, results: pd.DataFrame) -> str:
 def _signed(value: float) -> Entry:
     if pd.isna(value):
         return Entry(NO_NUMBER)
-    return Entry(f"{value:+.3f}", value)
+    return Entry(shown("auc", value, "+"), value)
 
 
 def _range(row) -> Entry:
     if pd.isna(row.low):
         return Entry(NO_NUMBER)
-    return Entry(f"{row.low:+.3f} to {row.high:+.3f}")
+    _, *ends = _gain(row)
+    return Entry(" to ".join(ends))
+
+
+def _gain(row) -> tuple[str, ...]:
+    """A gain in AUC with its interval."""
+    return shown_alike("auc", row.gain, row.low, row.high, sign="+")
 
 
 def _summary(gains: pd.DataFrame, primary: str) -> Table:
@@ -165,7 +171,8 @@ def _with_range(row) -> Entry:
         return Entry(NO_NUMBER)
     if pd.isna(row.low):
         return _signed(row.gain)
-    return Entry(f"{row.gain:+.3f} ({row.low:+.3f} to {row.high:+.3f})", row.gain)
+    gain, *ends = _gain(row)
+    return Entry(f"{gain} ({' to '.join(ends)})", row.gain)
 
 
 def _primary(gains: pd.DataFrame, primary: str) -> Table:
@@ -189,7 +196,7 @@ def _primary(gains: pd.DataFrame, primary: str) -> Table:
                     numbered(str(row.n), row.n),
                     numbered(f"{control:.3f}", control),
                     numbered(f"{oracle:.3f}", oracle),
-                    _signed(row.gain),
+                    numbered(_gain(row)[0], row.gain),
                     numbered(f"{row.sd:.3f}", row.sd),
                     _range(row),
                 )

@@ -20,6 +20,7 @@ from mdmt_tf.metrics.table import (
     names_of,
     selecting,
 )
+from mdmt_tf.metrics.text import shown
 from mdmt_tf.reporting import table_files
 from mdmt_tf.tasks import KINDS, Property, label_is_known, make_task
 
@@ -212,7 +213,7 @@ def test_names_are_there_short_and_unique(name):
         assert len(set(words)) == len(words)
     assert row.formula.__doc__
     assert table_files.heading(name) == row.title + (" (%)" if row.percent else "")
-    assert table_files.shown(name, 0.25) == ("25.0" if row.percent else "0.250")
+    assert shown(name, 0.25) == ("25.0" if row.percent else "0.250")
     assert not row.note or row.note.endswith(".")
 
 

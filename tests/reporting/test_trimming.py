@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from mdmt_tf.reporting.table_files import NO_NUMBER, Entry, Table, TableSection, csv
+from mdmt_tf.metrics.text import NO_NUMBER
+from mdmt_tf.reporting.table_files import Entry, Table, TableSection, csv
 from mdmt_tf.reporting.trimming import trimmed
 
 DASH = Entry(NO_NUMBER)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.text import NO_NUMBER, shown_alike
 from mdmt_tf.reporting.assessed import leading, number, numbers
 from mdmt_tf.reporting.assessed_calibration import calibration_tables
 from mdmt_tf.reporting.assessed_tables import metrics_table, strata_table
@@ -14,14 +15,12 @@ from mdmt_tf.reporting.effort import counted
 from mdmt_tf.reporting.flow_table import flow_table
 from mdmt_tf.reporting.one_run.results import RunResults
 from mdmt_tf.reporting.table_files import (
-    NO_NUMBER,
     Entry,
     Folded,
     Table,
     TableSection,
     numbered,
     plain_heading,
-    shown,
 )
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.tasks import Answer
@@ -34,14 +33,13 @@ def summary_table(results: RunResults) -> Table:
         own, metric = results.of_unit(task), leading(task)
         value, low, high = numbers(own, metric)
         unit = results.unit(task)
-        interval = NO_NUMBER
-        if not math.isnan(low):
-            interval = f"{shown(metric, low)} to {shown(metric, high)}"
+        text, *ends = shown_alike(metric, value, low, high)
+        interval = NO_NUMBER if math.isnan(low) else " to ".join(ends)
         rows.append(
             (
                 Entry(task.name),
                 Entry(plain_heading(metric)),
-                numbered(shown(metric, value), value),
+                numbered(text, value),
                 Entry(interval),
                 Entry(f"{own['n']:,}", own["n"]),
                 Entry(unit),
