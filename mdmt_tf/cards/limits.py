@@ -5,6 +5,7 @@ from typing import Any
 
 from mdmt_tf.cards.blocks import plural
 from mdmt_tf.models.weights import provenance
+from mdmt_tf.statistics.operating_points import indistinct
 
 # Fewer patients, or patients of a class, leave wide intervals.
 _FEW_PATIENTS = 100
@@ -175,3 +176,5 @@ def _of_calibration(facts) -> Iterator[str]:
         for name, own in of_answer["fitted"].items():
             if own["note"]:
                 yield f"{name}: calibration {own['note']}."
+        for component, points in of_answer["operating_points"].items():
+            yield from indistinct(component, points)

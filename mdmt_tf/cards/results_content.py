@@ -14,6 +14,7 @@ from mdmt_tf.cards.blocks import (
     with_interval,
 )
 from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.text import threshold_text
 
 _NONE = "Nothing was judged: training has not ended, or there are no labels."
 # Columns of metrics in a table.
@@ -186,7 +187,7 @@ def _operating_points(facts) -> Iterator[Grid]:
             for point, found in points.items():
                 names = list(found["metrics"])
                 values = (with_interval(n, found["metrics"][n]) for n in names)
-                threshold = f"{found['threshold']:.3f}"
+                threshold = threshold_text(found["threshold"])
                 where = f"{component}, {point.replace('_', ' ')}"
                 rows.append((where, threshold, *values))
     if rows:

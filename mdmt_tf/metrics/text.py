@@ -6,6 +6,8 @@ interval keeps its side of 0, and a p-value its side of the levels of significan
 
 import math
 
+import numpy as np
+
 from mdmt_tf.metrics.table import METRICS
 
 # Text of a number that is not defined.
@@ -95,6 +97,26 @@ def _text(number: float, sign: str, decimals: int) -> str:
     text = f"{number:{sign}.{decimals}f}"
     # Neither -0.0 nor +0.0: nothing is known of the side.
     return text.lstrip("+-") if float(text) == 0 else text
+
+
+def threshold_text(threshold: float) -> str:
+    """A threshold of a probability, so that it decides as printed.
+
+    It has the nine digits that tell all numbers of float32 apart, without zeros at the
+    end, and at least three digits.
+
+    Example:
+        >>> threshold_text(0.4971187545), threshold_text(0.5), threshold_text(2.5e-5)
+        ('0.497118754', '0.500', '0.0000250')
+    """
+    if not threshold > 0:
+        return shown("", threshold)
+    text = np.format_float_positional(
+        threshold, precision=9, unique=False, fractional=False, trim="-"
+    )
+    least = 2 - math.floor(math.log10(threshold))
+    decimals = len(text.partition(".")[2])
+    return f"{threshold:.{least}f}" if decimals < least else text
 
 
 def p_text(p: float) -> str:

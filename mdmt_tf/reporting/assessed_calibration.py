@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mdmt_tf.metrics.table import METRICS
-from mdmt_tf.metrics.text import with_interval
+from mdmt_tf.metrics.text import threshold_text, with_interval
 from mdmt_tf.reporting.assessed import Assessed, number
 from mdmt_tf.reporting.calibration_plots import (
     decision_curve_plot,
@@ -15,6 +15,7 @@ from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, n
 from mdmt_tf.runs.predictions import labelled_rows, probabilities_of
 from mdmt_tf.statistics.curves import Band, net_benefit_band
 from mdmt_tf.statistics.interval import RESAMPLES
+from mdmt_tf.statistics.operating_points import indistinct
 from mdmt_tf.tasks import Task
 
 # Metrics of an operating point -> their heading.
@@ -75,14 +76,14 @@ def _best(metric: str) -> Entry:
 
 
 def _points_table(results: Assessed) -> Table:
-    sections, data = [], []
+    sections, data, notes = [], [], []
     for task in results.tasks:
         found = results.assessment[task.name].get("operating_points", {})
         for component, points in found.items():
             rows = []
             for name, point in points.items():
                 threshold = number(point["threshold"])
-                row = [Entry(name), numbered(f"{threshold:.3f}", threshold)]
+                row = [Entry(name), numbered(threshold_text(threshold), threshold)]
                 facts = {"component": component, "point": name, "threshold": threshold}
                 for metric in _POINT_METRICS:
                     entry = point["metrics"].get(metric, {})
@@ -93,6 +94,7 @@ def _points_table(results: Assessed) -> Table:
                     facts |= {f"{metric}/low": low, f"{metric}/high": high}
                 rows.append(tuple(row))
                 data.append(facts)
+            notes += indistinct(component, points)
             headings = ("point", "threshold", *_POINT_METRICS.values())
             sections.append(TableSection(f"{component}, by image", headings, rows))
     notes = [
@@ -101,6 +103,7 @@ def _points_table(results: Assessed) -> Table:
         "youden: largest sensitivity + specificity there; the others reached the "
         "stated value there. positive: fraction of the images at or above the "
         "threshold.",
+        *notes,
     ]
     title = "Operating points: thresholds chosen before"
     return Table("operating_points", title, sections, notes, pd.DataFrame(data))

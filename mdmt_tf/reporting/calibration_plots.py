@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.calibration import equal_mass_bins
 from mdmt_tf.metrics.rows import BINS
+from mdmt_tf.metrics.text import threshold_text
 from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.panels import COLOURS
 from mdmt_tf.runs.predictions import probabilities_of
@@ -141,7 +142,7 @@ def decision_curve_plot(
             "os^Dv"[index % 5],
             color=COLOURS[0],
             markersize=6,
-            label=f"{name} ({at:.2f})",
+            label=f"{name} ({threshold_text(at)})",
         )
     axis.set_xlim(0, 1)
     largest = max(float(model.max()), float(everyone.max()), _LARGEST_LOSS)

@@ -4,7 +4,8 @@ The functions take a table of predictions and the calibrations of a run, and ret
 plain values for `assessment.json`. They serve the test split and other data.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,32 @@ def operating_points(
                 for name, threshold in points.items()
             }
     return result
+
+
+def indistinct(component: str, points: Mapping[str, Mapping]) -> list[str]:
+    """A sentence on each two points of a component that are one number in float32.
+
+    Args:
+        component: its name.
+        points: of the component, see `operating_points`.
+
+    Example:
+        >>> points = {"a": {"threshold": 0.5}, "b": {"threshold": 0.5 + 1e-9}}
+        >>> indistinct("death", points)[0].split(",")[0]
+        'death: the thresholds of a and b are one number in float32'
+    """
+    single = {
+        name: np.float32(point["threshold"])
+        for name, point in points.items()
+        if point["threshold"] is not None
+    }
+    return [
+        f"{component}: the thresholds of {one} and {other} are one number in float32, "
+        "the precision of models."
+        for one, other in itertools.combinations(single, 2)
+        if single[one] == single[other]
+        and points[one]["threshold"] != points[other]["threshold"]
+    ]
 
 
 def _at(rows: pd.DataFrame, called: np.ndarray, options: dict) -> dict[str, dict]:

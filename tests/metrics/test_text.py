@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from mdmt_tf.metrics.text import p_text, shown, shown_alike, with_interval
+from mdmt_tf.metrics.text import (
+    p_text,
+    shown,
+    shown_alike,
+    threshold_text,
+    with_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +72,22 @@ def test_a_p_value_is_on_its_side_of_a_level(level):
         assert (float(p_text(p)) < level) == (p < level)
         assert float(p_text(p)) != level
     assert p_text(level) == f"{level:.3f}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_printed_threshold_decides_as_the_threshold(seed):
+    """Scores are neighbours in float32; thresholds lie between two of them."""
+    generator = np.random.default_rng(seed)
+    for size in 10.0 ** -np.arange(1, 7):
+        low = np.float32(generator.uniform(0.1, 1) * size)
+        high = np.nextafter(low, np.float32(1))
+        threshold = (float(low) + float(high)) / 2
+        assert float(low) < float(threshold_text(threshold)) < float(high)
+
+
+@pytest.mark.parametrize(
+    "threshold, text",
+    [(0.5, "0.500"), (0.97, "0.970"), (0.0002, "0.000200"), (0.12345, "0.12345")],
+)
+def test_a_short_threshold_has_three_digits_at_least(threshold, text):
+    assert threshold_text(threshold) == text

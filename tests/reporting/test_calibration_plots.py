@@ -63,7 +63,7 @@ def test_a_decision_curve_shows_model_all_none_and_points():
     assert model.get_ydata() == pytest.approx(curve["model"])
     assert everyone.get_ydata() == pytest.approx(curve["treat_all"])
     assert set(none.get_ydata()) == {0.0}
-    assert point.get_xdata()[0] == 0.42 and point.get_label() == "youden (0.42)"
+    assert point.get_xdata()[0] == 0.42 and point.get_label() == "youden (0.420)"
     assert "n = 200" in caption
     low, high = axis.get_ylim()
     assert low < 0 < max(curve["model"]) < high

@@ -296,6 +296,8 @@ def test_operating_points_are_those_chosen_before(report):
     assert row["sensitivity"] == pytest.approx(called[rows["target"] == 1].mean())
     assert row["specificity"] == pytest.approx(1 - called[rows["target"] == 0].mean())
     assert row["sensitivity/low"] < row["sensitivity"] < row["sensitivity/high"]
+    (shown,) = [t for t in report.tables if t.name == "operating_points"]
+    assert shown.sections[0].rows[0][1].text == "0.450"
 
 
 @pytest.mark.parametrize(

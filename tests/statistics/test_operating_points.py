@@ -17,6 +17,7 @@ from mdmt_tf.statistics.operating_points import (
     calibrated_section,
     calibration_sections,
     decision_curve,
+    indistinct,
     operating_points,
 )
 from mdmt_tf.statistics.resampling import ratio_intervals
@@ -101,6 +102,18 @@ def test_intervals_are_those_of_hard_predictions():
         entry = found["death"]["half"]["metrics"][name]
         ends = np.quantile(drawn[metric], [tail, 1 - tail])
         assert [entry["low"], entry["high"]] == pytest.approx(ends, abs=1e-12)
+
+
+def test_points_that_a_model_cannot_tell_apart_are_named():
+    thresholds = {"a": 0.4971, "b": 0.4971 + 1e-9, "c": 0.4971001, "d": 0.4971}
+    points = {name: {"threshold": own} for name, own in thresholds.items()}
+    found = [text.split(" are ")[0] for text in indistinct("death", points)]
+    # a and d are one threshold.
+    assert found == [
+        "death: the thresholds of a and b",
+        "death: the thresholds of b and d",
+    ]
+    assert indistinct("death", {"a": {"threshold": None}}) == []
 
 
 def test_few_patients_have_no_interval():

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from mdmt_tf.metrics.text import threshold_text
 from mdmt_tf.pages import render
 from mdmt_tf.serving.web import openapi
 from mdmt_tf.serving.web.bounds import MEGABYTE
@@ -66,7 +67,8 @@ def _points(description: ModelDescription) -> list[list[str]]:
         for point in task.operating_points.values():
             metrics = (point.test.get(metric) for metric in TEST_METRICS)
             text = f"{name}: {point.meaning}"
-            rows.append([text, _percent(point.threshold), *map(_interval, metrics)])
+            threshold = f"{threshold_text(100 * point.threshold)} %"
+            rows.append([text, threshold, *map(_interval, metrics)])
     return rows
 
 

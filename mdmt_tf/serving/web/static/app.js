@@ -31,6 +31,8 @@ const percent = value => {
   if (value < 1 && shown > 99.9) return "> 99.9 %";
   return shown.toFixed(1) + " %";
 };
+// With all digits that count in float32, so that it decides as printed.
+const exactPercent = value => `${Number((100 * value).toPrecision(9))} %`;
 const decimals = value => Number(value.toPrecision(4)).toString();
 
 function say(text) { byId("status").textContent = text; }
@@ -306,7 +308,7 @@ function operatingPoint(about, point, own) {
   const {meaning} = about.operating_points[point];
   const [negative, positive] = about.classes;
   return make("li", {}, make("b", {}, own.positive ? positive : negative),
-    ` at the threshold ${percent(own.threshold)}: ${meaning}`);
+    ` at the threshold ${exactPercent(own.threshold)}: ${meaning}`);
 }
 
 // Saliency
