@@ -170,6 +170,16 @@ class DatasetSection(Section):
         json_schema_extra=younger(1),
     )
 
+    patients: Name | None = Field(
+        None,
+        description="Name of the patients, such as that of the hospital. Datasets with "
+        "the same name here have patients in common: an id is the same patient in each "
+        "of them, and they are divided together. Datasets with different names have "
+        "none. null: not stated; ids that are in two datasets are warned of.",
+        # The lists stand for it.
+        json_schema_extra=NO_RESULT,
+    )
+
     @property
     def place(self) -> tuple[str, str | None, str | None]:
         """Preprocessing, version, and the folder if it is one of its own."""

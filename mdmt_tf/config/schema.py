@@ -252,6 +252,12 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         every = self.split_datasets.items()
         return tuple(name for name, section in every if section.auxiliary)
 
+    @property
+    def patients(self) -> dict[str, str]:
+        """Dataset of the split -> the name of its patients, of those that have one."""
+        every = self.split_datasets.items()
+        return {name: own.patients for name, own in every if own.patients is not None}
+
     def build_split_tasks(self) -> tuple[Task, ...]:
         """The tasks whose classes may stratify the split."""
         if (whole := self.split.whole) is None:

@@ -167,6 +167,21 @@ class TaskRules:
                         f"out, or set datasets.{name}.auxiliary=false.",
                     )
 
+    @rule("datasets")
+    def _patients_of_auxiliary_datasets_are_tested_by_no_fold(
+        self,
+    ) -> Iterator[Problem]:
+        for name in self.auxiliary:
+            own = self.patients.get(name)
+            for other, patients in self.patients.items():
+                if patients == own and other not in self.auxiliary:
+                    yield (
+                        ("datasets", name, "patients"),
+                        f" = {own!r}: the patients of {other}, too, but {name} is "
+                        "auxiliary: no fold divides it, so tested patients would be "
+                        f"trained with. Set datasets.{name}.auxiliary=false.",
+                    )
+
     @rule("tasks")
     def _splits_are_stratified_by_tasks(self) -> Iterator[Problem]:
         for path, split in self._splits():

@@ -18,6 +18,7 @@ from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError, LeakageError
 from mdmt_tf.imaging import image_hashes, similarity
 from mdmt_tf.imaging.image_hashes import ImageHash
+from mdmt_tf.splits import shared
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.splits.split import Split
 
@@ -97,10 +98,11 @@ def check_repeated(
         return
     text = _text(found.identical, "the same in every pixel", found.folds)
     if not allow_identical:
+        pairs = [(pair.first[0], pair.second[0]) for pair in found.identical]
         raise LeakageError(
-            f"{text} Give both the same patient_id, or leave one out: python -m "
-            "mdmt_tf.prepare NAME --exclude FILE. To train with them as they are: "
-            "pipeline.allow_identical_images=true."
+            f"{text} Give both the same patient_id{shared.also_declare(pairs)}, or "
+            "leave one out: python -m mdmt_tf.prepare NAME --exclude FILE. To train "
+            "with them as they are: pipeline.allow_identical_images=true."
         )
     logger.warning("%s (pipeline.allow_identical_images)", text)
 
@@ -192,10 +194,10 @@ class _Images:
                 self.names.append((dataset.name, str(ids[row]), patient))
                 self.hashes.append(hashes[row])
                 self._places.append((dataset, row))
-        numbers: dict[tuple[str, str], int] = {}
-        self.patient = np.array(
-            [numbers.setdefault((d, p), len(numbers)) for d, _, p in self.names], int
-        )
+        declared = {n: own for split in splits for n, own in split.patients.items()}
+        keys = [(shared.key_of(dataset, declared), p) for dataset, _, p in self.names]
+        numbers: dict[tuple, int] = {}
+        self.patient = np.array([numbers.setdefault(k, len(numbers)) for k in keys])
         place = {name[:2]: number for number, name in enumerate(self.names)}
         self.split_of = np.full((len(splits), len(self.names)), _UNUSED, np.int8)
         for row, split in enumerate(splits):

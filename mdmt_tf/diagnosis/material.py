@@ -162,7 +162,7 @@ def make_folds(settings: "Config", tables) -> tuple[tuple[Split, ...], int]:
     log = logging.getLogger("mdmt_tf.splits")
     level = log.level
     log.setLevel(logging.ERROR)
-    plain = SplitSettings.of(section, settings.auxiliary)
+    plain = SplitSettings.of(section, settings.auxiliary, settings.patients)
 
     def lists_of(fold: int) -> Split:
         split = make_split(tables, tasks, dataclasses.replace(plain, fold=fold))

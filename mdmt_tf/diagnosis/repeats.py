@@ -11,6 +11,7 @@ from mdmt_tf.diagnosis.material import Dataset, Material
 from mdmt_tf.imaging import similarity
 from mdmt_tf.imaging.image_hashes import equal_pairs
 from mdmt_tf.splits.files import LISTS
+from mdmt_tf.splits.shared import also_declare, key_of
 from mdmt_tf.tasks import label_is_known
 from mdmt_tf.tasks.labels import task_labels
 
@@ -25,10 +26,6 @@ class Image:
     dataset: str
     image_id: str
     patient_id: str
-
-    @property
-    def patient(self) -> tuple[str, str]:
-        return self.dataset, self.patient_id
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.image_id}"
@@ -45,7 +42,8 @@ class Repeat:
             in another crop, or two pictures of one patient.
         similarity: see `mdmt_tf.imaging.similarity`.
         mirrored: whether one is the mirror image of the other.
-        same_patient: whether the dataset and the patient are the same.
+        same_patient: whether the patient is the same, in one dataset or in datasets
+            that declare the same patients.
         leaking_folds: number of folds in which one is trained with and the other tested
             or used to select.
         labels_differ: whether a task has a different label for each.
@@ -84,7 +82,9 @@ def find_repeats(
         for ids in zip(dataset.ids("image_id"), dataset.ids("patient_id"), strict=True)
     ]
     images = [Image(i.dataset, str(i.image_id), str(i.patient_id)) for i in images]
-    found = _verified(joined, images, progress)
+    declared = {n: own for fold in material.folds for n, own in fold.patients.items()}
+    patients = [(key_of(i.dataset, declared), i.patient_id) for i in images]
+    found = _verified(joined, patients, progress)
     splits = [_split_of(split, images) for split in material.folds]
     labels = _labels(material, len(images))
     repeats = []
@@ -102,7 +102,7 @@ def find_repeats(
                 else ALIKE,
                 similarity=value,
                 mirrored=is_mirrored,
-                same_patient=a.patient == b.patient,
+                same_patient=patients[i] == patients[j],
                 leaking_folds=sum(_leaks(of[i], of[j]) for of in splits),
                 labels_differ=_differ(labels, i, j),
             )
@@ -111,7 +111,7 @@ def find_repeats(
     return repeats, list(_findings(repeats, len(material.folds)))
 
 
-def _verified(joined, images, progress) -> dict[tuple[int, int], tuple[float, bool]]:
+def _verified(joined, patients, progress) -> dict[tuple[int, int], tuple[float, bool]]:
     """(i, j) -> similarity, mirrored; of the pairs that are alike."""
     rows = np.flatnonzero(~joined["constant"])
     found = [
@@ -144,7 +144,7 @@ def _verified(joined, images, progress) -> dict[tuple[int, int], tuple[float, bo
         ):
             progress(done, len(found))
             i, j = pair.first, pair.second
-            within = images[i].patient == images[j].patient
+            within = patients[i] == patients[j]
             if value >= (similarity.ALIKE_WITHIN if within else similarity.ALIKE):
                 alike[i, j] = value, is_mirrored
     return alike
@@ -214,14 +214,15 @@ def _findings(repeats: Sequence[Repeat], folds: int):
             if leaking
             else f"By luck, no pair is parted by any of {folds} folds."
         )
+        datasets_of = [(r.first.dataset, r.second.dataset) for r in copies]
         yield Finding(
             level=SERIOUS,
             kind="repeats_across_patients",
             where="all datasets",
             text=f"{_pairs(copies)} the same under two patients"
             f"{_mirrors(copies)}: {_named(copies)}. {leak}",
-            advice="Give both the same patient_id, or leave one out (prepare "
-            "--exclude FILE).",
+            advice=f"Give both the same patient_id{also_declare(datasets_of)}, or "
+            "leave one out (prepare --exclude FILE).",
             values={"pairs": len(copies), "leaking": leaking},
         )
     alike = [r for r in across if r.kind == ALIKE]

@@ -53,7 +53,7 @@ def divide(config: Config) -> Divided:
             check_same_labels(answer, tasks, tables)
     splits = {}
     for name, section in config.benchmark.cross_validation.items():
-        made_by = SplitSettings.of(section, config.auxiliary)
+        made_by = SplitSettings.of(section, config.auxiliary, config.patients)
         for fold in range(count_folds(tables, made_by)):
             settings = dataclasses.replace(made_by, fold=fold)
             splits[name, fold] = make_split(tables, tuple(tasks.values()), settings)

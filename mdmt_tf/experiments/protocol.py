@@ -36,7 +36,7 @@ _OMITTED = {"tensorboard": False, "saved_model": False, "saliency": 0}
 # folds, the content of the data and the test labels are. A kind has the same labels.
 _SHARED = {
     "tasks": ("classes", "cut_points", "descending", "from"),
-    "datasets": ("config", "version", "data_dir", "auxiliary"),
+    "datasets": ("config", "version", "data_dir", "auxiliary", "patients"),
 }
 
 
@@ -237,12 +237,15 @@ def _keep_only(names: Sequence[str], plain: dict, config: Config) -> None:
     """Remove the other tasks and their datasets, but keep what the split is made of.
 
     The folds of a dataset depend on the classes of the tasks in `stratify_by`, or of
-    all that it feeds, and on the sites of the datasets of which some are left out.
+    all that it feeds, on the sites of the datasets of which some are left out, and on
+    datasets that have the same patients.
     """
     every = config.to_plain()
     tasks = {name: plain["tasks"][name] for name in names}
     used = {source for task in tasks.values() for source in task["from"]}
     of_split = used | set(config.split.leave_out)
+    names = {config.patients[name] for name in of_split & set(config.patients)}
+    of_split |= {other for other, own in config.patients.items() if own in names}
     by = config.split.stratify_by
     strata = {
         name: task

@@ -25,6 +25,8 @@ class SplitSettings:
         validation_fraction: that fraction; also used by leave_one_site_out.
         file: path of the lists, for kind "file"; see `files.of_fold`.
         auxiliary: datasets that no fold divides, see `mdmt_tf.splits.auxiliary`.
+        patients: dataset -> the declared name of its patients, see
+            `mdmt_tf.splits.shared`.
     """
 
     kind: str = "kfold"
@@ -42,11 +44,16 @@ class SplitSettings:
     validation_fraction: float = 0.1
     file: str | None = None
     auxiliary: Sequence[str] = ()
+    patients: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, section, auxiliary: Sequence[str] = ()) -> "SplitSettings":
+    def of(
+        cls,
+        section,
+        auxiliary: Sequence[str] = (),
+        patients: Mapping[str, str] | None = None,
+    ) -> "SplitSettings":
         """Copy the values from an object with these attributes, such as a section."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        names.remove("auxiliary")
-        values = {name: getattr(section, name) for name in names}
-        return cls(**values, auxiliary=tuple(auxiliary))
+        of_data = {"auxiliary": tuple(auxiliary), "patients": patients or {}}
+        names = {field.name for field in dataclasses.fields(cls)} - set(of_data)
+        return cls(**{name: getattr(section, name) for name in names}, **of_data)

@@ -17,7 +17,7 @@ import numpy as np
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.names import folded_site
-from mdmt_tf.splits.folds import choose_patients
+from mdmt_tf.splits.folds import by_dataset, choose_patients, only_rows
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table
 
@@ -142,60 +142,65 @@ def check_fold(fold: int, folds: Sequence[Mapping[str, str]]) -> None:
 
 
 def split_of_rows(
-    dataset: str,
-    table: Table,
+    tables: Mapping[str, Table],
     tasks: Sequence[Task],
-    site: str | None,
+    left_out: Mapping[str, str],
     fraction: float,
     seed: int,
-) -> np.ndarray:
-    """The split of each row: train, validation, test or excluded; str (n,).
+) -> dict[str, np.ndarray]:
+    """The split of each row: train, validation, test or excluded.
 
     Args:
-        dataset, table: its name and its fields.
+        tables: dataset -> fields; of several datasets if equal ids are one patient.
         tasks: determine the strata of the patients for validation.
-        site: the site left out; None: no site of this dataset.
+        left_out: dataset -> the site left out, of those that leave one out.
         fraction: fraction of the remaining patients for validation.
         seed: seed of the draw.
+    Returns: dataset -> str (n,).
     Raises: DataError when fewer than two patients remain.
 
     Example:
         >>> sites = np.array(["Milan", "Pavia", "Pavia"])
         >>> table = {"image_id": np.array(list("abc")), "site": sites}
         >>> table["patient_id"] = np.array(list("pqr"))
-        >>> sorted(split_of_rows("cxr", table, [], "Milan", 0.5, 0).tolist())
+        >>> split_of = split_of_rows({"cxr": table}, [], {"cxr": "Milan"}, 0.5, 0)
+        >>> sorted(split_of["cxr"].tolist())
         ['test', 'train', 'validation']
     """
-    split_of = np.full(len(table["image_id"]), "train", object)
-    if site is not None:
-        here = table["site"] == site
-        patient_is_here = np.isin(
-            np.asarray(table["patient_id"], str),
-            np.asarray(table["patient_id"][here], str),
-        )
-        elsewhere = patient_is_here & ~here
-        unknown = (table["site"] == "") & ~elsewhere
-        split_of[here] = "test"
-        split_of[elsewhere | unknown] = "excluded"
-        for rows, reason in (
-            (elsewhere, "their patients are tested at the site left out"),
-            (unknown, "their site is not known and might be the one left out"),
-        ):
-            if rows.any():
-                logger.warning(
-                    "dataset %r without site %r: %d images are excluded, %s.",
-                    dataset,
-                    site,
-                    rows.sum(),
-                    reason,
-                )
-    remaining = np.flatnonzero(split_of == "train")
-    chosen = choose_patients(
-        dataset,
-        {key: values[remaining] for key, values in table.items()},
-        tasks,
-        fraction,
-        seed=seed,
-    )
-    split_of[remaining[chosen]] = "validation"
-    return split_of
+    patients = {n: np.asarray(own["patient_id"], str) for n, own in tables.items()}
+    here = {n: own["site"] == left_out.get(n) for n, own in tables.items()}
+    tested = np.concatenate([patients[name][here[name]] for name in tables])
+    parts = []
+    for name, table in tables.items():
+        of_rows = np.full(len(table["image_id"]), "train", object)
+        elsewhere = np.isin(patients[name], tested) & ~here[name]
+        unknown = (table["site"] == "") & ~elsewhere & (name in left_out)
+        of_rows[here[name]] = "test"
+        of_rows[elsewhere | unknown] = "excluded"
+        parts.append(of_rows)
+        _warn_of_excluded(name, left_out, elsewhere, unknown)
+    split_of = np.concatenate(parts)
+    remaining = split_of == "train"
+    of_remaining = np.full(remaining.sum(), "train", object)
+    chosen = choose_patients(only_rows(tables, remaining), tasks, fraction, seed=seed)
+    of_remaining[chosen] = "validation"
+    split_of[remaining] = of_remaining
+    return by_dataset(tables, split_of)
+
+
+def _warn_of_excluded(
+    name: str, left_out: Mapping[str, str], elsewhere: np.ndarray, unknown: np.ndarray
+) -> None:
+    without = f" without site {left_out[name]!r}" if name in left_out else ""
+    for rows, reason in (
+        (elsewhere, "their patients are tested at the site left out"),
+        (unknown, "their site is not known and might be the one left out"),
+    ):
+        if rows.any():
+            logger.warning(
+                "dataset %r%s: %d images are excluded, %s.",
+                name,
+                without,
+                rows.sum(),
+                reason,
+            )

@@ -1,9 +1,10 @@
 """Which image is in which split: train, validation, test.
 
-A patient is identified by dataset and patient_id, and is in one split only. The lists
-are a pure function of the tables and the settings. Neither the order of the rows nor
-the presence of other datasets changes the lists of a dataset. They are written to
-`split.json` with a hash.
+A patient is identified by dataset and patient_id, and is in one split only. In datasets
+that declare the same patients, equal ids are one patient, see `mdmt_tf.splits.shared`.
+The lists are a pure function of the tables and the settings. Neither the order of the
+rows nor the presence of datasets with other patients changes the lists of a dataset.
+They are written to `split.json` with a hash.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mdmt_tf.errors import DataError, LeakageError
-from mdmt_tf.splits import auxiliary, files, folds, sites
+from mdmt_tf.splits import auxiliary, files, folds, shared, sites
 from mdmt_tf.splits.files import LISTS, SPLITS, Lists
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.storage import write_text
@@ -42,6 +43,8 @@ class Split:
             none are drawn.
         sites: dataset -> the site left out by leave_one_site_out; otherwise empty.
         file: path of the lists if they are from a file; otherwise None.
+        patients: dataset -> the declared name of its patients, see
+            `mdmt_tf.splits.shared`.
         datasets: dataset -> split -> image_ids, ascending. The splits are train,
             validation, test, and excluded for images that are in none of these.
     """
@@ -53,6 +56,7 @@ class Split:
     validation_fraction: float | None = None
     sites: Mapping[str, str] = dataclasses.field(default_factory=dict)
     file: str | None = None
+    patients: Mapping[str, str] = dataclasses.field(default_factory=dict)
     datasets: Lists
 
     @property
@@ -110,20 +114,14 @@ class Split:
         Raises: LeakageError that names the patient, the splits and the images;
             DataError for an image that is unknown, on no list, or on two.
         """
-        for name, lists in self.datasets.items():
+        for name in self.datasets:
             if name not in tables:
                 raise DataError(
                     f"{self.source}: has lists for dataset {name!r}, which is not "
                     f"among the datasets: {', '.join(tables)}."
                 )
-            table = tables[name]
-            split_of = files.assign(name, lists, table["image_id"], self.source)
-            found: dict[str, dict[str, list[str]]] = {}
-            for image, patient, split in zip(
-                table["image_id"], table["patient_id"], split_of, strict=True
-            ):
-                if split in SPLITS:
-                    found.setdefault(patient, {}).setdefault(split, []).append(image)
+        for names in shared.groups(self.datasets, self.patients):
+            found = self._images_of_patients({name: tables[name] for name in names})
             leaking = sorted(patient for patient, has in found.items() if len(has) > 1)
             if leaking:
                 images_of = found[leaking[0]]
@@ -132,10 +130,28 @@ class Split:
                     for split, images in sorted(images_of.items())
                 )
                 raise LeakageError(
-                    f"{self.source}: patient {leaking[0]!r} of dataset {name!r} is in "
+                    f"{self.source}: patient {leaking[0]!r} of dataset "
+                    f"{' and '.join(map(repr, names))} is in "
                     f"{len(images_of)} splits ({where}); {len(leaking)} such patients. "
                     "All images of a patient must be in one split."
                 )
+
+    def _images_of_patients(
+        self, tables: Mapping[str, Table]
+    ) -> dict[str, dict[str, list[str]]]:
+        """patient -> split -> images, of datasets with the same patients."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for name, table in tables.items():
+            lists = self.datasets[name]
+            split_of = files.assign(name, lists, table["image_id"], self.source)
+            mark = f"{name}/" if len(tables) > 1 else ""
+            for image, patient, split in zip(
+                table["image_id"], table["patient_id"], split_of, strict=True
+            ):
+                if split in SPLITS:
+                    of_patient = found.setdefault(str(patient), {})
+                    of_patient.setdefault(split, []).append(f"{mark}{image}")
+        return found
 
     @property
     def source(self) -> str:
@@ -189,19 +205,10 @@ def make_split(
         combinations = sites.combinations(grouped, settings.leave_out, settings.combine)
         sites.check_fold(settings.fold, combinations)
         left_out = combinations[settings.fold]
-        split_of = {
-            name: auxiliary.split_of_rows(name, table)
-            if name in settings.auxiliary
-            else sites.split_of_rows(
-                name,
-                table,
-                tasks,
-                left_out.get(name),
-                settings.validation_fraction,
-                settings.seed,
-            )
-            for name, table in grouped.items()
-        }
+        split_of = _auxiliary(grouped, settings)
+        for group in _divided_together(grouped, settings):
+            fraction, seed = settings.validation_fraction, settings.seed
+            split_of |= sites.split_of_rows(group, tasks, left_out, fraction, seed)
         split = Split(
             kind=settings.kind,
             fold=settings.fold,
@@ -211,7 +218,11 @@ def make_split(
             sites=left_out,
             datasets=_lists(tables, split_of),
         )
+    patients = {n: p for n, p in settings.patients.items() if n in split.datasets}
+    split = dataclasses.replace(split, patients=patients)
     split.check_leakage(tables)
+    divided = {n: own for n, own in tables.items() if n not in settings.auxiliary}
+    shared.warn_of_common_ids(divided, split.datasets, patients)
     for name in SPLITS:
         # Lists may be for more datasets than are used here. If the tested site is in
         # another dataset, the test split of this fit is empty.
@@ -255,21 +266,19 @@ def _kfold(tables, tasks, settings) -> Split:
         )
     repeat, tested = divmod(settings.fold, settings.folds)
     seed = settings.seed + repeat
-    split_of = {}
-    for name, table in tables.items():
-        if name in settings.auxiliary:
-            split_of[name] = auxiliary.split_of_rows(name, table)
-            continue
-        fold_of = folds.assign_folds(name, table, tasks, settings.folds, seed=seed)
-        split_of[name] = np.full(len(fold_of), "train", object)
+    split_of = _auxiliary(tables, settings)
+    for group in _divided_together(tables, settings):
+        fold_of = folds.assign_folds(group, tasks, settings.folds, seed=seed)
+        of_rows = np.full(len(fold_of), "train", object)
         if settings.validation in _NEIGHBOURS:
             neighbour = tested + _NEIGHBOURS[settings.validation]
             chosen = fold_of == neighbour % settings.folds
         else:
             fraction = settings.validation_fraction
-            chosen = _drawn(name, table, tasks, fold_of != tested, fraction, seed)
-        split_of[name][chosen] = "validation"
-        split_of[name][fold_of == tested] = "test"
+            chosen = _drawn(group, tasks, fold_of != tested, fraction, seed)
+        of_rows[chosen] = "validation"
+        of_rows[fold_of == tested] = "test"
+        split_of |= folds.by_dataset(group, of_rows)
     return Split(
         kind=settings.kind,
         fold=settings.fold,
@@ -282,13 +291,27 @@ def _kfold(tables, tasks, settings) -> Split:
     )
 
 
-def _drawn(name, table, tasks, others: np.ndarray, fraction, seed) -> np.ndarray:
+def _auxiliary(tables, settings: SplitSettings) -> dict[str, np.ndarray]:
+    """The split of each row of the auxiliary datasets."""
+    return {
+        name: auxiliary.split_of_rows(name, table)
+        for name, table in tables.items()
+        if name in settings.auxiliary
+    }
+
+
+def _divided_together(tables, settings: SplitSettings) -> list[dict[str, Table]]:
+    """The tables that folds divide, those with the same patients together."""
+    names = [name for name in tables if name not in settings.auxiliary]
+    together = shared.groups(names, settings.patients)
+    return [{name: tables[name] for name in group} for group in together]
+
+
+def _drawn(group, tasks, others: np.ndarray, fraction, seed) -> np.ndarray:
     """bool (n,): rows of `others` for validation, whole patients."""
-    rows = np.flatnonzero(others)
-    remaining = {key: np.asarray(values)[rows] for key, values in table.items()}
-    chosen = folds.choose_patients(name, remaining, tasks, fraction, seed=seed)
+    remaining = folds.only_rows(group, others)
     result = np.zeros(len(others), bool)
-    result[rows] = chosen
+    result[others] = folds.choose_patients(remaining, tasks, fraction, seed=seed)
     return result
 
 
@@ -296,10 +319,11 @@ def _lists(tables, split_of) -> Lists:
     """dataset -> split -> image_ids, from the split of each row of each table."""
     return {
         name: {
-            split: sorted(str(i) for i in tables[name]["image_id"][of_rows == split])
+            split: sorted(str(i) for i in table["image_id"][split_of[name] == split])
             for split in LISTS
         }
-        for name, of_rows in split_of.items()
+        for name, table in tables.items()
+        if name in split_of
     }
 
 

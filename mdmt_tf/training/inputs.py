@@ -75,7 +75,7 @@ def open_split(config: Config) -> tuple[tuple[PreparedDataset, ...], Split]:
     Raises: DataError, LeakageError as `open_inputs`.
     """
     datasets, tables = _open_tables(config)
-    settings = SplitSettings.of(config.split, config.auxiliary)
+    settings = SplitSettings.of(config.split, config.auxiliary, config.patients)
     return datasets, _split_of(config, tables, settings)
 
 
@@ -86,7 +86,7 @@ def count_labels(config: Config) -> Iterator[tuple[int, dict[str, dict[str, int]
     Raises: DataError, LeakageError as `open_inputs`.
     """
     datasets, tables = _open_tables(config)
-    settings = SplitSettings.of(config.split, config.auxiliary)
+    settings = SplitSettings.of(config.split, config.auxiliary, config.patients)
     answers = (*config.build_tasks(), *config.build_derived())
     rows = all_samples(datasets, answers)
     for fold in range(count_folds(tables, settings)):

@@ -161,6 +161,13 @@ def test_all_problems_are_reported_at_once(minimal):
             r"split.leave_out: .*split.leave_out=\[brixia\]",
         ),
         (
+            [
+                "datasets.brixia={auxiliary: true, patients: ward}",
+                "datasets.aiforcovid.patients=ward",
+            ],
+            r"datasets.brixia.patients = 'ward': the patients of aiforcovid, too, but",
+        ),
+        (
             ["split.kind=leave_one_site_out", "split.leave_out=[brixa]"],
             r"leave_out: 'brixa' is not one of the datasets. Did you mean 'brixia'\?",
         ),

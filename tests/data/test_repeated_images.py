@@ -1,5 +1,6 @@
 """The same picture under two patients is found before a model is trained."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -88,6 +89,24 @@ def test_equal_pixels_are_an_error_that_names_them_and_the_way_out(datasets, cap
         "2 pairs of images under two patients are nearly the same (1 mirrored), none "
         "of them in two splits: "
     )
+
+
+def test_equal_pixels_in_two_datasets_are_those_of_one_patient_if_declared(
+    write_hashed,
+):
+    """An equal patient_id alone is that of another patient in another dataset."""
+    (picture,) = pictures(1, 0)
+    one, other = (write_hashed(name, [picture], ["p0"]) for name in "ab")
+    lists = {
+        name: {"train": [], "validation": [], "test": [f"{name}0"]} for name in "ab"
+    }
+    split = Split(kind="kfold", fold=0, datasets=lists)
+    with pytest.raises(
+        LeakageError, match="datasets.a.patients=shared datasets.b.patients=shared"
+    ):
+        check_repeated([one, other], [split])
+    same = dataclasses.replace(split, patients={"a": "ward", "b": "ward"})
+    check_repeated([one, other], [same])
 
 
 def test_who_knows_better_gets_a_warning(datasets, caplog):

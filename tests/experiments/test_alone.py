@@ -232,6 +232,20 @@ def test_the_lists_are_those_of_the_grid(load, planned, validation, experiment, 
     assert "the folds are not the grid's" not in caplog.text
 
 
+def test_a_dataset_with_the_same_patients_is_divided_together_alone_too(
+    load, data_dir, tmp_path
+):
+    same = [f"datasets.{name}.patients=ward" for name in ("alpha", "beta")]
+    settings = load("experiment=outcome_only", *same)
+    assert set(settings.split.whole.datasets) == {"alpha", "beta"}
+    split = open_inputs(settings).split
+    values = {**SETTINGS, "data_dir": str(data_dir)}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    grid = config.load(str(tmp_path / "small.yaml"), same)
+    expected = plan.divide(grid).splits["cv", 0]
+    assert split.datasets["alpha"] == expected.datasets["alpha"]
+
+
 def test_the_lists_would_be_others_without_the_tasks_of_the_benchmark(load):
     """So that the test above can fail: strata of one task are not those of both."""
     settings = load("experiment=old_only")

@@ -11,6 +11,9 @@ from mdmt_tf.splits.sites import grouped
 from mdmt_tf.splits.split import make_split
 from mdmt_tf.tasks import make_task
 
+# Its datasets name their patients alike; tests/splits/test_shared.py is about that.
+pytestmark = pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
+
 TASK = make_task(
     name="prognosis",
     kind="categorical",

@@ -17,6 +17,9 @@ from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.tasks import make_task
 
+# Its datasets name their patients alike; tests/splits/test_shared.py is about that.
+pytestmark = pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
+
 TASK = make_task(
     name="prognosis",
     kind="categorical",
@@ -212,9 +215,7 @@ def test_fold_that_does_not_exist(tables, fold):
 
 def test_fewer_patients_than_folds():
     tables = {"cxr": table_of([0, 0, 1, 1, 2, 3], [0, 1, 0, 1, 0, 1])}
-    with pytest.raises(
-        DataError, match="'cxr' has 4 patients; 5 folds need at least 5"
-    ):
+    with pytest.raises(DataError, match="'cxr': 4 patients; 5 folds need at least 5"):
         kfold(tables)
 
 
@@ -352,7 +353,7 @@ def test_few_of_many_rare_strata_are_named(caplog):
     )
     names = np.array([f"i{i:02d}" for i in range(24)], object)
     table = {"image_id": names, "patient_id": names, "kind": np.arange(24) % 12}
-    assign_folds("ward", table, [task], 3, seed=0)
+    assign_folds({"ward": table}, [task], 3, seed=0)
     assert "kind=c0 (2)" in caplog.text and "and 7 more; not every" in caplog.text
     assert "kind=c9" not in caplog.text
 
@@ -367,7 +368,7 @@ def test_folds_are_those_of_the_library(monkeypatch):
     divided = library.split(labels, labels, table["patient_id"])
     for number, (_, rows) in enumerate(divided):
         expected[rows] = number
-    found = assign_folds("cxr", table, [TASK], 5, seed=3)
+    found = assign_folds({"cxr": table}, [TASK], 5, seed=3)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -375,7 +376,7 @@ def test_folds_are_stratified_where_the_library_does_not_shuffle(monkeypatch):
     labels = np.arange(60) // 45  # 45 of one class, 15 of the other
     table = table_of([f"{n:02d}" for n in range(60)], labels)
     monkeypatch.setattr(sklearn, "__version__", "1.7.2")
-    found = [assign_folds("cxr", table, [TASK], 5, seed=seed) for seed in range(3)]
+    found = [assign_folds({"cxr": table}, [TASK], 5, seed=seed) for seed in range(3)]
     for fold_of in found:
         assert np.bincount(fold_of[labels == 1]).tolist() == [3] * 5
     assert (found[0] != found[1]).any() and (found[1] != found[2]).any()

@@ -208,7 +208,7 @@ def test_folds_have_their_fraction_of_every_stratum(task, kind, labels):
     many = labels_of(kind, 240)
     names = [f"{i:03d}" for i in range(240)]
     table = {kind: many, "image_id": np.array(names), "patient_id": np.array(names)}
-    folds = assign_folds("ward", table, [task], 3, seed=0)
+    folds = assign_folds({"ward": table}, [task], 3, seed=0)
     strata = task.strata(many)
     for stratum in set(strata):
         counts = np.bincount(folds[strata == stratum], minlength=3)
