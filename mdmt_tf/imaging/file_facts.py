@@ -8,7 +8,10 @@ import cv2
 import numpy as np
 import pydicom
 
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
+from mdmt_tf.imaging.dicom import is_dicom
+from mdmt_tf.imaging.series_headers import dicom_files
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -35,20 +38,23 @@ class FileFacts:
 
 
 def read_facts(path: str | os.PathLike) -> FileFacts:
-    """Read the facts from a file, or the first file of a folder with a DICOM series.
+    """Read the facts from a file, or the first DICOM file of a folder.
 
     Nothing is an error: a file that cannot be read tells nothing.
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file())
-        return read_facts(files[0]) if files else FileFacts()
+        try:
+            files = dicom_files(path)
+        except DataError:
+            return FileFacts()
+        return _of_dicom(files[0]) if files else FileFacts()
     try:
         with path.open("rb") as file:
             start = file.read(132)
     except OSError:
         return FileFacts()
-    if start[128:] == b"DICM" or start[:2] in (b"\x02\0", b"\x08\0"):
+    if is_dicom(start):
         return _of_dicom(path)
     png = start.startswith(_PNG) and start[_PNG_COLOUR_TYPE] in _PNG_WITH_COLOUR
     if png or start.startswith(_JPEG):

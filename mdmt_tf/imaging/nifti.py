@@ -51,7 +51,7 @@ def open_image(path: str | os.PathLike, name: str) -> nibabel.Nifti1Image:
     kind = _kind_of(start)
     image = _parsed(kind, start)
     shape, dtype = image.shape, image.get_data_dtype()
-    _check_voxels(shape, dtype)
+    check_voxels(shape, dtype)
     size = math.prod(shape) * dtype.itemsize
     expected = int(image.dataobj.offset) + size
     limits.check_pixels(
@@ -118,7 +118,8 @@ def _parsed(kind: type[nibabel.Nifti1Image], data: bytes) -> nibabel.Nifti1Image
     return image
 
 
-def _check_voxels(shape: tuple[int, ...], dtype: np.dtype) -> None:
+def check_voxels(shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Check that a file has one volume of real numbers; DataError without the name."""
     if dtype.kind not in "iuf":
         raise DataError(
             "expected one real number per voxel. Received: voxels of type "

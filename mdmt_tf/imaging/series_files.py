@@ -112,7 +112,7 @@ def slices_of(path: Path) -> list[Slice]:
         that cannot be read.
     """
     if path.is_dir():
-        by_series = _by_series(read_slices(dicom_files(path)))
+        by_series = series_in(path)
         if not by_series:
             raise DataError(
                 f"expected the slices of a DICOM series in the folder. Received: "
@@ -135,6 +135,14 @@ def slices_of(path: Path) -> list[Slice]:
             links.check(file, path.parent)
     slices = read_slices(files)
     return [one for one in slices if one.series == own[0].series]
+
+
+def series_in(folder: Path) -> list[list[Slice]]:
+    """The slices of each series in a folder.
+
+    Raises: DataError for a folder or headers that cannot be read.
+    """
+    return _by_series(read_slices(dicom_files(folder)))
 
 
 def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:

@@ -165,17 +165,16 @@ def read_header(path: Path, voxels: bool = True) -> Header:
 
 
 def _read_header(path: Path, voxels: bool) -> Header:
+    from mdmt_tf.imaging.dicom import is_dicom  # slow to import
+
     if path.is_dir():
-        slices = sorted(p for p in path.iterdir() if p.name[0] != "." and p.is_file())
-        if not slices:
-            raise DataError(f"{path}: this folder is empty")
-        return _dicom(slices[0], slices)
+        return _series(path)
     stored = limits.check_file_size(path)
     if path.name.lower().endswith(VOLUMES):
         return _nifti(path, voxels, stored)
     with path.open("rb") as file:
         start = file.read(1 << 16)
-    if start[128:132] == b"DICM":
+    if is_dicom(start):
         return _dicom(path)
     if start.startswith(b"\x89PNG"):
         columns, rows, bits = struct.unpack_from(">IIB", start, 16)
@@ -213,30 +212,38 @@ def _tiff(data: bytes) -> Header:
     return Header("TIFF", (tags[257], tags[256]), bits=8)
 
 
-def _dicom(path: Path, series: Sequence[Path] = ()) -> Header:
+def _series(folder: Path) -> Header:
+    """Of the largest series in a folder, whatever else is there."""
+    from mdmt_tf.imaging.series_files import series_in  # slow to import
+
+    by_series = series_in(folder)
+    if not by_series:
+        raise DataError(f"{folder}: expected DICOM slices in this folder")
+    slices = max(by_series, key=len)
+    header = _dicom(slices[0].path, sum(one.frames for one in slices))
+    return dataclasses.replace(header, kind="DICOM series")
+
+
+def _dicom(path: Path, slices: int | None = None) -> Header:
     import pydicom  # slow to import
-    from pydicom.errors import InvalidDicomError
 
     tags = "Rows Columns BitsStored Modality PixelSpacing ImagerPixelSpacing "
     tags += "SliceThickness SpacingBetweenSlices BodyPartExamined NumberOfFrames"
-    try:
-        # Its warnings do not name the file, and what is missing is no fault here.
-        with warnings.catch_warnings(action="ignore"):
-            data = pydicom.dcmread(
-                path, stop_before_pixels=True, specific_tags=tags.split()
-            )
-    except InvalidDicomError as error:
-        raise DataError(f"{path}: {error}") from error
+    # Its warnings do not name the file, and what is missing is no fault here.
+    with warnings.catch_warnings(action="ignore"):
+        data = pydicom.dcmread(
+            path, force=True, stop_before_pixels=True, specific_tags=tags.split()
+        )
     shape: tuple[int, ...] = (int(data["Rows"].value), int(data["Columns"].value))
     pair = data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
     spacing = tuple(float(value) for value in pair) if pair else None
-    slices = len(series) or int(data.get("NumberOfFrames") or 1)
+    slices = slices or int(data.get("NumberOfFrames") or 1)
     if slices > 1:
         shape = (slices, *shape)
         between = data.get("SpacingBetweenSlices") or data.get("SliceThickness")
         spacing = (float(between), *spacing) if spacing and between else None
     return Header(
-        "DICOM series" if series else "DICOM",
+        "DICOM",
         shape,
         spacing,
         int(data.get("BitsStored") or 16),
@@ -249,20 +256,24 @@ def _nifti(path: Path, voxels: bool, stored: int) -> Header:
     import nibabel
     import numpy as np
 
+    from mdmt_tf.imaging import nifti
+
     image = nibabel.load(path)
-    if len(image.shape) != 3 or min(image.shape) < 1:
-        raise DataError(f"{path}: expected a volume, received shape {image.shape}")
+    try:
+        nifti.check_voxels(image.shape, image.get_data_dtype())
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     # Array axis of left-right, back-front and feet-head; we count from the last.
     axes = np.argsort(nibabel.io_orientation(image.affine)[:, 0])[::-1]
-    zooms = image.header.get_zooms()
+    zooms = image.header.get_zooms()[:3] @ nifti.in_mm(image.header)[:3, :3]
     shape = tuple(int(image.shape[axis]) for axis in axes)
     spacing = tuple(float(zooms[axis]) for axis in axes)
     modality = ""
     if voxels:
         size = image.get_data_dtype().itemsize
         of = stored if path.name.lower().endswith(".gz") else None
-        limits.check_pixels(str(path), *image.shape, bytes_each=size, stored=of)
-        values = np.asarray(image.dataobj[..., :: max(1, image.shape[2] // 8)])
+        limits.check_pixels(str(path), *image.shape[:3], bytes_each=size, stored=of)
+        values = np.asarray(image.dataobj[:, :, :: max(1, image.shape[2] // 8)])
         # Air in HU is near -1000; many head CTs are cut off at -1024 or lower.
         modality = "CT" if np.percentile(values, 1) <= -500 else ""
     return Header("NIfTI", shape, spacing, modality=modality)

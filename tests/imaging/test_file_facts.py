@@ -14,7 +14,8 @@ def test_a_dicom_file_tells_its_modality(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(to_bytes(make_dicom(GREY, Modality="DX")))
     assert read_facts(path) == FileFacts("DX", is_colour=False)
-    # A folder tells what its first file does.
+    # A folder tells what its first DICOM file does.
+    (tmp_path / "AUTORUN.INF").write_bytes(b"x" * 200)
     assert read_facts(tmp_path) == FileFacts("DX", is_colour=False)
 
 

@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 from made_dicom import make_dicom, to_bytes
+from made_series import make_slices, write_slices
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.planning.headers import list_images, look, read_header
@@ -56,6 +57,38 @@ def test_a_folder_of_slices_is_a_series(tmp_path):
     header = read_header(tmp_path)
     assert header.kind == "DICOM series" and header.shape == (3, 8, 9)
     assert header.spacing_mm == (2.5, 0.5, 0.5) and header.modality == "CT"
+
+
+def test_other_files_beside_the_slices_do_not_count(tmp_path):
+    slices = make_slices(np.zeros((4, 8, 9), np.float32))
+    write_slices(tmp_path, slices)
+    (tmp_path / "000_AUTORUN.INF").write_bytes(b"x" * 200)
+    (tmp_path / "DICOMDIR").write_bytes(b"x" * 128 + b"DICM")
+    scout = make_slices(np.zeros((1, 5, 5), np.float32), series="9.9")[0]
+    scout.save_as(tmp_path / "000_scout", enforce_file_format=True)
+    header = read_header(tmp_path)
+    assert (header.kind, header.shape) == ("DICOM series", (4, 8, 9))
+    assert read_header(write_slices(tmp_path / "one", slices[:1])[0]).shape == (8, 9)
+
+
+def test_a_folder_without_slices(tmp_path):
+    (tmp_path / "AUTORUN.INF").write_bytes(b"x" * 200)
+    with pytest.raises(DataError, match=f"^{tmp_path}: expected DICOM slices"):
+        read_header(tmp_path)
+
+
+def test_a_volume_of_one_time_is_a_volume(tmp_path):
+    values = np.zeros((10, 20, 30, 1), np.int16)
+    image = nibabel.Nifti1Image(values, np.diag([0.001, 0.002, 0.003, 1.0]))
+    image.header.set_xyzt_units("meter")
+    nibabel.save(image, tmp_path / "x.nii.gz")
+    header = read_header(tmp_path / "x.nii.gz")
+    assert header.shape == (30, 20, 10)
+    assert header.spacing_mm == pytest.approx((3, 2, 1))
+    values = np.zeros((10, 20, 30, 2), np.int16)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "x.nii.gz")
+    with pytest.raises(DataError, match=r"x\.nii\.gz: expected one volume of three"):
+        read_header(tmp_path / "x.nii.gz")
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SAR", "ASL"])
