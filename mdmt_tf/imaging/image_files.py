@@ -52,7 +52,8 @@ def find_images(
     Returns: each file or folder once, in the order of `given`, those of one folder or
         pattern sorted. Of paths that stand for one series, the first.
     Raises: DataError for a path that does not exist, a folder (NoImagesError) or a
-        pattern without images, what cannot be read, and links as `confined` says.
+        pattern without images, what cannot be read, parts of a series in several
+            folders, and links as `confined` says.
     """
     found: dict[Path, None] = {}
     for path in map(_on_disk, given):
@@ -110,8 +111,8 @@ def _images_among(files: list[Path], volumes: bool) -> set[Path]:
     if volumes:
         from mdmt_tf.imaging.series_files import find_series  # slow to import
 
-        for folder in sorted({path.parent for path in files if path not in images}):
-            images.update(find_series(folder))
+        folders = {path.parent for path in files if path not in images}
+        images.update(find_series(sorted(folders)))
     return images
 
 

@@ -17,25 +17,39 @@ from mdmt_tf.imaging.series_headers import (
     dicom_files,
     read_slices,
 )
+from mdmt_tf.imaging.series_stack import stacked
 
-_SHOWN = 3  # series in a message
+_SHOWN = 3  # series or folders in a message
 
 
-def find_series(folder: str | os.PathLike) -> list[Path]:
-    """The volumes that the DICOM files directly in a folder make.
+def find_series(folders: Iterable[str | os.PathLike]) -> list[Path]:
+    """The volumes that the DICOM files directly in some folders make.
 
-    Returns: the folder, if its files have places in the patient; the files, if each is
-        a series of several frames; nothing for a folder without such files. A folder of
+    Returns: a folder, if its files have places in the patient; the files, if each is a
+        series of several frames; nothing for a folder without such files. A folder of
         several series, or with unreadable files, is returned too; `read_series` says
         what is wrong with it.
-    Raises: DataError when the folder cannot be listed.
+    Raises: DataError when a folder cannot be listed, or when folders have parts of one
+        volume.
     """
-    folder = Path(folder)
-    files = dicom_files(folder)
-    try:
-        by_series = _by_series(read_slices(files))
-    except DataError:
-        return [folder]
+    found, homes = [], {}
+    for folder in map(Path, folders):
+        files = dicom_files(folder)
+        try:
+            by_series = _by_series(read_slices(files))
+        except DataError:
+            found.append(folder)
+            continue
+        found += _volumes(folder, by_series)
+        if len(by_series) == 1:
+            homes.setdefault(by_series[0][0].series, []).append(folder)
+    for series, parts in homes.items():
+        if len(parts) > 1 and series[IDENTITY.index("SeriesInstanceUID")]:
+            _check_parts(parts)
+    return found
+
+
+def _volumes(folder: Path, by_series: Sequence[Sequence[Slice]]) -> list[Path]:
     if not any(one.is_placed for group in by_series for one in group):
         return []
     if len(by_series) > 1 and all(
@@ -43,6 +57,22 @@ def find_series(folder: str | os.PathLike) -> list[Path]:
     ):
         return sorted(group[0].path for group in by_series)
     return [folder]
+
+
+def _check_parts(folders: Sequence[Path]) -> None:
+    """Raise for folders of one series whose slices are one volume only together."""
+    slices = [one for folder in folders for one in read_slices(dicom_files(folder))]
+    try:
+        stacked(slices)
+    except DataError:
+        return  # such as copies, or phases
+    names = ", ".join(os.fspath(folder) for folder in folders[1 : _SHOWN + 1])
+    more = f" and {len(folders) - 1 - _SHOWN} more" * (len(folders) > _SHOWN + 1)
+    raise DataError(
+        f"{folders[0]}: expected all slices of a series in one folder. Received: "
+        f"{len(slices)} slices of one volume here and in {names}{more}. Move them to "
+        "one folder"
+    )
 
 
 class SeriesFolders:
