@@ -32,22 +32,11 @@ from mdmt_tf.imaging.dicom_display import shown
 from mdmt_tf.imaging.dicom_frames import TAGS as FRAME_TAGS
 from mdmt_tf.imaging.dicom_frames import number_of_frames
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
+from mdmt_tf.imaging.other_files import kind_of
 from mdmt_tf.imaging.visible import check_visible
 
 # pydicom's warnings about values of the header repeat them; they may name a patient.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-
-# First bytes -> another kind of file.
-_OTHERS = {
-    b"GIF8": "a GIF",
-    b"RIFF": "a RIFF file, such as WebP",
-    b"BM": "a BMP",
-    b"%PDF": "a PDF",
-    b"PK\3\4": "a ZIP archive",
-    b"\x1f\x8b": "a file compressed by gzip",
-    b"\x5c\x01\0\0": "a NIfTI volume",
-    b"<": "a text, such as HTML",
-}
 
 _QUOTED = re.compile(r"""b?(['"])(.*?)\1""", re.DOTALL)
 _PACKAGES = frozenset({"gdcm", "pillow", "pylibjpeg", "pyjpegls", "utf-8", "ascii"})
@@ -89,21 +78,12 @@ def read_image(
         return _decode_dicom(data, name)
     if not raster.is_raster(data):
         raise DataError(
-            f"{name}: expected a DICOM, PNG, JPEG or TIFF file. Received: {_kind(data)}"
+            f"{name}: expected a DICOM, PNG, JPEG or TIFF file. Received: "
+            f"{kind_of(data)}"
         )
     image = raster.decode_raster(data, name)
     check_visible(image, name)
     return image
-
-
-def _kind(data: bytes) -> str:
-    """What other kind of file it is; none of its text, which may name a patient."""
-    for start, kind in _OTHERS.items():
-        if data.startswith(start):
-            return kind
-    if b"\0" not in data[:512]:
-        return "a text, or a file of another kind"
-    return "a file of another kind"
 
 
 def bytes_of(source: str | os.PathLike | bytes, name: str | None) -> tuple[bytes, str]:

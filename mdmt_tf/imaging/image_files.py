@@ -3,18 +3,21 @@
 import glob
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from mdmt_tf import links
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging import other_files
 
 RADIOGRAPHS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 VOLUMES = (".nii", ".nii.gz")
 
 # An index of DICOM files, itself in DICOM.
 _INDEX = "DICOMDIR"
+_SHOWN = 3  # suffixes in a message
 
 
 class NoImagesError(DataError):
@@ -98,12 +101,23 @@ def _images_below(folders: list[Path], given: Path, volumes: bool) -> list[Path]
     if not images:
         suffixes = ", ".join(VOLUMES if volumes else RADIOGRAPHS)
         kinds = f"{suffixes}{' or DICOM series' if volumes else ''}"
-        count = f"none among {len(files)} file{'s' if len(files) > 1 else ''}"
         raise NoImagesError(
             f"{given}: expected image files ({kinds}) in it or in folders below. "
-            f"Received: {count if files else 'an empty folder'}."
+            f"Received: {_counted(files) if files else 'an empty folder'}."
         )
     return images
+
+
+def _counted(files: Sequence[Path]) -> str:
+    """How many files of which kinds, none of them an image."""
+    suffixes = Counter(path.suffix.lower() or "no suffix" for path in files)
+    kinds = [f"{count} {suffix}" for suffix, count in suffixes.most_common(_SHOWN)]
+    more = ", ..." if len(suffixes) > _SHOWN else ""
+    text = f"none among {len(files)} file{'s' if len(files) > 1 else ''}"
+    text += f" ({', '.join(kinds)}{more})"
+    if others := sorted({*suffixes} & {*other_files.UNREAD_VOLUMES}):
+        text += f". Convert {', '.join(others)} to .nii.gz"
+    return text
 
 
 def _images_among(files: list[Path], volumes: bool) -> set[Path]:

@@ -15,6 +15,7 @@ from nibabel import orientations
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
+from mdmt_tf.imaging.other_files import known_kind
 from mdmt_tf.imaging.resample import MOST_TILT_DEGREES, lengths
 
 _GZIP = b"\x1f\x8b"
@@ -98,10 +99,10 @@ def _kind_of(start: bytes) -> type[nibabel.Nifti1Image]:
                 "a pair of files (.hdr and .img). Convert both to one .nii file"
             )
         return kind
-    raise DataError(
-        "expected a NIfTI file (.nii or .nii.gz). Received: "
+    found = known_kind(start) or (
         "a file without its header. Convert or copy the file again"
     )
+    raise DataError(f"expected a NIfTI file (.nii or .nii.gz). Received: {found}")
 
 
 def _parsed(kind: type[nibabel.Nifti1Image], data: bytes) -> nibabel.Nifti1Image:

@@ -13,7 +13,7 @@ from mdmt_tf import links
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
-from mdmt_tf.imaging.image_files import VOLUMES, find_images
+from mdmt_tf.imaging.image_files import VOLUMES, NoImagesError, find_images
 
 MOST_HEADERS = 50
 # Voxels are read of few volumes: this takes seconds for large ones.
@@ -115,6 +115,9 @@ def list_images(folder: str | os.PathLike) -> Iterator[tuple[str, ...]]:
             continue
         n_found += 1
         yield tuple(path.relative_to(folder).as_posix() for path in paths)
+    if not n_found and isinstance(problem, NoImagesError):
+        volumes = f"{', '.join(VOLUMES)} or DICOM series"
+        raise NoImagesError(f"{problem} Files of volumes are {volumes}.")
     if not n_found:
         raise problem
 

@@ -72,10 +72,18 @@ def test_a_file_that_exists_is_no_pattern(folder):
 @pytest.mark.parametrize(
     ("given", "volumes", "message"),
     [
-        ("tables", False, r"tables: expected .*\.dcm.* in it.*: none among 1 file\."),
-        ("b", True, r"b: expected .*\.nii, \.nii\.gz or DICOM s.*none among 2 files\."),
+        (
+            "tables",
+            False,
+            r"tables: expected .*\.dcm.* in it.*: none among 1 file \(1 \.",
+        ),
+        (
+            "b",
+            True,
+            r"b: expected .*\.nii, \.nii\.gz or DICOM s.*none among 2 files \(",
+        ),
         ("new", False, r"new: expected .* Received: an empty folder\."),
-        ("tab*", False, r"tab\*: expected .*none among 1 file\."),
+        ("tab*", False, r"tab\*: expected .*none among 1 file \("),
         ("none*.png", False, r"none\*\.png: no file or folder matches\."),
         ("nowhere", False, r"nowhere: no such file or folder\."),
     ],
@@ -84,6 +92,15 @@ def test_nothing_to_read_is_an_error_with_the_path(folder, given, volumes, messa
     (folder / "new").mkdir()
     with pytest.raises(DataError, match=f"{folder}/{message}"):
         found(folder, given, volumes=volumes)
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_volumes_of_other_formats_are_named(tmp_path, volumes):
+    for name in ("a.mha", "b.MHA", "c.nrrd", "d.txt", "e.csv", "notes"):
+        (tmp_path / name).write_bytes(b"x")
+    message = r"none among 6 files \(2 \.mha, 1 .*, \.\.\.\)\. Convert \.mha, \.nrrd to"
+    with pytest.raises(DataError, match=message):
+        find_images([tmp_path], volumes)
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error_with_its_path(folder, monkeypatch):

@@ -145,6 +145,11 @@ def test_volumes_come_before_other_images_and_a_wrong_folder_is_named(tmp_path):
         list(list_images(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="Received: an empty folder"):
         list(list_images(tmp_path))
+    (tmp_path / "a.mha").touch()
+    with pytest.raises(
+        DataError, match=r"\.png.*1 \.mha.*\. Convert .* volumes are \.nii, \.nii\.gz"
+    ):
+        list(list_images(tmp_path))
     (tmp_path / "a.png").touch()
     assert list(list_images(tmp_path)) == [("a.png",)]
     (tmp_path / "b.nii.gz").touch()
