@@ -184,13 +184,10 @@ def _by_series(slices: Iterable[Slice]) -> list[list[Slice]]:
 
 def _several(by_series: Sequence[Sequence[Slice]]) -> str:
     ids = zip(*(group[0].series for group in by_series), strict=True)
-    unlike = {
-        key for key, found in zip(IDENTITY, ids, strict=True) if len({*found}) > 1
-    }
+    unlike = [k for k, found in zip(IDENTITY, ids, strict=True) if len({*found}) > 1]
     note = ""
     if "SeriesInstanceUID" not in unlike:
-        keys = " and ".join(sorted(unlike))
-        note = f" that have one SeriesInstanceUID, but differ in {keys}"
+        note = f" that have one SeriesInstanceUID, but differ in {', '.join(unlike)}"
     listed = "; ".join(
         f"{group[0].modality or 'unknown modality'}, {len(group)} "
         f"slice{'s' if len(group) > 1 else ''}, such as {group[0].path.name}"
