@@ -17,7 +17,7 @@ from mdmt_tf.statistics.pairing import Pair, paired
 from mdmt_tf.tasks import Task
 
 LEVEL = 0.95
-METHOD = "by patient, with components of training sets and of fits"
+METHOD = "by patient, with components of training sets, fits and folds"
 
 
 @dataclasses.dataclass(frozen=True)
