@@ -3,9 +3,12 @@
 import ast
 import doctest
 import importlib
+import inspect
+import re
+import types
 
 import pytest
-from source_tree import MODULES, is_in
+from source_tree import MODULES, ROOT, is_in
 
 # Rooms whose public functions and classes show how they are used.
 WITH_EXAMPLES = [
@@ -67,3 +70,41 @@ def test_examples_are_right(name):
     module = importlib.import_module(name)
     result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
     assert result.attempted and not result.failed
+
+
+def documented():
+    """What the page on Python shows: its names, and those without an example."""
+    text = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    (sentence,) = re.findall(r"`train`.*?need prepared", text, re.DOTALL)
+    return re.findall(r"^::: (\S+)$", text, re.MULTILINE), re.findall(
+        r"`(\w+)`", sentence
+    )
+
+
+NAMES, NEED_DATA = documented()
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_what_the_page_on_python_shows_has_an_example(path):
+    module, name = path.rpartition(".")[::2]
+    shown = getattr(importlib.import_module(module), name)
+    parts = [shown, *vars(shown).values()] if isinstance(shown, type) else [shown]
+    has_example = any(">>>" in (getattr(part, "__doc__", "") or "") for part in parts)
+    assert has_example != (name in NEED_DATA)
+    undocumented = [
+        key
+        for key, part in (vars(shown).items() if isinstance(shown, type) else ())
+        if key[0] != "_" and isinstance(part, (property, types.FunctionType))
+        # Keras documents what a layer or a loss overrides.
+        if not inspect.getdoc(getattr(shown, key))
+    ]
+    assert not undocumented
+    if not isinstance(shown, type) and inspect.signature(shown).parameters:
+        assert "Args:" in shown.__doc__
+
+
+def test_what_has_no_example_is_on_the_pages_that_are_named():
+    pages = ("docs/tutorials/in_python.ipynb", "docs/reference/runs.md")
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in pages)
+    for name in NEED_DATA:
+        assert re.search(rf"\b{name}\(", text), name

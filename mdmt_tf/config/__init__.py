@@ -38,6 +38,11 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> Config:
         overrides: `key.path=value`, applied in order; `base=NAME` replaces the base of
             the file.
     Raises: ConfigError that lists every problem, each with its file and line.
+
+    Example:
+        >>> settings = load("phantom", ["training.batch_size=16"])
+        >>> settings.training.batch_size, list(settings.tasks)
+        (16, ['prognosis', 'severity'])
     """
     bases = [text for text in overrides if text.startswith("base=")]
     values, origins = files.read(name_or_path, *(b[5:] for b in bases[-1:]))

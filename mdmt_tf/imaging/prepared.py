@@ -69,6 +69,15 @@ def prepare_file(
             `saved_model/model.json`.
     Raises: ValueError: the name is unknown; DataError: the file cannot be read, or is
         not what the preprocessing is for. The message names the file.
+
+    Example:
+        >>> import tempfile, cv2, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     film = np.arange(90 * 60, dtype=np.uint8).reshape(90, 60)
+        ...     done = cv2.imwrite(f"{folder}/film.png", film)
+        ...     prepared = prepare_file(f"{folder}/film.png", "full_64")
+        >>> prepared.pixels.shape, prepared.box
+        ((64, 64), (0, 0, 90, 60))
     """
     if isinstance(preprocessing, str):
         preprocessing = parse(preprocessing)

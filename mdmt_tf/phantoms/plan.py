@@ -108,6 +108,12 @@ class PhantomPlan:
         `chest.studies.Conditions`.
     without: names of `chest.ingredients.INGREDIENTS` that radiographs do not have. All
         else of every radiograph stays as it is.
+    Raises: ConfigError for a value that cannot be, and for a plan without patients.
+
+    Example:
+        >>> plan = PhantomPlan(aiforcovid_patients=5, seed=7)
+        >>> plan.brixia_patients, plan.matrix
+        (0, 384)
     """
 
     aiforcovid_patients: int = 0

@@ -56,6 +56,14 @@ def write_phantoms(root, plan: PhantomPlan, *, workers=1, progress=None):
         progress: called as progress(done, total) after every image, in this process.
     Returns: `Path` of root.
     Raises: DataError when `root` exists and holds anything but this plan.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = PhantomPlan(aiforcovid_patients=1, matrix=64)
+        ...     root = write_phantoms(f"{folder}/phantoms", plan)
+        ...     [path.name for path in sorted(root.rglob("*.dcm"))]
+        ['P_1_1.dcm']
     """
     root = Path(root)
     if _already_there(root, plan):

@@ -49,7 +49,13 @@ from mdmt_tf.tasks import Answer, Task, make_task
 
 
 class RunFolder:
-    """Paths of a run's files, and methods to read and write the small ones."""
+    """Paths of a run's files, and methods to read and write the small ones.
+
+    Example:
+        >>> run = RunFolder("runs/nothing")  # which need not exist
+        >>> run.metrics.as_posix(), run.is_finished
+        ('runs/nothing/metrics.json', False)
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -79,6 +85,7 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
+        """Whether the run has ended: metrics.json is written last."""
         return self.metrics.is_file()
 
     @staticmethod

@@ -68,6 +68,15 @@ def read(path: Path, split: str | None = None) -> pd.DataFrame:
         split: the rows to read; the values of other rows are never looked at. None: all
             rows.
     Raises: ValueError for a file that is no such table.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "predictions.csv")
+        ...     done = path.write_text("image_id,target\\n007,1\\n8,\\n")
+        ...     table = read(path)
+        >>> table["image_id"].tolist(), table["target"].tolist()
+        (['007', '8'], [1.0, nan])
     """
     text = dict.fromkeys([key for key in KEYS if key != "fold"], str)
     with path.open(encoding="utf-8", newline="") as file:
@@ -135,7 +144,25 @@ def holds_probabilities(column: str) -> bool:
 
 
 def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
-    """{split: {task: metrics}} from a table of predictions, labelled rows only."""
+    """{split: {task: metrics}} from a table of predictions, labelled rows only.
+
+    Args:
+        table: rows as of `predictions.csv`, see `read`.
+        tasks: the predicted tasks.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> task = make_task(name="died", kind="binary", classes=("no", "yes"),
+        ...                  sources={"ward": "died"})
+        >>> rows = pd.DataFrame({"dataset": "ward", "split": "test", "fold": 0,
+        ...                      "image_id": ["a", "b"], "patient_id": ["1", "2"],
+        ...                      "site": ""})
+        >>> chances = np.array([[0.8, 0.2], [0.6, 0.4]])
+        >>> table = prediction_table(task, rows, np.array([0, 1]), chances)
+        >>> found = metrics_of(table, [task])["test"]["died"]
+        >>> found["accuracy"], found["auc"]
+        (0.5, 1.0)
+    """
     result: dict[str, dict] = {}
     for split in dict.fromkeys(table["split"]):
         rows = table[table["split"] == split]

@@ -101,6 +101,8 @@ Calibrations = Mapping[str, Calibration]
 def read(run: RunFolder) -> dict[str, Calibration]:
     """The calibrations of a run by component; {} for a run without the file.
 
+    Args:
+        run: finished or not.
     Raises: DataError when `calibration.json` is damaged.
 
     Example:

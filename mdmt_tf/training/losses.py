@@ -51,6 +51,7 @@ class TaskLoss(keras.losses.Loss):
         self._task = task
 
     def call(self, y_true, y_pred):
+        """The loss of each row, (n,), of encoded targets and logits."""
         return self._task.training_loss(y_true, y_pred, keras.ops)
 
     def get_config(self):
@@ -117,12 +118,18 @@ class MaskedLoss(keras.metrics.Metric):
 def compile_model(
     model: keras.Model, tasks: Sequence[Task], optimizer: keras.optimizers.Optimizer
 ) -> dict[str, MaskedLoss]:
-    """Compile for the indicator loss; returns the training metric of each task.
+    """Compile for the indicator loss.
 
     The metrics are returned because their names in Keras' logs depend on the number of
     outputs. The model is ready for its first step, see `create_step_variables`. Call
     this function inside the strategy's scope. The package's own optimizer notes
     gradients that are not finite; in `mixed_float16`, the loss is scaled.
+
+    Args:
+        model: with one output of logits for each task, under its name.
+        tasks: the tasks to train.
+        optimizer: of Keras, or of `mdmt_tf.training.optimizers`.
+    Returns: task -> the metric of its training loss.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
