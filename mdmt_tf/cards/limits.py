@@ -5,6 +5,7 @@ from typing import Any
 
 from mdmt_tf.cards.blocks import plural
 from mdmt_tf.models.weights import provenance
+from mdmt_tf.statistics.calibration import Calibration, notes_of
 from mdmt_tf.statistics.operating_points import indistinct
 
 # Fewer patients, or patients of a class, leave wide intervals.
@@ -173,8 +174,8 @@ def _of_shortcuts(facts) -> Iterator[str]:
 
 def _of_calibration(facts) -> Iterator[str]:
     for of_answer in facts["calibration"].values():
-        for name, own in of_answer["fitted"].items():
-            if own["note"]:
-                yield f"{name}: calibration {own['note']}."
+        fitted = of_answer["fitted"].items()
+        own = {name: Calibration.from_plain(plain) for name, plain in fitted}
+        yield from notes_of(own).values()
         for component, points in of_answer["operating_points"].items():
             yield from indistinct(component, points)

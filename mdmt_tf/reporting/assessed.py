@@ -54,6 +54,11 @@ class Assessed(abc.ABC):
         """Whether the rows are of synthetic images."""
 
     @property
+    def calibration_notes(self) -> Mapping[str, str]:
+        """Component -> what is unusual about its calibration, as sentences."""
+        return {}
+
+    @property
     def reference(self) -> str:
         """What `reference_value` is of, such as "own test"; "" without one."""
         return ""

@@ -34,6 +34,18 @@ def calibration_tables(results: Assessed) -> list[Table]:
     return [table for table in tables if table.sections]
 
 
+def unusual(results: Assessed) -> list[str]:
+    """What is unusual about the calibration of the tasks, as sentences."""
+    if results.calibrated is None:
+        return []
+    components = (own.name for task in results.tasks for own in task.components)
+    return [
+        results.calibration_notes[name]
+        for name in components
+        if name in results.calibration_notes
+    ]
+
+
 def _calibration_table(results: Assessed) -> Table:
     sections, data = [], []
     for task in results.tasks:
@@ -62,6 +74,7 @@ def _calibration_table(results: Assessed) -> Table:
         "which shows in the intercept.",
         "ECE: expected calibration error. A slope below 1 says that probabilities are "
         "too extreme; an intercept above 0 says that they are too low.",
+        *unusual(results),
     ]
     title = "Calibration: probabilities against what happened"
     return Table("calibration", title, sections, notes, pd.DataFrame(data))
@@ -104,6 +117,7 @@ def _points_table(results: Assessed) -> Table:
         "stated value there. positive: fraction of the images at or above the "
         "threshold.",
         *notes,
+        *unusual(results),
     ]
     title = "Operating points: thresholds chosen before"
     return Table("operating_points", title, sections, notes, pd.DataFrame(data))

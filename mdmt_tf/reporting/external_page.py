@@ -5,6 +5,7 @@ import os
 
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.pages import render
+from mdmt_tf.reporting.assessed_calibration import unusual
 from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.external_plots import draw_all
 from mdmt_tf.reporting.external_results import (
@@ -83,7 +84,7 @@ def write_page(folder: str | os.PathLike) -> ExternalReport:
         links=links,
         tables=list(map(for_page, shown)),
         drawings=drawings,
-        caveats=_CAVEATS,
+        caveats=[*_CAVEATS, *unusual(results)],
         command=_command(results),
     )
     write_bytes(out / "index.html", page.encode("utf-8"))

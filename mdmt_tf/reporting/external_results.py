@@ -8,6 +8,7 @@ assessment.json          metrics with intervals, by patient and by image, and st
 manifest.json            the runs, the dataset and the tasks
 """
 
+import collections
 import dataclasses
 import json
 import os
@@ -89,6 +90,15 @@ class ExternalResults(Assessed):
     @property
     def runs(self) -> list[Mapping]:
         return self.manifest["runs"]
+
+    @property
+    def calibration_notes(self) -> Mapping[str, str]:
+        notes = collections.defaultdict(list)
+        for run in self.runs:
+            who = f"{run['name']}, " if self.models > 1 else ""
+            for component, text in run.get("calibration_notes", {}).items():
+                notes[component].append(f"{who}{text}")
+        return {component: " ".join(texts) for component, texts in notes.items()}
 
     @property
     def place(self) -> str:

@@ -276,6 +276,9 @@ def describe(result: External) -> dict:
     for run, found in zip(runs, result.of_runs, strict=True):
         if found.statistics:
             run["statistics"] = found.statistics
+    for run, folder in zip(runs, request.runs, strict=True):
+        if notes := calibration.notes_of(calibration.read(folder)):
+            run["calibration_notes"] = notes
     facts = {"name": result.dataset.name, **result.dataset.describe()}
     return {
         "mdmt_tf": mdmt_tf.__version__,

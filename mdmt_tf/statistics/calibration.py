@@ -120,6 +120,21 @@ def read(run: RunFolder) -> dict[str, Calibration]:
         ) from error
 
 
+def notes_of(calibrations: Calibrations) -> dict[str, str]:
+    """Component -> a sentence on what is unusual about its calibration.
+
+    Example:
+        >>> own = Calibration(prior_ratio=(1.0, 1.0), note="at the limit 10")
+        >>> notes_of({"death": own, "icu": Calibration(prior_ratio=(1.0, 1.0))})
+        {'death': 'death: calibration at the limit 10.'}
+    """
+    return {
+        name: f"{name}: calibration {own.note}."
+        for name, own in calibrations.items()
+        if own.note
+    }
+
+
 def calibrated(task: Task, probabilities, calibrations: Calibrations, ops=np):
     """The calibrated probabilities of a task, in the form of the raw ones.
 

@@ -283,6 +283,18 @@ def test_calibration_is_shown_raw_and_calibrated(report):
     assert best["calib. slope"] == "1" and best["ECE"] == "0"
 
 
+def test_what_is_unusual_about_the_calibration_of_a_run_is_named(tmp_path):
+    folder = write(tmp_path / "w", runs=2)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    text = "death: calibration at the limit 10."
+    manifest["runs"][1]["calibration_notes"] = {"death": text}
+    write_json(folder / "manifest.json", manifest)
+    made = write_page(folder)
+    (table,) = [t for t in made.tables if t.name == "operating_points"]
+    assert f"run 1, {text}" in table.notes
+    assert (folder / "index.html").read_text().count(f"run 1, {text}") == 3
+
+
 def test_operating_points_are_those_chosen_before(report):
     table = pd.read_csv(report.results.folder / "tables" / "operating_points.csv")
     assert table["component"].tolist() == [

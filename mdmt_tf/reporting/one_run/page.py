@@ -8,6 +8,7 @@ from pathlib import Path
 from mdmt_tf.errors import DataError
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.assessed import clause
+from mdmt_tf.reporting.assessed_calibration import unusual
 from mdmt_tf.reporting.drawing import DPI, Drawing
 from mdmt_tf.reporting.one_run.pictures import Pictures, pictures_of
 from mdmt_tf.reporting.one_run.plots import draw_learning, draw_task
@@ -197,7 +198,7 @@ def _render(results: RunResults, tasks, learning, pictures, tables) -> str:
         learning=learning,
         open_plots=_OPEN,
         effort=effort_facts(results),
-        caveats=_CAVEATS,
+        caveats=[*_CAVEATS, *unusual(results)],
         tables=tables,
         command=_command(results),
         resamples=results.resamples,

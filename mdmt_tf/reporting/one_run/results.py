@@ -131,6 +131,10 @@ class RunResults(Assessed):
         return bool(self.manifest["synthetic"])
 
     @property
+    def calibration_notes(self) -> Mapping[str, str]:
+        return calibration.notes_of(self.calibrations)
+
+    @property
     def judges_test(self) -> bool:
         """Whether any number is of test rows."""
         return self.split == "test"

@@ -1,6 +1,7 @@
 """The page of one run, of answers of every kind, and of runs that lack something."""
 
 import hashlib
+import html
 import json
 import re
 
@@ -218,6 +219,21 @@ def test_judged_by_validation_no_number_is_of_test_rows(run, tmp_path):
         if "answer" in section and "dataset" in section
     ]
     assert "validation" in labels and "test" not in labels
+
+
+def test_what_is_unusual_about_the_calibration_is_on_the_page(tmp_path, run, report):
+    few = small(tmp_path / "r", patients=PATIENTS | {"validation": 4})
+    report_of_few = write_page(few, resamples=10)
+    note = few.read_json(few.calibration)["icu"]["note"]
+    assert note.startswith("not fitted: 8 labelled validation images")
+    page = html.unescape(report_of_few.page.read_text())
+    # Below the table, and among what the page does not say.
+    assert page.count(f"icu: calibration {note}.") == 2
+    for name in ("calibration", "operating_points"):
+        path = report_of_few.folder / "tables" / f"{name}.md"
+        assert not path.is_file() or note in path.read_text()
+    assert run.read_json(run.calibration)["icu"]["note"] == ""
+    assert "icu: calibration" not in report.page.read_text()
 
 
 def test_a_run_of_an_earlier_version(tmp_path):
