@@ -65,11 +65,19 @@ def _check_unchanged(path: Path, facts: Mapping) -> None:
     """A table that the plan has written is as it was written."""
     # Plans of earlier versions state none.
     stated = facts.get("sha256", {}).get(path.name)
-    if stated is not None and (not path.is_file() or sha256_of(path) != stated):
-        raise DataError(
-            f"{path}: is not what `python -m mdmt_tf.benchmark` wrote: data.json has "
-            f"another sha256. Run the benchmark again, which writes it again."
+    if stated is None:
+        return
+    what = ""
+    if not path.is_file():
+        what = "is missing. data.json says that `python -m mdmt_tf.benchmark` wrote it"
+    elif sha256_of(path) != stated:
+        what = (
+            "is not what `python -m mdmt_tf.benchmark` wrote: data.json has another "
+            "sha256"
         )
+    if what:
+        again = "Run the benchmark again, which writes it again."
+        raise DataError(f"{path}: {what}. {again}")
 
 
 def _check_data(path: Path, manifest: Mapping, facts: Mapping) -> None:

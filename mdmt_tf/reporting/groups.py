@@ -60,8 +60,12 @@ class Group:
         finished = int((self.cells["state"] == FINISHED).sum())
         if finished == total:
             return ""
-        unit = "folds" if self.cells["seed"].nunique() == 1 else "folds x seeds"
-        return f"{finished} of {total} {unit}"
+        return f"{finished} of {total} {self._unit}"
+
+    @property
+    def _unit(self) -> str:
+        """What a cell is."""
+        return "folds" if self.cells["seed"].nunique() == 1 else "folds x seeds"
 
     @property
     def folds(self) -> int:
@@ -89,7 +93,7 @@ class Group:
             return Value(reason="not computed")
         undefined = int(values.isna().sum())
         if undefined:
-            return Value(reason=f"undefined in {undefined} of {len(values)} folds")
+            return Value(reason=f"undefined in {undefined} of {len(values)} {self._unit}")
         return Value(statistic(values))
 
     @functools.cached_property

@@ -158,7 +158,7 @@ def test_a_table_of_the_plan_is_as_it_was_written(folder):
     path.write_text(path.read_text().replace("AP", "PA"))
     refused(folder, f"{path}: is not what", "data.json has another sha256")
     path.unlink()
-    refused(folder, f"{path}: is not what")
+    refused(folder, f"{path}: is missing", "Run the benchmark again")
 
 
 def test_the_lists_of_a_run_are_there(folder):

@@ -34,6 +34,19 @@ def test_an_undefined_metric_is_not_averaged_away(whole):
     assert value.reason == "undefined in 1 of 3 folds"
 
 
+def test_fits_of_several_seeds_are_not_called_folds(benchmark_folder, tmp_path):
+    folder = benchmark_folder(
+        tmp_path / "b", {"history": False}, backbones=["resnet18"], seeds=[0, 1]
+    )
+    for seed in (0, 1):
+        for fold in range(3):
+            lacking = {"without_class": 3} if fold == 1 else {}
+            folder.add("cv", "resnet18", seed, fold, "stl_severity", **lacking)
+    aggregates = Aggregates(Results.read(folder.path), resamples=0)
+    value = aggregates.over_backbones("cv", "stl_severity", "severity", "auc")
+    assert value.reason == "undefined in 2 of 6 folds x seeds"
+
+
 @pytest.mark.parametrize("unit", ["image", "patient"])
 def test_a_fold_without_a_class_does_not_raise_the_mean(
     benchmark_folder, tmp_path, unit
