@@ -253,8 +253,8 @@ METRICS = {
         lower_is_better=True,
         headline=_SCALE,
         compared=_SCALE,
-        note="MAE and RMSE count classes. Ordinal index: Cardoso and Sousa 2011, from "
-        "0 (perfect) to 1; lower is better.",
+        note="Ordinal index: Cardoso and Sousa 2011, from 0 (perfect) to 1; lower is "
+        "better.",
     ),
     "uoc": Metric(
         ordinal.uniform_ordinal_index,

@@ -93,7 +93,8 @@ class Group:
             return Value(reason="not computed")
         undefined = int(values.isna().sum())
         if undefined:
-            return Value(reason=f"undefined in {undefined} of {len(values)} {self._unit}")
+            of = f"{len(values)} {self._unit}"
+            return Value(reason=f"undefined in {undefined} of {of}")
         return Value(statistic(values))
 
     @functools.cached_property

@@ -158,6 +158,13 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         for task in results.tasks.values()
         if len(task.components) > 1
     ]
+    ordered = [
+        task.name
+        for task in results.tasks.values()
+        if "mae" in headline(task) and METRICS["kappa"].is_of(task)
+    ]
+    if ordered:
+        notes.append(f"MAE and RMSE of {', '.join(ordered)} count classes.")
     notes += same_label_notes(results)
     notes += _unit_notes(aggregates)
     if results.efforts:

@@ -63,6 +63,10 @@ def test_table_1_has_them_in_parts_that_fit(made, head):
         assert {len(row) for row in section.rows} == {len(section.headings)}
     (note, *_) = made.table("table_1").notes
     assert "Sensitivity (recall)" in note and "Ordinal index: Cardoso" in note
+    # That of a regression or a sum would be in the unit of its label.
+    notes = made.table("table_1").notes
+    assert "MAE and RMSE of coma count classes." in notes
+    assert not any("count classes" in text for text in notes if "coma" not in text)
     # Computed again from the predictions.
     found = []
     for path in head.glob("runs/mdmt-*/predictions.csv"):
