@@ -125,7 +125,8 @@ def write(picture, text, corner, height, *, value=1.0, box=None, bold=0.16, ring
             cv2.polylines(layer, [points], False, 255, width, cv2.LINE_AA, 4)
     if ring:
         middle = int(8 * wide), int(8 * high)
-        radius = int(8 * wide - 16 * width)
+        # A letter of one pixel leaves no room in its ring.
+        radius = max(0, int(8 * wide - 16 * width))
         cv2.circle(layer, middle, radius, 255, width, cv2.LINE_AA, 4)
     _blend(picture, layer, np.rint(np.asarray(corner) - pad), value, box)
 

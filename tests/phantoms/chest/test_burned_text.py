@@ -76,3 +76,28 @@ def test_a_third_of_the_pictures_is_free_of_text_and_no_text_is_large():
     assert parts.max() < 0.15 and 0.0 < np.median(parts[parts > 0]) < 0.03
     small = [burned(seed, page(64, 50)) for seed in range(60)]
     assert all(np.isfinite(picture).all() for picture in small)
+
+
+def test_a_ring_around_a_letter_of_a_pixel_is_drawn():
+    picture = page(grey=0.0)
+    write(picture, "R", (40, 30), 0.5, ring=True)
+    rows, columns = changed(picture, grey=0.0)
+    assert len(rows) and np.ptp(rows) < 6 and np.ptp(columns) < 6
+
+
+@pytest.mark.parametrize("shape", [(40, 32), (64, 64), (78, 64)])
+def test_small_pictures_take_all_texts(shape):
+    """A detector may have fewer rows than the smallest `phantoms.matrix`, 64."""
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        for draw in (
+            burned_text._panel,
+            burned_text._side,
+            burned_text._settings,
+            burned_text._caption,
+            burned_text._arrows,
+            burned_text._scale_bar,
+        ):
+            picture = page(*shape)
+            draw(picture, rng)
+            assert np.isfinite(picture).all()
