@@ -184,7 +184,6 @@ THROUGH = {
         "mdmt_tf.training.fit",
         "mdmt_tf.training.inputs",
         "mdmt_tf.training.judging",
-        "mdmt_tf.training.resuming",
         "mdmt_tf.training.tensorboard.of_fit",
         "mdmt_tf.training.tensorboard.saliency",
     ],

@@ -26,7 +26,8 @@ _LABELS = ("kind", "classes", "cut_points", "descending", "from")
 def digest_of_settings(settings: Config, starts: bool = False) -> str:
     """SHA-256 of the settings on which a result depends.
 
-    Paths and devices do not count. Of weights in files the content does.
+    Paths do not count, and devices only where each normalises its part of a batch. Of
+    weights in files the content counts.
 
     Args:
         starts: whether the fit starts from other fits; their files do not count.
@@ -42,6 +43,10 @@ def digest_of_settings(settings: Config, starts: bool = False) -> str:
     # What is done counts, not whether it is the default. Once, it was never done.
     if settings.recalibrates:
         plain["training"]["recalibrate"] = True
+    # Every device of the machine is one until the fit runs: a report tells them.
+    devices = settings.training.devices or ()
+    if model.batch_norm == "local" and len(devices) > 1:
+        plain["training"]["replicas"] = len(devices)
     for task in settings.build_tasks():
         # Of other kinds, the key has no effect.
         if not task.is_standardized:

@@ -78,6 +78,8 @@ class Results:
         fields: the table of `fields.csv`; None when there is none.
         efforts: fit -> steps, images, epochs and seconds of its training; only fits
             that have recorded them.
+        devices: fit -> number of devices that have trained it; only fits that have
+            recorded them.
         probes: fit -> how well its features tell the dataset of test images; only fits
             that have it. {} when validation is judged.
     """
@@ -97,6 +99,7 @@ class Results:
     correlations: pd.DataFrame | None
     fields: pd.DataFrame | None
     efforts: Mapping[str, dict]
+    devices: Mapping[str, int]
     probes: Mapping[str, dict]
 
     @classmethod
@@ -149,6 +152,7 @@ class Results:
                 fields_file.read(files_of.fields) if files_of.fields.is_file() else None
             ),
             efforts={fit: run.effort for fit, run in found.items() if run.effort},
+            devices={fit: run.devices for fit, run in found.items() if run.devices},
             probes={
                 fit: run.probe
                 for fit, run in found.items()

@@ -43,6 +43,12 @@ class RunResults:
         effort = self.manifest.get("effort")
         return effort if isinstance(effort, dict) else {}
 
+    @property
+    def devices(self) -> int:
+        """Number of the devices of the training; 0 where they are not recorded."""
+        devices = self.manifest.get("devices")
+        return len(devices) if isinstance(devices, list) else 0
+
 
 def read_run(
     run: RunFolder, split: str, answers: Sequence[Answer] | None = None

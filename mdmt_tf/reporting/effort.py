@@ -118,6 +118,14 @@ def effort_table(results: Results) -> Table | None:
         "A difference between experiments with unequal steps may come from the steps. "
         "A control of equal effort is an experiment with the setting match.",
     ]
+    numbers_of_devices = sorted(set(results.devices.values()))
+    if len(numbers_of_devices) > 1:
+        counts = " or ".join(map(str, numbers_of_devices))
+        notes.append(
+            f"Fits were trained on {counts} devices. With model.batch_norm = local, "
+            "each device normalises its part of a batch, so these are unequal methods: "
+            "train all on one number of devices (training.devices, gpus_per_fit)."
+        )
     title = "Effort: what one fit of each experiment takes"
     return Table("effort", title, sections, notes, pd.DataFrame(data))
 

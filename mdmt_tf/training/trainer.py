@@ -99,7 +99,7 @@ def train(
     )
     with resumable(run), inputs.images.errors_named():
         if resume_from is not None:
-            fit = change(fit)
+            fit = change(fit, device_names(strategy))
         if run.is_finished:
             return run  # Another process was faster.
         write(description.overview(config, run, inputs, training_set, manifest))

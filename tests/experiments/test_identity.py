@@ -49,6 +49,17 @@ def test_a_younger_key_changes_the_identity_only_where_it_is_used():
     assert plateau != digest("training.plateau={follows: total}")
 
 
+def test_the_number_of_devices_counts_where_each_normalises_its_part_of_a_batch():
+    def digest(*overrides):
+        return identity.digest_of_settings(config.load("phantom", overrides))
+
+    one, two = "training.devices=[GPU:1]", "training.devices=[GPU:0, GPU:1]"
+    assert digest() == digest(one) != digest(two)
+    assert digest(two) == digest("training.devices=[CPU:0, CPU:1]")
+    together = "model.batch_norm=synchronized"
+    assert digest(together) == digest(together, two)
+
+
 def test_a_new_key_leaves_finished_fits_valid():
     """The stored settings are those of fits that users have finished.
 

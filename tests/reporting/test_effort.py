@@ -1,11 +1,13 @@
 """Steps, images and seconds of fits, in the tables."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.effort import counted, effort_of
+from mdmt_tf.reporting.effort import counted, effort_of, effort_table
 from mdmt_tf.reporting.tables import build_tables
 
 STEPS = {"stl_prognosis": 8, "stl_severity": 20, "ft": 8, "mdmt": 28}
@@ -62,6 +64,15 @@ def test_every_start_counts_once(tables):
     assert [entry.text for entry in section.rows[-1]] == [
         *("mdmt", "3", "28", "448", "2.5", "56", "ft, stl_severity"),
     ]
+
+
+def test_unequal_numbers_of_devices_are_told(results, tables):
+    def notes(devices):
+        told = dataclasses.replace(results, devices=devices)
+        return " ".join(effort_table(told).notes)
+
+    assert "devices" not in notes({"a": 2, "b": 2})
+    assert "Fits were trained on 1 or 2 devices." in notes({"a": 1, "b": 2})
 
 
 def test_they_stand_beside_the_metrics(tables):
