@@ -162,7 +162,7 @@ def affine_of(image: nibabel.Nifti1Image, name: str) -> np.ndarray:
             "expected an affine from voxels to millimetres that can be inverted. "
             f"Received: {affine[:3].tolist()}. Convert the file from DICOM again"
         )
-    _check_right_angles(affine)
+    _doubt_angles(affine, name)
     if sform is not None and qform is not None:
         _compare(sform, qform, name)
     if np.array_equal(affine, np.eye(4)):
@@ -174,20 +174,24 @@ def affine_of(image: nibabel.Nifti1Image, name: str) -> np.ndarray:
     return affine
 
 
-def _check_right_angles(affine: np.ndarray) -> None:
-    """Check the angles between the axes of voxels, as `series` does for slices."""
+def _doubt_angles(affine: np.ndarray, name: str) -> None:
+    """Warn of axes of voxels that are not at right angles.
+
+    A DICOM series like this is refused; a NIfTI file may be of a converter that knows
+    what it does, and is read as a box.
+    """
     axes = affine[:3, :3] / lengths(affine)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         cosine = np.clip(axes[:, one] @ axes[:, other], -1, 1)
         degrees = float(np.degrees(np.arccos(cosine)))
         if abs(degrees - 90) > MOST_TILT_DEGREES:
-            raise DataError(
-                "expected axes at right angles. Received: an affine with "
-                f"{degrees:.1f} degrees between axes {one + 1} and {other + 1}, as of "
-                "a gantry tilt or a registration. Resample the volume (dcm2niix "
-                "corrects the tilt of a DICOM series); or set sform_code to 0 if the "
-                "qform is right"
+            doubt = (
+                f"{name}: {degrees:.1f} degrees between axes {one + 1} and "
+                f"{other + 1}, as of a gantry tilt or a registration. They are taken "
+                "as right angles, so what is seen is skewed. Resample the volume "
+                "(dcm2niix corrects the tilt of a DICOM series)"
             )
+            warnings.warn(DataWarning(doubt, "axes not at right angles"), stacklevel=3)
 
 
 def in_mm(header: nibabel.Nifti1Header) -> np.ndarray:
