@@ -40,7 +40,7 @@ from mdmt_tf.experiments.run_results import (
     read_run,
     synthetic_images,
 )
-from mdmt_tf.experiments.settings_file import read_settings
+from mdmt_tf.experiments.settings_file import read_settings, read_weights
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.prediction_checks import check_metrics
 from mdmt_tf.statistics import fields_file
@@ -82,6 +82,8 @@ class Results:
             recorded them.
         probes: fit -> how well its features tell the dataset of test images; only fits
             that have it. {} when validation is judged.
+        weights: backbone -> the weights that fits without a start begin with, such as
+            "imagenet"; without random ones.
     """
 
     folder: Path
@@ -101,6 +103,7 @@ class Results:
     efforts: Mapping[str, dict]
     devices: Mapping[str, int]
     probes: Mapping[str, dict]
+    weights: Mapping[str, str]
 
     @classmethod
     def read(cls, folder: str | os.PathLike, split: str = "test") -> "Results":
@@ -158,6 +161,7 @@ class Results:
                 for fit, run in found.items()
                 if run.probe and split == "test"
             },
+            weights=read_weights(files_of, experiments.section),
         )
         stored = {fit: run.metrics for fit, run in found.items()}
         return dataclasses.replace(results, metrics=_metrics(results, stored))

@@ -61,6 +61,23 @@ def read_settings(folder: Folder) -> tuple[str, dict[str, Answer], Experiments]:
     return str(values["experiment"]), tasks | answers, experiments
 
 
+def read_weights(folder: Folder, benchmark: BenchmarkSection) -> dict[str, str]:
+    """Backbone -> the weights that its fits begin with, without random ones.
+
+    Args:
+        folder: whose `read_settings` has raised no error.
+        benchmark: its settings.
+    """
+    values, _ = files.read(str(folder.settings))
+    usual = (values.get("model") or {}).get("weights")
+    found = {name: benchmark.weights.get(name, usual) for name in benchmark.backbones}
+    return {
+        name: weights if isinstance(weights, str) else ", ".join(weights)
+        for name, weights in found.items()
+        if weights
+    }
+
+
 def _check_tasks(folder: Folder, tasks, benchmark: BenchmarkSection) -> None:
     named = {task for e in benchmark.experiments.values() for task in e.tasks}
     named |= {baseline.task for baseline in benchmark.baselines.values()}

@@ -92,6 +92,7 @@ def effort_table(results: Results) -> Table | None:
                 continue
             effort = effort_of(results, validation, experiment)
             starts = _starts(results, experiment)
+            weights = list(dict.fromkeys(results.weights.values()))
             total = effort.steps + sum(
                 effort_of(results, validation, other).steps for other in starts
             )
@@ -101,7 +102,7 @@ def effort_table(results: Results) -> Table | None:
                     Entry(str(effort.fits), effort.fits),
                     *entries(effort),
                     counted(total),
-                    Entry(", ".join(starts)),
+                    Entry(", ".join([*starts, *weights])),
                 )
             )
             facts = {"validation": validation, "experiment": experiment}
@@ -115,6 +116,7 @@ def effort_table(results: Results) -> Table | None:
         "fits that ran at the same time slow each other down.",
         "steps with starts: with the steps of the fits that the experiment starts "
         "from, each experiment counted once.",
+        *weights_notes(results),
         "A difference between experiments with unequal steps may come from the steps. "
         "A control of equal effort is an experiment with the setting match.",
     ]
@@ -128,6 +130,16 @@ def effort_table(results: Results) -> Table | None:
         )
     title = "Effort: what one fit of each experiment takes"
     return Table("effort", title, sections, notes, pd.DataFrame(data))
+
+
+def weights_notes(results: Results) -> list[str]:
+    """That the training of the first weights is not counted; [] for random ones."""
+    names = ", ".join(dict.fromkeys(results.weights.values()))
+    return [
+        f"No steps, images and seconds are those of the weights that the first fits "
+        f"begin with (model.weights, benchmark.weights): {names}. They were trained "
+        "elsewhere."
+    ] * bool(names)
 
 
 def _starts(results: Results, experiment: str) -> list[str]:

@@ -172,6 +172,7 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
             "steps, images seen, seconds: of the training of one fit, without the fits "
             "that it starts from. The table of efforts has them, too."
         )
+        notes += effort.weights_notes(results)
     if baselines := results.benchmark.baselines:
         words = "; ".join(f"{name}: {own.origin}" for name, own in baselines.items())
         notes.append(

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.results import Results
@@ -110,6 +111,22 @@ def test_lists_that_a_split_was_read_from_may_be_gone(benchmark_folder, tmp_path
     )
     folder.add("own", "resnet18", 0, 0, "ft")
     assert Results.read(folder.path).counts()["finished"] == 1
+
+
+def test_the_weights_that_fits_begin_with(benchmark_folder, tmp_path):
+    folder = benchmark_folder(
+        tmp_path / "b", backbones=["resnet18", "mobilenet_v2", "resnet34"],
+        weights={"mobilenet_v2": None, "resnet34": "imagenet"},
+    )  # fmt: skip
+    folder.add("cv", "resnet18", 0, 0, "ft")
+    assert Results.read(folder.path).weights == {"resnet34": "imagenet"}
+    settings = yaml.safe_load((folder.path / "benchmark.yaml").read_text())
+    settings["model"] = {"weights": {"a.weights.h5": 0.5, "b.weights.h5": 0.5}}
+    (folder.path / "benchmark.yaml").write_text(yaml.safe_dump(settings))
+    assert Results.read(folder.path).weights == {
+        "resnet18": "a.weights.h5, b.weights.h5",
+        "resnet34": "imagenet",
+    }
 
 
 def test_a_shared_fit_is_read_once_and_counts_in_each_cell(

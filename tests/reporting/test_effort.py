@@ -51,6 +51,19 @@ def test_means_over_the_fits(results):
     assert nothing.fits == 0 and pd.isna(nothing.steps)
 
 
+def test_weights_that_were_trained_elsewhere_are_named(tables, results):
+    assert results.weights == {}
+    assert "trained elsewhere" not in " ".join(tables["effort"].notes)
+    weights = {"resnet18": "phantoms"}
+    own = dataclasses.replace(results, weights=weights)
+    made = {table.name: table for table in build_tables(Aggregates(own, 0))}
+    for name in ("effort", "table_1"):
+        assert "): phantoms. They were trained elsewhere." in " ".join(made[name].notes)
+    rows = {row[0].text: row for row in made["effort"].sections[0].rows}
+    assert rows["stl_severity"][-1].text == "phantoms"
+    assert rows["ft"][-1].text == "stl_severity, phantoms"
+
+
 def test_every_start_counts_once(tables):
     data = tables["effort"].data.set_index("experiment")
     # mdmt starts from ft and stl_severity; ft starts from stl_severity, too.
