@@ -1,6 +1,7 @@
 """Configuration files and overrides as plain values, with the line of each key."""
 
 import importlib.resources
+import json
 import os
 from pathlib import Path
 
@@ -195,6 +196,19 @@ def override(values: dict, origins: Origins, assignment: str) -> None:
     for known in [known for known in origins if known[: len(path)] == path]:
         del origins[known]
     origins[path] = "command line"
+
+
+def assignment(key: str, value: object) -> str:
+    """`key=value` from which `override` reads this very value.
+
+    A path may have characters that mean something in YAML, and a text may be `null`.
+
+    Example:
+        >>> assignment("run_dir", "runs # 1"), assignment("training.patience", None)
+        ('run_dir="runs # 1"', 'training.patience=null')
+    """
+    # JSON is YAML.
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def write(values: dict, path: str | os.PathLike, comment: str = "") -> None:

@@ -253,6 +253,11 @@ class Config(TaskRules, DerivedRules, BenchmarkRules, Section):
         return tuple(name for name, section in every if section.auxiliary)
 
     @property
+    def data_dirs(self) -> dict[str, str]:
+        """Dataset -> its own folder, of those that have one."""
+        return {n: own.data_dir for n, own in self.datasets.items() if own.data_dir}
+
+    @property
     def patients(self) -> dict[str, str]:
         """Dataset of the split -> the name of its patients, of those that have one."""
         every = self.split_datasets.items()

@@ -33,7 +33,8 @@ def finish(
         return run
     if run.path.is_dir():
         resumed = run.path
-        settings = RunFolder.open(resumed).settings(settings.data_dir)
+        stored = RunFolder.open(resumed).settings(settings.data_dir)
+        settings = stored.in_folders(settings.data_dirs)
         write(f"resuming {resumed}\n")
     try:
         return trainer.train(

@@ -88,9 +88,8 @@ def make_plan(config: Config, folder: Folder) -> Grid:
         "data_dir": str(Path(config.data_dir).resolve()),
         # Datasets that are elsewhere.
         "data_dirs": {
-            name: str(Path(section.data_dir).resolve())
-            for name, section in config.datasets.items()
-            if section.data_dir is not None
+            name: str(Path(folder).resolve())
+            for name, folder in config.data_dirs.items()
         },
         "folds": dict(folds),
         "lists": _hashes(splits),

@@ -5,6 +5,7 @@ bytes of one that had them from the beginning: nothing in an epoch depends on th
 number. It does with `training.steps`, which the epochs divide among themselves.
 """
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ KEYS = {
     "training.devices": False,
     "pipeline.cache": False,
 }
+# Of a dataset that is elsewhere. No result depends on it.
+_FOLDER = re.compile(r"datasets\.[^.]+\.data_dir")
 # Key of the manifest: a list of what has changed, and when.
 CHANGED = "changed"
 
@@ -40,11 +43,12 @@ def check_keys(overrides: Sequence[str]) -> None:
     """
     for text in overrides:
         key = text.partition("=")[0].strip()
-        if key not in KEYS:
+        if key not in KEYS and not _FOLDER.fullmatch(key):
             raise ConfigError(
                 f"{text}: --resume takes the settings of the run.{nearest(key, KEYS)} "
                 f"Only these may change: {', '.join(KEYS)}; and data_dir (or "
-                "--data-dir), if the prepared data have moved. With other settings it "
+                "--data-dir) and datasets.NAME.data_dir, if the prepared data have "
+                "moved. With other settings it "
                 "is another run: python -m mdmt_tf.train --config RUN/config.yaml "
                 "run_dir=NEW KEY=VALUE."
             )
@@ -91,7 +95,7 @@ def check(
 
 
 def _anew(run: RunFolder, changed: Mapping[str, object]) -> str:
-    words = [f"{key}={value}" for key, value in changed.items()]
+    words = [files.assignment(key, value) for key, value in changed.items()]
     return command("train", "--config", run.config, "run_dir=NEW", *words)
 
 

@@ -71,3 +71,12 @@ def test_messages_name_the_file_of_the_wrong_line(write):
 def test_wrong_bases(write, text, message):
     with pytest.raises(ConfigError, match=message):
         files.read(write("own.yaml", text))
+
+
+@pytest.mark.parametrize(
+    "value", ["a # b", "a: b", "null", "1", "", "é", 3, 0.5, None, True, ["a", 1]]
+)
+def test_a_value_is_handed_over_as_it_is(value):
+    read = {}
+    files.override(read, {}, files.assignment("one.two", value))
+    assert read == {"one": {"two": value}}

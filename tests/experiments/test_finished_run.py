@@ -45,6 +45,15 @@ def test_an_interrupted_run_goes_on_with_its_own_settings(settings, calls):
     assert lines == [f"resuming {run.path}\n"]
 
 
+def test_a_dataset_that_has_moved_is_read_where_it_is(settings, calls):
+    run = RunFolder(settings.run_dir)
+    run.path.mkdir()
+    files.write(settings.in_folders({"brixia": "before"}).to_plain(), run.config)
+    finished_run.finish(settings.in_folders({"brixia": "now"}), print)
+    ((received, _),) = calls
+    assert received.data_dirs == {"brixia": "now"}
+
+
 def test_a_finished_run_is_used_again(settings, calls):
     run = RunFolder(settings.run_dir)
     run.path.mkdir()

@@ -38,6 +38,7 @@ def test_other_keys_stay_as_they_are(override):
     with pytest.raises(ConfigError, match="takes the settings of the run"):
         changes.check_keys(["training.epochs=9", override])
     changes.check_keys(["training.epochs=9", "training.devices=[CPU:0]"])
+    changes.check_keys(["datasets.brixia.data_dir=elsewhere"])
 
 
 def test_the_nearest_key_is_named():

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 
 from mdmt_tf import storage
+from mdmt_tf.config import files
 from mdmt_tf.errors import MdmtError
 from mdmt_tf.experiments.grid import Folder
 
@@ -152,10 +153,17 @@ def _die_with_parent() -> None:
 
 def arguments(folder: Folder, fit: str) -> list[str]:
     """The arguments of `python -m mdmt_tf.train`."""
-    run = folder.run(fit)
-    if run.path.is_dir():
-        return ["--resume", str(run.path)]
-    return ["--config", str(folder.fit_settings(fit))]
+    run, settings = folder.run(fit), folder.fit_settings(fit)
+    if not run.path.is_dir():
+        return ["--config", str(settings)]
+    # The data may have moved since the run began.
+    values, _ = files.read(str(settings))
+    elsewhere = [
+        files.assignment(f"datasets.{name}.data_dir", section["data_dir"])
+        for name, section in values["datasets"].items()
+        if section.get("data_dir")
+    ]
+    return ["--resume", str(run.path), "--data-dir", values["data_dir"], *elsewhere]
 
 
 def _reason(folder: Folder, fit: str, status: int) -> str:

@@ -10,8 +10,10 @@ import time
 import psutil
 import pytest
 
+from mdmt_tf.config import files
 from mdmt_tf.experiments.executors import fit_process
 from mdmt_tf.experiments.grid import Folder
+from mdmt_tf.runs import changes
 
 
 @pytest.fixture
@@ -129,7 +131,18 @@ def test_gpus_are_those_of_now(folder, monkeypatch, gpus, visible, expected):
 def test_what_was_begun_is_gone_on_with(folder):
     assert fit_process.arguments(folder, "f")[0] == "--config"
     folder.run("f").path.mkdir(parents=True)
-    assert fit_process.arguments(folder, "f") == ["--resume", str(folder.run("f").path)]
+    # Where the data are now, whatever the names of their folders are.
+    values = {"data_dir": "now # 1", "datasets": {"a": {"data_dir": "there: #"}}}
+    values["datasets"]["b"] = {"data_dir": None}
+    files.write(values, folder.fit_settings("f"))
+    resume, run, of_data, data_dir, *others = fit_process.arguments(folder, "f")
+    assert [resume, run] == ["--resume", str(folder.run("f").path)]
+    assert [of_data, data_dir] == ["--data-dir", "now # 1"]
+    read = {}
+    for text in others:
+        files.override(read, {}, text)
+    assert read == {"datasets": {"a": {"data_dir": "there: #"}}}
+    changes.check_keys(others)
 
 
 PARENT = """
