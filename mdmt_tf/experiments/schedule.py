@@ -49,13 +49,15 @@ class State:
 def state_of(grid: Grid, folder: Folder, *, retry_failed: bool = False) -> State:
     """Read the state from the files; a fit is finished when its run is finished.
 
+    The failure of a fit that has finished since is forgotten.
+
     Args:
         retry_failed: whether failed fits count as waiting.
     """
     state = State(set(), {}, {}, [])
     for name in grid.fits:
         if folder.run(name).is_finished:
-            state.finished.add(name)
+            _succeed(name, folder, state)
             continue
         failure = None if retry_failed else folder.read_failure(name)
         if failure is not None:
@@ -64,6 +66,12 @@ def state_of(grid: Grid, folder: Folder, *, retry_failed: bool = False) -> State
             state.waiting.append(name)
     _block(grid, state)
     return state
+
+
+def _succeed(name: str, folder: Folder, state: State) -> None:
+    state.finished.add(name)
+    # If its folder is removed, it is trained again without --retry-failed.
+    folder.failure(name).unlink(missing_ok=True)
 
 
 def _block(grid: Grid, state: State) -> None:
@@ -118,7 +126,7 @@ def run(
                     state.failed[name] = outcome.error
                     _block(grid, state)
                 else:
-                    state.finished.add(name)
+                    _succeed(name, folder, state)
                 left = [*state.waiting, *running]
                 progress.ended(name, outcome, left, executor.capacity)
     except KeyboardInterrupt:

@@ -159,8 +159,21 @@ def test_failed_fits_are_tried_again_on_request_only(made, tmp_path):
     state, executor = carry_out(made, folder, retry_failed=True)
     assert executor.begun == ["b", "c", "d"]
     assert not state.failed and not state.blocked
-    # What has failed once stays written down.
-    assert folder.read_failure(failed)["attempts"] == 2
+    assert folder.read_failure(failed) is None
+
+
+def test_a_failure_is_forgotten_when_the_fit_has_succeeded(made, tmp_path):
+    """So that a run whose folder is removed is trained again, without being asked."""
+    folder = Folder(tmp_path)
+    carry_out(made, folder, executor={"errors": {"e": "no"}})
+    (failed,) = [name for name in made.fits if name[0] == "e"]
+    assert folder.read_failure(failed)["attempts"] == 1
+    carry_out(made, folder, retry_failed=True)
+    assert folder.read_failure(failed) is None
+    # Of an earlier version, which left it.
+    folder.failure(failed).write_text('{"error": "no", "attempts": 1}')
+    assert schedule.state_of(made, folder).finished == set(made.fits)
+    assert folder.read_failure(failed) is None
 
 
 def test_an_interrupted_benchmark_closes_its_executor(made, tmp_path):
