@@ -128,6 +128,9 @@ def open_dataset(
             f"hold {len(records)}. Prepare it again: {_command(name, data_dir)}"
         )
     table = _read_table(tfds, info.features, records, paths)
+    # Lists, folds and rows of predictions have them as text.
+    ids = [key for key in ("image_id", "patient_id") if key in table]
+    table |= {key: np.array([str(one) for one in table[key]], object) for key in ids}
     _check_table(folder, table)
     pixels = info.features[image_key]
     dataset = PreparedDataset(

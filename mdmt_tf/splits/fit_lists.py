@@ -89,8 +89,9 @@ def _drawn(dataset, table: Table, images, fraction: float, seed: int) -> set[str
     """The images of a fraction of the patients, rounded, at least one."""
     ids = np.asarray(table["image_id"], str)
     own = np.isin(ids, list(images))
-    patients = np.unique(np.asarray(table["patient_id"], str)[own])
+    patient_of = np.asarray(table["patient_id"], str)
+    patients = np.unique(patient_of[own])
     wanted = max(1, int(np.floor(fraction * len(patients) + 0.5)))
     key = [seed, dataset, "fraction"]
     order = np.random.default_rng(int(digest_of(key)[:16], 16)).permutation(patients)
-    return set(ids[own & np.isin(table["patient_id"], order[:wanted])].tolist())
+    return set(ids[own & np.isin(patient_of, order[:wanted])].tolist())

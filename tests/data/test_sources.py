@@ -193,6 +193,22 @@ def test_unreadable_description(tmp_path, copy):
         open_dataset(tmp_path, "alpha", "full_256")
 
 
+def test_ids_that_are_stored_as_numbers_are_text(tmp_path, prepare, stored_pixels):
+    examples = [
+        {
+            "image": stored_pixels(str(n)),
+            "image_id": n,
+            "patient_id": n // 2,
+            "site": "",
+        }
+        for n in range(4)
+    ]
+    prepare(tmp_path, "numbered", examples)
+    table = open_dataset(tmp_path, "numbered", "full_256").table
+    pairs = zip(table["image_id"].tolist(), table["patient_id"].tolist(), strict=True)
+    assert sorted(pairs) == [("0", "0"), ("1", "0"), ("2", "1"), ("3", "1")]
+
+
 def test_image_id_that_is_there_twice(tmp_path, prepare, stored_pixels):
     prepare(tmp_path, "own", _examples(stored_pixels, [0, 1], image_id="i0"))
     with pytest.raises(

@@ -37,6 +37,16 @@ def numbers(lists):
     return [len(lists[name]) for name in LISTS]
 
 
+def test_a_fraction_of_patients_that_are_numbered():
+    numbered = {name: {**own} for name, own in TABLES.items()}
+    for own in numbered.values():
+        own["patient_id"] = np.array([int(name[1:]) for name in own["patient_id"]])
+    lists = SPLIT.only(["real"])
+    found = of_fit(lists, {"real": numbered["real"]}, [], {"real": 0.5}, 0)
+    expected = round(len(lists.datasets["real"]["train"]) / 2)
+    assert len(found.datasets["real"]["train"]) == pytest.approx(expected, abs=1)
+
+
 def test_among_others_an_auxiliary_dataset_is_trained_with_alone():
     found = given()
     assert found["real"] == SPLIT.datasets["real"]
