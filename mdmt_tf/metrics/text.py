@@ -21,7 +21,12 @@ _LEVELS = (0.05, 0.01)
 
 
 def in_percent(metric: str) -> bool:
-    """Whether a metric is shown in per cent."""
+    """Whether a metric is shown in per cent.
+
+    Example:
+        >>> in_percent("recall"), in_percent("auc")
+        (True, False)
+    """
     return metric in _FRACTIONS or (metric in METRICS and METRICS[metric].percent)
 
 
