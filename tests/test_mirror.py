@@ -123,7 +123,7 @@ THROUGH = {
         "mdmt_tf.reporting.one_run.tables",
         "mdmt_tf.reporting.one_run.terminal",
     ],
-    "saliency/test_files.py": ["mdmt_tf.saliency.methods"],
+    "saliency/test_files.py": ["mdmt_tf.saliency.methods", "mdmt_tf.saliency.samples"],
     "reporting/test_external_page.py": [
         "mdmt_tf.reporting.assessed",
         "mdmt_tf.reporting.assessed_calibration",

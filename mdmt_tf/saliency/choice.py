@@ -21,7 +21,7 @@ from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.resample import resized_affine
 from mdmt_tf.imaging.volume import PreparedVolume, read_volume
 from mdmt_tf.names import Names
-from mdmt_tf.saliency.files import Geometry
+from mdmt_tf.saliency.samples import Geometry
 
 _GEOMETRY = ("affine", "original_affine", "original_shape")  # fields of volumes
 

@@ -19,6 +19,7 @@ from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, copies, files, sanity
 from mdmt_tf.saliency.choice import Explainable
 from mdmt_tf.saliency.maps import Explainer, possible_methods
+from mdmt_tf.saliency.samples import PredictedSamples
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import by_importance, divide, with_derived, with_own_maps
@@ -159,7 +160,7 @@ def explain_run(
         networks.require_one()
     prepare = functools.partial(_normalized, config)
     masks = None if options.masks is None else choice.read_masks(options.masks, samples)
-    predicted = files.PredictedSamples(
+    predicted = PredictedSamples(
         images=samples.images,
         ids=samples.ids,
         probabilities=probabilities(config, answers, networks, samples.images),

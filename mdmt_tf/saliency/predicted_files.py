@@ -9,7 +9,7 @@ from mdmt_tf.data.normalize import normalize
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.saliency import earlier, files
+from mdmt_tf.saliency import earlier, files, samples
 from mdmt_tf.saliency.choice import fitted, geometry_of, ids_of_files
 from mdmt_tf.saliency.explanation import Networks, probabilities
 from mdmt_tf.saliency.maps import Explainer, possible_methods
@@ -99,7 +99,7 @@ class MapsOfModel:
         self.methods = possible_methods(network)
         self.preprocessing = model.preprocessing
 
-    def sample(self, name: str, prepared: PreparedFile) -> files.PredictedSamples:
+    def sample(self, name: str, prepared: PreparedFile) -> samples.PredictedSamples:
         """One prepared file with its prediction, to explain.
 
         Args:
@@ -110,7 +110,7 @@ class MapsOfModel:
         geometry = None
         if prepared.volume is not None:
             geometry = [geometry_of(prepared.volume, config)]
-        return files.PredictedSamples(
+        return samples.PredictedSamples(
             images=[image],
             ids=[name],
             probabilities=probabilities(config, self._answers, self._networks, [image]),
@@ -123,9 +123,9 @@ class MapsOfModel:
 
     def maps(
         self, prepared: PreparedFile, answer: str, methods: Sequence[str]
-    ) -> Iterator[files.Map]:
-        """The maps of one answer for one file, see `files.maps_of_sample`."""
-        yield from files.maps_of_sample(
+    ) -> Iterator[samples.Map]:
+        """The maps of one answer for one file, see `samples.maps_of_sample`."""
+        yield from samples.maps_of_sample(
             self.explainer,
             self.sample("", prepared),
             0,

@@ -10,14 +10,10 @@ import pytest
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.volume import Volume, prepare_volume
 from mdmt_tf.saliency import files
-from mdmt_tf.saliency.files import (
-    Geometry,
-    PredictedSamples,
-    explain_samples,
-    folder_names,
-)
+from mdmt_tf.saliency.files import explain_samples, folder_names
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.saliency.methods import GRAD_CAM, METHODS
+from mdmt_tf.saliency.samples import Geometry, PredictedSamples
 from mdmt_tf.tasks import CategoryOfSum, SumOfTasks
 from mdmt_tf.tasks.derived import with_derived
 

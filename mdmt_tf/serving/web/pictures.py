@@ -7,8 +7,8 @@ import numpy as np
 
 from mdmt_tf.imaging import crop, montage
 from mdmt_tf.saliency import overlays
-from mdmt_tf.saliency.files import Map
 from mdmt_tf.saliency.maps import GRAD_CAM
+from mdmt_tf.saliency.samples import Map
 from mdmt_tf.serving.preparation import PreparedFile
 from mdmt_tf.serving.web.schema import Pictures
 

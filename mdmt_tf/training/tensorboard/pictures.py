@@ -12,8 +12,8 @@ import numpy as np
 from mdmt_tf.imaging.montage import to_picture
 from mdmt_tf.metrics.calibration import equal_mass_bins
 from mdmt_tf.metrics.rows import BINS, confusion_matrices
-from mdmt_tf.saliency.files import PredictedSamples
 from mdmt_tf.saliency.overlays import small_picture
+from mdmt_tf.saliency.samples import PredictedSamples
 from mdmt_tf.tasks import Answer, Task
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

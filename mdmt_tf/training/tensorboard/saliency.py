@@ -8,8 +8,8 @@ import tensorflow as tf
 from mdmt_tf.data.normalize import normalize
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
-from mdmt_tf.saliency.files import PredictedSamples
 from mdmt_tf.saliency.maps import GRAD_CAM, Explainer
+from mdmt_tf.saliency.samples import PredictedSamples
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import with_own_maps
 from mdmt_tf.training.fit import Fit

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mdmt_tf.saliency.files import Map
 from mdmt_tf.saliency.maps import GRAD_CAM, GUIDED
+from mdmt_tf.saliency.samples import Map
 from mdmt_tf.serving.web import pictures
 
 

@@ -21,7 +21,7 @@ class Explained:
     methods = ("grad_cam",)
 
     def maps(self, prepared, answer, methods):
-        from mdmt_tf.saliency.files import Map
+        from mdmt_tf.saliency.samples import Map
 
         saliency = np.zeros(prepared.image.shape[:-1], np.float32)
         saliency[2, 3] = 1

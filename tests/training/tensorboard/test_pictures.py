@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mdmt_tf.saliency.files import PredictedSamples
+from mdmt_tf.saliency.samples import PredictedSamples
 from mdmt_tf.tasks import make_task
 from mdmt_tf.training.tensorboard import pictures
 
