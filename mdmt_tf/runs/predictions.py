@@ -159,7 +159,7 @@ def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
         ...                      "site": ""})
         >>> chances = np.array([[0.8, 0.2], [0.6, 0.4]])
         >>> table = prediction_table(task, rows, np.array([0, 1]), chances)
-        >>> found = metrics_of(table, [task])["test"]["died"]
+        >>> (found,) = metrics_of(table, [task])["test"].values()
         >>> found["accuracy"], found["auc"]
         (0.5, 1.0)
     """

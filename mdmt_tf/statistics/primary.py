@@ -84,12 +84,13 @@ def compare_metrics(
     """The primary comparison of two experiments, for several metrics at once.
 
     Args:
-        candidate_rows, other_rows: predicted test rows of all fits of an experiment, in
-            the columns of `predictions.csv` with the columns backbone, seed and fold.
+        candidate_rows: predicted test rows of all fits of an experiment, in the
+            columns of `predictions.csv` with the columns backbone, seed and fold.
             Folds are numbered over repeats: `fold // folds` is the repeat. Rows of
             other tasks and rows without a label do not count. If an experiment has a
             single backbone and seed (a baseline), it is compared with each model of the
             other experiment.
+        other_rows: likewise, of the other experiment.
         task: the predicted task.
         metrics: names of `METRICS` that the task has.
         folds: number of folds of one repeat.
