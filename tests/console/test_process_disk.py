@@ -176,7 +176,7 @@ def test_convert(command, tmp_path):
 def test_benchmark_and_report(command, settings, tmp_path):
     path = tmp_path / "grid"
     words = ["mdmt_tf.benchmark", "--config", settings, f"run_dir={path}"]
-    assert_named(command(*words, most=1000), "benchmark.yaml")
+    assert_named(command(*words, most=1000), "pending.yaml")
     # Its fits fail alone, and are tried again.
     done = command(*words, most=20_000)
     assert done.returncode == 1 and "Traceback" not in done.stderr
