@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.runs.prediction_problems import IMAGE, Expected, Problem
-from mdmt_tf.runs.predictions import holds_probabilities
 from mdmt_tf.tasks import Answer, Derived, Property
 
 # A metric, or a prediction of a derived answer, that is computed from the same numbers
@@ -31,7 +30,7 @@ class _Rows:
     def __init__(self, table: pd.DataFrame):
         self.targets = table["target"].to_numpy(np.float64)
         self.predictions = table["prediction"].to_numpy(np.float64)
-        names = [name for name in table.columns if holds_probabilities(name)]
+        names = [name for name in table.columns if _holds_probabilities(name)]
         self._columns = {name: place for place, name in enumerate(names)}
         self._chances = table[list(self._columns)].to_numpy(np.float64)
         codes, names = pd.factorize(table["task"])
@@ -64,6 +63,11 @@ class _Rows:
         places = np.searchsorted(self._image[order], self._image[rows])
         found = np.append(order, -1)[places]
         return np.where(self._image[found] == self._image[rows], found, -1)
+
+
+def _holds_probabilities(column: str) -> bool:
+    """Whether it is of a class, or the value of a derived answer."""
+    return column == "value" or column.removeprefix("p_").isdecimal()
 
 
 def values_of_components(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:

@@ -119,9 +119,8 @@ def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.Da
         the fold is -1. Other columns that one of the tables may have are left out.
     """
     # Nothing of the first model may stay where the mean belongs.
-    predicted = [n for n in tables[0] if n == "prediction" or holds_probabilities(n)]
     result = tables[0][[name for name in tables[0] if name in (*KEYS, "target")]]
-    result = result.assign(fold=-1, **dict.fromkeys(predicted, np.nan))
+    result = result.assign(fold=-1, prediction=np.nan)
     for component in (c for task in tasks for c in task.components):
         own = (result["task"] == component.name).to_numpy()
         if not own.any():
@@ -131,16 +130,6 @@ def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.Da
         result.loc[own, "prediction"] = component.prediction(means)
         result.loc[own, columns] = means
     return result
-
-
-def holds_probabilities(column: str) -> bool:
-    """Whether a column has probabilities of classes, or the value of a derived answer.
-
-    Example:
-        >>> list(filter(holds_probabilities, ["p_0", "p_10", "value", "patient_id"]))
-        ['p_0', 'p_10', 'value']
-    """
-    return column == "value" or column.removeprefix("p_").isdecimal()
 
 
 def metrics_of(table: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict]:
