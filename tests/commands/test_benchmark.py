@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from small_settings import DATASETS, OUTCOME
 from tiny_network import environment_of
 
 from mdmt_tf.experiments.grid import Folder
@@ -34,18 +35,14 @@ SETTINGS = {
     "experiment": "small",
     "image_size": 32,
     "tasks": {
-        "outcome": {
-            "kind": "categorical",
-            "classes": ["mild", "severe"],
-            "from": {"alpha": "outcome"},
-        },
+        "outcome": OUTCOME,
         "grade": {
             "kind": "categorical",
             "cut_points": [1, 2, 3],
             "from": {"beta": "grade"},
         },
     },
-    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
+    "datasets": DATASETS,
     "model": {"backbone": "tiny"},
     "training": {
         "epochs": 3,

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from small_settings import DATASETS, OUTCOME
 
 from mdmt_tf import config, folds
 from mdmt_tf.config import files
@@ -77,18 +78,14 @@ def test_a_benchmark_tests_each_file(lists, data_dir, tmp_path):
         "data_dir": str(data_dir),
         "image_size": 32,
         "tasks": {
-            "outcome": {
-                "kind": "categorical",
-                "classes": ["mild", "severe"],
-                "from": {"alpha": "outcome"},
-            },
+            "outcome": OUTCOME,
             "grade": {
                 "kind": "ordinal",
                 "classes": list("abcd"),
                 "from": {"beta": "grade"},
             },
         },
-        "datasets": {"alpha": {"config": "full_256"}, "beta": {"config": "full_256"}},
+        "datasets": DATASETS,
         "training": {
             "epochs": 2,
             "warmup_epochs": 0,

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from small_settings import DATASETS, OUTCOME
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
@@ -13,11 +14,7 @@ SETTINGS = {
     "experiment": "small",
     "image_size": 32,
     "tasks": {
-        "outcome": {
-            "kind": "categorical",
-            "classes": ["mild", "severe"],
-            "from": {"alpha": "outcome"},
-        },
+        "outcome": OUTCOME,
         "old": {
             "kind": "binary",
             "cut_points": [60],
@@ -30,7 +27,7 @@ SETTINGS = {
             "from": {"beta": "grade"},
         },
     },
-    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
+    "datasets": DATASETS,
     "split": {"folds": 3},
     "training": {
         "epochs": 3,

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 from rich.console import Console
+from small_settings import DATASETS, OUTCOME
 
 from mdmt_tf import config
 from mdmt_tf.experiments import dry_run, dry_run_text
@@ -14,18 +15,14 @@ SETTINGS = {
     "experiment": "small",
     "image_size": 32,
     "tasks": {
-        "outcome": {
-            "kind": "categorical",
-            "classes": ["mild", "severe"],
-            "from": {"alpha": "outcome"},
-        },
+        "outcome": OUTCOME,
         "grade": {
             "kind": "categorical",
             "cut_points": [1, 2, 3],
             "from": {"beta": "grade"},
         },
     },
-    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
+    "datasets": DATASETS,
     "model": {"backbone": "tiny"},
     "training": {
         "epochs": 3,

@@ -1,6 +1,7 @@
 """What a plan leaves in the folder of a benchmark, and what another plan changes."""
 
 import pytest
+from small_settings import DATASETS, OUTCOME
 
 from mdmt_tf import config
 from mdmt_tf.config import files
@@ -12,18 +13,14 @@ SETTINGS = {
     "experiment": "two",
     "image_size": 32,
     "tasks": {
-        "outcome": {
-            "kind": "categorical",
-            "classes": ["mild", "severe"],
-            "from": {"alpha": "outcome"},
-        },
+        "outcome": OUTCOME,
         "grade": {
             "kind": "ordinal",
             "classes": list("abcd"),
             "from": {"beta": "grade"},
         },
     },
-    "datasets": {"alpha": {"config": "full_256"}, "beta": {"config": "full_256"}},
+    "datasets": DATASETS,
     "training": {"epochs": 2, "warmup_epochs": 0, "select_on": {"task": "outcome"}},
     "benchmark": {
         "backbones": ["resnet18"],

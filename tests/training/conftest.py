@@ -1,6 +1,7 @@
 """Settings of small runs."""
 
 import pytest
+from small_settings import DATASETS, OUTCOME
 
 from mdmt_tf import config
 from mdmt_tf.config import files
@@ -11,11 +12,7 @@ SETTINGS = {
     "image_size": 32,
     "tasks": {
         # Sorts against the order of the outputs.
-        "outcome": {
-            "kind": "categorical",
-            "classes": ["mild", "severe"],
-            "from": {"alpha": "outcome"},
-        },
+        "outcome": OUTCOME,
         "grade": {
             "kind": "ordinal",
             "cut_points": [1, 2, 3],
@@ -23,7 +20,7 @@ SETTINGS = {
         },
         "age": {"kind": "regression", "from": {"alpha": "age"}, "weight": 0.001},
     },
-    "datasets": {name: {"config": "full_256"} for name in ("alpha", "beta")},
+    "datasets": DATASETS,
     "split": {"folds": 3},
     "model": {"backbone": "tiny"},
     "training": {
