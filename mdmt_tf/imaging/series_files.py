@@ -4,9 +4,10 @@ A folder stands for the one series in it. A file stands for its series in its fo
 for the volume of its frames.
 """
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mdmt_tf import links
@@ -32,21 +33,67 @@ def find_series(folders: Iterable[str | os.PathLike]) -> list[Path]:
     Raises: DataError when a folder cannot be listed, or when folders have parts of one
         volume.
     """
-    found, homes = [], {}
+    found, read = [], {}
     for folder in map(Path, folders):
-        files = dicom_files(folder)
         try:
-            by_series = _by_series(read_slices(files))
+            read[folder] = series_in(folder)
         except DataError:
             found.append(folder)
             continue
-        found += _volumes(folder, by_series)
+        found += _volumes(folder, read[folder])
+    for parts in _divided(read):
+        raise DataError(f"{parts[0]}: {parts_text(parts[1:])}")
+    return found
+
+
+def divided_series(folders: Iterable[Path]) -> list[list[Path]]:
+    """The folders that have parts of one volume: a list for each such volume.
+
+    Copies of a series, and its phases, are no parts. Folders that cannot be read are
+    left out.
+    """
+    read = {}
+    for folder in folders:
+        with contextlib.suppress(DataError):
+            read[folder] = series_in(folder)
+    return _divided(read)
+
+
+def parts_text(others: Sequence[str | os.PathLike]) -> str:
+    """What is wrong with a folder that has a part of a volume.
+
+    Args:
+        others: the folders of the other parts.
+    """
+    names = ", ".join(map(os.fspath, others[:_SHOWN]))
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    return (
+        "expected all slices of a series in one folder. Received: slices of one volume "
+        f"here and in {names}{more}. Move them to one folder"
+    )
+
+
+def _divided(read: Mapping[Path, Sequence[Sequence[Slice]]]) -> list[list[Path]]:
+    homes: dict[tuple[str, ...], list[Path]] = {}
+    for folder, by_series in read.items():
         if len(by_series) == 1:
             homes.setdefault(by_series[0][0].series, []).append(folder)
-    for series, parts in homes.items():
-        if len(parts) > 1 and series[IDENTITY.index("SeriesInstanceUID")]:
-            _check_parts(parts)
-    return found
+    uid = IDENTITY.index("SeriesInstanceUID")
+    return [
+        parts
+        for series, parts in homes.items()
+        if len(parts) > 1
+        and series[uid]
+        and _is_volume([one for folder in parts for one in read[folder][0]])
+    ]
+
+
+def _is_volume(slices: Sequence[Slice]) -> bool:
+    try:
+        stacked(slices)
+    except DataError:
+        return False  # such as copies, or phases
+    return True
 
 
 def _volumes(folder: Path, by_series: Sequence[Sequence[Slice]]) -> list[Path]:
@@ -57,22 +104,6 @@ def _volumes(folder: Path, by_series: Sequence[Sequence[Slice]]) -> list[Path]:
     ):
         return sorted(group[0].path for group in by_series)
     return [folder]
-
-
-def _check_parts(folders: Sequence[Path]) -> None:
-    """Raise for folders of one series whose slices are one volume only together."""
-    slices = [one for folder in folders for one in read_slices(dicom_files(folder))]
-    try:
-        stacked(slices)
-    except DataError:
-        return  # such as copies, or phases
-    names = ", ".join(os.fspath(folder) for folder in folders[1 : _SHOWN + 1])
-    more = f" and {len(folders) - 1 - _SHOWN} more" * (len(folders) > _SHOWN + 1)
-    raise DataError(
-        f"{folders[0]}: expected all slices of a series in one folder. Received: "
-        f"{len(slices)} slices of one volume here and in {names}{more}. Move them to "
-        "one folder"
-    )
 
 
 class SeriesFolders:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.isolation import isolated
+from mdmt_tf.imaging.series_files import divided_series, parts_text
 from mdmt_tf.imaging.series_headers import is_dicom_file, read_slices
 from mdmt_tf.serving.web.uploads import Upload
 
@@ -25,11 +26,13 @@ class Item:
         name: as in the answer.
         path: the file, or a folder of links to the slices of a series.
         names: name of a link -> name of its file.
+        error: why it can have no answer, whatever is in its files.
     """
 
     name: str
     path: Path
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    error: str = ""
 
     def named(self, text: str) -> str:
         """A text about `path` as one about the file of the client."""
@@ -46,6 +49,7 @@ def items_of(uploads: Sequence[Upload], are_volumes: bool) -> list[Item]:
     Of volumes, they are those of `find_images`: the DICOM files of a folder are slices
     of one volume, which has the name of the folder, unless each is a volume. Files
     without a folder are one volume for each series, with the name of its first file.
+    Folders of parts of one volume have an error, as there.
     """
     if not are_volumes:
         return [Item(upload.name, upload.path) for upload in uploads]
@@ -61,7 +65,21 @@ def items_of(uploads: Sequence[Upload], are_volumes: bool) -> list[Item]:
     for folder, own in folders.items():
         for name, group in _volumes(folder, own):
             items[group[0]] = _linked(group, name)
-    return [items[upload] for upload in uploads if upload in items]
+    return _without_parts([items[upload] for upload in uploads if upload in items])
+
+
+def _without_parts(items: Sequence[Item]) -> list[Item]:
+    """The items, with an error at those that are one volume only together."""
+    folders = {item.path: item for item in items if item.names}
+    errors = {}
+    if len(folders) > 1:
+        for parts in isolated("DICOM", divided_series, list(folders)):
+            for one in parts:
+                others = [folders[other].name for other in parts if other != one]
+                errors[one] = f"{folders[one].name}: {parts_text(others)}"
+    return [
+        dataclasses.replace(item, error=errors.get(item.path, "")) for item in items
+    ]
 
 
 def remove_links(items: Sequence[Item]) -> None:

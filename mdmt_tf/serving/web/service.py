@@ -68,6 +68,8 @@ class Service:
             picture=pictures.SIDE if wants_pictures else 0,
         ):
             job, item = jobs[number], left[number].pop()
+            if item.error:
+                answer, forms = Answer(file=item.name, error=item.error), {}
             own = dataclasses.replace(
                 answer, file=item.name, error=item.named(answer.error)
             )

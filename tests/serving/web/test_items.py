@@ -8,6 +8,7 @@ from made_series import make_slices, write_slices
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.memory_files import open_memory_file
 from mdmt_tf.imaging.series import read_series
+from mdmt_tf.imaging.series_files import find_series
 from mdmt_tf.serving.web import items
 from mdmt_tf.serving.web.uploads import Upload
 
@@ -86,8 +87,24 @@ def test_series_in_one_folder_are_an_error_as_for_predict(tmp_path, upload):
 def test_the_same_series_in_two_folders_is_two_items(tmp_path, upload):
     paths = series(tmp_path / "a") + series(tmp_path / "b")
     found = items.items_of(upload(tmp_path, *paths), are_volumes=True)
-    assert [one.name for one in found] == ["a", "b"]
+    assert [(one.name, one.error) for one in found] == [("a", ""), ("b", "")]
     items.remove_links(found)
+
+
+def test_parts_of_one_volume_have_an_error_as_for_predict(tmp_path, upload):
+    paths = series(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    paths[2:] = [path.rename(tmp_path / "b" / path.name) for path in paths[2:]]
+    paths += series(tmp_path / "c", uid="9")
+    found = items.items_of(upload(tmp_path, *paths), are_volumes=True)
+    items.remove_links(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        with pytest.raises(DataError) as expected:
+            find_series(["a", "b", "c"])
+    assert [one.name for one in found] == ["a", "b", "c"]
+    assert found[0].error == str(expected.value) and not found[2].error
+    assert found[1].error.startswith("b: ") and "here and in a." in found[1].error
 
 
 def test_what_is_wrong_names_the_files_of_the_client(tmp_path, upload):

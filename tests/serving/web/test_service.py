@@ -1,6 +1,8 @@
 """A service of a run that was trained on phantoms, with its saliency maps."""
 
 import asyncio
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from mean_models import Means, model
 from mdmt_tf.serving.web import service
 from mdmt_tf.serving.web.bounds import Bounds, Refused
 from mdmt_tf.serving.web.desk import Job, Question
+from mdmt_tf.serving.web.items import Item, items_of
 from mdmt_tf.serving.web.service import Service
 
 
@@ -41,6 +44,19 @@ def explaining(monkeypatch):
     monkeypatch.setattr(service, "has_weights", lambda model: True)
     monkeypatch.setattr(service, "MapsOfModel", lambda model: Explained())
     return Service([model(Means()), model(Means(power=2), digest="e")], Bounds())
+
+
+def test_an_item_with_an_error_has_no_answer(explaining, ask, monkeypatch):
+    def marked(uploads, are_volumes):
+        first, second = items_of(uploads, are_volumes)
+        return [dataclasses.replace(first, error="a.png: a part"), second]
+
+    monkeypatch.setattr(service, "items_of", marked)
+    films = {"files": [("files", (name, png())) for name in ("a.png", "b.png")]}
+    (reply,) = ask(("POST", "/api/predict", films), service=explaining)
+    part, whole = reply.json()["answers"]
+    assert (part["file"], part["error"]) == ("a.png", "a.png: a part")
+    assert not part["tasks"] and whole["tasks"] and not whole["error"]
 
 
 def test_a_map_of_each_model(explaining, ask):
@@ -87,20 +103,9 @@ def test_what_a_client_that_has_gone_wanted_is_left(means, monkeypatch):
     async def main():
         job = Job(Question(), [])
         job.is_left = True
-        monkeypatch.setattr(
-            service, "items_of", lambda files, are_volumes: [Item("a"), Item("b")]
-        )
+        files = [Item(name, Path("/nothing")) for name in "ab"]
+        monkeypatch.setattr(service, "items_of", lambda uploads, are_volumes: files)
         return list(own.answer([job]))
-
-    class Item:
-        names = ()
-        path = "/nothing"
-
-        def __init__(self, name):
-            self.name = name
-
-        def named(self, text):
-            return text
 
     assert len(asyncio.run(main())) == 1
 
