@@ -27,7 +27,7 @@ _EQUAL_RANKS = 1e-24
 
 
 def loss(rows: WeightedRows) -> np.ndarray:
-    """Mean cross-entropy of the true class in nats, or the mean squared error.
+    """Mean cross-entropy in nats, or the mean squared error: `Answer.row_loss`.
 
     Example:
         >>> chances = [[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]

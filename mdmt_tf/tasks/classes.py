@@ -136,6 +136,30 @@ class OrderedClasses(ClassAnswer):
         found = super().properties | {Property.ORDERED, Property.SCALE}
         return found - {Property.NOMINAL}
 
+    def row_loss(self, targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Mean cross-entropy of the thresholds between the classes, in nats.
+
+        For each threshold j, whether the class is above j, with the probability
+        P(class > j): what an ordinal task is trained with, unless its logits cross and
+        `cumulative_probabilities` changes them. The cross-entropy of the class itself
+        would be without bound there, because a class between equal thresholds has
+        probability 0.
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> task = make_task(name="grade", kind="ordinal", cut_points=(2, 5))
+            >>> chances = np.array([[0.5, 0.3, 0.2]])
+            >>> # The mean of -log 0.5 and -log 0.8.
+            >>> task.row_loss(np.array([0]), chances).round(4).tolist()
+            [0.4581]
+        """
+        chances = np.asarray(probabilities, np.float64)[:, : self.n_classes]
+        below = np.cumsum(chances, axis=1)[:, :-1]
+        above = np.cumsum(chances[:, ::-1], axis=1)[:, -2::-1]
+        is_above = targets[:, np.newaxis] > np.arange(self.n_classes - 1)
+        chosen = np.where(is_above, above, below)
+        return -np.log(np.clip(chosen, _SMALLEST, 1)).mean(axis=1)
+
     @property
     def map_targets(self) -> tuple[str, ...]:
         return ()

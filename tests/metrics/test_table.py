@@ -62,11 +62,10 @@ def _kind_of(task):
 
 
 def independent(name, task, targets, probabilities, weights):
-    if name == "loss" and not task.n_classes:
-        row_loss = EXAMPLES[_kind_of(task)].row_loss
-        assert row_loss is not None, f"the example of {task.kind} needs a row_loss"
-        losses = row_loss(targets, probabilities[:, 0])
-        return np.average(losses, weights=weights)
+    row_loss = EXAMPLES[_kind_of(task)].row_loss
+    if name == "loss" and row_loss is not None:
+        return np.average(row_loss(targets, probabilities), weights=weights)
+    assert task.n_classes or name != "loss", f"{task.kind}: the example has no row_loss"
     prediction = task.prediction(probabilities)
     return INDEPENDENT[name](targets, prediction, probabilities, weights)
 

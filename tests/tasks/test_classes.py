@@ -36,3 +36,26 @@ def test_balanced_without_a_row_of_a_class():
 def test_a_mixture_is_named_by_its_parts():
     assert TASK.mixture_text([0.0, 1.0, 0.0]) == "b"
     assert TASK.mixture_text([0.25, 0.75, 0.0]) == "0.25 a, 0.75 b"
+
+
+def test_the_loss_of_a_class_between_equal_thresholds_is_that_of_the_thresholds():
+    """Crossing logits give it probability 0, whose -log would outweigh all rows."""
+    grade = make_task(name="g", kind="ordinal", classes=("a", "b", "c"))
+    chances = grade.probabilities(np.array([[0.0, 3.0]]))
+    np.testing.assert_allclose(chances, [[0.5, 0, 0.5]])
+    for target in range(3):
+        loss = grade.row_loss(np.array([target]), chances)
+        np.testing.assert_allclose(loss, [np.log(2)], rtol=1e-12)
+
+
+def test_the_loss_of_a_category_of_a_sum_is_that_of_an_ordinal_task():
+    grade = make_task(name="g", kind="ordinal", cut_points=(1, 2))
+    level = make_task(
+        name="l", kind="category_of_sum", terms={"a": (0, 1, 2)}, cut_points=(1, 2)
+    )
+    chances = np.random.default_rng(0).dirichlet([1, 1, 1], 20)
+    targets = np.arange(20) % 3
+    np.testing.assert_array_equal(
+        level.row_loss(targets, np.column_stack([chances, np.full(20, 9.0)])),
+        grade.row_loss(targets, chances),
+    )
