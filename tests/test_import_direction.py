@@ -24,6 +24,7 @@ ROWS = [
     ["mdmt_tf.names"],
     [
         "mdmt_tf.models.backbones.table",
+        "mdmt_tf.phantoms.chest.ingredients",
         "mdmt_tf.planning.words",
         "mdmt_tf.training.weighting.table",
     ],
@@ -59,7 +60,6 @@ COMMANDS = [
     "mdmt_tf.benchmark",
     "mdmt_tf.report",
     "mdmt_tf.card",
-    "mdmt_tf.serve",
     "mdmt_tf.study",
     "mdmt_tf.folds",
     "mdmt_tf.convert",

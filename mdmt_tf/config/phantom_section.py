@@ -13,13 +13,9 @@ from mdmt_tf.config.section import (
     Seed,
     rule,
 )
+from mdmt_tf.phantoms.chest.ingredients import INGREDIENTS, SHIFTS
 
-# Those of phantoms.chest.ingredients, which is not loaded with the settings.
-Ingredient = Literal[
-    "ribs", "vessels", "habitus", "pose", "projections", "devices", "exposure", "noise",
-    "detector", "collimation", "storage", "text", "opacity_types", "effusion",
-    "distractors", "heart_size",
-]  # fmt: skip
+Ingredient = Literal[tuple(INGREDIENTS)]
 
 
 class PhantomSection(Section):
@@ -76,7 +72,7 @@ class PhantomSection(Section):
         "severity score. 1: the score alone; below 1, the size of the heart carries "
         "the rest, and the image shows both.",
     )
-    shift: Literal["sites", "none", "detector"] = Field(
+    shift: Literal[SHIFTS] = Field(
         "sites",
         description="Devices. sites: six hospitals in datasets with outcomes, eight "
         "manufacturers in those with scores; none: one device; detector: one device in "

@@ -85,8 +85,11 @@ DATASETS = {
         head_files.truth_table,
     ),
 }
-SHIFTS = ("sites", "none", "detector")
 _COUNTS = {dataset: f"{dataset.lower()}_patients" for dataset in DATASETS}
+# The least and the largest value, as of the keys of `phantoms` in a configuration.
+_WHOLE = dict.fromkeys(_COUNTS.values(), (0, 100_000))
+_WHOLE |= {"matrix": (64, 4096), "head_matrix": (32, 512), "seed": (0, 2**31 - 1)}
+_FRACTIONS = dict.fromkeys(("correlation", "shortcut", "label_noise"), (0, 1))
 # Fields that are newer than folders of phantoms: a plan without them is described as it
 # was before they came.
 _ADDED = {"synthetic_cxr_patients": 0, "without": ()}
@@ -135,20 +138,17 @@ class PhantomPlan:
 
     def __post_init__(self):
         object.__setattr__(self, "without", ingredients.checked(self.without))
-        least = dict.fromkeys(_COUNTS.values(), 0)
-        least |= {"matrix": 64, "head_matrix": 32, "seed": 0}
         wrong = [
-            f"{name}={value!r} ({low} or more)"
-            for name, low in least.items()
-            if not isinstance(value := getattr(self, name), int) or value < low
+            f"{name}={value!r} ({low} to {high})"
+            for ranges, numbers in ((_WHOLE, int), (_FRACTIONS, (int, float)))
+            for name, (low, high) in ranges.items()
+            if not isinstance(value := getattr(self, name), numbers)
+            or isinstance(value, bool)
+            or not low <= value <= high
         ]
-        wrong += [
-            f"{name}={value!r} (0 to 1)"
-            for name in ("correlation", "shortcut", "label_noise")
-            if not 0 <= (value := getattr(self, name)) <= 1
-        ]
-        if self.shift not in SHIFTS:
-            wrong.append(f"shift={self.shift!r} (one of {', '.join(SHIFTS)})")
+        shifts = ingredients.SHIFTS
+        if self.shift not in shifts:
+            wrong.append(f"shift={self.shift!r} (one of {', '.join(shifts)})")
         if wrong:
             raise ConfigError(
                 f"Phantoms cannot be planned with {', '.join(wrong)}: expected "

@@ -1,13 +1,11 @@
 """What is drawn, and how much of it."""
 
 import dataclasses
-from typing import get_args
 
 import pytest
 
-from mdmt_tf.config.phantom_section import Ingredient
+from mdmt_tf.config.phantom_section import PhantomSection
 from mdmt_tf.errors import ConfigError
-from mdmt_tf.phantoms.chest.ingredients import INGREDIENTS
 from mdmt_tf.phantoms.plan import PhantomPlan
 
 
@@ -37,8 +35,7 @@ def test_what_is_left_out_changes_nothing_else_of_the_plan():
         assert one == dataclasses.replace(other, ap=False)
 
 
-def test_settings_and_plans_know_the_same_ingredients():
-    assert get_args(Ingredient) == tuple(INGREDIENTS)
+def test_unknown_ingredients_are_refused():
     with pytest.raises(ConfigError, match="no ingredient 'rib'"):
         PhantomPlan(brixia_patients=1, without=["rib"])
 
@@ -50,3 +47,27 @@ def test_impossible_plans_are_refused_with_every_reason():
         PhantomPlan(aiforcovid_patients=1.5)
     with pytest.raises(ConfigError, match="at least one of aiforcovid_patients, "):
         PhantomPlan()
+    for name in ("brixia_patients", "seed", "label_noise"):
+        with pytest.raises(ConfigError, match=f"{name}=True"):
+            PhantomPlan(hannover_patients=1, **{name: True})
+
+
+KEYS = PhantomSection.model_json_schema()["properties"]
+
+
+def test_plans_have_the_fields_and_defaults_of_the_configuration():
+    fields = {field.name: field.default for field in dataclasses.fields(PhantomPlan)}
+    del fields["lung_masks"]  # a configuration does not ask for them
+    assert fields == PhantomSection().model_dump()
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if "minimum" in KEYS[key]])
+def test_plans_and_the_configuration_have_the_same_ranges(key):
+    low, high = KEYS[key]["minimum"], KEYS[key]["maximum"]
+    others = {"hannover_patients": 1, "brixia_patients": 1}
+    for value in (low, high):
+        PhantomPlan(**others | {key: value})
+    step = 1 if KEYS[key]["type"] == "integer" else 0.001
+    for value in (low - step, high + step):
+        with pytest.raises(ConfigError, match=f"{key}={value}"):
+            PhantomPlan(**others | {key: value})

@@ -1,5 +1,7 @@
 """The ingredients of a synthetic radiograph, each of which can be left out.
 
+The settings of phantoms take their values from the tables of this module.
+
 Every ingredient draws from a generator of its own. A picture without one of them is
 therefore the same picture in all else: the same patient, position, device and disease.
 """
@@ -29,6 +31,8 @@ INGREDIENTS = {
     "distractors": "no findings that do not count in the score",
     "heart_size": "hearts of healthy size",
 }
+# How the devices differ between the datasets: see `studies.Conditions`.
+SHIFTS = ("sites", "none", "detector")
 
 
 def checked(names):

@@ -185,9 +185,9 @@ def test_folder_older_than_a_field_of_the_plan_is_used_again(tmp_path, monkeypat
 
 
 def test_impossible_plans_are_refused():
-    with pytest.raises(ConfigError, match=r"ich_csic_patients=-1 \(0 or more\)"):
+    with pytest.raises(ConfigError, match=r"ich_csic_patients=-1 \(0 to 100000\)"):
         PhantomPlan(ich_csic_patients=-1)
-    with pytest.raises(ConfigError, match=r"head_matrix=16 \(32 or more\)"):
+    with pytest.raises(ConfigError, match=r"head_matrix=16 \(32 to 512\)"):
         PhantomPlan(ich_csic_patients=1, head_matrix=16)
     with pytest.raises(ConfigError, match=r"synthetic_cxr_patients, ich_csic_patients"):
         PhantomPlan()
