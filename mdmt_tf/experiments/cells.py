@@ -9,7 +9,7 @@ import pandas as pd
 from mdmt_tf.config.experiments import Experiments
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import DataError
-from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
+from mdmt_tf.experiments.grid import CELL_KEYS, NO_BACKBONE, Folder
 
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 
@@ -23,11 +23,11 @@ def read_cells(
         folder: of the benchmark.
         experiments: its settings; the grid must agree with them.
         folds: validation -> number of its folds, where that is known.
-    Returns: one row per cell: `KEYS`, fit, state, error.
+    Returns: one row per cell: `CELL_KEYS`, fit, state, error.
     Raises: DataError when the grid is missing, damaged or of another benchmark.
     """
     path = folder.cells
-    columns = [*KEYS, "fit"]
+    columns = [*CELL_KEYS, "fit"]
     try:
         grid = pd.read_csv(path, dtype=str, keep_default_na=False)
         if list(grid.columns) != columns:
@@ -71,7 +71,7 @@ def _check_grid(path: Path, grid: pd.DataFrame, experiments: Experiments) -> Non
     unsafe = grid["fit"].isin(["", ".", ".."]) | grid["fit"].str.contains(r"[/\\\0]")
     for wrong, what in (
         (unsafe, "its fit is no name of a folder"),
-        (grid.duplicated(KEYS), "the same cell is listed above"),
+        (grid.duplicated(CELL_KEYS), "the same cell is listed above"),
         (grid["fold"] < 0, "its fold is negative"),
         (
             (grid["backbone"] == NO_BACKBONE)
@@ -102,7 +102,7 @@ def _complete(
     If a validation leaves out a whole experiment, it is not added.
     """
     added = []
-    present = set(grid[KEYS].itertuples(index=False, name=None))
+    present = set(grid[CELL_KEYS].itertuples(index=False, name=None))
     for validation, rows in grid.groupby("validation", sort=False):
         section = benchmark.cross_validation[validation]
         known = section.folds * section.repeats if section.kind == "kfold" else 0

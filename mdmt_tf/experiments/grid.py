@@ -44,7 +44,7 @@ from mdmt_tf.storage import digest_of, replacing, write_json, write_text
 NO_BACKBONE = "none"
 
 # The columns of `grid.csv` that identify a cell: all but the fit.
-KEYS = ["validation", "backbone", "seed", "fold", "experiment"]
+CELL_KEYS = ["validation", "backbone", "seed", "fold", "experiment"]
 
 
 # Validation, fold, seed and name of an experiment.
@@ -293,7 +293,7 @@ def write_cells(grid: Grid, folder: Folder) -> None:
     """Write `grid.csv`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*KEYS, "fit"])
+    writer.writerow([*CELL_KEYS, "fit"])
     writer.writerows(dataclasses.astuple(cell) for cell in grid.cells)
     write_text(folder.cells, text.getvalue())
 

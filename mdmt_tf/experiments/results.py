@@ -33,7 +33,7 @@ from mdmt_tf.experiments.cells import (
     read_cells,
     read_json,
 )
-from mdmt_tf.experiments.grid import KEYS, NO_BACKBONE, Folder
+from mdmt_tf.experiments.grid import CELL_KEYS, NO_BACKBONE, Folder
 from mdmt_tf.experiments.run_results import (
     datasets_of,
     is_synthetic,
@@ -59,13 +59,14 @@ class Results:
         folder, name: where it is, and the name of the experiment.
         tasks: by name, in the order of the configuration; derived answers come last.
         experiments: those of the grid, with its settings.
-        cells: one row per cell: `KEYS`, fit, state (finished, failed, missing), error.
+        cells: one row per cell: `CELL_KEYS`, fit, state (finished, failed, missing),
+            error.
         split: the split that the benchmark is judged on. Rows and metrics of the others
             are not read.
-        metrics: `KEYS`, task, figure (the metric's name), value; from metrics.json,
-            which must follow from the labelled rows of the split. A fit without rows of
-            a task has no row; a metric that is not defined is NaN, as is one that would
-            be over some of the classes only, see `over_all_classes`.
+        metrics: `CELL_KEYS`, task, figure (the metric's name), value; from
+            metrics.json, which must follow from the labelled rows of the split. A fit
+            without rows of a task has no row; a metric that is not defined is NaN, as
+            is one that would be over some of the classes only, see `over_all_classes`.
         rows: fit -> its rows of the split, from predictions.csv.
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the tested data are synthetic; None when no fit is
@@ -299,7 +300,7 @@ class Results:
             self.labelled(cell.fit, task).assign(
                 backbone=cell.backbone, seed=cell.seed, fold=cell.fold
             )
-            for cell in chosen.sort_values(KEYS).itertuples()
+            for cell in chosen.sort_values(CELL_KEYS).itertuples()
         ]
         if not tables:
             columns = [*predictions.KEYS, "target", "prediction", "backbone", "seed"]
@@ -341,10 +342,10 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
                     found = _without_counts(found)
                     found = over_all_classes(found, labelled, of_task)
                 of_fit[key] = found
-            identity = tuple(getattr(cell, name) for name in KEYS)
+            identity = tuple(getattr(cell, name) for name in CELL_KEYS)
             for metric, value in of_fit[key].items():
                 rows.append((*identity, task, metric, value))
-    return pd.DataFrame(rows, columns=[*KEYS, "task", "figure", "value"])
+    return pd.DataFrame(rows, columns=[*CELL_KEYS, "task", "figure", "value"])
 
 
 def _checked(results: Results, fit: str, task: Answer, stored: dict) -> Mapping:

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
-from mdmt_tf.experiments.grid import KEYS
+from mdmt_tf.experiments.grid import CELL_KEYS
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared
 from mdmt_tf.metrics.text import shown_alike, with_interval
 from mdmt_tf.reporting import effort
@@ -150,7 +150,7 @@ def runs(aggregates: Aggregates) -> Table:
     results = aggregates.results
     values = {
         key: dict(zip(rows["figure"], rows["value"], strict=True))
-        for key, rows in aggregates.metrics.groupby([*KEYS, "task"], sort=False)
+        for key, rows in aggregates.metrics.groupby([*CELL_KEYS, "task"], sort=False)
     }
     units = {task: aggregates.units(task)[0] for task in results.tasks}
     columns = {task: aggregates.metrics_of(task) for task in results.tasks}
@@ -166,7 +166,7 @@ def runs(aggregates: Aggregates) -> Table:
     rows: dict[str, list[tuple[Entry, ...]]] = {task: [] for task in results.tasks}
     data = []
     for cell in results.cells.itertuples(index=False):
-        identity = {name: getattr(cell, name) for name in KEYS}
+        identity = {name: getattr(cell, name) for name in CELL_KEYS}
         row = {**identity, "state": cell.state, "fit": cell.fit, "error": cell.error}
         names = [
             Entry(str(value), value if isinstance(value, int) else None)
@@ -200,9 +200,9 @@ def runs(aggregates: Aggregates) -> Table:
     sections = []
     for task in results.tasks:
         count = "patients" if units[task] == "patient" else "n"
-        headings = (*KEYS, "state", count, *map(heading, brief[task]), "fit")
+        headings = (*CELL_KEYS, "state", count, *map(heading, brief[task]), "fit")
         title = f"All cells with {task}"
-        sections.append(TableSection(title, headings, rows[task], keys=len(KEYS)))
+        sections.append(TableSection(title, headings, rows[task], keys=len(CELL_KEYS)))
     return Table(
         "runs",
         "Every cell of the grid",
