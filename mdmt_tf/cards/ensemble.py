@@ -80,7 +80,9 @@ def _judged(folders, members, resamples: int) -> tuple[str | None, dict]:
     tables = [predictions.read(run.predictions, "test") for run in runs]
     if all(len(table) for table in tables):
         if len({one["hashes"]["split"] for one in members}) == 1:
-            keys = [table[predictions.KEYS].drop(columns="fold") for table in tables]
+            keys = [
+                table[predictions.ROW_KEYS].drop(columns="fold") for table in tables
+            ]
             if all(own.equals(keys[0]) for own in keys):
                 table = predictions.mean_of_runs(tables, answers)
                 return MEAN, _assessed(table, answers, resamples)

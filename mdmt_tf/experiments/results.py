@@ -303,8 +303,8 @@ class Results:
             for cell in chosen.sort_values(CELL_KEYS).itertuples()
         ]
         if not tables:
-            columns = [*predictions.KEYS, "target", "prediction", "backbone", "seed"]
-            return pd.DataFrame(columns=columns)
+            of_row = [*predictions.ROW_KEYS, "target", "prediction"]
+            return pd.DataFrame(columns=[*of_row, "backbone", "seed"])
         return pd.concat(tables, ignore_index=True)
 
     def counts(self) -> dict[str, int]:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.runs.predictions import KEYS
+from mdmt_tf.runs.predictions import ROW_KEYS
 from mdmt_tf.splits.files import SPLITS, Lists
 from mdmt_tf.tasks import Answer
 
 IMAGE = ["dataset", "image_id"]
-_TEXTS = [key for key in KEYS if key not in ("fold", "site")]
+_TEXTS = [key for key in ROW_KEYS if key not in ("fold", "site")]
 
 
 class Problem(NamedTuple):
@@ -52,7 +52,7 @@ class Expected:
 
 
 def columns(table: pd.DataFrame, expected: Expected) -> Iterator[Problem]:
-    needed = dict.fromkeys([*KEYS, "target", "prediction"])
+    needed = dict.fromkeys([*ROW_KEYS, "target", "prediction"])
     if "task" in table.columns:
         tasks = set(table["task"])
         for component in (c for one in expected.answers for c in one.components):

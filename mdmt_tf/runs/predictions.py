@@ -13,7 +13,7 @@ from mdmt_tf.metrics.computation import metrics_of_answers
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Task, label_is_known
 
-KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
+ROW_KEYS = ["dataset", "split", "fold", "task", "image_id", "patient_id", "site"]
 
 
 def prediction_table(
@@ -30,7 +30,7 @@ def prediction_table(
     tables = []
     probabilities = _as_written(probabilities)
     for component, labels, chances in task.answers(targets, probabilities):
-        table = rows.assign(task=component.name)[KEYS].reset_index(drop=True)
+        table = rows.assign(task=component.name)[ROW_KEYS].reset_index(drop=True)
         known = label_is_known(labels)
         table["target"] = np.where(known, labels, np.nan)
         table["prediction"] = component.prediction(chances)
@@ -78,7 +78,7 @@ def read(path: Path, split: str | None = None) -> pd.DataFrame:
         >>> table["image_id"].tolist(), table["target"].tolist()
         (['007', '8'], [1.0, nan])
     """
-    text = dict.fromkeys([key for key in KEYS if key != "fold"], str)
+    text = dict.fromkeys([key for key in ROW_KEYS if key != "fold"], str)
     with path.open(encoding="utf-8", newline="") as file:
         header = file.readline().strip().split(",")
         file.seek(0)
@@ -119,7 +119,7 @@ def mean_of_runs(tables: Sequence[pd.DataFrame], tasks: Sequence[Task]) -> pd.Da
         the fold is -1. Other columns that one of the tables may have are left out.
     """
     # Nothing of the first model may stay where the mean belongs.
-    result = tables[0][[name for name in tables[0] if name in (*KEYS, "target")]]
+    result = tables[0][[name for name in tables[0] if name in (*ROW_KEYS, "target")]]
     result = result.assign(fold=-1, prediction=np.nan)
     for component in (c for task in tasks for c in task.components):
         own = (result["task"] == component.name).to_numpy()

@@ -67,7 +67,7 @@ def read_stored(run: RunFolder, tasks: Sequence[Task]) -> pd.DataFrame:
     path = run.predictions
     chances = [c for task in tasks for c in task.probability_columns]
     numbers = dict.fromkeys(["target", "prediction", *chances], np.float64)
-    needed = [*predictions.KEYS, *numbers]
+    needed = [*predictions.ROW_KEYS, *numbers]
     try:
         table = predictions.read(path)
         if absent := [name for name in needed if name not in table]:

@@ -110,13 +110,13 @@ def test_written_as_a_run_writes_them(evaluation, tmp_path):
 
 def test_the_mean_of_runs_keeps_nothing_of_the_first_run():
     death = make_task(name="death", kind="binary")
-    row = dict.fromkeys(predictions.KEYS, "a") | {"task": "death", "target": 1.0}
+    row = dict.fromkeys(predictions.ROW_KEYS, "a") | {"task": "death", "target": 1.0}
     tables = [
         pd.DataFrame([row | {"prediction": p > 0.5, "p_0": 1 - p, "p_1": p, "note": n}])
         for p, n in ((0.1, "no"), (0.9, "yes"), (0.8, "yes"))
     ]
     mean = predictions.mean_of_runs(tables, [death])
-    expected = [*predictions.KEYS, "target", "prediction", "p_0", "p_1"]
+    expected = [*predictions.ROW_KEYS, "target", "prediction", "p_0", "p_1"]
     assert list(mean) == expected
     assert mean["p_1"].item() == pytest.approx(0.6)
     assert mean["prediction"].item() == 1 and mean["fold"].item() == -1

@@ -230,7 +230,7 @@ def test_real_data_are_not_called_synthetic(settings):
 def test_metrics_follow_from_the_predictions(run):
     table = predictions.read(run.predictions)
     computed = run.read_json(run.metrics)
-    assert list(table.columns[:9]) == [*predictions.KEYS, "target", "prediction"]
+    assert list(table.columns[:9]) == [*predictions.ROW_KEYS, "target", "prediction"]
     for split in ("train", "validation", "test"):
         rows = table[(table["split"] == split) & (table["task"] == "outcome")]
         rows = rows[rows["target"].notna()]
