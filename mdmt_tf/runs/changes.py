@@ -17,7 +17,7 @@ from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.screen.commands import command
 
 # Key -> whether results depend on it, so that a finished run is opened again.
-KEYS = {
+CHANGEABLE = {
     "training.epochs": True,
     "training.patience": True,
     "training.saved_model": True,
@@ -43,21 +43,21 @@ def check_keys(overrides: Sequence[str]) -> None:
     """
     for text in overrides:
         key = text.partition("=")[0].strip()
-        if key not in KEYS and not _FOLDER.fullmatch(key):
+        if key not in CHANGEABLE and not _FOLDER.fullmatch(key):
             raise ConfigError(
-                f"{text}: --resume takes the settings of the run.{nearest(key, KEYS)} "
-                f"Only these may change: {', '.join(KEYS)}; and data_dir (or "
-                "--data-dir) and datasets.NAME.data_dir, if the prepared data have "
-                "moved. With other settings it "
-                "is another run: python -m mdmt_tf.train --config RUN/config.yaml "
-                "run_dir=NEW KEY=VALUE."
+                f"{text}: --resume takes the settings of the run."
+                f"{nearest(key, CHANGEABLE)} Only these may change: "
+                f"{', '.join(CHANGEABLE)}; and data_dir (or --data-dir) and "
+                "datasets.NAME.data_dir, if the prepared data have moved. With other "
+                "settings it is another run: python -m mdmt_tf.train --config "
+                "RUN/config.yaml run_dir=NEW KEY=VALUE."
             )
 
 
 def changes(run: RunFolder, config: Config) -> dict[str, list]:
     """Key -> [value of the run, value of the settings], of those that differ."""
     before, now = run.settings().to_plain(), config.to_plain()
-    pairs = {key: [_value(before, key), _value(now, key)] for key in KEYS}
+    pairs = {key: [_value(before, key), _value(now, key)] for key in CHANGEABLE}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
@@ -73,7 +73,7 @@ def check(
         progress: of the saved state; None: there is none.
     Raises: ConfigError, DataError when it cannot.
     """
-    if not any(KEYS[key] for key in found):
+    if not any(CHANGEABLE[key] for key in found):
         return
     _refuse_named_by_settings(run)
     if progress is None:
@@ -140,7 +140,7 @@ def store(run: RunFolder, config: Config, found: Mapping[str, list]) -> None:
     A process that is killed in between leaves a run that can be resumed, with the old
     settings or the new ones.
     """
-    if any(KEYS[key] for key in found):
+    if any(CHANGEABLE[key] for key in found):
         # First, so that no finished run has other settings than its results.
         run.metrics.unlink(missing_ok=True)
         for card in (run.card, run.card_text):

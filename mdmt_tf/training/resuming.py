@@ -44,7 +44,7 @@ def resumable(run: RunFolder) -> Iterator[None]:
 
 def reopens(run: RunFolder, config: Config) -> bool:
     """Whether the settings differ from those of a finished run so that it goes on."""
-    return any(changes.KEYS[key] for key in changes.changes(run, config))
+    return any(changes.CHANGEABLE[key] for key in changes.changes(run, config))
 
 
 def change(fit: Fit, devices: Sequence[str]) -> Fit:
