@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TaskAnswer:
+class AnsweredTask:
     """The answer for one component of a task.
 
     Attributes:
@@ -57,7 +57,7 @@ class TaskAnswer:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class AnsweredFile:
     """The answer to one file.
 
     Attributes:
@@ -70,7 +70,7 @@ class Answer:
     """
 
     file: str
-    tasks: Mapping[str, TaskAnswer] = dataclasses.field(default_factory=dict)
+    tasks: Mapping[str, AnsweredTask] = dataclasses.field(default_factory=dict)
     model: str = ""
     box_source: str = ""
     warnings: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -79,7 +79,7 @@ class Answer:
 
 def combine(
     task: Task, raw: Sequence[np.ndarray], calibrated: Sequence[np.ndarray]
-) -> TaskAnswer:
+) -> AnsweredTask:
     """The mean answer of one or more models to one image, for one component.
 
     Args:
@@ -91,7 +91,7 @@ def combine(
     predicted = task.prediction(mean[np.newaxis])[0]
     names = task.class_names
     if not names:
-        return TaskAnswer(
+        return AnsweredTask(
             prediction=float(predicted),
             probability=None,
             calibrated={},
@@ -102,7 +102,7 @@ def combine(
     raw_mean = np.mean(np.asarray(raw, np.float64), axis=0)
     # A derived answer has its value in one more column; its sum is an answer, too.
     count = len(names)
-    return TaskAnswer(
+    return AnsweredTask(
         prediction=names[int(predicted)],
         probability=float(mean[chosen]),
         calibrated=dict(zip(names, mean[:count].tolist(), strict=True)),
@@ -142,7 +142,7 @@ def columns(components: Sequence[Task]) -> list[str]:
     return names
 
 
-def row(answer: Answer) -> dict[str, str]:
+def row(answer: AnsweredFile) -> dict[str, str]:
     """The answer as a row of the CSV file; columns that are missing are empty."""
     cells = {
         "file": answer.file,
@@ -212,7 +212,9 @@ def writing(path: Path, components: Sequence[Task], about: Mapping) -> Iterator:
         raise ConfigError(f"--out {path}: cannot be written: {error}.") from error
 
 
-def csv_writer(file: TextIO, components: Sequence[Task]) -> Callable[[Answer], object]:
+def csv_writer(
+    file: TextIO, components: Sequence[Task]
+) -> Callable[[AnsweredFile], object]:
     """Write the header of the CSV file.
 
     Returns: a function to call with each answer.
@@ -233,7 +235,7 @@ def _writing_json(file, about: Mapping) -> Iterator:
     file.write(head.removesuffix("\n}") + ',\n "answers": [')
     separator = "\n"
 
-    def write(answer: Answer) -> None:
+    def write(answer: AnsweredFile) -> None:
         nonlocal separator
         plain = storage.without_nan(dataclasses.asdict(answer))
         text = json.dumps(plain, ensure_ascii=False, allow_nan=False)

@@ -16,7 +16,7 @@ from mdmt_tf.imaging.image_files import find_images
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.serving import answers
-from mdmt_tf.serving.answers import Answer
+from mdmt_tf.serving.answers import AnsweredFile
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.oddities import find_oddities
 from mdmt_tf.serving.preparation import PreparedFile, Warned, prepare_files
@@ -129,7 +129,7 @@ def predict_files(
 
 def answer_files(
     models: Sequence[OpenModel], files: Sequence[Path]
-) -> Iterator[tuple[Answer, Forms]]:
+) -> Iterator[tuple[AnsweredFile, Forms]]:
     """The answers to files, in their order.
 
     A file is prepared once for all models with the same preprocessing.
@@ -146,7 +146,7 @@ def answer_groups(
     *,
     warned: Warned = encoding.warn_again,
     picture: int = 0,
-) -> Iterator[tuple[int, Answer, Forms]]:
+) -> Iterator[tuple[int, AnsweredFile, Forms]]:
     """The answers to groups of files, each as if its group were alone.
 
     The files of all groups are prepared together, which is faster. The models predict
@@ -176,7 +176,7 @@ def answer_groups(
                 yield number, answer, of_file
 
 
-def _answer_batch(models, paths, forms) -> Iterator[tuple[Answer, Forms]]:
+def _answer_batch(models, paths, forms) -> Iterator[tuple[AnsweredFile, Forms]]:
     errors = [_error(of_file) for of_file in forms]
     good = [of_file for of_file, error in zip(forms, errors, strict=True) if not error]
     outputs = []
@@ -186,7 +186,7 @@ def _answer_batch(models, paths, forms) -> Iterator[tuple[Answer, Forms]]:
     place = -1
     for path, of_file, error in zip(paths, forms, errors, strict=True):
         if error:
-            yield Answer(file=str(path), error=error), {}
+            yield AnsweredFile(file=str(path), error=error), {}
             continue
         place += 1
         answer = _answer(models, str(path), of_file, outputs, place)
@@ -199,13 +199,13 @@ def _error(of_file: Mapping) -> str:
     return errors[0] if errors else ""
 
 
-def _answer(models, path: str, of_file: Forms, outputs, place: int) -> Answer:
+def _answer(models, path: str, of_file: Forms, outputs, place: int) -> AnsweredFile:
     tasks = _combined(models, outputs, place)
     bad = [name for name, one in tasks.items() if not _is_number(one)]
     if bad:
         text = f"{path}: the model answers {', '.join(bad)} with no number."
-        return Answer(file=path, error=text)
-    return Answer(
+        return AnsweredFile(file=path, error=text)
+    return AnsweredFile(
         file=path,
         tasks=tasks,
         model="+".join(model.digest for model in models),
@@ -214,7 +214,7 @@ def _answer(models, path: str, of_file: Forms, outputs, place: int) -> Answer:
     )
 
 
-def _combined(models, outputs, place: int) -> dict[str, answers.TaskAnswer]:
+def _combined(models, outputs, place: int) -> dict[str, answers.AnsweredTask]:
     """Component of a task -> the mean answer of all models for one image."""
     found = {}
     for task in models[0].tasks:
@@ -254,7 +254,7 @@ def _warnings(models, prepared) -> dict[str, str]:
     return {code: t for code, t in texts.items() if 2 * counts[code] >= len(models)}
 
 
-def _is_number(answer: answers.TaskAnswer) -> bool:
+def _is_number(answer: answers.AnsweredTask) -> bool:
     values = [*answer.calibrated.values(), *answer.raw.values()]
     if not values:
         values = [answer.prediction]

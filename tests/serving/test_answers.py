@@ -9,7 +9,7 @@ import pytest
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.serving import answers
-from mdmt_tf.serving.answers import Answer, TaskAnswer
+from mdmt_tf.serving.answers import AnsweredFile, AnsweredTask
 from mdmt_tf.tasks import make_task
 
 OUTCOME = make_task(kind="binary", name="outcome", classes=("mild", "severe"))
@@ -64,17 +64,17 @@ def test_one_model_has_no_std():
 
 
 def answered(file="x.png", prediction="mild", value=-2.5, **facts):
-    outcome = TaskAnswer(
+    outcome = AnsweredTask(
         prediction=prediction,
         probability=0.25,
         calibrated={"mild": 0.75, "severe": 0.25},
         raw={"mild": 0.5, "severe": math.nan},
         std=math.nan,
     )
-    stay = TaskAnswer(
+    stay = AnsweredTask(
         prediction=value, probability=None, calibrated={}, raw={}, std=0.0
     )
-    return Answer(file=file, tasks={"outcome": outcome, "stay": stay}, **facts)
+    return AnsweredFile(file=file, tasks={"outcome": outcome, "stay": stay}, **facts)
 
 
 def written(tmp_path, name, *found):
@@ -92,7 +92,7 @@ def test_a_csv_file_has_a_row_for_each_answer(tmp_path):
         tmp_path,
         "a.csv",
         answered(warnings=warnings, model="abc"),
-        Answer(file="ö.png", error="two\nlines"),
+        AnsweredFile(file="ö.png", error="two\nlines"),
     )
     first, second = csv.DictReader(path.open(encoding="utf-8", newline=""))
     assert list(first) == answers.columns([OUTCOME, STAY])
@@ -140,7 +140,7 @@ def test_columns_of_one_name_are_refused(name, tmp_path):
 
 
 def test_json_has_the_same_nested(tmp_path):
-    path = written(tmp_path, "a.json", answered(), Answer(file="=1", error="bad"))
+    path = written(tmp_path, "a.json", answered(), AnsweredFile(file="=1", error="bad"))
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["note"] == 'a "quote"' and found["models"] == {"a": {}}
     first, second = found["answers"]

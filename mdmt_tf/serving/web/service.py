@@ -9,7 +9,7 @@ from pathlib import Path
 from mdmt_tf.errors import DataError
 from mdmt_tf.saliency.predicted_files import MapsOfModel, has_weights
 from mdmt_tf.serving import answers
-from mdmt_tf.serving.answers import Answer
+from mdmt_tf.serving.answers import AnsweredFile
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.prediction import Forms, answer_groups
 from mdmt_tf.serving.web import pictures, schema
@@ -36,8 +36,8 @@ class Service:
         self._points = operating_points(models)
 
     def answer(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, object]]:
-        """See `desk.Answering`: `schema.FileAnswer` and `answers.Answer` of each file,
-        or one `schema.Saliency`."""
+        """See `desk.Answering`: `schema.FileAnswer` and `answers.AnsweredFile` of each
+        file, or one `schema.Saliency`."""
         if jobs[0].question.task:
             (job,) = jobs
             yield job, self._saliency(job)
@@ -69,7 +69,7 @@ class Service:
         ):
             job, item = jobs[number], left[number].pop()
             if item.error:
-                answer, forms = Answer(file=item.name, error=item.error), {}
+                answer, forms = AnsweredFile(file=item.name, error=item.error), {}
             own = dataclasses.replace(
                 answer, file=item.name, error=item.named(answer.error)
             )
@@ -82,7 +82,7 @@ class Service:
                 return
 
     def _file_answer(
-        self, answer: Answer, forms: Forms, notes: list[str], wants_pictures: bool
+        self, answer: AnsweredFile, forms: Forms, notes: list[str], wants_pictures: bool
     ) -> schema.FileAnswer:
         shown = None
         if forms and wants_pictures:
@@ -100,7 +100,7 @@ class Service:
             pictures=shown,
         )
 
-    def _task_answer(self, name: str, one: answers.TaskAnswer) -> schema.TaskAnswer:
+    def _task_answer(self, name: str, one: answers.AnsweredTask) -> schema.TaskAnswer:
         points = {
             point: schema.PointAnswer(
                 threshold=threshold, positive=one.probability >= threshold
@@ -172,7 +172,7 @@ class Service:
                 text = f"no method {method!r}. Known: {', '.join(possible)}."
                 raise Refused(404, text)
 
-    def csv(self, found: Sequence[Answer]) -> str:
+    def csv(self, found: Sequence[AnsweredFile]) -> str:
         """Answers as `predict` writes them to a CSV file."""
         text = io.StringIO(newline="")
         write = answers.csv_writer(text, self.models[0].components)
