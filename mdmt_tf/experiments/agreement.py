@@ -25,7 +25,7 @@ _LABELS = ("classes", "cut_points", "descending")
 
 
 class Run(Protocol):
-    """What is compared of a finished run, see `RunResults`."""
+    """What is compared of a finished run, see `FitResults`."""
 
     rows: pd.DataFrame
     manifest: Mapping

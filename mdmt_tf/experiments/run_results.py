@@ -20,7 +20,7 @@ from mdmt_tf.tasks import Answer, Task
 
 
 @dataclasses.dataclass(frozen=True)
-class RunResults:
+class FitResults:
     """The content of a run folder, of one split.
 
     Attributes:
@@ -52,7 +52,7 @@ class RunResults:
 
 def read_run(
     run: RunFolder, split: str, answers: Sequence[Answer] | None = None
-) -> RunResults:
+) -> FitResults:
     """Read and check a finished run.
 
     Args:
@@ -69,7 +69,7 @@ def read_run(
             f"{run.metrics}: {split}: expected metrics by task; {again(run.metrics)}"
         )
     rows = _rows(run, split, answers, manifest)
-    return RunResults(
+    return FitResults(
         rows=rows,
         metrics=metrics,
         manifest=manifest,
