@@ -51,7 +51,7 @@ def of_fit(
     used = [name for name in tested if fractions.get(name) != 0]
     given = {}
     for name, lists in split.datasets.items():
-        keep = {"train", "validation", "test"}
+        keep = set(SPLITS)
         if name in auxiliary and tested:
             keep = {"train"} if used else {"train", "validation"}
         if fractions.get(name) == 0:

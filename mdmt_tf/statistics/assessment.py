@@ -12,7 +12,7 @@ from mdmt_tf.statistics.support import Support
 from mdmt_tf.tasks import Task
 
 # The splits of a run that the model was not fitted to.
-SPLITS = ("validation", "test")
+JUDGED_SPLITS = ("validation", "test")
 
 
 def assess(
@@ -81,7 +81,7 @@ def assess(
 def assess_splits(
     table: pd.DataFrame, tasks: Sequence[Task], **options
 ) -> dict[str, dict]:
-    """{split: result of `assess`} of the splits in `SPLITS`, as in `assessment.json`.
+    """{split: result of `assess`} of `JUDGED_SPLITS`, as in `assessment.json`.
 
     Args:
         table: predictions of a run, as in `predictions.csv`.
@@ -107,7 +107,7 @@ def assess_splits(
     """
     return {
         split: assess(rows, tasks, **options)
-        for split in SPLITS
+        for split in JUDGED_SPLITS
         if len(rows := table[table["split"] == split])
     }
 

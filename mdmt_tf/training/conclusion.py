@@ -22,7 +22,7 @@ from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.saliency.files import zero_text
 from mdmt_tf.serving import export
 from mdmt_tf.statistics import fields_file, probe
-from mdmt_tf.statistics.assessment import SPLITS, assess_splits
+from mdmt_tf.statistics.assessment import JUDGED_SPLITS, assess_splits
 from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
@@ -171,7 +171,7 @@ def _calibrate(fit: Fit, table: pd.DataFrame) -> dict[str, Calibration]:
 
 def _write_fields(fit: Fit, table: pd.DataFrame) -> None:
     """Write what divides the images of validation and test into strata."""
-    rows = table[table["split"].isin(SPLITS)]
+    rows = table[table["split"].isin(JUDGED_SPLITS)]
     fields_file.write(
         {dataset.name: dataset.table for dataset in fit.inputs.datasets},
         fit.inputs.answers,
