@@ -99,26 +99,26 @@ def plural(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
-def with_interval(name: str, entry: Mapping) -> str:
+def interval_in_words(name: str, entry: Mapping) -> str:
     """A value with its 95 % interval, or without if that is not estimable.
 
     Example:
-        >>> with_interval("auc", {"value": 0.75, "low": 0.6, "high": 0.9})
+        >>> interval_in_words("auc", {"value": 0.75, "low": 0.6, "high": 0.9})
         '0.750 (0.600 to 0.900)'
-        >>> with_interval("accuracy", {"value": 0.75, "low": None, "high": None})
+        >>> interval_in_words("accuracy", {"value": 0.75, "low": None, "high": None})
         '75.0 % (no interval)'
     """
     if entry["value"] is None:
         return "not defined"
-    known = [entry[key] for key in ("value", "low", "high") if entry[key] is not None]
-    text, *ends = shown_alike(name, *known)
+    ends = [entry["low"], entry["high"]]
+    text, *ends = shown_alike(name, entry["value"], *(ends if None not in ends else ()))
     unit = " %" if in_percent(name) else ""
     return (
         f"{text} ({' to '.join(ends)}){unit}" if ends else f"{text}{unit} (no interval)"
     )
 
 
-def title_of(metric: str) -> str:
+def metric_title(metric: str) -> str:
     """The name of a metric in tables."""
     return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 

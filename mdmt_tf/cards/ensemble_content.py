@@ -9,12 +9,12 @@ from mdmt_tf.cards.blocks import (
     Pairs,
     Section,
     Sentences,
+    interval_in_words,
     known,
+    metric_title,
     plural,
     principal,
     stated,
-    title_of,
-    with_interval,
 )
 from mdmt_tf.cards.data_content import origins
 from mdmt_tf.cards.limits import limits
@@ -146,11 +146,11 @@ def _by_member(members: Sequence[Mapping]) -> list[Grid]:
             (
                 f"member {number}",
                 f"{own['patients']:,}",
-                *(with_interval(name, own["metrics"][name]) for name in names),
+                *(interval_in_words(name, own["metrics"][name]) for name in names),
             )
             for number, own in judged
         )
-        headings = ("member", "patients", *map(title_of, names))
+        headings = ("member", "patients", *map(metric_title, names))
         caption = f"{answer}: each member on its own test patients"
         grids.append(Grid(f"metrics-of-{answer}", caption, headings, rows))
     return grids

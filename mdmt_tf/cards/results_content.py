@@ -7,11 +7,11 @@ from mdmt_tf.cards.blocks import (
     Grid,
     Section,
     Sentences,
+    interval_in_words,
     known,
+    metric_title,
     plural,
     principal,
-    title_of,
-    with_interval,
 )
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.metrics.text import threshold_text
@@ -35,7 +35,8 @@ def judged_text(evaluation: Mapping[str, Any], answers: Sequence[str]) -> str:
     """
     tasks = evaluation.get("tasks", {})
     parts = [
-        f"{name}, {title_of(metric)} {with_interval(metric, own['metrics'][metric])}"
+        f"{name}, {metric_title(metric)} "
+        f"{interval_in_words(metric, own['metrics'][metric])}"
         for name in list(answers)[:_MOST_NAMED]
         if (own := tasks.get(name)) and (metric := _best_known(own["metrics"]))
     ]
@@ -124,14 +125,14 @@ def metric_tables(evaluation: Mapping[str, Any]) -> Iterator[Grid | Sentences]:
         rows = tuple(
             (
                 f"{name}, by {own['unit']}",
-                *(with_interval(key, own["metrics"][key]) for key in names),
+                *(interval_in_words(key, own["metrics"][key]) for key in names),
             )
             for name, own in found.items()
         )
         caption = f"Metrics on the {evaluation['split']} split"
         if len(answers) <= _MOST_NAMED:
             caption += f": {', '.join(answers)}"
-        headings = ("answer", *map(title_of, names))
+        headings = ("answer", *map(metric_title, names))
         yield Grid(f"metrics-{number}", caption, headings, rows)
         if reasons := _reasons(found, names):
             yield Sentences(tuple(reasons))
@@ -144,7 +145,8 @@ def _reasons(found: Mapping, names: tuple[str, ...]) -> list[str]:
         for key in names:
             entry = own["metrics"][key]
             if entry["low"] is None and entry.get("reason"):
-                where.setdefault(entry["reason"], {})[f"{name} {title_of(key)}"] = None
+                places = where.setdefault(entry["reason"], {})
+                places[f"{name} {metric_title(key)}"] = None
     return [
         f"No interval, because {reason}: {', '.join(places)}."
         for reason, places in where.items()
@@ -161,13 +163,15 @@ def _calibration(facts) -> Iterator[Grid]:
     rows = tuple(
         (
             f"{name}, {probabilities}",
-            *(with_interval(n, own[n]) if n in own else "" for n in names),
+            *(interval_in_words(n, own[n]) if n in own else "" for n in names),
             _fit_text(fitted),
         )
         for name, fitted, probabilities, own in found
     )
     if rows:
-        titles = (f"{title_of(name)}, ideal {_IDEAL.get(name, 0)}" for name in names)
+        titles = (
+            f"{metric_title(name)}, ideal {_IDEAL.get(name, 0)}" for name in names
+        )
         headings = ("answer, probabilities", *titles, "temperature, fitted on")
         yield Grid("calibration", "Calibration on test patients", headings, rows)
 
@@ -186,12 +190,12 @@ def _operating_points(facts) -> Iterator[Grid]:
         for component, points in own["operating_points"].items():
             for point, found in points.items():
                 names = list(found["metrics"])
-                values = (with_interval(n, found["metrics"][n]) for n in names)
+                values = (interval_in_words(n, found["metrics"][n]) for n in names)
                 threshold = threshold_text(found["threshold"])
                 where = f"{component}, {point.replace('_', ' ')}"
                 rows.append((where, threshold, *values))
     if rows:
-        headings = ("answer, point", "threshold", *map(title_of, names))
+        headings = ("answer, point", "threshold", *map(metric_title, names))
         caption = "Operating points, chosen on validation patients"
         yield Grid("operating-points", caption, headings, tuple(rows))
 
@@ -218,7 +222,7 @@ def _strata(facts) -> Iterator[Grid]:
                 for field, entries in fields.items()
                 for entry in entries
             )
-            headings = ("stratum", "images", "patients", *map(title_of, names))
+            headings = ("stratum", "images", "patients", *map(metric_title, names))
             caption = f"{answer}, {dataset}: strata of the judged patients"
             yield Grid(f"strata-{dataset}-{answer}", caption, headings, rows)
 
@@ -226,4 +230,4 @@ def _strata(facts) -> Iterator[Grid]:
 def _stratum_cells(entry: Mapping, names: list[str]) -> tuple[str, ...]:
     if entry["small"]:
         return (_SMALL,) * len(names)
-    return tuple(with_interval(name, entry["metrics"][name]) for name in names)
+    return tuple(interval_in_words(name, entry["metrics"][name]) for name in names)

@@ -71,7 +71,7 @@ def shown_alike(metric: str, *values: float, sign: str = "") -> tuple[str, ...]:
 
 
 def with_interval(metric: str, value: float, low: float, high: float) -> str:
-    """A value with its interval in brackets, or alone where the ends are NaN.
+    """A value with its interval in brackets, or alone where an end is NaN.
 
     Example:
         >>> with_interval("auc", 0.75, 0.6512, 0.85)
@@ -80,7 +80,9 @@ def with_interval(metric: str, value: float, low: float, high: float) -> str:
         '0.750'
     """
     text, *ends = shown_alike(metric, value, low, high)
-    return text if math.isnan(low) else f"{text} [{', '.join(ends)}]"
+    return (
+        text if math.isnan(low) or math.isnan(high) else f"{text} [{', '.join(ends)}]"
+    )
 
 
 def _decimals(metric: str, numbers: list[float]) -> int:

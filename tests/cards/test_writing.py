@@ -11,6 +11,7 @@ import pytest
 from made_runs import NAME, change_json
 
 from mdmt_tf.cards import writing
+from mdmt_tf.cards.blocks import interval_in_words
 from mdmt_tf.cards.content import card_of
 from mdmt_tf.cards.facts import FORMAT
 from mdmt_tf.cards.writing import (
@@ -31,6 +32,13 @@ def run(made_run, tmp_path):
     """A copy of the run, which may be changed."""
     shutil.copytree(made_run.path, tmp_path / "copy")
     return RunFolder(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("ends", [(None, 0.9), (0.6, None), (None, None)])
+def test_an_interval_has_both_ends(ends):
+    entry = dict(zip(("low", "high"), ends, strict=True))
+    text = interval_in_words("auc", {"value": 0.75, **entry})
+    assert text == "0.750 (no interval)"
 
 
 def text_of(facts, tmp_path):

@@ -1,5 +1,7 @@
 """Numbers as text: rounding never contradicts what is said of them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,11 @@ def test_a_value_and_its_interval_have_equally_many_decimals():
     assert with_interval("mae", 512.3, 98.76, 1020.2) == "512.3 [98.8, 1020.2]"
     assert with_interval("auc", 0.0123, 0.001, 0.02) == "0.012 [0.001, 0.020]"
     assert with_interval("recall", 0.5, 0.25, 1.0) == "50.0 [25.0, 100.0]"
+
+
+@pytest.mark.parametrize("ends", [(math.nan, 0.9), (0.6, math.nan)])
+def test_a_value_with_one_end_alone_has_no_interval(ends):
+    assert with_interval("auc", 0.75, *ends) == "0.750"
 
 
 @pytest.mark.parametrize("level", [0.05, 0.01])
