@@ -13,7 +13,6 @@ from pydicom.encaps import get_frame
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import raster_files
 
-_JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
 # The start of a frame, of JPEG and JPEG-LS; others from C0 to CF are tables.
 _FRAMES = {0xF7, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
@@ -27,9 +26,9 @@ def size_of(data: bytes) -> tuple[int, int] | None:
         (5, 7)
     """
     try:
-        if data.startswith(_JPEG):
+        if data.startswith(raster_files.JPEG_START):
             return _size_of_jpeg(data)
-        if data.startswith(_JPEG_2000):
+        if data.startswith(raster_files.JPEG_2000_START):
             right, bottom, left, top = struct.unpack_from(">4I", data, 8)
             return bottom - top, right - left
     except struct.error:  # truncated; the decoder says so

@@ -60,7 +60,7 @@ _STARTS_OF_COMPRESSED = (
     b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff",
     b"\xe0\x7f\x10\x00OW\0\0\xff\xff\xff\xff",
 )
-_STARTS_OF_IMAGES = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # JPEG, JPEG 2000
+_STARTS_OF_IMAGES = (raster_files.JPEG_START, raster_files.JPEG_2000_START)
 
 
 def _truncated(data: bytes, name: str) -> DataError:

@@ -11,10 +11,9 @@ import pydicom
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
 from mdmt_tf.imaging.dicom import is_dicom
+from mdmt_tf.imaging.raster_files import JPEG_START, PNG_START
 from mdmt_tf.imaging.series_headers import dicom_files
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _PNG_COLOUR_TYPE = 25  # byte of the header
 _PNG_WITH_COLOUR = (2, 3, 6)
 
@@ -56,8 +55,8 @@ def read_facts(path: str | os.PathLike) -> FileFacts:
         return FileFacts()
     if is_dicom(start):
         return _of_dicom(path)
-    png = start.startswith(_PNG) and start[_PNG_COLOUR_TYPE] in _PNG_WITH_COLOUR
-    if png or start.startswith(_JPEG):
+    png = start.startswith(PNG_START) and start[_PNG_COLOUR_TYPE] in _PNG_WITH_COLOUR
+    if png or start.startswith(JPEG_START):
         return FileFacts(is_colour=_has_colours(path))
     return FileFacts()
 

@@ -16,6 +16,7 @@ from mdmt_tf.imaging import limits
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
+JPEG_2000_START = b"\xff\x4f\xff\x51"
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 BIGTIFF_STARTS = (b"II+\0", b"MM\0+")
 

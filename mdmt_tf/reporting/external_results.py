@@ -18,7 +18,7 @@ from pathlib import Path
 from mdmt_tf.errors import DataError
 from mdmt_tf.reporting.assessed import Assessed, clause, number
 from mdmt_tf.runs import predictions
-from mdmt_tf.runs.external import EXTERNAL
+from mdmt_tf.runs.external import CALIBRATED, EXTERNAL
 from mdmt_tf.runs.prediction_checks import Expected, check_metrics, read_checked
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.calibration import Calibration, components_with_classes
@@ -64,7 +64,7 @@ class ExternalResults(Assessed):
             path = folder / "predictions.csv"
             path.stat()  # a missing file is the error of the folder
             table = read_checked(path, expected, _AGAIN)
-            path, calibrated = folder / "predictions_calibrated.csv", None
+            path, calibrated = folder / CALIBRATED, None
             if path.is_file():
                 expected = dataclasses.replace(expected, are_derived=False)
                 calibrated = read_checked(path, expected, _AGAIN)

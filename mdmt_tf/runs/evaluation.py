@@ -164,7 +164,7 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
     lists = Split.read(run.split).datasets.get(dataset.name, {})
     used = {*lists.get("train", ()), *lists.get("validation", ())}
     if not run.predictions.is_file():
-        raise DataError(f"{run.predictions}: missing; this run folder is not complete.")
+        raise run.missing(run.predictions)
     rows = predictions.read(run.predictions)
     fitted = rows["split"].isin(["train", "validation"])
     own = rows[fitted & (rows["dataset"] == dataset.name)]

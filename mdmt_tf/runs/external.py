@@ -27,6 +27,8 @@ Field = str | tuple[str, ...]
 EXTERNAL = "external"
 # The file of an external validation that names the runs and the data.
 MANIFEST = "manifest.json"
+# Its table with calibrated probabilities; not of numbers alone.
+CALIBRATED = "predictions_calibrated.csv"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

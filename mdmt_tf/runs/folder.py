@@ -209,6 +209,11 @@ class RunFolder:
         """
         return (*self.read_tasks(config), *config.build_derived())
 
+    @staticmethod
+    def missing(path: Path) -> DataError:
+        """The error for a file that every finished run has."""
+        return DataError(f"{path}: missing; this run folder is not complete.")
+
     def read_json(self, path: Path) -> dict:
         """Read a JSON file of the run.
 
@@ -217,9 +222,7 @@ class RunFolder:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DataError(
-                f"{path}: missing; this run folder is not complete."
-            ) from None
+            raise self.missing(path) from None
         except ValueError as error:
             text = (
                 "Remove it and finish the run again: "

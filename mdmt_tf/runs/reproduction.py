@@ -15,13 +15,12 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.prediction_values import EXACT
 from mdmt_tf.tasks import Task
 
 # Keras and the SavedModel may differ by 1e-5 in a probability; in a value by this
 # fraction of its size, or of the std of the training values if that is larger.
 TOLERANCE = 1e-5
-# Metrics are computed from the same numbers, so nothing is rounded otherwise.
-EXACT = 1e-9
 EXAMPLES = 3
 
 Metrics = Mapping[str, Mapping[str, Mapping[str, float | None]]]
@@ -74,7 +73,7 @@ def read_stored(run: RunFolder, tasks: Sequence[Task]) -> pd.DataFrame:
             raise ValueError(f"it has no column {', '.join(absent)}")
         return table.astype(numbers)
     except FileNotFoundError:
-        raise DataError(f"{path}: missing; this run folder is not complete.") from None
+        raise run.missing(path) from None
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read: {error}. Expected the table that `train` wrote, "

@@ -21,6 +21,7 @@ from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen
 from mdmt_tf.runs.external import (
+    CALIBRATED,
     EXTERNAL,
     MANIFEST,
     Request,
@@ -47,7 +48,6 @@ from mdmt_tf.tasks.labels import label_fields
 logger = logging.getLogger(__name__)
 
 OF_RUNS = "predictions_of_runs.csv"
-CALIBRATED = "predictions_calibrated.csv"
 ASSESSMENT = "assessment.json"
 
 Progress = Callable[[int, int], object]
