@@ -16,7 +16,8 @@ an earlier report. Other files are not changed.
   python -m mdmt_tf.report RUN --saliency 4
 
 The page of a run shows the saliency maps that `explain` or `train` have left
-in it. With --saliency, maps of N images are made if there are none.
+in it, of images of the judged split. With --saliency, maps of N images are
+made if there are none of this split.
 
 To choose a setting without looking at test rows, judge by validation rows.
 This report is marked, and written to DIR/validation (of a run:
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--saliency",
         type=console.positive,
         metavar="N",
-        help="of a run: make saliency maps of N images if there are none",
+        help="of a run: make saliency maps of N images of the split if there are none",
     )
     options = arguments.parse_args(argv)
 
@@ -85,47 +86,60 @@ def _report_benchmark(options: argparse.Namespace) -> int:
 
 
 def _report_run(run, options: argparse.Namespace) -> int:
-    from mdmt_tf.reporting.one_run import terminal
-    from mdmt_tf.reporting.one_run.page import write_page
+    from pathlib import Path
+
+    from mdmt_tf.reporting.one_run import page, terminal
+    from mdmt_tf.reporting.one_run.results import RunResults
+    from mdmt_tf.saliency.methods import TABLE
 
     run.require_finished()
-    maps, note = _saliency(run, options)
-    with console.working("tables, intervals, plots ..."):
-        report = write_page(
-            run,
-            options.out,
-            resamples=options.resamples,
-            split=options.split,
-            saliency=maps,
-        )
+    chosen = None if options.out is None else Path(options.out)
+    out = page.folder_of(run, options.split) if chosen is None else chosen
+    with console.working("intervals ..."):
+        results = RunResults.read(run, options.split, options.resamples)
+    # A run of another person may be read-only. Maps of another split are not replaced.
+    makes_own = chosen is not None or (run.saliency / TABLE).is_file()
+    maps, note = _saliency(
+        results,
+        (run.saliency, out / "saliency"),
+        out / "saliency" if makes_own else run.saliency,
+        options.saliency,
+    )
+    with console.working("tables, plots ..."):
+        report = page.write_results(results, out, maps)
     terminal.print_report(report, note)
     return 0
 
 
-def _saliency(run, options: argparse.Namespace):
-    """The folder of maps, made if there is none and it was requested; and a note."""
-    from pathlib import Path
+def _saliency(results, folders, new, most: int | None):
+    """The folder of the maps to show, and a note.
 
-    from mdmt_tf.saliency.methods import TABLE
+    Args:
+        results: of the run; the maps are of its judged split.
+        folders: where they may be.
+        new: where they are made if there are none and they were requested.
+        most: requested number of images.
+    """
+    from mdmt_tf.reporting.one_run.pictures import has_maps
 
-    # A run of another person may be read-only.
-    own = run.saliency if options.out is None else Path(options.out) / "saliency"
-    for folder in (run.saliency, own):
-        if (folder / TABLE).is_file():
+    of = f"of the {results.split} split"
+    for folder in folders:
+        if has_maps(folder, results.run, results.split):
             return folder, f"saliency: that of {folder}; nothing was made"
-    if options.saliency is None:
-        return None, "saliency: none; --saliency N makes maps of N images"
+    if most is None:
+        return None, f"saliency: none {of}; --saliency N makes maps of N images"
     console.load_tensorflow()
     from mdmt_tf.saliency import explanation
 
     with console.progress_bar("explaining") as progress:
         made = explanation.explain_finished(
-            run,
-            explanation.Chosen(split=options.split, most=options.saliency),
-            folder=own,
+            results.run,
+            explanation.Chosen(split=results.split, most=most),
+            folder=new,
             progress=progress,
         )
-    return own, f"saliency: made {len(made.rows)} maps of {made.n_images} images: {own}"
+    count = len(made.rows)
+    return new, f"saliency: made {count} maps of {made.n_images} images {of}: {new}"
 
 
 def _count(text: str) -> int:

@@ -37,6 +37,7 @@ class Explainable:
         labels: answer -> (n,), see `Samples.labels_of`; None if they are not known.
         datasets: number of the dataset of each sample in those of the run; None: they
             are of none.
+        splits: the split of each sample; None: they are of none.
     """
 
     ids: list[str]
@@ -44,6 +45,7 @@ class Explainable:
     geometry: list[Geometry | None]
     labels: Mapping[str, np.ndarray] | None = None
     datasets: Sequence[int] | None = None
+    splits: Sequence[str] | None = None
 
 
 def of_split(
@@ -58,8 +60,10 @@ def of_split(
         wanted: ids of images of any split.
     Raises: DataError for an unknown id, or a split without images.
     """
-    chosen_from = list(inputs.samples.values()) if wanted else [inputs.samples[split]]
+    names = list(inputs.samples) if wanted else [split]
+    chosen_from = [inputs.samples[name] for name in names]
     rows = pd.concat([samples.rows for samples in chosen_from], ignore_index=True)
+    splits = np.repeat(names, [len(samples.rows) for samples in chosen_from])
     ids = unique_ids(rows)
     if not ids:
         raise DataError(
@@ -81,6 +85,7 @@ def of_split(
             for answer in inputs.answers
         },
         datasets=np.concatenate([s.dataset for s in chosen_from])[chosen].tolist(),
+        splits=splits[chosen].tolist(),
     )
 
 

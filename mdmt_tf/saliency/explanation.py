@@ -167,6 +167,7 @@ def explain_run(
         labels=samples.labels,
         geometry=samples.geometry,
         masks=masks,
+        splits=samples.splits,
     )
     methods, first = options.methods, networks.of(0)
     explainer = Explainer(first, answers, layer=options.layer)

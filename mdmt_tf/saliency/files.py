@@ -44,7 +44,8 @@ class MapRow:
         lesion_share: `lesions.fraction_of_region`, fraction of the `tissue` in the
             lesion.
         enrichment: `lesions.enrichment`, the ratio of the two.
-        is_zero: whether the map is zero everywhere, see `maps.IF_ZERO`.
+        is_zero: whether the map is zero everywhere, see `methods.IF_ZERO`.
+        split: train, validation or test; "" for a file that is not of the run's data.
     """
 
     image_id: str
@@ -61,6 +62,7 @@ class MapRow:
     lesion_share: float | None = None
     enrichment: float | None = None
     is_zero: bool = False
+    split: str = ""
 
 
 def explain_samples(
@@ -152,6 +154,7 @@ def explain_sample(
             layer="" if one.method == GUIDED else explainer.layer,
             file=f"{file}.png",
             is_zero=not saliency.any(),
+            split="" if samples.splits is None else samples.splits[number],
             **one.facts,
         )
         picture = _picture(image, saliency, row, one.words, note, about)

@@ -82,6 +82,7 @@ class PredictedSamples:
         masks: mask of each sample, not 0 in the lesion; None without a mask. It is on
             the voxels of the file if there is a geometry, otherwise on those of the
             image.
+        splits: the split of each sample; None if they are of no data of the run.
     """
 
     images: Sequence[np.ndarray]
@@ -90,6 +91,7 @@ class PredictedSamples:
     labels: Mapping[str, np.ndarray] | None = None
     geometry: Sequence[Geometry | None] | None = None
     masks: Sequence[np.ndarray | None] | None = None
+    splits: Sequence[str] | None = None
 
     def explanation(self, number: int, answer: Answer) -> tuple[int | None, dict]:
         """The explained target of one sample, and its `Answer.explanation`."""

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import quick_plots
@@ -12,7 +13,9 @@ from made_kinds_run import make_kinds_run
 from mdmt_tf import report as command
 from mdmt_tf.errors import DataError
 from mdmt_tf.reporting import report as reports
-from mdmt_tf.reporting.one_run import plots, terminal
+from mdmt_tf.reporting.one_run import page, plots, terminal
+from mdmt_tf.reporting.one_run.pictures import Pictures
+from mdmt_tf.saliency import explanation
 
 
 def test_a_benchmark_of_which_nothing_is_finished(benchmark_folder, tmp_path, capsys):
@@ -61,7 +64,7 @@ def test_the_folder_decides_what_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plots, "render", quick_plots.not_drawn)
     assert command.main([str(run.path), "--resamples", "0"]) == 0
     text = capsys.readouterr().out
-    assert "AUC for icu is" in text and "saliency: none; --saliency N" in text
+    assert "AUC for icu is" in text and "saliency: none of the test split" in text
     assert (run.path / "report" / "index.html").is_file()
     out = tmp_path / "out"
     monkeypatch.setattr(terminal, "print_report", lambda report, note: None)
@@ -72,7 +75,10 @@ def test_the_folder_decides_what_is_reported(tmp_path, monkeypatch, capsys):
 def test_existing_saliency_is_used(tmp_path, monkeypatch):
     run = make_kinds_run(tmp_path / "run", ("icu",))
     run.saliency.mkdir()
-    (run.saliency / "saliency.csv").write_text("image_id,task,method\n")
+    table = run.saliency / "saliency.csv"
+    table.write_text("image_id,task,method,split\n1,icu,grad_cam,test\n")
+    shown = Pictures("that one")
+    monkeypatch.setattr(page, "pictures_of", lambda results, folder: shown)
     said = []
     monkeypatch.setattr(plots, "render", quick_plots.not_drawn)
     monkeypatch.setattr(
@@ -80,6 +86,40 @@ def test_existing_saliency_is_used(tmp_path, monkeypatch):
     )
     command.main([str(run.path), "--resamples", "0", "--saliency", "2"])
     assert said == [f"saliency: that of {run.saliency}; nothing was made"]
+
+
+def test_maps_of_another_split_do_not_count_and_are_kept(tmp_path, monkeypatch):
+    run = make_kinds_run(tmp_path / "run", ("icu",))
+    run.saliency.mkdir()
+    table = run.saliency / "saliency.csv"
+    table.write_text("image_id,task,method,split\n1,icu,grad_cam,test\n")
+    made, said = [], []
+
+    def explain(of, chosen, *, folder, progress):
+        made.append((chosen.split, chosen.most, folder))
+        return SimpleNamespace(rows=[1], n_images=1)
+
+    monkeypatch.setattr(explanation, "explain_finished", explain)
+    monkeypatch.setattr(plots, "render", quick_plots.not_drawn)
+    monkeypatch.setattr(
+        terminal, "print_report", lambda report, note: said.append(note)
+    )
+    words = [str(run.path), "--resamples", "0", "--split", "validation"]
+    command.main(words)
+    assert said == [
+        "saliency: none of the validation split; --saliency N makes maps of N images"
+    ]
+    command.main([*words, "--saliency", "2"])
+    own = run.path / "report_validation" / "saliency"
+    assert made == [("validation", 2, own)]
+    # The next report finds them there.
+    own.mkdir()
+    (own / "saliency.csv").write_text(
+        "image_id,task,method,split\n1,icu,grad_cam,validation\n"
+    )
+    monkeypatch.setattr(page, "pictures_of", lambda results, folder: Pictures(""))
+    command.main(words)
+    assert said[-1] == f"saliency: that of {own}; nothing was made"
 
 
 def test_saliency_is_of_a_run(tmp_path):

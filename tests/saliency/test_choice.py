@@ -98,3 +98,23 @@ def test_several_preprocessings_ask_for_one(series):
     assert choice.of_files(run, [series], "hu_0_80_4x6x8").ids == ["one", "two"]
     with pytest.raises(ConfigError, match="preprocessing of the files: expected lungs"):
         choice.of_files(run, [series], "hu_80_0_4x6x8")
+
+
+def test_an_image_has_the_split_that_it_is_of():
+    def of(*names):
+        rows = pd.DataFrame({"dataset": "ward", "image_id": names})
+        numbers = np.arange(len(names))
+        return types.SimpleNamespace(rows=rows, image=numbers, dataset=0 * numbers)
+
+    inputs = types.SimpleNamespace(
+        samples={"train": of("a", "b"), "test": of("c")},
+        answers=(),
+        datasets=[types.SimpleNamespace(name="ward", table={"image_id": ()})],
+        images=types.SimpleNamespace(batches=lambda numbers, n: [[n] for n in numbers]),
+    )
+    named = choice.of_split(inputs, "test", 8, ["c", "b"])
+    assert dict(zip(named.ids, named.splits, strict=True)) == {
+        "c": "test",
+        "b": "train",
+    }
+    assert choice.of_split(inputs, "train", 8).splits == ["train", "train"]

@@ -140,6 +140,7 @@ def test_maps_of_volumes_lie_on_the_voxels_of_the_file(
         probabilities=said,
         geometry=[about, None],
         masks=[mask, None],
+        splits=["test", "validation"],
     )
     rows = explain_samples(
         tmp_path,
@@ -166,7 +167,10 @@ def test_maps_of_volumes_lie_on_the_voxels_of_the_file(
         assert row.enrichment == pytest.approx(inside / share, rel=1e-4)
     for row in rows[len(METHODS) :]:
         assert row.volume == "" and row.share_inside is None
-    assert read(tmp_path)[0]["share_inside"] == f"{rows[0].share_inside:.6g}"
+    table = read(tmp_path)
+    splits = {row["image_id"]: row["split"] for row in table}
+    assert splits == dict(zip(ids, ("test", "validation"), strict=True))
+    assert table[0]["share_inside"] == f"{rows[0].share_inside:.6g}"
 
 
 def test_masks_of_images_lie_on_the_image(point_network, tasks, normal, tmp_path):

@@ -102,12 +102,21 @@ def write_page(
         out: folder to write to; None: `report` in that of the run, or
             `report_validation` for the validation split.
         resamples: of the intervals that are not in `assessment.json`; 0: no intervals.
-        split: the split to judge by. With validation, no number is of test rows.
+        split: the split to judge by. With validation, no number and no picture is of
+            test rows.
         saliency: folder of saliency maps; None: that of the run, if there is one.
     Raises: DataError for a run that is not finished or is damaged, or a folder that
         cannot be written.
     """
     results = RunResults.read(run, split, resamples)
+    out = Path(out) if out is not None else folder_of(results.run, split)
+    return write_results(results, out, saliency)
+
+
+def write_results(
+    results: RunResults, out: Path, saliency: Path | None = None
+) -> RunReport:
+    """As `write_page`, of results that are read already."""
     pictures = pictures_of(results, saliency)
     tables, said = files_of(results), set()
     tasks = [
@@ -116,7 +125,6 @@ def write_page(
     ]
     learning = draw_learning(results)
     page = _render(results, tasks, learning, pictures, tables)
-    out = Path(out or results.run.path / _folder(split))
     drawings = [plot for task in tasks for _, _, own in task.parts for plot in own]
     drawings += learning
     in_files = " ".join([*results.marks, results.sentence])
@@ -137,8 +145,9 @@ def write_page(
     return RunReport(results=results, folder=out, pictures=pictures)
 
 
-def _folder(split: str) -> str:
-    return FOLDER if split == "test" else f"{FOLDER}_{split}"
+def folder_of(run: RunFolder, split: str) -> Path:
+    """Where the report of a split is written to, unless another folder is chosen."""
+    return run.path / (FOLDER if split == "test" else f"{FOLDER}_{split}")
 
 
 def _part(results: RunResults, task, is_open: bool, said: set[str]) -> TaskPart:

@@ -1,17 +1,21 @@
 """Example images of a run with their saliency, for its page."""
 
 import base64
+import contextlib
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.reporting.one_run.results import RunResults
+from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.saliency.methods import TABLE, TITLES
+from mdmt_tf.screen.commands import portable
+from mdmt_tf.splits.split import Split
 
 # What a page shows; the folder has all maps.
 _MOST_IMAGES = 8
@@ -49,7 +53,7 @@ class Pictures:
 
 
 def pictures_of(results: RunResults, folder: Path | None = None) -> Pictures:
-    """The pictures of a folder that `explain` has written.
+    """The pictures of a folder that `explain` has written, of the judged split alone.
 
     Args:
         results: of the run.
@@ -57,23 +61,60 @@ def pictures_of(results: RunResults, folder: Path | None = None) -> Pictures:
     Raises: DataError when the folder is damaged.
     """
     folder = folder or results.run.saliency
-    path = folder / TABLE
-    if not path.is_file():
+    if not (folder / TABLE).is_file():
         return Pictures(
             "No saliency maps were made. `python -m mdmt_tf.report RUN --saliency 4` "
             "makes them for 4 images; `python -m mdmt_tf.explain RUN` has more choices."
         )
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-        chosen = _chosen(rows, [task.name for task in results.tasks])
+    with _damage_named(folder):
+        rows = _rows(folder)
+        own = _of_split(rows, results.run, results.split)
+        chosen = _chosen(own, [task.name for task in results.tasks])
         shown = tuple(_picture(folder, row) for row in chosen)
+    return Pictures(_note(results, folder, rows, own, chosen), shown)
+
+
+def has_maps(folder: Path, run: RunFolder, split: str) -> bool:
+    """Whether a folder has maps of images of this split of a run.
+
+    Raises: DataError when the folder is damaged.
+    """
+    if not (folder / TABLE).is_file():
+        return False
+    with _damage_named(folder):
+        return bool(_of_split(_rows(folder), run, split))
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"{path}: not a table of saliency maps with their pictures ({error}). "
-            f"Remove the folder {folder}, or make it again with `python -m "
+            f"{folder / TABLE}: not a table of saliency maps with their pictures "
+            f"({error}). Remove the folder {folder}, or make it again with `python -m "
             "mdmt_tf.explain`."
         ) from error
-    return Pictures(_note(results, folder, rows, chosen), shown)
+
+
+def _rows(folder: Path) -> list[Mapping]:
+    text = (folder / TABLE).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _of_split(rows: Sequence[Mapping], run: RunFolder, split: str) -> list[Mapping]:
+    """The rows of one split."""
+    if all("split" in row for row in rows):
+        return [row for row in rows if row["split"] == split]
+    # An earlier version wrote the name alone, with the dataset in front where two have
+    # it. A name that another split has, too, may be of either.
+    names = {}
+    for dataset, lists in Split.read(run.split).datasets.items():
+        for of, images in lists.items():
+            for image in images:
+                names.setdefault(image, set()).add(of)
+                names.setdefault(f"{dataset}:{image}", set()).add(of)
+    return [row for row in rows if names.get(row["image_id"]) == {split}]
 
 
 def _chosen(rows: Sequence[Mapping], tasks: Sequence[str]) -> list[Mapping]:
@@ -109,27 +150,27 @@ def _picture(folder: Path, row: Mapping) -> Picture:
     return Picture(alt, caption, f"data:image/jpeg;base64,{data}")
 
 
-def _note(results: RunResults, folder: Path, rows, chosen) -> str:
+def _note(results: RunResults, folder: Path, rows, own, chosen) -> str:
+    count, split = len(rows), f"the {results.split} split"
+    if not own:
+        options = () if results.judges_test else ("--split", results.split)
+        return (
+            f"{folder / TABLE} has no map of an image of {split}; its {count} of other "
+            "images are not shown. "
+            f"`{portable('report', 'RUN', *options, '--saliency', 4)}` makes maps."
+        )
     if not chosen:
         return f"{folder / TABLE} lists no map of a task of this run."
     images = {row["image_id"] for row in chosen}
-    # With the dataset in front where two datasets have an image of that name.
-    table = results.table
-    known = {*table["image_id"], *(table["dataset"] + ":" + table["image_id"])}
-    where = f"of the {results.split} split"
-    if others := images - known:
-        where = (
-            f"not of the {results.split} split"
-            if others == images
-            else f"{len(others)} of them not of the {results.split} split"
-        )
     title = TITLES[chosen[0]["method"]]
     one = "1 image" if len(images) == 1 else f"{len(images)} images"
+    left = count - len(own)
+    others = f", {left} of them of other images, not of {split}" if left else ""
     kept = ""
     if not results.is_synthetic:
         kept = " This page has images of patients: keep it as you keep the data."
     return (
-        f"{title} of {one}, {where}, with the map over it. A map shows where "
+        f"{title} of {one}, of {split}, with the map over it. A map shows where "
         "the score is sensitive, not that the place is a finding. The folder "
-        f"{folder.name}/ has all {len(rows)} maps.{kept}"
+        f"{folder.name}/ has all {count} maps{others}.{kept}"
     )

@@ -1,5 +1,6 @@
 """The page of one run, of answers of every kind, and of runs that lack something."""
 
+import dataclasses
 import hashlib
 import html
 import json
@@ -17,6 +18,7 @@ from mdmt_tf.reporting.one_run.page import write_page
 from mdmt_tf.reporting.one_run.pictures import pictures_of
 from mdmt_tf.reporting.one_run.results import RunResults
 from mdmt_tf.reporting.one_run.tables import in_words
+from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import write_json
 
 
@@ -52,6 +54,27 @@ def page(report):
 def small(path, **options):
     """A run of one task, whose page is made quickly."""
     return make_kinds_run(path, ("icu",), **options)
+
+
+def made_maps(folder, images, methods=("grad_cam",)):
+    """A folder of maps of {image: split}."""
+    folder.mkdir()
+    Image.new("RGB", (1200, 600)).save(folder / "a.png")
+    rows = [
+        {
+            "image_id": image,
+            "task": "icu",
+            "method": method,
+            "predicted": "yes",
+            "probability": 0.75,
+            "true_class": "no",
+            "file": "a.png",
+            "split": split,
+        }
+        for image, split in images.items()
+        for method in methods
+    ]
+    pd.DataFrame(rows).to_csv(folder / "saliency.csv", index=False)
 
 
 def table(report, name):
@@ -263,22 +286,8 @@ def test_saliency_of_a_run_is_shown(tmp_path):
     run = small(tmp_path / "r")
     results = RunResults.read(run, resamples=0)
     assert "No saliency maps were made" in pictures_of(results).note
-    run.saliency.mkdir()
-    Image.new("RGB", (1200, 600)).save(run.saliency / "a.png")
-    rows = [
-        {
-            "image_id": image,
-            "task": "icu",
-            "method": method,
-            "predicted": "yes",
-            "probability": 0.75,
-            "true_class": "no",
-            "file": "a.png",
-        }
-        for image in ("test0.png", "test1.png")
-        for method in ("guided_backpropagation", "grad_cam")
-    ]
-    pd.DataFrame(rows).to_csv(run.saliency / "saliency.csv", index=False)
+    images = {"test0.png": "test", "test1.png": "test"}
+    made_maps(run.saliency, images, ("guided_backpropagation", "grad_cam"))
     pictures = pictures_of(results)
     assert pictures.note.startswith("Grad-CAM of 2 images, of the test split")
     assert "has all 4 maps" in pictures.note
@@ -290,6 +299,50 @@ def test_saliency_of_a_run_is_shown(tmp_path):
     (run.saliency / "a.png").unlink()
     with pytest.raises(DataError, match="not a table of saliency maps"):
         pictures_of(results)
+
+
+@pytest.mark.parametrize("version", ["today", "without the column split"])
+def test_pictures_are_of_the_judged_split(tmp_path, version):
+    run = small(tmp_path / "r")
+    images = {"test0.png": "test", "validation1.png": "validation", "train0.png": ""}
+    made_maps(run.saliency, images)
+    if version != "today":
+        path = run.saliency / "saliency.csv"
+        pd.read_csv(path).drop(columns="split").to_csv(path, index=False)
+    for split, own in (("test", "test0.png"), ("validation", "validation1.png")):
+        report = write_page(run, resamples=0, split=split)
+        (shown,) = report.pictures.shown
+        assert shown.caption.startswith(f"{own}, icu")
+        others = f"all 3 maps, 2 of them of other images, not of the {split} split"
+        assert others in report.pictures.note
+        (other,) = {"test0.png", "validation1.png"} - {own}
+        assert other not in report.page.read_text()
+
+
+def test_without_maps_of_the_judged_split_there_are_no_pictures(tmp_path):
+    run = small(tmp_path / "r")
+    made_maps(run.saliency, {"test0.png": "test"})
+    report = write_page(run, resamples=0, split="validation")
+    assert report.pictures.shown == ()
+    assert "has no map of an image of the validation split" in report.pictures.note
+    remedy = "report RUN --split validation --saliency 4"
+    assert remedy in html.unescape(report.page.read_text())
+
+
+def test_of_a_table_without_splits_a_name_of_two_splits_is_not_shown(tmp_path):
+    """The test split of another dataset may have the image of that name."""
+    run = small(tmp_path / "r")
+    made_maps(run.saliency, {"ward:validation0.png": "", "validation1.png": ""})
+    path = run.saliency / "saliency.csv"
+    pd.read_csv(path).drop(columns="split").to_csv(path, index=False)
+    split = Split.read(run.split)
+    lists = dict.fromkeys(("train", "validation", "excluded"), [])
+    other = lists | {"test": ["validation0.png", "validation1.png"]}
+    datasets = split.datasets | {"other": other}
+    dataclasses.replace(split, datasets=datasets).write(run.split)
+    report = write_page(run, resamples=0, split="validation")
+    (shown,) = report.pictures.shown
+    assert shown.caption.startswith("ward:validation0.png, icu")
 
 
 def test_numbers_that_do_not_follow_make_no_page(tmp_path):
