@@ -56,6 +56,18 @@ class Images:
     unreadable: tuple[str, ...] = ()
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence on the files that cannot be read; none if all can."""
+        bad = len(self.unreadable)
+        if not bad:
+            return ()
+        count = bad + len(self.headers)
+        return (
+            f"{bad} of {count} sampled files cannot be read, first: "
+            f"{self.unreadable[0]}".rstrip("."),
+        )
+
+    @property
     def is_volume(self) -> bool:
         return any(len(header.shape) == 3 for header in self.headers)
 

@@ -69,7 +69,8 @@ class Inspection:
         preprocess: how to make the images ready.
         left_out: column -> reason, for all others.
         conditions: (column, condition, reason) for rows to leave out.
-        warnings: sentences about what gives labels away, and similar.
+        warnings: sentences about images that cannot be read, what gives labels away,
+            and similar.
         n_files: images in the folder.
     """
 
@@ -178,7 +179,7 @@ def inspect(
         ),
         left_out={c: _why(columns[c]) for c in columns if c not in roles},
         conditions=tuple(conditions),
-        warnings=(*leaks, *before, *marked),
+        warnings=(*images.warnings, *leaks, *before, *marked),
         n_files=n_files,
     )
 

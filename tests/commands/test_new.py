@@ -51,6 +51,15 @@ def test_it_says_what_it_guessed_and_what_to_do(ward, capsys, monkeypatch):
     assert list(loaded.tasks) == ["died", "score"]
 
 
+def test_images_that_cannot_be_read_are_warned_of(ward, capsys):
+    (ward / "films" / "i7.png").write_bytes(b"\x89PNG")
+    new.main([*ARGUMENTS, "--yes"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "warning: 1 of 40 sampled files cannot be read, first: i7.png: " in text
+    written = (ward / "ward.yaml").read_text().replace("\n#", "")
+    assert "Warning: 1 of 40 sampled files cannot be read" in " ".join(written.split())
+
+
 def test_flags_replace_guesses(ward, capsys):
     flags = ["--label", "woman=x", "--label", "died", "--field", "view", "--field"]
     flags += ["score", "--patient", "file", "--site", "view", "--unknown", "7"]

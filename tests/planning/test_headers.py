@@ -191,3 +191,15 @@ def test_a_compressed_volume_that_claims_too_much(tmp_path):
     path.write_bytes(gzip.compress(bytes(data)))
     with pytest.raises(DataError, match=r"x\.nii\.gz: a volume of .* is too large"):
         read_header(path)
+
+
+def test_files_that_cannot_be_read_are_a_warning(tmp_path):
+    names = [f"{number}.png" for number in range(6)]
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 9), np.uint8))
+    assert look(tmp_path, names).warnings == ()
+    for name in names[1::2]:
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:20])
+    (text,) = look(tmp_path, names).warnings
+    assert text.startswith("3 of 6 sampled files cannot be read, first: 1.png: ")
+    assert "header cannot be read" in text
