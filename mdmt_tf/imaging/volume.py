@@ -7,6 +7,7 @@ are those of NIfTI: millimetres to the right, to the front, upwards.
 """
 
 import dataclasses
+import gzip
 import os
 
 import nibabel
@@ -19,6 +20,7 @@ from mdmt_tf.imaging.intensity import background, to_fraction
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.resample import lengths, resample, resize, resized_affine, shift
 from mdmt_tf.imaging.visible import is_constant, nothing_visible
+from mdmt_tf.storage import write_bytes
 
 # The stored integer that stands for 1, white.
 FULL_SCALE = 32767
@@ -148,21 +150,25 @@ def prepare_volume(
 
 
 def write_nifti(path: str | os.PathLike, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write a volume, `.nii` or `.nii.gz`, with its affine as sform in millimetres.
+    """Write a volume whole or not at all, with its affine as sform in millimetres.
 
     Args:
+        path: ends in `.nii` or `.nii.gz`.
         array: (i, j, k), of a type that NIfTI supports; 64-bit integers are excluded.
         affine: (4, 4), from voxel indices to world coordinates in mm.
     Raises: DataError when the file cannot be written.
     """
+    name = os.fspath(path).lower()
+    if not name.endswith((".nii", ".nii.gz")):
+        raise DataError(f"{path}: expected a name that ends in .nii or .nii.gz")
     image = nibabel.Nifti1Image(array, affine)
     image.set_sform(affine, code="scanner")
     image.header.set_xyzt_units("mm")
+    data = image.to_bytes()
+    if name.endswith(".gz"):
+        # The level of nibabel. Without a time, equal volumes are equal files.
+        data = gzip.compress(data, compresslevel=1, mtime=0)
     try:
-        nibabel.save(image, path)
+        write_bytes(path, data)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
-    except nibabel.filebasedimages.ImageFileError as error:
-        raise DataError(
-            f"{path}: expected a name that ends in .nii or .nii.gz"
-        ) from error

@@ -197,7 +197,7 @@ def explain_run(
             seed=config.seed,
             layer=options.layer,
         )
-        files.write_table(folder / SANITY_TABLE, checked, sanity.SanityRow)
+        files.write_rows(folder / SANITY_TABLE, checked, sanity.SanityRow)
     return Explained(
         folder=folder,
         rows=rows,

@@ -9,6 +9,7 @@ import collections
 import csv
 import dataclasses
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from mdmt_tf.saliency import lesions, overlays
 from mdmt_tf.saliency.maps import Explainer
 from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, IF_ZERO, TABLE, TITLES
 from mdmt_tf.saliency.samples import Geometry, PredictedSamples, maps_of_sample
+from mdmt_tf.storage import write_bytes
 
 # Zero maps that are named in the terminal.
 _NAMED = 3
@@ -110,7 +112,7 @@ def explain_samples(
             note=note,
         )
     progress(len(names), len(names))
-    write_table(folder / TABLE, rows, MapRow)
+    write_rows(folder / TABLE, rows, MapRow)
     return rows
 
 
@@ -135,7 +137,6 @@ def explain_sample(
     about = None if samples.geometry is None else samples.geometry[number]
     mask = None if samples.masks is None else samples.masks[number]
     lesion_columns = _lesion_columns(image[..., 0], mask, about)
-    _make(folder)
     rows = []
     for one in maps_of_sample(
         explainer,
@@ -168,21 +169,18 @@ def explain_sample(
     return rows
 
 
-def write_table(path: Path, rows: Sequence, kind: type) -> None:
+def write_rows(path: Path, rows: Sequence, kind: type) -> None:
     """Write rows of one dataclass as CSV; None and NaN are empty.
 
     Raises: DataError when the file cannot be written.
     """
-    _make(path.parent)
     header = [field.name for field in dataclasses.fields(kind)]
-    try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            for row in rows:
-                writer.writerow([_text(getattr(row, name)) for name in header])
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_text(getattr(row, name)) for name in header])
+    _write(path, text.getvalue().encode("utf-8"))
 
 
 def folder_names(ids: Sequence[str]) -> list[str]:
@@ -269,18 +267,14 @@ def zero_text(rows: Sequence[MapRow]) -> str:
     return "".join(lines)
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made: {error.strerror}") from error
-
-
 def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in a folder that is made if missing."""
     try:
-        path.write_bytes(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, data)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+        at = error.filename or path
+        raise DataError(f"{at}: cannot be written: {error.strerror}") from error
 
 
 def _text(value) -> str:

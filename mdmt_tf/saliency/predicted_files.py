@@ -155,4 +155,4 @@ class _WrittenMaps:
         )
 
     def close(self) -> None:
-        files.write_table(self._folder / files.TABLE, self.rows, files.MapRow)
+        files.write_rows(self._folder / files.TABLE, self.rows, files.MapRow)

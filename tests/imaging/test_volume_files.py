@@ -1,5 +1,8 @@
 """NIfTI files: what is written is read, and what is refused."""
 
+import errno
+import os
+
 import nibabel
 import numpy as np
 import pytest
@@ -148,3 +151,19 @@ def test_a_volume_that_cannot_be_written(tmp_path):
         write_nifti(tmp_path / "no" / "a.nii", noise((2, 2, 2)), np.eye(4))
     with pytest.raises(DataError, match="expected a name that ends in .nii or"):
         write_nifti(tmp_path / "a.png", noise((2, 2, 2)), np.eye(4))
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_volume_is_written_whole_or_not_at_all(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    write_nifti(path, noise((2, 3, 4)), np.eye(4))
+    before = path.read_bytes()
+
+    def stop(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(DataError, match=f"{name}: cannot be written: No space left"):
+        write_nifti(path, noise((5, 3, 4)), np.eye(4))
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == [name]

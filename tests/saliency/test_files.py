@@ -2,11 +2,14 @@
 
 import csv
 import dataclasses
+import errno
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
+from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
 from mdmt_tf.imaging.volume import Volume, prepare_volume
 from mdmt_tf.saliency import files
@@ -282,3 +285,35 @@ def test_the_left_side_of_a_slice_is_that_of_the_patient(orientation, left):
         original_shape=prepared.original_shape,
     )
     assert about.left == left
+
+
+@pytest.mark.parametrize("name", ["saliency.csv", "p1/organ-grad_cam.png"])
+def test_an_interrupted_write_leaves_the_earlier_file(
+    name, point_network, tasks, samples, spatial, tmp_path, monkeypatch
+):
+    images, ids, said, labels = samples
+
+    def explain():
+        explain_samples(
+            tmp_path,
+            Explainer(point_network(spatial), tasks[:1]),
+            PredictedSamples(images=images, ids=ids, probabilities=said),
+            normalize=double,
+            methods=[GRAD_CAM],
+        )
+
+    explain()
+    before = (tmp_path / name).read_bytes()
+    write = Path.write_bytes
+
+    def half(path, data):
+        if Path(name).name in path.name:
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(DataError, match=f"{name}: cannot be written: No space left"):
+        explain()
+    assert (tmp_path / name).read_bytes() == before
+    assert not list(tmp_path.rglob(".*"))
