@@ -91,6 +91,7 @@ benchmark:
   cross_validation: {{cv: {{folds: 3}}}}
   experiments: {{stl: {{tasks: [outcome]}}}}
   baselines: {{age: {{task: outcome, fields: {{films: [age, sex]}}}}}}
+  omit: [tensorboard, saved_model]   # the run that `train` makes has them
   processes: 1
 """
 
