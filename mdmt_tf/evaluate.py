@@ -102,9 +102,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--labels", nargs="+", default=[], metavar="TASK=FIELD", help=text)
     text = "folder to write to (default: RUN_DIR/external/DATASET)"
     add("--out", metavar="DIR", help=text)
-    text = "normalise the images as those of this dataset of the run, for runs with "
-    text += "model.batch_norm per_dataset (default: as model.unseen_dataset says)"
-    add("--statistics-of", metavar="DATASET", help=text)
+    console.add_statistics_argument(arguments)
     add("--overwrite", action="store_true", help="replace an existing --out")
     text = "only warn of images that are equal, in every pixel, to training images"
     add("--allow-identical-images", action="store_true", help=text)

@@ -70,12 +70,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--overwrite", action="store_true", help=text)
     text = "also write saliency maps of each file to this new or empty folder; slow"
     add("--saliency", type=Path, metavar="DIR", help=text)
-    text = "preprocessing of the files, such as lungs_256; only needed if the datasets "
-    text += "of the run have different ones"
-    add("--preprocessing", metavar="NAME", help=text)
-    text = "normalise the files as images of this dataset of the run, for runs with "
-    text += "model.batch_norm per_dataset (default: as model.unseen_dataset says)"
-    add("--statistics-of", metavar="DATASET", help=text)
+    console.add_preprocessing_argument(arguments)
+    console.add_statistics_argument(arguments)
     return arguments.parse_args(argv)
 
 

@@ -48,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "--out",
         metavar="DIR",
-        help="folder to write to (default: that of the benchmark, or report/ in that "
-        "of the run)",
+        help="folder to write to (default: as above)",
     )
     arguments.add_argument(
         "--saliency",

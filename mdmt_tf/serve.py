@@ -82,12 +82,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--max-megabytes", type=console.positive, default=300, metavar="N", help=text)
     text = "most requests that wait or are answered (default: %(default)s)"
     add("--max-requests", type=console.positive, default=128, metavar="N", help=text)
-    text = "preprocessing of the files, such as lungs_256; only needed if the datasets "
-    text += "of the run have different ones"
-    add("--preprocessing", metavar="NAME", help=text)
-    text = "normalise the files as images of this dataset of the run, for runs with "
-    text += "model.batch_norm per_dataset"
-    add("--statistics-of", metavar="DATASET", help=text)
+    console.add_preprocessing_argument(arguments)
+    console.add_statistics_argument(arguments)
     return arguments.parse_args(argv)
 
 

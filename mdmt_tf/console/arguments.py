@@ -144,6 +144,26 @@ def add_limit_argument(arguments: Parser) -> None:
     )
 
 
+def add_preprocessing_argument(arguments: Parser) -> None:
+    """Add `--preprocessing NAME`, for commands that prepare files as a run did."""
+    arguments.add_argument(
+        "--preprocessing",
+        metavar="NAME",
+        help="preprocessing of the files, such as lungs_256; only needed if the "
+        "datasets of the run have different ones",
+    )
+
+
+def add_statistics_argument(arguments: Parser) -> None:
+    """Add `--statistics-of DATASET`, for commands that predict unseen images."""
+    arguments.add_argument(
+        "--statistics-of",
+        metavar="DATASET",
+        help="normalise the images as those of this dataset of the run, for runs with "
+        "model.batch_norm per_dataset (default: as model.unseen_dataset says)",
+    )
+
+
 def use_limits(options: argparse.Namespace) -> None:
     """Let the limits of the command line hold; ConfigError for others than numbers."""
     from mdmt_tf.imaging import limits

@@ -1,5 +1,7 @@
 """Options and settings on a command line."""
 
+import importlib
+
 import pytest
 from command_lines import run
 
@@ -42,6 +44,14 @@ def test_options_may_stand_among_the_other_arguments():
     arguments.add_argument("--port", type=int)
     found = arguments.parse_args(["first", "--port", "0", "second"])
     assert (found.models, found.port) == (["first", "second"], 0)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "serve"])
+def test_commands_say_what_images_of_no_dataset_get_by_default(command, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"mdmt_tf.{command}").main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "per_dataset (default: as model.unseen_dataset says)" in text
 
 
 @pytest.fixture
