@@ -10,7 +10,7 @@ from source_tree import MODULES, ROOT, imports, is_in, module_of
 # From what depends on nothing to what may use everything. A module belongs to the
 # longest name that it starts with; within one row anything goes but a circle.
 ROWS = [
-    ["mdmt_tf.errors"],
+    ["mdmt_tf.errors", "mdmt_tf.marks"],
     ["mdmt_tf.pages"],
     [
         "mdmt_tf.storage",
@@ -70,6 +70,7 @@ COMMANDS = [
 # Rooms that never import TensorFlow or Keras, even inside a function.
 WITHOUT_TENSORFLOW = [
     "mdmt_tf.errors",
+    "mdmt_tf.marks",
     "mdmt_tf.storage",
     "mdmt_tf.links",
     "mdmt_tf.disk",

@@ -27,6 +27,7 @@ from mdmt_tf.cards.results_content import (
     metrics,
     quantitative,
 )
+from mdmt_tf.marks import SYNTHETIC_DATA, TRAINED_WITH_SYNTHETIC
 from mdmt_tf.models.weights import provenance
 
 # Answers that the opening names with their classes.
@@ -53,9 +54,9 @@ def warnings(facts: Mapping[str, Any]) -> list[str]:
     """What stands above everything."""
     found = []
     if facts["synthetic"]:
-        found.append("SYNTHETIC data: these numbers say nothing about patients")
+        found.append(SYNTHETIC_DATA)
     elif images := facts[provenance.NOTE]:
-        found.append(f"Trained with synthetic images: {sum(images.values()):,}")
+        found.append(f"{TRAINED_WITH_SYNTHETIC}: {sum(images.values()):,}")
     if facts["interrupted"]:
         found.append("Training was interrupted: this model is not finished")
     return found

@@ -9,9 +9,10 @@ import pandas as pd
 
 from mdmt_tf import storage
 from mdmt_tf.cards.ensemble_content import MEAN, POOLED
-from mdmt_tf.cards.facts import FORMAT, NOT_FOR, evaluation_of
+from mdmt_tf.cards.facts import FORMAT, evaluation_of
 from mdmt_tf.cards.writing import facts_of
 from mdmt_tf.errors import ConfigError
+from mdmt_tf.marks import NOT_FOR_SENTENCE
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
@@ -60,7 +61,7 @@ def gather_ensemble(
             "interrupted": next(
                 filter(None, (m["interrupted"] for m in members)), None
             ),
-            "not_for": NOT_FOR,
+            "not_for": NOT_FOR_SENTENCE,
             "hashes": {"model": f"sha256:{joint[:12]}"},
             "judged": how,
             "evaluation": evaluation,

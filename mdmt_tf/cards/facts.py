@@ -8,6 +8,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.datasets._shared.terms import Terms, prepared_terms, terms_of
 from mdmt_tf.imaging import preprocess
+from mdmt_tf.marks import NOT_FOR_SENTENCE
 from mdmt_tf.metrics.table import compared
 from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.weights import provenance
@@ -18,7 +19,6 @@ from mdmt_tf.tasks import Answer
 
 # Version of the file's keys.
 FORMAT = 1
-NOT_FOR = "Not for diagnosis or treatment; research only."
 _DRAWN = "Apache-2.0: synthetic images, computed by this package."
 _CALIBRATION = ("ece", "brier", "calibration_slope", "calibration_intercept")
 _IMAGENET_TERMS = "{}; the terms of ImageNet (research, not commercial) may also apply"
@@ -59,7 +59,7 @@ def gather(
         "interrupted": dict(interrupted) if interrupted else None,
         "synthetic": manifest["synthetic"],
         provenance.NOTE: manifest.get(provenance.NOTE) or {},
-        "not_for": NOT_FOR,
+        "not_for": NOT_FOR_SENTENCE,
         "stated": settings.card.model_dump(mode="json"),
         "model": _model(settings, manifest, answers),
         "training": _training(settings, manifest),

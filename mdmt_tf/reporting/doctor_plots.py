@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mdmt_tf.diagnosis.examination import Diagnosis
 from mdmt_tf.diagnosis.shortcuts import STRONG, Shortcut
+from mdmt_tf.marks import start_of_plot
 from mdmt_tf.reporting.doctor_tables import by_label
 from mdmt_tf.reporting.drawing import INK, STYLE, Drawing, render
 from mdmt_tf.reporting.panels import COLOURS, panels
@@ -18,7 +19,7 @@ _MOST_PAIRS = 12
 def draw_all(diagnosis: Diagnosis) -> Iterator[Drawing]:
     """A plot for each label, and the pictures of the closest pairs."""
     synthetic = any(dataset.synthetic for dataset in diagnosis.material.datasets)
-    start = "SYNTHETIC data. " if synthetic else ""
+    start = start_of_plot(synthetic)
     for (task, dataset), own in by_label(diagnosis.shortcuts):
         with matplotlib.rc_context(STYLE):
             yield _shortcuts(task, dataset, own, start)

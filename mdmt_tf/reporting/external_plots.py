@@ -6,6 +6,7 @@ from functools import partial
 import matplotlib
 import pandas as pd
 
+from mdmt_tf.marks import start_of_plot
 from mdmt_tf.reporting.assessed_calibration import decision_curve, reliability
 from mdmt_tf.reporting.assessed_plots import confusion, forest, values, with_classes
 from mdmt_tf.reporting.drawing import STYLE, Drawing, render
@@ -22,7 +23,7 @@ KINDS = {
 
 def draw_all(results: ExternalResults) -> Iterator[Drawing]:
     """Every plot that has something to show, for every task."""
-    start = "SYNTHETIC data. " if results.is_synthetic else ""
+    start = start_of_plot(results.is_synthetic)
     for task in results.tasks:
         rows = labelled_rows(results.table, task)
         if rows.empty:

@@ -1,8 +1,9 @@
 """The warnings that stand on everything that a report shows."""
 
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.marks import SYNTHETIC_DATA, TRAINED_WITH_SYNTHETIC, start_of_plot
 
-SYNTHETIC = "SYNTHETIC data: these numbers say nothing about patients."
+SYNTHETIC = f"{SYNTHETIC_DATA}."
 VALIDATION = (
     "VALIDATION rows, which were used for selection: these numbers are optimistic. No "
     "test row was read."
@@ -25,14 +26,14 @@ def _trained_with(results: Results) -> str:
         experiments.setdefault(counts, []).append(name)
     parts = [f"{', '.join(own)} ({counts})" for counts, own in experiments.items()]
     return (
-        f"Trained with synthetic images: {'; '.join(parts)}. All numbers here are of "
-        "real images."
+        f"{TRAINED_WITH_SYNTHETIC}: {'; '.join(parts)}. All numbers here are of real "
+        "images."
     )
 
 
 def start_of_title(results: Results) -> str:
     """The same, as the first words of a title."""
-    start = "SYNTHETIC data. " if results.synthetic else ""
+    start = start_of_plot(results.synthetic)
     if results.split == "validation":
         start += "VALIDATION rows, optimistic. "
     return start

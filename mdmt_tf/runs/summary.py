@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from mdmt_tf.marks import SYNTHETIC_DATA
 from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
 from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.splits.files import SPLITS
@@ -68,9 +69,7 @@ def print_metrics(run: "RunFolder") -> None:
             "resampling patients; -: not defined, or not estimable from so few"
         )
     if manifest["synthetic"]:
-        console.print(
-            "SYNTHETIC data: these numbers say nothing about patients", style="bold"
-        )
+        console.print(SYNTHETIC_DATA, style="bold")
     elif note := synthetic_note(manifest):
         console.print(f"{note}; validation and test are of real images", style="bold")
 

@@ -14,6 +14,7 @@ from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
+from mdmt_tf.marks import NOT_FOR
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.serving import answers
 from mdmt_tf.serving.answers import AnsweredFile
@@ -275,5 +276,5 @@ def _about(models: Sequence[OpenModel]) -> dict:
             }
             for model in models
         ],
-        "not_for": "diagnosis or treatment; research only",
+        "not_for": NOT_FOR,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.training_set import TrainingSet
+from mdmt_tf.marks import NOT_FOR
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
@@ -34,7 +35,7 @@ def information(
         "synthetic": manifest["synthetic"],
         provenance.NOTE: manifest.get(provenance.NOTE, {}),
         "trained_on": data_note(manifest),
-        "not_for": "diagnosis or treatment; research only",
+        "not_for": NOT_FOR,
         "backbone": config.model.backbone,
         "image": {
             "size": list(config.image_shape),

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from mdmt_tf.marks import start_of_plot
 from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.reporting import assessed_calibration
 from mdmt_tf.reporting.assessed import leading
@@ -48,7 +49,7 @@ def draw_learning(results: RunResults) -> list[Drawing]:
 
 
 def _drawn(results: RunResults, what: str, plots) -> dict[str, list[Drawing]]:
-    start = "SYNTHETIC data. " if results.is_synthetic else ""
+    start = start_of_plot(results.is_synthetic)
     found = {}
     for part, of_part in plots.items():
         for name, draw in of_part:

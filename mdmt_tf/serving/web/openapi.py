@@ -3,6 +3,7 @@
 from pydantic.json_schema import models_json_schema
 
 import mdmt_tf
+from mdmt_tf.marks import NOT_FOR_SENTENCE
 from mdmt_tf.serving.web import schema
 
 VERSION = "3.1.0"
@@ -55,9 +56,8 @@ def document() -> dict:
         "info": {
             "title": "mdmt_tf",
             "version": mdmt_tf.__version__,
-            "description": f"Answers of a trained model to files. Not for "
-            f"{schema.NOT_FOR}. No file is stored. "
-            "Requests of other sites' pages are refused.",
+            "description": f"Answers of a trained model to files. {NOT_FOR_SENTENCE} "
+            "No file is stored. Requests of other sites' pages are refused.",
         },
         "paths": {
             "/api/predict": {"post": _predict()},

@@ -5,18 +5,18 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from mdmt_tf.marks import NOT_FOR_SENTENCE
 from mdmt_tf.metrics.text import threshold_text
 from mdmt_tf.pages import render
 from mdmt_tf.serving.web import openapi
 from mdmt_tf.serving.web.bounds import MEGABYTE
 from mdmt_tf.serving.web.schema import (
-    NOT_FOR,
     TEST_METRICS,
     Interval,
     ModelDescription,
 )
 
-BANNER = f"Not for {NOT_FOR}."
+BANNER = NOT_FOR_SENTENCE
 _FOLDER = "serving/web/templates"
 _INLINE = {
     kind: re.compile(rf"<{kind}>(.*?)</{kind}>", re.DOTALL)

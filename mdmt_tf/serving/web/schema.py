@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mdmt_tf.marks import NOT_FOR
+
 # Of an operating point.
 TEST_METRICS = ("sensitivity", "specificity", "ppv", "npv")
-
-NOT_FOR = "diagnosis or treatment; research only"
 
 Method = Literal["grad_cam", "guided_backpropagation", "guided_grad_cam"]
 

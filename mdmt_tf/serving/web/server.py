@@ -14,13 +14,13 @@ import uvicorn
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import isolation
 from mdmt_tf.imaging.memory_files import open_memory_file, path_of
+from mdmt_tf.marks import NOT_FOR_SENTENCE
 from mdmt_tf.reporting.model_card import card_page
 from mdmt_tf.serving.ensemble import OpenModel
 from mdmt_tf.serving.prediction import answer_groups
 from mdmt_tf.serving.web import listening
 from mdmt_tf.serving.web.app import build_app
 from mdmt_tf.serving.web.bounds import Bounds
-from mdmt_tf.serving.web.schema import NOT_FOR
 from mdmt_tf.serving.web.service import Service
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def serve(
         f"{about.name} answers at {url}\n"
         f"API at {url}/api; Ctrl-C ends it\n"
         + "".join(f"trained on {text}\n" for text in about.trained_on)
-        + f"Not for {NOT_FOR}."
+        + NOT_FOR_SENTENCE
     )
     config = uvicorn.Config(
         app,
