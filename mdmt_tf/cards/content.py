@@ -20,6 +20,7 @@ from mdmt_tf.cards.blocks import (
 )
 from mdmt_tf.cards.data_content import evaluation_data, training_data
 from mdmt_tf.cards.ensemble_content import ensemble_opening, ensemble_sections
+from mdmt_tf.cards.facts import epoch_is_chosen
 from mdmt_tf.cards.limits import limits
 from mdmt_tf.cards.results_content import (
     factors,
@@ -109,7 +110,6 @@ def _details(facts) -> Section:
     if model["commit"]:
         version += f", commit {model['commit'][:12]}"
         version += " with changes" * model["commit"].endswith("+")
-    selected = training["select_on"]
     pairs = (
         ("Digest", known(facts["hashes"]["model"])),
         ("Finished", facts["finished"] or "no"),
@@ -126,7 +126,7 @@ def _details(facts) -> Section:
             f"{_effort(training['effort'] or {})}; {training['optimizer']}, learning "
             f"rate {training['learning_rate']:g}, batches of {training['batch_size']}",
         ),
-        ("Epoch chosen by", f"{selected['metric']} of {selected['task']}, validation"),
+        ("Epoch chosen by", _choice(training)),
         ("Seed", known(training["seed"])),
         ("Licence of the weights", stated(facts["stated"]["licence"])),
         ("Contact", stated(facts["stated"]["contact"])),
@@ -145,6 +145,16 @@ def _details(facts) -> Section:
     headings = ("answer", "kind", "classes", "label", "training")
     grid = Grid("answers", "What the model answers", headings, rows)
     return Section("details", "Model details", (Pairs(pairs), grid))
+
+
+def _choice(training: Mapping) -> str:
+    metric = "{metric} of {task}".format(**training["select_on"])
+    if epoch_is_chosen(training):
+        return f"{metric}, validation"
+    return (
+        f"nothing: {metric} is not defined on the validation split; epoch "
+        f"{training['kept_epoch']['number']}, the last, is kept"
+    )
 
 
 def _effort(effort: Mapping) -> str:

@@ -1,5 +1,6 @@
 """What is known of a run: plain values, as in `model_card.json`."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs import digests
 from mdmt_tf.runs.flow import PatientFlow
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.kept_epoch import read_kept_epoch
 from mdmt_tf.tasks import Answer
 
 # Version of the file's keys.
@@ -62,7 +64,7 @@ def gather(
         "not_for": NOT_FOR_SENTENCE,
         "stated": settings.card.model_dump(mode="json"),
         "model": _model(settings, manifest, answers),
-        "training": _training(settings, manifest),
+        "training": _training(settings, manifest, run),
         "start": _start(manifest.get("initial_weights"), settings),
         "data": [
             _dataset(
@@ -130,8 +132,9 @@ def _answer(answer: Answer, config: Config) -> dict:
     }
 
 
-def _training(config: Config, manifest: Mapping) -> dict:
+def _training(config: Config, manifest: Mapping, run: RunFolder) -> dict:
     settings, pipeline = config.training, config.pipeline
+    kept = read_kept_epoch(run, settings.select_on)
     return {
         "seed": config.seed,
         "optimizer": settings.optimizer,
@@ -141,12 +144,25 @@ def _training(config: Config, manifest: Mapping) -> dict:
         "precision": settings.precision,
         "weighting": settings.weighting,
         "select_on": settings.select_on.model_dump(mode="json"),
+        # The epoch whose weights are kept, and whether the metric chose it.
+        "kept_epoch": None if kept is None else dataclasses.asdict(kept),
         "freeze": config.model.freeze,
         "sampling": pipeline.sampling,
         "weight_by": pipeline.weight_by,
         "augmentation": pipeline.augmentation is not None,
         "effort": manifest.get("effort"),
     }
+
+
+def epoch_is_chosen(training: Mapping) -> bool:
+    """Whether the validation split chose the epoch; earlier cards do not say.
+
+    Example:
+        >>> epoch_is_chosen({"kept_epoch": {"number": 4, "chosen": False}})
+        False
+    """
+    kept = training.get("kept_epoch")
+    return kept is None or kept["chosen"]
 
 
 def _start(described: Mapping | None, config: Config) -> list[dict]:

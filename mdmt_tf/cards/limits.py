@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mdmt_tf.cards.blocks import plural
+from mdmt_tf.cards.facts import epoch_is_chosen
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.statistics.calibration import Calibration, notes_of
 from mdmt_tf.statistics.operating_points import indistinct
@@ -78,10 +79,10 @@ def _of_judgement(facts) -> Iterator[str]:
     if not evaluation:
         return
     if evaluation["split"] == "validation":
-        yield (
-            "There is no test split. The metrics are of the validation patients, which "
-            "chose the epoch, so they are too good."
-        )
+        text = "There is no test split. The metrics are of the validation patients"
+        if epoch_is_chosen(facts["training"]):
+            text += ", which chose the epoch, so they are too good"
+        yield f"{text}."
     folds = facts["split"]["folds"]
     if facts["split"]["kind"] == "kfold" and folds:
         total = folds * facts["split"]["repeats"]

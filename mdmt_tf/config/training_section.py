@@ -122,8 +122,8 @@ class TrainingSection(Section):
     )
     patience: Annotated[int, Field(ge=1)] | None = Field(
         40,
-        description="Epochs without improvement after which training stops; null: "
-        "never.",
+        description="Epochs without improvement after which training stops; those in "
+        "which the metric is not defined do not count. null: never.",
     )
     plateau: PlateauSection | None = Field(
         None,

@@ -77,8 +77,9 @@ class Selection(keras.callbacks.Callback):
 
     During the first `warmup_epochs` epochs nothing is selected and patience does not
     count. This is the warm-up of Ruffini et al., which does not change the learning
-    rate. If the metric is never defined (for example, no labelled row of one class),
-    the last epoch is kept.
+    rate. An epoch in which the metric is not defined (for example, no labelled row of
+    one class) says nothing: it is not selected, and patience does not count it. Until
+    the metric has been defined once, the last epoch is kept.
 
     `best` holds the values of the model's variables in that epoch. They stay in memory,
     because writing a file of weights took a third of the time of a small epoch.
@@ -108,13 +109,15 @@ class Selection(keras.callbacks.Callback):
         if epoch < self._warmup:
             return
         value, best = logs[self._key], self.progress["best"]
-        if improves(self._metric, value, NAN if best is None else best):
-            self.progress.update(best=value, best_epoch=epoch, waited=0)
-            self._keep(logs)
+        if np.isnan(value):
+            if best is None:
+                self._keep(epoch)
             return
-        if best is None:
-            self.progress["best_epoch"] = epoch
-            self._keep(logs)
+        if improves(self._metric, value, NAN if best is None else best):
+            self.progress.update(best=value, waited=0)
+            self._keep(epoch)
+            logs["selected"] = 1
+            return
         self.progress["waited"] += 1
         self.count()
         if self.progress["stopped"]:
@@ -125,8 +128,8 @@ class Selection(keras.callbacks.Callback):
         over = self._patience is not None and self.progress["waited"] >= self._patience
         self.progress["stopped"] = over
 
-    def _keep(self, logs):
-        logs["selected"] = 1
+    def _keep(self, epoch):
+        self.progress["best_epoch"] = epoch
         self.best = checkpoint.values_of(self.model.variables)
 
     def write_best(self, model: keras.Model, path: Path) -> None:

@@ -25,6 +25,7 @@ from mdmt_tf.training import trainer
 from mdmt_tf.training.epochs import training_batches
 from mdmt_tf.training.fit import Fit, predict
 from mdmt_tf.training.losses import TaskLoss
+from mdmt_tf.training.undefined_metric import warn_of_undefined
 from mdmt_tf.training.weighting.model import current_weights
 
 # Steps after the first one, which builds the graph, and seconds for them.
@@ -107,6 +108,7 @@ def measure(config: Config, inputs: Inputs) -> Measured:
         inputs: of `open_inputs`.
     Raises: ConfigError, DataError for errors that the user can correct.
     """
+    warn_of_undefined(config, inputs)
     strategy = devices.build_strategy(config.training.devices)
     devices.check_batch_size(config.training.batch_size, strategy)
     fit = Fit(

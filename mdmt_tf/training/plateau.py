@@ -30,7 +30,7 @@ class Plateau(keras.callbacks.Callback):
     An epoch is bad unless its metric is better than the best so far by the relative
     `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
     that should rise. After each reduction the count begins again. All epochs count,
-    including the warm-up. An epoch without a defined metric is bad.
+    including the warm-up, except those in which the metric is not defined.
 
     The state is `progress` (best, bad_epochs); the optimizer keeps the rate.
 
@@ -61,6 +61,8 @@ class Plateau(keras.callbacks.Callback):
         value = (
             total_loss(logs, self._tasks, self._labels) if is_total else logs[self._key]
         )
+        if np.isnan(value):
+            return
         if self._is_better(value):
             self.progress.update(best=value, bad_epochs=0)
         else:
@@ -76,8 +78,6 @@ class Plateau(keras.callbacks.Callback):
 
     def _is_better(self, value):
         best = self.progress["best"]
-        if np.isnan(value):
-            return False
         if best is None:
             return True
         if self._falls:

@@ -19,6 +19,7 @@ from mdmt_tf.models.dataset_normalization import set_fractions
 from mdmt_tf.models.from_config import answering_model, build_from_config
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.kept_epoch import not_chosen, read_kept_epoch
 from mdmt_tf.runs.manifest import build_manifest
 from mdmt_tf.screen.line import Line
 from mdmt_tf.serving.inputs import open_run_inputs
@@ -37,6 +38,7 @@ from mdmt_tf.training.strategy import (
     check_batch_size,
     device_names,
 )
+from mdmt_tf.training.undefined_metric import warn_of_undefined
 from mdmt_tf.training.weighting import build_weighting
 
 # Seconds between two lines of progress in a log, within an epoch.
@@ -103,6 +105,7 @@ def train(
         if run.is_finished:
             return run  # Another process was faster.
         write(description.overview(config, run, inputs, training_set, manifest))
+        warn_of_undefined(config, inputs)
         with Interruption(line.write) as interruption:
             try:
                 model = _train(fit, strategy, interruption)
@@ -134,6 +137,9 @@ def _train(
             state,
             interruption,
         )
+    kept = read_kept_epoch(run, config.training.select_on)
+    if not kept.chosen:
+        fit.write(f"{not_chosen(config.training.select_on)}\n")
     model = networks.model
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
@@ -183,8 +189,11 @@ def _export_so_far(fit: Fit) -> None:
     if best_epoch is None:
         fit.write("no epoch is selected so far: training warms up\n")
         return
-    text = f"best epoch so far: {best_epoch + 1}, weights in {run.best_weights}\n"
-    fit.write(text)
+    text = f"best epoch so far: {best_epoch + 1}"
+    if progress["selection"]["best"] is None:
+        last = f"the last so far, {best_epoch + 1}, is kept"
+        text = not_chosen(config.training.select_on, last)
+    fit.write(f"{text}, weights in {run.best_weights}\n")
     if config.training.saved_model:
         fit.write("exporting it (again Ctrl-C: leave at once) ...\n")
         model = build_from_config(config)

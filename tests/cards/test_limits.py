@@ -59,6 +59,9 @@ def test_metrics_that_chose_the_epoch(facts):
     assert not found(facts, "chose the epoch")
     facts["evaluation"]["split"] = "validation"
     assert found(facts, "chose the epoch, so they are too good")
+    facts["training"]["kept_epoch"] = {"number": 2, "chosen": False}
+    assert found(facts, "There is no test split.")
+    assert not found(facts, "chose the epoch")
 
 
 def test_rare_and_missing_classes(facts):

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pytest
 from small_networks import small_model
 
 from mdmt_tf.training import callbacks
@@ -56,10 +57,38 @@ def test_patience_counts_epochs_without_improvement(tmp_path):
 
 
 def test_an_undefined_metric_keeps_the_last_epoch_until_one_is_defined(tmp_path):
-    progress, _ = select([NAN, NAN], tmp_path, metric="auc")
+    progress, kept = select([NAN, NAN], tmp_path, metric="auc")
     assert progress["best_epoch"] == 1 and progress["best"] is None
-    progress, _ = select([NAN, 0.6, NAN], tmp_path, metric="auc")
+    assert kept == [0, 0]
+    progress, kept = select([NAN, 0.6, NAN], tmp_path, metric="auc")
     assert progress["best_epoch"] == 1 and progress["best"] == 0.6
+    assert kept == [0, 1, 0]
+
+
+def test_patience_does_not_count_an_epoch_without_a_defined_metric(tmp_path):
+    progress, kept = select([NAN] * 5, tmp_path, metric="auc", patience=2)
+    assert len(kept) == 5 and not progress["stopped"]
+    # Epochs 2 and 4 are without improvement.
+    values = [NAN, 0.6, 0.5, NAN, 0.5, 0.9]
+    progress, kept = select(values, tmp_path, metric="auc", patience=2)
+    assert progress["stopped"] and kept == [0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_a_resumed_selection_ends_as_an_uninterrupted_one(cut, tmp_path):
+    values = [NAN, NAN, 0.6, NAN, 0.5, NAN, 0.4, 0.9]
+    whole, _ = select(values, tmp_path, metric="auc", patience=2)
+    assert (whole["best_epoch"], whole["stopped"]) == (2, True)
+    before, _ = select(values[:cut], tmp_path, metric="auc", patience=2)
+    resumed = callbacks.Selection("prognosis", "auc", 0, 2)
+    resumed.set_model(small_model())
+    resumed.progress = before
+    resumed.count()
+    for epoch, value in enumerate(values[cut:], start=cut):
+        if resumed.progress["stopped"]:
+            break
+        resumed.on_epoch_end(epoch, {"validation/prognosis/auc": value})
+    assert resumed.progress == whole
 
 
 def test_history_has_a_row_an_epoch_and_gaps_for_nan(tmp_path):

@@ -69,8 +69,11 @@ def test_a_change_too_small_is_not_made():
     assert received == [1, 1, 1]
 
 
-def test_an_undefined_metric_is_bad():
-    assert rates([NAN, 0.5, NAN], factor=0.5, patience=0) == [0.5, 0.5, 0.25]
+def test_an_epoch_without_a_defined_metric_does_not_count():
+    assert rates([NAN] * 5, metric="auc", factor=0.5, patience=0) == [1] * 5
+    # The bad epochs are 2 and 4; the second one lowers the rate.
+    values = [NAN, 0.5, 0.5, NAN, 0.5, NAN]
+    assert rates(values, factor=0.5, patience=1) == [1, 1, 1, 1, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5])

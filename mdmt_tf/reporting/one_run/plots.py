@@ -3,7 +3,6 @@
 from functools import partial
 
 import matplotlib
-import numpy as np
 import pandas as pd
 
 from mdmt_tf.marks import start_of_plot
@@ -17,6 +16,7 @@ from mdmt_tf.reporting.drawing import STYLE, Drawing, render
 from mdmt_tf.reporting.one_run.results import RunResults
 from mdmt_tf.reporting.panels import COLOURS, panels, scale
 from mdmt_tf.reporting.table_files import heading
+from mdmt_tf.runs.kept_epoch import kept_epoch
 from mdmt_tf.runs.patients import by_patient, labelled
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
 from mdmt_tf.statistics.calibration import Calibration
@@ -139,7 +139,9 @@ def learning_curves(results: RunResults, task: Answer):
         parts.append((heading(metric), {"validation": (of_metric, COLOURS[4])}))
     if not parts:
         return None
-    best = _selected(history)
+    best = None
+    if "selected" in history:
+        best = kept_epoch(history, results.config.training.select_on).number
     figure, axes = panels(len(parts), 3.1, 2.8)
     for axis, (label, lines) in zip(axes, parts, strict=True):
         for name, (column, colour) in lines.items():
@@ -170,10 +172,3 @@ def learning_curves(results: RunResults, task: Answer):
 
 def _has_values(history: pd.DataFrame, *columns: str) -> bool:
     return any(c in history and history[c].notna().any() for c in columns)
-
-
-def _selected(history: pd.DataFrame) -> int | None:
-    """The epoch whose weights were kept, from 1."""
-    if "selected" not in history or not history["selected"].any():
-        return None
-    return int(history["epoch"].to_numpy()[np.flatnonzero(history["selected"])[-1]]) + 1

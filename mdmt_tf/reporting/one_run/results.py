@@ -15,6 +15,7 @@ from mdmt_tf.reporting.one_run.strata import strata_of
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.flow import PatientFlow, patient_flow
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.kept_epoch import kept_epoch, not_chosen
 from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.statistics import calibration
 from mdmt_tf.statistics.assessment import assess
@@ -146,7 +147,18 @@ class RunResults(Assessed):
 
     @property
     def reference_note(self) -> str:
+        if self.not_chosen:
+            return f"validation: the same metric; {self.not_chosen}."
         return "validation: the same metric on the rows that selected the epoch."
+
+    @property
+    def not_chosen(self) -> str:
+        """Why the validation rows have chosen no epoch; "" if they have."""
+        history, selection = self.history, self.config.training.select_on
+        if history is None or "selected" not in history:
+            return ""
+        chosen = kept_epoch(history, selection).chosen
+        return "" if chosen else not_chosen(selection)
 
     def reference_value(self, task: Answer, metric: str, unit: str) -> float:
         own = self.validation.get(task.name, {}).get(f"by_{unit}", {})
@@ -159,8 +171,16 @@ class RunResults(Assessed):
         if not self.is_synthetic and (note := synthetic_note(self.manifest)):
             marks.append(f"The model was {note}. All numbers here are of real images.")
         if self.split == "validation":
-            marks.append(VALIDATION if len(self.table) else "No row can be judged.")
+            marks.append(self._mark_of_validation)
         return marks
+
+    @property
+    def _mark_of_validation(self) -> str:
+        if self.table.empty:
+            return "No row can be judged."
+        if self.not_chosen:
+            return f"VALIDATION rows; {self.not_chosen}. No test row was read."
+        return VALIDATION
 
     @property
     def sentence(self) -> str:
@@ -177,11 +197,11 @@ class RunResults(Assessed):
             answers = "answer" if left == 1 else "answers"
             parts.append(f"{left} more {answers} in the table below")
         last = f", and {parts[-1]}" if len(parts) > 1 else parts[-1]
-        what = (
-            "On the test split, which the model has not seen"
-            if self.split == "test"
-            else "On the validation split, which chose the epoch of the model"
-        )
+        what = "On the validation split"
+        if self.split == "test":
+            what = "On the test split, which the model has not seen"
+        elif not self.not_chosen:
+            what += ", which chose the epoch of the model"
         return f"{what}, {', '.join(parts[:-1])}{last}."
 
 

@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from mdmt_tf.data.normalize import normalize
+from mdmt_tf.runs.kept_epoch import read_kept_epoch
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
 from mdmt_tf.saliency.maps import GRAD_CAM, Explainer
@@ -62,7 +62,8 @@ def write_saliency(fit: Fit, model: keras.Model) -> None:
             picture = draw_saliency(image[..., 0], saliency, lines, note)
             pictures[answer.name].append(picture)
     writer = tf.summary.create_file_writer(str(folder_of(fit) / VALIDATION))
-    with writer.as_default(step=_kept_epoch(fit)):
+    kept = read_kept_epoch(fit.run, fit.config.training.select_on)
+    with writer.as_default(step=kept.number):
         for name, own in pictures.items():
             tag, about = charts.tag(name, "saliency"), f"{note}. {_DESCRIPTION}"
             tf.summary.image(
@@ -80,9 +81,3 @@ _DESCRIPTION = (
 def _meaning(answer: Answer, target: int | None, saliency: np.ndarray) -> str:
     words = answer.explained_words(target)
     return f"evidence for {words}" if saliency.any() else f"no evidence for {words}"
-
-
-def _kept_epoch(fit: Fit) -> int:
-    """The number of epochs until the kept weights."""
-    history = pd.read_csv(fit.run.history)
-    return int(history.loc[history["selected"] == 1, "epoch"].max()) + 1

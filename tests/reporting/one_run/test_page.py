@@ -217,6 +217,20 @@ def test_an_empty_test_split_is_judged_by_validation(tmp_path):
     assert "raw probabilities" in report.page.read_text()
 
 
+def test_a_metric_that_no_epoch_defines_has_chosen_none(tmp_path):
+    run = small(tmp_path / "r", patients=PATIENTS | {"test": 0})
+    selection = run.settings().training.select_on
+    history = pd.read_csv(run.history).assign(selected=0)
+    history[f"validation/{selection.task}/{selection.metric}"] = float("nan")
+    history.to_csv(run.history, index=False)
+    results = write_page(run, resamples=10).results
+    assert "no epoch was chosen" in results.marks[0]
+    assert "the last epoch is kept" in results.reference_note
+    assert "chose the epoch" not in results.sentence
+    drawing = (run.path / "report" / "index.html").read_text()
+    assert "Dotted: epoch 2, whose weights were kept" in drawing
+
+
 def test_a_run_without_rows_to_judge(tmp_path):
     run = small(tmp_path / "r", patients=PATIENTS | {"test": 0, "validation": 0})
     report = write_page(run, resamples=10)
