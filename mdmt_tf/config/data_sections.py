@@ -1,6 +1,6 @@
 """Settings of the data: synthetic data, tasks, datasets, the split."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,20 @@ from mdmt_tf.config.section import (
 )
 from mdmt_tf.imaging.preprocess import DEFAULT
 from mdmt_tf.tasks import KINDS, Task, make_task
+
+
+def is_trained(fraction: float, of_datasets: Collection[float]) -> bool:
+    """Whether the fractions leave a task any label to train with.
+
+    Args:
+        fraction: of the task.
+        of_datasets: those of the datasets that feed it; none are as if all were whole.
+
+    Example:
+        >>> is_trained(1.0, [0.0, 0.1]), is_trained(1.0, [0.0]), is_trained(0.0, [1.0])
+        (True, False, False)
+    """
+    return fraction != 0 and (not of_datasets or any(own != 0 for own in of_datasets))
 
 
 class TaskSection(Section):

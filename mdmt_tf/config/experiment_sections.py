@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from mdmt_tf.config.data_sections import is_trained
 from mdmt_tf.config.section import Name, Positive, Problem, Section, rule
 
 # Task or dataset -> fraction of its patients that are trained with.
@@ -122,10 +123,9 @@ class Feeding:
     def is_trained(self, section: ExperimentSection, fractions: Fractions) -> bool:
         """Whether an experiment has any label to train with."""
         return any(
-            fractions.get(task) != 0
-            and not (
-                (read := self.read_for(task, section))
-                and all(fractions.get(name) == 0 for name in read)
+            is_trained(
+                fractions.get(task, 1),
+                [fractions.get(name, 1) for name in self.read_for(task, section)],
             )
             for task in section.tasks
         )

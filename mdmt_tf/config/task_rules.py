@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mdmt_tf.config.data_sections import SplitSection, TaskSection
+from mdmt_tf.config.data_sections import SplitSection, TaskSection, is_trained
 from mdmt_tf.config.section import Problem, not_one_of, rule
 from mdmt_tf.errors import nearest
 from mdmt_tf.metrics.table import selecting
@@ -20,6 +20,22 @@ _EXCHANGED = (
 
 class TaskRules:
     """What `Config` requires of its tasks; `self` is the configuration."""
+
+    @property
+    def trained_tasks(self) -> tuple[str, ...]:
+        """The tasks that fractions leave labels to train with.
+
+        The other ones have a head that nothing trains.
+        """
+        fractions = self.dataset_fractions
+        return tuple(
+            name
+            for name, task in self.tasks.items()
+            if is_trained(
+                task.fraction,
+                [fractions[own] for own in task.sources if own in fractions],
+            )
+        )
 
     @rule("tasks")
     def _outputs_have_different_names(self) -> Iterator[Problem]:
@@ -236,14 +252,9 @@ class TaskRules:
         chosen = self.training.select_on.task
         answer = self._sound_answers().get(chosen)
         terms = list(answer.terms) if isinstance(answer, Derived) else []
-        unused = {name for name, own in self.datasets.items() if not own.fraction}
-        trained = [
-            name
-            for name, task in self.tasks.items()
-            if task.fraction and not unused.issuperset(task.sources)
-        ]
+        trained = self.trained_tasks
         if not trained:
-            one_is_used = unused != set(self.datasets)
+            one_is_used = any(self.dataset_fractions.values())
             kind = "tasks" if one_is_used else "datasets"
             names = self.tasks if one_is_used else self.datasets
             yield (

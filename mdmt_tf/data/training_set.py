@@ -36,6 +36,7 @@ def build_training_set(
     sampling: str = "union",
     temperature: float = 1.0,
     weight_by: str = "image",
+    untrained: Collection[str] = (),
 ) -> TrainingSet:
     """Count the classes of the rows, and derive weights and draws.
 
@@ -46,15 +47,16 @@ def build_training_set(
             `patient_weights`. Balanced class weights then give each class the same sum
             of weights, so they count the patients of a class instead of its rows. A
             patient with rows of several classes counts for each by its fraction.
-    Raises: DataError for a task without any known label unless its fraction is 0, or
-        with balanced class weights and a class without rows.
+        untrained: tasks whose labels are left out on purpose; they may have none.
+    Raises: DataError for another task without any known label, or with balanced class
+        weights and a class without rows.
     """
     counts = {
         task.name: task.class_counts(samples.labels[task.name])
         for task in samples.tasks
     }
     for task in samples.tasks:
-        if task.fraction and not counts[task.name].sum():
+        if task.name not in untrained and not counts[task.name].sum():
             raise DataError(
                 f"task {task.name!r}: no image in the training split has a known label "
                 f"(from {task.sources_text})."

@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mdmt_tf.config import Config, check, files
+from mdmt_tf.config.data_sections import is_trained
 from mdmt_tf.config.schema import BaselineSection, DerivedSection, ExperimentSection
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.experiments import start_heads
@@ -173,11 +174,10 @@ def settings_of_one(
 def _leave_untrained(tasks: Sequence[str], plain: dict) -> None:
     """Give tasks the fraction 0 if no dataset that feeds them is trained with."""
     for name in tasks:
-        read = [
-            plain["datasets"].get(other, {}) for other in plain["tasks"][name]["from"]
-        ]
-        if read and all(section.get("fraction") == 0 for section in read):
-            plain["tasks"][name]["fraction"] = 0
+        task = plain["tasks"][name]
+        read = [plain["datasets"].get(other, {}) for other in task["from"]]
+        if not is_trained(1, [section.get("fraction", 1) for section in read]):
+            task["fraction"] = 0
 
 
 def _tasks_of(section: ExperimentSection, plain: dict) -> dict[str, dict]:

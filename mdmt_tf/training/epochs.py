@@ -55,7 +55,8 @@ def train_epochs(
             settings.plateau,
             settings.select_on.task,
             settings.select_on.metric,
-            fit.inputs.tasks,
+            # The head of a task without training labels only drifts with the backbone.
+            [own for own in fit.inputs.tasks if own.name in config.trained_tasks],
             count_labels(fit.inputs.samples["validation"]),
         )
     stop = stop_when_lost(fit, model, functools.partial(training_batches, fit))

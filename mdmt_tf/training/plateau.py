@@ -24,8 +24,7 @@ class Plateau(keras.callbacks.Callback):
     Args:
         settings: of `training.plateau`.
         task, metric: of `training.select_on`; followed if `follows` is "selected".
-        tasks, labels: those of `total_loss`, without tasks of fraction 0; followed if
-            `follows` is "total".
+        tasks, labels: those of `total_loss`; followed if `follows` is "total".
 
     An epoch is bad unless its metric is better than the best so far by the relative
     `threshold`: below best (1 - threshold), or above best (1 + threshold) for metrics
@@ -48,8 +47,7 @@ class Plateau(keras.callbacks.Callback):
     ):
         super().__init__()
         self._settings = settings
-        # The head of a task without training labels only drifts with the backbone.
-        self._tasks = [task for task in tasks if task.fraction]
+        self._tasks = tasks
         self._labels = labels or {}
         self._key = f"validation/{task}/{metric}"
         self._falls = settings.follows == "total" or improves(metric, 0.0, 1.0)

@@ -214,6 +214,7 @@ def training_set_of(config: Config, inputs: Inputs) -> TrainingSet:
         settings.sampling,
         settings.temperature,
         settings.weight_by,
+        untrained=set(config.tasks) - set(config.trained_tasks),
     )
     whole = {name for name, own in config.datasets.items() if own.fraction == 1}
     check_classes(

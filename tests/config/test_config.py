@@ -66,6 +66,16 @@ def test_numbers_may_be_written_as_people_write_them(minimal):
     assert loaded.training.epochs == 10
 
 
+def test_a_task_is_trained_if_fractions_leave_it_labels(minimal):
+    def trained(*overrides):
+        return config.load(minimal, list(overrides)).trained_tasks
+
+    assert trained() == ("prognosis", "severity")
+    for key in ("tasks.severity", "datasets.brixia"):
+        assert trained(f"{key}.fraction=0") == ("prognosis",)
+        assert trained(f"{key}.fraction=0.1") == ("prognosis", "severity")
+
+
 def test_resolved_settings_survive_a_round_trip(minimal, tmp_path):
     loaded = config.load(minimal, ["pipeline.augmentation=null", "seed=7"])
     path = tmp_path / "resolved.yaml"

@@ -129,7 +129,8 @@ def test_with_fraction_0_a_dataset_is_not_drawn_and_its_head_not_trained(
     balanced = changed(GRADE, fraction=0, class_weights="balanced")
     train = of_tasks(OUTCOME, balanced)["train"]
     assert set(train.rows["dataset"]) == {"alpha"}
-    training = build_training_set(train, "balanced", weight_by=weight_by)
+    options = {"weight_by": weight_by, "untrained": ["grade"]}
+    training = build_training_set(train, "balanced", **options)
     alone = build_training_set(of_tasks(OUTCOME)["train"], weight_by=weight_by)
     assert training.draws.total == alone.draws.total
     assert not training.weights["grade"].any()
@@ -137,7 +138,7 @@ def test_with_fraction_0_a_dataset_is_not_drawn_and_its_head_not_trained(
     np.testing.assert_array_equal(training.weights["outcome"], alone.weights["outcome"])
     # Without any label for another reason, it is a mistake.
     with pytest.raises(DataError, match="no image in the training split"):
-        build_training_set(dataclasses.replace(train, tasks=(OUTCOME, GRADE)))
+        build_training_set(train)
 
 
 def test_a_fraction_without_a_class_says_why_its_weight_is_not_known(of_tasks):

@@ -144,17 +144,3 @@ def test_the_plateau_may_follow_the_total_while_another_metric_selects():
             plateau.on_epoch_end(epoch, {**logs, "validation/prognosis/auc": auc})
         received[follows] = float(optimizer.learning_rate)
     assert received == {"selected": 1.0, "total": 0.25}
-
-
-def test_the_total_is_without_tasks_that_nothing_trains():
-    tasks = [
-        make_task(kind="binary", name="prognosis"),
-        make_task(kind="binary", name="severity", fraction=0.0),
-    ]
-    labels = {"prognosis": 10, "severity": 40}
-    settings = PlateauSection(follows="total")
-    plateau = Plateau(settings, "prognosis", "loss", tasks, labels)
-    for epoch in range(3):
-        logs = logs_of(prognosis=0.5 / (1 + epoch), severity=1.0 + epoch)
-        plateau.on_epoch_end(epoch, logs)
-    assert plateau.progress == {"best": 0.5 / 3, "bad_epochs": 0}

@@ -10,6 +10,7 @@ from mdmt_tf.serving import evaluation
 from mdmt_tf.splits.auxiliary import split_of_rows
 from mdmt_tf.training import trainer
 from mdmt_tf.training.inputs import open_inputs
+from mdmt_tf.training.trainer import training_set_of
 
 # One task of both datasets; alpha is auxiliary.
 BOTH = (
@@ -97,6 +98,20 @@ def test_a_fraction_trains_with_whole_patients(settings, beta):
     assert own < of_beta and len(own) == int(len(of_beta) / 2 + 0.5)
     for split in ("validation", "test"):
         assert inputs.samples[split].rows.equals(whole.samples[split].rows)
+
+
+def test_a_task_of_datasets_that_are_not_trained_with_is_not_trained(settings):
+    """As with fraction 0 of the task, which keeps its validation labels."""
+    rows = {
+        key: training_set_of(made, open_inputs(made))
+        for key in ("datasets.beta.fraction=0", "tasks.grade.fraction=0")
+        for made in [settings(key)]
+    }
+    left_out, without_labels = rows.values()
+    for own in rows.values():
+        assert not own.weights["grade"].any() and not own.class_counts["grade"].any()
+    assert left_out.samples.rows.equals(without_labels.samples.rows)
+    assert (left_out.draws.counts == without_labels.draws.counts).all()
 
 
 def test_something_must_be_trained_with(settings):

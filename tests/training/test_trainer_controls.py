@@ -8,7 +8,7 @@ from mdmt_tf.errors import ConfigError
 from mdmt_tf.runs import predictions
 from mdmt_tf.serving import evaluation
 from mdmt_tf.serving.predictor import ServedModel
-from mdmt_tf.training import trainer
+from mdmt_tf.training import checkpoint, trainer
 from mdmt_tf.training.inputs import open_inputs, with_steps_of
 
 
@@ -25,6 +25,7 @@ def run(settings, overview):
         "training.epochs=2",
         "training.steps=14",
         "training.accumulate=2",
+        "training.plateau={follows: total}",
         "training.tensorboard=false",
     )
     return trainer.train(made, write=overview.append)
@@ -36,6 +37,20 @@ def test_it_takes_the_steps_that_are_set(run):
     # 14 batches of 8, all of them full; the optimizer moves after every second.
     assert effort == {"steps": 7, "images": 14 * 8, "epochs": 2}
     assert len(pd.read_csv(run.history)) == 2
+
+
+def test_the_plateau_does_not_follow_a_task_that_nothing_trains(run):
+    """The losses on the validation rows of the others, by the numbers of labels."""
+    tasks = {task.name: task for task in run.read_tasks(run.settings())}
+    labels = predictions.read(run.predictions).query("split == 'validation'")
+    history, total, rows = pd.read_csv(run.history), 0.0, 0
+    for name in ("outcome", "age"):
+        n = int(labels.query("task == @name")["target"].notna().sum())
+        factor = tasks[name].weight * tasks[name].trained_factor
+        total += n * factor * history[f"validation/{name}/loss"]
+        rows += n
+    progress = checkpoint.read_progress(run.last_state)["plateau"]
+    assert progress["best"] == pytest.approx((total / rows).min())
 
 
 def test_it_says_what_its_labels_are(run, overview):
