@@ -121,21 +121,3 @@ def interval_in_words(name: str, entry: Mapping) -> str:
 def metric_title(metric: str) -> str:
     """The name of a metric in tables."""
     return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
-
-
-# The metrics that say most, for places with room for few.
-_PRINCIPAL = (
-    *("auc", "balanced_accuracy", "kappa", "mae", "spearman", "r2"),
-    *("recall", "specificity", "accuracy", "f1"),
-)
-
-
-def principal(names: Sequence[str], most: int) -> list[str]:
-    """At most so many of these metrics, those that say most first.
-
-    Example:
-        >>> principal(["accuracy", "f1", "balanced_accuracy", "auc"], 2)
-        ['auc', 'balanced_accuracy']
-    """
-    first = [name for name in _PRINCIPAL if name in names]
-    return [*first, *(name for name in names if name not in first)][:most]

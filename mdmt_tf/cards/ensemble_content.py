@@ -13,12 +13,12 @@ from mdmt_tf.cards.blocks import (
     known,
     metric_title,
     plural,
-    principal,
     stated,
 )
 from mdmt_tf.cards.data_content import origins
 from mdmt_tf.cards.limits import limits
 from mdmt_tf.cards.results_content import judged_text, metric_tables
+from mdmt_tf.metrics.table import telling
 
 # How the members were judged together.
 MEAN, POOLED = "mean", "pooled"
@@ -141,7 +141,7 @@ def _by_member(members: Sequence[Mapping]) -> list[Grid]:
         ]
         if not judged:
             continue
-        names = principal(list(judged[0][1]["metrics"]), 3)
+        names = telling(list(judged[0][1]["metrics"]), 3)
         rows = tuple(
             (
                 f"member {number}",

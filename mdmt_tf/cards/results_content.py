@@ -11,9 +11,8 @@ from mdmt_tf.cards.blocks import (
     known,
     metric_title,
     plural,
-    principal,
 )
-from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.table import METRICS, telling
 from mdmt_tf.metrics.text import threshold_text
 
 _NONE = "Nothing was judged: training has not ended, or there are no labels."
@@ -51,7 +50,7 @@ def judged_text(evaluation: Mapping[str, Any], answers: Sequence[str]) -> str:
 def _best_known(entries: Mapping) -> str | None:
     """The metric that says most among those with an interval, or among all."""
     names = [name for name, own in entries.items() if own["low"] is not None]
-    return next(iter(principal(names or list(entries), 1)), None)
+    return next(iter(telling(names or list(entries), 1)), None)
 
 
 def factors(facts: Mapping[str, Any]) -> Section:
@@ -118,7 +117,7 @@ def metric_tables(evaluation: Mapping[str, Any]) -> Iterator[Grid | Sentences]:
     """
     together: dict[tuple[str, ...], list[str]] = {}
     for name, own in evaluation.get("tasks", {}).items():
-        chosen = tuple(principal(list(own["metrics"]), _MOST))
+        chosen = tuple(telling(list(own["metrics"]), _MOST))
         together.setdefault(chosen, []).append(name)
     for number, (names, answers) in enumerate(together.items()):
         found = {name: evaluation["tasks"][name] for name in answers}
@@ -209,7 +208,7 @@ def _strata(facts) -> Iterator[Grid]:
                 for entry in entries
                 for name in entry["metrics"]
             }
-            names = principal(list(found), _MOST_OF_STRATA)
+            names = telling(list(found), _MOST_OF_STRATA)
             if not names:
                 continue  # all are too small, which `factors` says
             rows = tuple(

@@ -51,6 +51,8 @@ class Metric:
             Table S1 has every metric.
         chart: place among the charts of TensorBoard, which has the first six that a
             task has; the terminal shows the first two. 0: none.
+        rank: place among the metrics that say most. Sentences, and tables with room for
+            few, take the first that a task is compared by. 0: after all others.
         note: a sentence below Table 1 if the metric is shown.
     """
 
@@ -69,6 +71,7 @@ class Metric:
     headline: frozenset[Property] = frozenset()
     compared: frozenset[Property] = frozenset()
     chart: int = 0
+    rank: int = 0
     note: str = ""
 
     def of(self, rows: WeightedRows) -> np.ndarray:
@@ -95,6 +98,7 @@ METRICS = {
         headline=_NOMINAL,
         compared=_NOMINAL,
         chart=12,
+        rank=9,
     ),
     "f1": Metric(
         formulas.f1,
@@ -106,6 +110,7 @@ METRICS = {
         headline=_NOMINAL,
         compared=_NOMINAL,
         chart=9,
+        rank=10,
         note="F1 is that of the positive class, macro-averaged for more than two "
         "classes.",
     ),
@@ -148,6 +153,7 @@ METRICS = {
         headline=_TWO | _SCALE,
         compared=_CLASSES,
         chart=2,
+        rank=4,
     ),
     "mcc": Metric(formulas.mcc, "MCC", "MCC", _CLASSES, every_class=True),
     "auc": Metric(
@@ -159,6 +165,7 @@ METRICS = {
         headline=_TWO,
         compared=_NOMINAL | _TWO,
         chart=3,
+        rank=1,
     ),
     "pr_auc": Metric(formulas.pr_auc, "PR-AUC", "AP", _CLASSES, every_class=True),
     "brier": Metric(formulas.brier, "Brier", "Brier", _CLASSES, lower_is_better=True),
@@ -201,6 +208,7 @@ METRICS = {
         headline=_TWO,
         compared=_TWO,
         chart=10,
+        rank=7,
         note="The last of two classes is the positive one. Sensitivity (recall) and "
         "specificity are the fractions of positive and negative images that are "
         "predicted correctly. Precision (PPV) and NPV are the fractions of positive "
@@ -216,6 +224,7 @@ METRICS = {
         headline=_TWO,
         compared=_TWO,
         chart=11,
+        rank=8,
     ),
     "precision": Metric(
         formulas.precision,
@@ -243,6 +252,7 @@ METRICS = {
         headline=_SCALE,
         compared=_SCALE,
         chart=4,
+        rank=2,
         note="Kappa has quadratic weights.",
     ),
     "ordinal_index": Metric(
@@ -278,6 +288,7 @@ METRICS = {
         headline=_SCALE,
         compared=_SCALE,
         chart=5,
+        rank=3,
     ),
     "rmse": Metric(
         formulas.rmse,
@@ -291,7 +302,14 @@ METRICS = {
         chart=8,
     ),
     "r2": Metric(
-        formulas.r2, "R2", "R2", _NUMBER, headline=_NUMBER, compared=_NUMBER, chart=6
+        formulas.r2,
+        "R2",
+        "R2",
+        _NUMBER,
+        headline=_NUMBER,
+        compared=_NUMBER,
+        chart=6,
+        rank=6,
     ),
     "spearman": Metric(
         formulas.spearman,
@@ -301,6 +319,7 @@ METRICS = {
         headline=_SUM,
         compared=_SUM,
         chart=7,
+        rank=5,
     ),
 }
 
@@ -351,6 +370,28 @@ def compared(task: Task) -> tuple[str, ...]:
         ('mae', 'rmse', 'r2')
     """
     return tuple(n for n in names_of(task) if METRICS[n].compared & _properties(task))
+
+
+def telling(names: Iterable[str], most: int) -> list[str]:
+    """At most so many of some metrics, those that say most first.
+
+    Example:
+        >>> telling(["accuracy", "f1", "balanced_accuracy", "auc"], 2)
+        ['auc', 'balanced_accuracy']
+    """
+    # The sort keeps the order of metrics without a rank.
+    return sorted(names, key=lambda name: METRICS[name].rank or len(METRICS))[:most]
+
+
+def leading(task: Task) -> str:
+    """The metric that says most about a task.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> leading(make_task(kind="regression", name="age"))
+        'mae'
+    """
+    return telling(compared(task) or names_of(task), 1)[0]
 
 
 def charted(task: Task, selects: str | None = None, most: int = 6) -> tuple[str, ...]:

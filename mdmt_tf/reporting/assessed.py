@@ -10,13 +10,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from mdmt_tf.metrics.table import compared, names_of
+from mdmt_tf.metrics.table import leading
 from mdmt_tf.metrics.text import shown_alike
 from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.tasks import Task
 
-# The metric that says most about a task: the first of these that it has.
-_LEADING = ("auc", "kappa", "mae")
 # What a model reaches that knows nothing.
 _CHANCE = {"auc": 0.5, "kappa": 0.0}
 
@@ -98,12 +96,6 @@ def numbers(own: Mapping, metric: str) -> tuple[float, float, float]:
     """
     entry = own["metrics"].get(metric, {})
     return tuple(number(entry.get(key)) for key in ("value", "low", "high"))
-
-
-def leading(task: Task) -> str:
-    """The metric that a sentence about the task has: AUC, kappa or MAE."""
-    known = compared(task) or names_of(task)
-    return next((name for name in _LEADING if name in known), known[0])
 
 
 def clause(assessed: Assessed, task: Task, *, with_chance: bool = False) -> str:

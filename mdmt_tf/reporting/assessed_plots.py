@@ -9,7 +9,8 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mdmt_tf.reporting.assessed import Assessed, leading, numbers
+from mdmt_tf.metrics.table import leading
+from mdmt_tf.reporting.assessed import Assessed, numbers
 from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.panels import COLOURS, panels, scale
 from mdmt_tf.reporting.pooled_plots import draw_confusion

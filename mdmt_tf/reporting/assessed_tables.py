@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
-from mdmt_tf.metrics.table import compared, headline, names_of
+from mdmt_tf.metrics.table import compared, headline, leading, names_of
 from mdmt_tf.metrics.text import NO_NUMBER, shown, shown_alike, with_interval
-from mdmt_tf.reporting.assessed import Assessed, leading, numbers
+from mdmt_tf.reporting.assessed import Assessed, numbers
 from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, numbered
 from mdmt_tf.statistics.strata import RARE_CLASS, SMALL_STRATUM
 from mdmt_tf.tasks import Task

@@ -10,10 +10,7 @@ from mdmt_tf.reporting.groups import NAN
 from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.statistics import primary, sites
 from mdmt_tf.statistics.primary import Difference
-from mdmt_tf.tasks import Task
 
-# The metric that is told in words, the first of these that a task is compared by.
-_LEADING = ("auc", "kappa", "mae")
 # What a sentence says of a conclusion.
 _WORDS = {
     "better": "{candidate} is better",
@@ -22,12 +19,6 @@ _WORDS = {
     "lower": "it is lower with {candidate}",
     "undecided": "no difference shown",
 }
-
-
-def leading(task: Task) -> str:
-    """The metric of a task that is told in words."""
-    metrics = compared(task)
-    return next((name for name in _LEADING if name in metrics), metrics[0])
 
 
 class Differences:

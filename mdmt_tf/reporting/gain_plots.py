@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mdmt_tf.metrics.table import leading
 from mdmt_tf.metrics.text import in_percent
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import leading
 from mdmt_tf.reporting.drawing import INK
 from mdmt_tf.reporting.gains import Gain, gains_of
 from mdmt_tf.reporting.panels import COLOURS, panels, scale

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from mdmt_tf.metrics.table import leading
 from mdmt_tf.metrics.text import NO_NUMBER
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import conclusion, interval, leading, texts
+from mdmt_tf.reporting.differences import conclusion, interval, texts
 from mdmt_tf.reporting.effort import counted
 from mdmt_tf.reporting.gains import gains_of
 from mdmt_tf.reporting.headings import title_of

@@ -3,17 +3,10 @@
 import collections
 from collections.abc import Iterator, Sequence
 
-from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.table import METRICS, leading
 from mdmt_tf.metrics.text import p_in_words
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import (
-    conclusion,
-    interval,
-    leading,
-    signed,
-    texts,
-    unit_of,
-)
+from mdmt_tf.reporting.differences import conclusion, interval, signed, texts, unit_of
 from mdmt_tf.reporting.headings import kind_in_words
 from mdmt_tf.reporting.primary_table import compared_pairs
 from mdmt_tf.reporting.table_files import plain_heading

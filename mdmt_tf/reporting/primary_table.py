@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator
 
 import pandas as pd
 
-from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.table import compared, leading
 from mdmt_tf.metrics.text import NO_NUMBER
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import conclusion, interval, leading, sentence, texts
+from mdmt_tf.reporting.differences import conclusion, interval, sentence, texts
 from mdmt_tf.reporting.headings import title_of
 from mdmt_tf.reporting.means_table import folded_terms, same_label_notes
 from mdmt_tf.reporting.table_files import (

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.table import METRICS, leading
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import leading
 from mdmt_tf.reporting.gains import Gain, gains_of, labels_of
 from mdmt_tf.reporting.groups import NAN
 from mdmt_tf.tasks import Task

@@ -13,7 +13,8 @@ from made_runs import NAME, change_json
 from mdmt_tf.cards import writing
 from mdmt_tf.cards.blocks import interval_in_words
 from mdmt_tf.cards.content import card_of
-from mdmt_tf.cards.facts import FORMAT
+from mdmt_tf.cards.facts import FORMAT, evaluation_of
+from mdmt_tf.cards.results_content import judged_text, metric_tables
 from mdmt_tf.cards.writing import (
     facts_of,
     write_card,
@@ -22,9 +23,11 @@ from mdmt_tf.cards.writing import (
 )
 from mdmt_tf.config.schema import CardSection
 from mdmt_tf.errors import DataError
+from mdmt_tf.metrics.table import METRICS, leading, names_of
 from mdmt_tf.runs.digests import digest_of
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.storage import sha256_of
+from mdmt_tf.tasks import make_task
 
 
 @pytest.fixture
@@ -248,3 +251,19 @@ def test_html_in_a_name_is_text(made_facts, tmp_path):
     facts = made_facts | {"title": "<script>x</script> & | <5"}
     text = text_of(facts, tmp_path)
     assert text.startswith("# Model card: \\<script>x\\</script> & | <5\n")
+
+
+def test_a_card_leads_with_the_metric_of_the_reports():
+    """For ordered classes, this is kappa."""
+    grade = make_task(kind="ordinal", name="grade", classes=("0", "1", "2"))
+    entry = {"value": 0.5, "low": 0.4, "high": 0.6}
+    own = {"n": 9, "patients": 9, "contradictory": 0, "unit": "patient"}
+    own["metrics"] = dict.fromkeys(names_of(grade), entry)
+    assessed = own | {"by_patient": own}
+    evaluation = evaluation_of("test", {"grade": assessed}, [grade])
+    text = judged_text(evaluation, ["grade"])
+    assert text.endswith(
+        f"grade, {METRICS[leading(grade)].title} 0.500 (0.400 to 0.600)."
+    )
+    first, *_ = metric_tables(evaluation)
+    assert first.headings[1] == "kappa"

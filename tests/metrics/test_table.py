@@ -17,8 +17,10 @@ from mdmt_tf.metrics.table import (
     compared,
     headline,
     improves,
+    leading,
     names_of,
     selecting,
+    telling,
 )
 from mdmt_tf.metrics.text import shown
 from mdmt_tf.reporting import table_files
@@ -285,3 +287,26 @@ def test_the_better_predictions_have_the_better_metrics(kind, targets, right, wr
         (one,), (other,) = metric.of(good), metric.of(bad)
         if metric.ideal is None:
             assert (one < other) == metric.lower_is_better, name
+
+
+@pytest.mark.parametrize(
+    ("of", "metric"),
+    [
+        ("binary", "auc"),
+        ("four classes", "auc"),
+        ("four ordered", "kappa"),
+        ("two ordered", "auc"),
+        ("regression", "mae"),
+        ("sum", "mae"),
+    ],
+)
+def test_the_leading_metric_of_a_task_comes_first_where_there_is_room_for_few(
+    of, metric
+):
+    assert leading(TASKS[of]) == metric
+    assert telling(reversed(compared(TASKS[of])), 3)[0] == metric
+
+
+def test_no_two_metrics_have_the_same_rank():
+    ranks = [metric.rank for metric in METRICS.values() if metric.rank]
+    assert sorted(ranks) == list(range(1, len(ranks) + 1))

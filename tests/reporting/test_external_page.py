@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.metrics.table import leading
 from mdmt_tf.reporting import assessed_plots, terminal
-from mdmt_tf.reporting.assessed import leading
 from mdmt_tf.reporting.assessed_tables import note_of
 from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, sentence

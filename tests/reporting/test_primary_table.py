@@ -9,10 +9,10 @@ import pytest
 from one_metric import compare
 
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.table import compared, leading
 from mdmt_tf.reporting import terminal
 from mdmt_tf.reporting.aggregates import Aggregates
-from mdmt_tf.reporting.differences import conclusion, leading, sentence
+from mdmt_tf.reporting.differences import conclusion, sentence
 from mdmt_tf.reporting.primary_table import (
     _data,
     _notes,

@@ -6,9 +6,8 @@ import matplotlib
 import pandas as pd
 
 from mdmt_tf.marks import start_of_plot
-from mdmt_tf.metrics.table import METRICS
+from mdmt_tf.metrics.table import METRICS, leading
 from mdmt_tf.reporting import assessed_calibration
-from mdmt_tf.reporting.assessed import leading
 from mdmt_tf.reporting.assessed_plots import confusion, forest, values, with_classes
 from mdmt_tf.reporting.calibration_plots import decision_curve_plot
 from mdmt_tf.reporting.curve_plots import class_curves, curves_plot

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.table import compared, leading
 from mdmt_tf.metrics.text import NO_NUMBER, shown_alike
-from mdmt_tf.reporting.assessed import leading, number, numbers
+from mdmt_tf.reporting.assessed import number, numbers
 from mdmt_tf.reporting.assessed_calibration import calibration_tables
 from mdmt_tf.reporting.assessed_tables import metrics_table, strata_table
 from mdmt_tf.reporting.effort import counted
