@@ -46,7 +46,8 @@ class TaskSection(Section):
     classes: tuple[str, ...] = Field(
         (),
         description="Names of the classes in the order of their index. The last of two "
-        "is the positive one. May be omitted if cut_points are given.",
+        "is the positive one. A numeric label is the class of that name if all names "
+        "are numbers, else an index from 0. May be omitted if cut_points are given.",
     )
     cut_points: tuple[float, ...] = Field(
         (),

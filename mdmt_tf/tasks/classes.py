@@ -62,10 +62,11 @@ class ClassAnswer(Answer):
             self._refuse(labels, known & ~np.isin(labels, list(index)))
             result[known] = [index[label] for label in labels[known]]
         else:
-            values = np.where(known, labels, 0)
-            wrong = (values < 0) | (values >= self.n_classes) | (values % 1 != 0)
-            self._refuse(labels, known & wrong)
-            result[known] = labels[known].astype(np.int64)
+            # Class labels are read as their names, see `mdmt_tf.data.sources`. So these
+            # are numbers: those that are the names of the classes, or else indices.
+            same = self._are_of_class(labels)
+            self._refuse(labels, known & (same.sum(axis=1) != 1))
+            result[known] = same[known].argmax(axis=1)
         return result
 
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:
@@ -115,14 +116,23 @@ class ClassAnswer(Answer):
                 "are names, give `classes` without cut_points."
             ) from None
 
+    def _are_of_class(self, labels: np.ndarray) -> np.ndarray:
+        """Whether numbers (n,) are those of each class, bool (n, n_classes)."""
+        numbers = self.grades or range(self.n_classes)
+        # 0.1 in the precision of the labels.
+        is_float = labels.dtype.kind == "f"
+        numbers = np.asarray(numbers, labels.dtype if is_float else np.float64)
+        return labels[:, np.newaxis] == numbers
+
     def _refuse(self, labels: np.ndarray, wrong: np.ndarray) -> None:
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             label = labels.tolist()[row]
+            expected = "one of these numbers" if self.grades else "a class index"
             raise DataError(
                 f"task {self.name!r}: label {label!r} in row {row} is none of "
                 f"its {self.n_classes} classes ({', '.join(self.class_names)}); "
-                f"{int(wrong.sum())} such rows. Expected a class index, -1 or NaN for "
+                f"{int(wrong.sum())} such rows. Expected {expected}, -1 or NaN for "
                 "unknown, or a class name. Is `from` the right field, or are "
                 "`cut_points` missing?"
             )

@@ -59,3 +59,45 @@ def test_the_loss_of_a_category_of_a_sum_is_that_of_an_ordinal_task():
         level.row_loss(targets, np.column_stack([chances, np.full(20, 9.0)])),
         grade.row_loss(targets, chances),
     )
+
+
+GRADED = make_task(name="grade", kind="ordinal", classes=("1", "2", "3", "4"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["1", "2", "4", ""], object),
+        np.array([1, 2, 4, -1], np.int8),
+        np.array([1, 2, 4, np.nan], np.float32),
+    ],
+)
+def test_labels_of_classes_that_are_numbers_are_these_numbers(labels):
+    """Whether they are stored as text, integers or floats."""
+    assert GRADED.encode(labels).tolist() == [0, 1, 3, -1]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_fraction_is_its_class_in_either_precision(dtype):
+    task = make_task(name="cdr", kind="ordinal", classes=("0", "0.1", "-1"))
+    assert task.encode(np.array([0.1, -1.0, 0.0], dtype)).tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [1.0, 1.5], [1, 5], [True, False]])
+def test_a_number_that_is_no_class_is_refused_although_it_could_be_an_index(labels):
+    with pytest.raises(DataError, match=r"classes \(1, 2, 3, 4\); 1 such rows"):
+        GRADED.encode(np.array(labels))
+
+
+def test_a_number_that_two_classes_stand_for_is_refused():
+    task = make_task(name="code", kind="categorical", classes=("1", "01", "2"))
+    assert task.encode(np.array([2])).tolist() == [2]
+    with pytest.raises(DataError, match=r"label 1 in row 0 .* Expected one of the"):
+        task.encode(np.array([1]))
+
+
+def test_numbers_are_indices_of_classes_that_are_words():
+    assert TASK.encode(np.array([2, 0, -1])).tolist() == [2, 0, -1]
+    assert TASK.encode(np.array([2.0, np.nan])).tolist() == [2, -1]
+    with pytest.raises(DataError, match="Expected a class index"):
+        TASK.encode(np.array([3]))
