@@ -110,6 +110,6 @@ def _assessed(table: pd.DataFrame, answers, resamples: int) -> dict:
 
 def _answers(member: Mapping[str, Any]) -> list[Answer]:
     """The answers of a member, as far as `are_alike` needs them."""
-    keys = ("name", "kind", "classes", "cut_points", "descending")
+    keys = ("name", "kind", "classes", "cut_points", "descending", "terms")
     answers = member["model"]["answers"]
     return [make_task(**{k: one[k] for k in keys if k in one}) for one in answers]

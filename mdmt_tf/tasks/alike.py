@@ -4,10 +4,14 @@ from collections.abc import Sequence
 
 from mdmt_tf.tasks.answer import Answer
 from mdmt_tf.tasks.base import Task
+from mdmt_tf.tasks.derived import Derived
 
 
 def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
-    """Whether answers have the same names, kinds, classes and cut points, in order.
+    """Whether answers mean the same, in order.
+
+    They have the same names, kinds, classes and cut points; derived ones have the same
+    parts.
 
     Models that were exported by earlier versions do not state cut points. Those are
     compared where both have some.
@@ -24,10 +28,15 @@ def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
 
 
 def _is_alike(one: Answer, other: Answer) -> bool:
-    facts = [(a.name, a.kind, a.class_names) for a in (one, other)]
+    facts = [(a.name, a.kind, a.class_names, _terms(a)) for a in (one, other)]
     cuts = [(a.cut_points, a.descending) for a in (one, other)]
     is_known = one.cut_points and other.cut_points
     return facts[0] == facts[1] and (not is_known or cuts[0] == cuts[1])
+
+
+def _terms(answer: Answer) -> dict[str, tuple[float, ...]]:
+    """The parts of a sum; the order of a sum does not matter."""
+    return dict(answer.terms) if isinstance(answer, Derived) else {}
 
 
 def answers_text(answers: Sequence[Answer]) -> str:
@@ -42,11 +51,20 @@ def answers_text(answers: Sequence[Answer]) -> str:
     parts = []
     for answer in answers:
         classes = f": {', '.join(answer.class_names)}" if answer.class_names else ""
-        cuts = ", ".join(f"{cut:g}" for cut in answer.cut_points)
+        cuts = _numbers_text(answer.cut_points)
         cuts = f"; cut points {cuts}" if cuts else ""
         descending = ", descending" if answer.descending else ""
-        parts.append(f"{answer.name} ({answer.kind}{classes}{cuts}{descending})")
+        terms = " + ".join(
+            f"{name} ({_numbers_text(grades)})" if grades else name
+            for name, grades in _terms(answer).items()
+        )
+        terms = f"; {terms}" if terms else ""
+        parts.append(f"{answer.name} ({answer.kind}{classes}{cuts}{descending}{terms})")
     return "; ".join(parts)
+
+
+def _numbers_text(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
 
 
 def head_text(task: Task) -> str:

@@ -6,7 +6,7 @@ import pytest
 from made_runs import NAME, make_run
 
 from mdmt_tf.cards.content import card_of
-from mdmt_tf.cards.ensemble import gather_ensemble
+from mdmt_tf.cards.ensemble import _answers, gather_ensemble
 from mdmt_tf.cards.ensemble_content import MEAN, POOLED
 from mdmt_tf.cards.markdown import as_markdown
 from mdmt_tf.cards.writing import FILE, write_card, write_run_card
@@ -15,6 +15,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.patients import by_patient
 from mdmt_tf.storage import write_json
+from mdmt_tf.tasks.alike import are_alike
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,16 @@ def test_models_with_other_answers_are_refused(models, changed, made_facts):
     answers = [icu | {"classes": ["home", "icu"]}, days]
     with pytest.raises(ConfigError, match=r"icu .binary: no, yes.*Received: .*: home"):
         gathered(models[0], changed(model=made_facts["model"] | {"answers": answers}))
+
+
+def test_sums_of_other_parts_are_other_answers(made_facts):
+    total = {"name": "total", "kind": "sum", "classes": [], "cut_points": []}
+    answers = [total | {"terms": terms} for terms in ({"a": []}, {"a": [], "b": []})]
+    cards = [
+        made_facts | {"model": made_facts["model"] | {"answers": [one]}}
+        for one in answers
+    ]
+    assert not are_alike(*map(_answers, cards))
 
 
 def test_a_model_that_is_given_twice_is_refused(models):

@@ -32,6 +32,24 @@ def test_what_makes_another_answer_is_in_the_text(changed, text):
     assert answers_text([grade()]) != text
 
 
+def total(**terms):
+    return make_task(name="total", kind="sum", terms=terms)
+
+
+@pytest.mark.parametrize(
+    ("other", "text"),
+    [
+        (total(a=(0, 1)), "total (sum; a (0, 1))"),
+        (total(a=(0, 1), b=(0, 1.5)), "total (sum; a (0, 1) + b (0, 1.5))"),
+        (total(a=(0, 1), b=()), "total (sum; a (0, 1) + b)"),
+    ],
+)
+def test_a_sum_of_other_parts_is_another_answer(other, text):
+    own = total(a=(0, 1), b=(0, 1))
+    assert not are_alike([own], [other]) and answers_text([other]) == text
+    assert are_alike([own], [total(b=(0.0, 1.0), a=(0.0, 1.0))])
+
+
 def test_the_order_and_the_number_count():
     age = make_task(name="age", kind="regression")
     assert not are_alike([age, grade()], [grade(), age])
