@@ -49,11 +49,7 @@ class RowError(DataError):
 
 
 class LeftOut(RowError):
-    """A row that does not meet a condition of the user; that is no fault.
-
-    Attributes:
-        kind: the condition.
-    """
+    """A row that does not meet a condition of the user, its `kind`. It is no fault."""
 
 
 def check_name(name: str, what: str) -> None:

@@ -14,7 +14,6 @@ from scipy.fft import dctn
 # The hash describes the picture by 16 x 16 frequencies of a copy of 64 x 64 pixels.
 _SIDE = 64
 _FREQUENCIES = 16
-BITS = _FREQUENCIES**2 - 1
 HASH_BYTES = _FREQUENCIES**2 // 8
 
 # Pairs that differ in at most this many of 255 bits are candidates. Of 60,000 pairs of

@@ -176,7 +176,7 @@ def _score_rows(patients):
 
 
 def _fit_arms(data: _Data):
-    """Arm -> (`Parameters`, steps of the optimizer), without the oracle."""
+    """Arm -> (parameters, steps of the optimizer), without the oracle."""
     options, training = data.work.section.features, data.work.training
     # One start for all pairs would not average out over them.
     rngs = data.rngs(_INITIAL)

@@ -1,17 +1,14 @@
 """Many small networks of the same shape, trained at the same time with numpy.
 
 Each has two hidden layers, which the tasks share, and two linear heads: one logit of
-the outcome, and one of each category of the score. Parameters are float32 arrays whose
-first axis is the network. Gradients are written out; the optimizer is Adam with L2, as
-in `mdmt_tf.training.optimizers`.
+the outcome, and one of each category of the score. Parameters are a dict of float32
+arrays whose first axis is the network. Gradients are written out; the optimizer is Adam
+with L2, as in `mdmt_tf.training.optimizers`.
 """
 
 import numpy as np
 
 BACKBONE = ("w0", "b0", "w1", "b1")
-OUTCOME_HEAD = ("wo", "bo")
-SCORE_HEAD = ("ws", "bs")
-Parameters = dict[str, np.ndarray]
 
 
 def initial(rngs, size, layers, categories):
@@ -22,7 +19,7 @@ def initial(rngs, size, layers, categories):
         size: number of features.
         layers: units of the two hidden layers.
         categories: of the score.
-    Returns: `Parameters`.
+    Returns: parameters.
     """
     first, second = layers
 
@@ -50,12 +47,12 @@ def with_backbone(parameters, *weighted):
     """The parameters with the weighted mean of backbones.
 
     Args:
-        parameters: `Parameters` with the heads.
-        weighted: (`Parameters`, weight); the weights sum to 1.
+        parameters: with those of the heads.
+        weighted: (parameters, weight); the weights sum to 1.
 
     Example:
-        >>> one = {name: np.full(1, 1.0) for name in (*BACKBONE, *OUTCOME_HEAD)}
-        >>> two = {name: np.full(1, 3.0) for name in (*BACKBONE, *OUTCOME_HEAD)}
+        >>> one = {name: np.full(1, 1.0) for name in (*BACKBONE, "wo")}
+        >>> two = {name: np.full(1, 3.0) for name in (*BACKBONE, "wo")}
         >>> made = with_backbone(one, (one, 0.5), (two, 0.5))
         >>> float(made["w0"][0]), float(made["wo"][0])
         (2.0, 1.0)
@@ -71,7 +68,7 @@ def forward(parameters, features):
     """Hidden layers and logits.
 
     Args:
-        parameters: `Parameters` of k networks.
+        parameters: those of k networks.
         features: float32 (k, n, size).
     Returns: first and second hidden layer, outcome logit (k, n, 1), score logits
         (k, n, categories).
@@ -95,11 +92,11 @@ def gradients(parameters, features, outcome, scores):
     """Gradients of eq. 2 of Ruffini et al. 2024, divided by the rows of the batch.
 
     Args:
-        parameters: `Parameters` of k networks.
+        parameters: those of k networks.
         features: float32 (k, n, size).
         outcome: float32 (k, n, 1), 0 or 1; NaN where the row has none.
         scores: float32 (k, n, categories), one-hot; NaN where the row has none.
-    Returns: `Parameters`.
+    Returns: parameters.
     """
     p, rows = parameters, features.shape[1]
     first, second, logit, logits = forward(p, features)
@@ -126,7 +123,7 @@ class Adam:
     """Adam with an L2 penalty, in place.
 
     Args:
-        parameters: `Parameters` that the steps change.
+        parameters: changed by the steps.
         learning_rate, weight_decay: as in `training`.
     """
 
@@ -149,7 +146,7 @@ class Adam:
         self._steps = 0
 
     def step(self, gradient):
-        """One step along the gradient, `Parameters`."""
+        """One step along the gradient, a dict as the parameters are."""
         self._steps += 1
         for name, part in self._slices.items():
             self._gradient[part] = gradient[name].ravel()

@@ -107,14 +107,14 @@ def train(start, rows, validation, schedule, rngs):
     """Train networks and return each with its lowest validation loss.
 
     Args:
-        start: `Parameters` of k networks; not changed.
+        start: parameters of k networks; not changed.
         rows: `Rows` to train on.
         validation: `Rows`; those with an outcome select by its loss, otherwise those
             with scores do.
         schedule: `Schedule`.
         rngs: k numpy Generators of the order of the rows, so that a network does not
             depend on those that are trained with it.
-    Returns: `Parameters`.
+    Returns: parameters.
     """
     parameters = {name: values.copy() for name, values in start.items()}
     optimizer = networks.Adam(parameters, schedule.learning_rate, schedule.weight_decay)

@@ -97,7 +97,7 @@ def test_starts_are_those_of_their_names(monkeypatch):
         np.testing.assert_array_equal(tuned, of_scores[name])
         mean = (fits["stl"][name] + of_scores[name]) / 2
         np.testing.assert_allclose(starts["mdmt"][0][name], mean, atol=1e-6)
-    for name in (*networks.OUTCOME_HEAD, *networks.SCORE_HEAD):
+    for name in set(first) - set(networks.BACKBONE):
         for start, _, _ in starts.values():
             np.testing.assert_array_equal(start[name], first[name])
     rows = {arm: of[1].count for arm, of in starts.items()}
