@@ -19,7 +19,7 @@ from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, copies, files, sanity
 from mdmt_tf.saliency.choice import Explainable
 from mdmt_tf.saliency.maps import Explainer, possible_methods
-from mdmt_tf.saliency.samples import PredictedSamples
+from mdmt_tf.saliency.samples import PredictedSamples, Request
 from mdmt_tf.serving.inputs import open_run_inputs
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import by_importance, divide, with_derived, with_own_maps
@@ -171,14 +171,17 @@ def explain_run(
     )
     methods, first = options.methods, networks.of(0)
     explainer = Explainer(first, answers, layer=options.layer)
-    rows = files.explain_samples(
-        folder,
-        explainer,
-        predicted,
+    request = Request(
         normalize=prepare,
         methods=possible_methods(first) if methods is None else methods,
         answers=chosen,
         note=note,
+    )
+    rows = files.explain_samples(
+        folder,
+        explainer,
+        predicted,
+        request,
         progress=progress,
         before=lambda number: networks.give(explainer, number),
     )

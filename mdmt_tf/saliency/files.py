@@ -22,7 +22,12 @@ from mdmt_tf.imaging.volume import write_nifti
 from mdmt_tf.saliency import lesions, overlays
 from mdmt_tf.saliency.maps import Explainer
 from mdmt_tf.saliency.methods import GRAD_CAM, GUIDED, IF_ZERO, TABLE, TITLES
-from mdmt_tf.saliency.samples import Geometry, PredictedSamples, maps_of_sample
+from mdmt_tf.saliency.samples import (
+    Geometry,
+    PredictedSamples,
+    Request,
+    maps_of_sample,
+)
 from mdmt_tf.storage import write_bytes
 
 # Zero maps that are named in the terminal.
@@ -71,11 +76,8 @@ def explain_samples(
     folder: str | os.PathLike,
     explainer: Explainer,
     samples: PredictedSamples,
+    request: Request,
     *,
-    normalize: Callable,
-    methods: Sequence[str],
-    answers: Sequence[str] | None = None,
-    note: str = "",
     progress: Callable[[int, int], object] = lambda done, total: None,
     before: Callable[[int], object] = lambda number: None,
 ) -> list[MapRow]:
@@ -85,10 +87,7 @@ def explain_samples(
         folder: created if missing; files with the same names are replaced.
         explainer: makes the maps of its answers.
         samples: the samples and their predictions.
-        normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
-        methods: methods of `methods.METHODS`, see `possible_methods`.
-        answers: names of those to explain; None: all that have a map of their own.
-        note: description of the data, shown in every picture.
+        request: the wanted maps.
         progress: called with (samples done, all samples).
         before: called with the number of each sample before its maps are made.
     Returns: the rows of `saliency.csv`.
@@ -101,16 +100,7 @@ def explain_samples(
     for number, name in enumerate(names):
         progress(number, len(names))
         before(number)
-        rows += explain_sample(
-            folder / name,
-            explainer,
-            samples,
-            number,
-            normalize=normalize,
-            methods=methods,
-            answers=answers,
-            note=note,
-        )
+        rows += explain_sample(folder / name, explainer, samples, number, request)
     progress(len(names), len(names))
     write_rows(folder / TABLE, rows, MapRow)
     return rows
@@ -121,11 +111,7 @@ def explain_sample(
     explainer: Explainer,
     samples: PredictedSamples,
     number: int,
-    *,
-    normalize: Callable,
-    methods: Sequence[str],
-    answers: Sequence[str] | None = None,
-    note: str = "",
+    request: Request,
 ) -> list[MapRow]:
     """Write the maps of one sample to its own folder; returns its rows.
 
@@ -138,14 +124,7 @@ def explain_sample(
     mask = None if samples.masks is None else samples.masks[number]
     lesion_columns = _lesion_columns(image[..., 0], mask, about)
     rows = []
-    for one in maps_of_sample(
-        explainer,
-        samples,
-        number,
-        normalize=normalize,
-        methods=methods,
-        answers=answers,
-    ):
+    for one in maps_of_sample(explainer, samples, number, request):
         saliency = one.saliency
         file = f"{folder.name}/{one.task}-{one.method}"
         row = MapRow(
@@ -158,7 +137,7 @@ def explain_sample(
             split="" if samples.splits is None else samples.splits[number],
             **one.facts,
         )
-        picture = _picture(image, saliency, row, one.words, note, about)
+        picture = _picture(image, saliency, row, one.words, request.note, about)
         _write(folder.parent / row.file, picture)
         if about is not None:
             saliency = about.to_original(saliency)

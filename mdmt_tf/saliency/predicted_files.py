@@ -125,20 +125,20 @@ class MapsOfModel:
         self, prepared: PreparedFile, answer: str, methods: Sequence[str]
     ) -> Iterator[samples.Map]:
         """The maps of one answer for one file, see `samples.maps_of_sample`."""
+        request = samples.Request(
+            normalize=self.normalize, methods=methods, answers=[answer]
+        )
         yield from samples.maps_of_sample(
-            self.explainer,
-            self.sample("", prepared),
-            0,
-            normalize=self.normalize,
-            methods=methods,
-            answers=[answer],
+            self.explainer, self.sample("", prepared), 0, request
         )
 
 
 class _WrittenMaps:
     def __init__(self, maps: MapsOfModel, note: str, folder: Path, ids: Sequence[str]):
         self.maps = maps
-        self._note = note
+        self._request = samples.Request(
+            normalize=maps.normalize, methods=maps.methods, note=note
+        )
         self._folder, self._ids = folder, ids
         self._names = files.folder_names(ids)
         self.rows: list[files.MapRow] = []
@@ -149,9 +149,7 @@ class _WrittenMaps:
             self.maps.explainer,
             self.maps.sample(self._ids[number], prepared),
             0,
-            normalize=self.maps.normalize,
-            methods=self.maps.methods,
-            note=self._note,
+            self._request,
         )
 
     def close(self) -> None:

@@ -102,29 +102,44 @@ class PredictedSamples:
         return target, answer.explanation(predicted, label, target)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """The maps that are wanted of samples.
+
+    Attributes:
+        normalize: converts (1, *spatial, 1) in [0, 1] to the input of the network.
+        methods: methods of `methods.METHODS`, see `possible_methods`.
+        answers: names of those to explain; None: all that have a map of their own.
+        note: description of the data, shown in every picture.
+    """
+
+    normalize: Callable
+    methods: Sequence[str]
+    answers: Sequence[str] | None = None
+    note: str = ""
+
+
 def maps_of_sample(
-    explainer: Explainer,
-    samples: PredictedSamples,
-    number: int,
-    *,
-    normalize: Callable,
-    methods: Sequence[str],
-    answers: Sequence[str] | None = None,
+    explainer: Explainer, samples: PredictedSamples, number: int, request: Request
 ) -> Iterator[Map]:
     """The maps of one sample, in the order of answers and methods.
 
     Args:
-        number: number of the sample; the others as for `explain_samples`.
+        explainer: makes the maps of its answers.
+        samples: the samples and their predictions.
+        number: number of the sample.
+        request: the wanted maps.
     """
     image = np.asarray(samples.images[number], np.float32)
-    batch = np.asarray(normalize(image[np.newaxis]))
+    batch = np.asarray(request.normalize(image[np.newaxis]))
+    answers = request.answers
     if answers is None:
         answers = [one.name for one in with_own_maps(explainer.answers.values())]
     for name in answers:
         answer = explainer.answers[name]
         target, facts = samples.explanation(number, answer)
         words = answer.explained_words(target)
-        maps = explainer.maps(batch, name, methods, target)
+        maps = explainer.maps(batch, name, request.methods, target)
         for method, (saliency,) in maps.items():
             yield Map(
                 task=name,

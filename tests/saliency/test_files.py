@@ -16,7 +16,7 @@ from mdmt_tf.saliency import files
 from mdmt_tf.saliency.files import explain_samples, folder_names
 from mdmt_tf.saliency.maps import Explainer, possible_methods
 from mdmt_tf.saliency.methods import GRAD_CAM, METHODS
-from mdmt_tf.saliency.samples import Geometry, PredictedSamples
+from mdmt_tf.saliency.samples import Geometry, PredictedSamples, Request
 from mdmt_tf.tasks import CategoryOfSum, SumOfTasks
 from mdmt_tf.tasks.derived import with_derived
 
@@ -71,8 +71,7 @@ def test_a_sum_has_a_picture_and_its_category_is_not_drawn_twice(
             probabilities=with_derived(said, both),
             labels=labels | {one.name: one.labels_from(labels) for one in both},
         ),
-        normalize=double,
-        methods=[GRAD_CAM],
+        Request(normalize=double, methods=[GRAD_CAM]),
     )
     assert [row.task for row in rows] == [*labels, "level"] * 2
     first, second = (row for row in rows if row.task == "level")
@@ -91,8 +90,7 @@ def test_a_picture_for_each_sample_task_and_method(
         tmp_path / "new" / "out",
         Explainer(model, tasks),
         PredictedSamples(images=images, ids=ids, probabilities=said, labels=labels),
-        normalize=double,
-        methods=METHODS,
+        Request(normalize=double, methods=METHODS),
         progress=lambda done, total: steps.append((done, total)),
     )
     folder = tmp_path / "new" / "out"
@@ -149,9 +147,7 @@ def test_maps_of_volumes_lie_on_the_voxels_of_the_file(
         tmp_path,
         Explainer(model, tasks[:1]),
         predicted,
-        normalize=double,
-        methods=METHODS,
-        note="SYNTHETIC",
+        Request(normalize=double, methods=METHODS, note="SYNTHETIC"),
     )
     explainer = Explainer(model, tasks)
     expected = explainer.maps(double(images[0][None]), "organ", METHODS, 1)
@@ -189,8 +185,7 @@ def test_masks_of_images_lie_on_the_image(point_network, tasks, normal, tmp_path
         tmp_path,
         Explainer(point_network((4, 6)), tasks[:1]),
         predicted,
-        normalize=double,
-        methods=["grad_cam"],
+        Request(normalize=double, methods=["grad_cam"]),
     )
     assert rows[0].lesion_share == 0.5
     # An empty map has no share anywhere.
@@ -213,8 +208,7 @@ def test_maps_that_are_zero_are_named(point_network, tasks, normal, tmp_path):
         tmp_path,
         Explainer(model, tasks[:1]),
         predicted,
-        normalize=double,
-        methods=["grad_cam", "guided_backpropagation"],
+        Request(normalize=double, methods=["grad_cam", "guided_backpropagation"]),
     )
     assert [row.is_zero for row in rows] == [True] * 4
     first, second = files.zero_text(rows).splitlines()
@@ -239,8 +233,7 @@ def test_without_relus_there_is_grad_cam_alone(point_network, tasks, normal, tmp
         tmp_path,
         Explainer(model, tasks[3:]),
         predicted,
-        normalize=double,
-        methods=possible_methods(model),
+        Request(normalize=double, methods=possible_methods(model)),
     )
     assert [row.method for row in rows] == ["grad_cam"]
 
@@ -298,8 +291,7 @@ def test_an_interrupted_write_leaves_the_earlier_file(
             tmp_path,
             Explainer(point_network(spatial), tasks[:1]),
             PredictedSamples(images=images, ids=ids, probabilities=said),
-            normalize=double,
-            methods=[GRAD_CAM],
+            Request(normalize=double, methods=[GRAD_CAM]),
         )
 
     explain()
