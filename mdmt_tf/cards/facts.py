@@ -48,7 +48,7 @@ def gather(
         folders: dataset -> folder of the prepared data, which may state a licence.
         sites: dataset -> number of its sites, an unknown one not counted.
         strata: see `strata.strata_of_run`; None: not computed.
-        shortcuts: see `strata.shortcuts_of_run`; None: not looked for.
+        shortcuts: see `strata.shortcuts_of_inputs`; None: not looked for.
         interrupted: epochs and best_epoch, if training has not ended.
         exported: the SavedModel; None: there is none.
     """

@@ -22,7 +22,7 @@ def move_volumes(
 
     Args:
         volumes: float32 (b, d, h, w, c), sizes known.
-        keys: int64 (b, 2), see `augment.sample_keys`.
+        keys: int64 (b, 2), see `augment.images.sample_keys`.
         settings: probabilities and ranges; values are uniform in their range.
     Returns: float32 (b, d, h, w, c); and bool (b,), which volumes were flipped.
     """

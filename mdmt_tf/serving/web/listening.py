@@ -68,7 +68,7 @@ def is_wildcard(host: str) -> bool:
 
 @contextlib.contextmanager
 def socket_at(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens; `address_of` tells where.
+    """A socket that listens; `url_of` tells where.
 
     Raises: ConfigError when the address is not there, or the port is taken.
     """
