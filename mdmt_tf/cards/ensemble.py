@@ -112,4 +112,10 @@ def _answers(member: Mapping[str, Any]) -> list[Answer]:
     """The answers of a member, as far as `are_alike` needs them."""
     keys = ("name", "kind", "classes", "cut_points", "descending", "terms")
     answers = member["model"]["answers"]
-    return [make_task(**{k: one[k] for k in keys if k in one}) for one in answers]
+    return [
+        make_task(
+            **{key: one[key] for key in keys if key in one},
+            **({"permute": True} if one.get("permuted") else {}),
+        )
+        for one in answers
+    ]

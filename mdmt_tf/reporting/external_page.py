@@ -109,6 +109,15 @@ def brief_sections(report: ExternalReport) -> list[TableSection]:
 
 
 def _marks(results: ExternalResults) -> list[str]:
+    # As `predict` says it, first. Evaluations by earlier versions do not have it.
+    permuted = [
+        f"{name}: the labels of the training were permuted; the answers mean nothing."
+        for name in results.manifest.get("meaningless", ())
+    ]
+    return [*permuted, *_synthetic_marks(results)]
+
+
+def _synthetic_marks(results: ExternalResults) -> list[str]:
     if results.manifest["dataset"]["synthetic"]:
         return [SYNTHETIC]
     notes = dict.fromkeys(filter(None, map(synthetic_note, results.runs)))

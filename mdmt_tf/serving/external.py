@@ -43,6 +43,7 @@ from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.stored import check_run
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
+from mdmt_tf.tasks.alike import meaningless
 from mdmt_tf.tasks.labels import label_fields
 
 logger = logging.getLogger(__name__)
@@ -280,6 +281,7 @@ def describe(result: External) -> dict:
         if notes := calibration.notes_of(calibration.read(folder)):
             run["calibration_notes"] = notes
     facts = {"name": result.dataset.name, **result.dataset.describe()}
+    evaluated = [task.name for task in result.tasks]
     return {
         "mdmt_tf": mdmt_tf.__version__,
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
@@ -289,6 +291,9 @@ def describe(result: External) -> dict:
         "dataset": facts,
         "images": len(result.dataset),
         "tasks": [task.to_plain() for task in result.tasks],
+        "meaningless": [
+            name for name in meaningless(request.tasks) if name in evaluated
+        ],
         "runs": runs,
         **({"statistics_of": request.statistics_of} if request.statistics_of else {}),
     }

@@ -11,7 +11,7 @@ def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
     """Whether answers mean the same, in order.
 
     They have the same names, kinds, classes and cut points; derived ones have the same
-    parts.
+    parts. Both are learned from true labels, or both from permuted ones.
 
     Models that were exported by earlier versions do not state cut points. Those are
     compared where both have some.
@@ -28,7 +28,10 @@ def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
 
 
 def _is_alike(one: Answer, other: Answer) -> bool:
-    facts = [(a.name, a.kind, a.class_names, _terms(a)) for a in (one, other)]
+    facts = [
+        (a.name, a.kind, a.class_names, _terms(a), _is_permuted(a))
+        for a in (one, other)
+    ]
     cuts = [(a.cut_points, a.descending) for a in (one, other)]
     is_known = one.cut_points and other.cut_points
     return facts[0] == facts[1] and (not is_known or cuts[0] == cuts[1])
@@ -50,17 +53,43 @@ def answers_text(answers: Sequence[Answer]) -> str:
     """
     parts = []
     for answer in answers:
-        classes = f": {', '.join(answer.class_names)}" if answer.class_names else ""
-        cuts = _numbers_text(answer.cut_points)
-        cuts = f"; cut points {cuts}" if cuts else ""
-        descending = ", descending" if answer.descending else ""
-        terms = " + ".join(
-            f"{name} ({_numbers_text(grades)})" if grades else name
-            for name, grades in _terms(answer).items()
-        )
-        terms = f"; {terms}" if terms else ""
-        parts.append(f"{answer.name} ({answer.kind}{classes}{cuts}{descending}{terms})")
+        permuted = ", permuted labels" if _is_permuted(answer) else ""
+        parts.append(_answer_text(answer) + permuted)
     return "; ".join(parts)
+
+
+def meaningless(answers: Sequence[Answer]) -> list[str]:
+    """Names of the answers that are learned from permuted labels, or derived from such.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> a = make_task(name="a", kind="regression", permute=True)
+        >>> b = make_task(name="b", kind="regression")
+        >>> total = make_task(name="total", kind="sum", terms={"a": (), "b": ()})
+        >>> meaningless([a, b, total])
+        ['a', 'total']
+    """
+    permuted = {answer.name for answer in answers if _is_permuted(answer)}
+    return [
+        answer.name for answer in answers if permuted & {answer.name, *_terms(answer)}
+    ]
+
+
+def _is_permuted(answer: Answer) -> bool:
+    return isinstance(answer, Task) and answer.permute
+
+
+def _answer_text(answer: Answer) -> str:
+    classes = f": {', '.join(answer.class_names)}" if answer.class_names else ""
+    cuts = _numbers_text(answer.cut_points)
+    cuts = f"; cut points {cuts}" if cuts else ""
+    descending = ", descending" if answer.descending else ""
+    terms = " + ".join(
+        f"{name} ({_numbers_text(grades)})" if grades else name
+        for name, grades in _terms(answer).items()
+    )
+    terms = f"; {terms}" if terms else ""
+    return f"{answer.name} ({answer.kind}{classes}{cuts}{descending}{terms})"
 
 
 def _numbers_text(numbers: Sequence[float]) -> str:
@@ -77,4 +106,4 @@ def head_text(task: Task) -> str:
         'age (regression), not standardised'
     """
     is_plain = task.is_standardized and not task.standardize
-    return answers_text([task]) + (", not standardised" if is_plain else "")
+    return _answer_text(task) + (", not standardised" if is_plain else "")

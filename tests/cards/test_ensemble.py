@@ -92,6 +92,13 @@ def test_models_with_other_answers_are_refused(models, changed, made_facts):
         gathered(models[0], changed(model=made_facts["model"] | {"answers": answers}))
 
 
+def test_permuted_labels_are_other_answers(models, changed, made_facts):
+    icu, days = made_facts["model"]["answers"]
+    answers = [icu | {"permuted": True}, days]
+    with pytest.raises(ConfigError, match="permuted labels; days"):
+        gathered(models[0], changed(model=made_facts["model"] | {"answers": answers}))
+
+
 def test_sums_of_other_parts_are_other_answers(made_facts):
     total = {"name": "total", "kind": "sum", "classes": [], "cut_points": []}
     answers = [total | {"terms": terms} for terms in ({"a": []}, {"a": [], "b": []})]

@@ -382,6 +382,16 @@ def test_a_model_of_synthetic_data_is_marked_on_real_data(tmp_path):
     assert "was trained on SYNTHETIC data" in write_page(folder).marks[0]
 
 
+def test_an_answer_of_permuted_labels_is_marked_first(tmp_path):
+    folder = write(tmp_path / "one", TASKS[:2])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    write_json(folder / "manifest.json", {**manifest, "meaningless": ["grade"]})
+    assert write_page(folder).marks[0] == (
+        "grade: the labels of the training were permuted; the answers mean nothing."
+    )
+    assert "grade: the labels of the training" in (folder / "index.html").read_text()
+
+
 def test_the_synthetic_images_of_the_training_are_stated(tmp_path):
     folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
     manifest = json.loads((folder / "manifest.json").read_text())

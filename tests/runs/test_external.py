@@ -139,6 +139,14 @@ def test_runs_of_different_tasks_have_no_mean(make):
     assert len(make_request([make("one"), weighted], "ward", "DATA").runs) == 2
 
 
+def test_a_run_of_permuted_labels_is_in_no_mean(make):
+    permuted = TASKS | {"outcome": {**TASKS["outcome"], "permute": True}}
+    runs = [make(), make("null", tasks=permuted)]
+    with pytest.raises(ConfigError, match=r"outcome \(.*\), permuted labels; grade"):
+        make_request(runs, "ward", "DATA")
+    assert make_request(runs[1:], "ward", "DATA").tasks[0].permute
+
+
 def test_a_run_counts_once(make):
     run = make()
     with pytest.raises(ConfigError, match="is given twice"):

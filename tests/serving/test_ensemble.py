@@ -70,6 +70,9 @@ def test_a_task_of_every_kind_is_opened_with_permuted_labels_too(kind, caplog):
         caplog.clear()
         opened = ensemble._task_of("model", task.name, task.description())
         assert are_alike([opened], [task]) and opened.permute == permuted
+        assert not are_alike(
+            [opened], [dataclasses.replace(task, permute=not permuted)]
+        )
         assert ("answers mean nothing" in caplog.text) == permuted
 
 

@@ -1,5 +1,6 @@
 """External validation of one run and of several."""
 
+import dataclasses
 import json
 import shutil
 
@@ -193,6 +194,15 @@ def test_files_of_several_runs(of_two, gamma_dir):
     with pytest.raises(ConfigError, match="cannot be written"):
         external.write_folder(of_two, lambda path: path)
     assert not list(out.parent.glob(".*"))
+
+
+def test_the_manifest_names_what_was_learned_from_permuted_labels(of_two):
+    assert external.describe(of_two)["meaningless"] == []
+    tasks = [dataclasses.replace(task, permute=True) for task in of_two.request.tasks]
+    request = dataclasses.replace(of_two.request, tasks=tuple(tasks))
+    # Only the evaluated ones.
+    one = dataclasses.replace(of_two, request=request, tasks=of_two.tasks[:1])
+    assert external.describe(one)["meaningless"] == ["outcome"]
 
 
 def test_an_error_leaves_an_existing_folder_as_it_was(runs, gamma_dir, tmp_path):

@@ -23,6 +23,10 @@ def grade(**changed):
             {"descending": True},
             "grade (ordinal: low, high; cut points 5, descending)",
         ),
+        (
+            {"permute": True},
+            "grade (ordinal: low, high; cut points 5), permuted labels",
+        ),
     ],
 )
 def test_what_makes_another_answer_is_in_the_text(changed, text):
@@ -71,3 +75,7 @@ def test_outputs_of_numbers_that_are_not_standardised_are_others():
     assert head_text(sizes[0]) == answers_text([sizes[0]])
     assert head_text(sizes[1]) == answers_text([sizes[1]]) + ", not standardised"
     assert head_text(grade()) == head_text(grade(standardize=False))
+
+
+def test_a_head_that_learned_from_permuted_labels_has_the_same_outputs():
+    assert head_text(grade()) == head_text(grade(permute=True))
