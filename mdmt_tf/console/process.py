@@ -107,12 +107,18 @@ def _own(stream: TextIO) -> TextIO:
 
 
 def _shown_by(others: Callable[..., object]) -> Callable[..., object]:
-    """A hook of `warnings` that logs each `DataWarning`; `others` shows the rest."""
+    """A hook of `warnings` that logs each `DataWarning`; `others` shows the rest.
+
+    A command looks at the same data several times, as for each fold. A text is logged
+    once; Python itself forgets what it has shown whenever a filter changes.
+    """
+    logged: set[str] = set()
 
     def show(message, category, *where, **more):
         if not issubclass(category, DataWarning):
             others(message, category, *where, **more)
-        elif not is_collected():
-            logger.warning("%s", message)
+        elif not is_collected() and (text := str(message)) not in logged:
+            logged.add(text)
+            logger.warning("%s", text)
 
     return show

@@ -1,16 +1,13 @@
 """Divide patients into stratified groups, independent of the order of their rows."""
 
-import logging
 import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table, task_labels
-
-logger = logging.getLogger(__name__)
 
 # Rare strata that a message names; of several tasks there may be a hundred.
 _MOST_NAMED = 5
@@ -106,7 +103,7 @@ def assign_folds(
     """The fold of each image, int (n,), 0 to n_folds - 1.
 
     Folds are stratified, and all images of a patient are in one fold. A class with
-    fewer patients than folds is logged as a warning, because some folds lack it.
+    fewer patients than folds gives a `DataWarning`, because some folds lack it.
 
     Args:
         tables: dataset -> fields; of several datasets if equal ids are one patient.
@@ -144,12 +141,14 @@ def assign_folds(
     ]
     if rare:
         more = len(rare) - _MOST_NAMED
-        logger.warning(
-            "%s: fewer patients than the %d folds have %s; not every fold gets one.%s",
-            _named(tables),
-            n_folds,
-            ", ".join(rare[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else ""),
-            _HINT if _is_of_several(tables, tasks) else "",
+        named = ", ".join(rare[:_MOST_NAMED])
+        named += f" and {more} more" if more > 0 else ""
+        hint = _HINT if _is_of_several(tables, tasks) else ""
+        warnings.warn(
+            f"{_named(tables)}: fewer patients than the {n_folds} folds have {named}; "
+            f"not every fold gets one.{hint}",
+            DataWarning,
+            stacklevel=2,
         )
     # Rare strata are merged: scikit-learn refuses when each is smaller than n_folds.
     stratum[np.bincount(stratum)[stratum] < n_folds] = len(names)

@@ -10,18 +10,16 @@ is for validation.
 """
 
 import itertools
-import logging
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.names import folded_site
 from mdmt_tf.splits.folds import by_dataset, choose_patients, only_rows
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table
-
-logger = logging.getLogger(__name__)
 
 
 def grouped(
@@ -197,10 +195,9 @@ def _warn_of_excluded(
         (unknown, "their site is not known and might be the one left out"),
     ):
         if rows.any():
-            logger.warning(
-                "dataset %r%s: %d images are excluded, %s.",
-                name,
-                without,
-                rows.sum(),
-                reason,
+            warnings.warn(
+                f"dataset {name!r}{without}: {rows.sum()} images are excluded, "
+                f"{reason}.",
+                DataWarning,
+                stacklevel=2,
             )

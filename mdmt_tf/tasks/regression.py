@@ -1,17 +1,15 @@
 """A number."""
 
 import dataclasses
-import logging
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
-from mdmt_tf.errors import DataError
+from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.tasks.answer import Answer, Property, label_is_known
 from mdmt_tf.tasks.base import Problem, Task
 from mdmt_tf.tasks.losses import Loss, huber, mean_over_outputs, squared_error
-
-logger = logging.getLogger(__name__)
 
 _QUARTERS = ("quarter 1", "quarter 2", "quarter 3", "quarter 4")
 
@@ -170,12 +168,11 @@ class Regression(NumberAnswer, Task):
                 "small. Correct the label field, or mark such labels as unknown."
             )
         if are_equal:
-            logger.warning(
-                "task %r: all %d labels of the training split are %g. The std is 0, "
-                "and 1 is used instead.",
-                self.name,
-                len(values),
-                values[0],
+            warnings.warn(
+                f"task {self.name!r}: all {len(values)} labels of the training split "
+                f"are {values[0]:g}. The std is 0, and 1 is used instead.",
+                DataWarning,
+                stacklevel=2,
             )
             mean, std = float(values[0]), 1.0
         return dataclasses.replace(self, mean=mean, std=std, is_fitted=True)

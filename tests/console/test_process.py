@@ -73,3 +73,34 @@ def test_the_end_of_a_command(body, status, message):
     result = run("-c", COMMAND.format(body=body))
     assert (result.returncode, result.stdout) == (status, "cleaned up\n")
     assert result.stderr.startswith(message)
+
+
+# The folds of the same patients, of whom too few are of a class, one after another.
+FOLDS = """
+import numpy as np
+from mdmt_tf import console
+from mdmt_tf.splits.settings import SplitSettings
+from mdmt_tf.splits.split import make_split
+from mdmt_tf.tasks import make_task
+
+names = np.array([f"i{k}" for k in range(20)])
+
+def main(argv):
+    for dataset in ("ward", "clinic"):
+        icu = make_task(kind="binary", name="icu", sources={dataset: "icu"})
+        table = {"image_id": names, "patient_id": names, "icu": np.arange(20) < 3}
+        table["icu"] = table["icu"].astype(int)
+        for fold in range(5):
+            make_split({dataset: table}, [icu], SplitSettings(folds=5, fold=fold))
+
+console.run(main)
+"""
+
+
+def test_a_command_warns_once_of_the_same_data():
+    result = run("-c", FOLDS)
+    assert result.returncode == 0, result.stderr
+    named = [
+        line.partition(": fewer patients")[0] for line in result.stderr.split("\n")
+    ]
+    assert named == ["WARNING: dataset 'ward'", "WARNING: dataset 'clinic'", ""]

@@ -1,7 +1,6 @@
 """Folds, their files and the check for patients in two splits."""
 
 import json
-import logging
 import re
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 import sklearn
 from sklearn.model_selection import StratifiedGroupKFold
 
-from mdmt_tf.errors import DataError, LeakageError
+from mdmt_tf.errors import DataError, DataWarning, LeakageError
 from mdmt_tf.splits.folds import assign_folds
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
@@ -219,11 +218,11 @@ def test_fewer_patients_than_folds():
         kfold(tables)
 
 
-def test_rare_class_is_a_warning(caplog):
+def test_rare_class_is_a_warning():
     tables = {"cxr": table_of(range(20), [1] * 3 + [0] * 17)}
-    with caplog.at_level(logging.WARNING):
+    message = r"fewer patients than the 5 folds have prognosis=severe \(3\);"
+    with pytest.warns(DataWarning, match=message):
         kfold(tables)
-    assert "fewer patients than the 5 folds have prognosis=severe (3);" in caplog.text
 
 
 def test_every_class_rare():
@@ -346,16 +345,18 @@ def test_lists_of_a_dataset_that_is_not_there():
         small_split().check_leakage({"other": {}})
 
 
-def test_few_of_many_rare_strata_are_named(caplog):
+def test_few_of_many_rare_strata_are_named():
     classes = tuple(f"c{i}" for i in range(12))
     task = make_task(
         name="kind", kind="categorical", classes=classes, sources={"ward": "kind"}
     )
     names = np.array([f"i{i:02d}" for i in range(24)], object)
     table = {"image_id": names, "patient_id": names, "kind": np.arange(24) % 12}
-    assign_folds({"ward": table}, [task], 3, seed=0)
-    assert "kind=c0 (2)" in caplog.text and "and 7 more; not every" in caplog.text
-    assert "kind=c9" not in caplog.text
+    with pytest.warns(DataWarning) as found:
+        assign_folds({"ward": table}, [task], 3, seed=0)
+    text = str(found[0].message)
+    assert "kind=c0 (2)" in text and "and 7 more; not every" in text
+    assert "kind=c9" not in text
 
 
 def test_folds_are_those_of_the_library(monkeypatch):
