@@ -37,18 +37,15 @@ DEFINED = {name: _defined(tree) for name, tree in TREES.items()}
 def unknown_names(tree: ast.Module) -> list[str]:
     """Dotted names of docstrings that begin with a module and are not in it.
 
-    Names of files, keys of the configuration and arguments of the function may look
-    like that.
+    Names of files and keys of the configuration may look like that.
     """
     found = []
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             continue
-        own = {arg.arg for arg in ast.walk(node) if isinstance(arg, ast.arg)}
         for name in _DOTTED.findall(ast.get_docstring(node) or ""):
-            first, last = name.split(".")[0], name.split(".")[-1]
             is_key = any(f"{key}.".startswith(f"{name}.") for key in KEYS)
-            if last not in _FILES and first not in own and not is_key:
+            if name.split(".")[-1] not in _FILES and not is_key:
                 found += [] if _resolves(name) else [name]
     return found
 

@@ -113,7 +113,7 @@ def plain_model(
     Args:
         config: settings of the model.
         model: of `build_from_config`.
-        dataset: number of the dataset in `config.datasets`; -1: for images of none.
+        dataset: number of the dataset in those of the settings; -1: images of none.
     Returns: the model itself, unless each dataset has its own statistics of
         normalisation.
 

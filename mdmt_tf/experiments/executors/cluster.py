@@ -112,7 +112,7 @@ class RayExecutor:
 
 
 def connect(settings: BenchmarkSection):
-    """The module `ray`, connected to the cluster at `settings.address`.
+    """The module `ray`, connected to the cluster at the `address` of the settings.
 
     Each time it warns that Ray lets everybody in.
 
