@@ -81,6 +81,8 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
     with console.working("metrics, intervals, strata ..."):
         report = external.write_folder(result, external_page.write_page)
     terminal.print_external(report, request.out)
+    for task, text in result.numbers_read.items():
+        print(f"labels of {task}: numbers read as {text}")
     for text in result.statistics:
         print(f"normalised by the {text}")
     return 0

@@ -139,8 +139,11 @@ def _about(results: ExternalResults) -> str:
     facts = results.manifest["dataset"]
     words = [facts["config"], facts["version"], f"{facts['examples']} images"]
     runs = ", ".join(run["path"] for run in results.runs)
+    # Evaluations by earlier versions do not have them.
+    read = results.manifest.get("numbers_read", {})
     labels = "; ".join(
         f"{task.name} from {_field(task.sources[results.dataset])}"
+        + (f" (numbers read as {read[task.name]})" if task.name in read else "")
         for task in results.tasks
     )
     used = dict.fromkeys(run.get("statistics", "") for run in results.runs)

@@ -44,7 +44,8 @@ from mdmt_tf.statistics.stored import check_run
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.alike import meaningless
-from mdmt_tf.tasks.labels import label_fields
+from mdmt_tf.tasks.derived import divide
+from mdmt_tf.tasks.labels import label_fields, task_labels
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,16 @@ class External:
         """What normalised the images, each text once; see `Evaluation`."""
         texts = dict.fromkeys(found.statistics for found in self.of_runs)
         return [text for text in texts if text]
+
+    @property
+    def numbers_read(self) -> dict[str, str]:
+        """Task -> how numbers were read as its classes, if their names are words."""
+        name, table = self.dataset.name, self.dataset.table
+        texts = {
+            task.name: task.numbers_text(task_labels(name, table, task))
+            for task in divide(self.tasks)[0]
+        }
+        return {task: text for task, text in texts.items() if text}
 
 
 def open_unseen(
@@ -294,6 +305,7 @@ def describe(result: External) -> dict:
         "meaningless": [
             name for name in meaningless(request.tasks) if name in evaluated
         ],
+        "numbers_read": result.numbers_read,
         "runs": runs,
         **({"statistics_of": request.statistics_of} if request.statistics_of else {}),
     }

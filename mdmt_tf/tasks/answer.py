@@ -150,6 +150,16 @@ class Answer(abc.ABC):
         Raises: DataError for a label that this answer cannot have.
         """
 
+    def numbers_text(self, labels: np.ndarray) -> str:
+        """How numbers were read as classes whose names are words, with their counts.
+
+        Args:
+            labels: as for `encode`.
+        Returns: "" where nothing was taken for an index: labels that are text, cut
+            points, classes that are named by numbers.
+        """
+        return ""
+
     def are_numbers(self, probabilities: np.ndarray) -> np.ndarray:
         """Whether predictions (n, ...) are finite numbers, bool (n,).
 

@@ -44,6 +44,11 @@ class ClassAnswer(Answer):
     @property
     def grades(self) -> tuple[float, ...] | None:
         """The names of the classes as numbers; None if one of them is no number."""
+        return self._named_numbers
+
+    @property
+    def _named_numbers(self) -> tuple[float, ...] | None:
+        """As `grades`, which a binary task has if the names are words, too."""
         if not all(map(_is_number, self.class_names)):
             return None
         numbers = tuple(map(float, self.class_names))
@@ -68,6 +73,23 @@ class ClassAnswer(Answer):
             self._refuse(labels, known & (same.sum(axis=1) != 1))
             result[known] = same[known].argmax(axis=1)
         return result
+
+    def numbers_text(self, labels: np.ndarray) -> str:
+        """Likewise.
+
+        Example:
+            >>> from mdmt_tf.tasks import make_task
+            >>> outcome = make_task(name="o", kind="binary", classes=("fine", "poor"))
+            >>> outcome.numbers_text(np.array([1, 0, 1, -1]))
+            '0 -> fine: 1, 1 -> poor: 2'
+        """
+        labels = np.asarray(labels)
+        if labels.dtype.kind in "OSU" or self.cut_points or self._named_numbers:
+            return ""
+        encoded = self.encode(labels)
+        counts = np.bincount(encoded[encoded >= 0], minlength=self.n_classes)
+        named = zip(self.class_names, counts, strict=True)
+        return ", ".join(f"{k} -> {name}: {n}" for k, (name, n) in enumerate(named))
 
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:
         """The most probable class, int64 (n,)."""
@@ -118,7 +140,7 @@ class ClassAnswer(Answer):
 
     def _are_of_class(self, labels: np.ndarray) -> np.ndarray:
         """Whether numbers (n,) are those of each class, bool (n, n_classes)."""
-        numbers = self.grades or range(self.n_classes)
+        numbers = self._named_numbers or range(self.n_classes)
         # 0.1 in the precision of the labels.
         is_float = labels.dtype.kind == "f"
         numbers = np.asarray(numbers, labels.dtype if is_float else np.float64)
@@ -128,7 +150,8 @@ class ClassAnswer(Answer):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             label = labels.tolist()[row]
-            expected = "one of these numbers" if self.grades else "a class index"
+            are_numbers = self._named_numbers is not None
+            expected = "one of these numbers" if are_numbers else "a class index"
             raise DataError(
                 f"task {self.name!r}: label {label!r} in row {row} is none of "
                 f"its {self.n_classes} classes ({', '.join(self.class_names)}); "

@@ -382,6 +382,17 @@ def test_a_model_of_synthetic_data_is_marked_on_real_data(tmp_path):
     assert "was trained on SYNTHETIC data" in write_page(folder).marks[0]
 
 
+def test_numbers_that_were_read_as_classes_are_stated(tmp_path):
+    folder = write(tmp_path / "one", TASKS[:2])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    read = {"death": "0 -> no: 50, 1 -> yes: 23"}
+    write_json(folder / "manifest.json", {**manifest, "numbers_read": read})
+    write_page(folder)
+    page = html.unescape((folder / "index.html").read_text())
+    expected = "death from died (numbers read as 0 -> no: 50, 1 -> yes: 23); grade from"
+    assert expected in page
+
+
 def test_an_answer_of_permuted_labels_is_marked_first(tmp_path):
     folder = write(tmp_path / "one", TASKS[:2])
     manifest = json.loads((folder / "manifest.json").read_text())

@@ -13,7 +13,7 @@ from mdmt_tf import config
 from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError, LeakageError
 from mdmt_tf.runs import predictions
-from mdmt_tf.runs.external import make_request
+from mdmt_tf.runs.external import fed_by, make_request
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import external
 from mdmt_tf.splits.split import Split
@@ -194,6 +194,17 @@ def test_files_of_several_runs(of_two, gamma_dir):
     with pytest.raises(ConfigError, match="cannot be written"):
         external.write_folder(of_two, lambda path: path)
     assert not list(out.parent.glob(".*"))
+
+
+def test_the_manifest_says_how_numbers_were_read_as_classes(of_two):
+    assert external.describe(of_two)["numbers_read"] == {}  # the labels are text
+    numbers = np.array([1] * 30 + [0] * 10 + [-1] * (N - 40), np.int8)
+    table = of_two.dataset.table | {"died": numbers}
+    fed = fed_by(of_two.request.tasks, "gamma", {"outcome": "died", "age": "years"})
+    dataset = dataclasses.replace(of_two.dataset, table=table)
+    found = dataclasses.replace(of_two, dataset=dataset, tasks=fed)
+    expected = {"outcome": "0 -> mild: 10, 1 -> severe: 30"}
+    assert external.describe(found)["numbers_read"] == expected
 
 
 def test_the_manifest_names_what_was_learned_from_permuted_labels(of_two):

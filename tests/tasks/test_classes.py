@@ -77,6 +77,15 @@ def test_labels_of_classes_that_are_numbers_are_these_numbers(labels):
     assert GRADED.encode(labels).tolist() == [0, 1, 3, -1]
 
 
+def test_numbers_of_a_binary_task_are_its_classes_too():
+    sex = make_task(name="sex", kind="binary", classes=("1", "2"))
+    assert sex.encode(np.array([1, 2, -1])).tolist() == [0, 1, -1]
+    with pytest.raises(DataError, match="label 0 in row 1"):
+        sex.encode(np.array([1, 0]))
+    back = make_task(name="died", kind="binary", classes=("1", "0"))
+    assert back.encode(np.array([1, 0, -1])).tolist() == [0, 1, -1]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_fraction_is_its_class_in_either_precision(dtype):
     task = make_task(name="cdr", kind="ordinal", classes=("0", "0.1", "-1"))
@@ -94,6 +103,24 @@ def test_a_number_that_two_classes_stand_for_is_refused():
     assert task.encode(np.array([2])).tolist() == [2]
     with pytest.raises(DataError, match=r"label 1 in row 0 .* Expected one of the"):
         task.encode(np.array([1]))
+
+
+def test_numbers_that_were_read_as_indices_are_told_with_their_counts():
+    text = "0 -> a: 0, 1 -> b: 2, 2 -> c: 1"
+    assert TASK.numbers_text(np.array([1, 2, 1, -1])) == text
+    assert TASK.numbers_text(np.array([1.0, 2.0, 1.0, np.nan])) == text
+
+
+@pytest.mark.parametrize(
+    ("facts", "labels"),
+    [
+        ({"classes": ("a", "b")}, np.array(["b", "a", ""], object)),
+        ({"classes": ("1", "2")}, np.array([1, 2])),
+        ({"classes": ("low", "high"), "cut_points": (5,)}, np.array([1, 7])),
+    ],
+)
+def test_labels_that_are_no_indices_need_no_words(facts, labels):
+    assert make_task(name="t", kind="ordinal", **facts).numbers_text(labels) == ""
 
 
 def test_numbers_are_indices_of_classes_that_are_words():
