@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import scipy.stats
 
 NAN = float("nan")
 
@@ -73,5 +72,7 @@ def expanded_level(patients: float, level: float = 0.95) -> float:
         >>> round(expanded_level(20), 4), round(expanded_level(1000), 4)
         (0.9682, 0.9504)
     """
+    import scipy.stats  # slow to import
+
     t = scipy.stats.t.ppf((1 + level) / 2, patients - 1)
     return float(1 - 2 * scipy.stats.norm.cdf(-t * np.sqrt(patients / (patients - 1))))
