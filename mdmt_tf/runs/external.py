@@ -14,6 +14,7 @@ from mdmt_tf.data.sources import (
     prepared_datasets,
 )
 from mdmt_tf.errors import ConfigError, DataError, nearest
+from mdmt_tf.runs import digests
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks import Answer, Derived
@@ -279,6 +280,7 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Answer, ...], tuple[str, .
                 f"predictions have no mean. Expected {answers_text(tasks[0])}. "
                 f"Received: {answers_text(own)}. Evaluate them one by one."
             )
+    _check_copies(runs)
     names = [
         tuple(
             dict.fromkeys(dataset.config for dataset in config.tested_datasets.values())
@@ -296,6 +298,17 @@ def _common(runs: Sequence[RunFolder]) -> tuple[tuple[Answer, ...], tuple[str, .
             f"dataset fits all of them ({trained}). Evaluate them one by one."
         )
     return tasks[0], common
+
+
+def _check_copies(runs: Sequence[RunFolder]) -> None:
+    """Refuse runs with the same weights; missing ones are an error of the opening."""
+    found = []
+    for run in runs:
+        if run.best_weights.is_file():
+            found.append((run.path, digests.digest_of(run.best_weights)))
+        elif (run.saved_model / "variables").is_dir():
+            found.append((run.path, digests.digest_of(run.saved_model)))
+    digests.check_distinct(found)
 
 
 def _is_file(on: str) -> bool:

@@ -90,8 +90,9 @@ def open_models(
         statistics_of: name of the dataset as whose images all files are normalised, for
             models in which each dataset has its own statistics; None: as the models
             serve images of no dataset.
-    Raises: ConfigError when the models have different tasks or classes, or when the
-        preprocessing is not known; DataError for a folder that holds no model.
+    Raises: ConfigError when the models have different tasks or classes, when two have
+        the same weights, or when the preprocessing is not known; DataError for a
+        folder that holds no model.
     """
     models = [open_model(path, preprocessing) for path in paths]
     if statistics_of is not None:
@@ -111,6 +112,7 @@ def open_models(
                 f"{first.path} with input {list(first.size)}, {other.path} with "
                 f"{list(other.size)}. Predict with each alone."
             )
+    digests.check_distinct((model.path, model.digest) for model in models)
     return models
 
 

@@ -238,6 +238,7 @@ def test_a_client_that_goes_does_not_stop_the_others(run, films, tmp_path):
 def test_several_models_have_the_card_of_their_ensemble(run, tmp_path):
     another = shutil.copytree(run.saved_model, tmp_path / "another")
     # As of a model with other weights; one that is given twice has no ensemble.
+    (another / "variables" / "more").write_text("other")
     card = another / "model_card.json"
     facts = json.loads(card.read_text(encoding="utf-8"))
     facts["hashes"]["model"] = "sha256:another"

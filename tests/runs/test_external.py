@@ -153,6 +153,27 @@ def test_a_run_counts_once(make):
         make_request([run, RunFolder(run.path / ".." / "run")], "ward", "DATA")
 
 
+def test_a_copy_of_a_run_is_refused_with_both_names(make):
+    runs = [make(name) for name in ("one", "other", "copy")]
+    for run, weights in zip(runs, (b"1", b"2", b"1"), strict=True):
+        run.best_weights.parent.mkdir()
+        run.best_weights.write_bytes(weights)
+    assert len(make_request(runs[:2], "ward", "DATA").runs) == 2
+    with pytest.raises(ConfigError, match=r"one and .*copy have the same weights"):
+        make_request(runs, "ward", "DATA")
+
+
+def test_a_copy_that_has_its_saved_model_alone_is_refused(make):
+    runs = [make(name) for name in ("one", "copy")]
+    for run in runs:
+        (run.saved_model / "variables").mkdir(parents=True)
+        (run.saved_model / "saved_model.pb").write_bytes(b"graph")
+    with pytest.raises(ConfigError, match=r"one and .*copy have the same weights"):
+        make_request(runs, "ward", "DATA")
+    (runs[1].saved_model / "variables" / "data").write_bytes(b"2")
+    assert len(make_request(runs, "ward", "DATA").runs) == 2
+
+
 def test_runs_of_different_preprocessing_have_no_dataset(make):
     runs = [make(), make("other", configs=("full_256", "full_256"))]
     with pytest.raises(ConfigError, match=r"run: lungs_256; .*other: full_256"):

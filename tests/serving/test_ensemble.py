@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import shutil
 import types
 
 import keras
@@ -86,6 +88,13 @@ def test_models_with_other_cut_points_have_no_mean(save):
 def test_the_digest_is_that_of_the_weights(save, saved):
     same, other = open_model(saved), save(OUTCOME, GRADE, seed=1)
     assert same.digest == open_model(saved).digest != open_model(other).digest
+
+
+def test_a_copy_of_a_model_is_refused_with_both_names(saved, tmp_path):
+    copy = shutil.copytree(saved, tmp_path / "copy")
+    text = re.escape(f"{saved} and {copy} have the same weights")
+    with pytest.raises(ConfigError, match=text):
+        open_models([saved, copy])
 
 
 @pytest.mark.large
