@@ -1,5 +1,6 @@
 """What a request asks about: a radiograph is a file, a volume may be many files."""
 
+import collections
 import dataclasses
 import os
 import re
@@ -80,6 +81,22 @@ def _without_parts(items: Sequence[Item]) -> list[Item]:
     return [
         dataclasses.replace(item, error=errors.get(item.path, "")) for item in items
     ]
+
+
+def name_notes(items: Sequence[Item]) -> dict[str, str]:
+    """Name -> a note, of the names that several items have.
+
+    Example:
+        >>> two = [Item("x.png", Path("/a")), Item("x.png", Path("/b"))]
+        >>> name_notes([*two, Item("y.png", Path("/c"))])
+        {'x.png': '2 files are called x.png; the answers are in the order sent'}
+    """
+    counts = collections.Counter(item.name for item in items)
+    return {
+        name: f"{count} files are called {name}; the answers are in the order sent"
+        for name, count in counts.items()
+        if count > 1
+    }
 
 
 def remove_links(items: Sequence[Item]) -> None:

@@ -16,7 +16,7 @@ from mdmt_tf.serving.web import pictures, schema
 from mdmt_tf.serving.web.bounds import Bounds, Refused
 from mdmt_tf.serving.web.description import describe, operating_points, task_of
 from mdmt_tf.serving.web.desk import Job
-from mdmt_tf.serving.web.items import Item, items_of, remove_links
+from mdmt_tf.serving.web.items import Item, items_of, name_notes, remove_links
 
 
 class Service:
@@ -60,6 +60,7 @@ class Service:
             texts += [str(one) for one in found if str(one) not in texts]
 
         left = [list(reversed(items)) for items in groups]
+        alike = [name_notes(items) for items in groups]
         wants_pictures = jobs[0].question.pictures
         for number, answer, forms in answer_groups(
             self.models,
@@ -74,6 +75,7 @@ class Service:
                 answer, file=item.name, error=item.named(answer.error)
             )
             notes = [item.named(text) for text in doubts.pop(item.path, [])]
+            notes += [text for name, text in alike[number].items() if name == item.name]
             yield job, (self._file_answer(own, forms, notes, wants_pictures), own)
             if not left[number]:
                 remove_links(groups[number])

@@ -14,6 +14,9 @@ from mdmt_tf.serving.web.desk import Job, Question
 from mdmt_tf.serving.web.items import Item, items_of
 from mdmt_tf.serving.web.service import Service
 
+# Names and grey values of films, two of one name.
+FILMS = (("x.png", 50), ("y.png", 100), ("x.png", 200))
+
 
 class Explained:
     """Maps with one bright pixel, of a task `outcome`."""
@@ -57,6 +60,24 @@ def test_an_item_with_an_error_has_no_answer(explaining, ask, monkeypatch):
     part, whole = reply.json()["answers"]
     assert (part["file"], part["error"]) == ("a.png", "a.png: a part")
     assert not part["tasks"] and whole["tasks"] and not whole["error"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_order(means, ask):
+    films = [("files", (name, png(grey))) for name, grey in FILMS]
+    others = [("files", ("x.png", png()))]
+    reply, alone = ask(
+        ("POST", "/api/predict", {"files": films}),
+        ("POST", "/api/predict", {"files": others}),
+    )
+    found = reply.json()["answers"]
+    note = "2 files are called x.png; the answers are in the order sent"
+    assert [note in one["preparation"] for one in found] == [True, False, True]
+    assert [one["file"] for one in found] == ["x.png", "y.png", "x.png"]
+    # The brighter one was sent last.
+    first, _, last = (one["tasks"]["outcome"]["probability"] for one in found)
+    assert first < last
+    # Another request at the same time is none of its files.
+    assert note not in alone.json()["answers"][0]["preparation"]
 
 
 def test_a_map_of_each_model(explaining, ask):
@@ -110,9 +131,9 @@ def test_what_a_client_that_has_gone_wanted_is_left(means, monkeypatch):
     assert len(asyncio.run(main())) == 1
 
 
-def png():
+def png(grey=100):
     import cv2
 
-    pixels = np.full((16, 16), 100, np.uint8)
+    pixels = np.full((16, 16), grey, np.uint8)
     pixels[:8] = 0
     return cv2.imencode(".png", pixels)[1].tobytes()
