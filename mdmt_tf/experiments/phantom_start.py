@@ -20,6 +20,7 @@ from mdmt_tf.models.backbones.table import BACKBONES, PUBLISHED
 from mdmt_tf.models.weights import (
     half_precision,
     heads,
+    lineage,
     phantom_weights,
     provenance,
 )
@@ -202,7 +203,9 @@ def _facts_of(run: RunFolder) -> dict:
     """The facts of the file: what went in, and what was measured."""
     settings = run.settings()
     manifest = run.read_json(run.manifest)
-    real = set(manifest["datasets"]) - set(manifest["synthetic_datasets"])
+    before = lineage.of_manifest(manifest)["datasets"]
+    drawn = {*manifest["synthetic_datasets"], *manifest[provenance.NOTE]}
+    real = {*manifest["datasets"], *before} - drawn
     if real:
         raise DataError(
             f"{run.path}: was trained with real images of {', '.join(sorted(real))}. "

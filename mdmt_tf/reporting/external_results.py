@@ -178,4 +178,6 @@ def sentence(results: ExternalResults) -> str:
     if len(results.runs) > 1:
         who = f"none of the {len(results.runs)} models has seen"
         last += ", for their mean prediction"
+    if any(run.get("unknown_starts") for run in results.runs):
+        who += ", as far as is known"
     return f"On {results.dataset}, which {who}, {', '.join(parts[:-1])}{last}."

@@ -5,6 +5,7 @@ trained, so no training data are needed.
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,11 +16,14 @@ import pandas as pd
 from mdmt_tf.data.samples import Samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError, LeakageError, MdmtError
+from mdmt_tf.models.weights import lineage
 from mdmt_tf.names import likeness
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import write_json
+
+logger = logging.getLogger(__name__)
 
 
 class Predictor(Protocol):
@@ -148,13 +152,14 @@ def check_numbers(predicted: Mapping[str, np.ndarray], samples: Samples) -> None
 
 
 def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
-    """Make sure that a run has not seen any image of a dataset.
+    """Make sure that a run, and what it started from, have not seen a dataset.
 
     Raises: DataError when it is one of the datasets of the run, even under another
-        name; LeakageError when the run had images or patients of it in training or
+        name; LeakageError when images or patients of it were in training or
         validation.
     """
-    for name, facts in run.read_json(run.manifest)["datasets"].items():
+    manifest = run.read_json(run.manifest)
+    for name, facts in manifest["datasets"].items():
         if facts["fingerprint"] == dataset.fingerprint:
             raise DataError(
                 f"{dataset.folder}: the run {run.path} was made with it (dataset "
@@ -185,3 +190,42 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
                 "that it has not seen. If these are other patients with the same ids, "
                 "prepare them as a dataset of another name."
             )
+    found = _find_seen(lineage.of_manifest(manifest), dataset)
+    seen = sorted({*found["images"], *found["patients"]})
+    if seen:
+        raise LeakageError(
+            f"{dataset.folder}: the run {run.path}, or what it started from, was "
+            f"trained with {len(seen)} of these {len(dataset)} images or with others "
+            f"of their patients, such as {seen[0]!r}. Expected data that neither the "
+            "run nor its start has seen."
+        )
+
+
+def check_unseen_pixels(
+    run: RunFolder, dataset: PreparedDataset, allow_identical: bool = False
+) -> None:
+    """Refuse images whose pixels a run or its start has seen, under any name.
+
+    Args:
+        allow_identical: whether they are a warning.
+    Raises: LeakageError.
+    """
+    found = _find_seen(lineage.of_manifest(run.read_json(run.manifest)), dataset)
+    if not found["pixels"]:
+        return
+    text = (
+        f"{dataset.folder}: {len(found['pixels'])} of {len(dataset)} images are the "
+        f"same in every pixel as images that the run {run.path}, or what it started "
+        f"from, was trained with, such as {found['pixels'][0]!r}."
+    )
+    if not allow_identical:
+        raise LeakageError(
+            f"{text} Leave them out: python -m mdmt_tf.prepare NAME --exclude FILE. To "
+            "evaluate with them as they are: --allow-identical-images."
+        )
+    logger.warning("%s (--allow-identical-images)", text)
+
+
+def _find_seen(note: Mapping, dataset: PreparedDataset) -> dict[str, list[str]]:
+    images = [str(image) for image in dataset.table["image_id"]]
+    return lineage.find(note, dataset, images)

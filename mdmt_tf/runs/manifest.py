@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mdmt_tf
 from mdmt_tf.config.schema import Config
-from mdmt_tf.models.weights import provenance
+from mdmt_tf.models.weights import lineage, provenance
 from mdmt_tf.storage import now
 
 _PACKAGES = [
@@ -33,6 +33,7 @@ def build_manifest(
     devices: list[str],
     initial_weights: dict | None = None,
     synthetic_images: Mapping[str, int] | None = None,
+    trained_with: Mapping | None = None,
 ) -> dict:
     """The manifest of a run.
 
@@ -43,6 +44,8 @@ def build_manifest(
         devices: names of the devices that the fit uses.
         initial_weights: source and sha256 of the backbone's weights; None: random.
         synthetic_images: number of training images of each synthetic dataset.
+        trained_with: hashes of the images here and in the fits that the weights are
+            of, see `lineage`.
     """
     synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
     of_start = (initial_weights or {}).get(provenance.NOTE, {})
@@ -53,6 +56,7 @@ def build_manifest(
         "synthetic_datasets": synthetic,
         # Dataset -> images, here and in the fits that the weights are of.
         provenance.NOTE: provenance.combined(of_start, synthetic_images or {}),
+        lineage.NOTE: trained_with or lineage.empty(),
         "mdmt_tf": mdmt_tf.__version__,
         "commit": _commit(),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],

@@ -1,6 +1,7 @@
 """Evaluation of a finished run, on its own data or on data that it has not seen."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,6 +9,7 @@ from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import ConfigError, nearest
+from mdmt_tf.models.weights import lineage
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen, evaluate
 from mdmt_tf.runs.external import EXTERNAL, Field, fed_by
 from mdmt_tf.runs.folder import RunFolder
@@ -17,6 +19,8 @@ from mdmt_tf.serving.predictor import AsDataset, open_predictor, served_text
 from mdmt_tf.splits.split import Split
 from mdmt_tf.statistics.stored import other_stored
 from mdmt_tf.tasks import Answer
+
+logger = logging.getLogger(__name__)
 
 
 def reproduce(run: RunFolder, data_dir: str | os.PathLike | None = None) -> list[str]:
@@ -102,6 +106,9 @@ def evaluate_on(
     others = [answer for answer in known if answer.name not in fields]
     answers = fed_by((*chosen, *others), dataset.name, fields)
     check_unseen(run, dataset)
+    note = lineage.of_manifest(run.read_json(run.manifest))
+    if text := lineage.unknown_text(note):
+        logger.warning("%s: %s.", run.path, text)
     predictor = open_predictor(run, config)
     if statistics_of is not None:
         predictor = AsDataset(predictor, statistics_of)

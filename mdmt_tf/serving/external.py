@@ -17,9 +17,9 @@ from mdmt_tf import storage
 from mdmt_tf.data.seen_images import check_unseen_images
 from mdmt_tf.data.sources import PreparedDataset, open_dataset, open_datasets
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.models.weights import provenance
+from mdmt_tf.models.weights import lineage, provenance
 from mdmt_tf.runs import predictions
-from mdmt_tf.runs.evaluation import Evaluation, check_unseen
+from mdmt_tf.runs.evaluation import Evaluation, check_unseen, check_unseen_pixels
 from mdmt_tf.runs.external import (
     CALIBRATED,
     EXTERNAL,
@@ -147,6 +147,8 @@ def _check_images(request: Request, dataset: PreparedDataset) -> None:
                 logger.warning(text, dataset.folder, name, error)
         if trained:
             check_unseen_images(dataset, trained, used, request.allow_identical)
+    for run in request.runs:
+        check_unseen_pixels(run, dataset, request.allow_identical)
 
 
 def _prepare(request: Request, progress: Progress):
@@ -317,6 +319,7 @@ def _own_test(run: RunFolder, tasks: Sequence[Task]) -> dict:
     facts = {"synthetic": manifest["synthetic"], "experiment": manifest["experiment"]}
     facts |= {"trained_on": data_note(manifest)}
     facts |= {provenance.NOTE: manifest.get(provenance.NOTE, {})}
+    facts |= {"unknown_starts": lineage.of_manifest(manifest)[lineage.UNKNOWN]}
     if run.assessment.is_file():
         own = run.read_json(run.assessment).get("test", {})
         metrics = {

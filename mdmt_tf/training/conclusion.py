@@ -15,7 +15,7 @@ from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
-from mdmt_tf.models.weights import heads, provenance, weights_file
+from mdmt_tf.models.weights import heads, lineage, provenance, weights_file
 from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
@@ -54,6 +54,8 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     names = [task.name for task in inputs.tasks]
     heads.write(run.backbone_weights, heads.arrays_of(model, names))
     provenance.write(run.backbone_weights, manifest.get(provenance.NOTE, {}))
+    if lineage.NOTE in manifest:  # not in a run that an earlier version has begun
+        lineage.write(run.backbone_weights, manifest[lineage.NOTE])
     _probe(fit, model)
 
     if config.training.saved_model:

@@ -17,7 +17,7 @@ from mdmt_tf.data.training_set import TrainingSet, build_training_set, check_cla
 from mdmt_tf.errors import ConfigError, Interrupted
 from mdmt_tf.models.dataset_normalization import set_fractions
 from mdmt_tf.models.from_config import answering_model, build_from_config
-from mdmt_tf.models.weights import pretrained
+from mdmt_tf.models.weights import lineage, pretrained
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.kept_epoch import not_chosen, read_kept_epoch
 from mdmt_tf.runs.manifest import build_manifest
@@ -33,6 +33,7 @@ from mdmt_tf.training.losses import compile_model
 from mdmt_tf.training.optimizers import build_optimizer
 from mdmt_tf.training.recalibration import recalibrate_start
 from mdmt_tf.training.resuming import change, reopens, resumable
+from mdmt_tf.training.start import check_start, data_of_start
 from mdmt_tf.training.strategy import (
     build_strategy,
     check_batch_size,
@@ -69,7 +70,11 @@ def train(
         inputs = open_inputs(config)
         training_set = training_set_of(config, inputs)
         layers = augmentation_layers(config, inputs)
-        initial = pretrained.describe(config.model.backbone, config.model.weights)
+        model, settings = config.model, config.pipeline
+        start = data_of_start(model.backbone, model.weights)
+        check_start(start, inputs, settings.allow_identical_images)
+        own = lineage.of_lists(inputs.datasets, inputs.split.datasets)
+        initial = pretrained.describe(model.backbone, model.weights)
         manifest = build_manifest(
             config,
             inputs.describe_datasets(),
@@ -77,6 +82,7 @@ def train(
             device_names(strategy),
             initial,
             inputs.synthetic_images,
+            lineage.combined(start, own),
         )
         run = RunFolder.create(config, manifest, inputs.tasks, inputs.split.write)
     else:

@@ -403,6 +403,15 @@ def test_an_answer_of_permuted_labels_is_marked_first(tmp_path):
     assert "grade: the labels of the training" in (folder / "index.html").read_text()
 
 
+def test_a_start_whose_data_are_unknown_is_in_the_sentence(tmp_path):
+    folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["runs"][0]["unknown_starts"] = ["mine.weights.h5"]
+    write_json(folder / "manifest.json", manifest)
+    words = "the model has not seen, as far as is known, "
+    assert words in write_page(folder).sentence
+
+
 def test_the_synthetic_images_of_the_training_are_stated(tmp_path):
     folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
     manifest = json.loads((folder / "manifest.json").read_text())

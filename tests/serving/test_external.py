@@ -7,11 +7,14 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from hashed_datasets import pictures
 from sklearn.metrics import mean_absolute_error, roc_auc_score
 
 from mdmt_tf import config
 from mdmt_tf.config import files
+from mdmt_tf.data.sources import open_dataset
 from mdmt_tf.errors import ConfigError, DataError, LeakageError
+from mdmt_tf.models.weights import lineage
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import fed_by, make_request
 from mdmt_tf.runs.folder import RunFolder
@@ -249,6 +252,53 @@ def test_patients_that_the_run_has_seen_are_refused(
     request = make_request(runs, "alpha", str(tmp_path))
     with pytest.raises(LeakageError, match=f"1 of these patients.*such as '{seen}'"):
         external.open_unseen(request)
+
+
+@pytest.fixture
+def begun(runs, tmp_path):
+    """`begun(**facts)`: a copy of a run whose manifest has other facts."""
+
+    def begun(**facts):
+        copy = RunFolder(shutil.copytree(runs[0].path, tmp_path / "begun"))
+        manifest = copy.read_json(copy.manifest) | facts
+        copy.manifest.write_text(json.dumps(manifest))
+        return copy
+
+    return begun
+
+
+def test_data_that_the_start_of_the_run_has_seen_are_refused(runs, begun, gamma_dir):
+    gamma = open_dataset(gamma_dir, "gamma", "full_256")
+    start = lineage.of_lists([gamma], {"gamma": {"train": ["g03", "g07"]}})
+    own = runs[0].read_json(runs[0].manifest)[lineage.NOTE]
+    run = begun(**{lineage.NOTE: lineage.combined(start, own)})
+    # Each patient has two images.
+    with pytest.raises(LeakageError, match=f"started from, .* 4 of these {N} images"):
+        external.open_unseen(make_request([run], "gamma", str(gamma_dir)))
+
+
+def test_pixels_that_the_start_has_seen_are_refused_under_any_name(
+    begun, write_hashed, caplog
+):
+    shown = pictures(3, 5)
+    seen = write_hashed("before", shown[:2], ["p0", "p1"])
+    new = write_hashed("ward", shown[1:], ["q0", "q1"])
+    note = lineage.of_lists([seen], {"before": {"train": ["before1"]}})
+    run, data_dir = begun(**{lineage.NOTE: note}), str(new.folder.parents[2])
+    with pytest.raises(LeakageError, match="1 of 2 images are the same .* 'ward0'"):
+        external.open_unseen(make_request([run], "ward", data_dir))
+    request = make_request([run], "ward", data_dir, allow_identical=True)
+    external.open_unseen(request)
+    assert "(--allow-identical-images)" in caplog.text
+
+
+def test_a_start_whose_data_are_unknown_has_a_warning(begun, gamma_dir, caplog):
+    run = begun(**{lineage.NOTE: lineage.empty(["mine.weights.h5"])})
+    request = make_request([run], "gamma", str(gamma_dir))
+    result = external.evaluate_runs(request, external.open_unseen(request))
+    assert caplog.text.count("data of the start mine.weights.h5 are unknown") == 1
+    (facts,) = external.describe(result)["runs"]
+    assert facts["unknown_starts"] == ["mine.weights.h5"]
 
 
 def test_a_run_without_its_predictions_is_refused(runs, gamma_dir, tmp_path):

@@ -18,6 +18,7 @@ from mdmt_tf.cards.writing import facts_of
 from mdmt_tf.errors import ConfigError, DataError, Interrupted
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
+from mdmt_tf.models.weights import lineage
 from mdmt_tf.models.weights.conversion import reference_state
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
@@ -121,7 +122,12 @@ def test_a_run_begins_with_the_weights_of_a_file(run, settings, own_weights):
     assert f"backbonetinyfrom{own_weights}" in said
     for name, array in backbone_state(begun, frozen).items():
         np.testing.assert_array_equal(array, start[name])
-    facts = begun.read_json(begun.manifest)["initial_weights"]
+    manifest = begun.read_json(begun.manifest)
+    note = manifest[lineage.NOTE]
+    assert note["unknown"] == [own_weights.name]
+    assert set(note["datasets"]) == set(manifest["datasets"])
+    assert lineage.read(begun.backbone_weights) == note
+    facts = manifest["initial_weights"]
     assert facts["file"] == str(own_weights)
     assert facts["sha256"] == sha256_of(own_weights)
     assert run.read_json(run.manifest)["initial_weights"] is None

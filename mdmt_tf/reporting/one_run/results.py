@@ -9,6 +9,7 @@ import pandas as pd
 from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.histories import read_history
+from mdmt_tf.models.weights import lineage
 from mdmt_tf.reporting.assessed import Assessed, clause, number
 from mdmt_tf.reporting.marks import SYNTHETIC, VALIDATION
 from mdmt_tf.reporting.one_run.strata import strata_of
@@ -200,6 +201,8 @@ class RunResults(Assessed):
         what = "On the validation split"
         if self.split == "test":
             what = "On the test split, which the model has not seen"
+            if lineage.of_manifest(self.manifest)[lineage.UNKNOWN]:
+                what += ", as far as is known"
         elif not self.not_chosen:
             what += ", which chose the epoch of the model"
         return f"{what}, {', '.join(parts[:-1])}{last}."
