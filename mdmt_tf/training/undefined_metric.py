@@ -1,17 +1,16 @@
 """A warning before training where the validation split can choose no epoch."""
 
-import logging
+import warnings
 
 import numpy as np
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
+from mdmt_tf.errors import DataWarning
 from mdmt_tf.metrics.computation import labelled_answers
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import with_derived
 from mdmt_tf.training.judging import metrics_of
-
-logger = logging.getLogger(__name__)
 
 # Mean logits: mixed, all high (a positive prediction for each row), all low, mixed.
 _MEANS = (0.0, 9.0, -9.0, 0.0)
@@ -40,14 +39,14 @@ def warn_of_undefined(config: Config, inputs: Inputs) -> None:
         if not np.isnan(metrics[selection.metric]):
             return
     other = "metric to loss" if metrics["n"] else "task to another task"
-    logger.warning(
-        "training.select_on.metric = %s: it is not defined for %s on the validation "
-        "split (%s), so no epoch can be chosen: training does not stop early, and the "
-        "last epoch is kept. Set training.select_on.%s, or take another fold or split.",
-        selection.metric,
-        answer.name,
-        _labels_text(answer, labels, chances),
-        other,
+    warnings.warn(
+        f"training.select_on.metric = {selection.metric}: it is not defined for "
+        f"{answer.name} on the validation split "
+        f"({_labels_text(answer, labels, chances)}), so no epoch can be chosen: "
+        "training does not stop early, and the last epoch is kept. Set "
+        f"training.select_on.{other}, or take another fold or split.",
+        DataWarning,
+        stacklevel=2,
     )
 
 

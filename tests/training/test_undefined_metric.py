@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mdmt_tf.errors import collected_warnings
 from mdmt_tf.tasks import make_task
 from mdmt_tf.training.undefined_metric import warn_of_undefined
+
+pytestmark = pytest.mark.filterwarnings("ignore::mdmt_tf.errors.DataWarning")
 
 NAN = float("nan")
 KINDS = {
@@ -19,7 +22,7 @@ KINDS = {
 }
 
 
-def warning_of(caplog, task, metric, labels, weight_by="image"):
+def warning_of(task, metric, labels, weight_by="image"):
     """The warning; "" for none. Two images of each patient."""
     task, labels = KINDS[task], np.array(labels)
     n = len(labels)
@@ -49,9 +52,9 @@ def warning_of(caplog, task, metric, labels, weight_by="image"):
         training=types.SimpleNamespace(select_on=select_on),
         pipeline=types.SimpleNamespace(weight_by=weight_by),
     )
-    caplog.clear()
-    warn_of_undefined(settings, inputs)
-    return caplog.text
+    with collected_warnings() as found:
+        warn_of_undefined(settings, inputs)
+    return "".join(map(str, found))
 
 
 @pytest.mark.parametrize(
@@ -65,8 +68,8 @@ def warning_of(caplog, task, metric, labels, weight_by="image"):
         ("findings", "auc", [[0, 1], [0, 0]], "x: labels of 2 images, all"),
     ],
 )
-def test_labels_that_define_no_metric_are_named(task, metric, labels, reason, caplog):
-    text = warning_of(caplog, task, metric, labels)
+def test_labels_that_define_no_metric_are_named(task, metric, labels, reason):
+    text = warning_of(task, metric, labels)
     assert reason in text and f"training.select_on.metric = {metric}:" in text
     assert "the last epoch is kept" in text
 
@@ -86,11 +89,11 @@ def test_labels_that_define_no_metric_are_named(task, metric, labels, reason, ca
         ("findings", "auc", [[0, 1], [1, 0]]),
     ],
 )
-def test_nothing_is_said_where_the_metric_may_be_defined(task, metric, labels, caplog):
-    assert warning_of(caplog, task, metric, labels) == ""
+def test_nothing_is_said_where_the_metric_may_be_defined(task, metric, labels):
+    assert warning_of(task, metric, labels) == ""
 
 
-def test_it_is_the_metric_of_patients_where_they_count(caplog):
+def test_it_is_the_metric_of_patients_where_they_count():
     labels = [0, 0, 1, 1]
-    assert warning_of(caplog, "death", "auc", labels, "patient") == ""
-    assert "all no" in warning_of(caplog, "death", "auc", [0] * 4, "patient")
+    assert warning_of("death", "auc", labels, "patient") == ""
+    assert "all no" in warning_of("death", "auc", [0] * 4, "patient")
