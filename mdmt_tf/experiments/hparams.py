@@ -21,7 +21,8 @@ from mdmt_tf.config import Config
 from mdmt_tf.experiments.cells import read_json
 from mdmt_tf.experiments.grid import Folder, Grid
 from mdmt_tf.experiments.run_results import is_synthetic
-from mdmt_tf.metrics.table import METRICS, charted
+from mdmt_tf.metrics.layout import charted
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.storage import replacing
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import by_importance

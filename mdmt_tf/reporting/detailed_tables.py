@@ -7,7 +7,8 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.grid import CELL_KEYS
-from mdmt_tf.metrics.table import METRICS, blocks_of, compared
+from mdmt_tf.metrics.layout import blocks_of
+from mdmt_tf.metrics.table import METRICS, compared
 from mdmt_tf.metrics.text import shown_alike, with_interval
 from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.aggregates import Aggregates

@@ -8,7 +8,8 @@ import pandas as pd
 
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.metrics.table import METRICS, blocks_of, headline
+from mdmt_tf.metrics.layout import blocks_of
+from mdmt_tf.metrics.table import METRICS, headline
 from mdmt_tf.metrics.text import NO_NUMBER, shown
 from mdmt_tf.reporting import effort, paper_columns
 from mdmt_tf.reporting.aggregates import Aggregates

@@ -4,7 +4,8 @@ import math
 
 import pandas as pd
 
-from mdmt_tf.metrics.table import blocks_of, compared, headline
+from mdmt_tf.metrics.layout import blocks_of
+from mdmt_tf.metrics.table import compared, headline
 from mdmt_tf.metrics.text import NO_NUMBER, in_percent, shown
 from mdmt_tf.reporting import paper_columns
 from mdmt_tf.reporting.aggregates import Aggregates

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mdmt_tf.marks import SYNTHETIC_DATA
-from mdmt_tf.metrics.table import METRICS, blocks_of, compared, legend
+from mdmt_tf.metrics.layout import blocks_of, legend
+from mdmt_tf.metrics.table import METRICS, compared
 from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.tasks import Task

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import keras
 
-from mdmt_tf.metrics.table import METRICS, charted, legend
+from mdmt_tf.metrics.layout import charted, legend
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.screen import size
 from mdmt_tf.screen.line import Line, cut
 from mdmt_tf.screen.times import TimeLeft, duration, short

@@ -10,7 +10,7 @@ from sklearn import metrics
 from mdmt_tf import report as command
 from mdmt_tf.experiments import correlations
 from mdmt_tf.experiments.results import Results
-from mdmt_tf.metrics.table import blocks_of
+from mdmt_tf.metrics.layout import blocks_of
 from mdmt_tf.reporting import plots
 from mdmt_tf.reporting import report as reports
 from mdmt_tf.reporting.table_files import heading

@@ -9,7 +9,8 @@ A metric of training and of validation has the same name in two folders of event
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
-from mdmt_tf.metrics.table import METRICS, charted
+from mdmt_tf.metrics.layout import charted
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import by_importance, divide
 
