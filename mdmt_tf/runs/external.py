@@ -122,7 +122,8 @@ def make_request(
             f"--manual-dir {manual_dir}: is for a YAML file that declares a dataset; "
             f"--on {on} is no file. Leave it out, or give the file."
         )
-    name, declared = _read_declaration(on) if declaration else (on, {})
+    known = {} if labels else {task.name: task for task in tasks}
+    name, declared = _read_declaration(on, known) if declaration else (on, {})
     if out is None:
         many = "" if len(runs) == 1 else f"_{len(runs)}_runs"
         out = runs[0].path / "external" / f"{name}{many}"
@@ -315,8 +316,13 @@ def _is_file(on: str) -> bool:
     return on.endswith((".yaml", ".yml")) or Path(on).is_file()
 
 
-def _read_declaration(path: str) -> tuple[str, dict[str, Field]]:
-    """Name of the declared dataset, and the label fields that its tasks name."""
+def _read_declaration(
+    path: str, known: Mapping[str, Answer]
+) -> tuple[str, dict[str, Field]]:
+    """Name of the declared dataset, and the label fields that its tasks name.
+
+    Raises: ConfigError for a task that is another one than that of the run.
+    """
     from mdmt_tf import config as configuration
 
     name = configuration.load_declaration(path).name
@@ -327,7 +333,32 @@ def _read_declaration(path: str) -> tuple[str, dict[str, Field]]:
         if field is not None:
             several = isinstance(field, list)
             declared[task] = tuple(map(str, field)) if several else str(field)
+            if task in known:
+                _check_same(path, known[task], section)
     return name, declared
+
+
+def _check_same(path: str, task: Answer, section: Mapping[str, Any]) -> None:
+    """Compare what a file says about a task with the task of the run."""
+    # Labels find their class by its name, and values by its place.
+    in_order = list if task.cut_points else sorted
+    expected = {
+        "kind": task.kind,
+        "classes": list(task.class_names),
+        "cut_points": list(task.cut_points),
+        "descending": task.descending,
+    }
+    for key, own in expected.items():
+        stated = section.get(key)
+        same = stated is None or stated == own
+        if key == "classes" and isinstance(stated, list):
+            same = in_order(map(str, stated)) == in_order(own)
+        if not same:
+            raise ConfigError(
+                f"{path}: tasks.{task.name}.{key} = {stated}: expected {own}, as in "
+                f"the run, which is evaluated with its own tasks. Leave {key} out if "
+                f"the labels fit, or give the field, --labels {task.name}=FIELD."
+            )
 
 
 def _mapping(value: Any) -> dict:

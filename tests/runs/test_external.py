@@ -259,6 +259,44 @@ tasks:
 """
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("kind: binary", "kind: ordinal", "outcome.kind = ordinal: expected binary"),
+        ("from: {ward: dead}", "classes: [a, b], from: {ward: dead}", "classes = "),
+        (
+            "outcome: {kind: binary, from: {ward: dead}}",
+            "grade: {cut_points: [1, 5], from: {ward: score}}",
+            r"grade.cut_points = \[1, 5\]: expected \[1.0, 2.0\]",
+        ),
+        (
+            "kind: binary, from: {ward: dead}",
+            "cut_points: [6], from: {ward: dead}",
+            r"outcome.cut_points = \[6\]: expected \[\]",
+        ),
+        (
+            "outcome: {kind: binary, from: {ward: dead}}",
+            "grade: {descending: true, from: {ward: score}}",
+            "grade.descending = True: expected False",
+        ),
+    ],
+)
+def test_another_task_in_the_file_is_refused(make, tmp_path, old, new, message):
+    path = tmp_path / "my.yaml"
+    path.write_text(DECLARATION.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message):
+        make_request([make()], str(path), "DATA")
+    # Its labels are not used.
+    make_request([make("second")], str(path), "DATA", labels=["outcome=dead"])
+
+
+def test_classes_of_labels_may_be_in_any_order(make, tmp_path):
+    path, old = tmp_path / "my.yaml", "kind: binary, from: {ward: dead}"
+    new = 'classes: ["yes", "no"], cut_points: null, from: {ward: dead}'
+    path.write_text(DECLARATION.replace(old, new, 1))
+    assert make_request([make()], str(path), "DATA").declared["outcome"] == "dead"
+
+
 def test_a_file_declares_the_dataset_and_its_labels(make, tmp_path):
     path = tmp_path / "my.yaml"
     path.write_text(DECLARATION)
