@@ -5,9 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mdmt_tf.config import files
 from mdmt_tf.data.sources import (
     PreparedDataset,
     prepared_configs,
@@ -15,14 +13,12 @@ from mdmt_tf.data.sources import (
 )
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.runs import digests
+from mdmt_tf.runs.declared_tasks import Field, read_tasks
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.alike import answers_text, are_alike
 from mdmt_tf.tasks.derived import divide
-
-# A label field of a dataset, or several for a label that is a vector.
-Field = str | tuple[str, ...]
 
 # The value of the column `split` for rows of other datasets.
 EXTERNAL = "external"
@@ -123,7 +119,7 @@ def make_request(
             f"--on {on} is no file. Leave it out, or give the file."
         )
     known = {} if labels else {task.name: task for task in tasks}
-    name, declared = _read_declaration(on, known) if declaration else (on, {})
+    name, declared = read_tasks(on, known) if declaration else (on, {})
     if out is None:
         many = "" if len(runs) == 1 else f"_{len(runs)}_runs"
         out = runs[0].path / "external" / f"{name}{many}"
@@ -162,7 +158,8 @@ def _check_replaceable(out: Path) -> None:
         manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         manifest = None
-    if not is_folder or not {"runs", "dataset"} <= set(_mapping(manifest)):
+    keys = set(manifest) if isinstance(manifest, dict) else set()
+    if not is_folder or not {"runs", "dataset"} <= keys:
         raise ConfigError(
             f"{out}: is not the folder of an external validation, so it is not "
             "replaced (--overwrite), with all that is in it. Choose another folder "
@@ -314,55 +311,6 @@ def _check_copies(runs: Sequence[RunFolder]) -> None:
 
 def _is_file(on: str) -> bool:
     return on.endswith((".yaml", ".yml")) or Path(on).is_file()
-
-
-def _read_declaration(
-    path: str, known: Mapping[str, Answer]
-) -> tuple[str, dict[str, Field]]:
-    """Name of the declared dataset, and the label fields that its tasks name.
-
-    Raises: ConfigError for a task that is another one than that of the run.
-    """
-    from mdmt_tf import config as configuration
-
-    name = configuration.load_declaration(path).name
-    values, _ = files.read(path)
-    declared = {}
-    for task, section in _mapping(values.get("tasks")).items():
-        field = _mapping(_mapping(section).get("from")).get(name)
-        if field is not None:
-            several = isinstance(field, list)
-            declared[task] = tuple(map(str, field)) if several else str(field)
-            if task in known:
-                _check_same(path, known[task], section)
-    return name, declared
-
-
-def _check_same(path: str, task: Answer, section: Mapping[str, Any]) -> None:
-    """Compare what a file says about a task with the task of the run."""
-    # Labels find their class by its name, and values by its place.
-    in_order = list if task.cut_points else sorted
-    expected = {
-        "kind": task.kind,
-        "classes": list(task.class_names),
-        "cut_points": list(task.cut_points),
-        "descending": task.descending,
-    }
-    for key, own in expected.items():
-        stated = section.get(key)
-        same = stated is None or stated == own
-        if key == "classes" and isinstance(stated, list):
-            same = in_order(map(str, stated)) == in_order(own)
-        if not same:
-            raise ConfigError(
-                f"{path}: tasks.{task.name}.{key} = {stated}: expected {own}, as in "
-                f"the run, which is evaluated with its own tasks. Leave {key} out if "
-                f"the labels fit, or give the field, --labels {task.name}=FIELD."
-            )
-
-
-def _mapping(value: Any) -> dict:
-    return value if isinstance(value, dict) else {}
 
 
 def _parse_labels(texts: Sequence[str], tasks: Sequence[Answer]) -> dict[str, Field]:

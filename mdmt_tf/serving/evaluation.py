@@ -10,8 +10,9 @@ from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.models.weights import lineage
+from mdmt_tf.runs.declared_tasks import Field
 from mdmt_tf.runs.evaluation import Evaluation, check_unseen, evaluate
-from mdmt_tf.runs.external import EXTERNAL, Field, fed_by
+from mdmt_tf.runs.external import EXTERNAL, fed_by
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.reproduction import differences, read_stored
 from mdmt_tf.serving.inputs import open_run_inputs
