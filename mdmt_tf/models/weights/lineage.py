@@ -51,6 +51,19 @@ def of_lists(datasets: Sequence["PreparedDataset"], lists: "Lists") -> dict:
     Args:
         datasets: its datasets.
         lists: dataset -> split -> image_ids.
+
+    Example:
+        >>> import pandas as pd, types
+        >>> ward = types.SimpleNamespace(
+        ...     name="ward",
+        ...     fingerprint="f",
+        ...     folder=Path("nowhere"),
+        ...     table=pd.DataFrame({"image_id": ["a", "b"], "patient_id": ["p", "p"]}),
+        ... )
+        >>> note = of_lists([ward], {"ward": {"train": ["a", "b"]}})
+        >>> train = note["datasets"]["ward"]["train"]
+        >>> [len(train[kind].split()) for kind in KINDS]
+        [2, 1, 0]
     """
     note = empty()
     for dataset in datasets:
