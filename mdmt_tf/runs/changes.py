@@ -126,8 +126,7 @@ def _check_epochs(run: RunFolder, config: Config, progress: dict) -> None:
 
 def _refuse_named_by_settings(run: RunFolder) -> None:
     """Refuse fits whose folder's name stands for their settings."""
-    folder = run.path.resolve().parent
-    if folder.name == "starts" or (folder.parent / "benchmark.yaml").is_file():
+    if run.is_named_by_settings:
         raise ConfigError(
             f"{run.path}: is one of the fits of a benchmark or an experiment, which "
             "finds them by their settings. Change the settings there instead."

@@ -9,7 +9,8 @@ history.csv       one row per epoch
 tensorboard/
 checkpoints/      last.h5 and last.previous.h5, the last two states for resuming (one
                   after each epoch, but none within 20 s of another; in long epochs
-                  every 10 minutes); at the end best.weights.h5, and
+                  every 10 minutes), of which a finished run keeps the first, a fit that
+                  is named by its settings none; at the end best.weights.h5, and
                   backbone.weights.h5, the backbone of it alone, for other runs to start
                   from
 saved_model/
@@ -87,6 +88,15 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run has ended: metrics.json is written last."""
         return self.metrics.is_file()
+
+    @property
+    def is_named_by_settings(self) -> bool:
+        """Whether it is a fit of a benchmark, or the start of an experiment.
+
+        Such a fit is found by its settings, so it never goes on with others.
+        """
+        folder = self.path.resolve().parent
+        return folder.name == "starts" or (folder.parent / "benchmark.yaml").is_file()
 
     @staticmethod
     def refuse_existing(run_dir: str | None) -> None:

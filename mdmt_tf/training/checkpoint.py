@@ -94,6 +94,26 @@ def previous_of(path: Path) -> Path:
     return path.with_stem(f"{path.stem}.previous")
 
 
+def drop_states(path: Path, keep_newest: bool) -> None:
+    """Remove the states of training that has ended; they are larger than the weights.
+
+    Args:
+        path: of the newest state.
+        keep_newest: keep that one, for more epochs.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "last.h5"
+        >>> for state in (path, previous_of(path)):
+        ...     state.touch()
+        >>> drop_states(path, keep_newest=True)
+        >>> [state.name for state in path.parent.iterdir()]
+        ['last.h5']
+    """
+    for state in (previous_of(path), *(() if keep_newest else (path,))):
+        state.unlink(missing_ok=True)
+
+
 def newest_state(
     path: Path, write: Callable[[str], object] = lambda text: None
 ) -> Path | None:

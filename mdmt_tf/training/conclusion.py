@@ -26,7 +26,7 @@ from mdmt_tf.statistics.assessment import JUDGED_SPLITS, assess_splits
 from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.statistics.calibration_fit import fit_calibrations, prior_ratios
 from mdmt_tf.statistics.operating_points import calibration_sections
-from mdmt_tf.training import description
+from mdmt_tf.training import checkpoint, description
 from mdmt_tf.training.fit import Fit, inputs_of, predict
 from mdmt_tf.training.tensorboard.saliency import write_saliency
 
@@ -91,6 +91,8 @@ def conclude(fit: Fit, model: keras.Model) -> None:
     storage.sync_all(run.path)
     metrics = predictions.metrics_of(table, inputs.answers)
     storage.write_json(run.metrics, metrics, durable=True)
+    # A fit that its settings name never goes on with more epochs.
+    checkpoint.drop_states(run.last_state, keep_newest=not run.is_named_by_settings)
 
 
 def export_so_far(fit: Fit, model: keras.Model, epochs: int, best_epoch: int) -> None:

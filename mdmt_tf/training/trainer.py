@@ -17,7 +17,7 @@ from mdmt_tf.data.training_set import TrainingSet, build_training_set, check_cla
 from mdmt_tf.errors import ConfigError, Interrupted
 from mdmt_tf.models.dataset_normalization import set_fractions
 from mdmt_tf.models.from_config import answering_model, build_from_config
-from mdmt_tf.models.weights import lineage, pretrained
+from mdmt_tf.models.weights import lineage, pretrained, weights_file
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.kept_epoch import not_chosen, read_kept_epoch
 from mdmt_tf.runs.manifest import build_manifest
@@ -150,7 +150,7 @@ def _train(
     if strategy.num_replicas_in_sync > 1 or config.training.precision != "float32":
         # The evaluated and exported model runs in single precision on one device.
         model = build_from_config(config)
-    model.load_weights(run.best_weights)
+    weights_file.load(model, run.best_weights)
     return model
 
 

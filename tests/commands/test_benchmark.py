@@ -127,6 +127,8 @@ def test_every_cell_has_a_finished_run(finished):
     assert cells["fit"].nunique() == 2 + 1 + 2 + 2
     for fit in cells["fit"]:
         assert folder.run(fit).is_finished
+        # It never goes on with more epochs.
+        assert not folder.run(fit).last_state.exists()
     assert "8 cells, 7 fits" in printed and "python -m mdmt_tf.report" in printed
     lines = [line for line in printed.splitlines() if line.startswith("[")]
     assert len(lines) == 5 and max(map(len, lines)) <= 80

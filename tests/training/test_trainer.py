@@ -88,6 +88,14 @@ def test_a_run_leaves_the_files_of_the_design(run):
     }
     assert len(pd.read_csv(run.history)) == 4
     assert not list(run.path.rglob("*.partial"))
+    assert {path.name for path in run.best_weights.parent.iterdir()} == {
+        "backbone.weights.h5",
+        "best.weights.h5",
+        "last.h5",
+    }
+    # No optimizer: the weights of the backbone, and little else.
+    sizes = [path.stat().st_size for path in (run.best_weights, run.backbone_weights)]
+    assert sizes[0] < 1.5 * sizes[1]
 
 
 def test_the_exported_model_says_how_its_images_were_prepared(run):
