@@ -182,7 +182,6 @@ THROUGH = {
         "mdmt_tf.training.description",
         "mdmt_tf.training.epochs",
         "mdmt_tf.training.fit",
-        "mdmt_tf.training.inputs",
         "mdmt_tf.training.judging",
         "mdmt_tf.training.tensorboard.of_fit",
         "mdmt_tf.training.tensorboard.saliency",

@@ -71,6 +71,7 @@ class ManualBuilder(
         COUNTED: label field -> its classes, for the counts in the metadata.
         DESCRIPTIVE: label fields in which rows of one image may differ.
         UNUSABLE: ids of unusable images, the default of `exclude`.
+        UNITS: label field -> unit of its numbers, where it is known.
         IS_DRAWN: whether the package draws the images, so that no user can obtain them.
         exclude: names of images to leave out.
         checks_exclude: whether a name in `exclude` that is of no image is an error.
@@ -81,6 +82,7 @@ class ManualBuilder(
     COUNTED: ClassVar[Mapping[str, Classes]]
     DESCRIPTIVE: ClassVar[frozenset[str]] = DESCRIPTIVE
     UNUSABLE: ClassVar[frozenset[str]] = frozenset()
+    UNITS: ClassVar[Mapping[str, str]] = {}
     IS_DRAWN: ClassVar[bool] = False
 
     exclude: Collection[str]
@@ -224,6 +226,7 @@ class ManualBuilder(
             mdmt_tf_version=__version__,
             excluded=sorted(self.exclude),
             originals=made_from.digest(),
+            units=dict(self.UNITS),
             rows_read=len(table.rows),
             rows_repeated=repeated,
             rejected=len(rejections),

@@ -57,6 +57,7 @@ class Builder(radiographs.RadiographBuilder):
     REQUIRED = (*_RELEASES, *_RELEASES.values())
     UNUSABLE = frozenset(_UNUSABLE)
     COUNTED = {"prognosis": image_records.Classes(("MILD", "SEVERE"))}
+    UNITS = {"age": "years"}
 
     @classmethod
     def _missing(cls, root):

@@ -48,6 +48,7 @@ class Builder(radiographs.RadiographBuilder):
     REQUIRED = ("dicom_clean", _TABLE)
     OPTIONAL = (_CONSENSUS,)
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
+    UNITS = {"age_five_year": "years"}
 
     def _info(self):
         return self.radiograph_info(

@@ -54,6 +54,7 @@ class Builder(radiographs.RadiographBuilder):
     REQUIRED = (_TABLE, _IMAGES)
     OPTIONAL = (_METADATA, _GROUPS, f"../{_GROUPS}")
     COUNTED = {"brixia_global": brixia_scores.CATEGORIES}
+    UNITS = {"age": "years"}
 
     def _info(self):
         return self.radiograph_info(

@@ -39,6 +39,7 @@ class Builder(radiographs.RadiographBuilder):
     FOLDER = "hannover"
     REQUIRED = ("data.csv", "png")
     COUNTED = {"severe": image_records.Classes(("not severe", "severe"))}
+    UNITS = dict.fromkeys((*_OTHERS, *_SEVERE), "days")
 
     def _info(self):
         return self.radiograph_info(

@@ -84,6 +84,7 @@ class Builder(volumes.VolumeBuilder):
             _age_class,
         ),
     }
+    UNITS = {"age": "years"}
     DESCRIPTIVE = frozenset()  # the age is a label here
 
     def _info(self):

@@ -68,10 +68,7 @@ def opening(facts: Mapping[str, Any]) -> str:
     trained = [one for one in facts["model"]["answers"] if one["trained"]]
     few = len(trained) <= _MOST_SHOWN
     answers = [
-        f"{one['name']} ({', '.join(one['classes']) or 'a number'})"
-        if few
-        else one["name"]
-        for one in trained
+        f"{one['name']} ({_classes(one)})" if few else one["name"] for one in trained
     ]
     names = ", ".join(data["name"] for data in facts["data"])
     kind = "volumes" if len(facts["model"]["input"]) == 3 else "images"
@@ -136,7 +133,7 @@ def _details(facts) -> Section:
         (
             one["name"],
             one["kind"],
-            ", ".join(one["classes"]) or "a number",
+            _classes(one),
             f"from {', '.join(one['terms'])}" if "terms" in one else one["labels"],
             _trained(one),
         )
@@ -160,6 +157,12 @@ def _choice(training: Mapping) -> str:
 def _effort(effort: Mapping) -> str:
     names = ("epochs", "steps", "images")
     return ", ".join(f"{name} {known(effort.get(name))}" for name in names)
+
+
+def _classes(answer: Mapping) -> str:
+    unit = answer.get("unit")
+    number = f"a number, {unit}" if unit else "a number"
+    return ", ".join(answer["classes"]) or number
 
 
 def _trained(answer: Mapping) -> str:

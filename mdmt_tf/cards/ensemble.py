@@ -110,7 +110,7 @@ def _assessed(table: pd.DataFrame, answers, resamples: int) -> dict:
 
 def _answers(member: Mapping[str, Any]) -> list[Answer]:
     """The answers of a member, as far as `are_alike` needs them."""
-    keys = ("name", "kind", "classes", "cut_points", "descending", "terms")
+    keys = ("name", "kind", "classes", "cut_points", "descending", "terms", "unit")
     answers = member["model"]["answers"]
     return [
         make_task(

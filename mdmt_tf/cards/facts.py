@@ -261,6 +261,7 @@ def evaluation_of(
         own = assessed[answer.name]
         chosen = own[f"by_{own['unit']}"]
         tasks[answer.name] = {
+            "title": answer.title,
             "unit": own["unit"],
             "n": chosen["n"],
             "patients": chosen["patients"],

@@ -123,7 +123,7 @@ def metric_tables(evaluation: Mapping[str, Any]) -> Iterator[Grid | Sentences]:
         found = {name: evaluation["tasks"][name] for name in answers}
         rows = tuple(
             (
-                f"{name}, by {own['unit']}",
+                f"{own.get('title', name)}, by {own['unit']}",
                 *(interval_in_words(key, own["metrics"][key]) for key in names),
             )
             for name, own in found.items()

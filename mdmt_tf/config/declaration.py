@@ -140,7 +140,9 @@ class LabelSection(Section):
         "if the table has rows without the event, too.",
     )
     unit: Text | None = Field(
-        None, description="Unit of a number, such as days; for documentation."
+        None,
+        description="Unit of a number, such as days. Reports show it; datasets of one "
+        "task must have the same. null: not stated, and compared with nothing.",
     )
     unknown: tuple[Cell, ...] | None = Field(
         None,

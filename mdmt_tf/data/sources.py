@@ -13,7 +13,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class PreparedDataset:
         image_shape: as stored, e.g. (256, 256, 1); None if images differ.
         image_dtype: as stored, e.g. uint8.
         records: the examples as bytes, in the same order.
+        units: label field -> unit of its numbers, without those that state none.
     """
 
     name: str
@@ -64,18 +65,20 @@ class PreparedDataset:
     image_dtype: np.dtype
     records: Records
     features: Any  # tfds.features.FeaturesDict of the pixels alone
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.records)
 
     def describe(self) -> dict:
-        """Version, content and origin, for manifests."""
+        """Version, content, units and origin, for manifests."""
         return {
             "config": self.config,
             "version": self.version,
             "fingerprint": self.fingerprint,
             "examples": len(self),
             "synthetic": self.synthetic,
+            "units": dict(self.units),
         }
 
     def decode(self, record: "tf.Tensor") -> "tf.Tensor":
@@ -146,9 +149,23 @@ def open_dataset(
         image_dtype=np.dtype(pixels.np_dtype),
         records=records,
         features=tfds.features.FeaturesDict({image_key: pixels}),
+        units=_units(info.metadata or {}),
     )
     logger.info("%s: %d examples from %s", name, len(dataset), folder)
     return dataset
+
+
+def _units(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Label field -> unit: as the builder states them, or a declaration."""
+    declared = metadata.get("declared", {}).get("declaration", {}).get("labels", {})
+    stated = {name: label.get("unit") for name, label in declared.items()}
+    stated |= metadata.get("units", {})
+    return {field: unit for field, unit in stated.items() if unit}
+
+
+def units_of(datasets: Iterable[PreparedDataset]) -> dict[str, Mapping[str, str]]:
+    """Dataset -> its units, see `mdmt_tf.tasks.units`."""
+    return {dataset.name: dataset.units for dataset in datasets}
 
 
 def open_datasets(

@@ -15,6 +15,7 @@ from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.labels import Table, label_fields
+from mdmt_tf.tasks.units import with_units
 
 if TYPE_CHECKING:
     from mdmt_tf.config import Config
@@ -109,13 +110,14 @@ def read_material(
         settings: with `data_dir`.
         progress: called with (images read, all images).
         left_out: datasets that `without_drawn` has left out of the settings.
-    Raises: DataError for a dataset that is not prepared, a missing label field, or a
-        split that cannot be made.
+    Raises: DataError for a dataset that is not prepared, a missing label field, labels
+        of one task in two units, or a split that cannot be made.
     """
-    from mdmt_tf.data.sources import open_datasets
+    from mdmt_tf.data.sources import open_datasets, units_of
 
     opened = open_datasets(settings.data_dir, settings.dataset_versions)
     # The splits first: they fail at once, and the pictures take minutes.
+    tasks = with_units(settings.build_tasks(), units_of(opened))
     tables = {dataset.name: dataset.table for dataset in opened}
     folds, fold = make_folds(settings, tables)
     total, done, datasets = sum(map(len, opened)), 0, []
@@ -143,7 +145,7 @@ def read_material(
             )
         )
     return Material(
-        tasks=settings.build_tasks(),
+        tasks=tasks,
         datasets=tuple(datasets),
         folds=folds,
         fold=fold,

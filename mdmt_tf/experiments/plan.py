@@ -11,7 +11,7 @@ from mdmt_tf.config import Config
 from mdmt_tf.config.experiment_sections import matched, parse_variant
 from mdmt_tf.config.schema import BaselineSection
 from mdmt_tf.data.repeated_images import check_repeated
-from mdmt_tf.data.sources import PreparedDataset, open_datasets
+from mdmt_tf.data.sources import PreparedDataset, open_datasets, units_of
 from mdmt_tf.experiments import correlations, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
 from mdmt_tf.experiments.grid import Folder, Grid, Place, build_grid
@@ -21,6 +21,7 @@ from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.statistics import fields_file
 from mdmt_tf.storage import sha256_of, write_json
 from mdmt_tf.tasks.labels import check_same_labels
+from mdmt_tf.tasks.units import with_units
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,9 @@ def divide(config: Config) -> Divided:
     datasets = open_datasets(config.data_dir, config.dataset_versions)
     tables = {dataset.name: dataset.table for dataset in datasets}
     tasks = {task.name: task for task in config.build_tasks()}
-    for answer in config.build_derived():
+    derived = config.build_derived()
+    with_units((*tasks.values(), *derived), units_of(datasets))
+    for answer in derived:
         if answer.of is not None:
             check_same_labels(answer, tasks, tables)
     splits = {}

@@ -47,6 +47,7 @@ from mdmt_tf.statistics import fields_file
 from mdmt_tf.statistics.support import over_all_classes
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import comparable, predicted_as
+from mdmt_tf.tasks.units import with_units
 
 _NOT_METRICS = ("n",)
 
@@ -118,6 +119,11 @@ class Results:
         files_of = Folder(Path(folder))
         name, tasks, experiments = read_settings(files_of)
         facts = read_json(files_of.data) if files_of.data.is_file() else {}
+        units = {
+            n: own.get("units", {}) for n, own in facts.get("datasets", {}).items()
+        }
+        stated = with_units(tuple(tasks.values()), units)
+        tasks = {answer.name: answer for answer in stated}
         cells = read_cells(files_of, experiments, facts.get("folds", {}))
         finished = cells.loc[cells["state"] == FINISHED, "fit"].unique()
         answers = list(tasks.values())

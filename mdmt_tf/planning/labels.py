@@ -16,9 +16,11 @@ MOST_GRADES = 8
 RARE = 5  # patients of a class: with fewer, it is put together with others
 # Patients of the smallest class: with fewer, nothing can be said about a model.
 FEWEST = 10
-_UNITS = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
+_UNITS = {u: f"{u}s" for u in ("minute", "hour", "day", "week", "month", "year")}
 _UNITS |= {u: u for u in ("mm", "cm", "ml", "cc", "hu", "kg", "percent", "mg")}
-_UNITS |= {"los": "days", "stay": "days", "age": "years"}
+# Where the name has none of these.
+_USUAL = {"los": "days", "stay": "days", "age": "years"}
+_TABLES = (_UNITS, _USUAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Label:
         column: its column.
         kind: the kind of its task.
         classes: cell -> class, classes in their order; None for a number.
-        unit: of a number.
+        unit: of a number; None: its name does not say.
         patients: class -> patients, each counted by its most frequent class.
         n_rows: rows where it is known.
         n_patients: patients of those rows.
@@ -147,17 +149,19 @@ def make_event(column: Column, patients: Sequence[str]) -> Label:
 
 def _number(column: Column, facts: Mapping) -> Label:
     numbers = column.numbers
-    named = (_UNITS.get(w, _UNITS.get(w[:-1])) for w in words.words_of(column.name))
+    about = words.words_of(column.name)
+    # The unit of age_months is not the usual one of an age.
+    named = [table.get(w, table.get(w[:-1])) for table in _TABLES for w in about]
     unit = next(filter(None, named), None)
     low, high = min(numbers), max(numbers)
     quartiles = np.quantile(numbers, (0.25, 0.5, 0.75))
     return Label(
         kind="regression",
         classes=None,
-        unit=unit or "points",
+        unit=unit,
         patients={},
         reason=f"{len(column.counts)} different numbers from {low:g} to {high:g}"
-        + ("" if unit else "; the unit is not in the name"),
+        + ("" if unit else "; its unit is not in the name, add `unit`"),
         range=(low, high),
         # Four digits, to be read as cut points.
         quartiles=tuple(float(f"{q:.4g}") for q in quartiles),

@@ -143,7 +143,7 @@ def _declared(label: Label, unknown: Iterable[str] = ()) -> dict:
     if label.event is not None:
         value["event"] = list(label.event)
     elif label.classes is None:
-        value["unit"] = label.unit
+        value |= {"unit": label.unit} if label.unit else {}
     else:
         value["classes"] = label.classes
     if unknown:

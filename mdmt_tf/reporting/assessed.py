@@ -106,7 +106,7 @@ def clause(assessed: Assessed, task: Task, *, with_chance: bool = False) -> str:
             knows nothing.
     """
     own, name = assessed.of_unit(task), leading(task)
-    what = f"{plain_heading(name)} for {task.name}"
+    what = f"{plain_heading(name)} for {task.title}"
     value, low, high = numbers(own, name)
     patients = "1 patient" if own["patients"] == 1 else f"{own['patients']} patients"
     if not own["n"]:

@@ -81,8 +81,9 @@ def values(results: Assessed, task: Task, rows: pd.DataFrame):
     ends = [rows[["target", "prediction"]].min().min()]
     ends.append(rows[["target", "prediction"]].max().max())
     axis.plot(ends, ends, color="grey", linewidth=0.8, linestyle=":")
-    axis.set_xlabel("true")
-    axis.set_ylabel("predicted")
+    unit = f" ({task.unit})" if task.unit else ""
+    axis.set_xlabel(f"true{unit}")
+    axis.set_ylabel(f"predicted{unit}")
     return figure, "Values", f"One point per image (n = {len(rows)}); dotted: equal."
 
 

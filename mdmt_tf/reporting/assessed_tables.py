@@ -88,7 +88,7 @@ def _metrics_of(results: Assessed, task: Task) -> tuple[TableSection, list]:
         rows.append(tuple(row))
     patients = found[f"by_{unit}"]["patients"]
     what = "images" if len(task.components) == 1 else "labels of images"
-    title = f"{task.name}: {patients} patients, {found['by_image']['n']} {what}"
+    title = f"{task.title}: {patients} patients, {found['by_image']['n']} {what}"
     return TableSection(title, (*headings, *reference), rows), data
 
 
@@ -113,7 +113,7 @@ def strata_table(results: Assessed) -> Table:
                 rows.append(tuple(row))
                 data += _stratum_rows(task, field, value, own)
         headings = ["stratum", "n", "patients", "note", *map(heading, names)]
-        title = f"{task.name}, by {results.unit(task)}"
+        title = f"{task.title}, by {results.unit(task)}"
         sections.append(TableSection(title, tuple(headings), rows))
     notes = [
         f"small: fewer than {SMALL_STRATUM} patients. rare class: fewer than "

@@ -34,7 +34,7 @@ def draw_all(results: ExternalResults) -> Iterator[Drawing]:
                 if drawn is None:
                     continue
                 figure, title, caption = drawn
-                what = f"{task.name}, {results.dataset}"
+                what = f"{task.title}, {results.dataset}"
                 figure.suptitle(f"{start}{title}: {what}")
                 yield render(figure, name, f"{start}{what}. {caption}")
 

@@ -50,7 +50,7 @@ def runs_table(results: ExternalResults) -> Table:
             )
             for label, of_row in (values | summary).items()
         ]
-        title = f"{task.name}, by {results.unit(task)}"
+        title = f"{task.title}, by {results.unit(task)}"
         sections.append(TableSection(title, ("run", *map(heading, names)), rows))
         data += [
             {"task": task.name, "run": label, **dict(zip(names, of_row, strict=True))}

@@ -26,5 +26,6 @@ def kind_in_words(results: Results, validation: str) -> str:
 
 
 def task_by(aggregates: Aggregates, task: str, unit: Unit) -> str:
-    """Name of a task, with the unit where there is a choice."""
-    return f"{task} by {unit}" if len(aggregates.units(task)) > 1 else task
+    """Title of a task, with "by patient" or "by image" where there is a choice."""
+    title = aggregates.results.tasks[task].title
+    return f"{title} by {unit}" if len(aggregates.units(task)) > 1 else title

@@ -81,8 +81,6 @@ def _sections(
     }
     title = f"{task_by(aggregates, task.name, unit)}, {title_of(results, validation)}"
     none = all(value is None for value in printed.values())
-    title = f"{task_by(aggregates, task.name, unit)}, {title_of(results, validation)}"
-    none = all(value is None for value in printed.values())
     # The metrics of the paper are a part of their own.
     metrics = sorted(
         metrics, key=lambda f: all(printed[e, f] is None for e in experiments)

@@ -47,6 +47,7 @@ from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.screen.commands import command
 from mdmt_tf.storage import RUN, require_folder, sync, sync_all, write_json
 from mdmt_tf.tasks import Answer, Task, make_task
+from mdmt_tf.tasks.units import with_units
 
 
 class RunFolder:
@@ -217,7 +218,8 @@ class RunFolder:
 
         Args, Raises: see `read_tasks`.
         """
-        return (*self.read_tasks(config), *config.build_derived())
+        # The units of derived answers follow from those of the tasks.
+        return with_units((*self.read_tasks(config), *config.build_derived()), {})
 
     @staticmethod
     def missing(path: Path) -> DataError:

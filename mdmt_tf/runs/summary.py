@@ -112,7 +112,7 @@ def patient_title(task: Task, assessed: dict[str, dict]) -> str:
         task: a task.
         assessed: split -> its assessment, the judged split last.
     """
-    title = f"{task.name} by patient (mean of the patient's images)"
+    title = f"{task.title} by patient (mean of the patient's images)"
     left_out = list(assessed.values())[-1]["by_patient"]["contradictory"]
     if left_out:
         title += f"; {left_out} with contradicting labels left out"
@@ -125,11 +125,11 @@ def image_title(task: Task, assessed: dict[str, dict]) -> str:
     Args: see `patient_title`.
     """
     if not assessed:
-        return task.name
+        return task.title
     split, own = list(assessed.items())[-1]
     n, patients = own["by_image"]["n"], own["by_image"]["patients"]
     what = "images" if len(task.components) == 1 else "labels"
-    title = f"{task.name} by image: {n} {split} {what} of {patients} patients"
+    title = f"{task.title} by image: {n} {split} {what} of {patients} patients"
     contradictory = own["by_patient"]["contradictory"]
     if own["unit"] == "image" and contradictory:
         title += f",\n{contradictory} of them with labels that change between images"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import all_samples
-from mdmt_tf.data.sources import PreparedDataset
+from mdmt_tf.data.sources import PreparedDataset, units_of
 from mdmt_tf.errors import ConfigError, nearest
 from mdmt_tf.models.weights import lineage
 from mdmt_tf.runs.declared_tasks import Field
@@ -20,6 +20,7 @@ from mdmt_tf.serving.predictor import AsDataset, open_predictor, served_text
 from mdmt_tf.splits.split import Split
 from mdmt_tf.statistics.stored import other_stored
 from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ def evaluate_on(
     chosen = [_answer(known, name) for name in fields]
     others = [answer for answer in known if answer.name not in fields]
     answers = fed_by((*chosen, *others), dataset.name, fields)
+    with_units(answers, units_of([dataset]))
     check_unseen(run, dataset)
     note = lineage.of_manifest(run.read_json(run.manifest))
     if text := lineage.unknown_text(note):

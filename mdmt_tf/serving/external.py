@@ -15,7 +15,7 @@ import pandas as pd
 import mdmt_tf
 from mdmt_tf import storage
 from mdmt_tf.data.seen_images import check_unseen_images
-from mdmt_tf.data.sources import PreparedDataset, open_dataset, open_datasets
+from mdmt_tf.data.sources import PreparedDataset, open_dataset, open_datasets, units_of
 from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.models.weights import lineage, provenance
 from mdmt_tf.runs import predictions
@@ -46,6 +46,7 @@ from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.alike import meaningless
 from mdmt_tf.tasks.derived import divide
 from mdmt_tf.tasks.labels import label_fields, task_labels
+from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +198,8 @@ def evaluate_runs(
                 statistics_of=request.statistics_of,
             )
         )
-    tasks = fed_by(request.tasks, dataset.name, fields)
+    fed = fed_by(request.tasks, dataset.name, fields)
+    tasks = with_units(fed, units_of([dataset]))
     whole = evaluations[0]
     tables = [evaluation.predictions for evaluation in evaluations]
     if len(evaluations) > 1:

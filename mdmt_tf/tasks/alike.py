@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mdmt_tf.tasks.answer import Answer
 from mdmt_tf.tasks.base import Task
 from mdmt_tf.tasks.derived import Derived
+from mdmt_tf.tasks.units import are_same
 
 
 def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
@@ -13,8 +14,8 @@ def are_alike(some: Sequence[Answer], others: Sequence[Answer]) -> bool:
     They have the same names, kinds, classes and cut points; derived ones have the same
     parts. Both are learned from true labels, or both from permuted ones.
 
-    Models that were exported by earlier versions do not state cut points. Those are
-    compared where both have some.
+    Models that were exported by earlier versions do not state cut points or units.
+    Those are compared where both have some.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -34,7 +35,11 @@ def _is_alike(one: Answer, other: Answer) -> bool:
     ]
     cuts = [(a.cut_points, a.descending) for a in (one, other)]
     is_known = one.cut_points and other.cut_points
-    return facts[0] == facts[1] and (not is_known or cuts[0] == cuts[1])
+    return (
+        facts[0] == facts[1]
+        and (not is_known or cuts[0] == cuts[1])
+        and (not (one.unit and other.unit) or are_same(one.unit, other.unit))
+    )
 
 
 def _terms(answer: Answer) -> dict[str, tuple[float, ...]]:
@@ -53,8 +58,9 @@ def answers_text(answers: Sequence[Answer]) -> str:
     """
     parts = []
     for answer in answers:
+        unit = f", in {answer.unit}" if answer.unit else ""
         permuted = ", permuted labels" if _is_permuted(answer) else ""
-        parts.append(_answer_text(answer) + permuted)
+        parts.append(_answer_text(answer) + unit + permuted)
     return "; ".join(parts)
 
 

@@ -39,6 +39,8 @@ class Answer(abc.ABC):
         descending: whether the class falls as the number rises.
         sources: dataset name -> label field of that dataset, or several fields if the
             label of an image is a vector, or follows from several.
+        unit: of the numbers that its labels are, or that the cut points divide; None:
+            no dataset states one, see `mdmt_tf.tasks.units`.
     """
 
     kind: ClassVar[str]
@@ -50,6 +52,12 @@ class Answer(abc.ABC):
     sources: Mapping[str, str | tuple[str, ...]] = dataclasses.field(
         default_factory=dict
     )
+    unit: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The name for headings; of a number with its unit, such as "age (years)"."""
+        return self.name
 
     @property
     @abc.abstractmethod
@@ -117,6 +125,8 @@ class Answer(abc.ABC):
         if self.cut_points:
             facts |= {"cut_points": list(self.cut_points)}
             facts |= {"descending": self.descending}
+        if self.unit is not None:
+            facts |= {"unit": self.unit}
         return facts
 
     def to_plain(self) -> dict:

@@ -18,6 +18,10 @@ class NumberAnswer(Answer):
     """An answer that is a number."""
 
     @property
+    def title(self) -> str:
+        return self.name if self.unit is None else f"{self.name} ({self.unit})"
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         return ()
 

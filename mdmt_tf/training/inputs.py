@@ -8,13 +8,15 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs, build_inputs
 from mdmt_tf.data.repeated_images import check_repeated
 from mdmt_tf.data.samples import Samples, all_samples, fit_tasks, split_samples
-from mdmt_tf.data.sources import PreparedDataset, open_datasets
+from mdmt_tf.data.sources import PreparedDataset, open_datasets, units_of
 from mdmt_tf.data.training_set import count_steps
 from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.tasks import Answer
+from mdmt_tf.tasks.derived import divide
 from mdmt_tf.tasks.labels import Table, label_is_known
+from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +31,12 @@ def open_inputs(config: Config) -> Inputs:
     """
     datasets, split = open_split(config)
     check_repeated(datasets, [split], config.pipeline.allow_identical_images)
-    tasks = fit_tasks(config.build_tasks(), datasets, split, config.seed)
+    answers = (*config.build_tasks(), *config.build_derived())
+    tasks, derived = divide(with_units(answers, units_of(datasets)))
+    tasks = fit_tasks(tasks, datasets, split, config.seed)
     inputs = build_inputs(
         datasets,
-        (*tasks, *config.build_derived()),
+        (*tasks, *derived),
         split,
         config.image_shape,
         config.pipeline.cache,

@@ -26,7 +26,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import METRICS, leading, names_of
 from mdmt_tf.runs.digests import digest_of
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.storage import sha256_of
+from mdmt_tf.storage import sha256_of, write_json
 from mdmt_tf.tasks import make_task
 
 
@@ -54,6 +54,16 @@ def cells_of(text, first):
     """The cells of the first row of a table that begins with a text."""
     line = next(li for li in text.splitlines() if li.startswith(f"| {first} |"))
     return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_number_is_stated_with_its_unit(run, tmp_path):
+    units = {"icu": None, "days": "h"}
+    tasks = run.read_tasks(run.settings())
+    write_json(run.tasks, [t.to_plain() | {"unit": units[t.name]} for t in tasks])
+    text = text_of(facts_of(run.path), tmp_path)
+    assert "days (a number, h)" in text
+    assert cells_of(text, "days (h), by patient")
+    assert cells_of(text, "days")[2] == "a number, h"
 
 
 def test_the_files_of_a_run_are_whole_and_equal_each_time(run):

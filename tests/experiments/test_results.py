@@ -104,6 +104,13 @@ def test_folds_come_from_the_plan(benchmark_folder, tmp_path):
     assert Results.read(folder.path).counts()["missing"] == 5
 
 
+def test_units_come_from_the_plan(small):
+    brixia = {"units": {"brixia_global": "points"}}
+    write_json(small / "data.json", {"datasets": {"brixia": brixia}})
+    units = {name: task.unit for name, task in Results.read(small).tasks.items()}
+    assert units == {"prognosis": None, "severity": "points"}
+
+
 def test_lists_that_a_split_was_read_from_may_be_gone(benchmark_folder, tmp_path):
     lists = {"own": {"kind": "file", "file": str(tmp_path / "gone.json")}}
     folder = benchmark_folder(

@@ -44,13 +44,16 @@ def test_the_rarer_of_two_texts_without_a_sign_is_positive_and_unsure():
 @pytest.mark.parametrize(
     ("name", "cells", "unit"),
     [
-        ("S-Global", [str(n) for n in range(19)], "points"),
+        ("S-Global", [str(n) for n in range(19)], None),
+        ("age_months", [str(n) for n in range(30, 60)], "months"),
+        ("los_hours", ["1.5", "2", "3"], "hours"),
+        ("los", ["1.5", "2", "3"], "days"),
         ("stay_days", ["1.5", "2", "3"], "days"),
         ("volume (ml)", ["1.5", "2", "3"], "ml"),
         ("age", [str(n) for n in range(30, 60)], "years"),
     ],
 )
-def test_numbers_have_a_unit(name, cells, unit):
+def test_numbers_have_the_unit_that_their_name_tells(name, cells, unit):
     label = label_of(cells * 3, name)
     assert label.kind == "regression" and label.unit == unit and label.classes is None
 

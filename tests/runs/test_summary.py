@@ -10,6 +10,7 @@ from mdmt_tf.runs import predictions, summary
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics.assessment import assess_splits
 from mdmt_tf.storage import write_json
+from mdmt_tf.tasks import make_task
 
 
 def table_of(task, split, images, generator, labels_change=False):
@@ -74,6 +75,11 @@ def test_by_image_where_every_patient_has_one(finished, capsys):
     rows = [name for name in below(lines, "prognosis by image") if name]
     assert rows == ["train", "validation", "test", "95% low", "95% high"]
     assert any(line.startswith("SYNTHETIC") for line in lines)
+
+
+def test_the_title_of_a_number_has_its_unit():
+    task = make_task(kind="regression", name="stay", unit="days")
+    assert summary.image_title(task, {}) == "stay (days)"
 
 
 def test_the_patient_comes_first_where_patients_have_several_images(finished, capsys):

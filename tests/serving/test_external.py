@@ -19,6 +19,7 @@ from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import fed_by, make_request
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.serving import external
+from mdmt_tf.serving.evaluation import evaluate_on
 from mdmt_tf.splits.split import Split
 from mdmt_tf.statistics import calibration
 from mdmt_tf.training import trainer
@@ -112,6 +113,22 @@ def test_the_mean_prediction_is_that_of_the_mean_probability(of_two):
     np.testing.assert_allclose(
         whole.loc[whole["task"] == "age", "prediction"], np.mean(ages, axis=0)
     )
+
+
+def test_labels_of_another_unit_than_that_of_the_run_are_refused(
+    runs, gamma_dir, tmp_path
+):
+    run = RunFolder(shutil.copytree(runs[0].path, tmp_path / "run"))
+    tasks = json.loads(run.tasks.read_text())
+    for facts in tasks:
+        facts["unit"] = "years" if facts["name"] == "age" else None
+    run.tasks.write_text(json.dumps(tasks))
+    dataset = open_dataset(gamma_dir, "gamma", "full_256")
+    months = dataclasses.replace(dataset, units={"years": "months"})
+    with pytest.raises(DataError, match="the run: years; years of dataset 'gamma': mo"):
+        evaluate_on(run, months, {"age": "years"})
+    # The other task has no unit.
+    evaluate_on(run, months, {"outcome": "outcome"})
 
 
 def test_the_metrics_are_those_of_the_mean_prediction(of_two, assessment):

@@ -31,7 +31,7 @@ def draw_task(results: RunResults, task: Answer) -> dict[str, list[Drawing]]:
     rows = labelled_rows(results.table, task)
     if rows.empty:
         return {}
-    what = f"{task.name}, {results.split}"
+    what = f"{task.title}, {results.split}"
     return _drawn(results, what, _plots_of(results, task, rows))
 
 

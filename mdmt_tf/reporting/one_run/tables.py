@@ -37,7 +37,7 @@ def summary_table(results: RunResults) -> Table:
         interval = NO_NUMBER if math.isnan(low) else " to ".join(ends)
         rows.append(
             (
-                Entry(task.name),
+                Entry(task.title),
                 Entry(plain_heading(metric)),
                 numbered(text, value),
                 Entry(interval),

@@ -13,13 +13,18 @@ from made_kinds_run import ODD, PATIENTS, make_kinds_run
 from PIL import Image
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.reporting.one_run import plots, terminal
+from mdmt_tf.reporting.assessed_plots import values
+from mdmt_tf.reporting.one_run import plots, tables, terminal
 from mdmt_tf.reporting.one_run.page import write_page
 from mdmt_tf.reporting.one_run.pictures import pictures_of
 from mdmt_tf.reporting.one_run.results import RunResults
 from mdmt_tf.reporting.one_run.tables import in_words
+from mdmt_tf.runs.predictions import labelled_rows
 from mdmt_tf.splits.split import Split
 from mdmt_tf.storage import write_json
+
+DAYS = {"kind": "regression", "name": "days", "sources": {"ward": "days"}}
+DAYS |= {"unit": "hours"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,7 +43,10 @@ def every(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return make_kinds_run(tmp_path_factory.mktemp("run") / "two", ("icu", "days"))
+    """Its regression is of hours."""
+    run = make_kinds_run(tmp_path_factory.mktemp("run") / "two", ("icu", "days"))
+    write_json(run.tasks, [run.read_json(run.tasks)[0], DAYS])
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +94,19 @@ def test_the_page_opens_with_what_came_out(report, page):
     expected = (
         "On the test split, which the model has not seen, AUC for icu is "
         f"{auc['value']:.3f} (95 % interval {auc['low']:.3f} to {auc['high']:.3f}; "
-        "40 patients), and MAE for days is"
+        "40 patients), and MAE for days (hours) is"
     )
     assert report.results.sentence.startswith(expected)
     assert re.search(r'class="opening">(.*?)</p>', page)[1] == report.results.sentence
+
+
+def test_a_number_is_shown_with_its_unit(report, page):
+    (summary,) = [t for t in tables.files_of(report.results) if t.name == "summary"]
+    assert [row[0].text for row in summary.sections[0].rows] == ["icu", "days (hours)"]
+    assert "days (hours): 40 patients, 80 images" in page
+    rows = labelled_rows(report.results.table, report.results.tasks[1])
+    figure, *_ = values(report.results, report.results.tasks[1], rows)
+    assert figure.axes[0].get_xlabel() == "true (hours)"
 
 
 @pytest.mark.large
