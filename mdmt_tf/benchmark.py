@@ -121,6 +121,8 @@ def _dry_run(settings) -> None:
         counts = dry_run.count_labels(planned)
     screen = Console(highlight=False)
     dry_run_text.print_labels(screen, counts)
+    for text in dry_run.label_lines(planned):
+        print(text)
     dry_run_text.print_groups(screen, planned, groups)
 
 

@@ -67,6 +67,7 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
         allow_identical=options.allow_identical_images,
     )
     console.load_tensorflow()
+    from mdmt_tf.data.label_notes import label_notes
     from mdmt_tf.datasets._shared import summary
     from mdmt_tf.reporting import external_page, terminal
     from mdmt_tf.serving import external
@@ -81,8 +82,8 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
     with console.working("metrics, intervals, strata ..."):
         report = external.write_folder(result, external_page.write_page)
     terminal.print_external(report, request.out)
-    for task, text in result.numbers_read.items():
-        print(f"labels of {task}: numbers read as {text}")
+    for text in label_notes(result.tasks, [dataset]):
+        print(text)
     for text in result.statistics:
         print(f"normalised by the {text}")
     return 0

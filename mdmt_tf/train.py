@@ -121,7 +121,7 @@ def _dry_run(parts) -> None:
     from rich.console import Console
 
     from mdmt_tf.experiments import starts
-    from mdmt_tf.training import dry_run, dry_run_text
+    from mdmt_tf.training import description, dry_run, dry_run_text
     from mdmt_tf.training.inputs import count_labels, open_inputs
 
     print("Dry run: nothing is written.", flush=True)
@@ -137,6 +137,7 @@ def _dry_run(parts) -> None:
     fold = settings.split.fold
     title = f"\nLabelled images, train/validation/test; * fold {fold}, of this training"
     dry_run_text.print_counts(screen, counts, title=title, chosen=fold)
+    console.write(description.notes_text(inputs))
     dry_run_text.print_measured(screen, settings, measured)
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import SplitSection
 from mdmt_tf.data import embedded
+from mdmt_tf.data.label_notes import label_notes
 from mdmt_tf.data.samples import all_samples
-from mdmt_tf.data.sources import PreparedDataset
+from mdmt_tf.data.sources import PreparedDataset, units_of
 from mdmt_tf.experiments import plan
 from mdmt_tf.experiments.grid import Grid, build_grid
 from mdmt_tf.experiments.protocol import Fit
 from mdmt_tf.splits.split import Split
+from mdmt_tf.tasks.units import with_units
 
 if TYPE_CHECKING:
     from mdmt_tf.training.dry_run import Measured
@@ -123,6 +125,13 @@ def count_labels(
         own = labels_in(rows, split, config.seed)
         counts.setdefault(validation, []).append((fold, own))
     return counts
+
+
+def label_lines(planned: Planned) -> Iterator[str]:
+    """What labels were taken for, see `label_notes`."""
+    config, datasets = planned.settings, planned.datasets
+    answers = (*config.build_tasks(), *config.build_derived())
+    return label_notes(with_units(answers, units_of(datasets)), datasets)
 
 
 def measure(

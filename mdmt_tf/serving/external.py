@@ -14,6 +14,7 @@ import pandas as pd
 
 import mdmt_tf
 from mdmt_tf import storage
+from mdmt_tf.data.label_notes import numbers_read
 from mdmt_tf.data.seen_images import check_unseen_images
 from mdmt_tf.data.sources import PreparedDataset, open_dataset, open_datasets, units_of
 from mdmt_tf.errors import ConfigError, DataError
@@ -44,8 +45,7 @@ from mdmt_tf.statistics.stored import check_run
 from mdmt_tf.statistics.strata import assess_strata, stratum_fields
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.alike import meaningless
-from mdmt_tf.tasks.derived import divide
-from mdmt_tf.tasks.labels import label_fields, task_labels
+from mdmt_tf.tasks.labels import label_fields
 from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
@@ -88,13 +88,8 @@ class External:
 
     @property
     def numbers_read(self) -> dict[str, str]:
-        """Task -> how numbers were read as its classes, if their names are words."""
-        name, table = self.dataset.name, self.dataset.table
-        texts = {
-            task.name: task.numbers_text(task_labels(name, table, task))
-            for task in divide(self.tasks)[0]
-        }
-        return {task: text for task, text in texts.items() if text}
+        """See `label_notes.numbers_read`."""
+        return numbers_read(self.tasks, [self.dataset])
 
 
 def open_unseen(

@@ -105,14 +105,14 @@ def _common(answer: Answer, stated: Mapping[str, str]) -> str | None:
 
 
 def not_stated(answer: Answer, units: Units) -> list[str]:
-    """The datasets that do not state the unit of an answer that has one.
+    """The datasets, of those in `units`, without the unit of an answer that has one.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
         >>> sources = {"ward": "age", "clinic": "age"}
         >>> age = make_task(kind="regression", name="age", sources=sources)
         >>> (age,) = with_units([age], {"ward": {"age": "years"}})
-        >>> not_stated(age, {"ward": {"age": "years"}})
+        >>> not_stated(age, {"ward": {"age": "years"}, "clinic": {}})
         ['clinic']
     """
     if answer.unit is None:
@@ -120,6 +120,6 @@ def not_stated(answer: Answer, units: Units) -> list[str]:
     unknown = (
         dataset
         for dataset, field in _fields(answer)
-        if not units.get(dataset, {}).get(field)
+        if dataset in units and not units[dataset].get(field)
     )
     return list(dict.fromkeys(unknown))

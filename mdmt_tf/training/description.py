@@ -1,10 +1,11 @@
 """Descriptions of a run's data and model, for its terminal and its files."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
+from mdmt_tf.data.label_notes import label_notes
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.marks import NOT_FOR
 from mdmt_tf.models.weights import provenance
@@ -78,11 +79,13 @@ def calibrations_text(calibrations: Calibrations) -> str:
             ratios = ", ".join(f"{ratio:.2f}" for ratio in own.prior_ratio)
             text += f"; prior of the classes times {ratios}"
         lines.append(f"calibration of {name}: {text}")
-    wrapped = (
-        textwrap.wrap(line, min(size.width(), 80), subsequent_indent="  ")
-        for line in lines
-    )
-    return "".join(f"{part}\n" for line in wrapped for part in line)
+    return _wrapped(lines, min(size.width(), 80))
+
+
+def _wrapped(lines: Iterable[str], width: int) -> str:
+    """Lines of text, folded below their first words."""
+    parts = (textwrap.wrap(line, width, subsequent_indent="  ") for line in lines)
+    return "".join(f"{part}\n" for of_line in parts for part in of_line)
 
 
 def overview(
@@ -117,7 +120,14 @@ def overview(
         in_epoch = config.training.steps // config.training.epochs
         rows.append(("steps", f"{config.training.steps}, {in_epoch} in each epoch"))
     width = max(len(name) for name, _ in rows)
-    return "".join(_row(name, text, width) for name, text in rows)
+    lines = [_row(name, text, width) for name, text in rows]
+    return "".join(lines) + notes_text(inputs)
+
+
+def notes_text(inputs: Inputs) -> str:
+    """Lines on what labels were taken for, see `label_notes`; "" if there are none."""
+    lines = label_notes(inputs.answers, inputs.datasets)
+    return _wrapped(lines, size.width())
 
 
 def _row(name: str, text: str, width: int) -> str:

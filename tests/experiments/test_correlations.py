@@ -198,7 +198,7 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
     }
 
     class Dataset:
-        synthetic = True
+        synthetic, units = True, {}
         folder = tmp_path / "prepared"
 
         def __init__(self, name):

@@ -1,5 +1,7 @@
 """The dry run of a benchmark: its grid, and one measured fit of each kind."""
 
+import dataclasses
+
 import pytest
 import yaml
 from rich.console import Console
@@ -84,6 +86,17 @@ def test_labels_of_every_fold_are_counted(planned):
     wholes = {sum(of_fold["outcome"].values()) for of_fold in counts.values()}
     tested = sum(of_fold["outcome"]["test"] for of_fold in counts.values())
     assert wholes == {tested}
+
+
+def test_what_numbers_were_read_as_is_said(planned):
+    assert list(dry_run.label_lines(planned)) == []  # labels that are text
+    alpha, *others = planned.datasets
+    table = {**alpha.table, "outcome": alpha.table["severe"]}
+    alpha = dataclasses.replace(alpha, table=table)
+    changed = dataclasses.replace(planned, datasets=(alpha, *others))
+    counts = "0 -> mild: 16, 1 -> severe: 16"
+    expected = [f"labels of outcome: numbers read as {counts}"]
+    assert list(dry_run.label_lines(changed)) == expected
 
 
 def test_all_is_printed(planned, groups, capsys):

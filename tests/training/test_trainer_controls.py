@@ -21,6 +21,7 @@ def overview():
 def run(settings, overview):
     made = settings(
         "tasks.outcome.permute=true",
+        "tasks.outcome.from={alpha: severe}",
         "tasks.grade.fraction=0",
         "training.epochs=2",
         "training.steps=14",
@@ -61,6 +62,8 @@ def test_it_says_what_its_labels_are(run, overview):
     assert "PERMUTED" in lines["outcome"] and "PERMUTED" in lines["data"]
     said = " ".join(overview[0].split())  # as wide as the terminal
     assert "labels of 0 of the patients" in said
+    read = "numbers read as 0 -> mild: 16, 1 -> severe: 16"
+    assert f"labels of outcome: {read}" in said
     assert lines["steps"].endswith("14, 7 in each epoch")
     about = ServedModel(run.saved_model).information
     assert about["trained_on"].endswith("PERMUTED labels of outcome")
