@@ -121,8 +121,10 @@ def _dry_run(parts) -> None:
     from rich.console import Console
 
     from mdmt_tf.experiments import starts
+    from mdmt_tf.models.weights import lineage
     from mdmt_tf.training import description, dry_run, dry_run_text
     from mdmt_tf.training.inputs import count_labels, open_inputs
+    from mdmt_tf.training.start import check_start, known_start
 
     print("Dry run: nothing is written.", flush=True)
     with tempfile.TemporaryDirectory(prefix="mdmt_tf-") as scratch:
@@ -131,6 +133,15 @@ def _dry_run(parts) -> None:
         )
         with console.working("reading labels and images ..."):
             counts, inputs = list(count_labels(settings)), open_inputs(settings)
+        # Also what the fits that it starts from begin with.
+        models = [part.settings.model for part in parts.values()]
+        known = [known_start(m.backbone, m.weights) for m in models]
+        check_start(
+            lineage.combined(*known),
+            inputs.datasets,
+            inputs.split.datasets,
+            settings.pipeline.allow_identical_images,
+        )
         with console.working("measuring a few steps ..."):
             measured = dry_run.measure(settings, inputs)
     screen = Console(highlight=False)

@@ -10,6 +10,7 @@ from mdmt_tf.data.images import Images
 from mdmt_tf.data.samples import Samples, all_samples, split_samples
 from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import DataError
+from mdmt_tf.splits.files import Lists
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks import Answer, Derived, Task
 from mdmt_tf.tasks.derived import divide
@@ -42,19 +43,8 @@ class Inputs:
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """The datasets with rows in validation or test.
-
-        Without synthetic ones that are not tested while others are: their validation
-        rows only choose the epoch of a fit that no real image may choose.
-        """
-        rows = {split: set(own.rows["dataset"]) for split, own in self.samples.items()}
-        tested = rows.get("test", set())
-        judged = tested | rows.get("validation", set())
-        return tuple(
-            dataset.name
-            for dataset in self.datasets
-            if dataset.name in (tested if tested and dataset.synthetic else judged)
-        )
+        """See `judged_of`."""
+        return judged_of(self.datasets, self.split.datasets)
 
     @property
     def synthetic_images(self) -> dict[str, int]:
@@ -70,6 +60,25 @@ class Inputs:
     def describe_datasets(self) -> dict[str, dict]:
         """Version, content and origin of each dataset, for the manifest."""
         return {dataset.name: dataset.describe() for dataset in self.datasets}
+
+
+def judged_of(datasets: Sequence[PreparedDataset], lists: Lists) -> tuple[str, ...]:
+    """The datasets with images in validation or test.
+
+    Without synthetic ones that are not tested while others are: their validation images
+    only choose the epoch of a fit that no real image may choose.
+
+    Args:
+        lists: dataset -> split -> images.
+    """
+    split_of = {name: {s for s, own in of.items() if own} for name, of in lists.items()}
+    tested = {name for name, splits in split_of.items() if "test" in splits}
+    judged = tested | {n for n, splits in split_of.items() if "validation" in splits}
+    return tuple(
+        dataset.name
+        for dataset in datasets
+        if dataset.name in (tested if tested and dataset.synthetic else judged)
+    )
 
 
 def build_inputs(

@@ -18,6 +18,7 @@ from mdmt_tf.data.samples import all_samples
 from mdmt_tf.data.sources import PreparedDataset, units_of
 from mdmt_tf.experiments import plan
 from mdmt_tf.experiments.grid import Grid, build_grid
+from mdmt_tf.experiments.known_starts import check_starts
 from mdmt_tf.experiments.protocol import Fit
 from mdmt_tf.splits.split import Split
 from mdmt_tf.tasks.units import with_units
@@ -97,12 +98,14 @@ def make_plan(config: Config, scratch: Path, write: Write, bar: Callable) -> Pla
     for number, (where, split) in enumerate(divided.splits.items()):
         files[where] = scratch / f"split-{number}.json"
         split.write(files[where])
+    grid = build_grid(config, divided.splits, fingerprints, divided.steps)
+    check_starts(config, grid, divided.datasets, divided.splits)
     return Planned(
         settings=config,
         splits=divided.splits,
         files=files,
         datasets=divided.datasets,
-        grid=build_grid(config, divided.splits, fingerprints, divided.steps),
+        grid=grid,
         cores=cores,
         at_a_time=at_a_time,
     )

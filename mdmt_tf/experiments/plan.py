@@ -16,6 +16,7 @@ from mdmt_tf.experiments import correlations, matching
 from mdmt_tf.experiments.baselines import FieldModel, fit_baseline
 from mdmt_tf.experiments.grid import Folder, Grid, Place, build_grid
 from mdmt_tf.experiments.image_baselines import ImageColumns
+from mdmt_tf.experiments.known_starts import check_starts
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
 from mdmt_tf.statistics import fields_file
@@ -77,7 +78,7 @@ def make_plan(config: Config, folder: Folder) -> Grid:
         folder: an existing folder.
     Returns: the grid.
     Raises: DataError for anything missing or contradictory; LeakageError for images
-        with equal pixels under two patients.
+        with equal pixels under two patients, and weights that have seen test images.
     """
     divided = divide(config)
     datasets, splits, steps = divided.datasets, divided.splits, divided.steps
@@ -117,6 +118,7 @@ def make_plan(config: Config, folder: Folder) -> Grid:
     data["sha256"] = {path.name: sha256_of(path) for path in written}
     write_json(folder.data, data)
     grid = build_grid(config, splits, fingerprints_of(data), steps)
+    check_starts(config, grid, datasets, splits)
     images = ImageColumns(folder.image_columns, datasets, tested)
     for fit in grid.fits.values():
         run, section = folder.run(fit.name), fit.baseline

@@ -2,12 +2,14 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from mdmt_tf.data.inputs import Inputs
+from mdmt_tf.data.inputs import judged_of
+from mdmt_tf.data.sources import PreparedDataset
 from mdmt_tf.errors import LeakageError
 from mdmt_tf.models.backbones.table import BACKBONES, PHANTOMS, PUBLISHED
 from mdmt_tf.models.weights import lineage, pretrained
+from mdmt_tf.splits.files import Lists
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,13 @@ def data_of_start(backbone: str, weights: str | Mapping[str, float] | None) -> d
     return note
 
 
+def known_start(backbone: str, weights: str | Mapping[str, float] | None) -> dict:
+    """`data_of_start`, as far as the files are here; for what trains nothing yet."""
+    if not pretrained.is_ready(backbone, weights):
+        return lineage.empty()
+    return data_of_start(backbone, weights)
+
+
 def _is_published(backbone: str, path) -> bool:
     """Whether a file was converted from published weights of ImageNet."""
     manifest, row = pretrained.manifest_path(path), BACKBONES[backbone].weights
@@ -48,37 +57,44 @@ def _is_published(backbone: str, path) -> bool:
     return is_row and facts.get("sha256") == pretrained.sha256_of(path)
 
 
-def check_start(note: Mapping, inputs: Inputs, allow_identical: bool = False) -> None:
+def check_start(
+    note: Mapping,
+    datasets: Sequence[PreparedDataset],
+    lists: Lists,
+    allow_identical: bool = False,
+    where: str = "model.weights",
+) -> None:
     """Make sure that the start has not seen what the fit is judged on.
 
     Args:
         note: of `data_of_start`.
-        inputs: data of the fit.
+        datasets: data of the fit.
+        lists: dataset -> split -> images, that the fit is given.
         allow_identical: whether images with equal pixels are a warning.
+        where: the weights are given, for messages.
     Raises: LeakageError for images or patients that it has seen.
     """
     if text := lineage.unknown_text(note):
-        logger.warning("model.weights: %s.", text)
-    for dataset in inputs.datasets:
-        if dataset.name not in inputs.judged:
-            continue
-        for split, of_start in _APART.items():
-            rows = inputs.samples[split].rows
-            images = rows.loc[rows["dataset"] == dataset.name, "image_id"].tolist()
+        logger.warning("%s: %s.", where, text)
+    judged = judged_of(datasets, lists)
+    for dataset in datasets:
+        for split, of_start in _APART.items() if dataset.name in judged else ():
+            images = list(lists[dataset.name].get(split, ()))
             found = lineage.find(note, dataset, images, of_start)
             named = sorted({*found["images"], *found["patients"]})
-            if named or (found["pixels"] and not allow_identical):
-                raise LeakageError(_text(dataset.name, split, images, named, found))
-            if found["pixels"]:
-                text = _text(dataset.name, split, images, named, found)
-                logger.warning("%s (pipeline.allow_identical_images)", text)
+            if not (named or found["pixels"]):
+                continue
+            text = f"{where}: {_text(dataset.name, split, images, named, found)}"
+            if named or not allow_identical:
+                raise LeakageError(text)
+            logger.warning("%s (pipeline.allow_identical_images)", text)
 
 
 def _text(dataset: str, split: str, images: list, named: list, found: Mapping) -> str:
     seen = named or found["pixels"]
     what = "these images or their patients" if named else "images with equal pixels"
     return (
-        f"model.weights: the start was trained with {len(seen)} of the {len(images)} "
+        f"the start was trained with {len(seen)} of the {len(images)} "
         f"{split} images of dataset {dataset!r}, such as {seen[0]!r} ({what}). "
         f"Expected a start that has not seen the {split} images. Take the weights of "
         "the same fold, let `start` of an experiment of the benchmark train them "

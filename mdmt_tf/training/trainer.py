@@ -72,8 +72,9 @@ def train(
         layers = augmentation_layers(config, inputs)
         model, settings = config.model, config.pipeline
         start = data_of_start(model.backbone, model.weights)
-        check_start(start, inputs, settings.allow_identical_images)
-        own = lineage.of_lists(inputs.datasets, inputs.split.datasets)
+        data = inputs.datasets, inputs.split.datasets
+        check_start(start, *data, settings.allow_identical_images)
+        own = lineage.of_lists(*data)
         initial = pretrained.describe(model.backbone, model.weights)
         manifest = build_manifest(
             config,

@@ -11,7 +11,7 @@ from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.models.weights import lineage, pretrained
 from mdmt_tf.storage import sha256_of
 from mdmt_tf.training.inputs import open_inputs
-from mdmt_tf.training.start import check_start, data_of_start
+from mdmt_tf.training.start import check_start, data_of_start, known_start
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,10 @@ def note_of(inputs):
     return lineage.of_lists(inputs.datasets, inputs.split.datasets)
 
 
+def checked(note, inputs):
+    check_start(note, inputs.datasets, inputs.split.datasets)
+
+
 def empty_file(path):
     h5py.File(path, "w").close()
     return str(path)
@@ -31,8 +35,8 @@ def empty_file(path):
 
 def test_a_start_of_the_same_fold_passes_without_a_word(folds, caplog):
     for inputs in folds:
-        check_start(note_of(inputs), inputs)
-    check_start(lineage.empty(), folds[0])
+        checked(note_of(inputs), inputs)
+    checked(lineage.empty(), folds[0])
     assert not caplog.records
 
 
@@ -46,7 +50,7 @@ def test_a_start_of_another_fold_is_refused_with_counts(folds):
     assert seen
     text = f"{len(seen)} of the {len(tested)} test images of dataset 'alpha', such as "
     with pytest.raises(LeakageError, match=text + f"'{min(seen)}'"):
-        check_start(note_of(trained), new)
+        checked(note_of(trained), new)
 
 
 def test_validation_images_may_have_chosen_the_epoch_of_the_start_too(folds):
@@ -55,11 +59,11 @@ def test_validation_images_may_have_chosen_the_epoch_of_the_start_too(folds):
     chosen = {"train": lists["train"], "validation": lists["validation"]}
     others = {n: {} for n in new.split.datasets if n != "alpha"}
     note = lineage.of_lists(new.datasets, {**others, "alpha": chosen})
-    check_start(note, new)
+    checked(note, new)
     taught = {"train": [*lists["train"], *lists["validation"]]}
     note = lineage.of_lists(new.datasets, {**others, "alpha": taught})
     with pytest.raises(LeakageError, match="validation images of dataset 'alpha'"):
-        check_start(note, new)
+        checked(note, new)
 
 
 def test_a_start_of_nothing_or_of_the_package_is_known(tmp_path):
@@ -76,9 +80,16 @@ def test_data_of_files_are_read_and_those_of_others_are_unknown(
     both = data_of_start("resnet18", {own: 0.5, other: 0.5})
     assert both == {**note_of(folds[0]), "unknown": ["other.weights.h5"]}
     with caplog.at_level(logging.WARNING):
-        check_start(both, folds[0])
+        checked(both, folds[0])
     (record,) = caplog.records
     assert "data of the start other.weights.h5 are unknown" in record.getMessage()
+
+
+def test_of_files_that_are_not_here_a_dry_run_knows_nothing(tmp_path, folds):
+    own = empty_file(tmp_path / "own.weights.h5")
+    lineage.write(tmp_path / "own.weights.h5", note_of(folds[0]))
+    assert known_start("resnet18", own) == note_of(folds[0])
+    assert known_start("resnet18", str(tmp_path / "gone")) == lineage.empty()
 
 
 def test_converted_published_weights_are_known(tmp_path):
