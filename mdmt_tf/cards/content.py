@@ -166,8 +166,10 @@ def _classes(answer: Mapping) -> str:
 
 
 def _trained(answer: Mapping) -> str:
-    if not answer["trained"]:
+    if "terms" in answer:
         return "derived"
+    if not answer["trained"]:
+        return "none: no label is trained with"
     texts = ["permuted labels" if answer["permuted"] else "its labels"]
     if answer["fraction"] < 1:
         texts.append(f"of {answer['fraction']:.0%} of the patients")

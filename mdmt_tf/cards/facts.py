@@ -124,7 +124,7 @@ def _answer(answer: Answer, config: Config) -> dict:
         **answer.description(),
         "cut_points": list(answer.cut_points),
         "labels": answer.sources_text,
-        "trained": section is not None,
+        "trained": answer.name in config.trained_tasks,
         "permuted": bool(section and section.permute),
         "fraction": section.fraction if section else None,
         "class_weights": section.class_weights if section else None,

@@ -64,6 +64,11 @@ def _of_labels(facts) -> Iterator[str]:
                 f"{one['name']}: the training labels were permuted, as a control. The "
                 "answers mean nothing."
             )
+        elif not one["trained"] and "terms" not in one:
+            yield (
+                f"{one['name']}: nothing has trained its head, because no label was "
+                "trained with. The answers mean nothing."
+            )
         elif one["fraction"] is not None and one["fraction"] < 1:
             yield (
                 f"{one['name']}: trained with the labels of {one['fraction']:.0%} of "

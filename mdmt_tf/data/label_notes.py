@@ -21,8 +21,8 @@ def numbers_read(
     Args:
         answers: tasks; derived answers are left out.
         datasets: those that feed them, with all of their images.
-    Returns: such as "0 -> mild: 50, 1 -> severe: 23", with the
-            name of the dataset if several feed the task.
+    Returns: such as "0 -> mild: 50, 1 -> severe: 23", with the name of the dataset if
+        several feed the task.
     """
     found = {}
     for task in divide(answers)[0]:

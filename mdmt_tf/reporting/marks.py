@@ -2,12 +2,30 @@
 
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.marks import SYNTHETIC_DATA, TRAINED_WITH_SYNTHETIC, start_of_plot
+from mdmt_tf.runs.kept_epoch import kept_epoch
 
 SYNTHETIC = f"{SYNTHETIC_DATA}."
 VALIDATION = (
     "VALIDATION rows, which were used for selection: these numbers are optimistic. No "
     "test row was read."
 )
+# The same where no fit has chosen its epoch by them.
+_NOT_CHOSEN = "VALIDATION rows; no epoch was chosen by them. No test row was read."
+
+
+def mark_of_validation(results: Results) -> str:
+    """Whether validation rows were used for selection, so that numbers are optimistic.
+
+    It is also said of fits of earlier versions, which do not mark the epoch.
+    """
+    return VALIDATION if _is_selected(results) else _NOT_CHOSEN
+
+
+def _is_selected(results: Results) -> bool:
+    return any(
+        "selected" not in history or kept_epoch(history, None).chosen
+        for history in results.histories.values()
+    )
 
 
 def warnings_of(results: Results) -> list[str]:
@@ -15,7 +33,9 @@ def warnings_of(results: Results) -> list[str]:
     marks = [SYNTHETIC] if results.synthetic else []
     if results.synthetic_images and not results.synthetic:
         marks.append(_trained_with(results))
-    return [*marks, VALIDATION] if results.split == "validation" else marks
+    if results.split == "validation":
+        marks.append(mark_of_validation(results))
+    return marks
 
 
 def _trained_with(results: Results) -> str:
@@ -35,5 +55,6 @@ def start_of_title(results: Results) -> str:
     """The same, as the first words of a title."""
     start = start_of_plot(results.synthetic)
     if results.split == "validation":
-        start += "VALIDATION rows, optimistic. "
+        optimistic = ", optimistic" if _is_selected(results) else ""
+        start += f"VALIDATION rows{optimistic}. "
     return start

@@ -11,7 +11,7 @@ from mdmt_tf.reporting.effort import effort_table
 from mdmt_tf.reporting.equivalence_table import equivalence_table
 from mdmt_tf.reporting.gain_tables import gain_table, worth_table
 from mdmt_tf.reporting.loss_shares import loss_shares
-from mdmt_tf.reporting.marks import VALIDATION
+from mdmt_tf.reporting.marks import mark_of_validation
 from mdmt_tf.reporting.means_table import table_1
 from mdmt_tf.reporting.pooled_table import pooled_table
 from mdmt_tf.reporting.primary_table import baseline_table, primary_table
@@ -45,17 +45,17 @@ def build_tables(aggregates: Aggregates) -> list[Table]:
         found.append(correlation_table(results.correlations))
     tables = [trimmed(table) for table in found if table is not None]
     if results.split == "validation":
-        tables = [_marked(table) for table in tables]
+        tables = [_marked(table, mark_of_validation(results)) for table in tables]
     return tables
 
 
-def _marked(table: Table) -> Table:
+def _marked(table: Table, mark: str) -> Table:
     """A table of validation rows, with the warning in all of its files."""
     data = table.data.copy()
     data.insert(0, "split", "validation")
     return dataclasses.replace(
         table,
         title=f"{table.title} (validation rows)",
-        notes=[VALIDATION, *table.notes],
+        notes=[mark, *table.notes],
         data=data,
     )

@@ -22,8 +22,11 @@ class KeptEpoch:
     chosen: bool
 
 
-def kept_epoch(history: pd.DataFrame, selection: SelectionSection) -> KeptEpoch:
+def kept_epoch(history: pd.DataFrame, selection: SelectionSection | None) -> KeptEpoch:
     """The epoch that was kept, from the rows of `history.csv`, one or more.
+
+    Args:
+        selection: settings of the run; None: not known, so every mark counts.
 
     Example:
         >>> selection = SelectionSection(task="death", metric="auc")
@@ -35,7 +38,7 @@ def kept_epoch(history: pd.DataFrame, selection: SelectionSection) -> KeptEpoch:
         KeptEpoch(number=2, chosen=False)
     """
     chosen = history["selected"] == 1
-    column = f"validation/{selection.task}/{selection.metric}"
+    column = selection and f"validation/{selection.task}/{selection.metric}"
     if column in history:
         # Earlier versions marked an epoch without the metric, too.
         chosen &= history[column].notna()

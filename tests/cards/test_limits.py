@@ -55,6 +55,12 @@ def test_controls_and_fractions(facts):
     assert found(facts, "days: trained with the labels of 25%")
 
 
+def test_a_task_that_nothing_trains(facts):
+    facts["model"]["answers"][1] |= {"fraction": 0.0, "trained": False}
+    assert found(facts, "days: nothing has trained its head")
+    assert not found(facts, "days: trained with the labels")
+
+
 def test_metrics_that_chose_the_epoch(facts):
     assert not found(facts, "chose the epoch")
     facts["evaluation"]["split"] = "validation"

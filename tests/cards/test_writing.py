@@ -8,6 +8,7 @@ import types
 
 import pandas as pd
 import pytest
+import yaml
 from made_runs import NAME, change_json
 
 from mdmt_tf.cards import writing
@@ -64,6 +65,17 @@ def test_a_number_is_stated_with_its_unit(run, tmp_path):
     assert "days (a number, h)" in text
     assert cells_of(text, "days (h), by patient")
     assert cells_of(text, "days")[2] == "a number, h"
+
+
+def test_a_task_without_a_label_to_train_with_is_not_said_to_be_trained(run, tmp_path):
+    plain = yaml.safe_load(run.config.read_text())
+    plain["tasks"]["days"]["fraction"] = 0
+    run.config.write_text(yaml.safe_dump(plain))
+    facts = facts_of(run.path)
+    assert [one["trained"] for one in facts["model"]["answers"]] == [True, False]
+    text = text_of(facts, tmp_path)
+    assert cells_of(text, "days")[4] == "none: no label is trained with"
+    assert "that predicts icu (" in text and "days (a number" not in text
 
 
 def test_the_files_of_a_run_are_whole_and_equal_each_time(run):

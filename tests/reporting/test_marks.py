@@ -102,6 +102,30 @@ def test_everything_says_that_it_is_of_validation_rows(judged, capsys, monkeypat
     assert "SYNTHETIC" in printed and "cv (3-fold cross-validation), valid" in printed
 
 
+@pytest.mark.parametrize(
+    ("selected", "mark", "start"),
+    [
+        ([[0, 1], [0, 0]], marks.VALIDATION, "VALIDATION rows, optimistic. "),
+        (
+            [[0, 0], [0, 0]],
+            "VALIDATION rows; no epoch was chosen by them. No test row was read.",
+            "VALIDATION rows. ",
+        ),
+    ],
+)
+def test_rows_that_chose_no_epoch_are_not_said_to_be_optimistic(
+    whole, selected, mark, start
+):
+    histories = {
+        str(fit): pd.DataFrame({"epoch": [0, 1], "selected": own})
+        for fit, own in enumerate(selected)
+    }
+    results = Results.read(whole, "validation")
+    results = dataclasses.replace(results, synthetic=False, histories=histories)
+    assert marks.warnings_of(results) == [mark]
+    assert marks.start_of_title(results) == start
+
+
 def test_a_report_on_test_rows_is_not_marked_and_not_replaced(
     benchmark_folder, tmp_path, monkeypatch, capsys
 ):
