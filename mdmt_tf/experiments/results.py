@@ -44,7 +44,6 @@ from mdmt_tf.experiments.settings_file import read_settings, read_weights
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.prediction_checks import check_metrics
 from mdmt_tf.statistics import fields_file
-from mdmt_tf.statistics.support import over_all_classes
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.derived import comparable, predicted_as
 from mdmt_tf.tasks.units import with_units
@@ -66,8 +65,7 @@ class Results:
             are not read.
         metrics: `CELL_KEYS`, task, figure (the metric's name), value; from
             metrics.json, which must follow from the labelled rows of the split. A fit
-            without rows of a task has no row; a metric that is not defined is NaN, as
-            is one that would be over some of the classes only, see `over_all_classes`.
+            without rows of a task has no row; a metric that is not defined is NaN.
         rows: fit -> its rows of the split, from predictions.csv.
         histories: fit -> history.csv; baselines have none.
         synthetic: whether any of the tested data are synthetic; None when no fit is
@@ -346,7 +344,6 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
                     if own.name != task:
                         found = predictions.metrics_of_rows(labelled, of_task)
                     found = _without_counts(found)
-                    found = over_all_classes(found, labelled, of_task)
                 of_fit[key] = found
             identity = tuple(getattr(cell, name) for name in CELL_KEYS)
             for metric, value in of_fit[key].items():
@@ -355,7 +352,11 @@ def _metrics(results: Results, stored: Mapping[str, dict]) -> pd.DataFrame:
 
 
 def _checked(results: Results, fit: str, task: Answer, stored: dict) -> Mapping:
-    """The metrics of one fit and task; empty when it has no rows."""
+    """The metrics of one fit and task; empty when it has no rows.
+
+    Their names are those of metrics.json, and their values follow from the rows: those
+    of earlier versions may be over the classes present only.
+    """
     path = Folder(results.folder).run(fit).metrics
     metrics = stored.get(task.name, {})
     if not isinstance(metrics, Mapping):
@@ -380,7 +381,7 @@ def _checked(results: Results, fit: str, task: Answer, stored: dict) -> Mapping:
         where,
         f"Restore it, or {again(path)}",
     )
-    return metrics
+    return {name: computed.get(name) for name in metrics}
 
 
 def _without_counts(metrics: Mapping) -> dict[str, float]:

@@ -121,6 +121,11 @@ class WeightedRows:
         return self.counts.sum(axis=2)
 
     @functools.cached_property
+    def lacks_class(self) -> np.ndarray:
+        """bool (R,): whether a class of the task has no rows."""
+        return (self.support == 0).any(axis=1)
+
+    @functools.cached_property
     def predicted(self) -> np.ndarray:
         """(R, k): the weight of the rows of each predicted class."""
         return self.counts.sum(axis=1)

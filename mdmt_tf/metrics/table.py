@@ -43,8 +43,10 @@ class Metric:
             interval comes from the parts.
         selects: whether it may select the epoch on the validation rows.
         every_class: whether it treats the classes apart, so that it depends on the rows
-            of the rarest class as much as on those of the largest. Where a class has no
-            rows, it is NaN or over the other classes only.
+            of the rarest class as much as on those of the largest. It is NaN where a
+            class has no rows: over the others alone it would flatter.
+        one_class: whether such a metric is about the rows of one class. Then it is
+            defined without rows of the others.
         headline: properties of the tasks for which Table 1, box plots and slopes show
             the metric; one of them is enough.
         compared: likewise for the tests of Table 2, the table of runs and the terminal.
@@ -68,6 +70,7 @@ class Metric:
     parts: Callable[[WeightedRows], np.ndarray] | None = None
     selects: bool = True
     every_class: bool = False
+    one_class: bool = False
     headline: frozenset[Property] = frozenset()
     compared: frozenset[Property] = frozenset()
     chart: int = 0
@@ -75,9 +78,19 @@ class Metric:
     note: str = ""
 
     def of(self, rows: WeightedRows) -> np.ndarray:
-        """Its value of each weighting, (R,); NaN where a prediction is no number."""
+        """Its value of each weighting, (R,).
+
+        NaN where a prediction is no number, and where a class has no rows if the metric
+        is of all classes.
+        """
+        undefined = rows.lost | rows.lacks_class if self.needs_all else rows.lost
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.where(rows.lost, np.nan, self.formula(rows))
+            return np.where(undefined, np.nan, self.formula(rows))
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether it is NaN where a class has no rows."""
+        return self.every_class and not self.one_class
 
     def is_of(self, task: Task) -> bool:
         """Whether a task has the metric."""
@@ -205,6 +218,7 @@ METRICS = {
         _TWO,
         percent=True,
         every_class=True,
+        one_class=True,
         headline=_TWO,
         compared=_TWO,
         chart=10,
@@ -221,6 +235,7 @@ METRICS = {
         _TWO,
         percent=True,
         every_class=True,
+        one_class=True,
         headline=_TWO,
         compared=_TWO,
         chart=11,

@@ -18,7 +18,6 @@ from mdmt_tf.runs.patients import by_patient, labelled, unit_of
 from mdmt_tf.runs.predictions import metrics_of_rows
 from mdmt_tf.statistics.interval import RESAMPLES, Interval
 from mdmt_tf.statistics.resampling import bootstrap_intervals
-from mdmt_tf.statistics.support import over_all_classes
 
 
 class Aggregates:
@@ -82,7 +81,6 @@ class Aggregates:
             if len(patients):
                 metrics = metrics_of_rows(patients, of_task)
                 del metrics["n"]
-                metrics = over_all_classes(metrics, patients, of_task)
             self._patients[fit, task] = patients, metrics
         return self._patients[fit, task]
 

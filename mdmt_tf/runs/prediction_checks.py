@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.prediction_problems import (
     Expected,
@@ -102,6 +103,8 @@ def other_values(
     """
     for name, value in stored.items():
         other = found.get(name, math.nan)
+        if is_of_some_classes(name, other):
+            continue
         if value is None:
             value = math.nan
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -110,6 +113,22 @@ def other_values(
             abs(value - other) > tolerance * max(1.0, abs(value))
         ):
             yield name, value, other
+
+
+def is_of_some_classes(name: str, found: float) -> bool:
+    """Whether a stored value of a metric that is not defined may be a number.
+
+    Earlier versions computed metrics of all classes over the classes present.
+
+    Args:
+        name: of the metric.
+        found: its value, computed from the predictions.
+
+    Example:
+        >>> is_of_some_classes("g_mean", math.nan), is_of_some_classes("mae", math.nan)
+        (True, False)
+    """
+    return name in METRICS and METRICS[name].needs_all and math.isnan(found)
 
 
 def _text(table: pd.DataFrame, path: Path, problem: Problem, remedy: str) -> str:

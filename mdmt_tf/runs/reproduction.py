@@ -5,7 +5,6 @@
 nearly the same for many images, a rounding error changes their ranks, and so an AUC.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.evaluation import Evaluation
 from mdmt_tf.runs.folder import RunFolder
+from mdmt_tf.runs.prediction_checks import other_values
 from mdmt_tf.runs.prediction_values import EXACT
 from mdmt_tf.tasks import Task
 
@@ -83,17 +83,14 @@ def read_stored(run: RunFolder, tasks: Sequence[Task]) -> pd.DataFrame:
 
 def _other_metrics(expected: Metrics, received: Metrics, tolerance: float) -> list:
     """(split, task and metric as a text; expected; received) where they differ."""
-    found = []
-    for split, tasks in expected.items():
-        for task, metrics in tasks.items():
-            for name, value in metrics.items():
-                other = received.get(split, {}).get(task, {}).get(name, math.nan)
-                value = math.nan if value is None else value
-                both_undefined = math.isnan(value) and math.isnan(other)
-                allowed = tolerance * max(1.0, abs(value))
-                if not both_undefined and not abs(value - other) <= allowed:
-                    found.append((f"{split} {task} {name}", value, other))
-    return found
+    return [
+        (f"{split} {task} {name}", value, other)
+        for split, tasks in expected.items()
+        for task, metrics in tasks.items()
+        for name, value, other in other_values(
+            metrics, received.get(split, {}).get(task, {}), tolerance
+        )
+    ]
 
 
 def _row_lines(

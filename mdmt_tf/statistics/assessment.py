@@ -46,11 +46,10 @@ def assess(
         metrics: {name: {"value", "low", "high"}}. The ends are NaN where an interval is
             not estimable; "reason" then says why, see `bootstrap_intervals`.
             "undefined", the fraction of resamples without the metric, is added when it
-            is not 0. A resample that lacks a class does not define the metrics that
-            treat the classes apart.
+            is not 0. A resample that lacks a class does not define the metrics of all
+            classes, see `Metric.needs_all`.
         missing_classes: names of the classes without a label, added to by_patient and
-            by_image when there are any. The values of metrics of all classes are then
-            over the other classes.
+            by_image when there are any. Metrics of all classes are then NaN.
 
     Example:
         >>> from mdmt_tf.tasks import make_task

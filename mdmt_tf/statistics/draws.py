@@ -8,7 +8,6 @@ import pandas as pd
 
 from mdmt_tf.metrics.computation import all_metrics, mean_of_components, signed_parts
 from mdmt_tf.metrics.rows import WeightedRows
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
 from mdmt_tf.tasks import Task
 
@@ -105,10 +104,6 @@ def numbered_patients(rows: pd.DataFrame) -> tuple[list[str], np.ndarray]:
 class Resampled:
     """Metrics of the rows of a fold, and of their resamples.
 
-    A metric that treats the classes apart, see `Metric.every_class`, is NaN where a
-    class of the task has no rows. Over the other classes alone, it would flatter where
-    a class is rare and hard.
-
     Attributes:
         observed: name -> metric of the rows themselves.
         metrics: name -> float64 (R,), NaN where it is undefined.
@@ -174,10 +169,7 @@ def _values(answers, weights) -> tuple[dict, dict]:
     metrics, parts = [], []
     for (component, targets, chances, _), own in zip(answers, weights, strict=True):
         rows = WeightedRows(component, targets, chances, own)
-        found = all_metrics(rows)
-        if component.n_classes:
-            found = _of_every_class(component, targets, own, found)
-        metrics.append(found)
+        metrics.append(all_metrics(rows))
         parts.append(signed_parts(rows))
     joined = {
         name: np.concatenate([own[name] for own in parts], axis=1) / len(parts)
@@ -200,13 +192,3 @@ def _in_order(component: Task, rows: pd.DataFrame):
     patient = rows["patient"].to_numpy()
     order = np.lexsort([*probabilities.T, targets, patient])
     return component, targets[order], probabilities[order], patient[order]
-
-
-def _of_every_class(task, targets, weights, metrics) -> dict[str, np.ndarray]:
-    """NaN for the metrics of all classes in resamples that lack one of them."""
-    is_of = [(targets == c).astype(np.float64) for c in range(task.n_classes)]
-    whole = np.logical_and.reduce([weights @ rows > 0 for rows in is_of])
-    return {
-        name: np.where(whole, values, np.nan) if METRICS[name].every_class else values
-        for name, values in metrics.items()
-    }

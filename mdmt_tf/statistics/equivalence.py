@@ -9,7 +9,6 @@ import scipy.stats
 
 from mdmt_tf.runs.predictions import metrics_of_rows
 from mdmt_tf.statistics.pairing import MODEL, paired
-from mdmt_tf.statistics.support import over_all_classes
 from mdmt_tf.tasks import Task
 
 
@@ -81,8 +80,8 @@ def fold_differences(
     """Candidate - other in each fold of each repeat, averaged over backbones and seeds.
 
     Args: see `mdmt_tf.statistics.primary.compare_metrics`.
-    Returns: (repeats * folds,), NaN where the metric is not defined, or not over all
-        classes; None if the experiments cannot be paired.
+    Returns: (repeats * folds,), NaN where the metric is not defined; None if the
+        experiments cannot be paired.
 
     Example:
         >>> from mdmt_tf.tasks import make_task
@@ -103,8 +102,7 @@ def fold_differences(
         keys = [key for key, _ in groups]
         values = []
         for _, own in groups:
-            value = {metric: metrics_of_rows(own, task)[metric]}
-            values.append(over_all_classes(value, own, task)[metric])
+            values.append(metrics_of_rows(own, task)[metric])
         index = pd.MultiIndex.from_tuples(keys, names=[*MODEL, "fold"])
         # A mean over fewer models than stated would be another one.
         table = pd.Series(values, index).unstack("fold")

@@ -15,6 +15,7 @@ from mdmt_tf.runs.prediction_checks import (
     EXACT,
     Expected,
     check_metrics,
+    is_of_some_classes,
     read_checked,
 )
 from mdmt_tf.splits.split import Split
@@ -113,7 +114,7 @@ def differences(
     """
     if isinstance(stored, Mapping) and isinstance(found, Mapping):
         for key, value in stored.items():
-            if key not in _NOT_COMPARED:
+            if key not in _NOT_COMPARED and not _is_of_some_classes(key, found):
                 place = f"{where} {key}".strip()
                 yield from differences(value, found.get(key), place, tolerance)
         return
@@ -136,6 +137,12 @@ def differences(
 def _is_number(value: object) -> bool:
     is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
     return value is None or is_one
+
+
+def _is_of_some_classes(metric: str, found: Mapping) -> bool:
+    entry = found.get(metric)
+    value = entry.get("value") if isinstance(entry, Mapping) else None
+    return value is not None and is_of_some_classes(metric, value)
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.interval import RESAMPLES
@@ -164,11 +163,6 @@ def _assess_one(rows: pd.DataFrame, task: Task, unit: str, resamples, seed) -> d
         return {"n": 0, "patients": 0, "small": True, "metrics": {}}
     found = assess(rows, [task], resamples=resamples, seed=seed)[task.name]
     chosen = found["by_patient" if unit == "patient" else "by_image"]
-    if chosen.get("missing_classes"):
-        nothing = dict.fromkeys(("value", "low", "high"), float("nan"))
-        for name in chosen["metrics"]:
-            if METRICS[name].every_class:
-                chosen["metrics"][name] = dict(nothing)
     return {
         "n": chosen["n"],
         "patients": chosen["patients"],

@@ -1,12 +1,10 @@
 """How many patients carry a metric: all of them, or those of a class. No TensorFlow."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.runs.predictions import rows_of_components
 from mdmt_tf.tasks import Task
@@ -76,35 +74,6 @@ class Support:
     def missing(self) -> tuple[str, ...]:
         """Names of the classes without rows."""
         return tuple(own.name for own in self.classes if not own.rows)
-
-
-def over_all_classes(
-    metrics: Mapping[str, float], rows: pd.DataFrame, task: Task
-) -> dict[str, float]:
-    """Metrics of rows, NaN where they would be over some of the classes only.
-
-    A fold without rows of the class that a model never recognises has a higher balanced
-    accuracy than the others, and would raise their mean.
-
-    Args:
-        metrics: metric -> value, of the rows.
-        rows: labelled rows of the task, in the columns of `predictions.csv`.
-        task: the task or derived answer.
-
-    Example:
-        >>> from mdmt_tf.tasks import make_task
-        >>> death = make_task(name="death", kind="binary", classes=("no", "yes"))
-        >>> rows = pd.DataFrame({"dataset": "d", "patient_id": ["a", "b"]})
-        >>> rows = rows.assign(target=[0, 0], prediction=[0, 0])
-        >>> over_all_classes({"accuracy": 1.0, "balanced_accuracy": 1.0}, rows, death)
-        {'accuracy': 1.0, 'balanced_accuracy': nan}
-    """
-    if not Support.of(rows, task).missing:
-        return dict(metrics)
-    return {
-        name: float("nan") if METRICS[name].every_class else value
-        for name, value in metrics.items()
-    }
 
 
 def effective_patients(rows: pd.DataFrame) -> float:

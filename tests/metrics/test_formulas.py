@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from mdmt_tf.metrics import formulas
 from mdmt_tf.metrics.computation import task_metrics
-from mdmt_tf.metrics.rows import confusion_matrix
+from mdmt_tf.metrics.rows import WeightedRows, confusion_matrix
 from mdmt_tf.tasks import make_task
 
 TWO = make_task(name="prognosis", kind="categorical", classes=("mild", "severe"))
@@ -79,10 +80,16 @@ def test_g_mean_of_three_classes_is_a_cube_root():
     assert result["g_mean"] == pytest.approx((1 / 2 * 1 / 2 * 1) ** (1 / 3))
 
 
-def test_a_class_that_is_absent_takes_no_part_but_leaves_no_auc():
-    result = task_metrics(THREE, np.array([0, 0, 1]), one_hot([0, 0, 1], 3))
-    assert result["balanced_accuracy"] == result["g_mean"] == result["f1"] == 1.0
-    assert math.isnan(result["auc"])
+def test_a_class_that_is_absent_leaves_no_metric_of_all_classes():
+    targets, chances = np.array([0, 0, 1]), one_hot([0, 0, 1], 3)
+    result = task_metrics(THREE, targets, chances)
+    for name in ("balanced_accuracy", "g_mean", "f1", "f1_macro", "auc"):
+        assert math.isnan(result[name]), name
+    assert result["accuracy"] == result["f1_weighted"] == 1.0
+    # The formulas themselves are over the classes present, as in other libraries.
+    rows = WeightedRows(THREE, targets, chances, np.ones((1, 3)))
+    for formula in (formulas.balanced_accuracy, formulas.g_mean, formulas.f1_macro):
+        assert formula(rows).tolist() == [1.0]
 
 
 def test_a_probability_of_zero_has_a_finite_loss():
@@ -148,8 +155,8 @@ def test_the_weighted_g_mean_is_that_of_imbalanced_learn(reference):
         k = case["classes"]
         task = make_task(name="t", kind="categorical", classes=tuple("abcd"[:k]))
         chances = np.eye(k)[case["predictions"]]
-        found = task_metrics(task, np.array(case["targets"]), chances)
-        assert found["g_mean_weighted"] == pytest.approx(
+        rows = WeightedRows(task, case["targets"], chances, np.ones((1, len(chances))))
+        assert formulas.g_mean_weighted(rows) == pytest.approx(
             case["g_mean_weighted"], abs=1e-12
         )
 

@@ -10,7 +10,8 @@ from sklearn import metrics
 
 from mdmt_tf.metrics.computation import task_metrics, weighted_metrics
 from mdmt_tf.metrics.ordinal import area_of_least_paths
-from mdmt_tf.metrics.table import improves
+from mdmt_tf.metrics.rows import WeightedRows
+from mdmt_tf.metrics.table import METRICS, improves
 from mdmt_tf.tasks import make_task
 
 
@@ -23,10 +24,8 @@ def index_of(counts, name="ordinal_index") -> float:
     counts = np.asarray(counts, float)
     k = len(counts)
     truth, said = (axis.ravel() for axis in np.indices((k, k)))
-    computed = weighted_metrics(
-        task_of(k), truth, np.eye(k)[said], counts.ravel()[None]
-    )
-    return float(computed[name][0])
+    rows = WeightedRows(task_of(k), truth, np.eye(k)[said], counts.ravel()[None])
+    return float(METRICS[name].formula(rows)[0])
 
 
 def paths(k):

@@ -181,6 +181,24 @@ def test_what_has_no_rows_of_its_own_is_not_defined(of, case):
     assert nothing == {name for name, cases in UNDEFINED.items() if case in cases}
 
 
+@pytest.mark.parametrize(
+    "name, task", [p for p in PAIRS if METRICS[p.values[0]].every_class]
+)
+def test_no_metric_of_all_classes_is_over_some_of_them(name, task):
+    """Of each weighting; even if all rows are predicted correctly."""
+    targets = np.arange(60) % task.n_classes
+    chances = scipy.special.softmax(4 * one_hot(targets, task.n_classes), axis=1)
+    weights = np.ones((1 + task.n_classes, 60))
+    for lacking in range(task.n_classes):
+        weights[1 + lacking, targets == lacking] = 0
+    whole, *without = weighted_metrics(task, targets, chances, weights)[name]
+    # The slope of a perfect result is infinite.
+    assert math.isnan(whole) == (name == "calibration_slope")
+    # Sensitivity and specificity are of the rows of one class.
+    expected = {"recall": [1.0, math.nan], "specificity": [math.nan, 1.0]}
+    np.testing.assert_equal(without, expected.get(name, [math.nan] * task.n_classes))
+
+
 def test_rates_of_images_and_their_means_are_in_per_cent():
     """All others have no hundred: coefficients, areas, errors, slopes."""
     rates = {"accuracy", "balanced_accuracy", "recall", "specificity"}

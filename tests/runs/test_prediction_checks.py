@@ -184,15 +184,15 @@ def test_more_images_than_the_dataset_has(path):
 
 
 def test_metrics_that_do_not_follow_are_named():
-    found = {"left": {"n": 3, "auc": 0.75, "f1": math.nan}}
-    check_metrics({"left": {"n": 3, "auc": 0.75, "f1": None}}, found, "m", AGAIN)
+    found = {"left": {"n": 3, "auc": 0.75, "npv": math.nan}}
+    check_metrics({"left": {"n": 3, "auc": 0.75, "npv": None}}, found, "m", AGAIN)
     for wrong, message in (
         (
             {"n": 3, "auc": 0.76},
             "m.json: test left auc = 0.76: predictions.csv gives",
         ),
         ({"n": 4}, "left n = 4: predictions.csv gives 3"),
-        ({"f1": 0.5}, "left f1 = 0.5: predictions.csv gives nan"),
+        ({"npv": 0.5}, "left npv = 0.5: predictions.csv gives nan"),
         ({"auc": None}, "left auc = nan"),
         ({"auc": "0.75"}, "left auc = '0.75'"),
         ({"unheard_of": 0.5}, "left unheard_of = 0.5"),
@@ -202,6 +202,14 @@ def test_metrics_that_do_not_follow_are_named():
     for wrong, message in (({}, "has no left"), ({"left": [1]}, "expected metrics")):
         with pytest.raises(DataError, match=message):
             check_metrics(wrong, found, "m.json: test", AGAIN)
+
+
+def test_earlier_versions_stored_metrics_over_the_classes_present():
+    found = {"balanced_accuracy": math.nan, "recall": math.nan}
+    assert list(other_values({"balanced_accuracy": 1.0}, found, 1e-9)) == []
+    assert len(list(other_values({"recall": 1.0}, found, 1e-9))) == 1
+    found = {"balanced_accuracy": 0.5}
+    assert len(list(other_values({"balanced_accuracy": 1.0}, found, 1e-9))) == 1
 
 
 def test_rounding_is_allowed_in_proportion():

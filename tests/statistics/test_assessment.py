@@ -158,8 +158,9 @@ def test_a_rare_class_leaves_metrics_of_all_classes_without_interval():
     for name in OF_ALL_CLASSES:
         assert all(math.isnan(end) for end in ends(found[name])), name
         assert found[name]["reason"] == "fewer than 5 patients of a class"
-        # Not drawn in (1 - 1/12)^12 of the resamples.
-        assert found[name]["undefined"] == pytest.approx((11 / 12) ** 12, abs=0.03)
+        # Not drawn in (1 - 1/12)^12 of the resamples; specificity does not need it.
+        lacking = 0.0 if name == "specificity" else (11 / 12) ** 12
+        assert found[name].get("undefined", 0.0) == pytest.approx(lacking, abs=0.03)
         assert not math.isnan(found[name]["value"]), name
     assert found["accuracy"]["low"] < found["accuracy"]["high"]
     assert "undefined" not in found["accuracy"]
@@ -168,6 +169,16 @@ def test_a_rare_class_leaves_metrics_of_all_classes_without_interval():
     # The uniform index is of ordinal classes.
     marked = {name for name in METRICS if METRICS[name].every_class}
     assert marked == OF_ALL_CLASSES | calibration | {"uoc"}
+
+
+def test_a_split_with_one_class_has_no_metric_of_all_classes():
+    table = table_of(np.arange(12), np.zeros(12), np.linspace(0.1, 0.4, 12))
+    found = assess(table, [TWO], resamples=20)["outcome"]["by_patient"]
+    assert found["missing_classes"] == [TWO.class_names[1]]
+    values = {name: own["value"] for name, own in found["metrics"].items()}
+    for name in OF_ALL_CLASSES - {"specificity"}:
+        assert math.isnan(values[name]), name
+    assert values["accuracy"] == values["specificity"] == values["npv"] == 1.0
 
 
 def test_a_small_class_without_errors_leaves_the_means_of_recalls_without_interval():

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mdmt_tf import storage
+from mdmt_tf.metrics.table import METRICS
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics.assessment import assess_splits
@@ -101,6 +102,13 @@ def test_a_changed_value_is_named(run, table, file, keys, value):
 
 def test_runs_of_earlier_versions_lack_the_files(table, tmp_path):
     assert other_stored(RunFolder(tmp_path), table, [TASK]) == []
+
+
+def test_earlier_versions_stored_metrics_over_the_classes_present():
+    stored = {"metrics": {"g_mean": {"value": 1.0}, "recall": {"value": 1.0}}}
+    nothing = {"value": float("nan")}
+    lines = list(differences(stored, {"metrics": dict.fromkeys(METRICS, nothing)}))
+    assert len(lines) == 1 and lines[0].startswith("metrics recall value = 1,")
 
 
 def test_only_what_is_stored_is_compared():

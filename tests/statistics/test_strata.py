@@ -116,10 +116,12 @@ def test_metrics_of_all_classes_are_undefined_where_a_class_is_missing():
     assert found["f"]["missing_classes"] == ["yes"] and found["f"]["small"]
     metrics = found["f"]["metrics"]
     for name in ("auc", "balanced_accuracy", "g_mean", "f1"):
-        assert np.isnan(list(metrics[name].values())).all()
+        ends = [metrics[name][key] for key in ("value", "low", "high")]
+        assert np.isnan(ends).all() and metrics[name]["reason"].endswith("class yes")
     rows = table[sex == "f"]
     expected = (rows["prediction"] == 0).mean()
     assert metrics["accuracy"]["value"] == pytest.approx(expected)
+    assert metrics["specificity"]["value"] == pytest.approx(expected)
     assert "missing_classes" not in found["m"] and not found["m"]["small"]
 
 

@@ -61,6 +61,11 @@ def warning_of(task, metric, labels, weight_by="image"):
     ("task", "metric", "labels", "reason"),
     [
         ("death", "auc", [0, 0, -1], "(labels of 2 images, all no)"),
+        ("death", "balanced_accuracy", [0, 0, 0], "(labels of 3 images, all no)"),
+        ("death", "g_mean", [1, 1, 1], "(labels of 3 images, all yes)"),
+        ("death", "f1", [0, 0, 0], "(labels of 3 images, all no)"),
+        ("grade", "f1_macro", [0, 1, 1], "(labels of 3 images, none c)"),
+        ("grade", "uoc", [0, 1, 1], "(labels of 3 images, none c)"),
         ("death", "npv", [-1, -1], "(no label)"),
         ("death", "loss", [-1, -1], "Set training.select_on.task to another task"),
         ("grade", "auc", [0, 1, 1], "(labels of 3 images, none c)"),
