@@ -17,6 +17,7 @@ from mdmt_tf.runs import digests
 from mdmt_tf.runs.flow import PatientFlow
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.kept_epoch import read_kept_epoch
+from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.tasks import Answer
 
 # Version of the file's keys.
@@ -289,6 +290,8 @@ def _calibration(run: RunFolder, answers: Sequence[Answer]) -> dict:
             for one in answer.components
             if one.name in fitted
         }
+        if all(Calibration.from_plain(one).is_identity for one in of_answer.values()):
+            found.pop("calibrated", None)
         if of_answer:
             points = own.get("operating_points", {})
             result[answer.name] = {

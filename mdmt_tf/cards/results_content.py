@@ -14,6 +14,7 @@ from mdmt_tf.cards.blocks import (
 )
 from mdmt_tf.metrics.table import METRICS, telling
 from mdmt_tf.metrics.text import threshold_text
+from mdmt_tf.statistics.calibration import Calibration
 
 _NONE = "Nothing was judged: training has not ended, or there are no labels."
 # Columns of metrics in a table.
@@ -84,9 +85,12 @@ def metrics(facts: Mapping[str, Any]) -> Section:
     texts = [
         "Intervals are 95 %, for other patients like these with the same model, from "
         "resampling patients. “No interval”: not estimable from so few.",
-        "Calibrated probabilities come from one temperature and the prior of the "
-        "classes, fitted on validation patients.",
     ]
+    if any("calibrated" in own["test"] for own in facts["calibration"].values()):
+        texts.append(
+            "Calibrated probabilities come from one temperature and the prior of the "
+            "classes, fitted on validation patients."
+        )
     names = dict.fromkeys(
         name
         for own in facts["evaluation"].get("tasks", {}).values()
@@ -176,10 +180,13 @@ def _calibration(facts) -> Iterator[Grid]:
 
 
 def _fit_text(fitted: Mapping) -> str:
-    texts = [
-        f"{own['temperature']:.2f}, {own['rows']} images of {own['patients']} patients"
-        for own in fitted.values()
-    ]
+    texts = []
+    for values in fitted.values():
+        own = Calibration.from_plain(values)
+        images = plural(own.rows, "image")
+        patients = plural(own.patients, "patient")
+        where = f"{own.temperature:.2f}, {images} of {patients}"
+        texts.append(where if own.is_fitted else own.note)
     return "; ".join(dict.fromkeys(texts))
 
 

@@ -8,15 +8,19 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import leading
 from mdmt_tf.metrics.text import shown_alike
 from mdmt_tf.reporting.table_files import plain_heading
+from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.tasks import Task
 
 # What a model reaches that knows nothing.
 _CHANCE = {"auc": 0.5, "kappa": 0.0}
+# Probabilities that differ by less are the same.
+_ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +59,19 @@ class Assessed(abc.ABC):
     def calibration_notes(self) -> Mapping[str, str]:
         """Component -> what is unusual about its calibration, as sentences."""
         return {}
+
+    def is_calibrated(self, component: Task) -> bool:
+        """Whether the calibrated probabilities of a component are not the raw ones.
+
+        They are where a calibration was not fitted and the prior is right.
+        """
+        if self.calibrated is None:
+            return False
+        raw, calibrated = (
+            probabilities_of(table[table["task"] == component.name], component)
+            for table in (self.table, self.calibrated)
+        )
+        return len(calibrated) > 0 and not np.allclose(raw, calibrated, 0, _ROUNDING)
 
     @property
     def reference(self) -> str:

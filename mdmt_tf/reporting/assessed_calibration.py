@@ -29,7 +29,10 @@ _POINT_METRICS = {
 
 
 def calibration_tables(results: Assessed) -> list[Table]:
-    """The tables of the tasks that are calibrated; none for earlier runs."""
+    """The tables of the tasks that are calibrated; none for earlier runs.
+
+    A task whose probabilities a calibration leaves as they are is not calibrated.
+    """
     tables = [_calibration_table(results), _points_table(results)]
     return [table for table in tables if table.sections]
 
@@ -50,7 +53,7 @@ def _calibration_table(results: Assessed) -> Table:
     sections, data = [], []
     for task in results.tasks:
         own = results.assessment[task.name].get("calibrated")
-        if own is None:
+        if own is None or not any(map(results.is_calibrated, task.components)):
             continue
         by = f"by_{results.unit(task)}"
         both = {"raw": results.assessment[task.name][by], "calibrated": own[by]}
@@ -126,7 +129,7 @@ def _points_table(results: Assessed) -> Table:
 def reliability(results: Assessed, component: Task):
     """Observed frequency by probability, raw and calibrated."""
     tables = {"raw": results.table}
-    if results.calibrated is not None:
+    if results.is_calibrated(component):
         tables["calibrated"] = results.calibrated
     return reliability_diagram(component, tables)
 
@@ -146,7 +149,13 @@ def decision_curve(
         if point["threshold"] is not None
     }
     band = net_benefit_of(results.calibrated, component, curve["threshold"], resamples)
-    return decision_curve_plot(component, curve, thresholds, band)
+    return decision_curve_plot(
+        component,
+        curve,
+        thresholds,
+        band,
+        are_calibrated=results.is_calibrated(component),
+    )
 
 
 def net_benefit_of(

@@ -67,8 +67,14 @@ class OpenModel:
     @property
     def is_calibrated(self) -> bool:
         """Whether it gives calibrated probabilities of all classes."""
-        tasks = [task for task in self.tasks if task.class_names]
-        return {task.calibrated_name for task in tasks} <= self.predictor.outputs
+        return all(self.calibrates(task) for task in self.tasks if task.class_names)
+
+    def calibrates(self, task: Task) -> bool:
+        """Whether the probabilities of a task are of a calibration that was fitted."""
+        known = [self.calibrations.get(own.name) for own in task.components]
+        return task.calibrated_name in self.predictor.outputs and all(
+            own is None or own.is_fitted for own in known
+        )
 
     @property
     def components(self) -> tuple[Task, ...]:

@@ -74,7 +74,10 @@ class Counts:
         if maps is not None:
             lines.append(f"saliency maps: {maps}")
         if self.uncalibrated:
-            lines.append("probabilities are not calibrated: the model was made without")
+            lines.append(
+                "probabilities are not calibrated: the model was made without, or with "
+                "too few validation images"
+            )
         lines += [f"trained on {text}" for text in self.trained_on]
         lines += [f"files are normalised by the {text}" for text in self.statistics]
         lines.append("for research only, not for diagnosis or treatment")

@@ -27,6 +27,8 @@ from mdmt_tf.tasks.derived import divide, with_derived
 
 # A smaller probability is a rounding error of float32.
 _SMALLEST = float(np.finfo(np.float32).tiny)
+# A note that begins so says why there is no temperature.
+NOT_FITTED = "not fitted: "
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,22 @@ class Calibration:
     patients: int = 0
     note: str = ""
     operating_points: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the temperature was fitted.
+
+        Example:
+            >>> few = NOT_FITTED + "14 labelled validation images"
+            >>> Calibration(prior_ratio=(1.0, 1.0), note=few).is_fitted
+            False
+        """
+        return not self.note.startswith(NOT_FITTED)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it leaves probabilities as they are."""
+        return self.temperature == 1.0 and len(set(self.prior_ratio)) == 1
 
     def apply(self, probabilities, ops=np):
         """Calibrated probabilities.

@@ -9,7 +9,11 @@ import scipy.optimize
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.runs.predictions import probabilities_of
-from mdmt_tf.statistics.calibration import Calibration, components_with_classes
+from mdmt_tf.statistics.calibration import (
+    NOT_FITTED,
+    Calibration,
+    components_with_classes,
+)
 from mdmt_tf.tasks import Property, Task
 
 # No temperature is fitted to fewer labelled rows or patients, or when fewer rows than
@@ -173,13 +177,13 @@ def _too_few(targets: np.ndarray, patients: int, component: Task) -> str:
     others = counts.sum() - counts.max()
     if counts.sum() < ROWS_NEEDED or patients < PATIENTS_NEEDED:
         return (
-            f"not fitted: {counts.sum()} labelled validation images of {patients} "
+            f"{NOT_FITTED}{counts.sum()} labelled validation images of {patients} "
             f"patients; {ROWS_NEEDED} and {PATIENTS_NEEDED} are needed"
         )
     if others < OTHERS_NEEDED:
         most = component.class_names[int(counts.argmax())]
         return (
-            f"not fitted: {others} of {counts.sum()} labelled validation images are "
+            f"{NOT_FITTED}{others} of {counts.sum()} labelled validation images are "
             f"not {most!r}; {OTHERS_NEEDED} are needed"
         )
     return ""
@@ -191,7 +195,7 @@ def _temperature(targets, chances, weights) -> tuple[float, str]:
     logits -= logits[np.arange(len(targets)), targets][:, None]
     if (logits <= 0).all():
         return 1.0, (
-            "not fitted: the most probable class of each validation image is its own, "
+            f"{NOT_FITTED}the most probable class of each validation image is its own, "
             "so the likelihood has no maximum"
         )
 

@@ -289,3 +289,19 @@ def test_a_card_leads_with_the_metric_of_the_reports():
     )
     first, *_ = metric_tables(evaluation)
     assert first.headings[1] == "kappa"
+
+
+def test_a_calibration_that_was_not_fitted_is_not_shown_as_one(run, tmp_path):
+    few = "not fitted: 14 labelled validation images of 11 patients; 20 are needed"
+    stored = run.read_json(run.calibration)
+    ratios = {name: [1.0] * len(own["prior_ratio"]) for name, own in stored.items()}
+    plain = {"temperature": 1.0, "rows": 14, "patients": 11, "operating_points": {}}
+    write_json(
+        run.calibration,
+        {n: {**plain, "prior_ratio": r, "note": few} for n, r in ratios.items()},
+    )
+    facts = writing.facts_of(run.path)
+    assert all("calibrated" not in own["test"] for own in facts["calibration"].values())
+    text = text_of(facts, tmp_path)
+    assert f"| {few} |" in text and "1.00, 14 images" not in text
+    assert ", calibrated |" not in text and "Calibrated probabilities" not in text

@@ -13,7 +13,7 @@ import pytest
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import leading
-from mdmt_tf.reporting import assessed_plots, terminal
+from mdmt_tf.reporting import assessed_calibration, assessed_plots, terminal
 from mdmt_tf.reporting.assessed_tables import note_of
 from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, sentence
@@ -90,11 +90,11 @@ def table_of(tasks, *, patients=60, deaths=None):
     return table
 
 
-def calibrations():
+def calibrations(temperature):
     """Of every component with classes, with one operating point each."""
     return {
         component.name: Calibration(
-            temperature=2.0,
+            temperature=temperature,
             prior_ratio=(1.0,) * component.n_classes,
             operating_points={"youden": 0.45} if component.n_classes == 2 else {},
         )
@@ -102,7 +102,16 @@ def calibrations():
     }
 
 
-def write(folder, tasks=TASKS, *, runs=1, synthetic=True, resamples=50, **options):
+def write(
+    folder,
+    tasks=TASKS,
+    *,
+    runs=1,
+    synthetic=True,
+    resamples=50,
+    temperature=2.0,
+    **options,
+):
     """A folder as `mdmt_tf.serving.external.write_folder` leaves it.
 
     Several runs have calibrations, a single one is of an earlier version.
@@ -124,7 +133,7 @@ def write(folder, tasks=TASKS, *, runs=1, synthetic=True, resamples=50, **option
                 for k, name in enumerate(names)
             }
     if runs > 1:
-        known = calibrations()
+        known = calibrations(temperature)
         sections = calibration_sections(table, tasks, known, resamples=resamples)
         for name, own in sections.items():
             assessment[name] |= own
@@ -281,6 +290,21 @@ def test_calibration_is_shown_raw_and_calibrated(report):
     (shown,) = [t for t in report.tables if t.name == "calibration"]
     best = {row[0].text: row[3].text for row in shown.sections[0].rows}
     assert best["calib. slope"] == "1" and best["ECE"] == "0"
+
+
+def test_probabilities_that_no_calibration_changes_are_not_called_calibrated(tmp_path):
+    folder = write(tmp_path / "w", runs=2, temperature=1.0)
+    made = write_page(folder)
+    assert "calibration" not in [table.name for table in made.tables]
+    # Thresholds were chosen before, of whatever probabilities.
+    assert "operating_points" in [table.name for table in made.tables]
+    death = TASKS[0]
+    assert not made.results.is_calibrated(death)
+    figure, *_ = assessed_calibration.reliability(made.results, death)
+    labels = figure.axes[0].get_legend_handles_labels()[1]
+    assert not any("calibrated" in label for label in labels)
+    _, _, caption = assessed_calibration.decision_curve(made.results, death, death, 2)
+    assert "raw" in caption
 
 
 def test_what_is_unusual_about_the_calibration_of_a_run_is_named(tmp_path):

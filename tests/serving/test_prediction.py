@@ -16,6 +16,7 @@ from mean_models import Means, films, model
 
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.serving import prediction, preparation
+from mdmt_tf.statistics.calibration import Calibration
 
 
 def predicted(models, folder, out):
@@ -54,6 +55,14 @@ def test_calibrated_probabilities_come_first_and_raw_ones_stay(tmp_path):
     np.testing.assert_allclose(found.astype(float).iloc[0], expected, rtol=1e-6)
     assert not counts.uncalibrated
     assert "not calibrated" not in counts.text(1.0, tmp_path, None)
+
+
+def test_a_calibration_that_was_not_fitted_is_said_to_be_none(tmp_path):
+    folder = films(tmp_path / "films", 102)
+    few = Calibration(prior_ratio=(1.0, 1.0), note="not fitted: 14 images")
+    own = model(Means(calibrated=True), calibrations={"outcome": few})
+    counts, _ = predicted([own], folder, tmp_path / "a.csv")
+    assert "not calibrated" in counts.text(1.0, tmp_path, None)
 
 
 def test_models_with_other_preprocessing_each_get_their_own(tmp_path, monkeypatch):

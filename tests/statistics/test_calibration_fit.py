@@ -166,6 +166,10 @@ def test_too_little_to_fit():
         own = noted(labels[rows], chances[rows])
         assert own.temperature == 1.0 and own.operating_points == {}
         assert own.note.startswith("not fitted") and text in own.note
+        assert not own.is_fitted
+        assert Calibration.from_plain(own.to_plain()) == own
+    fitted = noted(labels, chances)
+    assert fitted.is_fitted and not fitted.is_identity
     own = noted(labels, chances, patients=np.arange(200) % 9)
     assert "of 9 patients" in own.note and own.temperature == 1.0
     own = noted(np.zeros(200), chances)

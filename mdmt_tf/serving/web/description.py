@@ -70,9 +70,7 @@ def _tasks(models, maps) -> dict[str, TaskDescription]:
     points = operating_points(models)
     test = _at_points(models)
     for answer in models[0].tasks:
-        is_calibrated = all(
-            answer.calibrated_name in model.predictor.outputs for model in models
-        )
+        is_calibrated = all(model.calibrates(answer) for model in models)
         explained = bool(maps) and all(
             answer.name in own.explainer.answers for own in maps
         )

@@ -281,11 +281,10 @@ def test_what_is_unusual_about_the_calibration_is_on_the_page(tmp_path, run, rep
     note = few.read_json(few.calibration)["icu"]["note"]
     assert note.startswith("not fitted: 8 labelled validation images")
     page = html.unescape(report_of_few.page.read_text())
-    # Below the table, and among what the page does not say.
-    assert page.count(f"icu: calibration {note}.") == 2
-    for name in ("calibration", "operating_points"):
-        path = report_of_few.folder / "tables" / f"{name}.md"
-        assert not path.is_file() or note in path.read_text()
+    # Among what the page does not say. There is no table of raw probabilities alone.
+    assert page.count(f"icu: calibration {note}.") == 1
+    assert not (report_of_few.folder / "tables" / "calibration.md").is_file()
+    assert (report.folder / "tables" / "calibration.md").is_file()
     assert run.read_json(run.calibration)["icu"]["note"] == ""
     assert "icu: calibration" not in report.page.read_text()
 

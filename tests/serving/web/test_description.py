@@ -27,6 +27,18 @@ def test_tasks_and_what_is_calibrated(means):
     assert "folder of the run" in found.saliency_note
 
 
+def test_probabilities_without_a_fitted_calibration_are_not_called_calibrated():
+    few = Calibration(prior_ratio=(1.0, 1.0), note="not fitted: 14 images")
+    known = calibrations(youden=0.2) | {"signs/b": few}
+    own = model(Means(calibrated=True), calibrations=known)
+    found = description.describe([own], [], Bounds()).tasks
+    assert [one.calibrated for one in found.values()] == [True, False, False, False]
+    assert not own.is_calibrated
+    fitted = model(Means(calibrated=True), calibrations=calibrations())
+    both = description.describe([fitted, own], [], Bounds()).tasks
+    assert fitted.is_calibrated and not both["signs/a"].calibrated
+
+
 def test_operating_points_of_several_models_are_those_of_all_at_their_mean():
     first = model(Means(), calibrations=calibrations(youden=0.2, sensitivity_90=0.1))
     second = model(Means(), calibrations=calibrations(youden=0.6))
