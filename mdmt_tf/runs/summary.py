@@ -1,12 +1,16 @@
 """Tables of metrics that `train` and `evaluate` print at the end."""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mdmt_tf.marks import SYNTHETIC_DATA
 from mdmt_tf.metrics.layout import blocks_of, legend
 from mdmt_tf.metrics.table import METRICS, compared
+from mdmt_tf.metrics.text import NO_NUMBER, in_percent, shown, with_interval
 from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.tasks import Task
@@ -67,7 +71,8 @@ def print_metrics(run: "RunFolder") -> None:
     if assessed:
         console.print(
             "95% low, high: the interval for other patients like these, from "
-            "resampling patients; -: not defined, or not estimable from so few"
+            f"resampling patients; {NO_NUMBER}: not defined, or not estimable from so "
+            "few"
         )
     if manifest["synthetic"]:
         console.print(SYNTHETIC_DATA, style="bold")
@@ -99,7 +104,7 @@ def print_table(
             short = METRICS[name].short
             table.add_column(short, justify="right", overflow="fold")
         for row in rows:
-            values = (_number(row.values[name]) for name in block)
+            values = (_text(name, row.values[name]) for name in block)
             style = "bold" if row.is_judged else None
             table.add_row(row.name, row.n, *values, style=style)
         console.print(table)
@@ -175,11 +180,17 @@ def calibration_lines(of_task: dict) -> list[str]:
     """
     if "calibrated" not in of_task:
         return []
+    raw, calibrated = (
+        found[f"by_{of_task['unit']}"]["metrics"]
+        for found in (of_task, of_task["calibrated"])
+    )
+    # A calibration that was not fitted leaves the probabilities as they are.
+    if all(_is_same(raw.get(name), own) for name, own in calibrated.items()):
+        return []
     lines = ["Calibration on test, with 95% intervals:"]
-    for name, found in (("raw", of_task), ("calibrated", of_task["calibrated"])):
-        metrics = found[f"by_{of_task['unit']}"]["metrics"]
+    for name, metrics in (("raw", raw), ("calibrated", calibrated)):
         texts = [
-            f"{METRICS[key].title} {_number(own['value'])} {_ends(own)}"
+            f"{METRICS[key].title} {_with_interval(key, own)}"
             for key in _CALIBRATION
             if (own := metrics.get(key))
         ]
@@ -187,18 +198,22 @@ def calibration_lines(of_task: dict) -> list[str]:
     return lines
 
 
-def _ends(entry: dict) -> str:
-    if entry["low"] is None:
-        return "[-]"
-    texts = [f"{entry[end]:.2f}" for end in ("low", "high")]
-    # A slope may be huge where all scores are nearly the same.
-    shown = [t if len(t) <= 7 else f"{float(t):.1e}" for t in texts]
-    return f"[{', '.join(shown)}]"
+def _is_same(one: dict | None, other: dict) -> bool:
+    if one is None:
+        return False
+    values = [_number(entry["value"]) for entry in (one, other)]
+    return np.allclose(*values, rtol=0, atol=1e-9, equal_nan=True)
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    text = f"{value:.3f}"
-    # A column has room for seven characters.
-    return text if len(text) <= 7 else f"{value:.4g}"
+def _with_interval(metric: str, entry: dict) -> str:
+    return with_interval(metric, *(_number(entry[k]) for k in ("value", "low", "high")))
+
+
+def _text(metric: str, value: float | None) -> str:
+    """A metric as in tables of pages, but fractions instead of per cent."""
+    return shown("" if in_percent(metric) else metric, _number(value))
+
+
+def _number(value: float | None) -> float:
+    # JSON has no NaN.
+    return math.nan if value is None else value

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from mdmt_tf import config
 from mdmt_tf.config import files
@@ -146,7 +147,37 @@ def test_lines_of_huge_slopes_fit_into_80_characters():
         "calibration_slope": {"value": 29456.7, "low": -1481756.99, "high": 816931.1},
     }
     own = {"unit": "image", "by_image": {"metrics": metrics}}
-    lines = summary.calibration_lines(own | {"calibrated": own})
-    assert "slope 2.946e+04 [-1.5e+06, 8.2e+05]" in lines[1]
-    assert "ECE 0.241 [0.00, 0.24]" in lines[1]
+    other = {"by_image": {"metrics": metrics | {"ece": {**metrics["ece"], "value": 1}}}}
+    lines = summary.calibration_lines(own | {"calibrated": other})
+    assert "slope 29457 [-1481757, 816931]" in lines[1]
+    assert "ECE 0.241 [0.000, 0.240]" in lines[1]
     assert max(map(len, lines)) <= 80
+
+
+def test_a_calibration_that_changes_nothing_has_no_lines():
+    """As one that was not fitted; rounding is no change."""
+    entry = {"value": 0.241, "low": None, "high": None}
+    metrics = {"ece": entry, "calibration_slope": {**entry, "value": None}}
+    own = {"unit": "image", "by_image": {"metrics": metrics}}
+    again = {"ece": {**entry, "value": 0.241 + 1e-15}}
+    same = {"by_image": {"metrics": metrics | again}}
+    assert summary.calibration_lines(own | {"calibrated": same}) == []
+    again["ece"]["value"] = 0.24
+    other = {"by_image": {"metrics": metrics | again}}
+    assert len(summary.calibration_lines(own | {"calibrated": other})) == 3
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("mae", 0.00042, "0.000420"),
+        ("r2", -0.0002, "0.000"),
+        ("r2", None, "–"),
+        ("mae", 1234.567, "1234.6"),
+        ("accuracy", 0.98765, "0.988"),
+    ],
+)
+def test_numbers_have_the_digits_that_they_need(capsys, metric, value, text):
+    rows = [summary.Row("test", "9", {metric: value})]
+    summary.print_table(Console(width=80, highlight=False), "stay", [metric], rows)
+    assert capsys.readouterr().out.splitlines()[-2].split() == ["test", "9", text]
