@@ -14,6 +14,7 @@ from mdmt_tf.statistics.strata import (
     RARE_CLASS,
     assess_strata,
     is_small,
+    labels_of_dataset,
     stratum_fields,
 )
 from mdmt_tf.statistics.suspect_fields import suspect_fields
@@ -152,10 +153,15 @@ def shortcuts_of_inputs(inputs: "Inputs") -> dict[str, dict[str, dict[str, float
         if dataset.name not in inputs.judged:
             continue
         images = inputs.split.datasets[dataset.name]["train"]
+        labels = labels_of_dataset(
+            dataset.name, inputs.answers, dataset.declared_labels
+        )
         for task in inputs.tasks:
             is_class = task.class_names and not task.label_shape
             if dataset.name in task.sources and is_class and not task.permute:
-                found = suspect_fields(dataset.name, dataset.table, task, images)
+                found = suspect_fields(
+                    dataset.name, dataset.table, task, images, labels
+                )
                 known = {f: v for f, v in found.items() if not np.isnan(v)}
                 result.setdefault(dataset.name, {})[task.name] = known
     return result

@@ -51,6 +51,7 @@ class PreparedDataset:
         image_dtype: as stored, e.g. uint8.
         records: the examples as bytes, in the same order.
         units: label field -> unit of its numbers, without those that state none.
+        declared_labels: the fields that the preparation declares as labels.
     """
 
     name: str
@@ -66,6 +67,7 @@ class PreparedDataset:
     records: Records
     features: Any  # tfds.features.FeaturesDict of the pixels alone
     units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    declared_labels: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -135,13 +137,15 @@ def open_dataset(
     ids = [key for key in ("image_id", "patient_id") if key in table]
     table |= {key: np.array([str(one) for one in table[key]], object) for key in ids}
     _check_table(folder, table)
-    pixels = info.features[image_key]
+    pixels, metadata = info.features[image_key], info.metadata or {}
+    # The preparation counts the classes of each.
+    labels = metadata.get("labels")
     dataset = PreparedDataset(
         name=name,
         config=config,
         version=str(info.version),
         folder=folder,
-        synthetic=bool((info.metadata or {}).get("synthetic", False)),
+        synthetic=bool(metadata.get("synthetic", False)),
         fingerprint=_fingerprint(folder, records),
         table=table,
         image_key=image_key,
@@ -150,6 +154,7 @@ def open_dataset(
         records=records,
         features=tfds.features.FeaturesDict({image_key: pixels}),
         units=_units(info.metadata or {}),
+        declared_labels=tuple(labels) if isinstance(labels, Mapping) else (),
     )
     logger.info("%s: %d examples from %s", name, len(dataset), folder)
     return dataset

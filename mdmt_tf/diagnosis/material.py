@@ -13,8 +13,9 @@ from mdmt_tf.imaging import image_hashes
 from mdmt_tf.splits.fit_lists import of_fit
 from mdmt_tf.splits.settings import SplitSettings
 from mdmt_tf.splits.split import Split, count_folds, make_split
+from mdmt_tf.statistics.strata import labels_of_dataset
 from mdmt_tf.tasks import Task
-from mdmt_tf.tasks.labels import Table, label_fields
+from mdmt_tf.tasks.labels import Table
 from mdmt_tf.tasks.units import with_units
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Dataset:
         synthetic: whether the images are synthetic.
         excluded: ids of the images that `prepare` was told to leave out.
         digests: of the images as decoded, see `image_hashes`; "" if not stored.
+        declared_labels: the fields that the preparation declares as labels.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset:
     synthetic: bool = False
     excluded: tuple[str, ...] = ()
     digests: tuple[str, ...] | None = None
+    declared_labels: tuple[str, ...] = ()
 
     def ids(self, field: str) -> np.ndarray:
         """`image_id`, `patient_id` or `site` as text."""
@@ -77,7 +80,7 @@ class Material:
 
     def label_fields(self, dataset: str) -> set[str]:
         """The fields of a dataset from which a task takes its labels."""
-        return {field for task in self.tasks for field in label_fields(task, dataset)}
+        return labels_of_dataset(dataset, self.tasks)
 
 
 def without_drawn(settings: "Config") -> tuple["Config", tuple[str, ...]]:
@@ -142,6 +145,7 @@ def read_material(
                 synthetic=dataset.synthetic,
                 excluded=_excluded(dataset),
                 digests=_digests(dataset),
+                declared_labels=dataset.declared_labels,
             )
         )
     return Material(

@@ -8,7 +8,7 @@ from mdmt_tf.diagnosis.material import Dataset
 from mdmt_tf.diagnosis.prediction import Predictor, frequencies, ridge
 from mdmt_tf.diagnosis.targets import Target
 from mdmt_tf.planning import words
-from mdmt_tf.statistics.strata import UNKNOWN, stratum_fields
+from mdmt_tf.statistics.strata import UNKNOWN, labels_of_dataset, stratum_fields
 from mdmt_tf.tasks import label_is_known
 
 # What a measure is about: how the image was made, the patient, or the image as a whole,
@@ -30,16 +30,24 @@ def measures(
 ) -> Iterator[tuple[str, str, bool, Predictor]]:
     """(name, what it is about, whether it is a field, predictor) of each measure."""
     rows = target.rows
+    # Declared for tasks of other configurations: known to be no fact on the image.
+    others = labels_of_dataset(dataset.name, (), dataset.declared_labels)
     for name, texts in text_fields(dataset, labels).items():
-        yield name, _about(name), True, frequencies(texts[rows], target.patients)
+        yield (
+            name,
+            _about(name, others),
+            True,
+            frequencies(texts[rows], target.patients),
+        )
     for name, about, features in picture_features(dataset):
         yield name, about, False, ridge(features[rows])
 
 
-def _about(field: str) -> str:
+def _about(field: str, other_labels: Collection[str]) -> str:
     if words.has(field, _ACQUISITION_WORDS):
         return ACQUISITION
-    return LABEL if words.has(field, words.OUTCOMES) else PATIENT
+    is_label = field in other_labels or words.has(field, words.OUTCOMES)
+    return LABEL if is_label else PATIENT
 
 
 def text_fields(dataset: Dataset, labels: Collection[str]) -> dict[str, np.ndarray]:

@@ -101,7 +101,9 @@ def make_plan(config: Config, folder: Folder) -> Grid:
         "matched_steps": matching.to_plain(steps),
     }
     in_folds = {n: own for n, own in tables.items() if n not in config.auxiliary}
-    fields_file.write(in_folds, config.build_tasks(), folder.fields)
+    answers = (*config.build_tasks(), *config.build_derived())
+    declared = {dataset.name: dataset.declared_labels for dataset in datasets}
+    fields_file.write(in_folds, answers, folder.fields, declared=declared)
     baselines = config.benchmark.baselines
     tested = config.model_copy(update={"tasks": config.tested_tasks})
     tasks = {task.name: task for task in tested.build_tasks()}

@@ -42,10 +42,13 @@ from mdmt_tf.statistics.calibration_of_runs import mean_calibrated
 from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.stored import check_run
-from mdmt_tf.statistics.strata import assess_strata, stratum_fields
+from mdmt_tf.statistics.strata import (
+    assess_strata,
+    labels_of_dataset,
+    stratum_fields,
+)
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.alike import meaningless
-from mdmt_tf.tasks.labels import label_fields
 from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
@@ -229,10 +232,8 @@ def assess_external(result: External, resamples: int = RESAMPLES) -> dict[str, d
     )
     for name, own in sections.items():
         found[name] |= own
-    used = [
-        field for task in result.tasks for field in label_fields(task, dataset.name)
-    ]
-    fields = stratum_fields(dataset.table, leave_out=used)
+    labels = labels_of_dataset(dataset.name, result.tasks, dataset.declared_labels)
+    fields = stratum_fields(dataset.table, leave_out=labels)
     images = [str(name) for name in dataset.table["image_id"]]
     texts = {
         name: dict(zip(images, values.tolist(), strict=True))

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.statistics.strata import stratum_fields
+from mdmt_tf.statistics.strata import labels_of_dataset, stratum_fields
 from mdmt_tf.storage import write_text
 from mdmt_tf.tasks import Answer
-from mdmt_tf.tasks.labels import Table, label_fields
+from mdmt_tf.tasks.labels import Table
 
 COLUMNS = ["dataset", "field", "image_id", "value"]
 
@@ -23,16 +23,18 @@ def write(
     tasks: Sequence[Answer],
     path: Path,
     images: Mapping[str, Collection[str]] | None = None,
+    declared: Mapping[str, Collection[str]] | None = None,
 ) -> None:
     """Write one row per image and field, for the fields of `stratum_fields`.
 
-    The labels of the tasks are no strata and are left out.
+    Labels are no strata and are left out, see `labels_of_dataset`.
 
     Args:
         tables: dataset -> fields.
         tasks: all tasks of the benchmark or run.
         path: of `fields.csv`.
         images: dataset -> image_ids to write; None: all.
+        declared: dataset -> the labels that its preparation declares.
 
     Example:
         >>> import tempfile
@@ -49,7 +51,8 @@ def write(
     """
     found = [pd.DataFrame(columns=COLUMNS)]
     for dataset, table in tables.items():
-        labels = [field for task in tasks for field in label_fields(task, dataset)]
+        own_labels = (declared or {}).get(dataset, ())
+        labels = labels_of_dataset(dataset, tasks, own_labels)
         names = [str(name) for name in table["image_id"]]
         for field, texts in stratum_fields(table, leave_out=labels).items():
             own = {"dataset": dataset, "field": field, "image_id": names}

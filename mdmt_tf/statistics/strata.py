@@ -6,7 +6,7 @@ when it is too small to be read.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -15,8 +15,8 @@ import pandas as pd
 from mdmt_tf.runs.predictions import labelled_rows, rows_of_components
 from mdmt_tf.statistics.assessment import assess
 from mdmt_tf.statistics.interval import RESAMPLES
-from mdmt_tf.tasks import Task, label_is_known
-from mdmt_tf.tasks.labels import Table
+from mdmt_tf.tasks import Answer, Task, label_is_known
+from mdmt_tf.tasks.labels import Table, label_fields
 
 # Bounds of the age bands in years; a lower bound is inclusive.
 AGE_BOUNDS = (40, 60, 80)
@@ -82,6 +82,31 @@ def stratum_fields(
     # Not in the order of the table, which is that of a record: TensorFlow writes the
     # fields of a record in no fixed order.
     return {name: texts for _, name, texts in sorted(ranked, key=lambda r: r[:2])}
+
+
+def labels_of_dataset(
+    dataset: str, answers: Iterable[Answer], declared: Collection[str] = ()
+) -> set[str]:
+    """The fields of a dataset that are labels, and so no strata and no shortcuts.
+
+    These are the labels of all tasks, and those that the preparation declares. A
+    declared one that no task has remains a field if its name is that of a site, sex,
+    age, projection or scanner: a preparation stores it once, as a label or as a field,
+    and it may be a shortcut whichever it is.
+
+    Args:
+        dataset: its name.
+        answers: all tasks, and derived answers, of the configuration.
+        declared: see `PreparedDataset.declared_labels`.
+
+    Example:
+        >>> from mdmt_tf.tasks import make_task
+        >>> stay = make_task(name="stay", kind="regression", sources={"ward": "days"})
+        >>> sorted(labels_of_dataset("ward", [stay], ["days", "died", "sex"]))
+        ['days', 'died']
+    """
+    used = {field for answer in answers for field in label_fields(answer, dataset)}
+    return used | {name for name in declared if _rank(name) == len(_FIRST)}
 
 
 def age_band(years: float) -> str:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from mdmt_tf.statistics.draws import numbered_patients
 from mdmt_tf.statistics.interval import NAN
-from mdmt_tf.statistics.strata import UNKNOWN, stratum_fields
+from mdmt_tf.statistics.strata import UNKNOWN, labels_of_dataset, stratum_fields
 from mdmt_tf.tasks import Task
-from mdmt_tf.tasks.labels import Table, label_fields, task_labels
+from mdmt_tf.tasks.labels import Table, task_labels
 
 # A field is suspect if it predicts two classes with this balanced accuracy.
 SUSPECT = 0.7
@@ -56,7 +56,11 @@ def predictive_fields(
 
 
 def suspect_fields(
-    dataset: str, table: Table, task: Task, images: Collection[str]
+    dataset: str,
+    table: Table,
+    task: Task,
+    images: Collection[str],
+    labels: Collection[str] = (),
 ) -> dict[str, float]:
     """The fields of a dataset that alone predict a task, by the patients of training.
 
@@ -65,6 +69,8 @@ def suspect_fields(
         table: its fields; those of `stratum_fields` are tried, but no labels.
         task: with one label of two or more classes.
         images: names of the images of the training split; others are not looked at.
+        labels: the labels of the dataset, see `labels_of_dataset`; that of the task
+            is one in any case.
     Returns: field -> balanced accuracy, the most predictive first, of the fields with
         0.7 or more; for k classes, with 1/k + 0.4 (1 - 1/k) or more.
 
@@ -88,7 +94,7 @@ def suspect_fields(
     used = np.isin(names, list(images)) & (encoded >= 0)
     rows = pd.DataFrame({"image_id": names, "target": encoded, "dataset": dataset})
     rows["patient_id"] = [str(name) for name in table["patient_id"]]
-    leave_out = label_fields(task, dataset)
+    leave_out = {*labels, *labels_of_dataset(dataset, [task])}
     fields = {
         field: dict(zip(names, texts, strict=True))
         for field, texts in stratum_fields(table, leave_out=leave_out).items()

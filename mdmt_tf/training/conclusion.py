@@ -181,6 +181,7 @@ def _write_fields(fit: Fit, table: pd.DataFrame) -> None:
         fit.inputs.answers,
         fit.run.fields,
         images={name: set(own["image_id"]) for name, own in rows.groupby("dataset")},
+        declared={one.name: one.declared_labels for one in fit.inputs.datasets},
     )
 
 

@@ -75,23 +75,49 @@ def test_a_field_of_one_value_divides_nothing():
     assert strata_of_run(table, [ICU], {"icu": "image"}, resamples=5) == {}
 
 
-def inputs(task):
+def inputs(task, *others, declared=()):
     names = np.array([f"p{i}" for i in range(8)], object)
     table = {
         "image_id": names,
         "patient_id": names,
         "icu": np.arange(8) % 2,
         "view": np.array(["PA", "AP"] * 4, object),
+        "reader_b": np.array(["0", "1"] * 4, object),
+        "reader_c": np.array(["0", "3"] * 4, object),
     }
-    ward = types.SimpleNamespace(name="ward", table=table)
+    ward = types.SimpleNamespace(name="ward", table=table, declared_labels=declared)
     split = types.SimpleNamespace(datasets={"ward": {"train": names.tolist()}})
     return types.SimpleNamespace(
-        datasets=[ward], judged=("ward",), split=split, tasks=(task,)
+        datasets=[ward],
+        judged=("ward",),
+        split=split,
+        tasks=(task,),
+        answers=(task, *others),
     )
 
 
 def test_a_field_that_tells_the_label_is_a_shortcut():
-    assert shortcuts_of_inputs(inputs(ICU)) == {"ward": {"icu": {"view": 1.0}}}
+    fields = ["view", "reader_b", "reader_c"]
+    expected = {"ward": {"icu": dict.fromkeys(sorted(fields), 1.0)}}
+    assert shortcuts_of_inputs(inputs(ICU)) == expected
+
+
+def test_labels_of_other_tasks_and_declared_ones_are_no_shortcuts():
+    other = make_task(
+        name="b", kind="categorical", classes=("0", "1"), sources={"ward": "reader_b"}
+    )
+    found = shortcuts_of_inputs(inputs(ICU, other, declared=("icu", "reader_c")))
+    assert found == {"ward": {"icu": {"view": 1.0}}}
+    # A view is a shortcut also where it is declared as a label, unless a task has it.
+    found = shortcuts_of_inputs(
+        inputs(ICU, other, declared=("icu", "reader_c", "view"))
+    )
+    assert found == {"ward": {"icu": {"view": 1.0}}}
+    view = make_task(
+        name="v", kind="categorical", classes=("AP", "PA"), sources={"ward": "view"}
+    )
+    found = shortcuts_of_inputs(inputs(ICU, other, view, declared=("icu", "reader_c")))
+    assert found == {"ward": {"icu": {}}}
 
 
 def test_permuted_labels_have_no_shortcut():

@@ -39,6 +39,16 @@ def test_facts(alpha, beta, data_dir):
     assert alpha.folder == data_dir / "alpha" / "full_256" / "1.0.0"
 
 
+def test_labels_that_the_preparation_counts_are_declared(
+    tmp_path, prepare, stored_pixels, beta
+):
+    counts = {"label": {"0": {"images": 1, "patients": 1}}}
+    rows = _examples(stored_pixels, [0])
+    prepare(tmp_path, "own", rows, metadata={"labels": counts})
+    assert open_dataset(tmp_path, "own", "full_256").declared_labels == ("label",)
+    assert beta.declared_labels == ()
+
+
 def test_records_are_in_the_order_of_the_table(alpha, stored_pixels):
     for row in (17, 0, 39, 5):
         image = alpha.decode(alpha.records.read([row])[0])

@@ -1,5 +1,7 @@
 """A planted leak is found, and independent data raise no alarm."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from made_material import made_dataset, made_images, made_material, made_task
@@ -43,6 +45,16 @@ def test_fields_that_are_the_label_are_found():
         "The field age": WARNING,
         "The field second_score": NOTE,
     }
+
+
+def test_a_declared_label_of_no_task_is_another_label():
+    """It is no fact on the patient to compare a model with."""
+    zone = np.where(LABELS == 1, "3", "0").astype(object)
+    age = np.where(LABELS == 1, 80.0, 30.0)
+    dataset = made_dataset(LABELS, zone=zone, age=age)
+    assert levels(dataset)["The field zone"] == WARNING
+    declared = dataclasses.replace(dataset, declared_labels=("label", "zone", "age"))
+    assert levels(declared) == {"The field zone": NOTE, "The field age": WARNING}
 
 
 def test_what_the_sentence_states():

@@ -70,6 +70,7 @@ def examples(stored_pixels):
             "years": np.float32(30 + i),
             "sex": "fm"[i // 2 % 3 // 2],
             "view": ("AP", "PA")[i % 2],
+            "reader_b": "xyz"[i % 3],
         }
         for i in range(N)
     ]
@@ -78,7 +79,8 @@ def examples(stored_pixels):
 @pytest.fixture(scope="module")
 def gamma_dir(prepare, stored_pixels, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gamma")
-    prepare(folder, "gamma", examples(stored_pixels))
+    labels = {name: {} for name in ("outcome", "years", "reader_b")}
+    prepare(folder, "gamma", examples(stored_pixels), metadata={"labels": labels})
     return folder
 
 

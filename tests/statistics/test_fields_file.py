@@ -43,6 +43,15 @@ def test_labels_and_numbers_are_no_strata(tmp_path):
     assert set(fields_file.read(path)["field"]) == {"view", "death"}
 
 
+def test_labels_that_the_preparation_declares_are_no_strata(tmp_path):
+    path = tmp_path / "fields.csv"
+    fields_file.write(TABLES, [], path, declared={"ward": ("death", "crp")})
+    assert set(fields_file.read(path)["field"]) == {"view"}
+    # A view divides the images whatever it is declared as.
+    fields_file.write(TABLES, [], path, declared={"ward": ("death", "view")})
+    assert set(fields_file.read(path)["field"]) == {"view"}
+
+
 def test_without_any_there_are_columns_only(tmp_path):
     path = tmp_path / "fields.csv"
     fields_file.write({"clinic": TABLES["clinic"]}, [], path)
