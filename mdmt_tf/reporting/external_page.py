@@ -166,7 +166,9 @@ def _labelled(results: ExternalResults) -> str:
         rows = results.table[results.table["task"].isin(names)]
         known = rows.loc[rows["target"].notna(), "image_id"].nunique()
         parts.append(f"{known} of {images} images have a label of {task.name}")
-    return f"{'; '.join(parts)}."
+    # Evaluations by earlier versions do not say it.
+    left = results.manifest.get("not_judged", {}).get("text", "")
+    return f"{'; '.join(parts)}. {left}".rstrip()
 
 
 def _command(results: ExternalResults) -> str:

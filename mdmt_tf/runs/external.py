@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mdmt_tf.data.sources import (
     PreparedDataset,
@@ -198,6 +199,36 @@ def choose_labels(request: Request, dataset: PreparedDataset) -> dict[str, Field
             f"{', '.join(fields)}. Give the field: --labels {first}=FIELD."
         )
     return _checked(request, dataset, found)
+
+
+def not_judged(
+    request: Request, dataset: str, evaluated: Sequence[Answer]
+) -> dict[str, Any]:
+    """What the runs answer and nobody can judge.
+
+    Args:
+        request: its tasks are those of the runs.
+        dataset: name of the dataset.
+        evaluated: tasks and derived answers with a label.
+    Returns: names of the "answers" and a sentence "text" on them; {} without any.
+    """
+    names = {answer.name for answer in evaluated}
+    left = [answer for answer in request.tasks if answer.name not in names]
+    if not left:
+        return {}
+    listed = ", ".join(answer.name for answer in left)
+    text = f"Not judged, because --labels does not name it: {listed}."
+    if not request.labels:
+        options = ", ".join(
+            f"{answer.name} (--labels {answer.name}=FIELD{',...' * bool(shape)})"
+            for answer in left
+            for shape in [answer.label_shape]
+        )
+        text = (
+            f"Not judged, because {dataset} has no label of it: {options}. If --labels "
+            "names one, it has to name all that are to be judged."
+        )
+    return {"answers": [answer.name for answer in left], "text": text}
 
 
 def _checked(request: Request, dataset: PreparedDataset, found: dict) -> dict:

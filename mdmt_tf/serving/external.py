@@ -29,6 +29,7 @@ from mdmt_tf.runs.external import (
     choose_labels,
     choose_preprocessing,
     fed_by,
+    not_judged,
 )
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
@@ -88,6 +89,11 @@ class External:
         """What normalised the images, each text once; see `Evaluation`."""
         texts = dict.fromkeys(found.statistics for found in self.of_runs)
         return [text for text in texts if text]
+
+    @property
+    def not_judged(self) -> dict[str, Any]:
+        """See `mdmt_tf.runs.external.not_judged`."""
+        return not_judged(self.request, self.dataset.name, self.tasks)
 
     @property
     def numbers_read(self) -> dict[str, str]:
@@ -306,6 +312,7 @@ def describe(result: External) -> dict:
             name for name in meaningless(request.tasks) if name in evaluated
         ],
         "numbers_read": result.numbers_read,
+        "not_judged": result.not_judged,
         "runs": runs,
         **({"statistics_of": request.statistics_of} if request.statistics_of else {}),
     }

@@ -173,6 +173,8 @@ def test_a_declared_dataset_is_prepared_as_the_run_needs_it(validated, finished)
     assert "On ward, which the model has not seen, AUC for outcome is" in page
     # The closing table of the preparation, the sentence, and where the files are.
     assert "full_256" in printed and "On ward, which the model" in printed
+    left = "Not judged, because ward has no label of it: grade (--labels grade=FIELD)."
+    assert left in printed and left in page
     assert str(folder / "index.html") in printed
 
 

@@ -417,6 +417,17 @@ def test_numbers_that_were_read_as_classes_are_stated(tmp_path):
     assert expected in page
 
 
+def test_answers_that_were_not_judged_are_stated(tmp_path):
+    folder = write(tmp_path / "one", TASKS[:2])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    text = "Not judged, because ward has no label of it: stay (--labels stay=FIELD)."
+    left = {"answers": ["stay"], "text": text}
+    write_json(folder / "manifest.json", {**manifest, "not_judged": left})
+    write_page(folder)
+    page = html.unescape((folder / "index.html").read_text())
+    assert f"images have a label of grade. {text}" in page
+
+
 def test_an_answer_of_permuted_labels_is_marked_first(tmp_path):
     folder = write(tmp_path / "one", TASKS[:2])
     manifest = json.loads((folder / "manifest.json").read_text())

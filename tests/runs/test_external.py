@@ -7,7 +7,13 @@ import pytest
 
 from mdmt_tf.config import files
 from mdmt_tf.errors import ConfigError, DataError
-from mdmt_tf.runs.external import choose_labels, choose_preprocessing, make_request
+from mdmt_tf.runs.external import (
+    choose_labels,
+    choose_preprocessing,
+    fed_by,
+    make_request,
+    not_judged,
+)
 from mdmt_tf.runs.folder import RunFolder
 
 TASKS = {
@@ -65,6 +71,28 @@ def test_a_request_is_completed(make):
     assert several.out == run.path / "external" / "ward_2_runs"
     vector = make_request([run], "ward", "DATA", labels=["grade=a,b"])
     assert vector.labels == {"grade": ("a", "b")}
+
+
+def test_answers_without_a_label_are_named(make):
+    findings = {"kind": "multilabel", "classes": ["x", "y"], "from": {"b": ["x", "y"]}}
+    tasks = {**TASKS, "findings": findings}
+    request = make_request([make(tasks=tasks)], "ward", "DATA")
+
+    def left(request, **fields):
+        fed = fed_by(request.tasks, "ward", fields)
+        return not_judged(request, "ward", fed)
+
+    assert left(request, outcome="died", grade="total", findings=("x", "y")) == {}
+    found = left(request, outcome="died")
+    assert found["answers"] == ["grade", "findings"]
+    assert found["text"].startswith(
+        "Not judged, because ward has no label of it: grade (--labels grade=FIELD), "
+        "findings (--labels findings=FIELD,...). "
+    )
+    # They were not asked for.
+    chosen = make_request([request.runs[0]], "ward", "DATA", labels=["outcome=died"])
+    text = "Not judged, because --labels does not name it: grade, findings."
+    assert left(chosen, outcome="died")["text"] == text
 
 
 def test_runs_with_one_name_are_told_apart_by_their_paths(make):

@@ -229,6 +229,13 @@ def test_the_manifest_says_how_numbers_were_read_as_classes(of_two):
     assert external.describe(found)["numbers_read"] == expected
 
 
+def test_the_manifest_names_what_was_not_judged(of_two):
+    assert external.describe(of_two)["not_judged"] == {}
+    one = dataclasses.replace(of_two, tasks=of_two.tasks[:1])
+    found = external.describe(one)["not_judged"]
+    assert found["answers"] == ["age"] and "age" in found["text"]
+
+
 def test_the_manifest_names_what_was_learned_from_permuted_labels(of_two):
     assert external.describe(of_two)["meaningless"] == []
     tasks = [dataclasses.replace(task, permute=True) for task in of_two.request.tasks]
