@@ -17,6 +17,8 @@ from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.tasks import Task
 
+# Answers that the opening sentence names.
+_NAMED = 3
 # What a model reaches that knows nothing.
 _CHANCE = {"auc": 0.5, "kappa": 0.0}
 # Probabilities that differ by less are the same.
@@ -115,12 +117,20 @@ def numbers(own: Mapping, metric: str) -> tuple[float, float, float]:
     return tuple(number(entry.get(key)) for key in ("value", "low", "high"))
 
 
-def clause(assessed: Assessed, task: Task, *, with_chance: bool = False) -> str:
+def opening_clauses(assessed: Assessed) -> str:
+    """What came out for the first answers, and how many more there are."""
+    parts = [clause(assessed, task) for task in assessed.tasks[:_NAMED]]
+    if left := len(assessed.tasks) - len(parts):
+        answers = "answer" if left == 1 else "answers"
+        parts.append(f"{left} more {answers} in the table below")
+    last = f", and {parts[-1]}" if len(parts) > 1 else parts[-1]
+    return ", ".join(parts[:-1]) + last
+
+
+def clause(assessed: Assessed, task: Task) -> str:
     """What came out for a task, as a part of a sentence.
 
-    Args:
-        with_chance: whether to state that the interval has the value of a model that
-            knows nothing.
+    It says that the interval has the value of a model that knows nothing.
     """
     own, name = assessed.of_unit(task), leading(task)
     what = f"{plain_heading(name)} for {task.title}"
@@ -137,6 +147,6 @@ def clause(assessed: Assessed, task: Task, *, with_chance: bool = False) -> str:
     if not math.isnan(low):
         interval = f"95 % interval {ends[0]} to {ends[1]}"
         chance = _CHANCE.get(name, math.nan)
-        if with_chance and low <= chance <= high:
+        if low <= chance <= high:
             interval += f", which includes chance, {chance:g}"
     return f"{what} is {text} ({interval}; {patients})"

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.reporting.assessed import Assessed, clause, number
+from mdmt_tf.reporting.assessed import Assessed, number, opening_clauses
 from mdmt_tf.runs import predictions
 from mdmt_tf.runs.external import CALIBRATED, EXTERNAL
 from mdmt_tf.runs.prediction_checks import Expected, check_metrics, read_checked
@@ -171,13 +171,11 @@ def check_metrics_of(results: ExternalResults) -> None:
 
 
 def sentence(results: ExternalResults) -> str:
-    """What came out, for every task."""
-    parts = [clause(results, task) for task in results.tasks]
-    last = f", and {parts[-1]}" if len(parts) > 1 else parts[-1]
-    who = "the model has not seen"
+    """What came out, for the first tasks."""
+    whose, who = "", "the model has not seen"
     if len(results.runs) > 1:
         who = f"none of the {len(results.runs)} models has seen"
-        last += ", for their mean prediction"
+        whose = ", for their mean prediction"
     if any(run.get("unknown_starts") for run in results.runs):
         who += ", as far as is known"
-    return f"On {results.dataset}, which {who}, {', '.join(parts[:-1])}{last}."
+    return f"On {results.dataset}, which {who}, {opening_clauses(results)}{whose}."

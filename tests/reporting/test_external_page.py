@@ -1,5 +1,6 @@
 """The page of an external validation, from its files alone."""
 
+import dataclasses
 import hashlib
 import html
 import json
@@ -191,6 +192,29 @@ def test_the_page_opens_with_what_came_out(report, page):
     assert first == report.sentence
     banner = page.index("SYNTHETIC data: these numbers say nothing about patients.")
     assert banner < page.index(first)
+
+
+def test_every_answer_of_the_opening_says_that_its_interval_has_chance(report):
+    results = report.results
+    assert "chance" not in report.sentence
+    changed = json.loads(json.dumps(results.assessment))
+    for name, metric, chance in (("death", "auc", 0.5), ("grade", "kappa", 0)):
+        own = changed[name][f"by_{changed[name]['unit']}"]["metrics"][metric]
+        own.update(value=chance + 0.1, low=chance - 0.1, high=chance + 0.3)
+    found = sentence(dataclasses.replace(results, assessment=changed))
+    assert "0.400 to 0.800, which includes chance, 0.5; 58 patients), kappa" in found
+    assert re.search(r"kappa for grade is [^;]*, which includes chance, 0;", found), (
+        found
+    )
+
+
+def test_the_opening_names_three_answers(report):
+    """The tables have all of them."""
+    assert "for findings" not in report.sentence
+    assert ", and 1 more answer in the table below" in report.sentence
+    fewer = dataclasses.replace(report.results, tasks=report.results.tasks[:3])
+    assert ", and MAE for stay is" in sentence(fewer)
+    assert "more answer" not in sentence(fewer)
 
 
 def test_the_page_loads_nothing_and_escapes_all_texts(report, page):

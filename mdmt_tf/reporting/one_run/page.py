@@ -160,7 +160,7 @@ def _part(results: RunResults, task, is_open: bool, said: set[str]) -> TaskPart:
     return TaskPart(
         id=f"task-{task.name}",
         name=task.title,
-        clause=clause(results, task, with_chance=True),
+        clause=clause(results, task),
         is_open=is_open,
         parts=tuple(
             (title, tables.get(part, ()), plots.get(part, ()))

@@ -10,7 +10,7 @@ from mdmt_tf.config.schema import Config
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.histories import read_history
 from mdmt_tf.models.weights import lineage
-from mdmt_tf.reporting.assessed import Assessed, clause, number
+from mdmt_tf.reporting.assessed import Assessed, number, opening_clauses
 from mdmt_tf.reporting.marks import SYNTHETIC, VALIDATION
 from mdmt_tf.reporting.one_run.strata import strata_of
 from mdmt_tf.runs import predictions
@@ -25,9 +25,6 @@ from mdmt_tf.statistics.interval import RESAMPLES
 from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.statistics.stored import FEW_RESAMPLES, check_run, differences
 from mdmt_tf.tasks import Answer, Derived
-
-# Answers that the opening sentence names.
-_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,13 +188,6 @@ class RunResults(Assessed):
                 f"The run {self.run.path.name} has no rows in validation and test, so "
                 "nothing can be said about it."
             )
-        first, *others = self.tasks
-        parts = [clause(self, first, with_chance=True)]
-        parts += [clause(self, task) for task in others[: _NAMED - 1]]
-        if left := len(self.tasks) - len(parts):
-            answers = "answer" if left == 1 else "answers"
-            parts.append(f"{left} more {answers} in the table below")
-        last = f", and {parts[-1]}" if len(parts) > 1 else parts[-1]
         what = "On the validation split"
         if self.split == "test":
             what = "On the test split, which the model has not seen"
@@ -205,7 +195,7 @@ class RunResults(Assessed):
                 what += ", as far as is known"
         elif not self.not_chosen:
             what += ", which chose the epoch of the model"
-        return f"{what}, {', '.join(parts[:-1])}{last}."
+        return f"{what}, {opening_clauses(self)}."
 
 
 def _in_order(answers: tuple[Answer, ...], selecting: str) -> tuple[Answer, ...]:
