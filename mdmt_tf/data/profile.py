@@ -90,16 +90,14 @@ def profile_of(coarse: Sequence[np.ndarray]) -> dict:
     }
 
 
-def coarsened(image: np.ndarray, size: Sequence[int] | None = None) -> np.ndarray:
+def coarsened(image: np.ndarray) -> np.ndarray:
     """Means of blocks of an image (h, w) or (d, h, w) in [0, 1], float32.
 
     Args:
-        image: to make coarse.
-        size: largest shape of the result; None: 64 x 64, or 16 x 64 x 64. An image is
-            compared with training images in the size that these had, if it is smaller.
+        image: in the size of the model's input.
+    Returns: 64 x 64 or 16 x 64 x 64 means; along an axis that is shorter, the pixels.
     """
-    most = COARSE[-image.ndim :] if size is None else size
-    return _block_means(np.asarray(image, np.float32), most)
+    return block_means(np.asarray(image, np.float32), COARSE[-image.ndim :])
 
 
 def features(coarse: np.ndarray, mean_image: Sequence) -> dict[str, float]:
@@ -152,10 +150,11 @@ def range_of(profile: Mapping, name: str) -> tuple[float, float]:
 
 
 def _reduced(coarse: np.ndarray) -> np.ndarray:
-    return _block_means(coarse, (_MEAN_DEPTH, _MEAN_SIDE, _MEAN_SIDE)[-coarse.ndim :])
+    return block_means(coarse, (_MEAN_DEPTH, _MEAN_SIDE, _MEAN_SIDE)[-coarse.ndim :])
 
 
-def _block_means(image: np.ndarray, most: Sequence[int]) -> np.ndarray:
+def block_means(image: np.ndarray, most: Sequence[int]) -> np.ndarray:
+    """Means of blocks, `most` along each axis; the pixels of a shorter one."""
     for axis, largest in enumerate(most):
         length = image.shape[axis]
         if length > largest:

@@ -101,13 +101,12 @@ def _features(values: tf.Tensor, mean_image: Sequence) -> dict[str, tf.Tensor]:
 
 
 def _block_means(values: tf.Tensor, most: Sequence[int]) -> tf.Tensor:
-    """`profile.coarsened` of each image, by one matrix for each axis."""
+    """`profile.block_means` of each image, by one matrix for each axis."""
     for axis, largest in enumerate(most, start=1):
         length = values.shape[axis]
         if length > largest:
-            blocks = profile.coarsened(
-                np.eye(length, dtype=np.float32), (largest, length)
-            )
+            pixels = np.eye(length, dtype=np.float32)
+            blocks = profile.block_means(pixels, (largest, length))
             moved = tf.tensordot(values, tf.constant(blocks.T), [[axis], [0]])
             order = [*range(len(values.shape) - 1)]
             order.insert(axis, len(order))

@@ -7,8 +7,10 @@ worth nothing, however certain it looks.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from mdmt_tf.data import profile
+from mdmt_tf.data.normalize import resize
 from mdmt_tf.imaging import crop
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.serving.preparation import PreparedFile
@@ -61,6 +63,9 @@ def find_oddities(
 ) -> dict[str, str]:
     """The warnings about one image, code -> text.
 
+    Its grey values are looked at in the size in which the model sees them, as those of
+    the training images were.
+
     Args:
         prepared: the image.
         preprocessing: of the model.
@@ -68,7 +73,8 @@ def find_oddities(
         size: height and width, or depth, height and width, of its input.
     """
     expected = _modalities(preprocessing)
-    values = prepared.image
+    # Averaging pixels otherwise than training does would leave more noise in them.
+    values = resize(tf.constant(prepared.image), size).numpy()[..., 0]
     flat = not float(np.ptp(values)) > SMALLEST_RANGE
     lungs_found = None if training is None else training["lungs_found"]
     facts, seen = prepared.facts, prepared.seen
@@ -84,7 +90,7 @@ def find_oddities(
     }
     codes = [code for code, is_so in found.items() if is_so]
     if training is not None and not flat:
-        coarse = profile.coarsened(prepared.coarse, size)
+        coarse = profile.coarsened(values)
         features = profile.features(coarse, training["mean_image"])
         outside = profile.beyond(training, features)
         codes += [code for key, code in OF_FEATURES.items() if key in outside.items()]

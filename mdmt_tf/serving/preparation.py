@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mdmt_tf.data.profile import coarsened
 from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.datasets._shared.volumes import in_order
 from mdmt_tf.errors import DataError, DataWarning
@@ -49,7 +48,6 @@ class PreparedFile:
 
     Attributes:
         image: float32 (h, w, 1) or (d, h, w, 1) in [0, 1].
-        coarse: result of `profile.coarsened`.
         facts: facts about the file.
         box_source: source of the crop, see `imaging.crop`; "" for volumes.
         seen: height and width, in pixels of the file, of what the model sees; None
@@ -59,7 +57,6 @@ class PreparedFile:
     """
 
     image: np.ndarray
-    coarse: np.ndarray
     facts: FileFacts
     box_source: str = ""
     seen: tuple[int, ...] | None = None
@@ -88,11 +85,9 @@ def prepare_files(
 
 
 def _image(path: Path, prepared: PreparedImage, picture: int) -> PreparedFile:
-    image = prepared.for_model()
     y0, x0, y1, x1 = prepared.box
     return PreparedFile(
-        image=image,
-        coarse=coarsened(image[..., 0]),
+        image=prepared.for_model(),
         facts=isolated(os.fspath(path), read_facts, path),
         box_source=prepared.box_source,
         seen=(y1 - y0, x1 - x0),
@@ -115,10 +110,8 @@ def _volume(path: Path, preprocessing: VolumePreprocessing) -> PreparedFile | Da
         prepared = prepare_file(path, preprocessing)
     except DataError as error:
         return error
-    image = prepared.for_model()
     return PreparedFile(
-        image=image,
-        coarse=coarsened(image[..., 0]),
+        image=prepared.for_model(),
         facts=isolated(os.fspath(path), read_facts, path),
         volume=prepared,
     )

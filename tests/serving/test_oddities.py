@@ -2,16 +2,18 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 import pytest
 import skimage.data
+import tensorflow as tf
 
 from mdmt_tf.data import profile
+from mdmt_tf.data.normalize import resize
 from mdmt_tf.imaging.file_facts import FileFacts
 from mdmt_tf.imaging.prepared import prepare_image
 from mdmt_tf.imaging.preprocess import parse
 from mdmt_tf.phantoms.chest import radiograph
+from mdmt_tf.serving import image_warnings
 from mdmt_tf.serving.oddities import TEXTS, find_oddities
 from mdmt_tf.serving.preparation import PreparedFile
 
@@ -25,7 +27,7 @@ GRADES = [0, 1, 2, 0, 1, 0]
 def prepared(pixels, **facts):
     image = prepare_image(np.asarray(pixels, np.float32), FULL).for_model()
     facts = {"facts": FileFacts(), "seen": np.shape(pixels)} | facts
-    return PreparedFile(image=image, coarse=profile.coarsened(image[..., 0]), **facts)
+    return PreparedFile(image=image, **facts)
 
 
 def film(seed):
@@ -35,8 +37,9 @@ def film(seed):
 
 @pytest.fixture(scope="module")
 def training():
-    films = [prepared(film(seed)).coarse for seed in range(120)]
-    return {"lungs_found": 1.0, "size": list(SIZE)} | profile.profile_of(films)
+    films = [prepared(film(seed)).image[..., 0] for seed in range(120)]
+    coarse = [profile.coarsened(pixels) for pixels in films]
+    return {"lungs_found": 1.0, "size": list(SIZE)} | profile.profile_of(coarse)
 
 
 @pytest.fixture
@@ -53,18 +56,42 @@ def test_few_films_like_those_of_training_have_a_warning(codes):
     assert sum(map(bool, found)) <= 5
 
 
-def test_films_for_a_model_with_a_small_input_have_no_more_warnings():
-    """Its training images had 24 x 24 pixels, the prepared films have 64 x 64."""
-    size = (24, 24)
-    images = [prepared(film(seed)).image for seed in range(60)]
-    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    known = profile.profile_of([profile.coarsened(image) for image in small])
-    known |= {"lungs_found": 1.0, "size": list(size)}
-    found = [
-        find_oddities(prepared(film(seed)), FULL, known, size)
-        for seed in range(1000, 1060)
-    ]
-    assert sum(map(bool, found)) <= 3
+@pytest.mark.parametrize(
+    ("before", "size"),
+    [
+        ((64, 64), (48, 48)),
+        ((64, 64), (24, 24)),
+        ((64, 64), (64, 64)),
+        ((64, 64), (96, 96)),
+        ((20, 40, 40), (16, 36, 36)),
+        ((10, 80, 80), (8, 48, 48)),
+    ],
+)
+def test_another_size_of_the_prepared_images_changes_no_warning(before, size):
+    """Noisy images of the training, and odd ones, against the exported graph.
+
+    The input of the model has another size than the prepared images.
+    """
+    generator = np.random.default_rng(0)
+    axes = [np.linspace(0, 3, length) for length in before]
+    pattern = np.prod(np.meshgrid(*map(np.sin, axes), indexing="ij"), axis=0)
+    noise = generator.normal(0, 0.1, (30, *before))
+    images = np.clip(0.2 + 0.6 * pattern + noise, 0, 1).astype(np.float32)
+    seen = resize(tf.constant(images[..., None]), size)
+    known = profile.profile_of([profile.coarsened(one[..., 0]) for one in seen.numpy()])
+    known |= {"lungs_found": None}
+    odd = [1 - images[0], images[1] * 0.3, generator.random(before, np.float32)]
+    images = np.concatenate([images, np.stack(odd)])
+    in_graph = image_warnings.warn(
+        resize(tf.constant(images[..., None]), size),
+        tf.constant(before[-2:]),
+        {"training_images": known},
+    )
+    preprocessing = FULL if len(size) == 2 else HEAD
+    files = [PreparedFile(image=one[..., None], facts=FileFacts()) for one in images]
+    found = [set(find_oddities(one, preprocessing, known, size)) for one in files]
+    assert found == [set(text.decode().split()) for text in in_graph.numpy()]
+    assert sum(map(bool, found[:30])) <= 1 and all(found[30:])
 
 
 def grey(picture):
@@ -140,14 +167,13 @@ def test_modalities(codes, training):
 
 def test_a_volume(training):
     image = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
-    facts = {"coarse": image[..., 0], "image": image}
-    mr = PreparedFile(facts=FileFacts("MR"), **facts)
+    mr = PreparedFile(facts=FileFacts("MR"), image=image)
     assert set(find_oddities(mr, HEAD, None, (8, 32, 32))) == {"modality"}
     scans = [np.roll(image[..., 0], shift, axis=2) for shift in range(5)]
     known = {"lungs_found": None} | profile.profile_of(scans)
-    ct = PreparedFile(facts=FileFacts("CT"), **facts)
+    ct = PreparedFile(facts=FileFacts("CT"), image=image)
     assert find_oddities(ct, HEAD, known, (8, 32, 32)) == {}
-    black = PreparedFile(facts=FileFacts(), image=0 * image, coarse=0 * image[..., 0])
+    black = PreparedFile(facts=FileFacts(), image=0 * image)
     assert set(find_oddities(black, HEAD, known, (8, 32, 32))) == {"no_contrast"}
 
 
