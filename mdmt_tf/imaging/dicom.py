@@ -26,11 +26,11 @@ from pydicom.uid import (
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import dicom_orientation, limits, raster
-from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.dicom_codes import check_whole
 from mdmt_tf.imaging.dicom_display import shown
 from mdmt_tf.imaging.dicom_frames import TAGS as FRAME_TAGS
 from mdmt_tf.imaging.dicom_frames import number_of_frames
+from mdmt_tf.imaging.dicom_header import read_elements
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
 from mdmt_tf.imaging.other_files import kind_of
 from mdmt_tf.imaging.visible import check_visible
@@ -148,8 +148,7 @@ def parse(data: bytes, name: str) -> pydicom.Dataset:
     """The elements of a DICOM file that describe its pixels."""
     _check_deflated(data, name)
     tags = [*_TAGS.split(), *FRAME_TAGS, *dicom_orientation.TAGS]
-    with quiet_loggers():
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=tags)
+    dataset = read_elements(io.BytesIO(data), tags, pixels=True)
     if "TransferSyntaxUID" not in dataset.file_meta:  # bare, so uncompressed
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     check_whole(data, dataset, name)

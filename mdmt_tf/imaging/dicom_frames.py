@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.dicom_header import code
 
 _OF_FRAME = "PerFrameFunctionalGroupsSequence"
 _SHARED = "SharedFunctionalGroupsSequence"
@@ -44,7 +45,7 @@ def element(dataset: pydicom.Dataset, keyword: str, name: str, frame: int = 0) -
     places = list(_groups(dataset, keyword, frame))
     if keyword != _POSITION or not (places or frame):
         places.append(("the file itself", dataset))
-    found = [(place, item.get(keyword)) for place, item in places]
+    found = [(place, code(item.get(keyword))) for place, item in places]
     found = [(place, value) for place, value in found if value not in (None, "")]
     if not found:
         return None

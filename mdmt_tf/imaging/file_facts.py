@@ -6,11 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pydicom
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.decoder_messages import listen, quiet_loggers
+from mdmt_tf.imaging.decoder_messages import listen
 from mdmt_tf.imaging.dicom import is_dicom
+from mdmt_tf.imaging.dicom_header import read_elements
 from mdmt_tf.imaging.raster_files import JPEG_START, PNG_START
 from mdmt_tf.imaging.series_headers import dicom_files
 
@@ -62,14 +62,10 @@ def read_facts(path: str | os.PathLike) -> FileFacts:
 
 
 def _of_dicom(path: Path) -> FileFacts:
-    tags = ["Modality", "PhotometricInterpretation"]
     try:
-        with quiet_loggers():
-            header = pydicom.dcmread(
-                path, force=True, stop_before_pixels=True, specific_tags=tags
-            )
+        header = read_elements(path, ["Modality", "PhotometricInterpretation"])
         photometric = str(header.get("PhotometricInterpretation") or "")
-        modality = str(header.get("Modality") or "").strip().upper()
+        modality = str(header.get("Modality") or "")
     except Exception:  # as in `dicom`: pydicom raises dozens of types
         return FileFacts()
     # MONOCHROME1 and MONOCHROME2 are grey; the others are RGB, YBR_... and palettes.

@@ -13,6 +13,7 @@ from mdmt_tf.imaging import dicom
 from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.dicom_frames import TAGS as FRAME_TAGS
 from mdmt_tf.imaging.dicom_frames import element, frames_with_groups, number_of_frames
+from mdmt_tf.imaging.dicom_header import read_elements
 from mdmt_tf.imaging.dicom_values import rescale_of
 
 # Slices that differ in one of these are not of one series. Some programs write one
@@ -96,12 +97,7 @@ def read_slices(files: Iterable[Path]) -> list[Slice]:
     for path in files:
         name = os.fspath(path)
         with dicom.reading(name), quiet_loggers():
-            header = pydicom.dcmread(
-                path,
-                force=True,
-                stop_before_pixels=True,
-                specific_tags=[*IDENTITY, *FRAME_TAGS, *_TAGS.split()],
-            )
+            header = read_elements(path, [*IDENTITY, *FRAME_TAGS, *_TAGS.split()])
             if header.get("Rows") and header.get("Columns"):
                 slices += _slices_of(header, path)
     return slices

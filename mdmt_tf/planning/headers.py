@@ -240,15 +240,13 @@ def _series(folder: Path) -> Header:
 
 
 def _dicom(path: Path, slices: int | None = None) -> Header:
-    import pydicom  # slow to import
+    from mdmt_tf.imaging.dicom_header import read_elements  # slow to import
 
     tags = "Rows Columns BitsStored Modality PixelSpacing ImagerPixelSpacing "
     tags += "SliceThickness SpacingBetweenSlices BodyPartExamined NumberOfFrames"
     # Its warnings do not name the file, and what is missing is no fault here.
     with warnings.catch_warnings(action="ignore"):
-        data = pydicom.dcmread(
-            path, force=True, stop_before_pixels=True, specific_tags=tags.split()
-        )
+        data = read_elements(path, tags.split())
     shape: tuple[int, ...] = (int(data["Rows"].value), int(data["Columns"].value))
     pair = data.get("PixelSpacing") or data.get("ImagerPixelSpacing")
     spacing = tuple(float(value) for value in pair) if pair else None
