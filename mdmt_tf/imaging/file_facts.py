@@ -11,11 +11,12 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.decoder_messages import listen
 from mdmt_tf.imaging.dicom import is_dicom
 from mdmt_tf.imaging.dicom_header import read_elements
-from mdmt_tf.imaging.raster_files import JPEG_START, PNG_START
+from mdmt_tf.imaging.raster import is_raster
+from mdmt_tf.imaging.raster_files import PNG_START
 from mdmt_tf.imaging.series_headers import dicom_files
 
-_PNG_COLOUR_TYPE = 25  # byte of the header
-_PNG_WITH_COLOUR = (2, 3, 6)
+_PNG_COLOUR_TYPE = slice(25, 26)  # byte of the header
+_PNG_GREY = (b"\0", b"\4")
 
 # Channels that differ by more than this, of 255, in more than a fraction of the pixels
 # are a colour. JPEG and scanners leave slight casts on grey pictures.
@@ -55,10 +56,10 @@ def read_facts(path: str | os.PathLike) -> FileFacts:
         return FileFacts()
     if is_dicom(start):
         return _of_dicom(path)
-    png = start.startswith(PNG_START) and start[_PNG_COLOUR_TYPE] in _PNG_WITH_COLOUR
-    if png or start.startswith(JPEG_START):
-        return FileFacts(is_colour=_has_colours(path))
-    return FileFacts()
+    # Grey PNG files, which are many and large, say in the header that they are grey.
+    is_grey = start.startswith(PNG_START) and start[_PNG_COLOUR_TYPE] in _PNG_GREY
+    may_have_colours = is_raster(start) and not is_grey
+    return FileFacts(is_colour=may_have_colours and _has_colours(path))
 
 
 def _of_dicom(path: Path) -> FileFacts:

@@ -32,7 +32,7 @@ def test_a_dicom_file_in_colour(tmp_path):
     assert read_facts(path) == FileFacts("US", is_colour=True)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
 def test_a_picture_is_in_colour_if_its_channels_differ(suffix, tmp_path):
     grey = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (256, 1))
     same = np.stack([grey] * 3, axis=-1)
@@ -53,5 +53,6 @@ def test_a_damaged_file_tells_nothing(tmp_path):
     )
     (tmp_path / "b.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 5)
     (tmp_path / "c").write_bytes(b"")
+    (tmp_path / "d.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     for path in (*tmp_path.iterdir(), tmp_path / "missing"):
         assert read_facts(path) == FileFacts()
