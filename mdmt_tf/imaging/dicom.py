@@ -47,7 +47,7 @@ _TAGS = """
     Rows Columns SamplesPerPixel PhotometricInterpretation PlanarConfiguration
     BitsAllocated BitsStored HighBit PixelRepresentation NumberOfFrames
     PixelPaddingValue PixelPaddingRangeLimit ModalityLUTSequence RescaleSlope
-    RescaleIntercept VOILUTSequence VOILUTFunction WindowCenter WindowWidth
+    RescaleIntercept RescaleType VOILUTSequence VOILUTFunction WindowCenter WindowWidth
     RedPaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
     GreenPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableData
     BluePaletteColorLookupTableDescriptor BluePaletteColorLookupTableData

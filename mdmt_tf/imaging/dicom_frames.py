@@ -20,6 +20,7 @@ _POSITION = "ImagePositionPatient"
 _GROUPS = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
+    "RescaleType": "PixelValueTransformationSequence",
     "WindowCenter": "FrameVOILUTSequence",
     "WindowWidth": "FrameVOILUTSequence",
     "VOILUTFunction": "FrameVOILUTSequence",
@@ -42,11 +43,7 @@ def element(dataset: pydicom.Dataset, keyword: str, name: str, frame: int = 0) -
         frame: number of the frame.
     Raises: DataError where the file states two different values.
     """
-    places = list(_groups(dataset, keyword, frame))
-    if keyword != _POSITION or not (places or frame):
-        places.append(("the file itself", dataset))
-    found = [(place, code(item.get(keyword))) for place, item in places]
-    found = [(place, value) for place, value in found if value not in (None, "")]
+    found = statements(dataset, keyword, frame)
     if not found:
         return None
     (first, value), *others = found
@@ -57,6 +54,17 @@ def element(dataset: pydicom.Dataset, keyword: str, name: str, frame: int = 0) -
                 f"different values in {first} and in {place}. Export the image again"
             )
     return value
+
+
+def statements(
+    dataset: pydicom.Dataset, keyword: str, frame: int = 0
+) -> list[tuple[str, Any]]:
+    """Place and value of all that a file states of an element, see `element`."""
+    places = list(_groups(dataset, keyword, frame))
+    if keyword != _POSITION or not (places or frame):
+        places.append(("the file itself", dataset))
+    found = [(place, code(item.get(keyword))) for place, item in places]
+    return [(place, value) for place, value in found if value not in (None, "")]
 
 
 def frames_with_groups(dataset: pydicom.Dataset, name: str) -> int:

@@ -14,8 +14,13 @@ from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import dicom, dicom_orientation, raster
 from mdmt_tf.imaging.dicom_frames import number_of_frames
 from mdmt_tf.imaging.dicom_pixels import stored_pixels
-from mdmt_tf.imaging.dicom_values import apply_modality, padding_of
-from mdmt_tf.imaging.intensity import NOT_HOUNSFIELD, doubt_hounsfield, is_of_picture
+from mdmt_tf.imaging.dicom_values import apply_modality, padding_of, unit_of
+from mdmt_tf.imaging.intensity import (
+    NOT_HOUNSFIELD,
+    check_hounsfield,
+    doubt_hounsfield,
+    is_of_picture,
+)
 
 
 def read_hounsfield(
@@ -48,12 +53,14 @@ def read_hounsfield(
                 "volume (with shape instead of size), or save the slice to be used as "
                 "a separate file"
             )
-        modality = dataset.get("Modality") or "CT"
-        if modality != "CT":
-            raise DataError(
-                f"{name}: expected a CT, because of window_hu. Received: modality "
-                f"{modality}. Prepare it without a window, for example as full_256"
+        try:
+            check_hounsfield(
+                str(dataset.get("Modality") or ""),
+                unit_of(dataset),
+                "without a window, for example as full_256",
             )
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
         values = dicom_orientation.upright(
             measured_values(dataset, name), dataset, name
         )

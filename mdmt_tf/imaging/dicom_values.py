@@ -4,7 +4,22 @@ import numpy as np
 import pydicom
 
 from mdmt_tf.errors import DataError
-from mdmt_tf.imaging.dicom_frames import element
+from mdmt_tf.imaging.dicom_frames import element, statements
+from mdmt_tf.imaging.dicom_header import code
+
+# US is "unspecified", not ultrasound; the long forms are of writers that spell it out.
+_USUAL_UNITS = ("HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "US")
+# Other units of the standard, PS3.3 C.11.1.1.2. In HU_MOD, some materials have other
+# values than in Hounsfield units, so a window in these does not show the same.
+_UNITS = {
+    "OD": "optical density",
+    "MGML": "mg/ml",
+    "Z_EFF": "effective atomic number",
+    "ED": "electron density",
+    "EDW": "electron density relative to water",
+    "HU_MOD": "modified Hounsfield units",
+    "PCT": "percent",
+}
 
 # Sums of float32 have whole steps up to here.
 _EXACT = 2**24
@@ -43,6 +58,25 @@ def rescale_of(
     if slope is None and intercept is None:
         return None
     return float(1 if slope is None else slope), float(intercept or 0)
+
+
+def unit_of(dataset: pydicom.Dataset, frame: int = 0) -> str:
+    """The unit of the values of a frame, if it is another than that of a usual CT.
+
+    Returns: such as "MGML (mg/ml)"; the text of a unit that the standard does not
+        define is not repeated. "" for Hounsfield units, and where the file states
+        nothing or "unspecified"; a CT then has Hounsfield units (PS3.3 C.8.2.1).
+    """
+    if tables := dataset.get("ModalityLUTSequence"):
+        stated = [code(tables[0].get("ModalityLUTType"))]
+    else:
+        stated = [value for _, value in statements(dataset, "RescaleType", frame)]
+    others = [value for value in stated if value and value not in _USUAL_UNITS]
+    if not others:
+        return ""
+    if meaning := _UNITS.get(others[0]):
+        return f"{others[0]} ({meaning})"
+    return "one that DICOM does not know"
 
 
 def padding_of(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:

@@ -79,6 +79,27 @@ def window(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
 
 
+def check_hounsfield(modality: str, unit: str, otherwise: str) -> None:
+    """Check what a file says of its values, where a window in HU is wanted.
+
+    Args:
+        modality: "" where the file does not say.
+        unit: see `dicom_values.unit_of`.
+        otherwise: how to prepare another file, for the message.
+    Raises: DataError, without the name of the file.
+    """
+    if modality not in ("", "CT"):
+        raise DataError(
+            "expected a CT, because of window_hu. Received: modality "
+            f"{modality}. Prepare it {otherwise}"
+        )
+    if unit:
+        raise DataError(
+            "expected Hounsfield units, because of window_hu. Received: RescaleType "
+            f"{unit}. Export the images in Hounsfield units; or prepare them {otherwise}"
+        )
+
+
 def doubt_hounsfield(values: np.ndarray) -> str:
     """Why values are hardly Hounsfield units, which a window in HU requires.
 

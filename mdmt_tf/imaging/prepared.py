@@ -122,11 +122,9 @@ def _read_volume(path: Path) -> "Volume":
 
 def _check_window(volume: "Volume", path: str | os.PathLike) -> None:
     """Check that a window in Hounsfield units has a meaning for a volume."""
-    if volume.modality not in ("", "CT"):
-        raise DataError(
-            "expected a CT, because of window_hu. Received: modality "
-            f"{volume.modality}. Prepare it with a percentile or z_score"
-        )
+    intensity.check_hounsfield(
+        volume.modality, volume.unit, "with a percentile or z_score"
+    )
     # NIfTI does not say what the values are, and such volumes are published as CT, so
     # they are not refused.
     if doubt := intensity.doubt_hounsfield(volume.values):

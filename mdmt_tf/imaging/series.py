@@ -59,7 +59,7 @@ def read_series(path: str | os.PathLike) -> Volume:
     affine[:3, 2] = (slices[-1].position - first.position) / (len(slices) - 1)
     affine[:3, 3] = first.position
     affine = _TO_RAS @ affine
-    return Volume(stack.T, affine, lengths(affine), first.modality)
+    return Volume(stack.T, affine, lengths(affine), first.modality, first.unit)
 
 
 def _values(slices: Sequence[Slice]) -> np.ndarray:
@@ -92,6 +92,16 @@ def _check_rescale(slices: Sequence[Slice]) -> None:
             "expected RescaleSlope and RescaleIntercept in all slices or in none. "
             f"Received: none in {some(without)}, and in {len(slices) - len(without)} "
             "slices. Export the series again"
+        )
+    units = Counter(one.unit for one in slices)
+    if len(units) > 1:
+        (usual, _), *_ = units.most_common(1)
+        others = [one for one in slices if one.unit != usual]
+        shown = [unit or "none, HU or US" for unit in (usual, others[0].unit)]
+        raise DataError(
+            f"expected one RescaleType in all slices. Received: {shown[0]} in most, "
+            f"{shown[1]} in {some(others)}. Move the slices of each to a folder of "
+            "their own"
         )
     counts = Counter(one.rescale[1] for one in slices if one.rescale)
     # Each slice of a PET has a scale of its own.

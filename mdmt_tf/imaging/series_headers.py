@@ -14,7 +14,7 @@ from mdmt_tf.imaging.decoder_messages import quiet_loggers
 from mdmt_tf.imaging.dicom_frames import TAGS as FRAME_TAGS
 from mdmt_tf.imaging.dicom_frames import element, frames_with_groups, number_of_frames
 from mdmt_tf.imaging.dicom_header import read_elements
-from mdmt_tf.imaging.dicom_values import rescale_of
+from mdmt_tf.imaging.dicom_values import rescale_of, unit_of
 
 # Slices that differ in one of these are not of one series. Some programs write one
 # SeriesInstanceUID for all patients, or none. The values are compared and never shown:
@@ -28,7 +28,7 @@ IDENTITY = (
 _TAGS = """
     Modality ImageType Rows Columns NumberOfFrames
     ImagePositionPatient ImageOrientationPatient PixelSpacing
-    RescaleSlope RescaleIntercept
+    RescaleSlope RescaleIntercept RescaleType ModalityLUTSequence
 """
 
 
@@ -47,6 +47,7 @@ class Slice:
         position: float64 (3,), of the centre of the first pixel, in mm.
         spacing_mm: distance of rows, and of columns.
         rescale: slope and intercept; None where the file states neither.
+        unit: of the values, if it is an unusual one, see `dicom_values.unit_of`.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Slice:
     position: np.ndarray
     spacing_mm: tuple[float, float]
     rescale: tuple[float, float] | None
+    unit: str = ""
 
     @property
     def is_placed(self) -> bool:
@@ -132,6 +134,7 @@ def _slices_of(header: pydicom.Dataset, path: Path) -> list[Slice]:
                 position=_numbers(position, 3),
                 spacing_mm=tuple(_numbers(spacing, 2).tolist()),
                 rescale=rescale_of(header, name, frame),
+                unit=unit_of(header, frame),
                 **common,
             )
         )

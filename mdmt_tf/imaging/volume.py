@@ -36,12 +36,14 @@ class Volume:
         affine: float64 (4, 4), from voxel indices to world coordinates in mm.
         spacing_mm: distance of neighbouring voxels along each axis.
         modality: of a DICOM series, e.g. CT or MR; "" where the file does not say.
+        unit: of the values of a DICOM series, see `dicom_values.unit_of`.
     """
 
     values: np.ndarray
     affine: np.ndarray
     spacing_mm: tuple[float, float, float]
     modality: str = ""
+    unit: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from made_dicom import make_dicom, to_bytes
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging.dicom_slice import read_hounsfield
@@ -71,12 +73,32 @@ def test_other_files_have_no_hounsfield_units(tmp_path):
     [
         ({"Modality": "DX"}, "expected a CT, .* Received: modality DX"),
         ({"Modality": "MR"}, "expected a CT, .* Received: modality MR"),
+        ({"RescaleType": "MGML"}, r"expected Hounsfield .*RescaleType MGML \(mg/ml\)"),
+        ({"RescaleType": "z_eff"}, "expected Hounsfield .*RescaleType Z_EFF"),
+        ({"RescaleType": "HU_MOD"}, "expected Hounsfield .*RescaleType HU_MOD"),
+        ({"RescaleType": "Miller^J"}, "expected Hounsfield .*one that DICOM does not"),
         ({"NumberOfFrames": 3}, "expected one slice. Received: 3 frames"),
     ],
 )
 def test_what_is_no_slice_of_a_ct(change, message):
     with pytest.raises(DataError, match=f"^x.dcm: {message}"):
         read_hounsfield(to_bytes(ct(**change)), "x.dcm")
+
+
+@pytest.mark.parametrize("unit", ["HU", "hu ", "US", "", None, "Hounsfield Units"])
+def test_units_of_a_usual_ct(unit):
+    np.testing.assert_array_equal(read_hounsfield(to_bytes(ct(RescaleType=unit))), HU)
+
+
+def test_the_unit_of_a_lookup_table():
+    table = Dataset()
+    table.LUTDescriptor = [2048, 0, 16]
+    table.LUTData = np.arange(2048, dtype="<u2").tobytes()
+    table.ModalityLUTType = "OD"
+    file = make_dicom((HU + 1024).astype(np.uint16), Modality="CT")
+    file.ModalityLUTSequence = Sequence([table])
+    with pytest.raises(DataError, match="RescaleType OD"):
+        read_hounsfield(to_bytes(file))
 
 
 def test_a_picture_in_a_dicom_file_is_not_in_hounsfield_units():

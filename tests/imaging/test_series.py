@@ -128,6 +128,34 @@ def test_a_window_is_for_ct_alone(tmp_path):
     assert prepare_file(tmp_path, "zscore_5_8x8x8").pixels.any()
 
 
+@pytest.mark.parametrize("is_enhanced", [False, True])
+def test_a_window_is_for_hounsfield_units_alone(tmp_path, is_enhanced):
+    """Maps of materials of a spectral CT."""
+    slices = make_slices(hu(), RescaleType="MGML")
+    if is_enhanced:
+        frames = enhanced(slices)
+        for own in frames.PerFrameFunctionalGroupsSequence:
+            own.PixelValueTransformationSequence[0].RescaleType = "MGML"
+        slices = [frames]
+    write_slices(tmp_path, slices)
+    with pytest.raises(DataError, match=rf"^{tmp_path}: .*RescaleType MGML \(mg/ml\)"):
+        prepare_file(tmp_path, "hu_0_80_8x8x8")
+    assert prepare_file(tmp_path, "zscore_5_8x8x8").pixels.any()
+
+
+def test_slices_in_different_units(tmp_path):
+    slices = make_slices(hu())
+    for one, unit in zip(slices, ["HU", "US", "", "HU", "HU", "HU"], strict=True):
+        one.RescaleType = unit
+    write_slices(tmp_path, slices)
+    np.testing.assert_array_equal(read_series(tmp_path).values, hu().T)
+    slices[2].RescaleType = "Z_EFF"
+    path = write_slices(tmp_path, slices)[2]
+    message = f"one RescaleType .*none, HU or US in most, Z_EFF .*{path.name}"
+    with pytest.raises(DataError, match=message):
+        read_series(tmp_path)
+
+
 def test_the_slices_are_upright_in_the_prepared_volume(tmp_path):
     values = np.full((8, 9, 10), -1000, np.float32)
     values[6, 1, 2] = 100  # above, in front, on the patient's right
