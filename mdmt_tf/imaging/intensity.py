@@ -96,7 +96,8 @@ def check_hounsfield(modality: str, unit: str, otherwise: str) -> None:
     if unit:
         raise DataError(
             "expected Hounsfield units, because of window_hu. Received: RescaleType "
-            f"{unit}. Export the images in Hounsfield units; or prepare them {otherwise}"
+            f"{unit}. Export the images in Hounsfield units; or prepare them "
+            f"{otherwise}"
         )
 
 

@@ -97,6 +97,11 @@ def export_model(
             grey = decode_grey(file)
             return resize(grey, shape), tf.shape(grey)[:2]
 
+        encoded = image_warnings.shaped(encoded, "encoded: expected strings (n,)")
+        is_full = tf.reduce_all(tf.strings.length(encoded) > 0)
+        text = "encoded: expected whole PNG or JPEG files. Received an empty string"
+        with tf.control_dependencies([tf.debugging.Assert(is_full, [text])]):
+            encoded = tf.identity(encoded)
         specification = tf.TensorSpec((*shape, 1), tf.float32)
         size = tf.TensorSpec((2,), tf.int32)
         read_files = tf.map_fn(read, encoded, fn_output_signature=(specification, size))

@@ -26,8 +26,10 @@ def checked(image: tf.Tensor) -> tf.Tensor:
     """The same image, or an error of TensorFlow if its values are not in [0, 1].
 
     Args:
-        image: float32 (n, ..., 1); NaN is in no range.
+        image: float32 (n, ..., 1), n >= 1; others are an error. NaN is in no range.
     """
+    axes = ("depth", "height", "width")[5 - len(image.shape) :]
+    image = shaped(image, f"image: expected float32 (n, {', '.join(axes)}, 1)")
     is_inside = (image >= -_ROUNDING) & (image <= 1 + _ROUNDING)
     text = (
         "image: expected finite numbers from 0, black, to 1, white, prepared as in "
@@ -39,6 +41,28 @@ def checked(image: tf.Tensor) -> tf.Tensor:
         [tf.debugging.Assert(tf.reduce_all(is_inside), [text, *ends])]
     ):
         return tf.identity(image)
+
+
+def shaped(given: tf.Tensor, expected: str) -> tf.Tensor:
+    """The same tensor, or an error of TensorFlow if it is of another shape, or empty.
+
+    A signature takes tensors of any shape, whatever its specification says.
+
+    Args:
+        given: with the expected rank, and the lengths that are known.
+        expected: for the message.
+    """
+    # Of a tensor that is known to have the right shape, the check would be left out.
+    free = tf.raw_ops.PlaceholderWithDefault(input=given, shape=tf.TensorShape(None))
+    shape, rank = tf.shape(free), len(given.shape)
+    wanted = np.array([length or -1 for length in given.shape])
+    lengths = tf.concat([shape, tf.zeros(rank, tf.int32)], 0)[:rank]
+    is_known = (lengths == wanted) | (wanted == -1)
+    is_right = (tf.size(shape) == rank) & tf.reduce_all(is_known & (lengths > 0))
+    text = f"{expected}, each at least 1. Received shape:"
+    check = tf.debugging.Assert(is_right, [text, shape], summarize=8)
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.ensure_shape(tf.identity(free), given.shape)
 
 
 def warn(image: tf.Tensor, given: tf.Tensor, about: Mapping) -> tf.Tensor:

@@ -41,6 +41,9 @@ def information(
         "image": {
             "size": list(config.image_shape),
             "channels": 1,
+            "dtype": "float32",
+            # Of the input `image`; None is any length.
+            "shape": [None] * (len(config.image_shape) + 1) + [1],
             "range": [0.0, 1.0],
             "meaning": "0 black to 1 white, prepared as in training",
             # Height / width of the prepared images, if they are all of one size.

@@ -1,6 +1,7 @@
 """The SavedModel against Keras, against the file reader, and against damage."""
 
 import json
+import re
 import shutil
 
 import cv2
@@ -220,6 +221,25 @@ def test_a_request_with_a_damaged_file_is_refused(saved, images):
     file = cv2.imencode(".png", images[0])[1].tobytes()
     with pytest.raises(DataError, match="saved_model: "):
         ServedModel(saved).predict_encoded([file, file[:60]])
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("image", np.zeros((1, 3, 3), np.float32), r"1\).*Received shape"),
+        ("image", np.zeros((1, 3, 3, 3), np.float32), r"1\).*Received shape"),
+        ("encoded", np.zeros(0, object), "expected strings .*Received shape"),
+        ("encoded", np.array(b"x", object), "expected strings .*Received shape"),
+        ("encoded", np.array([b""], object), "Received an empty string"),
+    ],
+)
+def test_a_request_of_another_shape_says_what_is_expected(saved, name, given, message):
+    signatures = tf.saved_model.load(str(saved)).signatures
+    serve = signatures[{"image": "serving_default"}.get(name, "predict_encoded")]
+    kind = tf.float32 if name == "image" else tf.string
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected") as e:
+        serve(**{name: tf.constant(given, kind)})
+    assert re.search(message, str(e.value))
 
 
 def test_files_have_warnings_and_are_turned(saved, images):

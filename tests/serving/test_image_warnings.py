@@ -82,3 +82,22 @@ def test_values_outside_of_the_range_are_an_error(value):
 def test_rounding_is_no_error():
     image = tf.constant([[[[-1e-4]], [[1.0001]]]])
     np.testing.assert_array_equal(image_warnings.checked(image), image)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 1), (1, 3, 3), (1, 3, 3, 3), (0, 3, 3, 1)])
+def test_another_shape_is_an_error_that_says_what_is_expected(shape):
+    """Functions with this specification take tensors of any shape."""
+    specification = tf.TensorSpec((None, None, None, 1), tf.float32)
+    module = tf.Module()
+    module.run = tf.function(image_warnings.checked, input_signature=[specification])
+    concrete = module.run.get_concrete_function()
+    usual = tf.ones((2, 3, 4, 1))
+    np.testing.assert_array_equal(concrete(usual), usual)
+    message = r"expected float32 \(n, height, width, 1\), .*Received shape"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        concrete(tf.zeros(shape))
+
+
+def test_a_volume_is_taken_as_one():
+    volume = tf.ones((1, 2, 3, 4, 1))
+    np.testing.assert_array_equal(image_warnings.checked(volume), volume)
