@@ -151,9 +151,11 @@ def check_numbers(predicted: Mapping[str, np.ndarray], samples: Samples) -> None
     )
 
 
-def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
+def check_unseen(run: RunFolder, dataset: PreparedDataset) -> list[str]:
     """Make sure that a run, and what it started from, have not seen a dataset.
 
+    Returns: the images whose pixels they have seen under other names, see
+        `check_unseen_pixels`.
     Raises: DataError when it is one of the datasets of the run, even under another
         name; LeakageError when images or patients of it were in training or
         validation.
@@ -190,7 +192,8 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
                 "that it has not seen. If these are other patients with the same ids, "
                 "prepare them as a dataset of another name."
             )
-    found = _find_seen(lineage.of_manifest(manifest), dataset)
+    everything = [str(image) for image in dataset.table["image_id"]]
+    found = lineage.find(lineage.of_manifest(manifest), dataset, everything)
     seen = sorted({*found["images"], *found["patients"]})
     if seen:
         raise LeakageError(
@@ -199,24 +202,28 @@ def check_unseen(run: RunFolder, dataset: PreparedDataset) -> None:
             f"of their patients, such as {seen[0]!r}. Expected data that neither the "
             "run nor its start has seen."
         )
+    return found["pixels"]
 
 
 def check_unseen_pixels(
-    run: RunFolder, dataset: PreparedDataset, allow_identical: bool = False
+    run: RunFolder,
+    dataset: PreparedDataset,
+    seen: Sequence[str],
+    allow_identical: bool = False,
 ) -> None:
     """Refuse images whose pixels a run or its start has seen, under any name.
 
     Args:
+        seen: of `check_unseen`.
         allow_identical: whether they are a warning.
     Raises: LeakageError.
     """
-    found = _find_seen(lineage.of_manifest(run.read_json(run.manifest)), dataset)
-    if not found["pixels"]:
+    if not seen:
         return
     text = (
-        f"{dataset.folder}: {len(found['pixels'])} of {len(dataset)} images are the "
+        f"{dataset.folder}: {len(seen)} of {len(dataset)} images are the "
         f"same in every pixel as images that the run {run.path}, or what it started "
-        f"from, was trained with, such as {found['pixels'][0]!r}."
+        f"from, was trained with, such as {seen[0]!r}."
     )
     if not allow_identical:
         raise LeakageError(
@@ -224,8 +231,3 @@ def check_unseen_pixels(
             "evaluate with them as they are: --allow-identical-images."
         )
     logger.warning("%s (--allow-identical-images)", text)
-
-
-def _find_seen(note: Mapping, dataset: PreparedDataset) -> dict[str, list[str]]:
-    images = [str(image) for image in dataset.table["image_id"]]
-    return lineage.find(note, dataset, images)

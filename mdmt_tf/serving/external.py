@@ -122,16 +122,23 @@ def open_unseen(
             prepared(folder)
     preprocessing = choose_preprocessing(request)
     dataset = open_dataset(request.data_dir, request.dataset, preprocessing)
+    seen = []
     for run in request.runs:
         # What it says about its own images is read, too.
         check_run(run)
-        check_unseen(run, dataset)
-    _check_images(request, dataset)
+        seen.append(check_unseen(run, dataset))
+    _check_images(request, dataset, seen)
     return dataset
 
 
-def _check_images(request: Request, dataset: PreparedDataset) -> None:
-    """Compare the images with those of the training, as far as these are there."""
+def _check_images(
+    request: Request, dataset: PreparedDataset, seen: Sequence[Sequence[str]]
+) -> None:
+    """Compare the images with those of the training, as far as these are there.
+
+    Args:
+        seen: of `check_unseen`, for each run.
+    """
     # Folds and seeds have the same datasets, which are compared once.
     groups: dict[tuple, dict[str, set[str]]] = {}
     for run in request.runs:
@@ -152,8 +159,8 @@ def _check_images(request: Request, dataset: PreparedDataset) -> None:
                 logger.warning(text, dataset.folder, name, error)
         if trained:
             check_unseen_images(dataset, trained, used, request.allow_identical)
-    for run in request.runs:
-        check_unseen_pixels(run, dataset, request.allow_identical)
+    for run, images in zip(request.runs, seen, strict=True):
+        check_unseen_pixels(run, dataset, images, request.allow_identical)
 
 
 def _prepare(request: Request, progress: Progress):

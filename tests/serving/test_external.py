@@ -117,6 +117,17 @@ def test_the_mean_prediction_is_that_of_the_mean_probability(of_two):
     )
 
 
+def test_a_dataset_is_looked_for_once_in_what_each_run_has_seen(
+    runs, gamma_dir, tmp_path, monkeypatch
+):
+    looked, find = [], lineage.find
+    monkeypatch.setattr(lineage, "find", lambda *a: looked.append(1) or find(*a))
+    external.open_unseen(
+        make_request(runs, "gamma", str(gamma_dir), out=tmp_path / "x")
+    )
+    assert len(looked) == len(runs) == 2
+
+
 def test_labels_of_another_unit_than_that_of_the_run_are_refused(
     runs, gamma_dir, tmp_path
 ):
