@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mdmt_tf import console
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.splits.files import SPLITS
 
 DESCRIPTION = """\
@@ -53,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress=progress,
         )
     summary.print_summary(explained)
-    maps, images = len(explained.rows), explained.n_images
-    print(f"\n{maps} maps of {images} images: {explained.folder}")
+    maps = plural(len(explained.rows), "map")
+    print(f"\n{maps} of {plural(explained.n_images, 'image')}: {explained.folder}")
     return 0
 
 

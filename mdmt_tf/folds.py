@@ -7,6 +7,7 @@ from pathlib import Path
 from mdmt_tf import console
 from mdmt_tf.errors import ConfigError, LeakageError
 from mdmt_tf.imaging.preprocess import DEFAULT
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.splits import published
 
 DESCRIPTION = """\
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for fold, lists in enumerate(combined):
         split = Split(kind="file", fold=fold, datasets=lists)
         split.write(options.out / f"{fold}.json")
-    print(f"{len(combined)} files: {options.out}/{{fold}}.json")
+    print(f"{plural(len(combined), 'file')}: {options.out}/{{fold}}.json")
     return 0
 
 

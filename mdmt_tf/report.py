@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from mdmt_tf import console
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.statistics.interval import RESAMPLES
 
 DESCRIPTION = """\
@@ -137,8 +138,8 @@ def _saliency(results, folders, new, most: int | None):
             folder=new,
             progress=progress,
         )
-    count = len(made.rows)
-    return new, f"saliency: made {count} maps of {made.n_images} images {of}: {new}"
+    count, images = len(made.rows), plural(made.n_images, "image")
+    return new, f"saliency: made {plural(count, 'map')} of {images} {of}: {new}"
 
 
 def _count(text: str) -> int:

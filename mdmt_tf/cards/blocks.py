@@ -89,16 +89,6 @@ def known(value: object) -> str:
     return f"{value:,}" if type(value) is int else str(value)
 
 
-def plural(number: int, word: str) -> str:
-    """A number with its word.
-
-    Example:
-        >>> plural(1, "patient"), plural(1200, "image")
-        ('1 patient', '1,200 images')
-    """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def interval_in_words(name: str, entry: Mapping) -> str:
     """A value with its 95 % interval, or without if that is not estimable.
 

@@ -10,9 +10,9 @@ from mdmt_tf.cards.blocks import (
     Section,
     Sentences,
     known,
-    plural,
     stated,
 )
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.splits.files import SPLITS
 
 # Negative counts of what is left are rows of further tables, see `patient_flow`.

@@ -12,13 +12,13 @@ from mdmt_tf.cards.blocks import (
     interval_in_words,
     known,
     metric_title,
-    plural,
     stated,
 )
 from mdmt_tf.cards.data_content import origins
 from mdmt_tf.cards.limits import limits
 from mdmt_tf.cards.results_content import judged_text, metric_tables
 from mdmt_tf.metrics.table import telling
+from mdmt_tf.metrics.text import plural
 
 # How the members were judged together.
 MEAN, POOLED = "mean", "pooled"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mdmt_tf.cards.blocks import plural
 from mdmt_tf.cards.facts import epoch_is_chosen
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.statistics.calibration import Calibration, notes_of
 from mdmt_tf.statistics.operating_points import indistinct

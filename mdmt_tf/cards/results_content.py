@@ -10,10 +10,9 @@ from mdmt_tf.cards.blocks import (
     interval_in_words,
     known,
     metric_title,
-    plural,
 )
 from mdmt_tf.metrics.table import METRICS, telling
-from mdmt_tf.metrics.text import threshold_text
+from mdmt_tf.metrics.text import plural, threshold_text
 from mdmt_tf.statistics.calibration import Calibration
 
 _NONE = "Nothing was judged: training has not ended, or there are no labels."

@@ -27,6 +27,7 @@ from mdmt_tf.diagnosis.prediction import (
     ridge,
 )
 from mdmt_tf.diagnosis.targets import Target, numbered, targets_of
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.planning.leaks import SUSPECT, tells
 from mdmt_tf.statistics.strata import UNKNOWN
 from mdmt_tf.tasks import label_is_known
@@ -159,10 +160,10 @@ def _finding(target: Target, one: Shortcut) -> Finding:
 def scores_text(target: Target, one: Shortcut) -> str:
     """The scores by image and by patient, as words."""
     units = [one.predicted.image, one.predicted.patient]
-    counts = f"{units[0].n} images, {units[1].n} patients"
+    counts = f"{plural(units[0].n, 'image')}, {plural(units[1].n, 'patient')}"
     first = "AUC {} by image and {} by patient"
     if units[0].n == units[1].n == target.n_patients:
-        units, counts, first = units[1:], f"{units[1].n} patients", "AUC {}"
+        units, counts, first = units[1:], plural(units[1].n, "patient"), "AUC {}"
     if not target.classes:
         first = first.replace("AUC", "concordance")
     parts = [first.format(*(f"{unit.auc:.2f}" for unit in units))]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from mdmt_tf.experiments.dry_run import Group, Planned
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.screen.tables import print_table
 from mdmt_tf.screen.times import duration
 from mdmt_tf.training.dry_run_text import (
@@ -64,9 +65,9 @@ def _losses(group: Group) -> Iterable[tuple[str, ...]]:
 def _sums(planned: Planned, groups: list[Group]) -> Iterable[tuple[str, str]]:
     fits, seconds = sum(g.fits for g in groups), sum(g.seconds for g in groups)
     count = planned.at_a_time
-    text = f"{duration(seconds)} for {fits} fits, one after another"
+    text = f"{duration(seconds)} for {plural(fits, 'fit')}, one after another"
     yield "training", text
-    cores = "1 core" if len(planned.cores) == 1 else f"{len(planned.cores)} cores"
+    cores = plural(len(planned.cores), "core")
     where = f"{count} at a time, {cores} each"
     if planned.settings.benchmark.executor == "local":
         yield "this machine", f"{duration(seconds / count)}, {where}"

@@ -12,6 +12,7 @@ from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.experiments import grid, matching, plan, schedule
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.schedule import Executor, State
+from mdmt_tf.metrics.text import plural
 
 
 def run_benchmark(
@@ -74,7 +75,8 @@ def _run_fits(
     os.replace(folder.pending, folder.settings)
     state = schedule.state_of(planned, folder, retry_failed=retry_failed)
     write(
-        f"{len(planned.cells)} cells, {len(planned.fits)} fits in {folder.path}: "
+        f"{plural(len(planned.cells), 'cell')}, {plural(len(planned.fits), 'fit')} in "
+        f"{folder.path}: "
         f"{len(state.finished)} finished, {len(state.waiting)} to do"
     )
     if state.failed:
@@ -101,7 +103,8 @@ def _run_fits(
 
 def _report_failures(failures, folder: Folder, write) -> int:
     if failures:
-        write(f"\n{len(failures)} fits are not finished:\n")
+        verb = "is" if len(failures) == 1 else "are"
+        write(f"\n{plural(len(failures), 'fit')} {verb} not finished:\n")
         for name, error in failures.items():
             write(f"  {name}: {error}\n")
         write(

@@ -1,4 +1,4 @@
-"""Metrics, differences and p-values as text, with the digits that they need.
+"""Metrics, differences, p-values and counts as text, with the digits that they need.
 
 Digits are added where fewer would contradict what is said of a number: an end of an
 interval keeps its side of 0, and a p-value its side of the levels of significance.
@@ -153,3 +153,13 @@ def p_in_words(p: float) -> str:
         ('p = 0.600', 'p < 0.001')
     """
     return f"p = {p_text(p)}" if p >= 0.001 else "p < 0.001"
+
+
+def plural(number: int, word: str) -> str:
+    """A number with its word.
+
+    Example:
+        >>> plural(1, "patient"), plural(1200, "image")
+        ('1 patient', '1,200 images')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.draft import Draft, Order
 from mdmt_tf.screen.commands import command
@@ -17,8 +18,10 @@ def report(order: Order, draft: Draft, screen: Console | None = None) -> None:
     seen, data = draft.inspection, draft.data
     found = seen.match
     line(
-        f"{order.name}: {data.images} images of {data.patients} patients; "
-        f"{found.column} names {found.n_files} of {draft.n_files} files"
+        f"{order.name}: {plural(data.images, 'image')} of "
+        f"{plural(data.patients, 'patient')}; "
+        f"{found.column} names {found.n_files} of "
+        f"{plural(draft.n_files, 'file')}"
     )
     if without := draft.n_rows - data.images:
         line(f"{without} of {draft.n_rows} rows have no image or no patient")
@@ -26,7 +29,7 @@ def report(order: Order, draft: Draft, screen: Console | None = None) -> None:
     line(f"patient: {patient}; site: {seen.site.column or 'one'}")
     for label in seen.used:
         counts = ", ".join(f"{n} {name}" for name, n in label.patients.items())
-        of = f"patients: {counts}" if counts else f"{label.n_patients} patients"
+        of = f"patients: {counts}" if counts else plural(label.n_patients, "patient")
         line(f"label {label.name} from {label.column}, {label.kind}; {of}")
     if others := [label.column for label in seen.labels if label.against]:
         line(f"possible labels, in comments: {', '.join(others)}")

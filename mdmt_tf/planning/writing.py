@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.planning import plan
 from mdmt_tf.planning.inspection import Inspection
 from mdmt_tf.planning.joining import Base
@@ -68,8 +69,9 @@ def write(
 def _head(lines: Lines, name, seen: Inspection, data, path: str, joined: bool) -> None:
     lines.comment(
         0,
-        f"{name}: {data.images} images of {data.patients} patients. Guessed by "
-        "mdmt_tf.new from the table and the images; change what is wrong.",
+        f"{name}: {plural(data.images, 'image')} of "
+        f"{plural(data.patients, 'patient')}. Guessed by mdmt_tf.new from the table "
+        "and the images; change what is wrong.",
     )
     lines.literal("")
     settings = ("--config", path, "data_dir=DATA")
@@ -154,7 +156,7 @@ def _declared(label: Label, unknown: Iterable[str] = ()) -> dict:
 def _label(lines: Lines, label: Label, everywhere: Mapping, own: Mapping) -> None:
     counts = ", ".join(f"{n} {name}" for name, n in label.patients.items())
     text = f"{label.reason}; "
-    text += f"patients: {counts}" if counts else f"{label.n_patients} patients"
+    text += f"patients: {counts}" if counts else plural(label.n_patients, "patient")
     for marker, reason in own.items():
         text += f"; {marker} is unknown: {reason}"
     unknown = ["", *everywhere, *own] if own else ()
@@ -258,7 +260,7 @@ def _joined(lines: Lines, name: str, data: plan.Data, base: Base) -> None:
     lines.key(0, "datasets", base.datasets, why)
     lines.space()
     lines.add(0, "pipeline:")
-    why = f"{name} has {data.images} images; the others may have many more"
+    why = f"{name} has {plural(data.images, 'image')}; the others may have many more"
     lines.key(2, "sampling", "balanced", why)
     _set(lines, 2, "weight_by", plan.choose_weight_by(data))
     if data.sides and base.flips:

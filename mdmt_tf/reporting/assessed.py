@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import leading
-from mdmt_tf.metrics.text import shown_alike
+from mdmt_tf.metrics.text import plural, shown_alike
 from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.tasks import Task
@@ -135,7 +135,7 @@ def clause(assessed: Assessed, task: Task) -> str:
     own, name = assessed.of_unit(task), leading(task)
     what = f"{plain_heading(name)} for {task.title}"
     value, low, high = numbers(own, name)
-    patients = "1 patient" if own["patients"] == 1 else f"{own['patients']} patients"
+    patients = plural(own["patients"], "patient")
     if not own["n"]:
         return f"{what} is unknown, because no image has a label"
     if math.isnan(value):

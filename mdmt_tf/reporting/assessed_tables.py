@@ -5,10 +5,17 @@ import math
 import pandas as pd
 
 from mdmt_tf.metrics.table import compared, headline, leading, names_of
-from mdmt_tf.metrics.text import NO_NUMBER, shown, shown_alike, with_interval
+from mdmt_tf.metrics.text import (
+    NO_NUMBER,
+    plural,
+    shown,
+    shown_alike,
+    with_interval,
+)
 from mdmt_tf.reporting.assessed import Assessed, numbers
 from mdmt_tf.reporting.table_files import Entry, Table, TableSection, heading, numbered
-from mdmt_tf.statistics.strata import RARE_CLASS, SMALL_STRATUM
+from mdmt_tf.runs.predictions import labelled_rows
+from mdmt_tf.statistics.strata import RARE_CLASS, SMALL_STRATUM, is_small
 from mdmt_tf.tasks import Task
 
 # Metrics of a stratum that are shown; the CSV has all of them.
@@ -24,9 +31,11 @@ def metrics_table(results: Assessed) -> Table:
         data += rows
         own = results.assessment[task.name]["by_patient"]
         if own.get("contradictory"):
+            count = own["contradictory"]
+            verb = "does" if count == 1 else "do"
             notes.append(
-                f"{task.name}: {own['contradictory']} patients whose images have "
-                "different labels do not count by patient."
+                f"{task.name}: {plural(count, 'patient')} whose images have different "
+                f"labels {verb} not count by patient."
             )
     notes += [
         "95 % intervals resample patients, with all of their images. They are about "
@@ -86,9 +95,11 @@ def _metrics_of(results: Assessed, task: Task) -> tuple[TableSection, list]:
             value = results.reference_value(task, metric, unit)
             row.append(numbered(shown(metric, value), value))
         rows.append(tuple(row))
-    patients = found[f"by_{unit}"]["patients"]
-    what = "images" if len(task.components) == 1 else "labels of images"
-    title = f"{task.title}: {patients} patients, {found['by_image']['n']} {what}"
+    patients = plural(found[f"by_{unit}"]["patients"], "patient")
+    n = found["by_image"]["n"]
+    counted = plural(n, "image" if len(task.components) == 1 else "label")
+    of_images = "" if len(task.components) == 1 else " of images"
+    title = f"{task.title}: {patients}, {counted}{of_images}"
     return TableSection(title, (*headings, *reference), rows), data
 
 
@@ -98,8 +109,9 @@ def strata_table(results: Assessed) -> Table:
     for task in results.tasks:
         names = _shown_in_strata(task)
         own = results.of_unit(task)
-        is_small = own["patients"] < SMALL_STRATUM
-        whole = {"all": {"": {**own, "small": is_small}}}
+        labelled = labelled_rows(results.table, task)
+        small = is_small(labelled, task, own["patients"])
+        whole = {"all": {"": {**own, "small": small}}}
         rows = []
         for field, strata in (whole | results.assessment[task.name]["strata"]).items():
             for value, own in strata.items():

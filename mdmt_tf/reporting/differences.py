@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.table import compared
-from mdmt_tf.metrics.text import in_percent, p_in_words, shown_alike
+from mdmt_tf.metrics.text import in_percent, p_in_words, plural, shown_alike
 from mdmt_tf.reporting.groups import NAN
 from mdmt_tf.reporting.table_files import plain_heading
 from mdmt_tf.statistics import primary, sites
@@ -92,7 +92,7 @@ class Differences:
         done = int((own["state"] == FINISHED).sum())
         if len(own) and done == len(own):
             return ""
-        return f"{experiment}: {done} of {len(own)} cells"
+        return f"{experiment}: {done} of {plural(len(own), 'cell')}"
 
 
 def _nothing(metric: str, reason: str) -> Difference:

@@ -10,6 +10,7 @@ import numpy as np
 from mdmt_tf.diagnosis.examination import Diagnosis
 from mdmt_tf.diagnosis.findings import LEVELS, NOTE, SERIOUS, WARNING, Finding, counts
 from mdmt_tf.diagnosis.timing import exclude_file, exclude_list
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.blocks import for_page
 from mdmt_tf.reporting.doctor_plots import draw_all
@@ -133,8 +134,8 @@ def sentence(findings: Sequence[Finding]) -> str:
 def _about(diagnosis: Diagnosis) -> str:
     material = diagnosis.material
     parts = [
-        f"{dataset.name} ({len(dataset.pictures)} images of "
-        f"{len(np.unique(dataset.ids('patient_id')))} patients)"
+        f"{dataset.name} ({plural(len(dataset.pictures), 'image')} of "
+        f"{plural(len(np.unique(dataset.ids('patient_id'))), 'patient')})"
         for dataset in material.datasets
     ]
     tasks = ", ".join(task.name for task in material.tasks)

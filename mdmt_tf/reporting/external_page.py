@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 from mdmt_tf.metrics.table import compared
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.assessed_calibration import unusual
 from mdmt_tf.reporting.blocks import for_page
@@ -132,12 +133,12 @@ def _synthetic_marks(results: ExternalResults) -> list[str]:
 
 def _names(results: ExternalResults) -> str:
     runs = results.runs
-    return runs[0]["name"] if len(runs) == 1 else f"{len(runs)} runs"
+    return runs[0]["name"] if len(runs) == 1 else plural(len(runs), "run")
 
 
 def _about(results: ExternalResults) -> str:
     facts = results.manifest["dataset"]
-    words = [facts["config"], facts["version"], f"{facts['examples']} images"]
+    words = [facts["config"], facts["version"], plural(facts["examples"], "image")]
     runs = ", ".join(run["path"] for run in results.runs)
     # Evaluations by earlier versions do not have them.
     read = results.manifest.get("numbers_read", {})
@@ -165,7 +166,9 @@ def _labelled(results: ExternalResults) -> str:
         names = [component.name for component in task.components]
         rows = results.table[results.table["task"].isin(names)]
         known = rows.loc[rows["target"].notna(), "image_id"].nunique()
-        parts.append(f"{known} of {images} images have a label of {task.name}")
+        verb = "has" if known == images == 1 else "have"
+        text = f"{known} of {plural(images, 'image')}"
+        parts.append(f"{text} {verb} a label of {task.name}")
     # Evaluations by earlier versions do not say it.
     left = results.manifest.get("not_judged", {}).get("text", "")
     return f"{'; '.join(parts)}. {left}".rstrip()

@@ -10,7 +10,7 @@ from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.layout import blocks_of
 from mdmt_tf.metrics.table import METRICS, headline
-from mdmt_tf.metrics.text import NO_NUMBER, shown
+from mdmt_tf.metrics.text import NO_NUMBER, plural, shown
 from mdmt_tf.reporting import effort, paper_columns
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.groups import NAN, Group, Unit, Value
@@ -207,7 +207,8 @@ def _unit_notes(aggregates: Aggregates) -> list[str]:
     of_patients, of_images = [], []
     for name in results.tasks:
         images, patients = aggregates.largest_split(name)
-        words = f"{name}: {images} {results.split} images of {patients} patients"
+        judged = plural(images, f"{results.split} image")
+        words = f"{name}: {judged} of {plural(patients, 'patient')}"
         if aggregates.units(name)[0] == "patient":
             of_patients.append(words)
         elif images > patients:
@@ -258,6 +259,6 @@ def _folds(groups: list[Group]) -> Entry:
     cells = pd.concat([group.cells for group in groups])
     done = int((cells["state"] == FINISHED).sum())
     if done < len(cells):
-        return Entry(f"{done} of {len(cells)} cells", done)
+        return Entry(f"{done} of {plural(len(cells), 'cell')}", done)
     folds = max(group.folds for group in groups)
     return Entry(f"{folds} x {len(groups)}", folds * len(groups))

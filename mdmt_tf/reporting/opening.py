@@ -4,7 +4,7 @@ import collections
 from collections.abc import Iterator, Sequence
 
 from mdmt_tf.metrics.table import METRICS, leading
-from mdmt_tf.metrics.text import p_in_words
+from mdmt_tf.metrics.text import p_in_words, plural
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.differences import conclusion, interval, signed, texts, unit_of
 from mdmt_tf.reporting.headings import kind_in_words
@@ -79,7 +79,7 @@ def in_words(
     if difference.reason is not None:
         return f"{first} {difference.reason}"
     _, low, high = texts(difference)
-    patients = f"{difference.n_patients} patients"
+    patients = plural(difference.n_patients, "patient")
     if difference.sites:
         patients += f" at {difference.sites}"
     text = (

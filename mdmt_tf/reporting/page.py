@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.pages import render
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.blocks import for_page
@@ -163,7 +164,7 @@ def data_note(results: Results) -> str:
     for name, facts in results.datasets.items():
         words = [str(facts[key]) for key in ("config", "version") if facts.get(key)]
         if facts.get("examples"):
-            words.append(f"{facts['examples']} images")
+            words.append(plural(facts["examples"], "image"))
         if facts.get("synthetic"):
             words.append("SYNTHETIC")
         parts.append(f"{name} ({', '.join(words)})" if words else name)

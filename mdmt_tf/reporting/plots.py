@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mdmt_tf.metrics.table import headline
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.drawing import INK, STYLE, Drawing, render
 from mdmt_tf.reporting.gain_plots import gains
@@ -218,9 +219,8 @@ def curves(aggregates: Aggregates, task: Task, validation: str):
                     median.index + 1, median, color=colour, linewidth=2, label=label
                 )
         done, total = finished(groups)
-        of = "" if done == total else f", {done} of {total} cells"
-        fits_word = "1 fit" if len(fits) == 1 else f"{len(fits)} fits"
-        axis.set_title(f"{experiment} ({fits_word}{of})")
+        of = "" if done == total else f", {done} of {plural(total, 'cell')}"
+        axis.set_title(f"{experiment} ({plural(len(fits), 'fit')}{of})")
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(linewidth=0.3)

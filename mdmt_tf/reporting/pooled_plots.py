@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mdmt_tf.metrics.rows import confusion_matrix
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.panels import COLOURS, finished, panels
 from mdmt_tf.runs.predictions import probabilities_of, rows_of_components
@@ -79,7 +80,11 @@ def _pooled(aggregates: Aggregates, task: Task, validation: str) -> list[_Panel]
         if not labelled:
             continue
         done, total = finished(groups)
-        cells = f"{total} cells" if done == total else f"{done} of {total} cells"
+        cells = (
+            plural(total, "cell")
+            if done == total
+            else f"{done} of {plural(total, 'cell')}"
+        )
         pooled = pd.concat(labelled, ignore_index=True)
         for component, rows in rows_of_components(pooled, task):
             name = (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.experiments.results import Results
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.marks import warnings_of
 from mdmt_tf.reporting.page import build_page
@@ -89,7 +90,8 @@ def describe(results: Results) -> str:
     """The finished, failed and missing cells, and the effect on the tables."""
     counts = results.counts()
     text = (
-        f"{counts['finished']} of {len(results.cells)} cells of the grid are finished, "
+        f"{counts['finished']} of {plural(len(results.cells), 'cell')} of the grid are "
+        "finished, "
         f"{counts['failed']} failed, {counts['missing']} are missing."
     )
     if counts["finished"] < len(results.cells):

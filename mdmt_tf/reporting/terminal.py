@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.reporting import effort
 from mdmt_tf.reporting.external_page import ExternalReport, brief_sections
 from mdmt_tf.reporting.marks import warnings_of
@@ -141,4 +142,5 @@ def _print_failures(console: Console, report: Report) -> None:
         short = error if len(error) <= 200 else error[:199] + "…"
         console.print(f"failed: {failure.fit}: {short}", markup=False)
     if len(failures) > _SHOWN:
-        console.print(f"failed: {len(failures) - _SHOWN} more fits, see the page")
+        more = plural(len(failures) - _SHOWN, "more fit")
+        console.print(f"failed: {more}, see the page")

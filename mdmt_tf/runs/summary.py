@@ -10,7 +10,13 @@ import numpy as np
 from mdmt_tf.marks import SYNTHETIC_DATA
 from mdmt_tf.metrics.layout import blocks_of, legend
 from mdmt_tf.metrics.table import METRICS, compared
-from mdmt_tf.metrics.text import NO_NUMBER, in_percent, shown, with_interval
+from mdmt_tf.metrics.text import (
+    NO_NUMBER,
+    in_percent,
+    plural,
+    shown,
+    with_interval,
+)
 from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.splits.files import SPLITS
 from mdmt_tf.tasks import Task
@@ -133,8 +139,9 @@ def image_title(task: Task, assessed: dict[str, dict]) -> str:
         return task.title
     split, own = list(assessed.items())[-1]
     n, patients = own["by_image"]["n"], own["by_image"]["patients"]
-    what = "images" if len(task.components) == 1 else "labels"
-    title = f"{task.title} by image: {n} {split} {what} of {patients} patients"
+    what = "image" if len(task.components) == 1 else "label"
+    counted = plural(n, f"{split} {what}")
+    title = f"{task.title} by image: {counted} of {plural(patients, 'patient')}"
     contradictory = own["by_patient"]["contradictory"]
     if own["unit"] == "image" and contradictory:
         title += f",\n{contradictory} of them with labels that change between images"

@@ -15,6 +15,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.marks import NOT_FOR
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.serving import answers
 from mdmt_tf.serving.answers import AnsweredFile
@@ -67,7 +68,8 @@ class Counts:
         """A summary in a few lines."""
         errors = self.files - self.answered
         lines = [
-            f"{self.answered} of {self.files} files answered in {seconds:.1f} s "
+            f"{self.answered} of {plural(self.files, 'file')} answered in "
+            f"{seconds:.1f} s "
             f"({self.files / max(seconds, 1e-3):.1f} a second), {errors} with an "
             f"error, {self.warned} with a warning: {out}"
         ]

@@ -22,6 +22,7 @@ import numpy as np
 
 from mdmt_tf import links
 from mdmt_tf.errors import DataError
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.splits.files import LISTS, SPLITS, Lists, in_spelling, some
 from mdmt_tf.tasks.labels import Table
 
@@ -58,7 +59,10 @@ class Findings:
 
     def lines(self) -> list[str]:
         """The findings in words, one line each; what is not there has none."""
-        found = [f"{self.images} images on the lists of {self.folds} folds"]
+        found = [
+            f"{plural(self.images, 'image')} on the lists of "
+            f"{plural(self.folds, 'fold')}"
+        ]
         for images, words in (
             (self.untested, "in no test split"),
             (self.tested_twice, "in the test split of several folds"),
@@ -70,7 +74,8 @@ class Findings:
         if self.leaking:
             patients = sorted({patient for _, patient in self.leaking})
             found.append(
-                f"{len(patients)} patients in several splits: {some(patients)}"
+                f"{plural(len(patients), 'patient')} in several splits: "
+                f"{some(patients)}"
             )
         return found
 

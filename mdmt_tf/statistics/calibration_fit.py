@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.optimize
 
 from mdmt_tf.data.training_set import TrainingSet
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.runs.patients import PATIENT
 from mdmt_tf.runs.predictions import probabilities_of
 from mdmt_tf.statistics.calibration import (
@@ -177,8 +178,9 @@ def _too_few(targets: np.ndarray, patients: int, component: Task) -> str:
     others = counts.sum() - counts.max()
     if counts.sum() < ROWS_NEEDED or patients < PATIENTS_NEEDED:
         return (
-            f"{NOT_FITTED}{counts.sum()} labelled validation images of {patients} "
-            f"patients; {ROWS_NEEDED} and {PATIENTS_NEEDED} are needed"
+            f"{NOT_FITTED}{plural(int(counts.sum()), 'labelled validation image')} of "
+            f"{plural(patients, 'patient')}; {ROWS_NEEDED} and {PATIENTS_NEEDED} are "
+            "needed"
         )
     if others < OTHERS_NEEDED:
         most = component.class_names[int(counts.argmax())]

@@ -26,7 +26,7 @@ from mdmt_tf.statistics.operating_points import calibration_sections
 from mdmt_tf.tasks import Answer
 
 # What resampling and the tables of the data give, which are not at hand.
-_NOT_COMPARED = ("low", "high", "undefined", "reason", "strata", "runs")
+_NOT_COMPARED = ("low", "high", "undefined", "reason", "note", "strata", "runs")
 # Resamples of intervals that nobody looks at.
 FEW_RESAMPLES = 2
 # A temperature is found by a search.

@@ -14,6 +14,7 @@ from mdmt_tf import storage
 from mdmt_tf.config import Config
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.screen.times import duration
 from mdmt_tf.studies.arms import compute
 from mdmt_tf.studies.design import (
@@ -38,7 +39,7 @@ def compute_all(config: Config, folder: StudyFolder, write: Callable[[str], None
     """
     every = work_of(config)
     todo = [work for work in every if not folder.cell(work).is_file()]
-    write(f"{len(every)} files of cells, {len(every) - len(todo)} finished\n")
+    write(f"{plural(len(every), 'file')} of cells, {len(every) - len(todo)} finished\n")
     folder.cell(every[0]).parent.mkdir(parents=True, exist_ok=True)
     began, size = time.monotonic(), sum(map(_effort, todo))
     done = 0.0

@@ -8,6 +8,7 @@ from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.label_notes import label_notes
 from mdmt_tf.data.training_set import TrainingSet
 from mdmt_tf.marks import NOT_FOR
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.runs.manifest import data_note
@@ -76,8 +77,9 @@ def calibrations_text(calibrations: Calibrations) -> str:
     """Lines on what was fitted to the validation split, for the terminal."""
     lines = []
     for name, own in calibrations.items():
-        temperature = f"temperature {own.temperature:.2f} from {own.rows} validation"
-        text = own.note or f"{temperature} images of {own.patients} patients"
+        images = plural(own.rows, "validation image")
+        fitted = f"from {images} of {plural(own.patients, 'patient')}"
+        text = own.note or f"temperature {own.temperature:.2f} {fitted}"
         if len(set(own.prior_ratio)) > 1:
             ratios = ", ".join(f"{ratio:.2f}" for ratio in own.prior_ratio)
             text += f"; prior of the classes times {ratios}"
@@ -159,5 +161,7 @@ def _dataset_rows(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
             texts.append(f"{section.fraction:.3g} of the patients in training")
         if texts:
             count = int((names == name).sum())
-            rows.append((name, f"{count} images in training; {'; '.join(texts)}"))
+            rows.append(
+                (name, f"{plural(count, 'image')} in training; {'; '.join(texts)}")
+            )
     return rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mdmt_tf.config import Config
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.screen.tables import print_table
 from mdmt_tf.screen.times import duration
 
@@ -101,17 +102,18 @@ def _start(config: Config, measured: "Measured") -> str:
 
 def _costs(config: Config, measured: "Measured") -> Iterable[tuple[str, str]]:
     where = ", ".join(measured.devices)
-    many = "1 step" if measured.timed == 1 else f"{measured.timed} steps"
+    many = plural(measured.timed, "step")
     yield "measured", f"on {where}, {many} after the first one"
     first = f"the first one {seconds_text(measured.first_step)}"
     yield "a step", f"{seconds_text(measured.step)}; {first}"
     yield (
         "an epoch",
-        f"{seconds_text(measured.epoch_seconds)}: {measured.steps} steps, and "
-        f"{seconds_text(measured.validation)} of validation",
+        f"{seconds_text(measured.epoch_seconds)}: {plural(measured.steps, 'step')}, "
+        f"and {seconds_text(measured.validation)} of validation",
     )
     most = "at most " if config.training.patience is not None else ""
-    yield "training", f"{most}{duration(measured.seconds)}: {measured.epochs} epochs"
+    epochs = plural(measured.epochs, "epoch")
+    yield "training", f"{most}{duration(measured.seconds)}: {epochs}"
     files = [
         name
         for name, is_written in (

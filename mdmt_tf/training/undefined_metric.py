@@ -8,6 +8,7 @@ from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.errors import DataWarning
 from mdmt_tf.metrics.computation import labelled_answers
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import with_derived
 from mdmt_tf.training.judging import metrics_of
@@ -56,7 +57,7 @@ def _labels_text(answer: Answer, labels: np.ndarray, chances: np.ndarray) -> str
     for component, known, _ in labelled_answers(answer, labels, chances):
         values, names = np.unique(known), component.class_names
         missing = [name for index, name in enumerate(names) if index not in values]
-        text = f"labels of {len(known)} images"
+        text = f"labels of {plural(len(known), 'image')}"
         if not len(values):
             text = "no label"
         elif len(values) == 1:

@@ -15,7 +15,7 @@ import pytest
 from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import leading
 from mdmt_tf.reporting import assessed_calibration, assessed_plots, terminal
-from mdmt_tf.reporting.assessed_tables import note_of
+from mdmt_tf.reporting.assessed_tables import metrics_table, note_of
 from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, sentence
 from mdmt_tf.reporting.external_tables import build_tables
@@ -56,7 +56,7 @@ TASKS = (
 ODD = "<script>alert('x')</script> & \"Ä\""
 
 
-def table_of(tasks, *, patients=60, deaths=None):
+def table_of(tasks, *, patients=60, deaths=None, rare=None):
     """Predictions that say something about the target."""
     generator = np.random.default_rng(1)
     rows = pd.DataFrame(
@@ -80,6 +80,8 @@ def table_of(tasks, *, patients=60, deaths=None):
             answers = np.clip(targets * 0.3 + generator.uniform(0, 0.7, (N, 2)), 0, 1)
         else:
             targets = patient % task.n_classes
+            if rare is not None:
+                targets = (patient < rare).astype(int)
             if deaths is not None:
                 targets = np.full(N, deaths)
             logits = generator.normal(size=(N, task.n_classes))
@@ -238,6 +240,26 @@ def test_the_same_files_give_the_same_bytes(report, tmp_path):
         shutil.rmtree(copy / name)
     write_page(copy)
     assert digests(copy) == digests(report.results.folder)
+
+
+def test_all_rows_are_marked_as_their_strata(tmp_path):
+    """Of 60 patients, 4 have died: no stratum can have more."""
+    folder = write(tmp_path / "w", TASKS[:1], rare=4)
+    (table,) = [
+        t for t in build_tables(ExternalResults.read(folder)) if t.name == "strata"
+    ]
+    notes = {row[0].text: row[3].text for row in table.sections[0].rows}
+    assert notes["all"] == "rare class"
+    assert {"rare class"} == set(notes.values())
+
+
+def test_one_patient_is_no_patients(tmp_path):
+    results = ExternalResults.read(write(tmp_path / "w", TASKS[:1], patients=1))
+    tables = {table.name: table for table in build_tables(results)}
+    assert tables["metrics"].sections[0].title == "death: 1 patient, 84 images"
+    results.assessment["death"]["by_patient"]["contradictory"] = 1
+    notes = " ".join(metrics_table(results).notes)
+    assert "death: 1 patient whose images have different labels does not count" in notes
 
 
 def test_the_table_of_metrics_has_every_number(report):
@@ -493,12 +515,9 @@ def test_the_synthetic_images_of_the_training_are_stated(tmp_path):
 def test_sentences_about_what_cannot_be_said(tmp_path, change, words):
     folder = write(tmp_path / "few", TASKS[:1], resamples=10, **change)
     assert words in sentence(ExternalResults.read(folder))
-    # The row of all patients is a stratum, too.
+    # The row of all patients is a stratum, too: few, or none of a class.
     (strata,) = [t for t in write_page(folder).tables if t.name == "strata"]
-    is_small = change.get("patients", 60) < 20
-    assert bool(strata.data.loc[strata.data["field"] == "all", "small"].all()) == (
-        is_small
-    )
+    assert strata.data.loc[strata.data["field"] == "all", "small"].all()
 
 
 def test_without_any_label_there_is_a_page(tmp_path):

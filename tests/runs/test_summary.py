@@ -181,3 +181,12 @@ def test_numbers_have_the_digits_that_they_need(capsys, metric, value, text):
     rows = [summary.Row("test", "9", {metric: value})]
     summary.print_table(Console(width=80, highlight=False), "stay", [metric], rows)
     assert capsys.readouterr().out.splitlines()[-2].split() == ["test", "9", text]
+
+
+def test_one_image_is_no_images(finished):
+    run = finished(images=1)
+    (task, *_) = run.read_answers(run.settings())
+    assessed = run.read_json(run.assessment)["test"][task.name]
+    assessed["by_image"] |= {"n": 1, "patients": 1}
+    title = summary.image_title(task, {"test": assessed})
+    assert title == f"{task.name} by image: 1 test image of 1 patient"

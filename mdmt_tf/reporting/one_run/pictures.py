@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from mdmt_tf.errors import DataError
+from mdmt_tf.metrics.text import plural
 from mdmt_tf.reporting.one_run.results import RunResults
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.saliency.methods import TABLE, TITLES
@@ -163,14 +164,14 @@ def _note(results: RunResults, folder: Path, rows, own, chosen) -> str:
         return f"{folder / TABLE} lists no map of a task of this run."
     images = {row["image_id"] for row in chosen}
     title = TITLES[chosen[0]["method"]]
-    one = "1 image" if len(images) == 1 else f"{len(images)} images"
     left = count - len(own)
     others = f", {left} of them of other images, not of {split}" if left else ""
     kept = ""
     if not results.is_synthetic:
         kept = " This page has images of patients: keep it as you keep the data."
     return (
-        f"{title} of {one}, of {split}, with the map over it. A map shows where "
-        "the score is sensitive, not that the place is a finding. The folder "
-        f"{folder.name}/ has all {count} maps{others}.{kept}"
+        f"{title} of {plural(len(images), 'image')}, of {split}, with the map over it. "
+        "A map shows where the score is sensitive, not that the place is a finding. "
+        "The folder "
+        f"{folder.name}/ has all {plural(count, 'map')}{others}.{kept}"
     )
