@@ -148,7 +148,9 @@ def _labels(facts) -> Iterator[tuple[str, ...]]:
     for data in facts["data"]:
         for answer, of_split in data["flow"]["labelled"].items():
             of_class = data["flow"]["classes"].get(answer, {})
-            classes = ", ".join(names[answer]) or "a number"
+            # The components of a task state theirs.
+            own = names.get(answer) or next(iter(of_class.values()), ())
+            classes = ", ".join(own) or "a number"
             cells = (
                 _cell(of_split.get(split), of_class.get(split, {})) for split in SPLITS
             )

@@ -124,6 +124,7 @@ def _answer(answer: Answer, config: Config) -> dict:
         "name": answer.name,
         **answer.description(),
         "cut_points": list(answer.cut_points),
+        "components": [own.name for own in answer.components],
         "labels": answer.sources_text,
         "trained": answer.name in config.trained_tasks,
         "permuted": bool(section and section.permute),

@@ -12,7 +12,7 @@ from mdmt_tf.cards.blocks import (
     metric_title,
 )
 from mdmt_tf.metrics.table import METRICS, telling
-from mdmt_tf.metrics.text import plural, threshold_text
+from mdmt_tf.metrics.text import means_text, plural, threshold_text
 from mdmt_tf.statistics.calibration import Calibration
 
 _NONE = "Nothing was judged: training has not ended, or there are no labels."
@@ -96,6 +96,12 @@ def metrics(facts: Mapping[str, Any]) -> Section:
         for name in own["metrics"]
     )
     texts += dict.fromkeys(METRICS[name].note for name in names if METRICS[name].note)
+    # Cards of earlier versions do not state the components.
+    means = (
+        means_text(one["name"], one.get("components", ()))
+        for one in facts["model"]["answers"]
+    )
+    texts += filter(None, means)
     return Section("metrics", "Metrics", (Sentences(tuple(texts)),))
 
 

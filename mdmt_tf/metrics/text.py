@@ -5,6 +5,7 @@ interval keeps its side of 0, and a p-value its side of the levels of significan
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,6 +19,23 @@ _FRACTIONS = ("sensitivity", "specificity", "ppv", "npv", "fraction_positive")
 _NOTHING = 1e-9
 # Levels of significance that a rounded p-value must not seem to reach, or to miss.
 _LEVELS = (0.05, 0.01)
+
+
+def means_text(name: str, components: Sequence[str]) -> str:
+    """A sentence on the metrics of a task with several components; "" with one.
+
+    Example:
+        >>> means_text("signs", ["signs/edema", "signs/effusion"]).partition(";")[0]
+        'signs: every metric is the mean over signs/edema, signs/effusion'
+        >>> means_text("icu", ["icu"])
+        ''
+    """
+    if len(components) < 2:
+        return ""
+    return (
+        f"{name}: every metric is the mean over {', '.join(components)}; one that any "
+        "of them does not have is undefined."
+    )
 
 
 def in_percent(metric: str) -> bool:

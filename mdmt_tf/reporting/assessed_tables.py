@@ -7,6 +7,7 @@ import pandas as pd
 from mdmt_tf.metrics.table import compared, headline, leading, names_of
 from mdmt_tf.metrics.text import (
     NO_NUMBER,
+    means_text,
     plural,
     shown,
     shown_alike,
@@ -29,6 +30,8 @@ def metrics_table(results: Assessed) -> Table:
         section, rows = _metrics_of(results, task)
         sections.append(section)
         data += rows
+        if text := means_text(task.name, [own.name for own in task.components]):
+            notes.append(text)
         own = results.assessment[task.name]["by_patient"]
         if own.get("contradictory"):
             count = own["contradictory"]

@@ -10,7 +10,7 @@ from mdmt_tf.experiments.cells import FINISHED
 from mdmt_tf.experiments.results import Results
 from mdmt_tf.metrics.layout import blocks_of
 from mdmt_tf.metrics.table import METRICS, headline
-from mdmt_tf.metrics.text import NO_NUMBER, plural, shown
+from mdmt_tf.metrics.text import NO_NUMBER, means_text, plural, shown
 from mdmt_tf.reporting import effort, paper_columns
 from mdmt_tf.reporting.aggregates import Aggregates
 from mdmt_tf.reporting.groups import NAN, Group, Unit, Value
@@ -152,10 +152,9 @@ def _notes(aggregates: Aggregates, with_paper: bool) -> list[str]:
         )
     ]
     notes += [
-        f"{task.name}: mean over {', '.join(task.class_names)}; a metric that one of "
-        "them does not have is undefined."
+        text
         for task in results.tasks.values()
-        if len(task.components) > 1
+        if (text := means_text(task.name, [own.name for own in task.components]))
     ]
     ordered = [
         task.name

@@ -55,8 +55,10 @@ class DatasetFlow:
         splits: train, validation, test, excluded -> images of the list; {} without a
             run. Excluded images are in no split.
         labelled: task -> split -> images with a known label that was used; of training
-            images, those whose label was trained with.
-        classes: task -> split -> class -> images with this label; {} for numbers.
+            images, those whose label was trained with. A task with several components
+            is followed by each of them.
+        classes: task -> split -> class -> images with this label; {} for numbers, and
+            for a task with several components, whose classes are not exclusive.
     """
 
     name: str
@@ -229,7 +231,12 @@ def measure_flow(
             if patients is None
             else patients[name]
         )
-        fed = [answer for answer in answers if name in answer.sources]
+        fed = [
+            part
+            for answer in answers
+            if name in answer.sources
+            for part in (answer, *_parts(answer))
+        ]
         flows.append(
             dataclasses.replace(
                 _prepared(name, metadata),
@@ -314,14 +321,18 @@ def _count_of_list(images: Sequence[str], patient_of: Mapping[str, str]) -> Coun
     return Count(len(images), None if None in found else len(found))
 
 
+def _parts(answer: Answer) -> tuple[Answer, ...]:
+    """The components of an answer that has several."""
+    return answer.components if len(answer.components) > 1 else ()
+
+
 def _labelled(rows: pd.DataFrame, answer: Answer) -> dict[str, Count]:
     own = predictions.labelled_rows(rows, answer)
     return {split: _count(own[own["split"] == split]) for split in SPLITS}
 
 
 def _classes(rows: pd.DataFrame, answer: Answer) -> dict[str, dict[str, Count]]:
-    # A vector of labels has classes for each of them, which are not exclusive.
-    if not answer.class_names or len(answer.components) > 1:
+    if not answer.class_names or _parts(answer):
         return {}
     own = predictions.labelled_rows(rows, answer)
     return {

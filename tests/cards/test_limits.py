@@ -80,6 +80,15 @@ def test_rare_and_missing_classes(facts):
     assert found(facts, "icu: no test label of the class no.")
 
 
+def test_rare_classes_of_one_of_several_labels(facts):
+    count = {"images": 9, "patients": 4}
+    own = {"findings": {}, "findings/effusion": {"test": {"no": count, "yes": count}}}
+    own["findings/effusion"]["test"]["no"] = {"images": 90, "patients": 40}
+    facts["data"][0]["flow"]["classes"] |= own
+    (text,) = found(facts, "classes with fewer than 20 test patients")
+    assert text.endswith("test patients: findings/effusion: yes (4).")
+
+
 def test_shortcuts(facts):
     assert found(facts, "not looked for")
     facts["shortcuts"] = {"ward": {"icu": {"view": 0.9}}}

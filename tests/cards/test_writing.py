@@ -15,6 +15,7 @@ from mdmt_tf.cards import writing
 from mdmt_tf.cards.blocks import interval_in_words
 from mdmt_tf.cards.content import card_of
 from mdmt_tf.cards.facts import FORMAT, evaluation_of
+from mdmt_tf.cards.markdown import as_markdown
 from mdmt_tf.cards.results_content import judged_text, metric_tables
 from mdmt_tf.cards.writing import (
     facts_of,
@@ -305,3 +306,23 @@ def test_a_calibration_that_was_not_fitted_is_not_shown_as_one(run, tmp_path):
     text = text_of(facts, tmp_path)
     assert f"| {few} |" in text and "1.00, 14 images" not in text
     assert ", calibrated |" not in text and "Calibrated probabilities" not in text
+
+
+def test_several_labels_are_counted_one_by_one(made_facts):
+    facts = copy.deepcopy(made_facts)
+    parts = ["findings/effusion", "findings/veil"]
+    answer = facts["model"]["answers"][0] | {"name": "findings", "components": parts}
+    answer["classes"] = ["effusion", "veil"]
+    facts["model"]["answers"].append(answer)
+    flow = facts["data"][0]["flow"]
+    counts = {"no": {"images": 81, "patients": 64}, "yes": {"images": 4, "patients": 3}}
+    for name in ("findings", parts[0]):
+        flow["labelled"][name] = {"test": {"images": 85, "patients": 65}}
+    flow["classes"] |= {"findings": {}, parts[0]: {"test": counts}}
+    text = as_markdown(card_of(facts))
+    lines = text.splitlines()
+    (whole,) = [one for one in lines if one.startswith("| findings | ward")]
+    (line,) = [one for one in lines if one.startswith(f"| {parts[0]} | ward")]
+    assert "| effusion, veil |" in whole and "85 (65)" in whole
+    assert "| no, yes |" in line and "85 (65): 81, 4" in line
+    assert f"findings: every metric is the mean over {', '.join(parts)};" in text

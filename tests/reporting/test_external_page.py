@@ -210,6 +210,13 @@ def test_every_answer_of_the_opening_says_that_its_interval_has_chance(report):
     )
 
 
+def test_metrics_of_several_labels_are_said_to_be_means(report):
+    (note,) = [text for text in report.tables[0].notes if "mean over" in text]
+    assert note.startswith(
+        "findings: every metric is the mean over findings/oedema, findings/pleura;"
+    )
+
+
 def test_the_opening_names_three_answers(report):
     """The tables have all of them."""
     assert "for findings" not in report.sentence

@@ -122,7 +122,23 @@ def test_an_image_with_one_of_several_labels_counts_once():
     both = [table_of(ROWS, name) for name in names]
     found = ward(table=pd.concat(both), answers=[SIGNS])
     assert found.labelled["signs"]["train"] == Count(2, 1)
-    assert found.classes == {"signs": {}}
+    assert found.classes["signs"] == {}
+
+
+def test_classes_are_counted_for_each_of_several_labels():
+    edema = [("train", "1", "a", 1.0), ("train", "2", "a", 0.0), ("test", "4", "b", 1)]
+    effusion = [("train", "1", "a", 0.0), ("test", "4", "b", None)]
+    both = [table_of(edema, "signs/edema"), table_of(effusion, "signs/effusion")]
+    found = ward(table=pd.concat(both), answers=[SIGNS])
+    assert list(found.labelled) == ["signs", "signs/edema", "signs/effusion"]
+    assert found.labelled["signs/edema"]["train"] == Count(2, 1)
+    assert found.labelled["signs/effusion"]["test"] == Count(0, 0)
+    assert found.classes["signs/edema"]["train"] == {
+        "no": Count(1, 1),
+        "yes": Count(1, 1),
+    }
+    assert found.classes["signs/edema"]["test"]["yes"] == Count(1, 1)
+    assert found.classes["signs/effusion"]["train"]["yes"] == Count(0, 0)
 
 
 def test_of_a_dataset_without_such_metadata_little_is_known():

@@ -287,7 +287,9 @@ def test_the_report_has_it_everywhere(report, run, kind):
         else:
             assert row.mean == pytest.approx(value)
     notes = " ".join(report.table("table_1").notes)
-    assert (f"{kind}: mean over " in notes) == (len(task.components) > 1)
+    assert (f"{kind}: every metric is the mean over " in notes) == (
+        len(task.components) > 1
+    )
     compared_here = tables["table_2"].query("task == @kind")["figure"]
     assert set(compared_here) == set(compared(task))
     detailed = tables["table_s1"].query("task == @kind and experiment == 'mdmt'")
