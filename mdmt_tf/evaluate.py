@@ -84,6 +84,8 @@ def _evaluate_on(runs, options: argparse.Namespace) -> int:
     terminal.print_external(report, request.out)
     for text in label_notes(result.tasks, [dataset]):
         print(text)
+    for task, text in result.fields_read.items():
+        print(f"labels of {task}: {text}")
     if left := result.not_judged:
         print(left["text"])
     for text in result.statistics:

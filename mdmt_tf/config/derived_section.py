@@ -13,6 +13,7 @@ from mdmt_tf.tasks.derived import (
     common_sources,
     possible_sums,
 )
+from mdmt_tf.tasks.fields import repeated_terms
 
 
 class DerivedSection(Section):
@@ -162,6 +163,13 @@ class DerivedRules:
             if not set(section.sum) <= set(self.tasks):
                 continue
             tasks = [self.tasks[term].to_task(term) for term in section.sum]
+            for dataset in common_sources(tasks):
+                if text := repeated_terms(tasks, dataset):
+                    yield (
+                        ("derived", name, "sum"),
+                        f" = {list(section.sum)}: {text} in dataset {dataset!r}. "
+                        "Expected another label for each task of the sum.",
+                    )
             if not common_sources(tasks):
                 fed = {d: None for task in tasks for d in task.sources}
                 words = "; ".join(

@@ -7,6 +7,7 @@ from mdmt_tf.config.section import Problem, not_one_of, rule
 from mdmt_tf.errors import nearest
 from mdmt_tf.metrics.table import selecting
 from mdmt_tf.tasks import Derived
+from mdmt_tf.tasks.fields import exchanged_tasks
 
 # Value of model.unseen_dataset; no name of a dataset.
 AVERAGE = "average"
@@ -148,6 +149,16 @@ class TaskRules:
                         f"classes {', '.join(names)}. Expected the same names; the "
                         "order is the task's.",
                     )
+
+    @rule("tasks")
+    def _no_task_takes_the_field_of_another(self) -> Iterator[Problem]:
+        tasks = [section.to_task(name) for name, section in self.tasks.items()]
+        for dataset in dict.fromkeys(d for task in tasks for d in task.sources):
+            for name, text in exchanged_tasks(tasks, dataset):
+                yield (
+                    ("tasks", name, "from", dataset),
+                    f": {text}. Give each task its own field.",
+                )
 
     @rule("tasks", "datasets")
     def _datasets_feed_tasks(self) -> Iterator[Problem]:

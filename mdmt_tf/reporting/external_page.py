@@ -21,6 +21,7 @@ from mdmt_tf.reporting.trimming import trimmed
 from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.screen.commands import portable
 from mdmt_tf.storage import write_bytes
+from mdmt_tf.tasks import Answer
 
 _CAVEATS = (
     "Intervals are about other patients like these. They say nothing about patients of "
@@ -143,7 +144,7 @@ def _about(results: ExternalResults) -> str:
     # Evaluations by earlier versions do not have them.
     read = results.manifest.get("numbers_read", {})
     labels = "; ".join(
-        f"{task.name} from {_field(task.sources[results.dataset])}"
+        f"{task.name} from {_labels_text(task, results.dataset)}"
         + (f" (numbers read as {read[task.name]})" if task.name in read else "")
         for task in results.tasks
     )
@@ -153,6 +154,10 @@ def _about(results: ExternalResults) -> str:
         f"Data: {results.dataset} ({', '.join(filter(None, words))}). Model: {runs}. "
         f"Labels: {labels}.{normalised}"
     )
+
+
+def _labels_text(task: Answer, dataset: str) -> str:
+    return task.fields_text(dataset) or _field(task.sources[dataset])
 
 
 def _field(field) -> str:

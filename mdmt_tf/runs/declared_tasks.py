@@ -18,7 +18,8 @@ def read_tasks(path: str, known: Mapping[str, Answer]) -> tuple[str, dict[str, F
     """
     from mdmt_tf import config as configuration
 
-    name = configuration.load_declaration(path).name
+    declaration = configuration.load_declaration(path)
+    name = declaration.name
     values, _ = files.read(path)
     declared = {}
     for task, section in _mapping(values.get("tasks")).items():
@@ -27,14 +28,22 @@ def read_tasks(path: str, known: Mapping[str, Answer]) -> tuple[str, dict[str, F
             several = isinstance(field, list)
             declared[task] = tuple(map(str, field)) if several else str(field)
             if task in known:
-                _check_same(path, known[task], section)
+                label = None if several else declaration.labels.get(str(field))
+                by_name = bool(label and label.class_names)
+                _check_same(path, known[task], section, by_name)
     return name, declared
 
 
-def _check_same(path: str, task: Answer, section: Mapping[str, Any]) -> None:
-    """Compare what a file says about a task with the task of the run."""
-    # Labels find their class by its name, and values by its place.
-    in_order = list if task.cut_points else sorted
+def _check_same(
+    path: str, task: Answer, section: Mapping[str, Any], by_name: bool
+) -> None:
+    """Compare what a file says about a task with the task of the run.
+
+    Args:
+        by_name: whether the labels are names of classes. Numbers, and the elements of a
+            vector, find their class by its place.
+    """
+    in_order = sorted if by_name else list
     expected = {
         "kind": task.kind,
         "classes": list(task.class_names),

@@ -20,6 +20,7 @@ from mdmt_tf.screen.commands import command
 from mdmt_tf.tasks import Answer, Derived
 from mdmt_tf.tasks.alike import answers_text, are_alike
 from mdmt_tf.tasks.derived import divide
+from mdmt_tf.tasks.fields import exchanged_tasks, repeated_terms
 
 # The value of the column `split` for rows of other datasets.
 EXTERNAL = "external"
@@ -232,14 +233,19 @@ def not_judged(
 
 
 def _checked(request: Request, dataset: PreparedDataset, found: dict) -> dict:
-    """Refuse several fields for a task whose label is a single value."""
-    tasks, derived = divide(request.tasks)
+    """Refuse fields that cannot be those of the labels, or are those of others."""
+    derived = divide(request.tasks)[1]
+    tasks, made = divide(fed_by(request.tasks, dataset.name, found))
     for task in tasks:
-        if task.name in found:
-            sources = {dataset.name: found[task.name]}
-            for key, text in dataclasses.replace(task, sources=sources).problems():
-                if key[0] == "from":
-                    raise ConfigError(f"the label of {task.name}{text}")
+        for key, text in task.problems():
+            if key[0] == "from":
+                raise ConfigError(f"the label of {task.name}{text}")
+    for name, text in exchanged_tasks(tasks, dataset.name):
+        raise ConfigError(f"the label of {name} = {found[name]!r}: {text}.")
+    for answer in made:
+        terms = [task for task in tasks if task.name in answer.terms]
+        if answer.name not in found and (text := repeated_terms(terms, dataset.name)):
+            raise ConfigError(f"the label of {answer.name}, a sum: {text}.")
     for answer in derived:
         field = found.get(answer.name, "")
         if not isinstance(field, str):

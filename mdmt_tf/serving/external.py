@@ -50,6 +50,7 @@ from mdmt_tf.statistics.strata import (
 )
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.alike import meaningless
+from mdmt_tf.tasks.derived import divide
 from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,15 @@ class External:
     def not_judged(self) -> dict[str, Any]:
         """See `mdmt_tf.runs.external.not_judged`."""
         return not_judged(self.request, self.dataset.name, self.tasks)
+
+    @property
+    def fields_read(self) -> dict[str, str]:
+        """Task -> which field is which of its labels, if it has several."""
+        texts = {
+            task.name: task.fields_text(self.dataset.name)
+            for task in divide(self.tasks)[0]
+        }
+        return {task: text for task, text in texts.items() if text}
 
     @property
     def numbers_read(self) -> dict[str, str]:
@@ -320,6 +330,7 @@ def describe(result: External) -> dict:
         ],
         "numbers_read": result.numbers_read,
         "not_judged": result.not_judged,
+        "fields_read": result.fields_read,
         "runs": runs,
         **({"statistics_of": request.statistics_of} if request.statistics_of else {}),
     }

@@ -112,6 +112,10 @@ class Answer(abc.ABC):
         ]
         return ", ".join(fields)
 
+    def fields_text(self, dataset: str) -> str:
+        """Which field of a dataset is which label; "" if there is a single label."""
+        return ""
+
     def description(self) -> dict:
         """What a user of the trained model needs to know, as plain values.
 

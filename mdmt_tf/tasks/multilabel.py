@@ -7,6 +7,7 @@ import numpy as np
 from mdmt_tf.tasks.answer import Property, label_is_known
 from mdmt_tf.tasks.base import Problem, Task
 from mdmt_tf.tasks.binary import Binary
+from mdmt_tf.tasks.fields import exchanged_field, repeated_field
 from mdmt_tf.tasks.losses import (
     Loss,
     sigmoid_cross_entropy,
@@ -81,6 +82,28 @@ class Multilabel(Task):
                     f" = {list(field)}: expected {count} fields, one per label in the "
                     f"order of `classes`, or one vector field. Received: {len(field)}.",
                 )
+            elif not isinstance(field, str):
+                yield from self._problems_of_fields(dataset, field)
+
+    def _problems_of_fields(
+        self, dataset: str, fields: tuple[str, ...]
+    ) -> Iterator[Problem]:
+        own = dict(zip(self.classes, fields, strict=True))
+        exchanged = exchanged_field(own)
+        if text := repeated_field(own) or (exchanged and exchanged[1]):
+            yield (
+                ("from", dataset),
+                f" = {list(fields)}: {text}. Expected one field per label, in the "
+                f"order of `classes`: {', '.join(self.classes)}.",
+            )
+
+    def fields_text(self, dataset: str) -> str:
+        """Each label with its field, or with its element of a vector."""
+        field = self.sources[dataset]
+        if isinstance(field, str):
+            field = [f"{field}[{index}]" for index in range(len(self.classes))]
+        pairs = zip(self.classes, field, strict=True)
+        return ", ".join(f"{label} <- {own}" for label, own in pairs)
 
     def baseline_problem(self) -> str | None:
         return (

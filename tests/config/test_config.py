@@ -324,6 +324,16 @@ def test_each_problem_says_what_and_where(minimal, overrides, expected):
     assert re.search(expected, problems(minimal, *overrides))
 
 
+def test_no_task_takes_the_field_of_another_that_is_read_alike(minimal):
+    zones = [
+        f"tasks.{side}={{kind: regression, from: {{brixia: {field}}}}}"
+        for side, field in (("left", "Right"), ("right", "left"))
+    ]
+    expected = "tasks.left.from.brixia: 'Right' is the field of left, and has the name"
+    assert re.search(expected, problems(minimal, *zones))
+    config.load(minimal, zones[:1])
+
+
 @pytest.mark.parametrize(
     "own",
     [

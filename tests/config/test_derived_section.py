@@ -124,6 +124,15 @@ def test_what_is_wrong_is_said(load, override, message):
         )
 
 
+def test_a_sum_counts_no_label_twice(load):
+    message = r"sum = \['left', 'again'\]: 's\[0\]' is the field of both left and again"
+    with pytest.raises(ConfigError, match=message):
+        load(
+            'tasks.again={kind: ordinal, classes: ["0", "1", "2"], from: {a: "s[0]"}}',
+            "derived.twice={sum: [left, again]}",
+        )
+
+
 def test_a_sum_without_a_dataset_that_feeds_all_names_what_is_missing(load):
     with pytest.raises(ConfigError, match="no dataset feeds all of these tasks") as e:
         load("tasks.left.from={b: left}")

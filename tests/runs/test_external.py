@@ -267,6 +267,56 @@ def test_a_single_label_has_one_field(make):
         choose_labels(request, Dataset("a", "b"))
 
 
+SIGNS = {"kind": "multilabel", "classes": ["left", "big", "low"], "from": {"a": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("low,left,big", "'low' is the field of left, and has the name of low"),
+        ("f,Low,g", "'Low' is the field of big, and has the name of low"),
+        ("left,left,low", "'left' is the field of both left and big"),
+    ],
+)
+def test_the_fields_of_a_vector_are_in_the_order_of_its_labels(make, fields, message):
+    given = [f"signs={fields}"]
+    run = make(tasks=TASKS | {"signs": SIGNS})
+    request = make_request([run], "ward", "DATA", labels=given)
+    text = f"the label of signs = .*{message}.*order of `classes`: left, big, low"
+    with pytest.raises(ConfigError, match=text):
+        choose_labels(request, Dataset(*fields.split(",")))
+
+
+@pytest.mark.parametrize("fields", ["Left,big,f", "f,g,h", "left,big,low"])
+def test_fields_with_the_names_of_their_labels_or_with_others_are_taken(make, fields):
+    run = make(tasks=TASKS | {"signs": SIGNS})
+    request = make_request([run], "ward", "DATA", labels=[f"signs={fields}"])
+    found = choose_labels(request, Dataset(*fields.split(",")))
+    assert found == {"signs": tuple(fields.split(","))}
+
+
+ZONES = {
+    side: {"kind": "regression", "from": {"a": f"zones[{index}]"}}
+    for index, side in enumerate(("left", "right"))
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["left=right", "right=left"], "the label of left = 'right'.*name of right"),
+        (["left=sum", "right=sum"], "the label of total, a sum: 'sum' is the field of"),
+    ],
+)
+def test_tasks_that_are_read_alike_take_fields_of_their_own(make, labels, message):
+    run = make(tasks=TASKS | ZONES)
+    with (run.path / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("derived: {total: {sum: [left, right]}}\n")
+    request = make_request([RunFolder(run.path)], "ward", "DATA", labels=labels)
+    with pytest.raises(ConfigError, match=message):
+        choose_labels(request, Dataset("left", "right", "sum"))
+
+
 def test_an_own_newer_version_of_a_dataset_has_its_own_field(make):
     dataset = Dataset("died", "outcome")
     dataset.name = "a"
@@ -323,6 +373,22 @@ def test_classes_of_labels_may_be_in_any_order(make, tmp_path):
     new = 'classes: ["yes", "no"], cut_points: null, from: {ward: dead}'
     path.write_text(DECLARATION.replace(old, new, 1))
     assert make_request([make()], str(path), "DATA").declared["outcome"] == "dead"
+
+
+@pytest.mark.parametrize(
+    ("field", "classes"),
+    [("score", '["yes", "no"]'), ("[f, g, h]", "[low, left, big]")],
+)
+def test_numbers_and_vectors_have_the_classes_of_the_run_in_order(
+    make, tmp_path, field, classes
+):
+    path, old = tmp_path / "my.yaml", "outcome: {kind: binary, from: {ward: dead}}"
+    task = "signs" if field.startswith("[") else "outcome"
+    new = f"{task}: {{classes: {classes}, from: {{ward: {field}}}}}"
+    path.write_text(DECLARATION.replace(old, new, 1))
+    run = make(tasks=TASKS | {"signs": SIGNS})
+    with pytest.raises(ConfigError, match=f"tasks.{task}.classes = .*as in the run"):
+        make_request([run], str(path), "DATA")
 
 
 def test_a_file_declares_the_dataset_and_its_labels(make, tmp_path):

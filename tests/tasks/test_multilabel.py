@@ -215,3 +215,11 @@ def test_a_label_is_predicted_when_it_is_more_probable_than_not():
     k = len(FINDINGS.classes)
     chances = np.array([[0.51] * k, [0.5] * k, [0.49] * k])
     assert FINDINGS.prediction(chances).tolist() == [[1] * k, [0] * k, [0] * k]
+
+
+def test_each_label_is_shown_with_its_field():
+    assert FINDINGS.fields_text("clinic") == "edema <- edema, effusion <- effusion"
+    expected = "edema <- findings[0], effusion <- findings[1]"
+    assert FINDINGS.fields_text("ward") == expected
+    age = make_task(kind="regression", name="age", sources={"ward": "age"})
+    assert age.fields_text("ward") == ""
