@@ -41,11 +41,12 @@ def _reproduce(run, data_dir: str | None) -> int:
     console.load_tensorflow()
     from mdmt_tf.runs import summary
     from mdmt_tf.serving import evaluation
+    from mdmt_tf.statistics import calibration
 
     lines = evaluation.reproduce(run, data_dir=data_dir)
     # Of predictions that differ, nothing else can follow.
     lines = lines or evaluation.unfounded(run)
-    summary.print_metrics(run)
+    summary.print_metrics(run, calibration.read(run))
     print(f"\n{evaluation.conclusion(run, lines)}")
     return int(bool(lines))
 

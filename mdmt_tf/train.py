@@ -77,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     console.load_tensorflow()
     from mdmt_tf.experiments import starts
+    from mdmt_tf.statistics import calibration
     from mdmt_tf.training import strategy, trainer
 
     # Before anything computes, because TensorFlow keeps the devices with which it
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write=console.write,
         is_terminal=is_terminal,
     )
-    summary.print_metrics(run)
+    summary.print_metrics(run, calibration.read(run))
     print(f"\nrun folder   {run.path}")
     print(f"model card   {run.card_text}")
     if run.saliency.is_dir():

@@ -2,10 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from mdmt_tf.marks import SYNTHETIC_DATA
 from mdmt_tf.metrics.layout import blocks_of, legend
@@ -46,13 +44,18 @@ class Row:
     is_judged: bool = False
 
 
-def print_metrics(run: "RunFolder") -> None:
+def print_metrics(run: "RunFolder", calibrations: Mapping) -> None:
     """Print the metrics of a finished run.
 
     Prints one table per task with one row per split, the test split last, with its
     intervals of `assessment.json` below it. If a task is judged by patient, a table by
     patient comes first. The columns are the metrics that the reports compare. Then
-    follows the calibration on the test split.
+    follows the calibration on the test split, of tasks that have one that was fitted or
+    that puts the prior right.
+
+    Args:
+        run: the run.
+        calibrations: its calibrations by component.
     """
     from rich.console import Console
 
@@ -71,8 +74,10 @@ def print_metrics(run: "RunFolder") -> None:
         title = image_title(task, of_task)
         print_table(console, title, names, _by_image(task, stored, of_task))
         meanings |= dict.fromkeys(legend(names))
-        for line in calibration_lines(of_task.get("test", {})):
-            console.print(line)
+        known = [calibrations.get(own.name) for own in task.components]
+        if not all(own is None or own.is_identity for own in known):
+            for line in calibration_lines(of_task.get("test", {})):
+                console.print(line)
     console.print("; ".join(meanings))
     if assessed:
         console.print(
@@ -187,15 +192,9 @@ def calibration_lines(of_task: dict) -> list[str]:
     """
     if "calibrated" not in of_task:
         return []
-    raw, calibrated = (
-        found[f"by_{of_task['unit']}"]["metrics"]
-        for found in (of_task, of_task["calibrated"])
-    )
-    # A calibration that was not fitted leaves the probabilities as they are.
-    if all(_is_same(raw.get(name), own) for name, own in calibrated.items()):
-        return []
     lines = ["Calibration on test, with 95% intervals:"]
-    for name, metrics in (("raw", raw), ("calibrated", calibrated)):
+    for name, found in (("raw", of_task), ("calibrated", of_task["calibrated"])):
+        metrics = found[f"by_{of_task['unit']}"]["metrics"]
         texts = [
             f"{METRICS[key].title} {_with_interval(key, own)}"
             for key in _CALIBRATION
@@ -203,13 +202,6 @@ def calibration_lines(of_task: dict) -> list[str]:
         ]
         lines.append(f"  {name:<10}  {', '.join(texts)}")
     return lines
-
-
-def _is_same(one: dict | None, other: dict) -> bool:
-    if one is None:
-        return False
-    values = [_number(entry["value"]) for entry in (one, other)]
-    return np.allclose(*values, rtol=0, atol=1e-9, equal_nan=True)
 
 
 def _with_interval(metric: str, entry: dict) -> str:

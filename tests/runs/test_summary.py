@@ -1,5 +1,7 @@
 """The tables that `train` prints at the end, in a terminal of 80 columns."""
 
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from mdmt_tf.config import files
 from mdmt_tf.runs import predictions, summary
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.statistics.assessment import assess_splits
+from mdmt_tf.statistics.calibration import Calibration
 from mdmt_tf.storage import write_json
 from mdmt_tf.tasks import make_task
 
@@ -50,8 +53,8 @@ def finished(tmp_path, monkeypatch):
     return finished
 
 
-def printed(run, capsys):
-    summary.print_metrics(run)
+def printed(run, capsys, calibrations=types.MappingProxyType({})):
+    summary.print_metrics(run, calibrations)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines)
     return lines
@@ -147,24 +150,31 @@ def test_lines_of_huge_slopes_fit_into_80_characters():
         "calibration_slope": {"value": 29456.7, "low": -1481756.99, "high": 816931.1},
     }
     own = {"unit": "image", "by_image": {"metrics": metrics}}
-    other = {"by_image": {"metrics": metrics | {"ece": {**metrics["ece"], "value": 1}}}}
-    lines = summary.calibration_lines(own | {"calibrated": other})
+    lines = summary.calibration_lines(own | {"calibrated": own})
     assert "slope 29457 [-1481757, 816931]" in lines[1]
     assert "ECE 0.241 [0.000, 0.240]" in lines[1]
     assert max(map(len, lines)) <= 80
 
 
-def test_a_calibration_that_changes_nothing_has_no_lines():
-    """As one that was not fitted; rounding is no change."""
-    entry = {"value": 0.241, "low": None, "high": None}
-    metrics = {"ece": entry, "calibration_slope": {**entry, "value": None}}
-    own = {"unit": "image", "by_image": {"metrics": metrics}}
-    again = {"ece": {**entry, "value": 0.241 + 1e-15}}
-    same = {"by_image": {"metrics": metrics | again}}
-    assert summary.calibration_lines(own | {"calibrated": same}) == []
-    again["ece"]["value"] = 0.24
-    other = {"by_image": {"metrics": metrics | again}}
-    assert len(summary.calibration_lines(own | {"calibrated": other})) == 3
+def test_a_calibration_that_changes_nothing_has_no_lines(finished, capsys):
+    """As one that was not fitted; a huge slope changes with rounding alone."""
+    run = finished(images=1)
+    assessed = run.read_json(run.assessment)
+    of_task = assessed["test"]["prognosis"]
+    slope = {"value": -2817.0, "low": None, "high": None}
+    again = {"metrics": {"calibration_slope": slope}}
+    of_task["calibrated"] = {"by_image": again, "by_patient": again}
+    write_json(run.assessment, assessed)
+    heading = "Calibration on test, with 95% intervals:"
+    for changes, temperature, ratio in (
+        (False, 1.0, (2.0, 2.0)),
+        (True, 1.5, (1.0, 1.0)),
+        (True, 1.0, (3.0, 1.0)),
+    ):
+        known = Calibration(temperature=temperature, prior_ratio=ratio)
+        lines = printed(run, capsys, {"prognosis": known})
+        assert (heading in lines) == changes
+    assert heading not in printed(run, capsys, {})
 
 
 @pytest.mark.parametrize(

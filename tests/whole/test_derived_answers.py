@@ -174,7 +174,7 @@ def test_the_terminal_says_what_it_is(run, lines, capsys):
     # A derived answer has no loss of its own in training.
     table = "".join(lines[1:])
     assert "total_sum" in table and "valid" in table and "train " not in table
-    summary.print_metrics(run)
+    summary.print_metrics(run, {})
     text = capsys.readouterr().out
     assert "\ntotal by image: " in text and "\ntotal_sum by image: " in text
 

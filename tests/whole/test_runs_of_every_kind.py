@@ -127,7 +127,7 @@ def test_the_summary_fits_80_columns(run, shown, monkeypatch, capsys):
     """Also with every metric of a task, which are more than a table has columns."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(summary, "compared", shown)
-    summary.print_metrics(run)
+    summary.print_metrics(run, {})
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
     for kind in KINDS:
