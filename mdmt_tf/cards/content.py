@@ -29,6 +29,7 @@ from mdmt_tf.cards.results_content import (
     quantitative,
 )
 from mdmt_tf.marks import SYNTHETIC_DATA, TRAINED_WITH_SYNTHETIC
+from mdmt_tf.models.parameters import backbone_text
 from mdmt_tf.models.weights import provenance
 
 # Answers that the opening names with their classes.
@@ -101,7 +102,6 @@ def sections(facts: Mapping[str, Any]) -> list[Section]:
 
 def _details(facts) -> Section:
     model, training = facts["model"], facts["training"]
-    parameters = model["backbone_parameters"]
     size = " x ".join(map(str, model["input"]))
     version = model["mdmt_tf"]
     if model["commit"]:
@@ -113,9 +113,9 @@ def _details(facts) -> Section:
         ("Made by", f"mdmt_tf {version}"),
         (
             "Network",
-            f"{model['backbone']} ({known(parameters)} parameters), "
-            f"heads {model['heads']}",
+            f"{_backbone(model)}; heads {model['heads']}",
         ),
+        ("Parameters", known(model.get("parameters"))),
         ("Input", f"{size}, one channel, 0 black to 1 white"),
         ("Start", _start(facts["start"])),
         (
@@ -142,6 +142,12 @@ def _details(facts) -> Section:
     headings = ("answer", "kind", "classes", "label", "training")
     grid = Grid("answers", "What the model answers", headings, rows)
     return Section("details", "Model details", (Pairs(pairs), grid))
+
+
+def _backbone(model: Mapping) -> str:
+    # Without the number of all parameters, that of the backbone is the published one.
+    kind = "trainable" if model.get("parameters") is None else ""
+    return backbone_text(model["backbone"], model["backbone_parameters"], kind)
 
 
 def _choice(training: Mapping) -> str:

@@ -101,10 +101,15 @@ def gather(
 
 def _model(config: Config, manifest: Mapping, answers: Sequence[Answer]) -> dict:
     row = BACKBONES.get(config.model.backbone)
+    # Runs of earlier versions, and interrupted ones, do not state their parameters. The
+    # published number is that of the trainable ones.
+    published = row.parameters if row else None
+    counts = manifest.get("parameters", {})
     return {
         "experiment": config.experiment,
         "backbone": config.model.backbone,
-        "backbone_parameters": row.parameters if row else None,
+        "backbone_parameters": counts.get("backbone", published),
+        "parameters": counts.get("model"),
         "heads": config.model.heads,
         "input": list(config.image_shape),
         "flip_averaging": config.model.flip_averaging,

@@ -15,6 +15,7 @@ from mdmt_tf.data.profile import describe_training_images
 from mdmt_tf.data.samples import spread
 from mdmt_tf.data.sampling import steps_per_epoch
 from mdmt_tf.models.from_config import answering_model, plain_model
+from mdmt_tf.models.parameters import count_parameters
 from mdmt_tf.models.weights import heads, lineage, provenance, weights_file
 from mdmt_tf.runs import flow, predictions
 from mdmt_tf.runs.manifest import data_note
@@ -83,6 +84,7 @@ def conclude(fit: Fit, model: keras.Model) -> None:
         write_saliency(fit, model)
     storage.write_json(run.assessment, _assessment(table, inputs.answers, calibrations))
     manifest["effort"] = effort(fit)
+    manifest["parameters"] = count_parameters(model, config.model.backbone)
     manifest["finished"] = storage.now()
     storage.write_json(run.manifest, manifest)
     cards.write_run_card(run, inputs, settings=config)

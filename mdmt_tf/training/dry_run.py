@@ -18,6 +18,7 @@ import tensorflow as tf
 from mdmt_tf.config import Config
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.sampling import steps_per_epoch
+from mdmt_tf.models.parameters import count_parameters
 from mdmt_tf.models.weights import pretrained
 from mdmt_tf.screen.line import Line
 from mdmt_tf.training import strategy as devices
@@ -134,14 +135,14 @@ def measure(config: Config, inputs: Inputs) -> Measured:
         losses = _losses(fit, networks)
         times = _time_steps(fit, networks.fitted, steps)
         validation = _time_validation(fit, networks.answering)
-    backbone = networks.model.get_layer(config.model.backbone)
+    counts = count_parameters(networks.model, config.model.backbone)
     later = np.diff(times)
     return Measured(
         image_shape=tuple(inputs.images.shape),
         batch_size=config.training.batch_size,
         outputs={task.name: task.n_outputs for task in inputs.tasks},
-        backbone=backbone.count_params(),
-        parameters=networks.model.count_params(),
+        backbone=counts["backbone"],
+        parameters=counts["model"],
         trained=sum(math.prod(v.shape) for v in networks.model.trainable_variables),
         has_weights=has_weights,
         losses=losses,

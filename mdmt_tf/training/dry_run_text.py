@@ -8,6 +8,7 @@ from rich.console import Console
 
 from mdmt_tf.config import Config
 from mdmt_tf.metrics.text import plural
+from mdmt_tf.models.parameters import backbone_text
 from mdmt_tf.screen.tables import print_table
 from mdmt_tf.screen.times import duration
 
@@ -22,7 +23,7 @@ def print_measured(console: Console, config: Config, measured: "Measured") -> No
     """Print the network, the loss at the start, time and memory."""
     rows = [
         ("input", f"{_shape(measured.image_shape)}, {measured.batch_size} a batch"),
-        ("backbone", f"{config.model.backbone}, {measured.backbone:,} parameters"),
+        ("backbone", backbone_text(config.model.backbone, measured.backbone)),
         ("starts from", _start(config, measured)),
         ("heads", ", ".join(f"{n} {count}" for n, count in measured.outputs.items())),
         ("parameters", parameters_text(measured)),

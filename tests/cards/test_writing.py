@@ -26,6 +26,7 @@ from mdmt_tf.cards.writing import (
 from mdmt_tf.config.schema import CardSection
 from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import METRICS, leading, names_of
+from mdmt_tf.models.backbones.table import BACKBONES
 from mdmt_tf.runs.digests import digest_of
 from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.storage import sha256_of, write_json
@@ -326,3 +327,19 @@ def test_several_labels_are_counted_one_by_one(made_facts):
     assert "| effusion, veil |" in whole and "85 (65)" in whole
     assert "| no, yes |" in line and "85 (65): 81, 4" in line
     assert f"findings: every metric is the mean over {', '.join(parts)};" in text
+
+
+def test_parameters_are_those_of_the_network(run):
+    change_json(run.manifest, parameters={"backbone": 349744, "model": 1568356})
+    text = as_markdown(card_of(facts_of(run.path)))
+    name = run.settings().model.backbone
+    assert cells_of(text, "**Network**")[1].startswith(f"{name}, 349,744 parameters;")
+    assert cells_of(text, "**Parameters**")[1] == "1,568,356"
+
+
+def test_of_a_run_that_states_none_the_published_ones_are_named(made_facts):
+    model = made_facts["model"]
+    assert model["parameters"] is None
+    published = BACKBONES[model["backbone"]].parameters
+    cells = cells_of(as_markdown(card_of(made_facts)), "**Network**")
+    assert f", {published:,} trainable parameters;" in cells[1]

@@ -458,6 +458,11 @@ def assert_same_end(run, resumed):
     epochs = len(history[0])
     steps = epochs * -(-images // 8)
     expected = {"steps": steps, "images": epochs * images, "epochs": epochs}
+    counts = resumed.read_json(resumed.manifest)["parameters"]
+    model = build_from_config(resumed.settings())
+    arrays = model.get_weights()
+    assert counts["model"] == sum(array.size for array in arrays)
+    assert 0 < counts["backbone"] < counts["model"]
     for effort in efforts:
         assert {key: effort[key] for key in expected} == expected
         assert effort["seconds"] > 0
