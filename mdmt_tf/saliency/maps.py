@@ -2,7 +2,7 @@
 
 The same code handles images (n, h, w, c) and volumes (n, d, h, w, c). A map explains
 the score y of `Task.score`. If it explains a class, y is the logit of the class. For an
-ordinal task, y is the sum of the cumulative logits, so the map shows evidence for a
+ordinal task, y is the sum of the cumulative logits, so the map is of a
 higher class, independent of the predicted one. For a regression, y is the output. For
 an answer that is derived from tasks, y is the sum of their expected grades.
 Everything runs with `training=False`: stored statistics of the normalisation layers,

@@ -11,6 +11,8 @@ TITLES = {
     GUIDED_GRAD_CAM: "guided Grad-CAM",
 }
 METHODS = tuple(TITLES)
+# What may be read from a map.
+MEANING = "A map shows where the score is sensitive, not that the place is a finding."
 # Why a map may be zero everywhere.
 IF_ZERO = {
     GRAD_CAM: "The map is zero everywhere: nowhere does the layer raise this score.",

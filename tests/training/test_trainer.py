@@ -194,6 +194,12 @@ def test_saliency_in_tensorboard_is_of_the_kept_weights(run):
     tags = ["1 outcome/saliency", "2 grade/saliency", "3 age/saliency"]
     assert found == dict.fromkeys(tags, ("validation", kept, 2))
     assert not run.saliency.exists()
+    # The claim of the page of a run, and no more.
+    for _, _, value in events(run):
+        if value.tag.endswith("/saliency"):
+            about = value.metadata.summary_description
+            assert "sensitive, not that the place is a finding" in about
+            assert "evidence" not in about
 
 
 def test_metrics_of_training_are_in_the_charts_of_validation_alone(run):

@@ -14,7 +14,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.text import plural
 from mdmt_tf.reporting.one_run.results import RunResults
 from mdmt_tf.runs.folder import RunFolder
-from mdmt_tf.saliency.methods import TABLE, TITLES
+from mdmt_tf.saliency.methods import MEANING, TABLE, TITLES
 from mdmt_tf.screen.commands import portable
 from mdmt_tf.splits.split import Split
 
@@ -171,7 +171,6 @@ def _note(results: RunResults, folder: Path, rows, own, chosen) -> str:
         kept = " This page has images of patients: keep it as you keep the data."
     return (
         f"{title} of {plural(len(images), 'image')}, of {split}, with the map over it. "
-        "A map shows where the score is sensitive, not that the place is a finding. "
-        "The folder "
-        f"{folder.name}/ has all {plural(count, 'map')}{others}.{kept}"
+        f"{MEANING} The folder {folder.name}/ has all {plural(count, 'map')}{others}."
+        f"{kept}"
     )

@@ -8,7 +8,8 @@ from mdmt_tf.data.normalize import normalize
 from mdmt_tf.runs.kept_epoch import read_kept_epoch
 from mdmt_tf.runs.manifest import data_note
 from mdmt_tf.saliency import choice, explanation
-from mdmt_tf.saliency.maps import GRAD_CAM, Explainer
+from mdmt_tf.saliency.maps import Explainer
+from mdmt_tf.saliency.methods import GRAD_CAM, MEANING, TITLES
 from mdmt_tf.saliency.samples import PredictedSamples
 from mdmt_tf.tasks import Answer
 from mdmt_tf.tasks.derived import with_own_maps
@@ -73,11 +74,11 @@ def write_saliency(fit: Fit, model: keras.Model) -> None:
 
 
 _DESCRIPTION = (
-    "Validation images and where the evidence for the score is (Grad-CAM), by the "
-    "weights that were kept."
+    f"Validation images with {TITLES[GRAD_CAM]} over them, by the weights that were "
+    f"kept. {MEANING}"
 )
 
 
 def _meaning(answer: Answer, target: int | None, saliency: np.ndarray) -> str:
     words = answer.explained_words(target)
-    return f"evidence for {words}" if saliency.any() else f"no evidence for {words}"
+    return f"map for {words}" + ("" if saliency.any() else ": zero everywhere")

@@ -320,6 +320,7 @@ def test_saliency_of_a_run_is_shown(tmp_path):
     made_maps(run.saliency, images, ("guided_backpropagation", "grad_cam"))
     pictures = pictures_of(results)
     assert pictures.note.startswith("Grad-CAM of 2 images, of the test split")
+    assert "where the score is sensitive, not that the place is a f" in pictures.note
     assert "has all 4 maps" in pictures.note
     assert pictures.note.endswith("keep it as you keep the data.")
     assert [one.caption for one in pictures.shown] == [
