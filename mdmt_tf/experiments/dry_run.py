@@ -48,7 +48,7 @@ class Group:
 
     @property
     def seconds(self) -> float:
-        """All fits, one after another, without predictions and files."""
+        """The training of all fits, one after another; no start, no predictions."""
         return self.fits * self.measured.seconds
 
 

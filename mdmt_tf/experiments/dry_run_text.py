@@ -40,7 +40,15 @@ def print_groups(console: Console, planned: Planned, groups: Iterable[Group]) ->
         )
         for group in groups
     ]
-    headings = ("fits of", "fits", "parameters", "steps", "step", "fit", "all fits")
+    headings = (
+        "fits of",
+        "fits",
+        "parameters",
+        "steps",
+        "step",
+        "training",
+        "of all fits",
+    )
     print_table(console, "\nFits, one after another", headings, rows)
     rows = [
         (group.experiment, group.backbone, *texts)
@@ -70,13 +78,17 @@ def _sums(planned: Planned, groups: list[Group]) -> Iterable[tuple[str, str]]:
     cores = plural(len(planned.cores), "core")
     where = f"{count} at a time, {cores} each"
     if planned.settings.benchmark.executor == "local":
-        yield "this machine", f"{duration(seconds / count)}, {where}"
+        yield "this machine", f"{duration(seconds / count)} of training, {where}"
     else:
         yield "a cluster", "as many at a time as it has machines for"
     if any(not group.measured.has_weights for group in groups):
         text = "from random values where the weights to start from are not here"
         yield "measured", text
-    left = ["predictions and files of the fits"]
+    # Every fit is a process, which may take longer than a short training.
+    left = [
+        "the start of each fit (TensorFlow, data, network)",
+        "its predictions and files",
+    ]
     if planned.baselines:
         left.append(f"{planned.baselines} baselines")
     yield "not measured", ", ".join(left)

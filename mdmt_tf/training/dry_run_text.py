@@ -123,7 +123,8 @@ def _costs(config: Config, measured: "Measured") -> Iterable[tuple[str, str]]:
         )
         if is_written
     ]
-    yield "not measured", ", ".join(["predictions of all images", *files])
+    left = ["the start (TensorFlow, data, network)", "predictions of all images"]
+    yield "not measured", ", ".join([*left, *files])
     yield "memory", f"{bytes_text(measured.memory)} at most so far"
 
 

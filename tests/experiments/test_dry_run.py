@@ -106,7 +106,13 @@ def test_all_is_printed(planned, groups, capsys):
     text = capsys.readouterr().out
     assert "cv: labelled images, train/validation/test" in text
     assert "for 12 fits, one after another" in text
-    assert "3 baselines" in text
+    (left,) = [li for li in text.splitlines() if li.startswith("not measured")]
+    assert "the start of each fit" in left and "3 baselines" in left
+    # A fit takes more than its training.
+    headings = next(li for li in text.splitlines() if li.strip().startswith("fits of"))
+    assert "training" in headings and "  fit  " not in headings
+    machine = [li for li in text.splitlines() if li.startswith("this machine")]
+    assert all(" of training, " in line for line in machine)
     # One task has the whole loss, which is not worth a line.
     lines = text[text.index("Loss at the start") :].splitlines()
     assert not [line for line in lines if "alone" in line]
