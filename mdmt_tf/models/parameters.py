@@ -12,6 +12,14 @@ def count_parameters(model: "keras.Model", backbone: str) -> dict[str, int]:
     Args:
         model: a model of `build_model`.
         backbone: name of its layer.
+
+    Example:
+        >>> import keras
+        >>> inputs = keras.Input((4,))
+        >>> own = keras.Model(inputs, keras.layers.Dense(3)(inputs), name="own")
+        >>> model = keras.Model(inputs, keras.layers.Dense(2)(own(inputs)))
+        >>> count_parameters(model, "own")
+        {'backbone': 15, 'model': 23}
     """
     return {
         "backbone": model.get_layer(backbone).count_params(),
