@@ -166,6 +166,7 @@ def open_model(path: str | os.PathLike, preprocessing: str | None = None) -> Ope
 def _task_of(path: Path, name: str, facts: Mapping) -> Answer:
     """A task from its `description`."""
     facts = dict(facts)
+    facts.pop("prediction", None)  # follows from the kind
     # Of a task with permuted labels, a text that says so.
     if text := facts.pop("labels", ""):
         logger.warning("%s: task %r: %s", path, name, text)

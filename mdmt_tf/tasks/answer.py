@@ -123,9 +123,10 @@ class Answer(abc.ABC):
             >>> from mdmt_tf.tasks import make_task
             >>> death = make_task(kind="binary", name="death", classes=("no", "yes"))
             >>> death.description()
-            {'kind': 'binary', 'classes': ['no', 'yes']}
+            {'kind': 'binary', 'classes': ['no', 'yes'], 'prediction': 'argmax'}
         """
         facts = {"kind": self.kind, "classes": list(self.class_names)}
+        facts |= {"prediction": self.prediction_rule}
         if self.cut_points:
             facts |= {"cut_points": list(self.cut_points)}
             facts |= {"descending": self.descending}
@@ -184,6 +185,16 @@ class Answer(abc.ABC):
             [True, False]
         """
         return np.isfinite(probabilities).all(axis=-1)
+
+    @property
+    @abc.abstractmethod
+    def prediction_rule(self) -> str:
+        """How `prediction` follows from the probabilities, in a word or two.
+
+        "argmax" is the most probable class, "median" the first class up to which the
+        probabilities add up to 1/2 or more, "threshold 0.5" each label above it,
+        "value" the number itself, and "class of value" its class by the cut points.
+        """
 
     @abc.abstractmethod
     def prediction(self, probabilities: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ class Binary(ClassTask):
     """One of two classes: one logit, that of the second; sigmoid cross-entropy."""
 
     kind = "binary"
+    prediction_rule = "argmax"
     # Cross-entropy of the two classes with the logits 0 and z is that of sigmoid(z).
     losses = {
         "bce": Loss(mean_over_outputs(sigmoid_cross_entropy)),

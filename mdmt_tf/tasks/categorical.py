@@ -17,6 +17,7 @@ class Categorical(ClassTask):
     """One of k classes: k logits, softmax cross-entropy."""
 
     kind = "categorical"
+    prediction_rule = "argmax"
     losses = {
         "cross_entropy": Loss(softmax_cross_entropy),
         "focal": Loss(softmax_focal, mixes=False),

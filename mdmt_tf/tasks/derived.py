@@ -139,6 +139,7 @@ class SumOfTasks(NumberAnswer, Derived):
     """The sum of the answers of tasks: of grades, of yes and no, or of numbers."""
 
     kind = "sum"
+    prediction_rule = "value"
 
     @property
     def properties(self) -> frozenset[Property]:
@@ -158,6 +159,7 @@ class CategoryOfSum(OrderedClasses, Derived):
     """
 
     kind = "category_of_sum"
+    prediction_rule = "class of value"
 
     def problems(self) -> Iterator[Problem]:
         """The problems of its categories, which are declared as those of a task."""

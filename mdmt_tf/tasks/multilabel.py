@@ -25,6 +25,7 @@ class Multilabel(Task):
     """
 
     kind = "multilabel"
+    prediction_rule = "threshold 0.5"
     losses = {
         "bce": Loss(sigmoid_cross_entropy),
         "focal": Loss(sigmoid_focal, mixes=False),

@@ -19,6 +19,8 @@ class Ordinal(OrderedClasses, ClassTask):
     """One of k ordered classes: k - 1 cumulative logits of P(class > j)."""
 
     kind = "ordinal"
+    # It minimises the expected error in classes, and may be an improbable class.
+    prediction_rule = "median"
     # Means over the k - 1 thresholds; "mse" is the ranked probability score over k - 1.
     losses = {
         "bce": Loss(mean_over_outputs(sigmoid_cross_entropy)),

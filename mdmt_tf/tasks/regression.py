@@ -85,6 +85,7 @@ class Regression(NumberAnswer, Task):
     """
 
     kind = "regression"
+    prediction_rule = "value"
     losses = {
         "mse": Loss(mean_over_outputs(squared_error), likelihood_factor=0.5),
         "huber": Loss(mean_over_outputs(huber), mixes=False),

@@ -159,7 +159,9 @@ def test_metrics_are_those_of_ordered_classes_and_of_a_number():
 @pytest.mark.parametrize("answer", [CATEGORY, TOTAL])
 def test_plain_values_make_it_again(answer):
     assert make_task(**json.loads(json.dumps(answer.to_plain()))) == answer
-    again = make_task(name=answer.name, **json.loads(json.dumps(answer.description())))
+    described = json.loads(json.dumps(answer.description()))
+    assert described.pop("prediction") == answer.prediction_rule
+    again = make_task(name=answer.name, **described)
     predicted = chances()
     values = answer.predicted_from(predicted)
     np.testing.assert_array_equal(again.predicted_from(predicted), values)
@@ -191,3 +193,23 @@ def test_tasks_are_kept_as_they_are():
     found = with_derived(predicted, [task, CATEGORY, TOTAL])
     assert list(found) == ["a", "b", "c", "total", "total_sum"]
     assert found["a"] is predicted["a"]
+
+
+def test_the_stated_rule_gives_the_category():
+    rng = np.random.default_rng(1)
+    predicted = {
+        name: rng.dirichlet(np.ones(len(CATEGORY.terms[name])), 50)
+        for name in CATEGORY.terms
+    }
+    values = sum(
+        predicted[name] @ np.array(grades, float)
+        for name, grades in CATEGORY.terms.items()
+    )
+    chances = CATEGORY.predicted_from(predicted)
+    assert CATEGORY.prediction_rule == "class of value"
+    expected = np.searchsorted(CATEGORY.cut_points, values, side="right")
+    assert CATEGORY.prediction(chances).tolist() == expected.tolist()
+    assert TOTAL.prediction_rule == "value"
+    np.testing.assert_allclose(
+        TOTAL.prediction(TOTAL.predicted_from(predicted)), values
+    )

@@ -25,6 +25,7 @@ def test_mean_and_std_are_those_of_the_known_labels():
     assert FITTED.description() == {
         "kind": "regression",
         "classes": [],
+        "prediction": "value",
         "mean": 60.0,
         "std": FITTED.std,
     }

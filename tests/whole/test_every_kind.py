@@ -215,6 +215,28 @@ def test_folds_have_their_fraction_of_every_stratum(task, kind, labels):
         assert np.ptp(counts) <= 1 or counts.sum() < 3
 
 
+# What the words of `prediction` in model.json say, from probabilities (n, k).
+RULES = {
+    "argmax": lambda chances: np.argmax(chances, axis=1),
+    "median": lambda chances: np.argmax(np.cumsum(chances, axis=1) >= 0.5, axis=1),
+    "threshold 0.5": lambda chances: (chances > 0.5).astype(int),
+    "value": lambda chances: chances[:, 0],
+}
+
+
+@every_kind
+def test_the_prediction_follows_from_the_probabilities_by_the_stated_rule(task, kind):
+    chances = task.probabilities(logits_of(task, 200))
+    rule = task.description()["prediction"]
+    np.testing.assert_array_equal(task.prediction(chances), RULES[rule](chances))
+
+
+def test_the_median_class_may_be_the_least_probable_one():
+    task, chances = task_of("ordinal"), np.array([[0.45, 0.1, 0.45]])
+    assert RULES[task.prediction_rule](chances).tolist() == [1]
+    assert task.prediction(chances).tolist() == [1]
+
+
 @every_kind
 def test_a_fitted_task_is_trained_like_the_declared_one(task, labels):
     """Whatever it takes from the labels: same classes, other numbers, JSON and back."""
