@@ -58,10 +58,11 @@ def check_starts(
             done.add(content)
 
 
-def _weights_of(fit: Fit) -> tuple[str, str | Mapping[str, float] | None]:
+def _weights_of(fit: Fit) -> tuple[str | None, str | Mapping[str, float] | None]:
     """Backbone, and weights that are no other fit's; None: none."""
-    if fit.baseline is not None:
-        return fit.baseline.backbone, fit.baseline.weights
+    if (baseline := fit.baseline) is not None:
+        # One of fields or thumbnails has no network, whatever its default weights.
+        return baseline.backbone, baseline.weights if baseline.backbone else None
     model = fit.settings.model
     return model.backbone, None if fit.starts else model.weights
 

@@ -7,6 +7,7 @@ from mdmt_tf.data import profile
 from mdmt_tf.data.images import Images
 from mdmt_tf.data.inputs import Inputs
 from mdmt_tf.data.samples import all_samples
+from mdmt_tf.splits.split import Split
 
 
 def test_blocks_are_averaged():
@@ -62,7 +63,7 @@ def inputs(alpha, beta, two_tasks):
     return Inputs(
         tasks=two_tasks,
         datasets=(alpha, beta),
-        split=None,
+        split=Split(kind="file", fold=0, folds=None, seed=None, datasets={}),
         samples={"train": samples.take(np.arange(3, 60))},
         images=Images([alpha, beta], (32, 32), "memory"),
     )

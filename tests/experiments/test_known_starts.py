@@ -125,6 +125,14 @@ def test_weights_of_other_data_pass_and_unknown_ones_are_named_once(
     assert len(said) == 1 and "the start unknown.weights.h5" in said[0]
 
 
+def test_a_baseline_without_a_network_starts_from_nothing(make, load, tmp_path):
+    fields = "{age: {task: outcome, fields: {alpha: [age]}}}"
+    settings = load(f"benchmark.baselines={fields}")
+    fits = make(settings, tmp_path / "made")
+    fits = getattr(fits, "grid", fits).fits
+    assert [f.baseline.backbone for f in fits.values() if f.baseline] == [None] * 3
+
+
 def test_a_dry_run_goes_on_without_a_file(load, tmp_path):
     settings = load("model.weights=null")
     gone = settings.model.model_copy(update={"weights": "gone.weights.h5"})
