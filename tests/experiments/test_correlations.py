@@ -198,7 +198,7 @@ def test_they_are_written_with_the_plan(tmp_path, monkeypatch):
     }
 
     class Dataset:
-        synthetic, units = True, {}
+        synthetic, units, declared_labels = True, {}, ()
         folder = tmp_path / "prepared"
 
         def __init__(self, name):
