@@ -44,6 +44,16 @@ def numbers_read(
     return found
 
 
+def fields_read(answers: Sequence[Answer], dataset: str) -> dict[str, str]:
+    """Task -> which field of a dataset is which of its labels, if it has several.
+
+    Args:
+        answers: tasks; derived answers are left out.
+    """
+    texts = {task.name: task.fields_text(dataset) for task in divide(answers)[0]}
+    return {task: text for task, text in texts.items() if text}
+
+
 def label_notes(
     answers: Sequence[Answer], datasets: Sequence[PreparedDataset]
 ) -> Iterator[str]:

@@ -153,7 +153,7 @@ def open_dataset(
         image_dtype=np.dtype(pixels.np_dtype),
         records=records,
         features=tfds.features.FeaturesDict({image_key: pixels}),
-        units=_units(info.metadata or {}),
+        units=_units(metadata),
         declared_labels=tuple(labels) if isinstance(labels, Mapping) else (),
     )
     logger.info("%s: %d examples from %s", name, len(dataset), folder)

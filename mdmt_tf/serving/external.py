@@ -14,7 +14,7 @@ import pandas as pd
 
 import mdmt_tf
 from mdmt_tf import storage
-from mdmt_tf.data.label_notes import numbers_read
+from mdmt_tf.data.label_notes import fields_read, numbers_read
 from mdmt_tf.data.seen_images import check_unseen_images
 from mdmt_tf.data.sources import PreparedDataset, open_dataset, open_datasets, units_of
 from mdmt_tf.errors import ConfigError, DataError
@@ -50,7 +50,6 @@ from mdmt_tf.statistics.strata import (
 )
 from mdmt_tf.tasks import Task
 from mdmt_tf.tasks.alike import meaningless
-from mdmt_tf.tasks.derived import divide
 from mdmt_tf.tasks.units import with_units
 
 logger = logging.getLogger(__name__)
@@ -98,12 +97,8 @@ class External:
 
     @property
     def fields_read(self) -> dict[str, str]:
-        """Task -> which field is which of its labels, if it has several."""
-        texts = {
-            task.name: task.fields_text(self.dataset.name)
-            for task in divide(self.tasks)[0]
-        }
-        return {task: text for task, text in texts.items() if text}
+        """See `label_notes.fields_read`."""
+        return fields_read(self.tasks, self.dataset.name)
 
     @property
     def numbers_read(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from small_settings import DATASETS, OUTCOME
+from small_settings import TWO
 
 from mdmt_tf import config, folds
 from mdmt_tf.config import files
@@ -73,24 +73,8 @@ def test_a_benchmark_tests_each_file(lists, data_dir, tmp_path):
     words = [f"alpha={of_alpha}", f"beta={of_beta}", "--out", str(tmp_path / "out")]
     folds.main([*words, "--data-dir", str(data_dir), "--config", "full_256"])
     template = str(tmp_path / "out" / "{fold}.json")
-    values = {
-        "experiment": "tiny",
+    values = TWO | {
         "data_dir": str(data_dir),
-        "image_size": 32,
-        "tasks": {
-            "outcome": OUTCOME,
-            "grade": {
-                "kind": "ordinal",
-                "classes": list("abcd"),
-                "from": {"beta": "grade"},
-            },
-        },
-        "datasets": DATASETS,
-        "training": {
-            "epochs": 2,
-            "warmup_epochs": 0,
-            "select_on": {"task": "outcome"},
-        },
         "benchmark": {
             "backbones": ["resnet18"],
             "cross_validation": {"cv": {"kind": "file", "file": template}},

@@ -2,7 +2,7 @@
 
 import h5py
 import pytest
-from small_settings import DATASETS, OUTCOME
+from small_settings import TWO
 
 from mdmt_tf import config
 from mdmt_tf.config import files
@@ -12,20 +12,8 @@ from mdmt_tf.experiments import dry_run, plan
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.models.weights import lineage
 
-SETTINGS = {
-    "experiment": "two",
-    "image_size": 32,
-    "tasks": {
-        "outcome": OUTCOME,
-        "grade": {
-            "kind": "ordinal",
-            "classes": list("abcd"),
-            "from": {"beta": "grade"},
-        },
-    },
-    "datasets": DATASETS,
+SETTINGS = TWO | {
     "model": {"weights": None},
-    "training": {"epochs": 2, "warmup_epochs": 0, "select_on": {"task": "outcome"}},
     "benchmark": {
         "backbones": ["resnet18"],
         "cross_validation": {"cv": {"folds": 3}},

@@ -1,7 +1,7 @@
 """What a plan leaves in the folder of a benchmark, and what another plan changes."""
 
 import pytest
-from small_settings import DATASETS, OUTCOME
+from small_settings import TWO
 
 from mdmt_tf import config
 from mdmt_tf.config import files
@@ -9,19 +9,7 @@ from mdmt_tf.experiments import grid, plan
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.splits.split import Split
 
-SETTINGS = {
-    "experiment": "two",
-    "image_size": 32,
-    "tasks": {
-        "outcome": OUTCOME,
-        "grade": {
-            "kind": "ordinal",
-            "classes": list("abcd"),
-            "from": {"beta": "grade"},
-        },
-    },
-    "datasets": DATASETS,
-    "training": {"epochs": 2, "warmup_epochs": 0, "select_on": {"task": "outcome"}},
+SETTINGS = TWO | {
     "benchmark": {
         "backbones": ["resnet18"],
         "cross_validation": {"cv": {"folds": 3}},
