@@ -342,7 +342,7 @@ def test_failed_fits_are_reported_and_retried(finished, begin, tmp_path):
     process = begin(path)
     printed = process.communicate()[0]
     assert process.returncode == 1
-    assert f"{fit} FAILED" in printed and "1 fits are not finished" in printed
+    assert f"{fit} FAILED" in printed and "1 fit is not finished" in printed
     assert "not a file of weights" in folder.read_failure(fit)["error"]
     process = begin(path)
     assert "1 failed before" in process.communicate()[0]
