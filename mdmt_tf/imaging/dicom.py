@@ -179,7 +179,8 @@ def _decode_dicom(data: bytes, name: str) -> np.ndarray:
         if frames != 1:
             raise DataError(
                 f"{name}: expected one image, received {frames} frames. "
-                "Save the frame to be used as a separate file."
+                "Save the frame to be used as a separate file. Volumes are for a "
+                "preprocessing with shape, this one has size."
             )
         stored = stored_pixels(dataset, name)
         if dataset.PhotometricInterpretation == "PALETTE COLOR":

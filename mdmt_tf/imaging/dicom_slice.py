@@ -21,6 +21,7 @@ from mdmt_tf.imaging.intensity import (
     doubt_hounsfield,
     is_of_picture,
 )
+from mdmt_tf.imaging.other_files import kind_of
 
 
 def read_hounsfield(
@@ -38,20 +39,21 @@ def read_hounsfield(
     """
     data, name = dicom.bytes_of(source, name)
     if not dicom.is_dicom(data):
-        kind = "a PNG, JPEG or TIFF file" if raster.is_raster(data) else "another file"
+        advice = "Export the slice of the CT as DICOM"
+        if raster.is_raster(data):
+            advice += "; or prepare pictures without a window, for example as full_256"
         raise DataError(
-            f"{name}: expected a DICOM file in Hounsfield units, because of window_hu. "
-            f"Received: {kind}. Export the CT as DICOM; or prepare pictures without a "
-            "window, for example as full_256"
+            f"{name}: expected one slice, a DICOM file in Hounsfield units, because of "
+            f"window_hu. Received: {kind_of(data)}. {advice}"
         )
     with dicom.reading(name):
         dataset = dicom.parse(data, name)
         frames = number_of_frames(dataset)
         if frames != 1:
             raise DataError(
-                f"{name}: expected one slice. Received: {frames} frames. Prepare a "
-                "volume (with shape instead of size), or save the slice to be used as "
-                "a separate file"
+                f"{name}: expected one slice. Received: {frames} frames. Save the "
+                "slice to be used as a separate file. Volumes are for a preprocessing "
+                "with shape, this one has size"
             )
         try:
             check_hounsfield(

@@ -1,5 +1,9 @@
 """Files that are no image or volume that can be read: what they are, by their start."""
 
+from mdmt_tf.imaging import limits
+
+_GZIP = b"\x1f\x8b"
+_HEADER = 544  # bytes, of the longest header that is looked at
 # First bytes -> another kind of file, and what to do where this is not plain.
 _KINDS = {
     b"GIF8": "a GIF",
@@ -7,8 +11,10 @@ _KINDS = {
     b"BM": "a BMP",
     b"%PDF": "a PDF",
     b"PK\3\4": "a ZIP archive",
-    b"\x1f\x8b": "a file compressed by gzip",
     b"\x5c\x01\0\0": "a NIfTI volume",
+    b"\0\0\x01\x5c": "a NIfTI volume",
+    b"\x1c\x02\0\0": "a NIfTI volume",
+    b"\0\0\x02\x1c": "a NIfTI volume",
     b"NRRD": "an NRRD volume. Convert it to .nii.gz",
     b"ObjectType": "a MetaImage volume. Convert it to .nii.gz",
     b"NDims": "a MetaImage volume. Convert it to .nii.gz",
@@ -23,7 +29,24 @@ UNREAD_VOLUMES = (".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".hdr", ".im
 
 
 def known_kind(data: bytes) -> str:
-    """What kind of file it is; "" if its start does not tell."""
+    """What kind of file it is, also inside of gzip; "" if its start does not tell.
+
+    Example:
+        >>> import gzip
+        >>> known_kind(gzip.compress(b"BM....")), known_kind(bytes(128) + b"DICM")
+        ('a file compressed by gzip, in it a BMP', 'a DICOM file')
+    """
+    if not data.startswith(_GZIP):
+        return _known(data)
+    # One level alone: there are files that unpack to themselves.
+    inner = _known(limits.start_of_gzip(data, _HEADER))
+    return f"a file compressed by gzip{inner and f', in it {inner}'}"
+
+
+def _known(data: bytes) -> str:
+    # First, because its preamble may be the start of a TIFF.
+    if data[128:132] == b"DICM":
+        return "a DICOM file"
     for start, kind in _KINDS.items():
         if data.startswith(start):
             return kind

@@ -19,6 +19,8 @@ _SAME_GAP = 0.1  # of the distance of the slices
 _ROUNDING_MM = 0.11
 _SAME_PLACE_MM = 1e-2
 _SIDEWAYS = 1.0  # pixels, of a slice that is not in line with the others
+# For those who have taken the model, or the preprocessing, of another kind of image.
+_SINGLE = "Single images are for a preprocessing with size, this one has shape"
 _SHOWN = 3  # files in a message
 
 
@@ -33,8 +35,8 @@ def stacked(slices: Sequence[Slice]) -> list[Slice]:
     ordered = sorted(slices, key=lambda one: float(one.position @ normal))
     if len(ordered) < 2:
         raise DataError(
-            "expected at least 2 slices. Received: 1. Copy the whole series; or "
-            "prepare single slices, with size instead of shape"
+            "expected the slices of a volume, at least 2. Received: 1. Copy the whole "
+            f"series. {_SINGLE}"
         )
     positions = np.array([one.position for one in ordered])
     heights = positions @ normal
@@ -60,6 +62,13 @@ def _check_placed(slices: Sequence[Slice]) -> None:
                 "the slices as separate files"
             )
     unplaced = [one for one in slices if not one.is_placed]
+    if len(unplaced) == len(slices):
+        kinds = ", ".join(dict.fromkeys(one.modality or "none" for one in slices))
+        raise DataError(
+            "expected a volume: slices with ImagePositionPatient, "
+            f"ImageOrientationPatient and PixelSpacing. Received: {some(unplaced)} "
+            f"(modality {kinds}), without one of these, such as radiographs. {_SINGLE}"
+        )
     if unplaced:
         raise DataError(
             "expected slices with ImagePositionPatient, ImageOrientationPatient and "

@@ -77,7 +77,7 @@ def bad_series():
         make_slices(hu(), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]),
         "000.dcm, 001.dcm, 002.dcm and 3 more, which the scanner marks as localizer",
     )
-    yield good[:1], "at least 2 slices. Received: 1"
+    yield good[:1], "a volume, at least 2. Received: 1.*with size, this one has shape"
     yield (
         changed(good, 3, RescaleSlope=None, RescaleIntercept=None),
         "in all slices or in none. Received: none in {3}, and in 5 slices",
@@ -88,6 +88,7 @@ def bad_series():
         yield older, r"of one slice.*: \d+\.dcm, with 24 frames without places"
     radiograph = make_dicom(np.zeros((8, 10), np.uint16), SeriesInstanceUID="1.2.3.4")
     yield [*good, radiograph], "with ImagePositionPatient.* Received: {6} without"
+    yield [radiograph], r"a volume.*\(modality \w+\), without.*with size, this one has"
     colour = make_dicom(np.zeros((8, 10, 3), np.uint8), photometric="RGB")
     for key in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
         setattr(colour, key, getattr(good[2], key))
