@@ -4,7 +4,7 @@ import glob
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,8 +16,10 @@ RADIOGRAPHS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 VOLUMES = (".nii", ".nii.gz")
 
 # An index of DICOM files, itself in DICOM.
-_INDEX = "DICOMDIR"
+INDEX = "DICOMDIR"
 _SHOWN = 3  # suffixes in a message
+
+Recogniser = Callable[[Path], bool]
 
 
 class NoImagesError(DataError):
@@ -39,7 +41,11 @@ def image_stem(name: str) -> str:
 
 
 def find_images(
-    given: Iterable[str | os.PathLike], volumes: bool, *, confined: bool = False
+    given: Iterable[str | os.PathLike],
+    volumes: bool,
+    *,
+    confined: bool = False,
+    by_content: bool = False,
 ) -> list[Path]:
     """The files that paths and patterns stand for.
 
@@ -52,6 +58,9 @@ def find_images(
             radiographs, that is DICOM (also without a suffix), PNG, JPEG, TIFF.
         confined: whether a symbolic link that leads out of a given folder is an error.
             A file or folder that is given by name may be a link.
+        by_content: whether files of folders count by their content, whatever their
+            names, as those do that are given by name. Those of a dataset do not: its
+            images would be others than when it was prepared.
     Returns: each file or folder once, in the order of `given`, those of one folder or
         pattern sorted. Of paths that stand for one series, the first.
     Raises: DataError for a path that does not exist, a folder (NoImagesError) or a
@@ -59,22 +68,23 @@ def find_images(
             folders, and links as `confined` says.
     """
     found: dict[Path, None] = {}
-    for path in map(_on_disk, given):
+    is_image = _takes(volumes, by_content)
+    for path in map(on_disk, given):
         if path.is_dir():
-            images = _images_below([path], path, volumes)
+            images = _images_below([path], path, volumes, is_image)
             if confined:
                 _check_links(images, path)
         elif path.exists():
             images = [path]
         elif glob.has_magic(str(path)):
-            images = _matches(path, volumes)
+            images = _matches(path, volumes, is_image)
         else:
             raise DataError(f"{path}: no such file or folder.")
         found.update(dict.fromkeys(images))
     return _without_other_slices(list(found)) if volumes else list(found)
 
 
-def _on_disk(given: str | os.PathLike) -> Path:
+def on_disk(given: str | os.PathLike) -> Path:
     """A path in the Unicode form in which it exists, if it does."""
     forms = (unicodedata.normalize(form, os.fspath(given)) for form in ("NFC", "NFD"))
     others = (Path(form) for form in forms)
@@ -82,30 +92,37 @@ def _on_disk(given: str | os.PathLike) -> Path:
     return path if path.exists() else next((p for p in others if p.exists()), path)
 
 
-def _matches(pattern: Path, volumes: bool) -> list[Path]:
+def _matches(pattern: Path, volumes: bool, is_image: Recogniser) -> list[Path]:
     matches = [Path(match) for match in glob.glob(str(pattern), recursive=True)]
     if not matches:
         raise DataError(f"{pattern}: no file or folder matches.")
     files = [match for match in matches if not match.is_dir()]
     folders = [match for match in matches if match.is_dir()]
     if files:
-        below = _images_among(list(_walk(folders)), volumes)
+        below = _images_among(list(files_below(folders)), volumes, is_image)
     else:
-        below = _images_below(folders, pattern, volumes)
+        below = _images_below(folders, pattern, volumes, is_image)
     return sorted({*files, *below})
 
 
-def _images_below(folders: list[Path], given: Path, volumes: bool) -> list[Path]:
-    files = list(_walk(folders))
-    images = sorted(_images_among(files, volumes))
+def _images_below(
+    folders: list[Path], given: Path, volumes: bool, is_image: Recogniser
+) -> list[Path]:
+    files = list(files_below(folders))
+    images = sorted(_images_among(files, volumes, is_image))
     if not images:
-        suffixes = ", ".join(VOLUMES if volumes else RADIOGRAPHS)
-        kinds = f"{suffixes}{' or DICOM series' if volumes else ''}"
+        received = _counted(files) if files else "an empty folder"
         raise NoImagesError(
-            f"{given}: expected image files ({kinds}) in it or in folders below. "
-            f"Received: {_counted(files) if files else 'an empty folder'}."
+            f"{given}: expected image files ({kinds_text(volumes)}) in it or in "
+            f"folders below. Received: {received}."
         )
     return images
+
+
+def kinds_text(volumes: bool) -> str:
+    """The suffixes of images, and what else is taken."""
+    suffixes = ", ".join(VOLUMES if volumes else RADIOGRAPHS)
+    return f"{suffixes}{' or DICOM series' if volumes else ''}"
 
 
 def _counted(files: Sequence[Path]) -> str:
@@ -120,8 +137,8 @@ def _counted(files: Sequence[Path]) -> str:
     return text
 
 
-def _images_among(files: list[Path], volumes: bool) -> set[Path]:
-    images = {path for path in files if _is_image(path, volumes)}
+def _images_among(files: list[Path], volumes: bool, is_image: Recogniser) -> set[Path]:
+    images = {path for path in files if is_image(path)}
     if volumes:
         from mdmt_tf.imaging.series_files import find_series  # slow to import
 
@@ -150,7 +167,7 @@ def _without_other_slices(found: list[Path]) -> list[Path]:
     return without_other_slices(found)
 
 
-def _walk(folders: Iterable[Path]) -> Iterator[Path]:
+def files_below(folders: Iterable[Path]) -> Iterator[Path]:
     """All files below folders. Archives contain some like .DS_Store and ._P_1.dcm."""
     for folder in folders:
         for place, below, names in os.walk(folder, onerror=_refuse):
@@ -160,16 +177,42 @@ def _walk(folders: Iterable[Path]) -> Iterator[Path]:
                     yield Path(place) / name
 
 
+def _takes(volumes: bool, by_content: bool) -> Recogniser:
+    """Whether a file of a folder is an image, of itself."""
+
+    def is_image(path: Path) -> bool:
+        return _is_image(path, volumes) or (by_content and _is_content(path, volumes))
+
+    return is_image
+
+
+def _is_content(path: Path, volumes: bool) -> bool:
+    """Whether a file has the content of what is read, whatever its name."""
+    from mdmt_tf.imaging import dicom, raster  # slow to import
+
+    if path.name == INDEX or not path.is_file():
+        return False
+    start = _start(path, other_files.START)
+    if volumes:
+        is_pair = path.name.lower().endswith(other_files.UNREAD_VOLUMES)
+        return other_files.is_nifti(start) and not is_pair
+    return dicom.is_dicom(start) or raster.is_raster(start)
+
+
 def _is_image(path: Path, volumes: bool) -> bool:
     name = path.name.lower()
     if volumes or name.endswith((*RADIOGRAPHS, *VOLUMES)):
         return name.endswith(VOLUMES if volumes else RADIOGRAPHS)
-    if path.name == _INDEX:
+    if path.name == INDEX:
         return False
     # Scanners name DICOM files by number.
+    return _start(path, 132)[128:] == b"DICM"
+
+
+def _start(path: Path, count: int) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return file.read(count)
     except OSError as error:
         _refuse(error)
 

@@ -17,6 +17,7 @@ from mdmt_tf.errors import ConfigError, DataError
 from mdmt_tf.imaging import preprocess
 from mdmt_tf.imaging.image_files import find_images, image_stem
 from mdmt_tf.imaging.isolation import isolated
+from mdmt_tf.imaging.left_out import warn_left_out
 from mdmt_tf.imaging.prepared import prepare_file
 from mdmt_tf.imaging.resample import resized_affine
 from mdmt_tf.imaging.volume import PreparedVolume, read_volume
@@ -123,7 +124,8 @@ def of_files(
     """
     recipe = _preprocessing_of(config, preprocessing)
     are_volumes = isinstance(recipe, preprocess.VolumePreprocessing)
-    files = find_images(paths, are_volumes, confined=True)
+    files = find_images(paths, are_volumes, confined=True, by_content=True)
+    warn_left_out(paths, files, are_volumes)
     images, geometry = [], []
     for path in files:
         image = prepare_file(path, recipe)

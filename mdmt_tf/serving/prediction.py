@@ -13,6 +13,7 @@ import numpy as np
 from mdmt_tf.datasets._shared import encoding
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.image_files import find_images
+from mdmt_tf.imaging.left_out import warn_left_out
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 from mdmt_tf.marks import NOT_FOR
 from mdmt_tf.metrics.text import plural
@@ -49,6 +50,8 @@ class Counts:
 
     Attributes:
         files: number of files.
+        left_out: what is said of files of folders that are none of them, see
+            `imaging.left_out`.
         answered: those with an answer.
         warned: those with a warning.
         uncalibrated: whether a probability is as the model was trained to give it.
@@ -58,6 +61,7 @@ class Counts:
     """
 
     files: int
+    left_out: str = ""
     answered: int = 0
     warned: int = 0
     uncalibrated: bool = False
@@ -73,6 +77,8 @@ class Counts:
             f"({self.files / max(seconds, 1e-3):.1f} a second), {errors} with an "
             f"error, {self.warned} with a warning: {out}"
         ]
+        if self.left_out:
+            lines.append(self.left_out)
         if maps is not None:
             lines.append(f"saliency maps: {maps}")
         if self.uncalibrated:
@@ -106,9 +112,10 @@ def predict_files(
         cannot be read is no such error but an answer with an error.
     """
     volumes = len(models[0].size) == 3
-    files = find_images(given, volumes, confined=True)
+    files = find_images(given, volumes, confined=True, by_content=True)
     counts = Counts(
         files=len(files),
+        left_out=warn_left_out(given, files, volumes),
         uncalibrated=not all(model.is_calibrated for model in models),
         trained_on=list(dict.fromkeys(model.trained_on for model in models)),
         statistics=[

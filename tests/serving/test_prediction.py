@@ -14,7 +14,7 @@ import pytest
 from made_series import make_slices, write_slices
 from mean_models import Means, films, model
 
-from mdmt_tf.errors import ConfigError
+from mdmt_tf.errors import ConfigError, DataWarning
 from mdmt_tf.serving import prediction, preparation
 from mdmt_tf.statistics.calibration import Calibration
 
@@ -42,6 +42,19 @@ def test_answers_of_all_kinds(tmp_path):
     assert (counts.files, counts.answered, counts.uncalibrated) == (2, 2, True)
     text = counts.text(1.0, tmp_path / "a.csv", None)
     assert "2 of 2 files answered" in text and "not calibrated" in text
+
+
+def test_files_of_a_folder_that_are_not_taken_are_counted(tmp_path):
+    folder = films(tmp_path / "films", 51)
+    film = next(folder.iterdir())
+    film.rename(folder / "film")
+    (folder / "scan.bmp").write_bytes(b"BM")
+    with pytest.warns(DataWarning, match="scan.bmp"):
+        counts, table = predicted([model(Means())], folder, tmp_path / "a.csv")
+    assert [Path(name).name for name in table["file"]] == ["film"]
+    lines = counts.text(1.0, tmp_path / "a.csv", None).splitlines()
+    assert lines[0].startswith("1 of 1 files answered")
+    assert lines[1] == "1 file left out: 1 .bmp"
 
 
 def test_calibrated_probabilities_come_first_and_raw_ones_stay(tmp_path):
