@@ -43,8 +43,8 @@ def read_hounsfield(
         if raster.is_raster(data):
             advice += "; or prepare pictures without a window, for example as full_256"
         raise DataError(
-            f"{name}: expected one slice, a DICOM file in Hounsfield units, because of "
-            f"window_hu. Received: {kind_of(data)}. {advice}"
+            f"{name}: expected a DICOM file in Hounsfield units of one slice, because "
+            f"of window_hu. Received: {kind_of(data)}. {advice}"
         )
     with dicom.reading(name):
         dataset = dicom.parse(data, name)

@@ -61,7 +61,7 @@ def test_a_slice_in_a_window_is_prepared_from_its_file(tmp_path):
 def test_other_files_have_no_hounsfield_units(tmp_path):
     path = tmp_path / "slice.png"
     cv2.imwrite(str(path), np.zeros((8, 8), np.uint8))
-    with pytest.raises(DataError, match=r"slice.png: expected one slice.*: a PNG pict"):
+    with pytest.raises(DataError, match=r"slice.png: expected a DICOM .*: a PNG"):
         prepare_file(path, "hu_-100_300_4")
     path.write_bytes(b"no picture at all")
     with pytest.raises(DataError, match=r"a DICOM file .*: a text, or a file of ano"):
