@@ -6,8 +6,8 @@ from mdmt_tf.imaging import limits
 
 _GZIP = b"\x1f\x8b"
 _HEADER = 544  # bytes, of the longest header that is looked at
-# First bytes -> another kind of file, and what to do where this is not plain.
 _NIFTI = b"\x5c\x01\0\0"
+# First bytes -> another kind of file, and what to do where this is not plain.
 _IMAGES = {
     b"GIF8": "a GIF",
     _NIFTI: "a NIfTI volume",
