@@ -53,7 +53,7 @@ def test_files_of_a_folder_that_are_not_taken_are_counted(tmp_path):
         counts, table = predicted([model(Means())], folder, tmp_path / "a.csv")
     assert [Path(name).name for name in table["file"]] == ["film"]
     lines = counts.text(1.0, tmp_path / "a.csv", None).splitlines()
-    assert lines[0].startswith("1 of 1 files answered")
+    assert lines[0].startswith("1 of 1 file answered")
     assert lines[1] == "1 file left out: 1 .bmp"
 
 
