@@ -78,6 +78,7 @@ def _tasks(models, maps) -> dict[str, TaskDescription]:
             found[component.name] = TaskDescription(
                 kind=component.kind,
                 classes=list(component.class_names),
+                unit=None if component.class_names else component.unit,
                 derived_from=list(answer.terms) if isinstance(answer, Derived) else [],
                 calibrated=is_calibrated,
                 operating_points={

@@ -40,6 +40,7 @@ class TaskDescription(_Part):
 
     kind: str
     classes: list[str] = Field(description="names in order; empty for a number")
+    unit: str | None = Field(description="of a number; null if the data state none")
     derived_from: list[str] = Field(
         description="tasks whose answers it follows from; empty for a task"
     )

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -7,6 +8,7 @@ from mdmt_tf.imaging import limits
 from mdmt_tf.serving.web import description
 from mdmt_tf.serving.web.bounds import Bounds
 from mdmt_tf.statistics.calibration import Calibration
+from mdmt_tf.tasks import make_task
 
 
 def calibrations(**points):
@@ -25,6 +27,16 @@ def test_tasks_and_what_is_calibrated(means):
     assert found.limits.pixels == limits.current().max_pixels
     assert not any(one.saliency for one in found.tasks.values())
     assert "folder of the run" in found.saliency_note
+
+
+def test_a_number_has_the_unit_that_its_data_state(means):
+    days = make_task(kind="regression", name="stay", unit="days")
+    coma = make_task(kind="ordinal", name="coma", cut_points=(9,), unit="points")
+    own = dataclasses.replace(means, tasks=(days, coma))
+    found = description.describe([own], [], Bounds()).tasks
+    assert found["stay"].unit == "days"
+    assert found["stay"].classes == [] and found["coma"].classes
+    assert found["coma"].unit is None  # its answer is a class
 
 
 def test_probabilities_without_a_fitted_calibration_are_not_called_calibrated():

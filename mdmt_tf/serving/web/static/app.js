@@ -34,6 +34,7 @@ const percent = value => {
 // With all digits that count in float32, so that it decides as printed.
 const exactPercent = value => `${Number((100 * value).toPrecision(9))} %`;
 const decimals = value => Number(value.toPrecision(4)).toString();
+const inUnit = (value, about) => [decimals(value), ...about.unit ? [about.unit] : []].join(" ");
 
 function say(text) { byId("status").textContent = text; }
 
@@ -266,7 +267,7 @@ function task(name, one) {
   const about = model.tasks[name];
   const part = make("section", {class: "task"});
   const heading = make("h4", {}, `${name}: `, make("b", {}, typeof one.prediction === "number"
-    ? decimals(one.prediction) : one.prediction));
+    ? inUnit(one.prediction, about) : one.prediction));
   if (one.std !== null) {
     heading.append(` (std over the models ${decimals(one.std)})`);
   }
@@ -394,7 +395,8 @@ async function start() {
     return;
   }
   byId("overview").tHead.rows[0].replaceChildren(
-    ...["file", "warnings", ...Object.keys(model.tasks)].map(name =>
+    ...["file", "warnings", ...Object.entries(model.tasks).map(([name, {unit}]) =>
+      unit ? `${name} (${unit})` : name)].map(name =>
       make("th", {scope: "col"}, name)));
 }
 
