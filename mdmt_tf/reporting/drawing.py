@@ -63,9 +63,12 @@ class Drawing:
 
 def render(figure: Figure, name: str, caption: str, *, folded: bool = False) -> Drawing:
     """Render a figure, within `matplotlib.rc_context(STYLE)`."""
+    # With a layout, `savefig` would draw the figure twice for each file.
+    figure.set_dpi(DPI)
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+    figure.set_layout_engine(None)
     png = _as(figure, "png", {"Software": None})
-    # The layout is done once; a second pass would not change it.
-    figure.set_layout_engine("none")
     svg = _as(figure, "svg", {"Date": None, "Creator": None}, transparent=True)
     title = " ".join(figure.get_suptitle().split()) or name.replace("_", " ")
     return Drawing(name, caption, _themed(svg), png, title, folded)
