@@ -11,10 +11,16 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import quick_plots
 
 from mdmt_tf.errors import DataError
 from mdmt_tf.metrics.table import leading
-from mdmt_tf.reporting import assessed_calibration, assessed_plots, terminal
+from mdmt_tf.reporting import (
+    assessed_calibration,
+    assessed_plots,
+    external_plots,
+    terminal,
+)
 from mdmt_tf.reporting.assessed_tables import metrics_table, note_of
 from mdmt_tf.reporting.external_page import write_page
 from mdmt_tf.reporting.external_results import ExternalResults, sentence
@@ -167,6 +173,31 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Of one run on real data, with one task."""
+    return write(tmp_path_factory.mktemp("real") / "one", TASKS[:1], synthetic=False)
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """`changed(folder, **facts)`: a copy whose manifest has other facts."""
+
+    def changed(folder, **facts):
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        manifest = json.loads((copy / "manifest.json").read_text())
+        write_json(copy / "manifest.json", manifest | facts)
+        return copy
+
+    return changed
+
+
+@pytest.fixture
+def texts_alone(monkeypatch):
+    """Plots are not rendered."""
+    monkeypatch.setattr(external_plots, "render", quick_plots.not_drawn)
+
+
+@pytest.fixture(scope="module")
 def page(report):
     return (report.results.folder / "index.html").read_text()
 
@@ -286,18 +317,15 @@ def test_the_table_of_metrics_has_every_number(report):
     }
 
 
-def test_titles_count_what_the_numbers_are_of(tmp_path):
+def test_titles_count_what_the_numbers_are_of(report):
     """Also the patients with contradicting labels, in metrics by image."""
-    write(tmp_path / "out", TASKS)
-    path = tmp_path / "out" / "assessment.json"
-    values = json.loads(path.read_text())
-    death = values["external"]["death"]
+    results = report.results
+    changed = json.loads(json.dumps(results.assessment))
+    death = changed["death"]
     death["unit"], death["by_patient"]["patients"] = "image", 7
-    path.write_text(json.dumps(values))
-    titles = [
-        s.title for s in build_tables(ExternalResults.read(path.parent))[0].sections
-    ]
-    counts = [own["by_image"] for own in values["external"].values()]
+    results = dataclasses.replace(results, assessment=changed)
+    titles = [section.title for section in metrics_table(results).sections]
+    counts = [own["by_image"] for own in changed.values()]
     assert (
         titles[0] == f"death: {counts[0]['patients']} patients, {counts[0]['n']} images"
     )
@@ -346,30 +374,32 @@ def test_calibration_is_shown_raw_and_calibrated(report):
 
 
 def test_probabilities_that_no_calibration_changes_are_not_called_calibrated(tmp_path):
-    folder = write(tmp_path / "w", runs=2, temperature=1.0)
-    made = write_page(folder)
-    assert "calibration" not in [table.name for table in made.tables]
+    folder = write(tmp_path / "w", TASKS[:1], runs=2, temperature=1.0)
+    results = ExternalResults.read(folder)
+    names = [table.name for table in build_tables(results)]
+    assert "calibration" not in names
     # Thresholds were chosen before, of whatever probabilities.
-    assert "operating_points" in [table.name for table in made.tables]
+    assert "operating_points" in names
     death = TASKS[0]
-    assert not made.results.is_calibrated(death)
-    figure, *_ = assessed_calibration.reliability(made.results, death)
+    assert not results.is_calibrated(death)
+    figure, *_ = assessed_calibration.reliability(results, death)
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert not any("calibrated" in label for label in labels)
-    _, _, caption = assessed_calibration.decision_curve(made.results, death, death, 2)
+    _, _, caption = assessed_calibration.decision_curve(results, death, death, 2)
     assert "raw" in caption
 
 
-def test_what_is_unusual_about_the_calibration_of_a_run_is_named(tmp_path):
-    folder = write(tmp_path / "w", runs=2)
-    manifest = json.loads((folder / "manifest.json").read_text())
+def test_what_is_unusual_about_the_calibration_of_a_run_is_named(
+    report, changed, texts_alone
+):
     text = "death: calibration at the limit 10."
-    manifest["runs"][1]["calibration_notes"] = {"death": text}
-    write_json(folder / "manifest.json", manifest)
-    made = write_page(folder)
+    runs = [dict(run) for run in report.results.runs]
+    runs[1]["calibration_notes"] = {"death": text}
+    made = write_page(changed(report.results.folder, runs=runs))
     (table,) = [t for t in made.tables if t.name == "operating_points"]
     assert f"run 1, {text}" in table.notes
-    assert (folder / "index.html").read_text().count(f"run 1, {text}") == 3
+    page = (made.results.folder / "index.html").read_text()
+    assert page.count(f"run 1, {text}") == 3
 
 
 def test_operating_points_are_those_chosen_before(report):
@@ -441,8 +471,8 @@ def test_the_terminal_has_80_columns(report, monkeypatch, capsys, tmp_path):
         assert f"{task.name}: " in text
 
 
-def test_one_run_on_real_data(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
+def test_one_run_on_real_data(real, changed):
+    folder = changed(real)
     report = write_page(folder)
     assert "the model has not seen" in report.sentence
     page = (folder / "index.html").read_text()
@@ -452,60 +482,48 @@ def test_one_run_on_real_data(tmp_path):
     assert command in html.unescape(page)
 
 
-def test_a_model_of_synthetic_data_is_marked_on_real_data(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    write_json(folder / "manifest.json", {**manifest, "synthetic": True})
+def test_a_model_of_synthetic_data_is_marked_on_real_data(real, changed, texts_alone):
+    folder = changed(real, synthetic=True)
     assert "was trained on SYNTHETIC data" in write_page(folder).marks[0]
 
 
-def test_numbers_that_were_read_as_classes_are_stated(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:2])
-    manifest = json.loads((folder / "manifest.json").read_text())
+def test_numbers_that_were_read_as_classes_are_stated(report, changed, texts_alone):
     read = {"death": "0 -> no: 50, 1 -> yes: 23"}
-    write_json(folder / "manifest.json", {**manifest, "numbers_read": read})
+    folder = changed(report.results.folder, numbers_read=read)
     write_page(folder)
     page = html.unescape((folder / "index.html").read_text())
     expected = "death from died (numbers read as 0 -> no: 50, 1 -> yes: 23); grade from"
     assert expected in page
 
 
-def test_answers_that_were_not_judged_are_stated(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:2])
-    manifest = json.loads((folder / "manifest.json").read_text())
+def test_answers_that_were_not_judged_are_stated(real, changed, texts_alone):
     text = "Not judged, because ward has no label of it: stay (--labels stay=FIELD)."
-    left = {"answers": ["stay"], "text": text}
-    write_json(folder / "manifest.json", {**manifest, "not_judged": left})
+    folder = changed(real, not_judged={"answers": ["stay"], "text": text})
     write_page(folder)
     page = html.unescape((folder / "index.html").read_text())
-    assert f"images have a label of grade. {text}" in page
+    assert f"images have a label of death. {text}" in page
 
 
-def test_an_answer_of_permuted_labels_is_marked_first(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:2])
-    manifest = json.loads((folder / "manifest.json").read_text())
-    write_json(folder / "manifest.json", {**manifest, "meaningless": ["grade"]})
-    assert write_page(folder).marks[0] == (
-        "grade: the labels of the training were permuted; the answers mean nothing."
+def test_an_answer_of_permuted_labels_is_marked_first(real, changed, texts_alone):
+    folder = changed(real, meaningless=["death"], synthetic=True)
+    first, second = write_page(folder).marks
+    assert first == (
+        "death: the labels of the training were permuted; the answers mean nothing."
     )
-    assert "grade: the labels of the training" in (folder / "index.html").read_text()
+    assert "SYNTHETIC" in second
+    assert first in (folder / "index.html").read_text()
 
 
-def test_a_start_whose_data_are_unknown_is_in_the_sentence(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["runs"][0]["unknown_starts"] = ["mine.weights.h5"]
-    write_json(folder / "manifest.json", manifest)
-    words = "the model has not seen, as far as is known, "
-    assert words in write_page(folder).sentence
+def test_a_start_whose_data_are_unknown_is_in_the_sentence(real):
+    results = ExternalResults.read(real)
+    (run,) = results.runs
+    run["unknown_starts"] = ["mine.weights.h5"]
+    assert "the model has not seen, as far as is known, " in sentence(results)
 
 
-def test_the_synthetic_images_of_the_training_are_stated(tmp_path):
-    folder = write(tmp_path / "one", TASKS[:1], synthetic=False)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for run in manifest["runs"]:
-        run["trained_with_synthetic"] = {"drawn": 2700}
-    write_json(folder / "manifest.json", manifest)
+def test_the_synthetic_images_of_the_training_are_stated(real, changed, texts_alone):
+    (run,) = json.loads((real / "manifest.json").read_text())["runs"]
+    folder = changed(real, runs=[run | {"trained_with_synthetic": {"drawn": 2700}}])
     assert write_page(folder).marks == [
         "The model was trained with 2,700 synthetic images (drawn). These numbers are "
         "of real images."
@@ -575,9 +593,8 @@ def test_damage_is_named(report, tmp_path, name, content):
         ),
     ],
 )
-def test_no_page_of_numbers_that_do_not_follow(tmp_path, change, message):
-    write(tmp_path / "out", TASKS)
-    path = tmp_path / "out" / "assessment.json"
+def test_no_page_of_numbers_that_do_not_follow(real, tmp_path, change, message):
+    path = shutil.copytree(real, tmp_path / "copy") / "assessment.json"
     values = json.loads(path.read_text())
     change(values["external"]["death"])
     path.write_text(json.dumps(values))
