@@ -17,15 +17,32 @@ from mdmt_tf.reporting import marks, plots
 from mdmt_tf.reporting.report import write_report
 
 
-@pytest.fixture(scope="module")
-def judged(whole, tmp_path_factory):
-    """The report on validation rows, with one kind of plots and of pooled plots."""
+def judge(folder, out):
+    """Report on validation rows, with one kind of plots and of pooled plots."""
     kinds = {name: plots.KINDS[name] for name in ("box", "confusion")}
-    out = tmp_path_factory.mktemp("validation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "KINDS", kinds)
         patch.setattr(plots, "render", quick_plots.render)
-        return write_report(whole, out, resamples=20, split="validation")
+        return write_report(folder, out, resamples=5, split="validation")
+
+
+@pytest.fixture(scope="module")
+def folder(benchmark_folder, tmp_path_factory):
+    """Of one backbone, and a baseline, which has correlations."""
+    fields = {"aiforcovid": ["age", "sex"]}
+    folder = benchmark_folder(
+        tmp_path_factory.mktemp("marks") / "b",
+        backbones=["resnet18"],
+        baselines={"age_and_sex": {"task": "prognosis", "fields": fields}},
+    ).add_all()
+    for fold in range(3):
+        folder.add("cv", "none", 0, fold, "age_and_sex", history=False)
+    return folder.path
+
+
+@pytest.fixture(scope="module")
+def judged(folder, tmp_path_factory):
+    return judge(folder, tmp_path_factory.mktemp("validation"))
 
 
 def poison(folder, text="no number"):
@@ -53,24 +70,21 @@ def digests(folder):
     }
 
 
-def test_test_rows_are_never_read(judged, whole, tmp_path, monkeypatch):
-    kinds = {name: plots.KINDS[name] for name in ("box", "confusion")}
-    monkeypatch.setattr(plots, "KINDS", kinds)
-    monkeypatch.setattr(plots, "render", quick_plots.render)
-    copy = shutil.copytree(whole, tmp_path / "copy")
+def test_test_rows_are_never_read(judged, folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "correlations.csv").write_text("not a table of all patients")
     poison(copy)
     with pytest.raises(DataError):
         Results.read(copy)
-    write_report(copy, tmp_path / "out", resamples=20, split="validation")
+    judge(copy, tmp_path / "out")
     assert digests(tmp_path / "out") == digests(judged.folder)
 
 
-def test_the_numbers_are_those_of_validation_rows(judged, whole):
+def test_the_numbers_are_those_of_validation_rows(judged, folder):
     table = pd.read_csv(judged.folder / "tables" / "runs.csv")
     assert set(table["split"]) == {"validation"}
     for row in table.itertuples():
-        rows = pd.read_csv(whole / "runs" / row.fit / "predictions.csv")
+        rows = pd.read_csv(folder / "runs" / row.fit / "predictions.csv")
         rows = rows[(rows["split"] == "validation") & rows["target"].notna()]
         for task, own in rows.groupby("task"):
             expected = accuracy_score(own["target"], own["prediction"])
@@ -90,7 +104,7 @@ def test_everything_says_that_it_is_of_validation_rows(judged, capsys, monkeypat
     page = judged.page.read_text()
     assert f'<p class="banner">{marks.VALIDATION}</p>' in page
     assert "<h1>Benchmark tiny, judged on validation rows</h1>" in page
-    assert "--resamples 20 --split validation" in page
+    assert "--resamples 5 --split validation" in page
     assert page.count("<figcaption>SYNTHETIC data. VALIDATION rows, optimistic.") == 4
     assert "test set" not in page and "test row was read" in page
     # Numbers of the paper are of test sets.
@@ -114,13 +128,13 @@ def test_everything_says_that_it_is_of_validation_rows(judged, capsys, monkeypat
     ],
 )
 def test_rows_that_chose_no_epoch_are_not_said_to_be_optimistic(
-    whole, selected, mark, start
+    folder, selected, mark, start
 ):
     histories = {
         str(fit): pd.DataFrame({"epoch": [0, 1], "selected": own})
         for fit, own in enumerate(selected)
     }
-    results = Results.read(whole, "validation")
+    results = Results.read(folder, "validation")
     results = dataclasses.replace(results, synthetic=False, histories=histories)
     assert marks.warnings_of(results) == [mark]
     assert marks.start_of_title(results) == start
@@ -130,10 +144,10 @@ def test_a_report_on_test_rows_is_not_marked_and_not_replaced(
     benchmark_folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(plots, "KINDS", {})
-    folder = benchmark_folder(tmp_path / "copy", backbones=["resnet18"])
+    made = benchmark_folder(tmp_path / "copy", backbones=["resnet18"])
     for fold in range(3):
-        folder.add("cv", "resnet18", 0, fold, "ft")
-    copy = folder.path
+        made.add("cv", "resnet18", 0, fold, "ft")
+    copy = made.path
     command.main([str(copy), "--resamples", "0"])
     before = digests(copy)
     assert "VALIDATION" not in (copy / "index.html").read_text()
@@ -146,14 +160,14 @@ def test_a_report_on_test_rows_is_not_marked_and_not_replaced(
     assert str(copy / "validation" / "index.html") in capsys.readouterr().out
 
 
-def test_an_unknown_split_is_refused(whole, capsys):
+def test_an_unknown_split_is_refused(folder, capsys):
     with pytest.raises(SystemExit):
-        command.main([str(whole), "--split", "validatoin"])
+        command.main([str(folder), "--split", "validatoin"])
     assert "Did you mean 'validation'?" in capsys.readouterr().err
 
 
-def test_experiments_that_were_trained_with_synthetic_images_are_named(whole):
-    results = Results.read(whole)
+def test_experiments_that_were_trained_with_synthetic_images_are_named(folder):
+    results = Results.read(folder)
     images = {"joint": {"drawn": 2700}, "start": {"drawn": 2700}, "few": {"drawn": 9}}
     synthetic = dataclasses.replace(results, synthetic_images=images)
     assert marks.warnings_of(synthetic) == [marks.SYNTHETIC]

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import quick_plots
 from sklearn import metrics
 
 from mdmt_tf import report as command
@@ -38,6 +39,7 @@ def made(head, tmp_path_factory):
     correlations.write(table, head / "correlations.csv")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "KINDS", {"box": plots.box, "slopes": plots.slopes})
+        patch.setattr(plots, "render", quick_plots.not_drawn)
         return reports.write_report(head, tmp_path_factory.mktemp("head"), resamples=50)
 
 
