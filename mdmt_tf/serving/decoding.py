@@ -17,6 +17,8 @@ from mdmt_tf.imaging.orientation import (
 )
 
 
+# Traced once in a process, not for every export.
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 def decode_grey(file: tf.Tensor) -> tf.Tensor:
     """A PNG or JPEG file as float32 (h, w, 1) in [0, 1], upright.
 
@@ -243,6 +245,8 @@ def _length(data: tf.Tensor) -> tf.Tensor:
     return tf.size(data, out_type=tf.int64)
 
 
+# A function in the graph, as it is called in dozens of places.
+@tf.function(autograph=False)
 def _number(data, position, count: int, little: bool = False) -> tf.Tensor:
     """Unsigned numbers of `count` bytes at positions; beyond the end, 0."""
     places = tf.expand_dims(position, -1) + tf.range(count, dtype=tf.int64)
