@@ -14,19 +14,11 @@ from PIL.PngImagePlugin import PngInfo
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.dicom import read_image
 from mdmt_tf.imaging.raster import decode_raster
-from mdmt_tf.serving import decoding
+from mdmt_tf.serving.decoding import decode_grey
 
 # Each quarter has its own grey.
 PIXELS = np.kron([[0, 80], [160, 240]], np.ones((16, 24))).astype(np.uint8)
 XMP = app1(b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta/>")
-
-
-@pytest.fixture(scope="module")
-def decode_grey():
-    """Traced once."""
-    return tf.function(
-        decoding.decode_grey, input_signature=[tf.TensorSpec((), tf.string)]
-    )
 
 
 def by_pillow(data):
@@ -36,7 +28,7 @@ def by_pillow(data):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("make", [jpeg, png])
-def test_every_orientation_is_obeyed(make, orientation, decode_grey, tmp_path):
+def test_every_orientation_is_obeyed(make, orientation, tmp_path):
     data = make(PIXELS, exif(orientation))
     received = decode_grey(data).numpy()[..., 0]
     np.testing.assert_allclose(received, by_pillow(data), atol=1.01 / 255)
@@ -58,7 +50,7 @@ def test_every_orientation_is_obeyed(make, orientation, decode_grey, tmp_path):
     ],
     ids=["MM", "other tags", "XMP before", "fillings", "PNG end", "colour"],
 )
-def test_exif_data_are_found_wherever_they_are(data, decode_grey):
+def test_exif_data_are_found_wherever_they_are(data):
     received = decode_grey(data).numpy()[..., 0]
     expected = cv2.rotate(PIXELS, cv2.ROTATE_90_CLOCKWISE) / 255
     np.testing.assert_allclose(received, expected, atol=1.01 / 255)
@@ -68,12 +60,12 @@ def test_exif_data_are_found_wherever_they_are(data, decode_grey):
     "damaged",
     [exif(6)[:n] for n in (0, 3, 9, 12, 18)] + [exif(0), exif(9), b"XX" + exif(6)[2:]],
 )
-def test_damaged_exif_data_count_as_none(damaged, decode_grey):
+def test_damaged_exif_data_count_as_none(damaged):
     received = decode_grey(jpeg(PIXELS, damaged)).numpy()[..., 0]
     np.testing.assert_allclose(received, PIXELS / 255, atol=1.01 / 255)
 
 
-def test_the_name_of_the_chunk_in_a_text_is_not_the_chunk(decode_grey):
+def test_the_name_of_the_chunk_in_a_text_is_not_the_chunk():
     file = io.BytesIO()
     text = PngInfo()
     text.add_text("note", "eXIf" + exif(6).hex())
@@ -102,9 +94,7 @@ KINDS = {
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_jpeg_that_is_cut_off_is_an_error_despite_its_end_marker(
-    kind, channels, decode_grey
-):
+def test_a_jpeg_that_is_cut_off_is_an_error_despite_its_end_marker(kind, channels):
     data = stored_as(KINDS[kind], channels=channels)
     expected = decode_raster(data, "whole")
     # Also where something follows the end, as some cameras write it.
@@ -120,7 +110,7 @@ def test_a_jpeg_that_is_cut_off_is_an_error_despite_its_end_marker(
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_progressive_jpeg_without_its_last_scans_is_an_error(channels, decode_grey):
+def test_a_progressive_jpeg_without_its_last_scans_is_an_error(channels):
     data = stored_as(KINDS["progressive"], channels=channels)
     scans = [place.start() for place in re.finditer(b"\xff\xda", data)]
     refused = []
@@ -137,7 +127,7 @@ def test_a_progressive_jpeg_without_its_last_scans_is_an_error(channels, decode_
     assert len(refused) > 4 and (channels > 1 or len(refused) == len(scans) - 1)
 
 
-def test_the_end_marker_of_a_thumbnail_is_not_that_of_the_image(decode_grey):
+def test_the_end_marker_of_a_thumbnail_is_not_that_of_the_image():
     small, data = stored_as([], side=16), stored_as([])
     whole = data[:2] + app1(b"Exif\0\0" + small) + data[2:]
     found = decode_grey(whole).numpy()[..., 0]

@@ -64,6 +64,23 @@ def saved(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def served(saved):
+    return ServedModel(saved)
+
+
+@pytest.fixture(scope="module")
+def signatures(saved):
+    """As other programs load it."""
+    return tf.saved_model.load(str(saved)).signatures
+
+
+@pytest.fixture
+def loaded_once(served, monkeypatch):
+    """`check_export` does not load the SavedModel again."""
+    monkeypatch.setattr(export, "ServedModel", lambda path: served)
+
+
+@pytest.fixture(scope="module")
 def images():
     generator = np.random.default_rng(0)
     return generator.integers(0, 256, (5, SIZE, SIZE, 1), dtype=np.uint8)
@@ -88,9 +105,10 @@ def test_saved_model_equals_the_model_it_was_made_from(saved, images, expected):
     assert check_export(saved, TASKS, images, expected) < 1e-5
 
 
-def test_calibrated_probabilities_are_computed_in_the_graph(saved, images, expected):
+def test_calibrated_probabilities_are_computed_in_the_graph(
+    saved, served, images, expected, loaded_once
+):
     assert check_export(saved, TASKS, images, expected, CALIBRATIONS) < 1e-5
-    served = ServedModel(saved)
     answer = served.predict(images / np.float32(255))
     for name in ("zebra", "middle", "alpha"):
         wanted = CALIBRATIONS[name].apply(expected[name])
@@ -106,7 +124,7 @@ def test_calibrated_probabilities_are_computed_in_the_graph(saved, images, expec
         np.testing.assert_allclose(answer[name], values, atol=1e-5)
 
 
-def test_another_calibration_is_noticed(saved, images, expected):
+def test_another_calibration_is_noticed(saved, images, expected, loaded_once):
     other = CALIBRATIONS | {"signs/y": Calibration(prior_ratio=(1.0, 1.01))}
     with pytest.raises(MdmtError, match="output signs_calibrated: the SavedModel"):
         check_export(saved, TASKS, images, expected, other)
@@ -148,31 +166,29 @@ def test_without_calibrations_there_are_raw_probabilities_only(
     assert served.information == ABOUT
 
 
-def test_another_model_is_noticed(saved, images, expected):
+def test_another_model_is_noticed(saved, images, expected, loaded_once):
     wrong = dict(expected, middle=expected["middle"] + [[2e-5, -2e-5]])
     with pytest.raises(MdmtError, match=r"output middle.*differs.*2e-05.*not be used"):
         check_export(saved, TASKS, images, wrong)
 
 
-def test_nan_is_noticed(saved, images, expected):
+def test_nan_is_noticed(saved, images, expected, loaded_once):
     wrong = dict(expected, value=expected["value"] * np.nan)
     with pytest.raises(MdmtError, match="output value"):
         check_export(saved, TASKS, images, wrong)
 
 
-def test_other_sizes_are_resized_with_antialiasing(saved):
+def test_other_sizes_are_resized_with_antialiasing(served):
     # A chequered board of single pixels: antialiased it is an even grey, aliased not.
     board = (np.indices((4 * SIZE, 4 * SIZE)).sum(axis=0) % 2).astype(np.float32)
     even = np.full((SIZE, SIZE), 0.5, np.float32)
-    served = ServedModel(saved)
     received = served.predict(board[None, ..., None])
     wanted = served.predict(even[None, ..., None])
     for name in received:
         np.testing.assert_allclose(received[name], wanted[name], atol=0.02)
 
 
-def test_signatures_are_served_by_name(saved, images):
-    signatures = tf.saved_model.load(str(saved)).signatures
+def test_signatures_are_served_by_name(signatures, images):
     assert set(signatures) == {"serving_default", "predict_encoded", "information"}
     answer = signatures["serving_default"](
         image=tf.constant(images / 255.0, tf.float32)
@@ -192,17 +208,16 @@ def test_signatures_are_served_by_name(saved, images):
     }
 
 
-def test_it_says_what_it_was_trained_on(saved):
+def test_it_says_what_it_was_trained_on(saved, served):
     stored = {name: own.to_plain() for name, own in CALIBRATIONS.items()}
     about = ABOUT | {"calibration": stored}
-    assert ServedModel(saved).information == about
+    assert served.information == about
     assert json.loads((saved / "model.json").read_text()) == about
 
 
-def test_files_of_several_sizes_in_one_call(saved, images):
+def test_files_of_several_sizes_in_one_call(served, images):
     small = cv2.imencode(".png", images[0])[1].tobytes()
     large = cv2.imencode(".png", np.zeros((50, 70), np.uint8))[1].tobytes()
-    served = ServedModel(saved)
     both = served.predict_encoded([small, large])
     alone = served.predict_encoded([large])
     for name in both:
@@ -210,17 +225,17 @@ def test_files_of_several_sizes_in_one_call(saved, images):
 
 
 @pytest.mark.parametrize("value", [np.nan, 255.0])
-def test_a_request_with_pixels_out_of_range_is_refused(saved, images, value):
+def test_a_request_with_pixels_out_of_range_is_refused(served, images, value):
     given = images[:2] / np.float32(255)
     given[1, 3, 4] = value
     with pytest.raises(DataError, match="from 0, black, to 1, white"):
-        ServedModel(saved).predict(given)
+        served.predict(given)
 
 
-def test_a_request_with_a_damaged_file_is_refused(saved, images):
+def test_a_request_with_a_damaged_file_is_refused(served, images):
     file = cv2.imencode(".png", images[0])[1].tobytes()
     with pytest.raises(DataError, match="saved_model: "):
-        ServedModel(saved).predict_encoded([file, file[:60]])
+        served.predict_encoded([file, file[:60]])
 
 
 @pytest.mark.parametrize(
@@ -233,8 +248,9 @@ def test_a_request_with_a_damaged_file_is_refused(saved, images):
         ("encoded", np.array([b""], object), "Received an empty string"),
     ],
 )
-def test_a_request_of_another_shape_says_what_is_expected(saved, name, given, message):
-    signatures = tf.saved_model.load(str(saved)).signatures
+def test_a_request_of_another_shape_says_what_is_expected(
+    signatures, name, given, message
+):
     serve = signatures[{"image": "serving_default"}.get(name, "predict_encoded")]
     kind = tf.float32 if name == "image" else tf.string
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}: expected") as e:
@@ -242,7 +258,7 @@ def test_a_request_of_another_shape_says_what_is_expected(saved, name, given, me
     assert re.search(message, str(e.value))
 
 
-def test_files_have_warnings_and_are_turned(saved, images):
+def test_files_have_warnings_and_are_turned(served, images):
     lying = np.zeros((SIZE, 2 * SIZE), np.uint8)
     lying[:, SIZE:] = 255
     file, turned = (
@@ -250,11 +266,11 @@ def test_files_have_warnings_and_are_turned(saved, images):
         jpeg(cv2.rotate(lying, cv2.ROTATE_90_CLOCKWISE)),
     )
     grey = cv2.imencode(".png", np.full((SIZE, SIZE), 9, np.uint8))[1].tobytes()
-    answer, warnings = ServedModel(saved).predict_and_warn([file, turned, grey])
+    answer, warnings = served.predict_and_warn([file, turned, grey])
     for values in answer.values():
         np.testing.assert_allclose(values[0], values[1], atol=1e-5)
     assert warnings == ["", "", "no_contrast"]
-    assert "image_warnings" not in ServedModel(saved).outputs
+    assert "image_warnings" not in served.outputs
 
 
 @pytest.mark.parametrize(
@@ -266,7 +282,9 @@ def test_files_have_warnings_and_are_turned(saved, images):
         pytest.param("int32", marks=pytest.mark.large),
     ],
 )
-def test_images_that_no_png_file_holds_are_compared_too(saved, model, dtype):
+def test_images_that_no_png_file_holds_are_compared_too(
+    saved, model, dtype, loaded_once
+):
     size = (3, SIZE, SIZE, 1)
     if "float" in dtype:
         images = np.random.default_rng(0).uniform(0, 1, size).astype(dtype)
