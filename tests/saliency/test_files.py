@@ -280,6 +280,7 @@ def test_the_left_side_of_a_slice_is_that_of_the_patient(orientation, left):
     assert about.left == left
 
 
+@pytest.mark.parametrize("spatial", [(4, 6)])
 @pytest.mark.parametrize("name", ["saliency.csv", "p1/organ-grad_cam.png"])
 def test_an_interrupted_write_leaves_the_earlier_file(
     name, point_network, tasks, samples, spatial, tmp_path, monkeypatch
