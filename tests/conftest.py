@@ -49,6 +49,14 @@ def no_waiting_for_the_disk():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def decoders_wait_for_the_next_test():
+    """To start a process that decodes files takes longer than to prepare a few."""
+    from mdmt_tf.imaging import isolation
+
+    isolation.keep(8)
+
+
 @pytest.fixture(scope="session")
 def four_cpus():
     """Names of four devices."""

@@ -129,6 +129,20 @@ def test_threads_have_processes_of_their_own():
     assert os.getpid() not in pids
 
 
+@pytest.mark.parametrize("kept", [1, 2])
+def test_processes_that_wait_are_ended_except_those_to_keep(kept, monkeypatch):
+    monkeypatch.setattr(isolation, "_workers", isolation._Workers())
+    monkeypatch.setattr(isolation, "_kept", 0)
+    isolation.keep(kept)
+    workers = [isolation._workers.take() for _ in range(3)]
+    for worker in workers:
+        isolation._workers.give_back(worker)
+    isolation.trim()
+    assert sum(worker._process.poll() is None for worker in workers) == kept
+    isolation._workers.stop()
+    assert all(worker._process.poll() is not None for worker in workers)
+
+
 def test_a_child_does_not_use_the_processes_of_its_parent():
     before = isolated("a", os.getpid)
     there, here = os.pipe()
