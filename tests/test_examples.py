@@ -8,7 +8,7 @@ import re
 import types
 
 import pytest
-from source_tree import MODULES, ROOT, is_in
+from source_tree import MODULES, ROOT, is_in, tree
 
 # Rooms whose public functions and classes show how they are used.
 WITH_EXAMPLES = [
@@ -41,8 +41,7 @@ WITHOUT |= {"check_run", "other_stored"}
 
 def public(name: str):
     """Docstrings of the public functions and classes of a module."""
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in tree(MODULES[name]).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             is_record = any("dataclass" in ast.dump(d) for d in node.decorator_list)
             if not node.name.startswith("_") and not is_record:

@@ -7,12 +7,13 @@ rooms, and whole runs in `tests/whole`.
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 
 import pytest
 from command_lines import COMMANDS
-from source_tree import MODULES, ROOT, imports, module_of
+from source_tree import MODULES, ROOT, imports, module_of, tree
 
 TESTS = ROOT / "tests"
 # Modules of no room whose tests are in `tests/commands`.
@@ -209,14 +210,19 @@ def place(module: str) -> tuple[Path, str]:
 
 def holds_code(path: Path) -> bool:
     """False for the files that make a folder a package and say what it is."""
-    return len(ast.parse(path.read_text(encoding="utf-8")).body) > 1
+    return path.name != "__init__.py" or len(tree(path).body) > 1
 
 
-PLACES = {
-    module: place(module)
-    for module, path in MODULES.items()
-    if holds_code(path) and module != "mdmt_tf"
-}
+@functools.cache
+def places() -> dict[str, tuple[Path, str]]:
+    """The place of the tests of every module that holds code."""
+    return {
+        module: place(module)
+        for module, path in MODULES.items()
+        if holds_code(path) and module != "mdmt_tf"
+    }
+
+
 BELOW_ROOMS = [
     path
     for path in sorted(TESTS.rglob("test_*.py"))
@@ -228,17 +234,18 @@ def module_tested_in(path: Path) -> str | None:
     """The module after which a test file is named: the longest name that fits."""
     fitting = [
         (len(name), module)
-        for module, (folder, name) in PLACES.items()
+        for module, (folder, name) in places().items()
         if folder == path.parent and f"{path.stem}_".startswith(f"test_{name}_")
     ]
     return max(fitting, default=(0, None))[1]
 
 
+@functools.cache
 def named_in(path: Path) -> set[str]:
     """Modules that a file imports, or names in a text as those it runs or loads."""
     package = ".".join(path.relative_to(ROOT).parts[:-1])
     found = {module_of(name) for _, name in imports(path)}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             # In a script that the test runs, too.
@@ -250,14 +257,11 @@ def named_in(path: Path) -> set[str]:
     return (found & set(MODULES)) - {"mdmt_tf"}
 
 
-NAMED = {module: named_in(path) for module, path in MODULES.items()}
-
-
 def uses(test: Path, module: str) -> bool:
     """Whether a test imports a module, at most through two others."""
     reached = named_in(test)
     for _ in range(2):
-        reached = reached.union(*(NAMED[name] for name in reached))
+        reached = reached.union(*(named_in(MODULES[name]) for name in reached))
     return module in reached
 
 
@@ -276,7 +280,7 @@ def test_a_test_file_is_named_after_a_module_of_its_room_and_uses_it(path):
 
 def test_every_module_has_a_test_file():
     found = {module_tested_in(path) for path in TESTS.rglob("test_*.py")}
-    without = set(PLACES) - found
+    without = set(places()) - found
     listed = {module for module, _ in LISTED}
     assert without - listed == set(), (
         "add their tests, or say in THROUGH where they are"

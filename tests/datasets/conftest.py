@@ -1,6 +1,7 @@
 """Datasets prepared from their dummy files."""
 
 import csv
+import functools
 from pathlib import Path
 
 import pytest
@@ -50,13 +51,11 @@ class Dummy:
 
 @pytest.fixture(scope="session")
 def dummy(tmp_path_factory):
-    """`dummy(name)`: the dataset, prepared once for all tests."""
-    kept = {}
+    """`dummy(name)`: the dataset, prepared once for all tests; or other files of it."""
 
-    def get(name):
-        if name not in kept:
-            kept[name] = Dummy(name, tmp_path_factory.mktemp(name))
-        return kept[name]
+    @functools.cache
+    def get(name, manual_dir=None, config=None):
+        return Dummy(name, tmp_path_factory.mktemp(name), manual_dir, config)
 
     return get
 

@@ -109,8 +109,8 @@ def test_rejections(dummy):
 @pytest.mark.parametrize(
     "manual_dir", [REAL, pytest.param(REAL / "cohen_brixia", marks=pytest.mark.large)]
 )
-def test_the_real_images(prepare_files, manual_dir):
-    data = prepare_files("cohen_brixia", manual_dir, config="lungs_64")
+def test_the_real_images(dummy, manual_dir):
+    data = dummy("cohen_brixia", manual_dir, "lungs_64")
     scores = [int(e["brixia_global"]) for e in data.examples.values()]
     categories = collections.Counter(int(np.digitize(s, [5, 9, 14])) for s in scores)
     assert len(data.examples) == 143
@@ -128,9 +128,9 @@ def test_the_real_images(prepare_files, manual_dir):
 
 
 @needs_real
-def test_the_two_observers_agree_on_zones_more_than_by_chance(prepare_files):
+def test_the_two_observers_agree_on_zones_more_than_by_chance(dummy):
     # Zones read in another order would not.
-    examples = prepare_files("cohen_brixia", REAL, config="full_8").examples.values()
+    examples = dummy("cohen_brixia", REAL, "lungs_64").examples.values()
     senior = np.array([e["brixia_scores"] for e in examples]).astype(float)
     junior = np.array([e["junior_scores"] for e in examples]).astype(float)
     zones = range(6)

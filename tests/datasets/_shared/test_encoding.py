@@ -195,15 +195,13 @@ def test_an_image_on_which_nothing_is_visible_is_rejected(tmp_path):
 
 
 CRASHES = """
-import os, signal, cv2
+import os, cv2
 
 decode = cv2.imdecode
 
 def crash(data, flags):
     if b"ABORT" in bytes(data):
         os.abort()
-    if b"KILL" in bytes(data):
-        os.kill(os.getpid(), signal.SIGKILL)
     return decode(data, flags)
 
 cv2.imdecode = crash
@@ -217,7 +215,7 @@ def test_a_decoder_that_crashes_costs_its_file_alone(files, tmp_path, monkeypatc
     isolation._workers.stop()
     paths = []
     good = files[0].read_bytes()
-    for number, mark in enumerate(["", "ABORT", "", "KILL", "", ""]):
+    for number, mark in enumerate(["", "ABORT", "", ""]):
         paths.append(tmp_path / f"{number}{mark}.png")
         paths[-1].write_bytes(good + mark.encode())
     try:
@@ -229,7 +227,5 @@ def test_a_decoder_that_crashes_costs_its_file_alone(files, tmp_path, monkeypatc
         if path.name.startswith("1"):
             text = f"{path}: the decoder crashed (SIGABRT"
             assert str(result).startswith(text)
-        elif path.name.startswith("3"):
-            assert str(result).startswith(f"{path}: the decoder crashed (SIGKILL)")
         else:
             assert result.pixels.shape == (FULL.size, FULL.size)

@@ -70,21 +70,21 @@ def test_columns_of_lists_are_not_decoded(write):
 
 
 @pytest.mark.parametrize(
-    ("rows", "options"),
+    ("rows", "options"),  # functions: each makes 400 MB
     [
-        (["x" * 20_000] * 20_000, {}),
-        (arrow.array(["x" * 20_000] * 20_000).dictionary_encode(), {}),
+        (lambda: ["x" * 20_000] * 20_000, {}),
+        (lambda: arrow.array(["x" * 20_000] * 20_000).dictionary_encode(), {}),
         (
-            [f"{'x' * 20_000}{n % 10}" for n in range(20_000)],
+            lambda: [f"{'x' * 20_000}{n % 10}" for n in range(20_000)],
             {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"},
         ),
-        (["x" * 400_000_000], {"compression": "zstd"}),
+        (lambda: ["x" * 400_000_000], {"compression": "zstd"}),
     ],
     ids=["dictionary", "stored dictionary", "common starts", "one cell"],
 )
 @pytest.mark.large
 def test_cells_of_many_bytes_in_a_small_file(write, rows, options):
-    path = write({"a": rows}, **options)
+    path = write({"a": rows()}, **options)
     assert path.stat().st_size < 1_000_000
     with pytest.raises(DataError, match="holds too many bytes.*max_table_bytes="):
         read_lines(path)
