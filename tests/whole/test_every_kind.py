@@ -273,12 +273,17 @@ def test_every_loss_ends_in_the_true_answer(kind, loss, labels):
     weights = known.astype(np.float32)
     values = TaskLoss(task, reduction=None)(target, logits)
     assert values.shape == known.shape
-    for _ in range(300):
+
+    @tf.function
+    def descend():
         with tf.GradientTape() as tape:
             value = keras.ops.sum(
                 TaskLoss(task, reduction=None)(target, logits, weights)
             )
         logits.assign_sub(0.5 * tape.gradient(value, logits))
+
+    for _ in range(300):
+        descend()
     found = task.prediction(task.probabilities(logits.numpy()))
     np.testing.assert_allclose(found[known], encoded[known], atol=0.01)
 
