@@ -296,6 +296,7 @@ def test_your_own_data_as_the_readme_says(
 
     small = {"training.warmup_epochs": 0, "image_size": 32, "split.folds": 3}
     small |= {"model.backbone": tiny_backbone, "model.weights": None}
+    small |= {"training.saved_model": False, "training.tensorboard": False}
     settings = yaml.safe_load(MY_YAML)
     for key, value in small.items():
         *sections, name = key.split(".")
