@@ -14,6 +14,7 @@ from mdmt_tf import config, evaluate, explain, train
 from mdmt_tf.config import files
 from mdmt_tf.data.sources import prepared_configs
 from mdmt_tf.errors import ConfigError, DataError
+from mdmt_tf.runs.folder import RunFolder
 from mdmt_tf.training import trainer
 
 
@@ -44,7 +45,7 @@ def settings(tiny_backbone, data_dir, tmp_path_factory):
         "split": {"folds": 3},
         "model": {"backbone": tiny_backbone},
         "training": {
-            "epochs": 3,
+            "epochs": 2,
             "batch_size": 8,
             "warmup_epochs": 1,
             "tensorboard": False,
@@ -103,17 +104,31 @@ def test_it_is_explained_there_too(finished, moved, tmp_path):
     assert len(pd.read_csv(tmp_path / "maps" / "saliency.csv"))
 
 
-@pytest.mark.parametrize("written", ["--data-dir {}", "data_dir={}"])
 def test_an_interrupted_run_is_resumed_there(
-    written, interrupted, finished, moved, tmp_path, capsys
+    interrupted, finished, moved, tmp_path, capsys
 ):
     copy = shutil.copytree(interrupted, tmp_path / "copy")
     with pytest.raises(DataError, match="before: no such folder"):
         train.main(["--resume", str(copy)])
-    train.main(["--resume", str(copy), *written.format(moved).split()])
+    train.main(["--resume", str(copy), "--data-dir", str(moved)])
     expected = finished.predictions.read_bytes()
     assert (copy / "predictions.csv").read_bytes() == expected
     assert f"evaluate {copy} --data-dir {moved}" in capsys.readouterr().out
+
+
+class Read(Exception):
+    """Settings of a run are read, with these changes."""
+
+
+def test_data_dir_of_a_resumed_run_may_be_a_setting(interrupted, moved, monkeypatch):
+    def settings(run, data_dir, overrides):
+        raise Read(data_dir, overrides)
+
+    monkeypatch.setattr(RunFolder, "settings", settings)
+    for words in (["--data-dir", str(moved)], [f"data_dir={moved}"]):
+        with pytest.raises(Read) as read:
+            train.main(["--resume", str(interrupted), "training.epochs=5", *words])
+        assert read.value.args == (str(moved), ["training.epochs=5"])
 
 
 def test_data_dir_of_a_new_run_is_a_setting(capsys):

@@ -17,7 +17,13 @@ from mdmt_tf.models.backbones import blocks, table
 from mdmt_tf.saliency import choice
 from mdmt_tf.training import trainer
 
-TRAINING = {"epochs": 2, "batch_size": 8, "warmup_epochs": 1, "saved_model": False}
+TRAINING = {
+    "epochs": 1,
+    "batch_size": 8,
+    "warmup_epochs": 0,
+    "saved_model": False,
+    "tensorboard": False,
+}
 FORM = "head_8x32x32"
 AFFINE = np.array(
     [[-2.0, 0, 0, 40], [0, 2, 0, -50], [0, 0, 5, -20], [0, 0, 0, 1]], np.float64

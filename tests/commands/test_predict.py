@@ -43,7 +43,7 @@ def train(tiny_backbone, tmp_path_factory):
         "split": {"folds": 3},
         "model": {"backbone": tiny_backbone},
         "training": {
-            "epochs": 2,
+            "epochs": 1,
             "batch_size": 8,
             "warmup_epochs": 0,
             "tensorboard": False,

@@ -33,6 +33,12 @@ def listed(dataset):
     return list(dataset.as_numpy_iterator())
 
 
+@pytest.fixture(scope="module")
+def mixed(samples, images):
+    """The batches of two augmented epochs."""
+    return listed(training(samples, images, augmentation=MIXED, epochs=2))
+
+
 def assert_same(first, second):
     import tensorflow as tf
 
@@ -103,12 +109,10 @@ def test_targets_and_weights_belong_to_their_images(samples, images, stored_pixe
             )
 
 
-def test_streamed_is_cached(samples, images, alpha, beta):
+def test_streamed_is_cached(samples, mixed, alpha, beta):
     streamed = Images([alpha, beta], (32, 32), "stream")
-    assert_same(
-        listed(training(samples, images, augmentation=MIXED, epochs=2)),
-        listed(training(samples, streamed, augmentation=MIXED, epochs=2)),
-    )
+    batches = training(samples, streamed, augmentation=MIXED, epochs=2)
+    assert_same(listed(batches), mixed)
 
 
 def test_epoch_is_the_same_when_training_starts_with_it(samples, images):
@@ -121,20 +125,20 @@ def test_epoch_is_the_same_when_training_starts_with_it(samples, images):
     assert (resumed[0][0] != whole[0][0]).any()
 
 
-def test_number_of_threads_does_not_matter(samples, images, monkeypatch):
-    many = listed(training(samples, images, augmentation=MIXED, epochs=2))
-    monkeypatch.setattr(pipeline, "threads", lambda: 1)
-    assert_same(listed(training(samples, images, augmentation=MIXED, epochs=2)), many)
-    monkeypatch.setattr(pipeline, "threads", lambda: 7)
-    assert_same(listed(training(samples, images, augmentation=MIXED, epochs=2)), many)
+@pytest.mark.parametrize("threads", [1, 7])
+def test_number_of_threads_does_not_matter(
+    threads, samples, images, mixed, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "threads", lambda: threads)
+    assert_same(listed(training(samples, images, augmentation=MIXED, epochs=2)), mixed)
 
 
-def test_seed_matters_to_order_and_to_augmentation(samples, images):
+def test_seed_matters_to_order_and_to_augmentation(samples, images, mixed):
     first = listed(training(samples, images))
     second = listed(training(samples, images, seed=1))
     assert any((a[0] != b[0]).any() for a, b in zip(first, second, strict=True))
     # Same order, other pixels.
-    changed = listed(training(samples, images, augmentation=MIXED))
+    changed = mixed[: len(first)]
     assert_same([batch[1:] for batch in first], [batch[1:] for batch in changed])
     assert any((a[0] != b[0]).any() for a, b in zip(first, changed, strict=True))
 
@@ -247,16 +251,15 @@ def test_fit_sees_the_epochs_one_after_another(samples, images):
 
 
 @pytest.mark.parametrize("cache", ["memory", "stream"])
-def test_two_devices_share_each_batch(two_cpus, samples, alpha, beta, cache):
+def test_two_devices_share_each_batch(two_cpus, samples, mixed, alpha, beta, cache):
     import tensorflow as tf
 
     strategy = build_strategy(two_cpus)
     images = Images([alpha, beta], (32, 32), cache)
     dataset = training(samples, images, epochs=2, augmentation=MIXED)
-    whole = listed(dataset)
     shared = list(strategy.experimental_distribute_dataset(dataset))
-    assert len(shared) == len(whole) == 2 * -(-len(samples["train"]) // BATCH)
-    for one, two in zip(whole, shared, strict=True):
+    assert len(shared) == len(mixed) == 2 * -(-len(samples["train"]) // BATCH)
+    for one, two in zip(mixed, shared, strict=True):
         flat = zip(tf.nest.flatten(one), tf.nest.flatten(two), strict=True)
         for value, slices in flat:
             slices = strategy.experimental_local_results(slices)
