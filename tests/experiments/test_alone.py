@@ -8,7 +8,7 @@ from mdmt_tf import config
 from mdmt_tf.errors import ConfigError
 from mdmt_tf.experiments import alone, plan, protocol
 from mdmt_tf.experiments.grid import Folder
-from mdmt_tf.training.inputs import open_inputs
+from mdmt_tf.training.inputs import open_split
 
 SETTINGS = {
     "experiment": "small",
@@ -217,12 +217,13 @@ def planned(data_dir, tmp_path_factory):
 @pytest.mark.parametrize("validation", VALIDATION)
 @pytest.mark.parametrize("experiment", ["outcome_only", "old_only", "grade_only"])
 def test_the_lists_are_those_of_the_grid(load, planned, validation, experiment, caplog):
+    splits = plan.read_splits(planned)
     for fold in range(3):
         settings = load(
             f"experiment={experiment}", f"split.fold={fold}", *VALIDATION[validation]
         )
-        split = open_inputs(settings).split
-        expected = plan.read_splits(planned)[validation, fold]
+        _, split = open_split(settings)
+        expected = splits[validation, fold]
         assert list(split.datasets) == list(settings.datasets)
         for name, lists in split.datasets.items():
             assert lists == expected.datasets[name]
@@ -235,7 +236,7 @@ def test_a_dataset_with_the_same_patients_is_divided_together_alone_too(
     same = [f"datasets.{name}.patients=ward" for name in ("alpha", "beta")]
     settings = load("experiment=outcome_only", *same)
     assert set(settings.split.whole.datasets) == {"alpha", "beta"}
-    split = open_inputs(settings).split
+    _, split = open_split(settings)
     values = {**SETTINGS, "data_dir": str(data_dir)}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     grid = config.load(str(tmp_path / "small.yaml"), same)
@@ -249,7 +250,7 @@ def test_the_lists_would_be_others_without_the_tasks_of_the_benchmark(load):
     assert list(settings.split.whole.tasks) == ["outcome", "old"]
     own = settings.split.model_copy(update={"whole": None})
     lists = [
-        open_inputs(settings.model_copy(update={"split": split})).split.datasets
+        open_split(settings.model_copy(update={"split": split}))[1].datasets
         for split in (settings.split, own)
     ]
     assert lists[0] != lists[1]
@@ -270,7 +271,7 @@ def test_the_settings_of_a_run_say_all_that_its_split_is_made_of(load, tmp_path)
     files.write(settings.to_plain(), tmp_path / "config.yaml")
     again = config.load(str(tmp_path / "config.yaml"))
     assert again == settings == last_of(again).settings
-    assert open_inputs(again).split == open_inputs(settings).split
+    assert open_split(again)[1] == open_split(settings)[1]
 
 
 def test_folds_that_are_not_those_of_the_grid_are_told(load, caplog):

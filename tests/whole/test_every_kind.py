@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -501,14 +499,3 @@ def test_whether_a_baseline_can_predict_it(task):
     assert problem is None or problem.endswith(".")
     # A baseline fits the classes of single labels.
     assert (problem is None) == (task.n_classes > 1 and task.label_shape == ())
-
-
-# The rule that keeps a kind in one place.
-
-
-def test_tasks_load_no_tensorflow():
-    code = (
-        "import sys, mdmt_tf.tasks, mdmt_tf.tasks.labels, mdmt_tf.metrics.table\n"
-        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
