@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 from mdmt_tf import storage
 from mdmt_tf.config import Config, files
 from mdmt_tf.config.schema import BenchmarkSection
 from mdmt_tf.experiments import grid, matching, plan, schedule
+from mdmt_tf.experiments.executors import forked
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.experiments.schedule import Executor, State
 from mdmt_tf.metrics.text import plural
@@ -41,11 +40,9 @@ def run_benchmark(
     with locked(folder):
         head = "Resolved settings of a benchmark."
         files.write(settings.to_plain(), folder.pending, head)
-        # The plan has its own process, so that TensorFlow does not stay in memory.
-        command = [sys.executable, "-m", "mdmt_tf.benchmark"]
-        command += ["--config", str(folder.pending), "--plan-in", str(folder.path)]
-        status = subprocess.run(command, check=False).returncode
-        if status:
+        # The plan has its own process: what TensorFlow computes would stay in memory.
+        arguments = ["--config", str(folder.pending), "--plan-in", str(folder.path)]
+        if status := forked.run("mdmt_tf.benchmark", arguments):
             folder.pending.unlink()
             return status
         state = _run_fits(settings, folder, write, retry_failed, show)

@@ -3,8 +3,6 @@
 Whole benchmarks are in `tests/commands/test_benchmark.py`.
 """
 
-import subprocess
-
 import pytest
 
 from mdmt_tf import benchmark, config
@@ -25,11 +23,11 @@ def commands(monkeypatch):
     """The commands of plans, none of which succeeds."""
     seen = []
 
-    def fail(command, **options):
-        seen.append(command)
-        return subprocess.CompletedProcess(command, 2)
+    def fail(program, arguments):
+        seen.append([program, *arguments])
+        return 2
 
-    monkeypatch.setattr(run.subprocess, "run", fail)
+    monkeypatch.setattr(run.forked, "run", fail)
     return seen
 
 
@@ -54,6 +52,7 @@ def test_a_plan_is_made_in_the_folder_whatever_its_name_is(folder, commands):
     """Read as YAML, the name would end before the first #."""
     begin(folder)
     (command,) = commands
+    assert command[0] == "mdmt_tf.benchmark"
     assert command[-2:] == ["--plan-in", str(folder.path)]
     assert str(folder.pending) in command
 

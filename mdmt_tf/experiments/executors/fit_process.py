@@ -1,8 +1,6 @@
 """One process per fit, which starts or resumes `mdmt_tf.train`.
 
-The processes are forked from one that has loaded TensorFlow, because loading takes a
-third of the time of a small fit. That process computes nothing: a process in which
-TensorFlow has computed must not be forked.
+Loading TensorFlow takes a third of the time of a small fit, so they are forked.
 """
 
 import dataclasses
@@ -11,13 +9,13 @@ import os
 import runpy
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 
 from mdmt_tf import storage
 from mdmt_tf.config import files
 from mdmt_tf.errors import MdmtError
+from mdmt_tf.experiments.executors import forked
 from mdmt_tf.experiments.grid import Folder
 
 # How long another process may still hold a run, for example while it is ending.
@@ -28,8 +26,6 @@ STOP_SECONDS = 120.0
 
 # The module that a fit's process runs, as `python -m` does.
 PROGRAM = "mdmt_tf.train"
-
-_PRELOADED = "mdmt_tf.experiments.executors.preloaded"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +93,7 @@ def start(
     if gpus is None and (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         # The new process has the environment that the server started with.
         gpus = visible.split(",")
-    context = multiprocessing.get_context("forkserver")
-    # Read when the server starts, with the first fit.
-    context.set_forkserver_preload([_PRELOADED])
-    process = context.Process(
+    process = forked.context().Process(
         target=_train,
         args=(folder, fit, cores, gpus, wait_for_lock),
         name=fit,
@@ -114,7 +107,7 @@ def start(
 
 def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
     """Train and exit, in the new process."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    forked.die_with_parent()
     # A terminal sends Ctrl-C to all processes; the one that requested the fit passes it
     # on, once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -139,16 +132,6 @@ def _train(folder, fit, cores, gpus, wait_for_lock) -> None:
     except MdmtError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent ends.
-
-    The parent is the process that requested the fit, not the server that forked it,
-    which lives as long as any of its children.
-    """
-    multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arguments(folder: Folder, fit: str) -> list[str]:

@@ -92,13 +92,7 @@ def found_by(folder, core, sender):
 
 
 class Recorded:
-    """In the place of multiprocessing: remembers what a process is begun with."""
-
-    def get_context(self, method):
-        return self
-
-    def set_forkserver_preload(self, modules):
-        pass
+    """In the place of the context: remembers what a process is begun with."""
 
     def Process(self, *, args, **options):
         self.gpus = args[3]
@@ -120,7 +114,7 @@ class Recorded:
 def test_gpus_are_those_of_now(folder, monkeypatch, gpus, visible, expected):
     """A process has the environment of the server that forks it, which is older."""
     recorded = Recorded()
-    monkeypatch.setattr(fit_process, "multiprocessing", recorded)
+    monkeypatch.setattr(fit_process.forked, "context", lambda: recorded)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
