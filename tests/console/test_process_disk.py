@@ -4,22 +4,21 @@ A limit of the size of files stands for a full disk: the error comes from the sa
 calls, in the middle of a file.
 """
 
-import resource
+import functools
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from forked_commands import run_forked
 from tiny_network import environment_of
 
 from mdmt_tf.experiments.grid import Folder
 from mdmt_tf.runs.folder import RunFolder
 
-# Processes that load TensorFlow. `.ci/run` runs them.
+# Many processes. `.ci/run` runs them.
 pytestmark = pytest.mark.large
 
 DUMMY = Path(__file__).resolve().parents[2] / "datasets" / "hannover" / "dummy_data"
@@ -55,21 +54,7 @@ SETTINGS = {
 def command(tmp_path_factory):
     """command(*words, most=bytes of a file): a command with small files alone."""
     environment = environment_of(tmp_path_factory.mktemp("site"))
-
-    def command(*words, most=None):
-        def limit():
-            if most is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-        return subprocess.run(
-            [sys.executable, "-m", *map(str, words)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            preexec_fn=limit,
-        )
-
-    return command
+    return functools.partial(run_forked, environment=environment)
 
 
 @pytest.fixture(scope="module")

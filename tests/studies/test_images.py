@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from forked_commands import run_forked
+from tiny_network import environment_of
 
 from mdmt_tf import config
 from mdmt_tf.errors import ConfigError, DataError
@@ -175,14 +177,18 @@ def test_failed_fits_are_tried_again_when_a_study_is_started_again(
 
 
 @pytest.mark.large
-def test_a_study_of_images_runs_to_its_page(tmp_path):
-    """Two minutes: every arm of one pair of datasets, trained for an epoch."""
-    tiny = ["study.outcomes=[20]", "study.scores=[20]", "study.datasets=1"]
-    tiny += ["study.correlations=[0.9]", "study.shifts=[none]", "training.epochs=1"]
-    tiny += ["training.warmup_epochs=0", "image_size=32", "benchmark.processes=1"]
-    settings, folder = load(*tiny), StudyFolder(tmp_path)
-    report = run_study(settings, folder, print)
-    assert report.status == "All 1 cells have 1 pairs of datasets."
+def test_a_study_of_images_runs_to_its_page(tiny_backbone, tmp_path):
+    """Every arm of one pair of datasets, trained for an epoch."""
+    tiny = [f"benchmark.backbones=[{tiny_backbone}]", "study.outcomes=[20]"]
+    tiny += ["study.scores=[20]", "study.datasets=1", "study.correlations=[0.9]"]
+    tiny += ["study.shifts=[none]", "training.epochs=1", "training.warmup_epochs=0"]
+    tiny += ["image_size=32", "benchmark.processes=1"]
+    words = ["mdmt_tf.study", "--config", "when_it_helps_images", *OVERRIDES, *tiny]
+    environment = environment_of(tmp_path / "site")
+    folder = StudyFolder(tmp_path / "study")
+    done = run_forked(*words, f"run_dir={folder.path}", environment=environment)
+    assert "All 1 cells have 1 pairs of datasets." in done.stdout, done.stderr
+    settings = load(*tiny)
     results = images.read_all(settings, folder).set_index("arm")
     assert set(results.index) == {*ARMS, "oracle"}
     # 16 outcomes and 16 scores in batches of 16.

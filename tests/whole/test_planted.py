@@ -7,8 +7,6 @@ columns that a declaration names. SECURITY.md has the list.
 import base64
 import gzip
 import io
-import subprocess
-import sys
 import zipfile
 import zlib
 
@@ -16,6 +14,8 @@ import numpy as np
 import pandas as pd
 import planted
 import pytest
+from forked_commands import run_forked
+from tiny_network import environment_of
 
 from mdmt_tf import prepare
 
@@ -79,7 +79,7 @@ image_size: 32
 tasks:
   outcome: {{kind: binary, classes: [home, died], from: {{films: outcome}}}}
 split: {{folds: 3}}
-model: {{backbone: shufflenet_v2_x0_5}}
+model: {{backbone: tiny}}
 training:
   epochs: 1
   batch_size: 8
@@ -87,7 +87,7 @@ training:
   saliency: 2
   select_on: {{task: outcome}}
 benchmark:
-  backbones: [shufflenet_v2_x0_5]
+  backbones: [tiny]
   cross_validation: {{cv: {{folds: 3}}}}
   experiments: {{stl: {{tasks: [outcome]}}}}
   baselines: {{age: {{task: outcome, fields: {{films: [age, sex]}}}}}}
@@ -110,16 +110,15 @@ def test_no_output_of_any_command_has_details(tmp_path, monkeypatch):
     monkeypatch.chdir(out)
     printed = []
 
-    def run(command, *arguments, status=0):
-        done = subprocess.run(
-            [sys.executable, "-m", f"mdmt_tf.{command}", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        printed.append(done.stdout)
-        text = done.stdout.decode()
-        assert done.returncode == status, text
-        assert not planted.words_in(done.stdout), text
+    environment = environment_of(tmp_path / "site")
+
+    def run(command, *arguments):
+        words = (f"mdmt_tf.{command}", *arguments)
+        done = run_forked(*words, environment=environment)
+        text = done.stdout + done.stderr
+        printed.append(text.encode())
+        assert done.returncode == 0, text
+        assert not planted.words_in(printed[-1]), text
 
     settings = ("--config", inputs / "run.yaml")
     films, data = inputs / "films", ("--data-dir", out / "data")
