@@ -12,6 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from forked_commands import run_forked
 from small_settings import DATASETS, OUTCOME
 from tiny_network import environment_of
 
@@ -148,9 +149,11 @@ def test_the_fits_share_the_lists_of_their_fold(finished):
         assert set(tested["site"]) == sites
 
 
-def test_mdmt_starts_from_the_average_of_its_single_tasks(finished, environment):
+def test_mdmt_starts_from_the_average_of_its_single_tasks(finished, tiny_backbone):
     """Variable by variable, by the files alone."""
     import h5py
+
+    from mdmt_tf.models.backbones import build_backbone
 
     folder, _ = finished
     mdmt = folder.run(fit_of(folder, "mdmt", 1))
@@ -163,16 +166,9 @@ def test_mdmt_starts_from_the_average_of_its_single_tasks(finished, environment)
     assert {part["file"]: part["share"] for part in parts} == {
         str(path): 0.5 for path in paths
     }
-    code = (
-        "import sys\n"
-        "from mdmt_tf.models.backbones import build_backbone\n"
-        "paths = sys.argv[1:3]\n"
-        "model = build_backbone('tiny', (32, 32, 3), dict.fromkeys(paths, 0.5))\n"
-        "model.save_weights(sys.argv[3])\n"
-    )
     target = folder.path / "average.weights.h5"
-    command = [sys.executable, "-c", code, *map(str, paths), str(target)]
-    subprocess.run(command, env=environment, check=True)
+    halves = dict.fromkeys(map(str, paths), 0.5)
+    build_backbone(tiny_backbone, (32, 32, 3), halves).save_weights(target)
 
     def arrays(path):
         found = {}
@@ -203,12 +199,8 @@ def test_the_baseline_is_a_run_without_a_network(finished):
 
 def test_its_report(finished, environment):
     folder, _ = finished
-    done = subprocess.run(
-        [sys.executable, "-m", "mdmt_tf.report", str(folder.path), "--resamples", "50"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    words = ("mdmt_tf.report", folder.path, "--resamples", "50")
+    done = run_forked(*words, environment=environment)
     assert done.returncode == 0, done.stderr
     assert "8 of 8 cells of the grid are finished" in done.stdout
     table = pd.read_csv(folder.path / "tables" / "table_1.csv")
@@ -241,13 +233,17 @@ def test_a_second_start_finds_nothing_to_do(finished, begin):
 
 
 def fits_below(pid):
-    """Processes of fits among the children of a process, their children included."""
+    """Processes of fits among the children of a process, their children included.
+
+    They write to a log each, which the process of the plan does not.
+    """
     found = []
     for child in psutil.Process(pid).children(recursive=True):
         try:
             # Forked from the server, whose command line they have.
             pair = child, child.parent()
-            if all("forkserver" in " ".join(p.cmdline()) for p in pair):
+            forked = all("forkserver" in " ".join(p.cmdline()) for p in pair)
+            if forked and any("/logs/" in file.path for file in child.open_files()):
                 found.append(child)
         except (psutil.Error, AttributeError):
             continue  # Ended meanwhile.
@@ -356,8 +352,7 @@ def test_failed_fits_are_reported_and_retried(finished, begin, tmp_path):
 def test_a_fit_of_a_benchmark_can_be_evaluated_again(finished, environment):
     folder, _ = finished
     run = RunFolder(folder.run(fit_of(folder, "mdmt", 0)).path)
-    command = [sys.executable, "-m", "mdmt_tf.evaluate", str(run.path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = run_forked("mdmt_tf.evaluate", run.path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert "The trained model reproduces" in done.stdout.replace("\n", " ")
 
@@ -476,8 +471,7 @@ def test_synthetic_images_beside_real_ones(
         judged = rows.loc[rows["split"] != "train", "dataset"]
         assert set(judged) == {"synthetic_cxr" if name == "pretrain" else "beta"}
     # A fit is reproduced by itself.
-    command = [sys.executable, "-m", "mdmt_tf.evaluate", str(run.path)]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True)
+    done = run_forked("mdmt_tf.evaluate", run.path, environment=variables)
     assert done.returncode == 0 and "18 synthetic images" in done.stdout, done.stderr
     results = Results.read(folder.path)
     assert results.synthetic is False
