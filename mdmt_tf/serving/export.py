@@ -22,6 +22,7 @@ of training.
 `mdmt_tf.serving.image_warnings`. Pixels that are NaN or not in [0, 1] are an error.
 """
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -107,28 +108,26 @@ def export_model(
         read_files = tf.map_fn(read, encoded, fn_output_signature=(specification, size))
         return answer(read_files[0], sizes=read_files[1])
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        "serving_default",
-        answer,
-        input_signature=[image],
-    )
+    # `keras.export.ExportArchive` would trace each function a second time, to find the
+    # variables that it uses.
+    saved = tf.Module()
+    saved.model_variables = [variable.value for variable in model.variables]
+    served = functools.partial(tf.function, autograph=False)
+    signatures = {"serving_default": served(answer, input_signature=[image])}
     if datasets:
         names = tf.TensorSpec((None,), tf.string, "dataset")
-        archive.add_endpoint(
-            "predict_of_dataset", answer, input_signature=[image, names]
+        signatures["predict_of_dataset"] = served(
+            answer, input_signature=[image, names]
         )
     if len(shape) == 2:
-        archive.add_endpoint(
-            "predict_encoded",
-            predict_encoded,
-            input_signature=[tf.TensorSpec((None,), tf.string, "encoded")],
-        )
-    archive.add_endpoint(
-        "information", lambda: {"json": tf.constant(text)}, input_signature=[]
+        files = tf.TensorSpec((None,), tf.string, "encoded")
+        signatures["predict_encoded"] = served(predict_encoded, input_signature=[files])
+    signatures["information"] = served(
+        lambda: {"json": tf.constant(text)}, input_signature=[]
     )
-    archive.write_out(str(path), verbose=False)
+    for name, function in signatures.items():
+        setattr(saved, name, function)
+    tf.saved_model.save(saved, str(path), signatures=signatures)
     (path / "model.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -57,9 +57,23 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def saved(model, tmp_path_factory):
+def traces():
+    """Grows by one whenever the answer of a signature of `saved` is traced."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def saved(model, traces, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "saved_model"
-    export_model(model, TASKS, path, ABOUT, calibrations=CALIBRATIONS)
+    answered = export.answered
+
+    def counted(answers, logits, *arguments, **options):
+        traces.append(sorted(logits))
+        return answered(answers, logits, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "answered", counted)
+        export_model(model, TASKS, path, ABOUT, calibrations=CALIBRATIONS)
     return path
 
 
@@ -186,6 +200,10 @@ def test_other_sizes_are_resized_with_antialiasing(served):
     wanted = served.predict(even[None, ..., None])
     for name in received:
         np.testing.assert_allclose(received[name], wanted[name], atol=0.02)
+
+
+def test_each_signature_is_traced_once(saved, traces):
+    assert traces == [sorted(task.name for task in TASKS)] * 2
 
 
 def test_signatures_are_served_by_name(signatures, images):
