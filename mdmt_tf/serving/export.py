@@ -22,9 +22,8 @@ of training.
 `mdmt_tf.serving.image_warnings`. Pixels that are NaN or not in [0, 1] are an error.
 """
 
-import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -108,27 +107,41 @@ def export_model(
         read_files = tf.map_fn(read, encoded, fn_output_signature=(specification, size))
         return answer(read_files[0], sizes=read_files[1])
 
-    # `keras.export.ExportArchive` would trace each function a second time, to find the
-    # variables that it uses.
-    saved = tf.Module()
-    saved.model_variables = [variable.value for variable in model.variables]
-    served = functools.partial(tf.function, autograph=False)
-    signatures = {"serving_default": served(answer, input_signature=[image])}
+    functions = {"serving_default": (answer, [image])}
     if datasets:
         names = tf.TensorSpec((None,), tf.string, "dataset")
-        signatures["predict_of_dataset"] = served(
-            answer, input_signature=[image, names]
-        )
+        functions["predict_of_dataset"] = (answer, [image, names])
     if len(shape) == 2:
         files = tf.TensorSpec((None,), tf.string, "encoded")
-        signatures["predict_encoded"] = served(predict_encoded, input_signature=[files])
-    signatures["information"] = served(
-        lambda: {"json": tf.constant(text)}, input_signature=[]
-    )
-    for name, function in signatures.items():
-        setattr(saved, name, function)
-    tf.saved_model.save(saved, str(path), signatures=signatures)
+        functions["predict_encoded"] = (predict_encoded, [files])
+    functions["information"] = (lambda: {"json": tf.constant(text)}, [])
+    write_functions(model, path, functions)
     (path / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def write_functions(
+    model: keras.Model,
+    path: Path,
+    functions: Mapping[str, tuple[Callable, Sequence[tf.TensorSpec]]],
+) -> None:
+    """Write a SavedModel with a signature for each function.
+
+    `keras.export.ExportArchive` would trace each of them a second time, to find the
+    variables that it uses.
+
+    Args:
+        model: whose variables the functions use.
+        path: folder to make.
+        functions: {signature: (function, its arguments)}.
+    """
+    saved = tf.Module()
+    saved.model_variables = [variable.value for variable in model.variables]
+    signatures = {}
+    for name, (function, arguments) in functions.items():
+        traced = tf.function(function, input_signature=arguments, autograph=False)
+        signatures[name] = traced
+        setattr(saved, name, traced)
+    tf.saved_model.save(saved, str(path), signatures=signatures)
 
 
 def _numbers_of(known: Sequence[str], names, shape) -> tf.Tensor:

@@ -31,15 +31,6 @@ def test_a_saved_backbone_is_the_same_backbone(tmp_path):
     np.testing.assert_array_equal(loaded(images), model(images))
 
 
-def test_weights_come_from_a_file(tmp_path):
-    model, images = moved("resnet18", seed=3)
-    model.save_weights(tmp_path / "model.weights.h5")
-    rebuilt = build_backbone("resnet18", SHAPE, tmp_path / "model.weights.h5", seed=4)
-    random = build_backbone("resnet18", SHAPE, seed=4)
-    np.testing.assert_array_equal(rebuilt(images), model(images))
-    assert np.abs(random(images) - model(images)).max() > 0
-
-
 def test_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match=r"'resnet81'.*mean 'resnet18'.*Known: dens"):
         build_backbone("resnet81", SHAPE)
