@@ -139,8 +139,8 @@ def norms(request):
     huber = make_task(name="age", kind="regression", loss="huber").fitted(years)
     found = {}
     for seed in SEEDS:
+        backbone = build_backbone("shufflenet_v2_x0_5", (32, 32, 3), seed=seed)
         for ages in ({"raw": raw}, {"mse": AGE.fitted(years), "huber": huber}):
-            backbone = build_backbone("shufflenet_v2_x0_5", (32, 32, 3), seed=seed)
             tasks = [*CLASSES, next(iter(ages.values()))]
             model = build_model(backbone, tasks, request.param, seed=seed)
             variables = [v.value for v in backbone.trainable_variables]

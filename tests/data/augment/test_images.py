@@ -1,6 +1,7 @@
 """Random augmentation: frequencies, amounts, and independence of anything else."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ def images():
     return ndimage.gaussian_filter(noise, (0, 1, 1, 0)).astype(np.float32)
 
 
+@functools.cache
 def draw(n, settings, seed=1, epoch=2):
     import tensorflow as tf
 

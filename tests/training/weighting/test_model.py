@@ -1,5 +1,7 @@
 """The place where methods that need the gradients of each task plug in."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -141,13 +143,24 @@ EXPECTED = {
 }
 
 
+@pytest.fixture(scope="module")
+def stepped(two_cpus):
+    """`stepped(method, replicas)`: what one batch leaves, in single precision."""
+
+    @functools.cache
+    def stepped(method, replicas=1):
+        return one_step(method, two_cpus if replicas == 2 else None)
+
+    return stepped
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
 @pytest.mark.parametrize("method", EXPECTED)
 def test_task_gradients_of_the_backbone_go_through_the_method(
-    method, replicas, two_cpus
+    method, replicas, stepped
 ):
     losses, of_kernel, of_heads = by_hand()
-    logged, kernel, heads, _ = one_step(method, two_cpus if replicas == 2 else None)
+    logged, kernel, heads, _ = stepped(method, replicas)
     expected = KERNEL - RATE * EXPECTED[method](of_kernel)
     np.testing.assert_allclose(kernel, expected, atol=1e-6)
     # The heads follow the total, whatever the method makes of the backbone.
@@ -169,8 +182,8 @@ def test_task_gradients_of_the_test_tell_the_methods_apart():
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_a_method_may_assign_its_own_variables(replicas, two_cpus):
-    *_, fitted = one_step(Remembering, two_cpus if replicas == 2 else None)
+def test_a_method_may_assign_its_own_variables(replicas, stepped):
+    *_, fitted = stepped(Remembering, replicas)
     losses, _, _ = by_hand()
     for task in TASKS:
         labelled = task.weight * WEIGHTS[task.name].sum() / 4
@@ -181,8 +194,8 @@ def test_a_method_may_assign_its_own_variables(replicas, two_cpus):
 @pytest.mark.parametrize(
     ("policy", "scale"), [("mixed_bfloat16", None), ("mixed_float16", 256.0)]
 )
-def test_task_gradients_in_mixed_precision_are_nearly_the_same(policy, scale):
-    _, expected, *_ = one_step(Projecting)
+def test_task_gradients_in_mixed_precision_are_nearly_the_same(policy, scale, stepped):
+    _, expected, *_ = stepped(Projecting)
     with precision(policy):
         _, received, *_ = one_step(Projecting, scale=scale)
     np.testing.assert_allclose(received, expected, atol=0.01)
