@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import quick_plots
 
 from mdmt_tf import evaluate
 from mdmt_tf.data.augment.layers import AugmentationLayers
@@ -14,6 +15,7 @@ from mdmt_tf.errors import ConfigError
 from mdmt_tf.models.backbones import build_backbone
 from mdmt_tf.models.from_config import build_from_config
 from mdmt_tf.models.layers import BatchNormalization
+from mdmt_tf.reporting import external_plots
 from mdmt_tf.runs import predictions
 from mdmt_tf.screen.line import Line
 from mdmt_tf.serving import evaluation
@@ -175,7 +177,7 @@ def selected(run, settings):
 @pytest.fixture(scope="module")
 def per_dataset(settings):
     """A run with statistics per dataset, its settings and what it wrote."""
-    own = settings("model.batch_norm=per_dataset", "training.epochs=3")
+    own = settings("model.batch_norm=per_dataset", "training.epochs=2")
     lines = []
     return trainer.train(own, write=lines.append), own, "".join(lines)
 
@@ -252,6 +254,7 @@ def test_two_devices_a_weighting_and_mixed_precision(settings, two_cpus):
         "training.weighting=uncertainty",
         "training.accumulate=2",
         "training.epochs=2",
+        "training.tensorboard=false",
         "training.saliency=4",
     )
     run = trainer.train(own)
@@ -261,8 +264,9 @@ def test_two_devices_a_weighting_and_mixed_precision(settings, two_cpus):
 
 @pytest.mark.large
 def test_unseen_data_are_normalised_as_declared(
-    per_dataset, prepare, stored_pixels, tmp_path, capsys
+    per_dataset, prepare, stored_pixels, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setattr(external_plots, "render", quick_plots.not_drawn)
     run, _, _ = per_dataset
     fields = {"grade": "grade"}
     examples = [

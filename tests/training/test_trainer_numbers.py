@@ -55,7 +55,7 @@ def floats(settings, prepare, tmp_path):
 
 @pytest.mark.large
 def test_a_run_on_float_pixels_is_exported_and_reproduced(floats):
-    run = trainer.train(floats())
+    run = trainer.train(floats("training.tensorboard=false"))
     facts = run.read_json(run.manifest)["export"]
     assert facts["compared_images"] and facts["largest_difference"] < 1e-5
     assert evaluation.reproduce(run) == []
