@@ -192,7 +192,7 @@ def _is_content(path: Path, volumes: bool) -> bool:
 
     if path.name == INDEX or not path.is_file():
         return False
-    start = _start(path, other_files.START)
+    start = start_of(path)
     if volumes:
         is_pair = path.name.lower().endswith(other_files.UNREAD_VOLUMES)
         return other_files.is_nifti(start) and not is_pair
@@ -206,10 +206,11 @@ def _is_image(path: Path, volumes: bool) -> bool:
     if path.name == INDEX:
         return False
     # Scanners name DICOM files by number.
-    return _start(path, 132)[128:] == b"DICM"
+    return start_of(path, 132)[128:] == b"DICM"
 
 
-def _start(path: Path, count: int) -> bytes:
+def start_of(path: Path, count: int = other_files.START) -> bytes:
+    """The first bytes of a file of a folder."""
     try:
         with path.open("rb") as file:
             return file.read(count)

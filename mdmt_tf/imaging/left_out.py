@@ -83,8 +83,7 @@ def _is_like_image(path: Path) -> bool:
         return False
     if path.name.lower().endswith(_SUFFIXES):
         return True
-    with path.open("rb") as file:
-        start = file.read(other_files.START)
+    start = image_files.start_of(path)
     return dicom.is_dicom(start) or other_files.is_of_image(start)
 
 
