@@ -1,10 +1,11 @@
 """Image files on disk: which of the files in folders are images."""
 
+import dataclasses
 import glob
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,8 +19,6 @@ VOLUMES = (".nii", ".nii.gz")
 # An index of DICOM files, itself in DICOM.
 INDEX = "DICOMDIR"
 _SHOWN = 3  # suffixes in a message
-
-Recogniser = Callable[[Path], bool]
 
 
 class NoImagesError(DataError):
@@ -68,16 +67,16 @@ def find_images(
             folders, and links as `confined` says.
     """
     found: dict[Path, None] = {}
-    is_image = _takes(volumes, by_content)
+    wanted = _Wanted(volumes, by_content)
     for path in map(on_disk, given):
         if path.is_dir():
-            images = _images_below([path], path, volumes, is_image)
+            images = wanted.below([path], path)
             if confined:
                 _check_links(images, path)
         elif path.exists():
             images = [path]
         elif glob.has_magic(str(path)):
-            images = _matches(path, volumes, is_image)
+            images = wanted.matches(path)
         else:
             raise DataError(f"{path}: no such file or folder.")
         found.update(dict.fromkeys(images))
@@ -92,31 +91,50 @@ def on_disk(given: str | os.PathLike) -> Path:
     return path if path.exists() else next((p for p in others if p.exists()), path)
 
 
-def _matches(pattern: Path, volumes: bool, is_image: Recogniser) -> list[Path]:
-    matches = [Path(match) for match in glob.glob(str(pattern), recursive=True)]
-    if not matches:
-        raise DataError(f"{pattern}: no file or folder matches.")
-    files = [match for match in matches if not match.is_dir()]
-    folders = [match for match in matches if match.is_dir()]
-    if files:
-        below = _images_among(list(files_below(folders)), volumes, is_image)
-    else:
-        below = _images_below(folders, pattern, volumes, is_image)
-    return sorted({*files, *below})
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """Which files of folders are images; the arguments are those of `find_images`."""
 
+    volumes: bool
+    by_content: bool
 
-def _images_below(
-    folders: list[Path], given: Path, volumes: bool, is_image: Recogniser
-) -> list[Path]:
-    files = list(files_below(folders))
-    images = sorted(_images_among(files, volumes, is_image))
-    if not images:
-        received = _counted(files) if files else "an empty folder"
-        raise NoImagesError(
-            f"{given}: expected image files ({kinds_text(volumes)}) in it or in "
-            f"folders below. Received: {received}."
-        )
-    return images
+    def matches(self, pattern: Path) -> list[Path]:
+        matches = [Path(match) for match in glob.glob(str(pattern), recursive=True)]
+        if not matches:
+            raise DataError(f"{pattern}: no file or folder matches.")
+        files = [match for match in matches if not match.is_dir()]
+        folders = [match for match in matches if match.is_dir()]
+        if files:
+            below = self._among(list(files_below(folders)))
+        else:
+            below = self.below(folders, pattern)
+        return sorted({*files, *below})
+
+    def below(self, folders: list[Path], given: Path) -> list[Path]:
+        files = list(files_below(folders))
+        images = sorted(self._among(files))
+        if not images:
+            received = _counted(files) if files else "an empty folder"
+            raise NoImagesError(
+                f"{given}: expected image files ({kinds_text(self.volumes)}) in it or "
+                f"in folders below. Received: {received}."
+            )
+        return images
+
+    def _among(self, files: list[Path]) -> set[Path]:
+        images = {path for path in files if self._takes(path)}
+        if self.volumes:
+            from mdmt_tf.imaging.series_files import find_series  # slow to import
+
+            folders = {path.parent for path in files if path not in images}
+            images.update(find_series(sorted(folders)))
+        return images
+
+    def _takes(self, path: Path) -> bool:
+        """Whether a file is an image of itself; a slice of a series is not."""
+        if _is_image(path, self.volumes):
+            return True
+        return self.by_content and _is_content(path, self.volumes)
 
 
 def kinds_text(volumes: bool) -> str:
@@ -135,16 +153,6 @@ def _counted(files: Sequence[Path]) -> str:
     if others := sorted({*suffixes} & {*other_files.UNREAD_VOLUMES}):
         text += f". Convert {', '.join(others)} to .nii.gz"
     return text
-
-
-def _images_among(files: list[Path], volumes: bool, is_image: Recogniser) -> set[Path]:
-    images = {path for path in files if is_image(path)}
-    if volumes:
-        from mdmt_tf.imaging.series_files import find_series  # slow to import
-
-        folders = {path.parent for path in files if path not in images}
-        images.update(find_series(sorted(folders)))
-    return images
 
 
 def _check_links(images: Iterable[Path], folder: Path) -> None:
@@ -175,15 +183,6 @@ def files_below(folders: Iterable[Path]) -> Iterator[Path]:
             for name in names:
                 if not name.startswith("."):
                     yield Path(place) / name
-
-
-def _takes(volumes: bool, by_content: bool) -> Recogniser:
-    """Whether a file of a folder is an image, of itself."""
-
-    def is_image(path: Path) -> bool:
-        return _is_image(path, volumes) or (by_content and _is_content(path, volumes))
-
-    return is_image
 
 
 def _is_content(path: Path, volumes: bool) -> bool:
