@@ -6,7 +6,6 @@ slice.
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from mdmt_tf.errors import DataError
 from mdmt_tf.imaging import crop, montage
 from mdmt_tf.imaging.prepared import PreparedImage
 from mdmt_tf.imaging.volume import FULL_SCALE, PreparedVolume
+from mdmt_tf.storage import write_bytes
 
 TILES = 24  # of a sheet
 _COLUMNS = 4
@@ -110,6 +110,6 @@ def write(file: str | os.PathLike, tiles: Sequence[np.ndarray]) -> None:
         sheet[y : y + height, x : x + width] = one
     _, data = cv2.imencode(".png", sheet)
     try:
-        Path(file).write_bytes(data.tobytes())
+        write_bytes(file, data.tobytes())
     except OSError as error:
         raise DataError(f"{file}: cannot be written: {error.strerror}") from error

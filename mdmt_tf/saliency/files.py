@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -239,11 +240,10 @@ def zero_text(rows: Sequence[MapRow]) -> str:
         zero = [f"{row.image_id} {row.task}" for row in of_method if row.is_zero]
         if zero:
             more = f" and {len(zero) - _NAMED} more" if len(zero) > _NAMED else ""
-            lines.append(
-                f"{TITLES[method]}: {len(zero)} of {len(of_method)} maps "
-                f"({', '.join(zero[:_NAMED])}{more}). {IF_ZERO[method]}\n"
-            )
-    return "".join(lines)
+            text = f"{TITLES[method]}: {len(zero)} of {len(of_method)} maps "
+            text += f"({', '.join(zero[:_NAMED])}{more}). {IF_ZERO[method]}"
+            lines += textwrap.wrap(text, 80, break_long_words=False)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _write(path: Path, data: bytes) -> None:

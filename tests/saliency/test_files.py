@@ -211,9 +211,10 @@ def test_maps_that_are_zero_are_named(point_network, tasks, normal, tmp_path):
         Request(normalize=double, methods=["grad_cam", "guided_backpropagation"]),
     )
     assert [row.is_zero for row in rows] == [True] * 4
-    first, second = files.zero_text(rows).splitlines()
-    assert first.startswith("Grad-CAM: 2 of 2 maps (film a organ, film b organ). The")
-    assert second.startswith("guided backpropagation: 2 of 2 maps")
+    text = files.zero_text(rows)
+    assert text.startswith("Grad-CAM: 2 of 2 maps (film a organ, film b organ). The")
+    assert "\nguided backpropagation: 2 of 2 maps" in text
+    assert max(map(len, text.splitlines())) <= 80
     with (tmp_path / "saliency.csv").open() as file:
         assert {row["is_zero"] for row in csv.DictReader(file)} == {"True"}
     assert files.zero_text([dataclasses.replace(rows[0], is_zero=False)]) == ""
