@@ -82,7 +82,8 @@ def check_metrics(
         for name, value, other in other_values(stored[task], metrics, EXACT):
             raise DataError(
                 f"{where} {task} {name} = {value}: predictions.csv gives {other}. One "
-                f"of the two files is damaged or was changed. {remedy}"
+                "of the two files is damaged or was changed, or another version of "
+                f"mdmt_tf computed the metric. {remedy}"
             )
 
 
