@@ -98,7 +98,8 @@ class BenchmarkSection(Section):
             if name not in self.backbones:
                 yield (
                     ("weights", name),
-                    f": is none of the backbones: {', '.join(self.backbones)}.",
+                    f": is none of the backbones: {', '.join(self.backbones)}. "
+                    "Leave it out; benchmark.weights={} leaves out all.",
                 )
 
     @rule("backbones", "seeds")

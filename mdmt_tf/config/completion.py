@@ -17,14 +17,15 @@ def without_superseded(below: dict, above: dict) -> dict:
     """Values of a base without those that do not fit the file above it.
 
     A benchmark and derived answers of tasks that the file does not have do not stay,
-    nor do comparisons when the file has experiments of its own. A file that declares
+    nor do comparisons when the file has experiments of its own, and initial weights of
+    backbones that are not among its own. A file that declares
     a dataset has a name, datasets and a selection of its own, even if it starts from
     another one; of the base's datasets those stay that feed a task.
     """
     takes_benchmark = "tasks" in above and "benchmark" not in above
     if takes_benchmark and not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):
         below = {key: value for key, value in below.items() if key != "benchmark"}
-    below = _without_comparisons(below, above)
+    below = _with_fitting_benchmark(below, above)
     below = _without_derived(below, above)
     if not isinstance(above.get("dataset"), dict):
         return below
@@ -40,15 +41,18 @@ def without_superseded(below: dict, above: dict) -> dict:
     return result
 
 
-def _without_comparisons(below: dict, above: dict) -> dict:
-    grids = below.get("benchmark"), above.get("benchmark")
-    if (
-        not all(isinstance(grid, dict) for grid in grids)
-        or "experiments" not in grids[1]
-    ):
+def _with_fitting_benchmark(below: dict, above: dict) -> dict:
+    """Without comparisons of other experiments, and weights of other backbones."""
+    grid, own = below.get("benchmark"), above.get("benchmark")
+    if not isinstance(grid, dict) or not isinstance(own, dict):
         return below
-    kept = {key: value for key, value in grids[0].items() if key != "comparisons"}
-    return {**below, "benchmark": kept}
+    grid = dict(grid)
+    if "experiments" in own:
+        grid.pop("comparisons", None)
+    weights, backbones = grid.get("weights"), own.get("backbones")
+    if isinstance(weights, dict) and isinstance(backbones, list):
+        grid["weights"] = {k: v for k, v in weights.items() if k in backbones}
+    return {**below, "benchmark": grid}
 
 
 def _without_derived(below: dict, above: dict) -> dict:

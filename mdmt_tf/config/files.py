@@ -14,15 +14,15 @@ from mdmt_tf.errors import ConfigError, DataError, brief, nearest
 from mdmt_tf.imaging import limits
 
 # Sections whose keys are chosen by the user. A file with a base replaces them whole.
-_NAMED = {
+NAMED = (
     ("tasks",),
     ("derived",),
     ("datasets",),
     ("benchmark", "experiments"),
     ("benchmark", "cross_validation"),
-    ("benchmark", "baselines"),
     ("benchmark", "fractions"),
-}
+    ("benchmark", "baselines"),
+)
 _LONGEST_CHAIN = 100
 _LARGEST_FILE = 4 * yaml_text.MAX_CHARACTERS
 
@@ -37,9 +37,8 @@ def read(name_or_path: str, base: str | None = None) -> tuple[dict, Origins]:
     """The content of a configuration file, merged with its `base`, if it has one.
 
     `base` is the name of a shipped configuration, or a path relative to the folder of
-    the file. Keys are merged one by one. Only sections with names of the user (tasks,
-    derived, datasets, and experiments, cross_validation, baselines of a benchmark)
-    replace those of the base as a whole.
+    the file. Keys are merged one by one. Only the sections of `NAMED` replace those of
+    the base as a whole.
 
     Args:
         name_or_path: the name of a shipped configuration, or the path of a YAML file.
@@ -91,7 +90,7 @@ def _lay_over(below, origins_below, above, origins_above):
     replaced = set()
 
     def merge(low, high, path):
-        if not (isinstance(low, dict) and isinstance(high, dict)) or path in _NAMED:
+        if not (isinstance(low, dict) and isinstance(high, dict)) or path in NAMED:
             replaced.add(path)
             return high
         result = dict(low)

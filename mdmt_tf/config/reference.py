@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
+from mdmt_tf.config.files import NAMED
 from mdmt_tf.config.keys import ITEM, NAME, Key, all_keys
 
 _INTRODUCTION = f"""\
@@ -22,9 +23,8 @@ the value is YAML. All problems of a file are reported at once, each with its li
 - `python -m mdmt_tf.config keys WORD`: the keys below that match a word
 
 A file may start from another one: `base: NAME` or `base: path/of/another.yaml`. Its
-keys replace those of the base one by one. `tasks`, `derived`, `datasets`,
-`benchmark.experiments`, `benchmark.cross_validation` and `benchmark.baselines` replace
-those of the base as a whole.
+keys replace those of the base one by one. These sections replace those of the base as
+a whole: {", ".join(f"`{'.'.join(path)}`" for path in NAMED)}.
 
 A key with a default may be omitted. `{NAME}` stands for a name that you choose:
 lower-case letters, digits and `_`, a letter first; `{ITEM}` stands for the number of an

@@ -117,6 +117,23 @@ def test_experiments_of_a_file_replace_the_comparisons_of_its_base(tmp_path):
     assert grid.comparisons is None and list(grid.experiments) == ["a"]
 
 
+def test_backbones_of_a_file_keep_their_own_weights_of_its_base(tmp_path):
+    own = tmp_path / "own.yaml"
+    for chosen, kept in (("resnet18", {"resnet18": None}), ("resnet34", {})):
+        text = f"base: open_cxr\nbenchmark: {{backbones: [{chosen}]}}"
+        own.write_text(text, encoding="utf-8")
+        assert config.load(str(own), ["data_dir=."]).benchmark.weights == kept
+    # In one file, it is a slip.
+    text = (
+        "base: open_cxr\nbenchmark: {backbones: [resnet34], weights: {resnet18: null}}"
+    )
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="none of the backbones: resnet34. Leave it"):
+        config.load(str(own), ["data_dir=."])
+    changes = ["benchmark.backbones=[resnet34]", "benchmark.weights={}"]
+    assert config.load("open_cxr", ["data_dir=.", *changes]).benchmark.weights == {}
+
+
 @pytest.mark.parametrize("weights", ["{a.weights.h5: 0.5}", "{a.pth: 1.0}"])
 def test_wrong_averages_of_weights(load_grid, weights):
     with pytest.raises(ConfigError, match="weights sum to 0.5|expected null"):
