@@ -17,10 +17,10 @@ def without_superseded(below: dict, above: dict) -> dict:
     """Values of a base without those that do not fit the file above it.
 
     A benchmark and derived answers of tasks that the file does not have do not stay,
-    nor do comparisons when the file has experiments of its own, and initial weights of
-    backbones that are not among its own. A file that declares
-    a dataset has a name, datasets and a selection of its own, even if it starts from
-    another one; of the base's datasets those stay that feed a task.
+    nor do comparisons when the file has experiments of its own, nor, when it has
+    backbones of its own, initial weights of others. A file that declares a dataset has
+    a name, datasets and a selection of its own, even if it starts from another one; of
+    the base's datasets those stay that feed a task.
     """
     takes_benchmark = "tasks" in above and "benchmark" not in above
     if takes_benchmark and not _tasks_of_benchmark(below) <= set(above["tasks"] or ()):

@@ -242,7 +242,10 @@ def zero_text(rows: Sequence[MapRow]) -> str:
             more = f" and {len(zero) - _NAMED} more" if len(zero) > _NAMED else ""
             text = f"{TITLES[method]}: {len(zero)} of {len(of_method)} maps "
             text += f"({', '.join(zero[:_NAMED])}{more}). {IF_ZERO[method]}"
-            lines += textwrap.wrap(text, 80, break_long_words=False)
+            # Names of images stay whole.
+            lines += textwrap.wrap(
+                text, 80, break_long_words=False, break_on_hyphens=False
+            )
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -201,7 +201,7 @@ def test_maps_that_are_zero_are_named(point_network, tasks, normal, tmp_path):
             layer.set_weights([np.zeros_like(value) for value in layer.get_weights()])
     predicted = PredictedSamples(
         images=[image, image],
-        ids=["film a", "film b"],
+        ids=["film a", f"film-{'b' * 40}"],
         probabilities={"organ": np.array([[0.7, 0.2, 0.1]] * 2)},
     )
     rows = explain_samples(
@@ -212,7 +212,8 @@ def test_maps_that_are_zero_are_named(point_network, tasks, normal, tmp_path):
     )
     assert [row.is_zero for row in rows] == [True] * 4
     text = files.zero_text(rows)
-    assert text.startswith("Grad-CAM: 2 of 2 maps (film a organ, film b organ). The")
+    assert text.startswith("Grad-CAM: 2 of 2 maps (film a organ,")
+    assert f"film-{'b' * 40} organ). The" in text.replace("\n", " ")
     assert "\nguided backpropagation: 2 of 2 maps" in text
     assert max(map(len, text.splitlines())) <= 80
     with (tmp_path / "saliency.csv").open() as file:
