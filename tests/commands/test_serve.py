@@ -394,6 +394,37 @@ def test_the_page_by_keyboard_with_a_saliency_map(page, films):
 
 
 @pytest.mark.large
+def test_a_number_is_shown_with_its_unit(page, url, films):
+    """The answers of the run, and beside them a number of days, as of a regression."""
+
+    def told(route):
+        about = route.fetch().json()
+        days = {"classes": [], "operating_points": {}, "saliency": False}
+        about["tasks"]["stay"] = about["tasks"]["prognosis"] | days | {"unit": "days"}
+        route.fulfill(json=about)
+
+    def answered_days(route):
+        reply = post(url, films[2:3], format="stream", pictures="true")
+        lines = [json.loads(line) for line in reply.text.splitlines()]
+        number = {"prediction": 12.5, "std": None}
+        number |= {"probabilities": {}, "calibrated": {}, "operating_points": {}}
+        for line in lines:
+            if line.get("tasks"):
+                line["tasks"]["stay"] = line["tasks"]["prognosis"] | number
+        route.fulfill(body="".join(json.dumps(line) + "\n" for line in lines))
+
+    page.route("**/api/model", told)
+    page.route("**/api/predict*", answered_days)
+    page.goto(url)
+    page.wait_for_selector("#overview thead th", state="attached")
+    page.set_input_files("#files", films[2:3])
+    assert answered(page).startswith("1 of 1 image answered")
+    assert page.locator("#cards h4", has_text="stay").inner_text() == "stay: 12.5 days"
+    columns = page.locator("#overview thead th").all_inner_texts()
+    assert columns == ["file", "warnings", "prognosis", "stay (days)"]
+
+
+@pytest.mark.large
 def test_too_many_files_are_not_sent(page, films):
     page.set_input_files("#files", films * 3)
     assert page.inner_text("#status") == (

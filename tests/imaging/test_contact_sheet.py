@@ -92,3 +92,14 @@ def test_slices_of_a_volume(depth, rows, columns):
         assert (one[:60, :60] == 255).all()
         assert (one[:60, 70:] == 0).all()
         assert (one[70:] == round(number * 1000 / FULL_SCALE * 255)).all()
+
+
+def test_a_sheet_takes_its_place_when_it_is_whole(tmp_path):
+    sheet, kept = tmp_path / "sheet.png", tmp_path / "kept.png"
+    contact_sheet.write(sheet, [np.zeros((4, 4, 3), np.uint8)])
+    kept.hardlink_to(sheet)
+    before = kept.read_bytes()
+    contact_sheet.write(sheet, [np.full((8, 8, 3), 9, np.uint8)])
+    # One that is written in place would be read half by who looks at it meanwhile.
+    assert kept.read_bytes() == before
+    assert (cv2.imread(str(sheet)) == 9).all()

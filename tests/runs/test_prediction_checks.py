@@ -199,6 +199,9 @@ def test_metrics_that_do_not_follow_are_named():
     ):
         with pytest.raises(DataError, match=re.escape(message)):
             check_metrics({"left": wrong}, found, "m.json: test", AGAIN)
+    with pytest.raises(DataError, match="or another version of mdmt_tf computed") as no:
+        check_metrics({"left": {"n": 4}}, found, "m.json: test", AGAIN)
+    assert str(no.value).endswith(AGAIN)
     for wrong, message in (({}, "has no left"), ({"left": [1]}, "expected metrics")):
         with pytest.raises(DataError, match=message):
             check_metrics(wrong, found, "m.json: test", AGAIN)
