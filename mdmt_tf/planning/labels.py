@@ -211,7 +211,7 @@ def _classes(column: Column) -> tuple[dict[str, str], str, str, bool]:
 
 def _sign(text: str) -> int:
     """-1 for a negative class, 1 for a positive one, 0 for neither."""
-    found = words.words_of(text)
+    found = words.plain_words_of(text)
     if any(word in words.NEGATIVE for word in found):
         return -1
     return int(any(word in words.POSITIVE for word in found))

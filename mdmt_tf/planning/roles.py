@@ -11,6 +11,9 @@ from mdmt_tf.planning.columns import Column
 
 Columns = Mapping[str, Column]
 
+# Columns that are about a patient, and name none.
+_NO_PATIENT = words.FIELDS | words.OUTCOMES | words.TIMES | words.DAYS
+
 
 @dataclasses.dataclass(frozen=True)
 class Guess:
@@ -38,7 +41,7 @@ def guess_patient(columns: Columns, image: str) -> Guess:
         column
         for name, column in columns.items()
         if words.has(name, words.PATIENT)
-        and not words.has(name, words.FIELDS | words.OUTCOMES | words.TIMES)
+        and not words.has(name, _NO_PATIENT)
         and len(column.counts) > min(5, 0.1 * n)
     ]
     # Unknown patients are worst; then coarser groups cannot leak between splits.
@@ -59,11 +62,15 @@ def guess_patient(columns: Columns, image: str) -> Guess:
         reason = f"{len(columns[name].counts)} values that repeat, within which "
         reason += f"{score:.0%} of the other columns do not change"
         return Guess(name, reason, sure=False)
-    return Guess(None, _nobody(columns[image].cells), sure=False)
+    return Guess(None, _nobody(columns[image].cells, groups), sure=False)
 
 
-def _nobody(files: Sequence[str]) -> str:
-    """What to do where no column names the patient."""
+def _nobody(files: Sequence[str], groups: Sequence[Column]) -> str:
+    """What to do where no column names the patient.
+
+    Args:
+        groups: columns whose values repeat as those of patients may.
+    """
     found = [
         match[0]
         for file in files
@@ -82,6 +89,10 @@ def _nobody(files: Sequence[str]) -> str:
             f"but the files seem to name {len(set(found))}, such as {found[0]}: add "
         )
         advice += "a column with them, or they will be in several splits"
+    elif others := [c for c in groups if not words.has(c.name, _NO_PATIENT)]:
+        best = min(others, key=lambda c: len(c.counts))
+        advice += f". {best.name} repeats, {len(best.counts)} values in {len(files)} "
+        advice += f'rows: if it names them, give --patient "{best.name}"'
     return f"no column names the patient, so every image counts as one; {advice}"
 
 

@@ -1,6 +1,8 @@
 """Words in the names of columns, folders and classes, and what they suggest."""
 
+import itertools
 import re
+import unicodedata
 
 
 def _set(text: str) -> frozenset[str]:
@@ -9,11 +11,14 @@ def _set(text: str) -> frozenset[str]:
 
 PATIENT = _set(
     "patient patientid patientnumber pid patid subject subjectid subj case caseid "
-    "mrn person personid participant individual patients paziente patiente"
+    "mrn person personid participant individual patients patnr patno pseudonym "
+    "patienten patientin patientennummer patientennr fallnummer fallnr fallid "
+    "paziente patiente paciente pazienti"
 )
 SITE = _set(
     "site siteid hospital hospitals center centre institution institute clinic "
-    "location facility cohort ospedale klinik hopital centro"
+    "location facility cohort klinik klinikum krankenhaus spital haus standort "
+    "hopital etablissement ospedale sede centro ziekenhuis"
 )
 # Facts about the patient or the acquisition: for baselines and strata, no outcomes.
 FIELDS = _set(
@@ -34,12 +39,21 @@ OUTCOMES = _set(
     "fracture hemorrhage haemorrhage bleed bleeding covid cancer infection "
     "relapse readmission readmitted birads pirads volume ejection density "
     "mutated mutation status idh mgmt egfr her2 kras responder os pfs dfs efs "
-    "subtype histology pcr complication amputation"
+    "subtype histology pcr complication amputation "
+    "verstorben gestorben tod todesfall mortalitat ausgang intensivstation beatmet "
+    "beatmung schweregrad befund diagnose rezidiv "
+    "decede deces mort mortalite gravite recidive "
+    "deceduto decesso morte mortalita gravita esito diagnosi "
+    "fallecido fallecimiento muerte exitus gravedad desenlace diagnostico "
+    "overleden overlijden sterfte"
 )
 # Outcomes that a study is about, before those that describe an image.
 CHIEF = _set(
     "outcome died death dead deceased mortality survival prognosis label target "
-    "class severity severe diagnosis global total score grade"
+    "class severity severe diagnosis global total score grade "
+    "verstorben gestorben tod todesfall mortalitat schweregrad "
+    "decede deces mort mortalite gravite deceduto decesso morte mortalita gravita "
+    "fallecido fallecimiento muerte exitus gravedad overleden overlijden sterfte"
 )
 TIMES = _set("date time offset datetime timestamp")
 DAYS = _set("day days hours hour")
@@ -66,11 +80,13 @@ SIDES = _set(
 
 NEGATIVE = _set(
     "0 no n false negative neg normal benign alive survived mild absent control "
-    "healthy none home low discharged stable nein non never without"
+    "healthy none home low discharged stable never without nein non nee "
+    "falsch faux falso onwaar lebend lebt uberlebt vivant vivo vivi levend"
 )
 POSITIVE = _set(
     "1 yes y true positive pos abnormal malignant dead died deceased severe "
-    "present case ill icu high ja si oui with"
+    "present case ill icu high with ja si oui wahr vrai vero verdadero waar "
+    "verstorben gestorben tot decede mort deceduto morto fallecido muerto overleden"
 )
 # Classes with an order, from low to high.
 SCALES = (
@@ -98,10 +114,30 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[^\W_]+", parts)]
 
 
+def plain_words_of(name: str) -> list[str]:
+    """The words of a name without accents, as in the lists of this module.
+
+    Example:
+        >>> plain_words_of("Décès"), plain_words_of("Mortalität")
+        (['deces'], ['mortalitat'])
+    """
+    parts = unicodedata.normalize("NFD", name)
+    return words_of("".join(c for c in parts if not unicodedata.combining(c)))
+
+
 def has(name: str, words: frozenset[str]) -> bool:
-    """Whether a word of a name is one of `words`, also with an s or a number behind."""
+    """Whether a word of a name is one of `words`, also with an s or a number behind.
+
+    Two words that follow each other also count as one.
+
+    Example:
+        >>> has("Patients (n)", PATIENT), has("PAT_ID", PATIENT), has("path", PATIENT)
+        (True, True, False)
+    """
+    single = plain_words_of(name)
     return any(
-        word in words or word.rstrip("s0123456789") in words for word in words_of(name)
+        word in words or word.rstrip("s0123456789") in words
+        for word in (*single, *map("".join, itertools.pairwise(single)))
     )
 
 

@@ -21,6 +21,12 @@ def test_names_of_outcomes_are_used_and_others_are_possible():
     assert found == {"died": "", "smokes": "its name is no outcome"}
 
 
+def test_an_outcome_comes_before_a_place_in_other_languages():
+    haus, died = ["Nord", "Sued"] * 20, ["nein", "ja", "nein", "nein"] * 10
+    found = guesses(haus=haus, verstorben=died, raucher=HALF)
+    assert found["verstorben"] == "" and found["haus"] and found["raucher"]
+
+
 def test_without_an_outcome_the_best_column_is_taken():
     found = guesses(few=["0"] * 39 + ["1"], half=HALF)
     assert found["half"] == "" and found["few"]

@@ -14,7 +14,11 @@ IMAGES = [f"i{n}" for n in range(12)]
 PIDS = [f"p{n // 2}" for n in range(12)]
 
 
-@pytest.mark.parametrize("name", ["pid", "PatientID", "subject", "Case ID", "MRN"])
+@pytest.mark.parametrize(
+    "name",
+    ["pid", "PatientID", "subject", "Case ID", "MRN", "PAT_ID", "Pat-Nr", "PatNr"]
+    + ["Patienten-ID", "Patientennummer", "Fallnummer", "ID_paciente", "pazienti"],
+)
 def test_the_patient_is_found_by_its_name(name):
     columns = table(file=IMAGES, age=["60"] * 6 + ["70"] * 6) | {
         name: Column(name, tuple(PIDS))
@@ -62,6 +66,18 @@ def test_a_column_within_which_others_do_not_change_may_be_the_patient():
 def test_without_a_patient_every_image_counts_as_one():
     guess = guess_patient(table(file=IMAGES, sex=["m", "f"] * 6), "file")
     assert guess.column is None and not guess.sure
+
+
+def test_a_column_that_repeats_is_named_where_nothing_names_the_patient():
+    grades = [str(n % 3) for n in range(12)]
+    columns = table(
+        file=IMAGES, key=PIDS, grade=grades, age=[f"{60 + n // 2}" for n in range(12)]
+    )
+    guess = guess_patient(columns, "file")
+    assert guess.column is None and not guess.sure
+    assert guess.reason.endswith(
+        'key repeats, 6 values in 12 rows: if it names them, give --patient "key"'
+    )
 
 
 def test_sites():

@@ -26,6 +26,25 @@ def test_a_plural_or_numbered_word_counts():
     assert not words.has("scored", words.OUTCOMES)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["verstorben", "Mortalität", "Décès à 30 jours", "DÉCÉDÉ", "Gravità", "overleden"],
+)
+def test_outcomes_have_names_in_several_languages(name):
+    assert words.has(name, words.OUTCOMES) and words.has(name, words.CHIEF)
+
+
+def test_the_form_of_an_accent_does_not_count():
+    one, other = "De\u0301ce\u0300s", "D\u00e9c\u00e8s"
+    assert one != other
+    assert words.plain_words_of(one) == words.plain_words_of(other) == ["deces"]
+
+
+def test_two_words_that_follow_each_other_count_as_one():
+    assert words.has("PAT_ID", words.PATIENT)
+    assert not words.has("id pat", words.PATIENT)
+
+
 @pytest.mark.parametrize("text", ["", "1", "Größe", "a-b", "ÄÖ", "x y", "_a", "日本"])
 def test_every_text_becomes_a_key_that_a_configuration_accepts(text):
     import re
