@@ -53,6 +53,22 @@ class DataWarning(UserWarning):
             found.append(self)
 
 
+class DataNote(DataWarning):
+    """A fact about data that is a doubt where it is another for most of the others.
+
+    It is made, and not given to `warnings.warn`: nobody sees it alone. Who collects
+    warnings compares it.
+
+    Attributes:
+        kind: of the doubt, if it is one.
+        fact: what is compared.
+    """
+
+    def __init__(self, text: str, kind: str, fact: str):
+        super().__init__(text, kind)
+        self.fact = fact
+
+
 _collected: contextvars.ContextVar[list[DataWarning] | None] = contextvars.ContextVar(
     "collected", default=None
 )

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mdmt_tf.errors import DataError, DataWarning, collected_warnings
+from mdmt_tf.errors import DataError, DataNote, DataWarning, collected_warnings
 from mdmt_tf.imaging import isolation
 from mdmt_tf.imaging.crop import Box
 from mdmt_tf.imaging.lungs import network, segmentation
@@ -41,8 +41,13 @@ Item = TypeVar("Item")
 
 def warn_again(item: object, doubts: Iterable[DataWarning]) -> None:
     """Show the warnings of an item; the default of `warned`."""
-    for doubt in doubts:
+    for doubt in without_notes(doubts):
         warnings.warn(doubt, stacklevel=2)
+
+
+def without_notes(doubts: Iterable[DataWarning]) -> list[DataWarning]:
+    """The warnings that hold for an item alone."""
+    return [doubt for doubt in doubts if not isinstance(doubt, DataNote)]
 
 
 def process(
@@ -64,8 +69,8 @@ def process(
         lungs_of: returns the smallest box of the lungs of an item, where it is known;
             None: the lung network finds them. Regions that need the outline of the
             lungs use the network in either case.
-        warned: called as warned(item, its warnings) before an item with some is
-            yielded.
+        warned: called as warned(item, its warnings and notes) before an item with
+            some is yielded.
     Yields: each item with its result, or with the DataError of its file.
     """
     workers = min(8, max(2, os.cpu_count() or 1))
@@ -145,6 +150,8 @@ def _decode(
             image = read_file(path, preprocessing)
     except DataError as error:
         return error
+    if preprocessing.clip_percentiles is not None:
+        doubts = without_notes(doubts)  # they are of depths, which do not matter then
     if not is_segmented:
         return _Decoded(image, None, doubts)
     return _Decoded(image, network_input(image, network.SIZE), doubts)

@@ -45,7 +45,7 @@ from mdmt_tf.datasets._shared.image_records import (
 )
 from mdmt_tf.datasets._shared.image_table import ImageTable
 from mdmt_tf.datasets._shared.rejections import Rejections
-from mdmt_tf.errors import DataError, DataWarning, collected_warnings
+from mdmt_tf.errors import DataError, DataNote, DataWarning, collected_warnings
 from mdmt_tf.imaging import image_hashes
 from mdmt_tf.imaging.preprocess import Preprocessing, VolumePreprocessing
 
@@ -186,8 +186,11 @@ class ManualBuilder(
         def warned(record: Record, doubts: Iterable[DataWarning]) -> None:
             for doubt in doubts:
                 text = str(doubt).removeprefix(f"{record.path}: ")
-                file = images.relative(record.path)
-                rejections.warn(file, record.row.place, doubt.kind, text)
+                about = (images.relative(record.path), record.row.place, doubt.kind)
+                if isinstance(doubt, DataNote):
+                    rejections.note(*about, text, doubt.fact)
+                else:
+                    rejections.warn(*about, text)
 
         counts = Counts(self.COUNTED)
         hashes: dict[str, image_hashes.ImageHash] = {}
@@ -216,6 +219,7 @@ class ManualBuilder(
             )
         # tfds writes to a folder with another name and renames it at the end, so an
         # interrupted run never looks complete.
+        rejections.compare_notes()
         rejections.write(Path(self.data_dir))
         image_hashes.write(hashes, Path(self.data_dir))
         made_from.write(Path(self.data_dir))

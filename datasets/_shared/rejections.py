@@ -51,6 +51,8 @@ class Rejections:
         self._list: list[Rejection] = []
         # A dictionary: each once, in order.
         self._warnings: dict[Rejection, None] = {}
+        # Kind of a doubt -> each fact and what it is about.
+        self._notes: dict[str, list[tuple[str, Rejection]]] = {}
 
     def __len__(self) -> int:
         """Number of rejections, without rows that a condition leaves out."""
@@ -86,6 +88,28 @@ class Rejections:
         place = f"{file} ({row})" if file and row else file or row
         text = f"{place}: {warning.reason}" if place else warning.reason
         logger.log(logging.WARNING if is_logged else logging.DEBUG, "%s", text)
+
+    def note(self, file: str, row: str, kind: str, detail: str, fact: str) -> None:
+        """Keep a `DataNote` for `compare_notes`; the arguments are as of `warn`."""
+        about = Rejection(file, row, kind, detail)
+        self._notes.setdefault(kind, []).append((fact, about))
+
+    def compare_notes(self) -> None:
+        """Warn of what has another fact than most of what was noted."""
+        for kind, found in self._notes.items():
+            (usual, count), *others = collections.Counter(
+                fact for fact, _ in found
+            ).most_common()
+            if not others:
+                continue
+            most = f"{usual} in {count} of {len(found)}"
+            for fact, one in found:
+                if fact != usual:
+                    detail = f"{one.detail}; {most}"
+                    self.warn(one.file, one.row, kind, detail, is_logged=False)
+            counts = ", ".join(f"{fact} in {number}" for fact, number in others)
+            logger.warning("%s: %s, %s. They are in warnings.csv.", kind, most, counts)
+        self._notes.clear()
 
     def warnings_by_kind(self) -> dict[str, int]:
         """Number of warnings by kind, the most frequent first."""

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mdmt_tf.errors import DataError, DataWarning, collected_warnings
+from mdmt_tf.errors import DataError, DataNote, DataWarning, collected_warnings
 from mdmt_tf.imaging import limits
 from mdmt_tf.imaging.memory_files import open_scratch
 
@@ -69,8 +69,11 @@ def isolated(name: str, function: Callable, *arguments) -> Any:
             raise
         _workers.give_back(worker)
         result, error, details, doubts = answer
-        for text, kind in doubts:
-            warnings.warn(DataWarning(text, kind), stacklevel=2)
+        for text, kind, fact in doubts:
+            if fact is None:
+                warnings.warn(DataWarning(text, kind), stacklevel=2)
+            else:
+                DataNote(text, kind, fact)
         if isinstance(error, DataError):
             raise error
         if error is not None:  # a fault of the program: where it was
@@ -281,7 +284,7 @@ def _answer(request: bytearray) -> bytes:
             error = DataError(
                 f"{name}: cannot be read: {type(raised).__name__}: {raised}"
             )
-    doubts = [(str(doubt), doubt.kind) for doubt in found]
+    doubts = [(str(one), one.kind, getattr(one, "fact", None)) for one in found]
     try:
         return pickle.dumps((result, error, details, doubts), protocol=5)
     except Exception as raised:

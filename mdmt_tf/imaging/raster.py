@@ -10,7 +10,7 @@ import warnings
 import cv2
 import numpy as np
 
-from mdmt_tf.errors import DataError, DataWarning
+from mdmt_tf.errors import DataError, DataNote, DataWarning
 from mdmt_tf.imaging import raster_files
 from mdmt_tf.imaging.decoder_messages import listen
 from mdmt_tf.imaging.orientation import png_orientation, upright
@@ -153,8 +153,12 @@ def _grey(pixels: np.ndarray, kind: TiffKind, name: str) -> np.ndarray:
     if pixels.dtype == np.uint8:
         bits = 8
     else:
-        bits = smallest_depth(int(pixels.max()))
+        largest = int(pixels.max())
+        bits = smallest_depth(largest)
         _doubt_depth(pixels, bits, name)
+        text = f"{name}: the largest value is {largest}, so white is {2**bits - 1}. "
+        text += "Images of one detector should have one depth"
+        DataNote(text, "other depth than most images", f"{bits} bits")
     white = 2**bits - 1
     if kind.is_inverted:
         pixels = white - pixels

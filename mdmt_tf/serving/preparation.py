@@ -81,7 +81,12 @@ def prepare_files(
     if isinstance(preprocessing, VolumePreprocessing):
         return in_order(lambda path: _volume(path, preprocessing), paths, warned)
     finish = functools.partial(_image, picture=picture)
-    return encoding.process(paths, os.fspath, preprocessing, finish, warned=warned)
+
+    def alone(path: Path, doubts: Sequence[DataWarning]) -> None:
+        if own := encoding.without_notes(doubts):
+            warned(path, own)
+
+    return encoding.process(paths, os.fspath, preprocessing, finish, warned=alone)
 
 
 def _image(path: Path, prepared: PreparedImage, picture: int) -> PreparedFile:

@@ -249,9 +249,23 @@ def test_a_mark_with_another_depth_makes_the_image_doubtful(largest, is_doubtful
     with collected_warnings() as found:
         image = read_image(encode(pixels, ".png"), "x.png")
     np.testing.assert_allclose(image, pixels / largest, rtol=1e-6)
-    assert len(found) == is_doubtful
+    *doubts, note = found
+    assert (note.fact, len(doubts)) == (
+        f"{16 if is_doubtful else 12} bits",
+        is_doubtful,
+    )
     if is_doubtful:
-        assert str(found[0]).startswith("x.png: 99 % of the pixels would fit 12 bits")
+        assert str(doubts[0]).startswith("x.png: 99 % of the pixels would fit 12 bits")
+
+
+def test_the_depth_of_one_image_is_noted_and_not_shown(recwarn):
+    with collected_warnings() as found:
+        read_image(encode(np.array([[0, 700]], np.uint16), ".png"), "x.png")
+        read_image(encode(GREY, ".png"), "y.png")  # 8 bits are what they say
+    assert [(one.kind, one.fact) for one in found] == [
+        ("other depth than most images", "10 bits")
+    ]
+    assert not recwarn.list
 
 
 def changed(data, tag, **value):

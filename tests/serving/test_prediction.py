@@ -15,6 +15,7 @@ from made_series import make_slices, write_slices
 from mean_models import Means, films, model
 
 from mdmt_tf.errors import ConfigError, DataWarning
+from mdmt_tf.imaging.preprocess import parse
 from mdmt_tf.serving import prediction, preparation
 from mdmt_tf.statistics.calibration import Calibration
 
@@ -76,6 +77,18 @@ def test_a_calibration_that_was_not_fitted_is_said_to_be_none(tmp_path):
     own = model(Means(calibrated=True), calibrations={"outcome": few})
     counts, _ = predicted([own], folder, tmp_path / "a.csv")
     assert "not calibrated" in counts.text(1.0, tmp_path, None)
+
+
+def test_facts_that_a_dataset_compares_are_no_warnings_of_one_image(tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    ramp = np.linspace(0, 900, 4096).astype(np.uint16).reshape(64, 64)
+    cv2.imwrite(str(folder / "a.png"), ramp)  # 16 bits, of which it fills 10
+    found = []
+    (path, done), *_ = preparation.prepare_files(
+        [folder / "a.png"], parse("full_8"), warned=lambda *about: found.append(about)
+    )
+    assert done.image.max() > 0.8 and not found
 
 
 def test_models_with_other_preprocessing_each_get_their_own(tmp_path, monkeypatch):

@@ -99,6 +99,32 @@ def test_pixels_are_those_of_the_file(ward, tmp_path):
     np.testing.assert_array_equal(stored, cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
 
 
+def test_16_bit_images_of_several_depths_are_doubtful(tmp_path, caplog):
+    """The same picture is four times as dark where its largest value passes 1023."""
+    import cv2
+
+    path = write_ward(tmp_path / "ward", TEXT, ward_rows(2))
+    for name, largest in (("00a", 4000), ("00b", 4095), ("01a", 1100), ("01b", 1000)):
+        ramp = np.linspace(0, largest, 1024).astype(np.uint16).reshape(32, 32)
+        cv2.imwrite(str(tmp_path / "ward" / "films" / f"f{name}.png"), ramp)
+    prepared = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert prepared.metadata["warnings"] == {"other depth than most images": 1}
+    (line,) = lines_of(prepared, "warnings.csv")
+    assert line.startswith("films/f01b.png,outcomes.xlsx:5,")
+    for text in ("largest value is 1000", "white is 1023", "12 bits in 3 of 4"):
+        assert text in line
+    assert (
+        "other depth than most images: 12 bits in 3 of 4, 10 bits in 1. They are in "
+        "warnings.csv."
+    ) in caplog.messages
+    stretched = TEXT.replace("full_8", "full_8_clip_0_100")
+    path = write_ward(tmp_path / "other", stretched, ward_rows(2))
+    for file in (tmp_path / "ward" / "films").iterdir():
+        shutil.copy(file, tmp_path / "other" / "films" / file.name)
+    prepared = prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert "warnings" not in prepared.metadata
+
+
 def test_where_rows_end(ward):
     rows = ward_rows(5)
     rows[1][AT["days_to_icu"]] = -2

@@ -26,6 +26,26 @@ def test_a_warning_is_no_rejection(tmp_path, caplog):
     )
 
 
+def test_a_fact_is_a_doubt_where_most_others_differ():
+    rejections = Rejections()
+    for number, fact in enumerate(("12 bits", "10 bits", "12 bits", "16 bits")):
+        rejections.note(f"{number}.png", "", "depth", f"it is {fact}", fact)
+    rejections.note("0.png", "", "colour", "it is grey", "grey")
+    assert rejections.warnings_by_kind() == {}
+    rejections.compare_notes()
+    assert rejections.warnings_by_kind() == {"depth": 2}
+    rejections.compare_notes()
+    assert rejections.warnings_by_kind() == {"depth": 2}
+
+
+def test_facts_that_agree_are_no_doubt():
+    rejections = Rejections()
+    for number in range(3):
+        rejections.note(f"{number}.png", "", "depth", "it is 12 bits", "12 bits")
+    rejections.compare_notes()
+    assert rejections.warnings_by_kind() == {}
+
+
 def test_no_file_of_warnings_without_any(tmp_path):
     Rejections().write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["rejected.csv"]
