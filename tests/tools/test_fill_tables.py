@@ -138,3 +138,45 @@ def test_outcomes_and_images_as_the_text_has_them(shared, text):
     assert (
         f"Hannover, {len(table)} images of {table['patient_id'].nunique()} patients"
     ) in text
+
+
+STUDY = DOCS / "results" / "synthetic_start"
+# Figures of earlier and of interim computations, which the page calls so.
+EARLIER = {
+    "-0.48 [-0.86, -0.09]",
+    "+0.16 [+0.07, +0.25]",
+    "+0.14 [-0.06, +0.35]",
+    "-0.38 [-0.93, +0.17]",
+    "+0.10 [-0.02, +0.22]",
+    "-0.38 [-0.75, -0.02]",
+}
+
+
+def test_every_interval_in_the_text_of_the_study_is_in_a_table():
+    page = (DOCS / "results" / "synthetic.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|.*", page, re.MULTILINE)
+    text = " ".join(re.sub(r"^\|.*|<!--.*?-->", "", page, flags=re.MULTILINE).split())
+    found = re.findall(r"[-+]?\d\.\d\d \[[-+]?\d\.\d\d, [-+]?\d\.\d\d\]", text)
+    assert len(found) > 40
+    tables = "\n".join(rows)
+    assert [one for one in found if one not in tables and one not in EARLIER] == []
+
+
+@pytest.mark.parametrize("name", ["differences", "alone_differences"])
+def test_differences_of_the_study_follow_from_its_rows(name):
+    """Those of the primary comparison are means over fits; the rows pool images."""
+    rows = pd.read_csv(STUDY / "main.csv", index_col="experiment", dtype=str)
+    differences = pd.read_csv(STUDY / f"{name}.csv", dtype=str)
+    for _, pair in differences.iterrows():
+        first, second = pair["first_-_second"].split(" - ")
+        for figure in ("kappa", "kappa_of_the_zones", "mean_error", "Spearman"):
+            if isinstance(pair[figure], str):
+                one, other, difference = (
+                    float(text.split()[0])
+                    for text in (
+                        rows[figure][first],
+                        rows[figure][second],
+                        pair[figure],
+                    )
+                )
+                assert one - other == pytest.approx(difference, abs=0.021), pair
