@@ -67,10 +67,38 @@ def test_images_named_by_path_are_joined_by_name(read, tmp_path):
 def test_spellings_of_both_tables_are_things_of_their_own(read):
     rows = [["pid", "age"], ["p1", "61"], ["P1", "62"], ["2", "63"]]
     assert ages(read(rows)) == ["62", "61", "63", "", ""]
-    films = [["a", "P1"], ["c", "2"]]
+
+
+@pytest.mark.parametrize("films", [["P1"], ["P1", "2"], ["P1", "p1", "2"]])
+def test_a_key_in_its_own_spelling_is_taken_before_another(read, films):
+    """Whatever other spellings the first table has."""
+    films = [[name, pid] for name, pid in zip("abc", films, strict=False)]
+    rows = [["pid", "age"], ["p1", "61"], ["P1", ""], ["2", "63"]]
     tables = read(rows, films)
-    with pytest.raises(DataError, match=r"patients\.csv:3: age of 'P1'.*in line 2\."):
-        ages(tables)
+    ages_of = {"P1": "", "p1": "61", "2": "63"}
+    assert ages(tables) == [ages_of[pid] for _, pid in films]
+    assert not tables.doubts
+
+
+def test_of_several_other_spellings_of_a_key_none_is_chosen(read):
+    rows = [["pid", "age"], ["Ab1", "61"], ["aB1", "61"], ["P9", "70"]]
+    tables = read(rows, [["a", "AB1"], ["b", "P9"], ["c", "Ab1"]])
+    assert ages(tables) == ["", "70", "61"]
+
+
+def test_a_row_in_the_only_other_spelling_is_taken_with_a_warning(read):
+    rows = [["pid", "age"], ["Ab3X", "61"], ["P 9", "70"], ["P2", "64"]]
+    films = [["a", "aB3x"], ["b", "p 9"], ["c", "P2"], ["d", "aB3x"]]
+    tables = read(rows, films)
+    assert ages(tables) == ["61", "70", "64", "61"]
+    [doubt] = tables.doubts
+    assert doubt.kind == "keys of like names"
+    assert str(doubt) == (
+        "patients.csv: keys are joined in another spelling: 'aB3x' (films.csv:2) has "
+        "the row of 'Ab3X' (patients.csv:2), 'p 9' (films.csv:3) has the row of 'P 9' "
+        "(patients.csv:3). Names that differ in case may be different things; write "
+        "them alike if they are the same."
+    )
 
 
 def test_the_key_may_have_another_name(read):

@@ -1,0 +1,79 @@
+"""Keys that join tables: which are the same, and which are only like each other."""
+
+import functools
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
+from mdmt_tf.datasets._shared.table_rows import TableRow, is_error
+from mdmt_tf.datasets._shared.tables import Table
+from mdmt_tf.errors import DataError
+from mdmt_tf.names import (
+    REWRITTEN,
+    Names,
+    folded,
+    is_rewritten,
+    plain_id,
+)
+
+# A value for each column of a join, "" for a cell that names nothing.
+Key = tuple[str, ...]
+
+
+class Keys:
+    """How the parts of keys are compared.
+
+    Attributes:
+        image: the column of the images.
+    """
+
+    def __init__(self, image: str, images: DeclaredImages, rows: Sequence[TableRow]):
+        """
+        Args:
+            image: the column of the images.
+            images: the images, by which rows about images are joined.
+            rows: the rows of the first table.
+        """
+        self.image, self._images, self._rows = image, images, rows
+
+    def part(self, column: str, text: str) -> str:
+        """The part of a key in which spellings of the same thing are equal.
+
+        "" for a cell that names nothing, such as n/a, which joins no rows.
+        """
+        if NO_NAME.has(Cell(text, column, "")) or is_error(text):
+            return ""
+        if column == self.image:
+            return self._image_part(text)
+        return folded(plain_id(text))
+
+    def _image_part(self, text: str) -> str:
+        key = self._images.key_of(text)
+        keys, names = self._of_main
+        # The first table may have paths where another has only names.
+        found = {key} if key in keys else set(names.find(text))
+        return found.pop() if len(found) == 1 else key
+
+    @functools.cached_property
+    def _of_main(self) -> tuple[set[str], Names[str]]:
+        """The keys of the images in the first table, and these by name."""
+        cells = (row.cells.get(self.image, "") for row in self._rows)
+        keys = {self._images.key_of(cell) for cell in cells if cell}
+        return keys, Names((key, key) for key in keys)
+
+    def spelling(self, column: str, text: str) -> str:
+        """A cell as it is spelled; the same for all names of an image."""
+        return "" if column == self.image else plain_id(text)
+
+
+def check_keys(table: Table, columns: Iterable[str]) -> None:
+    """Raise for keys that a program has rewritten, which may be of several things."""
+    for column in columns:
+        for row in table.rows:
+            text = row.cells.get(unicodedata.normalize("NFC", column), "")
+            if is_rewritten(text):
+                raise DataError(
+                    f"{table.path}:{row.number}: {column} = {text!r} joins rows of "
+                    f"tables. {REWRITTEN}"
+                )

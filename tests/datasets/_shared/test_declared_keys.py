@@ -1,0 +1,42 @@
+"""Which keys of tables are the same."""
+
+import pytest
+from declared import write_image
+
+from mdmt_tf.datasets._shared.declared_images import DeclaredImages
+from mdmt_tf.datasets._shared.declared_keys import Keys
+from mdmt_tf.datasets._shared.table_rows import TableRow
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """Of a first table whose image is a path."""
+    write_image(tmp_path / "films" / "P1" / "0012.png")
+    images = DeclaredImages(tmp_path, ["films"], volumes=False)
+    return Keys("file", images, [TableRow("t.csv", 2, {"file": "P1/0012.png"})])
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other", "same"),
+    [
+        ("pid", "P\u00a01", "p 1", True),
+        ("pid", "12.0", "12", True),
+        ("pid", "012", "12", False),
+        ("file", "0012.PNG", "p1/0012", True),
+        ("file", "P2/0012", "P1/0012", False),
+        ("file", "12", "0012", False),
+    ],
+)
+def test_parts_of_the_same_thing_are_equal(keys, column, one, other, same):
+    assert (keys.part(column, one) == keys.part(column, other)) == same
+
+
+@pytest.mark.parametrize("text", ["", "n/a", "-", "unknown", "#N/A"])
+def test_a_cell_that_names_nothing_is_no_part(keys, text):
+    assert keys.part("pid", text) == ""
+
+
+def test_spellings_of_an_image_are_all_one(keys):
+    assert keys.spelling("pid", "p1") != keys.spelling("pid", "P1")
+    assert keys.spelling("pid", "1.0") == keys.spelling("pid", "\uff11")
+    assert keys.spelling("file", "a") == keys.spelling("file", "A.png")
