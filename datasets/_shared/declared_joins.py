@@ -4,16 +4,17 @@ import collections
 import dataclasses
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mdmt_tf.datasets._shared.declared_cells import Cell
-from mdmt_tf.datasets._shared.declared_keys import Key, Keys
+from mdmt_tf.datasets._shared.declared_keys import Forms, Key, Keys, like_keys
 from mdmt_tf.datasets._shared.table_rows import TableRow
 from mdmt_tf.datasets._shared.tables import Table
 from mdmt_tf.errors import DataWarning
 
 _LIKE = "keys of like names"
 _SHOWN = 20
+_REMEDY = "Write both alike if they are the same; if not, delete the row."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,10 @@ class Joins:
         self._parts = {row.number: self._join(row) for row in main.rows}
         for side, pairs in zip(sides, self._otherwise, strict=True):
             _warn_of_spellings(side, pairs.values())
+        # (row of the first table, further table) -> why the row there may be missing.
+        self._doubts: dict[tuple[int, int], str] = {}
+        for number in range(1, len(sides) + 1):
+            self._find_doubts(number)
 
     def _rows_by_key(self, side: Side) -> Mapping[Key, Sequence[TableRow]]:
         by_key = collections.defaultdict(list)
@@ -78,6 +83,67 @@ class Joins:
     def rows_of(self, number: int) -> list[Sequence[TableRow]]:
         """For each row of the first table, the rows of table `number` that join it."""
         return [parts[number] for parts in self._parts.values()]
+
+    def doubt(self, row: TableRow, column: str) -> str:
+        """Why further tables may have a row with a column that is not joined, or ""."""
+        found = (
+            self._doubts.get((row.number, number), "")
+            for number, side in enumerate(self.sides, 1)
+            if column in side.table.columns
+        )
+        return next(filter(None, found), "")
+
+    def _find_doubts(self, number: int) -> None:
+        """Find where a further table has a key that is like one that lacks a row."""
+        side, columns = self.sides[number - 1], list(self.sides[number - 1].keys)
+        without: dict[Key, list[TableRow]] = {}
+        for parts in self._parts.values():
+            keys = [] if parts[number] else list(self._keys_of(parts[:number], columns))
+            for key in keys:
+                without.setdefault(key, []).append(parts[0][0])
+            if not keys and not parts[number]:
+                self._doubt_of_no_key(number, parts)
+        alone: dict[Key, TableRow] = {}
+        for row in self.unmatched(number) if without else ():
+            if any(key := self.key_of(side, row)):
+                alone.setdefault(key, row)
+        texts = []
+        for key, other in like_keys(without, alone, self._forms(columns)).items():
+            theirs = f"{side.name_of(other)} ({other.place})"
+            ours = _key_in(self._parts[without[key][0].number], side)
+            texts.append(f"{theirs} is like {ours} ({without[key][0].place})")
+            for row in without[key]:
+                self._doubts[row.number, number] = (
+                    f"{ours} has no row in {side.table.path.name}, but {theirs} is "
+                    f"like it. {_REMEDY}"
+                )
+        if texts:
+            text = (
+                f"{side.table.path.name}: rows are not joined although their keys are "
+                f"like those of rows that lack one: {_some(texts)}. {_REMEDY}"
+            )
+            warnings.warn(DataWarning(text, kind=_LIKE), stacklevel=2)
+
+    def _doubt_of_no_key(self, number: int, parts: Sequence[Sequence[TableRow]]):
+        """The same for a row of the first table whose key is not known."""
+        side, row = self.sides[number - 1], parts[0][0]
+        for column in side.keys:
+            text = self.doubt(row, column)
+            for cell in cells_in(parts[:number], column):
+                if not self._keys.part(column, cell.text):
+                    text = f"{column} is {cell.text!r} in {cell.place}, so that no row "
+                    text += f"of {side.table.path.name} can be found."
+            if text:
+                self._doubts[row.number, number] = text
+
+    def _forms(self, columns: Sequence[str]) -> Callable[[Key], list[Forms]]:
+        return lambda key: list(map(self._keys.forms, columns, key))
+
+    def unmatched(self, number: int) -> list[TableRow]:
+        """The rows of table `number` that belong to no row of the first."""
+        used = {row.number for rows in self.rows_of(number) for row in rows}
+        rows = self.sides[number - 1].table.rows
+        return [row for row in rows if row.number not in used]
 
     def example(self, side: Side) -> str:
         """A key of each table, for the message that none of them fit."""

@@ -1,24 +1,33 @@
 """Keys that join tables: which are the same, and which are only like each other."""
 
 import functools
+import itertools
+import operator
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
+from mdmt_tf.datasets._shared.dates import days_of
 from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.table_rows import TableRow, is_error
 from mdmt_tf.datasets._shared.tables import Table
 from mdmt_tf.errors import DataError
+from mdmt_tf.imaging.image_files import image_stem
 from mdmt_tf.names import (
     REWRITTEN,
     Names,
     folded,
     is_rewritten,
+    likeness,
     plain_id,
 )
 
+Thing = TypeVar("Thing")
 # A value for each column of a join, "" for a cell that names nothing.
 Key = tuple[str, ...]
+# Forms of a part of a key, each with the innermost name of a path first.
+Forms = set[tuple[str, ...]]
 
 
 class Keys:
@@ -65,6 +74,54 @@ class Keys:
     def spelling(self, column: str, text: str) -> str:
         """A cell as it is spelled; the same for all names of an image."""
         return "" if column == self.image else plain_id(text)
+
+    def forms(self, column: str, part: str) -> Forms:
+        """The part without what slips change; parts that share a form are alike.
+
+        Paths share it if their folders are equal as far as both have them.
+        """
+        if not part:
+            return {()}  # may be anything
+        if column == self.image:
+            return {tuple(map(likeness, reversed(image_stem(part).split("/"))))}
+        return {(likeness(part),), *((day,) for day in days_of(part))}
+
+
+def like_keys(
+    keys: Iterable[Key],
+    others: Mapping[Key, Thing],
+    forms: Callable[[Key], Sequence[Forms]],
+) -> dict[Key, Thing]:
+    """Those of some keys that are like one of others, and the first of these.
+
+    Args:
+        keys: the keys, whole.
+        others: other keys, of which parts may be missing.
+        forms: the forms of each part of a key.
+    """
+    index: dict[tuple, list[tuple[tuple, Thing]]] = {}
+    for other, thing in others.items():
+        for form in itertools.product(*forms(other)):
+            index.setdefault(_start(form), []).append((form, thing))
+    found = {}
+    for key in keys:
+        for form in itertools.product(*forms(key)):
+            # A part may be missing in the other.
+            starts = itertools.product(*((name, None) for name in _start(form)))
+            near = itertools.chain.from_iterable(index.get(s, ()) for s in starts)
+            for theirs, thing in near:
+                if all(map(_agree, form, theirs)):
+                    found.setdefault(key, thing)
+    return found
+
+
+def _start(form: Iterable[tuple[str, ...]]) -> tuple[str | None, ...]:
+    return tuple(part[0] if part else None for part in form)
+
+
+def _agree(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether two forms are equal as far as both have names."""
+    return all(map(operator.eq, one, other))
 
 
 def check_keys(table: Table, columns: Iterable[str]) -> None:

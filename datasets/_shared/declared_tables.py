@@ -1,5 +1,6 @@
 """The tables of a declared dataset, joined row by row."""
 
+import dataclasses
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -107,12 +108,13 @@ class DeclaredTables:
                     f"{column} is {known[0].text!r} in {known[0].place} and "
                     f"{cell.text!r} in {cell.place}",
                 )
+        doubt = "" if known else self._joins.doubt(row, column)
         if known or cells:
-            return (known or cells)[0]
+            return dataclasses.replace((known or cells)[0], doubt=doubt)
         tables = (self._main, *(side.table for side in self._sides))
         joined = zip(tables, self._joins.parts_of(row), strict=True)
         is_there = any(rows for table, rows in joined if column in table.columns)
-        return Cell("", column, row.place, is_there=is_there)
+        return Cell("", column, row.place, is_there=is_there, doubt=doubt)
 
     def _check_sides(self, row: TableRow, column: str, marks: Marks) -> None:
         """Raise for a further table that contradicts itself about a row of the first.
@@ -157,8 +159,7 @@ class DeclaredTables:
         counts: dict[str, dict[str, int]] = {}
         for number, side in enumerate(self._sides, 1):
             parts = self._joins.rows_of(number)
-            used = {row.number for rows in parts for row in rows}
-            alone = [row for row in side.table.rows if row.number not in used]
+            alone = self._joins.unmatched(number)
             for row in alone:
                 text = ", ".join(row.cells.get(own, "") for own in side.keys.values())
                 rejections.add(text, row.place, "no row in the first table", "")

@@ -523,6 +523,20 @@ def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read):
         assert read()["death"][::2] == expected
 
 
+def test_an_event_of_a_patient_whose_key_nearly_fits_is_unknown(tmp_path, read, caplog):
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    text = text.replace("{column: los, unit: days}", "{event: [alive, died]}")
+    path = write_ward(tmp_path / "ward", text.replace("stay", "death"), ward_rows(3))
+    rows = [["P01", "2020-01-02"], ["P 2", "2020-01-02"]]
+    write_csv(path.parent / "d.csv", rows, ["pid", "death"])
+    with caplog.at_level(logging.WARNING):
+        prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert read()["death"][::2] == ["alive", "died", ""]
+    assert "death is in doubt: 'P02' has no row in d.csv, but 'P 2' (d.csv:3) is" in (
+        caplog.text
+    )
+
+
 def test_text_in_a_column_of_an_event_is_listed(ward, read, caplog):
     rows = ward_rows(3)
     texts = ["nein", "0000-00-00", "2020-01-02", "", "nein", "discharged"]

@@ -47,6 +47,10 @@ def ages(tables, column="age"):
     return result
 
 
+def doubts(tables, column="age"):
+    return [tables.cell(row, column, MARKS).doubt for row in tables.rows]
+
+
 def test_rows_are_joined_by_their_key(read):
     tables = read([["pid", "age"], ["P1", "61"], ["2", "62"], ["P7", "63"]])
     assert ages(tables) == ["61", "61", "62", "", ""]
@@ -84,6 +88,12 @@ def test_of_several_other_spellings_of_a_key_none_is_chosen(read):
     rows = [["pid", "age"], ["Ab1", "61"], ["aB1", "61"], ["P9", "70"]]
     tables = read(rows, [["a", "AB1"], ["b", "P9"], ["c", "Ab1"]])
     assert ages(tables) == ["", "70", "61"]
+    assert doubts(tables) == [
+        "'AB1' has no row in patients.csv, but 'aB1' (patients.csv:3) is like it. "
+        "Write both alike if they are the same; if not, delete the row.",
+        "",
+        "",
+    ]
 
 
 def test_a_row_in_the_only_other_spelling_is_taken_with_a_warning(read):
@@ -195,6 +205,82 @@ def test_whether_a_row_is_there(read):
     tables = read([["pid", "note", "age"], ["P1", "x", ""], ["P9", "x", ""]])
     there = [tables.cell(row, "age", MARKS).is_there for row in tables.rows]
     assert there == [True, True, False, True, False]
+
+
+def test_a_key_that_nearly_fits_is_told_with_both_places(read):
+    rows = [["pid", "age"], ["12", "61"], ["1200", "62"], ["7", "63"]]
+    tables = read(rows, [["a", "0012"], ["b", "0345"], ["c", "1200"], ["d", "0012"]])
+    assert ages(tables) == ["", "", "62", ""]
+    doubt = (
+        "'0012' has no row in patients.csv, but '12' (patients.csv:2) is like it. "
+        "Write both alike if they are the same; if not, delete the row."
+    )
+    assert doubts(tables) == [doubt, "", "", doubt]
+    [warning] = tables.doubts
+    assert warning.kind == "keys of like names"
+    assert str(warning) == (
+        "patients.csv: rows are not joined although their keys are like those of rows "
+        "that lack one: '12' (patients.csv:2) is like '0012' (films.csv:2). Write both "
+        "alike if they are the same; if not, delete the row."
+    )
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "is_like"),
+    [
+        ("10.04.2020", "2020-04-10 00:00:00", True),
+        ("4/10/2020", "2020-04-10", True),
+        ("2020-04-10 14:30", "10 Apr 2020", True),
+        ("10.04.2020", "2020-10-04", False),
+        ("10.04.2020", "2020-04-11", False),
+        ("10.04.2020", "", True),  # any exam of the patient
+    ],
+)
+def test_two_dates_of_one_day_are_like_each_other(read, here, there, is_like):
+    films = [["a", "P1", here], ["b", "P2", here]]
+    rows = [["pid", "day", "age"], ["p 1", there, "61"], ["P2", here, "70"]]
+    header = ["file", "pid", "day"]
+    tables = read(rows, films, {"pid": "pid", "day": "day"}, header)
+    assert ages(tables) == ["", "70"]
+    assert [bool(doubt) for doubt in doubts(tables)] == [is_like, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_like"),
+    [("films/P3/01.png", False), ("1", True), ("P01/1.png", True), ("P2/01", False)],
+)
+def test_images_are_alike_if_their_folders_are(read, tmp_path, name, is_like):
+    for path in ("P1/01.png", "P2/01.png", "P2/02.png"):
+        write_image(tmp_path / "films" / path)
+    films = [["P1/01.png", "P1"], ["P2/02.png", "P1"]]
+    rows = [["img", "age"], [name, "61"], ["P2/02", "62"]]
+    tables = read(rows, films, on={"file": "img"})
+    assert ages(tables) == ["", "62"]
+    assert [bool(doubt) for doubt in doubts(tables)] == [is_like, False]
+
+
+def test_no_row_can_be_found_without_a_key(read):
+    films = [["a", "P1"], ["b", "n/a"], ["c", "P3"]]
+    tables = read([["pid", "age"], ["P1", ""]], films)
+    assert doubts(tables) == [
+        "",
+        "pid is 'n/a' in films.csv:3, so that no row of patients.csv can be found.",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("stay", "is_doubt"), [("P01", True), ("P7", False)])
+def test_a_key_in_a_row_that_may_be_missing_is_not_known_either(
+    read, tmp_path, stay, is_doubt
+):
+    """A list of stays, and of deaths by stay: without a stay there is no death."""
+    write_csv(tmp_path / "deaths.csv", [["s1", "61"], ["s9", "70"]], ["stay", "age"])
+    tables = ["films.csv", {"file": "patients.csv", "on": "pid"}]
+    tables += [{"file": "deaths.csv", "on": "stay"}]
+    rows = [["pid", "stay"], [stay, "s1"], ["P9", "s9"]]
+    tables = read(rows, [["a", "P1"], ["d", "P9"]], tables=tables)
+    assert ages(tables) == ["", "70"]
+    assert [bool(doubt) for doubt in doubts(tables)] == [is_doubt, False]
 
 
 def test_rows_that_match_nothing_are_listed_and_counted(read):
