@@ -267,3 +267,15 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
         raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)
     if not known:
         cell.check_missing()
+
+
+def unmet(keep: KeepSection, marks: Marks, cell: Cell) -> str:
+    """The condition that a cell does not meet, "" if it meets all.
+
+    Raises: RowError: as `check_keep`, if it cannot be decided.
+    """
+    try:
+        check_keep(keep, cell, marks)
+    except LeftOut as error:
+        return error.kind
+    return ""

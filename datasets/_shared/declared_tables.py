@@ -2,7 +2,7 @@
 
 import dataclasses
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mdmt_tf import links, storage
@@ -91,18 +91,31 @@ class DeclaredTables:
                 f"{self._joins.example(side)}. Is `on` the right column?"
             )
 
-    def cell(self, row: TableRow, column: str, marks: Marks) -> Cell:
+    def cell(
+        self,
+        row: TableRow,
+        column: str,
+        marks: Marks,
+        value: Callable[[Cell], Hashable] | None = None,
+    ) -> Cell:
         """The cell of a row of the first table, wherever the column is.
 
+        Args:
+            row: the row.
+            column: the column.
+            marks: the cells that mean unknown.
+            value: what a cell means, so that joined cells of one meaning do not
+                contradict each other; None: their text.
         Raises: DataError: rows of one key of a further table contradict each other;
-            RowError: tables, or rows of different keys, do.
+            RowError: tables, or rows of different keys, do; or as `value` for one of
+            several cells.
         """
         column = unicodedata.normalize("NFC", column)
         cells = list(cells_in(self._joins.parts_of(row), column))
         known = [cell for cell in cells if not marks.has(cell)]
         for cell in known[1:]:
-            if self._differ(column, known[0], cell):
-                self._check_sides(row, column, marks)
+            if self._differ(column, value, known[0], cell):
+                self._check_sides(row, column, marks, value)
                 raise RowError(
                     "contradictory rows",
                     f"{column} is {known[0].text!r} in {known[0].place} and "
@@ -116,7 +129,7 @@ class DeclaredTables:
         is_there = any(rows for table, rows in joined if column in table.columns)
         return Cell("", column, row.place, is_there=is_there, doubt=doubt)
 
-    def _check_sides(self, row: TableRow, column: str, marks: Marks) -> None:
+    def _check_sides(self, row: TableRow, column: str, marks: Marks, value) -> None:
         """Raise for a further table that contradicts itself about a row of the first.
 
         That is a fault of the table. No row of it can be believed more than another.
@@ -130,7 +143,7 @@ class DeclaredTables:
                 before, known = first.setdefault(
                     self._joins.key_of(side, other), (other, cell)
                 )
-                if self._differ(column, known, cell):
+                if self._differ(column, value, known, cell):
                     raise DataError(
                         f"{side.table.path}:{other.number}: {column} of "
                         f"{side.name_of(other)} is {cell.text!r}, but "
@@ -142,13 +155,13 @@ class DeclaredTables:
         """Whether a column is in further tables only."""
         return unicodedata.normalize("NFC", column) not in self._main.columns
 
-    def _differ(self, column: str, one: Cell, other: Cell) -> bool:
-        keys = {column for side in self._sides for column in side.keys}
-        if column in keys:
-            return self._keys.part(column, one.text) != self._keys.part(
-                column, other.text
-            )
-        return plain(one.text, one.decimal) != plain(other.text, other.decimal)
+    def _differ(self, column: str, value, one: Cell, other: Cell) -> bool:
+        if any(column in side.keys for side in self._sides):
+            part = self._keys.part
+            return part(column, one.text) != part(column, other.text)
+        if plain(one.text, one.decimal) == plain(other.text, other.decimal):
+            return False
+        return value is None or value(one) != value(other)
 
     def reject_unmatched(self, rejections: Rejections) -> dict[str, dict[str, int]]:
         """List the rows of further tables that belong to no row of the first.

@@ -649,7 +649,7 @@ def test_a_joined_table_that_contradicts_itself_is_an_error(tmp_path, ward):
     for old, new in (
         ("column: los", "column: more"),
         ("site: hospital", "site: more"),
-        ("days_to_icu: {min: 0}", "more: {min: 0}"),
+        ("days_to_icu: {min: 0}", "more: {min: 2}"),
         ("[age, sex, projection]", "[more]"),
     ):
         assert old in text
@@ -660,3 +660,45 @@ def test_a_joined_table_that_contradicts_itself_is_an_error(tmp_path, ward):
         )
         with pytest.raises(DataError, match=r"more\.csv:4: more of .* line 2\."):
             ward(rows, text.replace(old, new), overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cells", "expected"),
+    [
+        ("los, unit: days", "more, event: [home, icu]", "2020-01-01 2020-02-02", "icu"),
+        (
+            "los, unit: days",
+            "more, classes: {Ja: icu, yes: icu, no: home}",
+            "Ja yes",
+            "icu",
+        ),
+        ("los, unit: days", "more, unit: days", "3 3.00", 3.0),
+        ("site: hospital", "site: more", "North north", "North"),
+        ("days_to_icu: {min: 0}", "more: {min: 0}", "1 3", 3.5),
+        ("days_to_icu: {min: 0}", "more: {not_in: [lat]}", "ap pa", 3.5),
+    ],
+)
+def test_rows_of_a_joined_table_that_mean_the_same(tmp_path, old, new, cells, expected):
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    assert old in text
+    path = write_ward(tmp_path / "ward", text.replace(old, new), ward_rows(1))
+    rows = [["P00", cell] for cell in cells.split()]
+    write_csv(path.parent / "d.csv", rows, ["pid", "more"])
+    plan = builder_of(path).plan
+    record = plan.record(plan.tables.rows[0], plan.open_images())
+    found = record.site if expected == "North" else record.labels["stay"]
+    assert found == expected
+
+
+def test_a_joined_row_that_cannot_be_read_costs_the_label_alone(tmp_path):
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    text = text.replace("los, unit: days", "more, event: [home, icu]")
+    path = write_ward(tmp_path / "ward", text, ward_rows(1))
+    rows = [["P00", "2020-01-01"], ["P00", "nein"]]
+    write_csv(path.parent / "d.csv", rows, ["pid", "more"])
+    plan = builder_of(path).plan
+    record = plan.record(plan.tables.rows[0], plan.open_images())
+    assert [error.detail[:29] for error in record.doubts] == [
+        "more = 'nein' in d.csv:3, exp"
+    ]
+    assert not record.faults

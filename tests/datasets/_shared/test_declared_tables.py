@@ -152,6 +152,25 @@ def test_a_key_twice_is_a_fault_only_if_the_rows_differ(read, tmp_path):
     )
 
 
+def test_cells_that_mean_the_same_do_not_contradict(read):
+    rows = [["P1", "2020-01-01"], ["P1", "2020-02-02"], ["P9", "Ja"], ["P9", "no"]]
+    tables = read([["pid", "age"], *rows])
+
+    def value(cell):
+        return {"2": "icu", "J": "icu", "n": "home"}[cell.text[0]]
+
+    first, *_, last, _ = tables.rows
+    assert tables.cell(first, "age", MARKS, value).text == "2020-01-01"
+    with pytest.raises(
+        DataError, match=r"patients\.csv:3: age of 'P1' is '2020-02-02'"
+    ):
+        tables.cell(first, "age", MARKS)
+    with pytest.raises(
+        DataError, match=r"patients\.csv:5: age of 'P9' is 'no', but 'Ja'"
+    ):
+        tables.cell(last, "age", MARKS, value)
+
+
 def test_tables_that_contradict_each_other_cost_the_image(read):
     """Each table agrees with itself, so nobody knows which is wrong."""
     films = [["a", "P1", "61"], ["b", "P1", "62"]]
