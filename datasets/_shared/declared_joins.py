@@ -145,6 +145,27 @@ class Joins:
         rows = self.sides[number - 1].table.rows
         return [row for row in rows if row.number not in used]
 
+    def about_things(self, number: int) -> Iterator[TableRow]:
+        """The rows of table `number` that are no notes, those that are joined before.
+
+        The key of any other is made of words and numbers as one of the first table.
+        """
+        yield from itertools.chain.from_iterable(self.rows_of(number))
+        side = self.sides[number - 1]
+        columns = list(side.keys)
+        outlines = {
+            self._outline(columns, key)
+            for parts in self._parts.values()
+            for key in self._keys_of(parts[:number], columns)
+        }
+        for row in self.unmatched(number):
+            key = self.key_of(side, row)
+            if all(key) and self._outline(columns, key) in outlines:
+                yield row
+
+    def _outline(self, columns: Sequence[str], key: Key) -> Key:
+        return tuple(map(self._keys.outline, columns, key))
+
     def example(self, side: Side) -> str:
         """A key of each table, for the message that none of them fit."""
         parts = next(iter(self._parts.values()))

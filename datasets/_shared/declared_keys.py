@@ -3,6 +3,7 @@
 import functools
 import itertools
 import operator
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -85,6 +86,12 @@ class Keys:
         if column == self.image:
             return {tuple(map(likeness, reversed(image_stem(part).split("/"))))}
         return {(likeness(part),), *((day,) for day in days_of(part))}
+
+    def outline(self, column: str, part: str) -> str:
+        """The part with all words and all numbers alike; of a path, of its end."""
+        if column == self.image:
+            part = image_stem(part).rpartition("/")[2]
+        return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", part))
 
 
 def like_keys(

@@ -49,6 +49,8 @@ class Plan:
         tables: its tables.
         kinds: field of the dataset -> how its cells are read.
         columns: field of the dataset -> its column.
+        without_event: event in a joined table -> the cell that shows that the table
+            has rows without the event, too; None for a list of events alone.
     """
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
@@ -59,6 +61,7 @@ class Plan:
         self._marks = Marks(declaration.unknown)
         self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
         self.columns: dict[str, str] = {}
+        self.without_event: dict[str, Cell | None] = {}
         self._keep_marks = {
             column: self._marks_of_condition(column) for column in declaration.keep
         }
@@ -80,9 +83,9 @@ class Plan:
     def _event(self, name: str, names: tuple[str, str], marks: Marks) -> EventLabel:
         """How an event is read: whether rows are missing where it did not happen."""
         column = self.declaration.column_of(name)
-        cells = self.tables.column_cells(column)
-        lists_all = self.tables.is_joined(column) and any(map(marks.has, cells))
-        return EventLabel(names, marks, lists_all)
+        if self.tables.is_joined(column):
+            self.without_event[name] = self.tables.row_without(column, marks)
+        return EventLabel(names, marks, self.without_event.get(name) is not None)
 
     def _marks_of_condition(self, column: str) -> Marks:
         """Cells that mean unknown in a condition: those of a label of the column."""

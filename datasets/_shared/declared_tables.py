@@ -151,6 +151,32 @@ class DeclaredTables:
                         "right."
                     )
 
+    def row_without(self, column: str, marks: Marks) -> Cell | None:
+        """A cell that shows that a joined table has rows without the event, too.
+
+        A row below the table, such as a sum or a date, shows nothing: it belongs to no
+        row of the first table, and its key is made otherwise than the keys there.
+        """
+        column = unicodedata.normalize("NFC", column)
+        found = []
+        for number, side in enumerate(self._sides, 1):
+            if column in side.table.columns:
+                for row in self._joins.about_things(number):
+                    found += (cell for cell in cells_in([[row]], column))
+        return next(filter(marks.has, found), None)
+
+    def rows_without(self, column: str) -> int:
+        """How many rows of the first table have no row in those with a column."""
+        column = unicodedata.normalize("NFC", column)
+        columns = [side.table.columns for side in self._sides]
+        joined = (self._joins.parts_of(row)[1:] for row in self.rows)
+        return sum(
+            not any(
+                rows for rows, own in zip(parts, columns, strict=True) if column in own
+            )
+            for parts in joined
+        )
+
     def is_joined(self, column: str) -> bool:
         """Whether a column is in further tables only."""
         return unicodedata.normalize("NFC", column) not in self._main.columns

@@ -509,18 +509,24 @@ def test_a_link_to_nothing_is_an_unreadable_image(tmp_path, folder):
     assert prepare.prepare_dataset(builder_of(path), None, tmp_path / "data").reused
 
 
-def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read):
+def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read, caplog):
     """Unknown if the table has rows without the event; a list of events has none."""
     text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
     text = text.replace("{column: los, unit: days}", "{event: [alive, died]}")
     path = write_ward(tmp_path / "ward", text.replace("stay", "death"), ward_rows(3))
     for rows, expected in (
         ([["P00", "2020-01-02"]], ["died", "alive", "alive"]),
+        ([["P00", "2020-01-02"], ["As of 2020", ""]], ["died", "alive", "alive"]),
         ([["P00", "2020-01-02"], ["P01", ""]], ["died", "alive", ""]),
     ):
+        assert "so the table has" not in caplog.text
         write_csv(path.parent / "d.csv", rows, ["pid", "death"])
         prepare.prepare_dataset(builder_of(path), None, tmp_path / "data", overwrite=1)
         assert read()["death"][::2] == expected
+    assert (
+        "death: death is empty in d.csv:3, so the table has those without the event, "
+        "too, and it is unknown for 2 images without a row there" in caplog.text
+    )
 
 
 def test_an_event_of_a_patient_whose_key_nearly_fits_is_unknown(tmp_path, read, caplog):

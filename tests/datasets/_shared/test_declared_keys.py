@@ -67,3 +67,17 @@ def test_paths_are_alike_as_far_as_both_have_folders(keys):
     assert are_alike("P1/0012.png", "12")
     assert are_alike("P1/0012.png", "old/p01/12")
     assert not are_alike("P1/0012.png", "P2/0012.png")
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other", "same"),
+    [
+        ("pid", "P-12", "xy-3", True),
+        ("pid", "P12", "Sum", False),
+        ("pid", "0012", "n = 2", False),
+        ("file", "P1/0012.png", "7", True),
+        ("file", "P1/0012.png", "Sum", False),
+    ],
+)
+def test_keys_are_made_alike(keys, column, one, other, same):
+    assert (keys.outline(column, one) == keys.outline(column, other)) == same

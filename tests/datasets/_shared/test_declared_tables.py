@@ -302,6 +302,21 @@ def test_a_key_in_a_row_that_may_be_missing_is_not_known_either(
     assert [bool(doubt) for doubt in doubts(tables)] == [is_doubt, False]
 
 
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ([["Sum", "2"], ["As of: 03.04.2020", ""], ["", ""]], None),
+        ([["P9", ""]], "patients.csv:3"),  # a death without a date
+        ([["As of 2020", ""], ["P77", "n/a"]], "patients.csv:4"),  # of others, too
+    ],
+)
+def test_which_row_shows_that_a_table_is_no_list_of_events(read, rows, place):
+    tables = read([["pid", "age"], ["P1", "2020-01-02"], *rows])
+    cell = tables.row_without("age", Marks(["n/a"]))
+    assert (cell and cell.place) == place
+    assert tables.rows_without("age") == (2 if ["P9", ""] in rows else 3)
+
+
 def test_rows_that_match_nothing_are_listed_and_counted(read):
     tables = read([["pid", "age"], ["P1", "61"], ["P7", "63"], ["", "64"]])
     rejections = Rejections()
