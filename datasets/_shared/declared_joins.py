@@ -56,6 +56,7 @@ class Joins:
         self._parts = {row.number: self._join(row) for row in main.rows}
         for side, pairs in zip(sides, self._otherwise, strict=True):
             _warn_of_spellings(side, pairs.values())
+        self._outlines: dict[int, set[Key]] = {}
         # (row of the first table, further table) -> why the row there may be missing.
         self._doubts: dict[tuple[int, int], str] = {}
         for number in range(1, len(sides) + 1):
@@ -145,26 +146,21 @@ class Joins:
         rows = self.sides[number - 1].table.rows
         return [row for row in rows if row.number not in used]
 
-    def about_things(self, number: int) -> Iterator[TableRow]:
-        """The rows of table `number` that are no notes, those that are joined before.
+    def is_note(self, number: int, row: TableRow) -> bool:
+        """Whether a row of table `number` is a note, such as a sum below the table.
 
-        The key of any other is made of words and numbers as one of the first table.
+        Its key is not made of words and numbers as any key of the first table.
         """
-        yield from itertools.chain.from_iterable(self.rows_of(number))
         side = self.sides[number - 1]
-        columns = list(side.keys)
-        outlines = {
-            self._outline(columns, key)
-            for parts in self._parts.values()
-            for key in self._keys_of(parts[:number], columns)
-        }
-        for row in self.unmatched(number):
-            key = self.key_of(side, row)
-            if all(key) and self._outline(columns, key) in outlines:
-                yield row
-
-    def _outline(self, columns: Sequence[str], key: Key) -> Key:
-        return tuple(map(self._keys.outline, columns, key))
+        if number not in self._outlines:
+            self._outlines[number] = {
+                tuple(map(self._keys.outline, side.keys, key))
+                for parts in self._parts.values()
+                for key in self._keys_of(parts[:number], list(side.keys))
+            }
+        key = self.key_of(side, row)
+        outline = tuple(map(self._keys.outline, side.keys, key))
+        return not all(key) or outline not in self._outlines[number]
 
     def example(self, side: Side) -> str:
         """A key of each table, for the message that none of them fit."""

@@ -36,6 +36,10 @@ class Keys:
 
     Attributes:
         image: the column of the images.
+        part: `part(column, text)`: the part of a key in which spellings of the same
+            thing are equal; "" for a cell that names nothing, such as n/a.
+        forms: `forms(column, part)`: the part without what slips change; parts that
+            share a form are alike.
     """
 
     def __init__(self, image: str, images: DeclaredImages, rows: Sequence[TableRow]):
@@ -46,12 +50,11 @@ class Keys:
             rows: the rows of the first table.
         """
         self.image, self._images, self._rows = image, images, rows
+        # Tables have the same cells many times.
+        self.part = functools.cache(self._part)
+        self.forms = functools.cache(self._forms)
 
-    def part(self, column: str, text: str) -> str:
-        """The part of a key in which spellings of the same thing are equal.
-
-        "" for a cell that names nothing, such as n/a, which joins no rows.
-        """
+    def _part(self, column: str, text: str) -> str:
         if NO_NAME.has(Cell(text, column, "")) or is_error(text):
             return ""
         if column == self.image:
@@ -76,14 +79,11 @@ class Keys:
         """A cell as it is spelled; the same for all names of an image."""
         return "" if column == self.image else plain_id(text)
 
-    def forms(self, column: str, part: str) -> Forms:
-        """The part without what slips change; parts that share a form are alike.
-
-        Paths share it if their folders are equal as far as both have them.
-        """
+    def _forms(self, column: str, part: str) -> Forms:
         if not part:
             return {()}  # may be anything
         if column == self.image:
+            # Paths are alike if their folders are, as far as both have them.
             return {tuple(map(likeness, reversed(image_stem(part).split("/"))))}
         return {(likeness(part),), *((day,) for day in days_of(part))}
 

@@ -158,12 +158,12 @@ class DeclaredTables:
         row of the first table, and its key is made otherwise than the keys there.
         """
         column = unicodedata.normalize("NFC", column)
-        found = []
         for number, side in enumerate(self._sides, 1):
-            if column in side.table.columns:
-                for row in self._joins.about_things(number):
-                    found += (cell for cell in cells_in([[row]], column))
-        return next(filter(marks.has, found), None)
+            for row in side.table.rows:
+                for cell in cells_in([[row]], column):
+                    if marks.has(cell) and not self._joins.is_note(number, row):
+                        return cell
+        return None
 
     def rows_without(self, column: str) -> int:
         """How many rows of the first table have no row in those with a column."""
