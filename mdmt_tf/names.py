@@ -13,7 +13,9 @@ People and programs write one name in many ways. They are told apart in four ste
 looser one, with or without the suffix of an image file and the folders of a path.
 """
 
+import bisect
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Sequence
@@ -169,10 +171,12 @@ class Names(Generic[Thing]):
         self._folders_count = folders_count
         self._levels: list[dict[str, _Group[Thing]]] = [{} for _ in _keys("")]
         self._names: list[str] = []
+        self._paths: list[str] = []
         self._hints = 0
         for name, thing in named:
             *folders, last = _parts(name)
             self._names.append(clean(last))
+            self._paths.append(name)
             inner = _inner(folders)
             for level, key in zip(self._levels, _keys(last), strict=True):
                 level.setdefault(key, _Group()).add(inner, thing)
@@ -197,6 +201,56 @@ class Names(Generic[Thing]):
         *_, last = _parts(name)
         group = self._levels[-1].get(_keys(last)[-1])
         return [] if group is None else group.all()
+
+    def in_folder(self, name: str) -> list[str]:
+        """The names in folders of a name, such as those of one exam.
+
+        Example:
+            >>> names = Names((n, n) for n in ["P3/A7/1.png", "P3/A7/2.png", "A7.png"])
+            >>> names.in_folder("a7"), names.in_folder("P2/A7"), names.in_folder("P")
+            (['P3/A7/1.png', 'P3/A7/2.png'], [], [])
+        """
+        wanted = _inner(_parts(name))
+        return [
+            path
+            for inner, path in self._in_folders.get(wanted[0], ())
+            if any(
+                inner[start : start + len(wanted)] == wanted
+                for start in range(len(inner))
+            )
+        ]
+
+    @functools.cached_property
+    def _in_folders(self) -> dict[str, list[tuple[tuple[str, ...], str]]]:
+        """Folder -> the folders and the path of each name in it."""
+        found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for path in self._paths:
+            inner = _inner(_parts(path)[:-1])
+            for folder in set(inner):
+                found.setdefault(folder, []).append((inner, path))
+        return found
+
+    def beginning_with(self, name: str) -> list[str]:
+        """The names that go on after a name with no letter and no number.
+
+        Example:
+            >>> names = Names((n, n) for n in ["A7_1.png", "x/a7-2.png", "A70.png"])
+            >>> names.beginning_with("A7")
+            ['A7_1.png', 'x/a7-2.png']
+        """
+        start, found = folded(last_part(name)), []
+        first = bisect.bisect_left(self._sorted, (start,))
+        for text, path in itertools.islice(self._sorted, first, None):
+            if not text.startswith(start):
+                break
+            if text[len(start) :] and not text[len(start)].isalnum():
+                found.append(path)
+        return sorted(found)
+
+    @functools.cached_property
+    def _sorted(self) -> list[tuple[str, str]]:
+        pairs = zip(self._names, self._paths, strict=True)
+        return sorted((folded(image_stem(name)), path) for name, path in pairs)
 
     def nearest(self, name: str) -> str:
         """ " Did you mean ...?" for the nearest name, or the empty string.

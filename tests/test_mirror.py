@@ -40,6 +40,9 @@ THROUGH = {
     "cards/test_ensemble.py": ["mdmt_tf.cards.ensemble_content"],
     "commands/test_new.py": ["mdmt_tf.planning.terminal"],
     "console/test_arguments.py": ["mdmt_tf.console", "mdmt_tf.console.output"],
+    "datasets/_shared/test_declared_tables.py": [
+        "mdmt_tf.datasets._shared.declared_joins"
+    ],
     "planning/test_draft.py": ["mdmt_tf.planning.writing"],
     "statistics/test_resampling.py": [
         "mdmt_tf.statistics.fold_study",

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Iterator
 
 # How names of months begin in English, German, French, Italian, Spanish, Portuguese,
 # Dutch, and the number of the month.
@@ -55,13 +56,42 @@ def is_date(text: str) -> bool:
         >>> is_date("0000-00-00"), is_date("9999-12-31"), is_date("2020")
         (False, False, False)
     """
-    if _is_day(text):
-        return True
-    # At each blank, because a date may have some.
-    for match in re.finditer(r"(?<=\d)(?:[,:]? |T)(?=\d)", text):
-        if _is_day(text[: match.start()]) and _is_hour(text[match.end() :]):
-            return True
-    return False
+    return any(_exists(**match.groupdict()) for match in _days_in(text))
+
+
+def days_of(text: str) -> set[str]:
+    """The days that a date may be, with or without a time of day, as 2020-03-12.
+
+    Two where day and month may be either. None for other text, and for 1-2-03, which
+    may be a name.
+
+    Example:
+        >>> days_of("12.03.2020 14:30"), sorted(days_of("3/12/20")), days_of("2020-03")
+        ({'2020-03-12'}, ['2020-03-12', '2020-12-03'], set())
+    """
+    found = set()
+    for match in _days_in(text):
+        fields = match.groupdict()
+        year, sign = fields["year"].lstrip("'"), fields.get("sign")
+        before = match.string[: match.start("year")]
+        if len(year) == 2 and (sign == "-" or before[-1:].isdigit()):
+            continue  # Mar 2020 has no day
+        if "month" in fields:
+            orders = [(_month_of(fields["month"]), fields["day"])]
+        else:
+            one, two = fields["one"], fields.get("two")
+            orders = [(one, two), (two, one)]  # month and day
+        known = [
+            f"{_year_of(year)}-{int(month):02d}-{int(day):02d}"
+            for month, day in orders
+            if month and day and _is_day_of(_year_of(year), int(month), int(day))
+        ]
+        if not before:
+            known = known[:1]
+        elif sign == ".":
+            known = known[-1:]
+        found.update(known)
+    return found
 
 
 def is_time(text: str) -> bool:
@@ -74,12 +104,15 @@ def is_time(text: str) -> bool:
     return _is_hour(text) and bool(re.search("[1-9]", text))
 
 
-def _is_day(text: str) -> bool:
-    return any(
-        _exists(**match.groupdict())
-        for pattern in _DATES
-        if (match := pattern.fullmatch(text))
-    )
+def _days_in(text: str) -> Iterator[re.Match]:
+    """How a text, or what is before a time of day in it, may be a date."""
+    days = [text]
+    # At each blank, because a date may have some.
+    for match in re.finditer(r"(?<=\d)(?:[,:]? |[Tt])(?=\d)", text):
+        if _is_hour(text[match.end() :]):
+            days.append(text[: match.start()])
+    for day in days:
+        yield from filter(None, (pattern.fullmatch(day) for pattern in _DATES))
 
 
 def _exists(
@@ -90,15 +123,23 @@ def _exists(
     month: str | None = None,
     sign: str | None = None,
 ) -> bool:
-    year = year.lstrip("'")
-    number = int(year) + (2000 if len(year) == 2 else 0)
+    number = _year_of(year)
     if number not in _YEARS:
         return False
     if month is not None:
-        start = next(s for s in _NUMBER_OF if month.casefold().startswith(s))
-        return _is_day_of(number, _NUMBER_OF[start], int(day or 1))
+        return _is_day_of(number, _month_of(month), int(day or 1))
     one, two = int(one), int(two or 1)
     return _is_day_of(number, one, two) or _is_day_of(number, two, one)
+
+
+def _year_of(text: str) -> int:
+    year = text.lstrip("'")
+    return int(year) + (2000 if len(year) == 2 else 0)
+
+
+def _month_of(name: str) -> int:
+    start = next(s for s in _NUMBER_OF if name.casefold().startswith(s))
+    return _NUMBER_OF[start]
 
 
 def _is_day_of(year: int, month: int, day: int) -> bool:

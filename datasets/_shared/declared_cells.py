@@ -39,6 +39,7 @@ class Cell:
         where: the same for messages about a row of another table, " in data.csv:12".
         decimal: the sign before the decimals of numbers in its table.
         is_there: whether a row has it; a table that is joined may have no such row.
+        doubt: why a row that is not joined may have it, or "".
     """
 
     text: str
@@ -47,12 +48,21 @@ class Cell:
     where: str = ""
     decimal: str = "."
     is_there: bool = True
+    doubt: str = ""
 
     def wrong(self, expected: str) -> RowError:
         return RowError(
             BAD_VALUE,
             f"{self.column} = {brief(self.text)}{self.where}, expected {expected}",
         )
+
+    def check_missing(self) -> None:
+        """Raise RowError if nobody knows whether a row has it.
+
+        For what takes an unknown cell for something that has not happened.
+        """
+        if self.doubt:
+            raise RowError(BAD_VALUE, f"{self.column} is in doubt: {self.doubt}")
 
 
 def plain(text: str, decimal: str = ".") -> str:
@@ -137,11 +147,13 @@ class EventLabel:
         """The first class for an unknown cell, the second for one that says when.
 
         Raises: RowError for any other cell, because text may say that nothing happened,
-            in any language.
+            in any language; and for one that may be in a row that is not joined.
         """
         if self.marks.has(cell):
-            is_unknown = self._lists_all and not cell.is_there
-            return self.unknown if is_unknown else self._names[0]
+            if self._lists_all and not cell.is_there:
+                return self.unknown
+            cell.check_missing()
+            return self._names[0]
         if not self._is_event(cell):
             raise cell.wrong(f"{self.expected}. {self.remedy}")
         return self._names[1]
@@ -232,7 +244,7 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
     """Check a condition of the rows to keep.
 
     Raises: LeftOut: it is not met; RowError: it cannot be decided, because the cell is
-        no number.
+        no number, or may be in a row that is not joined.
     """
     column, detail = cell.column, f"{cell.column} = {cell.text!r}{cell.where}"
     known = not marks.has(cell)
@@ -253,3 +265,17 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
         raise LeftOut(f"{column} not in {', '.join(keep.within)}", detail)
     if text in map(listed, keep.not_in):
         raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)
+    if not known:
+        cell.check_missing()
+
+
+def unmet(keep: KeepSection, marks: Marks, cell: Cell) -> str:
+    """The condition that a cell does not meet, "" if it meets all.
+
+    Raises: RowError: as `check_keep`, if it cannot be decided.
+    """
+    try:
+        check_keep(keep, cell, marks)
+    except LeftOut as error:
+        return error.kind
+    return ""

@@ -161,13 +161,28 @@ class DeclaredImages:
         return self._listed[path.parent].find(path.name)
 
     def _missing(self, name: str) -> RowError:
-        hint = self._names.nearest(name)
+        hint = self._several(name) or self._names.nearest(name)
         if not self._folders and not _is_below(self.root / name, self.root):
             hint = (
                 f" Paths must lead to files below {self.root}. For others, name their "
                 "folder in dataset.images."
             )
         return RowError("image missing", f"there is no file for {name!r}.{hint}")
+
+    def _several(self, name: str) -> str:
+        """What a name is that stands for images, but is of none; "" for others."""
+        found = self._names.in_folder(name)
+        what = f"{name} is a folder of"
+        if not found:
+            found = self._names.beginning_with(name)
+            what = f"{name} is the beginning of the names of"
+            if len(found) < 2:
+                return ""
+        count = f"{len(found)} image{'s' * (len(found) > 1)}"
+        names = f"{found[0]}{', ...' * (len(found) > 1)}"
+        return (
+            f" {what} {count} ({names}); the first table needs one row for each image."
+        )
 
     def id_of(self, path: Path) -> str:
         """The path below the folder of images, in one spelling."""

@@ -17,6 +17,7 @@ from mdmt_tf import storage
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared.declared_cells import (
     NO_NAME,
+    Cell,
     ClassLabel,
     EventLabel,
     Marks,
@@ -25,6 +26,7 @@ from mdmt_tf.datasets._shared.declared_cells import (
     check_keep,
     is_numeric,
     plain,
+    unmet,
 )
 from mdmt_tf.datasets._shared.declared_images import DeclaredImages
 from mdmt_tf.datasets._shared.declared_tables import DeclaredTables
@@ -32,7 +34,7 @@ from mdmt_tf.datasets._shared.image_records import Classes, Record, read_fields
 from mdmt_tf.datasets._shared.table_rows import RowError, TableRow, is_error
 from mdmt_tf.errors import DataError
 from mdmt_tf.imaging.preprocess import VolumePreprocessing
-from mdmt_tf.names import clean, plain_id
+from mdmt_tf.names import clean, folded_site, plain_id
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class Plan:
         tables: its tables.
         kinds: field of the dataset -> how its cells are read.
         columns: field of the dataset -> its column.
+        without_event: event in a joined table -> the cell that shows that the table
+            has rows without the event, too; None for a list of events alone.
     """
 
     def __init__(self, declaration: DatasetDeclaration, folder: Path, where: str):
@@ -57,6 +61,7 @@ class Plan:
         self._marks = Marks(declaration.unknown)
         self.kinds: dict[str, ClassLabel | EventLabel | Number | Words] = {}
         self.columns: dict[str, str] = {}
+        self.without_event: dict[str, Cell | None] = {}
         self._keep_marks = {
             column: self._marks_of_condition(column) for column in declaration.keep
         }
@@ -78,9 +83,9 @@ class Plan:
     def _event(self, name: str, names: tuple[str, str], marks: Marks) -> EventLabel:
         """How an event is read: whether rows are missing where it did not happen."""
         column = self.declaration.column_of(name)
-        cells = self.tables.column_cells(column)
-        lists_all = self.tables.is_joined(column) and any(map(marks.has, cells))
-        return EventLabel(names, marks, lists_all)
+        if self.tables.is_joined(column):
+            self.without_event[name] = self.tables.row_without(column, marks)
+        return EventLabel(names, marks, self.without_event.get(name) is not None)
 
     def _marks_of_condition(self, column: str) -> Marks:
         """Cells that mean unknown in a condition: those of a label of the column."""
@@ -145,7 +150,8 @@ class Plan:
             missing = error
         for column, keep in self.declaration.keep.items():
             marks = self._keep_marks[column]
-            check_keep(keep, self.tables.cell(row, column, marks), marks)
+            met = functools.partial(unmet, keep, marks)
+            check_keep(keep, self.tables.cell(row, column, marks, met), marks)
         if missing is not None:
             raise missing
         image_id = images.id_of(path)
@@ -154,7 +160,7 @@ class Plan:
         if columns.patient is not None:
             patient_id = plain_id(self._required(row, columns.patient))
         if columns.site is not None:
-            cell = self.tables.cell(row, columns.site, NO_NAME)
+            cell = self.tables.cell(row, columns.site, NO_NAME, _site_of)
             known = not (NO_NAME.has(cell) or is_error(cell.text))
             site = clean(plain(cell.text)) if known else ""
         reads = {
@@ -167,11 +173,12 @@ class Plan:
 
     def _value(self, row: TableRow, name: str) -> str | float:
         kind = self.kinds[name]
-        return kind.value(self.tables.cell(row, self.columns[name], kind.marks))
+        column = self.columns[name]
+        return kind.value(self.tables.cell(row, column, kind.marks, kind.value))
 
     def _required(self, row: TableRow, column: str) -> str:
         """The name of an image or a patient."""
-        cell = self.tables.cell(row, column, NO_NAME)
+        cell = self.tables.cell(row, column, NO_NAME, lambda cell: plain_id(cell.text))
         if not cell.text:
             raise RowError("bad value", f"{column} is empty{cell.where}")
         if NO_NAME.has(cell) or is_error(cell.text):
@@ -289,6 +296,10 @@ def _plain(declaration: DatasetDeclaration) -> dict[str, Any]:
     # What may be done with the data changes none of them.
     del plain["licence"], plain["citation"]
     return plain
+
+
+def _site_of(cell: Cell) -> str:
+    return folded_site(plain(cell.text))
 
 
 _KNOWN = Classes(("known",), lambda value: 0)

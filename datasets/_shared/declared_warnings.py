@@ -13,9 +13,10 @@ _SHOWN = 20
 
 
 def warn(plan: Plan, rejections: Rejections) -> None:
-    """Warn of slips in conditions, of text in events, of marks and codes in numbers."""
+    """Warn of slips in conditions, of events, of marks and codes in numbers."""
     _warn_of_conditions_without_rows(plan, rejections)
     _warn_of_text_in_events(plan, rejections)
+    _warn_of_images_without_a_row(plan, rejections)
     _warn_of_marks_among_numbers(plan, rejections)
     _warn_of_codes_among_numbers(plan, rejections)
 
@@ -52,6 +53,20 @@ def _warn_of_text_in_events(plan: Plan, rejections: Rejections) -> None:
             shown = ", ".join(texts[:_SHOWN]) + (f" and {more} more" * (more > 0))
             detail = f"{name}: {shown}. Expected {kind.expected}. {kind.remedy}"
             rejections.warn("", "", "text that tells no event", detail)
+
+
+def _warn_of_images_without_a_row(plan: Plan, rejections: Rejections) -> None:
+    """Name the row because of which an event is unknown where there is no row."""
+    for name, cell in plan.without_event.items():
+        if cell is None or not (count := plan.tables.rows_without(cell.column)):
+            continue
+        text = repr(cell.text) if cell.text else "empty"
+        detail = (
+            f"{name}: {cell.column} is {text} in {cell.place}, so the table has those "
+            f"without the event, too, and it is unknown for {count} "
+            f"{'image' if count == 1 else 'images'} without a row there"
+        )
+        rejections.warn("", cell.place, "an event without rows", detail)
 
 
 def _warn_of_marks_among_numbers(plan: Plan, rejections: Rejections) -> None:

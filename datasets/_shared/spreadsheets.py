@@ -25,9 +25,9 @@ _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 _HIDDEN_ROW = re.compile(
     rb"""<(?:\w+:)?row\b(?=[^>]*\shidden=["'](?:1|true)["'])[^>]*?\sr=["'](\d+)["']"""
 )
-# A number format such as 0000, which shows leading zeros.
-_ZEROS = re.compile(r"0{2,}")
-_ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}["']""")
+# A number format such as 0000 or 0000;-0000, which shows leading zeros.
+_ZEROS = re.compile(r"(0{2,})(?:;.*)?")
+_ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}[;"']""")
 # Written by programs that leave computing to the next program.
 _TO_COMPUTE = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\sfullCalcOnLoad=["'](?:1|true)""")
 # From here on a number of a sheet has more digits than programs keep.
@@ -169,8 +169,8 @@ def _shown(cell: Any) -> str:
     """The text of a cell with the leading zeros that its format shows."""
     text = _text(cell.value)
     form = getattr(cell, "number_format", None) or ""
-    is_padded = text.isdecimal() and _ZEROS.fullmatch(form)
-    return text.zfill(len(form)) if is_padded else text
+    zeros = _ZEROS.fullmatch(form)
+    return text.zfill(len(zeros[1])) if zeros and text.isdecimal() else text
 
 
 def _text(value: Any) -> str:

@@ -106,7 +106,17 @@ def best_match(columns: Iterable[Column], files: Sequence[str]) -> tuple[Match, 
 
 
 def _hint(columns: Sequence[Column], files: Sequence[str]) -> str:
-    """What to do where the cells of a column are a part of the names of the files."""
+    """What to do where the cells of a column are a part of the paths of the files."""
+    index = _index(files)
+    for column in columns:
+        found = {cell: index.in_folder(cell) for cell in column.counts if cell}
+        named = {cell: inside for cell, inside in found.items() if inside}
+        if len(named) > 1 and 2 * len(named) >= len(found):
+            cell, inside = next(iter(named.items()))
+            return (
+                f" {column.name} seems to name folders, such as {cell!r} of "
+                f"{inside[0]}. The table needs one row for each image."
+            )
     parts = {}
     for file in files:
         for part in re.findall(r"[^\W_]+", _stem(file)):

@@ -74,6 +74,17 @@ def test_ids_within_the_names_are_pointed_out():
     assert expected in str(error.value)
 
 
+def test_folders_that_a_column_names_are_pointed_out():
+    files = ["P3/ACC7/1.png", "P3/ACC7/2.png", "P3/ACC8/1.png", "P4/ACC9/1.png"]
+    columns = [Column("sex", ("m", "f")), Column("acc", ("ACC7", "acc8", "ACC5"))]
+    with pytest.raises(DataError) as error:
+        best_match(columns, files)
+    assert str(error.value).endswith(
+        "acc seems to name folders, such as 'ACC7' of P3/ACC7/1.png. The table needs "
+        "one row for each image."
+    )
+
+
 def test_the_whole_path_is_that_of_one_file():
     files = ["v.png", "s1/v.png", "p1/s1/v.png"]
     cells = ("p1/s1/v.png", "s1/v", "x/s1/v.dcm")

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from mdmt_tf.datasets._shared.dates import is_date, is_time
+from mdmt_tf.datasets._shared.dates import days_of, is_date, is_time
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,22 @@ def test_times(text):
 @pytest.mark.parametrize("text", ["00:00", "00:00:00", "24:30", "14:60", "14", "1430"])
 def test_no_times(text):
     assert not is_time(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2020-03-12", "12.03.2020", "12.3.20", "12 Mar 2020", "20200312", "13/3/2020"]
+    + ["March 12, 2020 14:30", "2020-03-12 00:00:00", "2020-03-12t14:30z"],
+)
+def test_the_day_of_a_date(text):
+    day = datetime.date(2020, 3, 13 if text.startswith("13") else 12)
+    assert days_of(text) == {str(day)}
+
+
+def test_a_day_that_may_be_the_month_is_both():
+    assert days_of("3/12/2020") == days_of("12-03-2020") == {"2020-03-12", "2020-12-03"}
+
+
+@pytest.mark.parametrize("text", ["2020-03", "Mar 2020", "1-2-03", "2020", "P12", ""])
+def test_no_day(text):
+    assert days_of(text) == set()

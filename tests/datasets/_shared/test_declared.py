@@ -535,18 +535,38 @@ def test_a_link_to_nothing_is_an_unreadable_image(tmp_path, folder):
     assert prepare.prepare_dataset(builder_of(path), None, tmp_path / "data").reused
 
 
-def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read):
+def test_an_event_of_a_patient_that_no_row_is_about(tmp_path, read, caplog):
     """Unknown if the table has rows without the event; a list of events has none."""
     text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
     text = text.replace("{column: los, unit: days}", "{event: [alive, died]}")
     path = write_ward(tmp_path / "ward", text.replace("stay", "death"), ward_rows(3))
     for rows, expected in (
         ([["P00", "2020-01-02"]], ["died", "alive", "alive"]),
+        ([["P00", "2020-01-02"], ["As of 2020", ""]], ["died", "alive", "alive"]),
         ([["P00", "2020-01-02"], ["P01", ""]], ["died", "alive", ""]),
     ):
+        assert "so the table has" not in caplog.text
         write_csv(path.parent / "d.csv", rows, ["pid", "death"])
         prepare.prepare_dataset(builder_of(path), None, tmp_path / "data", overwrite=1)
         assert read()["death"][::2] == expected
+    assert (
+        "death: death is empty in d.csv:3, so the table has those without the event, "
+        "too, and it is unknown for 2 images without a row there" in caplog.text
+    )
+
+
+def test_an_event_of_a_patient_whose_key_nearly_fits_is_unknown(tmp_path, read, caplog):
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    text = text.replace("{column: los, unit: days}", "{event: [alive, died]}")
+    path = write_ward(tmp_path / "ward", text.replace("stay", "death"), ward_rows(3))
+    rows = [["P01", "2020-01-02"], ["P 2", "2020-01-02"]]
+    write_csv(path.parent / "d.csv", rows, ["pid", "death"])
+    with caplog.at_level(logging.WARNING):
+        prepare.prepare_dataset(builder_of(path), None, tmp_path / "data")
+    assert read()["death"][::2] == ["alive", "died", ""]
+    assert "death is in doubt: 'P02' has no row in d.csv, but 'P 2' (d.csv:3) is" in (
+        caplog.text
+    )
 
 
 def test_text_in_a_column_of_an_event_is_listed(ward, read, caplog):
@@ -661,7 +681,7 @@ def test_a_joined_table_that_contradicts_itself_is_an_error(tmp_path, ward):
     for old, new in (
         ("column: los", "column: more"),
         ("site: hospital", "site: more"),
-        ("days_to_icu: {min: 0}", "more: {min: 0}"),
+        ("days_to_icu: {min: 0}", "more: {min: 2}"),
         ("[age, sex, projection]", "[more]"),
     ):
         assert old in text
@@ -672,3 +692,45 @@ def test_a_joined_table_that_contradicts_itself_is_an_error(tmp_path, ward):
         )
         with pytest.raises(DataError, match=r"more\.csv:4: more of .* line 2\."):
             ward(rows, text.replace(old, new), overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cells", "expected"),
+    [
+        ("los, unit: days", "more, event: [home, icu]", "2020-01-01 2020-02-02", "icu"),
+        (
+            "los, unit: days",
+            "more, classes: {Ja: icu, yes: icu, no: home}",
+            "Ja yes",
+            "icu",
+        ),
+        ("los, unit: days", "more, unit: days", "3 3.00", 3.0),
+        ("site: hospital", "site: more", "North north", "North"),
+        ("days_to_icu: {min: 0}", "more: {min: 0}", "1 3", 3.5),
+        ("days_to_icu: {min: 0}", "more: {not_in: [lat]}", "ap pa", 3.5),
+    ],
+)
+def test_rows_of_a_joined_table_that_mean_the_same(tmp_path, old, new, cells, expected):
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    assert old in text
+    path = write_ward(tmp_path / "ward", text.replace(old, new), ward_rows(1))
+    rows = [["P00", cell] for cell in cells.split()]
+    write_csv(path.parent / "d.csv", rows, ["pid", "more"])
+    plan = builder_of(path).plan
+    record = plan.record(plan.tables.rows[0], plan.open_images())
+    found = record.site if expected == "North" else record.labels["stay"]
+    assert found == expected
+
+
+def test_a_joined_row_that_cannot_be_read_costs_the_label_alone(tmp_path):
+    text = TEXT.replace("outcomes.xlsx", "[outcomes.xlsx, {file: d.csv, on: pid}]")
+    text = text.replace("los, unit: days", "more, event: [home, icu]")
+    path = write_ward(tmp_path / "ward", text, ward_rows(1))
+    rows = [["P00", "2020-01-01"], ["P00", "nein"]]
+    write_csv(path.parent / "d.csv", rows, ["pid", "more"])
+    plan = builder_of(path).plan
+    record = plan.record(plan.tables.rows[0], plan.open_images())
+    assert [error.detail[:29] for error in record.doubts] == [
+        "more = 'nein' in d.csv:3, exp"
+    ]
+    assert not record.faults

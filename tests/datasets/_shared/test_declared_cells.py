@@ -138,6 +138,21 @@ def test_an_event_in_no_row_is_unknown_where_the_table_has_rows_without_one():
     assert EventLabel(("alive", "died"), MARKS).value(nothing) == "alive"
 
 
+def test_what_may_be_in_a_row_that_is_not_joined_has_neither_happened_nor_not():
+    doubtful = Cell("", "x", "t.csv:7", is_there=False, doubt="'12' is like '012'.")
+    message = r"bad value: x is in doubt: '12' is like '012'\."
+    with pytest.raises(RowError, match=message):
+        EventLabel(("alive", "died"), MARKS).value(doubtful)
+    for keep in ({"known": False}, {"not_in": ["dead"]}):
+        with pytest.raises(RowError, match=message) as error:
+            check_keep(KeepSection(**keep), doubtful, MARKS)
+        assert not isinstance(error.value, LeftOut)
+    with pytest.raises(LeftOut):
+        check_keep(KeepSection(known=True), doubtful, MARKS)
+    assert ClassLabel({"0": "a"}, MARKS).value(doubtful) == ""
+    assert EventLabel(("alive", "died"), MARKS, lists_all=True).value(doubtful) == ""
+
+
 @pytest.mark.parametrize("text", ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?"])
 def test_errors_of_spreadsheets_are_no_values(text):
     kinds = (Words, Number, lambda marks: EventLabel(("a", "b"), marks))

@@ -55,6 +55,27 @@ def test_names_that_are_of_no_file(images, name):
     assert f"there is no file for {name!r}." in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ACC7", "ACC7 is a folder of 2 images (P3/ACC7/1.png, ...)"),
+        ("acc8", "acc8 is a folder of 1 image (P3/ACC8/1.png)"),
+        ("E5", "E5 is the beginning of the names of 2 images (E5_1.png, ...)"),
+    ],
+)
+def test_a_name_of_an_exam_is_not_that_of_the_nearest_image(tmp_path, name, hint):
+    paths = ("P3/ACC7/1", "P3/ACC7/2", "P3/ACC8/1", "ACC2", "E5_1", "P1/E5-2", "E51")
+    for path in paths:
+        write_image(tmp_path / "films" / f"{path}.png")
+    images = DeclaredImages(tmp_path, ["films"], volumes=False)
+    with pytest.raises(RowError) as error:
+        images.find(name)
+    assert error.value.detail == (
+        f"there is no file for {name!r}. {hint}; the first table needs one row for "
+        "each image."
+    )
+
+
 def test_the_nearest_name(images):
     with pytest.raises(RowError, match=r"Did you mean 'a1\.png'\?"):
         images.find("a11.png")

@@ -47,6 +47,10 @@ def ages(tables, column="age"):
     return result
 
 
+def doubts(tables, column="age"):
+    return [tables.cell(row, column, MARKS).doubt for row in tables.rows]
+
+
 def test_rows_are_joined_by_their_key(read):
     tables = read([["pid", "age"], ["P1", "61"], ["2", "62"], ["P7", "63"]])
     assert ages(tables) == ["61", "61", "62", "", ""]
@@ -67,10 +71,44 @@ def test_images_named_by_path_are_joined_by_name(read, tmp_path):
 def test_spellings_of_both_tables_are_things_of_their_own(read):
     rows = [["pid", "age"], ["p1", "61"], ["P1", "62"], ["2", "63"]]
     assert ages(read(rows)) == ["62", "61", "63", "", ""]
-    films = [["a", "P1"], ["c", "2"]]
+
+
+@pytest.mark.parametrize("films", [["P1"], ["P1", "2"], ["P1", "p1", "2"]])
+def test_a_key_in_its_own_spelling_is_taken_before_another(read, films):
+    """Whatever other spellings the first table has."""
+    films = [[name, pid] for name, pid in zip("abc", films, strict=False)]
+    rows = [["pid", "age"], ["p1", "61"], ["P1", ""], ["2", "63"]]
     tables = read(rows, films)
-    with pytest.raises(DataError, match=r"patients\.csv:3: age of 'P1'.*in line 2\."):
-        ages(tables)
+    ages_of = {"P1": "", "p1": "61", "2": "63"}
+    assert ages(tables) == [ages_of[pid] for _, pid in films]
+    assert not tables.doubts
+
+
+def test_of_several_other_spellings_of_a_key_none_is_chosen(read):
+    rows = [["pid", "age"], ["Ab1", "61"], ["aB1", "61"], ["P9", "70"]]
+    tables = read(rows, [["a", "AB1"], ["b", "P9"], ["c", "Ab1"]])
+    assert ages(tables) == ["", "70", "61"]
+    assert doubts(tables) == [
+        "'AB1' has no row in patients.csv, but 'aB1' (patients.csv:3) is like it. "
+        "Write both alike if they are the same; if not, delete the row.",
+        "",
+        "",
+    ]
+
+
+def test_a_row_in_the_only_other_spelling_is_taken_with_a_warning(read):
+    rows = [["pid", "age"], ["Ab3X", "61"], ["P 9", "70"], ["P2", "64"]]
+    films = [["a", "aB3x"], ["b", "p 9"], ["c", "P2"], ["d", "aB3x"]]
+    tables = read(rows, films)
+    assert ages(tables) == ["61", "70", "64", "61"]
+    [doubt] = tables.doubts
+    assert doubt.kind == "keys of like names"
+    assert str(doubt) == (
+        "patients.csv: keys are joined in another spelling: 'aB3x' (films.csv:2) has "
+        "the row of 'Ab3X' (patients.csv:2), 'p 9' (films.csv:3) has the row of 'P 9' "
+        "(patients.csv:3). Names that differ in case may be different things; write "
+        "them alike if they are the same."
+    )
 
 
 def test_the_key_may_have_another_name(read):
@@ -112,6 +150,25 @@ def test_a_key_twice_is_a_fault_only_if_the_rows_differ(read, tmp_path):
         f"{tmp_path / 'patients.csv'}:4: age of 'P1' is '62', but '61' in line 2. Keep "
         "the row that is right."
     )
+
+
+def test_cells_that_mean_the_same_do_not_contradict(read):
+    rows = [["P1", "2020-01-01"], ["P1", "2020-02-02"], ["P9", "Ja"], ["P9", "no"]]
+    tables = read([["pid", "age"], *rows])
+
+    def value(cell):
+        return {"2": "icu", "J": "icu", "n": "home"}[cell.text[0]]
+
+    first, *_, last, _ = tables.rows
+    assert tables.cell(first, "age", MARKS, value).text == "2020-01-01"
+    with pytest.raises(
+        DataError, match=r"patients\.csv:3: age of 'P1' is '2020-02-02'"
+    ):
+        tables.cell(first, "age", MARKS)
+    with pytest.raises(
+        DataError, match=r"patients\.csv:5: age of 'P9' is 'no', but 'Ja'"
+    ):
+        tables.cell(last, "age", MARKS, value)
 
 
 def test_tables_that_contradict_each_other_cost_the_image(read):
@@ -167,6 +224,97 @@ def test_whether_a_row_is_there(read):
     tables = read([["pid", "note", "age"], ["P1", "x", ""], ["P9", "x", ""]])
     there = [tables.cell(row, "age", MARKS).is_there for row in tables.rows]
     assert there == [True, True, False, True, False]
+
+
+def test_a_key_that_nearly_fits_is_told_with_both_places(read):
+    rows = [["pid", "age"], ["12", "61"], ["1200", "62"], ["7", "63"]]
+    tables = read(rows, [["a", "0012"], ["b", "0345"], ["c", "1200"], ["d", "0012"]])
+    assert ages(tables) == ["", "", "62", ""]
+    doubt = (
+        "'0012' has no row in patients.csv, but '12' (patients.csv:2) is like it. "
+        "Write both alike if they are the same; if not, delete the row."
+    )
+    assert doubts(tables) == [doubt, "", "", doubt]
+    [warning] = tables.doubts
+    assert warning.kind == "keys of like names"
+    assert str(warning) == (
+        "patients.csv: rows are not joined although their keys are like those of rows "
+        "that lack one: '12' (patients.csv:2) is like '0012' (films.csv:2). Write both "
+        "alike if they are the same; if not, delete the row."
+    )
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "is_like"),
+    [
+        ("10.04.2020", "2020-04-10 00:00:00", True),
+        ("4/10/2020", "2020-04-10", True),
+        ("2020-04-10 14:30", "10 Apr 2020", True),
+        ("10.04.2020", "2020-10-04", False),
+        ("10.04.2020", "2020-04-11", False),
+        ("10.04.2020", "", True),  # any exam of the patient
+    ],
+)
+def test_two_dates_of_one_day_are_like_each_other(read, here, there, is_like):
+    films = [["a", "P1", here], ["b", "P2", here]]
+    rows = [["pid", "day", "age"], ["p 1", there, "61"], ["P2", here, "70"]]
+    header = ["file", "pid", "day"]
+    tables = read(rows, films, {"pid": "pid", "day": "day"}, header)
+    assert ages(tables) == ["", "70"]
+    assert [bool(doubt) for doubt in doubts(tables)] == [is_like, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_like"),
+    [("films/P3/01.png", False), ("1", True), ("P01/1.png", True), ("P2/01", False)],
+)
+def test_images_are_alike_if_their_folders_are(read, tmp_path, name, is_like):
+    for path in ("P1/01.png", "P2/01.png", "P2/02.png"):
+        write_image(tmp_path / "films" / path)
+    films = [["P1/01.png", "P1"], ["P2/02.png", "P1"]]
+    rows = [["img", "age"], [name, "61"], ["P2/02", "62"]]
+    tables = read(rows, films, on={"file": "img"})
+    assert ages(tables) == ["", "62"]
+    assert [bool(doubt) for doubt in doubts(tables)] == [is_like, False]
+
+
+def test_no_row_can_be_found_without_a_key(read):
+    films = [["a", "P1"], ["b", "n/a"], ["c", "P3"]]
+    tables = read([["pid", "age"], ["P1", ""]], films)
+    assert doubts(tables) == [
+        "",
+        "pid is 'n/a' in films.csv:3, so that no row of patients.csv can be found.",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(("stay", "is_doubt"), [("P01", True), ("P7", False)])
+def test_a_key_in_a_row_that_may_be_missing_is_not_known_either(
+    read, tmp_path, stay, is_doubt
+):
+    """A list of stays, and of deaths by stay: without a stay there is no death."""
+    write_csv(tmp_path / "deaths.csv", [["s1", "61"], ["s9", "70"]], ["stay", "age"])
+    tables = ["films.csv", {"file": "patients.csv", "on": "pid"}]
+    tables += [{"file": "deaths.csv", "on": "stay"}]
+    rows = [["pid", "stay"], [stay, "s1"], ["P9", "s9"]]
+    tables = read(rows, [["a", "P1"], ["d", "P9"]], tables=tables)
+    assert ages(tables) == ["", "70"]
+    assert [bool(doubt) for doubt in doubts(tables)] == [is_doubt, False]
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ([["Sum", "2"], ["As of: 03.04.2020", ""], ["", ""]], None),
+        ([["P9", ""]], "patients.csv:3"),  # a death without a date
+        ([["As of 2020", ""], ["P77", "n/a"]], "patients.csv:4"),  # of others, too
+    ],
+)
+def test_which_row_shows_that_a_table_is_no_list_of_events(read, rows, place):
+    tables = read([["pid", "age"], ["P1", "2020-01-02"], *rows])
+    cell = tables.row_without("age", Marks(["n/a"]))
+    assert (cell and cell.place) == place
+    assert tables.rows_without("age") == (2 if ["P9", ""] in rows else 3)
 
 
 def test_rows_that_match_nothing_are_listed_and_counted(read):

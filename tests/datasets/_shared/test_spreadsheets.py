@@ -245,10 +245,11 @@ def test_hidden_rows_are_read_and_that_is_said(book):
         assert files(read_table(book(hide, Data=ROWS), columns=("file",))) == ["a", "b"]
 
 
-def test_zeros_that_a_format_shows(book):
+@pytest.mark.parametrize("shown", ["0000", "0000;-0000", "0000;;"])
+def test_zeros_that_a_format_shows(book, shown):
     def form(workbook):
         for cell in ("A2", "B2", "B3"):
-            workbook["Data"][cell].number_format = "0000"
+            workbook["Data"][cell].number_format = shown
 
     rows = [["file", "score"], [12, 1101], ["b", 2.5], ["c", 12]]
     table = read_table(book(form, Data=rows), columns=("file", "score"))
