@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import decimal
 import itertools
+import numbers
 import re
 import warnings
 import zipfile
@@ -13,6 +14,7 @@ from typing import Any
 
 from mdmt_tf import invisible
 from mdmt_tf.datasets._shared import workbooks
+from mdmt_tf.datasets._shared.decimals import Exact
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, check_cells
 from mdmt_tf.errors import DataError, DataWarning, nearest
 
@@ -153,7 +155,7 @@ def _lines(
         count += len(cells)
         check_cells(path, count)
         # Rows of a stray cell far to the right are nothing but empty cells.
-        texts = ["" if c is None else invisible.strip(text_of(c)) for c in cells]
+        texts = ["" if c is None else text_of(c) for c in cells]
         if any(texts):
             yield number, texts
 
@@ -182,11 +184,13 @@ def _text(value: Any) -> str:
 
 def _rewritten(value: float) -> str:
     """A number as 1.23E+15, so that nobody takes it for a name of as many digits."""
-    return f"{decimal.Decimal(value):E}"
+    return Exact(f"{decimal.Decimal(value):E}")
 
 
 def cell_text(value: Any, first_inexact: int = 2**53) -> str:
     """A value as text: 1.0 is "1", a missing one is "", a true one is "1".
+
+    Numbers are `Exact`. Text has no blanks around it.
 
     Args:
         value: the value.
@@ -202,10 +206,12 @@ def cell_text(value: Any, first_inexact: int = 2**53) -> str:
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
         is_exact = abs(value) < first_inexact
-        return str(int(value)) if is_exact else _rewritten(value)
+        return Exact(int(value)) if is_exact else _rewritten(value)
+    if isinstance(value, numbers.Number):  # also of decimal
+        return Exact(value)
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="backslashreplace")
-    return str(value)
+        value = value.decode("utf-8", errors="backslashreplace")
+    return invisible.strip(str(value))
 
 
 def _formulas(

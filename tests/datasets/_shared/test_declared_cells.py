@@ -73,6 +73,24 @@ def test_classes_by_text_and_number():
     ]
 
 
+@pytest.mark.parametrize(("text", "decimal"), [("1,5", ","), ("1.250", "?")])
+def test_texts_of_a_declaration_are_those_of_the_table(text, decimal):
+    """Whatever the sign before the decimals of the column is."""
+    own = cell(text, decimal)
+    label = ClassLabel({text: "mild", "2": "severe"}, MARKS)
+    assert (label.value(own), label.value(cell("2", decimal))) == ("mild", "severe")
+    assert Marks([text]).has(own)
+    check_keep(KeepSection.model_validate({"in": [text]}), own, MARKS)
+    with pytest.raises(LeftOut):
+        check_keep(KeepSection(not_in=(text,)), own, MARKS)
+
+
+def test_numbers_of_a_declaration_have_points():
+    label = ClassLabel({"1.5": "mild", "2": "severe"}, MARKS)
+    assert label.value(cell("1,50", ",")) == "mild"
+    check_keep(KeepSection.model_validate({"in": ["1.5"]}), cell("1,50", ","), MARKS)
+
+
 def test_truth_values_of_spreadsheets_are_classes_too():
     label = ClassLabel({"TRUE": "dead", "FALSE": "alive"}, MARKS)
     values = [label.value(cell(text)) for text in ("TRUE", "1", "0")]
