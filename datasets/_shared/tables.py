@@ -11,6 +11,7 @@ from pathlib import Path
 from mdmt_tf.datasets._shared import parquet_tables, spreadsheets, table_text
 from mdmt_tf.datasets._shared.decimals import find_signs
 from mdmt_tf.datasets._shared.declared_cells import plain
+from mdmt_tf.datasets._shared.percents import warn_of_percents
 from mdmt_tf.datasets._shared.table_header import (
     check_formulas,
     check_header,
@@ -131,6 +132,7 @@ def read_table(
         check_formulas(path, found, (line, header), read)
     warn_of_similar(path, header, optional)
     decimals = find_signs(path, header, rest, read, delimiter)
+    warn_of_percents(path, header, rest, read)
     named = [(place, name) for place, name in enumerate(header) if name]
     rows = tuple(
         TableRow(

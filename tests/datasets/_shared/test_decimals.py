@@ -79,7 +79,9 @@ def test_numbers_that_may_be_of_thousands(numbers_of, like, other, cells):
     text = f"temp = '{first}' may be {first[:-4]}{first[-3:]} or "
     with pytest.warns(DataWarning, match=text) as found:
         numbers = numbers_of(like, temp=cells, other=[other, "1", "2", "3"])
-    assert [warning.message.kind for warning in found] == [KIND]
+    # The first import of a library may warn, too.
+    doubts = [w.message for w in found if isinstance(w.message, DataWarning)]
+    assert [doubt.kind for doubt in doubts] == [KIND]
     for cell, number in zip(cells, numbers, strict=True):
         if cell in ("", "n/a"):
             assert number is None
@@ -207,4 +209,4 @@ def test_columns_that_are_not_read_have_no_warning(numbers_of, recwarn):
     assert not recwarn
     with pytest.warns(DataWarning) as found:
         numbers_of(";", read=("temp", "a", "b"), **columns)
-    assert len(found) == 2
+    assert sum(isinstance(w.message, DataWarning) for w in found) == 2
