@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from mdmt_tf.config.declaration import UNKNOWN, KeepSection
+from mdmt_tf.config.declaration import TRUTH, UNKNOWN, KeepSection
 from mdmt_tf.datasets._shared.dates import is_date, is_time
 from mdmt_tf.datasets._shared.table_rows import (
     BAD_VALUE,
@@ -18,13 +18,14 @@ from mdmt_tf.datasets._shared.table_rows import (
 )
 from mdmt_tf.errors import brief, nearest
 
-# Spreadsheets have truth values, which are read as 1 and 0.
-_TRUTH = {"true": "1", "false": "0"}
 # Numbers are stored as float32: the largest one up to which all integers differ.
 _EXACT = 2**24
 # What people write, instead of a date, where something happened.
 _HAPPENED = frozenset(
-    ("yes", "y", "true", "x", "ja", "oui", "si", "s\xec", "s\xed", "sim", "+")
+    (
+        *("yes", "y", "x", "ja", "oui", "si", "s\xec", "s\xed", "sim", "+"),
+        *(word for word, number in TRUTH.items() if number == "1"),
+    )
 )
 
 
@@ -113,7 +114,7 @@ class ClassLabel:
             for spelling in _spellings(text)
         }
         for text, name in class_of.items():
-            if (number := _TRUTH.get(text.casefold())) is not None:
+            if (number := TRUTH.get(text.casefold())) is not None:
                 self._class_of.setdefault(number, name)
 
     def value(self, cell: Cell) -> str:
@@ -236,7 +237,7 @@ def listed(cell: Cell | str) -> set[str]:
         cell: a cell, or a text of the declaration.
     """
     texts = _spellings(cell) if isinstance(cell, str) else cell.spellings
-    return {_TRUTH.get(text.casefold(), text.casefold()) for text in texts}
+    return {TRUTH.get(text.casefold(), text.casefold()) for text in texts}
 
 
 def is_numeric(cell: Cell) -> bool:

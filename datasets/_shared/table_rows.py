@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from mdmt_tf.config.declaration import UNKNOWN
+from mdmt_tf.config.declaration import TRUTH, UNKNOWN
 from mdmt_tf.datasets._shared.decimals import Exact
 from mdmt_tf.errors import DataError
 from mdmt_tf.names import REWRITTEN, is_rewritten
@@ -14,7 +14,7 @@ from mdmt_tf.names import REWRITTEN, is_rewritten
 BAD_VALUE = "bad value"
 # Cells that mean "unknown", in lower case.
 _UNKNOWN = frozenset(UNKNOWN)
-_FLAGS = {"no": 0, "false": 0, "yes": 1, "true": 1}
+_FLAGS = {"no": 0, "yes": 1} | {word: int(number) for word, number in TRUTH.items()}
 # What a formula without a result shows, such as #N/A and #DIV/0!.
 _ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
 # Numbers are stored as float32.
@@ -197,7 +197,7 @@ class TableRow:
         return int(value)
 
     def flag_in(self, column: str) -> int:
-        """0 for 0, no or false; 1 for 1, yes or true; -1 if unknown.
+        """0 for 0, no or false (in `TRUTH`); 1 for 1, yes or true; -1 if unknown.
 
         Raises:
             RowError: the cell is anything else.

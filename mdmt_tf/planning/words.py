@@ -66,11 +66,12 @@ SIDES = _set(
 
 NEGATIVE = _set(
     "0 no n false negative neg normal benign alive survived mild absent control "
-    "healthy none home low discharged stable nein non never without"
+    "healthy none home low discharged stable nein non never without "
+    "falsch faux falso onwaar"
 )
 POSITIVE = _set(
     "1 yes y true positive pos abnormal malignant dead died deceased severe "
-    "present case ill icu high ja si oui with"
+    "present case ill icu high ja si oui with wahr vrai vero verdadero verdadeiro waar"
 )
 # Classes with an order, from low to high.
 SCALES = (

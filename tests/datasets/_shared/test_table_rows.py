@@ -76,7 +76,7 @@ def test_words_and_the_errors_of_formulas():
             method("x")
 
 
-@pytest.mark.parametrize("cell", ["1.0", "1", "TRUE", "yes", "1e0"])
+@pytest.mark.parametrize("cell", ["1.0", "1", "TRUE", "WAHR", "yes", "1e0"])
 def test_a_flag_is_read_as_numbers_are(cell):
     assert row(x=cell).flag_in("x") == 1
     assert TableRow("t.csv", 7, {"x": "0,0"}, decimals={"x": ","}).flag_in("x") == 0
