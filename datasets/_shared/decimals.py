@@ -39,7 +39,8 @@ class _Column:
     Attributes:
         name: name of the column.
         shows: sign -> the first cell by which decimals follow it.
-        typed: the numbers that are text, each in the first line that has it.
+        typed: the numbers that are text, each in the first line that has it; below one
+            of `shows`, only those with the other sign.
         grouped: those with three digits behind one sign, such as 1.250.
         whole: those without a sign.
         exact: a stored number that is not as 1.250, "" for none.
@@ -124,7 +125,11 @@ def _inspect(name: str, place: int, rows: Iterable[tuple[int, Sequence[str]]]):
                 first.setdefault(cell, line)
     column = _Column(name, {}, [], [], [], exact)
     for cell, line in first.items():
-        if (kind := _kind_of(cell)) is None:
+        # Most cells show nothing new; tables may have a million.
+        is_new = not column.shows or any(
+            sign in cell for sign in _OTHER if sign not in column.shows
+        )
+        if not is_new or (kind := _kind_of(cell)) is None:
             continue
         column.typed.append((line, cell))
         if kind == _WHOLE:
