@@ -11,10 +11,12 @@ import tensorflow_datasets as tfds
 from mdmt_tf import config
 from mdmt_tf.config.declaration import DatasetDeclaration
 from mdmt_tf.datasets._shared import declared_warnings, manual_files
+from mdmt_tf.datasets._shared.declared_cells import Number
 from mdmt_tf.datasets._shared.declared_plan import Plan, PreparedPlan
 from mdmt_tf.datasets._shared.image_table import ImageTable
 from mdmt_tf.datasets._shared.manual_builder import ManualBuilder
 from mdmt_tf.datasets._shared.originals import Originals
+from mdmt_tf.datasets._shared.percents import check_percents
 from mdmt_tf.datasets._shared.radiographs import RadiographBuilder
 from mdmt_tf.datasets._shared.rejections import Rejections
 from mdmt_tf.datasets._shared.volumes import VolumeBuilder
@@ -95,6 +97,16 @@ def _are_there(declaration: DatasetDeclaration, folder: Path) -> bool:
     )
 
 
+def _check_percents(plan: Plan) -> None:
+    """Raise for numbers that cells show a hundred times larger than they are read."""
+    labels = plan.declaration.labels
+    for name, kind in plan.kinds.items():
+        if isinstance(kind, Number):
+            cells = plan.tables.column_cells(plan.columns[name])
+            known = (cell for cell in cells if not kind.marks.has(cell))
+            check_percents(name, labels[name].unit if name in labels else None, known)
+
+
 class _DeclaredBuilder:
     """What the builders of declared datasets have before a base of `ManualBuilder`."""
 
@@ -128,6 +140,7 @@ class _DeclaredBuilder:
         rejections = Rejections()
         for doubt in self.plan.tables.doubts:
             rejections.warn("", "", doubt.kind, str(doubt))
+        _check_percents(self.plan)
         declared_warnings.warn(self.plan, rejections)
         self._joined = self.plan.tables.reject_unmatched(rejections)
         return ImageTable(

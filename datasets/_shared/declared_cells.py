@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from mdmt_tf.config.declaration import UNKNOWN, KeepSection
+from mdmt_tf.config.declaration import TRUTH, UNKNOWN, KeepSection
 from mdmt_tf.datasets._shared.dates import is_date, is_time
 from mdmt_tf.datasets._shared.table_rows import (
     BAD_VALUE,
@@ -18,13 +18,14 @@ from mdmt_tf.datasets._shared.table_rows import (
 )
 from mdmt_tf.errors import brief, nearest
 
-# Spreadsheets have truth values, which are read as 1 and 0.
-_TRUTH = {"true": "1", "false": "0"}
 # Numbers are stored as float32: the largest one up to which all integers differ.
 _EXACT = 2**24
 # What people write, instead of a date, where something happened.
 _HAPPENED = frozenset(
-    ("yes", "y", "true", "x", "ja", "oui", "si", "s\xec", "s\xed", "sim", "+")
+    (
+        *("yes", "y", "x", "ja", "oui", "si", "s\xec", "s\xed", "sim", "+"),
+        *(word for word, number in TRUTH.items() if number == "1"),
+    )
 )
 
 
@@ -49,6 +50,11 @@ class Cell:
     decimal: str = "."
     is_there: bool = True
     doubt: str = ""
+
+    @property
+    def spellings(self) -> tuple[str, str]:
+        """Its text, and that of an equal number; in one Unicode form."""
+        return unicodedata.normalize("NFC", self.text), plain(self.text, self.decimal)
 
     def wrong(self, expected: str) -> RowError:
         return RowError(
@@ -83,15 +89,21 @@ def plain(text: str, decimal: str = ".") -> str:
     return f"-{number}" if match[1] == "-" and number != "0" else number
 
 
+def _spellings(text: str) -> tuple[str, str]:
+    """The same of the text of a declaration, where numbers have points."""
+    return Cell(text, "", "").spellings
+
+
 class Marks:
     """The cells that mean unknown."""
 
     def __init__(self, marks: Iterable[str]):
-        self._marks = {"", *(plain(mark).casefold() for mark in marks)}
+        own = (text.casefold() for mark in marks for text in _spellings(mark))
+        self._marks = {"", *own}
         self.text = ", ".join(repr(mark) for mark in marks if mark) or "an empty cell"
 
     def has(self, cell: Cell) -> bool:
-        return plain(cell.text, cell.decimal).casefold() in self._marks
+        return any(text.casefold() in self._marks for text in cell.spellings)
 
 
 # Cells that name no patient, image or site. Marks of the declaration such as 99 do not
@@ -106,9 +118,13 @@ class ClassLabel:
 
     def __init__(self, class_of: Mapping[str, str], marks: Marks):
         self.marks, self._cells = marks, list(class_of)
-        self._class_of = {plain(text): name for text, name in class_of.items()}
+        self._class_of = {
+            spelling: name
+            for text, name in class_of.items()
+            for spelling in _spellings(text)
+        }
         for text, name in class_of.items():
-            if (number := _TRUTH.get(text.casefold())) is not None:
+            if (number := TRUTH.get(text.casefold())) is not None:
                 self._class_of.setdefault(number, name)
 
     def value(self, cell: Cell) -> str:
@@ -118,8 +134,8 @@ class ClassLabel:
         """
         if self.marks.has(cell):
             return self.unknown
-        key = plain(cell.text, cell.decimal)
-        if key not in self._class_of:
+        key = next((text for text in cell.spellings if text in self._class_of), None)
+        if key is None:
             raise cell.wrong(
                 f"{', '.join(self._cells)}, or for unknown {self.marks.text}."
                 f"{nearest(cell.text, self._cells)} Add it to `classes` or `unknown`."
@@ -226,10 +242,14 @@ class Words:
         return unicodedata.normalize("NFC", cell.text)
 
 
-def listed(text: str) -> str:
-    """Text as conditions compare it: in any case, true and false as 1 and 0."""
-    folded = plain(text).casefold()
-    return _TRUTH.get(folded, folded)
+def listed(cell: Cell | str) -> set[str]:
+    """Text as conditions compare it: in any case, true and false as 1 and 0.
+
+    Args:
+        cell: a cell, or a text of the declaration.
+    """
+    texts = _spellings(cell) if isinstance(cell, str) else cell.spellings
+    return {TRUTH.get(text.casefold(), text.casefold()) for text in texts}
 
 
 def is_numeric(cell: Cell) -> bool:
@@ -250,8 +270,8 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
     known = not marks.has(cell)
     if keep.known is not None and keep.known != known:
         raise LeftOut(f"{column} {'known' if known else 'unknown'}", detail)
-    text = listed(plain(cell.text, cell.decimal))
-    is_listed = text in map(listed, keep.within or ())
+    texts = listed(cell)
+    is_listed = any(map(texts.intersection, map(listed, keep.within or ())))
     ranged = keep.min is not None or keep.max is not None
     if not known and (ranged or (keep.within is not None and not is_listed)):
         raise LeftOut(f"{column} unknown", detail)
@@ -263,7 +283,7 @@ def check_keep(keep: KeepSection, cell: Cell, marks: Marks) -> None:
             raise LeftOut(f"{column} above {keep.max:g}", detail)
     if known and keep.within is not None and not is_listed:
         raise LeftOut(f"{column} not in {', '.join(keep.within)}", detail)
-    if text in map(listed, keep.not_in):
+    if any(map(texts.intersection, map(listed, keep.not_in))):
         raise LeftOut(f"{column} in {', '.join(keep.not_in)}", detail)
     if not known:
         cell.check_missing()

@@ -2,7 +2,7 @@
 
 import collections
 
-from mdmt_tf.datasets._shared.declared_cells import EventLabel, Number, listed, plain
+from mdmt_tf.datasets._shared.declared_cells import EventLabel, Number, listed
 from mdmt_tf.datasets._shared.declared_plan import Plan
 from mdmt_tf.datasets._shared.number_codes import find_codes
 from mdmt_tf.datasets._shared.rejections import Rejections
@@ -28,8 +28,8 @@ def _warn_of_conditions_without_rows(plan: Plan, rejections: Rejections) -> None
         if not texts:
             continue
         cells = plan.tables.column_cells(column)
-        seen = {listed(plain(cell.text, cell.decimal)) for cell in cells}
-        if missing := [text for text in texts if listed(text) not in seen]:
+        seen = set().union(*map(listed, cells))
+        if missing := [text for text in texts if seen.isdisjoint(listed(text))]:
             words = " or ".join(map(repr, missing))
             hint = nearest(missing[0], sorted(seen))
             detail = f"keep.{column}: no cell of the column is {words}.{hint}"

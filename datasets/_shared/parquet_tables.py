@@ -8,7 +8,6 @@ a few rows at a time, with a limit on the memory.
 from pathlib import Path
 from typing import Any
 
-from mdmt_tf import invisible
 from mdmt_tf.datasets._shared.spreadsheets import cell_text
 from mdmt_tf.datasets._shared.table_text import Line, check_cells
 from mdmt_tf.errors import DataError
@@ -45,7 +44,7 @@ def read_lines(path: Path) -> list[Line]:
         raise _unreadable(path, error) from error
     lines: list[Line] = [(0, names)]
     for number, values in enumerate(zip(*cells, strict=True), 1):
-        lines.append((number, [invisible.strip(cell_text(value)) for value in values]))
+        lines.append((number, [cell_text(value) for value in values]))
     return lines
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import decimal
 import itertools
+import numbers
 import re
 import warnings
 import zipfile
@@ -13,6 +14,8 @@ from typing import Any
 
 from mdmt_tf import invisible
 from mdmt_tf.datasets._shared import workbooks
+from mdmt_tf.datasets._shared.decimals import Exact
+from mdmt_tf.datasets._shared.percents import Percent, is_percent
 from mdmt_tf.datasets._shared.table_text import SEARCHED, Line, check_cells
 from mdmt_tf.errors import DataError, DataWarning, nearest
 
@@ -28,6 +31,10 @@ _HIDDEN_ROW = re.compile(
 # A number format such as 0000 or 0000;-0000, which shows leading zeros.
 _ZEROS = re.compile(r"(0{2,})(?:;.*)?")
 _ZEROS_FORMAT = re.compile(rb"""formatCode=["']0{2,}[;"']""")
+# Such as 0%, of which two have only a number.
+_PERCENT_FORMAT = re.compile(
+    rb"""numFmtId=["'](?:9|10)["']|formatCode=(?:"[^"]*%|'[^']*%)"""
+)
 # Written by programs that leave computing to the next program.
 _TO_COMPUTE = re.compile(rb"""<(?:\w+:)?calcPr\b[^>]*\sfullCalcOnLoad=["'](?:1|true)""")
 # From here on a number of a sheet has more digits than programs keep.
@@ -74,8 +81,8 @@ def read_sheet(
             chosen = _choose(path, workbook, sheet, has_header)
             # The fast reader passes over merged cells and formulas.
             raw = archive.read(chosen._worksheet_path.lstrip("/"))
-            has_zeros = _has_zeros(archive)
-            lines = list(_lines(path, chosen, has_zeros=has_zeros))
+            has_formats = _has_formats(archive)
+            lines = list(_lines(path, chosen, has_formats=has_formats))
             _warn_of_hidden_rows(path, chosen.title, raw)
             lines = _fill_merged(path, chosen.title, lines, raw)
             if not _FORMULA.search(raw):
@@ -139,30 +146,38 @@ def _choose(path: Path, workbook, name: str | None, has_header):
 
 
 def _lines(
-    path: Path, sheet, *, has_zeros: bool = False, last: int | None = None
+    path: Path, sheet, *, has_formats: bool = False, last: int | None = None
 ) -> Iterator[Line]:
     """The rows that are not empty, up to number `last`."""
     # Programs may write a wrong dimension, such as A1 for all.
     sheet.reset_dimensions()
-    text_of = _shown if has_zeros else _text
+    text_of = _formatted if has_formats else _text
     count = 0
-    rows = sheet.iter_rows(values_only=not has_zeros, max_row=last)
+    rows = sheet.iter_rows(values_only=not has_formats, max_row=last)
     for number, cells in enumerate(rows, 1):
         if not cells:  # there may be a million before a stray one
             continue
         count += len(cells)
         check_cells(path, count)
         # Rows of a stray cell far to the right are nothing but empty cells.
-        texts = ["" if c is None else invisible.strip(text_of(c)) for c in cells]
+        texts = ["" if c is None else text_of(c) for c in cells]
         if any(texts):
             yield number, texts
 
 
-def _has_zeros(archive: zipfile.ZipFile) -> bool:
-    """Whether a number format of the workbook shows leading zeros."""
+def _has_formats(archive: zipfile.ZipFile) -> bool:
+    """Whether a number format of the workbook shows leading zeros or %."""
     if "xl/styles.xml" not in archive.namelist():
         return False
-    return bool(_ZEROS_FORMAT.search(archive.read("xl/styles.xml")))
+    styles = archive.read("xl/styles.xml")
+    return any(form.search(styles) for form in (_ZEROS_FORMAT, _PERCENT_FORMAT))
+
+
+def _formatted(cell: Any) -> str:
+    """The text of a cell, and what only its number format says."""
+    text = _shown(cell)
+    form = getattr(cell, "number_format", None) or ""
+    return Percent(text) if isinstance(text, Exact) and is_percent(form) else text
 
 
 def _shown(cell: Any) -> str:
@@ -182,11 +197,13 @@ def _text(value: Any) -> str:
 
 def _rewritten(value: float) -> str:
     """A number as 1.23E+15, so that nobody takes it for a name of as many digits."""
-    return f"{decimal.Decimal(value):E}"
+    return Exact(f"{decimal.Decimal(value):E}")
 
 
 def cell_text(value: Any, first_inexact: int = 2**53) -> str:
     """A value as text: 1.0 is "1", a missing one is "", a true one is "1".
+
+    Numbers are `Exact`. Text has no blanks around it.
 
     Args:
         value: the value.
@@ -202,10 +219,12 @@ def cell_text(value: Any, first_inexact: int = 2**53) -> str:
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
         is_exact = abs(value) < first_inexact
-        return str(int(value)) if is_exact else _rewritten(value)
+        return Exact(int(value)) if is_exact else _rewritten(value)
+    if isinstance(value, numbers.Number):  # also of decimal
+        return Exact(value)
     if isinstance(value, bytes):
-        return value.decode("utf-8", errors="backslashreplace")
-    return str(value)
+        value = value.decode("utf-8", errors="backslashreplace")
+    return invisible.strip(str(value))
 
 
 def _formulas(

@@ -13,10 +13,6 @@ from mdmt_tf.names import folded
 
 # Names of columns that are as similar are probably the same.
 _SIMILAR = 0.8
-# Numbers; those with points that may be between thousands; whole ones without such.
-_NUMBER = re.compile(r"[-+\u2212]?\d+(?:\.\d+)*")
-_GROUPED = re.compile(r"[-+\u2212]?[1-9]\d{0,2}(?:\.\d{3})+")
-_LONG = re.compile(r"\d{4}")
 _JOINTS = str.maketrans("", "", " _-")
 
 
@@ -198,38 +194,6 @@ def check_formulas(path, sheet: Sheet, header: Line, read: Sequence[str]) -> Non
             "in a spreadsheet program."
         )
         warnings.warn(DataWarning(text, kind="formulas not computed"), stacklevel=2)
-
-
-def find_unclear(
-    path, header: Sequence[str], rows: Sequence[Line], read: Sequence[str]
-) -> frozenset[str]:
-    """Columns with 950 and 1.250, which may be 1250; a warning for those that are read.
-
-    If all numbers have three decimals, or a whole one has four digits, the point is
-    that before decimals. No other number of the file must tell it.
-    """
-    found = set()
-    for place, name in enumerate(header):
-        cells = [(n, cells[place]) for n, cells in rows if cells[place : place + 1]]
-        numbers = [(n, cell) for n, cell in cells if _NUMBER.fullmatch(cell)]
-        whole = [cell for _, cell in numbers if "." not in cell]
-        grouped = [(n, cell) for n, cell in numbers if _GROUPED.fullmatch(cell)]
-        is_clear = len(whole) + len(grouped) < len(numbers)
-        if not (whole and grouped) or is_clear or any(map(_LONG.search, whole)):
-            continue
-        found.add(name)
-        if read and name not in read:
-            continue
-        line, cell = grouped[0]
-        text = (
-            f"{path.name}:{line}: {name} = {cell!r} may be "
-            f"{cell.replace('.', '')} or {cell}. The column has whole numbers, such as "
-            f"{whole[0]!r}, too, and no other number of the file has decimals. Cells "
-            "with a point are no numbers there. Write numbers without points between "
-            f"thousands; or all of the column with decimals, such as {whole[0]}.000."
-        )
-        warnings.warn(DataWarning(text, kind="thousands or decimals"), stacklevel=3)
-    return frozenset(found)
 
 
 def warn_of_similar(path, header: Sequence[str], optional: Sequence[str]) -> None:

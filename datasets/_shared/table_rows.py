@@ -3,9 +3,10 @@
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
-from mdmt_tf.config.declaration import UNKNOWN
+from mdmt_tf.config.declaration import TRUTH, UNKNOWN
+from mdmt_tf.datasets._shared.decimals import Exact
 from mdmt_tf.errors import DataError
 from mdmt_tf.names import REWRITTEN, is_rewritten
 
@@ -13,12 +14,9 @@ from mdmt_tf.names import REWRITTEN, is_rewritten
 BAD_VALUE = "bad value"
 # Cells that mean "unknown", in lower case.
 _UNKNOWN = frozenset(UNKNOWN)
-_FLAGS = {"no": 0, "false": 0, "yes": 1, "true": 1}
+_FLAGS = {"no": 0, "yes": 1} | {word: int(number) for word, number in TRUTH.items()}
 # What a formula without a result shows, such as #N/A and #DIV/0!.
 _ERROR = re.compile(r"#(N/A|[A-Z]+(/0)?[!?])")
-# The sign before decimals where a point may also be between thousands. No cell has it,
-# so that cells with a point are no numbers.
-UNCLEAR = "?"
 # Numbers are stored as float32.
 _LARGEST = 3.4e38
 
@@ -129,19 +127,20 @@ class TableRow:
         file: name of the table, for messages.
         number: number of the row as in an editor or spreadsheet; the header is 1.
         cells: column name -> text, without surrounding blanks.
-        decimal: the sign before the decimals of numbers, a point or a comma.
-        unclear: columns of which it is not known.
+        decimals: column -> the sign before the decimals of its numbers; those that are
+            not there have a point.
     """
 
     file: str
     number: int
     cells: Mapping[str, str]
-    decimal: str = "."
-    unclear: Collection[str] = ()
+    decimals: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def decimal_of(self, column: str) -> str:
-        """The sign before the decimals of a column; `UNCLEAR` if it is not known."""
-        return UNCLEAR if column in self.unclear else self.decimal
+        """The sign before the decimals of a cell; `UNCLEAR` if it is not known."""
+        if isinstance(self.cells.get(column), Exact):
+            return "."
+        return self.decimals.get(column, ".")
 
     @property
     def place(self) -> str:
@@ -198,7 +197,7 @@ class TableRow:
         return int(value)
 
     def flag_in(self, column: str) -> int:
-        """0 for 0, no or false; 1 for 1, yes or true; -1 if unknown.
+        """0 for 0, no or false (in `TRUTH`); 1 for 1, yes or true; -1 if unknown.
 
         Raises:
             RowError: the cell is anything else.

@@ -1,4 +1,4 @@
-"""Tables as text files, with any delimiter, encoding and decimal sign."""
+"""Tables as text files, with any delimiter and encoding."""
 
 import csv
 import io
@@ -30,8 +30,6 @@ _UTF_8_BOM = b"\xef\xbb\xbf"
 # Text after a closing quote is an error; blanks before an opening one are none.
 _STRICT = {"strict": True, "skipinitialspace": True}
 _AS_FORMULA = re.compile(r'="([^"]*)"')
-# A number whose sign is that before the decimals, as three digits would not tell.
-_DECIMAL = re.compile(r"[-+\u2212]?(?:\d+(?=[.,](?:\d{1,2}|\d{4,})$)|0)([.,])\d+")
 # Delimiters of a row from which on it is unlikely that lines of a text have as many.
 _SURE_WIDTH = 4
 _LONGEST_ROW = 10_000_000
@@ -148,23 +146,6 @@ def _decode_windows(line: bytes) -> str:
         return line.decode("cp1252")
     except UnicodeDecodeError:  # bytes that it does not have must stay different
         return line.decode("latin-1")
-
-
-def decimal_sign(lines: Iterable[Line], delimiter: str) -> str:
-    """The sign before the decimals of numbers.
-
-    A comma if some are written as 79,5 and none as 79.5. 1,100 and 1.100 are no signs,
-    because they may be eleven hundred: "" if no other number has decimals. A file with
-    commas as delimiters has points.
-    """
-    found = "." if delimiter == "," else ""
-    for _, cells in lines if not found else ():
-        for cell in cells:
-            if match := _DECIMAL.fullmatch(cell):
-                if match[1] == ".":
-                    return "."
-                found = ","
-    return found
 
 
 def _reader(text: str, delimiter: str) -> Iterator[Line]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 from mdmt_tf.datasets._shared import parquet_tables, spreadsheets, table_text
+from mdmt_tf.datasets._shared.decimals import find_signs
 from mdmt_tf.datasets._shared.declared_cells import plain
+from mdmt_tf.datasets._shared.percents import warn_of_percents
 from mdmt_tf.datasets._shared.table_header import (
     check_formulas,
     check_header,
     check_widths,
     find_header,
-    find_unclear,
     header_text,
     overlap,
     regularity,
@@ -104,7 +105,7 @@ def read_table(
             raise DataError(
                 f"{path}: expected CSV, TSV, XLSX or Parquet. It is {reason}."
             )
-    decimal, found = ".", None
+    delimiter = found = None
     if start.startswith(b"PK\x03\x04"):
         found = spreadsheets.read_sheet(path, sheet, has_header)
         lines, sheet = found.lines, found.name
@@ -116,7 +117,6 @@ def read_table(
         lines = parquet_tables.read_lines(path)
     else:
         lines, delimiter = table_text.read_lines(path, has_header)
-        decimal = table_text.decimal_sign(lines, delimiter)
     filled = [line for line in lines if any(line[1])]
     if not filled:
         raise DataError(f"{path}: this table is empty")
@@ -131,15 +131,15 @@ def read_table(
     if found is not None:
         check_formulas(path, found, (line, header), read)
     warn_of_similar(path, header, optional)
-    unclear = frozenset() if decimal else find_unclear(path, header, rest, read)
+    decimals = find_signs(path, header, rest, read, delimiter)
+    warn_of_percents(path, header, rest, read)
     named = [(place, name) for place, name in enumerate(header) if name]
     rows = tuple(
         TableRow(
             path.name,
             number,
             {name: cells[place] for place, name in named if place < len(cells)},
-            decimal or ".",
-            unclear,
+            decimals,
         )
         for number, cells in rest
     )
@@ -171,7 +171,8 @@ def rows_by_key(
         for column in columns:
             one, other = first.text(column), row.text(column)
             same = [
-                plain(text, row.decimal_of(column)).casefold() for text in (one, other)
+                plain(own.text(column), own.decimal_of(column)).casefold()
+                for own in (first, row)
             ]
             if all(same) and same[0] != same[1]:
                 raise DataError(

@@ -131,7 +131,8 @@ def _zones(row):
     score = row.text("BrixiaScore")
     if not score:
         return brixia_scores.UNKNOWN_ZONES
-    digits = re.sub(rf"{re.escape(row.decimal)}0+$", "", score).zfill(6)
+    sign = re.escape(row.decimal_of("BrixiaScore"))
+    digits = re.sub(rf"{sign}0+$", "", score).zfill(6)
     if not re.fullmatch("[0-3]{6}", digits):
         raise RowError(
             "bad value",

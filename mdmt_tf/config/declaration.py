@@ -63,8 +63,11 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, (str, dict)) else value
 
 
-# How truth values of spreadsheets are read.
-_TRUTH = {"true": "1.0", "false": "0.0"}
+# Truth values of spreadsheets as they are shown in several languages, and how they are
+# read; in lower case. English, German, French, Italian, Spanish, Portuguese, Dutch.
+_TRUE = ("true", "wahr", "vrai", "vero", "verdadero", "verdadeiro", "waar")
+_FALSE = ("false", "falsch", "faux", "falso", "onwaar")
+TRUTH = dict.fromkeys(_TRUE, "1") | dict.fromkeys(_FALSE, "0")
 # The text of a cell, and a name that the tables or the user give.
 Cell = Annotated[str, pydantic.BeforeValidator(as_cell)]
 Text = Annotated[str, pydantic.BeforeValidator(as_cell), Field(min_length=1)]
@@ -200,7 +203,7 @@ class LabelSection(Section):
     def _a_cell_has_one_class(self) -> Iterator[Problem]:
         found: dict[str, tuple[str, str]] = {}
         for cell, name in (self.class_of or {}).items():
-            key = _TRUTH.get(cell.casefold(), _same_number(cell))
+            key = _same_number(TRUTH.get(cell.casefold(), cell))
             other, its_name = found.setdefault(key, (cell, name))
             if its_name != name:
                 yield (

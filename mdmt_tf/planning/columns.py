@@ -44,18 +44,24 @@ class Column:
         cells: text of each row, without surrounding blanks.
         given: further text that means unknown, as the user says.
         decimal: the sign before the decimals of numbers.
+        exact: cells whose decimals have a point, whatever the sign of the others is.
     """
 
     name: str
     cells: tuple[str, ...]
     given: frozenset[str] = frozenset()
     decimal: str = "."
+    exact: frozenset[str] = frozenset()
 
     def number_of(self, cell: str) -> float | None:
         """A cell as a finite number; None if it is none, or a code such as 007."""
         if re.match(r"[-+]?0\d", cell):
             return None
-        return to_number(cell, self.decimal)
+        return self.value_of(cell)
+
+    def value_of(self, cell: str) -> float | None:
+        """A cell as a finite number; None if it is none."""
+        return to_number(cell, "." if cell in self.exact else self.decimal)
 
     @functools.cached_property
     def markers(self) -> tuple[Marker, ...]:

@@ -11,9 +11,10 @@ import psutil
 
 from mdmt_tf import links
 from mdmt_tf.config.section import NAME_PATTERN
+from mdmt_tf.datasets._shared.decimals import Exact
 from mdmt_tf.datasets._shared.declared_cells import NO_NAME, Cell
 from mdmt_tf.datasets._shared.prepare import dataset_names
-from mdmt_tf.datasets._shared.table_rows import is_error
+from mdmt_tf.datasets._shared.table_rows import TableRow, is_error
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import ConfigError, DataError, collected_warnings, nearest
 from mdmt_tf.imaging.image_files import image_stem
@@ -234,14 +235,17 @@ def read_columns(path: Path) -> dict[str, Column]:
         logger.warning("%s", doubt)
     if not read.rows:
         raise DataError(f"{path}: expected rows below the names of the columns.")
-    return {
-        name: Column(
-            name,
-            tuple(row.cells.get(name, "") for row in read.rows),
-            decimal=read.rows[0].decimal_of(name),
-        )
-        for name in read.columns
-    }
+    return {name: _column(name, read.rows) for name in read.columns}
+
+
+def _column(name: str, rows: Sequence[TableRow]) -> Column:
+    cells = [row.cells.get(name, "") for row in rows]
+    return Column(
+        name,
+        tuple(map(str, cells)),
+        decimal=rows[0].decimals.get(name, "."),
+        exact=frozenset(str(cell) for cell in cells if isinstance(cell, Exact)),
+    )
 
 
 def _common_key(first: Path, table: Mapping, path: Path, other: Mapping) -> str:

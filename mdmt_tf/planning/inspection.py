@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
-from mdmt_tf.datasets._shared.table_rows import to_number
 from mdmt_tf.errors import ConfigError, DataError, nearest
 from mdmt_tf.planning import words
 from mdmt_tf.planning.columns import Column
@@ -292,7 +291,7 @@ def _unknown(columns, given: Given, labels, fields):
     for name in [*(x.column for x in used), *(f.column for f in fields)]:
         for marker in columns[name].markers:
             # A number may mean something in another column.
-            if to_number(marker.text, columns[name].decimal) is None and marker.sure:
+            if columns[name].value_of(marker.text) is None and marker.sure:
                 everywhere.setdefault(marker.text, f"{name}: {marker.reason}")
     warnings = []
     for field in fields:
@@ -301,7 +300,7 @@ def _unknown(columns, given: Given, labels, fields):
         for marker in own.markers:
             if not marker.sure or marker.text in everywhere:
                 continue
-            value = to_number(marker.text, own.decimal)
+            value = own.value_of(marker.text)
             where = [
                 name
                 for name in sorted(others)

@@ -85,7 +85,7 @@ NEGATIVE = _set(
 )
 POSITIVE = _set(
     "1 yes y true positive pos abnormal malignant dead died deceased severe "
-    "present case ill icu high with ja si oui wahr vrai vero verdadero waar "
+    "present case ill icu high with ja si oui wahr vrai vero verdadero verdadeiro waar "
     "verstorben gestorben tot decede mort deceduto morto fallecido muerto overleden"
 )
 # Classes with an order, from low to high.

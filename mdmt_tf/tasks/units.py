@@ -26,7 +26,7 @@ _SPELLINGS = (
     "minutes minute min",
     "seconds second sec s",
     "points point score",
-    "percent % pct",
+    "percent % pct prozent",
     "ml cc cm3 cm^3 cm³",
     "mcg µg μg ug",
 )

@@ -159,7 +159,9 @@ def test_an_event_has_two_classes_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("1", "1.0"), ("true", "1"), ("FALSE", "0"), ("2.50", "+2.5")]
+    ("one", "other"),
+    [("1", "1.0"), ("true", "1"), ("FALSE", "0"), ("2.50", "+2.5")]
+    + [("WAHR", "1.0"), ("FALSCH", "false"), ("Falso", "FALSE")],
 )
 def test_cells_that_are_read_alike_have_one_class(problems, one, other):
     classes = f'{{"{one}": home, "{other}": icu, "9": dead}}'

@@ -167,9 +167,9 @@ def test_numbers_as_programs_write_them(read):
         )
         for image, label in labels.items()
     } == {"101": ("123321", 12, 1, 65), "103": ("000000", 0, 0, 13)}
-    # The file has points before decimals.
+    # The column has points before decimals.
     assert any("BrixiaScore = '1101,0'" in line for line in rejected)
-    assert not warned
+    assert len(warned) == 1 and "'123321.0' in line 2 shows that a point" in warned[0]
 
 
 def test_decimal_commas(read):

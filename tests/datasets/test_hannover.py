@@ -73,7 +73,7 @@ def read(tmp_path, read_files):
     return read
 
 
-@pytest.mark.parametrize("cell", ["no", "-", "5,5", "#N/A"])
+@pytest.mark.parametrize("cell", ["no", "-", "5,5,5", "#N/A"])
 @pytest.mark.parametrize("column", [3, 4])
 def test_a_refused_offset_makes_no_patient_severe(read, cell, column):
     rows = [["pa", image, "f", "", "", "0"] for image in ("a1", "a2")]

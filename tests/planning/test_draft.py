@@ -191,6 +191,17 @@ def test_numbers_have_the_decimal_comma_of_their_table(tmp_path):
     assert table["value"].numbers == (1.5, 2.25)
 
 
+def test_stored_numbers_beside_text_with_decimal_commas(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["id", "value"], ["a", 1.5], ["b", "2,25"], ["c", 3]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    table, _ = read_tables([tmp_path / "a.xlsx"], None)
+    assert table["value"].numbers == (1.5, 2.25, 3)
+    # Else they could not be written as YAML.
+    assert {type(cell) for cell in table["value"].cells} == {str}
+
+
 def test_volumes_and_a_spreadsheet(tmp_path):
     (tmp_path / "head_ct").mkdir()
     book = openpyxl.Workbook()

@@ -18,6 +18,7 @@ def label_of(cells, name="outcome", patients=None):
         (["0.0", "1.0"], "binary", {"0.0": "no", "1.0": "yes"}),
         (["yes", "no"], "binary", {"no": "no", "yes": "yes"}),
         (["Y", "N", "y"], "binary", {"N": "N", "Y": "Y", "y": "Y"}),
+        (["WAHR", "FALSCH"], "binary", {"FALSCH": "FALSCH", "WAHR": "WAHR"}),
         (["severe", "mild"], "binary", {"mild": "mild", "severe": "severe"}),
         (["dead", "alive"], "binary", {"alive": "alive", "dead": "dead"}),
         (["1", "2"], "binary", {"1": "1", "2": "2"}),

@@ -7,6 +7,7 @@ import random
 import shutil
 
 import numpy as np
+import openpyxl
 import pytest
 from declared import (
     HEADER,
@@ -353,6 +354,28 @@ def test_the_files_may_be_elsewhere(tmp_path):
     assert prepared.metadata["prepared"] == 2
     with pytest.raises(DataError, match="--manual-dir .*: there is no such folder"):
         builder_of(alone, tmp_path / "none")
+
+
+@pytest.mark.parametrize("field", ["los", "age"])
+def test_numbers_that_cells_show_with_percent(ward, tmp_path, field):
+    """Of a label and of a field; marks of unknown need no format."""
+    rows, place = ward_rows(2), AT[field]
+    for row, value in zip(rows, (0.25, 0.5, 99, 0.75), strict=True):
+        row[place] = value
+
+    def write(folder, *formatted):
+        path = write_ward(folder, TEXT, rows)
+        book = openpyxl.load_workbook(folder / "outcomes.xlsx")
+        for number in formatted:
+            book.active.cell(number, place + 1).number_format = "0%"
+        book.save(folder / "outcomes.xlsx")
+        return lambda: prepare.prepare_dataset(
+            builder_of(path), None, tmp_path / folder.name
+        )
+
+    assert write(tmp_path / "a", 2, 3, 5)().metadata["prepared"] == 4
+    with pytest.raises(DataError, match="outcomes.xlsx:5 has '0.75' without %"):
+        write(tmp_path / "b", 2, 3)()
 
 
 @pytest.fixture

@@ -73,10 +73,46 @@ def test_classes_by_text_and_number():
     ]
 
 
-def test_truth_values_of_spreadsheets_are_classes_too():
-    label = ClassLabel({"TRUE": "dead", "FALSE": "alive"}, MARKS)
-    values = [label.value(cell(text)) for text in ("TRUE", "1", "0")]
-    assert values == ["dead", "dead", "alive"]
+@pytest.mark.parametrize(("text", "decimal"), [("1,5", ","), ("1.250", "?")])
+def test_texts_of_a_declaration_are_those_of_the_table(text, decimal):
+    """Whatever the sign before the decimals of the column is."""
+    own = cell(text, decimal)
+    label = ClassLabel({text: "mild", "2": "severe"}, MARKS)
+    assert (label.value(own), label.value(cell("2", decimal))) == ("mild", "severe")
+    assert Marks([text]).has(own)
+    check_keep(KeepSection.model_validate({"in": [text]}), own, MARKS)
+    with pytest.raises(LeftOut):
+        check_keep(KeepSection(not_in=(text,)), own, MARKS)
+
+
+def test_numbers_of_a_declaration_have_points():
+    label = ClassLabel({"1.5": "mild", "2": "severe"}, MARKS)
+    assert label.value(cell("1,50", ",")) == "mild"
+    check_keep(KeepSection.model_validate({"in": ["1.5"]}), cell("1,50", ","), MARKS)
+
+
+# As programs show them in English, German, French, Italian, Spanish and Dutch.
+TRUTH = [
+    *[("TRUE", "FALSE"), ("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERO", "FALSO")],
+    *[("VERDADERO", "FALSO"), ("WAAR", "ONWAAR")],
+]
+
+
+@pytest.mark.parametrize(("true", "false"), TRUTH)
+def test_truth_values_of_spreadsheets_are_classes_and_events(true, false):
+    """They are read as 1 and 0, in a text file as they are shown."""
+    label = ClassLabel({true: "dead", false: "alive"}, MARKS)
+    values = [label.value(cell(text)) for text in (true, "1", false, "0")]
+    assert values == ["dead", "dead", "alive", "alive"]
+    event = EventLabel(("alive", "died"), MARKS)
+    for text in (true, true.title(), "1"):
+        assert event.value(cell(text)) == "died"
+    with pytest.raises(RowError, match="for died a date"):
+        event.value(cell(false))
+    for one, other in ((true, "1"), ("1", true), ("true", true), (false, "0")):
+        check_keep(KeepSection.model_validate({"in": [one]}), cell(other), MARKS)
+    with pytest.raises(LeftOut):
+        check_keep(KeepSection(not_in=(false,)), cell("0"), MARKS)
 
 
 @pytest.mark.parametrize("text", ["2", "01", "Home", "yes", "0;1"])

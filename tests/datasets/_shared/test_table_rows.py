@@ -25,7 +25,7 @@ def test_cells_that_say_unknown(cell):
 
 def test_numbers_with_a_decimal_comma():
     cells = {"a": "79,5", "b": "79", "c": "79.5", "d": "1.079,5"}
-    r = TableRow("t.csv", 7, cells, decimal=",")
+    r = TableRow("t.csv", 7, cells, decimals=dict.fromkeys("abcd", ","))
     assert (r.number_in("a"), r.number_in("b")) == (79.5, 79)
     for column in "cd":
         with pytest.raises(RowError, match="expected a number"):
@@ -76,10 +76,10 @@ def test_words_and_the_errors_of_formulas():
             method("x")
 
 
-@pytest.mark.parametrize("cell", ["1.0", "1", "TRUE", "yes", "1e0"])
+@pytest.mark.parametrize("cell", ["1.0", "1", "TRUE", "WAHR", "yes", "1e0"])
 def test_a_flag_is_read_as_numbers_are(cell):
     assert row(x=cell).flag_in("x") == 1
-    assert TableRow("t.csv", 7, {"x": "0,0"}, decimal=",").flag_in("x") == 0
+    assert TableRow("t.csv", 7, {"x": "0,0"}, decimals={"x": ","}).flag_in("x") == 0
 
 
 def test_a_number_that_can_be_stored():

@@ -5,7 +5,6 @@ import csv
 import pytest
 
 from mdmt_tf.datasets._shared import table_text
-from mdmt_tf.datasets._shared.table_rows import RowError
 from mdmt_tf.datasets._shared.tables import read_table
 from mdmt_tf.errors import DataError, DataWarning
 from mdmt_tf.imaging import limits
@@ -50,104 +49,6 @@ def test_ends_of_lines(read, end):
     rows = read(content)
     assert values(rows) == EXPECTED
     assert [row.number for row in rows] == [2, 3, 4]
-
-
-def test_thousands_are_no_decimal_comma(read):
-    (row,) = read(b"file;temp\na;1,100\n")
-    assert row.decimal == "."
-
-
-def test_thousands_with_points_beside_decimal_commas(read):
-    """Eleven hundred is no 1.1."""
-    rows = read(b"file;temp;glucose\na;36,5;1.100\nb;37,5;980\n")
-    assert [row.number_in("temp") for row in rows] == [36.5, 37.5]
-    assert rows[1].number_in("glucose") == 980
-    with pytest.raises(RowError, match="glucose = '1.100', expected a number"):
-        rows[0].number_in("glucose")
-
-
-@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        ["950", "1.250", "12.400", "870"],
-        ["0", "-1.250", "", "n/a"],
-        ["1", "1.250.000", "1.250", "x"],
-    ],
-)
-def test_points_that_may_be_between_thousands(read, delimiter, numbers):
-    lines = [f"{name}{delimiter}{n}\n" for name, n in enumerate(numbers)]
-    text = f"file{delimiter}temp\n{''.join(lines)}"
-    first = next(n for n in numbers if "." in n)
-    with pytest.warns(DataWarning, match=f"temp = '{first}' may be") as found:
-        rows = read(text.encode())
-    assert [warning.message.kind for warning in found] == ["thousands or decimals"]
-    for row, number in zip(rows, numbers, strict=True):
-        if number.isdecimal():
-            assert row.number_in("temp") == int(number)
-        if "." in number:
-            with pytest.raises(RowError, match=f"temp = '{number}', expected a number"):
-                row.number_in("temp")
-
-
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        ["0.125", "1.250", "2"],  # a leading zero tells it
-        ["1.250", "2.375", "12.400"],  # all have three decimals
-        ["950", "1.250", "1250"],  # thousands are without points
-        ["950", "1.250", "2.5"],
-        ["950", "1100"],
-        ["12.03.2020", "7", "1.250"],
-    ],
-)
-def test_points_that_are_before_decimals(read, recwarn, numbers):
-    lines = [f"{name};{n}\n" for name, n in enumerate(numbers)]
-    for row, number in zip(
-        read(f"file;temp\n{''.join(lines)}".encode()), numbers, strict=True
-    ):
-        if number.count(".") < 2:
-            assert row.number_in("temp") == float(number)
-    assert not recwarn
-
-
-def test_points_in_another_column_tell_the_sign(read, recwarn):
-    rows = read(b"file;temp;wbc\na;950;1.5\nb;1.250;2\n")
-    assert [row.number_in("temp") for row in rows] == [950, 1.25]
-    assert not recwarn
-
-
-def test_columns_that_are_not_read_have_no_warning_of_thousands(read, recwarn):
-    read(b"file;temp;other\na;1;950\nb;2;1.250\n")
-    assert not recwarn
-
-
-@pytest.mark.parametrize(
-    "cell, decimal",
-    [
-        ("79,5", ","),
-        ("0,125", ","),
-        ("-1,2345", ","),
-        ("\u22125,5", ","),
-        ("1,100", "."),
-        ("79", "."),
-    ]
-    + [("1,5 kg", "."), ("1,2,3", ".")],
-)
-def test_what_is_a_decimal_comma(read, cell, decimal):
-    (row,) = read(f"file;temp\na;{cell}\n".encode())
-    assert row.decimal == decimal
-
-
-@pytest.mark.parametrize("cell", ["2.5", "0.125", "1.2345", "-0.5"])
-def test_what_is_a_decimal_point(read, cell):
-    rows = read(f"file;temp\na;79,5\nb;{cell}\n".encode())
-    assert {row.decimal for row in rows} == {"."}
-
-
-def test_a_file_with_points_has_no_decimal_comma(read):
-    rows = read(b"file;temp\na;1,5\nb;2.5\n")
-    assert {row.decimal for row in rows} == {"."}
 
 
 def test_a_line_in_another_encoding_is_told_and_read(read):
