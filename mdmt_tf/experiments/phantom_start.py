@@ -245,8 +245,10 @@ def _problem_of(manifest: Mapping) -> str:
         return f"was trained with real images of {', '.join(sorted(real))}"
     if unknown := note[lineage.UNKNOWN]:
         return f"started from {', '.join(unknown)}, whose data are unknown"
-    if permuted := manifest.get("permuted"):
-        return f"was trained with permuted labels of {', '.join(permuted)}"
+    # Notes by earlier versions do not have those of the run.
+    permuted = {*manifest.get("permuted", ()), *note.get(lineage.PERMUTED, ())}
+    if permuted:
+        return f"was trained with permuted labels of {', '.join(sorted(permuted))}"
     return ""
 
 

@@ -45,9 +45,10 @@ def build_manifest(
         initial_weights: source and sha256 of the backbone's weights; None: random.
         synthetic_images: number of training images of each synthetic dataset.
         trained_with: hashes of the images here and in the fits that the weights are
-            of, see `lineage`.
+            of, see `lineage`; the permuted tasks of this run are added.
     """
     synthetic = [name for name, facts in datasets.items() if facts["synthetic"]]
+    permuted = [name for name, task in config.tasks.items() if task.permute]
     of_start = (initial_weights or {}).get(provenance.NOTE, {})
     return {
         "experiment": config.experiment,
@@ -56,7 +57,9 @@ def build_manifest(
         "synthetic_datasets": synthetic,
         # Dataset -> images, here and in the fits that the weights are of.
         provenance.NOTE: provenance.combined(of_start, synthetic_images or {}),
-        lineage.NOTE: trained_with or lineage.empty(),
+        lineage.NOTE: lineage.combined(
+            trained_with or lineage.empty(), lineage.empty(permuted=permuted)
+        ),
         "mdmt_tf": mdmt_tf.__version__,
         "commit": _commit(),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
@@ -69,7 +72,7 @@ def build_manifest(
         "initial_weights": initial_weights,
         "datasets": datasets,
         # Tasks that are not trained with their own labels, or not with all of them.
-        "permuted": [name for name, task in config.tasks.items() if task.permute],
+        "permuted": permuted,
         "fractions": {
             name: task.fraction
             for name, task in config.tasks.items()
@@ -104,7 +107,22 @@ def data_note(manifest: dict) -> str:
     # Runs of earlier versions have no such key.
     if permuted := manifest.get("permuted"):
         text += f"; PERMUTED labels of {', '.join(permuted)}"
+    if before := permuted_before(manifest):
+        text += f"; after a start from PERMUTED labels of {', '.join(before)}"
     return text
+
+
+def permuted_before(manifest: Mapping) -> list[str]:
+    """Tasks whose labels were permuted for the start of a run, and are not for the run.
+
+    Example:
+        >>> note = lineage.empty(permuted=["score", "sign"])
+        >>> permuted_before({"permuted": ["sign"], "trained_with_data": note})
+        ['score']
+    """
+    # Runs of earlier versions have neither key.
+    permuted = (manifest.get(lineage.NOTE) or {}).get(lineage.PERMUTED, ())
+    return [name for name in permuted if name not in manifest.get("permuted", ())]
 
 
 def synthetic_note(manifest: dict) -> str:

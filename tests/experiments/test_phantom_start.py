@@ -166,6 +166,10 @@ def entry_of(fingerprint, **facts):
         ),
         ({"permuted": ["z0", "z3"]}, "was trained with permuted labels of z0, z3"),
         (
+            {"trained_with_data": lineage.empty(permuted=["z0"])},
+            "was trained with permuted labels of z0",
+        ),
+        (
             # Real images in a dataset with the name of the drawn one.
             {
                 "trained_with_data": {

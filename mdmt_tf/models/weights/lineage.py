@@ -7,6 +7,7 @@ datasets   name -> fingerprints; and for train and validation the images, the pa
            and the pixels, as hashes. Each drawing of a synthetic dataset has an entry
            of its own, marked `synthetic`: other drawings have other images
 unknown    names of weights files at the start whose data nobody knows
+permuted   tasks whose labels were permuted; not there if there are none
 
 Only hashes leave in the file. They tell whether a known id is among them; short ids
 can still be guessed. No TensorFlow.
@@ -31,20 +32,22 @@ if TYPE_CHECKING:
 NOTE = "trained_with_data"
 UNKNOWN = "unknown"
 SYNTHETIC = "synthetic"
+PERMUTED = "permuted"
 FITTED = ("train", "validation")
 KINDS = ("images", "patients", "pixels")
 # Hexadecimal digits: with 100,000 images on both sides, one false match in 10^9 cases.
 _DIGITS = 16
 
 
-def empty(unknown: Sequence[str] = ()) -> dict:
+def empty(unknown: Sequence[str] = (), permuted: Sequence[str] = ()) -> dict:
     """The note of weights without data.
 
     Example:
         >>> empty()
         {'datasets': {}, 'unknown': []}
     """
-    return {"datasets": {}, UNKNOWN: list(unknown)}
+    note = {"datasets": {}, UNKNOWN: list(unknown)}
+    return note | ({PERMUTED: list(permuted)} if permuted else {})
 
 
 def of_lists(datasets: Sequence["PreparedDataset"], lists: "Lists") -> dict:
@@ -91,7 +94,10 @@ def combined(*notes: Mapping) -> dict:
         >>> combined(empty(["b.weights.h5"]), empty(["a.weights.h5"]))["unknown"]
         ['a.weights.h5', 'b.weights.h5']
     """
-    found = empty(sorted({name for note in notes for name in note[UNKNOWN]}))
+    found = empty(
+        sorted({name for note in notes for name in note[UNKNOWN]}),
+        sorted({name for note in notes for name in note.get(PERMUTED, ())}),
+    )
     for name in sorted({name for note in notes for name in note["datasets"]}):
         entries = [n["datasets"][name] for n in notes if name in n["datasets"]]
         fingerprints = {one for own in entries for one in own["fingerprints"]}

@@ -124,6 +124,8 @@ def test_steps_of_training_add_up(dataset, note):
     assert both["unknown"] == ["x.weights.h5"]
     assert lineage.find(both, dataset, ["a2"])["images"] == ["a2"]
     assert lineage.combined(both, note) == both
+    permuted = lineage.combined(both, lineage.empty(permuted=["severity"]))
+    assert permuted == {**both, "permuted": ["severity"]}
 
 
 @pytest.mark.parametrize("text", [b"[", b"[]", b'{"datasets": {"a": 1}}'])
