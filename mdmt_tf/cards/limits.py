@@ -8,6 +8,7 @@ from mdmt_tf.metrics.text import plural
 from mdmt_tf.models.weights import provenance
 from mdmt_tf.statistics.calibration import Calibration, notes_of
 from mdmt_tf.statistics.operating_points import indistinct
+from mdmt_tf.tasks.alike import why_meaningless
 
 # Fewer patients, or patients of a class, leave wide intervals.
 _FEW_PATIENTS = 100
@@ -58,17 +59,18 @@ def _of_synthetic(facts) -> Iterator[str]:
 
 
 def _of_labels(facts) -> Iterator[str]:
-    for one in facts["model"]["answers"]:
-        if one["permuted"]:
-            yield (
-                f"{one['name']}: the training labels were permuted, as a control. The "
-                "answers mean nothing."
-            )
-        elif not one["trained"] and "terms" not in one:
-            yield (
-                f"{one['name']}: nothing has trained its head, because no label was "
-                "trained with. The answers mean nothing."
-            )
+    answers = facts["model"]["answers"]
+    untrained = [one["name"] for one in answers if not one["trained"]]
+    if facts["model"].get("start_heads"):  # earlier cards do not say
+        untrained = []
+    reasons = why_meaningless(
+        {one["name"]: one.get("terms", ()) for one in answers},
+        permuted=[one["name"] for one in answers if one["permuted"]],
+        untrained=untrained,
+    )
+    for one in answers:
+        if text := reasons.get(one["name"]):
+            yield f"{one['name']}: {text}."
         elif one["fraction"] is not None and one["fraction"] < 1:
             yield (
                 f"{one['name']}: trained with the labels of {one['fraction']:.0%} of "
