@@ -5,7 +5,7 @@ from typing import Any
 
 from mdmt_tf.cards.facts import epoch_is_chosen
 from mdmt_tf.metrics.text import plural
-from mdmt_tf.models.weights import provenance
+from mdmt_tf.runs.manifest import synthetic_note
 from mdmt_tf.statistics.calibration import Calibration, notes_of
 from mdmt_tf.statistics.operating_points import indistinct
 from mdmt_tf.tasks.alike import why_meaningless
@@ -44,18 +44,13 @@ def _of_progress(facts) -> Iterator[str]:
 
 
 def _of_synthetic(facts) -> Iterator[str]:
-    images = facts[provenance.NOTE]
     if facts["synthetic"]:
         yield (
             "The images that metrics are of are synthetic. The numbers say nothing "
             "about patients."
         )
-    elif images:
-        names = ", ".join(f"{count:,} {name}" for name, count in images.items())
-        yield (
-            f"Trained with {plural(sum(images.values()), 'synthetic image')} "
-            f"({names}); judged on real images."
-        )
+    elif note := synthetic_note(facts):
+        yield f"T{note[1:]}; judged on real images."
 
 
 def _of_labels(facts) -> Iterator[str]:

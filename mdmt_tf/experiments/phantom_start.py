@@ -210,9 +210,10 @@ def _facts_of(run: RunFolder) -> dict:
             f"model.weights={run.backbone_weights}."
         )
     images = manifest[provenance.NOTE]
+    number = provenance.text(provenance.total(images))
     return {
         "backbone": settings.model.backbone,
-        "source": f"synthetic radiographs: {sum(images.values()):,} images",
+        "source": f"synthetic radiographs: {number} images",
         "licence": _licence_of(manifest["initial_weights"]),
         provenance.NOTE: images,
         "phantoms_version": _phantoms_version(settings),

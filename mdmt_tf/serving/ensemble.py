@@ -57,7 +57,9 @@ class OpenModel:
     trained_on: str
     training_images: Mapping | None
     statistics: Mapping[str, float] | None = None
-    trained_with_synthetic: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    trained_with_synthetic: Mapping[str, provenance.Count] = dataclasses.field(
+        default_factory=dict
+    )
     calibrations: Calibrations = dataclasses.field(default_factory=dict)
     meaningless: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -42,7 +42,7 @@ def test_one_site(facts):
 def test_synthetic_images(facts):
     facts["trained_with_synthetic"] = {"synthetic_cxr": 2700}
     (text,) = found(facts, "synthetic")
-    assert text.startswith("Trained with 2,700 synthetic images (2,700 synthetic_cxr)")
+    assert text.startswith("Trained with 2,700 synthetic images (synthetic_cxr); jud")
     facts["synthetic"] = True
     (text,) = found(facts, "synthetic")
     assert "say nothing about patients" in text

@@ -192,7 +192,7 @@ def test_a_run_that_learned_something_else_is_refused(
 
 def test_a_run_after_other_phantoms_is_taken(finished, cache):
     """Of another drawing; also of an earlier version, which did not mark its own."""
-    others = entry_of("other", synthetic=True)
+    others = entry_of("other", synthetic="synthetic_cxr")
     note = {"synthetic_cxr": entry_of("drawn"), "before": others}
     run = finished(datasets=DRAWN, trained_with_data={"datasets": note, "unknown": []})
     assert phantom_start.make_from_run(run.path, "tiny", print).is_file()

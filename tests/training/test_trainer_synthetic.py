@@ -135,6 +135,41 @@ def test_a_start_hands_the_images_on(run, settings, tmp_path):
         assert data_note(manifest) == NOTE
 
 
+@pytest.mark.parametrize(
+    ("of_start", "of_fit", "expected", "words"),
+    [
+        ("abc", "xyz", 6, "6 synthetic"),
+        ("abc", "abc", 3, "3 synthetic"),
+        ("abc", "bcd", 4, "4 synthetic"),
+        # Not each image has a hash; a file of phantoms has none.
+        ("ab", "xyz", [3, 6], "3 to 6 synthetic"),
+        ("", "xyz", [3, 6], "3 to 6 synthetic"),
+    ],
+)
+def test_images_of_the_start_and_of_the_fit_are_counted_once(
+    settings, of_start, of_fit, expected, words
+):
+    def note(pixels):
+        nothing = dict.fromkeys(lineage.KINDS, "")
+        train = nothing | {"pixels": " ".join(pixels)}
+        entry = {"fingerprints": [pixels], "train": train, "validation": nothing}
+        key = f"drawn (synthetic, {pixels})"
+        return lineage.empty() | {"datasets": {key: entry | {"synthetic": "drawn"}}}
+
+    manifest = build_manifest(
+        settings(),
+        {"beta": {"synthetic": False}, "drawn": {"synthetic": True}},
+        ["beta"],
+        [],
+        {"trained_with_synthetic": {"drawn": 3}},
+        {"drawn": 3},
+        note(of_fit),
+        note(of_start),
+    )
+    assert manifest["trained_with_synthetic"] == {"drawn": expected}
+    assert f"trained with {words} images (drawn)" in data_note(manifest)
+
+
 def test_a_start_from_permuted_labels_hands_them_on(settings, tmp_path):
     """Else a control looks like the experiment that it is a control of."""
     facts = {"beta": {"synthetic": False}}
@@ -145,7 +180,7 @@ def test_a_start_from_permuted_labels_hands_them_on(settings, tmp_path):
     lineage.write(weights, control["trained_with_data"])
     note = start.data_of_start("tiny", str(weights))
     for _ in range(2):  # also from what began with it
-        manifest = build_manifest(settings(), facts, ["beta"], [], trained_with=note)
+        manifest = build_manifest(settings(), facts, ["beta"], [], start=note)
         assert manifest["permuted"] == []
         text = "beta; after a start from PERMUTED labels of grade"
         assert data_note(manifest) == text

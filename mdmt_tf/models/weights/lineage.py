@@ -5,7 +5,7 @@ a run and in its weights file, so that it is not lost when the file is copied:
 
 datasets   name -> fingerprints; and for train and validation the images, the patients
            and the pixels, as hashes. Each drawing of a synthetic dataset has an entry
-           of its own, marked `synthetic`: other drawings have other images
+           of its own, with the name under `synthetic`: others have other images
 unknown    names of weights files at the start whose data nobody knows
 permuted   tasks whose labels were permuted; not there if there are none
 
@@ -76,7 +76,7 @@ def of_lists(datasets: Sequence["PreparedDataset"], lists: "Lists") -> dict:
         key, entry = dataset.name, {"fingerprints": [dataset.fingerprint]}
         if dataset.synthetic:
             key += f" (synthetic, {dataset.fingerprint[:8]})"
-            entry[SYNTHETIC] = True
+            entry[SYNTHETIC] = dataset.name
         own = _hashes(dataset, key, _pixels(dataset))
         for split in FITTED:
             chosen = lists[dataset.name].get(split, ())
@@ -103,10 +103,26 @@ def combined(*notes: Mapping) -> dict:
         fingerprints = {one for own in entries for one in own["fingerprints"]}
         found["datasets"][name] = {
             "fingerprints": sorted(fingerprints),
-            **({SYNTHETIC: True} if all(e.get(SYNTHETIC) for e in entries) else {}),
+            **({SYNTHETIC: entries[0][SYNTHETIC]} if SYNTHETIC in entries[0] else {}),
             **{split: _united([own[split] for own in entries]) for split in FITTED},
         }
     return found
+
+
+def synthetic_images(*notes: Mapping) -> dict[str, int]:
+    """The numbers of different synthetic training images, by dataset.
+
+    They are told apart by their pixels; those without a hash do not count.
+
+    Example:
+        >>> synthetic_images(empty())
+        {}
+    """
+    pixels: dict[str, set[str]] = {}
+    for entry in (entry for note in notes for entry in note["datasets"].values()):
+        if name := entry.get(SYNTHETIC):
+            pixels.setdefault(name, set()).update(entry["train"]["pixels"].split())
+    return {name: len(own) for name, own in pixels.items()}
 
 
 def find(

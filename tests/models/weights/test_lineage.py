@@ -88,11 +88,30 @@ def test_drawings_of_one_name_are_kept_apart(dataset, note):
     marked = {name: e.get("synthetic") for name, e in both["datasets"].items()}
     assert marked == {
         "a": None,
-        "a (synthetic, first)": True,
-        "a (synthetic, second)": True,
+        "a (synthetic, first)": "a",
+        "a (synthetic, second)": "a",
     }
     assert lineage.find(both, second, ["a0", "a1", "a2"])["images"] == ["a2"]
     assert lineage.combined(both, both) == both
+
+
+def test_synthetic_images_are_told_apart_by_their_pixels(write_hashed, note):
+    """Whatever their ids; and those of validation are not trained with."""
+    parts = [
+        dataclasses.replace(write_hashed("d", SHOWN[a:b], list("pq")), synthetic=True)
+        for a, b in ((0, 2), (1, 3), (2, 4))
+    ]
+    notes = [
+        lineage.of_lists([part], {"d": {"train": ["d0", "d1"], "validation": []}})
+        for part in parts
+    ]
+    assert lineage.synthetic_images(notes[0], notes[0]) == {"d": 2}
+    assert lineage.synthetic_images(notes[0], notes[1]) == {"d": 3}
+    assert lineage.synthetic_images(lineage.combined(*notes), note) == {"d": 4}
+    judged = lineage.of_lists(
+        [parts[0]], {"d": {"train": ["d1"], "validation": ["d0"]}}
+    )
+    assert lineage.synthetic_images(judged) == {"d": 1}
 
 
 def test_equal_pixels_are_found_under_any_name(write_hashed, note):
